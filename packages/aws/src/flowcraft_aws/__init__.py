@@ -1,0 +1,1 @@
+"""The AWS backend, on SQS and DynamoDB; nothing in it yet."""

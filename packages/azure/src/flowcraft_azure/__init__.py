@@ -1,0 +1,1 @@
+"""The Azure backend, on Queue Storage, Cosmos DB and Redis; nothing in it yet."""

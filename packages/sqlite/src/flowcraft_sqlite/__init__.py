@@ -1,0 +1,1 @@
+"""The embedded backend, on one SQLite file; nothing in it yet."""

@@ -1,0 +1,59 @@
+"""Run mypy over everything: once over what is imported by its full name, then once over each program folder.
+
+A program folder has a ``__main__.py`` and is run as ``python <folder>``, so its modules import one another by plain
+name. Two of them cannot share a run of mypy: each has a module called ``__main__``.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARED = ("conftest.py", "packages", "tests", "tools", "examples", "integration")
+
+
+def program_folders() -> list[str]:
+    """The program folders that pyproject.toml names and that exist."""
+    config = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    named: list[str] = config["tool"]["pytest"]["ini_options"]["pythonpath"]
+    return [folder for folder in named if (ROOT / folder).is_dir()]
+
+
+def shared_paths(programs: list[str]) -> list[str]:
+    """The paths with at least one file outside the program folders; mypy refuses a path without any."""
+    inside = [ROOT / program for program in programs]
+
+    def counts(file: Path) -> bool:
+        return not any(file.is_relative_to(program) for program in inside)
+
+    return [
+        name for name in SHARED if (ROOT / name).is_file() or any(counts(file) for file in (ROOT / name).rglob("*.py"))
+    ]
+
+
+def mypy(*arguments: str, search: str = "") -> int:
+    """Run mypy from the root, say over what, and return its exit code."""
+    print("mypy", *arguments, flush=True)
+    environment = os.environ | {"MYPYPATH": search}
+    return subprocess.run([sys.executable, "-m", "mypy", *arguments], cwd=ROOT, env=environment, check=False).returncode
+
+
+def main() -> int:
+    """Stop at the first run that finds something, since the later ones would repeat it."""
+    programs = program_folders()
+    excluded = [f"--exclude=^{re.escape(program)}/" for program in programs]
+    if code := mypy(*excluded, *shared_paths(programs)):
+        return code
+    for program in programs:
+        if code := mypy(program, search=str(ROOT / program)):
+            return code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
