@@ -1,0 +1,60 @@
+"""Every error that Flowcraft raises on purpose, under one root.
+
+The class says what the caller can do next; the message names the flow, node, run, limit or setting and the remedy.
+"""
+
+from __future__ import annotations
+
+
+class FlowcraftError(Exception):
+    """The root of every error that Flowcraft raises on purpose."""
+
+
+class BlueprintError(FlowcraftError):
+    """A blueprint cannot mean anything as it stands; mend the blueprint.
+
+    Attributes:
+        problems: Every problem found, each naming its node or edge and a remedy.
+    """
+
+    def __init__(self, blueprint_id: str, problems: list[str]) -> None:
+        self.blueprint_id = blueprint_id
+        self.problems = tuple(problems)
+        listing = "\n".join(f"  - {problem}" for problem in problems)
+        super().__init__(f"blueprint {blueprint_id!r} cannot be run:\n{listing}")
+
+
+class ExpressionError(FlowcraftError):
+    """An expression is refused (unsafe, malformed or over a bound) or failed on the data it was given."""
+
+
+class SerializationError(FlowcraftError):
+    """A value cannot be stored, or stored text cannot be read back; register its type or return plain data."""
+
+
+class ConfigurationError(FlowcraftError):
+    """The program is set up wrongly: a missing implementation, an unknown flow, an impossible option."""
+
+
+class ImplementationMissingError(ConfigurationError):
+    """No implementation is registered under a name that a blueprint uses."""
+
+
+class StepError(FlowcraftError):
+    """A step did not give a result."""
+
+
+class StepTimeoutError(StepError):
+    """A step ran longer than its node's timeout."""
+
+
+class NonRetryableError(StepError):
+    """Raise this from a step to fail its node at once, whatever its retry policy."""
+
+
+class RunCancelledError(FlowcraftError):
+    """The run was cancelled; raised inside a step that asks to go on."""
+
+
+class ResumeError(FlowcraftError):
+    """A wait cannot be resumed: it was not reached, is resolved already, or does not exist."""
