@@ -1,0 +1,64 @@
+"""Flowcraft: describe a graph of steps, write the steps as plain Python functions, and run it anywhere."""
+
+from .analysis import BlueprintAnalysis, analyze_blueprint, check_for_cycles
+from .blueprint import Blueprint, Edge, Node, NodeConfig
+from .builder import FlowBuilder, create_flow
+from .clock import Clock, SystemClock
+from .errors import (
+    BlueprintError,
+    ConfigurationError,
+    ExpressionError,
+    FlowcraftError,
+    ImplementationMissingError,
+    NonRetryableError,
+    ResumeError,
+    RunCancelledError,
+    SerializationError,
+    StepError,
+    StepTimeoutError,
+)
+from .graph.facts import NodeError
+from .retries import RetryPolicy
+from .runtime import Event, EventSink, FlowRuntime, RunHandle, RunResult, RunStatus, TraceEntry
+from .serialization import Serializer
+from .steps import BaseNode, NodeContext, NodeResult, Step, SyncNodeContext
+
+__all__ = [
+    "BaseNode",
+    "Blueprint",
+    "BlueprintAnalysis",
+    "BlueprintError",
+    "Clock",
+    "ConfigurationError",
+    "Edge",
+    "Event",
+    "EventSink",
+    "ExpressionError",
+    "FlowBuilder",
+    "FlowRuntime",
+    "FlowcraftError",
+    "ImplementationMissingError",
+    "Node",
+    "NodeConfig",
+    "NodeContext",
+    "NodeError",
+    "NodeResult",
+    "NonRetryableError",
+    "ResumeError",
+    "RetryPolicy",
+    "RunCancelledError",
+    "RunHandle",
+    "RunResult",
+    "RunStatus",
+    "SerializationError",
+    "Serializer",
+    "Step",
+    "StepError",
+    "StepTimeoutError",
+    "SyncNodeContext",
+    "SystemClock",
+    "TraceEntry",
+    "analyze_blueprint",
+    "check_for_cycles",
+    "create_flow",
+]

@@ -1,0 +1,291 @@
+"""The blueprint: a graph as plain data, in Flowcraft's JSON field names.
+
+``Blueprint.from_json(text).to_json()`` gives back what was read: fields that this version does not know are kept in
+``extra`` at every level. Durations in a blueprint are milliseconds, as the TypeScript builder writes them; the Python
+builder takes seconds and converts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, TypeVar, get_args
+
+import attrs
+
+from .errors import BlueprintError
+
+JoinStrategy = Literal["all", "any"]
+
+# What the engine itself implements; a registry cannot redefine these names.
+LOOP_CONTROLLER = "loop-controller"
+BATCH = "batch"
+BATCH_SCATTER = "batch-scatter"
+BATCH_GATHER = "batch-gather"
+SUBFLOW = "subflow"
+WAIT = "wait"
+SLEEP = "sleep"
+BUILT_IN_USES = frozenset({LOOP_CONTROLLER, BATCH, BATCH_SCATTER, BATCH_GATHER, SUBFLOW, WAIT, SLEEP})
+
+T = TypeVar("T")
+
+
+@attrs.frozen
+class NodeConfig:
+    """How a node is tried, bounded and joined.
+
+    Attributes:
+        max_retries: Attempts in all, the first included (Flowcraft's meaning); at least 1.
+        retry_delay: Milliseconds before the second attempt.
+        retry_backoff: Factor by which the delay grows with each further attempt.
+        retry_max_delay: Longest delay between two attempts, milliseconds.
+        retry_jitter: Share of the delay that is spread, 0 to 1.
+        non_retryable_errors: Names of exception classes (or their bases) that end the attempts at once.
+        timeout: Milliseconds that one attempt, or a wait, may take.
+        fallback: Id of the node, or name of the implementation, that stands in when all attempts have failed.
+        join_strategy: ``all`` (default) or ``any``.
+        exclusive: Ask for a lease, so that two workers rarely execute the node at the same time.
+        extra: Fields that this version does not know, kept as they were.
+    """
+
+    max_retries: int | None = None
+    retry_delay: float | None = None
+    retry_backoff: float | None = None
+    retry_max_delay: float | None = None
+    retry_jitter: float | None = None
+    non_retryable_errors: tuple[str, ...] | None = None
+    timeout: float | None = None
+    fallback: str | None = None
+    join_strategy: JoinStrategy | None = None
+    exclusive: bool | None = None
+    extra: dict[str, Any] = attrs.field(factory=dict, kw_only=True)
+
+
+@attrs.frozen
+class Node:
+    """A step of the graph.
+
+    Attributes:
+        id: Unique in its blueprint.
+        uses: Name of the implementation in the registry, or one of ``BUILT_IN_USES``.
+        params: Static parameters, handed to the implementation.
+        inputs: Where the input comes from instead of the edges: a name, a dotted path, or a map of those.
+        config: Retries, timeout, join and fallback.
+        extra: Fields that this version does not know, kept as they were.
+    """
+
+    id: str
+    uses: str
+    params: dict[str, Any] | None = None
+    inputs: str | dict[str, str] | None = None
+    config: NodeConfig | None = None
+    extra: dict[str, Any] = attrs.field(factory=dict, kw_only=True)
+
+
+@attrs.frozen
+class Edge:
+    """A dependency of one node on another.
+
+    Attributes:
+        source: Id of the node that comes first.
+        target: Id of the node that follows.
+        action: Taken only if the source's result has this action.
+        condition: Taken only if this expression is true.
+        transform: Expression that gives the value that the edge carries, instead of the source's output.
+        extra: Fields that this version does not know, kept as they were.
+    """
+
+    source: str
+    target: str
+    action: str | None = None
+    condition: str | None = None
+    transform: str | None = None
+    extra: dict[str, Any] = attrs.field(factory=dict, kw_only=True)
+
+
+@attrs.frozen
+class Blueprint:
+    """A whole graph.
+
+    Attributes:
+        id: Name under which flows and subflows refer to it.
+        nodes: The steps.
+        edges: The dependencies.
+        metadata: Free data; ``version`` names a deployment.
+        extra: Fields that this version does not know, kept as they were.
+    """
+
+    id: str
+    nodes: tuple[Node, ...] = ()
+    edges: tuple[Edge, ...] = ()
+    metadata: dict[str, Any] | None = None
+    extra: dict[str, Any] = attrs.field(factory=dict, kw_only=True)
+
+    @classmethod
+    def from_json(cls, source: str | bytes | Mapping[str, Any]) -> Blueprint:
+        """Read a blueprint from JSON text or from the object that the text stands for.
+
+        Raises:
+            BlueprintError: The text is no JSON, or a field has the wrong shape; the message names the field.
+        """
+        if isinstance(source, (str, bytes)):
+            try:
+                source = json.loads(source)
+            except (ValueError, RecursionError) as error:
+                raise BlueprintError("?", [f"the text is not JSON: {error}"]) from error
+        if not isinstance(source, Mapping):
+            raise BlueprintError("?", [f"a blueprint is a JSON object, not {type(source).__name__}"])
+        blueprint_id = source.get("id")
+        try:
+            return _read(Blueprint, source, "blueprint")
+        except _ShapeError as error:
+            raise BlueprintError(str(blueprint_id), [str(error)]) from None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The blueprint as a JSON object in Flowcraft's field names."""
+        return _write(self)
+
+    def to_json(self, *, indent: int | None = None) -> str:
+        """The blueprint as JSON text in Flowcraft's field names."""
+        return json.dumps(self.to_dict(), ensure_ascii=False, indent=indent)
+
+    def content_hash(self) -> str:
+        """SHA-256 (hex) of the content, whatever the order of its fields; a run is pinned to its blueprint by it."""
+        canonical = json.dumps(self.to_dict(), ensure_ascii=True, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+class _ShapeError(ValueError):
+    """A field of the JSON has the wrong shape; becomes a BlueprintError once the blueprint's id is known."""
+
+
+def _string(value: Any, where: str) -> str:
+    if not isinstance(value, str):
+        raise _ShapeError(f"{where} must be a string, not {value!r:.80}")
+    return value
+
+
+def _identifier(value: Any, where: str) -> str:
+    if not _string(value, where):
+        raise _ShapeError(f"{where} must not be empty")
+    return str(value)
+
+
+def _object(value: Any, where: str) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise _ShapeError(f"{where} must be an object, not {value!r:.80}")
+    return dict(value)
+
+
+def _number(value: Any, where: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < float("inf"):
+        raise _ShapeError(f"{where} must be a number of at least 0, not {value!r:.80}")
+    return value
+
+
+def _count(value: Any, where: str) -> int:
+    # JavaScript has one kind of number: 3.0 is a count too.
+    number = _number(value, where)
+    if int(number) != number:
+        raise _ShapeError(f"{where} must be a whole number, not {value!r:.80}")
+    return int(number) if isinstance(number, float) else number
+
+
+def _flag(value: Any, where: str) -> bool:
+    if not isinstance(value, bool):
+        raise _ShapeError(f"{where} must be true or false, not {value!r:.80}")
+    return value
+
+
+def _strings(value: Any, where: str) -> tuple[str, ...]:
+    if not isinstance(value, (list, tuple)):
+        raise _ShapeError(f"{where} must be an array of strings, not {value!r:.80}")
+    return tuple(_string(item, f"{where}[{position}]") for position, item in enumerate(value))
+
+
+def _join_strategy(value: Any, where: str) -> JoinStrategy:
+    if value not in get_args(JoinStrategy):
+        raise _ShapeError(f"{where} must be 'all' or 'any', not {value!r:.80}")
+    return value  # type: ignore[no-any-return]
+
+
+def _inputs(value: Any, where: str) -> str | dict[str, str]:
+    if isinstance(value, str):
+        return value
+    return {str(key): _string(item, f"{where}.{key}") for key, item in _object(value, where).items()}
+
+
+def _list_of(cls: type[T]) -> Callable[[Any, str], tuple[T, ...]]:
+    def read(value: Any, where: str) -> tuple[T, ...]:
+        if not isinstance(value, (list, tuple)):
+            raise _ShapeError(f"{where} must be an array, not {value!r:.80}")
+        return tuple(_read(cls, item, f"{where}[{position}]") for position, item in enumerate(value))
+
+    return read
+
+
+# Per class: attribute, its name in the JSON, how it is read. Written in this order.
+_FIELDS: dict[type, tuple[tuple[str, str, Callable[[Any, str], Any]], ...]] = {
+    NodeConfig: (
+        ("max_retries", "maxRetries", _count),
+        ("retry_delay", "retryDelay", _number),
+        ("retry_backoff", "retryBackoff", _number),
+        ("retry_max_delay", "retryMaxDelay", _number),
+        ("retry_jitter", "retryJitter", _number),
+        ("non_retryable_errors", "nonRetryableErrors", _strings),
+        ("timeout", "timeout", _number),
+        ("fallback", "fallback", _string),
+        ("join_strategy", "joinStrategy", _join_strategy),
+        ("exclusive", "exclusive", _flag),
+    ),
+    Node: (
+        ("id", "id", _identifier),
+        ("uses", "uses", _identifier),
+        ("params", "params", _object),
+        ("inputs", "inputs", _inputs),
+        ("config", "config", lambda value, where: _read(NodeConfig, value, where)),
+    ),
+    Edge: (
+        ("source", "source", _identifier),
+        ("target", "target", _identifier),
+        ("action", "action", _string),
+        ("condition", "condition", _string),
+        ("transform", "transform", _string),
+    ),
+    Blueprint: (
+        ("id", "id", _identifier),
+        ("nodes", "nodes", _list_of(Node)),
+        ("edges", "edges", _list_of(Edge)),
+        ("metadata", "metadata", _object),
+    ),
+}
+_REQUIRED = {Node: ("id", "uses"), Edge: ("source", "target"), Blueprint: ("id", "nodes")}
+
+
+def _read(cls: type[T], source: Any, where: str) -> T:
+    data = _object(source, where)
+    for name in _REQUIRED.get(cls, ()):
+        if data.get(name) is None:
+            raise _ShapeError(f"{where} has no {name!r}")
+    arguments: dict[str, Any] = {}
+    for attribute, name, read in _FIELDS[cls]:
+        # A null stays in `data`, and so in `extra`: it is written back as the null that it was.
+        if data.get(name) is not None:
+            arguments[attribute] = read(data.pop(name), f"{where}.{name}")
+    arguments["extra"] = data
+    return cls(**arguments)
+
+
+def _write(item: Any) -> dict[str, Any]:
+    data: dict[str, Any] = {}
+    for attribute, name, _ in _FIELDS[type(item)]:
+        value = getattr(item, attribute)
+        if value is None:
+            continue
+        if isinstance(value, tuple):
+            value = [_write(member) if type(member) in _FIELDS else member for member in value]
+        elif isinstance(value, NodeConfig):
+            value = _write(value)
+        data[name] = value
+    return {**data, **item.extra}

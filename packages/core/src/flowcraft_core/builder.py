@@ -1,0 +1,326 @@
+"""Describes a flow in Python: nodes, edges, constructs, and the steps that implement them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from .blueprint import (
+    BATCH,
+    LOOP_CONTROLLER,
+    SLEEP,
+    SUBFLOW,
+    WAIT,
+    Blueprint,
+    Edge,
+    JoinStrategy,
+    Node,
+    NodeConfig,
+)
+from .errors import BlueprintError, ConfigurationError
+from .graph.compile import BREAK, CONTINUE, compile_blueprint
+from .graph.durations import parse_duration
+from .graph.scopes import Graph
+from .retries import RetryPolicy
+from .steps import Implementation, Step
+
+
+def create_flow(flow_id: str) -> FlowBuilder:
+    """Begin a flow.
+
+    Args:
+        flow_id: Name under which runtimes and subflows refer to it.
+    """
+    return FlowBuilder(flow_id)
+
+
+class FlowBuilder:
+    """A flow that is being described. Each method returns the builder, so that calls can be chained."""
+
+    def __init__(self, flow_id: str) -> None:
+        self.id = flow_id
+        self._nodes: list[Node] = []
+        self._edges: list[Edge] = []
+        self._loops: dict[str, tuple[str, str]] = {}
+        self._metadata: dict[str, Any] = {}
+        self._implementations: dict[str, Implementation] = {}
+        self._steps: dict[str, object] = {}
+        self._graph: Graph | None = None
+
+    @property
+    def implementations(self) -> Mapping[str, Implementation]:
+        """The flow's steps by the name under which its blueprint uses them."""
+        return self._implementations
+
+    def metadata(self, **values: Any) -> FlowBuilder:
+        """Add to the blueprint's metadata, such as ``version="2"``."""
+        self._metadata.update(values)
+        return self._changed()
+
+    def node(
+        self,
+        node_id: str,
+        step: Step | str,
+        *,
+        inputs: str | Mapping[str, str] | None = None,
+        params: Mapping[str, Any] | None = None,
+        retries: int | RetryPolicy | None = None,
+        timeout: float | timedelta | None = None,
+        fallback: str | Step | None = None,
+        join: JoinStrategy | None = None,
+        exclusive: bool = False,
+    ) -> FlowBuilder:
+        """Add a step.
+
+        Args:
+            node_id: Unique in the flow.
+            step: A function of its node context, a ``BaseNode`` class, or the name of one in the runtime's registry.
+            inputs: Takes the input from here instead of the edges: the name of an earlier node or of a context value,
+                with a path behind it if wanted (``"fetch.body"``), or a dict of such names.
+            params: Static parameters, plain JSON data.
+            retries: How many more times a failed attempt is made, at once; or a policy.
+            timeout: Seconds that one attempt may take.
+            fallback: Id of the node, or a step, that stands in when all attempts have failed.
+            join: With several incoming edges: wait for ``"all"`` (default), or go on with ``"any"`` first one.
+            exclusive: Ask that two workers do not execute the node at the same time.
+        """
+        if fallback is not None and not isinstance(fallback, str):
+            fallback = self._register(f"{node_id}-fallback", fallback)
+        config = _config(retries, timeout, fallback=fallback, join_strategy=join, exclusive=exclusive or None)
+        return self._add(node_id, self._register(node_id, step), params, inputs, config)
+
+    def edge(
+        self,
+        source: str,
+        target: str,
+        *,
+        action: str | None = None,
+        condition: str | None = None,
+        transform: str | None = None,
+    ) -> FlowBuilder:
+        """Make one node follow another.
+
+        Args:
+            source: The node that comes first.
+            target: The node that follows.
+            action: Take the edge only if the source's result has this action.
+            condition: Take it only if this expression holds, such as ``"result.output.total > 100"``.
+            transform: Expression for the value that the edge carries, such as ``"input.items"``.
+        """
+        self._edges.append(Edge(source, target, action, condition, transform))
+        return self._changed()
+
+    def batch(
+        self,
+        batch_id: str,
+        worker: Step | str | FlowBuilder,
+        *,
+        items: str | None = None,
+        output: str | None = None,
+        retries: int | RetryPolicy | None = None,
+        timeout: float | timedelta | None = None,
+        tolerated_failure_count: int = 0,
+        tolerated_failure_percentage: float = 0,
+        join: JoinStrategy | None = None,
+    ) -> FlowBuilder:
+        """Add a step that runs once per item of a list, in parallel; its output is the list of results, in order.
+
+        Args:
+            batch_id: Unique in the flow.
+            worker: A step, or a whole flow, that gets an item as its input.
+            items: Where the list comes from, as for a node's ``inputs``; without it, the incoming edge carries it.
+            output: Name of a context value to set to the results, too.
+            retries: Of each item, if the worker is a step.
+            timeout: Seconds that one attempt at one item may take, if the worker is a step.
+            tolerated_failure_count: So many items may fail; each then has ``{"error": ...}`` as its result.
+            tolerated_failure_percentage: The same as a share of the items, 0 to 100.
+            join: As for a node.
+        """
+        params: dict[str, Any] = {}
+        if isinstance(worker, FlowBuilder):
+            if retries is not None or timeout is not None:
+                raise ConfigurationError(
+                    f"batch {batch_id!r}: its worker is a flow, so give retries and timeout to that flow's nodes"
+                )
+            params["workerBlueprintId"] = worker.id
+        else:
+            params["workerUsesKey"] = self._register(f"{batch_id}-worker", worker)
+        if output is not None:
+            params["outputKey"] = output
+        if tolerated_failure_count:
+            params["toleratedFailureCount"] = tolerated_failure_count
+        if tolerated_failure_percentage:
+            params["toleratedFailurePercentage"] = tolerated_failure_percentage
+        return self._add(batch_id, BATCH, params, items, _config(retries, timeout, join_strategy=join))
+
+    def loop(self, loop_id: str, *, start: str, end: str, condition: str) -> FlowBuilder:
+        """Repeat the nodes between ``start`` and ``end`` while a condition holds.
+
+        An edge to ``start`` enters the loop with a first pass for certain; an edge to the loop's own id asks the
+        condition before the first pass too. Edges from the loop's id leave it, with the last output of ``end``.
+
+        Args:
+            loop_id: Unique in the flow.
+            start: Where a pass begins; gets the output of ``end`` of the pass before as its input.
+            end: Where a pass ends.
+            condition: Asked after each pass: one more?
+        """
+        self._loops[loop_id] = (start, end)
+        # The controller of the TypeScript builder is marked so; the mark means nothing here.
+        config = NodeConfig(join_strategy="any")
+        return self._add(loop_id, LOOP_CONTROLLER, {"condition": condition}, None, config)
+
+    def subflow(
+        self,
+        node_id: str,
+        blueprint_id: str | FlowBuilder,
+        *,
+        inputs: Mapping[str, str] | None = None,
+        outputs: Mapping[str, str] | None = None,
+        join: JoinStrategy | None = None,
+    ) -> FlowBuilder:
+        """Add a call of another flow, with a context of its own.
+
+        Args:
+            node_id: Unique in the flow.
+            blueprint_id: The called flow, or its id.
+            inputs: The call's initial context: its names to names here. Without it, the called flow's start nodes get
+                the call's input as theirs.
+            outputs: Context values to set here from nodes or context values of the called flow: names here to names
+                there. Without it, the output is the last node's, or a dict of the last nodes' outputs.
+            join: As for a node.
+        """
+        called = blueprint_id.id if isinstance(blueprint_id, FlowBuilder) else blueprint_id
+        params: dict[str, Any] = {"blueprintId": called}
+        if inputs is not None:
+            params["inputs"] = dict(inputs)
+        if outputs is not None:
+            params["outputs"] = dict(outputs)
+        return self._add(node_id, SUBFLOW, params, None, _config(None, None, join_strategy=join))
+
+    def wait(
+        self, node_id: str, *, timeout: float | timedelta | None = None, join: JoinStrategy | None = None
+    ) -> FlowBuilder:
+        """Add a point where the run waits until it is resumed from outside, with an output and an action.
+
+        Args:
+            node_id: Unique in the flow.
+            timeout: Seconds after which it goes on by itself, with the action ``"timeout"`` and no output.
+            join: As for a node.
+        """
+        return self._add(node_id, WAIT, None, None, _config(None, timeout, join_strategy=join))
+
+    def sleep(
+        self, node_id: str, duration: float | str | timedelta, *, join: JoinStrategy | None = None
+    ) -> FlowBuilder:
+        """Add a pause, after which the input goes on as the output.
+
+        Args:
+            node_id: Unique in the flow.
+            duration: Seconds, or text such as ``"20m"`` or ``"40d"``.
+            join: As for a node.
+        """
+        if isinstance(duration, str):
+            try:
+                parse_duration(duration)
+            except ValueError as error:
+                raise BlueprintError(self.id, [f"node {node_id!r}: its duration {error}"]) from None
+            stored: str | float = duration
+        else:
+            stored = _milliseconds(duration)
+        return self._add(node_id, SLEEP, {"duration": stored}, None, _config(None, None, join_strategy=join))
+
+    def to_blueprint(self) -> Blueprint:
+        """The flow as data, checked.
+
+        Raises:
+            BlueprintError: It cannot mean anything; the error lists every problem, by node and with a remedy.
+        """
+        return self.compile().blueprint
+
+    def compile(self) -> Graph:
+        """The flow, compiled; done once and kept until the flow is changed.
+
+        Raises:
+            BlueprintError: See ``to_blueprint``.
+        """
+        if self._graph is None:
+            edges = [self._leaving(edge) for edge in self._edges]
+            for loop_id, (start, end) in self._loops.items():
+                edges += [Edge(end, loop_id), Edge(loop_id, start, CONTINUE)]
+            metadata = dict(self._metadata) or None
+            self._graph = compile_blueprint(Blueprint(self.id, tuple(self._nodes), tuple(edges), metadata))
+        return self._graph
+
+    def _leaving(self, edge: Edge) -> Edge:
+        if edge.source in self._loops and edge.action is None:
+            return Edge(edge.source, edge.target, BREAK, edge.condition, edge.transform)
+        return edge
+
+    def _add(
+        self,
+        node_id: str,
+        uses: str,
+        params: Mapping[str, Any] | None,
+        inputs: str | Mapping[str, str] | None,
+        config: NodeConfig | None,
+    ) -> FlowBuilder:
+        taken = inputs if inputs is None or isinstance(inputs, str) else dict(inputs)
+        self._nodes.append(Node(node_id, uses, None if params is None else dict(params), taken, config))
+        return self._changed()
+
+    def _changed(self) -> FlowBuilder:
+        self._graph = None
+        return self
+
+    def _register(self, place: str, step: Step | str) -> str:
+        """The name of a step: the function's own, so that a stored blueprint says what it runs, or its place's."""
+        if isinstance(step, str):
+            return step
+        name = getattr(step, "__name__", "")
+        if not name.isidentifier():  # a lambda, a partial, an object
+            name = place
+        if self._steps.get(name, step) is not step:
+            name = f"{name}@{place}"
+        self._steps[name] = step
+        self._implementations[name] = Implementation.of(name, step)
+        return name
+
+
+def _milliseconds(duration: float | timedelta) -> float:
+    seconds = duration.total_seconds() if isinstance(duration, timedelta) else duration
+    milliseconds = seconds * 1000
+    return int(milliseconds) if milliseconds == int(milliseconds) else milliseconds
+
+
+def _config(
+    retries: int | RetryPolicy | None,
+    timeout: float | timedelta | None,
+    *,
+    fallback: str | None = None,
+    join_strategy: JoinStrategy | None = None,
+    exclusive: bool | None = None,
+) -> NodeConfig | None:
+    settings: dict[str, Any] = {
+        "timeout": None if timeout is None else _milliseconds(timeout),
+        "fallback": fallback,
+        "join_strategy": join_strategy,
+        "exclusive": exclusive,
+    }
+    if isinstance(retries, int):
+        settings["max_retries"] = retries + 1
+    elif retries is not None:
+        settings |= {
+            "max_retries": retries.max_attempts,
+            "retry_delay": _milliseconds(retries.delay),
+            "retry_backoff": retries.backoff,
+            "retry_max_delay": _milliseconds(retries.max_delay),
+            "retry_jitter": retries.jitter,
+            "non_retryable_errors": tuple(
+                entry if isinstance(entry, str) else entry.__name__ for entry in retries.non_retryable
+            )
+            or None,
+        }
+    settings = {name: value for name, value in settings.items() if value is not None}
+    return NodeConfig(**settings) if settings else None

@@ -1,0 +1,425 @@
+"""From a blueprint to its scopes; what cannot mean anything is refused here, by node and remedy.
+
+In order: names and edges are checked; fallback nodes leave the graph and hand their edges to the nodes that they stand
+in for; loops get their bodies; every node gets its scope; edges become links between vertices of one scope; each scope
+is put in order, which finds the cycles that no loop declares; explicit inputs are resolved. All of it takes time
+linear in the blueprint, but for explicit inputs that name a distant ancestor: those take one walk per name.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any
+
+import attrs
+
+from ..blueprint import (
+    BATCH,
+    BATCH_GATHER,
+    BATCH_SCATTER,
+    BUILT_IN_USES,
+    LOOP_CONTROLLER,
+    SLEEP,
+    SUBFLOW,
+    WAIT,
+    Blueprint,
+    Edge,
+    Node,
+)
+from ..errors import BlueprintError, ConfigurationError, ExpressionError
+from ..expressions import Expression, compile_expression
+from ..retries import RetryPolicy
+from .durations import parse_duration
+from .keys import ENTRY_SUFFIX, escape
+from .loops import Loop, enclosing_loops, find_loops
+from .order import put_in_order
+from .references import resolve_inputs
+from .scopes import Construct, Graph, Kind, Link, Scope, Vertex
+
+CONTINUE = "continue"
+BREAK = "break"
+
+
+def compile_blueprint(blueprint: Blueprint) -> Graph:
+    """Compile a blueprint.
+
+    Raises:
+        BlueprintError: It cannot mean anything; the error lists every problem found, with a remedy each.
+    """
+    return _Compiler(blueprint).compile()
+
+
+class _Compiler:
+    def __init__(self, blueprint: Blueprint) -> None:
+        self.blueprint = blueprint
+        self.problems: list[str] = []
+        self.nodes: dict[str, Node] = {}
+        self.edges: list[Edge] = []
+        self.fallbacks: dict[str, Node] = {}
+        self.loops: dict[str, Loop] = {}
+        self.around: dict[str, list[str]] = {}  # node id -> the loops around it, from the outside in
+        self.gathers: dict[str, str] = {}  # scatter's id -> gather's id
+        self.scopes: dict[str | None, Scope] = {}  # loop's id, or None for the root
+        self.entries: dict[str, Vertex] = {}  # node id -> the vertex that takes its incoming edges
+        self.exits: dict[str, Vertex] = {}  # node id -> the vertex that has its outgoing edges
+        self.verdicts: dict[str, Vertex] = {}
+        self.constructs: dict[str, Construct] = {}
+        self.uses: dict[str, str] = {}
+        self.calls: dict[str, str] = {}
+
+    def compile(self) -> Graph:
+        # Each stage relies on what the ones before have checked.
+        for stage in (
+            self._check_names,
+            self._take_out_fallbacks,
+            self._pair_batches,
+            self._find_loops,
+            self._make_scopes,
+            self._make_links,
+            self._order_scopes,
+            self._resolve_inputs,
+        ):
+            stage()
+            if self.problems:
+                raise BlueprintError(self.blueprint.id, self.problems)
+        return Graph(
+            blueprint=self.blueprint,
+            hash=self.blueprint.content_hash(),
+            root=self.scopes[None],
+            uses=self.uses,
+            calls=self.calls,
+        )
+
+    def _check_names(self) -> None:
+        if not self.blueprint.nodes:
+            self.problems.append("it has no nodes: add at least one")
+        for node in self.blueprint.nodes:
+            if node.id in self.nodes:
+                self.problems.append(f"node {node.id!r} is defined twice: give each node an id of its own")
+            self.nodes[node.id] = node
+        for edge in self.blueprint.edges:
+            for end in (edge.source, edge.target):
+                if end not in self.nodes:
+                    self.problems.append(
+                        f"edge {edge.source!r} -> {edge.target!r}: there is no node {end!r}; add it or mend the edge"
+                    )
+
+    def _take_out_fallbacks(self) -> None:
+        stands_in: dict[str, list[str]] = defaultdict(list)
+        for node in self.blueprint.nodes:
+            name = node.config.fallback if node.config else None
+            if name is None:
+                continue
+            fallback = self.nodes.get(name)
+            if fallback is None:
+                fallback = Node(name, name, params=node.params)
+            elif fallback.uses in BUILT_IN_USES:
+                self.problems.append(
+                    f"node {node.id!r}: its fallback {name!r} must be a plain step, not {fallback.uses!r}"
+                )
+            elif fallback.config is not None and fallback.config.fallback is not None:
+                self.problems.append(
+                    f"node {name!r} is a fallback and has a fallback itself: handle its failure inside the step"
+                )
+            else:
+                stands_in[name].append(node.id)
+            if node.uses in BUILT_IN_USES:
+                self.problems.append(f"node {node.id!r}: only a plain step can have a fallback, not {node.uses!r}")
+            self.fallbacks[node.id] = fallback
+        drawn: dict[str, set[tuple[Any, ...]]] = defaultdict(set)
+        for edge in self.blueprint.edges:
+            drawn[edge.source].add((edge.target, edge.action, edge.condition))
+        for edge in self.blueprint.edges:
+            if edge.target in stands_in:
+                self.problems.append(
+                    f"edge {edge.source!r} -> {edge.target!r}: {edge.target!r} is a fallback and runs only in place of "
+                    f"{stands_in[edge.target][0]!r}; remove the edge or the fallback setting"
+                )
+            if edge.source not in stands_in:
+                self.edges.append(edge)
+                continue
+            for primary in stands_in[edge.source]:
+                # The TypeScript documentation draws the primary's edges from the fallback again: that adds nothing.
+                if (edge.target, edge.action, edge.condition) not in drawn[primary]:
+                    self.edges.append(attrs.evolve(edge, source=primary))
+        for name in stands_in:
+            self._need(self.nodes.pop(name))
+
+    def _pair_batches(self) -> None:
+        for node in self.nodes.values():
+            if node.uses != BATCH_SCATTER:
+                continue
+            gather = (node.params or {}).get("gatherNodeId")
+            if gather not in self.nodes or self.nodes[gather].uses != BATCH_GATHER:
+                self.problems.append(f"node {node.id!r}: params.gatherNodeId {gather!r} names no batch-gather node")
+            elif gather in self.gathers.values():
+                self.problems.append(f"node {gather!r} gathers for two scatter nodes: give each its own")
+            else:
+                self.gathers[node.id] = gather
+        paired = set(self.gathers.values())
+        for node in self.nodes.values():
+            if node.uses == BATCH_GATHER and node.id not in paired:
+                self.problems.append(f"node {node.id!r}: no batch-scatter node names it in params.gatherNodeId")
+        kept = []
+        for edge in self.edges:
+            if self.gathers.get(edge.source) == edge.target and edge.source in self.gathers:
+                continue
+            if edge.source in self.gathers:
+                self.problems.append(
+                    f"edge {edge.source!r} -> {edge.target!r}: what follows a batch hangs on its gather node "
+                    f"{self.gathers[edge.source]!r}"
+                )
+            elif edge.target in paired:
+                self.problems.append(
+                    f"edge {edge.source!r} -> {edge.target!r}: what a batch waits for leads to its scatter node"
+                )
+            kept.append(edge)
+        self.edges = kept
+
+    def _find_loops(self) -> None:
+        self.loops = find_loops(self.nodes, self.edges, self.gathers, self.problems)
+        self.around = enclosing_loops(self.loops)
+
+    def _make_scopes(self) -> None:
+        self.scopes[None] = Scope(self.blueprint.id, namespace=True)
+        for loop_id in self.loops:
+            self.scopes[loop_id] = Scope(self.blueprint.id, namespace=False)
+        home: dict[str, str | None] = {node_id: loops[-1] for node_id, loops in self.around.items()}
+        paired = set(self.gathers.values())
+        for node in self.nodes.values():
+            if node.id in paired:
+                continue  # made together with its scatter node
+            scope = self.scopes[home.get(node.id)]
+            if node.uses == LOOP_CONTROLLER:
+                self._make_loop(scope, node)
+            elif node.uses in (BATCH, BATCH_SCATTER):
+                self._make_batch(scope, node)
+            elif node.uses == SUBFLOW:
+                self._make_subflow(scope, node)
+            else:
+                self._make_step(scope, node)
+        for loop_id, loop in self.loops.items():
+            outer: str | None = loop_id
+            while outer is not None:
+                inside, outer = outer, home.get(outer)
+                for node_id in loop.body:
+                    self.scopes[outer].inner.setdefault(node_id, self.constructs[inside])
+
+    def _add(self, scope: Scope, kind: Kind, node: Node, key: str, construct: Construct | None = None) -> Vertex:
+        try:
+            retry = RetryPolicy.from_config(node.config)
+        except ConfigurationError as error:
+            self.problems.append(f"node {node.id!r}: {error}")
+            retry = RetryPolicy(max_attempts=1)
+        vertex = Vertex(
+            index=len(scope.vertices),
+            kind=kind,
+            id=node.id,
+            key=key,
+            node=node,
+            retry=retry,
+            fallback=self.fallbacks.get(node.id),
+            construct=construct,
+            timeout=None if node.config is None or not node.config.timeout else node.config.timeout / 1000,
+        )
+        scope.vertices.append(vertex)
+        return vertex
+
+    def _need(self, node: Node) -> None:
+        if node.uses not in BUILT_IN_USES:
+            self.uses.setdefault(node.uses, node.id)
+
+    def _make_step(self, scope: Scope, node: Node) -> Vertex:
+        vertex = self._add(scope, Kind.STEP, node, escape(node.id))
+        self.entries[node.id] = self.exits[node.id] = vertex
+        scope.by_id[node.id] = vertex.index
+        self._need(node)
+        if vertex.fallback is not None:
+            self._need(vertex.fallback)
+        if node.uses == SLEEP:
+            try:
+                parse_duration(vertex.params.get("duration"))
+            except ValueError as error:
+                self.problems.append(f"node {node.id!r}: params.duration {error}")
+        elif node.uses == WAIT and vertex.timeout is None and vertex.params.get("timeout") is not None:
+            self.problems.append(f"node {node.id!r}: a wait's timeout stands in config.timeout, milliseconds")
+        return vertex
+
+    def _make_construct(self, scope: Scope, construct: Construct, last: Node, entry_key: str) -> None:
+        entry = self._add(scope, Kind.ENTRY, construct.node, entry_key, construct)
+        exit_ = self._add(scope, Kind.EXIT, last, escape(last.id), construct)
+        construct.entry, construct.exit = entry.index, exit_.index
+        scope.constructs.append(construct)
+        scope.by_id[last.id] = exit_.index
+        if construct.node.id != last.id:
+            scope.by_id[construct.node.id] = entry.index
+        self.constructs[construct.node.id] = construct
+        self.entries[construct.node.id] = self.entries[last.id] = entry
+        self.exits[construct.node.id] = self.exits[last.id] = exit_
+
+    def _make_loop(self, scope: Scope, node: Node) -> None:
+        body = self.scopes[node.id]
+        construct = Construct("loop", node, escape(node.id), -1, -1, body=body)
+        construct.checks_first = self.loops[node.id].checks_first
+        self._make_construct(scope, construct, node, escape(node.id) + ENTRY_SUFFIX)
+        # Its instance key is the pass's own, see ScopeState.key.
+        self.verdicts[node.id] = self._add(body, Kind.VERDICT, node, "", construct)
+        construct.verdict = self.verdicts[node.id].index
+        construct.condition = self._expression(
+            f"node {node.id!r}: params.condition", (node.params or {}).get("condition"), required=True
+        )
+
+    def _make_batch(self, scope: Scope, node: Node) -> None:
+        params = node.params or {}
+        gather = self.nodes[self.gathers[node.id]] if node.uses == BATCH_SCATTER else node
+        # The TypeScript builder names the pair `pages_scatter` and `pages_gather`; the batch itself is `pages`.
+        name = node.id.removesuffix("_scatter")
+        if node is gather or gather.id != f"{name}_gather" or name in self.nodes:
+            name = node.id
+        construct = Construct("batch", node, escape(name), -1, -1)
+        count, percentage = params.get("toleratedFailureCount", 0), params.get("toleratedFailurePercentage", 0)
+        if not isinstance(count, int) or count < 0:
+            self.problems.append(
+                f"node {node.id!r}: params.toleratedFailureCount must be a whole number, not {count!r}"
+            )
+        elif not isinstance(percentage, (int, float)) or not 0 <= percentage <= 100:
+            self.problems.append(
+                f"node {node.id!r}: params.toleratedFailurePercentage must be from 0 to 100, not {percentage!r}"
+            )
+        else:
+            construct.tolerated_count, construct.tolerated_percentage = count, percentage
+        worker, called = params.get("workerUsesKey"), params.get("workerBlueprintId")
+        if isinstance(called, str) and called:
+            construct.calls = called
+            self.calls.setdefault(called, node.id)
+        elif isinstance(worker, str) and worker:
+            construct.body = self._item_scope(node, worker)
+        else:
+            self.problems.append(
+                f"node {node.id!r}: a batch needs params.workerUsesKey, its worker's name in the registry, "
+                "or params.workerBlueprintId"
+            )
+        entry_key = escape(node.id) + ENTRY_SUFFIX if node is gather else escape(node.id)
+        self._make_construct(scope, construct, gather, entry_key)
+
+    def _item_scope(self, node: Node, worker: str) -> Scope:
+        scope = Scope(self.blueprint.id, namespace=False)
+        # The worker's retries and timeout are the batch's: it has no node of its own in the blueprint.
+        vertex = self._add(scope, Kind.STEP, Node(worker, worker, config=node.config), escape(worker))
+        scope.by_id[worker] = vertex.index
+        put_in_order(scope, [])
+        self._need(vertex.node)
+        return scope
+
+    def _make_subflow(self, scope: Scope, node: Node) -> None:
+        called = (node.params or {}).get("blueprintId")
+        if not isinstance(called, str) or not called:
+            self.problems.append(
+                f"node {node.id!r}: a subflow needs params.blueprintId, the id of the flow that it calls"
+            )
+            called = ""
+        for name in ("inputs", "outputs"):
+            mapping = (node.params or {}).get(name)
+            if mapping is not None and not (
+                isinstance(mapping, dict) and all(isinstance(value, str) for value in mapping.values())
+            ):
+                self.problems.append(f"node {node.id!r}: params.{name} must map names to names")
+        construct = Construct("subflow", node, escape(node.id), -1, -1, calls=called)
+        self.calls.setdefault(called, node.id)
+        self._make_construct(scope, construct, node, escape(node.id) + ENTRY_SUFFIX)
+
+    def _make_links(self) -> None:
+        places: dict[str, int] = defaultdict(int)
+        incoming: dict[int, list[Link]] = defaultdict(list)
+        outgoing: dict[int, list[Link]] = defaultdict(list)
+        for edge in self.edges:
+            source, target = self.exits[edge.source], self.entries[edge.target]
+            where = f"edge {edge.source!r} -> {edge.target!r}"
+            loop = self.loops.get(edge.source)
+            if loop is not None and edge.action == CONTINUE and edge.target == loop.start:
+                verdict = self.verdicts[edge.source]
+                self.constructs[edge.source].feedback = self._link(edge, where, 0, verdict, verdict)
+                continue
+            into = self.loops.get(edge.target)
+            if into is not None and edge.source == into.end:
+                target = self.verdicts[edge.target]
+            else:
+                target = self._outermost_entry(edge, target)
+            link = self._link(edge, where, places[edge.source], source, target)
+            places[edge.source] += 1
+            outgoing[id(source)].append(link)
+            incoming[id(target)].append(link)
+        for scope in self.scopes.values():
+            for vertex in scope.vertices:
+                vertex.out = tuple(outgoing[id(vertex)]) if id(vertex) in outgoing else ()
+                vertex.incoming = tuple(incoming[id(vertex)]) if id(vertex) in incoming else ()
+                vertex.plain = not any(link.action or link.condition or link.transform for link in vertex.out)
+                vertex.joins_any = len(vertex.incoming) > 1 and self._join_strategy(vertex) == "any"
+
+    def _join_strategy(self, vertex: Vertex) -> str | None:
+        node = vertex.node
+        if vertex.construct is not None and vertex.construct.kind == "loop" and vertex.kind is Kind.ENTRY:
+            # The TypeScript builder marks every controller `any` so that it can be entered again; what joins the
+            # edges into a loop is its start node's strategy.
+            node = self.nodes[self.loops[node.id].start]
+        return node.config.join_strategy if node.config else None
+
+    def _outermost_entry(self, edge: Edge, target: Vertex) -> Vertex:
+        """The entry of the outermost loop that the edge enters; find_loops has checked that it enters at the start."""
+        for loop_id in self.around.get(edge.target, ()):
+            if edge.source not in self.loops[loop_id].body:
+                return self.entries[loop_id]
+        return target
+
+    def _link(self, edge: Edge, where: str, place: int, source: Vertex, target: Vertex) -> Link:
+        return Link(
+            place=place,
+            source=source.index,
+            target=target.index,
+            source_id=edge.source,
+            action=edge.action,
+            condition=self._expression(f"{where}: condition", edge.condition),
+            transform=self._expression(f"{where}: transform", edge.transform),
+        )
+
+    def _expression(self, where: str, source: object, *, required: bool = False) -> Expression | None:
+        if source is None and not required:
+            return None
+        if not isinstance(source, str):
+            self.problems.append(f"{where} must be an expression, not {source!r:.80}")
+            return None
+        try:
+            return compile_expression(source)
+        except ExpressionError as error:
+            self.problems.append(f"{where}: {error}")
+            return None
+
+    def _order_scopes(self) -> None:
+        for scope in self.scopes.values():
+            put_in_order(scope, self.problems)
+
+    def _resolve_inputs(self) -> None:
+        fallbacks = {node.id for node in self.blueprint.nodes} - self.nodes.keys()
+        resolve_inputs(self.scopes[None], self.nodes.keys(), fallbacks, self.problems)
+
+
+def missing_calls(graphs: dict[str, Graph], roots: Iterable[str]) -> list[str]:
+    """Problems with the blueprints that can be reached by calls from these: the called ones that are not there."""
+    problems: list[str] = []
+    seen: set[str] = set()
+    waiting = list(roots)
+    while waiting:
+        blueprint_id = waiting.pop()
+        if blueprint_id in seen:
+            continue
+        seen.add(blueprint_id)
+        for called, node_id in graphs[blueprint_id].calls.items():
+            if called in graphs:
+                waiting.append(called)
+            else:
+                problems.append(
+                    f"node {node_id!r} of {blueprint_id!r} calls blueprint {called!r}, which is not there: "
+                    "give it to the runtime under that id"
+                )
+    return problems

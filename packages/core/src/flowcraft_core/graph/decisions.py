@@ -1,0 +1,310 @@
+"""What an instance gets as input, and what its outcome is: edges taken, items, verdicts, results of constructs.
+
+Expressions are evaluated here and nowhere else, once per instance, before its outcome is committed; what they decide
+is part of the outcome. In an expression ``result`` is the node's result (``output``, ``action``), ``input`` the value
+that the edge would carry, ``context`` the context values and, by node id, the outputs; a bare name means the same as
+``context[name]``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ..errors import ExpressionError, FlowcraftError
+from .compile import BREAK, CONTINUE
+from .facts import DELETED, OUTPUT, NodeError, Outcome
+from .references import parse_reference
+from .scopes import Construct, Graph, Link, Reference, Scope, Vertex
+from .state import ScopeState
+
+_MISSING = object()
+
+
+class InputError(FlowcraftError):
+    """What an instance was given does not fit what it is, such as a batch whose items are no list."""
+
+
+class ContextView(Mapping[str, Any]):
+    """Context values as an expression in some scope sees them, with node ids as names of outputs."""
+
+    def __init__(self, scope: ScopeState) -> None:
+        self._scope = scope
+
+    def __getitem__(self, name: str) -> Any:
+        value = context_value(self._scope, name)
+        if value is _MISSING:
+            value = node_output(self._scope, name.removeprefix("_outputs."))
+        if value is _MISSING:
+            raise KeyError(name)
+        return value
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name, (_, value) in self._scope.namespace.values.items() if value is not DELETED)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+class _Outputs(ContextView):
+    def __getitem__(self, name: str) -> Any:
+        value = node_output(self._scope, name)
+        if value is _MISSING:
+            raise KeyError(name)
+        return value
+
+
+class Names(ContextView):
+    """Everything that an expression can name."""
+
+    def __init__(self, scope: ScopeState, output: Any, action: str | None) -> None:
+        super().__init__(scope)
+        self._output = output
+        self._action = action
+
+    def __getitem__(self, name: str) -> Any:
+        if name == "result":
+            return {"output": self._output, "action": self._action}
+        if name == "input":
+            return self._output
+        if name == "context":
+            return ContextView(self._scope)
+        if name == "_outputs":
+            return _Outputs(self._scope)
+        return super().__getitem__(name)
+
+
+def context_value(scope: ScopeState, name: str) -> Any:
+    """The context value of that name as it stands, or a marker that no value equals."""
+    entry = scope.namespace.values.get(name)
+    return _MISSING if entry is None or entry[1] is DELETED else entry[1]
+
+
+def node_output(scope: ScopeState, node_id: str) -> Any:
+    """The output of a node of the same or an enclosing scope; inside a loop seen from outside: of its last pass."""
+    around: ScopeState | None = scope
+    while around is not None:
+        inside: ScopeState | None = around
+        while inside is not None:
+            index = inside.scope.by_id.get(node_id)
+            if index is not None:
+                outcome = inside.outcomes.get(index)
+                return _MISSING if outcome is None or outcome.error is not None else outcome.output
+            construct = inside.scope.inner.get(node_id)
+            passes = inside.inside.get(construct.entry) if construct else None
+            inside = passes[-1] if passes else None
+        around = None if around.scope.namespace else around.parent
+    return _MISSING
+
+
+# --- inputs -----------------------------------------------------------------------------------------------------------
+
+
+def input_of(scope: ScopeState, vertex: Vertex) -> Any:
+    """The input of a ready instance: its explicit inputs, what its taken edges carry, or what its scope was given."""
+    if vertex.inputs is not None:
+        if isinstance(vertex.inputs, Reference):
+            return resolve(scope, vertex.inputs)
+        return {name: resolve(scope, reference) for name, reference in vertex.inputs.items()}
+    incoming = vertex.incoming
+    if not incoming:
+        return _given(scope)
+    if len(incoming) == 1:
+        return _carried(scope, incoming[0])
+    if vertex.joins_any:
+        return _carried(scope, incoming[scope.claims[vertex.index]])
+    return {
+        link.source_id: _carried(scope, link)
+        for link in incoming
+        if (source := scope.outcomes.get(link.source)) is not None and link.place in source.taken
+    }
+
+
+def resolve(scope: ScopeState, reference: Reference) -> Any:
+    """The value that a reference names; None where there is none."""
+    value: Any = _MISSING
+    if reference.node is not None:
+        value = node_output(scope, reference.node)
+    if value is _MISSING:
+        # A dotted text may be a context value's whole name.
+        value = context_value(scope, reference.text)
+        if value is not _MISSING:
+            return value
+        value = context_value(scope, reference.name)
+    for key in reference.path:
+        if isinstance(value, Mapping) and key in value:
+            value = value[key]
+        elif isinstance(value, (list, tuple)) and key.isascii() and key.isdigit() and int(key) < len(value):
+            value = value[int(key)]
+        else:
+            return None
+    return None if value is _MISSING else value
+
+
+def _carried(scope: ScopeState, link: Link) -> Any:
+    outcome = scope.outcomes[link.source]
+    value = outcome.taken[link.place]
+    return outcome.output if value is OUTPUT else value
+
+
+def _given(scope: ScopeState) -> Any:
+    parent, construct = scope.parent, scope.construct
+    if parent is None or construct is None:
+        return None
+    entry = parent.outcomes[construct.entry]
+    if construct.kind == "batch":
+        return (entry.items or ())[scope.index or 0]
+    if construct.kind == "loop" and scope.index:
+        before = parent.inside[construct.entry][scope.index - 1]
+        verdict = before.outcomes[construct.verdict]
+        value = verdict.taken[0]
+        return verdict.output if value is OUTPUT else value
+    return entry.output
+
+
+# --- outcomes ---------------------------------------------------------------------------------------------------------
+
+
+def take_edges(scope: ScopeState, vertex: Vertex, output: Any, action: str | None) -> dict[int, Any]:
+    """Which edges a result takes, and what each carries, in the form of ``Outcome.taken``.
+
+    With an action: the edges with that action whose condition holds; if there are none, or without an action: the
+    edges without one whose condition holds.
+
+    Raises:
+        ExpressionError: A condition or transform failed; the message names the edge.
+    """
+    if vertex.plain:
+        return {link.place: OUTPUT for link in vertex.out}
+    names = Names(scope, output, action)
+    taken: list[Link] = []
+    if action is not None:
+        taken = [link for link in vertex.out if link.action == action and _holds(scope, link, names)]
+    if not taken:
+        taken = [link for link in vertex.out if link.action is None and _holds(scope, link, names)]
+    return {link.place: _transformed(scope, link, names) for link in taken}
+
+
+def enter(scope: ScopeState, vertex: Vertex, value: Any, graph: Graph | None) -> Outcome:
+    """The outcome of a construct's entry: a loop's first verdict, a batch's items, a subflow's call.
+
+    Args:
+        scope: Where the construct stands.
+        vertex: Its entry.
+        value: The entry's input.
+        graph: The called blueprint, if the construct calls one.
+    """
+    construct = vertex.construct
+    assert construct is not None  # an entry always has one
+    blueprint = graph.hash if graph else None
+    if construct.kind == "loop":
+        action = CONTINUE
+        if construct.checks_first and not _goes_on(scope, scope, construct, Names(scope, value, None)):
+            action = BREAK
+        return Outcome(output=value, action=action)
+    if construct.kind == "batch":
+        if not isinstance(value, (list, tuple)):
+            raise InputError(
+                f"batch {construct.node.id!r} needs a list of items, not {type(value).__name__}: set items= to a node "
+                "or context value that is a list"
+            )
+        return Outcome(output={"items": len(value)}, items=tuple(value), blueprint=blueprint)
+    if construct.inputs is None:
+        return Outcome(output=value, blueprint=blueprint, context={})
+    context = {name: resolve(scope, reference) for name, reference in construct.inputs.items()}
+    return Outcome(blueprint=blueprint, context=context)
+
+
+def verdict(scope: ScopeState, vertex: Vertex, value: Any) -> Outcome:
+    """The outcome of a loop's verdict: ``continue``, with what the next pass begins with, or ``break``."""
+    construct = vertex.construct
+    assert construct is not None
+    assert construct.feedback is not None  # compile_blueprint refuses a loop without one
+    assert scope.parent is not None
+    names = Names(scope, value, None)
+    if not _goes_on(scope, scope.parent, construct, names):
+        return Outcome(output=value, action=BREAK)
+    link = construct.feedback
+    taken = {0: _transformed(scope, link, names)} if _holds(scope, link, names) else {}
+    return Outcome(output=value, action=CONTINUE, taken=taken)
+
+
+def leave(scope: ScopeState, vertex: Vertex) -> Outcome:
+    """The outcome of a construct's exit but for its edges: last output, results of items, or outputs of the call."""
+    construct = vertex.construct
+    assert construct is not None  # an exit always has one
+    inside = scope.inside.get(construct.entry, [])
+    if construct.kind == "loop":
+        last = inside[-1].outcomes[construct.verdict] if inside else scope.outcomes[construct.entry]
+        return Outcome(output=last.output, action=last.action)
+    if construct.kind == "batch":
+        results = [item_result(item) for item in inside]
+        name = vertex.params.get("outputKey") or (construct.node.params or {}).get("outputKey")
+        return Outcome(output=results, sets={name: results} if name else None)
+    outputs = vertex.params.get("outputs")
+    if outputs is None:
+        return Outcome(output=scope_output(inside[0]))
+    nodes = _NodeIds(inside[0].scope)
+    values = {name: resolve(inside[0], parse_reference(source, nodes)) for name, source in outputs.items()}
+    return Outcome(output=values, sets=dict(values))
+
+
+def item_result(item: ScopeState) -> Any:
+    """What a batch's item gives: its output, or its error in its place."""
+    return {"error": error_data(item.errors[0])} if item.errors else scope_output(item)
+
+
+def error_data(error: NodeError) -> dict[str, Any]:
+    """An error as plain data, as steps and expressions see it."""
+    return {"node": error.key, "type": error.type, "message": error.message, "attempts": error.attempts}
+
+
+def scope_output(scope: ScopeState) -> Any:
+    """The output of a call or an item: its last node's; with several last nodes, a dict of those that ran."""
+    ends = scope.scope.ends
+    outputs = {
+        scope.scope.vertices[index].id: outcome.output
+        for index in ends
+        if (outcome := scope.outcomes.get(index)) is not None and outcome.error is None
+    }
+    return next(iter(outputs.values()), None) if len(ends) == 1 else outputs
+
+
+class _NodeIds:
+    """The node ids that can be seen from outside in a called blueprint, without making a set of them at each call."""
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+
+    def __contains__(self, node_id: object) -> bool:
+        return node_id in self._scope.by_id or node_id in self._scope.inner
+
+
+def _goes_on(scope: ScopeState, around: ScopeState, construct: Construct, names: Names) -> bool:
+    # A conditional edge out of the loop is asked first, as in the TypeScript original: it leaves early.
+    exits = around.scope.vertices[construct.exit].out
+    if any(link.condition is not None and _holds(scope, link, names) for link in exits):
+        return False
+    assert construct.condition is not None  # compile_blueprint refuses a loop without one
+    try:
+        return bool(construct.condition.evaluate(names))
+    except ExpressionError as error:
+        raise ExpressionError(f"loop {construct.node.id!r}: condition: {error}") from error
+
+
+def _holds(scope: ScopeState, link: Link, names: Names) -> bool:
+    return link.condition is None or bool(_evaluate(scope, link, "condition", names))
+
+
+def _transformed(scope: ScopeState, link: Link, names: Names) -> Any:
+    return OUTPUT if link.transform is None else _evaluate(scope, link, "transform", names)
+
+
+def _evaluate(scope: ScopeState, link: Link, which: str, names: Names) -> Any:
+    expression = link.condition if which == "condition" else link.transform
+    assert expression is not None
+    try:
+        return expression.evaluate(names)
+    except ExpressionError as error:
+        target = scope.scope.vertices[link.target].id
+        raise ExpressionError(f"edge {link.source_id!r} -> {target!r}: {which}: {error}") from error

@@ -1,0 +1,102 @@
+"""Facts: write-once records from which everything else about a run follows."""
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal
+
+import attrs
+
+
+class _Sentinel:
+    """A named constant that is not a value of any step."""
+
+    __slots__ = ("_name",)
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __repr__(self) -> str:
+        return self._name
+
+
+#: In ``Outcome.taken``: the edge carries the instance's output as it is.
+OUTPUT: Final = _Sentinel("OUTPUT")
+#: In ``Outcome.sets`` and among context values: the name was deleted. A tombstone, since positions still compare.
+DELETED: Final = _Sentinel("DELETED")
+
+
+@attrs.frozen
+class NodeError:
+    """Why an instance failed for good.
+
+    Attributes:
+        key: The instance's key; for people and for finding it in the trace.
+        node_id: The node's id in its blueprint.
+        type: Name of the exception's class.
+        message: The exception's text.
+        attempts: How many attempts were made.
+        traceback: Where it was raised, for people; None if the step never ran.
+    """
+
+    key: str
+    node_id: str
+    type: str
+    message: str
+    attempts: int = 1
+    traceback: str | None = attrs.field(default=None, eq=False, repr=False)
+
+    def __str__(self) -> str:
+        tries = f" after {self.attempts} attempts" if self.attempts > 1 else ""
+        return f"{self.key}: {self.type}: {self.message}{tries}"
+
+
+@attrs.define(eq=True)
+class Outcome:
+    """What an instance ended with. Never changed once it is made; the first one written wins.
+
+    Attributes:
+        output: The result's value.
+        action: The result's action, which chooses edges.
+        error: Set if the instance failed for good; then nothing else is.
+        taken: The outgoing edges that were taken, by their place among the node's edges, with the values they carry.
+        sets: The context values that the step set or deleted, in a dict by name.
+        items: A batch's items; only in its entry's outcome.
+        blueprint: The called blueprint's content hash; only in the entry of a construct that calls one.
+        context: The initial context of the call, or of each item's call; likewise.
+        via: The fallback that produced the outcome in the node's place.
+        attempts: How many attempts it took; of the fallback's, if there is one.
+        started: When the last attempt began, seconds since the epoch.
+        ended: When it ended.
+    """
+
+    output: Any = None
+    action: str | None = None
+    error: NodeError | None = None
+    taken: dict[int, Any] = attrs.field(factory=dict)
+    sets: dict[str, Any] | None = None
+    items: tuple[Any, ...] | None = None
+    blueprint: str | None = None
+    context: dict[str, Any] | None = None
+    via: str | None = None
+    attempts: int = 1
+    started: float = attrs.field(default=0.0, eq=False)
+    ended: float = attrs.field(default=0.0, eq=False)
+
+
+@attrs.frozen
+class Park:
+    """An instance that waits for someone, for a time, or for its next attempt.
+
+    Attributes:
+        kind: ``wait`` for a resume, ``sleep`` for a time, ``retry`` for the next attempt.
+        due: When it goes on by itself, seconds since the epoch; None if only a resume ends it.
+        attempt: For a retry: the attempt that failed.
+        standing_in: For a retry: it is the fallback's.
+        error: For a retry: why.
+    """
+
+    kind: Literal["wait", "sleep", "retry"]
+    due: float | None = None
+    attempt: int = 0
+    standing_in: bool = False
+    error: NodeError | None = None

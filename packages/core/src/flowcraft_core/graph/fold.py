@@ -1,0 +1,106 @@
+"""A run's results, folded from its outcomes: what lost a race counts only where it lies on the winner's way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from .facts import DELETED
+from .positions import INITIAL, Position
+from .state import Instance, RunState, ScopeState
+
+
+def outputs_of(state: RunState) -> dict[str, Any]:
+    """The output of each node of the run's own blueprint, by node id; of a node in a loop, the last pass's."""
+    counted = _Counted(state)
+    outputs: dict[str, Any] = {}
+    waiting = [state.root]
+    while waiting:
+        scope = waiting.pop()
+        by_index = {index: node_id for node_id, index in scope.scope.by_id.items()}
+        for index, outcome in scope.outcomes.items():
+            node_id = by_index.get(index)
+            if node_id is not None and outcome.error is None and counted(scope, index):
+                outputs[node_id] = outcome.output
+        for construct in scope.scope.constructs:
+            if construct.kind == "loop" and construct.entry in scope.inside:
+                waiting.append(scope.inside[construct.entry][-1])
+    return outputs
+
+
+def context_of(state: RunState) -> dict[str, Any]:
+    """The run's context values, by name: of two setters the one with the greater position."""
+    counted = _Counted(state)
+    latest: dict[str, tuple[Position, Any]] = {name: (INITIAL, value) for name, value in state.context.items()}
+    for scope, vertex in state.root.setters:
+        if not counted(scope, vertex.index):
+            continue
+        position = scope.position(vertex)
+        for name, value in (scope.outcomes[vertex.index].sets or {}).items():
+            if name not in latest or latest[name][0] <= position:
+                latest[name] = (position, value)
+    return {name: value for name, (_, value) in latest.items() if value is not DELETED}
+
+
+class _Counted:
+    """Whether an outcome counts: neither it nor a construct around it is moot, or what is lies on a claimed way."""
+
+    def __init__(self, state: RunState) -> None:
+        self._kept: set[tuple[int, int]] = set()
+        self._moot = False
+        for scope in _scopes(state.root):
+            self._moot = self._moot or bool(scope.moot)
+            for index, place in scope.claims.items():
+                self._keep(scope, scope.scope.vertices[index].incoming[place].source)
+
+    def __call__(self, scope: ScopeState, index: int) -> bool:
+        if not self._moot:
+            return True
+        around: ScopeState | None = scope
+        while around is not None:
+            if index in around.moot and (id(around), index) not in self._kept:
+                return False
+            index = around.construct.exit if around.construct else -1
+            around = around.parent
+        return True
+
+    def _keep(self, scope: ScopeState, index: int) -> None:
+        waiting = [index]
+        while waiting:
+            index = waiting.pop()
+            if (id(scope), index) in self._kept:
+                continue
+            self._kept.add((id(scope), index))
+            vertex = scope.scope.vertices[index]
+            if vertex.construct is not None and index == vertex.construct.exit:
+                waiting.append(vertex.construct.entry)
+            elif index in scope.claims:
+                waiting.append(vertex.incoming[scope.claims[index]].source)
+            else:
+                for link in vertex.incoming:
+                    outcome = scope.outcomes.get(link.source)
+                    if outcome is not None and link.place in outcome.taken:
+                        waiting.append(link.source)
+
+
+def _scopes(root: ScopeState) -> Iterator[ScopeState]:
+    waiting = [root]
+    while waiting:
+        scope = waiting.pop()
+        yield scope
+        for inside in scope.inside.values():
+            waiting.extend(inside)
+
+
+def instances(state: RunState) -> Iterator[Instance]:
+    """Every instance that has an outcome, scope by scope."""
+    for scope in _scopes(state.root):
+        for index in scope.outcomes:
+            yield Instance(scope, scope.scope.vertices[index])
+
+
+def claims(state: RunState) -> Iterator[tuple[str, int]]:
+    """Every claimed join's key, with the place of the winning edge among its incoming ones."""
+    for scope in _scopes(state.root):
+        for index, place in scope.claims.items():
+            yield scope.key(scope.scope.vertices[index]), place

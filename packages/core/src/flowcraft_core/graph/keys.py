@@ -1,0 +1,39 @@
+"""Instance keys: readable, and injective whatever characters ids contain.
+
+==========================  =========================================
+``check``                   a node of the flow itself
+``retry_loop[2].check``     ``check`` in the third pass of a loop
+``retry_loop[2]``           that pass's verdict: go on, or leave
+``pages[17].ocr``           the worker of the eighteenth item of a batch
+``charge/validate``         ``validate`` inside the subflow ``charge``
+``charge:entry``            what ``charge`` was called with
+==========================  =========================================
+
+Inside an id, the characters that structure a key (``% [ ] . / :``) and control characters are percent-encoded.
+"""
+
+from __future__ import annotations
+
+import re
+
+_RESERVED = re.compile(r"[%\[\]./:\x00-\x1f\x7f]")
+
+ENTRY_SUFFIX = ":entry"
+
+
+def escape(node_id: str) -> str:
+    """A node id as it stands in a key."""
+    return _RESERVED.sub(lambda match: f"%{ord(match[0]):02X}", node_id)
+
+
+def scope_prefix(parent: str, construct_id: str, index: int | None, *, namespace: bool) -> str:
+    """What the keys inside a pass, an item or a subflow call begin with.
+
+    Args:
+        parent: The prefix of the scope that the construct stands in.
+        construct_id: The escaped id of the loop, batch or subflow.
+        index: The pass or item; None for a subflow's only call.
+        namespace: Whether the scope has a context of its own (then ``/`` instead of ``.``).
+    """
+    position = "" if index is None else f"[{index}]"
+    return f"{parent}{construct_id}{position}{'/' if namespace else '.'}"

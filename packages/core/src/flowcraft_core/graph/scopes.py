@@ -1,0 +1,207 @@
+"""The compiled form of a blueprint: a tree of scopes, each an acyclic graph of vertices.
+
+A scope is a run, a loop's pass, a batch's item or a subflow's call. A construct (loop, batch, subflow) stands in its
+scope as two vertices: its *entry*, which takes the incoming edges and records what goes in, and its *exit*, which
+records what comes out and has the outgoing edges. Between the two lie the construct's own scopes. A loop's body ends
+in a *verdict*, so that a cycle in the blueprint is no cycle here. Compiled scopes are never changed and may be shared
+by any number of runs and threads.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import attrs
+
+from ..blueprint import Blueprint, Node
+from ..expressions import Expression
+from ..retries import RetryPolicy
+
+
+class Kind(enum.Enum):
+    """What it means to run a vertex."""
+
+    STEP = "step"
+    ENTRY = "entry"
+    VERDICT = "verdict"
+    EXIT = "exit"
+
+
+@attrs.frozen
+class Reference:
+    """Where a node's explicit input, or a part of it, comes from.
+
+    Attributes:
+        text: As it stands in the blueprint.
+        node: Id of the node whose output is meant; None for a context value.
+        name: Name of the context value, if ``node`` is None.
+        path: Keys to follow from there.
+    """
+
+    text: str
+    node: str | None
+    name: str
+    path: tuple[str, ...]
+
+
+@attrs.frozen(eq=False)
+class Link:
+    """An edge between two vertices of one scope.
+
+    Attributes:
+        place: Its place among the source's outgoing edges; names it in the source's outcome.
+        source: Index of the source vertex.
+        target: Index of the target vertex.
+        source_id: The node id that joins show for it.
+        action: See ``blueprint.Edge``.
+        condition: The compiled condition.
+        transform: The compiled transform.
+    """
+
+    place: int
+    source: int
+    target: int
+    source_id: str
+    action: str | None
+    condition: Expression | None
+    transform: Expression | None
+
+
+@attrs.define(eq=False)
+class Construct:
+    """A loop, batch or subflow inside a scope.
+
+    Attributes:
+        kind: Which of the three.
+        node: The node that stands for it in the blueprint.
+        key: Its escaped id, as it stands in the keys of its insides.
+        entry: Index of its entry vertex in the enclosing scope.
+        exit: Index of its exit vertex in the enclosing scope.
+        body: The scope inside; None if another blueprint is called.
+        calls: Id of the called blueprint, if ``body`` is None.
+        checks_first: A loop that asks its condition before the first pass, since it is entered at its controller.
+        inputs: The initial context of a subflow's call, if it maps names.
+        condition: A loop's condition for another pass.
+        verdict: Index of a loop's verdict vertex in ``body``.
+        feedback: A loop's edge from a pass to the next; its place is 0 in the verdict's outcome.
+        tolerated_count: How many items of a batch may fail.
+        tolerated_percentage: Which share of a batch's items may fail, 0 to 100.
+    """
+
+    kind: Literal["loop", "batch", "subflow"]
+    node: Node
+    key: str
+    entry: int
+    exit: int
+    body: Scope | None = None
+    calls: str | None = None
+    inputs: dict[str, Reference] | None = None
+    checks_first: bool = False
+    condition: Expression | None = None
+    verdict: int = -1
+    feedback: Link | None = None
+    tolerated_count: int = 0
+    tolerated_percentage: float = 0.0
+
+    @property
+    def tolerant(self) -> bool:
+        """Whether some failure of an item does not fail the batch."""
+        return self.tolerated_count > 0 or self.tolerated_percentage > 0
+
+    def tolerates(self, failures: int, items: int) -> bool:
+        """Whether a batch of so many items succeeds with so many failures."""
+        return failures <= self.tolerated_count or failures * 100 <= items * self.tolerated_percentage
+
+
+@attrs.define(eq=False)
+class Vertex:
+    """Something in a scope that runs once per instance of the scope and has an outcome.
+
+    Attributes:
+        index: Its place in ``Scope.vertices``.
+        kind: What running it means.
+        id: The node's id, as people know it.
+        key: What follows the scope's prefix in its instance key.
+        node: The node in the blueprint.
+        retry: The node's retry policy.
+        fallback: The node that stands in when all attempts have failed.
+        out: Its outgoing edges.
+        incoming: Its incoming edges.
+        joins_any: It goes on with the first taken edge. False for a vertex with a single incoming edge.
+        inputs: Its explicit input: one reference, or one per name.
+        depth: Longest way from the scope's start, counted in nodes; a construct counts as one.
+        plain: Each edge is always taken and carries the output as it is.
+        sheltered: Each of its ways on leads, inside its scope, into an ``any`` join.
+        construct: Set for entries and exits, and for a verdict the loop that it belongs to.
+        timeout: Seconds that one attempt, or a wait, may take.
+    """
+
+    index: int
+    kind: Kind
+    id: str
+    key: str
+    node: Node
+    retry: RetryPolicy
+    fallback: Node | None = None
+    out: tuple[Link, ...] = ()
+    incoming: tuple[Link, ...] = ()
+    joins_any: bool = False
+    inputs: Reference | dict[str, Reference] | None = None
+    depth: int = 0
+    plain: bool = True
+    sheltered: bool = False
+    construct: Construct | None = None
+    timeout: float | None = None
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The node's static parameters."""
+        return self.node.params or {}
+
+
+@attrs.define(eq=False)
+class Scope:
+    """The graph inside a run, a pass, an item or a call.
+
+    Attributes:
+        blueprint: Id of the blueprint that it is compiled from.
+        vertices: All vertices.
+        by_id: Node id to the index of the vertex that has its output.
+        starts: Vertices without incoming edges.
+        ends: Vertices without a way on inside the scope.
+        order: The vertices' indexes, each after all that lead to it.
+        constructs: The constructs that stand in it.
+        namespace: Whether its context is its own (a run or a subflow's call), or the enclosing scope's.
+        inner: Node id to the construct of this scope in which it is nested, for nodes of loop bodies.
+    """
+
+    blueprint: str
+    namespace: bool
+    vertices: list[Vertex] = attrs.field(factory=list)
+    by_id: dict[str, int] = attrs.field(factory=dict)
+    starts: tuple[int, ...] = ()
+    ends: tuple[int, ...] = ()
+    order: list[int] = attrs.field(factory=list)
+    constructs: list[Construct] = attrs.field(factory=list)
+    inner: dict[str, Construct] = attrs.field(factory=dict)
+
+
+@attrs.frozen(eq=False)
+class Graph:
+    """A blueprint, compiled.
+
+    Attributes:
+        blueprint: What it was compiled from.
+        hash: The blueprint's content hash.
+        root: The outermost scope.
+        uses: Names of the implementations that it needs, with the node that needs each.
+        calls: For each blueprint that it calls directly, the node that calls it.
+    """
+
+    blueprint: Blueprint
+    hash: str
+    root: Scope
+    uses: Mapping[str, str]
+    calls: Mapping[str, str]

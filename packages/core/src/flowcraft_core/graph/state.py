@@ -1,0 +1,431 @@
+"""What happens next: the one place that decides it, from a compiled blueprint and facts.
+
+A ``RunState`` is fed facts (outcomes, claims) in any order and says which instances are ready, which joins want a
+claim, and whether the run has ended. Each rule only ever looks for a fact's presence, so a state that knows some of a
+run's facts decides nothing that one which knows all of them would not; a fact that comes twice changes nothing.
+
+The rules, edge by edge:
+
+* A completed instance *takes* or *skips* each of its edges, as its outcome says. A failed one *blocks* them.
+* A vertex with one way in: taken, it is ready; skipped, it is dead and skips its own edges; blocked, it blocks them.
+* An ``all`` join goes by all its edges: once each is resolved, it is blocked if one is blocked, dead if none is taken,
+  ready otherwise.
+* An ``any`` join goes by its first taken edge that holds the claim. With every edge resolved and none taken, it is
+  dead, or, if one of them is blocked, it fails with the errors behind them.
+* A fired join makes its other ways *moot*: a vertex is moot once it has ways on and each leads into a fired ``any``
+  join or to a moot vertex; all inside a moot construct is moot. What is moot is not started.
+* A failure is *contained* inside its scope if each of the vertex's ways on leads into an ``any`` join there; else by
+  the constructs around it, if one tolerates failures or leads into ``any`` joins itself; else it fails the run at once.
+* A scope ends when each of its vertices without a way on is done, dead or blocked: then every other vertex is done,
+  dead, blocked or moot too, since a way on from it would lead to one that is not. A construct in which a failure was
+  not contained fails when its scope ends.
+
+Completing an instance costs its edges and what they resolve, never the size of the graph.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from .facts import NodeError, Outcome
+from .keys import escape, scope_prefix
+from .positions import ENTRY_INDEX, EXIT_INDEX, INITIAL, NO_INDEX, Position
+from .scopes import Construct, Graph, Kind, Link, Scope, Vertex
+
+
+class Mark(enum.IntEnum):
+    """How a vertex without an outcome, or an edge, was resolved."""
+
+    SKIPPED = 0
+    TAKEN = 1
+    BLOCKED = 2
+
+
+class Phase(enum.Enum):
+    """Where the run stands, as far as the facts say."""
+
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+
+
+class Instance(NamedTuple):
+    """One vertex in one instance of its scope.
+
+    Attributes:
+        scope: The instance of the scope.
+        vertex: The vertex.
+    """
+
+    scope: ScopeState
+    vertex: Vertex
+
+    @property
+    def key(self) -> str:
+        """The instance's key."""
+        return self.scope.key(self.vertex)
+
+    @property
+    def identity(self) -> str:
+        """The key, and for an ``any`` join the edge that won it, since that decides what the instance does."""
+        place = self.scope.claims.get(self.vertex.index)
+        return self.key if place is None else f"{self.key}<{escape(self.vertex.incoming[place].source_id)}:{place}"
+
+
+class Claim(NamedTuple):
+    """A taken edge has reached an ``any`` join that nobody has claimed yet.
+
+    Attributes:
+        scope: The instance of the scope.
+        vertex: The join.
+        link: The edge that asks for it.
+    """
+
+    scope: ScopeState
+    vertex: Vertex
+    link: Link
+
+
+class ScopeState:
+    """What is known about one instance of a scope. Made and changed by ``RunState`` alone.
+
+    Attributes:
+        scope: The compiled scope.
+        parent: The scope instance around it; None for the run.
+        construct: The construct of the parent that it belongs to.
+        index: Which pass or item it is; None for the run and for a subflow's call.
+        prefix: What the keys inside begin with.
+        namespace: The scope instance whose context it shares, or itself.
+        outcomes: By vertex index.
+        claims: The standing claims of ``any`` joins, by vertex index: the place in the join's incoming edges.
+        marks: Vertices resolved without an outcome of their own: dead (SKIPPED) or blocked.
+        moot: Indexes of the moot vertices.
+        errors: The failures in it that no ``any`` join inside contains.
+        inside: By entry index: the scope instances of a construct, in order.
+        values: The context values of a namespace, with the position of the setter.
+        setters: The instances that set context values of a namespace, in the order in which they were added.
+        ended: Whether it has ended.
+    """
+
+    __slots__ = (
+        "_arrivals", "_blame", "_live", "_open", "claims", "construct", "ended", "errors", "index", "inside", "marks",
+        "moot", "namespace", "outcomes", "parent", "prefix", "scope", "setters", "values",
+    )  # fmt: skip
+
+    def __init__(self, scope: Scope, parent: ScopeState | None, construct: Construct | None, index: int | None) -> None:
+        self.scope = scope
+        self.parent = parent
+        self.construct = construct
+        self.index = index
+        if parent is None or construct is None:
+            self.prefix = ""
+        else:
+            self.prefix = scope_prefix(parent.prefix, construct.key, index, namespace=scope.namespace)
+        self.namespace: ScopeState = self if scope.namespace or parent is None else parent.namespace
+        self.outcomes: dict[int, Outcome] = {}
+        self.claims: dict[int, int] = {}
+        self.marks: dict[int, Mark] = {}
+        self.moot: set[int] = set()
+        self.errors: list[NodeError] = []
+        self.inside: dict[int, list[ScopeState]] = {}
+        self.values: dict[str, tuple[Position, Any]] = {}
+        self.setters: list[Instance] = []
+        self.ended = False
+        self._open = len(scope.ends)
+        self._arrivals: dict[int, list[int]] = {}  # join -> how many edges were SKIPPED, TAKEN, BLOCKED
+        self._live: dict[int, int] = {}  # vertex -> ways on that are not moot, once one is
+        self._blame: dict[int, tuple[NodeError, ...]] = {}  # failed or blocked vertex -> the failures behind it
+
+    def key(self, vertex: Vertex) -> str:
+        """The key of a vertex's instance here."""
+        if vertex.kind is Kind.VERDICT:
+            return self.prefix[:-1]  # the pass itself: `retry_loop[2]`
+        return self.prefix + vertex.key
+
+    def is_moot(self, vertex: Vertex) -> bool:
+        """Whether the vertex's instance need not run any more."""
+        index, scope = vertex.index, self
+        while True:
+            if index in scope.moot:
+                return True
+            if scope.parent is None or scope.construct is None:
+                return False
+            index, scope = scope.construct.exit, scope.parent
+
+    def set(self, position: Position, values: Mapping[str, Any]) -> None:
+        """Apply context values set at a position; a value set at a later position stays."""
+        for name, value in values.items():
+            standing = self.values.get(name)
+            if standing is None or standing[0] <= position:
+                self.values[name] = (position, value)
+
+    def position(self, vertex: Vertex) -> Position:
+        """Where the instance's context values stand among others of the same name."""
+        entries: list[tuple[int, str, int]] = []
+        if vertex.kind is Kind.STEP:
+            entries.append((vertex.depth, vertex.id, NO_INDEX))
+        elif vertex.construct is not None and vertex.kind is not Kind.VERDICT:
+            # The construct's node id, whichever of the pair speaks: entry, insides and exit must compare by index.
+            index = ENTRY_INDEX if vertex.kind is Kind.ENTRY else EXIT_INDEX
+            entries.append((vertex.depth, vertex.construct.node.id, index))
+        scope = self
+        while scope.parent is not None and scope.construct is not None:
+            entry = scope.parent.scope.vertices[scope.construct.entry]
+            entries.append((entry.depth, scope.construct.node.id, scope.index or 0))
+            scope = scope.parent
+        return tuple(reversed(entries))
+
+
+class RunState:
+    """The meaning of a graph: facts in, decisions out.
+
+    Attributes:
+        root: The run's own scope instance.
+        ready: Instances to run, in the order in which they became ready; the caller takes them out.
+        wanted: Joins to claim; the caller takes them out and answers with ``claim``.
+        context: The run's initial context.
+        phase: Whether the run has ended.
+        errors: The failures that failed the run.
+    """
+
+    def __init__(self, graph: Graph, graphs: Callable[[str], Graph], context: Mapping[str, Any]) -> None:
+        """Make a state that knows no facts; the root's start vertices are ready.
+
+        Args:
+            graph: The run's blueprint.
+            graphs: Finds the blueprints of subflows by id.
+            context: The run's initial context.
+        """
+        self._graphs = graphs
+        self.context = context
+        self.ready: deque[Instance] = deque()
+        self.wanted: deque[Claim] = deque()
+        self.phase = Phase.RUNNING
+        self.errors: list[NodeError] = []
+        self._queue: deque[tuple[ScopeState, Link, Mark]] = deque()
+        self.root = self._open(graph.root, None, None, None, context)
+
+    # --- facts in -------------------------------------------------------------------------------------------------
+
+    def add(self, scope: ScopeState, vertex: Vertex, outcome: Outcome) -> None:
+        """Take in an instance's outcome."""
+        index = vertex.index
+        if index in scope.outcomes:
+            return
+        scope.outcomes[index] = outcome
+        if outcome.sets:
+            scope.namespace.set(scope.position(vertex), outcome.sets)
+            scope.namespace.setters.append(Instance(scope, vertex))
+        if outcome.error is not None:
+            self._fail(scope, vertex, (outcome.error,))
+        elif vertex.kind is Kind.ENTRY:
+            self._enter(scope, vertex, outcome)
+        elif vertex.out:
+            taken = outcome.taken
+            queue = self._queue
+            for link in vertex.out:
+                queue.append((scope, link, Mark.TAKEN if link.place in taken else Mark.SKIPPED))
+        else:
+            self._close_one(scope)
+        self._propagate()
+
+    def claim(self, scope: ScopeState, vertex: Vertex, place: int) -> None:
+        """Take in the standing claim of an ``any`` join: the place of the winning edge among its incoming ones."""
+        if vertex.index in scope.claims:
+            return
+        scope.claims[vertex.index] = place
+        self._fire(scope, vertex)
+        source = scope.outcomes.get(vertex.incoming[place].source)
+        if source is not None and vertex.incoming[place].place in source.taken:
+            self._make_ready(scope, vertex)
+
+    # --- edges ----------------------------------------------------------------------------------------------------
+
+    def _propagate(self) -> None:
+        queue = self._queue
+        while queue:
+            scope, link, mark = queue.popleft()
+            target = scope.scope.vertices[link.target]
+            if len(target.incoming) > 1:
+                self._arrive(scope, target, link, mark)
+            elif mark is Mark.TAKEN:
+                self._make_ready(scope, target)
+            else:
+                self._pass_by(scope, target, mark, scope._blame.get(link.source, ()))
+
+    def _arrive(self, scope: ScopeState, target: Vertex, link: Link, mark: Mark) -> None:
+        counts = scope._arrivals.setdefault(target.index, [0, 0, 0])
+        counts[mark] += 1
+        full = sum(counts) == len(target.incoming)
+        if target.joins_any:
+            if mark is Mark.TAKEN:
+                standing = scope.claims.get(target.index)
+                if standing is None:
+                    if not scope.is_moot(target):
+                        self.wanted.append(Claim(scope, target, link))
+                elif target.incoming[standing] is link:
+                    self._make_ready(scope, target)
+            elif full and not counts[Mark.TAKEN]:
+                if counts[Mark.BLOCKED]:
+                    self._fail(scope, target, self._blamed(scope, target))
+                else:
+                    self._pass_by(scope, target, Mark.SKIPPED, ())
+        elif full:
+            if counts[Mark.BLOCKED]:
+                self._pass_by(scope, target, Mark.BLOCKED, self._blamed(scope, target))
+            elif counts[Mark.TAKEN]:
+                self._make_ready(scope, target)
+            else:
+                self._pass_by(scope, target, Mark.SKIPPED, ())
+
+    def _blamed(self, scope: ScopeState, target: Vertex) -> tuple[NodeError, ...]:
+        errors = (error for link in target.incoming for error in scope._blame.get(link.source, ()))
+        return tuple(dict.fromkeys(errors))
+
+    def _make_ready(self, scope: ScopeState, target: Vertex) -> None:
+        if not (scope.moot or scope.parent) or not scope.is_moot(target):
+            self.ready.append(Instance(scope, target))
+
+    def _pass_by(self, scope: ScopeState, target: Vertex, mark: Mark, blame: tuple[NodeError, ...]) -> None:
+        """The vertex will never run: it is dead, or blocked by the failures ``blame``."""
+        if target.index in scope.marks:
+            return
+        scope.marks[target.index] = mark
+        if blame:
+            scope._blame[target.index] = blame
+        if target.kind is Kind.ENTRY and target.construct is not None:
+            self._pass_by(scope, scope.scope.vertices[target.construct.exit], mark, blame)
+        elif target.out:
+            self._queue.extend((scope, link, mark) for link in target.out)
+        else:
+            self._close_one(scope)
+
+    # --- constructs and scopes ------------------------------------------------------------------------------------
+
+    def _open(
+        self,
+        template: Scope,
+        parent: ScopeState | None,
+        construct: Construct | None,
+        index: int | None,
+        context: Mapping[str, Any] | None = None,
+    ) -> ScopeState:
+        scope = ScopeState(template, parent, construct, index)
+        if context:
+            scope.set(INITIAL, context)
+        if parent is not None and construct is not None:
+            parent.inside.setdefault(construct.entry, []).append(scope)
+        for start in template.starts:
+            self._make_ready(scope, template.vertices[start])
+        return scope
+
+    def _enter(self, scope: ScopeState, entry: Vertex, outcome: Outcome) -> None:
+        construct = entry.construct
+        assert construct is not None  # an entry always has one
+        exit_ = scope.scope.vertices[construct.exit]
+        template = construct.body or self._graphs(construct.calls or "").root
+        if construct.kind == "batch":
+            for index in range(len(outcome.items or ())):
+                self._open(template, scope, construct, index, outcome.context)
+            if not outcome.items:
+                self._make_ready(scope, exit_)
+        elif construct.kind == "loop" and outcome.action == "break":
+            self._make_ready(scope, exit_)
+        else:
+            self._open(template, scope, construct, 0 if construct.kind == "loop" else None, outcome.context)
+
+    def _close_one(self, scope: ScopeState) -> None:
+        scope._open -= 1
+        if scope._open:
+            return
+        scope.ended = True
+        parent, construct = scope.parent, scope.construct
+        if parent is None or construct is None:
+            if self.phase is Phase.RUNNING:
+                self.phase = Phase.COMPLETED
+            return
+        exit_ = parent.scope.vertices[construct.exit]
+        if construct.kind == "batch":
+            self._end_item(parent, construct, exit_, scope)
+        elif scope.errors:
+            self._fail(parent, exit_, tuple(scope.errors))
+        elif construct.kind == "subflow":
+            self._make_ready(parent, exit_)
+        else:
+            self._end_pass(parent, construct, exit_, scope)
+
+    def _end_pass(self, parent: ScopeState, loop: Construct, exit_: Vertex, scope: ScopeState) -> None:
+        verdict = scope.outcomes.get(loop.verdict)
+        if verdict is None:
+            self._pass_by(parent, exit_, Mark.SKIPPED, ())
+        elif verdict.taken:
+            self._open(scope.scope, parent, loop, (scope.index or 0) + 1)
+        else:
+            self._make_ready(parent, exit_)
+
+    def _end_item(self, parent: ScopeState, batch: Construct, exit_: Vertex, item: ScopeState) -> None:
+        items = parent.inside[batch.entry]
+        total = len(parent.outcomes[batch.entry].items or ())
+        counts = parent._arrivals.setdefault(exit_.index, [0, 0, 0])  # its items are what a gather joins
+        counts[Mark.BLOCKED if item.errors else Mark.TAKEN] += 1
+        within = batch.tolerates(counts[Mark.BLOCKED], total)
+        if within and sum(counts) == total:
+            self._make_ready(parent, exit_)
+        elif (
+            not within
+            and exit_.index not in parent._blame
+            and (sum(counts) == total or not (exit_.sheltered or self._contained(parent)))
+        ):
+            self._fail(parent, exit_, tuple(error for other in items for error in other.errors))
+
+    # --- failures -------------------------------------------------------------------------------------------------
+
+    def _fail(self, scope: ScopeState, vertex: Vertex, errors: tuple[NodeError, ...]) -> None:
+        scope._blame[vertex.index] = errors
+        if not vertex.sheltered:
+            scope.errors.extend(errors)
+            if not self._contained(scope):
+                if self.phase is Phase.RUNNING:
+                    self.phase = Phase.FAILED
+                    self.errors.extend(errors)
+                return
+        failed = vertex
+        if vertex.kind is Kind.ENTRY and vertex.construct is not None:
+            failed = scope.scope.vertices[vertex.construct.exit]
+            scope._blame[failed.index] = errors
+        scope.marks[failed.index] = Mark.BLOCKED
+        if failed.out:
+            self._queue.extend((scope, link, Mark.BLOCKED) for link in failed.out)
+        else:
+            self._close_one(scope)
+
+    @staticmethod
+    def _contained(scope: ScopeState) -> bool:
+        """Whether a failure that leaves this scope is held by a construct around it."""
+        while scope.parent is not None and scope.construct is not None:
+            construct, scope = scope.construct, scope.parent
+            if construct.tolerant or scope.scope.vertices[construct.exit].sheltered:
+                return True
+        return False
+
+    # --- any joins ------------------------------------------------------------------------------------------------
+
+    def _fire(self, scope: ScopeState, join: Vertex) -> None:
+        waiting = [link.source for link in join.incoming]
+        while waiting:
+            index = waiting.pop()
+            vertex = scope.scope.vertices[index]
+            live = scope._live.get(index, len(vertex.out)) - 1
+            scope._live[index] = live
+            if live:
+                continue
+            scope.moot.add(index)
+            if vertex.kind is Kind.EXIT and vertex.construct is not None:
+                index = vertex.construct.entry
+                scope.moot.add(index)
+                vertex = scope.scope.vertices[index]
+            if index not in scope.claims:  # a fired join has counted its ways in already
+                waiting.extend(link.source for link in vertex.incoming)

@@ -1,0 +1,112 @@
+"""What a run gives back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import Any, Literal, TypeAlias
+
+import attrs
+
+from ..graph.facts import NodeError, Outcome
+from ..graph.scopes import Kind
+from ..graph.state import Instance
+
+RunStatus: TypeAlias = Literal["running", "awaiting", "completed", "failed", "cancelled"]
+
+
+@attrs.frozen
+class TraceEntry:
+    """One instance that ended, in the order of the run.
+
+    Attributes:
+        key: The instance's key.
+        node_id: The node's id.
+        status: Whether it completed.
+        action: The result's action.
+        attempts: How many attempts it took.
+        via: The fallback that gave the result in the node's place.
+        started: When its last attempt began, seconds since the epoch.
+        ended: When it ended.
+        error: Why it failed.
+    """
+
+    key: str
+    node_id: str
+    status: Literal["completed", "failed"]
+    action: str | None
+    attempts: int
+    via: str | None
+    started: float
+    ended: float
+    error: NodeError | None
+
+    @classmethod
+    def of(cls, instance: Instance, outcome: Outcome) -> TraceEntry:
+        """The entry for an outcome."""
+        return cls(
+            key=instance.key,
+            node_id=instance.vertex.id,
+            status="completed" if outcome.error is None else "failed",
+            action=outcome.action,
+            attempts=outcome.attempts,
+            via=outcome.via,
+            started=outcome.started,
+            ended=outcome.ended,
+            error=outcome.error,
+        )
+
+
+class RunResult:
+    """How a run ended, or where it stands if it waits.
+
+    Attributes:
+        run_id: The run.
+        status: ``completed``, ``failed``, ``cancelled``, or ``awaiting`` if only a resume can go on.
+        outputs: Each node's output, by node id; of a node in a loop, the last pass's. Nodes that lost a race, and the
+            insides of batches and subflows, are left out.
+        context: The context values at the end, by name.
+        errors: Why the run failed: the failures that nothing contained.
+        waiting: The keys of the waits that can be resumed.
+        steps: How many steps have an outcome; a construct's own bookkeeping does not count.
+    """
+
+    def __init__(
+        self,
+        *,
+        run_id: str,
+        status: RunStatus,
+        outputs: dict[str, Any],
+        context: dict[str, Any],
+        errors: Sequence[NodeError],
+        waiting: Sequence[str],
+        ended: Sequence[tuple[Instance, Outcome]],
+        snapshot: Callable[[], dict[str, Any]],
+    ) -> None:
+        self.run_id = run_id
+        self.status = status
+        self.outputs = outputs
+        self.context = context
+        self.errors = tuple(errors)
+        self.waiting = tuple(waiting)
+        self._ended = tuple(ended)
+        self._snapshot = snapshot
+
+    @property
+    def steps(self) -> int:
+        """How many steps have an outcome; the bookkeeping of loops, batches and subflows does not count."""
+        return sum(1 for instance, _ in self._ended if instance.vertex.kind is Kind.STEP)
+
+    @cached_property
+    def trace(self) -> tuple[TraceEntry, ...]:
+        """Every instance that ended, in order."""
+        return tuple(TraceEntry.of(instance, outcome) for instance, outcome in self._ended)
+
+    @cached_property
+    def state(self) -> str:
+        """The run's facts as JSON text, from which ``FlowRuntime.resume`` goes on, in another process if need be."""
+        return json.dumps(self._snapshot(), ensure_ascii=False)
+
+    def __repr__(self) -> str:
+        return f"RunResult({self.run_id!r}, {self.status}, {len(self._ended)} instances)"

@@ -1,0 +1,384 @@
+"""One run in one event loop.
+
+Workers take ready instances from the state, execute them and feed the outcomes back. A worker awaits its steps itself,
+so a step that does not suspend costs no task; as soon as one does, another worker takes the next instance. The driver
+starts workers, waits for timers, and ends the run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+import logging
+from collections import deque
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from ..blueprint import WAIT
+from ..clock import Clock
+from ..errors import ConfigurationError, ResumeError
+from ..execution import Executor
+from ..graph.facts import NodeError, Outcome, Park
+from ..graph.fold import claims, context_of, outputs_of
+from ..graph.records import outcome_from_record, outcome_to_record, park_from_record, park_to_record
+from ..graph.scopes import Graph
+from ..graph.state import Claim, Instance, Phase, RunState
+from .events import Event, EventKind, EventSink
+from .results import RunResult, RunStatus
+
+_logger = logging.getLogger("flowcraft.runtime")
+
+# How many instances a worker runs before it lets the event loop look at everything else.
+_TURN = 100
+
+SNAPSHOT_FORMAT = 1
+
+# How long a cancelled step may take to notice before the run is left without it, seconds.
+_GRACE = 5.0
+
+
+class Run:
+    """Executes one run. Used from the event loop that drives it, and from no other thread."""
+
+    def __init__(
+        self,
+        *,
+        run_id: str,
+        graph: Graph,
+        executor: Executor[Any],
+        clock: Clock,
+        context: Mapping[str, Any],
+        concurrency: int | None,
+        events: EventSink | None,
+    ) -> None:
+        if concurrency is not None and concurrency < 1:
+            raise ConfigurationError(f"concurrency must be at least 1, not {concurrency}")
+        self.run_id = run_id
+        self.graph = graph
+        self.executor = executor
+        self.clock = clock
+        self.state = RunState(graph, executor.graphs, context)
+        self.errors: list[NodeError] = []
+        self.status: RunStatus = "running"
+        self._limit = concurrency
+        self._events = events
+        self._ended: list[tuple[Instance, Outcome]] = []
+        self._parked: dict[str, tuple[Instance, Park]] = {}
+        self._timers: list[tuple[float, int, Instance, Park]] = []
+        self._order = itertools.count()
+        self._workers: set[asyncio.Task[None]] = set()
+        self._again: deque[tuple[Instance, Park]] = deque()
+        self._timeout: float | None = None
+        self._deadline: float | None = None
+        self._starting = False
+        self._stopping = False
+        self._changed = asyncio.Event()
+
+    # --- driving --------------------------------------------------------------------------------------------------
+
+    def set_timeout(self, timeout: float | None) -> None:
+        """Let the run fail if it has not ended so many seconds from now; None takes the limit away."""
+        self._timeout = timeout
+        self._deadline = None if timeout is None else self.clock.now() + timeout
+        self._changed.set()
+
+    async def drive(self) -> RunResult:
+        """Go on until the run has ended or only a resume can go on."""
+        self._stopping = False
+        if self.status == "awaiting":
+            self.status = "running"
+        try:
+            while not self._over():
+                self._start_worker()
+                if not self._workers and not self._timers:
+                    self.status = "awaiting"
+                    break
+                await self._wait()
+                if self._deadline is not None and self.clock.now() >= self._deadline and not self._over():
+                    message = f"run {self.run_id!r} took longer than its timeout of {self._timeout:g} s"
+                    self.errors.append(NodeError("", "", "RunTimeoutError", message))
+                    self.status = "failed"
+        finally:
+            await self._stop_workers()
+        self._emit("ended", None, self.status)
+        return self.result()
+
+    def cancel(self) -> bool:
+        """End the run as cancelled; True if that ended it."""
+        if self._over():
+            return False
+        self.status = "cancelled"
+        self._changed.set()
+        return True
+
+    def _over(self) -> bool:
+        if self.status == "running" and self.state.phase is not Phase.RUNNING:
+            self.status = "completed" if self.state.phase is Phase.COMPLETED else "failed"
+            self.errors.extend(self.state.errors)
+        return self.status in ("completed", "failed", "cancelled")
+
+    async def _wait(self) -> None:
+        """Until something has changed, a timer is due, or the deadline is there."""
+        times = [timer[0] for timer in self._timers[:1]] + ([] if self._deadline is None else [self._deadline])
+        changed = asyncio.ensure_future(self._changed.wait())
+        waiting = [changed]
+        if times:
+            delay = max(0.0, min(times) - self.clock.now())
+            waiting.append(asyncio.ensure_future(self.clock.sleep(delay)))  # type: ignore[arg-type]
+        try:
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for future in waiting:
+                future.cancel()
+        self._changed.clear()
+        now = self.clock.now()
+        while self._timers and self._timers[0][0] <= now:
+            _, _, instance, park = heapq.heappop(self._timers)
+            self._time_is_up(instance, park)
+
+    async def _stop_workers(self) -> None:
+        workers = set(self._workers)
+        if not workers:
+            return
+        self._stopping = True
+        self.executor.cancel()
+        for worker in workers:
+            worker.cancel()
+        _, stuck = await asyncio.wait(workers, timeout=_GRACE)
+        if stuck:
+            _logger.warning("run %s: left without %d steps that do not end when cancelled", self.run_id, len(stuck))
+
+    # --- working --------------------------------------------------------------------------------------------------
+
+    def _start_worker(self) -> None:
+        if self._starting or not (self.state.ready or self.state.wanted or self._again):
+            return
+        if self._limit is None or len(self._workers) < self._limit:
+            self._starting = True
+            worker = asyncio.ensure_future(self._work())
+            self._workers.add(worker)
+            worker.add_done_callback(self._worker_ended)
+
+    def _worker_ended(self, worker: asyncio.Task[None]) -> None:
+        self._workers.discard(worker)
+        self._changed.set()
+        if not worker.cancelled() and worker.exception() is not None:
+            # Steps cannot raise out of a worker: this is a defect of the engine, and must not look like a wait.
+            error = worker.exception()
+            _logger.error("run %s: the engine failed", self.run_id, exc_info=error)
+            self.errors.append(NodeError("", "", type(error).__name__, f"the engine failed: {error}"))
+            self.status = "failed"
+
+    async def _work(self) -> None:
+        self._starting = False
+        attempt = self.executor.attempt
+        for turn in itertools.count(1):
+            instance, park = self._next()
+            if instance is None:
+                return
+            self._start_worker()
+            if self._events is not None:
+                self._emit("started", instance)
+            try:
+                if park is None:
+                    ended = await attempt(instance)
+                else:
+                    ended = await attempt(instance, park.attempt + 1, standing_in=park.standing_in)
+            except asyncio.CancelledError as error:
+                if self._stopping:
+                    raise
+                # The step cancelled itself, or something that it awaited: that is its failure, not the run's end.
+                ended = self.executor.failure(RuntimeError(f"the step was cancelled: {error}"), instance, 1)
+            self._record(instance, ended)
+            if turn % _TURN == 0:
+                await asyncio.sleep(0)
+
+    def _next(self) -> tuple[Instance | None, Park | None]:
+        """The next instance to run, with the park record of its last attempt if there was one."""
+        state = self.state
+        while self._again:
+            instance, park = self._again.popleft()
+            if not instance.scope.is_moot(instance.vertex):
+                return instance, park
+        while True:
+            while state.wanted:
+                # Alone in its process, whoever asks first holds the claim.
+                scope, vertex, link = state.wanted.popleft()
+                state.claim(scope, vertex, vertex.incoming.index(link))
+            if not state.ready or self._over():
+                return None, None
+            instance = state.ready.popleft()
+            if not instance.scope.is_moot(instance.vertex):
+                return instance, None
+
+    def _record(self, instance: Instance, ended: Outcome | Park) -> None:
+        if isinstance(ended, Park):
+            self._park(instance, ended)
+            return
+        self._ended.append((instance, ended))
+        self.state.add(instance.scope, instance.vertex, ended)
+        if self._events is not None:
+            self._emit(
+                *(
+                    ("completed", instance, ended.action)
+                    if ended.error is None
+                    else ("failed", instance, str(ended.error))
+                )
+            )
+        if self.state.phase is not Phase.RUNNING:
+            self._changed.set()
+
+    # --- waiting --------------------------------------------------------------------------------------------------
+
+    def _park(self, instance: Instance, park: Park) -> None:
+        self._parked[instance.key] = (instance, park)
+        if park.due is not None:
+            heapq.heappush(self._timers, (park.due, next(self._order), instance, park))
+        self._emit("parked", instance, park.kind)
+
+    def _time_is_up(self, instance: Instance, park: Park) -> None:
+        if self._parked.get(instance.key, (None, None))[1] is not park:
+            return  # resumed meanwhile
+        del self._parked[instance.key]
+        if park.kind == "retry":
+            self._again.append((instance, park))
+        elif not instance.scope.is_moot(instance.vertex):
+            self._record(instance, self.executor.due(instance))
+
+    def waiting(self) -> list[str]:
+        """The keys of the waits that can be resumed."""
+        return [
+            key
+            for key, (instance, park) in self._parked.items()
+            if park.kind == "wait" and not instance.scope.is_moot(instance.vertex)
+        ]
+
+    def resume(self, name: str, output: Any, action: str | None) -> None:
+        """End a wait with a result.
+
+        Args:
+            name: The wait's instance key, or its node id if only one instance of it waits.
+            output: The wait's output.
+            action: The wait's action.
+
+        Raises:
+            ResumeError: There is no such wait, it was not reached yet, or it is resolved already.
+        """
+        if self._over():
+            raise ResumeError(f"run {self.run_id!r} has ended ({self.status}); nothing in it can be resumed")
+        waiting = self.waiting()
+        keys = [key for key in waiting if key == name] or [
+            key for key in waiting if self._parked[key][0].vertex.id == name
+        ]
+        if len(keys) != 1:
+            raise ResumeError(f"run {self.run_id!r}: {self._why_not(name, keys)}")
+        instance, park = self._parked[keys[0]]
+        outcome = self.executor.resume(instance, output, action)
+        del self._parked[keys[0]]
+        self._timers = [timer for timer in self._timers if timer[3] is not park]
+        heapq.heapify(self._timers)
+        self._record(instance, outcome)
+        self._changed.set()
+
+    def _why_not(self, name: str, keys: list[str]) -> str:
+        if len(keys) > 1:
+            return f"{len(keys)} waits of node {name!r} are open; name one of them by its key: {', '.join(keys)}"
+        resolved = [i for i, _ in self._ended if name in (i.key, i.vertex.id) and i.vertex.node.uses == WAIT]
+        if resolved:
+            return f"wait {name!r} was resolved already; the first result stands"
+        blueprints = {self.graph.blueprint.id: self.graph, **self._called()}
+        nodes = [node for graph in blueprints.values() for node in graph.blueprint.nodes if node.id == name]
+        if any(node.uses == WAIT for node in nodes):
+            return f"wait {name!r} is not open: it was not reached yet, or lies on a way that was not taken"
+        if nodes:
+            return f"node {name!r} is no wait (it uses {nodes[0].uses!r}); only waits can be resumed"
+        return f"there is no node or open wait {name!r}; open are: {', '.join(self.waiting()) or 'none'}"
+
+    # --- results --------------------------------------------------------------------------------------------------
+
+    def result(self) -> RunResult:
+        """How the run ended, or where it stands."""
+        return RunResult(
+            run_id=self.run_id,
+            status=self.status,
+            outputs=outputs_of(self.state),
+            context=context_of(self.state),
+            errors=self.errors,
+            waiting=[] if self._over() else self.waiting(),
+            ended=self._ended,
+            snapshot=self.snapshot,
+        )
+
+    def _called(self) -> dict[str, Graph]:
+        """The blueprints that the run's own can reach by calls, by id."""
+        found: dict[str, Graph] = {}
+        open_ids = list(self.graph.calls)
+        while open_ids:
+            blueprint_id = open_ids.pop()
+            if blueprint_id not in found:
+                found[blueprint_id] = self.executor.graphs(blueprint_id)
+                open_ids.extend(found[blueprint_id].calls)
+        return found
+
+    def snapshot(self) -> dict[str, Any]:
+        """The run's facts as JSON data."""
+        encode = self.executor.serializer.to_data
+        blueprints = {self.graph.blueprint.id: self.graph, **self._called()}
+        return {
+            "format": SNAPSHOT_FORMAT,
+            "run": self.run_id,
+            "blueprint": self.graph.blueprint.id,
+            "blueprints": [graph.blueprint.to_dict() for graph in blueprints.values()],
+            "context": {name: encode(value) for name, value in self.state.context.items()},
+            "status": self.status,
+            "errors": [attrs.asdict(error) for error in self.errors],
+            "claims": dict(claims(self.state)),
+            "outcomes": {i.key: outcome_to_record(outcome, encode) for i, outcome in self._ended},
+            "parks": {key: park_to_record(park) for key, (_, park) in self._parked.items()},
+        }
+
+    def restore(self, snapshot: Mapping[str, Any]) -> None:
+        """Take in the facts of a snapshot: the state then stands where the snapshot's run stood."""
+        decode = self.executor.serializer.from_data
+        outcomes: Mapping[str, Any] = snapshot["outcomes"]
+        standing: Mapping[str, int] = snapshot["claims"]
+        parks: Mapping[str, Any] = snapshot["parks"]
+        state = self.state
+        frontier: list[Instance] = []
+        unclaimed: list[Claim] = []
+        while state.ready or state.wanted:
+            while state.wanted:
+                claim = state.wanted.popleft()
+                place = standing.get(claim.scope.key(claim.vertex))
+                if place is None:
+                    unclaimed.append(claim)
+                else:
+                    state.claim(claim.scope, claim.vertex, place)
+            if not state.ready:
+                break
+            instance = state.ready.popleft()
+            key = instance.key
+            if key in outcomes:
+                outcome = outcome_from_record(outcomes[key], decode)
+                self._ended.append((instance, outcome))
+                state.add(instance.scope, instance.vertex, outcome)
+            elif key in parks:
+                self._park(instance, park_from_record(parks[key]))
+            else:
+                frontier.append(instance)
+        state.ready.extend(frontier)
+        state.wanted.extend(unclaimed)
+        self.status = snapshot["status"]
+        self.errors = [NodeError(**error) for error in snapshot["errors"]]
+
+    def _emit(self, kind: EventKind, instance: Instance | None, detail: str | None = None) -> None:
+        if self._events is None:
+            return
+        key, node_id = ("", "") if instance is None else (instance.key, instance.vertex.id)
+        try:
+            self._events(Event(kind, self.run_id, key, node_id, self.clock.now(), detail))
+        except Exception:
+            _logger.exception("run %s: the event sink failed on %s", self.run_id, kind)

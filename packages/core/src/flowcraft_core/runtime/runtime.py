@@ -1,0 +1,364 @@
+"""``FlowRuntime``: flows, steps and settings, put together so that runs can be started."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+import uuid
+from collections.abc import Coroutine, Iterable, Mapping
+from typing import Any, Generic, TypeAlias, TypeVar
+
+from ..blueprint import BUILT_IN_USES, Blueprint
+from ..builder import FlowBuilder
+from ..clock import Clock, SystemClock
+from ..errors import ConfigurationError, ImplementationMissingError, ResumeError
+from ..execution import Executor
+from ..graph.compile import compile_blueprint, missing_calls
+from ..graph.scopes import Graph
+from ..serialization import Serializer
+from ..steps import Implementation, Step
+from ..threads import StepThreads
+from .events import EventSink
+from .results import RunResult, RunStatus
+from .run import SNAPSHOT_FORMAT, Run
+
+T = TypeVar("T")
+DependenciesT = TypeVar("DependenciesT")
+
+#: A flow as it can be named: its builder, its blueprint, or its id.
+FlowLike: TypeAlias = FlowBuilder | Blueprint | str
+
+
+class FlowRuntime(Generic[DependenciesT]):
+    """Flows and their steps, ready to run in this process."""
+
+    def __init__(
+        self,
+        flows: Iterable[FlowBuilder] = (),
+        *,
+        blueprints: Iterable[Blueprint] | Mapping[str, Blueprint] = (),
+        registry: Mapping[str, Step] | None = None,
+        dependencies: DependenciesT = None,  # type: ignore[assignment]
+        serializer: Serializer | None = None,
+        clock: Clock | None = None,
+        max_threads: int = 32,
+        events: EventSink | None = None,
+    ) -> None:
+        """Put a runtime together; what is wrong with it is said here, not in the middle of a run.
+
+        Args:
+            flows: Flows built in Python, with the steps that they bring.
+            blueprints: Further blueprints, such as those of the TypeScript builder; their steps come from ``registry``.
+            registry: Steps by the names that blueprints use.
+            dependencies: Handed to every step as ``ctx.dependencies``: clients, settings.
+            serializer: Copies values between steps, and writes a run's state; register own types with it.
+            clock: Where time comes from.
+            max_threads: How many plain ``def`` steps run at once.
+            events: Receives what happens in runs.
+
+        Raises:
+            BlueprintError: A blueprint cannot mean anything.
+            ConfigurationError: Two blueprints have one id, a called blueprint is missing, or a step is no step.
+            ImplementationMissingError: A blueprint uses a name that has no step.
+        """
+        self.serializer = serializer or Serializer()
+        self.clock: Clock = clock or SystemClock()
+        self.dependencies = dependencies
+        self._threads = StepThreads(max_threads)
+        self._events = events
+        self._registry = {name: Implementation.of(name, step) for name, step in (registry or {}).items()}
+        reserved = BUILT_IN_USES & self._registry.keys()
+        if reserved:
+            raise ConfigurationError(f"the registry cannot redefine what the engine implements: {', '.join(reserved)}")
+        self._own: dict[str, Mapping[str, Implementation]] = {}
+        self._graphs: dict[str, Graph] = {}
+        for flow in flows:
+            self._add_flow(flow)
+        given = blueprints.values() if isinstance(blueprints, Mapping) else blueprints
+        for blueprint in given:
+            self._add_graph(compile_blueprint(blueprint))
+        self._check(self._graphs)
+
+    # --- running --------------------------------------------------------------------------------------------------
+
+    async def run(
+        self,
+        flow: FlowLike,
+        context: Mapping[str, Any] | None = None,
+        *,
+        run_id: str | None = None,
+        concurrency: int | None = None,
+        timeout: float | None = None,
+    ) -> RunResult:
+        """Run a flow until it has ended or waits for someone.
+
+        Args:
+            flow: The flow, its blueprint, or its id.
+            context: The initial context values, by name.
+            run_id: The run's id; a new one by default.
+            concurrency: How many steps may be under way at once; no limit by default.
+            timeout: Seconds after which the run fails.
+
+        Returns:
+            The result. A failed step is no exception here: see ``status`` and ``errors``.
+
+        Raises:
+            ConfigurationError: The flow is unknown or incomplete.
+            SerializationError: An initial context value cannot be stored.
+        """
+        return await self.start(flow, context, run_id=run_id, concurrency=concurrency).result(timeout)
+
+    def start(
+        self,
+        flow: FlowLike,
+        context: Mapping[str, Any] | None = None,
+        *,
+        run_id: str | None = None,
+        concurrency: int | None = None,
+    ) -> RunHandle:
+        """Begin a run in the running event loop, and keep a hand on it: resume its waits, cancel it.
+
+        Args:
+            flow: The flow, its blueprint, or its id.
+            context: The initial context values, by name.
+            run_id: The run's id; a new one by default.
+            concurrency: How many steps may be under way at once; no limit by default.
+
+        Raises:
+            ConfigurationError: The flow is unknown or incomplete.
+            SerializationError: An initial context value cannot be stored.
+        """
+        graph = self._find(flow)
+        return RunHandle(self._make(run_id or str(uuid.uuid4()), graph, self._graphs, context or {}, concurrency))
+
+    async def resume(
+        self,
+        state: str,
+        node: str | None = None,
+        *,
+        output: Any = None,
+        action: str | None = None,
+        concurrency: int | None = None,
+        timeout: float | None = None,
+    ) -> RunResult:
+        """Go on with a run from the state of an earlier result, on the blueprints that it started with.
+
+        Args:
+            state: ``RunResult.state``.
+            node: The wait to resume: its key, or its node id if only one instance of it is open. Without it, the run
+                goes on with what else there is to do.
+            output: The wait's output.
+            action: The wait's action, which chooses its edges.
+            concurrency: As for ``run``.
+            timeout: As for ``run``.
+
+        Raises:
+            ResumeError: The state is of another format, or there is no such open wait.
+            ConfigurationError: A step that the run's blueprints use is missing here.
+        """
+        try:
+            snapshot = json.loads(state)
+            if snapshot["format"] != SNAPSHOT_FORMAT:
+                raise ResumeError(f"the state has format {snapshot['format']!r}; this version reads {SNAPSHOT_FORMAT}")
+            graphs = {data["id"]: compile_blueprint(Blueprint.from_json(data)) for data in snapshot["blueprints"]}
+            values = {name: self.serializer.from_data(value) for name, value in snapshot["context"].items()}
+            run = self._make(snapshot["run"], graphs[snapshot["blueprint"]], graphs, values, concurrency)
+            run.restore(snapshot)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ResumeError(f"the state is not one that RunResult.state gave: {error!r}") from error
+        self._check(graphs)
+        if node is not None:
+            run.resume(node, output, action)
+        run.set_timeout(timeout)
+        return await run.drive()
+
+    def run_sync(
+        self,
+        flow: FlowLike,
+        context: Mapping[str, Any] | None = None,
+        *,
+        run_id: str | None = None,
+        concurrency: int | None = None,
+        timeout: float | None = None,
+    ) -> RunResult:
+        """``run`` for code that is not async; works inside a running event loop too, as in a notebook."""
+        return _run_sync(self.run(flow, context, run_id=run_id, concurrency=concurrency, timeout=timeout))
+
+    def resume_sync(
+        self,
+        state: str,
+        node: str | None = None,
+        *,
+        output: Any = None,
+        action: str | None = None,
+        concurrency: int | None = None,
+        timeout: float | None = None,
+    ) -> RunResult:
+        """``resume`` for code that is not async; works inside a running event loop too."""
+        return _run_sync(
+            self.resume(state, node, output=output, action=action, concurrency=concurrency, timeout=timeout)
+        )
+
+    # --- flows and steps ------------------------------------------------------------------------------------------
+
+    def _add_flow(self, flow: FlowBuilder) -> Graph:
+        graph = flow.compile()
+        self._add_graph(graph)
+        self._own[flow.id] = flow.implementations
+        return graph
+
+    def _add_graph(self, graph: Graph) -> None:
+        blueprint_id = graph.blueprint.id
+        standing = self._graphs.get(blueprint_id)
+        if standing is not None and standing.hash != graph.hash:
+            raise ConfigurationError(f"there are two different blueprints with the id {blueprint_id!r}: rename one")
+        self._graphs[blueprint_id] = graph
+
+    def _find(self, flow: FlowLike) -> Graph:
+        if isinstance(flow, str):
+            if flow not in self._graphs:
+                known = ", ".join(sorted(self._graphs)) or "none"
+                raise ConfigurationError(f"there is no flow {flow!r} in this runtime; it has: {known}")
+            return self._graphs[flow]
+        if isinstance(flow, FlowBuilder):
+            if self._graphs.get(flow.id) is flow.compile():
+                return flow.compile()
+            graph = self._add_flow(flow)
+        else:
+            graph = compile_blueprint(flow)
+            self._add_graph(graph)
+        self._check([graph.blueprint.id])
+        return graph
+
+    def _check(self, blueprint_ids: Iterable[str]) -> None:
+        roots = [blueprint_id for blueprint_id in blueprint_ids if blueprint_id in self._graphs]
+        problems = missing_calls(self._graphs, roots)
+        if problems:
+            raise ConfigurationError("; ".join(problems))
+        for blueprint_id in roots:
+            for uses, node_id in self._graphs[blueprint_id].uses.items():
+                try:
+                    self._implementation(blueprint_id, uses)
+                except ImplementationMissingError as error:
+                    raise ImplementationMissingError(f"node {node_id!r} of flow {blueprint_id!r}: {error}") from None
+
+    def _implementation(self, blueprint_id: str, uses: str) -> Implementation:
+        own = self._own.get(blueprint_id)
+        implementation = own.get(uses) if own is not None else None
+        if implementation is None:
+            implementation = self._registry.get(uses)
+        if implementation is None:
+            raise ImplementationMissingError(
+                f"no step is registered under {uses!r}: add it to the registry, or pass the flow that brings it"
+            )
+        return implementation
+
+    def _make(
+        self,
+        run_id: str,
+        graph: Graph,
+        graphs: Mapping[str, Graph],
+        context: Mapping[str, Any],
+        concurrency: int | None,
+    ) -> Run:
+        executor: Executor[DependenciesT] = Executor(
+            run_id=run_id,
+            implementations=self._implementation,
+            graphs=graphs.__getitem__,
+            dependencies=self.dependencies,
+            serializer=self.serializer,
+            clock=self.clock,
+            threads=self._threads,
+        )
+        return Run(
+            run_id=run_id,
+            graph=graph,
+            executor=executor,
+            clock=self.clock,
+            context={name: self.serializer.copy(value) for name, value in context.items()},
+            concurrency=concurrency,
+            events=self._events,
+        )
+
+
+class RunHandle:
+    """A run that was started in the running event loop."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._driver = asyncio.ensure_future(run.drive())
+
+    @property
+    def run_id(self) -> str:
+        """The run's id."""
+        return self._run.run_id
+
+    @property
+    def status(self) -> RunStatus:
+        """Where the run stands."""
+        return self._run.status
+
+    @property
+    def waiting(self) -> list[str]:
+        """The keys of the waits that can be resumed now."""
+        return self._run.waiting()
+
+    def resume(self, node: str, *, output: Any = None, action: str | None = None) -> None:
+        """End a wait with a result; the run goes on.
+
+        Args:
+            node: The wait's key, or its node id if only one instance of it is open.
+            output: The wait's output.
+            action: The wait's action, which chooses its edges.
+
+        Raises:
+            ResumeError: There is no such open wait; the message says why.
+        """
+        self._run.resume(node, output, action)
+        if self._driver.done():
+            self._driver = asyncio.ensure_future(self._run.drive())
+
+    def cancel(self) -> bool:
+        """Cancel the run: nothing new starts, steps under way are told; False if it had ended already."""
+        ended = self._run.cancel()
+        if ended and self._driver.done():
+            self._driver = asyncio.ensure_future(self._run.drive())
+        return ended
+
+    async def result(self, timeout: float | None = None) -> RunResult:
+        """Wait until the run has ended or only a resume can go on.
+
+        Args:
+            timeout: Seconds from now after which the run fails.
+        """
+        self._run.set_timeout(timeout)
+        try:
+            return await asyncio.shield(self._driver)
+        except asyncio.CancelledError:
+            # Whoever waits for the result owns the run: cancelled, it does not leave steps running behind its back.
+            self._driver.cancel()
+            await asyncio.wait([self._driver])
+            raise
+
+
+def _run_sync(coroutine: Coroutine[Any, Any, T]) -> T:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(coroutine)
+    results: list[T] = []
+    errors: list[BaseException] = []
+
+    def target() -> None:
+        try:
+            results.append(asyncio.run(coroutine))
+        except BaseException as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=target, name="flowcraft-run-sync")
+    thread.start()
+    thread.join()
+    if errors:
+        raise errors[0]
+    return results[0]
