@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import inspect
 import traceback
 from collections.abc import Callable, Coroutine, Generator
 from typing import Any, Generic, TypeVar
@@ -17,8 +18,8 @@ import attrs
 from .blueprint import SLEEP, WAIT, Node
 from .clock import Clock
 from .errors import (
+    ConfigurationError,
     ExpressionError,
-    ImplementationMissingError,
     NonRetryableError,
     RunCancelledError,
     SerializationError,
@@ -35,7 +36,6 @@ from .steps import FinalError, Implementation, NodeContext, NodeResult, SyncNode
 from .threads import StepThreads
 
 T = TypeVar("T")
-DependenciesT = TypeVar("DependenciesT")
 
 #: The action of a wait that nobody resumed in time.
 TIMEOUT_ACTION = "timeout"
@@ -46,13 +46,13 @@ _NEVER_RETRIED = (
     ExpressionError,
     decisions.InputError,
     NonRetryableError,
-    ImplementationMissingError,
+    ConfigurationError,
     RunCancelledError,
 )
 
 
 @attrs.define(eq=False)
-class Executor(Generic[DependenciesT]):
+class Executor:
     """Executes the instances of one run.
 
     Attributes:
@@ -69,7 +69,7 @@ class Executor(Generic[DependenciesT]):
     run_id: str
     implementations: Callable[[str, str], Implementation]
     graphs: Callable[[str], Graph]
-    dependencies: DependenciesT
+    dependencies: Any
     serializer: Serializer
     clock: Clock
     threads: StepThreads
@@ -188,6 +188,12 @@ class Executor(Generic[DependenciesT]):
         action = None
         if type(result) is NodeResult:
             result, action = result.output, result.action
+        elif inspect.iscoroutine(result):
+            result.close()
+            raise ConfigurationError(
+                f"step {implementation.name!r} of node {instance.key!r} is a plain function that returned a coroutine: "
+                "make it async def, so that the engine awaits it"
+            )
         try:
             return copy(result), action, values.sets or None
         except SerializationError as error:

@@ -63,7 +63,8 @@ class RetryPolicy:
             seed: The instance's idempotency key; the same seed and attempt always give the same delay.
         """
         try:
-            full = min(self.max_delay, self.delay * self.backoff ** (attempt - 1))
+            # As a float: a whole number to such a power would be computed digit by digit.
+            full = min(self.max_delay, self.delay * float(self.backoff) ** (attempt - 1))
         except OverflowError:
             full = self.max_delay
         draw = int.from_bytes(hashlib.sha256(f"{seed}#{attempt}".encode()).digest()[:8], "big") / 2**64

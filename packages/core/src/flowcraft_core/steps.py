@@ -181,8 +181,8 @@ class _BaseContext(Generic[InputT, DependenciesT]):
 
     @property
     def cancelled(self) -> bool:
-        """Whether the attempt's result is of no use any more: the run was cancelled or failed, or time is up."""
-        return self._cancelled
+        """Whether the result is of no use any more: the run was cancelled or failed, time is up, or a race is lost."""
+        return self._cancelled or self._instance.scope.is_moot(self._instance.vertex)
 
     def raise_if_cancelled(self) -> None:
         """Leave the step if its result is of no use any more.
@@ -190,7 +190,7 @@ class _BaseContext(Generic[InputT, DependenciesT]):
         Raises:
             RunCancelledError: It is not.
         """
-        if self._cancelled:
+        if self.cancelled:
             raise RunCancelledError(f"run {self.run_id!r}: node {self.key!r} need not go on")
 
     @property
@@ -322,8 +322,8 @@ class Implementation:
             return _of_class(name, step)
         if not callable(step):
             raise ConfigurationError(f"step {name!r} must be a function or a BaseNode class, not {step!r:.80}")
-        called = step if inspect.isroutine(step) else type(step).__call__
-        is_async = inspect.iscoroutinefunction(inspect.unwrap(getattr(step, "func", called)))
+        called = getattr(type(step), "__call__", None)  # noqa: B004 - an object whose class has an async __call__
+        is_async = inspect.iscoroutinefunction(step) or inspect.iscoroutinefunction(called)
         return cls(name, is_async, step)
 
 

@@ -48,7 +48,7 @@ class Run:
         *,
         run_id: str,
         graph: Graph,
-        executor: Executor[Any],
+        executor: Executor,
         clock: Clock,
         context: Mapping[str, Any],
         concurrency: int | None,
@@ -93,7 +93,9 @@ class Run:
         try:
             while not self._over():
                 self._start_worker()
-                if not self._workers and not self._timers:
+                if not self._workers and self._next_due() is None:
+                    if not self.waiting():
+                        raise RuntimeError(f"run {self.run_id!r} has nothing left to do, but has not ended")
                     self.status = "awaiting"
                     break
                 await self._wait()
@@ -122,7 +124,7 @@ class Run:
 
     async def _wait(self) -> None:
         """Until something has changed, a timer is due, or the deadline is there."""
-        times = [timer[0] for timer in self._timers[:1]] + ([] if self._deadline is None else [self._deadline])
+        times = [time for time in (self._next_due(), self._deadline) if time is not None]
         changed = asyncio.ensure_future(self._changed.wait())
         waiting = [changed]
         if times:
@@ -135,7 +137,7 @@ class Run:
                 future.cancel()
         self._changed.clear()
         now = self.clock.now()
-        while self._timers and self._timers[0][0] <= now:
+        while (due := self._next_due()) is not None and due <= now:
             _, _, instance, park = heapq.heappop(self._timers)
             self._time_is_up(instance, park)
 
@@ -239,13 +241,21 @@ class Run:
             heapq.heappush(self._timers, (park.due, next(self._order), instance, park))
         self._emit("parked", instance, park.kind)
 
+    def _next_due(self) -> float | None:
+        """When the next timer is due; timers of waits that were resumed, and of what became moot, are dropped."""
+        while self._timers:
+            due, _, instance, park = self._timers[0]
+            standing = self._parked.get(instance.key)
+            if standing is not None and standing[1] is park and not instance.scope.is_moot(instance.vertex):
+                return due
+            heapq.heappop(self._timers)
+        return None
+
     def _time_is_up(self, instance: Instance, park: Park) -> None:
-        if self._parked.get(instance.key, (None, None))[1] is not park:
-            return  # resumed meanwhile
         del self._parked[instance.key]
         if park.kind == "retry":
             self._again.append((instance, park))
-        elif not instance.scope.is_moot(instance.vertex):
+        else:
             self._record(instance, self.executor.due(instance))
 
     def waiting(self) -> list[str]:
@@ -275,11 +285,9 @@ class Run:
         ]
         if len(keys) != 1:
             raise ResumeError(f"run {self.run_id!r}: {self._why_not(name, keys)}")
-        instance, park = self._parked[keys[0]]
+        instance, _ = self._parked[keys[0]]
         outcome = self.executor.resume(instance, output, action)
         del self._parked[keys[0]]
-        self._timers = [timer for timer in self._timers if timer[3] is not park]
-        heapq.heapify(self._timers)
         self._record(instance, outcome)
         self._changed.set()
 
@@ -301,6 +309,10 @@ class Run:
 
     def result(self) -> RunResult:
         """How the run ended, or where it stands."""
+        snapshot = self.snapshot
+        if not self._over():
+            standing = self.snapshot()  # now: the run may go on by a resume before anyone asks for the state
+            snapshot = lambda: standing  # noqa: E731
         return RunResult(
             run_id=self.run_id,
             status=self.status,
@@ -309,7 +321,7 @@ class Run:
             errors=self.errors,
             waiting=[] if self._over() else self.waiting(),
             ended=self._ended,
-            snapshot=self.snapshot,
+            snapshot=snapshot,
         )
 
     def _called(self) -> dict[str, Graph]:

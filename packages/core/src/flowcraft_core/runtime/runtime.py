@@ -7,7 +7,7 @@ import json
 import threading
 import uuid
 from collections.abc import Coroutine, Iterable, Mapping
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from ..blueprint import BUILT_IN_USES, Blueprint
 from ..builder import FlowBuilder
@@ -24,13 +24,12 @@ from .results import RunResult, RunStatus
 from .run import SNAPSHOT_FORMAT, Run
 
 T = TypeVar("T")
-DependenciesT = TypeVar("DependenciesT")
 
 #: A flow as it can be named: its builder, its blueprint, or its id.
 FlowLike: TypeAlias = FlowBuilder | Blueprint | str
 
 
-class FlowRuntime(Generic[DependenciesT]):
+class FlowRuntime:
     """Flows and their steps, ready to run in this process."""
 
     def __init__(
@@ -39,7 +38,7 @@ class FlowRuntime(Generic[DependenciesT]):
         *,
         blueprints: Iterable[Blueprint] | Mapping[str, Blueprint] = (),
         registry: Mapping[str, Step] | None = None,
-        dependencies: DependenciesT = None,  # type: ignore[assignment]
+        dependencies: Any = None,
         serializer: Serializer | None = None,
         clock: Clock | None = None,
         max_threads: int = 32,
@@ -262,7 +261,7 @@ class FlowRuntime(Generic[DependenciesT]):
         context: Mapping[str, Any],
         concurrency: int | None,
     ) -> Run:
-        executor: Executor[DependenciesT] = Executor(
+        executor = Executor(
             run_id=run_id,
             implementations=self._implementation,
             graphs=graphs.__getitem__,
