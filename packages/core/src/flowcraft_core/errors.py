@@ -58,3 +58,11 @@ class RunCancelledError(FlowcraftError):
 
 class ResumeError(FlowcraftError):
     """A wait cannot be resumed: it was not reached, is resolved already, or does not exist."""
+
+
+class BackendError(FlowcraftError):
+    """A backend refused a call, or is used wrongly; trying the same again does not help."""
+
+
+class TransientError(BackendError):
+    """A call to a backend may succeed when it is tried again; it may have been applied all the same."""

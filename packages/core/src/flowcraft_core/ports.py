@@ -1,0 +1,444 @@
+"""The four ports: what a place to run must be able to do, and no more.
+
+A backend is a queue and three stores. Each method's docstring is its contract, and the testkit has a class of tests
+per port that holds an adapter to it. All of them are async and are called from one event loop at a time. Times are
+seconds since the epoch, durations are seconds. Nothing here needs transactions: each operation on one key is atomic by
+itself, and that is all that is asked.
+
+Of what is stored, the *facts* in the context store and the *status* must last. The queue and the coordination store
+hold hints: either may lose, double, delay or reorder what it was given, at any time, and a run is only delayed by it.
+
+Errors: a call that may succeed when it is tried again (throttling, a time-out, a reset connection) raises
+``TransientError``, whether or not it was applied; anything else that the backend refuses raises ``BackendError``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, Protocol, TypeAlias
+
+import attrs
+
+#: ``awaiting`` is a report for people and may lag; the last three are final.
+RunState: TypeAlias = Literal["running", "awaiting", "completed", "failed", "cancelled", "dead"]
+FinalState: TypeAlias = Literal["completed", "failed", "cancelled"]
+
+PORTS_VERSION = 1
+
+
+# --- the queue --------------------------------------------------------------------------------------------------------
+
+
+@attrs.frozen(kw_only=True)
+class QueueLimits:
+    """What a queue can take.
+
+    Attributes:
+        max_send: Messages per ``send`` request; the engine prices by it, the adapter splits by it.
+        max_receive: Deliveries per ``receive``.
+        max_body_bytes: Longest message, UTF-8.
+        max_delay: Longest delay of a message, seconds.
+        max_visibility: Longest time for which a delivery can be held, from its receipt on, seconds.
+    """
+
+    max_send: int
+    max_receive: int
+    max_body_bytes: int
+    max_delay: float
+    max_visibility: float
+
+
+@attrs.frozen
+class Message:
+    """Something to send.
+
+    Attributes:
+        body: Text, at most ``QueueLimits.max_body_bytes`` long in UTF-8.
+        group: Whose message it is (a run's id), for queues that share their attention fairly between groups.
+    """
+
+    body: str
+    group: str = ""
+
+
+@attrs.frozen
+class Delivery:
+    """A message that was received and is hidden from others for a while.
+
+    Attributes:
+        body: The message's text, as it was sent.
+        count: How often it has been delivered, this time included; at least 1, and exact enough to find a message that
+            keeps killing its workers.
+        handle: The adapter's own; what ``extend``, ``acknowledge`` and ``release`` need.
+    """
+
+    body: str
+    count: int
+    handle: Any = attrs.field(eq=False, repr=False)
+
+
+class JobQueue(Protocol):
+    """Delivers messages at least once, in any order."""
+
+    limits: QueueLimits
+
+    async def send(self, messages: Sequence[Message], *, delay: float = 0.0) -> None:
+        """Store messages for delivery, each after at least ``delay`` seconds.
+
+        Any number of messages may be given; the adapter splits them into requests. When this returns, every message
+        is stored. When it raises, some may be: the caller sends all of them again.
+
+        Args:
+            messages: What to send.
+            delay: Seconds, from 0 to ``limits.max_delay``.
+
+        Raises:
+            ValueError: A body is too long or the delay out of range; then none was sent.
+            TransientError: Worth another try.
+        """
+
+    async def receive(self, *, max_messages: int, wait: float, visibility: float) -> Sequence[Delivery]:
+        """Take up to ``max_messages`` messages and hide them from every receiver for ``visibility`` seconds.
+
+        Args:
+            max_messages: At least 1; more than ``limits.max_receive`` is cut down to it.
+            wait: How long to wait for a first message, seconds; 0 looks once. A queue without long polling looks
+                repeatedly, with pauses that grow.
+            visibility: From 1 to ``limits.max_visibility`` seconds.
+
+        Returns:
+            The deliveries; none if nothing came in time.
+
+        Raises:
+            TransientError: Worth another try.
+        """
+
+    async def extend(self, deliveries: Sequence[Delivery], visibility: float) -> Sequence[Delivery | None]:
+        """Hide deliveries for ``visibility`` seconds from now on, instead of what was left.
+
+        Args:
+            deliveries: Those to extend, each with its newest handle.
+            visibility: From 1 to ``limits.max_visibility`` seconds.
+
+        Returns:
+            For each, in order: the delivery to use from now on (its handle may be new, and the old one useless), or
+            None if it is not held any more.
+
+        Raises:
+            TransientError: Worth another try, with the same deliveries.
+        """
+
+    async def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
+        """Remove messages for good.
+
+        A delivery whose time has run out may be removed or may stay; never may a *later* delivery of the same message
+        that someone else holds be taken from it in a way that loses the message before its holder acknowledges.
+
+        Raises:
+            TransientError: Worth another try, with the same deliveries.
+        """
+
+    async def release(self, deliveries: Sequence[Delivery]) -> None:
+        """Make messages visible again at once. For a worker that stops: on some queues it raises the count.
+
+        Raises:
+            TransientError: Worth another try; or leave them to their visibility.
+        """
+
+
+# --- the context store ------------------------------------------------------------------------------------------------
+
+
+@attrs.frozen(kw_only=True)
+class StoreLimits:
+    """What a store can take.
+
+    Attributes:
+        max_value_bytes: Longest body of a fact or context value; longer ones are stored in chunks by the engine.
+        max_keys_read: Keys per request of ``get`` and ``values``; the engine prices by it, the adapter splits by it.
+        staleness: For how long a read may miss what another client has written, seconds; 0 if it never does.
+    """
+
+    max_value_bytes: int
+    max_keys_read: int
+    staleness: float = 0.0
+
+
+@attrs.frozen
+class Fact:
+    """A write-once record.
+
+    Attributes:
+        body: What it says, at most ``StoreLimits.max_value_bytes`` long.
+        writer: Who wrote it, unique for each attempt to write: a writer whose answer was lost knows itself by it.
+        job: Id of the job under which it was written; empty if it was none.
+    """
+
+    body: bytes
+    writer: str
+    job: str = ""
+
+
+@attrs.frozen
+class PositionedValue:
+    """A context value and where its setter stands.
+
+    Attributes:
+        position: Text whose order is the order of the setters, at most 4,000 bytes of UTF-8, compared by code point.
+        body: The value, at most ``StoreLimits.max_value_bytes`` long; None says that it was deleted.
+    """
+
+    position: str
+    body: bytes | None
+
+
+class ContextStore(Protocol):
+    """Holds each run's facts, and its context values by position. It is never asked to list keys."""
+
+    limits: StoreLimits
+
+    async def put(self, run_id: str, key: str, fact: Fact) -> Fact | None:
+        """Store a fact if there is none under the key; atomic against every other ``put`` of the key.
+
+        Args:
+            run_id: The run; any text of 1 to 300 characters.
+            key: Any text of 1 to 2,000 characters.
+            fact: What to store.
+
+        Returns:
+            None if it is stored now; else the fact that stands, which is never changed.
+
+        Raises:
+            ValueError: The body is longer than ``limits.max_value_bytes``; the message names the limit.
+            TransientError: It may or may not be stored; ask again with the same writer.
+        """
+
+    async def get(self, run_id: str, keys: Sequence[str]) -> Mapping[str, Fact]:
+        """The facts under those keys; keys without one, or whose fact is not visible yet, are left out.
+
+        Any number of keys may be given, and all of those that can be found are returned: the adapter splits requests,
+        and asks again for what a request left over.
+
+        Raises:
+            TransientError: Worth another try.
+        """
+
+    async def apply(self, run_id: str, values: Mapping[str, PositionedValue]) -> None:
+        """Set context values, each only if no value of a greater or equal position stands; atomic name by name.
+
+        Raises:
+            ValueError: A body is longer than ``limits.max_value_bytes``.
+            TransientError: Worth another try; those that were applied are not changed by it.
+        """
+
+    async def values(self, run_id: str, names: Sequence[str]) -> Mapping[str, PositionedValue]:
+        """The standing values of those names, deleted ones included; names never set are left out.
+
+        Raises:
+            TransientError: Worth another try.
+        """
+
+    async def delete(self, run_id: str, *, keys: Sequence[str], names: Sequence[str]) -> None:
+        """Remove facts and values; what does not exist is no error.
+
+        Raises:
+            TransientError: Worth another try.
+        """
+
+
+# --- the status store -------------------------------------------------------------------------------------------------
+
+
+@attrs.frozen(kw_only=True)
+class RunStatus:
+    """What lists and reconcilers see of a run; also of a dead letter, which has the state ``dead``.
+
+    Attributes:
+        run_id: The run.
+        state: Where it stands.
+        blueprint_id: Its flow.
+        created: When it was started.
+        updated: When the status was last written.
+        next_check: When a reconciler should look at it; None if there is no need, as once it is final.
+        tags: The user's own, for filters.
+        reason: Why it failed, was cancelled, or was refused as a dead letter.
+        body: A dead letter's message; None for a run.
+    """
+
+    run_id: str
+    state: RunState
+    blueprint_id: str
+    created: float
+    updated: float
+    next_check: float | None = None
+    tags: Mapping[str, str] = attrs.field(factory=dict)
+    reason: str | None = None
+    body: str | None = None
+
+
+@attrs.frozen
+class Page:
+    """Some of what was found.
+
+    Attributes:
+        items: The statuses.
+        cursor: Where the next page begins; None after the last one.
+    """
+
+    items: Sequence[RunStatus]
+    cursor: str | None
+
+
+class StatusStore(Protocol):
+    """Holds one status per run."""
+
+    async def create(self, status: RunStatus) -> bool:
+        """Store a status if the run has none; False if it has, and then nothing is changed.
+
+        Raises:
+            TransientError: It may or may not be stored.
+        """
+
+    async def get(self, run_id: str) -> RunStatus | None:
+        """A run's status, as it was last written; None if there is none.
+
+        Raises:
+            TransientError: Worth another try.
+        """
+
+    async def touch(
+        self, run_id: str, *, at: float, next_check: float | None, state: Literal["running", "awaiting"] | None = None
+    ) -> bool:
+        """Set when a live run is to be looked at, and how it is reported; a final run is never changed by it.
+
+        Args:
+            run_id: The run.
+            at: The time of the change.
+            next_check: When a reconciler should look; None for never.
+            state: The state to report; None keeps it.
+
+        Returns:
+            Whether the run is live; False if it is final or has no status.
+
+        Raises:
+            TransientError: Worth another try.
+        """
+
+    async def finish(self, run_id: str, state: FinalState, *, at: float, reason: str | None = None) -> bool:
+        """End a live run; atomic: of any number of callers exactly one gets True, and its state stands.
+
+        Returns:
+            True if this call ended the run; False if it was final already or has no status.
+
+        Raises:
+            TransientError: It may or may not be applied; ``get`` tells.
+        """
+
+    async def find(
+        self, *, state: RunState, due_before: float | None = None, cursor: str | None = None, limit: int = 100
+    ) -> Page:
+        """Statuses in a state, in any order, page by page.
+
+        A page may have fewer items than the limit, or none, and still not be the last. Every status that is in the
+        state from the first page to the last is on one of them; one that changes meanwhile may be missing.
+
+        Args:
+            state: The state.
+            due_before: Only those whose ``next_check`` is set and not later than this.
+            cursor: From the page before; None for the first.
+            limit: At most so many items, from 1 to 1,000.
+
+        Raises:
+            ValueError: The cursor is none that this store gave.
+            TransientError: Worth another try.
+        """
+
+    async def delete(self, run_id: str) -> None:
+        """Remove a run's status; none is no error.
+
+        Raises:
+            TransientError: Worth another try.
+        """
+
+
+# --- the coordination store -------------------------------------------------------------------------------------------
+
+
+class CoordinationStore(Protocol):
+    """Counters, leases and sets that may vanish at any moment. Every key has a time to live, in seconds.
+
+    A key whose time has run out is as good as gone, whether or not the store has removed it yet.
+    """
+
+    async def increment(self, key: str, *, ttl: float) -> int:
+        """Add one to a counter that begins at 0, and return the sum; the time to live is that of the first call.
+
+        Raises:
+            TransientError: It may or may not be applied: a counter counts at least what happened.
+        """
+
+    async def set_if_absent(self, key: str, value: str, *, ttl: float) -> bool:
+        """Set a value if the key has none, as a lease is taken; True if it is set now.
+
+        Raises:
+            TransientError: It may or may not be set; ``get`` tells.
+        """
+
+    async def add_member(self, key: str, member: str, *, ttl: float) -> int:
+        """Add to a set, and return how many members it has; adding twice counts once. Each call renews the time.
+
+        A set has at most 50 members, of at most 40 characters each.
+
+        Raises:
+            TransientError: It may or may not be applied; calling again does no harm.
+        """
+
+    async def members(self, key: str) -> frozenset[str]:
+        """The members of a set; none if there is no such set.
+
+        Raises:
+            TransientError: Worth another try.
+        """
+
+    async def extend_ttl(self, key: str, value: str, *, ttl: float) -> bool:
+        """Renew a key that has this value, as its holder renews a lease; False if it has another, or none.
+
+        Raises:
+            TransientError: It may or may not be renewed.
+        """
+
+    async def delete(self, key: str, *, value: str | None = None) -> None:
+        """Remove a key; given a value, only if that is what it has, as a holder gives a lease back.
+
+        Raises:
+            TransientError: Worth another try.
+        """
+
+    async def get(self, key: str) -> str | None:
+        """The value of a key that was set by ``set_if_absent``, or a counter's sum as text; None if there is none.
+
+        Raises:
+            TransientError: Worth another try.
+        """
+
+
+# --- all of it --------------------------------------------------------------------------------------------------------
+
+
+class Backend(Protocol):
+    """A place to run: the four ports, opened and closed together.
+
+    A backend is opened in the event loop that uses it. Opening one twice, or using it in another loop than it was
+    opened in, raises ``BackendError`` by name.
+    """
+
+    queue: JobQueue
+    context: ContextStore
+    status: StatusStore
+    coordination: CoordinationStore
+
+    async def open(self) -> None:
+        """Connect; create what is missing, if that is this backend's habit."""
+
+    async def close(self) -> None:
+        """Let go of every connection and thread. What was sent and stored stays."""
