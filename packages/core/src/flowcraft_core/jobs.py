@@ -1,0 +1,107 @@
+"""Jobs: what travels on the queue. A hint that an instance of a run may be ready; ids only, never values."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+import attrs
+
+from .errors import FlowcraftError
+
+FORMAT = 1
+#: Readers take the current format and the one before it.
+READABLE_FORMATS = frozenset({FORMAT})
+
+
+class MalformedJobError(FlowcraftError):
+    """A message is no job that this version understands; the text says why, and becomes its dead letter's reason."""
+
+
+class NewerJobError(FlowcraftError):
+    """A message was written by a newer version; a newer worker will understand it."""
+
+
+@attrs.frozen(kw_only=True)
+class Job:
+    """One job.
+
+    Attributes:
+        id: Unique; outcomes say under which job they were written.
+        run_id: The run.
+        key: The instance's key. Empty for the run as a whole: look at what is due in it.
+        first_seen: When the job, or the one that it goes on for, was first sent; seconds since the epoch.
+        hops: How often it was passed on.
+        blueprint_id: The flow, in a job that was written by hand for a run that has no record yet.
+        node_id: The start node, likewise.
+    """
+
+    id: str
+    run_id: str
+    key: str = ""
+    first_seen: float = 0.0
+    hops: int = 0
+    blueprint_id: str | None = None
+    node_id: str | None = None
+
+
+def encode_job(job: Job) -> str:
+    """A job as the text of a message."""
+    data: dict[str, Any] = {"v": FORMAT, "id": job.id, "run": job.run_id, "key": job.key, "seen": job.first_seen}
+    if job.hops:
+        data["hops"] = job.hops
+    return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+
+
+def decode_job(body: str) -> Job:
+    """The job that a message's text stands for.
+
+    Besides the engine's own form it reads ``{"runId", "blueprintId", "nodeId"}``, which people and the TypeScript
+    original send by hand.
+
+    Raises:
+        MalformedJobError: It is no job; the text names what is wrong.
+        NewerJobError: It is of a format that this version does not know yet.
+    """
+    try:
+        data = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise MalformedJobError(f"the message is not JSON: {error}") from error
+    if not isinstance(data, dict):
+        raise MalformedJobError(f"a job is a JSON object, not {type(data).__name__}")
+    if "v" not in data:
+        return _by_hand(body, data)
+    version = data["v"]
+    if type(version) is int and version > FORMAT:
+        raise NewerJobError(f"the job has format {version}; this version reads up to {FORMAT}")
+    if type(version) is not int or version not in READABLE_FORMATS:
+        raise MalformedJobError(f"the job has format {version!r:.80}; this version reads {sorted(READABLE_FORMATS)}")
+    return Job(
+        id=_text(data, "id"),
+        run_id=_text(data, "run"),
+        key=_text(data, "key", empty=True),
+        first_seen=_number(data, "seen"),
+        hops=int(_number(data, "hops")),
+    )
+
+
+def _by_hand(body: str, data: dict[str, Any]) -> Job:
+    run_id, blueprint_id, node_id = (_text(data, name) for name in ("runId", "blueprintId", "nodeId"))
+    # The same message always gives the same job, so that its redelivery is recognised.
+    identity = hashlib.sha256(body.encode()).hexdigest()[:32]
+    return Job(id=identity, run_id=run_id, blueprint_id=blueprint_id, node_id=node_id)
+
+
+def _text(data: dict[str, Any], name: str, *, empty: bool = False) -> str:
+    value = data.get(name)
+    if not isinstance(value, str) or not (value or empty):
+        raise MalformedJobError(f"the job's {name!r} must be text, not {value!r:.80}")
+    return value
+
+
+def _number(data: dict[str, Any], name: str) -> float:
+    value = data.get(name, 0)
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < float("inf"):
+        raise MalformedJobError(f"the job's {name!r} must be a number of at least 0, not {value!r:.80}")
+    return value
