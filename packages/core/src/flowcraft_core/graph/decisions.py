@@ -92,7 +92,7 @@ def node_output(scope: ScopeState, node_id: str) -> Any:
                 return _MISSING if outcome is None or outcome.error is not None else outcome.output
             construct = inside.scope.inner.get(node_id)
             passes = inside.inside.get(construct.entry) if construct else None
-            inside = passes[-1] if passes else None
+            inside = passes[max(passes)] if passes else None
         around = None if around.scope.namespace else around.parent
     return _MISSING
 
@@ -233,12 +233,12 @@ def leave(scope: ScopeState, vertex: Vertex) -> Outcome:
     """The outcome of a construct's exit but for its edges: last output, results of items, or outputs of the call."""
     construct = vertex.construct
     assert construct is not None  # an exit always has one
-    inside = scope.inside.get(construct.entry, [])
+    inside = scope.inside.get(construct.entry, {})
     if construct.kind == "loop":
-        last = inside[-1].outcomes[construct.verdict] if inside else scope.outcomes[construct.entry]
+        last = inside[max(inside)].outcomes[construct.verdict] if inside else scope.outcomes[construct.entry]
         return Outcome(output=last.output, action=last.action)
     if construct.kind == "batch":
-        results = [item_result(item) for item in inside]
+        results = [item_result(inside[index]) for index in sorted(inside)]
         name = vertex.params.get("outputKey") or (construct.node.params or {}).get("outputKey")
         return Outcome(output=results, sets={name: results} if name else None)
     outputs = vertex.params.get("outputs")

@@ -24,7 +24,8 @@ def outputs_of(state: RunState) -> dict[str, Any]:
                 outputs[node_id] = outcome.output
         for construct in scope.scope.constructs:
             if construct.kind == "loop" and construct.entry in scope.inside:
-                waiting.append(scope.inside[construct.entry][-1])
+                passes = scope.inside[construct.entry]
+                waiting.append(passes[max(passes)])
     return outputs
 
 
@@ -89,7 +90,7 @@ def _scopes(root: ScopeState) -> Iterator[ScopeState]:
         scope = waiting.pop()
         yield scope
         for inside in scope.inside.values():
-            waiting.extend(inside)
+            waiting.extend(inside.values())
 
 
 def instances(state: RunState) -> Iterator[Instance]:

@@ -89,6 +89,38 @@ class Claim(NamedTuple):
     link: Link
 
 
+class Arrival(NamedTuple):
+    """An edge was resolved towards a join that this state cannot decide yet: others may have resolved the rest.
+
+    Attributes:
+        scope: The instance of the scope.
+        vertex: The join; for the end of a scope its construct's exit, or None at the end of the run.
+        key: Names the join among all of the run, also where it has no instance of its own, as the end of a scope.
+        member: Which of its ways in was resolved, from 0.
+        total: How many there are.
+    """
+
+    scope: ScopeState
+    vertex: Vertex | None
+    key: str
+    member: int
+    total: int
+
+
+class Items(NamedTuple):
+    """A batch's items are to be started, each by its own instance of a scope.
+
+    Attributes:
+        scope: Where the batch stands.
+        construct: The batch.
+        total: How many items there are.
+    """
+
+    scope: ScopeState
+    construct: Construct
+    total: int
+
+
 class ScopeState:
     """What is known about one instance of a scope. Made and changed by ``RunState`` alone.
 
@@ -104,7 +136,7 @@ class ScopeState:
         marks: Vertices resolved without an outcome of their own: dead (SKIPPED) or blocked.
         moot: Indexes of the moot vertices.
         errors: The failures in it that no ``any`` join inside contains.
-        inside: By entry index: the scope instances of a construct, in order.
+        inside: By entry index: the scope instances of a construct that are known, by pass or item (0 for a call).
         values: The context values of a namespace, with the position of the setter.
         setters: The instances that set context values of a namespace, in the order in which they were added.
         ended: Whether it has ended.
@@ -130,7 +162,7 @@ class ScopeState:
         self.marks: dict[int, Mark] = {}
         self.moot: set[int] = set()
         self.errors: list[NodeError] = []
-        self.inside: dict[int, list[ScopeState]] = {}
+        self.inside: dict[int, dict[int, ScopeState]] = {}
         self.values: dict[str, tuple[Position, Any]] = {}
         self.setters: list[Instance] = []
         self.ended = False
@@ -189,16 +221,25 @@ class RunState:
         context: The run's initial context.
         phase: Whether the run has ended.
         errors: The failures that failed the run.
+        arrivals: In a state that is not whole: edges towards joins that it cannot decide; the caller takes them out.
+        items: In a state that is not whole: batches whose items are to be started; the caller takes them out.
     """
 
-    def __init__(self, graph: Graph, graphs: Callable[[str], Graph], context: Mapping[str, Any]) -> None:
+    def __init__(
+        self, graph: Graph, graphs: Callable[[str], Graph], context: Mapping[str, Any], *, whole: bool = True
+    ) -> None:
         """Make a state that knows no facts; the root's start vertices are ready.
 
         Args:
             graph: The run's blueprint.
             graphs: Finds the blueprints of subflows by id.
             context: The run's initial context.
+            whole: The state will be fed every fact of the run. One that sees only some reports what it cannot decide
+                as ``arrivals``, and leaves it to the caller which of a batch's items it is to know.
         """
+        self._whole = whole
+        self.arrivals: deque[Arrival] = deque()
+        self.items: deque[Items] = deque()
         self._graphs = graphs
         self.context = context
         self.ready: deque[Instance] = deque()
@@ -229,7 +270,7 @@ class RunState:
             for link in vertex.out:
                 queue.append((scope, link, Mark.TAKEN if link.place in taken else Mark.SKIPPED))
         else:
-            self._close_one(scope)
+            self._close_one(scope, vertex)
         self._propagate()
 
     def claim(self, scope: ScopeState, vertex: Vertex, place: int) -> None:
@@ -260,6 +301,10 @@ class RunState:
         counts = scope._arrivals.setdefault(target.index, [0, 0, 0])
         counts[mark] += 1
         full = sum(counts) == len(target.incoming)
+        # A taken edge to an `any` join asks for the claim; its set is of those that cannot.
+        if not (self._whole or full or (target.joins_any and mark is Mark.TAKEN)):
+            member = target.incoming.index(link)
+            self.arrivals.append(Arrival(scope, target, scope.key(target), member, len(target.incoming)))
         if target.joins_any:
             if mark is Mark.TAKEN:
                 standing = scope.claims.get(target.index)
@@ -301,7 +346,7 @@ class RunState:
         elif target.out:
             self._queue.extend((scope, link, mark) for link in target.out)
         else:
-            self._close_one(scope)
+            self._close_one(scope, target)
 
     # --- constructs and scopes ------------------------------------------------------------------------------------
 
@@ -313,11 +358,15 @@ class RunState:
         index: int | None,
         context: Mapping[str, Any] | None = None,
     ) -> ScopeState:
+        if parent is not None and construct is not None:
+            known = parent.inside.setdefault(construct.entry, {}).get(index or 0)
+            if known is not None:
+                return known
         scope = ScopeState(template, parent, construct, index)
         if context:
             scope.set(INITIAL, context)
         if parent is not None and construct is not None:
-            parent.inside.setdefault(construct.entry, []).append(scope)
+            parent.inside[construct.entry][index or 0] = scope
         for start in template.starts:
             self._make_ready(scope, template.vertices[start])
         return scope
@@ -326,20 +375,30 @@ class RunState:
         construct = entry.construct
         assert construct is not None  # an entry always has one
         exit_ = scope.scope.vertices[construct.exit]
-        template = construct.body or self._graphs(construct.calls or "").root
+        template = self._inside_of(construct)
         if construct.kind == "batch":
-            for index in range(len(outcome.items or ())):
-                self._open(template, scope, construct, index, outcome.context)
             if not outcome.items:
                 self._make_ready(scope, exit_)
+            elif self._whole:
+                for index in range(len(outcome.items)):
+                    self._open(template, scope, construct, index, outcome.context)
+            else:
+                self.items.append(Items(scope, construct, len(outcome.items)))
         elif construct.kind == "loop" and outcome.action == "break":
             self._make_ready(scope, exit_)
         else:
             self._open(template, scope, construct, 0 if construct.kind == "loop" else None, outcome.context)
 
-    def _close_one(self, scope: ScopeState) -> None:
+    def _inside_of(self, construct: Construct) -> Scope:
+        return construct.body or self._graphs(construct.calls or "").root
+
+    def _close_one(self, scope: ScopeState, vertex: Vertex) -> None:
         scope._open -= 1
         if scope._open:
+            if not self._whole:
+                key = f"{scope.prefix}:end"
+                ends = scope.scope.ends
+                self.arrivals.append(Arrival(scope, None, key, ends.index(vertex.index), len(ends)))
             return
         scope.ended = True
         parent, construct = scope.parent, scope.construct
@@ -371,6 +430,8 @@ class RunState:
         total = len(parent.outcomes[batch.entry].items or ())
         counts = parent._arrivals.setdefault(exit_.index, [0, 0, 0])  # its items are what a gather joins
         counts[Mark.BLOCKED if item.errors else Mark.TAKEN] += 1
+        if not self._whole and sum(counts) < total:
+            self.arrivals.append(Arrival(parent, exit_, parent.key(exit_), item.index or 0, total))
         within = batch.tolerates(counts[Mark.BLOCKED], total)
         if within and sum(counts) == total:
             self._make_ready(parent, exit_)
@@ -379,7 +440,7 @@ class RunState:
             and exit_.index not in parent._blame
             and (sum(counts) == total or not (exit_.sheltered or self._contained(parent)))
         ):
-            self._fail(parent, exit_, tuple(error for other in items for error in other.errors))
+            self._fail(parent, exit_, tuple(error for _, other in sorted(items.items()) for error in other.errors))
 
     # --- failures -------------------------------------------------------------------------------------------------
 
@@ -400,7 +461,7 @@ class RunState:
         if failed.out:
             self._queue.extend((scope, link, Mark.BLOCKED) for link in failed.out)
         else:
-            self._close_one(scope)
+            self._close_one(scope, failed)
 
     @staticmethod
     def _contained(scope: ScopeState) -> bool:

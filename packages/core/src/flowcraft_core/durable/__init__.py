@@ -1,0 +1,1 @@
+"""The three programs over the ports: client, worker and reconciler."""

@@ -1,0 +1,225 @@
+"""Records in a context store: facts by kind, encoded, and cut into chunks where the store has a limit."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Generic, TypeVar
+
+import attrs
+
+from ..errors import BackendError, SerializationError
+from ..graph.facts import DELETED, Outcome, Park
+from ..graph.positions import Position, from_sortable, to_sortable
+from ..graph.records import outcome_from_record, outcome_to_record, park_from_record, park_to_record
+from ..payloads import PayloadCodec
+from ..ports import ContextStore, Fact, PositionedValue
+from ..serialization import Serializer
+
+T = TypeVar("T")
+
+FORMAT = 1
+READABLE_FORMATS = frozenset({FORMAT})
+
+# What stands in front of a stored body: the record itself, or where its chunks are.
+_WHOLE = b"w"
+_CHUNKED = b"c"
+
+# Keys of other facts than outcomes. A colon is escaped in ids, so no node's key ends like one of these.
+PARK_SUFFIX = ":park"
+CLAIM_SUFFIX = ":claim"
+_CHUNK = ":chunk:"
+
+#: Where blueprints are kept, by content hash: the run id of no run, since a run id begins with no colon.
+BLUEPRINTS = ":blueprints"
+
+
+@attrs.frozen
+class Stored(Generic[T]):
+    """A fact as it stands in the store.
+
+    Attributes:
+        value: What it says.
+        job: The job under which it was written.
+        won: Whether the call that returned it wrote it; False for a fact that was read.
+    """
+
+    value: T
+    job: str
+    won: bool = False
+
+
+@attrs.frozen
+class Records:
+    """Reads and writes a run's records.
+
+    Attributes:
+        store: Where they are.
+        serializer: For the values inside.
+        codec: For the bytes outside.
+        max_bytes: The longest record, chunks together; a longer one is refused by name.
+    """
+
+    store: ContextStore
+    serializer: Serializer
+    codec: PayloadCodec
+    max_bytes: int = 64 * 1024 * 1024
+
+    # --- outcomes, parks, claims ----------------------------------------------------------------------------------
+
+    async def put_outcome(self, run_id: str, key: str, outcome: Outcome, job: str) -> Stored[Outcome]:
+        """Commit an outcome; what stands then is returned, this one or an earlier one.
+
+        Raises:
+            SerializationError: It is longer than ``max_bytes``; nothing is stored.
+        """
+        return await self._put(run_id, key, outcome_to_record(outcome, self._encode), job, outcome, self._outcome)
+
+    async def outcomes(self, run_id: str, keys: Iterable[str]) -> dict[str, Stored[Outcome]]:
+        """The outcomes under those keys, as far as there are any."""
+        found = await self._get(run_id, list(keys))
+        return {key: Stored(self._outcome(record), job) for key, (record, job) in found.items()}
+
+    async def put_park(self, run_id: str, key: str, park: Park, job: str) -> Stored[Park]:
+        """Record that an instance waits. A retry has a record per attempt."""
+        return await self._put(run_id, park_key(key, park), park_to_record(park), job, park, park_from_record)
+
+    async def parks(self, run_id: str, keys: Iterable[str]) -> dict[str, Stored[Park]]:
+        """The park records under those keys, see ``park_key``."""
+        found = await self._get(run_id, list(keys))
+        return {key: Stored(park_from_record(record), job) for key, (record, job) in found.items()}
+
+    async def put_claim(self, run_id: str, key: str, place: int, job: str) -> Stored[int]:
+        """Claim an ``any`` join for one of its incoming edges."""
+        return await self._put(run_id, key + CLAIM_SUFFIX, {"place": place}, job, place, lambda record: record["place"])
+
+    async def claims(self, run_id: str, keys: Iterable[str]) -> dict[str, int]:
+        """The standing claims of joins, by the joins' keys."""
+        found = await self._get(run_id, [key + CLAIM_SUFFIX for key in keys])
+        return {key.removesuffix(CLAIM_SUFFIX): record["place"] for key, (record, _) in found.items()}
+
+    # --- plain records --------------------------------------------------------------------------------------------
+
+    async def put(self, run_id: str, key: str, record: Mapping[str, Any]) -> Stored[Mapping[str, Any]]:
+        """Store a record of JSON data once; what stands then is returned."""
+        return await self._put(run_id, key, record, "", record, lambda standing: standing)
+
+    async def get(self, run_id: str, key: str) -> Mapping[str, Any] | None:
+        """The record under a key."""
+        return (await self._get(run_id, [key])).get(key, (None, ""))[0]
+
+    # --- context values -------------------------------------------------------------------------------------------
+
+    async def apply(self, run_id: str, namespace: str, position: Position, sets: Mapping[str, Any]) -> None:
+        """Apply the context values that an instance at a position has set in a namespace."""
+        sortable = to_sortable(position)
+        values: dict[str, PositionedValue] = {}
+        for name, value in sets.items():
+            stored_name = namespace + name
+            body = None
+            if value is not DELETED:
+                body = await self._stored_body(run_id, f"{stored_name}:value", self._encode(value))
+            values[stored_name] = PositionedValue(sortable, body)
+        await self.store.apply(run_id, values)
+
+    async def values(self, run_id: str, namespace: str, names: Iterable[str]) -> dict[str, tuple[Position, Any]]:
+        """The standing context values of those names, deleted ones as ``DELETED``."""
+        found = await self.store.values(run_id, [namespace + name for name in names])
+        values: dict[str, tuple[Position, Any]] = {}
+        for stored_name, standing in found.items():
+            value: Any = DELETED
+            if standing.body is not None:
+                value = self._decode(await self._record(run_id, f"{stored_name}:value", standing.body))
+            values[stored_name[len(namespace) :]] = (from_sortable(standing.position), value)
+        return values
+
+    # --- inside ---------------------------------------------------------------------------------------------------
+
+    def _encode(self, value: Any) -> Any:
+        return self.serializer.to_data(value)
+
+    def _decode(self, data: Any) -> Any:
+        return self.serializer.from_data(data)
+
+    def _outcome(self, record: Mapping[str, Any]) -> Outcome:
+        return outcome_from_record(record, self._decode)
+
+    async def _put(
+        self,
+        run_id: str,
+        key: str,
+        record: Mapping[str, Any],
+        job: str,
+        value: T,
+        read: Callable[[Mapping[str, Any]], T],
+    ) -> Stored[T]:
+        writer = uuid.uuid4().hex
+        body = await self._stored_body(run_id, key, {"v": FORMAT, **record})
+        standing = await self.store.put(run_id, key, Fact(body, writer, job))
+        # A call that was applied though its answer was lost finds its own writer when it is made again.
+        if standing is None or standing.writer == writer:
+            return Stored(value, job, won=True)
+        return Stored(read(await self._record(run_id, key, standing.body)), standing.job)
+
+    async def _get(self, run_id: str, keys: Sequence[str]) -> dict[str, tuple[Mapping[str, Any], str]]:
+        if not keys:
+            return {}
+        facts = await self.store.get(run_id, keys)
+        records = await asyncio.gather(*(self._record(run_id, key, fact.body) for key, fact in facts.items()))
+        return {key: (record, fact.job) for (key, fact), record in zip(facts.items(), records, strict=True)}
+
+    async def _stored_body(self, run_id: str, key: str, record: Any) -> bytes:
+        text = json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode()
+        place = f"{run_id} {key}"
+        if len(text) > self.max_bytes:
+            raise SerializationError(
+                f"record {place!r} has {len(text)} bytes; at most {self.max_bytes} are stored: keep large data "
+                "elsewhere and hand on where it is"
+            )
+        body = self.codec.encode(text, place=place)
+        size = self.store.limits.max_value_bytes - 1
+        if len(body) <= size:
+            return _WHOLE + body
+        # The chunks first, under names that no other writer uses: whoever sees the record sees all of them.
+        token = uuid.uuid4().hex
+        parts = [body[start : start + size] for start in range(0, len(body), size)]
+        for index, part in enumerate(parts):
+            await self.store.put(run_id, f"{key}{_CHUNK}{token}:{index}", Fact(_WHOLE + part, token))
+        return _CHUNKED + json.dumps([token, len(parts)]).encode()
+
+    async def _record(self, run_id: str, key: str, stored: bytes) -> Any:
+        body = stored[1:]
+        if stored[:1] == _CHUNKED:
+            token, count = json.loads(body)
+            keys = [f"{key}{_CHUNK}{token}:{index}" for index in range(count)]
+            chunks = await self.store.get(run_id, keys)
+            missing = len(keys) - len(chunks)
+            if missing:
+                raise StaleReadError(f"run {run_id!r}: {missing} chunks of record {key!r} are not visible yet")
+            body = b"".join(chunks[chunk].body[1:] for chunk in keys)
+        record = json.loads(self.codec.decode(body, place=f"{run_id} {key}"))
+        if isinstance(record, dict) and record.get("v", FORMAT) not in READABLE_FORMATS:
+            raise NewerRecordError(f"run {run_id!r}: record {key!r} has format {record['v']!r}; this version is older")
+        return record
+
+
+class StaleReadError(BackendError):
+    """Something that must be there is not visible yet; try again shortly."""
+
+
+class NewerRecordError(BackendError):
+    """A record was written by a newer version; a newer worker will understand it."""
+
+
+def park_key(key: str, park: Park | None = None) -> str:
+    """The key of an instance's park record: one for a wait or sleep, one per failed attempt for retries."""
+    if park is None or park.kind != "retry":
+        return key + PARK_SUFFIX
+    return retry_key(key, park.attempt, standing_in=park.standing_in)
+
+
+def retry_key(key: str, attempt: int, *, standing_in: bool) -> str:
+    """The key of the park record that follows a failed attempt, of the node's own or of its fallback's."""
+    return f"{key}:{'fallback' if standing_in else 'attempt'}:{attempt}"
