@@ -46,12 +46,18 @@ class FlowBuilder:
         self._metadata: dict[str, Any] = {}
         self._implementations: dict[str, Implementation] = {}
         self._steps: dict[str, object] = {}
+        self._called: dict[str, FlowBuilder] = {}
         self._graph: Graph | None = None
 
     @property
     def implementations(self) -> Mapping[str, Implementation]:
         """The flow's steps by the name under which its blueprint uses them."""
         return self._implementations
+
+    @property
+    def called(self) -> Mapping[str, FlowBuilder]:
+        """The flows that batches and subflows were given as builders, by id; a runtime takes them with this one."""
+        return self._called
 
     def metadata(self, **values: Any) -> FlowBuilder:
         """Add to the blueprint's metadata, such as ``version="2"``."""
@@ -117,6 +123,7 @@ class FlowBuilder:
         worker: Step | str | FlowBuilder,
         *,
         items: str | None = None,
+        inputs: Mapping[str, str] | None = None,
         output: str | None = None,
         retries: int | RetryPolicy | None = None,
         timeout: float | timedelta | None = None,
@@ -130,6 +137,8 @@ class FlowBuilder:
             batch_id: Unique in the flow.
             worker: A step, or a whole flow, that gets an item as its input.
             items: Where the list comes from, as for a node's ``inputs``; without it, the incoming edge carries it.
+            inputs: If the worker is a flow: each call's initial context, its names to names here. The context of a
+                called flow is its own.
             output: Name of a context value to set to the results, too.
             retries: Of each item, if the worker is a step.
             timeout: Seconds that one attempt at one item may take, if the worker is a step.
@@ -143,7 +152,13 @@ class FlowBuilder:
                 raise ConfigurationError(
                     f"batch {batch_id!r}: its worker is a flow, so give retries and timeout to that flow's nodes"
                 )
-            params["workerBlueprintId"] = worker.id
+            params["workerBlueprintId"] = self._call(worker)
+            if inputs is not None:
+                params["inputs"] = dict(inputs)
+        elif inputs is not None:
+            raise ConfigurationError(
+                f"batch {batch_id!r}: its worker is a step, which sees this flow's context; inputs= is for a flow"
+            )
         else:
             params["workerUsesKey"] = self._register(f"{batch_id}-worker", worker)
         if output is not None:
@@ -185,13 +200,13 @@ class FlowBuilder:
         Args:
             node_id: Unique in the flow.
             blueprint_id: The called flow, or its id.
-            inputs: The call's initial context: its names to names here. Without it, the called flow's start nodes get
-                the call's input as theirs.
+            inputs: The call's initial context, its names to names here. The called flow's start nodes get the call's
+                input as theirs, with or without it.
             outputs: Context values to set here from nodes or context values of the called flow: names here to names
                 there. Without it, the output is the last node's, or a dict of the last nodes' outputs.
             join: As for a node.
         """
-        called = blueprint_id.id if isinstance(blueprint_id, FlowBuilder) else blueprint_id
+        called = self._call(blueprint_id) if isinstance(blueprint_id, FlowBuilder) else blueprint_id
         params: dict[str, Any] = {"blueprintId": called}
         if inputs is not None:
             params["inputs"] = dict(inputs)
@@ -269,6 +284,11 @@ class FlowBuilder:
         taken = inputs if inputs is None or isinstance(inputs, str) else dict(inputs)
         self._nodes.append(Node(node_id, uses, None if params is None else dict(params), taken, config))
         return self._changed()
+
+    def _call(self, flow: FlowBuilder) -> str:
+        if self._called.setdefault(flow.id, flow) is not flow:
+            raise ConfigurationError(f"flow {self.id!r} calls two different flows with the id {flow.id!r}: rename one")
+        return flow.id
 
     def _changed(self) -> FlowBuilder:
         self._graph = None

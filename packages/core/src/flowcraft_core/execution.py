@@ -96,8 +96,8 @@ class Executor:
             try:
                 implementation = self.implementations(scope.scope.blueprint, node.uses)
                 output, action, sets = await self._call(implementation, instance, node, number)
-                outcome = Outcome(output=output, action=action, sets=sets, attempts=number, started=started)
-                outcome.taken = decisions.take_edges(scope, vertex, output, action)
+                taken = decisions.take_edges(scope, vertex, output, action)
+                outcome = Outcome(output, action, None, taken, sets, attempts=number, started=started)
             except Exception as error:
                 return await self._failed(error, instance, node, number, started)
             if standing_in:

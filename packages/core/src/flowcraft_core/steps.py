@@ -10,18 +10,19 @@ import inspect
 import logging
 from abc import ABC
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Generic, Protocol, TypeAlias, TypeVar
+from typing import Any, Generic, Protocol, TypeAlias
 
 import attrs
+from typing_extensions import TypeVar
 
 from .errors import ConfigurationError, RunCancelledError
 from .graph.facts import DELETED
 from .graph.state import Instance, ScopeState
 from .serialization import Serializer
 
-InputT = TypeVar("InputT")
-DependenciesT = TypeVar("DependenciesT")
-OutputT = TypeVar("OutputT")
+InputT = TypeVar("InputT", default=Any)
+DependenciesT = TypeVar("DependenciesT", default=Any)
+OutputT = TypeVar("OutputT", default=Any)
 
 
 @attrs.frozen

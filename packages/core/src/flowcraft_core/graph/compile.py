@@ -31,6 +31,7 @@ from ..errors import BlueprintError, ConfigurationError, ExpressionError
 from ..expressions import Expression, compile_expression
 from ..retries import RetryPolicy
 from .durations import parse_duration
+from .facts import OUTPUT
 from .keys import ENTRY_SUFFIX, escape
 from .loops import Loop, enclosing_loops, find_loops
 from .order import put_in_order
@@ -293,6 +294,7 @@ class _Compiler:
         if isinstance(called, str) and called:
             construct.calls = called
             self.calls.setdefault(called, node.id)
+            self._check_names_map(node, "inputs")
         elif isinstance(worker, str) and worker:
             construct.body = self._item_scope(node, worker)
         else:
@@ -319,15 +321,18 @@ class _Compiler:
                 f"node {node.id!r}: a subflow needs params.blueprintId, the id of the flow that it calls"
             )
             called = ""
-        for name in ("inputs", "outputs"):
-            mapping = (node.params or {}).get(name)
-            if mapping is not None and not (
-                isinstance(mapping, dict) and all(isinstance(value, str) for value in mapping.values())
-            ):
-                self.problems.append(f"node {node.id!r}: params.{name} must map names to names")
+        self._check_names_map(node, "inputs")
+        self._check_names_map(node, "outputs")
         construct = Construct("subflow", node, escape(node.id), -1, -1, calls=called)
         self.calls.setdefault(called, node.id)
         self._make_construct(scope, construct, node, escape(node.id) + ENTRY_SUFFIX)
+
+    def _check_names_map(self, node: Node, name: str) -> None:
+        mapping = (node.params or {}).get(name)
+        if mapping is not None and not (
+            isinstance(mapping, dict) and all(isinstance(value, str) for value in mapping.values())
+        ):
+            self.problems.append(f"node {node.id!r}: params.{name} must map names to names")
 
     def _make_links(self) -> None:
         places: dict[str, int] = defaultdict(int)
@@ -354,7 +359,10 @@ class _Compiler:
             for vertex in scope.vertices:
                 vertex.out = tuple(outgoing[id(vertex)]) if id(vertex) in outgoing else ()
                 vertex.incoming = tuple(incoming[id(vertex)]) if id(vertex) in incoming else ()
-                vertex.plain = not any(link.action or link.condition or link.transform for link in vertex.out)
+                if any(link.action or link.condition or link.transform for link in vertex.out):
+                    vertex.all_taken = None
+                else:
+                    vertex.all_taken = {link.place: OUTPUT for link in vertex.out}
                 vertex.joins_any = len(vertex.incoming) > 1 and self._join_strategy(vertex) == "any"
 
     def _join_strategy(self, vertex: Vertex) -> str | None:

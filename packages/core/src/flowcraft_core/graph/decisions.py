@@ -174,8 +174,8 @@ def take_edges(scope: ScopeState, vertex: Vertex, output: Any, action: str | Non
     Raises:
         ExpressionError: A condition or transform failed; the message names the edge.
     """
-    if vertex.plain:
-        return {link.place: OUTPUT for link in vertex.out}
+    if vertex.all_taken is not None:
+        return vertex.all_taken
     names = Names(scope, output, action)
     taken: list[Link] = []
     if action is not None:
@@ -202,17 +202,15 @@ def enter(scope: ScopeState, vertex: Vertex, value: Any, graph: Graph | None) ->
         if construct.checks_first and not _goes_on(scope, scope, construct, Names(scope, value, None)):
             action = BREAK
         return Outcome(output=value, action=action)
+    context = {name: resolve(scope, reference) for name, reference in (construct.inputs or {}).items()} or None
     if construct.kind == "batch":
         if not isinstance(value, (list, tuple)):
             raise InputError(
                 f"batch {construct.node.id!r} needs a list of items, not {type(value).__name__}: set items= to a node "
                 "or context value that is a list"
             )
-        return Outcome(output={"items": len(value)}, items=tuple(value), blueprint=blueprint)
-    if construct.inputs is None:
-        return Outcome(output=value, blueprint=blueprint, context={})
-    context = {name: resolve(scope, reference) for name, reference in construct.inputs.items()}
-    return Outcome(blueprint=blueprint, context=context)
+        return Outcome(output={"items": len(value)}, items=tuple(value), blueprint=blueprint, context=context)
+    return Outcome(output=value, blueprint=blueprint, context=context)
 
 
 def verdict(scope: ScopeState, vertex: Vertex, value: Any) -> Outcome:
@@ -260,14 +258,14 @@ def error_data(error: NodeError) -> dict[str, Any]:
 
 
 def scope_output(scope: ScopeState) -> Any:
-    """The output of a call or an item: its last node's; with several last nodes, a dict of those that ran."""
+    """The output of a call or an item: its last node's; with several, a dict of those that ran; None if none did."""
     ends = scope.scope.ends
     outputs = {
         scope.scope.vertices[index].id: outcome.output
         for index in ends
         if (outcome := scope.outcomes.get(index)) is not None and outcome.error is None
     }
-    return next(iter(outputs.values()), None) if len(ends) == 1 else outputs
+    return outputs if outputs and len(ends) > 1 else next(iter(outputs.values()), None)
 
 
 class _NodeIds:

@@ -56,7 +56,7 @@ def _parse(vertex: Vertex, known: Container[str]) -> list[Reference]:
         vertex.inputs = {name: parse_reference(text, known) for name, text in inputs.items()}
         references.extend(vertex.inputs.values())
     construct = vertex.construct
-    if construct is not None and construct.kind == "subflow" and vertex.params.get("inputs") is not None:
+    if construct is not None and construct.calls is not None and vertex.params.get("inputs") is not None:
         construct.inputs = {name: parse_reference(text, known) for name, text in vertex.params["inputs"].items()}
         references.extend(construct.inputs.values())
     return references

@@ -82,7 +82,7 @@ class Construct:
         body: The scope inside; None if another blueprint is called.
         calls: Id of the called blueprint, if ``body`` is None.
         checks_first: A loop that asks its condition before the first pass, since it is entered at its controller.
-        inputs: The initial context of a subflow's call, if it maps names.
+        inputs: The initial context of a call, or of each item's call, if it maps names.
         condition: A loop's condition for another pass.
         verdict: Index of a loop's verdict vertex in ``body``.
         feedback: A loop's edge from a pass to the next; its place is 0 in the verdict's outcome.
@@ -132,7 +132,7 @@ class Vertex:
         joins_any: It goes on with the first taken edge. False for a vertex with a single incoming edge.
         inputs: Its explicit input: one reference, or one per name.
         depth: Longest way from the scope's start, counted in nodes; a construct counts as one.
-        plain: Each edge is always taken and carries the output as it is.
+        all_taken: If each edge is always taken and carries the output as it is: ``Outcome.taken`` of each instance.
         sheltered: Each of its ways on leads, inside its scope, into an ``any`` join.
         construct: Set for entries and exits, and for a verdict the loop that it belongs to.
         timeout: Seconds that one attempt, or a wait, may take.
@@ -150,7 +150,7 @@ class Vertex:
     joins_any: bool = False
     inputs: Reference | dict[str, Reference] | None = None
     depth: int = 0
-    plain: bool = True
+    all_taken: dict[int, Any] | None = attrs.field(factory=dict)
     sheltered: bool = False
     construct: Construct | None = None
     timeout: float | None = None

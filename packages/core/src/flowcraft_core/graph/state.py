@@ -69,6 +69,11 @@ class Instance(NamedTuple):
         return self.scope.key(self.vertex)
 
     @property
+    def outcome(self) -> Outcome:
+        """The instance's outcome, which must be known."""
+        return self.scope.outcomes[self.vertex.index]
+
+    @property
     def identity(self) -> str:
         """The key, and for an ``any`` join the edge that won it, since that decides what the instance does."""
         place = self.scope.claims.get(self.vertex.index)

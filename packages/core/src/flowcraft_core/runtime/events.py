@@ -18,6 +18,8 @@ class Event:
         run_id: The run.
         key: The instance's key; empty for the run itself.
         node_id: The node's id; empty for the run itself.
+        is_step: Whether it is a step, rather than the bookkeeping of a loop, batch or subflow.
+        attempt: Which attempt it was, or is.
         time: Seconds since the epoch.
         detail: The error's text, the action, or the run's status.
     """
@@ -26,6 +28,8 @@ class Event:
     run_id: str
     key: str
     node_id: str
+    is_step: bool
+    attempt: int
     time: float
     detail: str | None = None
 

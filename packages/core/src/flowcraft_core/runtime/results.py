@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias
 
 import attrs
 
-from ..graph.facts import NodeError, Outcome
+from ..graph.facts import NodeError
 from ..graph.scopes import Kind
 from ..graph.state import Instance
 
@@ -43,8 +43,9 @@ class TraceEntry:
     error: NodeError | None
 
     @classmethod
-    def of(cls, instance: Instance, outcome: Outcome) -> TraceEntry:
-        """The entry for an outcome."""
+    def of(cls, instance: Instance) -> TraceEntry:
+        """The entry for an instance that has an outcome."""
+        outcome = instance.outcome
         return cls(
             key=instance.key,
             node_id=instance.vertex.id,
@@ -81,7 +82,7 @@ class RunResult:
         context: dict[str, Any],
         errors: Sequence[NodeError],
         waiting: Sequence[str],
-        ended: Sequence[tuple[Instance, Outcome]],
+        ended: Sequence[Instance],
         snapshot: Callable[[], dict[str, Any]],
     ) -> None:
         self.run_id = run_id
@@ -96,12 +97,12 @@ class RunResult:
     @property
     def steps(self) -> int:
         """How many steps have an outcome; the bookkeeping of loops, batches and subflows does not count."""
-        return sum(1 for instance, _ in self._ended if instance.vertex.kind is Kind.STEP)
+        return sum(1 for instance in self._ended if instance.vertex.kind is Kind.STEP)
 
     @cached_property
     def trace(self) -> tuple[TraceEntry, ...]:
         """Every instance that ended, in order."""
-        return tuple(TraceEntry.of(instance, outcome) for instance, outcome in self._ended)
+        return tuple(TraceEntry.of(instance) for instance in self._ended)
 
     @cached_property
     def state(self) -> str:

@@ -24,7 +24,7 @@ from ..execution import Executor
 from ..graph.facts import NodeError, Outcome, Park
 from ..graph.fold import claims, context_of, outputs_of
 from ..graph.records import outcome_from_record, outcome_to_record, park_from_record, park_to_record
-from ..graph.scopes import Graph
+from ..graph.scopes import Graph, Kind
 from ..graph.state import Claim, Instance, Phase, RunState
 from .events import Event, EventKind, EventSink
 from .results import RunResult, RunStatus
@@ -65,7 +65,8 @@ class Run:
         self.status: RunStatus = "running"
         self._limit = concurrency
         self._events = events
-        self._ended: list[tuple[Instance, Outcome]] = []
+        self._queue: deque[Instance] = deque()
+        self._ended: list[Instance] = []
         self._parked: dict[str, tuple[Instance, Park]] = {}
         self._timers: list[tuple[float, int, Instance, Park]] = []
         self._order = itertools.count()
@@ -76,6 +77,7 @@ class Run:
         self._starting = False
         self._stopping = False
         self._changed = asyncio.Event()
+        self._take_ready()
 
     # --- driving --------------------------------------------------------------------------------------------------
 
@@ -156,7 +158,7 @@ class Run:
     # --- working --------------------------------------------------------------------------------------------------
 
     def _start_worker(self) -> None:
-        if self._starting or not (self.state.ready or self.state.wanted or self._again):
+        if self._starting or not (self._queue or self.state.wanted or self._again):
             return
         if self._limit is None or len(self._workers) < self._limit:
             self._starting = True
@@ -183,7 +185,7 @@ class Run:
                 return
             self._start_worker()
             if self._events is not None:
-                self._emit("started", instance)
+                self._emit("started", instance, attempt=1 if park is None else park.attempt + 1)
             try:
                 if park is None:
                     ended = await attempt(instance)
@@ -210,26 +212,35 @@ class Run:
                 # Alone in its process, whoever asks first holds the claim.
                 scope, vertex, link = state.wanted.popleft()
                 state.claim(scope, vertex, vertex.incoming.index(link))
-            if not state.ready or self._over():
+                self._take_ready()
+            if not self._queue or self._over():
                 return None, None
-            instance = state.ready.popleft()
+            instance = self._queue.popleft()
             if not instance.scope.is_moot(instance.vertex):
                 return instance, None
+
+    def _take_ready(self) -> None:
+        # What became ready last goes first: a batch finishes its first items before it begins its last ones, and the
+        # values in between need not all be alive at once. Siblings keep their order.
+        fresh = self.state.ready
+        if len(fresh) == 1:
+            self._queue.appendleft(fresh.popleft())
+        elif fresh:
+            self._queue.extendleft(reversed(fresh))
+            fresh.clear()
 
     def _record(self, instance: Instance, ended: Outcome | Park) -> None:
         if isinstance(ended, Park):
             self._park(instance, ended)
             return
-        self._ended.append((instance, ended))
+        self._ended.append(instance)
         self.state.add(instance.scope, instance.vertex, ended)
+        self._take_ready()
         if self._events is not None:
-            self._emit(
-                *(
-                    ("completed", instance, ended.action)
-                    if ended.error is None
-                    else ("failed", instance, str(ended.error))
-                )
-            )
+            if ended.error is None:
+                self._emit("completed", instance, ended.action, ended.attempts)
+            else:
+                self._emit("failed", instance, str(ended.error), ended.attempts)
         if self.state.phase is not Phase.RUNNING:
             self._changed.set()
 
@@ -294,7 +305,7 @@ class Run:
     def _why_not(self, name: str, keys: list[str]) -> str:
         if len(keys) > 1:
             return f"{len(keys)} waits of node {name!r} are open; name one of them by its key: {', '.join(keys)}"
-        resolved = [i for i, _ in self._ended if name in (i.key, i.vertex.id) and i.vertex.node.uses == WAIT]
+        resolved = [i for i in self._ended if name in (i.key, i.vertex.id) and i.vertex.node.uses == WAIT]
         if resolved:
             return f"wait {name!r} was resolved already; the first result stands"
         blueprints = {self.graph.blueprint.id: self.graph, **self._called()}
@@ -348,7 +359,7 @@ class Run:
             "status": self.status,
             "errors": [attrs.asdict(error) for error in self.errors],
             "claims": dict(claims(self.state)),
-            "outcomes": {i.key: outcome_to_record(outcome, encode) for i, outcome in self._ended},
+            "outcomes": {i.key: outcome_to_record(i.outcome, encode) for i in self._ended},
             "parks": {key: park_to_record(park) for key, (_, park) in self._parked.items()},
         }
 
@@ -361,6 +372,7 @@ class Run:
         state = self.state
         frontier: list[Instance] = []
         unclaimed: list[Claim] = []
+        state.ready.extend(self._queue)
         while state.ready or state.wanted:
             while state.wanted:
                 claim = state.wanted.popleft()
@@ -375,22 +387,24 @@ class Run:
             key = instance.key
             if key in outcomes:
                 outcome = outcome_from_record(outcomes[key], decode)
-                self._ended.append((instance, outcome))
+                self._ended.append(instance)
                 state.add(instance.scope, instance.vertex, outcome)
             elif key in parks:
                 self._park(instance, park_from_record(parks[key]))
             else:
                 frontier.append(instance)
-        state.ready.extend(frontier)
+        self._queue = deque(frontier)
         state.wanted.extend(unclaimed)
         self.status = snapshot["status"]
         self.errors = [NodeError(**error) for error in snapshot["errors"]]
 
-    def _emit(self, kind: EventKind, instance: Instance | None, detail: str | None = None) -> None:
+    def _emit(self, kind: EventKind, instance: Instance | None, detail: str | None = None, attempt: int = 1) -> None:
         if self._events is None:
             return
-        key, node_id = ("", "") if instance is None else (instance.key, instance.vertex.id)
+        key, node_id, is_step = "", "", False
+        if instance is not None:
+            key, node_id, is_step = instance.key, instance.vertex.id, instance.vertex.kind is Kind.STEP
         try:
-            self._events(Event(kind, self.run_id, key, node_id, self.clock.now(), detail))
+            self._events(Event(kind, self.run_id, key, node_id, is_step, attempt, self.clock.now(), detail))
         except Exception:
             _logger.exception("run %s: the event sink failed on %s", self.run_id, kind)

@@ -47,7 +47,7 @@ class FlowRuntime:
         """Put a runtime together; what is wrong with it is said here, not in the middle of a run.
 
         Args:
-            flows: Flows built in Python, with the steps that they bring.
+            flows: Flows built in Python, with the steps that they bring and the flows that they call.
             blueprints: Further blueprints, such as those of the TypeScript builder; their steps come from ``registry``.
             registry: Steps by the names that blueprints use.
             dependencies: Handed to every step as ``ctx.dependencies``: clients, settings.
@@ -205,6 +205,9 @@ class FlowRuntime:
         graph = flow.compile()
         self._add_graph(graph)
         self._own[flow.id] = flow.implementations
+        for called in flow.called.values():
+            if called.id not in self._own:
+                self._add_flow(called)
         return graph
 
     def _add_graph(self, graph: Graph) -> None:
