@@ -63,7 +63,7 @@ class TestARun:
         assert all(entry.status == "completed" and entry.ended >= entry.started for entry in result.trace)
 
     async def test_is_named_when_it_is_not_known(self) -> None:
-        with pytest.raises(ConfigurationError, match=r"no flow 'missing'.*it has: f"):
+        with pytest.raises(ConfigurationError, match=r"no flow 'missing'.*there are: f"):
             await FlowRuntime([create_flow("f").node("a", one)]).run("missing")
 
     async def test_takes_a_flow_that_the_runtime_has_not_seen(self) -> None:

@@ -10,7 +10,7 @@ import asyncio
 import contextvars
 import inspect
 import traceback
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import Any, Generic, TypeVar
 
 import attrs
@@ -29,7 +29,7 @@ from .graph import decisions
 from .graph.durations import parse_duration
 from .graph.facts import NodeError, Outcome, Park
 from .graph.scopes import Graph, Kind
-from .graph.state import Instance
+from .graph.state import Instance, ScopeState
 from .retries import RetryPolicy
 from .serialization import Serializer
 from .steps import FinalError, Implementation, NodeContext, NodeResult, SyncNodeContext, Values, _BaseContext
@@ -63,6 +63,8 @@ class Executor:
         serializer: Copies values at the border of each step.
         clock: Tells the time.
         threads: Where plain steps run.
+        values: Makes the view on the context that one attempt has.
+        before_deciding: Awaited before expressions of an instance are evaluated, to get what they may name.
         under_way: The contexts of the attempts under way.
     """
 
@@ -73,6 +75,8 @@ class Executor:
     serializer: Serializer
     clock: Clock
     threads: StepThreads
+    values: Callable[[ScopeState, Serializer], Values] = Values
+    before_deciding: Callable[[Instance], Awaitable[None]] | None = None
     under_way: set[_BaseContext[Any, Any]] = attrs.field(factory=set)
 
     async def attempt(self, instance: Instance, number: int = 1, *, standing_in: bool = False) -> Outcome | Park:
@@ -96,6 +100,8 @@ class Executor:
             try:
                 implementation = self.implementations(scope.scope.blueprint, node.uses)
                 output, action, sets = await self._call(implementation, instance, node, number)
+                if self.before_deciding is not None:
+                    await self.before_deciding(instance)
                 taken = decisions.take_edges(scope, vertex, output, action)
                 outcome = Outcome(output, action, None, taken, sets, attempts=number, started=started)
             except Exception as error:
@@ -104,6 +110,8 @@ class Executor:
                 outcome.via = node.id
         else:
             try:
+                if self.before_deciding is not None:
+                    await self.before_deciding(instance)
                 outcome = self._structure(instance)
             except Exception as error:
                 outcome = self.failure(error, instance, number)
@@ -170,7 +178,7 @@ class Executor:
     ) -> tuple[Any, str | None, dict[str, Any] | None]:
         scope, vertex = instance
         copy = self.serializer.copy
-        values = Values(scope, self.serializer)
+        values = self.values(scope, self.serializer)
         kind = NodeContext if implementation.is_async else SyncNodeContext
         value = copy(decisions.input_of(scope, vertex))
         context = kind(self.run_id, instance, number, value, node.params or {}, self.dependencies, values)

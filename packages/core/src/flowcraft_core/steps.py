@@ -60,6 +60,10 @@ class Values:
             return DELETED
         return self._serializer.copy(entry[1])
 
+    async def fetch(self, name: str) -> Any:
+        """``find`` for values that may have to be read from somewhere first."""
+        return self.find(name)
+
     def put(self, name: str, value: Any) -> None:
         """Keep a value back until the attempt's outcome is committed."""
         if not isinstance(name, str) or not name:
@@ -80,7 +84,7 @@ class ContextValues:
 
     async def get(self, name: str, default: Any = None) -> Any:
         """A copy of the value of that name, or ``default``."""
-        value = self._values.find(name)
+        value = await self._values.fetch(name)
         return default if value is DELETED else value
 
     async def set(self, name: str, value: Any) -> None:
@@ -93,7 +97,7 @@ class ContextValues:
 
     async def has(self, name: str) -> bool:
         """Whether there is a value of that name."""
-        return self._values.find(name) is not DELETED
+        return await self._values.fetch(name) is not DELETED
 
     async def delete(self, name: str) -> None:
         """Remove a value; nothing happens if there is none."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
@@ -60,12 +61,14 @@ class Records:
         serializer: For the values inside.
         codec: For the bytes outside.
         max_bytes: The longest record, chunks together; a longer one is refused by name.
+        cache: Outcomes that were read or written lately; they never change.
     """
 
     store: ContextStore
     serializer: Serializer
     codec: PayloadCodec
     max_bytes: int = 64 * 1024 * 1024
+    cache: OutcomeCache | None = None
 
     # --- outcomes, parks, claims ----------------------------------------------------------------------------------
 
@@ -75,12 +78,26 @@ class Records:
         Raises:
             SerializationError: It is longer than ``max_bytes``; nothing is stored.
         """
-        return await self._put(run_id, key, outcome_to_record(outcome, self._encode), job, outcome, self._outcome)
+        stored = await self._put(run_id, key, outcome_to_record(outcome, self._encode), job, outcome, self._outcome)
+        if self.cache is not None:
+            self.cache.add(run_id, key, stored)
+        return stored
 
     async def outcomes(self, run_id: str, keys: Iterable[str]) -> dict[str, Stored[Outcome]]:
         """The outcomes under those keys, as far as there are any."""
-        found = await self._get(run_id, list(keys))
-        return {key: Stored(self._outcome(record), job) for key, (record, job) in found.items()}
+        found: dict[str, Stored[Outcome]] = {}
+        unknown: list[str] = []
+        for key in keys:
+            known = None if self.cache is None else self.cache.get(run_id, key)
+            if known is None:
+                unknown.append(key)
+            else:
+                found[key] = known
+        for key, (record, job) in (await self._get(run_id, unknown)).items():
+            found[key] = Stored(self._outcome(record), job)
+            if self.cache is not None:
+                self.cache.add(run_id, key, found[key])
+        return found
 
     async def put_park(self, run_id: str, key: str, park: Park, job: str) -> Stored[Park]:
         """Record that an instance waits. A retry has a record per attempt."""
@@ -120,7 +137,7 @@ class Records:
             stored_name = namespace + name
             body = None
             if value is not DELETED:
-                body = await self._stored_body(run_id, f"{stored_name}:value", self._encode(value))
+                body = await self._stored_body(run_id, f"{stored_name}:value", {"value": self._encode(value)})
             values[stored_name] = PositionedValue(sortable, body)
         await self.store.apply(run_id, values)
 
@@ -131,7 +148,7 @@ class Records:
         for stored_name, standing in found.items():
             value: Any = DELETED
             if standing.body is not None:
-                value = self._decode(await self._record(run_id, f"{stored_name}:value", standing.body))
+                value = self._decode((await self._record(run_id, f"{stored_name}:value", standing.body))["value"])
             values[stored_name[len(namespace) :]] = (from_sortable(standing.position), value)
         return values
 
@@ -156,7 +173,7 @@ class Records:
         read: Callable[[Mapping[str, Any]], T],
     ) -> Stored[T]:
         writer = uuid.uuid4().hex
-        body = await self._stored_body(run_id, key, {"v": FORMAT, **record})
+        body = await self._stored_body(run_id, key, record)
         standing = await self.store.put(run_id, key, Fact(body, writer, job))
         # A call that was applied though its answer was lost finds its own writer when it is made again.
         if standing is None or standing.writer == writer:
@@ -170,8 +187,8 @@ class Records:
         records = await asyncio.gather(*(self._record(run_id, key, fact.body) for key, fact in facts.items()))
         return {key: (record, fact.job) for (key, fact), record in zip(facts.items(), records, strict=True)}
 
-    async def _stored_body(self, run_id: str, key: str, record: Any) -> bytes:
-        text = json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode()
+    async def _stored_body(self, run_id: str, key: str, record: Mapping[str, Any]) -> bytes:
+        text = json.dumps({"v": FORMAT, **record}, ensure_ascii=False, separators=(",", ":")).encode()
         place = f"{run_id} {key}"
         if len(text) > self.max_bytes:
             raise SerializationError(
@@ -189,7 +206,7 @@ class Records:
             await self.store.put(run_id, f"{key}{_CHUNK}{token}:{index}", Fact(_WHOLE + part, token))
         return _CHUNKED + json.dumps([token, len(parts)]).encode()
 
-    async def _record(self, run_id: str, key: str, stored: bytes) -> Any:
+    async def _record(self, run_id: str, key: str, stored: bytes) -> Mapping[str, Any]:
         body = stored[1:]
         if stored[:1] == _CHUNKED:
             token, count = json.loads(body)
@@ -199,10 +216,37 @@ class Records:
             if missing:
                 raise StaleReadError(f"run {run_id!r}: {missing} chunks of record {key!r} are not visible yet")
             body = b"".join(chunks[chunk].body[1:] for chunk in keys)
-        record = json.loads(self.codec.decode(body, place=f"{run_id} {key}"))
-        if isinstance(record, dict) and record.get("v", FORMAT) not in READABLE_FORMATS:
-            raise NewerRecordError(f"run {run_id!r}: record {key!r} has format {record['v']!r}; this version is older")
+        record: dict[str, Any] = json.loads(self.codec.decode(body, place=f"{run_id} {key}"))
+        version = record.pop("v")
+        if version not in READABLE_FORMATS:
+            raise NewerRecordError(f"run {run_id!r}: record {key!r} has format {version!r}; this version is older")
         return record
+
+
+class OutcomeCache:
+    """The outcomes that a worker has seen lately, so that the items of a batch read its input once per worker."""
+
+    def __init__(self, limit: int = 10_000) -> None:
+        """Begin empty.
+
+        Args:
+            limit: How many outcomes are kept.
+        """
+        self._limit = limit
+        self._outcomes: OrderedDict[tuple[str, str], Stored[Outcome]] = OrderedDict()
+
+    def get(self, run_id: str, key: str) -> Stored[Outcome] | None:
+        """An outcome, if it is here."""
+        stored = self._outcomes.get((run_id, key))
+        if stored is not None:
+            self._outcomes.move_to_end((run_id, key))
+        return stored
+
+    def add(self, run_id: str, key: str, stored: Stored[Outcome]) -> None:
+        """Keep an outcome, in the place of the one that was not asked for longest."""
+        self._outcomes[run_id, key] = attrs.evolve(stored, won=False)
+        if len(self._outcomes) > self._limit:
+            self._outcomes.popitem(last=False)
 
 
 class StaleReadError(BackendError):

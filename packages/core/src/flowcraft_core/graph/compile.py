@@ -225,6 +225,8 @@ class _Compiler:
             timeout=None if node.config is None or not node.config.timeout else node.config.timeout / 1000,
         )
         scope.vertices.append(vertex)
+        if kind is not Kind.VERDICT:
+            scope.by_key[key] = vertex.index
         return vertex
 
     def _need(self, node: Node) -> None:
@@ -252,6 +254,7 @@ class _Compiler:
         exit_ = self._add(scope, Kind.EXIT, last, escape(last.id), construct)
         construct.entry, construct.exit = entry.index, exit_.index
         scope.constructs.append(construct)
+        scope.by_construct[construct.key] = construct
         scope.by_id[last.id] = exit_.index
         if construct.node.id != last.id:
             scope.by_id[construct.node.id] = entry.index
@@ -363,6 +366,8 @@ class _Compiler:
                     vertex.all_taken = None
                 else:
                     vertex.all_taken = {link.place: OUTPUT for link in vertex.out}
+                if vertex.kind is Kind.EXIT and vertex.construct is not None:
+                    vertex.construct.leaving = vertex.out
                 vertex.joins_any = len(vertex.incoming) > 1 and self._join_strategy(vertex) == "any"
 
     def _join_strategy(self, vertex: Vertex) -> str | None:
@@ -386,6 +391,7 @@ class _Compiler:
             source=source.index,
             target=target.index,
             source_id=edge.source,
+            target_id=edge.target,
             action=edge.action,
             condition=self._expression(f"{where}: condition", edge.condition),
             transform=self._expression(f"{where}: transform", edge.transform),

@@ -179,10 +179,10 @@ def take_edges(scope: ScopeState, vertex: Vertex, output: Any, action: str | Non
     names = Names(scope, output, action)
     taken: list[Link] = []
     if action is not None:
-        taken = [link for link in vertex.out if link.action == action and _holds(scope, link, names)]
+        taken = [link for link in vertex.out if link.action == action and _holds(link, names)]
     if not taken:
-        taken = [link for link in vertex.out if link.action is None and _holds(scope, link, names)]
-    return {link.place: _transformed(scope, link, names) for link in taken}
+        taken = [link for link in vertex.out if link.action is None and _holds(link, names)]
+    return {link.place: _transformed(link, names) for link in taken}
 
 
 def enter(scope: ScopeState, vertex: Vertex, value: Any, graph: Graph | None) -> Outcome:
@@ -199,7 +199,7 @@ def enter(scope: ScopeState, vertex: Vertex, value: Any, graph: Graph | None) ->
     blueprint = graph.hash if graph else None
     if construct.kind == "loop":
         action = CONTINUE
-        if construct.checks_first and not _goes_on(scope, scope, construct, Names(scope, value, None)):
+        if construct.checks_first and not _goes_on(construct, Names(scope, value, None)):
             action = BREAK
         return Outcome(output=value, action=action)
     context = {name: resolve(scope, reference) for name, reference in (construct.inputs or {}).items()} or None
@@ -218,12 +218,11 @@ def verdict(scope: ScopeState, vertex: Vertex, value: Any) -> Outcome:
     construct = vertex.construct
     assert construct is not None
     assert construct.feedback is not None  # compile_blueprint refuses a loop without one
-    assert scope.parent is not None
     names = Names(scope, value, None)
-    if not _goes_on(scope, scope.parent, construct, names):
+    if not _goes_on(construct, names):
         return Outcome(output=value, action=BREAK)
     link = construct.feedback
-    taken = {0: _transformed(scope, link, names)} if _holds(scope, link, names) else {}
+    taken = {0: _transformed(link, names)} if _holds(link, names) else {}
     return Outcome(output=value, action=CONTINUE, taken=taken)
 
 
@@ -278,10 +277,9 @@ class _NodeIds:
         return node_id in self._scope.by_id or node_id in self._scope.inner
 
 
-def _goes_on(scope: ScopeState, around: ScopeState, construct: Construct, names: Names) -> bool:
+def _goes_on(construct: Construct, names: Names) -> bool:
     # A conditional edge out of the loop is asked first, as in the TypeScript original: it leaves early.
-    exits = around.scope.vertices[construct.exit].out
-    if any(link.condition is not None and _holds(scope, link, names) for link in exits):
+    if any(link.condition is not None and _holds(link, names) for link in construct.leaving):
         return False
     assert construct.condition is not None  # compile_blueprint refuses a loop without one
     try:
@@ -290,19 +288,18 @@ def _goes_on(scope: ScopeState, around: ScopeState, construct: Construct, names:
         raise ExpressionError(f"loop {construct.node.id!r}: condition: {error}") from error
 
 
-def _holds(scope: ScopeState, link: Link, names: Names) -> bool:
-    return link.condition is None or bool(_evaluate(scope, link, "condition", names))
+def _holds(link: Link, names: Names) -> bool:
+    return link.condition is None or bool(_evaluate(link, "condition", names))
 
 
-def _transformed(scope: ScopeState, link: Link, names: Names) -> Any:
-    return OUTPUT if link.transform is None else _evaluate(scope, link, "transform", names)
+def _transformed(link: Link, names: Names) -> Any:
+    return OUTPUT if link.transform is None else _evaluate(link, "transform", names)
 
 
-def _evaluate(scope: ScopeState, link: Link, which: str, names: Names) -> Any:
+def _evaluate(link: Link, which: str, names: Names) -> Any:
     expression = link.condition if which == "condition" else link.transform
     assert expression is not None
     try:
         return expression.evaluate(names)
     except ExpressionError as error:
-        target = scope.scope.vertices[link.target].id
-        raise ExpressionError(f"edge {link.source_id!r} -> {target!r}: {which}: {error}") from error
+        raise ExpressionError(f"edge {link.source_id!r} -> {link.target_id!r}: {which}: {error}") from error

@@ -55,6 +55,7 @@ class Link:
         source: Index of the source vertex.
         target: Index of the target vertex.
         source_id: The node id that joins show for it.
+        target_id: The node id that it leads to, for people.
         action: See ``blueprint.Edge``.
         condition: The compiled condition.
         transform: The compiled transform.
@@ -64,6 +65,7 @@ class Link:
     source: int
     target: int
     source_id: str
+    target_id: str
     action: str | None
     condition: Expression | None
     transform: Expression | None
@@ -86,6 +88,7 @@ class Construct:
         condition: A loop's condition for another pass.
         verdict: Index of a loop's verdict vertex in ``body``.
         feedback: A loop's edge from a pass to the next; its place is 0 in the verdict's outcome.
+        leaving: A loop's edges out of it.
         tolerated_count: How many items of a batch may fail.
         tolerated_percentage: Which share of a batch's items may fail, 0 to 100.
     """
@@ -102,6 +105,7 @@ class Construct:
     condition: Expression | None = None
     verdict: int = -1
     feedback: Link | None = None
+    leaving: tuple[Link, ...] = ()
     tolerated_count: int = 0
     tolerated_percentage: float = 0.0
 
@@ -169,6 +173,8 @@ class Scope:
         blueprint: Id of the blueprint that it is compiled from.
         vertices: All vertices.
         by_id: Node id to the index of the vertex that has its output.
+        by_key: The index of each vertex but the verdict, by what follows the scope's prefix in its instance key.
+        by_construct: The constructs that stand in it, by their escaped ids.
         starts: Vertices without incoming edges.
         ends: Vertices without a way on inside the scope.
         order: The vertices' indexes, each after all that lead to it.
@@ -181,6 +187,8 @@ class Scope:
     namespace: bool
     vertices: list[Vertex] = attrs.field(factory=list)
     by_id: dict[str, int] = attrs.field(factory=dict)
+    by_key: dict[str, int] = attrs.field(factory=dict)
+    by_construct: dict[str, Construct] = attrs.field(factory=dict)
     starts: tuple[int, ...] = ()
     ends: tuple[int, ...] = ()
     order: list[int] = attrs.field(factory=list)

@@ -35,6 +35,8 @@ from .keys import escape, scope_prefix
 from .positions import ENTRY_INDEX, EXIT_INDEX, INITIAL, NO_INDEX, Position
 from .scopes import Construct, Graph, Kind, Link, Scope, Vertex
 
+_END = -1  # stands for the end of a scope, where a join's index would stand
+
 
 class Mark(enum.IntEnum):
     """How a vertex without an outcome, or an edge, was resolved."""
@@ -145,11 +147,12 @@ class ScopeState:
         values: The context values of a namespace, with the position of the setter.
         setters: The instances that set context values of a namespace, in the order in which they were added.
         ended: Whether it has ended.
+        decided: In a state that is not whole: the vertices that are ready or were, by index.
     """
 
     __slots__ = (
-        "_arrivals", "_blame", "_live", "_open", "claims", "construct", "ended", "errors", "index", "inside", "marks",
-        "moot", "namespace", "outcomes", "parent", "prefix", "scope", "setters", "values",
+        "_arrivals", "_blame", "_live", "_open", "_touched", "claims", "construct", "decided", "ended", "errors",
+        "index", "inside", "marks", "moot", "namespace", "outcomes", "parent", "prefix", "scope", "setters", "values",
     )  # fmt: skip
 
     def __init__(self, scope: Scope, parent: ScopeState | None, construct: Construct | None, index: int | None) -> None:
@@ -171,6 +174,8 @@ class ScopeState:
         self.values: dict[str, tuple[Position, Any]] = {}
         self.setters: list[Instance] = []
         self.ended = False
+        self.decided: set[int] = set()
+        self._touched: set[int] = set()
         self._open = len(scope.ends)
         self._arrivals: dict[int, list[int]] = {}  # join -> how many edges were SKIPPED, TAKEN, BLOCKED
         self._live: dict[int, int] = {}  # vertex -> ways on that are not moot, once one is
@@ -251,13 +256,23 @@ class RunState:
         self.wanted: deque[Claim] = deque()
         self.phase = Phase.RUNNING
         self.errors: list[NodeError] = []
-        self._queue: deque[tuple[ScopeState, Link, Mark]] = deque()
+        self._queue: deque[tuple[ScopeState, Link, Mark, bool]] = deque()
+        self._loud = True
         self.root = self._open(graph.root, None, None, None, context)
 
     # --- facts in -------------------------------------------------------------------------------------------------
 
-    def add(self, scope: ScopeState, vertex: Vertex, outcome: Outcome) -> None:
-        """Take in an instance's outcome."""
+    def add(self, scope: ScopeState, vertex: Vertex, outcome: Outcome, *, loud: bool = True) -> None:
+        """Take in an instance's outcome.
+
+        Args:
+            scope: Where the instance stands.
+            vertex: Which it is.
+            outcome: What it ended with.
+            loud: Say what follows from it. A fact that was only looked up to decide about something else is not: what
+                follows from it is for whoever wrote it. It still completes what loud facts have touched.
+        """
+        self._loud = loud
         index = vertex.index
         if index in scope.outcomes:
             return
@@ -273,13 +288,14 @@ class RunState:
             taken = outcome.taken
             queue = self._queue
             for link in vertex.out:
-                queue.append((scope, link, Mark.TAKEN if link.place in taken else Mark.SKIPPED))
+                queue.append((scope, link, Mark.TAKEN if link.place in taken else Mark.SKIPPED, loud))
         else:
             self._close_one(scope, vertex)
         self._propagate()
 
-    def claim(self, scope: ScopeState, vertex: Vertex, place: int) -> None:
+    def claim(self, scope: ScopeState, vertex: Vertex, place: int, *, loud: bool = True) -> None:
         """Take in the standing claim of an ``any`` join: the place of the winning edge among its incoming ones."""
+        self._loud = loud
         if vertex.index in scope.claims:
             return
         scope.claims[vertex.index] = place
@@ -293,7 +309,7 @@ class RunState:
     def _propagate(self) -> None:
         queue = self._queue
         while queue:
-            scope, link, mark = queue.popleft()
+            scope, link, mark, self._loud = queue.popleft()
             target = scope.scope.vertices[link.target]
             if len(target.incoming) > 1:
                 self._arrive(scope, target, link, mark)
@@ -303,18 +319,20 @@ class RunState:
                 self._pass_by(scope, target, mark, scope._blame.get(link.source, ()))
 
     def _arrive(self, scope: ScopeState, target: Vertex, link: Link, mark: Mark) -> None:
+        own = self._loud
+        self._touch(scope, target.index)
         counts = scope._arrivals.setdefault(target.index, [0, 0, 0])
         counts[mark] += 1
         full = sum(counts) == len(target.incoming)
         # A taken edge to an `any` join asks for the claim; its set is of those that cannot.
-        if not (self._whole or full or (target.joins_any and mark is Mark.TAKEN)):
+        if own and not (self._whole or full or (target.joins_any and mark is Mark.TAKEN)):
             member = target.incoming.index(link)
             self.arrivals.append(Arrival(scope, target, scope.key(target), member, len(target.incoming)))
         if target.joins_any:
             if mark is Mark.TAKEN:
                 standing = scope.claims.get(target.index)
                 if standing is None:
-                    if not scope.is_moot(target):
+                    if self._loud and not scope.is_moot(target):
                         self.wanted.append(Claim(scope, target, link))
                 elif target.incoming[standing] is link:
                     self._make_ready(scope, target)
@@ -335,7 +353,20 @@ class RunState:
         errors = (error for link in target.incoming for error in scope._blame.get(link.source, ()))
         return tuple(dict.fromkeys(errors))
 
+    def _touch(self, scope: ScopeState, index: int) -> None:
+        """What a loud fact has touched once is said when it is decided, by whichever fact."""
+        if self._whole:
+            return
+        if self._loud:
+            scope._touched.add(index)
+        elif index in scope._touched:
+            self._loud = True
+
     def _make_ready(self, scope: ScopeState, target: Vertex) -> None:
+        if not self._whole:
+            scope.decided.add(target.index)
+            if not self._loud:
+                return
         if not (scope.moot or scope.parent) or not scope.is_moot(target):
             self.ready.append(Instance(scope, target))
 
@@ -349,7 +380,7 @@ class RunState:
         if target.kind is Kind.ENTRY and target.construct is not None:
             self._pass_by(scope, scope.scope.vertices[target.construct.exit], mark, blame)
         elif target.out:
-            self._queue.extend((scope, link, mark) for link in target.out)
+            self._queue.extend((scope, link, mark, self._loud) for link in target.out)
         else:
             self._close_one(scope, target)
 
@@ -394,13 +425,28 @@ class RunState:
         else:
             self._open(template, scope, construct, 0 if construct.kind == "loop" else None, outcome.context)
 
+    def child(self, scope: ScopeState, construct: Construct, index: int | None, *, loud: bool = False) -> ScopeState:
+        """A pass, item or call of a construct whose entry's outcome is known.
+
+        Args:
+            scope: Where the construct stands.
+            construct: The construct.
+            index: The pass or item; None for a subflow's call.
+            loud: Say that its start is ready.
+        """
+        self._loud = loud
+        entry = scope.outcomes[construct.entry]
+        return self._open(self._inside_of(construct), scope, construct, index, entry.context)
+
     def _inside_of(self, construct: Construct) -> Scope:
         return construct.body or self._graphs(construct.calls or "").root
 
     def _close_one(self, scope: ScopeState, vertex: Vertex) -> None:
+        own = self._loud
         scope._open -= 1
+        self._touch(scope, _END)
         if scope._open:
-            if not self._whole:
+            if own and not self._whole:
                 key = f"{scope.prefix}:end"
                 ends = scope.scope.ends
                 self.arrivals.append(Arrival(scope, None, key, ends.index(vertex.index), len(ends)))
@@ -435,7 +481,9 @@ class RunState:
         total = len(parent.outcomes[batch.entry].items or ())
         counts = parent._arrivals.setdefault(exit_.index, [0, 0, 0])  # its items are what a gather joins
         counts[Mark.BLOCKED if item.errors else Mark.TAKEN] += 1
-        if not self._whole and sum(counts) < total:
+        own = self._loud
+        self._touch(parent, exit_.index)
+        if own and not self._whole and sum(counts) < total:
             self.arrivals.append(Arrival(parent, exit_, parent.key(exit_), item.index or 0, total))
         within = batch.tolerates(counts[Mark.BLOCKED], total)
         if within and sum(counts) == total:
@@ -464,7 +512,7 @@ class RunState:
             scope._blame[failed.index] = errors
         scope.marks[failed.index] = Mark.BLOCKED
         if failed.out:
-            self._queue.extend((scope, link, Mark.BLOCKED) for link in failed.out)
+            self._queue.extend((scope, link, Mark.BLOCKED, self._loud) for link in failed.out)
         else:
             self._close_one(scope, failed)
 

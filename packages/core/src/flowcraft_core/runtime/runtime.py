@@ -7,15 +7,16 @@ import json
 import threading
 import uuid
 from collections.abc import Coroutine, Iterable, Mapping
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeVar
 
 from ..blueprint import BUILT_IN_USES, Blueprint
 from ..builder import FlowBuilder
 from ..clock import Clock, SystemClock
 from ..errors import ConfigurationError, ImplementationMissingError, ResumeError
 from ..execution import Executor
-from ..graph.compile import compile_blueprint, missing_calls
+from ..graph.compile import compile_blueprint
 from ..graph.scopes import Graph
+from ..library import FlowLike, Library
 from ..serialization import Serializer
 from ..steps import Implementation, Step
 from ..threads import StepThreads
@@ -24,9 +25,6 @@ from .results import RunResult, RunStatus
 from .run import SNAPSHOT_FORMAT, Run
 
 T = TypeVar("T")
-
-#: A flow as it can be named: its builder, its blueprint, or its id.
-FlowLike: TypeAlias = FlowBuilder | Blueprint | str
 
 
 class FlowRuntime:
@@ -70,14 +68,8 @@ class FlowRuntime:
         reserved = BUILT_IN_USES & self._registry.keys()
         if reserved:
             raise ConfigurationError(f"the registry cannot redefine what the engine implements: {', '.join(reserved)}")
-        self._own: dict[str, Mapping[str, Implementation]] = {}
-        self._graphs: dict[str, Graph] = {}
-        for flow in flows:
-            self._add_flow(flow)
-        given = blueprints.values() if isinstance(blueprints, Mapping) else blueprints
-        for blueprint in given:
-            self._add_graph(compile_blueprint(blueprint))
-        self._check(self._graphs)
+        self.library = Library(flows, blueprints)
+        self._check(self.library.graphs.values())
 
     # --- running --------------------------------------------------------------------------------------------------
 
@@ -128,8 +120,10 @@ class FlowRuntime:
             ConfigurationError: The flow is unknown or incomplete.
             SerializationError: An initial context value cannot be stored.
         """
-        graph = self._find(flow)
-        return RunHandle(self._make(run_id or str(uuid.uuid4()), graph, self._graphs, context or {}, concurrency))
+        graph = self.library.find(flow)
+        self._check([graph])
+        graphs = self.library.graphs
+        return RunHandle(self._make(run_id or str(uuid.uuid4()), graph, graphs, context or {}, concurrency))
 
     async def resume(
         self,
@@ -166,7 +160,8 @@ class FlowRuntime:
             run.restore(snapshot)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ResumeError(f"the state is not one that RunResult.state gave: {error!r}") from error
-        self._check(graphs)
+        for called in graphs.values():
+            self._check_steps(called)
         if node is not None:
             run.resume(node, output, action)
         run.set_timeout(timeout)
@@ -201,52 +196,20 @@ class FlowRuntime:
 
     # --- flows and steps ------------------------------------------------------------------------------------------
 
-    def _add_flow(self, flow: FlowBuilder) -> Graph:
-        graph = flow.compile()
-        self._add_graph(graph)
-        self._own[flow.id] = flow.implementations
-        for called in flow.called.values():
-            if called.id not in self._own:
-                self._add_flow(called)
-        return graph
+    def _check(self, graphs: Iterable[Graph]) -> None:
+        for graph in list(graphs):
+            for called in self.library.reachable(graph).values():
+                self._check_steps(called)
 
-    def _add_graph(self, graph: Graph) -> None:
-        blueprint_id = graph.blueprint.id
-        standing = self._graphs.get(blueprint_id)
-        if standing is not None and standing.hash != graph.hash:
-            raise ConfigurationError(f"there are two different blueprints with the id {blueprint_id!r}: rename one")
-        self._graphs[blueprint_id] = graph
-
-    def _find(self, flow: FlowLike) -> Graph:
-        if isinstance(flow, str):
-            if flow not in self._graphs:
-                known = ", ".join(sorted(self._graphs)) or "none"
-                raise ConfigurationError(f"there is no flow {flow!r} in this runtime; it has: {known}")
-            return self._graphs[flow]
-        if isinstance(flow, FlowBuilder):
-            if self._graphs.get(flow.id) is flow.compile():
-                return flow.compile()
-            graph = self._add_flow(flow)
-        else:
-            graph = compile_blueprint(flow)
-            self._add_graph(graph)
-        self._check([graph.blueprint.id])
-        return graph
-
-    def _check(self, blueprint_ids: Iterable[str]) -> None:
-        roots = [blueprint_id for blueprint_id in blueprint_ids if blueprint_id in self._graphs]
-        problems = missing_calls(self._graphs, roots)
-        if problems:
-            raise ConfigurationError("; ".join(problems))
-        for blueprint_id in roots:
-            for uses, node_id in self._graphs[blueprint_id].uses.items():
-                try:
-                    self._implementation(blueprint_id, uses)
-                except ImplementationMissingError as error:
-                    raise ImplementationMissingError(f"node {node_id!r} of flow {blueprint_id!r}: {error}") from None
+    def _check_steps(self, graph: Graph) -> None:
+        for uses, node_id in graph.uses.items():
+            try:
+                self._implementation(graph.blueprint.id, uses)
+            except ImplementationMissingError as error:
+                raise ImplementationMissingError(f"node {node_id!r} of flow {graph.blueprint.id!r}: {error}") from None
 
     def _implementation(self, blueprint_id: str, uses: str) -> Implementation:
-        own = self._own.get(blueprint_id)
+        own = self.library.steps.get(blueprint_id)
         implementation = own.get(uses) if own is not None else None
         if implementation is None:
             implementation = self._registry.get(uses)
@@ -256,15 +219,14 @@ class FlowRuntime:
             )
         return implementation
 
-    def _make(
-        self,
-        run_id: str,
-        graph: Graph,
-        graphs: Mapping[str, Graph],
-        context: Mapping[str, Any],
-        concurrency: int | None,
-    ) -> Run:
-        executor = Executor(
+    def executor(self, run_id: str, graphs: Mapping[str, Graph]) -> Executor:
+        """What executes the instances of a run with this runtime's steps and settings.
+
+        Args:
+            run_id: The run.
+            graphs: The run's blueprints, by id.
+        """
+        return Executor(
             run_id=run_id,
             implementations=self._implementation,
             graphs=graphs.__getitem__,
@@ -273,6 +235,16 @@ class FlowRuntime:
             clock=self.clock,
             threads=self._threads,
         )
+
+    def _make(
+        self,
+        run_id: str,
+        graph: Graph,
+        graphs: Mapping[str, Graph],
+        context: Mapping[str, Any],
+        concurrency: int | None,
+    ) -> Run:
+        executor = self.executor(run_id, graphs)
         return Run(
             run_id=run_id,
             graph=graph,

@@ -1,0 +1,332 @@
+"""``Client``: starts runs, looks at them, and changes their course. Needs no step implementations."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator, Iterable, Mapping
+from typing import Any
+
+import attrs
+
+from ..blueprint import WAIT, Blueprint
+from ..builder import FlowBuilder
+from ..clock import Clock, SystemClock
+from ..errors import ConfigurationError, ResumeError
+from ..graph.decisions import take_edges
+from ..graph.facts import NodeError, Outcome
+from ..graph.fold import context_of, instances, outputs_of
+from ..graph.scopes import Kind
+from ..jobs import Job, encode_job
+from ..library import FlowLike, Library
+from ..payloads import CompressingCodec, PayloadCodec
+from ..ports import Backend, Message, Page, RunState, RunStatus
+from ..serialization import Serializer
+from .engine import send_jobs
+from .runs import RECORD_KEY, RunRecord, Runs, UnknownRunError
+from .storage import CLAIM_SUFFIX, PARK_SUFFIX, Records, retry_key
+from .transient import RetryingBackend
+from .view import RunView, whole_state
+
+_FINAL = ("completed", "failed", "cancelled")
+
+# When a reconciler first looks at a run that nobody has touched since, seconds.
+CHECK_AFTER = 60.0
+
+
+@attrs.frozen
+class Started:
+    """What ``Client.start`` gives.
+
+    Attributes:
+        run_id: The run.
+        created: Whether this call started it; False if a run of that id was there already.
+    """
+
+    run_id: str
+    created: bool
+
+
+@attrs.frozen
+class StoredResult:
+    """How a stored run ended, or where it stands.
+
+    Attributes:
+        run_id: The run.
+        status: Its state.
+        outputs: Each node's output so far, by node id, as in ``RunResult``.
+        context: The context values so far, by name.
+        errors: Why it failed: the failures that nothing contained.
+        reason: The status's reason, for people.
+        steps: How many steps have an outcome.
+    """
+
+    run_id: str
+    status: RunState
+    outputs: dict[str, Any]
+    context: dict[str, Any]
+    errors: tuple[NodeError, ...]
+    reason: str | None
+    steps: int
+
+
+class Client:
+    """Starts and steers runs on a backend.
+
+    Use it in one event loop, with the backend open.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        *,
+        flows: Iterable[FlowBuilder] = (),
+        blueprints: Iterable[Blueprint] | Mapping[str, Blueprint] = (),
+        serializer: Serializer | None = None,
+        codec: PayloadCodec | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        """Put a client together.
+
+        Args:
+            backend: Where runs live.
+            flows: Flows that can be started by id; a flow or blueprint can also be handed to ``start`` itself.
+            blueprints: Likewise.
+            serializer: For values; the same as the workers'.
+            codec: For stored bytes; the same as the workers'.
+            clock: Where time comes from.
+        """
+        self._clock: Clock = clock or SystemClock()
+        self._backend: Backend = RetryingBackend(backend, self._clock)
+        self._library = Library(flows, blueprints)
+        self._serializer = serializer or Serializer()
+        self._records = Records(self._backend.context, self._serializer, codec or CompressingCodec())
+        self._runs = Runs(self._records)
+
+    # --- starting -------------------------------------------------------------------------------------------------
+
+    async def start(
+        self,
+        flow: FlowLike,
+        context: Mapping[str, Any] | None = None,
+        *,
+        run_id: str | None = None,
+        delay: float = 0.0,
+        tags: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+    ) -> Started:
+        """Start a run; with the id of a run that is there already, nothing but finish a start that was cut short.
+
+        Args:
+            flow: The flow, its blueprint, or its id.
+            context: The initial context values, by name.
+            run_id: The run's id; a new one by default.
+            delay: Seconds before its first step.
+            tags: For filters in ``runs``.
+            timeout: Seconds after which it fails if it has not ended.
+
+        Raises:
+            ConfigurationError: The flow is unknown or incomplete, or the run's id cannot be used.
+            SerializationError: An initial context value cannot be stored.
+        """
+        graph = self._library.find(flow)
+        run_id = run_id or str(uuid.uuid4())
+        if run_id.startswith(":") or len(run_id) > 300:
+            raise ConfigurationError(f"run id {run_id!r:.80}: use 1 to 300 characters, the first of them no colon")
+        now = self._clock.now()
+        record = RunRecord(
+            run_id=run_id,
+            blueprint_id=graph.blueprint.id,
+            graphs=self._library.reachable(graph),
+            context=dict(context or {}),
+            started=now,
+            deadline=None if timeout is None else now + timeout,
+        )
+        created = await self._runs.create(record, uuid.uuid4().hex)
+        status = RunStatus(
+            run_id=run_id,
+            state="running",
+            blueprint_id=graph.blueprint.id,
+            created=now,
+            updated=now,
+            next_check=now + delay + CHECK_AFTER,
+            tags=dict(tags or {}),
+        )
+        unfinished = await self._backend.status.create(status)
+        if created or unfinished:
+            job = Job(id=uuid.uuid4().hex, run_id=run_id, first_seen=now)
+            delay = min(delay, self._backend.queue.limits.max_delay)
+            await self._backend.queue.send([Message(encode_job(job), run_id)], delay=delay)
+        return Started(run_id, created)
+
+    # --- looking --------------------------------------------------------------------------------------------------
+
+    async def status(self, run_id: str) -> RunStatus:
+        """A run's status.
+
+        Raises:
+            UnknownRunError: There is none.
+        """
+        status = await self._backend.status.get(run_id)
+        if status is None:
+            raise UnknownRunError(f"there is no run {run_id!r}")
+        return status
+
+    async def result(self, run_id: str) -> StoredResult:
+        """How a run ended, or where it stands, folded from its facts.
+
+        Raises:
+            UnknownRunError: There is none.
+        """
+        status = await self.status(run_id)
+        record = await self._record(run_id)
+        state = await whole_state(record, self._records)
+        return StoredResult(
+            run_id=run_id,
+            status=status.state,
+            outputs=outputs_of(state),
+            context=context_of(state),
+            errors=tuple(state.errors),
+            reason=status.reason,
+            steps=sum(1 for instance in instances(state) if instance.vertex.kind is Kind.STEP),
+        )
+
+    async def wait(self, run_id: str, *, timeout: float | None = None, poll: float = 0.05) -> StoredResult:
+        """Wait until a run has ended, and give its result.
+
+        Args:
+            run_id: The run.
+            timeout: Seconds to wait at most.
+            poll: Seconds before the second look; the pauses grow to forty times that.
+
+        Raises:
+            UnknownRunError: There is no such run.
+            TimeoutError: It has not ended in time; it goes on.
+        """
+        deadline = None if timeout is None else self._clock.now() + timeout
+        pause = poll
+        while (status := await self.status(run_id)).state not in _FINAL:
+            now = self._clock.now()
+            if deadline is not None and now >= deadline:
+                raise TimeoutError(f"run {run_id!r} is still {status.state} after {timeout:g} s")
+            await self._clock.sleep(pause if deadline is None else min(pause, deadline - now))
+            pause = min(pause * 1.5, poll * 40)
+        return await self.result(run_id)
+
+    async def runs(
+        self, state: RunState, *, tags: Mapping[str, str] | None = None, blueprint_id: str | None = None
+    ) -> AsyncIterator[RunStatus]:
+        """Every run in a state, with all of these tags and of this flow, if they are given."""
+        wanted = dict(tags or {})
+        cursor: str | None = None
+        while True:
+            page: Page = await self._backend.status.find(state=state, cursor=cursor)
+            for status in page.items:
+                if wanted.items() <= dict(status.tags).items() and blueprint_id in (None, status.blueprint_id):
+                    yield status
+            cursor = page.cursor
+            if cursor is None:
+                return
+
+    # --- steering -------------------------------------------------------------------------------------------------
+
+    async def resume(self, run_id: str, key: str, *, output: Any = None, action: str | None = None) -> None:
+        """End a wait with a result; the run goes on.
+
+        Args:
+            run_id: The run.
+            key: The wait's instance key; for a wait that is in no construct, its node id.
+            output: The wait's output.
+            action: The wait's action, which chooses its edges.
+
+        Raises:
+            UnknownRunError: There is no such run.
+            ResumeError: The run has ended, or the wait was not reached, is resolved already, or does not exist.
+        """
+        status = await self.status(run_id)
+        if status.state in _FINAL:
+            raise ResumeError(f"run {run_id!r} has ended ({status.state}); nothing in it can be resumed")
+        view = RunView(await self._record(run_id), self._records)
+        instance = await view.find(key)
+        if instance is None or instance.vertex.node.uses != WAIT:
+            raise ResumeError(f"run {run_id!r} has no wait {key!r}")
+        if not await self._records.parks(run_id, [key + PARK_SUFFIX]):
+            raise ResumeError(f"run {run_id!r}: wait {key!r} was not reached yet")
+        await view.prepare(instance)
+        await view.refresh(instance)
+        output = self._serializer.copy(output)
+        now = self._clock.now()
+        taken = take_edges(*instance, output, action)
+        outcome = Outcome(output=output, action=action, taken=taken, started=now, ended=now)
+        stored = await self._records.put_outcome(run_id, key, outcome, "")
+        if not stored.won:
+            raise ResumeError(f"run {run_id!r}: wait {key!r} was resolved already; the first result stands")
+        await self._backend.status.touch(run_id, at=now, next_check=now + CHECK_AFTER, state="running")
+        await send_jobs(self._backend, run_id, [key], self._clock)
+
+    async def cancel(self, run_id: str, *, reason: str | None = None) -> bool:
+        """Cancel a run: nothing new starts, and steps under way are told; False if it had ended already.
+
+        Raises:
+            UnknownRunError: There is no such run.
+        """
+        await self.status(run_id)
+        return await self._backend.status.finish(run_id, "cancelled", at=self._clock.now(), reason=reason)
+
+    async def purge(self, run_id: str) -> None:
+        """Remove all that is stored of a run that has ended.
+
+        Raises:
+            ConfigurationError: It has not ended; cancel it first.
+        """
+        status = await self._backend.status.get(run_id)
+        if status is not None and status.state not in _FINAL:
+            raise ConfigurationError(f"run {run_id!r} is {status.state}: cancel it before it is purged")
+        record = await self._runs.get(run_id)
+        if record is not None:
+            state = await whole_state(record, self._records)
+            keys = [RECORD_KEY]
+            names: list[str] = []
+            for instance in instances(state):
+                key, retry = instance.key, instance.vertex.retry
+                keys += [key, key + CLAIM_SUFFIX, key + PARK_SUFFIX]
+                keys += [retry_key(key, attempt, standing_in=False) for attempt in range(1, retry.max_attempts)]
+                prefix = instance.scope.namespace.prefix
+                names += [prefix + name for name in instance.outcome.sets or ()]
+            await self._backend.context.delete(run_id, keys=keys, names=names)
+        await self._backend.status.delete(run_id)
+
+    async def purge_older(self, age: float) -> int:
+        """Purge the runs that ended at least ``age`` seconds ago; how many there were."""
+        before = self._clock.now() - age
+        states: tuple[RunState, ...] = ("completed", "failed", "cancelled")
+        old = [s.run_id for state in states async for s in self.runs(state) if s.updated <= before]
+        for run_id in old:
+            await self.purge(run_id)
+        return len(old)
+
+    # --- dead letters ---------------------------------------------------------------------------------------------
+
+    async def dead_letters(self) -> list[RunStatus]:
+        """The messages that could not be understood or acted on: ``reason`` says why, ``body`` is the message."""
+        return [status async for status in self.runs("dead")]
+
+    async def send_back(self, dead_letter_id: str) -> None:
+        """Send a dead letter's message to the queue again, and forget the letter.
+
+        Args:
+            dead_letter_id: Its ``run_id`` in ``dead_letters``.
+
+        Raises:
+            UnknownRunError: There is no such dead letter.
+        """
+        letter = await self._backend.status.get(dead_letter_id)
+        if letter is None or letter.state != "dead" or letter.body is None:
+            raise UnknownRunError(f"there is no dead letter {dead_letter_id!r}")
+        await self._backend.queue.send([Message(letter.body)])
+        await self._backend.status.delete(dead_letter_id)
+
+    async def _record(self, run_id: str) -> RunRecord:
+        record = await self._runs.get(run_id)
+        if record is None:
+            raise UnknownRunError(f"run {run_id!r} has a status but no record")
+        return record

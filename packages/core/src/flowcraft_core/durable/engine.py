@@ -1,0 +1,286 @@
+"""The job cycle for one delivery: load, execute, commit, apply, advance, and go on or hand on.
+
+What runs next is the pure code's to say; this module looks facts up, writes them, and tells others by jobs.
+"""
+
+from __future__ import annotations
+
+import enum
+import logging
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+
+import attrs
+
+from ..clock import Clock
+from ..errors import SerializationError
+from ..execution import Executor
+from ..graph.facts import Outcome, Park
+from ..graph.partial import arrived
+from ..graph.scopes import Kind
+from ..graph.state import Arrival, Instance, Phase, RunState
+from ..jobs import Job, encode_job
+from ..ports import Backend, Message
+from ..retries import RetryPolicy
+from .sets import JoinSets
+from .storage import PARK_SUFFIX, Records, StaleReadError, Stored, retry_key
+from .view import RunView
+
+_logger = logging.getLogger("flowcraft.worker")
+
+
+# Joins up to this many ways in are looked up by whoever finds their set empty; wider ones wait for the reconciler.
+_HEALED = 100
+
+
+class Done(enum.Enum):
+    """What is to become of the delivery."""
+
+    ACKNOWLEDGE = "acknowledge"
+    #: Somebody else was faster: look again when it is delivered again, in case they die before they go on.
+    LOOK_AGAIN = "look again"
+
+
+@attrs.frozen(kw_only=True)
+class Settings:
+    """Bounds of the job cycle.
+
+    Attributes:
+        max_hold: Seconds for which one delivery is gone on with before its next job is sent.
+        max_steps: Instances that are run under one delivery before its next job is sent.
+        delivery_limit: Deliveries of one job after which its instance is failed instead of run.
+    """
+
+    max_hold: float = 300.0
+    max_steps: int = 500
+    delivery_limit: int = 5
+
+
+class PoisonError(Exception):
+    """Becomes the error of an instance whose job was delivered too often."""
+
+
+@attrs.define(eq=False)
+class Engine:
+    """Works on one run's instances under one job.
+
+    Attributes:
+        backend: Where facts and jobs go.
+        records: The backend's records.
+        sets: The backend's join sets.
+        clock: Tells the time.
+        executor: Runs the instances.
+        view: What is known of the run.
+        job: The job.
+        settings: Bounds.
+        stopped: Asked before each instance: whether nothing new is to be started.
+    """
+
+    backend: Backend
+    records: Records
+    sets: JoinSets
+    clock: Clock
+    executor: Executor
+    view: RunView
+    job: Job
+    settings: Settings
+    stopped: Callable[[], bool]
+    _started: float = 0.0
+    _steps: int = 0
+
+    async def handle(self, count: int) -> Done:
+        """Do what the job asks for.
+
+        Args:
+            count: How often the job has been delivered.
+        """
+        self._started = self.clock.now()
+        if self.job.key:
+            instance = await self.view.find(self.job.key)
+            if instance is None:
+                raise LookupError(f"run {self.job.run_id!r} has no instance {self.job.key!r}")
+            frontier = [instance]
+        else:
+            root = self.view.state.root
+            frontier = [Instance(root, root.scope.vertices[index]) for index in root.scope.starts]
+        if self.job.key or count > 1 or self.job.hops:
+            frontier = await self._walk(frontier)
+        first, lost = True, False
+        while frontier and self.view.state.phase is Phase.RUNNING:
+            if len(frontier) > 1 or self._must_hand_on():
+                await self.send(frontier)
+                break
+            instance = frontier[0]
+            if first and count > self.settings.delivery_limit:
+                outcome = self._poisoned(instance, count)
+            else:
+                if not await self.view.prepare(instance):
+                    raise StaleReadError(f"run {self.job.run_id!r}: what leads to {instance.key!r} is not visible yet")
+                ended = await self._run(instance, fresh=not first)
+                if ended is None:
+                    break
+                outcome = ended
+            first = False
+            committed = await self._commit(instance, outcome)
+            if committed is None:
+                lost = True
+                break
+            frontier = await self.advance(instance, committed)
+        await self.finish()
+        return Done.LOOK_AGAIN if lost else Done.ACKNOWLEDGE
+
+    # --- replay ---------------------------------------------------------------------------------------------------
+
+    async def _walk(self, frontier: list[Instance]) -> list[Instance]:
+        """Through the outcomes that are there already, to what has none.
+
+        From the job's own instances whoever wrote their outcomes, and beyond them through outcomes of this very job;
+        what another job wrote is followed by that one.
+        """
+        found: list[Instance] = []
+        own = True
+        while frontier:
+            outcomes = await self.view.look(frontier)
+            following: list[Instance] = []
+            for instance in frontier:
+                stored = outcomes.get(instance.key)
+                if stored is None:
+                    found.append(instance)
+                elif own or stored.job == self.job.id:
+                    following += await self.advance(instance, stored)
+            frontier, own = following, False
+        return found
+
+    # --- execute --------------------------------------------------------------------------------------------------
+
+    def _must_hand_on(self) -> bool:
+        return self._steps >= self.settings.max_steps or self.clock.now() - self._started >= self.settings.max_hold
+
+    def _poisoned(self, instance: Instance, count: int) -> Outcome:
+        message = (
+            f"its job was delivered {count} times and never came to an outcome: the step seems to end its process; "
+            f"the limit is {self.settings.delivery_limit}"
+        )
+        return self.executor.failure(PoisonError(message), instance, count)
+
+    async def _run(self, instance: Instance, *, fresh: bool) -> Outcome | None:
+        """The instance's outcome; None if it waits, and goes on under another job."""
+        if self.stopped():
+            await self.send([instance])
+            return None
+        self._steps += 1
+        number, standing_in = 1, False
+        if not fresh and instance.vertex.kind is Kind.STEP:
+            park = await self._last_park(instance)
+            if park is not None:
+                if park.kind == "wait" and (park.due is None or park.due > self.clock.now()):
+                    return None
+                if park.due is not None and park.due > self.clock.now():
+                    await self.schedule(instance, park)
+                    return None
+                if park.kind != "retry":
+                    return self.executor.due(instance)
+                number, standing_in = park.attempt + 1, park.standing_in
+        ended = await self.executor.attempt(instance, number, standing_in=standing_in)
+        if isinstance(ended, Outcome):
+            return ended
+        stored = await self.records.put_park(self.job.run_id, instance.key, ended, self.job.id)
+        await self.schedule(instance, stored.value)
+        return None
+
+    async def _last_park(self, instance: Instance) -> Park | None:
+        key, vertex = instance.key, instance.vertex
+        names = [key + PARK_SUFFIX]
+        names += [retry_key(key, attempt, standing_in=False) for attempt in range(1, vertex.retry.max_attempts)]
+        if vertex.fallback is not None:
+            most = RetryPolicy.from_config(vertex.fallback.config).max_attempts
+            names += [retry_key(key, attempt, standing_in=True) for attempt in range(1, most)]
+        if vertex.node.uses not in ("wait", "sleep"):
+            names.pop(0)
+        parks = await self.records.parks(self.job.run_id, names)
+        return max(
+            (stored.value for stored in parks.values()), key=lambda park: (park.standing_in, park.attempt), default=None
+        )
+
+    async def schedule(self, instance: Instance, park: Park) -> None:
+        """See to it that a parked instance is looked at when it is due."""
+        now = self.clock.now()
+        if park.due is not None and park.due - now <= self.backend.queue.limits.max_delay:
+            await self.send([instance], delay=max(0.0, park.due - now))
+        else:
+            # Only someone else can go on, or the time is beyond the queue's reach: the reconciler is to look soon, to
+            # report the run as waiting and to send the job when the time is near.
+            await self.backend.status.touch(self.job.run_id, at=now, next_check=now)
+
+    # --- commit, apply, advance -----------------------------------------------------------------------------------
+
+    async def _commit(self, instance: Instance, outcome: Outcome) -> Stored[Outcome] | None:
+        try:
+            stored = await self.records.put_outcome(self.job.run_id, instance.key, outcome, self.job.id)
+        except SerializationError as error:
+            outcome = self.executor.failure(error, instance, outcome.attempts)
+            stored = await self.records.put_outcome(self.job.run_id, instance.key, outcome, self.job.id)
+        return stored if stored.won else None
+
+    async def advance(self, instance: Instance, stored: Stored[Outcome]) -> list[Instance]:
+        """Apply an outcome's context values, resolve its edges, and give what became ready by them."""
+        outcome, state = stored.value, self.view.state
+        scope, vertex = instance
+        if outcome.sets:
+            await self.records.apply(self.job.run_id, scope.namespace.prefix, scope.position(vertex), outcome.sets)
+        state.add(scope, vertex, outcome)
+        ready: list[Instance] = []
+        while state.ready or state.wanted or state.arrivals or state.items:
+            ready += state.ready
+            state.ready.clear()
+            while state.wanted:
+                around, join, link = state.wanted.popleft()
+                place = join.incoming.index(link)
+                claim = await self.records.put_claim(self.job.run_id, around.key(join), place, self.job.id)
+                state.claim(around, join, claim.value)
+            while state.items:
+                around, construct, total = state.items.popleft()
+                for index in range(total):
+                    state.child(around, construct, index, loud=True)
+            arrivals = list(state.arrivals)
+            state.arrivals.clear()
+            for arrival in arrivals:
+                await self._arrive(arrival)
+        return [found for found in ready if not found.scope.is_moot(found.vertex)]
+
+    async def _arrive(self, arrival: Arrival) -> None:
+        size = await self.sets.add(self.job.run_id, arrival)
+        if size.is_full:
+            await self.view.resolve(arrival.scope, arrival.vertex)
+        elif size.was_empty and arrival.total <= _HEALED:
+            # The first to arrive, or the set was wiped or has expired. The facts tell, and fill the set again.
+            await self.view.resolve(arrival.scope, arrival.vertex)
+            for other in arrived(arrival):
+                await self.sets.add(self.job.run_id, other)
+
+    async def finish(self) -> None:
+        """End the run if the facts say that it has ended."""
+        await finish_run(self.backend, self.job.run_id, self.view.state, self.clock)
+
+    async def send(self, instances: Iterable[Instance], *, delay: float = 0.0) -> None:
+        """Send a job for each instance."""
+        await send_jobs(self.backend, self.job.run_id, [instance.key for instance in instances], self.clock, delay)
+
+
+async def finish_run(backend: Backend, run_id: str, state: RunState, clock: Clock) -> bool:
+    """End a run whose facts say that it has ended; whether it has, by this call or an earlier one."""
+    if state.phase is Phase.RUNNING:
+        return False
+    if state.phase is Phase.COMPLETED:
+        await backend.status.finish(run_id, "completed", at=clock.now())
+    else:
+        reason = "; ".join(str(error) for error in state.errors)
+        await backend.status.finish(run_id, "failed", at=clock.now(), reason=reason)
+    return True
+
+
+async def send_jobs(backend: Backend, run_id: str, keys: Sequence[str], clock: Clock, delay: float = 0.0) -> None:
+    """Send a job per instance key of a run."""
+    now = clock.now()
+    jobs = [Job(id=uuid.uuid4().hex, run_id=run_id, key=key, first_seen=now) for key in keys]
+    await backend.queue.send([Message(encode_job(job), run_id) for job in jobs], delay=delay)

@@ -1,0 +1,210 @@
+"""``Reconciler``: finds runs that nobody works on, and has the facts say what is due in them. Needs no steps."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+
+import attrs
+
+from ..blueprint import SLEEP, WAIT
+from ..clock import Clock, SystemClock
+from ..errors import TransientError
+from ..graph.facts import Park
+from ..graph.scopes import Kind
+from ..graph.state import Instance, Phase
+from ..payloads import CompressingCodec, PayloadCodec
+from ..ports import Backend, RunState, RunStatus
+from ..serialization import Serializer
+from .engine import finish_run, send_jobs
+from .runs import RunRecord, Runs
+from .storage import PARK_SUFFIX, Records, StaleReadError, retry_key
+from .transient import RetryingBackend
+from .view import whole_state
+
+_logger = logging.getLogger("flowcraft.reconciler")
+
+
+@attrs.define
+class Reconciled:
+    """What one round has done.
+
+    Attributes:
+        scanned: Runs that were due for a look.
+        revived: Runs in which jobs were sent.
+        finished: Runs whose facts said that they have ended, and whose status did not.
+        waiting: Runs in which only waits or timers are left.
+        failed: Runs that were failed: past their deadline, or revived too often without progress.
+        errors: Runs that could not be looked at; they are due again.
+    """
+
+    scanned: int = 0
+    revived: int = 0
+    finished: int = 0
+    waiting: int = 0
+    failed: int = 0
+    errors: int = 0
+
+
+class Reconciler:
+    """Brings runs on whose jobs were lost, and ends those whose end nobody wrote. Any number may run at once."""
+
+    def __init__(
+        self,
+        backend: Backend,
+        *,
+        serializer: Serializer | None = None,
+        codec: PayloadCodec | None = None,
+        clock: Clock | None = None,
+        interval: float = 60.0,
+        revivals: int = 20,
+    ) -> None:
+        """Put a reconciler together.
+
+        Args:
+            backend: Where runs live.
+            serializer: For values; the same as the workers'.
+            codec: For stored bytes; the same as the workers'.
+            clock: Where time comes from.
+            interval: Seconds after which a run is looked at again.
+            revivals: How often a run is revived without any new outcome before it is failed.
+        """
+        self._clock: Clock = clock or SystemClock()
+        self._backend: Backend = RetryingBackend(backend, self._clock)
+        self._records = Records(self._backend.context, serializer or Serializer(), codec or CompressingCodec())
+        self._runs = Runs(self._records)
+        self._interval = interval
+        self._revivals = revivals
+
+    async def run_once(self) -> Reconciled:
+        """Look at every run that is due."""
+        done = Reconciled()
+        now = self._clock.now()
+        states: tuple[RunState, ...] = ("running", "awaiting")
+        for state in states:
+            cursor: str | None = None
+            while True:
+                page = await self._backend.status.find(state=state, due_before=now, cursor=cursor)
+                for status in page.items:
+                    done.scanned += 1
+                    try:
+                        await self._look(status, done)
+                    except (TransientError, StaleReadError):
+                        _logger.warning("run %s could not be looked at", status.run_id, exc_info=True)
+                        done.errors += 1
+                cursor = page.cursor
+                if cursor is None:
+                    break
+        return done
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Look again and again until ``stop`` is set."""
+        while not stop.is_set():
+            try:
+                await self.run_once()
+            except TransientError:
+                _logger.warning("a round was cut short", exc_info=True)
+            pause = asyncio.ensure_future(self._clock.sleep(self._interval / 4))
+            stopped = asyncio.ensure_future(stop.wait())
+            await asyncio.wait([pause, stopped], return_when=asyncio.FIRST_COMPLETED)
+            pause.cancel()
+            stopped.cancel()
+
+    async def reconcile(self, run_id: str) -> Reconciled:
+        """Look at one run, due or not."""
+        done = Reconciled()
+        status = await self._backend.status.get(run_id)
+        if status is not None and status.state in ("running", "awaiting"):
+            done.scanned = 1
+            await self._look(status, done)
+        return done
+
+    async def _look(self, status: RunStatus, done: Reconciled) -> None:
+        run_id, now = status.run_id, self._clock.now()
+        record = await self._runs.get(run_id)
+        if record is None:
+            # Half started: the client's next try finishes it; nobody's ever does if it was not worth a second try.
+            if now - status.created > self._interval * self._revivals:
+                reason = "it has no record: its start was cut short and never tried again"
+                done.failed += await self._backend.status.finish(run_id, "failed", at=now, reason=reason)
+            else:
+                await self._backend.status.touch(run_id, at=now, next_check=now + self._interval)
+            return
+        state = await whole_state(record, self._records)
+        if await finish_run(self._backend, run_id, state, self._clock):
+            done.finished += 1
+            return
+        if record.deadline is not None and now >= record.deadline:
+            reason = "it took longer than its timeout"
+            done.failed += await self._backend.status.finish(run_id, "failed", at=now, reason=reason)
+            return
+        keys, dues, waits = await self._due(record, list(state.ready), now)
+        if keys:
+            if await self._is_stuck(record, keys, status):
+                reason = f"revived {self._revivals} times without progress at {', '.join(keys[:5])}"
+                done.failed += await self._backend.status.finish(run_id, "failed", at=now, reason=reason)
+                return
+            await send_jobs(self._backend, run_id, keys, self._clock)
+            done.revived += 1
+        elif dues or waits:
+            done.waiting += 1
+        elif state.phase is Phase.RUNNING and not state.ready:
+            _logger.error("run %s: its facts leave nothing to do, but do not end it", run_id)
+        next_check = now + self._interval
+        if not keys:
+            # The queue's reach before the time is due is when the delayed job can be sent.
+            reach = self._backend.queue.limits.max_delay
+            times = [max(now + 1.0, due - reach) for due in dues]
+            next_check = min(times) if times else now + 10 * self._interval
+            if record.deadline is not None:
+                next_check = min(next_check, record.deadline)
+        await self._backend.status.touch(run_id, at=now, next_check=next_check, state="running" if keys else "awaiting")
+
+    async def _due(self, record: RunRecord, frontier: list[Instance], now: float) -> tuple[list[str], list[float], int]:
+        """The instances to send jobs for, the times at which others are due, and how many only a resume ends."""
+        parked = await self._parked(record.run_id, frontier)
+        keys: list[str] = []
+        dues: list[float] = []
+        waits = 0
+        for instance in frontier:
+            park = parked.get(instance.key)
+            if park is None:
+                keys.append(instance.key)
+            elif park.due is None:
+                waits += 1
+            elif park.due <= now + 1.0:
+                keys.append(instance.key)
+            else:
+                dues.append(park.due)
+        # A job that is due within the queue's reach may be on its way already; sending it again does no harm.
+        reach = self._backend.queue.limits.max_delay
+        for instance in frontier:
+            park = parked.get(instance.key)
+            if park is not None and park.due is not None and now + 1.0 < park.due <= now + reach:
+                await send_jobs(self._backend, record.run_id, [instance.key], self._clock, park.due - now)
+        return keys, dues, waits
+
+    async def _parked(self, run_id: str, frontier: list[Instance]) -> dict[str, Park]:
+        names: dict[str, str] = {}
+        for instance in frontier:
+            vertex, key = instance.vertex, instance.key
+            if vertex.kind is not Kind.STEP:
+                continue
+            if vertex.node.uses in (WAIT, SLEEP):
+                names[key + PARK_SUFFIX] = key
+            for attempt in range(1, vertex.retry.max_attempts):
+                names[retry_key(key, attempt, standing_in=False)] = key
+        found = await self._records.parks(run_id, names)
+        parked: dict[str, Park] = {}
+        for name, stored in found.items():
+            standing = parked.get(names[name])
+            if standing is None or stored.value.attempt > standing.attempt:
+                parked[names[name]] = stored.value
+        return parked
+
+    async def _is_stuck(self, record: RunRecord, keys: list[str], status: RunStatus) -> bool:
+        # A hint, and counted so that losing it only delays the end: the same frontier, looked at over and over.
+        name = uuid.uuid5(uuid.NAMESPACE_OID, "\n".join(sorted(keys))).hex
+        key = f"revived:{record.run_id}:{name}"
+        return await self._backend.coordination.increment(key, ttl=86400.0) > self._revivals

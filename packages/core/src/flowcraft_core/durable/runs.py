@@ -1,0 +1,112 @@
+"""The run record: what a run is pinned to, and what it was started with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import attrs
+
+from ..blueprint import Blueprint
+from ..errors import FlowcraftError
+from ..graph.compile import compile_blueprint
+from ..graph.scopes import Graph
+from .storage import BLUEPRINTS, Records, StaleReadError
+
+RECORD_KEY = ":run"
+
+
+class UnknownRunError(FlowcraftError):
+    """There is no run with that id."""
+
+
+@attrs.frozen
+class RunRecord:
+    """What is fixed for a run when it starts.
+
+    Attributes:
+        run_id: The run.
+        blueprint_id: Its flow.
+        graphs: The compiled blueprints by id: its own and all that it can call.
+        context: The initial context values.
+        started: When it was started, seconds since the epoch.
+        deadline: When it fails if it has not ended by then; None for no limit.
+        redrive_of: The run that it was forked from.
+    """
+
+    run_id: str
+    blueprint_id: str
+    graphs: Mapping[str, Graph]
+    context: Mapping[str, Any]
+    started: float
+    deadline: float | None = None
+    redrive_of: str | None = None
+
+    @property
+    def graph(self) -> Graph:
+        """The run's own blueprint, compiled."""
+        return self.graphs[self.blueprint_id]
+
+
+@attrs.define
+class Runs:
+    """Writes and reads run records; blueprints are stored once per content and cached by hash.
+
+    Attributes:
+        records: Where they are.
+    """
+
+    records: Records
+    _graphs: dict[str, Graph] = attrs.field(factory=dict)
+    _stored: set[str] = attrs.field(factory=set)
+
+    def know(self, graphs: Iterable[Graph]) -> None:
+        """Take compiled blueprints that a program brings: those need not be read."""
+        self._graphs.update((graph.hash, graph) for graph in graphs)
+
+    async def create(self, record: RunRecord, nonce: str) -> bool:
+        """Store a run's record and its blueprints; False if a run of that id has one already."""
+        for graph in record.graphs.values():
+            if graph.hash not in self._stored:
+                await self.records.put(BLUEPRINTS, graph.hash, {"blueprint": graph.blueprint.to_dict()})
+                self._stored.add(graph.hash)
+        encode = self.records.serializer.to_data
+        stored = await self.records.put(
+            record.run_id,
+            RECORD_KEY,
+            {
+                "nonce": nonce,
+                "blueprint": record.blueprint_id,
+                "blueprints": {blueprint_id: graph.hash for blueprint_id, graph in record.graphs.items()},
+                "context": {name: encode(value) for name, value in record.context.items()},
+                "started": record.started,
+                "deadline": record.deadline,
+                "redrive_of": record.redrive_of,
+            },
+        )
+        return stored.won
+
+    async def get(self, run_id: str) -> RunRecord | None:
+        """A run's record; None if there is none."""
+        stored = await self.records.get(run_id, RECORD_KEY)
+        if stored is None:
+            return None
+        graphs = {blueprint_id: await self._graph(hash_) for blueprint_id, hash_ in stored["blueprints"].items()}
+        decode = self.records.serializer.from_data
+        return RunRecord(
+            run_id=run_id,
+            blueprint_id=stored["blueprint"],
+            graphs=graphs,
+            context={name: decode(value) for name, value in stored["context"].items()},
+            started=stored["started"],
+            deadline=stored["deadline"],
+            redrive_of=stored["redrive_of"],
+        )
+
+    async def _graph(self, content_hash: str) -> Graph:
+        if content_hash not in self._graphs:
+            stored = await self.records.get(BLUEPRINTS, content_hash)
+            if stored is None:
+                raise StaleReadError(f"blueprint {content_hash} is not visible yet")
+            self._graphs[content_hash] = compile_blueprint(Blueprint.from_json(stored["blueprint"]))
+        return self._graphs[content_hash]

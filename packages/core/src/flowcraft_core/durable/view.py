@@ -1,0 +1,185 @@
+"""What one program knows of one run: some of its facts, and a state that they were fed to."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any
+
+from ..graph.facts import Outcome
+from ..graph.partial import Unknown, context_names, find, is_decided, missing, needs
+from ..graph.scopes import Kind, Vertex
+from ..graph.state import Instance, Phase, RunState, ScopeState
+from ..serialization import Serializer
+from ..steps import Values
+from .runs import RunRecord
+from .storage import Records, StaleReadError, Stored
+
+
+class RunView:
+    """Some of a run's facts. Facts never change, so what was read once is known for good.
+
+    Attributes:
+        record: The run's record.
+        state: What the known facts say.
+    """
+
+    def __init__(self, record: RunRecord, records: Records) -> None:
+        self.record = record
+        self.state = RunState(record.graph, record.graphs.__getitem__, record.context, whole=False)
+        self.state.ready.clear()  # the start is for whoever has the job that starts the run
+        self._records = records
+
+    async def learn(self, instances: Iterable[Instance]) -> int:
+        """Look up the outcomes of instances, and the claims of joins among them; how many facts were new."""
+        by_key = {
+            instance.key: instance for instance in instances if instance.vertex.index not in instance.scope.outcomes
+        }
+        joins = {
+            key: instance
+            for key, instance in by_key.items()
+            if instance.vertex.joins_any and instance.vertex.index not in instance.scope.claims
+        }
+        if not by_key:
+            return 0
+        run_id = self.record.run_id
+        outcomes, claims = await asyncio.gather(
+            self._records.outcomes(run_id, by_key), self._records.claims(run_id, joins)
+        )
+        for key, place in claims.items():
+            self.state.claim(*joins[key], place, loud=False)
+        for key, stored in outcomes.items():
+            self.state.add(*by_key[key], stored.value, loud=False)
+        return len(outcomes) + len(claims)
+
+    async def look(self, frontier: Iterable[Instance]) -> dict[str, Stored[Outcome]]:
+        """The outcomes of instances that may be there already, by key, without taking them in.
+
+        What the instances need to run is learned in the same request.
+        """
+        own = {instance.key: instance for instance in frontier}
+        others = {needed.key: needed for instance in own.values() for needed in needs(instance)}
+        found = await self._records.outcomes(self.record.run_id, [*own, *others])
+        for key, needed in others.items():
+            if key in found and key not in own:
+                self.state.add(*needed, found[key].value, loud=False)
+        return {key: found[key] for key in own if key in found}
+
+    async def find(self, key: str) -> Instance | None:
+        """The instance with a key; None if the run has no such instance.
+
+        Raises:
+            StaleReadError: Something around it is not visible yet.
+        """
+        while True:
+            found = find(self.state, key)
+            if not isinstance(found, Unknown):
+                return found
+            if not await self.learn([found.instance]):
+                raise StaleReadError(f"run {self.record.run_id!r}: {found.instance.key!r} has no outcome yet")
+
+    async def resolve(self, scope: ScopeState, vertex: Vertex | None) -> None:
+        """Learn all that could decide about a join, a construct's exit, or (without a vertex) a scope's end."""
+        while await self.learn(missing(self.state, scope, vertex)):
+            pass
+
+    async def prepare(self, instance: Instance) -> bool:
+        """Learn what an instance needs to run; whether the facts say that it is to."""
+        wanted = list(needs(instance))
+        joins = instance.vertex.joins_any and instance.vertex.index not in instance.scope.claims
+        if wanted or joins:
+            await self.learn([instance, *wanted] if joins else wanted)
+        if not is_decided(instance) and (len(instance.vertex.incoming) > 1 or instance.vertex.kind is Kind.EXIT):
+            await self.resolve(*instance)
+        return is_decided(instance)
+
+    async def refresh(self, instance: Instance) -> None:
+        """Read the context values that deciding about an instance may look up, as they stand now."""
+        names = context_names(instance.vertex)
+        if names:
+            await self.load_values(instance.scope, names)
+            # Outputs that an expression names without being an ancestor: whatever there is by now.
+            await self.learn(needs(instance))
+
+    async def load_values(self, scope: ScopeState, names: Iterable[str]) -> None:
+        """Read context values as they stand now."""
+        namespace = scope.namespace
+        found = await self._records.values(self.record.run_id, namespace.prefix, names)
+        for name, standing in found.items():
+            known = namespace.values.get(name)
+            if known is None or known[0] <= standing[0]:
+                namespace.values[name] = standing
+
+
+class StoredValues(Values):
+    """The context as a step on a worker sees it: read from the store when it is asked for."""
+
+    __slots__ = ("_loop", "_view")
+
+    def __init__(self, view: RunView, scope: ScopeState, serializer: Serializer) -> None:
+        super().__init__(scope, serializer)
+        self._view = view
+        self._loop = asyncio.get_running_loop()
+
+    async def fetch(self, name: str) -> Any:
+        """The value as it stands now, or what this attempt has set."""
+        if name not in self.sets:
+            await self._view.load_values(self._scope, [name])
+        return super().find(name)
+
+    def find(self, name: str) -> Any:
+        """``fetch`` from a plain step's thread."""
+        if name in self.sets:
+            return super().find(name)
+        return asyncio.run_coroutine_threadsafe(self.fetch(name), self._loop).result()
+
+
+async def whole_state(record: RunRecord, records: Records) -> RunState:
+    """The state that all of a run's facts give: what is ready in it is the run's frontier.
+
+    Reads scope by scope: as many rounds as constructs are nested and loops have passes, each of one batched read.
+    """
+    state = RunState(record.graph, record.graphs.__getitem__, record.context)
+    known: dict[str, Outcome] = {}
+    claims: dict[str, int] = {}
+    read: set[int] = set()
+    frontier: list[Instance] = []
+    while True:
+        fresh = [scope for scope in _all_scopes(state.root) if id(scope) not in read]
+        read.update(id(scope) for scope in fresh)
+        instances = [Instance(scope, vertex) for scope in fresh for vertex in scope.scope.vertices]
+        joins = [instance.key for instance in instances if instance.vertex.joins_any]
+        outcomes, standing = await asyncio.gather(
+            records.outcomes(record.run_id, [instance.key for instance in instances]),
+            records.claims(record.run_id, joins),
+        )
+        known.update((key, stored.value) for key, stored in outcomes.items())
+        claims.update(standing)
+        state.ready.extend(frontier)
+        frontier = []
+        while state.ready or state.wanted:
+            while state.wanted:
+                scope, vertex, _ = state.wanted.popleft()
+                place = claims.get(scope.key(vertex))
+                if place is not None:
+                    state.claim(scope, vertex, place)
+            if not state.ready:
+                break
+            instance = state.ready.popleft()
+            outcome = known.get(instance.key)
+            if outcome is None:
+                frontier.append(instance)
+            else:
+                state.add(*instance, outcome)
+        if all(id(scope) in read for scope in _all_scopes(state.root)) or state.phase is Phase.FAILED:
+            state.ready.extend(i for i in frontier if not i.scope.is_moot(i.vertex))
+            return state
+
+
+def _all_scopes(root: ScopeState) -> Iterable[ScopeState]:
+    waiting = [root]
+    while waiting:
+        scope = waiting.pop()
+        yield scope
+        for inside in scope.inside.values():
+            waiting.extend(inside.values())

@@ -1,0 +1,364 @@
+"""``Worker``: takes jobs from the queue, works on them side by side, and keeps hold of them while it does."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import uuid
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+import attrs
+
+from ..clock import Clock
+from ..errors import ImplementationMissingError, TransientError
+from ..execution import Executor
+from ..jobs import Job, MalformedJobError, NewerJobError, decode_job, encode_job
+from ..payloads import CompressingCodec, PayloadCodec
+from ..ports import Backend, Delivery, Message, RunStatus
+from ..runtime import FlowRuntime
+from .engine import Done, Engine, Settings
+from .reconciler import Reconciler
+from .runs import RunRecord, Runs
+from .sets import JoinSets
+from .storage import NewerRecordError, OutcomeCache, Records, StaleReadError
+from .transient import RetryingBackend
+from .view import RunView, StoredValues
+
+_logger = logging.getLogger("flowcraft.worker")
+
+# How long a job is passed on before what keeps it from running counts as permanent, seconds.
+PASS_ON_LIMIT = 600.0
+_PASS_ON_PAUSES = (0.2, 0.5, 1.0, 2.0, 5.0, 15.0, 30.0)
+
+# Before a delivery is looked at again after somebody else was faster, seconds.
+_LOOK_AGAIN = 5.0
+
+
+@attrs.define(eq=False)
+class _Held:
+    delivery: Delivery
+    task: asyncio.Task[None] | None = None
+    run_id: str | None = None
+    executor: Executor | None = None
+
+
+class Worker:
+    """Works on jobs until it is stopped."""
+
+    def __init__(
+        self,
+        backend: Backend,
+        runtime: FlowRuntime,
+        *,
+        concurrency: int = 16,
+        prefetch: int = 4,
+        visibility: float = 60.0,
+        poll: float = 10.0,
+        grace: float = 30.0,
+        control_interval: float = 2.0,
+        settings: Settings | None = None,
+        codec: PayloadCodec | None = None,
+        reconcile: bool = True,
+        reconcile_interval: float = 60.0,
+    ) -> None:
+        """Put a worker together.
+
+        Args:
+            backend: Where runs live; open.
+            runtime: Brings the steps, the dependencies, the serializer and the clock.
+            concurrency: How many jobs are worked on at once.
+            prefetch: How many more are held, so that a slot never waits for the network.
+            visibility: Seconds for which a job is hidden from other workers at a time; a heartbeat renews it.
+            poll: Seconds for which one receive waits for a message.
+            grace: Seconds that running steps get to finish when the worker is stopped.
+            control_interval: Seconds between two looks whether a run was cancelled or has failed elsewhere.
+            settings: Bounds of the job cycle.
+            codec: For stored bytes; the same as the clients'.
+            reconcile: Run a reconciler inside.
+            reconcile_interval: Seconds after which it looks at a run again.
+        """
+        self.runtime = runtime
+        self._clock: Clock = runtime.clock
+        self._backend: Backend = RetryingBackend(backend, self._clock)
+        self._records = Records(
+            self._backend.context, runtime.serializer, codec or CompressingCodec(), cache=OutcomeCache()
+        )
+        self._runs = Runs(self._records)
+        self._runs.know(runtime.library.graphs.values())
+        self._live: dict[str, float] = {}
+        self._sets = JoinSets(self._backend.coordination)
+        self._settings = settings or Settings()
+        self._concurrency, self._prefetch = concurrency, prefetch
+        self._visibility, self._poll, self._grace = visibility, poll, grace
+        self._control_interval = control_interval
+        self._slots = asyncio.Semaphore(concurrency)
+        self._held: set[_Held] = set()
+        self._done: list[Delivery] = []
+        self._stop = asyncio.Event()
+        self._changed = asyncio.Event()
+        self._cache: dict[str, RunRecord] = {}
+        self._reconciler = (
+            Reconciler(
+                backend, serializer=runtime.serializer, codec=codec, clock=self._clock, interval=reconcile_interval
+            )
+            if reconcile
+            else None
+        )
+
+    # --- life -----------------------------------------------------------------------------------------------------
+
+    def stop(self) -> None:
+        """Take no more jobs; ``run`` returns once those under way have ended, or the grace time is over."""
+        self._stop.set()
+        self._changed.set()
+
+    async def run(self, *, handle_signals: bool = False) -> None:
+        """Work until ``stop`` is called.
+
+        Args:
+            handle_signals: Stop at SIGTERM and SIGINT; only in the main thread.
+        """
+        loop = asyncio.get_running_loop()
+        if handle_signals:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.add_signal_handler(number, self.stop)
+        helpers = [
+            asyncio.ensure_future(self._repeat(self._visibility / 3, self._extend)),
+            asyncio.ensure_future(self._repeat(self._control_interval, self._control)),
+            asyncio.ensure_future(self._acknowledge()),
+        ]
+        if self._reconciler is not None:
+            helpers.append(asyncio.ensure_future(self._reconciler.run(self._stop)))
+        try:
+            await self._receive()
+            await self._drain()
+        finally:
+            for helper in helpers:
+                helper.cancel()
+            await asyncio.gather(*helpers, return_exceptions=True)
+            await self._flush()
+            if handle_signals:
+                for number in (signal.SIGTERM, signal.SIGINT):
+                    loop.remove_signal_handler(number)
+
+    async def _receive(self) -> None:
+        while not self._stop.is_set():
+            room = self._concurrency + self._prefetch - len(self._held)
+            if room <= 0:
+                self._changed.clear()
+                await self._changed.wait()
+                continue
+            receiving = asyncio.ensure_future(
+                self._backend.queue.receive(max_messages=room, wait=self._poll, visibility=self._visibility)
+            )
+            stopped = asyncio.ensure_future(self._stop.wait())
+            await asyncio.wait([receiving, stopped], return_when=asyncio.FIRST_COMPLETED)
+            stopped.cancel()
+            if not receiving.done():
+                # A long poll that is cancelled may have taken messages already: give it its time, and give them back.
+                with contextlib.suppress(TransientError):
+                    await self._backend.queue.release(await receiving)
+                return
+            try:
+                deliveries = receiving.result()
+            except TransientError:
+                _logger.warning("receiving failed; trying again", exc_info=True)
+                continue
+            for delivery in deliveries:
+                held = _Held(delivery)
+                self._held.add(held)
+                held.task = asyncio.ensure_future(self._work(held))
+                held.task.add_done_callback(partial(self._let_go, held))
+
+    def _let_go(self, held: _Held, task: asyncio.Task[None]) -> None:
+        self._held.discard(held)
+        self._changed.set()
+        if not task.cancelled() and task.exception() is not None:
+            _logger.error("a job failed in the engine; it will be delivered again", exc_info=task.exception())
+
+    async def _drain(self) -> None:
+        tasks = [held.task for held in self._held if held.task is not None]
+        if not tasks:
+            return
+        _, late = await asyncio.wait(tasks, timeout=self._grace)
+        if late:
+            deliveries = [held.delivery for held in self._held]
+            for held in self._held:
+                if held.executor is not None:
+                    held.executor.cancel()
+            for task in late:
+                task.cancel()
+            await asyncio.wait(late, timeout=1.0)
+            with contextlib.suppress(TransientError):
+                await self._backend.queue.release(deliveries)
+
+    async def _repeat(self, seconds: float, action: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            await self._clock.sleep(seconds)
+            try:
+                await action()
+            except TransientError:
+                _logger.warning("%s failed; trying again", action.__name__, exc_info=True)
+
+    # --- holding --------------------------------------------------------------------------------------------------
+
+    async def _extend(self) -> None:
+        held = list(self._held)
+        if not held:
+            return
+        extended = await self._backend.queue.extend([each.delivery for each in held], self._visibility)
+        for each, delivery in zip(held, extended, strict=True):
+            if delivery is not None:
+                each.delivery = delivery
+
+    async def _control(self) -> None:
+        """Tell steps whose run was cancelled, or has failed elsewhere, that their results are of no use any more."""
+        for run_id in {held.run_id for held in self._held if held.run_id is not None}:
+            status = await self._backend.status.get(run_id)
+            if status is None or status.state not in ("running", "awaiting"):
+                for held in list(self._held):
+                    if held.run_id == run_id and held.executor is not None and held.task is not None:
+                        held.executor.cancel()
+                        held.task.cancel()
+                        self._done.append(held.delivery)
+
+    async def _acknowledge(self) -> None:
+        """In batches: what is done in the same moment goes in one request."""
+        while True:
+            await self._changed_done()
+            try:
+                await self._flush()
+            except TransientError:
+                _logger.warning("acknowledging failed; trying again", exc_info=True)
+                await self._clock.sleep(0.5)
+
+    async def _changed_done(self) -> None:
+        while not self._done:
+            await self._clock.sleep(0.02)
+
+    async def _flush(self) -> None:
+        deliveries, self._done = self._done, []
+        if deliveries:
+            try:
+                await self._backend.queue.acknowledge(deliveries)
+            except TransientError:
+                self._done += deliveries
+                raise
+
+    # --- one job --------------------------------------------------------------------------------------------------
+
+    async def _work(self, held: _Held) -> None:
+        async with self._slots:
+            if self._stop.is_set():
+                with contextlib.suppress(TransientError):
+                    await self._backend.queue.release([held.delivery])
+                return
+            body = held.delivery.body
+            try:
+                job = decode_job(body)
+            except NewerJobError as error:
+                await self._pass_on(Message(body), None, error)
+            except MalformedJobError as error:
+                await self._bury(body, str(error))
+            else:
+                if not await self._attempt(job, held):
+                    return
+            self._done.append(held.delivery)
+
+    async def _attempt(self, job: Job, held: _Held) -> bool:
+        """Whether the delivery is to be acknowledged."""
+        try:
+            record = await self._record(job.run_id)
+            if record is None:
+                raise StaleReadError(f"there is no run {job.run_id!r}")
+            if not await self._is_live(job):
+                return True
+            done = await self._engine(job, record, held).handle(held.delivery.count)
+        except LookupError as error:
+            await self._bury(encode_job(job), str(error))
+        except (StaleReadError, NewerRecordError, ImplementationMissingError) as error:
+            await self._pass_on(Message(encode_job(job), job.run_id), job, error)
+        except TransientError:
+            _logger.warning("run %s: the backend does not answer; later again", job.run_id, exc_info=True)
+            return False
+        else:
+            if done is Done.LOOK_AGAIN:
+                await self._backend.queue.extend([held.delivery], _LOOK_AGAIN)
+                return False
+        return True
+
+    async def _is_live(self, job: Job) -> bool:
+        """Whether the run has not ended, as far as was known within the control interval."""
+        now = self._clock.now()
+        # Whoever has just sent the job knew of a live run.
+        seen = max(self._live.get(job.run_id, 0.0), 0.0 if job.hops else job.first_seen)
+        if now - seen <= self._control_interval:
+            return True
+        status = await self._backend.status.get(job.run_id)
+        if status is not None and status.state not in ("running", "awaiting"):
+            return False
+        if len(self._live) >= 10_000:
+            self._live.clear()
+        self._live[job.run_id] = now
+        return True
+
+    def _engine(self, job: Job, record: RunRecord, held: _Held) -> Engine:
+        view = RunView(record, self._records)
+        executor = self.runtime.executor(job.run_id, record.graphs)
+        executor.values = partial(StoredValues, view)
+        executor.before_deciding = view.refresh
+        held.run_id, held.executor = job.run_id, executor
+        return Engine(
+            backend=self._backend,
+            records=self._records,
+            sets=self._sets,
+            clock=self._clock,
+            executor=executor,
+            view=view,
+            job=job,
+            settings=self._settings,
+            stopped=self._stop.is_set,
+        )
+
+    async def _record(self, run_id: str) -> RunRecord | None:
+        record = self._cache.get(run_id)
+        if record is None:
+            record = await self._runs.get(run_id)
+            if record is not None:
+                if len(self._cache) >= 1000:
+                    self._cache.pop(next(iter(self._cache)))
+                self._cache[run_id] = record
+        return record
+
+    async def _pass_on(self, message: Message, job: Job | None, error: Exception) -> None:
+        """Send the job again for later, and for a worker that can do it; not by its visibility, which would count."""
+        now = self._clock.now()
+        if job is None:
+            await self._backend.queue.send([message], delay=_PASS_ON_PAUSES[-1])
+            return
+        if job.first_seen and now - job.first_seen > PASS_ON_LIMIT:
+            reason = f"gave up at {job.key or 'its start'} after {now - job.first_seen:.0f} s: {error}"
+            if not await self._backend.status.finish(job.run_id, "failed", at=now, reason=reason):
+                await self._bury(message.body, reason)
+            return
+        pause = _PASS_ON_PAUSES[min(job.hops, len(_PASS_ON_PAUSES) - 1)]
+        again = attrs.evolve(job, hops=job.hops + 1, first_seen=job.first_seen or now)
+        await self._backend.queue.send([Message(encode_job(again), job.run_id)], delay=pause)
+
+    async def _bury(self, body: str, reason: str) -> None:
+        """Keep what cannot be acted on where people find it."""
+        _logger.error("dead letter: %s", reason)
+        now = self._clock.now()
+        letter = RunStatus(
+            run_id=f":dead:{uuid.uuid4().hex}",
+            state="dead",
+            blueprint_id="",
+            created=now,
+            updated=now,
+            reason=reason,
+            body=body,
+        )
+        await self._backend.status.create(letter)

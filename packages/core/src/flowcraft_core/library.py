@@ -1,0 +1,86 @@
+"""A program's flows: compiled blueprints by id, and which steps each brings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TypeAlias
+
+from .blueprint import Blueprint
+from .builder import FlowBuilder
+from .errors import ConfigurationError
+from .graph.compile import compile_blueprint, missing_calls
+from .graph.scopes import Graph
+from .steps import Implementation
+
+#: A flow as it can be named: its builder, its blueprint, or its id.
+FlowLike: TypeAlias = FlowBuilder | Blueprint | str
+
+
+class Library:
+    """Flows by id.
+
+    Attributes:
+        graphs: Every compiled blueprint.
+        steps: For each flow that was built in Python, the steps that it brings.
+    """
+
+    def __init__(self, flows: Iterable[FlowBuilder], blueprints: Iterable[Blueprint] | Mapping[str, Blueprint]) -> None:
+        self.graphs: dict[str, Graph] = {}
+        self.steps: dict[str, Mapping[str, Implementation]] = {}
+        for flow in flows:
+            self._add_flow(flow)
+        for blueprint in blueprints.values() if isinstance(blueprints, Mapping) else blueprints:
+            self._add(compile_blueprint(blueprint))
+
+    def find(self, flow: FlowLike) -> Graph:
+        """The compiled flow; one that is not here yet is added, with the flows that it calls.
+
+        Raises:
+            BlueprintError: It cannot mean anything.
+            ConfigurationError: It is unknown, there is another of the same id, or it calls one that is not here.
+        """
+        if isinstance(flow, str):
+            if flow not in self.graphs:
+                known = ", ".join(sorted(self.graphs)) or "none"
+                raise ConfigurationError(f"there is no flow {flow!r} here; there are: {known}")
+            graph = self.graphs[flow]
+        elif isinstance(flow, FlowBuilder):
+            graph = self._add_flow(flow)
+        else:
+            graph = self._add(compile_blueprint(flow))
+        self.reachable(graph)
+        return graph
+
+    def reachable(self, graph: Graph) -> dict[str, Graph]:
+        """A flow and all that it can call, by id.
+
+        Raises:
+            ConfigurationError: A called one is not here.
+        """
+        problems = missing_calls(self.graphs, [graph.blueprint.id])
+        if problems:
+            raise ConfigurationError("; ".join(problems))
+        found: dict[str, Graph] = {}
+        waiting = [graph.blueprint.id]
+        while waiting:
+            blueprint_id = waiting.pop()
+            if blueprint_id not in found:
+                found[blueprint_id] = self.graphs[blueprint_id]
+                waiting.extend(found[blueprint_id].calls)
+        return found
+
+    def _add_flow(self, flow: FlowBuilder) -> Graph:
+        graph = self._add(flow.compile())
+        if flow.id not in self.steps:
+            self.steps[flow.id] = flow.implementations
+            for called in flow.called.values():
+                self._add_flow(called)
+        return graph
+
+    def _add(self, graph: Graph) -> Graph:
+        standing = self.graphs.setdefault(graph.blueprint.id, graph)
+        if standing.hash != graph.hash:
+            raise ConfigurationError(
+                f"there are two different blueprints with the id {graph.blueprint.id!r}: rename one"
+            )
+        return standing
