@@ -58,7 +58,7 @@ class RunView:
         What the instances need to run is learned in the same request.
         """
         own = {instance.key: instance for instance in frontier}
-        others = {needed.key: needed for instance in own.values() for needed in needs(instance)}
+        others = {needed.key: needed for instance in own.values() for needed in needs(self.state, instance)}
         found = await self._records.outcomes(self.record.run_id, [*own, *others])
         for key, needed in others.items():
             if key in found and key not in own:
@@ -85,10 +85,10 @@ class RunView:
 
     async def prepare(self, instance: Instance) -> bool:
         """Learn what an instance needs to run; whether the facts say that it is to."""
-        wanted = list(needs(instance))
-        joins = instance.vertex.joins_any and instance.vertex.index not in instance.scope.claims
-        if wanted or joins:
-            await self.learn([instance, *wanted] if joins else wanted)
+        if instance.vertex.joins_any and instance.vertex.index not in instance.scope.claims:
+            await self.learn([instance, *needs(self.state, instance)])
+        while await self.learn(needs(self.state, instance)):
+            pass
         if not is_decided(instance) and (len(instance.vertex.incoming) > 1 or instance.vertex.kind is Kind.EXIT):
             await self.resolve(*instance)
         return is_decided(instance)
@@ -99,7 +99,8 @@ class RunView:
         if names:
             await self.load_values(instance.scope, names)
             # Outputs that an expression names without being an ancestor: whatever there is by now.
-            await self.learn(needs(instance))
+            while await self.learn(needs(self.state, instance)):
+                pass
 
     async def load_values(self, scope: ScopeState, names: Iterable[str]) -> None:
         """Read context values as they stand now."""

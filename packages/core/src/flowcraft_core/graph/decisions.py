@@ -91,10 +91,18 @@ def node_output(scope: ScopeState, node_id: str) -> Any:
                 outcome = inside.outcomes.get(index)
                 return _MISSING if outcome is None or outcome.error is not None else outcome.output
             construct = inside.scope.inner.get(node_id)
-            passes = inside.inside.get(construct.entry) if construct else None
-            inside = passes[max(passes)] if passes else None
+            inside = last_pass(inside, construct) if construct else None
         around = None if around.scope.namespace else around.parent
     return _MISSING
+
+
+def last_pass(scope: ScopeState, loop: Construct) -> ScopeState | None:
+    """The last pass of a loop so far; None if there is none."""
+    passes = scope.inside.get(loop.entry)
+    left = scope.outcomes.get(loop.exit)
+    if left is not None and left.passes is not None:
+        return passes.get(left.passes - 1) if passes else None
+    return passes[max(passes)] if passes else None
 
 
 # --- inputs -----------------------------------------------------------------------------------------------------------
@@ -233,7 +241,7 @@ def leave(scope: ScopeState, vertex: Vertex) -> Outcome:
     inside = scope.inside.get(construct.entry, {})
     if construct.kind == "loop":
         last = inside[max(inside)].outcomes[construct.verdict] if inside else scope.outcomes[construct.entry]
-        return Outcome(output=last.output, action=last.action)
+        return Outcome(output=last.output, action=last.action, passes=max(inside) + 1 if inside else 0)
     if construct.kind == "batch":
         results = [item_result(inside[index]) for index in sorted(inside)]
         name = vertex.params.get("outputKey") or (construct.node.params or {}).get("outputKey")

@@ -63,6 +63,7 @@ class Outcome:
         items: A batch's items; only in its entry's outcome.
         blueprint: The called blueprint's content hash; only in the entry of a construct that calls one.
         context: The initial context of the call, or of each item's call; likewise.
+        passes: How many passes a loop had; only in its exit.
         via: The fallback that produced the outcome in the node's place.
         attempts: How many attempts it took; of the fallback's, if there is one.
         started: When the last attempt began, seconds since the epoch.
@@ -77,6 +78,7 @@ class Outcome:
     items: tuple[Any, ...] | None = None
     blueprint: str | None = None
     context: dict[str, Any] | None = None
+    passes: int | None = None
     via: str | None = None
     attempts: int = 1
     started: float = attrs.field(default=0.0, eq=False)

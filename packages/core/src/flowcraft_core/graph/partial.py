@@ -60,20 +60,21 @@ def is_decided(instance: Instance) -> bool:
     return not vertex.incoming and vertex.kind is not Kind.EXIT
 
 
-def needs(instance: Instance) -> Iterator[Instance]:
-    """The instances whose outcomes decide about this one, or are its input, and are not known."""
+def needs(state: RunState, instance: Instance) -> Iterator[Instance]:
+    """The instances whose outcomes decide about this one, or are its input, and are not known.
+
+    What they say may show that more is needed.
+    """
     scope, vertex = instance
     for link in vertex.incoming:
         yield from _unknown(scope, link.source)
     if not vertex.incoming and scope.parent is not None and scope.construct is not None:
         construct, parent = scope.construct, scope.parent
         yield from _unknown(parent, construct.entry)
-        if construct.kind == "loop" and scope.index:
-            before = parent.inside[construct.entry].get(scope.index - 1)
-            if before is not None:
-                yield from _unknown(before, construct.verdict)
+        if construct.kind == "loop" and scope.index and construct.entry in parent.outcomes:
+            yield from _unknown(state.child(parent, construct, scope.index - 1), construct.verdict)
     for node_id in _named(vertex):
-        yield from _by_id(scope, node_id)
+        yield from _by_id(state, scope, node_id)
 
 
 def missing(state: RunState, scope: ScopeState, vertex: Vertex | None) -> list[Instance]:
@@ -164,15 +165,21 @@ def _expressions(vertex: Vertex) -> Iterator[Expression]:
                 yield expression
 
 
-def _by_id(scope: ScopeState, node_id: str) -> Iterator[Instance]:
+def _by_id(state: RunState, scope: ScopeState, node_id: str) -> Iterator[Instance]:
     around: ScopeState | None = scope
     while around is not None:
-        index = around.scope.by_id.get(node_id)
-        if index is None and node_id in around.scope.inner:
-            index = around.scope.inner[node_id].exit
-        if index is not None:
-            yield from _unknown(around, index)
-            return
+        inside: ScopeState | None = around
+        while inside is not None:
+            index = inside.scope.by_id.get(node_id)
+            if index is not None:
+                yield from _unknown(inside, index)
+                return
+            loop = inside.scope.inner.get(node_id)
+            if loop is None:
+                break
+            yield from _unknown(inside, loop.exit)
+            left = inside.outcomes.get(loop.exit)
+            inside = state.child(inside, loop, left.passes - 1) if left is not None and left.passes else None
         around = None if around.scope.namespace else around.parent
 
 

@@ -22,6 +22,7 @@ def outcome_to_record(outcome: Outcome, encode: Convert) -> dict[str, Any]:
     record: dict[str, Any] = {
         "action": outcome.action,
         "blueprint": outcome.blueprint,
+        "passes": outcome.passes,
         "via": outcome.via,
         "attempts": outcome.attempts,
         "started": outcome.started,
@@ -63,6 +64,7 @@ def outcome_from_record(record: Mapping[str, Any], decode: Convert) -> Outcome:
         items=None if items is None else tuple(decode(item) for item in items),
         blueprint=record.get("blueprint"),
         context=None if context is None else {name: decode(value) for name, value in context.items()},
+        passes=record.get("passes"),
         via=record.get("via"),
         attempts=record.get("attempts", 1),
         started=record.get("started", 0.0),
