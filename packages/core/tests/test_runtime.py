@@ -479,18 +479,11 @@ class TestTimeouts:
         result = await run(create_flow("f").node("a", own, timeout=60))
         assert (result.errors[0].type, result.errors[0].message) == ("TimeoutError", "mine")
 
-    async def test_give_up_a_plain_step_and_tell_it(self) -> None:
-        release, told = threading.Event(), threading.Event()
-
-        def slow(ctx: SyncNodeContext[Any, Any]) -> None:
-            release.wait(30)
-            if ctx.cancelled:
-                told.set()
-
-        result = await run(create_flow("f").node("a", slow, timeout=0.01))
+    async def test_give_up_a_plain_step(self) -> None:
+        release = threading.Event()
+        result = await run(create_flow("f").node("a", lambda ctx: release.wait(30), timeout=0.01))
         assert "its thread was given up" in result.errors[0].message
         release.set()
-        assert await asyncio.to_thread(told.wait, 30)
 
     def test_never_hold_up_the_exit(self) -> None:
         code = """
@@ -588,6 +581,23 @@ class TestWaitsAndHandles:
         assert handle.cancel() is False
         result = await handle.result()
         assert (result.status, result.outputs, told) == ("cancelled", {}, [True])
+
+    async def test_cancelling_tells_a_plain_step_and_does_not_wait_for_it(self) -> None:
+        started, release, told = threading.Event(), threading.Event(), threading.Event()
+
+        def slow(ctx: SyncNodeContext[Any, Any]) -> None:
+            started.set()
+            release.wait(30)
+            if ctx.cancelled:
+                told.set()
+
+        flow = create_flow("h").node("a", slow)
+        handle = FlowRuntime([flow]).start(flow)
+        assert await asyncio.to_thread(started.wait, 30)
+        handle.cancel()
+        assert (await handle.result()).status == "cancelled"
+        release.set()
+        assert await asyncio.to_thread(told.wait, 30)
 
     async def test_a_waiting_run_can_be_cancelled(self) -> None:
         handle = FlowRuntime([self.flow]).start(self.flow)
