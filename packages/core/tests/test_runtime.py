@@ -672,3 +672,33 @@ class TestSize:
             flow.node(f"n{number}", one).edge(f"n{number - 1}", f"n{number}")
         result = FlowRuntime([flow]).run_sync(flow)
         assert (result.status, result.outputs) == ("completed", {"start": 1})
+
+
+class TestWhatANodesOwnEdgesSee:
+    @pytest.mark.parametrize(
+        "condition",
+        ["n == 5", "context.n == 5", "a.ok", "context.a.ok", "_outputs.a.ok", "result.output.ok", "gone == null"],
+    )
+    async def test_they_see_its_output_and_the_values_that_it_set(self, condition: str) -> None:
+        async def a(ctx: NodeContext) -> dict[str, bool]:
+            await ctx.context.set("n", 5)
+            await ctx.context.delete("gone")
+            return {"ok": True}
+
+        flow = create_flow("f").node("a", a).node("b", one).edge("a", "b", condition=condition)
+        result = await run(flow, {"n": 1, "gone": 1})
+        assert set(result.outputs) == {"a", "b"}
+
+    async def test_a_batch_sees_its_results_and_a_subflow_its_outputs(self) -> None:
+        inner = create_flow("inner").node("x", one)
+        flow = (
+            create_flow("f").batch("pages", one, items="list", output="texts").subflow("s", inner, outputs={"y": "x"})
+        )
+        flow.edge("pages", "s", condition="texts.length == 2").node("end", one).edge("s", "end", condition="y == 1")
+        assert "end" in (await run(flow, {"list": [1, 2]})).outputs
+
+    def test_the_classes_of_the_typescript_builder_are_known_by_name(self) -> None:
+        data = {"id": "t", "nodes": [{"id": "w", "uses": "WaitNode"}], "edges": []}
+        blueprint = Blueprint.from_json(data)
+        assert FlowRuntime(blueprints=[blueprint]).run_sync("t").waiting == ("w",)
+        assert blueprint.to_dict() == data

@@ -96,7 +96,7 @@ class Executor:
             try:
                 implementation = self.implementations(scope.scope.blueprint, node.uses)
                 output, action, sets = await self._call(implementation, instance, node, number)
-                taken = decisions.take_edges(scope, vertex, output, action)
+                taken = decisions.take_edges(scope, vertex, output, action, sets)
                 outcome = Outcome(output, action, None, taken, sets, attempts=number, started=started)
             except Exception as error:
                 return await self._failed(error, instance, node, number, started)
@@ -152,7 +152,7 @@ class Executor:
         scope, vertex = instance
         if vertex.kind is Kind.EXIT:
             outcome = decisions.leave(scope, vertex)
-            outcome.taken = decisions.take_edges(scope, vertex, outcome.output, outcome.action)
+            outcome.taken = decisions.take_edges(scope, vertex, outcome.output, outcome.action, outcome.sets)
             return outcome
         value = self.serializer.copy(decisions.input_of(scope, vertex))
         if vertex.kind is Kind.VERDICT:
@@ -250,7 +250,7 @@ class Executor:
                 implementation = self.implementations(instance.scope.scope.blueprint, node.uses)
                 if implementation.fallback is not None:
                     output, action, sets = await self._call(implementation, instance, node, number, failed_with=error)
-                    taken = decisions.take_edges(instance.scope, vertex, output, action)
+                    taken = decisions.take_edges(instance.scope, vertex, output, action, sets)
                     return Outcome(
                         output, action, None, taken, sets, attempts=number, started=started, ended=self.clock.now()
                     )
