@@ -77,7 +77,7 @@ def run(root: str, limit: int | None, files: int) -> RunResult:
     """
     with Watch(files, Console(stderr=True)) as watch:
         # Parsing holds the interpreter's lock: more threads than processors would only wait for one another.
-        runtime = FlowRuntime(flow.flows, events=watch, max_threads=os.cpu_count() or 1)
+        runtime = FlowRuntime([flow.census], events=watch, max_threads=os.cpu_count() or 1)
         return runtime.run_sync(flow.census, {"root": root, "limit": limit})
 
 

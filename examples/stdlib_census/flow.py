@@ -64,6 +64,3 @@ census = (
     .edge("totals", "report")
     .edge("rank", "report")
 )
-
-#: What a runtime has to be given.
-flows = (census, one_file, ranking)

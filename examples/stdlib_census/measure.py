@@ -76,7 +76,12 @@ def outline(text: str) -> Outline:
     """
     with _parsing, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        tree = ast.parse(text)
+        try:
+            tree = ast.parse(text)
+        except SystemError:
+            # CPython 3.11 at times miscounts its own depth ("AST constructor recursion depth mismatch") where other
+            # threads run meanwhile; the text is not at fault, and the next try counts anew.
+            tree = ast.parse(text)
     found = Outline(definitions=[], imports=[], branches=0)
     open_nodes: list[tuple[ast.AST, Definition | None]] = [(tree, None)]
     while open_nodes:

@@ -10,8 +10,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 # Seconds between two looks at the bar. To draw each event would slow the run down, and nobody could see it.
 _PAUSE = 0.05
-# A batch, a subflow and a loop have events too, of going in and out; they are no steps.
-_CONSTRUCTS = frozenset({"files", "rank", "settle"})
 
 
 class Watch:
@@ -59,7 +57,7 @@ class Watch:
         """Count an event, and show it if it is time."""
         if event.kind == "parked":
             self.retries += 1  # nothing in this flow waits but for another attempt
-        elif event.kind == "completed" and event.node_id not in _CONSTRUCTS:
+        elif event.kind == "completed" and event.is_step:
             self.steps += 1
             if event.node_id == "record":
                 self._file_is_done()

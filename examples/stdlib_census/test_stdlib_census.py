@@ -75,7 +75,7 @@ def library(tmp_path: Path) -> str:
 
 
 def run(root: str, limit: int | None = None) -> RunResult:
-    return FlowRuntime(flow.flows).run_sync(flow.census, {"root": root, "limit": limit})
+    return FlowRuntime([flow.census]).run_sync(flow.census, {"root": root, "limit": limit})
 
 
 # --- the flow and the plain loop --------------------------------------------------------------------------------------
@@ -162,7 +162,7 @@ def test_steps_hand_on_plain_json(library: str) -> None:
 
 
 def test_another_process_finds_every_step_by_import() -> None:
-    for built in flow.flows:
+    for built in (flow.census, flow.one_file, flow.ranking):
         assert built.to_blueprint().to_json()
         for name, implementation in built.implementations.items():
             step: Any = implementation.call
@@ -239,7 +239,7 @@ def test_the_number_of_files_is_a_number_from_one_on(number: str, capsys: pytest
 def test_a_terminal_gets_a_live_bar(library: str) -> None:
     screen = io.StringIO()
     with Watch(10, Console(file=screen, force_terminal=True, width=100)) as watch:
-        result = FlowRuntime(flow.flows, events=watch).run_sync(flow.census, {"root": library})
+        result = FlowRuntime([flow.census], events=watch).run_sync(flow.census, {"root": library})
     assert (watch.steps, watch.retries) == (result.steps, plain.hiccups_among(plain.files_under(library)))
     assert "/10" in screen.getvalue()
     assert "files\n" not in screen.getvalue()

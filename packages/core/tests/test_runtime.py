@@ -479,18 +479,11 @@ class TestTimeouts:
         result = await run(create_flow("f").node("a", own, timeout=60))
         assert (result.errors[0].type, result.errors[0].message) == ("TimeoutError", "mine")
 
-    async def test_give_up_a_plain_step_and_tell_it(self) -> None:
-        release, told = threading.Event(), threading.Event()
-
-        def slow(ctx: SyncNodeContext[Any, Any]) -> None:
-            release.wait(30)
-            if ctx.cancelled:
-                told.set()
-
-        result = await run(create_flow("f").node("a", slow, timeout=0.01))
+    async def test_give_up_a_plain_step(self) -> None:
+        release = threading.Event()
+        result = await run(create_flow("f").node("a", lambda ctx: release.wait(30), timeout=0.01))
         assert "its thread was given up" in result.errors[0].message
         release.set()
-        assert await asyncio.to_thread(told.wait, 30)
 
     def test_never_hold_up_the_exit(self) -> None:
         code = """
@@ -589,6 +582,23 @@ class TestWaitsAndHandles:
         result = await handle.result()
         assert (result.status, result.outputs, told) == ("cancelled", {}, [True])
 
+    async def test_cancelling_tells_a_plain_step_and_does_not_wait_for_it(self) -> None:
+        started, release, told = threading.Event(), threading.Event(), threading.Event()
+
+        def slow(ctx: SyncNodeContext[Any, Any]) -> None:
+            started.set()
+            release.wait(30)
+            if ctx.cancelled:
+                told.set()
+
+        flow = create_flow("h").node("a", slow)
+        handle = FlowRuntime([flow]).start(flow)
+        assert await asyncio.to_thread(started.wait, 30)
+        handle.cancel()
+        assert (await handle.result()).status == "cancelled"
+        release.set()
+        assert await asyncio.to_thread(told.wait, 30)
+
     async def test_a_waiting_run_can_be_cancelled(self) -> None:
         handle = FlowRuntime([self.flow]).start(self.flow)
         assert (await handle.result()).status == "awaiting"
@@ -662,3 +672,33 @@ class TestSize:
             flow.node(f"n{number}", one).edge(f"n{number - 1}", f"n{number}")
         result = FlowRuntime([flow]).run_sync(flow)
         assert (result.status, result.outputs) == ("completed", {"start": 1})
+
+
+class TestWhatANodesOwnEdgesSee:
+    @pytest.mark.parametrize(
+        "condition",
+        ["n == 5", "context.n == 5", "a.ok", "context.a.ok", "_outputs.a.ok", "result.output.ok", "gone == null"],
+    )
+    async def test_they_see_its_output_and_the_values_that_it_set(self, condition: str) -> None:
+        async def a(ctx: NodeContext) -> dict[str, bool]:
+            await ctx.context.set("n", 5)
+            await ctx.context.delete("gone")
+            return {"ok": True}
+
+        flow = create_flow("f").node("a", a).node("b", one).edge("a", "b", condition=condition)
+        result = await run(flow, {"n": 1, "gone": 1})
+        assert set(result.outputs) == {"a", "b"}
+
+    async def test_a_batch_sees_its_results_and_a_subflow_its_outputs(self) -> None:
+        inner = create_flow("inner").node("x", one)
+        flow = (
+            create_flow("f").batch("pages", one, items="list", output="texts").subflow("s", inner, outputs={"y": "x"})
+        )
+        flow.edge("pages", "s", condition="texts.length == 2").node("end", one).edge("s", "end", condition="y == 1")
+        assert "end" in (await run(flow, {"list": [1, 2]})).outputs
+
+    def test_the_classes_of_the_typescript_builder_are_known_by_name(self) -> None:
+        data = {"id": "t", "nodes": [{"id": "w", "uses": "WaitNode"}], "edges": []}
+        blueprint = Blueprint.from_json(data)
+        assert FlowRuntime(blueprints=[blueprint]).run_sync("t").waiting == ("w",)
+        assert blueprint.to_dict() == data

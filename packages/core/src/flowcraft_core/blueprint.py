@@ -26,6 +26,14 @@ BATCH_GATHER = "batch-gather"
 SUBFLOW = "subflow"
 WAIT = "wait"
 SLEEP = "sleep"
+# The TypeScript builder writes a class's name where one of its built-in classes is passed to `node`.
+ALIASES = {
+    "SubflowNode": SUBFLOW,
+    "WaitNode": WAIT,
+    "SleepNode": SLEEP,
+    "BatchScatterNode": BATCH_SCATTER,
+    "BatchGatherNode": BATCH_GATHER,
+}
 BUILT_IN_USES = frozenset({LOOP_CONTROLLER, BATCH, BATCH_SCATTER, BATCH_GATHER, SUBFLOW, WAIT, SLEEP})
 
 T = TypeVar("T")

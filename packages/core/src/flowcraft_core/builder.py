@@ -173,7 +173,8 @@ class FlowBuilder:
         """Repeat the nodes between ``start`` and ``end`` while a condition holds.
 
         An edge to ``start`` enters the loop with a first pass for certain; an edge to the loop's own id asks the
-        condition before the first pass too. Edges from the loop's id leave it, with the last output of ``end``.
+        condition before the first pass too (as it does if there are edges of both kinds). Edges from the loop's id
+        leave it, with the last output of ``end``.
 
         Args:
             loop_id: Unique in the flow.

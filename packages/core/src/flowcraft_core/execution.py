@@ -102,7 +102,7 @@ class Executor:
                 output, action, sets = await self._call(implementation, instance, node, number)
                 if self.before_deciding is not None:
                     await self.before_deciding(instance)
-                taken = decisions.take_edges(scope, vertex, output, action)
+                taken = decisions.take_edges(scope, vertex, output, action, sets)
                 outcome = Outcome(output, action, None, taken, sets, attempts=number, started=started)
             except Exception as error:
                 return await self._failed(error, instance, node, number, started)
@@ -160,7 +160,7 @@ class Executor:
         scope, vertex = instance
         if vertex.kind is Kind.EXIT:
             outcome = decisions.leave(scope, vertex)
-            outcome.taken = decisions.take_edges(scope, vertex, outcome.output, outcome.action)
+            outcome.taken = decisions.take_edges(scope, vertex, outcome.output, outcome.action, outcome.sets)
             return outcome
         value = self.serializer.copy(decisions.input_of(scope, vertex))
         if vertex.kind is Kind.VERDICT:
@@ -258,7 +258,7 @@ class Executor:
                 implementation = self.implementations(instance.scope.scope.blueprint, node.uses)
                 if implementation.fallback is not None:
                     output, action, sets = await self._call(implementation, instance, node, number, failed_with=error)
-                    taken = decisions.take_edges(instance.scope, vertex, output, action)
+                    taken = decisions.take_edges(instance.scope, vertex, output, action, sets)
                     return Outcome(
                         output, action, None, taken, sets, attempts=number, started=started, ended=self.clock.now()
                     )

@@ -15,6 +15,7 @@ from typing import Any
 import attrs
 
 from ..blueprint import (
+    ALIASES,
     BATCH,
     BATCH_GATHER,
     BATCH_SCATTER,
@@ -98,7 +99,7 @@ class _Compiler:
         for node in self.blueprint.nodes:
             if node.id in self.nodes:
                 self.problems.append(f"node {node.id!r} is defined twice: give each node an id of its own")
-            self.nodes[node.id] = node
+            self.nodes[node.id] = attrs.evolve(node, uses=ALIASES.get(node.uses, node.uses))
         for edge in self.blueprint.edges:
             for end in (edge.source, edge.target):
                 if end not in self.nodes:
@@ -374,8 +375,9 @@ class _Compiler:
         node = vertex.node
         if vertex.construct is not None and vertex.construct.kind == "loop" and vertex.kind is Kind.ENTRY:
             # The TypeScript builder marks every controller `any` so that it can be entered again; what joins the
-            # edges into a loop is its start node's strategy.
-            node = self.nodes[self.loops[node.id].start]
+            # edges into a loop is its start node's strategy. That may be a controller too, of a loop inside.
+            while node.id in self.loops:
+                node = self.nodes[self.loops[node.id].start]
         return node.config.join_strategy if node.config else None
 
     def _outermost_entry(self, edge: Edge, target: Vertex) -> Vertex:
@@ -392,7 +394,7 @@ class _Compiler:
             target=target.index,
             source_id=edge.source,
             target_id=edge.target,
-            action=edge.action,
+            action=edge.action or None,  # an empty one is none, as in the TypeScript original
             condition=self._expression(f"{where}: condition", edge.condition),
             transform=self._expression(f"{where}: transform", edge.transform),
         )

@@ -19,6 +19,7 @@ from .scopes import Construct, Graph, Link, Reference, Scope, Vertex
 from .state import ScopeState
 
 _MISSING = object()
+_OUTPUTS = "_outputs."
 
 
 class InputError(FlowcraftError):
@@ -28,13 +29,18 @@ class InputError(FlowcraftError):
 class ContextView(Mapping[str, Any]):
     """Context values as an expression in some scope sees them, with node ids as names of outputs."""
 
-    def __init__(self, scope: ScopeState) -> None:
+    def __init__(self, scope: ScopeState, own: Mapping[str, Any]) -> None:
         self._scope = scope
+        self._own = own
 
     def __getitem__(self, name: str) -> Any:
+        if name in self._own:
+            if self._own[name] is DELETED:
+                raise KeyError(name)
+            return self._own[name]
         value = context_value(self._scope, name)
         if value is _MISSING:
-            value = node_output(self._scope, name.removeprefix("_outputs."))
+            value = node_output(self._scope, name.removeprefix(_OUTPUTS))
         if value is _MISSING:
             raise KeyError(name)
         return value
@@ -48,17 +54,23 @@ class ContextView(Mapping[str, Any]):
 
 class _Outputs(ContextView):
     def __getitem__(self, name: str) -> Any:
-        value = node_output(self._scope, name)
+        value = self._own.get(_OUTPUTS + name, _MISSING)
+        if value is _MISSING:
+            value = node_output(self._scope, name)
         if value is _MISSING:
             raise KeyError(name)
         return value
 
 
 class Names(ContextView):
-    """Everything that an expression can name."""
+    """Everything that an expression can name.
 
-    def __init__(self, scope: ScopeState, output: Any, action: str | None) -> None:
-        super().__init__(scope)
+    What the node itself has just given stands before what was there: its output under its own id, and the context
+    values that it set.
+    """
+
+    def __init__(self, scope: ScopeState, output: Any, action: str | None, own: Mapping[str, Any]) -> None:
+        super().__init__(scope, own)
         self._output = output
         self._action = action
 
@@ -68,9 +80,9 @@ class Names(ContextView):
         if name == "input":
             return self._output
         if name == "context":
-            return ContextView(self._scope)
+            return ContextView(self._scope, self._own)
         if name == "_outputs":
-            return _Outputs(self._scope)
+            return _Outputs(self._scope, self._own)
         return super().__getitem__(name)
 
 
@@ -173,7 +185,9 @@ def _given(scope: ScopeState) -> Any:
 # --- outcomes ---------------------------------------------------------------------------------------------------------
 
 
-def take_edges(scope: ScopeState, vertex: Vertex, output: Any, action: str | None) -> dict[int, Any]:
+def take_edges(
+    scope: ScopeState, vertex: Vertex, output: Any, action: str | None, sets: Mapping[str, Any] | None = None
+) -> dict[int, Any]:
     """Which edges a result takes, and what each carries, in the form of ``Outcome.taken``.
 
     With an action: the edges with that action whose condition holds; if there are none, or without an action: the
@@ -184,13 +198,21 @@ def take_edges(scope: ScopeState, vertex: Vertex, output: Any, action: str | Non
     """
     if vertex.all_taken is not None:
         return vertex.all_taken
-    names = Names(scope, output, action)
+    names = _names(scope, vertex, output, action, sets)
     taken: list[Link] = []
     if action is not None:
         taken = [link for link in vertex.out if link.action == action and _holds(link, names)]
     if not taken:
         taken = [link for link in vertex.out if link.action is None and _holds(link, names)]
     return {link.place: _transformed(link, names) for link in taken}
+
+
+def _names(scope: ScopeState, vertex: Vertex, output: Any, action: str | None, sets: Mapping[str, Any] | None) -> Names:
+    # A context value of the node's id stands before its output, as everywhere.
+    own: dict[str, Any] = {_OUTPUTS + vertex.id: output}
+    if context_value(scope, vertex.id) is _MISSING:
+        own[vertex.id] = output
+    return Names(scope, output, action, {**own, **(sets or {})})
 
 
 def enter(scope: ScopeState, vertex: Vertex, value: Any, graph: Graph | None) -> Outcome:
@@ -207,7 +229,7 @@ def enter(scope: ScopeState, vertex: Vertex, value: Any, graph: Graph | None) ->
     blueprint = graph.hash if graph else None
     if construct.kind == "loop":
         action = CONTINUE
-        if construct.checks_first and not _goes_on(construct, Names(scope, value, None)):
+        if construct.checks_first and not _goes_on(construct, Names(scope, value, None, {})):
             action = BREAK
         return Outcome(output=value, action=action)
     context = {name: resolve(scope, reference) for name, reference in (construct.inputs or {}).items()} or None
@@ -226,7 +248,7 @@ def verdict(scope: ScopeState, vertex: Vertex, value: Any) -> Outcome:
     construct = vertex.construct
     assert construct is not None
     assert construct.feedback is not None  # compile_blueprint refuses a loop without one
-    names = Names(scope, value, None)
+    names = Names(scope, value, None, {})
     if not _goes_on(construct, names):
         return Outcome(output=value, action=BREAK)
     link = construct.feedback

@@ -9,14 +9,15 @@
 ``charge:entry``            what ``charge`` was called with
 ==========================  =========================================
 
-Inside an id, the characters that structure a key (``% [ ] . / :``) and control characters are percent-encoded.
+Inside an id, the characters that structure a key (``% [ ] . / :``, and ``<``, behind which an idempotency key names the
+edge that won a join) and control characters are percent-encoded.
 """
 
 from __future__ import annotations
 
 import re
 
-_RESERVED = re.compile(r"[%\[\]./:\x00-\x1f\x7f]")
+_RESERVED = re.compile(r"[%\[\]./:<\x00-\x1f\x7f]")
 
 ENTRY_SUFFIX = ":entry"
 

@@ -74,7 +74,7 @@ def _find_loop(
     before: Mapping[str, list[str]],
     problems: list[str],
 ) -> Loop | None:
-    starts = sorted({edge.target for edge in edges if edge.source == controller and edge.action == "continue"})
+    starts = [edge.target for edge in edges if edge.source == controller and edge.action == "continue"]
     if len(starts) != 1:
         problems.append(
             f"loop {controller!r} has {len(starts) or 'no'} edges with the action 'continue': "

@@ -142,7 +142,6 @@ class ScopeState:
         claims: The standing claims of ``any`` joins, by vertex index: the place in the join's incoming edges.
         marks: Vertices resolved without an outcome of their own: dead (SKIPPED) or blocked.
         moot: Indexes of the moot vertices.
-        errors: The failures in it that no ``any`` join inside contains.
         inside: By entry index: the scope instances of a construct that are known, by pass or item (0 for a call).
         values: The context values of a namespace, with the position of the setter.
         setters: The instances that set context values of a namespace, in the order in which they were added.
@@ -151,7 +150,7 @@ class ScopeState:
     """
 
     __slots__ = (
-        "_arrivals", "_blame", "_live", "_open", "_touched", "claims", "construct", "decided", "ended", "errors",
+        "_arrivals", "_blame", "_failed", "_live", "_open", "_touched", "claims", "construct", "decided", "ended",
         "index", "inside", "marks", "moot", "namespace", "outcomes", "parent", "prefix", "scope", "setters", "values",
     )  # fmt: skip
 
@@ -169,7 +168,6 @@ class ScopeState:
         self.claims: dict[int, int] = {}
         self.marks: dict[int, Mark] = {}
         self.moot: set[int] = set()
-        self.errors: list[NodeError] = []
         self.inside: dict[int, dict[int, ScopeState]] = {}
         self.values: dict[str, tuple[Position, Any]] = {}
         self.setters: list[Instance] = []
@@ -180,6 +178,15 @@ class ScopeState:
         self._arrivals: dict[int, list[int]] = {}  # join -> how many edges were SKIPPED, TAKEN, BLOCKED
         self._live: dict[int, int] = {}  # vertex -> ways on that are not moot, once one is
         self._blame: dict[int, tuple[NodeError, ...]] = {}  # failed or blocked vertex -> the failures behind it
+        self._failed: list[Vertex] = []  # whose failure no `any` join inside contains
+
+    @property
+    def errors(self) -> tuple[NodeError, ...]:
+        """The failures in it that no ``any`` join inside contains, each once, by position: whichever came first."""
+        if not self._failed:
+            return ()
+        failed = sorted(self._failed, key=lambda vertex: (vertex.depth, vertex.id))
+        return tuple(dict.fromkeys(error for vertex in failed for error in self._blame[vertex.index]))
 
     def key(self, vertex: Vertex) -> str:
         """The key of a vertex's instance here."""
@@ -196,6 +203,15 @@ class ScopeState:
             if scope.parent is None or scope.construct is None:
                 return False
             index, scope = scope.construct.exit, scope.parent
+
+    def has_fired(self, join: Vertex) -> bool:
+        """Whether the vertex is an ``any`` join that is claimed by an edge known to be taken."""
+        place = self.claims.get(join.index)
+        if place is None:
+            return False
+        link = join.incoming[place]
+        source = self.outcomes.get(link.source)
+        return source is not None and link.place in source.taken
 
     def set(self, position: Position, values: Mapping[str, Any]) -> None:
         """Apply context values set at a position; a value set at a later position stays."""
@@ -299,10 +315,8 @@ class RunState:
         if vertex.index in scope.claims:
             return
         scope.claims[vertex.index] = place
-        self._fire(scope, vertex)
-        source = scope.outcomes.get(vertex.incoming[place].source)
-        if source is not None and vertex.incoming[place].place in source.taken:
-            self._make_ready(scope, vertex)
+        if scope.has_fired(vertex):
+            self._fire(scope, vertex)
 
     # --- edges ----------------------------------------------------------------------------------------------------
 
@@ -335,7 +349,7 @@ class RunState:
                     if self._loud and not scope.is_moot(target):
                         self.wanted.append(Claim(scope, target, link))
                 elif target.incoming[standing] is link:
-                    self._make_ready(scope, target)
+                    self._fire(scope, target)
             elif full and not counts[Mark.TAKEN]:
                 if counts[Mark.BLOCKED]:
                     self._fail(scope, target, self._blamed(scope, target))
@@ -363,6 +377,8 @@ class RunState:
             self._loud = True
 
     def _make_ready(self, scope: ScopeState, target: Vertex) -> None:
+        if target.index in scope.outcomes:
+            return  # its outcome was fed before what led to it
         if not self._whole:
             scope.decided.add(target.index)
             if not self._loud:
@@ -461,7 +477,7 @@ class RunState:
         if construct.kind == "batch":
             self._end_item(parent, construct, exit_, scope)
         elif scope.errors:
-            self._fail(parent, exit_, tuple(scope.errors))
+            self._fail(parent, exit_, scope.errors)
         elif construct.kind == "subflow":
             self._make_ready(parent, exit_)
         else:
@@ -500,7 +516,7 @@ class RunState:
     def _fail(self, scope: ScopeState, vertex: Vertex, errors: tuple[NodeError, ...]) -> None:
         scope._blame[vertex.index] = errors
         if not vertex.sheltered:
-            scope.errors.extend(errors)
+            scope._failed.append(vertex)
             if not self._contained(scope):
                 if self.phase is Phase.RUNNING:
                     self.phase = Phase.FAILED
@@ -528,7 +544,10 @@ class RunState:
     # --- any joins ------------------------------------------------------------------------------------------------
 
     def _fire(self, scope: ScopeState, join: Vertex) -> None:
-        waiting = [link.source for link in join.incoming]
+        """The edge that holds the claim is taken. Not sooner: what leads to it is no loser, and must be fed first."""
+        self._make_ready(scope, join)
+        # What is moot or has fired has counted its ways in already.
+        waiting = [] if join.index in scope.moot else [link.source for link in join.incoming]
         while waiting:
             index = waiting.pop()
             vertex = scope.scope.vertices[index]
@@ -541,5 +560,5 @@ class RunState:
                 index = vertex.construct.entry
                 scope.moot.add(index)
                 vertex = scope.scope.vertices[index]
-            if index not in scope.claims:  # a fired join has counted its ways in already
+            if not scope.has_fired(vertex):
                 waiting.extend(link.source for link in vertex.incoming)

@@ -1,0 +1,106 @@
+"""What the documentation shows is true: its programs print what it says, and its links lead somewhere."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+# A program is a block of Python. It prints the block of text that follows it, or the line of "It prints `...`.", or
+# nothing.
+PAGES = ["README.md", "docs/guide.md", "docs/typescript.md", "packages/testkit/README.md"]
+
+
+class Program(NamedTuple):
+    page: str
+    line: int
+    code: str
+    output: str
+
+
+def read(page: str) -> str:
+    return (ROOT / page).read_text(encoding="utf-8")
+
+
+def markdown_files() -> Iterator[Path]:
+    for path in sorted(ROOT.rglob("*.md")):
+        inside = path.relative_to(ROOT).parts
+        # Not what tools keep here: hidden folders, and environments of whatever name.
+        if not any(part.startswith(".") for part in inside) and not (ROOT / inside[0] / "pyvenv.cfg").exists():
+            yield path
+
+
+def programs(page: str) -> Iterator[Program]:
+    text = read(page)
+    for block in re.finditer(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+        following = text[block.end() :]
+        if shown := re.match(r"\n+```text\n(.*?)^```$", following, re.MULTILINE | re.DOTALL):
+            output = shown[1]
+        elif said := re.match(r"\n+It prints `([^`]+)`\.$", following, re.MULTILINE):
+            output = said[1] + "\n"
+        else:
+            output = ""
+        yield Program(page, text.count("\n", 0, block.start(1)), block[1], output)
+
+
+def place(program: Program) -> str:
+    return f"{program.page}:{program.line + 1}"
+
+
+@pytest.mark.parametrize("program", [program for page in PAGES for program in programs(page)], ids=place)
+def test_a_program_prints_what_its_page_says(program: Program, capsys: pytest.CaptureFixture[str]) -> None:
+    source = "\n" * program.line + program.code  # so that a traceback shows the line of the page
+    exec(compile(source, ROOT / program.page, "exec", dont_inherit=True), {"__name__": "__main__"})
+    assert capsys.readouterr().out == program.output
+
+
+def test_every_page_with_programs_is_listed() -> None:
+    found = {path.relative_to(ROOT).as_posix() for path in markdown_files() if "```python" in path.read_text("utf-8")}
+    assert found == set(PAGES)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_no_block_of_a_page_is_passed_over(page: str) -> None:
+    # Indented, or with another word after the fence, it would be Python that nobody runs or output that nobody checks.
+    found = list(programs(page))
+    assert len(re.findall(r"(```|~~~) *py", read(page), re.IGNORECASE)) == len(found)
+    shown = len(re.findall(r"```text$", read(page), re.MULTILINE)) + len(re.findall(r"It prints `", read(page)))
+    assert shown == sum(bool(program.output) for program in found)
+
+
+def test_a_newcomer_is_told_what_ci_runs() -> None:
+    ci = read(".ci/run")
+    hatch, tests = re.search(r'^hatch="(.+)"$', ci, re.MULTILINE), re.search(r'^readme_test="(.+)"$', ci, re.MULTILINE)
+    assert hatch
+    assert tests
+    make = f"python3 -m venv .venv && .venv/bin/pip install -q {hatch[1]} && .venv/bin/"
+    blocks = re.findall(r"^```sh\n(.*?)^```$", read("README.md"), re.MULTILINE | re.DOTALL)
+    assert blocks == [f"{make}hatch run demo\n", f"{make}{tests[1]}\n"]
+    assert f"{make}{tests[1]}\n" in read("CONTRIBUTING.md")
+
+
+def without_blocks(text: str) -> str:
+    return re.sub(r"^ *```.*?^ *```$", "", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def anchors(text: str) -> set[str]:
+    """The anchors that headings get: lower case, hyphens for spaces, no other marks."""
+    headings = re.findall(r"^#+ +(.+?) *$", without_blocks(text), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading).lower().replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("path", list(markdown_files()), ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_relative_links_lead_somewhere(path: Path) -> None:
+    prose = re.sub(r"`[^`\n]*`", "code", without_blocks(path.read_text(encoding="utf-8")))
+    broken = []
+    for link in re.findall(r"\]\(([^)\s]+)\)", prose):
+        if re.match(r"[a-z]+:", link):
+            continue
+        name, _, anchor = link.partition("#")
+        target = (path.parent / name).resolve() if name else path
+        exists = target.is_relative_to(ROOT) and target.exists()
+        if not exists or (anchor and anchor not in anchors(target.read_text(encoding="utf-8"))):
+            broken.append(link)
+    assert not broken
