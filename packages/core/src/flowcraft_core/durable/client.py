@@ -16,6 +16,7 @@ from ..graph.decisions import take_edges
 from ..graph.facts import NodeError, Outcome
 from ..graph.fold import context_of, instances, outputs_of
 from ..graph.scopes import Kind
+from ..graph.state import Phase
 from ..jobs import Job, encode_job
 from ..library import FlowLike, Library
 from ..payloads import CompressingCodec, PayloadCodec
@@ -180,6 +181,11 @@ class Client:
         status = await self.status(run_id)
         record = await self._record(run_id)
         state = await whole_state(record, self._records)
+        # The status may be ahead of what this client sees of the facts: for as long as the store says that may be.
+        until = self._clock.now() + self._backend.context.limits.staleness
+        while status.state in ("completed", "failed") and state.phase is Phase.RUNNING and self._clock.now() < until:
+            await self._clock.sleep(0.05)
+            state = await whole_state(record, self._records)
         return StoredResult(
             run_id=run_id,
             status=status.state,

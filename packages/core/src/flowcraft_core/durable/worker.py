@@ -97,6 +97,7 @@ class Worker:
         self._slots = asyncio.Semaphore(concurrency)
         self._held: set[_Held] = set()
         self._done: list[Delivery] = []
+        self._something_done = asyncio.Event()
         self._stop = asyncio.Event()
         self._changed = asyncio.Event()
         self._cache: dict[str, RunRecord] = {}
@@ -223,21 +224,20 @@ class Worker:
                     if held.run_id == run_id and held.executor is not None and held.task is not None:
                         held.executor.cancel()
                         held.task.cancel()
-                        self._done.append(held.delivery)
+                        self._settle(held.delivery)
 
     async def _acknowledge(self) -> None:
-        """In batches: what is done in the same moment goes in one request."""
         while True:
-            await self._changed_done()
+            await self._something_done.wait()
+            self._something_done.clear()
+            # What ends in the same moment is acknowledged in one request.
+            await self._clock.sleep(0.02)
             try:
                 await self._flush()
             except TransientError:
                 _logger.warning("acknowledging failed; trying again", exc_info=True)
                 await self._clock.sleep(0.5)
-
-    async def _changed_done(self) -> None:
-        while not self._done:
-            await self._clock.sleep(0.02)
+                self._something_done.set()
 
     async def _flush(self) -> None:
         deliveries, self._done = self._done, []
@@ -266,7 +266,11 @@ class Worker:
             else:
                 if not await self._attempt(job, held):
                     return
-            self._done.append(held.delivery)
+            self._settle(held.delivery)
+
+    def _settle(self, delivery: Delivery) -> None:
+        self._done.append(delivery)
+        self._something_done.set()
 
     async def _attempt(self, job: Job, held: _Held) -> bool:
         """Whether the delivery is to be acknowledged."""
