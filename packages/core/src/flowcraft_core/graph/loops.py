@@ -82,6 +82,9 @@ def _find_loop(
         )
         return None
     start = starts[0]
+    if start == controller:
+        problems.append(f"loop {controller!r} begins with itself: lead its edge 'continue' to the first node of its body")
+        return None
     forward = _reach(start, after, stop=controller)
     ends = sorted({source for source in before.get(controller, ()) if source in forward})
     if len(ends) != 1:
@@ -121,10 +124,7 @@ def _check_borders(loops: Sequence[Loop], edges: Sequence[Edge], problems: list[
             crossing = [other for other in around[node_id] if other != loop.id and other not in outside]
             for other in crossing:
                 if not by_id[other].body < loop.body or other not in loop.body:
-                    problems.append(
-                        f"loops {loop.id!r} and {other!r} share node {node_id!r} but neither lies wholly inside the "
-                        "other: nest them, or give each its own nodes"
-                    )
+                    problems.append(_not_nested(loop.id, other, node_id))
         if problems:
             return
     for edge in edges:
@@ -141,3 +141,18 @@ def _check_borders(loops: Sequence[Loop], edges: Sequence[Edge], problems: list[
                     f"edge {edge.source!r} -> {edge.target!r} enters the body of loop {loop_id!r} in the middle: "
                     f"lead it to the start node {loop.start!r} or to {loop_id!r}"
                 )
+    if not problems:
+        # A loop inside another has fewer nodes: so no two lie inside each other, by way of their controllers.
+        problems += [
+            _not_nested(loop.id, other, loop.id)
+            for loop in loops
+            for other in around.get(loop.id, ())
+            if not loop.body < by_id[other].body
+        ]
+
+
+def _not_nested(one: str, other: str, shared: str) -> str:
+    return (
+        f"loops {one!r} and {other!r} share node {shared!r} but neither lies wholly inside the other: nest them, or give "
+        "each its own nodes"
+    )
