@@ -92,6 +92,15 @@ def check_contents(wheel: Path, module: str) -> None:
         raise CheckError(f"the wheel holds files that are not the package's: {', '.join(strays)}")
 
 
+def with_extras(wheel: Path) -> str:
+    """The requirement of a wheel with all of its extras."""
+    metadata = "-".join(wheel.name.split("-")[:2]) + ".dist-info/METADATA"
+    lines = zipfile.ZipFile(wheel).read(metadata).decode().splitlines()
+    extras = [line.removeprefix("Provides-Extra: ") for line in lines if line.startswith("Provides-Extra: ")]
+    name = wheel.name.split("-")[0].replace("_", "-")
+    return f"{name}[{','.join(extras)}] @ {wheel.as_uri()}"
+
+
 def check_alone(wheel: Path, module: str, wheels: list[Path], folder: Path) -> int:
     """Install the wheel into a fresh environment, import all of it, and return the number of its modules."""
     uv = find_uv()
@@ -104,7 +113,8 @@ def check_alone(wheel: Path, module: str, wheels: list[Path], folder: Path) -> i
     create = [uv, "venv", "--quiet", "--no-project", "--python", sys.executable, str(environment)]
     run("creating an environment", create, folder)
     python = environment / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    install = [uv, "pip", "install", "--quiet", "--python", str(python), "-c", str(constraints), str(wheel)]
+    # With its extras: what needs one is a module all the same.
+    install = [uv, "pip", "install", "--quiet", "--python", str(python), "-c", str(constraints), with_extras(wheel)]
     run("installing it", install, folder)
     # -I: neither the current folder nor PYTHONPATH may lend a module.
     return int(run("importing it", [str(python), "-I", "-c", IMPORT_ALL, module], folder))

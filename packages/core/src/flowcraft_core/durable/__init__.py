@@ -1,1 +1,20 @@
 """The three programs over the ports: client, worker and reconciler."""
+
+from .client import Client, Started, StoredResult
+from .engine import Settings
+from .reconciler import Reconciled, Reconciler
+from .runs import UnknownRunError
+from .sync_client import SyncClient
+from .worker import Worker
+
+__all__ = [
+    "Client",
+    "Reconciled",
+    "Reconciler",
+    "Settings",
+    "Started",
+    "StoredResult",
+    "SyncClient",
+    "UnknownRunError",
+    "Worker",
+]

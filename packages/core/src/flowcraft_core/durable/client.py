@@ -15,8 +15,10 @@ from ..errors import ConfigurationError, ResumeError
 from ..graph.decisions import take_edges
 from ..graph.facts import NodeError, Outcome
 from ..graph.fold import context_of, instances, outputs_of
+from ..graph.forks import dropped, failed, kept_claims
 from ..graph.scopes import Kind
-from ..graph.state import Phase
+from ..graph.state import Instance, Phase
+from ..graph.state import RunState as GraphState
 from ..jobs import Job, encode_job
 from ..library import FlowLike, Library
 from ..payloads import CompressingCodec, PayloadCodec
@@ -277,6 +279,75 @@ class Client:
         """
         await self.status(run_id)
         return await self._backend.status.finish(run_id, "cancelled", at=self._clock.now(), reason=reason)
+
+    async def fork(self, run_id: str, *keys: str, new_run_id: str | None = None) -> Started:
+        """Start a new run that keeps what a run has done, but for some instances and all that follows from them.
+
+        The old run stays as it is. On the same blueprints, with the same initial context.
+
+        Args:
+            run_id: The run.
+            keys: The instances to begin again from, by key.
+            new_run_id: The new run's id; a new one by default.
+
+        Raises:
+            UnknownRunError: There is no such run.
+            ConfigurationError: The run has no such instance, or there is a run with the new id.
+        """
+        await self.status(run_id)
+        record = await self._record(run_id)
+        state = await whole_state(record, self._records)
+        by_key = {instance.key: instance for scope in state.root.walk() for instance in scope.instances()}
+        unknown = [key for key in keys if key not in by_key]
+        if unknown or not keys:
+            raise ConfigurationError(f"run {run_id!r} has no instance {', '.join(unknown) or 'to fork from was named'}")
+        return await self._fork(record, state, [by_key[key] for key in keys], new_run_id)
+
+    async def redrive(self, run_id: str, *, new_run_id: str | None = None) -> Started:
+        """Start a new run that keeps what a failed run has done, and tries again what failed it.
+
+        Raises:
+            UnknownRunError: There is no such run.
+            ConfigurationError: It has not failed, or there is a run with the new id.
+        """
+        status = await self.status(run_id)
+        record = await self._record(run_id)
+        state = await whole_state(record, self._records)
+        again = failed(state) or list(state.ready)
+        if status.state != "failed" or not again:
+            raise ConfigurationError(f"run {run_id!r} is {status.state}; only a failed run can be redriven")
+        return await self._fork(record, state, again, new_run_id)
+
+    async def _fork(
+        self, record: RunRecord, state: GraphState, again: list[Instance], new_run_id: str | None
+    ) -> Started:
+        run_id, now = new_run_id or str(uuid.uuid4()), self._clock.now()
+        limit = None if record.deadline is None else now + record.deadline - record.started
+        fork = attrs.evolve(record, run_id=run_id, started=now, deadline=limit, redrive_of=record.run_id)
+        if not await self._runs.create(fork, uuid.uuid4().hex):
+            raise ConfigurationError(f"there is a run {run_id!r} already: fork under another id")
+        without = dropped(again)
+        job = Job(id=uuid.uuid4().hex, run_id=run_id, first_seen=now)
+        for instance in instances(state):
+            if (id(instance.scope), instance.vertex.index) in without:
+                continue
+            await self._records.put_outcome(run_id, instance.key, instance.outcome, job.id)
+            if instance.outcome.sets:
+                position = instance.scope.position(instance.vertex)
+                await self._records.apply(run_id, instance.scope.namespace.prefix, position, instance.outcome.sets)
+        for key, place in kept_claims(state, without):
+            await self._records.put_claim(run_id, key, place, job.id)
+        status = RunStatus(
+            run_id=run_id,
+            state="running",
+            blueprint_id=record.blueprint_id,
+            created=now,
+            updated=now,
+            next_check=now + CHECK_AFTER,
+        )
+        await self._backend.status.create(status)
+        await self._backend.queue.send([Message(encode_job(job), run_id)])
+        return Started(run_id, created=True)
 
     async def purge(self, run_id: str) -> None:
         """Remove all that is stored of a run that has ended.

@@ -103,7 +103,8 @@ class Engine:
         else:
             root = self.view.state.root
             frontier = [Instance(root, root.scope.vertices[index]) for index in root.scope.starts]
-        if self.job.key or count > 1 or self.job.hops:
+        # A run that has just begun has no outcomes yet to be walked through, but for those that a fork has kept.
+        if self.job.key or count > 1 or self.job.hops or self.view.record.redrive_of:
             frontier = await self._walk(frontier)
         first, lost = True, False
         while frontier and self.view.state.phase is Phase.RUNNING:

@@ -100,9 +100,12 @@ class Reconciler:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Look again and again until ``stop`` is set."""
+        me = uuid.uuid4().hex
         while not stop.is_set():
             try:
-                await self.run_once()
+                # One of all who could is enough. A lease that is lost costs a second look, which does no harm.
+                if await self._backend.coordination.set_if_absent("reconciler", me, ttl=self._interval / 4):
+                    await self.run_once()
             except TransientError:
                 _logger.warning("a round was cut short", exc_info=True)
             pause = asyncio.ensure_future(self._clock.sleep(self._interval / 4))

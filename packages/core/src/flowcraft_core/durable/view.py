@@ -146,9 +146,9 @@ async def whole_state(record: RunRecord, records: Records) -> RunState:
     read: set[int] = set()
     frontier: list[Instance] = []
     while True:
-        fresh = [scope for scope in _all_scopes(state.root) if id(scope) not in read]
+        fresh = [scope for scope in state.root.walk() if id(scope) not in read]
         read.update(id(scope) for scope in fresh)
-        instances = [Instance(scope, vertex) for scope in fresh for vertex in scope.scope.vertices]
+        instances = [instance for scope in fresh for instance in scope.instances()]
         joins = [instance.key for instance in instances if instance.vertex.joins_any]
         outcomes, standing = await asyncio.gather(
             records.outcomes(record.run_id, [instance.key for instance in instances]),
@@ -172,15 +172,6 @@ async def whole_state(record: RunRecord, records: Records) -> RunState:
                 frontier.append(instance)
             else:
                 state.add(*instance, outcome)
-        if all(id(scope) in read for scope in _all_scopes(state.root)) or state.phase is Phase.FAILED:
+        if all(id(scope) in read for scope in state.root.walk()) or state.phase is Phase.FAILED:
             state.ready.extend(i for i in frontier if not i.scope.is_moot(i.vertex))
             return state
-
-
-def _all_scopes(root: ScopeState) -> Iterable[ScopeState]:
-    waiting = [root]
-    while waiting:
-        scope = waiting.pop()
-        yield scope
-        for inside in scope.inside.values():
-            waiting.extend(inside.values())

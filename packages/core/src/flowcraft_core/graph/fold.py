@@ -49,7 +49,7 @@ class _Counted:
     def __init__(self, state: RunState) -> None:
         self._kept: set[tuple[int, int]] = set()
         self._moot = False
-        for scope in _scopes(state.root):
+        for scope in state.root.walk():
             self._moot = self._moot or bool(scope.moot)
             # The last joins first: one that is moot has lost, and what led to it too, unless it led on to a winner.
             vertices = scope.scope.vertices
@@ -87,24 +87,15 @@ class _Counted:
                         waiting.append(link.source)
 
 
-def _scopes(root: ScopeState) -> Iterator[ScopeState]:
-    waiting = [root]
-    while waiting:
-        scope = waiting.pop()
-        yield scope
-        for inside in scope.inside.values():
-            waiting.extend(inside.values())
-
-
 def instances(state: RunState) -> Iterator[Instance]:
     """Every instance that has an outcome, scope by scope."""
-    for scope in _scopes(state.root):
+    for scope in state.root.walk():
         for index in scope.outcomes:
             yield Instance(scope, scope.scope.vertices[index])
 
 
 def claims(state: RunState) -> Iterator[tuple[str, int]]:
     """Every claimed join's key, with the place of the winning edge among its incoming ones."""
-    for scope in _scopes(state.root):
+    for scope in state.root.walk():
         for index, place in scope.claims.items():
             yield scope.key(scope.scope.vertices[index]), place

@@ -83,7 +83,9 @@ def _find_loop(
         return None
     start = starts[0]
     if start == controller:
-        problems.append(f"loop {controller!r} begins with itself: lead its edge 'continue' to the first node of its body")
+        problems.append(
+            f"loop {controller!r} begins with itself: lead its edge 'continue' to the first node of its body"
+        )
         return None
     forward = _reach(start, after, stop=controller)
     ends = sorted({source for source in before.get(controller, ()) if source in forward})

@@ -27,7 +27,7 @@ from __future__ import annotations
 
 import enum
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from .facts import NodeError, Outcome
@@ -193,6 +193,19 @@ class ScopeState:
         if vertex.kind is Kind.VERDICT:
             return self.prefix[:-1]  # the pass itself: `retry_loop[2]`
         return self.prefix + vertex.key
+
+    def walk(self) -> Iterator[ScopeState]:
+        """This instance of a scope and all that are known inside it."""
+        waiting = [self]
+        while waiting:
+            scope = waiting.pop()
+            yield scope
+            for inside in scope.inside.values():
+                waiting.extend(inside.values())
+
+    def instances(self) -> Iterator[Instance]:
+        """The instances of the scope's vertices, whether or not they have outcomes."""
+        return (Instance(self, vertex) for vertex in self.scope.vertices)
 
     def is_moot(self, vertex: Vertex) -> bool:
         """Whether the vertex's instance need not run any more."""

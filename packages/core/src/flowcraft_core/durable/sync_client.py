@@ -1,0 +1,141 @@
+"""``SyncClient``: the client for code that is not async."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Callable, Coroutine, Mapping
+from types import TracebackType
+from typing import Any, TypeVar
+
+from ..errors import BackendError
+from ..library import FlowLike
+from ..ports import Backend, RunState, RunStatus
+from .client import Client, Started, StoredResult
+
+T = TypeVar("T")
+
+
+class SyncClient:
+    """A ``Client`` on an event loop of its own, in a background thread. Also a context manager, which closes it."""
+
+    def __init__(self, backend: Callable[[], Backend], **options: Any) -> None:
+        """Open a backend, and a client on it.
+
+        Args:
+            backend: Makes the backend, not yet open; called in the background loop, since that is where it is used.
+            options: As for ``Client``.
+        """
+        self._process = os.getpid()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="flowcraft-sync-client", daemon=True)
+        self._thread.start()
+        try:
+            self._backend, self._client = self._call(self._open(backend, options))
+        except BaseException:
+            self._end()
+            raise
+
+    @staticmethod
+    async def _open(backend: Callable[[], Backend], options: Mapping[str, Any]) -> tuple[Backend, Client]:
+        made = backend()
+        await made.open()
+        return made, Client(made, **options)
+
+    def start(
+        self,
+        flow: FlowLike,
+        context: Mapping[str, Any] | None = None,
+        *,
+        run_id: str | None = None,
+        delay: float = 0.0,
+        tags: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+    ) -> Started:
+        """See ``Client.start``."""
+        return self._call(self._client.start(flow, context, run_id=run_id, delay=delay, tags=tags, timeout=timeout))
+
+    def status(self, run_id: str) -> RunStatus:
+        """See ``Client.status``."""
+        return self._call(self._client.status(run_id))
+
+    def result(self, run_id: str) -> StoredResult:
+        """See ``Client.result``."""
+        return self._call(self._client.result(run_id))
+
+    def wait(self, run_id: str, *, timeout: float | None = None) -> StoredResult:
+        """See ``Client.wait``."""
+        return self._call(self._client.wait(run_id, timeout=timeout))
+
+    def runs(
+        self, state: RunState, *, tags: Mapping[str, str] | None = None, blueprint_id: str | None = None
+    ) -> list[RunStatus]:
+        """Every run in a state, see ``Client.runs``."""
+
+        async def collect() -> list[RunStatus]:
+            return [status async for status in self._client.runs(state, tags=tags, blueprint_id=blueprint_id)]
+
+        return self._call(collect())
+
+    def resume(self, run_id: str, key: str, *, output: Any = None, action: str | None = None) -> None:
+        """See ``Client.resume``."""
+        self._call(self._client.resume(run_id, key, output=output, action=action))
+
+    def cancel(self, run_id: str, *, reason: str | None = None) -> bool:
+        """See ``Client.cancel``."""
+        return self._call(self._client.cancel(run_id, reason=reason))
+
+    def fork(self, run_id: str, *keys: str, new_run_id: str | None = None) -> Started:
+        """See ``Client.fork``."""
+        return self._call(self._client.fork(run_id, *keys, new_run_id=new_run_id))
+
+    def redrive(self, run_id: str, *, new_run_id: str | None = None) -> Started:
+        """See ``Client.redrive``."""
+        return self._call(self._client.redrive(run_id, new_run_id=new_run_id))
+
+    def purge(self, run_id: str) -> None:
+        """See ``Client.purge``."""
+        self._call(self._client.purge(run_id))
+
+    def purge_older(self, age: float) -> int:
+        """See ``Client.purge_older``."""
+        return self._call(self._client.purge_older(age))
+
+    def dead_letters(self) -> list[RunStatus]:
+        """See ``Client.dead_letters``."""
+        return self._call(self._client.dead_letters())
+
+    def send_back(self, dead_letter_id: str) -> None:
+        """See ``Client.send_back``."""
+        self._call(self._client.send_back(dead_letter_id))
+
+    def close(self) -> None:
+        """Close the backend, and end the background loop."""
+        if self._thread.is_alive():
+            self._call(self._backend.close())
+            self._end()
+
+    def __enter__(self) -> SyncClient:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _end(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def _call(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        problem = None
+        if os.getpid() != self._process:
+            problem = "was made in another process and did not survive the fork: make one in each process"
+        elif not self._thread.is_alive():
+            problem = "is closed: make a new one"
+        if problem is not None:
+            coroutine.close()
+            raise BackendError(f"this SyncClient {problem}")
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()

@@ -1,0 +1,58 @@
+"""Forks: which of a run's facts a new run may keep, if it is to begin again from some instances."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from .scopes import Kind
+from .state import Instance, RunState
+
+
+def dropped(instances: Iterable[Instance]) -> set[tuple[int, int]]:
+    """The instances, and all that follows from them, as pairs of ``id(scope)`` and vertex index.
+
+    What follows are the ways on, the insides of constructs that follow, the constructs around and what follows from
+    them, and the later passes of a loop.
+    """
+    found: set[tuple[int, int]] = set()
+    waiting = list(instances)
+    while waiting:
+        scope, vertex = waiting.pop()
+        if (id(scope), vertex.index) in found:
+            continue
+        found.add((id(scope), vertex.index))
+        vertices = scope.scope.vertices
+        waiting.extend(Instance(scope, vertices[link.target]) for link in vertex.out)
+        if vertex.kind is Kind.ENTRY and vertex.construct is not None:
+            waiting.append(Instance(scope, vertices[vertex.construct.exit]))
+            for inside in scope.inside.get(vertex.construct.entry, {}).values():
+                waiting.extend(inside.instances())
+        elif not vertex.out and scope.parent is not None and scope.construct is not None:
+            waiting.append(Instance(scope.parent, scope.parent.scope.vertices[scope.construct.exit]))
+            if scope.construct.kind == "loop":
+                for index, later in scope.parent.inside[scope.construct.entry].items():
+                    if index > (scope.index or 0):
+                        waiting.extend(later.instances())
+    return found
+
+
+def failed(state: RunState) -> list[Instance]:
+    """The instances whose own failure failed the run."""
+    keys = {error.key for error in state.errors}
+    return [
+        instance
+        for scope in state.root.walk()
+        for instance in scope.instances()
+        if instance.vertex.index in scope.outcomes
+        and instance.outcome.error is not None
+        and instance.outcome.error.key in keys
+    ]
+
+
+def kept_claims(state: RunState, without: set[tuple[int, int]]) -> Iterator[tuple[str, int]]:
+    """The claims of joins whose winning edge's source is kept: key, and place of the edge."""
+    for scope in state.root.walk():
+        for index, place in scope.claims.items():
+            join = scope.scope.vertices[index]
+            if (id(scope), join.incoming[place].source) not in without:
+                yield scope.key(join), place

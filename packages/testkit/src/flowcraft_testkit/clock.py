@@ -1,0 +1,77 @@
+"""A clock whose time passes as soon as nothing else is left to do, so that a month takes no time and is exact.
+
+What "nothing else is left to do" means is the point of this module. A look at the event loop's queue is itself a
+callback in that queue: once it finds nothing behind it, it lets the loop go round once more, in which the loop asks
+for input, for other threads' calls and for its own timers; if there is still nothing, the loop would have blocked, and
+time moves on to the earliest sleeper. One sleeper is woken at a time, and goes as far as it can before the next.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+from collections.abc import Sized
+
+
+class VirtualClock:
+    """A ``flowcraft_core.Clock`` on which time passes only while everybody sleeps on it.
+
+    Use it in one event loop at a time, one of asyncio's own. What runs outside the loop is not seen: while a plain
+    ``def`` step works in its thread, or a coroutine waits for ``asyncio.sleep``, the loop has nothing to do and time
+    moves on to whoever sleeps on this clock.
+    """
+
+    def __init__(self, start: float = 1_000_000_000.0) -> None:
+        """Stop time.
+
+        Args:
+            start: The time that it is, seconds since the epoch.
+        """
+        self._now = start
+        self._order = itertools.count()
+        self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
+        self._loop: asyncio.AbstractEventLoop | None = None  # where a look is under way
+
+    def now(self) -> float:
+        """Seconds since the epoch, UTC."""
+        return self._now
+
+    async def sleep(self, seconds: float) -> None:
+        """Return once so many seconds have passed on this clock; those who sleep to one instant wake in turn.
+
+        Raises:
+            RuntimeError: Others sleep on this clock in another event loop, or the loop is none of asyncio's own.
+        """
+        if seconds <= 0:
+            await asyncio.sleep(0)
+            return
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop:
+            self._move_to(loop)
+        woken: asyncio.Future[None] = loop.create_future()
+        heapq.heappush(self._sleepers, (self._now + seconds, next(self._order), woken))
+        await woken
+
+    def _move_to(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._loop is not None and not self._loop.is_closed():
+            raise RuntimeError("others sleep on this clock in another event loop: give each loop a clock of its own")
+        queue: Sized | None = getattr(loop, "_ready", None)
+        if queue is None:
+            raise RuntimeError(f"a VirtualClock needs one of asyncio's own event loops, not {type(loop).__name__}")
+        self._sleepers.clear()  # those of a loop that is gone
+        self._loop = loop
+        loop.call_soon(self._look, loop, queue, False)
+
+    def _look(self, loop: asyncio.AbstractEventLoop, queue: Sized, was_idle: bool) -> None:
+        while self._sleepers and self._sleepers[0][2].done():
+            heapq.heappop(self._sleepers)  # cancelled: nobody waits for that time any more
+        if not self._sleepers:
+            self._loop = None
+            return
+        is_idle = not queue
+        if is_idle and was_idle:
+            self._now, _, woken = heapq.heappop(self._sleepers)
+            woken.set_result(None)
+            is_idle = False
+        loop.call_soon(self._look, loop, queue, is_idle)

@@ -1,0 +1,32 @@
+"""The contracts of the four ports as pytest classes: subclass one, give it one fixture, and it holds you to them.
+
+They need pytest, which ``flowcraft-testkit[pytest]`` brings; the rest of the testkit does not.
+"""
+
+try:
+    import pytest
+    import pytest_asyncio  # noqa: F401 - runs the clauses, which are coroutines
+except ImportError as error:
+    raise ImportError(
+        "flowcraft_testkit.contracts needs pytest and pytest-asyncio: install flowcraft-testkit[pytest]"
+    ) from error
+
+# So that a clause that fails shows its values, as a test of one's own does. Must come before the modules are imported.
+_CLAUSES = ("contract", "context", "coordination", "facts", "finding", "queue", "sending", "status")
+pytest.register_assert_rewrite(*(f"{__name__}.{module}" for module in _CLAUSES))
+
+from .context import ContextStoreContract  # noqa: E402
+from .contract import Contract, Opener, opened  # noqa: E402
+from .coordination import CoordinationStoreContract  # noqa: E402
+from .queue import JobQueueContract  # noqa: E402
+from .status import StatusStoreContract  # noqa: E402
+
+__all__ = [
+    "ContextStoreContract",
+    "Contract",
+    "CoordinationStoreContract",
+    "JobQueueContract",
+    "Opener",
+    "StatusStoreContract",
+    "opened",
+]

@@ -1,0 +1,219 @@
+"""The contract of a coordination store."""
+
+from __future__ import annotations
+
+from flowcraft_core.ports import Backend, CoordinationStore
+
+from .contract import Contract
+from .hostile import LONG_KEYS, LONG_RUN_IDS, TEXTS
+
+#: A time to live that does not end within a clause.
+LONG = 600.0
+
+
+class CoordinationStoreContract(Contract[CoordinationStore]):
+    """What a ``CoordinationStore`` promises, as long as it loses nothing."""
+
+    def port(self, backend: Backend) -> CoordinationStore:
+        """The coordination store."""
+        return backend.coordination
+
+    # --- counters ---
+
+    async def test_a_counter_counts_every_call_of_every_client(self) -> None:
+        """Revivals and poisoned deliveries are counted by whoever comes upon them."""
+        async with self.connect() as one, self.connect() as other:
+            key = self.fresh("counter")
+            assert await one.get(key) is None
+            assert await one.increment(key, ttl=LONG) == 1
+            assert await other.increment(key, ttl=LONG) == 2
+            assert await one.increment(key, ttl=LONG) == 3
+            assert await other.get(key) == "3"
+            assert await other.increment(self.fresh("counter"), ttl=LONG) == 1
+
+    async def test_racing_increments_are_all_counted(self) -> None:
+        """Each caller gets a number of its own: none is lost between reading and writing."""
+        async with self.connect_many(3) as stores:
+            key = self.fresh("counter")
+            sums = await self.race(stores[place % 3].increment(key, ttl=LONG) for place in range(15))
+            assert sorted(sums) == list(range(1, 16))
+
+    async def test_a_counter_lives_as_long_as_its_first_call_said(self) -> None:
+        """A bound on tries per hour must not be put off by each try."""
+        async with self.connect() as store:
+            key = self.fresh("counter")
+            await store.increment(key, ttl=self.short * 2)
+            await self.pass_time(self.short)
+            assert await store.increment(key, ttl=LONG) == 2
+            await self.pass_time(self.short)
+            await self.until_gone(store, key)
+            assert await store.increment(key, ttl=LONG) == 1
+
+    # --- leases ---
+
+    async def test_a_lease_is_taken_by_one(self) -> None:
+        """Whoever comes second learns it, and the holder's value stands."""
+        async with self.connect() as holder, self.connect() as other:
+            key = self.fresh("lease")
+            assert await other.get(key) is None
+            assert await holder.set_if_absent(key, "me 😀", ttl=LONG) is True
+            assert await other.set_if_absent(key, "you", ttl=LONG) is False
+            assert await holder.set_if_absent(key, "me 😀", ttl=LONG) is False
+            assert await other.get(key) == "me 😀"
+
+    async def test_of_racing_takers_one_has_the_lease(self) -> None:
+        """Two workers that both believe to hold it would both run an exclusive step."""
+        async with self.connect_many(3) as stores:
+            key = self.fresh("lease")
+            answers = await self.race(
+                stores[place % 3].set_if_absent(key, f"holder {place}", ttl=LONG) for place in range(12)
+            )
+            assert sorted(answers) == [False] * 11 + [True]
+            assert await stores[0].get(key) == f"holder {answers.index(True)}"
+
+    async def test_a_lease_is_free_when_its_time_has_run_out(self) -> None:
+        """Its holder died; whether the store has removed it yet makes no difference."""
+        async with self.connect() as holder, self.connect() as other:
+            key = self.fresh("lease")
+            await holder.set_if_absent(key, "me", ttl=self.short)
+            assert await other.set_if_absent(key, "you", ttl=LONG) is False
+            await self.pass_time(self.short)
+            await self.until_gone(other, key)
+            assert await holder.extend_ttl(key, "me", ttl=LONG) is False
+            assert await other.set_if_absent(key, "you", ttl=LONG) is True
+            assert await holder.get(key) == "you"
+
+    async def test_of_racing_takers_of_an_expired_lease_one_has_it(self) -> None:
+        """A dead holder's lease is what many wait for: removing it and taking it are one step."""
+        async with self.connect_many(3) as stores:
+            key = self.fresh("lease")
+            await stores[0].set_if_absent(key, "dead", ttl=self.short)
+            await self.pass_time(self.short)
+            await self.until_gone(stores[0], key)
+            answers = await self.race(
+                stores[place % 3].set_if_absent(key, f"holder {place}", ttl=LONG) for place in range(12)
+            )
+            assert sorted(answers) == [False] * 11 + [True]
+            assert await stores[0].get(key) == f"holder {answers.index(True)}"
+
+    async def test_a_renewed_lease_lives_longer(self) -> None:
+        """A holder that works on keeps it."""
+        async with self.connect() as holder, self.connect() as other:
+            key = self.fresh("lease")
+            await holder.set_if_absent(key, "me", ttl=self.short)
+            assert await holder.extend_ttl(key, "me", ttl=LONG) is True
+            await self.pass_time(self.short)
+            assert await other.set_if_absent(key, "you", ttl=LONG) is False
+            assert await holder.extend_ttl(key, "me", ttl=self.short) is True
+            await self.pass_time(self.short)
+            await self.until_gone(other, key)
+
+    async def test_only_its_holder_renews_a_lease(self) -> None:
+        """Renewing what another holds, or what is free, would keep it from everybody."""
+        async with self.connect() as store:
+            key = self.fresh("lease")
+            assert await store.extend_ttl(key, "me", ttl=LONG) is False
+            assert await store.get(key) is None
+            await store.set_if_absent(key, "me", ttl=self.short)
+            assert await store.extend_ttl(key, "you", ttl=LONG) is False
+            await self.pass_time(self.short)
+            await self.until_gone(store, key)
+
+    async def test_only_its_holder_gives_a_lease_back(self) -> None:
+        """A holder that was paused past its time must not free the lease that is another's by now."""
+        async with self.connect() as late, self.connect() as holder:
+            key = self.fresh("lease")
+            await late.set_if_absent(key, "late", ttl=self.short)
+            await self.pass_time(self.short)
+            await self.until_gone(holder, key)
+            await holder.set_if_absent(key, "holder", ttl=LONG)
+            await late.delete(key, value="late")
+            assert await late.get(key) == "holder"
+            await holder.delete(key, value="holder")
+            assert await late.set_if_absent(key, "late", ttl=LONG) is True
+
+    # --- sets ---
+
+    async def test_a_member_counts_once(self) -> None:
+        """A join that counts a redelivered arrival twice runs before its time."""
+        async with self.connect() as one, self.connect() as other:
+            key = self.fresh("join")
+            assert await one.members(key) == frozenset()
+            arrivals = ((one, "a"), (other, "a"), (one, "b"), (other, "b"), (one, "a"))
+            assert [await store.add_member(key, member, ttl=LONG) for store, member in arrivals] == [1, 1, 2, 2, 2]
+            assert await other.members(key) == {"a", "b"}
+            assert await one.members(self.fresh("join")) == frozenset()
+
+    async def test_the_last_of_racing_arrivals_sees_the_set_full(self) -> None:
+        """Whoever sees it full starts the join; if nobody did, it would wait for the reconciler."""
+        async with self.connect_many(3) as stores:
+            key, members = self.fresh("join"), [f"{place}".rjust(40, "m") for place in range(50)]
+            sizes = await self.race(
+                stores[place % 3].add_member(key, member, ttl=LONG) for place, member in enumerate(members * 2)
+            )
+            assert max(sizes) == 50
+            assert await stores[0].members(key) == set(members)
+
+    async def test_each_arrival_renews_the_set(self) -> None:
+        """Branches may be hours apart."""
+        async with self.connect() as store:
+            key = self.fresh("join")
+            await store.add_member(key, "a", ttl=self.short)
+            assert await store.add_member(key, "a", ttl=LONG) == 1
+            await self.pass_time(self.short)
+            assert await store.members(key) == {"a"}
+            assert await store.add_member(key, "b", ttl=LONG) == 2
+
+    async def test_an_expired_set_begins_anew(self) -> None:
+        """Half of the old one would be worse than nothing of it."""
+        async with self.connect() as store:
+            key = self.fresh("join")
+            for member in "ab":
+                await store.add_member(key, member, ttl=self.short)
+            await self.pass_time(self.short)
+
+            async def is_gone() -> bool:
+                return await store.members(key) == frozenset()
+
+            await self.until(is_gone)
+            assert await store.add_member(key, "c", ttl=LONG) == 1
+            assert await store.members(key) == {"c"}
+
+    # --- all keys ---
+
+    async def test_deleting_removes_a_key_of_any_kind(self) -> None:
+        """What is not needed any more goes, and what is not there is no error."""
+        async with self.connect() as store:
+            counter, lease, join, other = (self.fresh(name) for name in ("counter", "lease", "join", "lease"))
+            await store.increment(counter, ttl=LONG)
+            await store.set_if_absent(lease, "me", ttl=LONG)
+            await store.add_member(join, "a", ttl=LONG)
+            await store.set_if_absent(other, "me", ttl=LONG)
+            for key in (counter, lease, join, self.fresh("none")):
+                await store.delete(key)
+            await store.delete(self.fresh("none"), value="me")
+            assert await store.get(counter) is None
+            assert await store.get(lease) is None
+            assert await store.members(join) == frozenset()
+            assert await store.get(other) == "me"
+            assert await store.increment(counter, ttl=LONG) == 1
+            assert await store.add_member(join, "b", ttl=LONG) == 1
+
+    async def test_every_key_is_a_key_of_its_own(self) -> None:
+        """Keys are made of ids of runs and nodes, which users choose."""
+        async with self.connect() as store:
+            keys = [*TEXTS, *LONG_KEYS, *(run_id + key for run_id in LONG_RUN_IDS for key in LONG_KEYS)]
+            for key in keys:  # another run of this clause on the same store may have left some
+                await store.delete(key)
+            for place, key in enumerate(keys):
+                assert await store.set_if_absent(key, f"value {place}", ttl=LONG) is True
+            for place, key in enumerate(keys):
+                assert await store.get(key) == f"value {place}"
+
+    async def until_gone(self, store: CoordinationStore, key: str) -> None:
+        """Wait until a key is expired by the store's clock as well."""
+
+        async def is_gone() -> bool:
+            return await store.get(key) is None
+
+        await self.until(is_gone)

@@ -1,0 +1,169 @@
+"""The clauses of a status store on finding statuses."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any, get_args
+
+import pytest
+from flowcraft_core.ports import Backend, RunState, RunStatus, StatusStore
+
+from .contract import Contract
+
+#: A time with microseconds, as a database may round it.
+NOW = 1_700_000_000.123457
+
+
+class FindingClauses(Contract[StatusStore]):
+    """What a ``StatusStore`` promises of ``find``. An index may lag behind, so the clauses ask until it is right."""
+
+    def port(self, backend: Backend) -> StatusStore:
+        """The status store."""
+        return backend.status
+
+    def status(self, **fields: Any) -> RunStatus:
+        """The status of a run of its own that began just now, but for these fields."""
+        plain: dict[str, Any] = {"run_id": self.fresh("run"), "state": "running", "blueprint_id": "flow"}
+        return RunStatus(**{**plain, "created": NOW, "updated": NOW, **fields})
+
+    async def create_all(self, store: StatusStore, statuses: Collection[RunStatus]) -> None:
+        """Create statuses."""
+        for status in statuses:
+            assert await store.create(status) is True
+
+    async def scan(
+        self, store: StatusStore, state: RunState, *, due_before: float | None = None, limit: int = 100
+    ) -> dict[str, RunStatus]:
+        """All pages, by run id."""
+        found: dict[str, RunStatus] = {}
+        cursors: list[str | None] = [None]
+        while True:
+            page = await store.find(state=state, due_before=due_before, cursor=cursors[-1], limit=limit)
+            assert len(page.items) <= limit
+            found.update((status.run_id, status) for status in page.items)
+            if page.cursor is None:
+                return found
+            assert page.cursor not in cursors, "the pages go round in a circle"
+            cursors.append(page.cursor)
+
+    async def until_found(
+        self, store: StatusStore, wanted: Collection[str], state: RunState, **query: Any
+    ) -> dict[str, RunStatus]:
+        """Scan until all of these runs are found, and return what was."""
+        found: dict[str, RunStatus] = {}
+
+        async def all_found() -> bool:
+            found.clear()
+            found.update(await self.scan(store, state, **query))
+            return found.keys() >= set(wanted)
+
+        await self.until(all_found)
+        return found
+
+    async def until_not_found(self, store: StatusStore, unwanted: str, state: RunState, **query: Any) -> None:
+        """Scan until this run is not found any more."""
+
+        async def is_gone() -> bool:
+            return unwanted not in await self.scan(store, state, **query)
+
+        await self.until(is_gone)
+
+    async def test_statuses_are_found_whole_by_their_state(self) -> None:
+        """Lists show all of a run, and a reconciler asks for the live ones only."""
+        async with self.connect() as creator, self.connect() as reader:
+            statuses = {state: self.status(state=state, tags={"is": state}) for state in get_args(RunState)}
+            await self.create_all(creator, statuses.values())
+            for state, status in statuses.items():
+                found = await self.until_found(reader, [status.run_id], state)
+                assert found[status.run_id] == status
+                assert {each.state for each in found.values()} == {state}
+
+    async def test_due_runs_are_found_and_others_are_not(self) -> None:
+        """Due is what has a time that is not later; a run without a time needs no look."""
+        async with self.connect() as store:
+            due = [self.status(next_check=when) for when in (0.0, NOW - 0.001, NOW)]
+            others = [self.status(next_check=when) for when in (NOW + 0.001, NOW * 10, None)]
+            await self.create_all(store, [*others, *due, self.status(state="awaiting", next_check=NOW)])
+            found = await self.until_found(store, [status.run_id for status in due], "running", due_before=NOW)
+            assert found.keys().isdisjoint(status.run_id for status in others)
+            assert {status.state for status in found.values()} == {"running"}
+            await self.until_found(store, [status.run_id for status in (*due, *others)], "running")
+
+    async def test_a_run_is_found_by_what_it_was_last_written_as(self) -> None:
+        """A reconciler that saw to a run does not find it again, until it is due again; and a final one never."""
+        async with self.connect() as store:
+            status = self.status(next_check=NOW)
+            await store.create(status)
+            await self.until_found(store, [status.run_id], "running", due_before=NOW)
+            await store.touch(status.run_id, at=NOW, next_check=NOW + 60)
+            await self.until_not_found(store, status.run_id, "running", due_before=NOW)
+            await self.until_found(store, [status.run_id], "running", due_before=NOW + 60)
+            await store.touch(status.run_id, at=NOW, next_check=NOW, state="awaiting")
+            await self.until_not_found(store, status.run_id, "running")
+            await self.until_found(store, [status.run_id], "awaiting", due_before=NOW)
+            await store.finish(status.run_id, "failed", at=NOW)
+            await self.until_not_found(store, status.run_id, "awaiting")
+            await self.until_found(store, [status.run_id], "failed")
+            await self.until_not_found(store, status.run_id, "failed", due_before=NOW * 2)
+
+    async def test_all_are_found_whatever_the_size_of_the_pages(self) -> None:
+        """Thousands of runs may stall at once, and one that is on no page is lost."""
+        async with self.connect() as store:
+            statuses = [self.status() for _ in range(25)]
+            await self.create_all(store, statuses)
+            for limit in (1, 4, 25, 1_000):
+                found = await self.until_found(store, [status.run_id for status in statuses], "running", limit=limit)
+                assert [found[status.run_id] for status in statuses] == statuses
+
+    async def test_what_is_due_is_found_among_many_that_are_not(self) -> None:
+        """A page may be empty and not be the last."""
+        async with self.connect() as store:
+            statuses = [self.status(next_check=NOW if place % 15 == 7 else NOW + 60) for place in range(45)]
+            await self.create_all(store, statuses)
+            due = {status.run_id for status in statuses if status.next_check == NOW}
+            for limit in (2, 100):
+                found = await self.until_found(store, due, "running", due_before=NOW, limit=limit)
+                assert found.keys().isdisjoint({status.run_id for status in statuses} - due)
+
+    async def test_what_stays_is_found_while_others_change(self) -> None:
+        """A reconciler ends and puts off runs while it turns the pages: counting places in a list, it would skip."""
+        async with self.connect() as store:
+            statuses = [self.status(next_check=NOW) for _ in range(20)]
+            mine = {status.run_id for status in statuses}
+            await self.create_all(store, statuses)
+            await self.until_found(store, mine, "running", due_before=NOW)
+            await self.pass_time(self.short)  # let an index settle that answers from several places
+            found: set[str] = set()
+            cursor = None
+            while True:
+                page = await store.find(state="running", due_before=NOW, cursor=cursor, limit=3)
+                for status in page.items:
+                    if status.run_id in mine - found:
+                        found.add(status.run_id)
+                        if len(found) % 2:
+                            await store.finish(status.run_id, "completed", at=NOW)
+                        else:
+                            await store.touch(status.run_id, at=NOW, next_check=NOW + 60)
+                cursor = page.cursor
+                if cursor is None:
+                    break
+            assert found == mine
+
+    async def test_a_cursor_that_the_store_did_not_give_is_refused(self) -> None:
+        """Cursors come back from web pages and command lines."""
+        async with self.connect() as store:
+            await store.create(self.status())
+            for cursor in ("", "no cursor", '{"a": 1}', "😀"):
+                with pytest.raises(ValueError, match="cursor"):
+                    await store.find(state="running", cursor=cursor)
+
+    async def test_a_deleted_run_is_not_found(self) -> None:
+        """A purge leaves nothing in any list."""
+        async with self.connect() as store:
+            status, other = self.status(next_check=NOW), self.status(next_check=NOW)
+            await self.create_all(store, [status, other])
+            await self.until_found(store, [status.run_id, other.run_id], "running")
+            await store.delete(status.run_id)
+            await self.until_not_found(store, status.run_id, "running")
+            await self.until_not_found(store, status.run_id, "running", due_before=NOW)
+            await self.until_found(store, [other.run_id], "running")

@@ -1,0 +1,36 @@
+"""Texts that are good names, and that careless adapters confuse, cut, escape twice or refuse."""
+
+from __future__ import annotations
+
+from typing import Final
+
+TEXTS: Final = (
+    # what separates, escapes or quotes somewhere
+    *("a.b", "a/b", "a//b", "a\\b", "a:b", "a::b", "a#b", "a?b", "a|b", "a%2Fb", "a&b=c+d", "a,b;c", "'\"`", "<a>&lt;"),
+    *(".", "..", "/", "-", "--", "_", "*", "$a", "{a}", "[0]", "a[2].b", "__proto__"),
+    # what trimming, folding or normalising makes equal
+    *("a", "A", "a ", " a", "a  b", "a b", "a\tb", "a\nb", "é", "e\u0301", "ß", "ss", "ﬁ", "fi"),
+    # what is taken for something else
+    *("0", "00", "0.0", "1e3", "null", "None", "true", "NaN", "undefined"),
+    # beyond ASCII, and beyond 16 bits
+    *("日本語", "ключ", "مفتاح", "😀", "👩‍👩‍👧", "\uffee", "\U00010000"),
+)
+"""All different, none longer than 16 characters."""
+
+#: Pairs of a run id and a key that become one when they are joined by a separator, or by none.
+PAIRS: Final = tuple(
+    pair
+    for separator in ("", *"/.:#|-_ ")
+    for pair in (
+        ("a", f"b{separator}c"),
+        (f"a{separator}b", "c"),
+        (f"x{separator}{separator}", "y"),
+        ("x", f"{separator}{separator}y"),
+    )
+)
+
+#: Run ids of 300 characters, the longest; they differ at the end, and the last ones have 1,200 bytes.
+LONG_RUN_IDS: Final = tuple(letter * 299 + end for letter in ("r", "😀") for end in ("1", "2"))
+
+#: Keys of 2,000 characters, the longest; they differ at the end, and the last ones have some 8,000 bytes.
+LONG_KEYS: Final = tuple(letter * 1_999 + end for letter in ("k", "😀") for end in ("1", "2"))

@@ -1,0 +1,164 @@
+"""The contract of a job queue: sending and receiving, and here what it is to hold a message."""
+
+from __future__ import annotations
+
+from flowcraft_core.ports import Delivery, Message
+
+from .sending import LONG, SendingClauses, bodies_of, sorted_bodies
+
+
+class JobQueueContract(SendingClauses):
+    """What a ``JobQueue`` promises. Each test needs a queue that is empty at first."""
+
+    async def test_a_received_message_is_hidden_until_its_visibility_ends(self) -> None:
+        """While a worker works on a job, no other one does; when it has died, another one does."""
+        async with self.connect() as one, self.connect() as other:
+            await one.send([Message("job")])
+            await self.take(one, visibility=self.short)
+            assert await self.look(other) == []
+            await self.pass_time(self.short)
+            assert [delivery.body for delivery in await self.take(other)] == ["job"]
+
+    async def test_of_many_receivers_one_gets_a_message(self) -> None:
+        """Receiving and hiding are one step, or two workers would begin on one job at every hop."""
+        async with self.connect_many(4) as queues:
+            bodies = bodies_of(20)
+            await queues[0].send([Message(body) for body in bodies])
+            taken: list[Delivery] = []
+
+            async def has_all() -> bool:
+                rounds = [queue.receive(max_messages=3, wait=0, visibility=LONG) for queue in queues * 2]
+                for found in await self.race(rounds):
+                    taken.extend(found)
+                return len(taken) >= len(bodies)
+
+            await self.until(has_all)
+            assert sorted_bodies(taken) == bodies
+
+    async def test_deliveries_are_counted(self) -> None:
+        """A message that kills every worker is found by its count, which lasts longer than the workers."""
+        counts: list[int] = []
+        async with self.connect() as queue:
+            await queue.send([Message("job")])
+        for _ in range(3):
+            async with self.connect() as queue:
+                (delivery,) = await self.take(queue, visibility=self.short)
+                counts.append(delivery.count)
+            await self.pass_time(self.short)
+        assert counts[0] >= 1
+        assert counts[0] < counts[1] < counts[2]
+
+    async def test_an_extended_delivery_stays_hidden(self) -> None:
+        """A step that runs longer than the visibility runs once, as long as its worker's heart beats."""
+        async with self.connect() as holder, self.connect() as other:
+            await holder.send([Message("job")])
+            held: Delivery | None
+            (held,) = await self.take(holder, visibility=self.short * 2)
+            for _ in range(3):
+                await self.pass_time(self.short)
+                (held,) = await holder.extend([held], self.short * 2)
+                assert held is not None
+                assert held.body == "job"
+                assert await self.look(other) == []
+
+    async def test_an_extension_counts_from_now(self) -> None:
+        """It replaces what was left: a worker that stops soon can shorten it."""
+        async with self.connect() as holder, self.connect() as other:
+            await holder.send([Message("job")])
+            extended = await holder.extend(await self.take(holder, visibility=LONG), self.short)
+            assert extended[0] is not None
+            await self.take(other)
+
+    async def test_an_extended_delivery_is_acknowledged_for_good(self) -> None:
+        """The delivery that ``extend`` gave is the one to use, whatever became of the handle."""
+        async with self.connect() as queue:
+            await queue.send([Message("job")])
+            delivery: Delivery | None
+            (delivery,) = await self.take(queue, visibility=self.short * 2)
+            for _ in range(2):
+                (delivery,) = await queue.extend([delivery], self.short)
+                assert delivery is not None
+            await queue.acknowledge([delivery])
+            await self.pass_time(self.short * 2)
+            assert await self.look(queue) == []
+
+    async def test_any_number_of_deliveries_is_extended_each_answered_in_its_place(self) -> None:
+        """A worker extends all that it holds at once, and must learn which of it is lost."""
+        async with self.connect() as queue:
+            await queue.send([Message(body) for body in bodies_of(queue.limits.max_send * 2 + 1)])
+            held = await self.take(queue, queue.limits.max_send * 2 + 1)
+            lost = {0, queue.limits.max_send + 1}
+            await queue.acknowledge([held[place] for place in lost])
+            extended = await queue.extend(held, LONG)
+            assert [delivery and delivery.body for delivery in extended] == [
+                None if place in lost else delivery.body for place, delivery in enumerate(held)
+            ]
+
+    async def test_what_someone_else_holds_by_now_cannot_be_extended(self) -> None:
+        """So a worker that was paused past its time learns that its job is another's, and stops."""
+        async with self.connect() as late, self.connect() as holder:
+            await late.send([Message("job")])
+            lost = await self.take(late, visibility=self.short)
+            await self.pass_time(self.short)
+            held = await self.take(holder)
+            assert list(await late.extend(lost, LONG)) == [None]
+            assert (await holder.extend(held, LONG))[0] is not None
+
+    async def test_a_delivery_can_be_extended_to_the_longest_visibility_whenever_it_came(self) -> None:
+        """Where the time is counted from the receipt on, the adapter cuts off what is too much."""
+        async with self.connect() as holder, self.connect() as other:
+            longest = holder.limits.max_visibility
+            await holder.send([Message("job")])
+            held = await self.take(holder, visibility=longest)
+            await self.pass_time(self.pause)
+            assert (await holder.extend(held, longest))[0] is not None
+            assert await self.look(other) == []
+
+    # --- letting go ---
+
+    async def test_an_acknowledged_message_does_not_come_back(self) -> None:
+        """What is done is done."""
+        async with self.connect() as queue:
+            await queue.send([Message("job")])
+            await queue.acknowledge(await self.take(queue, visibility=self.short))
+            await self.pass_time(self.short)
+            assert await self.look(queue) == []
+
+    async def test_any_number_of_deliveries_is_acknowledged_by_one_call(self) -> None:
+        """The adapter splits into requests, and all of them count."""
+        async with self.connect() as queue:
+            number = queue.limits.max_send * 2 + 1
+            await queue.send([Message(body) for body in bodies_of(number)])
+            await queue.acknowledge(await self.take(queue, number, visibility=self.short * 2))
+            await self.pass_time(self.short * 2)
+            assert await self.look(queue) == []
+
+    async def test_acknowledging_again_does_no_harm(self) -> None:
+        """A call whose answer was lost is repeated with the same deliveries."""
+        async with self.connect() as queue:
+            await queue.send([Message(body) for body in "ab"])
+            taken = await self.take(queue, 2)
+            await queue.acknowledge(taken[:1])
+            await queue.acknowledge(taken)
+            await queue.acknowledge(taken)
+
+    async def test_a_late_acknowledgement_takes_no_message_from_its_new_holder(self) -> None:
+        """Its holder may die yet, and then the message is all that is left of the job."""
+        async with self.connect() as late, self.connect() as holder:
+            await late.send([Message("job")])
+            lost = await self.take(late, visibility=self.short)
+            await self.pass_time(self.short)
+            await self.take(holder, visibility=self.short)
+            await late.acknowledge(lost)
+            await self.pass_time(self.short)
+            await self.take(holder)
+
+    async def test_released_messages_are_visible_at_once(self) -> None:
+        """A worker that stops hands its jobs on, and nobody waits for their visibility."""
+        async with self.connect() as stopping, self.connect() as other:
+            bodies = bodies_of(stopping.limits.max_send + 1)
+            await stopping.send([Message(body) for body in bodies])
+            begun = self.now()
+            await stopping.release(await self.take(stopping, len(bodies), visibility=LONG))
+            assert sorted_bodies(await self.take(other, len(bodies))) == bodies
+            assert self.now() - begun < LONG

@@ -1,0 +1,123 @@
+"""The backend in memory, and what all of its clients share."""
+
+from __future__ import annotations
+
+from functools import partial
+from random import Random
+from typing import Self
+
+import attrs
+from flowcraft_core.clock import Clock, SystemClock
+from flowcraft_core.ports import (
+    ContextStore,
+    CoordinationStore,
+    Fact,
+    JobQueue,
+    PositionedValue,
+    QueueLimits,
+    RunStatus,
+    StatusStore,
+    StoreLimits,
+)
+
+from .connection import Connection
+from .context import InMemoryContextStore, RecordTable
+from .coordination import HintTable, InMemoryCoordinationStore
+from .queue import InMemoryJobQueue, MessageStore
+from .records import Record
+from .status import InMemoryStatusStore, StatusTable
+from .weaknesses import CLOUD_QUEUE, CLOUD_STORE, Weaknesses
+
+
+class _World:
+    """What is stored, for all clients."""
+
+    def __init__(
+        self, clock: Clock, queue_limits: QueueLimits, store_limits: StoreLimits, weaknesses: Weaknesses, seed: int
+    ) -> None:
+        random = Random(seed)  # noqa: S311 - chance that can be repeated is the point
+        new_fact = partial(Record[Fact], clock, random, weaknesses.staleness)
+        new_value = partial(Record[PositionedValue], clock, random, weaknesses.staleness)
+        new_status = partial(Record[RunStatus], clock, random, weaknesses.index_lag)
+        self.messages = MessageStore(clock, random, weaknesses, queue_limits)
+        self.facts = RecordTable(new_fact)
+        self.values = RecordTable(new_value)
+        self.store_limits = attrs.evolve(store_limits, staleness=weaknesses.staleness)
+        self.statuses = StatusTable(new_status, weaknesses.page_size)
+        self.hints = HintTable(clock)
+
+
+class InMemoryBackend:
+    """A ``Backend`` in memory, by default as weak as the weakest cloud. It uses no threads and no time but the clock's.
+
+    The same seed, clock and calls give the same answers. Another client of what is stored, as another process has one,
+    comes from ``connect``; what is stored lasts as long as one of them. ``async with`` opens and closes a client.
+    """
+
+    queue: JobQueue
+    context: ContextStore
+    status: StatusStore
+    coordination: CoordinationStore
+
+    def __init__(
+        self,
+        *,
+        clock: Clock | None = None,
+        queue_limits: QueueLimits = CLOUD_QUEUE,
+        store_limits: StoreLimits = CLOUD_STORE,
+        weaknesses: Weaknesses | None = None,
+        seed: int = 0,
+    ) -> None:
+        """Store nothing yet.
+
+        Args:
+            clock: Tells delays, visibility and times to live; the machine's by default.
+            queue_limits: What the queue can take.
+            store_limits: What the context store can take; its staleness is that of the weaknesses.
+            weaknesses: What it may do to its users; by default what the weakest cloud does, ``Weaknesses.none()`` for
+                a strong backend.
+            seed: Of every chance that it takes.
+        """
+        weaknesses = weaknesses or Weaknesses()
+        self._join(_World(clock or SystemClock(), queue_limits, store_limits, weaknesses, seed))
+
+    def connect(self) -> Self:
+        """Another client of what is stored, not yet open."""
+        client = type(self).__new__(type(self))
+        client._join(self._world)
+        return client
+
+    async def open(self) -> None:
+        """Bind to the running event loop.
+
+        Raises:
+            BackendError: It is open already.
+        """
+        self._connection.open()
+
+    async def close(self) -> None:
+        """Let go of the event loop. What was sent and stored stays, and the client may be opened again."""
+        self._connection.close()
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self.close()
+
+    def lose_messages(self) -> None:
+        """Lose every message, delayed and held ones too, as a queue may; runs must survive it."""
+        self._world.messages.clear()
+
+    def lose_coordination(self) -> None:
+        """Lose every counter, lease and set, as a coordination store may; runs must survive it."""
+        self._world.hints.clear()
+
+    def _join(self, world: _World) -> None:
+        self._world = world
+        self._connection = connection = Connection()
+        self.queue = InMemoryJobQueue(connection, world.messages)
+        self.context = InMemoryContextStore(connection, world.facts, world.values, world.store_limits)
+        self.status = InMemoryStatusStore(connection, world.statuses)
+        self.coordination = InMemoryCoordinationStore(connection, world.hints)

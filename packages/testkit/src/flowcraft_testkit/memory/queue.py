@@ -1,0 +1,191 @@
+"""The job queue in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Sequence
+from random import Random
+
+import attrs
+from flowcraft_core.clock import Clock
+from flowcraft_core.ports import Delivery, Message, QueueLimits
+
+from .connection import Connection, batches, check
+from .weaknesses import Weaknesses
+
+_SHORTEST_PAUSE = 0.001  # so that rounding cannot leave a sleeper just before the time that it waits for
+
+
+@attrs.define(eq=False)
+class _Stored:
+    body: str
+    visible_at: float
+    received_at: float = 0.0
+    count: int = 0
+    receipt: int = 0  # of the delivery that holds it; receipts begin at 1
+
+
+@attrs.frozen
+class _Handle:
+    message: _Stored
+    receipt: int
+
+
+class MessageStore:
+    """The messages that all clients share. Each method is one effect of a request."""
+
+    def __init__(self, clock: Clock, random: Random, weaknesses: Weaknesses, limits: QueueLimits) -> None:
+        self.clock = clock
+        self.limits = limits
+        self._random = random
+        self._weaknesses = weaknesses
+        self._messages: dict[_Stored, None] = {}  # a set that keeps the order of sending
+        self._receipts = itertools.count(1)
+        self._waiting: list[asyncio.Future[None]] = []
+
+    def add(self, messages: Sequence[Message], delay: float) -> None:
+        """Store messages, some perhaps twice."""
+        visible_at = self.clock.now() + delay
+        for message in messages:
+            copies = 2 if self._chance(self._weaknesses.duplicates) else 1
+            self._messages.update((_Stored(message.body, visible_at), None) for _ in range(copies))
+        self._wake()
+
+    def take(self, max_messages: int, visibility: float, at_least: int) -> list[Delivery]:
+        """Hide visible messages and count their delivery."""
+        now = self.clock.now()
+        visible = [message for message in self._messages if message.visible_at <= now]
+        number = min(max_messages, len(visible))
+        if number > at_least and self._chance(self._weaknesses.short_receives):
+            number = self._random.randint(at_least, number - 1)
+        taken = self._random.sample(visible, number) if self._weaknesses.any_order else visible[:number]
+        return [self._deliver(message, now, visibility) for message in taken]
+
+    def extend(self, deliveries: Sequence[Delivery], visibility: float) -> list[Delivery | None]:
+        """Hide what is still held from now on, but not beyond ``max_visibility`` in all."""
+        return [self._extend(delivery, visibility) for delivery in deliveries]
+
+    def remove(self, deliveries: Sequence[Delivery]) -> None:
+        """Remove what is still held."""
+        for message in self._held(deliveries):
+            del self._messages[message]
+
+    def release(self, deliveries: Sequence[Delivery]) -> None:
+        """Show what is still held."""
+        for message in self._held(deliveries):
+            message.visible_at = self.clock.now()
+            if not self._weaknesses.release_counts:
+                message.count -= 1
+        self._wake()
+
+    def clear(self) -> None:
+        """Remove every message."""
+        self._messages.clear()
+
+    async def change(self, seconds: float) -> None:
+        """Return once a message may be visible, or so many seconds have passed."""
+        now = self.clock.now()
+        pause = min([seconds, *(message.visible_at - now for message in self._messages)])
+        if pause <= 0:
+            return  # one came while the last look was on its way back
+        woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        timer = asyncio.ensure_future(self.clock.sleep(max(pause, _SHORTEST_PAUSE)))
+        self._waiting.append(woken)
+        try:
+            await asyncio.wait({woken, timer}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._waiting.remove(woken)
+            timer.cancel()
+
+    def _deliver(self, message: _Stored, now: float, visibility: float) -> Delivery:
+        message.received_at, message.visible_at = now, now + visibility
+        message.count += 1
+        message.receipt = next(self._receipts)
+        return Delivery(message.body, message.count, _Handle(message, message.receipt))
+
+    def _extend(self, delivery: Delivery, visibility: float) -> Delivery | None:
+        held = self._held([delivery])
+        if not held:
+            return None
+        (message,) = held
+        longest = message.received_at + self.limits.max_visibility
+        message.visible_at = min(self.clock.now() + visibility, longest)
+        if not self._weaknesses.new_handles:
+            return delivery
+        message.receipt = next(self._receipts)
+        return attrs.evolve(delivery, handle=_Handle(message, message.receipt))
+
+    def _held(self, deliveries: Sequence[Delivery]) -> list[_Stored]:
+        """The messages that these deliveries still hold; a handle that is used after its time has no effect."""
+        now = self.clock.now()
+        handles: list[_Handle] = [delivery.handle for delivery in deliveries]
+        return [
+            handle.message
+            for handle in dict.fromkeys(handles)
+            if handle.message in self._messages
+            and handle.receipt == handle.message.receipt
+            and handle.message.visible_at > now
+        ]
+
+    def _chance(self, chance: float) -> bool:
+        return chance > 0 and self._random.random() < chance
+
+    def _wake(self) -> None:
+        for woken in self._waiting:
+            if not woken.done():
+                woken.set_result(None)
+
+
+class InMemoryJobQueue:
+    """A ``JobQueue`` on a ``MessageStore``. What the port's contract does not allow is a ``ValueError``."""
+
+    def __init__(self, connection: Connection, store: MessageStore) -> None:
+        self.limits = store.limits
+        self._connection = connection
+        self._store = store
+
+    async def send(self, messages: Sequence[Message], *, delay: float = 0.0) -> None:
+        """See ``JobQueue.send``; one request per ``max_send`` messages, so a crash may come between them."""
+        check(0 <= delay <= self.limits.max_delay, f"delay is {delay} s; it goes from 0 to {self.limits.max_delay} s")
+        for message in messages:
+            size, longest = len(message.body.encode()), self.limits.max_body_bytes
+            check(size <= longest, f"a body is {size} bytes long; max_body_bytes is {longest}")
+        for batch in batches(messages, self.limits.max_send):
+            await self._connection.request(self._store.add, batch, delay)
+
+    async def receive(self, *, max_messages: int, wait: float, visibility: float) -> Sequence[Delivery]:
+        """See ``JobQueue.receive``; it sleeps on the clock until something changes in the queue."""
+        check(max_messages >= 1, f"max_messages is {max_messages}; it is at least 1")
+        self._check_visibility(visibility)
+        number = min(max_messages, self.limits.max_receive)
+        at_least = 1 if wait > 0 else 0
+        deadline = self._store.clock.now() + wait
+        while True:
+            found = await self._connection.request(self._store.take, number, visibility, at_least)
+            left = deadline - self._store.clock.now()
+            if found or left <= 0:
+                return found
+            await self._store.change(left)
+
+    async def extend(self, deliveries: Sequence[Delivery], visibility: float) -> Sequence[Delivery | None]:
+        """See ``JobQueue.extend``; a delivery is never held for longer than ``max_visibility`` in all."""
+        self._check_visibility(visibility)
+        extended: list[Delivery | None] = []
+        for batch in batches(deliveries, self.limits.max_send):
+            extended += await self._connection.request(self._store.extend, batch, visibility)
+        return extended
+
+    async def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
+        """See ``JobQueue.acknowledge``; a delivery whose time has run out stays."""
+        for batch in batches(deliveries, self.limits.max_send):
+            await self._connection.request(self._store.remove, batch)
+
+    async def release(self, deliveries: Sequence[Delivery]) -> None:
+        """See ``JobQueue.release``."""
+        for batch in batches(deliveries, self.limits.max_send):
+            await self._connection.request(self._store.release, batch)
+
+    def _check_visibility(self, visibility: float) -> None:
+        longest = self.limits.max_visibility
+        check(1 <= visibility <= longest, f"visibility is {visibility} s; it goes from 1 to {longest} s")
