@@ -54,10 +54,10 @@ async def test_every_other_operation_counts_by_its_name(backend: CountingBackend
     await backend.coordination.extend_ttl("lease", "me", ttl=1)
     await backend.coordination.get("lease")
     await backend.coordination.delete("lease")
-    await backend.coordination.add_member("join", "a", ttl=1)
+    await backend.coordination.add_members("join", "a", ttl=1)
     await backend.coordination.members("join")
     operations = {"status": ["create", "get", "touch", "finish", "find", "delete"]}
-    operations["coordination"] = ["increment", "set_if_absent", "extend_ttl", "get", "delete", "add_member", "members"]
+    operations["coordination"] = ["increment", "set_if_absent", "extend_ttl", "get", "delete", "add_members", "members"]
     assert backend.counts() == {f"{port}.{name}": 1 for port, names in operations.items() for name in names}
     assert backend.bytes_written() == {}
 

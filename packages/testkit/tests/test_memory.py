@@ -151,7 +151,7 @@ async def test_hints_can_be_lost() -> None:
         await one.queue.send([Message("now")])
         await one.queue.send([Message("later")], delay=60)
         held = await one.queue.receive(**LOOK)
-        await one.coordination.add_member("join", "a", ttl=60)
+        await one.coordination.add_members("join", "a", ttl=60)
         await one.context.put("run", "key", Fact(b"body", "writer"))
         other.lose_messages()
         other.lose_coordination()
@@ -295,7 +295,7 @@ REFUSED: dict[str, Callable[[InMemoryBackend], Awaitable[object]]] = {
     "is no cursor of this store": lambda b: b.status.find(state="running", cursor="2"),
     "a run id has": lambda b: b.status.create(status("")),
     "more than 0 s": lambda b: b.coordination.increment("key", ttl=0),
-    "at most 40 characters": lambda b: b.coordination.add_member("key", "m" * 41, ttl=1),
+    "at most 40 characters": lambda b: b.coordination.add_members("key", "m" * 41, ttl=1),
 }
 
 
@@ -309,14 +309,14 @@ async def test_what_no_port_promises_is_refused_by_name(problem: str) -> None:
 async def test_a_set_has_no_more_than_fifty_members() -> None:
     async with clients() as (backend,):
         for place in range(50):
-            await backend.coordination.add_member("join", str(place), ttl=60)
+            await backend.coordination.add_members("join", str(place), ttl=60)
         with pytest.raises(ValueError, match="has 50 members"):
-            await backend.coordination.add_member("join", "50", ttl=60)
-        assert await backend.coordination.add_member("join", "49", ttl=60) == 50
+            await backend.coordination.add_members("join", "50", ttl=60)
+        assert await backend.coordination.add_members("join", "49", ttl=60) == 50
 
 
 async def test_a_hint_of_one_kind_is_none_of_another() -> None:
     async with clients() as (backend,):
         await backend.coordination.set_if_absent("key", "me", ttl=60)
         with pytest.raises(BackendError, match="'key' holds a str"):
-            await backend.coordination.add_member("key", "a", ttl=60)
+            await backend.coordination.add_members("key", "a", ttl=60)

@@ -38,7 +38,8 @@ class QueueLimits:
         max_receive: Deliveries per ``receive``.
         max_body_bytes: Longest message, UTF-8.
         max_delay: Longest delay of a message, seconds.
-        max_visibility: Longest time for which a delivery can be held, from its receipt on, seconds.
+        max_visibility: Longest time for which a delivery can be held, from its receipt on, seconds; what is asked
+            beyond it is cut down.
     """
 
     max_send: int
@@ -339,8 +340,9 @@ class StatusStore(Protocol):
     ) -> Page:
         """Statuses in a state, in any order, page by page.
 
-        A page may have fewer items than the limit, or none, and still not be the last. Every status that is in the
-        state from the first page to the last is on one of them; one that changes meanwhile may be missing.
+        A page may have fewer items than the limit, or none, and still not be the last. What is found may lag behind
+        what was written for a while, also for its own writer, as an index does: every status that has long been in the
+        state is on one of the pages, and one that has just changed may be missing, or be shown as it was.
 
         Args:
             state: The state.
@@ -384,8 +386,10 @@ class CoordinationStore(Protocol):
             TransientError: It may or may not be set; ``get`` tells.
         """
 
-    async def add_member(self, key: str, member: str, *, ttl: float) -> int:
+    async def add_members(self, key: str, *members: str, ttl: float) -> int:
         """Add to a set, and return how many members it has; adding twice counts once. Each call renews the time.
+
+        All of them are added in one request, atomically.
 
         A set has at most 50 members, of at most 40 characters each.
 

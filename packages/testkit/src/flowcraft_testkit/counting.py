@@ -231,10 +231,10 @@ class CountingCoordinationStore:
         self._tally.add("coordination.set_if_absent")
         return await self._store.set_if_absent(key, value, ttl=ttl)
 
-    async def add_member(self, key: str, member: str, *, ttl: float) -> int:
-        """See ``CoordinationStore.add_member``."""
-        self._tally.add("coordination.add_member")
-        return await self._store.add_member(key, member, ttl=ttl)
+    async def add_members(self, key: str, *members: str, ttl: float) -> int:
+        """See ``CoordinationStore.add_members``."""
+        self._tally.add("coordination.add_members")
+        return await self._store.add_members(key, *members, ttl=ttl)
 
     async def members(self, key: str) -> frozenset[str]:
         """See ``CoordinationStore.members``."""

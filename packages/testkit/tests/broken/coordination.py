@@ -152,7 +152,7 @@ class ForeignLeaseDeleted(BrokenCoordination):
 class CounterInsteadOfSet(BrokenCoordination):
     """Counts arrivals."""
 
-    async def add_member(self, key: str, member: str, *, ttl: float) -> int:
+    async def add_members(self, key: str, *members: str, ttl: float) -> int:
         return await self._port.increment(key, ttl=ttl)
 
     async def members(self, key: str) -> frozenset[str]:
@@ -163,31 +163,39 @@ class CounterInsteadOfSet(BrokenCoordination):
 class ReadThenAdded(BrokenCoordination):
     """Writes back a set that it read before."""
 
-    async def add_member(self, key: str, member: str, *, ttl: float) -> int:
-        members = {*await self._port.members(key), member}
+    async def add_members(self, key: str, *members: str, ttl: float) -> int:
+        union = {*await self._port.members(key), *members}
         await asyncio.sleep(0)
         self.effects.delete(key, None)
-        return max(self.effects.add_member(key, each, ttl) for each in members)
+        return self.effects.add_members(key, union, ttl)
 
 
 @caught_by(CoordinationStoreContract.test_each_arrival_renews_the_set)
 class SetNotRenewed(BrokenCoordination):
     """Gives a set its time at the first call only."""
 
-    async def add_member(self, key: str, member: str, *, ttl: float) -> int:
+    async def add_members(self, key: str, *members: str, ttl: float) -> int:
         entry = self.effects._get(key)
         left = entry.expires - self.effects._clock.now() if entry else ttl
-        return await self._port.add_member(key, member, ttl=left)
+        return await self._port.add_members(key, *members, ttl=left)
 
 
 @caught_by(CoordinationStoreContract.test_an_expired_set_begins_anew)
 class ExpiredMembersCount(BrokenCoordination):
     """Adds to a set that has expired, because its record is still there."""
 
-    async def add_member(self, key: str, member: str, *, ttl: float) -> int:
+    async def add_members(self, key: str, *members: str, ttl: float) -> int:
         if entry := self.effects._entries.get(key):
             entry.expires = FOR_EVER
-        return await self._port.add_member(key, member, ttl=ttl)
+        return await self._port.add_members(key, *members, ttl=ttl)
+
+
+@caught_by(CoordinationStoreContract.test_several_members_are_added_in_one_call)
+class OnlyTheFirstAdded(BrokenCoordination):
+    """Adds the first of several members."""
+
+    async def add_members(self, key: str, *members: str, ttl: float) -> int:
+        return await self._port.add_members(key, *members[:1], ttl=ttl)
 
 
 @caught_by(CoordinationStoreContract.test_deleting_removes_a_key_of_any_kind)

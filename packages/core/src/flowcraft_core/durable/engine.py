@@ -250,14 +250,15 @@ class Engine:
         return [found for found in ready if not found.scope.is_moot(found.vertex)]
 
     async def _arrive(self, arrival: Arrival) -> None:
-        size = await self.sets.add(self.job.run_id, arrival)
+        size = await self.sets.add(self.job.run_id, [arrival])
         if size.is_full:
             await self.view.resolve(arrival.scope, arrival.vertex)
         elif size.was_empty and arrival.total <= _HEALED:
             # The first to arrive, or the set was wiped or has expired. The facts tell, and fill the set again.
-            await self.view.resolve(arrival.scope, arrival.vertex)
-            for other in arrived(arrival):
-                await self.sets.add(self.job.run_id, other)
+            await self.view.glance(arrival.scope, arrival.vertex)
+            others = [other for other in arrived(arrival) if other != arrival]
+            if others:
+                await self.sets.add(self.job.run_id, others)
 
     async def finish(self) -> None:
         """End the run if the facts say that it has ended."""

@@ -5,6 +5,8 @@ A hint. A set that is full says "look at the facts"; one that was wiped, or has 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import attrs
 
 from ..graph.state import Arrival
@@ -40,16 +42,19 @@ class JoinSets:
 
     store: CoordinationStore
 
-    async def add(self, run_id: str, arrival: Arrival) -> Size:
-        """Add an arrival to its join's set; adding it again changes nothing."""
-        member, total, level, was_empty = arrival.member, arrival.total, 0, True
+    async def add(self, run_id: str, arrivals: Sequence[Arrival]) -> Size:
+        """Add arrivals at one join to its set; adding one again changes nothing."""
+        key, total, level, was_empty = arrivals[0].key, arrivals[0].total, 0, True
+        members = {arrival.member for arrival in arrivals}
         while True:
-            leaf, width = member // WIDTH, min(WIDTH, total - member // WIDTH * WIDTH)
-            key = f"join:{run_id}:{arrival.key}:{level}.{leaf}"
-            size = await self.store.add_member(key, str(member), ttl=TIME_TO_LIVE)
-            was_empty = was_empty and size == 1
-            if size < width:
-                return Size(is_full=False, was_empty=was_empty)
-            if total <= WIDTH:
-                return Size(is_full=True, was_empty=was_empty)
-            member, total, level = leaf, -(-total // WIDTH), level + 1
+            full: set[int] = set()
+            for leaf in {member // WIDTH for member in members}:
+                group = [str(member) for member in sorted(members) if member // WIDTH == leaf]
+                name = f"join:{run_id}:{key}:{level}.{leaf}"
+                size = await self.store.add_members(name, *group, ttl=TIME_TO_LIVE)
+                was_empty = was_empty and size == len(group)
+                if size >= min(WIDTH, total - leaf * WIDTH):
+                    full.add(leaf)
+            if total <= WIDTH or not full:
+                return Size(is_full=bool(full), was_empty=was_empty)
+            members, total, level = full, -(-total // WIDTH), level + 1

@@ -79,9 +79,14 @@ class RunView:
                 raise StaleReadError(f"run {self.record.run_id!r}: {found.instance.key!r} has no outcome yet")
 
     async def resolve(self, scope: ScopeState, vertex: Vertex | None) -> None:
-        """Learn all that could decide about a join, a construct's exit, or (without a vertex) a scope's end."""
+        """Learn what decides about a join, a construct's exit, or (without a vertex) a scope's end."""
         while await self.learn(missing(self.state, scope, vertex)):
-            pass
+            if scope.ended or (vertex is not None and vertex.index in scope.decided):
+                return
+
+    async def glance(self, scope: ScopeState, vertex: Vertex | None) -> None:
+        """Learn, in one request, what there is already of what leads to a join, an exit or a scope's end."""
+        await self.learn(missing(self.state, scope, vertex))
 
     async def prepare(self, instance: Instance) -> bool:
         """Learn what an instance needs to run; whether the facts say that it is to."""

@@ -91,8 +91,8 @@ def missing(state: RunState, scope: ScopeState, vertex: Vertex | None) -> list[I
             continue
         seen.add((id(around), index))
         current = around.scope.vertices[index]
-        if current is not vertex:
-            found.append(Instance(around, current))
+        # The join itself too: whoever has run it already leaves nothing to be done.
+        found.append(Instance(around, current))
         waiting.extend((around, link.source) for link in current.incoming)
         if current.kind is Kind.EXIT and current.construct is not None:
             waiting.append((around, current.construct.entry))

@@ -140,16 +140,24 @@ class CoordinationStoreContract(Contract[CoordinationStore]):
             key = self.fresh("join")
             assert await one.members(key) == frozenset()
             arrivals = ((one, "a"), (other, "a"), (one, "b"), (other, "b"), (one, "a"))
-            assert [await store.add_member(key, member, ttl=LONG) for store, member in arrivals] == [1, 1, 2, 2, 2]
+            assert [await store.add_members(key, member, ttl=LONG) for store, member in arrivals] == [1, 1, 2, 2, 2]
             assert await other.members(key) == {"a", "b"}
             assert await one.members(self.fresh("join")) == frozenset()
+
+    async def test_several_members_are_added_in_one_call(self) -> None:
+        """Whoever finds a set wiped fills it again with all that the facts tell of."""
+        async with self.connect() as store:
+            key = self.fresh("join")
+            assert await store.add_members(key, "a", "b", ttl=LONG) == 2
+            assert await store.add_members(key, "b", "c", "d", ttl=LONG) == 4
+            assert await store.members(key) == {"a", "b", "c", "d"}
 
     async def test_the_last_of_racing_arrivals_sees_the_set_full(self) -> None:
         """Whoever sees it full starts the join; if nobody did, it would wait for the reconciler."""
         async with self.connect_many(3) as stores:
             key, members = self.fresh("join"), [f"{place}".rjust(40, "m") for place in range(50)]
             sizes = await self.race(
-                stores[place % 3].add_member(key, member, ttl=LONG) for place, member in enumerate(members * 2)
+                stores[place % 3].add_members(key, member, ttl=LONG) for place, member in enumerate(members * 2)
             )
             assert max(sizes) == 50
             assert await stores[0].members(key) == set(members)
@@ -158,25 +166,25 @@ class CoordinationStoreContract(Contract[CoordinationStore]):
         """Branches may be hours apart."""
         async with self.connect() as store:
             key = self.fresh("join")
-            await store.add_member(key, "a", ttl=self.short)
-            assert await store.add_member(key, "a", ttl=LONG) == 1
+            await store.add_members(key, "a", ttl=self.short)
+            assert await store.add_members(key, "a", ttl=LONG) == 1
             await self.pass_time(self.short)
             assert await store.members(key) == {"a"}
-            assert await store.add_member(key, "b", ttl=LONG) == 2
+            assert await store.add_members(key, "b", ttl=LONG) == 2
 
     async def test_an_expired_set_begins_anew(self) -> None:
         """Half of the old one would be worse than nothing of it."""
         async with self.connect() as store:
             key = self.fresh("join")
             for member in "ab":
-                await store.add_member(key, member, ttl=self.short)
+                await store.add_members(key, member, ttl=self.short)
             await self.pass_time(self.short)
 
             async def is_gone() -> bool:
                 return await store.members(key) == frozenset()
 
             await self.until(is_gone)
-            assert await store.add_member(key, "c", ttl=LONG) == 1
+            assert await store.add_members(key, "c", ttl=LONG) == 1
             assert await store.members(key) == {"c"}
 
     # --- all keys ---
@@ -187,7 +195,7 @@ class CoordinationStoreContract(Contract[CoordinationStore]):
             counter, lease, join, other = (self.fresh(name) for name in ("counter", "lease", "join", "lease"))
             await store.increment(counter, ttl=LONG)
             await store.set_if_absent(lease, "me", ttl=LONG)
-            await store.add_member(join, "a", ttl=LONG)
+            await store.add_members(join, "a", ttl=LONG)
             await store.set_if_absent(other, "me", ttl=LONG)
             for key in (counter, lease, join, self.fresh("none")):
                 await store.delete(key)
@@ -197,7 +205,7 @@ class CoordinationStoreContract(Contract[CoordinationStore]):
             assert await store.members(join) == frozenset()
             assert await store.get(other) == "me"
             assert await store.increment(counter, ttl=LONG) == 1
-            assert await store.add_member(join, "b", ttl=LONG) == 1
+            assert await store.add_members(join, "b", ttl=LONG) == 1
 
     async def test_every_key_is_a_key_of_its_own(self) -> None:
         """Keys are made of ids of runs and nodes, which users choose."""

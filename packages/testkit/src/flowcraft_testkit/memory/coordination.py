@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TypeVar
 
 import attrs
@@ -42,14 +43,14 @@ class HintTable:
         self._entries[key] = _Entry(value, self._clock.now() + ttl)
         return True
 
-    def add_member(self, key: str, member: str, ttl: float) -> int:
+    def add_members(self, key: str, members: Collection[str], ttl: float) -> int:
         """Add to a set and renew its time."""
         entry = self._get_or_add(key, set(), ttl)
-        members = self._as(set, key, entry)
-        check(member in members or len(members) < 50, f"the set {key!r} has 50 members, and has room for no more")
-        members.add(member)
+        standing = self._as(set, key, entry)
+        check(len(standing.union(members)) <= 50, f"the set {key!r} has 50 members, and has room for no more")
+        standing.update(members)
         entry.expires = self._clock.now() + ttl
-        return len(members)
+        return len(standing)
 
     def members(self, key: str) -> frozenset[str]:
         """What is in a set."""
@@ -115,11 +116,12 @@ class InMemoryCoordinationStore:
         _check_ttl(ttl)
         return await self._connection.request(self._table.set_if_absent, key, value, ttl)
 
-    async def add_member(self, key: str, member: str, *, ttl: float) -> int:
-        """See ``CoordinationStore.add_member``."""
+    async def add_members(self, key: str, *members: str, ttl: float) -> int:
+        """See ``CoordinationStore.add_members``."""
         _check_ttl(ttl)
-        check(len(member) <= 40, f"a member has at most 40 characters, not {len(member)}")
-        return await self._connection.request(self._table.add_member, key, member, ttl)
+        longest = max(map(len, members), default=0)
+        check(longest <= 40, f"a member has at most 40 characters, not {longest}")
+        return await self._connection.request(self._table.add_members, key, members, ttl)
 
     async def members(self, key: str) -> frozenset[str]:
         """See ``CoordinationStore.members``."""

@@ -1,0 +1,106 @@
+"""One SQLite file, for one event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Sequence
+from typing import TypeVar
+
+from flowcraft_core.errors import BackendError
+
+from ._batches import BatchThread, Operation
+from ._sessions import ReadSession, Settings, WriteSession
+
+T = TypeVar("T")
+
+_NOT_OPEN = "not open: await backend.open() first"
+
+
+class Database:
+    """Carries out operations on a file, in threads, for the event loop in which it was opened."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Touch nothing yet."""
+        self._settings = settings
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._process = 0
+        self._writer: BatchThread | None = None
+        self._reader: BatchThread | None = None
+
+    async def open(self) -> None:
+        """Open the file, and create what is missing.
+
+        Raises:
+            BackendError: It is open already, or cannot be opened.
+            TransientError: Others hold it for too long.
+        """
+        if self._loop is not None:
+            raise BackendError(f"SqliteBackend({self._settings.path!r}) is open already: open each backend once")
+        self._loop = asyncio.get_running_loop()
+        self._process = os.getpid()
+        writer = BatchThread("flowcraft-sqlite-writer", lambda: WriteSession(self._settings))
+        reader = BatchThread("flowcraft-sqlite-reader", lambda: ReadSession(self._settings))
+        started: list[BatchThread] = []
+        try:
+            for thread in (writer, reader):  # in this order: the writer makes the tables
+                started.insert(0, thread)
+                await thread.start()
+        except BaseException:
+            await _stop(started)
+            self._loop = None
+            raise
+        self._writer, self._reader = writer, reader
+
+    async def close(self) -> None:
+        """Finish what was asked for, and let go of the file; closing what is not open does nothing."""
+        if self._loop is None:
+            return
+        self._require_home()
+        # The writer last: whoever is the last to close the file copies the log back.
+        threads = [thread for thread in (self._reader, self._writer) if thread is not None]
+        self._writer = self._reader = None
+        await asyncio.shield(asyncio.ensure_future(_stop(threads)))
+        self._loop = None
+
+    def write(self, operation: Operation[T], *, synced: bool) -> asyncio.Future[T]:
+        """Carry out an operation that writes, in a transaction that others may share.
+
+        Args:
+            operation: What to do.
+            synced: Whether it must survive a power cut once the future is done; hints need not.
+
+        Raises:
+            BackendError: The file is not open, or not open here.
+        """
+        self._require_home()
+        if self._writer is None:
+            raise self._unusable(_NOT_OPEN)
+        return self._writer.submit(operation, synced=synced)
+
+    def read(self, operation: Operation[T]) -> asyncio.Future[T]:
+        """Carry out an operation that only reads; it sees every write that was answered before.
+
+        Raises:
+            BackendError: The file is not open, or not open here.
+        """
+        self._require_home()
+        if self._reader is None:
+            raise self._unusable(_NOT_OPEN)
+        return self._reader.submit(operation)
+
+    def _require_home(self) -> None:
+        if self._loop is None:
+            raise self._unusable(_NOT_OPEN)
+        if self._process != os.getpid():
+            raise self._unusable("open in another process: after a fork, open a new one in the child")
+        if self._loop is not asyncio.get_running_loop():
+            raise self._unusable("open in another event loop: open one in each loop, and use it there")
+
+    def _unusable(self, why: str) -> BackendError:
+        return BackendError(f"SqliteBackend({self._settings.path!r}) is {why}")
+
+
+async def _stop(threads: Sequence[BatchThread]) -> None:
+    for thread in threads:
+        await thread.stop()

@@ -1,0 +1,218 @@
+"""The two ways to use a file: one thread writes, one reads.
+
+Writes that wait at the same time share a transaction, and with it the one sync of the disk that makes them durable.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Literal, TypeAlias, TypeVar
+
+import attrs
+
+from ._batches import Call
+from ._errors import is_busy, translate
+from ._schema import prepare
+
+T = TypeVar("T")
+
+Synchronous: TypeAlias = Literal["full", "normal", "off"]
+
+# When to copy the log back into the file: about as often as SQLite does by itself, after 1,000 pages or so.
+_CHECKPOINT_CHANGES = 500
+_CHECKPOINT_BYTES = 16 * 2**20
+
+
+@attrs.frozen
+class Settings:
+    """How a file is opened.
+
+    Attributes:
+        path: The file, absolute.
+        synchronous: What is synced: ``full`` each commit that must last, ``normal`` at checkpoints, ``off`` nothing.
+        busy_timeout: How long to wait for another process's lock, seconds.
+    """
+
+    path: str
+    synchronous: Synchronous
+    busy_timeout: float
+
+    def connect(self) -> sqlite3.Connection:
+        """A connection for the calling thread, without implicit transactions and without automatic checkpoints."""
+        connection = sqlite3.connect(self.path, timeout=self.busy_timeout, isolation_level=None, cached_statements=256)
+        try:
+            connection.execute(f"PRAGMA synchronous = {self.synchronous}")
+            # On macOS a plain sync leaves data in the drive's cache; elsewhere these two do nothing.
+            connection.execute(f"PRAGMA fullfsync = {int(self.synchronous == 'full')}")
+            connection.execute(f"PRAGMA checkpoint_fullfsync = {int(self.synchronous != 'off')}")
+            connection.execute("PRAGMA wal_autocheckpoint = 0")
+            connection.execute(f"PRAGMA journal_size_limit = {_CHECKPOINT_BYTES}")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+class WriteSession:
+    """Owns the write connection: each batch is one transaction."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Open the file, and give it its tables.
+
+        Raises:
+            BackendError: The file cannot be used.
+            TransientError: Others hold it for too long.
+        """
+        self._settings = settings
+        with contextlib.ExitStack() as opened, _translated(settings):
+            self._connection = opened.enter_context(contextlib.closing(settings.connect()))
+            self._patiently(lambda: prepare(self._connection, settings.path))
+            self._checkpointer = opened.enter_context(contextlib.closing(settings.connect()))
+            self._checkpointer.execute("SELECT count(*) FROM sqlite_master").fetchone()  # makes it open the log
+            # From here on there is one wait for the lock, ours: SQLite's own pauses grow to 100 ms.
+            self._connection.execute("PRAGMA busy_timeout = 0")
+            self._opened = opened.pop_all()
+        self._syncs = settings.synchronous == "full"
+        self._changes_copied = 0
+        self._log_bytes_copied = 0
+
+    def run(self, calls: Sequence[Call[Any]]) -> None:
+        """Carry out a batch; it is durable, as far as it must be, when this returns."""
+        _transact(calls, self._connection, self._begin, self._settings.path)
+
+    def rest(self) -> None:
+        """Copy the log back into the file, if it has grown long.
+
+        SQLite would do this by itself at a commit. But before 3.51.3 (but for 3.50.7 and 3.44.6) a checkpoint that
+        overlaps another process's commit can, very rarely, lose committed data (sqlite.org/wal.html, "The WAL-Reset
+        Bug"), and many processes on one file are what this package is for. So the checkpoint runs on a connection of
+        its own while the write connection keeps everybody from committing.
+        """
+        changes = self._connection.total_changes
+        log_bytes = _size(self._settings.path + "-wal")
+        # Once copied back, the log is written from its start again, and cut if it is long.
+        self._log_bytes_copied = min(self._log_bytes_copied, log_bytes)
+        many_changes = changes - self._changes_copied >= _CHECKPOINT_CHANGES
+        if not many_changes and log_bytes - self._log_bytes_copied < _CHECKPOINT_BYTES:
+            return
+        # What fails here is tried again later, and nothing is lost by it: the log is as durable as the file.
+        with contextlib.suppress(sqlite3.Error):
+            self._lock()
+            try:
+                self._checkpointer.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            finally:
+                self._connection.execute("ROLLBACK")
+        self._changes_copied = changes
+        self._log_bytes_copied = log_bytes
+
+    def close(self) -> None:
+        """Close both connections; the last connection to a file leaves it without a log."""
+        self._opened.close()
+
+    def _begin(self, calls: Sequence[Call[Any]]) -> None:
+        self._sync(any(call.synced for call in calls))
+        self._lock()
+
+    def _lock(self) -> None:
+        self._patiently(lambda: self._connection.execute("BEGIN IMMEDIATE"))
+
+    def _sync(self, wanted: bool) -> None:
+        """Sync the disk at the next commit, or do without.
+
+        The log is one sequence: the next commit that syncs makes those before it last too, and a power cut takes away
+        an end of it, never a middle.
+        """
+        if self._settings.synchronous == "full" and wanted != self._syncs:
+            # A pragma may act when it is compiled, and executescript is never answered from the cache.
+            self._connection.executescript(f"PRAGMA synchronous = {'full' if wanted else 'normal'}")
+            self._syncs = wanted
+
+    def _patiently(self, attempt: Callable[[], T]) -> T:
+        """Try again for as long as others hold the lock and the time is not up."""
+        deadline = time.monotonic() + self._settings.busy_timeout
+        pause = 0.000_2
+        while True:
+            try:
+                return attempt()
+            except sqlite3.Error as error:
+                if not is_busy(error) or time.monotonic() >= deadline:
+                    raise
+            time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - spreads the contenders; nothing secret
+            pause = min(pause * 1.5, 0.005)
+
+
+class ReadSession:
+    """Owns a connection that only reads: each batch sees one state of the file."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Open a file that has its tables.
+
+        Raises:
+            BackendError: The file cannot be used.
+            TransientError: Others hold it for too long.
+        """
+        self._settings = settings
+        with _translated(settings):
+            self._connection = settings.connect()
+            self._connection.execute("PRAGMA query_only = ON")
+
+    def run(self, calls: Sequence[Call[Any]]) -> None:
+        """Carry out a batch."""
+        _transact(calls, self._connection, self._begin, self._settings.path)
+
+    def rest(self) -> None:
+        """Nothing is left to do."""
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+    def _begin(self, calls: Sequence[Call[Any]]) -> None:
+        self._connection.execute("BEGIN")
+
+
+def _transact(
+    calls: Sequence[Call[Any]], connection: sqlite3.Connection, begin: Callable[[Sequence[Call[Any]]], None], path: str
+) -> None:
+    """Carry out calls in one transaction.
+
+    A call that fails takes no other with it, and needs no savepoint for that: an SQL statement that fails changes
+    nothing, and what an operation refuses it refuses before it writes. Only where SQLite gives up the whole transaction
+    all of its calls fail.
+    """
+    try:
+        begin(calls)
+        for call in calls:
+            try:
+                call.result = call.operation(connection)
+            except Exception as error:
+                if not connection.in_transaction:
+                    raise
+                call.error = translate(error, path)
+        connection.execute("COMMIT")
+    except Exception as error:
+        with contextlib.suppress(sqlite3.Error):
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+        for call in calls:
+            call.error = translate(error, path)
+
+
+@contextlib.contextmanager
+def _translated(settings: Settings) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise translate(error, settings.path) from error
+
+
+def _size(path: str) -> int:
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return 0

@@ -1,0 +1,96 @@
+"""The embedded backend: the four ports on one SQLite file."""
+
+from __future__ import annotations
+
+import os
+import typing
+from types import TracebackType
+
+from flowcraft_core.clock import Clock, SystemClock
+from flowcraft_core.errors import ConfigurationError
+from flowcraft_core.ports import ContextStore, CoordinationStore, JobQueue, StatusStore
+
+from ._database import Database
+from ._sessions import Settings, Synchronous
+from .context import SqliteContextStore
+from .coordination import SqliteCoordinationStore
+from .queue import SqliteJobQueue
+from .status import SqliteStatusStore
+
+
+class SqliteBackend:
+    """A ``flowcraft_core.ports.Backend`` on one file, which many processes of one machine may use at once.
+
+    Also an async context manager, which opens and closes it.
+
+    Attributes:
+        queue: The messages.
+        context: The facts and context values.
+        status: The statuses.
+        coordination: The counters, leases and sets.
+    """
+
+    queue: JobQueue
+    context: ContextStore
+    status: StatusStore
+    coordination: CoordinationStore
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        synchronous: Synchronous = "full",
+        busy_timeout: float = 10.0,
+        clock: Clock | None = None,
+    ) -> None:
+        """Touch nothing yet.
+
+        Args:
+            path: The file, on a local disk; created by ``open`` if it is missing. Beside it lie ``-wal`` and ``-shm``.
+            synchronous: What survives a power cut: ``full`` all facts, statuses and messages; ``normal`` all but the
+                last moments; ``off`` perhaps nothing. A crash of any process loses nothing under each of them.
+            busy_timeout: How long a call waits for other processes before it raises ``TransientError``, seconds.
+            clock: What delays, visibility and times to live go by; by default the machine's clock. It is asked for the
+                time in other threads too.
+
+        Raises:
+            ConfigurationError: An argument is out of range, or the path names a database in memory.
+        """
+        location = os.fspath(path)
+        if location == "" or location == ":memory:" or location.startswith("file:"):
+            raise ConfigurationError(
+                f"SqliteBackend needs the path of a file, not {location!r}: a database in memory belongs to one"
+                " connection; for tests, use flowcraft_testkit's InMemoryBackend or a temporary file"
+            )
+        if synchronous not in typing.get_args(Synchronous):
+            raise ConfigurationError(f"synchronous={synchronous!r}: SqliteBackend knows 'full', 'normal' and 'off'")
+        if not 0 <= busy_timeout <= 3_600:
+            raise ConfigurationError(f"busy_timeout={busy_timeout}: give seconds, from 0 to 3600")
+        clock = clock or SystemClock()
+        self._database = Database(Settings(os.path.realpath(location), synchronous, busy_timeout))
+        self.queue = SqliteJobQueue(self._database, clock)
+        self.context = SqliteContextStore(self._database)
+        self.status = SqliteStatusStore(self._database)
+        self.coordination = SqliteCoordinationStore(self._database, clock)
+
+    async def open(self) -> None:
+        """Open the file; create it and its tables if they are missing.
+
+        Raises:
+            BackendError: It is open already, or the file cannot be used: the message says why.
+            TransientError: Others hold the file for longer than ``busy_timeout``.
+        """
+        await self._database.open()
+
+    async def close(self) -> None:
+        """Finish what was asked for, and let go of the file and the threads; it can be opened again."""
+        await self._database.close()
+
+    async def __aenter__(self) -> SqliteBackend:
+        await self.open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()

@@ -1,0 +1,111 @@
+"""Facts and context values, in two tables."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+from flowcraft_core.ports import Fact, PositionedValue, StoreLimits
+
+from ._database import Database
+
+T = TypeVar("T")
+
+_MAX_VALUE_BYTES = 8 * 2**20
+_MAX_KEYS_READ = 500
+
+
+class SqliteContextStore:
+    """A ``flowcraft_core.ports.ContextStore`` in an SQLite file; reads are never stale."""
+
+    limits = StoreLimits(max_value_bytes=_MAX_VALUE_BYTES, max_keys_read=_MAX_KEYS_READ)
+
+    def __init__(self, database: Database) -> None:
+        """Use a file that may not be open yet."""
+        self._database = database
+
+    async def put(self, run_id: str, key: str, fact: Fact) -> Fact | None:
+        """Store a fact if there is none under the key; else return the one that stands."""
+        _require_room(fact.body, f"the fact {key!r} of run {run_id!r}")
+
+        def insert(connection: sqlite3.Connection) -> Fact | None:
+            inserted = connection.execute(
+                "INSERT INTO facts (run_id, key, writer, job, body) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                (run_id, key, fact.writer, fact.job, fact.body),
+            )
+            if inserted.rowcount:
+                return None
+            standing = connection.execute(
+                "SELECT body, writer, job FROM facts WHERE run_id = ? AND key = ?", (run_id, key)
+            )
+            return Fact(*standing.fetchone())
+
+        return await self._database.write(insert, synced=True)
+
+    async def get(self, run_id: str, keys: Sequence[str]) -> Mapping[str, Fact]:
+        """The facts under those keys."""
+        return await self._find(
+            "SELECT key, body, writer, job FROM facts WHERE run_id = ? AND key", run_id, keys, lambda row: Fact(*row)
+        )
+
+    async def apply(self, run_id: str, values: Mapping[str, PositionedValue]) -> None:
+        """Set context values, each only if no value of a greater or equal position stands."""
+        for name, value in values.items():
+            _require_room(value.body or b"", f"the context value {name!r} of run {run_id!r}")
+        rows = [(run_id, name, value.position, value.body) for name, value in values.items()]
+
+        def upsert(connection: sqlite3.Connection) -> None:
+            # SQLite compares text by its bytes, and the order of UTF-8 is the order of code points.
+            connection.executemany(
+                "INSERT INTO context_values (run_id, name, position, body) VALUES (?, ?, ?, ?)"
+                " ON CONFLICT (run_id, name) DO UPDATE SET position = excluded.position, body = excluded.body"
+                " WHERE excluded.position > position",
+                rows,
+            )
+
+        if rows:
+            await self._database.write(upsert, synced=True)
+
+    async def values(self, run_id: str, names: Sequence[str]) -> Mapping[str, PositionedValue]:
+        """The standing values of those names."""
+        return await self._find(
+            "SELECT name, position, body FROM context_values WHERE run_id = ? AND name",
+            run_id,
+            names,
+            lambda row: PositionedValue(*row),
+        )
+
+    async def delete(self, run_id: str, *, keys: Sequence[str], names: Sequence[str]) -> None:
+        """Remove facts and values."""
+
+        def remove(connection: sqlite3.Connection) -> None:
+            connection.executemany("DELETE FROM facts WHERE run_id = ? AND key = ?", ((run_id, key) for key in keys))
+            connection.executemany(
+                "DELETE FROM context_values WHERE run_id = ? AND name = ?", ((run_id, name) for name in names)
+            )
+
+        await self._database.write(remove, synced=True)
+
+    async def _find(
+        self, query: str, run_id: str, names: Sequence[str], make: Callable[[Iterable[Any]], T]
+    ) -> dict[str, T]:
+        def look(connection: sqlite3.Connection) -> list[Any]:
+            rows: list[Any] = []
+            for part in _parts(names, _MAX_KEYS_READ):
+                marks = ", ".join("?" * len(part))
+                rows += connection.execute(f"{query} IN ({marks})", (run_id, *part))
+            return rows
+
+        if not names:
+            return {}
+        return {name: make(row) for name, *row in await self._database.read(look)}
+
+
+def _require_room(body: bytes, what: str) -> None:
+    if len(body) > _MAX_VALUE_BYTES:
+        raise ValueError(f"{what} has {len(body)} bytes, and SqliteContextStore takes {_MAX_VALUE_BYTES} at most")
+
+
+def _parts(names: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    return (names[start : start + size] for start in range(0, len(names), size))

@@ -1,0 +1,189 @@
+"""Messages in a table, each with the time from which it can be received."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import sqlite3
+from collections.abc import Sequence
+
+from flowcraft_core.clock import Clock
+from flowcraft_core.errors import BackendError
+from flowcraft_core.ports import Delivery, Message, QueueLimits
+
+from ._database import Database
+
+_TEN_YEARS = 10 * 365 * 86_400.0
+
+# How often a receiver looks for what other processes sent. The pauses grow with the time that it has waited, so that a
+# message lies for about a twentieth of it, and for a tenth of a second at most.
+_FIRST_PAUSE = 0.002
+_LONGEST_PAUSE = 0.1
+_PAUSE_GROWTH = 1.05
+
+
+class SqliteJobQueue:
+    """A ``flowcraft_core.ports.JobQueue`` in an SQLite file.
+
+    The oldest due message comes first. A delivery's handle is the message's id and a token, drawn anew each time that
+    the message is received, so that an old delivery can do nothing to a newer one.
+    """
+
+    limits = QueueLimits(
+        max_send=100, max_receive=100, max_body_bytes=2**18, max_delay=_TEN_YEARS, max_visibility=_TEN_YEARS
+    )
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        """Use a file that may not be open yet."""
+        self._database = database
+        self._clock = clock
+        self._receivers: set[asyncio.Event] = set()  # set when something was sent in this process
+
+    async def send(self, messages: Sequence[Message], *, delay: float = 0.0) -> None:
+        """Store messages for delivery, each after at least ``delay`` seconds."""
+        _require(0 <= delay <= self.limits.max_delay, f"delay={delay}", f"from 0 to {self.limits.max_delay:.0f}")
+        for message in messages:
+            size = len(message.body.encode())
+            _require(size <= self.limits.max_body_bytes, f"a body of {size} bytes", f"{self.limits.max_body_bytes}")
+        for start in range(0, len(messages), self.limits.max_send):
+            bodies = [message.body for message in messages[start : start + self.limits.max_send]]
+
+            def insert(connection: sqlite3.Connection, bodies: Sequence[str] = bodies) -> None:
+                visible_at = self._clock.now() + delay
+                connection.executemany(
+                    "INSERT INTO jobs (visible_at, body) VALUES (?, ?)", ((visible_at, body) for body in bodies)
+                )
+
+            await self._database.write(insert, synced=True)
+            self._announce()
+
+    async def receive(self, *, max_messages: int, wait: float, visibility: float) -> Sequence[Delivery]:
+        """Take up to ``max_messages`` messages and hide them from every receiver for ``visibility`` seconds."""
+        _require(max_messages >= 1, f"max_messages={max_messages}", "1 or more")
+        self._require_visibility(visibility)
+        deadline = self._clock.now() + wait
+        arrival = asyncio.Event()
+        self._receivers.add(arrival)
+        try:
+            while True:
+                arrival.clear()
+                taken = await self._take(min(max_messages, self.limits.max_receive), visibility)
+                if taken or self._clock.now() >= deadline:
+                    return taken
+                await self._until_due(arrival, deadline)
+        finally:
+            self._receivers.discard(arrival)
+
+    async def extend(self, deliveries: Sequence[Delivery], visibility: float) -> Sequence[Delivery | None]:
+        """Hide deliveries for ``visibility`` seconds from now on; None for those that are not held any more.
+
+        A delivery whose time has run out is held still, as long as nobody else has received the message.
+        """
+        self._require_visibility(visibility)
+
+        def hide(connection: sqlite3.Connection) -> list[Delivery | None]:
+            visible_at = self._clock.now() + visibility
+            return [
+                delivery
+                if connection.execute(
+                    "UPDATE jobs SET visible_at = ? WHERE id = ? AND token = ?", (visible_at, *delivery.handle)
+                ).rowcount
+                else None
+                for delivery in deliveries
+            ]
+
+        return await self._database.write(hide, synced=False)
+
+    async def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
+        """Remove messages for good, unless somebody else has received them since."""
+
+        def remove(connection: sqlite3.Connection) -> None:
+            connection.executemany(
+                "DELETE FROM jobs WHERE id = ? AND token = ?", [delivery.handle for delivery in deliveries]
+            )
+
+        await self._database.write(remove, synced=False)
+
+    async def release(self, deliveries: Sequence[Delivery]) -> None:
+        """Make messages visible again at once; their count stays."""
+        await self._give_back(deliveries, deliveries_less=0)
+
+    def _give_back(self, deliveries: Sequence[Delivery], deliveries_less: int) -> asyncio.Future[None]:
+        def show(connection: sqlite3.Connection) -> None:
+            now = self._clock.now()
+            connection.executemany(
+                "UPDATE jobs SET visible_at = ?, deliveries = deliveries - ?, token = NULL WHERE id = ? AND token = ?",
+                [(now, deliveries_less, *delivery.handle) for delivery in deliveries],
+            )
+
+        given_back = self._database.write(show, synced=False)
+        given_back.add_done_callback(lambda _: self._announce())
+        return given_back
+
+    async def _take(self, limit: int, visibility: float) -> Sequence[Delivery]:
+        def take(connection: sqlite3.Connection) -> Sequence[Delivery]:
+            now = self._clock.now()
+            rows = connection.execute(
+                "SELECT id, deliveries + 1, body FROM jobs WHERE visible_at <= ? ORDER BY visible_at LIMIT ?",
+                (now, limit),
+            ).fetchall()
+            token = secrets.randbits(62)
+            connection.executemany(
+                "UPDATE jobs SET visible_at = ?, deliveries = ?, token = ? WHERE id = ?",
+                [(now + visibility, count, token, id_) for id_, count, _ in rows],
+            )
+            return [Delivery(body, count, (id_, token)) for id_, count, body in rows]
+
+        taking = self._database.write(take, synced=False)
+        try:
+            return await asyncio.shield(taking)
+        except asyncio.CancelledError:
+            taking.add_done_callback(self._undo)  # else the messages would be hidden with nobody to work on them
+            raise
+
+    def _undo(self, taking: asyncio.Future[Sequence[Delivery]]) -> None:
+        if taking.cancelled() or taking.exception() is not None or not taking.result():
+            return
+        with contextlib.suppress(BackendError):  # closed meanwhile: their visibility ends by itself
+            self._give_back(taking.result(), deliveries_less=1).add_done_callback(asyncio.Future.exception)
+
+    async def _until_due(self, arrival: asyncio.Event, deadline: float) -> None:
+        """Return once something may be there to take, or the time is up."""
+
+        def next_visible_at(connection: sqlite3.Connection) -> float | None:
+            row = connection.execute("SELECT visible_at FROM jobs ORDER BY visible_at LIMIT 1").fetchone()
+            return None if row is None else float(row[0])
+
+        pause = _FIRST_PAUSE
+        while not arrival.is_set():
+            visible_at = await self._database.read(next_visible_at)
+            now = self._clock.now()
+            end = deadline if visible_at is None else min(deadline, visible_at)
+            if now >= end:
+                return
+            await self._sleep(end - now, pause, arrival)
+            pause = min(pause * _PAUSE_GROWTH, _LONGEST_PAUSE)
+
+    async def _sleep(self, seconds: float, pause: float, arrival: asyncio.Event) -> None:
+        """Sleep for so long on the clock, or until something was sent in this process, or for a pause of real time."""
+        sleepers = [asyncio.ensure_future(self._clock.sleep(seconds)), asyncio.ensure_future(arrival.wait())]
+        try:
+            await asyncio.wait(sleepers, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for sleeper in sleepers:
+                sleeper.cancel()
+
+    def _announce(self) -> None:
+        """Wake the receivers of this process."""
+        for arrival in self._receivers:
+            arrival.set()
+
+    def _require_visibility(self, visibility: float) -> None:
+        most = self.limits.max_visibility
+        _require(1 <= visibility <= most, f"visibility={visibility}", f"from 1 to {most:.0f}")
+
+
+def _require(fits: bool, given: str, range_: str) -> None:
+    if not fits:
+        raise ValueError(f"{given} is out of range: SqliteJobQueue takes {range_}")
