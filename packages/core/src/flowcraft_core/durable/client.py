@@ -182,12 +182,12 @@ class Client:
         """
         status = await self.status(run_id)
         record = await self._record(run_id)
-        state = await whole_state(record, self._records)
         # The status may be ahead of what this client sees of the facts: for as long as the store says that may be.
         until = self._clock.now() + self._backend.context.limits.staleness
+        state = await self._state(record, until)
         while status.state in ("completed", "failed") and state.phase is Phase.RUNNING and self._clock.now() < until:
             await self._clock.sleep(0.05)
-            state = await whole_state(record, self._records)
+            state = await self._state(record, until)
         return StoredResult(
             run_id=run_id,
             status=status.state,
@@ -401,6 +401,16 @@ class Client:
             raise UnknownRunError(f"there is no dead letter {dead_letter_id!r}")
         await self._backend.queue.send([Message(letter.body)])
         await self._backend.status.delete(dead_letter_id)
+
+    async def _state(self, record: RunRecord, until: float) -> RunState:
+        """What the facts say; what is seen of them may be less than a whole record until a while has passed."""
+        while True:
+            try:
+                return await whole_state(record, self._records)
+            except StaleReadError:
+                if self._clock.now() >= until:
+                    raise
+                await self._clock.sleep(0.05)
 
     async def _record(self, run_id: str) -> RunRecord:
         record = await self._runs.get(run_id)

@@ -80,13 +80,17 @@ class RunView:
 
     async def resolve(self, scope: ScopeState, vertex: Vertex | None) -> None:
         """Learn what decides about a join, a construct's exit, or (without a vertex) a scope's end."""
-        while await self.learn(missing(self.state, scope, vertex)):
+        while await self.glance(scope, vertex):
             if scope.ended or (vertex is not None and vertex.index in scope.decided):
                 return
 
-    async def glance(self, scope: ScopeState, vertex: Vertex | None) -> None:
-        """Learn, in one request, what there is already of what leads to a join, an exit or a scope's end."""
-        await self.learn(missing(self.state, scope, vertex))
+    async def glance(self, scope: ScopeState, vertex: Vertex | None) -> int:
+        """Learn, in one request, what there is of what leads to a join, an exit or a scope's end; how much was new."""
+        unresolved = missing(self.state, scope, vertex)
+        found = await self.learn(unresolved)
+        for instance in unresolved:
+            self.state.attend(*instance)
+        return found
 
     async def prepare(self, instance: Instance) -> bool:
         """Learn what an instance needs to run; whether the facts say that it is to."""
@@ -94,6 +98,7 @@ class RunView:
             await self.learn([instance, *needs(self.state, instance)])
         while await self.learn(needs(self.state, instance)):
             pass
+        self.state.attend(*instance)
         if not is_decided(instance) and (len(instance.vertex.incoming) > 1 or instance.vertex.kind is Kind.EXIT):
             await self.resolve(*instance)
         return is_decided(instance)

@@ -27,7 +27,7 @@ from __future__ import annotations
 
 import enum
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from .facts import NodeError, Outcome
@@ -150,7 +150,7 @@ class ScopeState:
     """
 
     __slots__ = (
-        "_arrivals", "_blame", "_failed", "_live", "_open", "_touched", "claims", "construct", "decided", "ended",
+        "_arrivals", "_blame", "_failed", "_live", "_open", "_passed", "_touched", "claims", "construct", "decided", "ended",
         "index", "inside", "marks", "moot", "namespace", "outcomes", "parent", "prefix", "scope", "setters", "values",
     )  # fmt: skip
 
@@ -174,6 +174,7 @@ class ScopeState:
         self.ended = False
         self.decided: set[int] = set()
         self._touched: set[int] = set()
+        self._passed: set[int] = set()  # links that were followed, where not all are
         self._open = len(scope.ends)
         self._arrivals: dict[int, list[int]] = {}  # join -> how many edges were SKIPPED, TAKEN, BLOCKED
         self._live: dict[int, int] = {}  # vertex -> ways on that are not moot, once one is
@@ -314,13 +315,32 @@ class RunState:
         elif vertex.kind is Kind.ENTRY:
             self._enter(scope, vertex, outcome)
         elif vertex.out:
-            taken = outcome.taken
-            queue = self._queue
-            for link in vertex.out:
-                queue.append((scope, link, Mark.TAKEN if link.place in taken else Mark.SKIPPED, loud))
+            if self._whole:
+                taken = outcome.taken
+                for link in vertex.out:
+                    self._queue.append((scope, link, Mark.TAKEN if link.place in taken else Mark.SKIPPED, True))
+            elif loud:
+                self._pass_on(scope, vertex.out)
         else:
             self._close_one(scope, vertex)
         self._propagate()
+
+    def attend(self, scope: ScopeState, vertex: Vertex) -> None:
+        """In a state that is not whole: decide about a vertex by what was looked up.
+
+        A fact that was only looked up is not followed along all of its edges: of a thousand, one may be of interest.
+        """
+        self._loud = False
+        self._pass_on(scope, (link for link in vertex.incoming if link.source in scope.outcomes))
+        self._propagate()
+
+    def _pass_on(self, scope: ScopeState, links: Iterable[Link]) -> None:
+        for link in links:
+            outcome = scope.outcomes[link.source]
+            if outcome.error is None and id(link) not in scope._passed:
+                scope._passed.add(id(link))
+                mark = Mark.TAKEN if link.place in outcome.taken else Mark.SKIPPED
+                self._queue.append((scope, link, mark, self._loud))
 
     def claim(self, scope: ScopeState, vertex: Vertex, place: int, *, loud: bool = True) -> None:
         """Take in the standing claim of an ``any`` join: the place of the winning edge among its incoming ones."""
