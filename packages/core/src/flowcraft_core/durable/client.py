@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator, Iterable, Mapping
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from typing import Any, TypeVar
 
 import attrs
 
@@ -26,9 +26,11 @@ from ..ports import Backend, Message, Page, RunState, RunStatus
 from ..serialization import Serializer
 from .engine import send_jobs
 from .runs import RECORD_KEY, RunRecord, Runs, UnknownRunError
-from .storage import CLAIM_SUFFIX, PARK_SUFFIX, Records, retry_key
+from .storage import CLAIM_SUFFIX, PARK_SUFFIX, Records, StaleReadError, retry_key
 from .transient import RetryingBackend
 from .view import RunView, whole_state
+
+T = TypeVar("T")
 
 _FINAL = ("completed", "failed", "cancelled")
 
@@ -104,6 +106,7 @@ class Client:
         self._serializer = serializer or Serializer()
         self._records = Records(self._backend.context, self._serializer, codec or CompressingCodec())
         self._runs = Runs(self._records)
+        self._runs.know(self._library.graphs.values())
 
     # --- starting -------------------------------------------------------------------------------------------------
 
@@ -184,10 +187,10 @@ class Client:
         record = await self._record(run_id)
         # The status may be ahead of what this client sees of the facts: for as long as the store says that may be.
         until = self._clock.now() + self._backend.context.limits.staleness
-        state = await self._state(record, until)
+        state = await self._state(record)
         while status.state in ("completed", "failed") and state.phase is Phase.RUNNING and self._clock.now() < until:
             await self._clock.sleep(0.05)
-            state = await self._state(record, until)
+            state = await self._state(record)
         return StoredResult(
             run_id=run_id,
             status=status.state,
@@ -296,7 +299,7 @@ class Client:
         """
         await self.status(run_id)
         record = await self._record(run_id)
-        state = await whole_state(record, self._records)
+        state = await self._state(record)
         by_key = {instance.key: instance for scope in state.root.walk() for instance in scope.instances()}
         unknown = [key for key in keys if key not in by_key]
         if unknown or not keys:
@@ -312,7 +315,7 @@ class Client:
         """
         status = await self.status(run_id)
         record = await self._record(run_id)
-        state = await whole_state(record, self._records)
+        state = await self._state(record)
         again = failed(state) or list(state.ready)
         if status.state != "failed" or not again:
             raise ConfigurationError(f"run {run_id!r} is {status.state}; only a failed run can be redriven")
@@ -360,7 +363,7 @@ class Client:
             raise ConfigurationError(f"run {run_id!r} is {status.state}: cancel it before it is purged")
         record = await self._runs.get(run_id)
         if record is not None:
-            state = await whole_state(record, self._records)
+            state = await self._state(record)
             keys = [RECORD_KEY]
             names: list[str] = []
             for instance in instances(state):
@@ -402,18 +405,24 @@ class Client:
         await self._backend.queue.send([Message(letter.body)])
         await self._backend.status.delete(dead_letter_id)
 
-    async def _state(self, record: RunRecord, until: float) -> RunState:
-        """What the facts say; what is seen of them may be less than a whole record until a while has passed."""
-        while True:
-            try:
-                return await whole_state(record, self._records)
-            except StaleReadError:
-                if self._clock.now() >= until:
-                    raise
-                await self._clock.sleep(0.05)
+    async def _state(self, record: RunRecord) -> GraphState:
+        return await self._settled(lambda: whole_state(record, self._records))
 
     async def _record(self, run_id: str) -> RunRecord:
-        record = await self._runs.get(run_id)
+        record = await self._settled(lambda: self._runs.get(run_id))
         if record is None:
             raise UnknownRunError(f"run {run_id!r} has a status but no record")
         return record
+
+    async def _settled(self, read: Callable[[], Awaitable[T]]) -> T:
+        """What is read, once all parts of it can be seen; for as long as the store says that reads may lag."""
+        until = self._clock.now() + self._backend.context.limits.staleness
+        while True:
+            try:
+                found = await read()
+                if found is not None or self._clock.now() >= until:
+                    return found
+            except StaleReadError:
+                if self._clock.now() >= until:
+                    raise
+            await self._clock.sleep(0.05)

@@ -1,0 +1,128 @@
+"""``cost``: how many requests a run makes of its backend, node by node, counted and not timed."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+from flowcraft_core import FlowBuilder, FlowRuntime, NodeContext
+from flowcraft_core.durable import Client, Worker
+from flowcraft_core.errors import TransientError
+from flowcraft_core.ports import Message
+from flowcraft_testkit import VirtualClock
+from flowcraft_testkit.counting import CountingBackend, CountingJobQueue
+from flowcraft_testkit.memory import InMemoryBackend, Weaknesses
+from shapes import awaited_step, diamonds, flow_of, flow_with
+
+HELP = "requests per node that a run makes of its backend, by operation"
+
+# What the design allows, requests per node.
+_MOST = {("chain", 20): 1.5, ("fan", 52): 3.5}
+_BIG = "x" * 4_000
+# How far the bytes per node of a long chain may be from those of a shorter one.
+_FLAT = 0.05
+_MOST_MESSAGES = 3.0
+_DIAMONDS = 12
+
+
+async def big_step(ctx: NodeContext) -> str:
+    """A step with an output of 4 KB."""
+    return _BIG
+
+
+class Counted(CountingBackend):
+    """A counting backend that counts the messages sent, and the calls that have to be made again, too."""
+
+    def __init__(self, world: InMemoryBackend) -> None:
+        """Count from zero."""
+        super().__init__(world)
+        self.messages = self.retries = 0
+        send = self.queue.send
+
+        async def counted(messages: Sequence[Message], *, delay: float = 0.0) -> None:
+            self.messages += len(messages)
+            try:
+                await send(messages, delay=delay)
+            except TransientError:
+                self.retries += 1
+                raise
+
+        queue = self.queue
+        assert isinstance(queue, CountingJobQueue)
+        queue.send = counted  # type: ignore[method-assign]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what the command line may say."""
+    parser.add_argument("--backend", choices=["memory"], default="memory", help="where the runs live")
+
+
+def run(options: argparse.Namespace) -> dict[str, Any]:
+    """Count, print line by line, and give the figures."""
+    rows = [_row("chain", 20, flow_of("chain", 20, awaited_step)), _row("fan", 52, flow_of("fan", 52, awaited_step))]
+    big = [_row("chain of 4 KB", nodes, flow_of("chain", nodes, big_step)) for nodes in (10, 100, 1_000)]
+    nodes = 3 * _DIAMONDS + 1
+    row_of_diamonds = flow_with(diamonds(nodes), nodes, awaited_step, "diamonds")
+    clean = _row("diamonds", nodes, row_of_diamonds)
+    doubled = _row("diamonds, doubled", nodes, row_of_diamonds, Weaknesses(duplicates=1.0))
+    rows += [*big, clean, doubled]
+    for row in rows:
+        print(
+            f"{row['shape']:<18} {row['nodes']:>5} nodes {row['requests_per_node']:>6.2f} requests "
+            f"{row['bytes_written_per_node']:>8.0f} bytes per node, {row['messages']:>4} messages"
+        )
+    growth = doubled["messages"] / clean["messages"]
+    # A long chain may cost less per node than a short one, whose start and end weigh more, and never more.
+    flat = all(
+        longer["requests_per_node"] <= shorter["requests_per_node"]
+        and longer["bytes_written_per_node"] <= shorter["bytes_written_per_node"] * (1 + _FLAT)
+        for shorter, longer in itertools.pairwise(big)
+    )
+    within = all(row["requests_per_node"] <= _MOST.get((row["shape"], row["nodes"]), float("inf")) for row in rows)
+    print(f"every message doubled: {growth:.2f} times the messages of the clean run (at most {_MOST_MESSAGES:g})")
+    return {
+        "ok": flat and within and growth <= _MOST_MESSAGES,
+        "backend": options.backend,
+        "rows": rows,
+        "flat": flat,
+        "messages_when_doubled": growth,
+    }
+
+
+def _row(shape: str, nodes: int, flow: FlowBuilder, weaknesses: Weaknesses | None = None) -> dict[str, Any]:
+    return asyncio.run(_count(shape, nodes, flow, weaknesses))
+
+
+async def _count(shape: str, nodes: int, flow: FlowBuilder, weaknesses: Weaknesses | None) -> dict[str, Any]:
+    clock = VirtualClock()
+    world = InMemoryBackend(clock=clock, weaknesses=weaknesses)
+    counted, reader = Counted(world.connect()), world.connect()
+    async with world, reader:
+        await counted.open()
+        runtime = FlowRuntime([flow], clock=clock)
+        # Its looks at other runs are the reconciler's, and no run's: it has no part in what a run costs.
+        worker = Worker(counted, runtime, reconcile=False)
+        working = asyncio.ensure_future(worker.run())
+        started = await Client(counted, flows=[flow], clock=clock).start(flow)
+        # Waiting for the result is not the run's cost either: another client does it.
+        result = await Client(reader, flows=[flow], clock=clock).wait(started.run_id, timeout=3600)
+        worker.stop()
+        await working
+        await counted.close()
+    if result.status != "completed" or result.steps != nodes:
+        raise RuntimeError(f"{shape} of {nodes} nodes: {result.status}, {result.steps} steps: {result.reason}")
+    counts = dict(counted.counts())
+    empty = counts.pop("queue.receive.empty", 0)
+    return {
+        "shape": shape,
+        "nodes": nodes,
+        "requests_per_node": sum(counts.values()) / nodes,
+        "by_operation": counts,
+        "bytes_written_per_node": sum(counted.bytes_written().values()) / nodes,
+        "messages": counted.messages,
+        "empty_receives": empty,
+        "retries": counted.retries,
+    }

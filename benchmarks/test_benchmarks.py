@@ -1,0 +1,105 @@
+import asyncio
+import json
+from typing import Any
+
+import inprocess
+import pytest
+from bench_command import main
+from by_hand import ByHand
+from growth import exponent
+from shapes import SHAPES, awaited_step, flow_of
+
+SMALL = ["--nodes", "10,30", "--repeat", "1"]
+
+
+def _answer(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    answer: dict[str, Any] = json.loads(capsys.readouterr().out.splitlines()[-1])
+    return answer
+
+
+def test_the_answer_has_a_row_for_each_shape_and_size(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["inprocess", "--json", *SMALL])  # its exit code is about time, which tiny graphs say nothing about
+    answer = _answer(capsys)
+    assert answer.keys() == {"ok", "rows", "exponent", "in_threads"}
+    for rows in (answer["rows"], answer["in_threads"]):
+        assert [(row["shape"], row["nodes"]) for row in rows] == [
+            (shape, nodes) for shape in ("chain", "fan") for nodes in (10, 30)
+        ]
+        for row in rows:
+            assert row.keys() == {"shape", "nodes", "nodes_per_s", "compile_s"}
+            assert row["nodes_per_s"] > 0
+    assert answer["exponent"].keys() == {"chain", "fan"}
+
+
+def test_a_program_written_by_hand_is_measured_beside_it(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["inprocess", "--json", "--compare", *SMALL])
+    for row in _answer(capsys)["rows"]:
+        assert row["by_hand"].keys() == {"inline", "in tasks"}
+
+
+@pytest.mark.parametrize(("growth", "code"), [(1.09, 0), (1.11, 1)])
+def test_a_time_that_grows_faster_than_the_graph_fails_the_command(
+    growth: float, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(inprocess, "exponent", lambda costs: growth)
+    assert main(["inprocess", "--json", *SMALL]) == code
+    assert _answer(capsys)["ok"] is (code == 0)
+
+
+def test_without_json_the_figures_are_for_people(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["inprocess", *SMALL])
+    printed = capsys.readouterr().out
+    assert "chain       30 nodes" in printed
+    assert "{" not in printed
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["no-such"], ["inprocess", "--nodes", "10"], ["inprocess", "--nodes", "2,9"], ["inprocess", "--repeat", "0"]],
+)
+def test_what_cannot_be_measured_is_refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(arguments)
+    capsys.readouterr()
+
+
+@pytest.mark.parametrize("power", [0.5, 1, 1.1, 2])
+def test_the_exponent_of_a_power_is_that_power(power: float) -> None:
+    assert exponent({size: 3e-6 * size**power for size in (1_000, 2_000, 4_000, 8_000, 100_000)}) == pytest.approx(
+        power
+    )
+
+
+def test_the_exponent_is_that_of_the_line_that_fits_best() -> None:
+    # Between 10 and 1,000 the cost grows a hundredfold; one that is off in the middle does not tilt the line.
+    assert exponent({10: 1.0, 100: 50.0, 1_000: 100.0}) == pytest.approx(1.0)
+    # Twice the cost per node at a hundred times the size.
+    assert exponent({1_000: 1.0, 100_000: 200.0}) == pytest.approx(1.1505, abs=1e-4)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_what_is_compared_does_the_same_work(shape: str) -> None:
+    edges = SHAPES[shape](20)
+    blueprint = flow_of(shape, 20, awaited_step).to_blueprint()
+    assert [(int(edge.source), int(edge.target)) for edge in blueprint.edges] == edges
+    for way in (ByHand.run_inline, ByHand.run_in_tasks):
+        graph = ByHand(20, edges)
+        asyncio.run(way(graph))
+        assert graph.outputs == [1] * 20
+
+
+def test_the_cost_of_a_run_is_within_its_bounds(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["cost", "--backend", "memory", "--json"]) == 0
+    answer = _answer(capsys)
+    assert answer["ok"] is True
+    for row in answer["rows"]:
+        assert {"shape", "nodes", "requests_per_node", "by_operation", "bytes_written_per_node"} <= row.keys()
+        assert row["by_operation"]["context.put"] >= row["nodes"]
+    assert answer["messages_when_doubled"] <= 3
+
+
+def test_durable_runs_are_measured_beside_sqlite_itself(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["durable", "--json", "--repeat", "1"]) == 0
+    answer = _answer(capsys)
+    for name in ("chain_ms", "chains_steps_per_s", "fan_ms", "sqlite_commits_per_s"):
+        assert answer[name] > 0
