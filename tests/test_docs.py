@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 # A program is a block of Python. It prints the block of text that follows it, or the line of "It prints `...`.", or
 # nothing.
-PAGES = ["README.md", "docs/guide.md", "docs/typescript.md", "packages/testkit/README.md"]
+PAGES = ["README.md", "docs/durable.md", "docs/guide.md", "docs/typescript.md", "packages/testkit/README.md"]
 
 
 class Program(NamedTuple):
