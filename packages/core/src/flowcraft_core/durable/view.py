@@ -27,7 +27,6 @@ class RunView:
     def __init__(self, record: RunRecord, records: Records) -> None:
         self.record = record
         self.state = RunState(record.graph, record.graphs.__getitem__, record.context, whole=False)
-        self.state.ready.clear()  # the start is for whoever has the job that starts the run
         self._records = records
 
     async def learn(self, instances: Iterable[Instance]) -> int:

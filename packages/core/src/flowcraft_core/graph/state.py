@@ -287,7 +287,7 @@ class RunState:
         self.phase = Phase.RUNNING
         self.errors: list[NodeError] = []
         self._queue: deque[tuple[ScopeState, Link, Mark, bool]] = deque()
-        self._loud = True
+        self._loud = whole
         self.root = self._open(graph.root, None, None, None, context)
 
     # --- facts in -------------------------------------------------------------------------------------------------
@@ -452,8 +452,9 @@ class RunState:
             scope.set(INITIAL, context)
         if parent is not None and construct is not None:
             parent.inside[construct.entry][index or 0] = scope
-        for start in template.starts:
-            self._make_ready(scope, template.vertices[start])
+        if self._loud:  # else nobody asks: a start without a way in is to run once its scope is there
+            for start in template.starts:
+                self._make_ready(scope, template.vertices[start])
         return scope
 
     def _enter(self, scope: ScopeState, entry: Vertex, outcome: Outcome) -> None:
