@@ -45,11 +45,13 @@ class Stored(Generic[T]):
         value: What it says.
         job: The job under which it was written.
         won: Whether the call that returned it wrote it; False for a fact that was read.
+        size: Bytes that it takes in the store, about.
     """
 
     value: T
     job: str
     won: bool = False
+    size: int = 0
 
 
 @attrs.frozen
@@ -93,8 +95,8 @@ class Records:
                 unknown.append(key)
             else:
                 found[key] = known
-        for key, (record, job) in (await self._get(run_id, unknown)).items():
-            found[key] = Stored(self._outcome(record), job)
+        for key, (record, job, size) in (await self._get(run_id, unknown)).items():
+            found[key] = Stored(self._outcome(record), job, size=size)
             if self.cache is not None:
                 self.cache.add(run_id, key, found[key])
         return found
@@ -106,7 +108,7 @@ class Records:
     async def parks(self, run_id: str, keys: Iterable[str]) -> dict[str, Stored[Park]]:
         """The park records under those keys, see ``park_key``."""
         found = await self._get(run_id, list(keys))
-        return {key: Stored(park_from_record(record), job) for key, (record, job) in found.items()}
+        return {key: Stored(park_from_record(record), job) for key, (record, job, _) in found.items()}
 
     async def put_claim(self, run_id: str, key: str, place: int, job: str) -> Stored[int]:
         """Claim an ``any`` join for one of its incoming edges."""
@@ -115,7 +117,7 @@ class Records:
     async def claims(self, run_id: str, keys: Iterable[str]) -> dict[str, int]:
         """The standing claims of joins, by the joins' keys."""
         found = await self._get(run_id, [key + CLAIM_SUFFIX for key in keys])
-        return {key.removesuffix(CLAIM_SUFFIX): record["place"] for key, (record, _) in found.items()}
+        return {key.removesuffix(CLAIM_SUFFIX): record["place"] for key, (record, _, _) in found.items()}
 
     # --- plain records --------------------------------------------------------------------------------------------
 
@@ -125,7 +127,7 @@ class Records:
 
     async def get(self, run_id: str, key: str) -> Mapping[str, Any] | None:
         """The record under a key."""
-        return (await self._get(run_id, [key])).get(key, (None, ""))[0]
+        return (await self._get(run_id, [key])).get(key, (None, "", 0))[0]
 
     # --- context values -------------------------------------------------------------------------------------------
 
@@ -177,15 +179,26 @@ class Records:
         standing = await self.store.put(run_id, key, Fact(body, writer, job))
         # A call that was applied though its answer was lost finds its own writer when it is made again.
         if standing is None or standing.writer == writer:
-            return Stored(value, job, won=True)
-        return Stored(read(await self._record(run_id, key, standing.body)), standing.job)
+            return Stored(value, job, won=True, size=self._size(body))
+        return Stored(
+            read(await self._record(run_id, key, standing.body)), standing.job, size=self._size(standing.body)
+        )
 
-    async def _get(self, run_id: str, keys: Sequence[str]) -> dict[str, tuple[Mapping[str, Any], str]]:
+    async def _get(self, run_id: str, keys: Sequence[str]) -> dict[str, tuple[Mapping[str, Any], str, int]]:
         if not keys:
             return {}
         facts = await self.store.get(run_id, keys)
         records = await asyncio.gather(*(self._record(run_id, key, fact.body) for key, fact in facts.items()))
-        return {key: (record, fact.job) for (key, fact), record in zip(facts.items(), records, strict=True)}
+        return {
+            key: (record, fact.job, self._size(fact.body))
+            for (key, fact), record in zip(facts.items(), records, strict=True)
+        }
+
+    def _size(self, stored: bytes) -> int:
+        if stored[:1] != _CHUNKED:
+            return len(stored)
+        count: int = json.loads(stored[1:])[1]
+        return count * self.store.limits.max_value_bytes
 
     async def _stored_body(self, run_id: str, key: str, record: Mapping[str, Any]) -> bytes:
         text = json.dumps({"v": FORMAT, **record}, ensure_ascii=False, separators=(",", ":")).encode()
@@ -226,13 +239,13 @@ class Records:
 class OutcomeCache:
     """The outcomes that a worker has seen lately, so that the items of a batch read its input once per worker."""
 
-    def __init__(self, limit: int = 10_000) -> None:
+    def __init__(self, max_bytes: int = 64 * 1024 * 1024) -> None:
         """Begin empty.
 
         Args:
-            limit: How many outcomes are kept.
+            max_bytes: How much is kept, as bytes of the stored records; each counts as a few hundred at least.
         """
-        self._limit = limit
+        self._room = max_bytes
         self._outcomes: OrderedDict[tuple[str, str], Stored[Outcome]] = OrderedDict()
 
     def get(self, run_id: str, key: str) -> Stored[Outcome] | None:
@@ -243,10 +256,18 @@ class OutcomeCache:
         return stored
 
     def add(self, run_id: str, key: str, stored: Stored[Outcome]) -> None:
-        """Keep an outcome, in the place of the one that was not asked for longest."""
+        """Keep an outcome, in the place of those that were not asked for longest."""
+        if (run_id, key) in self._outcomes:
+            return  # facts do not change
         self._outcomes[run_id, key] = attrs.evolve(stored, won=False)
-        if len(self._outcomes) > self._limit:
-            self._outcomes.popitem(last=False)
+        self._room -= self._weight(stored)
+        while self._room < 0:
+            _, oldest = self._outcomes.popitem(last=False)
+            self._room += self._weight(oldest)
+
+    @staticmethod
+    def _weight(stored: Stored[Outcome]) -> int:
+        return max(stored.size, 500)
 
 
 class StaleReadError(BackendError):
