@@ -185,12 +185,7 @@ class Client:
         """
         status = await self.status(run_id)
         record = await self._record(run_id)
-        # The status may be ahead of what this client sees of the facts: for as long as the store says that may be.
-        until = self._clock.now() + self._backend.context.limits.staleness
-        state = await self._state(record)
-        while status.state in ("completed", "failed") and state.phase is Phase.RUNNING and self._clock.now() < until:
-            await self._clock.sleep(0.05)
-            state = await self._state(record)
+        state = await self._state(record, status)
         return StoredResult(
             run_id=run_id,
             status=status.state,
@@ -256,7 +251,7 @@ class Client:
         status = await self.status(run_id)
         if status.state in _FINAL:
             raise ResumeError(f"run {run_id!r} has ended ({status.state}); nothing in it can be resumed")
-        view = RunView(await self._record(run_id), self._records)
+        view = RunView(await self._record(run_id), self._records, self._clock)
         instance = await view.find(key)
         if instance is None or instance.vertex.node.uses != WAIT:
             raise ResumeError(f"run {run_id!r} has no wait {key!r}")
@@ -297,9 +292,9 @@ class Client:
             UnknownRunError: There is no such run.
             ConfigurationError: The run has no such instance, or there is a run with the new id.
         """
-        await self.status(run_id)
+        status = await self.status(run_id)
         record = await self._record(run_id)
-        state = await self._state(record)
+        state = await self._state(record, status)
         by_key = {instance.key: instance for scope in state.root.walk() for instance in scope.instances()}
         unknown = [key for key in keys if key not in by_key]
         if unknown or not keys:
@@ -315,7 +310,7 @@ class Client:
         """
         status = await self.status(run_id)
         record = await self._record(run_id)
-        state = await self._state(record)
+        state = await self._state(record, status)
         again = failed(state) or list(state.ready)
         if status.state != "failed" or not again:
             raise ConfigurationError(f"run {run_id!r} is {status.state}; only a failed run can be redriven")
@@ -363,16 +358,17 @@ class Client:
             raise ConfigurationError(f"run {run_id!r} is {status.state}: cancel it before it is purged")
         record = await self._runs.get(run_id)
         if record is not None:
-            state = await self._state(record)
+            state = await self._state(record, status)
             keys = [RECORD_KEY]
             names: list[str] = []
-            for instance in instances(state):
+            for instance in (found for scope in state.root.walk() for found in scope.instances()):
                 key, retry = instance.key, instance.vertex.retry
                 keys += [key, key + CLAIM_SUFFIX, key + PARK_SUFFIX]
                 keys += [retry_key(key, attempt, standing_in=False) for attempt in range(1, retry.max_attempts)]
                 prefix = instance.scope.namespace.prefix
-                names += [prefix + name for name in instance.outcome.sets or ()]
-            await self._backend.context.delete(run_id, keys=keys, names=names)
+                outcome = instance.scope.outcomes.get(instance.vertex.index)
+                names += [prefix + name for name in (outcome.sets if outcome is not None else None) or ()]
+            await self._records.delete(run_id, keys, names)
         await self._backend.status.delete(run_id)
 
     async def purge_older(self, age: float) -> int:
@@ -405,8 +401,15 @@ class Client:
         await self._backend.queue.send([Message(letter.body)])
         await self._backend.status.delete(dead_letter_id)
 
-    async def _state(self, record: RunRecord) -> GraphState:
-        return await self._settled(lambda: whole_state(record, self._records))
+    async def _state(self, record: RunRecord, status: RunStatus | None) -> GraphState:
+        """What the facts say; the status may be ahead of what is to be seen of them, for as long as reads may lag."""
+        until = self._clock.now() + self._backend.context.limits.staleness
+        while True:
+            state = await self._settled(lambda: whole_state(record, self._records))
+            ended = status is not None and status.state in ("completed", "failed")
+            if not ended or state.phase is not Phase.RUNNING or self._clock.now() >= until:
+                return state
+            await self._clock.sleep(0.05)
 
     async def _record(self, run_id: str) -> RunRecord:
         record = await self._settled(lambda: self._runs.get(run_id))

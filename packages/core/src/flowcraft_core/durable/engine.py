@@ -5,6 +5,7 @@ What runs next is the pure code's to say; this module looks facts up, writes the
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import logging
 import uuid
@@ -12,8 +13,9 @@ from collections.abc import Callable, Iterable, Sequence
 
 import attrs
 
+from ..blueprint import SLEEP, WAIT
 from ..clock import Clock
-from ..errors import SerializationError
+from ..errors import SerializationError, TransientError
 from ..execution import Executor
 from ..graph.facts import Outcome, Park
 from ..graph.partial import arrived
@@ -28,6 +30,9 @@ from .view import RunView
 
 _logger = logging.getLogger("flowcraft.worker")
 
+
+# How long it is remembered that somebody began with an instance and did not come back, seconds.
+_TRIES_KEPT = 86400.0
 
 # Joins up to this many ways in are looked up by whoever finds their set empty; wider ones wait for the reconciler.
 _HEALED = 100
@@ -87,6 +92,7 @@ class Engine:
     stopped: Callable[[], bool]
     _started: float = 0.0
     _steps: int = 0
+    _trying: str | None = None
 
     async def handle(self, count: int) -> Done:
         """Do what the job asks for.
@@ -94,6 +100,15 @@ class Engine:
         Args:
             count: How often the job has been delivered.
         """
+        try:
+            done = await self._handle(count)
+        except Exception:
+            await self._came_back()
+            raise
+        await self._came_back()
+        return done
+
+    async def _handle(self, count: int) -> Done:
         self._started = self.clock.now()
         if self.job.key:
             instance = await self.view.find(self.job.key)
@@ -112,7 +127,7 @@ class Engine:
                 await self.send(frontier)
                 break
             instance = frontier[0]
-            if first and count > self.settings.delivery_limit:
+            if first and count > 1 and await self._is_poison(instance):
                 outcome = self._poisoned(instance, count)
             else:
                 if not await self.view.prepare(instance):
@@ -157,6 +172,22 @@ class Engine:
     def _must_hand_on(self) -> bool:
         return self._steps >= self.settings.max_steps or self.clock.now() - self._started >= self.settings.max_hold
 
+    async def _is_poison(self, instance: Instance) -> bool:
+        """Whether the instance was begun again and again, and nobody who did ever came back.
+
+        What the queue counts is no proof: a job is delivered again also when somebody else was faster, or when the
+        backend did not answer. So from the second delivery on a counter says how many began with this very instance;
+        who comes back clears it. Losing it costs some more deliveries.
+        """
+        self._trying = f"tries:{self.job.run_id}:{instance.key}"
+        tries = await self.backend.coordination.increment(self._trying, ttl=_TRIES_KEPT)
+        return tries >= self.settings.delivery_limit
+
+    async def _came_back(self) -> None:
+        if self._trying is not None:
+            with contextlib.suppress(TransientError):
+                await self.backend.coordination.delete(self._trying)
+
     def _poisoned(self, instance: Instance, count: int) -> Outcome:
         message = (
             f"its job was delivered {count} times and never came to an outcome: the step seems to end its process; "
@@ -182,12 +213,27 @@ class Engine:
                 if park.kind != "retry":
                     return self.executor.due(instance)
                 number, standing_in = park.attempt + 1, park.standing_in
+        self._check_steps(instance)
         ended = await self.executor.attempt(instance, number, standing_in=standing_in)
+        if self.view.trouble is not None:
+            raise self.view.trouble  # the context could not be read: that is no failure of the step
         if isinstance(ended, Outcome):
             return ended
         stored = await self.records.put_park(self.job.run_id, instance.key, ended, self.job.id)
         await self.schedule(instance, stored.value)
         return None
+
+    def _check_steps(self, instance: Instance) -> None:
+        """A step that is missing here is not the node's failure: another worker may have it.
+
+        Raises:
+            ImplementationMissingError: The instance's step, or the one that would stand in for it, is missing.
+        """
+        vertex = instance.vertex
+        if vertex.kind is Kind.STEP and vertex.node.uses not in (SLEEP, WAIT):
+            for node in (vertex.node, vertex.fallback):
+                if node is not None:
+                    self.executor.implementations(instance.scope.scope.blueprint, node.uses)
 
     async def _last_park(self, instance: Instance) -> Park | None:
         key, vertex = instance.key, instance.vertex

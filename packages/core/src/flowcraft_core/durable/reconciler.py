@@ -12,18 +12,24 @@ from ..blueprint import SLEEP, WAIT
 from ..clock import Clock, SystemClock
 from ..errors import TransientError
 from ..graph.facts import Park
+from ..graph.positions import INITIAL
 from ..graph.scopes import Kind
-from ..graph.state import Instance, Phase
+from ..graph.state import Instance, Phase, RunState
 from ..payloads import CompressingCodec, PayloadCodec
-from ..ports import Backend, RunState, RunStatus
+from ..ports import Backend, RunStatus
+from ..ports import RunState as StatusState
+from ..retries import RetryPolicy
 from ..serialization import Serializer
 from .engine import finish_run, send_jobs
 from .runs import RunRecord, Runs
-from .storage import PARK_SUFFIX, Records, StaleReadError, retry_key
+from .storage import PARK_SUFFIX, Records, retry_key
 from .transient import RetryingBackend
 from .view import whole_state
 
 _logger = logging.getLogger("flowcraft.reconciler")
+
+# A run in which nothing has changed is looked at again after at most so many intervals.
+_LONGEST_INTERVALS = 60.0
 
 
 @attrs.define
@@ -81,7 +87,7 @@ class Reconciler:
         """Look at every run that is due."""
         done = Reconciled()
         now = self._clock.now()
-        states: tuple[RunState, ...] = ("running", "awaiting")
+        states: tuple[StatusState, ...] = ("running", "awaiting")
         for state in states:
             cursor: str | None = None
             while True:
@@ -90,7 +96,7 @@ class Reconciler:
                     done.scanned += 1
                     try:
                         await self._look(status, done)
-                    except (TransientError, StaleReadError):
+                    except Exception:  # one run that cannot be read does not hold up the others
                         _logger.warning("run %s could not be looked at", status.run_id, exc_info=True)
                         done.errors += 1
                 cursor = page.cursor
@@ -144,17 +150,20 @@ class Reconciler:
             return
         keys, dues, waits = await self._due(record, list(state.ready), now)
         if keys:
-            if await self._is_stuck(record, keys, status):
+            revivals = await self._count(record, keys)
+            if revivals > self._revivals:
                 reason = f"revived {self._revivals} times without progress at {', '.join(keys[:5])}"
                 done.failed += await self._backend.status.finish(run_id, "failed", at=now, reason=reason)
                 return
+            await self._apply(run_id, state)
             await send_jobs(self._backend, run_id, keys, self._clock)
             done.revived += 1
+            # Its jobs may only wait for a free worker: each time that nothing has changed it is given longer.
+            next_check = now + self._interval * min(2.0 ** (revivals - 1), _LONGEST_INTERVALS)
         elif dues or waits:
             done.waiting += 1
         elif state.phase is Phase.RUNNING and not state.ready:
             _logger.error("run %s: its facts leave nothing to do, but do not end it", run_id)
-        next_check = now + self._interval
         if not keys:
             # The queue's reach before the time is due is when the delayed job can be sent.
             reach = self._backend.queue.limits.max_delay
@@ -198,16 +207,29 @@ class Reconciler:
                 names[key + PARK_SUFFIX] = key
             for attempt in range(1, vertex.retry.max_attempts):
                 names[retry_key(key, attempt, standing_in=False)] = key
+            if vertex.fallback is not None:
+                most = RetryPolicy.from_config(vertex.fallback.config).max_attempts
+                for attempt in range(1, most):
+                    names[retry_key(key, attempt, standing_in=True)] = key
         found = await self._records.parks(run_id, names)
         parked: dict[str, Park] = {}
         for name, stored in found.items():
             standing = parked.get(names[name])
-            if standing is None or stored.value.attempt > standing.attempt:
-                parked[names[name]] = stored.value
+            park = stored.value
+            if standing is None or (park.standing_in, park.attempt) > (standing.standing_in, standing.attempt):
+                parked[names[name]] = park
         return parked
 
-    async def _is_stuck(self, record: RunRecord, keys: list[str], status: RunStatus) -> bool:
+    async def _apply(self, run_id: str, state: RunState) -> None:
+        """Apply the context values of all outcomes: whoever wrote one may have died before it did."""
+        for scope in state.root.walk():
+            if scope.namespace is scope:
+                for name, (position, value) in scope.values.items():
+                    if position != INITIAL:
+                        await self._records.apply(run_id, scope.prefix, position, {name: value})
+
+    async def _count(self, record: RunRecord, keys: list[str]) -> int:
         # A hint, and counted so that losing it only delays the end: the same frontier, looked at over and over.
         name = uuid.uuid5(uuid.NAMESPACE_OID, "\n".join(sorted(keys))).hex
         key = f"revived:{record.run_id}:{name}"
-        return await self._backend.coordination.increment(key, ttl=86400.0) > self._revivals
+        return await self._backend.coordination.increment(key, ttl=7 * 86400.0)

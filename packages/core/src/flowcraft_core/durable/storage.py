@@ -154,6 +154,14 @@ class Records:
             values[stored_name[len(namespace) :]] = (from_sortable(standing.position), value)
         return values
 
+    async def delete(self, run_id: str, keys: Sequence[str], names: Sequence[str]) -> None:
+        """Remove facts and values, with their chunks."""
+        facts, values = await asyncio.gather(self.store.get(run_id, keys), self.store.values(run_id, names))
+        bodies = {key: fact.body for key, fact in facts.items()}
+        bodies |= {f"{name}:value": value.body for name, value in values.items() if value.body is not None}
+        chunks = [chunk for key, body in bodies.items() for chunk in _chunk_keys(key, body)]
+        await self.store.delete(run_id, keys=[*keys, *chunks], names=names)
+
     # --- inside ---------------------------------------------------------------------------------------------------
 
     def _encode(self, value: Any) -> Any:
@@ -178,6 +186,8 @@ class Records:
         body = await self._stored_body(run_id, key, record)
         standing = await self.store.put(run_id, key, Fact(body, writer, job))
         # A call that was applied though its answer was lost finds its own writer when it is made again.
+        if standing is not None and standing.writer != writer and (chunks := _chunk_keys(key, body)):
+            await self.store.delete(run_id, keys=chunks, names=())
         if standing is None or standing.writer == writer:
             return Stored(value, job, won=True, size=self._size(body))
         return Stored(
@@ -195,10 +205,7 @@ class Records:
         }
 
     def _size(self, stored: bytes) -> int:
-        if stored[:1] != _CHUNKED:
-            return len(stored)
-        count: int = json.loads(stored[1:])[1]
-        return count * self.store.limits.max_value_bytes
+        return len(stored) + len(_chunk_keys("", stored)) * self.store.limits.max_value_bytes
 
     async def _stored_body(self, run_id: str, key: str, record: Mapping[str, Any]) -> bytes:
         text = json.dumps({"v": FORMAT, **record}, ensure_ascii=False, separators=(",", ":")).encode()
@@ -221,9 +228,8 @@ class Records:
 
     async def _record(self, run_id: str, key: str, stored: bytes) -> Mapping[str, Any]:
         body = stored[1:]
-        if stored[:1] == _CHUNKED:
-            token, count = json.loads(body)
-            keys = [f"{key}{_CHUNK}{token}:{index}" for index in range(count)]
+        keys = _chunk_keys(key, stored)
+        if keys:
             chunks = await self.store.get(run_id, keys)
             missing = len(keys) - len(chunks)
             if missing:
@@ -276,6 +282,14 @@ class StaleReadError(BackendError):
 
 class NewerRecordError(BackendError):
     """A record was written by a newer version; a newer worker will understand it."""
+
+
+def _chunk_keys(key: str, stored: bytes) -> list[str]:
+    """The keys of the chunks that a stored body consists of; none if it is whole."""
+    if stored[:1] != _CHUNKED:
+        return []
+    token, count = json.loads(stored[1:])
+    return [f"{key}{_CHUNK}{token}:{index}" for index in range(count)]
 
 
 def park_key(key: str, park: Park | None = None) -> str:

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Iterable
 from typing import Any
 
+from ..clock import Clock
+from ..errors import BackendError, TransientError
 from ..graph.facts import Outcome
 from ..graph.partial import Unknown, context_names, find, is_decided, missing, needs
 from ..graph.scopes import Kind, Vertex
@@ -13,7 +15,7 @@ from ..graph.state import Instance, Phase, RunState, ScopeState
 from ..serialization import Serializer
 from ..steps import Values
 from .runs import RunRecord
-from .storage import Records, StaleReadError, Stored
+from .storage import NewerRecordError, Records, StaleReadError, Stored
 
 
 class RunView:
@@ -22,15 +24,35 @@ class RunView:
     Attributes:
         record: The run's record.
         state: What the known facts say.
+        trouble: Why context values could not be read, if they could not.
     """
 
-    def __init__(self, record: RunRecord, records: Records) -> None:
+    def __init__(
+        self, record: RunRecord, records: Records, clock: Clock, *, job: str = "", since: float | None = None
+    ) -> None:
+        """Know nothing yet.
+
+        Args:
+            record: The run's record.
+            records: Where facts are read.
+            clock: Tells when what was written lately is visible to everybody.
+            job: The job that is worked on.
+            since: When it was sent: what comes before its instance was stored earlier than that. Now, by default.
+        """
+        self.trouble: BackendError | None = None
+        self._clock = clock
+        self._settled = (clock.now() if since is None else since) + records.store.limits.staleness
         self.record = record
+        self._job = job
         self.state = RunState(record.graph, record.graphs.__getitem__, record.context, whole=False)
         self._records = records
 
-    async def learn(self, instances: Iterable[Instance]) -> int:
-        """Look up the outcomes of instances, and the claims of joins among them; how many facts were new."""
+    async def learn(self, instances: Iterable[Instance], join: str | None = None) -> int:
+        """Look up the outcomes of instances, and the claims of joins among them; how many facts were new.
+
+        An outcome of the join itself, which may be among them, leaves nothing to be done; but one that this very job
+        wrote before it was delivered again is to be gone on from, so it is left for the walk to find.
+        """
         by_key = {
             instance.key: instance for instance in instances if instance.vertex.index not in instance.scope.outcomes
         }
@@ -47,9 +69,12 @@ class RunView:
         )
         for key, place in claims.items():
             self.state.claim(*joins[key], place, loud=False)
+        new = len(claims)
         for key, stored in outcomes.items():
-            self.state.add(*by_key[key], stored.value, loud=False)
-        return len(outcomes) + len(claims)
+            if key != join or stored.job != self._job:
+                self.state.add(*by_key[key], stored.value, loud=False)
+                new += 1
+        return new
 
     async def look(self, frontier: Iterable[Instance]) -> dict[str, Stored[Outcome]]:
         """The outcomes of instances that may be there already, by key, without taking them in.
@@ -86,7 +111,7 @@ class RunView:
     async def glance(self, scope: ScopeState, vertex: Vertex | None) -> int:
         """Learn, in one request, what there is of what leads to a join, an exit or a scope's end; how much was new."""
         unresolved = missing(self.state, scope, vertex)
-        found = await self.learn(unresolved)
+        found = await self.learn(unresolved, None if vertex is None else scope.key(vertex))
         for instance in unresolved:
             self.state.attend(*instance)
         return found
@@ -112,9 +137,19 @@ class RunView:
                 pass
 
     async def load_values(self, scope: ScopeState, names: Iterable[str]) -> None:
-        """Read context values as they stand now."""
+        """Read context values as they stand now, with all that came before the job.
+
+        A name that was never set looks like one whose value is not visible yet: so the first read waits for as long as
+        the store says that this may be.
+        """
         namespace = scope.namespace
-        found = await self._records.values(self.record.run_id, namespace.prefix, names)
+        try:
+            if (early := self._settled - self._clock.now()) > 0:
+                await self._clock.sleep(early)
+            found = await self._records.values(self.record.run_id, namespace.prefix, names)
+        except (TransientError, StaleReadError, NewerRecordError) as error:
+            self.trouble = error
+            raise
         for name, standing in found.items():
             known = namespace.values.get(name)
             if known is None or known[0] <= standing[0]:

@@ -43,6 +43,7 @@ class _Held:
     task: asyncio.Task[None] | None = None
     run_id: str | None = None
     executor: Executor | None = None
+    was_held: bool = False  # when holds were extended the last time
 
 
 class Worker:
@@ -214,6 +215,12 @@ class Worker:
         for each, delivery in zip(held, extended, strict=True):
             if delivery is not None:
                 each.delivery = delivery
+        # A reconciler leaves alone what is worked on: of what takes long, it is told so.
+        now = self._clock.now()
+        for run_id in {each.run_id for each in held if each.was_held and each.run_id is not None}:
+            await self._backend.status.touch(run_id, at=now, next_check=now + self._visibility)
+        for each in held:
+            each.was_held = True
 
     async def _control(self) -> None:
         """Tell steps whose run was cancelled, or has failed elsewhere, that their results are of no use any more."""
@@ -310,7 +317,7 @@ class Worker:
         return True
 
     def _engine(self, job: Job, record: RunRecord, held: _Held) -> Engine:
-        view = RunView(record, self._records)
+        view = RunView(record, self._records, self._clock, job=job.id, since=job.first_seen)
         executor = self.runtime.executor(job.run_id, record.graphs)
         executor.values = partial(StoredValues, view)
         executor.before_deciding = view.refresh
