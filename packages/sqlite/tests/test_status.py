@@ -70,7 +70,10 @@ async def test_a_cursor_of_another_question_is_refused(path: Path) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"1", b"[]", b'["all", "x", "run"]', b'["all", 1, 2]', b'["all", 1]', b'["all", null, "run"]', b"\xff"],
+    [
+        *(b"", b"1", b"[]", b'["all", "x", "run"]', b'["all", 1, 2]', b'["all", 1]', b'["all", null, "run"]', b"\xff"),
+        pytest.param(b"[" * 100_000, id="deep"),
+    ],
 )
 async def test_a_cursor_is_looked_at_closely(path: Path, content: bytes) -> None:
     async with SqliteBackend(path) as backend:

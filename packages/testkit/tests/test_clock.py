@@ -164,6 +164,19 @@ async def test_a_clock_serves_one_event_loop_at_a_time() -> None:
     await sleeper
 
 
+async def test_an_event_loop_has_one_clock_at_a_time() -> None:
+    sleeper = asyncio.ensure_future(VirtualClock().sleep(DAY))
+    await asyncio.sleep(0)
+    with pytest.raises(RuntimeError, match="another VirtualClock in this event loop"):
+        await VirtualClock().sleep(1)
+    await sleeper
+    first, second = VirtualClock(start=0.0), VirtualClock(start=0.0)
+    for _ in range(3):  # one after the other is well, however soon
+        await first.sleep(1)
+        await second.sleep(1)
+    assert (first.now(), second.now()) == (3.0, 3.0)
+
+
 async def test_a_flow_sleeps_and_retries_on_it() -> None:
     clock = VirtualClock(start=0.0)
     tried: list[float] = []

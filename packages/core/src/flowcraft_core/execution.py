@@ -20,6 +20,7 @@ from .clock import Clock
 from .errors import (
     ConfigurationError,
     ExpressionError,
+    ImplementationMissingError,
     NonRetryableError,
     RunCancelledError,
     SerializationError,
@@ -89,6 +90,9 @@ class Executor:
 
         Returns:
             The outcome, failed or not; or a park record, if the instance has to wait, also for its next attempt.
+
+        Raises:
+            ImplementationMissingError: This program has no implementation of the step.
         """
         scope, vertex = instance
         started = self.clock.now()
@@ -104,6 +108,8 @@ class Executor:
                     await self.before_deciding(instance)
                 taken = decisions.take_edges(scope, vertex, output, action, sets)
                 outcome = Outcome(output, action, None, taken, sets, attempts=number, started=started)
+            except ImplementationMissingError:
+                raise  # no fault of the step's: another worker may have it
             except Exception as error:
                 return await self._failed(error, instance, node, number, started)
             if standing_in:
@@ -252,7 +258,7 @@ class Executor:
         if not final and number < policy.max_attempts and policy.retries(error):
             delay = policy.delay_after(number, f"{self.run_id}:{instance.key}:{node.id}")
             parked = _node_error(error, instance, number)
-            return Park("retry", self.clock.now() + delay, number, standing_in, parked)
+            return Park("retry", self.clock.now() + delay, number, standing_in, error=parked)
         if not standing_in:
             try:
                 implementation = self.implementations(instance.scope.scope.blueprint, node.uses)

@@ -33,6 +33,8 @@ class Job:
         key: The instance's key. Empty for the run as a whole: look at what is due in it.
         first_seen: When the job, or the one that it goes on for, was first sent; seconds since the epoch.
         hops: How often it was passed on.
+        attempt: Which attempt at the instance it is for, if that is known; else 0.
+        standing_in: Whether that is an attempt of the fallback's.
         blueprint_id: The flow, in a job that was written by hand for a run that has no record yet.
         node_id: The start node, likewise.
     """
@@ -42,6 +44,8 @@ class Job:
     key: str = ""
     first_seen: float = 0.0
     hops: int = 0
+    attempt: int = 0
+    standing_in: bool = False
     blueprint_id: str | None = None
     node_id: str | None = None
 
@@ -51,6 +55,9 @@ def encode_job(job: Job) -> str:
     data: dict[str, Any] = {"v": FORMAT, "id": job.id, "run": job.run_id, "key": job.key, "seen": job.first_seen}
     if job.hops:
         data["hops"] = job.hops
+    if job.attempt:
+        data["attempt"] = job.attempt
+        data["fallback"] = job.standing_in
     return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
 
 
@@ -83,6 +90,8 @@ def decode_job(body: str) -> Job:
         key=_text(data, "key", empty=True),
         first_seen=_number(data, "seen"),
         hops=int(_number(data, "hops")),
+        attempt=int(_number(data, "attempt")),
+        standing_in=data.get("fallback") is True,
     )
 
 

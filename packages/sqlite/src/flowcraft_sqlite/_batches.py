@@ -111,7 +111,8 @@ class BatchThread:
             self._post(_succeed, self._opened)
             with contextlib.closing(session):
                 self._serve(session)
-        self._post(_succeed, self._ended)
+        finally:
+            self._post(_succeed, self._ended)
 
     def _serve(self, session: Session) -> None:
         while (calls := self._next_batch()) is not None:

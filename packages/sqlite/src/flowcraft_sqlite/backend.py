@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import typing
 from types import TracebackType
+from typing import Self
 
 from flowcraft_core.clock import Clock, SystemClock
 from flowcraft_core.errors import ConfigurationError
@@ -86,7 +87,7 @@ class SqliteBackend:
         """Finish what was asked for, and let go of the file and the threads; it can be opened again."""
         await self._database.close()
 
-    async def __aenter__(self) -> SqliteBackend:
+    async def __aenter__(self) -> Self:
         await self.open()
         return self
 

@@ -45,7 +45,9 @@ class SqliteJobQueue:
         _require(0 <= delay <= self.limits.max_delay, f"delay={delay}", f"from 0 to {self.limits.max_delay:.0f}")
         for message in messages:
             size = len(message.body.encode())
-            _require(size <= self.limits.max_body_bytes, f"a body of {size} bytes", f"{self.limits.max_body_bytes}")
+            _require(
+                size <= self.limits.max_body_bytes, f"a body of {size} bytes", f"{self.limits.max_body_bytes} at most"
+            )
         for start in range(0, len(messages), self.limits.max_send):
             bodies = [message.body for message in messages[start : start + self.limits.max_send]]
 

@@ -131,5 +131,5 @@ def _read_cursor(cursor: str, due: bool) -> tuple[float, str]:
         if kind != ("due" if due else "all") or not isinstance(run_id, str):
             raise ValueError(kind)
         return float(time), run_id
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise ValueError(f"cursor={cursor!r} is none that SqliteStatusStore gave for this question") from error

@@ -12,14 +12,18 @@ import asyncio
 import heapq
 import itertools
 from collections.abc import Sized
+from weakref import WeakKeyDictionary
+
+# The clock that looks at an event loop. A second one would find the first one's looks in the queue, and wait for ever.
+_looking: WeakKeyDictionary[asyncio.AbstractEventLoop, VirtualClock] = WeakKeyDictionary()
 
 
 class VirtualClock:
     """A ``flowcraft_core.Clock`` on which time passes only while everybody sleeps on it.
 
-    Use it in one event loop at a time, one of asyncio's own. What runs outside the loop is not seen: while a plain
-    ``def`` step works in its thread, or a coroutine waits for ``asyncio.sleep``, the loop has nothing to do and time
-    moves on to whoever sleeps on this clock.
+    Use it in one event loop at a time, one of asyncio's own, and no second one beside it. What runs outside the loop
+    is not seen: while a plain ``def`` step works in its thread, or a coroutine waits for ``asyncio.sleep``, the loop
+    has nothing to do and time moves on to whoever sleeps on this clock.
     """
 
     def __init__(self, start: float = 1_000_000_000.0) -> None:
@@ -31,7 +35,8 @@ class VirtualClock:
         self._now = start
         self._order = itertools.count()
         self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
-        self._loop: asyncio.AbstractEventLoop | None = None  # where a look is under way
+        self._loop: asyncio.AbstractEventLoop | None = None  # where it looks
+        self._next_look: asyncio.Handle | None = None
 
     def now(self) -> float:
         """Seconds since the epoch, UTC."""
@@ -41,7 +46,8 @@ class VirtualClock:
         """Return once so many seconds have passed on this clock; those who sleep to one instant wake in turn.
 
         Raises:
-            RuntimeError: Others sleep on this clock in another event loop, or the loop is none of asyncio's own.
+            RuntimeError: Others sleep on this clock in another event loop, or on another clock in this one; or the
+                loop is none of asyncio's own.
         """
         if seconds <= 0:
             await asyncio.sleep(0)
@@ -59,19 +65,37 @@ class VirtualClock:
         queue: Sized | None = getattr(loop, "_ready", None)
         if queue is None:
             raise RuntimeError(f"a VirtualClock needs one of asyncio's own event loops, not {type(loop).__name__}")
+        other = _looking.get(loop)
+        if other is not None:
+            if other._is_slept_on():
+                raise RuntimeError("others sleep on another VirtualClock in this event loop: let them share one")
+            other._stop(loop)
         self._sleepers.clear()  # those of a loop that is gone
         self._loop = loop
-        loop.call_soon(self._look, loop, queue, False)
+        _looking[loop] = self
+        self._look_soon(loop, queue, False)
+
+    def _look_soon(self, loop: asyncio.AbstractEventLoop, queue: Sized, was_idle: bool) -> None:
+        self._next_look = loop.call_soon(self._look, loop, queue, was_idle)
 
     def _look(self, loop: asyncio.AbstractEventLoop, queue: Sized, was_idle: bool) -> None:
-        while self._sleepers and self._sleepers[0][2].done():
-            heapq.heappop(self._sleepers)  # cancelled: nobody waits for that time any more
-        if not self._sleepers:
-            self._loop = None
+        if not self._is_slept_on():
+            self._stop(loop)
             return
         is_idle = not queue
         if is_idle and was_idle:
             self._now, _, woken = heapq.heappop(self._sleepers)
             woken.set_result(None)
             is_idle = False
-        loop.call_soon(self._look, loop, queue, is_idle)
+        self._look_soon(loop, queue, is_idle)
+
+    def _is_slept_on(self) -> bool:
+        while self._sleepers and self._sleepers[0][2].done():
+            heapq.heappop(self._sleepers)  # cancelled: nobody waits for that time any more
+        return bool(self._sleepers)
+
+    def _stop(self, loop: asyncio.AbstractEventLoop) -> None:
+        assert self._next_look is not None  # since it is looking
+        self._next_look.cancel()
+        self._loop = None
+        del _looking[loop]

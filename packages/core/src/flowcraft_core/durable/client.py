@@ -16,6 +16,7 @@ from ..graph.decisions import take_edges
 from ..graph.facts import NodeError, Outcome
 from ..graph.fold import context_of, instances, outputs_of
 from ..graph.forks import dropped, failed, kept_claims
+from ..graph.keys import escape
 from ..graph.scopes import Kind
 from ..graph.state import Instance, Phase
 from ..graph.state import RunState as GraphState
@@ -240,7 +241,7 @@ class Client:
 
         Args:
             run_id: The run.
-            key: The wait's instance key; for a wait that is in no construct, its node id.
+            key: The wait's instance key, or its node id if only one instance of it is open.
             output: The wait's output.
             action: The wait's action, which chooses its edges.
 
@@ -251,11 +252,17 @@ class Client:
         status = await self.status(run_id)
         if status.state in _FINAL:
             raise ResumeError(f"run {run_id!r} has ended ({status.state}); nothing in it can be resumed")
-        view = RunView(await self._record(run_id), self._records, self._clock)
-        instance = await view.find(key)
+        record = await self._record(run_id)
+        view = RunView(record, self._records, self._clock)
+        # A node id that is no key as it stands, since its characters are escaped in one, is found by its escaped form.
+        instance = await view.find(key) or await view.find(escape(key))
         if instance is None or instance.vertex.node.uses != WAIT:
+            key = await self._open_wait(record, status, key)
+            instance = await view.find(key)
+        if instance is None:
             raise ResumeError(f"run {run_id!r} has no wait {key!r}")
-        if not await self._records.parks(run_id, [key + PARK_SUFFIX]):
+        key = instance.key
+        if not await self._settled(lambda: self._parked(run_id, key)):
             raise ResumeError(f"run {run_id!r}: wait {key!r} was not reached yet")
         await view.prepare(instance)
         await view.refresh(instance)
@@ -268,6 +275,20 @@ class Client:
             raise ResumeError(f"run {run_id!r}: wait {key!r} was resolved already; the first result stands")
         await self._backend.status.touch(run_id, at=now, next_check=now + CHECK_AFTER, state="running")
         await send_jobs(self._backend, run_id, [key], self._clock)
+
+    async def _parked(self, run_id: str, key: str) -> bool | None:
+        return bool(await self._records.parks(run_id, [key + PARK_SUFFIX])) or None
+
+    async def _open_wait(self, record: RunRecord, status: RunStatus, node_id: str) -> str:
+        """The key of the only open wait of a node; for waits inside constructs."""
+        state = await self._state(record, status)
+        waits = [instance for instance in state.ready if instance.vertex.node.uses == WAIT]
+        keys = [instance.key for instance in waits if instance.vertex.id == node_id]
+        if len(keys) == 1:
+            return keys[0]
+        listed = ", ".join(sorted(instance.key for instance in waits)) or "none"
+        problem = f"{len(keys)} waits of node {node_id!r} are open" if keys else f"there is no open wait {node_id!r}"
+        raise ResumeError(f"run {record.run_id!r}: {problem}; open are, by key: {listed}")
 
     async def cancel(self, run_id: str, *, reason: str | None = None) -> bool:
         """Cancel a run: nothing new starts, and steps under way are told; False if it had ended already.

@@ -15,7 +15,7 @@ import attrs
 
 from ..blueprint import SLEEP, WAIT
 from ..clock import Clock
-from ..errors import SerializationError, TransientError
+from ..errors import FlowcraftError, SerializationError, TransientError
 from ..execution import Executor
 from ..graph.facts import Outcome, Park
 from ..graph.partial import arrived
@@ -59,6 +59,10 @@ class Settings:
     max_hold: float = 300.0
     max_steps: int = 500
     delivery_limit: int = 5
+
+
+class UnknownInstanceError(FlowcraftError):
+    """A job names an instance that its run cannot have."""
 
 
 class PoisonError(Exception):
@@ -113,7 +117,7 @@ class Engine:
         if self.job.key:
             instance = await self.view.find(self.job.key)
             if instance is None:
-                raise LookupError(f"run {self.job.run_id!r} has no instance {self.job.key!r}")
+                raise UnknownInstanceError(f"run {self.job.run_id!r} has no instance {self.job.key!r}")
             frontier = [instance]
         else:
             root = self.view.state.root
@@ -170,7 +174,9 @@ class Engine:
     # --- execute --------------------------------------------------------------------------------------------------
 
     def _must_hand_on(self) -> bool:
-        return self._steps >= self.settings.max_steps or self.clock.now() - self._started >= self.settings.max_hold
+        # Well before the queue's longest visibility: the step that is under way then has as long again.
+        hold = min(self.settings.max_hold, self.backend.queue.limits.max_visibility / 4)
+        return self._steps >= self.settings.max_steps or self.clock.now() - self._started >= hold
 
     async def _is_poison(self, instance: Instance) -> bool:
         """Whether the instance was begun again and again, and nobody who did ever came back.
@@ -201,15 +207,18 @@ class Engine:
             await self.send([instance])
             return None
         self._steps += 1
+        if instance.vertex.inputs is not None:
+            await self.view.refresh(instance)
         number, standing_in = 1, False
-        if not fresh and instance.vertex.kind is Kind.STEP:
+        if self.job.attempt and self.job.key == instance.key:
+            number, standing_in = self.job.attempt, self.job.standing_in
+        elif not fresh and instance.vertex.kind is Kind.STEP:
             park = await self._last_park(instance)
             if park is not None:
                 if park.kind == "wait" and (park.due is None or park.due > self.clock.now()):
                     return None
                 if park.due is not None and park.due > self.clock.now():
-                    await self.schedule(instance, park)
-                    return None
+                    return None  # a job will come when it is due
                 if park.kind != "retry":
                     return self.executor.due(instance)
                 number, standing_in = park.attempt + 1, park.standing_in
@@ -219,6 +228,8 @@ class Engine:
             raise self.view.trouble  # the context could not be read: that is no failure of the step
         if isinstance(ended, Outcome):
             return ended
+        reach = self.backend.queue.limits.max_delay
+        ended = attrs.evolve(ended, queued=ended.due is not None and ended.due - self.clock.now() <= reach)
         stored = await self.records.put_park(self.job.run_id, instance.key, ended, self.job.id)
         await self.schedule(instance, stored.value)
         return None
@@ -252,8 +263,8 @@ class Engine:
     async def schedule(self, instance: Instance, park: Park) -> None:
         """See to it that a parked instance is looked at when it is due."""
         now = self.clock.now()
-        if park.due is not None and park.due - now <= self.backend.queue.limits.max_delay:
-            await self.send([instance], delay=max(0.0, park.due - now))
+        if park.queued and park.due is not None:
+            await send_parked(self.backend, self.job.run_id, instance.key, park, self.clock)
         else:
             # Only someone else can go on, or the time is beyond the queue's reach: the reconciler is to look soon, to
             # report the run as waiting and to send the job when the time is near.
@@ -299,6 +310,8 @@ class Engine:
         size = await self.sets.add(self.job.run_id, [arrival])
         if size.is_full:
             await self.view.resolve(arrival.scope, arrival.vertex)
+            if not self.view.is_resolved(arrival.scope, arrival.vertex):
+                raise StaleReadError(f"run {self.job.run_id!r}: not all that leads to {arrival.key!r} is visible yet")
         elif size.was_empty and arrival.total <= _HEALED:
             # The first to arrive, or the set was wiped or has expired. The facts tell, and fill the set again.
             await self.view.glance(arrival.scope, arrival.vertex)
@@ -325,6 +338,21 @@ async def finish_run(backend: Backend, run_id: str, state: RunState, clock: Cloc
         reason = "; ".join(str(error) for error in state.errors)
         await backend.status.finish(run_id, "failed", at=clock.now(), reason=reason)
     return True
+
+
+async def send_parked(backend: Backend, run_id: str, key: str, park: Park, clock: Clock) -> None:
+    """Send the job that goes on with a parked instance when it is due."""
+    now = clock.now()
+    due = max(now, park.due or now)
+    job = Job(
+        id=uuid.uuid4().hex,
+        run_id=run_id,
+        key=key,
+        first_seen=due,
+        attempt=park.attempt + 1 if park.kind == "retry" else 0,
+        standing_in=park.standing_in,
+    )
+    await backend.queue.send([Message(encode_job(job), run_id)], delay=due - now)
 
 
 async def send_jobs(backend: Backend, run_id: str, keys: Sequence[str], clock: Clock, delay: float = 0.0) -> None:

@@ -14,13 +14,13 @@ from ..errors import TransientError
 from ..graph.facts import Park
 from ..graph.positions import INITIAL
 from ..graph.scopes import Kind
-from ..graph.state import Instance, Phase, RunState
+from ..graph.state import Instance, RunState
 from ..payloads import CompressingCodec, PayloadCodec
 from ..ports import Backend, RunStatus
 from ..ports import RunState as StatusState
 from ..retries import RetryPolicy
 from ..serialization import Serializer
-from .engine import finish_run, send_jobs
+from .engine import finish_run, send_jobs, send_parked
 from .runs import RunRecord, Runs
 from .storage import PARK_SUFFIX, Records, retry_key
 from .transient import RetryingBackend
@@ -148,7 +148,21 @@ class Reconciler:
             reason = "it took longer than its timeout"
             done.failed += await self._backend.status.finish(run_id, "failed", at=now, reason=reason)
             return
-        keys, dues, waits = await self._due(record, list(state.ready), now)
+        parked = await self._parked(run_id, list(state.ready))
+        keys = [instance.key for instance in state.ready if instance.key not in parked]
+        dues: list[float] = []
+        for key, park in parked.items():
+            if park.due is None:
+                continue
+            # A job that is on its way may be a little late; one that nobody has sent goes out when the time is near.
+            send_at = park.due + self._interval / 2 if park.queued else park.due - self._interval
+            if send_at <= now:
+                await send_parked(self._backend, run_id, key, park, self._clock)
+                dues.append(max(now, park.due) + self._interval)
+            else:
+                dues.append(send_at)
+        # A run that only waits is looked at when something is due, and now and then in case a job was lost.
+        next_check = min([*dues, now + 10 * self._interval])
         if keys:
             revivals = await self._count(record, keys)
             if revivals > self._revivals:
@@ -160,42 +174,13 @@ class Reconciler:
             done.revived += 1
             # Its jobs may only wait for a free worker: each time that nothing has changed it is given longer.
             next_check = now + self._interval * min(2.0 ** (revivals - 1), _LONGEST_INTERVALS)
-        elif dues or waits:
+        elif parked:
             done.waiting += 1
-        elif state.phase is Phase.RUNNING and not state.ready:
+        else:
             _logger.error("run %s: its facts leave nothing to do, but do not end it", run_id)
-        if not keys:
-            # The queue's reach before the time is due is when the delayed job can be sent.
-            reach = self._backend.queue.limits.max_delay
-            times = [max(now + 1.0, due - reach) for due in dues]
-            next_check = min(times) if times else now + 10 * self._interval
-            if record.deadline is not None:
-                next_check = min(next_check, record.deadline)
+        if record.deadline is not None:
+            next_check = min(next_check, record.deadline)
         await self._backend.status.touch(run_id, at=now, next_check=next_check, state="running" if keys else "awaiting")
-
-    async def _due(self, record: RunRecord, frontier: list[Instance], now: float) -> tuple[list[str], list[float], int]:
-        """The instances to send jobs for, the times at which others are due, and how many only a resume ends."""
-        parked = await self._parked(record.run_id, frontier)
-        keys: list[str] = []
-        dues: list[float] = []
-        waits = 0
-        for instance in frontier:
-            park = parked.get(instance.key)
-            if park is None:
-                keys.append(instance.key)
-            elif park.due is None:
-                waits += 1
-            elif park.due <= now + 1.0:
-                keys.append(instance.key)
-            else:
-                dues.append(park.due)
-        # A job that is due within the queue's reach may be on its way already; sending it again does no harm.
-        reach = self._backend.queue.limits.max_delay
-        for instance in frontier:
-            park = parked.get(instance.key)
-            if park is not None and park.due is not None and now + 1.0 < park.due <= now + reach:
-                await send_jobs(self._backend, record.run_id, [instance.key], self._clock, park.due - now)
-        return keys, dues, waits
 
     async def _parked(self, run_id: str, frontier: list[Instance]) -> dict[str, Park]:
         names: dict[str, str] = {}

@@ -116,6 +116,19 @@ class RunView:
             self.state.attend(*instance)
         return found
 
+    def is_resolved(self, scope: ScopeState, vertex: Vertex | None) -> bool:
+        """Whether the known facts decide about a join, a construct's exit, or (without a vertex) a scope's end."""
+        if vertex is None:
+            return scope.ended or self.state.phase is not Phase.RUNNING
+        index = vertex.index
+        return (
+            index in scope.decided
+            or index in scope.outcomes
+            or index in scope.marks
+            or scope.is_moot(vertex)
+            or self.state.phase is not Phase.RUNNING
+        )
+
     async def prepare(self, instance: Instance) -> bool:
         """Learn what an instance needs to run; whether the facts say that it is to."""
         if instance.vertex.joins_any and instance.vertex.index not in instance.scope.claims:

@@ -19,7 +19,7 @@ from ..jobs import Job, MalformedJobError, NewerJobError, decode_job, encode_job
 from ..payloads import CompressingCodec, PayloadCodec
 from ..ports import Backend, Delivery, Message, RunStatus
 from ..runtime import FlowRuntime
-from .engine import Done, Engine, Settings
+from .engine import Done, Engine, Settings, UnknownInstanceError
 from .reconciler import Reconciler
 from .runs import RunRecord, Runs
 from .sets import JoinSets
@@ -55,7 +55,7 @@ class Worker:
         runtime: FlowRuntime,
         *,
         concurrency: int = 16,
-        prefetch: int = 4,
+        prefetch: int = 0,
         visibility: float = 60.0,
         poll: float = 10.0,
         grace: float = 30.0,
@@ -71,7 +71,8 @@ class Worker:
             backend: Where runs live; open.
             runtime: Brings the steps, the dependencies, the serializer and the clock.
             concurrency: How many jobs are worked on at once.
-            prefetch: How many more are held, so that a slot never waits for the network.
+            prefetch: How many more are held, so that a slot never waits for the network; what is held here is kept
+                from other workers.
             visibility: Seconds for which a job is hidden from other workers at a time; a heartbeat renews it.
             poll: Seconds for which one receive waits for a message.
             grace: Seconds that running steps get to finish when the worker is stopped.
@@ -138,9 +139,11 @@ class Worker:
             await self._receive()
             await self._drain()
         finally:
-            for helper in helpers:
-                helper.cancel()
-            await asyncio.gather(*helpers, return_exceptions=True)
+            # None is left unless this is cancelled itself: then they are not to go on behind its back.
+            under_way = [held.task for held in self._held if held.task is not None]
+            for task in (*helpers, *under_way):
+                task.cancel()
+            await asyncio.gather(*helpers, *under_way, return_exceptions=True)
             await self._flush()
             if handle_signals:
                 for number in (signal.SIGTERM, signal.SIGINT):
@@ -157,8 +160,13 @@ class Worker:
                 self._backend.queue.receive(max_messages=room, wait=self._poll, visibility=self._visibility)
             )
             stopped = asyncio.ensure_future(self._stop.wait())
-            await asyncio.wait([receiving, stopped], return_when=asyncio.FIRST_COMPLETED)
-            stopped.cancel()
+            try:
+                await asyncio.wait([receiving, stopped], return_when=asyncio.FIRST_COMPLETED)
+            except asyncio.CancelledError:
+                receiving.cancel()
+                raise
+            finally:
+                stopped.cancel()
             if not receiving.done():
                 # A long poll that is cancelled may have taken messages already: give it its time, and give them back.
                 with contextlib.suppress(TransientError):
@@ -288,7 +296,8 @@ class Worker:
             if not await self._is_live(job):
                 return True
             done = await self._engine(job, record, held).handle(held.delivery.count)
-        except LookupError as error:
+        except UnknownInstanceError as error:
+            await self._backend.status.finish(job.run_id, "failed", at=self._clock.now(), reason=str(error))
             await self._bury(encode_job(job), str(error))
         except (StaleReadError, NewerRecordError, ImplementationMissingError) as error:
             await self._pass_on(Message(encode_job(job), job.run_id), job, error)

@@ -94,6 +94,7 @@ class Park:
         due: When it goes on by itself, seconds since the epoch; None if only a resume ends it.
         attempt: For a retry: the attempt that failed.
         standing_in: For a retry: it is the fallback's.
+        queued: A job was sent that will arrive when it is due; where that is not so, a reconciler is to send it.
         error: For a retry: why.
     """
 
@@ -101,4 +102,5 @@ class Park:
     due: float | None = None
     attempt: int = 0
     standing_in: bool = False
+    queued: bool = False
     error: NodeError | None = None

@@ -155,6 +155,7 @@ def _check_borders(loops: Sequence[Loop], edges: Sequence[Edge], problems: list[
 
 def _not_nested(one: str, other: str, shared: str) -> str:
     return (
-        f"loops {one!r} and {other!r} share node {shared!r} but neither lies wholly inside the other: nest them, or give "
+        f"loops {one!r} and {other!r} share node {shared!r} but neither lies wholly inside the other: nest them, or "
+        "give "
         "each its own nodes"
     )

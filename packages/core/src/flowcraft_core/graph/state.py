@@ -150,8 +150,8 @@ class ScopeState:
     """
 
     __slots__ = (
-        "_arrivals", "_blame", "_failed", "_live", "_open", "_passed", "_touched", "claims", "construct", "decided", "ended",
-        "index", "inside", "marks", "moot", "namespace", "outcomes", "parent", "prefix", "scope", "setters", "values",
+        "_arrivals", "_blame", "_failed", "_live", "_open", "_passed", "_touched", "claims", "construct", "decided",
+        "ended", "index", "inside", "marks", "moot", "namespace", "outcomes", "parent", "prefix", "scope", "setters", "values",
     )  # fmt: skip
 
     def __init__(self, scope: Scope, parent: ScopeState | None, construct: Construct | None, index: int | None) -> None:
@@ -318,7 +318,7 @@ class RunState:
             if self._whole:
                 taken = outcome.taken
                 for link in vertex.out:
-                    self._queue.append((scope, link, Mark.TAKEN if link.place in taken else Mark.SKIPPED, True))
+                    self._follow(scope, link, Mark.TAKEN if link.place in taken else Mark.SKIPPED)
             elif loud:
                 self._pass_on(scope, vertex.out)
         else:
@@ -357,18 +357,23 @@ class RunState:
         queue = self._queue
         while queue:
             scope, link, mark, self._loud = queue.popleft()
-            target = scope.scope.vertices[link.target]
-            if len(target.incoming) > 1:
-                self._arrive(scope, target, link, mark)
-            elif mark is Mark.TAKEN:
-                self._make_ready(scope, target)
-            else:
-                self._pass_by(scope, target, mark, scope._blame.get(link.source, ()))
+            self._follow(scope, link, mark)
+
+    def _follow(self, scope: ScopeState, link: Link, mark: Mark) -> None:
+        target = scope.scope.vertices[link.target]
+        if len(target.incoming) > 1:
+            self._arrive(scope, target, link, mark)
+        elif mark is Mark.TAKEN:
+            self._make_ready(scope, target)
+        else:
+            self._pass_by(scope, target, mark, scope._blame.get(link.source, ()))
 
     def _arrive(self, scope: ScopeState, target: Vertex, link: Link, mark: Mark) -> None:
         own = self._loud
         self._touch(scope, target.index)
-        counts = scope._arrivals.setdefault(target.index, [0, 0, 0])
+        counts = scope._arrivals.get(target.index)
+        if counts is None:
+            counts = scope._arrivals[target.index] = [0, 0, 0]
         counts[mark] += 1
         full = sum(counts) == len(target.incoming)
         # A taken edge to an `any` join asks for the claim; its set is of those that cannot.
@@ -468,7 +473,7 @@ class RunState:
             elif self._whole:
                 for index in range(len(outcome.items)):
                     self._open(template, scope, construct, index, outcome.context)
-            else:
+            elif self._loud:
                 self.items.append(Items(scope, construct, len(outcome.items)))
         elif construct.kind == "loop" and outcome.action == "break":
             self._make_ready(scope, exit_)

@@ -180,7 +180,7 @@ class SendingClauses(Contract[JobQueue]):
 
 def bodies_of(number: int) -> list[str]:
     """So many different bodies, in their order."""
-    return [f"job {place:03}" for place in range(number)]
+    return [f"job {place:06}" for place in range(number)]
 
 
 def sorted_bodies(deliveries: Sequence[Delivery]) -> list[str]:
