@@ -113,13 +113,15 @@ def _longest_prefix(name: str, modules: dict[str, list[str]]) -> list[str]:
     return [prefix for prefix in prefixes if prefix in modules][:1]
 
 
-def differences(flow: object, loop: object, where: str = "report") -> Iterator[str]:
+def differences(
+    ours: object, theirs: object, where: str = "report", by: tuple[str, str] = ("the flow", "the plain loop")
+) -> Iterator[str]:
     """Say where two reports differ, as deep inside as can be told."""
-    if isinstance(flow, dict) and isinstance(loop, dict) and flow.keys() == loop.keys():
-        for name in flow:
-            yield from differences(flow[name], loop[name], f"{where}.{name}")
-    elif isinstance(flow, list) and isinstance(loop, list) and len(flow) == len(loop):
-        for index, (ours, theirs) in enumerate(zip(flow, loop, strict=True)):
-            yield from differences(ours, theirs, f"{where}[{index}]")
-    elif flow != loop:
-        yield f"{where} differs: {flow!r} by the flow, {loop!r} by the plain loop"
+    if isinstance(ours, dict) and isinstance(theirs, dict) and ours.keys() == theirs.keys():
+        for name in ours:
+            yield from differences(ours[name], theirs[name], f"{where}.{name}", by)
+    elif isinstance(ours, list) and isinstance(theirs, list) and len(ours) == len(theirs):
+        for index, (one, other) in enumerate(zip(ours, theirs, strict=True)):
+            yield from differences(one, other, f"{where}[{index}]", by)
+    elif ours != theirs:
+        yield f"{where} differs: {ours!r} by {by[0]}, {theirs!r} by {by[1]}"

@@ -14,7 +14,7 @@ import plain
 import pytest
 from file_steps import hiccups
 from flowcraft_core import BaseNode, FlowRuntime, RunResult
-from progress import Watch
+from progress import Bar, Watch
 from rich.console import Console
 
 STDLIB = sysconfig.get_path("stdlib")
@@ -188,17 +188,18 @@ def test_the_program_reports_and_agrees(capsys: pytest.CaptureFixture[str]) -> N
 
 
 def test_the_last_line_can_be_json(capsys: pytest.CaptureFixture[str]) -> None:
-    assert census.main(["--files", "100", "--json"]) == 0
+    assert census.main(["--files", "100", "--in-process", "--json"]) == 0
     answer = last_line(capsys)
     assert answer.keys() >= {"ok", "files", "steps", "seconds", "steps_per_s", "retried", "run_id", "status"}
-    assert (answer["ok"], answer["files"], answer["status"]) == (True, 100, "completed")
+    assert (answer["ok"], answer["mode"], answer["files"]) == (True, "in-process", 100)
+    assert answer["status"] == "completed"
     assert answer["retried"] == plain.hiccups_among(plain.files_under(STDLIB, 100)) > 0
 
 
 def test_a_planted_difference_is_found(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     honest = plain.figures
     monkeypatch.setattr(plain, "figures", lambda root, paths: honest(root, paths[:-1]))
-    assert census.main(["--files", "20", "--json"]) == 1
+    assert census.main(["--files", "20", "--in-process", "--json"]) == 1
     answer = last_line(capsys)
     assert (answer["ok"], answer["status"]) == (False, "completed")
     assert "report.files differs: 20 by the flow, 19 by the plain loop" in answer["problems"]
@@ -206,7 +207,7 @@ def test_a_planted_difference_is_found(capsys: pytest.CaptureFixture[str], monke
 
 def test_a_lost_retry_is_found(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("file_steps.hiccups", lambda path: False)
-    assert census.main(["--files", "100", "--json"]) == 1
+    assert census.main(["--files", "100", "--in-process", "--json"]) == 1
     assert [problem.split(":")[0] for problem in last_line(capsys)["problems"]] == ["report.retried differs"]
 
 
@@ -215,7 +216,7 @@ def test_a_failed_run_is_no_success(capsys: pytest.CaptureFixture[str], monkeypa
         raise OSError("the disk has gone")
 
     monkeypatch.setattr(measure, "decode", broken)
-    assert census.main(["--files", "5", "--json"]) == 1
+    assert census.main(["--files", "5", "--in-process", "--json"]) == 1
     answer = last_line(capsys)
     assert (answer["ok"], answer["status"]) == (False, "failed")
     assert "the disk has gone after 3 attempts" in answer["problems"][0]
@@ -225,7 +226,7 @@ def test_a_library_without_files_is_no_success(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(sysconfig, "get_path", lambda name: str(tmp_path))
-    assert census.main(["--json"]) == 1
+    assert census.main(["--in-process", "--json"]) == 1
     assert last_line(capsys)["problems"] == [f"there are no .py files under {tmp_path}"]
 
 
@@ -238,9 +239,11 @@ def test_the_number_of_files_is_a_number_from_one_on(number: str, capsys: pytest
 
 def test_a_terminal_gets_a_live_bar(library: str) -> None:
     screen = io.StringIO()
-    with Watch(10, Console(file=screen, force_terminal=True, width=100)) as watch:
+    with Bar(10, Console(file=screen, force_terminal=True, width=100)) as bar:
+        watch = Watch(bar)
         result = FlowRuntime([flow.census], events=watch).run_sync(flow.census, {"root": library})
-    assert (watch.steps, watch.retries) == (result.steps, plain.hiccups_among(plain.files_under(library)))
+    retries, passes = plain.hiccups_among(plain.files_under(library)), result.outputs["report"]["passes"]
+    assert watch.counts == (10, result.steps, retries, passes)
     assert "/10" in screen.getvalue()
     assert "files\n" not in screen.getvalue()
 

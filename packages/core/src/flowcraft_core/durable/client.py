@@ -287,7 +287,14 @@ class Client:
         if len(keys) == 1:
             return keys[0]
         listed = ", ".join(sorted(instance.key for instance in waits)) or "none"
-        problem = f"{len(keys)} waits of node {node_id!r} are open" if keys else f"there is no open wait {node_id!r}"
+        nodes = [node for graph in record.graphs.values() for node in graph.blueprint.nodes if node.id == node_id]
+        problem = f"there is no node or open wait {node_id!r}"
+        if keys:
+            problem = f"{len(keys)} waits of node {node_id!r} are open"
+        elif nodes and all(node.uses != WAIT for node in nodes):
+            problem = f"node {node_id!r} is no wait (it uses {nodes[0].uses!r})"
+        elif nodes:
+            problem = f"wait {node_id!r} is not open: it was not reached yet, or is resolved"
         raise ResumeError(f"run {record.run_id!r}: {problem}; open are, by key: {listed}")
 
     async def cancel(self, run_id: str, *, reason: str | None = None) -> bool:

@@ -83,6 +83,8 @@ class Engine:
         job: The job.
         settings: Bounds.
         stopped: Asked before each instance: whether nothing new is to be started.
+        current: The key of the instance under way.
+        handed_over: Another job goes on from the instance under way, once it has an outcome.
     """
 
     backend: Backend
@@ -94,9 +96,12 @@ class Engine:
     job: Job
     settings: Settings
     stopped: Callable[[], bool]
+    current: str = ""
+    handed_over: bool = False
     _started: float = 0.0
     _steps: int = 0
     _trying: str | None = None
+    _is_again: bool = False
 
     async def handle(self, count: int) -> Done:
         """Do what the job asks for.
@@ -113,7 +118,7 @@ class Engine:
         return done
 
     async def _handle(self, count: int) -> Done:
-        self._started = self.clock.now()
+        self._started, self._is_again = self.clock.now(), count > 1
         if self.job.key:
             instance = await self.view.find(self.job.key)
             if instance is None:
@@ -144,6 +149,8 @@ class Engine:
             committed = await self._commit(instance, outcome)
             if committed is None:
                 lost = True
+                break
+            if self.handed_over:
                 break
             frontier = await self.advance(instance, committed)
         await self.finish()
@@ -218,11 +225,20 @@ class Engine:
                 if park.kind == "wait" and (park.due is None or park.due > self.clock.now()):
                     return None
                 if park.due is not None and park.due > self.clock.now():
-                    return None  # a job will come when it is due
-                if park.kind != "retry":
+                    # A job will come when it is due; unless whoever parked it died before it was sent.
+                    if self._is_again:
+                        await self.schedule(instance, park)
+                    return None
+                if park.kind == "retry":
+                    number, standing_in = park.attempt + 1, park.standing_in
+                elif await self._is_live():
                     return self.executor.due(instance)
-                number, standing_in = park.attempt + 1, park.standing_in
+                else:
+                    return None
+        if number > 1 and not await self._is_live():
+            return None
         self._check_steps(instance)
+        self.current = instance.key
         ended = await self.executor.attempt(instance, number, standing_in=standing_in)
         if self.view.trouble is not None:
             raise self.view.trouble  # the context could not be read: that is no failure of the step
@@ -233,6 +249,11 @@ class Engine:
         stored = await self.records.put_park(self.job.run_id, instance.key, ended, self.job.id)
         await self.schedule(instance, stored.value)
         return None
+
+    async def _is_live(self) -> bool:
+        """Whether the run has not ended while the instance was parked: its job says when it was due, no more."""
+        status = await self.backend.status.get(self.job.run_id)
+        return status is None or status.state in ("running", "awaiting")
 
     def _check_steps(self, instance: Instance) -> None:
         """A step that is missing here is not the node's failure: another worker may have it.
@@ -338,6 +359,11 @@ async def finish_run(backend: Backend, run_id: str, state: RunState, clock: Cloc
         reason = "; ".join(str(error) for error in state.errors)
         await backend.status.finish(run_id, "failed", at=clock.now(), reason=reason)
     return True
+
+
+def held_key(run_id: str, key: str) -> str:
+    """Where a worker says, in the coordination store, that it works on an instance and lives. A hint."""
+    return f"held:{run_id}:{key}"
 
 
 async def send_parked(backend: Backend, run_id: str, key: str, park: Park, clock: Clock) -> None:

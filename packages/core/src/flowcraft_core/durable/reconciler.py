@@ -20,7 +20,7 @@ from ..ports import Backend, RunStatus
 from ..ports import RunState as StatusState
 from ..retries import RetryPolicy
 from ..serialization import Serializer
-from .engine import finish_run, send_jobs, send_parked
+from .engine import finish_run, held_key, send_jobs, send_parked
 from .runs import RunRecord, Runs
 from .storage import PARK_SUFFIX, Records, retry_key
 from .transient import RetryingBackend
@@ -163,6 +163,10 @@ class Reconciler:
                 dues.append(send_at)
         # A run that only waits is looked at when something is due, and now and then in case a job was lost.
         next_check = min([*dues, now + 10 * self._interval])
+        held = [await self._backend.coordination.get(held_key(run_id, key)) for key in keys]
+        keys = [key for key, holder in zip(keys, held, strict=True) if holder is None]
+        if not keys and any(holder is not None for holder in held):
+            next_check = min([*dues, now + self._interval])
         if keys:
             revivals = await self._count(record, keys)
             if revivals > self._revivals:
@@ -173,14 +177,15 @@ class Reconciler:
             await send_jobs(self._backend, run_id, keys, self._clock)
             done.revived += 1
             # Its jobs may only wait for a free worker: each time that nothing has changed it is given longer.
-            next_check = now + self._interval * min(2.0 ** (revivals - 1), _LONGEST_INTERVALS)
+            longer = now + self._interval * min(2.0 ** (revivals - 1), _LONGEST_INTERVALS)
+            next_check = min([*dues, longer])
         elif parked:
             done.waiting += 1
-        else:
+        elif not held:
             _logger.error("run %s: its facts leave nothing to do, but do not end it", run_id)
         if record.deadline is not None:
             next_check = min(next_check, record.deadline)
-        await self._backend.status.touch(run_id, at=now, next_check=next_check, state="running" if keys else "awaiting")
+        await self._backend.status.touch(run_id, at=now, next_check=next_check, state="running" if held else "awaiting")
 
     async def _parked(self, run_id: str, frontier: list[Instance]) -> dict[str, Park]:
         names: dict[str, str] = {}

@@ -19,7 +19,7 @@ from ..jobs import Job, MalformedJobError, NewerJobError, decode_job, encode_job
 from ..payloads import CompressingCodec, PayloadCodec
 from ..ports import Backend, Delivery, Message, RunStatus
 from ..runtime import FlowRuntime
-from .engine import Done, Engine, Settings, UnknownInstanceError
+from .engine import Done, Engine, Settings, UnknownInstanceError, held_key
 from .reconciler import Reconciler
 from .runs import RunRecord, Runs
 from .sets import JoinSets
@@ -43,6 +43,8 @@ class _Held:
     task: asyncio.Task[None] | None = None
     run_id: str | None = None
     executor: Executor | None = None
+    engine: Engine | None = None
+    since: float = 0.0
     was_held: bool = False  # when holds were extended the last time
 
 
@@ -100,6 +102,7 @@ class Worker:
         self._held: set[_Held] = set()
         self._done: list[Delivery] = []
         self._something_done = asyncio.Event()
+        self._name = uuid.uuid4().hex
         self._stop = asyncio.Event()
         self._changed = asyncio.Event()
         self._cache: dict[str, RunRecord] = {}
@@ -178,7 +181,7 @@ class Worker:
                 _logger.warning("receiving failed; trying again", exc_info=True)
                 continue
             for delivery in deliveries:
-                held = _Held(delivery)
+                held = _Held(delivery, since=self._clock.now())
                 self._held.add(held)
                 held.task = asyncio.ensure_future(self._work(held))
                 held.task.add_done_callback(partial(self._let_go, held))
@@ -216,7 +219,8 @@ class Worker:
     # --- holding --------------------------------------------------------------------------------------------------
 
     async def _extend(self) -> None:
-        held = list(self._held)
+        held = [each for each in self._held if each.engine is None or not each.engine.handed_over]
+        await self._say_what_is_held()
         if not held:
             return
         extended = await self._backend.queue.extend([each.delivery for each in held], self._visibility)
@@ -226,9 +230,37 @@ class Worker:
         # A reconciler leaves alone what is worked on: of what takes long, it is told so.
         now = self._clock.now()
         for run_id in {each.run_id for each in held if each.was_held and each.run_id is not None}:
-            await self._backend.status.touch(run_id, at=now, next_check=now + self._visibility)
+            record = self._cache.get(run_id)
+            deadline = None if record is None else record.deadline
+            next_check = now + self._visibility
+            await self._backend.status.touch(
+                run_id, at=now, next_check=next_check if deadline is None else min(next_check, deadline)
+            )
         for each in held:
             each.was_held = True
+            await self._hand_over(each)
+
+    async def _say_what_is_held(self) -> None:
+        """Of steps that take long: reconcilers leave them alone, and a job that was handed over waits for them."""
+        for each in self._held:
+            if each.was_held and each.engine is not None and each.engine.current:
+                key = held_key(each.engine.job.run_id, each.engine.current)
+                if not await self._backend.coordination.extend_ttl(key, self._name, ttl=self._visibility):
+                    await self._backend.coordination.set_if_absent(key, self._name, ttl=self._visibility)
+
+    async def _hand_over(self, held: _Held) -> None:
+        """Before the queue's longest visibility is over, hand a long step to a new job, which waits for its outcome."""
+        engine, limit = held.engine, self._backend.queue.limits.max_visibility
+        if engine is None or not engine.current or self._clock.now() - held.since < limit - 2 * self._visibility:
+            return
+        key = held_key(engine.job.run_id, engine.current)
+        await self._backend.coordination.set_if_absent(key, self._name, ttl=self._visibility)
+        job = Job(
+            id=uuid.uuid4().hex, run_id=engine.job.run_id, key=engine.current, first_seen=self._clock.now(), hops=1
+        )
+        await self._backend.queue.send([Message(encode_job(job), job.run_id)], delay=self._visibility / 3)
+        engine.handed_over = True
+        self._settle(held.delivery)
 
     async def _control(self) -> None:
         """Tell steps whose run was cancelled, or has failed elsewhere, that their results are of no use any more."""
@@ -281,7 +313,8 @@ class Worker:
             else:
                 if not await self._attempt(job, held):
                     return
-            self._settle(held.delivery)
+            if held.engine is None or not held.engine.handed_over:
+                self._settle(held.delivery)
 
     def _settle(self, delivery: Delivery) -> None:
         self._done.append(delivery)
@@ -294,6 +327,11 @@ class Worker:
             if record is None:
                 raise StaleReadError(f"there is no run {job.run_id!r}")
             if not await self._is_live(job):
+                return True
+            if job.hops and await self._backend.coordination.get(held_key(job.run_id, job.key)) is not None:
+                # A worker that lives is at it: look again, for as long as it takes.
+                again = attrs.evolve(job, first_seen=self._clock.now())
+                await self._backend.queue.send([Message(encode_job(again), job.run_id)], delay=self._visibility / 3)
                 return True
             done = await self._engine(job, record, held).handle(held.delivery.count)
         except UnknownInstanceError as error:
@@ -331,7 +369,7 @@ class Worker:
         executor.values = partial(StoredValues, view)
         executor.before_deciding = view.refresh
         held.run_id, held.executor = job.run_id, executor
-        return Engine(
+        held.engine = Engine(
             backend=self._backend,
             records=self._records,
             sets=self._sets,
@@ -342,6 +380,7 @@ class Worker:
             settings=self._settings,
             stopped=self._stop.is_set,
         )
+        return held.engine
 
     async def _record(self, run_id: str) -> RunRecord | None:
         record = self._cache.get(run_id)

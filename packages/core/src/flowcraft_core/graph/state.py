@@ -151,7 +151,8 @@ class ScopeState:
 
     __slots__ = (
         "_arrivals", "_blame", "_failed", "_live", "_open", "_passed", "_touched", "claims", "construct", "decided",
-        "ended", "index", "inside", "marks", "moot", "namespace", "outcomes", "parent", "prefix", "scope", "setters", "values",
+        "ended", "index", "inside", "marks", "moot", "namespace", "outcomes", "parent", "prefix", "scope", "setters",
+        "values",
     )  # fmt: skip
 
     def __init__(self, scope: Scope, parent: ScopeState | None, construct: Construct | None, index: int | None) -> None:

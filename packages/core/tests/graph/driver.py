@@ -1,0 +1,296 @@
+"""Runs a flow on a ``RunState``, with every choice that a schedule has left to chance.
+
+Steps are started in any order, several are under way at once and end in any order, joins are claimed at any time and by
+any edge that asks. What each instance gives comes from the script alone. The facts are kept twice: as the state got
+them, and as the reference model reads them.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import attrs
+from flowcraft_core.errors import FlowcraftError
+from flowcraft_core.graph import decisions
+from flowcraft_core.graph.compile import compile_blueprint
+from flowcraft_core.graph.facts import DELETED, OUTPUT, NodeError, Outcome
+from flowcraft_core.graph.fold import context_of, outputs_of
+from flowcraft_core.graph.scopes import Graph, Kind, Vertex
+from flowcraft_core.graph.state import Instance, Mark, Phase, RunState, ScopeState
+
+from .flows import Flow, Script, ScriptedError, blueprints, plain, uses_of
+from .model import Fact, Facts
+
+CONTEXT = {"seed": 5, "two": ["x", "y"], "none": []}
+
+
+def compiled(flow: Flow) -> dict[str, Graph]:
+    return {blueprint_id: compile_blueprint(blueprint) for blueprint_id, blueprint in blueprints(flow).items()}
+
+
+def execute(script: Script, graphs: Mapping[str, Graph], instance: Instance) -> Outcome:
+    """The outcome of a ready instance, as a runtime would make it."""
+    scope, vertex = instance
+    try:
+        if vertex.kind is Kind.STEP:
+            return _step(script, instance)
+        if vertex.kind is Kind.EXIT:
+            outcome = decisions.leave(scope, vertex)
+            outcome.taken = decisions.take_edges(scope, vertex, outcome.output, outcome.action)
+            return outcome
+        value = decisions.input_of(scope, vertex)
+        if vertex.kind is Kind.VERDICT:
+            return decisions.verdict(scope, vertex, value)
+        called = vertex.construct.calls if vertex.construct else None
+        return decisions.enter(scope, vertex, value, graphs[called] if called else None)
+    except (ScriptedError, FlowcraftError) as error:
+        return Outcome(error=NodeError(instance.key, vertex.id, type(error).__name__, str(error)))
+
+
+def _step(script: Script, instance: Instance) -> Outcome:
+    scope, vertex = instance
+    value, via = decisions.input_of(scope, vertex), None
+    uses = vertex.node.uses
+    if uses == "wait":
+        uses, value = uses_of(vertex.id), None  # whoever ends it does not see its input
+    try:
+        answer = script(uses, instance.key, value)
+    except ScriptedError:
+        if vertex.fallback is None:
+            raise
+        answer, via = script(vertex.fallback.uses, instance.key, value), vertex.fallback.id
+    taken = decisions.take_edges(scope, vertex, answer.output, answer.action)
+    sets = {**answer.sets, **dict.fromkeys(answer.deletes, DELETED)}
+    return Outcome(answer.output, answer.action, None, taken, sets or None, via=via)
+
+
+def fact_of(outcome: Outcome) -> Fact:
+    """An outcome as the reference model reads it."""
+    if outcome.error is not None:
+        return Fact(failed=True)
+    sets = outcome.sets or {}
+    return Fact(
+        output=plain(outcome.output),
+        action=outcome.action,
+        taken={place: plain(outcome.output if value is OUTPUT else value) for place, value in outcome.taken.items()},
+        sets={name: plain(value) for name, value in sets.items() if value is not DELETED},
+        deletes=tuple(name for name, value in sets.items() if value is DELETED),
+        items=None if outcome.items is None else tuple(plain(item) for item in outcome.items),
+        context=outcome.context,
+    )
+
+
+# --- looking at a state -----------------------------------------------------------------------------------------------
+
+
+def instances(state: RunState) -> Iterator[Instance]:
+    """Every instance that can be spoken of, whether it will run or not."""
+    for scope in state.root.walk():
+        yield from scope.instances()
+
+
+@attrs.frozen
+class View:
+    """What a state says, as sets of keys; of dead and blocked constructs the keys of their exits."""
+
+    ready: frozenset[str]
+    wanted: frozenset[tuple[str, int]]
+    done: frozenset[str]
+    dead: frozenset[str]
+    blocked: frozenset[str]
+    moot: frozenset[str]
+    phase: Phase
+
+    @classmethod
+    def of(cls, state: RunState, ready: Iterable[Instance], wanted: Iterable[tuple[ScopeState, Vertex, int]]) -> View:
+        there = list(instances(state))
+
+        def marked(mark: Mark) -> frozenset[str]:
+            return frozenset(
+                instance.key
+                for instance in there
+                if instance.vertex.kind is not Kind.ENTRY
+                and instance.scope.marks.get(instance.vertex.index) is mark
+                and instance.vertex.index not in instance.scope.outcomes
+            )
+
+        return cls(
+            ready=frozenset(
+                instance.key
+                for instance in ready
+                if instance.vertex.index not in instance.scope.outcomes
+                if not instance.scope.is_moot(instance.vertex)
+            ),
+            wanted=frozenset(
+                (scope.key(vertex), place)
+                for scope, vertex, place in wanted
+                if vertex.index not in scope.claims and not scope.is_moot(vertex)
+            ),
+            done=frozenset(i.key for i in there if i.vertex.index in i.scope.outcomes),
+            dead=marked(Mark.SKIPPED),
+            blocked=marked(Mark.BLOCKED),
+            moot=frozenset(i.key for i in there if i.scope.is_moot(i.vertex)),
+            phase=state.phase,
+        )
+
+
+def view_of(state: RunState) -> View:
+    """What a state says on which nothing is under way."""
+    wanted = [(claim.scope, claim.vertex, claim.vertex.incoming.index(claim.link)) for claim in state.wanted]
+    return View.of(state, state.ready, wanted)
+
+
+# --- running ----------------------------------------------------------------------------------------------------------
+
+
+class Driver:
+    """One run under one schedule.
+
+    Attributes:
+        state: The state under test.
+        facts: What the model needs to know.
+        outcomes: What a state needs to know, by key, in the order in which it came.
+        seen: The keys of all instances that ever became ready.
+    """
+
+    def __init__(self, flow: Flow, seed: int, claims: Mapping[str, int] | None = None) -> None:
+        """Begin.
+
+        Args:
+            flow: The flow.
+            seed: What the schedule follows from.
+            claims: Makes these claims and no others.
+        """
+        self.graphs = compiled(flow)
+        self.flow = flow
+        self.script = Script(flow)
+        self.state = self.fresh()
+        self.facts = Facts()
+        self.outcomes: dict[str, Outcome] = {}
+        self.seen: set[str] = set()
+        self._claims = claims
+        self._chance = random.Random(seed)
+        self._waiting: list[Instance] = []
+        self._under_way: list[Instance] = []
+        self._asking: list[tuple[ScopeState, Vertex, int]] = []
+        self._look()
+
+    def fresh(self) -> RunState:
+        """A state of the same run that knows no facts."""
+        return RunState(self.graphs[self.flow.id], self.graphs.__getitem__, CONTEXT)
+
+    def view(self) -> View:
+        return View.of(self.state, self._waiting + self._under_way, self._asking)
+
+    def steps(self) -> Iterator[Instance | None]:
+        """Go on by one fact at a time until nothing is left to do; gives the instance that ended, or None at a claim."""
+        while self.state.phase is Phase.RUNNING:
+            self._waiting = [instance for instance in self._waiting if not instance.scope.is_moot(instance.vertex)]
+            self._asking = [asking for asking in self._asking if asking[1].index not in asking[0].claims]
+            choices = len(self._waiting) + len(self._under_way) + len(self._asking)
+            if not choices:
+                return
+            choice = self._chance.randrange(choices)
+            if choice < len(self._waiting):
+                self._under_way.append(self._waiting.pop(choice))
+                continue
+            choice -= len(self._waiting)
+            if choice < len(self._under_way):
+                instance = self._under_way.pop(choice)
+                self.end(instance)
+                yield instance
+            else:
+                scope, vertex, place = self._asking.pop(choice - len(self._under_way))
+                self.facts.claims[scope.key(vertex)] = place
+                self.state.claim(scope, vertex, place)
+                self._look()
+                yield None
+
+    def run(self) -> Driver:
+        for _ in self.steps():
+            pass
+        return self
+
+    def end(self, instance: Instance) -> None:
+        """Take in the outcome of an instance."""
+        outcome = execute(self.script, self.graphs, instance)
+        self.outcomes[instance.key] = outcome
+        self.facts.outcomes[instance.key] = fact_of(outcome)
+        self.state.add(instance.scope, instance.vertex, outcome)
+        self._look()
+
+    def end_what_is_under_way(self) -> None:
+        """What is in flight when a run fails may finish."""
+        self._chance.shuffle(self._under_way)
+        while self._under_way:
+            self.end(self._under_way.pop())
+
+    def _look(self) -> None:
+        while self.state.ready:
+            instance = self.state.ready.popleft()
+            assert not instance.scope.is_moot(instance.vertex), f"{instance.key} became ready when it was moot"
+            assert instance.vertex.index not in instance.scope.marks, f"{instance.key} became ready when it was dead"
+            assert instance.key not in self.seen, f"{instance.key} became ready twice"
+            self.seen.add(instance.key)
+            self._waiting.append(instance)
+        while self.state.wanted:
+            scope, vertex, link = self.state.wanted.popleft()
+            key, place = scope.key(vertex), vertex.incoming.index(link)
+            assert vertex.index not in scope.claims, f"{key} is claimed already"
+            if self._claims is None or self._claims.get(key) == place:
+                self._asking.append((scope, vertex, place))
+
+
+# --- feeding facts ----------------------------------------------------------------------------------------------------
+
+
+def feed(state: RunState, outcomes: Mapping[str, Outcome], claims: Mapping[str, int], order: random.Random) -> None:
+    """Give facts to a state in any order, each as soon as the scope that it speaks of exists."""
+    waiting: list[tuple[str, Outcome | int]] = [*outcomes.items(), *claims.items()]
+    order.shuffle(waiting)
+    while True:
+        there = {instance.key: instance for instance in instances(state)}
+        later = []
+        for key, fact in waiting:
+            if key not in there:
+                later.append((key, fact))
+                continue
+            before = len(state.ready)
+            if isinstance(fact, Outcome):
+                state.add(*there[key], fact)
+            else:
+                state.claim(*there[key], fact)
+            for instance in list(state.ready)[before:]:
+                assert instance.vertex.index not in instance.scope.outcomes, f"{instance.key} had an outcome already"
+        if len(later) == len(waiting):
+            return
+        waiting = later
+
+
+def replay(state: RunState, outcomes: Mapping[str, Outcome], claims: Mapping[str, int]) -> None:
+    """Give facts to a state as they become due, as a runtime does that goes on with a run."""
+    frontier: list[Instance] = []
+    unclaimed = []
+    while state.ready or state.wanted:
+        while state.wanted:
+            claim = state.wanted.popleft()
+            place = claims.get(claim.scope.key(claim.vertex))
+            if place is None:
+                unclaimed.append(claim)
+            else:
+                state.claim(claim.scope, claim.vertex, place)
+        if state.ready:
+            instance = state.ready.popleft()
+            if instance.key in outcomes:
+                state.add(instance.scope, instance.vertex, outcomes[instance.key])
+            else:
+                frontier.append(instance)
+    state.ready.extend(frontier)
+    state.wanted.extend(unclaimed)
+
+
+def results(state: RunState) -> tuple[Any, ...]:
+    """The run's folded outputs and context."""
+    return plain(outputs_of(state)), plain(context_of(state))

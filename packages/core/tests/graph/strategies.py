@@ -1,0 +1,202 @@
+"""Random flows: valid by construction, with everything inside everything."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal, TypeAlias, TypeVar
+
+import attrs
+from hypothesis import strategies as st
+
+from .flows import LOOP_CONDITIONS, AnyNode, Batch, Call, Edge, Flow, JoinName, Loop, Step, Turn, exit_id
+
+T = TypeVar("T")
+Role: TypeAlias = Literal["run", "body", "called"]
+
+_CONDITIONS = (*[None] * 8, "result.output.n > 0", "input.n == 1", "result.action == 'a'", "true", "false")
+_TRANSFORMS = (None, None, None, "input.n", '{"w": input.n, "v": input.v}', "[input.n]")
+_LISTS = ("[input.n, input.v, 7]", "[input.n]", "[]")
+_NAMES = ("p", "q", "r")
+
+
+@attrs.define
+class _Maker:
+    draw: st.DrawFn
+    any_joins: bool
+    failures: bool
+    waits: bool
+    called_outputs: bool
+    size: int
+    sheltered: bool = False
+    numbers: Iterator[int] = attrs.field(factory=itertools.count)
+
+    def one_of(self, *values: T) -> T:
+        return self.draw(st.sampled_from(values))
+
+    def seldom(self) -> bool:
+        return self.one_of(False, False, False, False, True)
+
+    def name(self) -> str:
+        # Not in alphabetical order: of two nodes of one depth the order of their ids decides.
+        return f"{self.one_of('m', 'z', 'a')}{next(self.numbers)}"
+
+    def graph(self, role: Role, nesting: int, *, lists: bool) -> Flow:
+        """A graph; a body has one first and one last node, and ``lists`` says whether its context has lists."""
+        count = self.draw(st.integers(1, self.size if role == "run" else min(self.size, 5)))
+        pairs: list[tuple[int, int]] = []
+        for target in range(1, count):
+            least = 1 if role == "body" else 0
+            pairs += [
+                (source, target)
+                for source in self.draw(st.lists(st.integers(0, target - 1), min_size=least, max_size=3))
+            ]
+        if role == "body":
+            leads_on = {source for source, _ in pairs}
+            pairs += [(node, self.draw(st.integers(node + 1, count - 1))) for node in range(count - 1) if node not in leads_on]
+        elif self.sheltered:
+            # All ways lead into the last node: if it joins any of them, whatever fails before it is contained.
+            leads_on = {source for source, _ in pairs}
+            pairs += [(node, count - 1) for node in range(count - 1) if node not in leads_on]
+        nodes: list[AnyNode] = []
+        edges: list[Edge] = []
+        fallbacks: dict[str, tuple[Turn, ...]] = {}
+        for place in range(count):
+            before = [nodes[source] for source, target in pairs if target == place]
+            node = self.node(role, nesting, before, fallbacks, lists=lists)
+            nodes.append(node)
+            edges += [self.edge(source, node) for source in before]
+        edges = self.draw(st.permutations(edges)) if len(edges) > 1 and self.seldom() else edges
+        return Flow(f"flow {next(self.numbers)}", tuple(nodes), tuple(edges), fallbacks)
+
+    def edge(self, source: AnyNode, target: AnyNode) -> Edge:
+        if self.sheltered and not isinstance(target, Batch) and not self.seldom():
+            return Edge(source.id, target.id)
+        action = self.one_of(None, None, None, None, "a" if isinstance(source, Step) else "break", "b")
+        transform = self.one_of(*_TRANSFORMS)
+        if isinstance(target, Batch) and target.inputs is None:
+            transform = self.one_of(*_LISTS, None) if self.failures else self.one_of(*_LISTS)
+        return Edge(source.id, target.id, action, self.one_of(*_CONDITIONS), transform)
+
+    def node(
+        self,
+        role: Role,
+        nesting: int,
+        before: Sequence[AnyNode],
+        fallbacks: dict[str, tuple[Turn, ...]],
+        *,
+        lists: bool,
+    ) -> AnyNode:
+        joins: tuple[JoinName, ...] = ("any", "any", "any", "all") if self.sheltered else ("all", "any")
+        join = self.one_of(*joins) if self.any_joins and len(before) > 1 else "all"
+        kind = self.one_of("step", "step", "step", "loop", "batch", "call") if nesting else "step"
+        if kind == "loop":
+            return self.loop(role, nesting, before, join, lists=lists)
+        if kind == "batch" and (lists or len(before) == 1):
+            return self.batch(nesting, before, join, lists=lists)
+        if kind == "call":
+            return self.call(nesting, join, lists=lists)
+        return self.step(before, join, fallbacks)
+
+    def turn(self) -> Turn:
+        return Turn(
+            action=self.one_of(None, None, "a", "b"),
+            n=self.one_of(0, 1, 2),
+            fails=self.failures and self.seldom() and (self.sheltered or self.one_of(False, True)),
+            sets=tuple(name for name in _NAMES if self.seldom()),
+            deletes=("s",) if self.seldom() else (),
+        )
+
+    def turns(self) -> tuple[Turn, ...]:
+        return tuple(self.turn() for _ in range(self.one_of(1, 1, 2)))
+
+    def step(self, before: Sequence[AnyNode], join: JoinName, fallbacks: dict[str, tuple[Turn, ...]]) -> Step:
+        if self.waits and self.seldom():
+            turns = tuple(attrs.evolve(turn, fails=False, sets=(), deletes=()) for turn in self.turns())
+            return Step(self.name(), turns, join, waits=True)
+        fallback = None
+        if self.failures and self.seldom():
+            fallback = self.one_of(self.name(), *fallbacks)
+            fallbacks.setdefault(fallback, self.turns())
+        inputs: str | dict[str, str] | None = None
+        if self.seldom():
+            # Only what an edge makes sure of may be named, and an `any` join makes sure of none of its edges.
+            sources = [exit_id(source) for source in before] if join == "all" else []
+            named = self.one_of("seed", *sources, *(f"{source}.n" for source in sources))
+            inputs = self.one_of(named, {"x": named, "y": "seed"})
+        return Step(self.name(), self.turns(), join, inputs, fallback)
+
+    def loop(self, role: Role, nesting: int, before: Sequence[AnyNode], join: JoinName, *, lists: bool) -> Loop:
+        body = self.graph("body", nesting - 1, lists=lists)
+        return Loop(
+            self.name(),
+            body,
+            body.nodes[-1].id,
+            self.one_of(*LOOP_CONDITIONS),
+            join,
+            # To ask before the first pass there must be an edge that says so: one into it, or the way back around it.
+            checks_first=bool(before or role == "body") and self.one_of(False, True),
+            feedback_condition=self.one_of(None, None, None, "input.n == 1"),
+            feedback_transform=self.one_of(None, None, '{"w": input.n, "v": input.v}'),
+        )
+
+    def batch(self, nesting: int, before: Sequence[AnyNode], join: JoinName, *, lists: bool) -> Batch:
+        worker: Flow | tuple[Turn, ...]
+        worker, context = self.turns(), None
+        if self.one_of(True, False):
+            worker, context = self.called(nesting, lists=lists)
+        inputs = self.one_of("two", "none") if lists and (len(before) != 1 or self.one_of(True, False)) else None
+        return Batch(
+            self.name(),
+            worker,
+            join,
+            inputs,
+            context,
+            tolerated=self.one_of(0, 1, 2) if self.failures else 0,
+            output=self.one_of(None, "p", "r"),
+            paired=self.one_of(False, True),
+        )
+
+    def call(self, nesting: int, join: JoinName, *, lists: bool) -> Call:
+        flow, context = self.called(nesting, lists=lists)
+        outputs: dict[str, str] | None = None
+        if self.called_outputs and self.seldom():
+            outputs = {"p": exit_id(self.one_of(*flow.nodes)), "q": self.one_of("p", "seed")}
+        return Call(self.name(), flow, join, context, outputs)
+
+    def called(self, nesting: int, *, lists: bool) -> tuple[Flow, dict[str, str] | None]:
+        context = {"two": "two", "none": "none"} if lists and self.one_of(True, False) else None
+        return self.graph("called", nesting - 1, lists=context is not None), context
+
+
+@st.composite
+def flows(
+    draw: st.DrawFn,
+    *,
+    any_joins: bool = True,
+    failures: bool = True,
+    waits: bool = False,
+    called_outputs: bool = True,
+    size: int = 8,
+    nesting: int = 2,
+) -> Flow:
+    """Flows that compile.
+
+    Args:
+        draw: Given by Hypothesis.
+        any_joins: With joins that go on with the first edge.
+        failures: With steps and entries that fail.
+        waits: With waits among the steps.
+        called_outputs: With calls that name the outputs they give; those may be of nodes that may have lost a race.
+        size: How many nodes the run's own graph has at most.
+        nesting: How many constructs lie inside one another at most.
+    """
+    maker = _Maker(draw, any_joins, failures, waits, called_outputs, size)
+    maker.sheltered = any_joins and failures and maker.one_of(False, True)
+    return maker.graph("run", nesting, lists=True)
+
+
+def seeds() -> st.SearchStrategy[int]:
+    """Schedules: whatever is left to chance follows from a seed."""
+    return st.integers(0, 2**16)
+

@@ -1,0 +1,143 @@
+"""Whatever the schedule, a state says what the reference model says of the same facts."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+from flowcraft_core.graph.facts import Outcome
+from flowcraft_core.graph.state import Phase, RunState
+from hypothesis import given
+from hypothesis import strategies as st
+
+from .driver import CONTEXT, Driver, feed, replay, results, view_of
+from .flows import Flow
+from .model import Facts, Meaning, Status
+from .strategies import flows, seeds
+
+
+def meaning_of(driver: Driver) -> Meaning:
+    return Meaning(driver.flow, driver.script, driver.facts, CONTEXT)
+
+
+def assert_agree(driver: Driver, meaning: Meaning) -> None:
+    view = driver.view()
+    assert view.phase.value == meaning.phase()
+    if view.phase is Phase.FAILED:
+        assert [error.key for error in driver.state.errors] == meaning.errors()
+        return
+    keys = {(place.ends_at(place.find(name)), status) for (place, name), status in meaning.status.items()}
+    assert view.dead == {key for key, status in keys if status is Status.DEAD}
+    assert view.blocked == {key for key, status in keys if status in (Status.FAILED, Status.BLOCKED)} - view.done
+    assert view.ready == meaning.ready().keys()
+    assert view.wanted == meaning.wanted()
+    there = {place.ends_at(node): meaning.is_moot(place, node) for place in meaning.places for node in place.nodes()}
+    assert view.moot & there.keys() == {key for key, is_moot in there.items() if is_moot}
+    assert results(driver.state) == (meaning.result_outputs(), meaning.result_context())
+
+
+class TestTheState:
+    @given(flows(), seeds())
+    def test_says_after_each_fact_what_all_facts_mean(self, flow: Flow, seed: int) -> None:
+        driver = Driver(flow, seed)
+        meaning = meaning_of(driver)
+        assert_agree(driver, meaning)
+        for ended in driver.steps():
+            # What was moot and under way ends all the same; the model gives results to what it would start itself.
+            if ended is not None and ended.key in meaning.ready():
+                assert driver.facts.outcomes[ended.key] == meaning.result_of(ended.key)
+            meaning = meaning_of(driver)
+            assert_agree(driver, meaning)
+
+    @given(flows(), seeds())
+    def test_always_ends_when_there_is_nothing_left_to_do(self, flow: Flow, seed: int) -> None:
+        driver = Driver(flow, seed).run()
+        assert driver.state.phase is not Phase.RUNNING
+
+    @given(flows(), seeds())
+    def test_takes_in_what_was_under_way_when_the_run_ended(self, flow: Flow, seed: int) -> None:
+        driver = Driver(flow, seed).run()
+        ended = driver.state.phase
+        errors = list(driver.state.errors)
+        driver.end_what_is_under_way()
+        assert driver.state.phase is ended
+        assert driver.state.errors[: len(errors)] == errors
+
+    @given(flows(any_joins=False, failures=False), seeds(), seeds())
+    def test_is_the_same_after_every_schedule_without_races_and_failures(self, flow: Flow, one: int, two: int) -> None:
+        first, second = Driver(flow, one).run(), Driver(flow, two).run()
+        assert first.facts == second.facts
+        assert first.view() == second.view()
+        assert results(first.state) == results(second.state)
+
+    @given(flows(called_outputs=False), seeds(), seeds())
+    def test_ends_the_same_after_every_schedule_with_the_same_claims(self, flow: Flow, one: int, two: int) -> None:
+        first = Driver(flow, one).run()
+        if first.state.phase is Phase.COMPLETED:
+            second = Driver(flow, two, first.facts.claims).run()
+            assert second.state.phase is Phase.COMPLETED
+            assert results(second.state) == results(first.state)
+
+
+class TestFacts:
+    """Fed again, in another order or in part, facts mean what they meant."""
+
+    @given(flows(), seeds(), st.data())
+    def test_in_any_order_and_twice_give_the_same_frontier(self, flow: Flow, seed: int, data: st.DataObject) -> None:
+        driver = Driver(flow, seed)
+        stop = data.draw(st.integers(0, 30), label="facts")
+        for number, _ in enumerate(driver.steps()):
+            if number == stop:
+                break
+        if driver.state.phase is Phase.FAILED:
+            return
+        order = random.Random(seed)
+        fed = driver.fresh()
+        feed(fed, driver.outcomes, driver.facts.claims, order)
+        assert view_of(fed) == driver.view()
+        assert results(fed) == results(driver.state)
+        feed(fed, driver.outcomes, driver.facts.claims, order)
+        assert view_of(fed) == driver.view()
+        assert results(fed) == results(driver.state)
+        assert values_of(fed) == values_of(driver.state)
+
+    @given(flows(), seeds(), st.data())
+    def test_replayed_as_they_become_due_give_the_same_frontier(
+        self, flow: Flow, seed: int, data: st.DataObject
+    ) -> None:
+        driver = Driver(flow, seed)
+        stop = data.draw(st.integers(0, 30), label="facts")
+        for number, _ in enumerate(driver.steps()):
+            if number == stop:
+                break
+        replayed = driver.fresh()
+        replay(replayed, driver.outcomes, driver.facts.claims)
+        live, again = driver.view(), view_of(replayed)
+        assert again.phase is live.phase
+        if live.phase is not Phase.FAILED:
+            assert (again.ready, again.wanted) == (live.ready, live.wanted)
+            # What lost a race decides nothing, and may be passed over.
+            assert live.done - live.moot <= again.done <= live.done
+            assert again.moot <= live.moot
+            assert results(replayed) == results(driver.state)
+
+    @given(flows(), seeds(), seeds())
+    def test_in_part_decide_nothing_that_all_of_them_would_not(self, flow: Flow, seed: int, choice: int) -> None:
+        driver = Driver(flow, seed).run()
+        order = random.Random(choice)
+        outcomes: dict[str, Outcome] = {k: v for k, v in driver.outcomes.items() if order.random() < 0.7}
+        claims: dict[str, int] = {k: v for k, v in driver.facts.claims.items() if order.random() < 0.7}
+        part = driver.fresh()
+        feed(part, outcomes, claims, order)
+        some, every = view_of(part), driver.view()
+        if every.phase is not Phase.FAILED:
+            assert some.ready <= every.ready | every.done | every.moot
+            assert all(key in driver.facts.claims or key in every.moot for key, _ in some.wanted - every.wanted)
+            assert some.dead <= every.dead
+            assert some.blocked <= every.blocked
+            assert some.moot <= every.moot
+        assert some.phase in (Phase.RUNNING, every.phase)
+
+
+def values_of(state: RunState) -> dict[str, Any]:
+    return {scope.prefix: scope.values for scope in state.root.walk()}

@@ -1,0 +1,100 @@
+"""A run that is put away and taken up again ends as one that was not, and the runtime does what the model says."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import re
+from typing import Any
+
+from flowcraft_core import FlowRuntime, NodeContext, NodeResult, RunResult, Serializer, Step
+from flowcraft_core.graph.records import outcome_from_record
+from hypothesis import given
+
+from .driver import CONTEXT, fact_of
+from .flows import Flow, Script, blueprints, plain, uses_of
+from .model import Facts, Meaning
+from .strategies import flows, seeds
+
+
+def runtime_for(flow: Flow) -> FlowRuntime:
+    """A runtime whose steps do what the flow's script says."""
+    script = Script(flow)
+
+    def step(uses: str) -> Step:
+        async def scripted(ctx: NodeContext[Any, Any]) -> NodeResult[Any]:
+            answer = script(uses, ctx.key, ctx.input)
+            for name, value in answer.sets.items():
+                await ctx.context.set(name, value)
+            for name in answer.deletes:
+                await ctx.context.delete(name)
+            return NodeResult(answer.output, answer.action)
+
+        return scripted
+
+    return FlowRuntime(blueprints=blueprints(flow), registry={uses: step(uses) for uses in script.turns})
+
+
+class Resumer:
+    """Ends waits, one by one, chosen by a seed; what each gives follows from its key."""
+
+    def __init__(self, flow: Flow, seed: int) -> None:
+        self._script = Script(flow)
+        self._chance = random.Random(seed)
+
+    def __call__(self, result: RunResult) -> dict[str, Any]:
+        key = self._chance.choice(sorted(result.waiting))
+        answer = self._script(uses_of(re.split(r"[./]", key)[-1]), key, None)
+        return {"node": key, "output": answer.output, "action": answer.action}
+
+
+async def in_one_go(flow: Flow, seed: int) -> RunResult:
+    resumer = Resumer(flow, seed)
+    handle = runtime_for(flow).start(flow.id, CONTEXT, run_id="r")
+    result = await handle.result()
+    while result.status == "awaiting":
+        handle.resume(**resumer(result))
+        result = await handle.result()
+    return result
+
+
+async def put_away_at_each_wait(flow: Flow, seed: int) -> RunResult:
+    resumer = Resumer(flow, seed)
+    result = await runtime_for(flow).run(flow.id, CONTEXT, run_id="r")
+    while result.status == "awaiting":
+        again = await runtime_for(flow).resume(result.state)
+        assert said(again) == said(result)
+        result = await runtime_for(flow).resume(result.state, **resumer(result))
+    return result
+
+
+def said(result: RunResult) -> tuple[Any, ...]:
+    errors = [str(error) for error in result.errors]
+    claims = json.loads(result.state)["claims"]
+    return result.status, result.outputs, result.context, errors, sorted(result.waiting), claims
+
+
+def facts_of(result: RunResult) -> Facts:
+    snapshot = json.loads(result.state)
+    decode = Serializer().from_data
+    outcomes = {key: fact_of(outcome_from_record(record, decode)) for key, record in snapshot["outcomes"].items()}
+    return Facts(outcomes, snapshot["claims"])
+
+
+@given(flows(waits=True), seeds())
+def test_a_run_put_away_at_each_wait_ends_like_one_that_was_not(flow: Flow, seed: int) -> None:
+    whole = asyncio.run(in_one_go(flow, seed))
+    pieces = asyncio.run(put_away_at_each_wait(flow, seed))
+    assert said(pieces) == said(whole)
+
+
+@given(flows(waits=True), seeds())
+def test_the_runtime_gives_what_its_facts_mean(flow: Flow, seed: int) -> None:
+    result = asyncio.run(in_one_go(flow, seed))
+    meaning = Meaning(flow, Script(flow), facts_of(result), CONTEXT)
+    assert result.status == meaning.phase()
+    assert {error.key for error in result.errors} == set(meaning.errors())
+    if result.status == "completed":
+        assert plain(result.outputs) == meaning.result_outputs()
+        assert plain(result.context) == meaning.result_context()

@@ -1,0 +1,252 @@
+"""Flows of every shape, small enough to be crashed at each call to a port."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+from flowcraft_core import FlowBuilder, NodeContext, NodeResult, RetryPolicy, create_flow
+
+Ctx = NodeContext[Any, Any]
+
+
+@attrs.frozen(kw_only=True)
+class Case:
+    """A flow and how it is to be run.
+
+    Attributes:
+        build: Makes the flow.
+        resumes: Outputs for waits, by key.
+        racing: Nodes of which it depends on the schedule which of them ends; if there are any, neither the number of
+            steps nor which facts there are is compared.
+        ends: The state in which it ends.
+        big: Its values are larger than the store's limit, which is made small.
+    """
+
+    build: Callable[[], FlowBuilder]
+    resumes: dict[str, Any] = attrs.field(factory=dict)
+    racing: tuple[str, ...] = ()
+    ends: str = "completed"
+    big: bool = False
+
+
+async def one(ctx: Ctx) -> int:
+    return 1
+
+
+async def add(ctx: Ctx) -> Any:
+    return ctx.input + 1
+
+
+async def numbers(ctx: Ctx) -> list[int]:
+    return [10, 20, 30]
+
+
+async def total(ctx: Ctx) -> int:
+    values = ctx.input.values() if isinstance(ctx.input, dict) else ctx.input
+    return sum(value for value in values if isinstance(value, int))
+
+
+async def count(ctx: Ctx) -> int:
+    number: int = await ctx.context.get("count", 0) + 1
+    await ctx.context.set("count", number)
+    return number
+
+
+async def broken(ctx: Ctx) -> None:
+    raise ValueError("broken for good")
+
+
+async def choose(ctx: Ctx) -> NodeResult[int]:
+    return NodeResult(7, action="high")
+
+
+async def picky(ctx: Ctx) -> int:
+    if ctx.input == 20:
+        raise ValueError("not this one")
+    return int(ctx.input) * 2
+
+
+async def third_time(ctx: Ctx) -> int:
+    if ctx.attempt < 3:
+        raise ValueError(f"attempt {ctx.attempt}")
+    return ctx.attempt
+
+
+async def note(ctx: Ctx) -> str:
+    """Everybody sets one name, and one of his own."""
+    await ctx.context.set("last", ctx.node_id)
+    await ctx.context.set(f"by {ctx.node_id}", ctx.input)
+    return ctx.node_id
+
+
+async def read(ctx: Ctx) -> list[Any]:
+    return [await ctx.context.get(name) for name in ("last", "by b", "by c", "before", "gone")]
+
+
+async def begin(ctx: Ctx) -> int:
+    await ctx.context.set("before", [1, 2])
+    await ctx.context.delete("gone")
+    return 1
+
+
+async def big(ctx: Ctx) -> str:
+    # Digits that do not compress below the limit.
+    text = "".join(str(pow(7, place, 10_007)) for place in range(600))
+    await ctx.context.set("big", text)
+    return text
+
+
+async def length(ctx: Ctx) -> int:
+    return len(ctx.input) + len(await ctx.context.get("big"))
+
+
+def chain() -> FlowBuilder:
+    return _line("chain", 4)
+
+
+def _line(flow_id: str, steps: int) -> FlowBuilder:
+    flow = create_flow(flow_id).node("n0", one)
+    for place in range(1, steps):
+        flow.node(f"n{place}", add).edge(f"n{place - 1}", f"n{place}")
+    return flow
+
+
+def fan(width: int = 4) -> FlowBuilder:
+    flow = create_flow("fan").node("s", one).node("e", total)
+    for place in range(width):
+        flow.node(f"n{place}", add).edge("s", f"n{place}").edge(f"n{place}", "e")
+    return flow
+
+
+def if_else() -> FlowBuilder:
+    flow = create_flow("if_else").node("a", choose).node("b", add).node("c", add).node("d", total)
+    flow.edge("a", "b", action="high").edge("a", "c", action="low")
+    return flow.edge("b", "d").edge("c", "d")
+
+
+def any_join() -> FlowBuilder:
+    flow = create_flow("any_join").node("a", one).node("b", add).node("c", add).node("d", add, join="any")
+    return flow.edge("a", "b").edge("a", "c").edge("b", "d").edge("c", "d")
+
+
+def loop() -> FlowBuilder:
+    flow = create_flow("loop").node("init", one).node("inc", count).node("end", add)
+    flow.loop("L", start="inc", end="inc", condition="count < 4")
+    return flow.edge("init", "inc").edge("L", "end")
+
+
+def nested_loop() -> FlowBuilder:
+    flow = create_flow("nested_loop").node("init", one).node("head", add).node("inc", count).node("tail", add)
+    flow.loop("inner", start="inc", end="inc", condition="result.output % 2 != 0").edge("head", "inc")
+    flow.loop("outer", start="head", end="tail", condition="count < 4").edge("inner", "tail")
+    return flow.edge("init", "head").node("end", add).edge("outer", "end")
+
+
+def batch() -> FlowBuilder:
+    flow = create_flow("batch").node("src", numbers).batch("pages", add).node("sum", total)
+    return flow.edge("src", "pages").edge("pages", "sum")
+
+
+def batch_of_flow() -> FlowBuilder:
+    inner = create_flow("page").node("x", add).node("y", note).edge("x", "y")
+    flow = create_flow("batch_of_flow").node("src", numbers).batch("pages", inner).node("len", add_length)
+    return flow.edge("src", "pages").edge("pages", "len")
+
+
+async def add_length(ctx: Ctx) -> int:
+    return len(ctx.input)
+
+
+def batch_in_loop() -> FlowBuilder:
+    flow = create_flow("batch_in_loop").node("init", one).node("inc", three).node("sum", keep_sum)
+    flow.batch("pages", add).edge("inc", "pages").edge("pages", "sum")
+    flow.loop("L", start="inc", end="sum", condition="sum < 20")
+    return flow.edge("init", "inc").node("end", add).edge("L", "end")
+
+
+async def three(ctx: Ctx) -> list[int]:
+    return [int(ctx.input) + place for place in range(3)]
+
+
+async def keep_sum(ctx: Ctx) -> int:
+    result = sum(ctx.input)
+    await ctx.context.set("sum", result)
+    return result
+
+
+def subflow() -> FlowBuilder:
+    inner = create_flow("charge").node("v", add).node("z", note).edge("v", "z")
+    flow = create_flow("subflow").node("src", one).subflow("call", inner, outputs={"who": "last"}).node("end", same)
+    return flow.edge("src", "call").edge("call", "end")
+
+
+async def same(ctx: Ctx) -> Any:
+    return ctx.input
+
+
+def wait() -> FlowBuilder:
+    flow = create_flow("wait").node("a", one).wait("w").node("b", add).node("c", add).node("d", total)
+    return flow.edge("a", "w").edge("w", "b").edge("a", "c").edge("b", "d").edge("c", "d")
+
+
+def sleep() -> FlowBuilder:
+    return create_flow("sleep").node("a", one).sleep("z", 90).node("b", add).edge("a", "z").edge("z", "b")
+
+
+def fallback() -> FlowBuilder:
+    flow = create_flow("fallback").node("a", one).node("b", broken, fallback="stand_in").node("stand_in", add)
+    return flow.node("c", add).edge("a", "b").edge("b", "c")
+
+
+def retry() -> FlowBuilder:
+    flow = create_flow("retry").node("a", third_time, retries=RetryPolicy(delay=1.0)).node("b", add)
+    return flow.edge("a", "b")
+
+
+def contained() -> FlowBuilder:
+    flow = create_flow("contained").node("src", numbers).batch("pages", picky, tolerated_failure_count=1)
+    return flow.node("sum", total).edge("src", "pages").edge("pages", "sum")
+
+
+def failing() -> FlowBuilder:
+    return create_flow("failing").node("a", one).node("x", broken).node("y", add).edge("a", "x").edge("x", "y")
+
+
+def failing_batch() -> FlowBuilder:
+    flow = create_flow("failing_batch").node("src", numbers).batch("pages", picky).node("sum", total)
+    return flow.edge("src", "pages").edge("pages", "sum")
+
+
+def values() -> FlowBuilder:
+    flow = create_flow("values").node("a", begin).node("b", note).node("c", note).node("d", read)
+    return flow.edge("a", "b").edge("a", "c").edge("b", "d").edge("c", "d")
+
+
+def chunked() -> FlowBuilder:
+    flow = create_flow("chunked").node("a", big).node("b", length).node("c", length).node("d", total)
+    return flow.edge("a", "b").edge("a", "c").edge("b", "d").edge("c", "d")
+
+
+CASES = {
+    "chain": Case(build=chain),
+    "if_else": Case(build=if_else),
+    "any_join": Case(build=any_join, racing=("b", "c")),
+    "fan": Case(build=fan),
+    "loop": Case(build=loop),
+    "nested_loop": Case(build=nested_loop),
+    "batch": Case(build=batch),
+    "batch_of_flow": Case(build=batch_of_flow),
+    "batch_in_loop": Case(build=batch_in_loop),
+    "subflow": Case(build=subflow),
+    "wait": Case(build=wait, resumes={"w": 5}),
+    "sleep": Case(build=sleep),
+    "fallback": Case(build=fallback),
+    "retry": Case(build=retry),
+    "contained": Case(build=contained),
+    "failing": Case(build=failing, ends="failed"),
+    "failing_batch": Case(build=failing_batch, ends="failed", racing=("pages",)),
+    "values": Case(build=values),
+    "chunked": Case(build=chunked, big=True),
+}

@@ -1,0 +1,316 @@
+"""The parts of which the durable programs are made: join sets, the cache of outcomes, records, and trying again."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import attrs
+import pytest
+from flowcraft_core import SerializationError, Serializer
+from flowcraft_core.durable.sets import WIDTH, JoinSets
+from flowcraft_core.durable.storage import (
+    FORMAT,
+    NewerRecordError,
+    OutcomeCache,
+    Records,
+    StaleReadError,
+    Stored,
+    park_key,
+)
+from flowcraft_core.durable.transient import RetryingBackend
+from flowcraft_core.errors import BackendError, TransientError
+from flowcraft_core.graph.compile import compile_blueprint
+from flowcraft_core.graph.facts import DELETED, Outcome, Park
+from flowcraft_core.graph.state import Arrival, RunState
+from flowcraft_core.payloads import CompressingCodec, PayloadCodec
+from flowcraft_core.ports import Backend, Fact
+from flowcraft_testkit import CLOUD_STORE, CountingBackend, InMemoryBackend, VirtualClock
+
+from .flows import chain
+from .helpers import SMALL_STORE, STRONG, Watched, world
+
+# --- join sets ---
+
+
+@pytest.fixture
+async def backend() -> AsyncIterator[InMemoryBackend]:
+    async with world(VirtualClock(), store_limits=SMALL_STORE) as opened:
+        yield opened
+
+
+def _arrivals(total: int, key: str = "join") -> list[Arrival]:
+    graph = compile_blueprint(chain().to_blueprint())
+    scope = RunState(graph, {graph.blueprint.id: graph}.__getitem__, {}).root
+    return [Arrival(scope, None, key, member, total) for member in range(total)]
+
+
+@pytest.mark.parametrize("total", [2, WIDTH - 1, WIDTH, WIDTH + 1, 99, 100, 101, 2_500, 2_501, 2_649])
+async def test_exactly_the_last_arrival_finds_a_join_full(backend: InMemoryBackend, total: int) -> None:
+    sets = JoinSets(backend.coordination)
+    arrivals = _arrivals(total)
+    random.Random(total).shuffle(arrivals)
+    sizes = [await sets.add("run", [arrival]) for arrival in arrivals]
+    assert [size.is_full for size in sizes] == [False] * (total - 1) + [True]
+    assert sizes[0].was_empty
+    # Everyone who comes again sees it full, too.
+    for arrival in arrivals[:: max(1, total // 20)]:
+        assert (await sets.add("run", [arrival])).is_full
+
+
+async def test_an_arrival_that_comes_twice_counts_once(backend: InMemoryBackend) -> None:
+    sets = JoinSets(backend.coordination)
+    first, second, third = _arrivals(3)
+    for _ in range(5):
+        assert not (await sets.add("run", [first])).is_full
+    assert not (await sets.add("run", [second])).was_empty
+    assert (await sets.add("run", [third])).is_full
+
+
+async def test_several_arrivals_at_once_are_one_request_per_set(backend: InMemoryBackend) -> None:
+    counting = CountingBackend(backend)
+    sets = JoinSets(counting.coordination)
+    arrivals = _arrivals(60)
+    size = await sets.add("run", arrivals[:40])
+    assert (size.is_full, size.was_empty) == (False, True)
+    assert sum(counting.counts().values()) == 1
+    assert (await sets.add("run", arrivals[30:])).is_full
+
+
+async def test_joins_and_runs_have_sets_of_their_own(backend: InMemoryBackend) -> None:
+    sets = JoinSets(backend.coordination)
+    for run_id in ("run", "other"):
+        for key in ("join", "join[1]"):
+            first, second = _arrivals(2, key)
+            assert not (await sets.add(run_id, [first])).is_full
+            assert (await sets.add(run_id, [second])).is_full
+
+
+async def test_who_comes_after_a_set_was_lost_is_told_so(backend: InMemoryBackend) -> None:
+    sets = JoinSets(backend.coordination)
+    arrivals = _arrivals(3)
+    await sets.add("run", arrivals[:2])
+    backend.lose_coordination()
+    size = await sets.add("run", arrivals[2:])
+    assert (size.is_full, size.was_empty) == (False, True)
+
+
+# --- the cache ---
+
+
+def _stored(size: int = 1_000) -> Stored[Outcome]:
+    return Stored(Outcome(output=1), "job", won=True, size=size)
+
+
+def test_a_cache_forgets_what_was_not_asked_for_longest() -> None:
+    cache = OutcomeCache(3_000)
+    for key in "abc":
+        cache.add("run", key, _stored())
+    assert cache.get("run", "a") is not None
+    cache.add("run", "d", _stored())
+    assert [key for key in "abcd" if cache.get("run", key) is not None] == ["a", "c", "d"]
+    assert cache.get("other", "a") is None
+
+
+def test_a_cache_is_bounded_by_bytes_and_small_outcomes_count_too() -> None:
+    cache = OutcomeCache(10_000)
+    for number in range(1_000):
+        cache.add("run", str(number), _stored(1))
+    assert sum(cache.get("run", str(number)) is not None for number in range(1_000)) == 20
+    cache.add("run", "huge", _stored(20_000))
+    assert cache.get("run", "huge") is None
+    cache.add("run", "next", _stored())
+    assert cache.get("run", "next") is not None
+
+
+def test_what_comes_from_a_cache_was_won_by_nobody() -> None:
+    cache = OutcomeCache()
+    cache.add("run", "a", _stored())
+    stored = cache.get("run", "a")
+    assert stored is not None
+    assert not stored.won
+
+
+# --- records ---
+
+
+def _records(backend: Backend, codec: PayloadCodec | None = None, **options: Any) -> Records:
+    return Records(backend.context, Serializer(), codec or CompressingCodec(), **options)
+
+
+def _noise(length: int) -> str:
+    chance = random.Random(length)
+    return "".join(chr(chance.randint(33, 0x2FFF)) for _ in range(length))
+
+
+@pytest.mark.parametrize("length", [0, 1, 300, 310, 320, 330, 340, 350, 1_000, 5_000, 50_000])
+async def test_an_outcome_of_any_length_comes_back_as_it_was(backend: InMemoryBackend, length: int) -> None:
+    outcome = Outcome(output=_noise(length), taken={0: "x"}, sets={"gone": DELETED})
+    won = await _records(backend).put_outcome("run", "a", outcome, "job")
+    assert (won.won, won.value) == (True, outcome)
+    (found,) = (await _records(backend).outcomes("run", ["a", "b"])).items()
+    assert (found[0], found[1].value, found[1].job, found[1].won) == ("a", outcome, "job", False)
+
+
+async def test_the_first_of_two_outcomes_stands(backend: InMemoryBackend) -> None:
+    first, second = _records(backend), _records(backend)
+    assert (await first.put_outcome("run", "a", Outcome(output=_noise(2_000)), "one")).won
+    lost = await second.put_outcome("run", "a", Outcome(output=_noise(3_000)), "two")
+    assert (lost.won, lost.job, lost.value.output) == (False, "one", _noise(2_000))
+    # What the loser had stored in chunks is gone.
+    records = backend._world.facts._records
+    chunks = [key for (_, key), record in records.items() if ":chunk:" in key and record.newest is not None]
+    assert len(chunks) <= 10
+
+
+async def test_what_is_longer_than_any_record_may_be_is_refused_by_name(backend: InMemoryBackend) -> None:
+    records = _records(backend, max_bytes=5_000)
+    with pytest.raises(SerializationError, match=r"record 'run a' has .* bytes; at most 5000 are stored"):
+        await records.put_outcome("run", "a", Outcome(output="x" * 6_000), "job")
+    assert not await records.outcomes("run", ["a"])
+
+
+async def test_a_chunk_that_is_not_visible_yet_is_a_stale_read(backend: InMemoryBackend) -> None:
+    records = _records(backend)
+    await records.put_outcome("run", "a", Outcome(output=_noise(2_000)), "job")
+    stored = backend._world.facts._records
+    chunk = next(key for _, key in stored if ":chunk:" in key)
+    await backend.context.delete("run", keys=[chunk], names=[])
+    with pytest.raises(StaleReadError, match="chunks of record 'a' are not visible yet"):
+        await records.outcomes("run", ["a"])
+
+
+async def test_a_record_of_a_newer_format_is_for_a_newer_worker(backend: InMemoryBackend) -> None:
+    records = _records(backend)
+    body = b"w\x00" + f'{{"v":{FORMAT + 1},"output":1}}'.encode()
+    await backend.context.put("run", "a", Fact(body, "writer"))
+    with pytest.raises(NewerRecordError, match="record 'a' has format 2"):
+        await records.outcomes("run", ["a"])
+
+
+@attrs.frozen
+class Shifting:
+    """A codec that nobody else can read, and that knows its place."""
+
+    def encode(self, data: bytes, *, place: str) -> bytes:
+        return b"\x7f" + place.encode() + b"\n" + bytes(byte ^ 0x55 for byte in data)
+
+    def decode(self, data: bytes, *, place: str) -> bytes:
+        bound, _, rest = data[1:].partition(b"\n")
+        if bound != place.encode():
+            raise SerializationError(f"record {place!r} was moved here")
+        return bytes(byte ^ 0x55 for byte in rest)
+
+
+async def test_what_another_codec_has_stored_is_said_to_be_so(backend: InMemoryBackend) -> None:
+    await _records(backend, Shifting()).put_outcome("run", "a", Outcome(output=1), "job")
+    with pytest.raises(SerializationError, match="record 'run a' was stored by another codec"):
+        await _records(backend).outcomes("run", ["a"])
+    assert (await _records(backend, Shifting()).outcomes("run", ["a"]))["a"].value.output == 1
+
+
+@pytest.mark.parametrize("length", [3, 3_000])
+async def test_a_codec_is_given_the_place_and_sees_whole_records(backend: InMemoryBackend, length: int) -> None:
+    records = _records(backend, Shifting())
+    text = _noise(length)
+    await records.put_outcome("run", "a", Outcome(output=text), "job")
+    await records.apply("run", "", ((0, "a", 0),), {"x": text})
+    assert (await records.outcomes("run", ["a"]))["a"].value.output == text
+    assert (await records.values("run", "", ["x"]))["x"][1] == text
+    # Moved to another place it is of no use.
+    fact = (await backend.context.get("run", ["a"]))["a"]
+    if length < 1_000:
+        await backend.context.put("run", "b", fact)
+        with pytest.raises(SerializationError, match="was moved here"):
+            await records.outcomes("run", ["b"])
+
+
+async def test_of_two_context_values_the_later_position_stands_and_a_deletion_is_one(
+    backend: InMemoryBackend,
+) -> None:
+    records = _records(backend)
+    early, late = ((0, "a", 0),), ((1, "b", 0),)
+    await records.apply("run", "ns/", late, {"x": _noise(2_000), "y": DELETED})
+    await records.apply("run", "ns/", early, {"x": 1, "y": 1, "z": None})
+    found = await records.values("run", "ns/", ["x", "y", "z", "nothing"])
+    assert found == {"x": (late, _noise(2_000)), "y": (late, DELETED), "z": (early, None)}
+    assert not await records.values("run", "other/", ["x"])
+
+
+async def test_parks_and_claims_have_keys_of_their_own(backend: InMemoryBackend) -> None:
+    records = _records(backend)
+    parks = [Park("wait"), Park("retry", 5.0, 1), Park("retry", 6.0, 2), Park("retry", 7.0, 1, standing_in=True)]
+    for park in parks:
+        assert (await records.put_park("run", "a", park, "job")).won
+    assert not (await records.put_park("run", "a", Park("sleep", 9.0), "job")).won
+    found = await records.parks("run", {park_key("a", park) for park in parks})
+    assert len(found) == 4
+    assert (await records.put_claim("run", "a", 2, "job")).value == 2
+    assert (await records.put_claim("run", "a", 1, "job")).value == 2
+    assert await records.claims("run", ["a", "b"]) == {"a": 2}
+    assert not await records.outcomes("run", ["a"])
+
+
+async def test_a_cached_outcome_is_not_read_again(backend: InMemoryBackend) -> None:
+    counting = CountingBackend(backend)
+    records = _records(counting, cache=OutcomeCache())
+    await records.put_outcome("run", "a", Outcome(output=1), "job")
+    for _ in range(3):
+        assert (await records.outcomes("run", ["a"]))["a"].value.output == 1
+    assert "context.get" not in counting.counts()
+
+
+# --- trying again ---
+
+
+@asynccontextmanager
+async def _failing(times: int, *, applied: bool, error: type[Exception] = TransientError) -> AsyncIterator[Any]:
+    clock = VirtualClock()
+    left = times
+
+    async def fail(*_: Any) -> None:
+        nonlocal left
+        if left:
+            left -= 1
+            raise error("not now")
+
+    async with world(clock, STRONG, store_limits=CLOUD_STORE) as inner:
+        unsteady = Watched(inner, after=fail) if applied else Watched(inner, before=fail)
+        yield RetryingBackend(unsteady, clock), clock
+
+
+@pytest.mark.parametrize("applied", [False, True])
+@pytest.mark.parametrize("times", [0, 1, 5])
+async def test_a_call_is_made_again_after_growing_pauses(times: int, applied: bool) -> None:
+    async with _failing(times, applied=applied) as (backend, clock):
+        began = clock.now()
+        stored = await _records(backend).put_outcome("run", "a", Outcome(output=1), "job")
+        # Applied though its answer was lost: the writer knows itself.
+        assert stored.won
+        assert clock.now() - began <= 0.05 * (2 ** (times + 1) - 2) + 1e-6
+        assert clock.now() - began >= 0.05 * (2 ** (times + 1) - 2) / 2 - 1e-6
+
+
+async def test_a_call_that_never_succeeds_is_given_up() -> None:
+    async with _failing(100, applied=False) as (backend, clock):
+        began = clock.now()
+        with pytest.raises(TransientError, match="not now"):
+            await backend.status.get("run")
+        assert clock.now() - began < 10
+
+
+async def test_what_does_not_help_to_try_again_is_not() -> None:
+    async with _failing(1, applied=False, error=BackendError) as (backend, clock):
+        began = clock.now()
+        with pytest.raises(BackendError, match="not now"):
+            await backend.coordination.get("key")
+        assert clock.now() == began
+        assert await backend.coordination.get("key") is None
+
+
+async def test_limits_are_those_of_the_backend() -> None:
+    async with _failing(0, applied=False) as (backend, _):
+        assert backend.context.limits.max_value_bytes == CLOUD_STORE.max_value_bytes
+        assert backend.queue.limits.max_delay == 900

@@ -1,0 +1,7 @@
+"""``python scenarios``."""
+
+import sys
+
+from scenario_command import main
+
+sys.exit(main())

@@ -1,0 +1,345 @@
+"""Backends on which runs are durable: a client starts them, workers with connections of their own work on them."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import abstractmethod
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
+
+import attrs
+import flowcraft_core.ports as core_ports
+import stored_result
+from backend import Backend, Run
+from flowcraft_core import FlowBuilder, FlowRuntime, RunResult, Serializer
+from flowcraft_core.durable.client import Client
+from flowcraft_core.durable.reconciler import Reconciled, Reconciler
+from flowcraft_core.durable.worker import Worker
+from flowcraft_core.ports import Message
+from interposed import Around, Call, Interposed
+
+#: Seconds of the clock for which a run may take without ending or waiting for someone, in hours of the backend.
+_PATIENCE = 60.0
+
+
+@attrs.define(eq=False)
+class Hand:
+    """A worker at work, with its own connection."""
+
+    worker: Worker
+    task: asyncio.Task[None]
+    connection: core_ports.Backend
+    dead: asyncio.Event = attrs.field(factory=asyncio.Event)
+
+
+class Durable(Backend):
+    """A backend that stores runs.
+
+    Attributes:
+        options: Settings of the workers that are started from now on.
+        around: What each of the workers' calls goes through.
+        workers: How many workers are started by default.
+        calls: How often each operation was called by workers and clients.
+        messages: How many messages they have sent.
+        doubling: Whether each message is sent twice.
+        flows: What is deployed.
+        moments: The calls at which something goes wrong, in checks that try many.
+        hands: The workers at work.
+    """
+
+    options: ClassVar[Mapping[str, Any]]
+    moments: ClassVar[Iterable[int]]
+
+    def __init__(self) -> None:
+        self.around: Around = _simply
+        self.workers = 3
+        self.calls: Counter[str] = Counter()
+        self.messages = 0
+        self.flows: dict[str, FlowBuilder] = {}
+        self.hands: list[Hand] = []
+        self.serializer = Serializer()
+        self.doubling = False
+        self.longest_visibility: float | None = None
+        self._runtime: FlowRuntime | None = None
+        self._started_with: object = None
+        self._connection: core_ports.Backend | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._before = asyncio.all_tasks()
+        self._killed: list[Hand] = []  # kept, so that their tasks stay where they are until the end
+        self._never = asyncio.Event()  # what killed workers wait for
+
+    @abstractmethod
+    def connect(self) -> core_ports.Backend:
+        """Another connection to what is stored, not yet open."""
+
+    @abstractmethod
+    async def lose_messages(self) -> None:
+        """Lose every message."""
+
+    @abstractmethod
+    async def lose_coordination(self) -> None:
+        """Lose every counter, lease and set."""
+
+    # --- what every backend offers --------------------------------------------------------------------------------
+
+    def register(self, *types: type) -> None:
+        """See ``Backend``."""
+        self.serializer = Serializer(types)
+
+    def deploy(self, *flows: FlowBuilder) -> None:
+        """See ``Backend``; workers with the new flows take the place of the old ones, which end what they do."""
+        deployed = self.flows | {flow.id: flow for flow in flows}
+        self._runtime = FlowRuntime(deployed.values(), serializer=self.serializer, clock=self.clock)
+        self.flows = deployed
+
+    async def start(
+        self,
+        flow_id: str,
+        context: Mapping[str, Any] | None = None,
+        *,
+        run_id: str | None = None,
+        concurrency: int | None = None,
+    ) -> Run:
+        """See ``Backend``; ``concurrency`` many workers that do one thing at a time."""
+        if concurrency is None:
+            await self.staff()
+        else:
+            await self.staff(concurrency, concurrency=1, prefetch=0)
+        client = await self.client()
+        started = await client.start(flow_id, context, run_id=run_id)
+        return StoredRun(self, started.run_id)
+
+    async def pass_time(self, seconds: float) -> None:
+        """See ``Backend``; nobody works meanwhile."""
+        await self.leave()
+        await self.clock.sleep(seconds)
+        await self.staff()
+
+    async def close(self) -> None:
+        """See ``Backend``."""
+        await self.kill()
+        # Those too that the killed workers left where they were.
+        left = asyncio.all_tasks() - self._before - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+        if self._connection is not None:
+            await self._connection.close()
+
+    # --- clients --------------------------------------------------------------------------------------------------
+
+    async def ports(self) -> core_ports.Backend:
+        """The checks' own connection, for what is done by hand."""
+        if self._connection is None:
+            self._connection = self.connect()
+            await self._connection.open()
+        return self._connection
+
+    async def client(self) -> Client:
+        """A client that knows what is deployed."""
+        connection = Interposed(await self.ports(), self._counted(_simply))
+        return Client(connection, flows=self.flows.values(), serializer=self.serializer, clock=self.clock)
+
+    async def send(self, *bodies: str) -> None:
+        """Put messages on the queue by hand."""
+        await (await self.ports()).queue.send([Message(body) for body in bodies])
+
+    async def status(self, run_id: str) -> core_ports.RunStatus:
+        """A run's status."""
+        return await (await self.client()).status(run_id)
+
+    async def dead_letters(self) -> list[core_ports.RunStatus]:
+        """The messages that were set aside."""
+        return await (await self.client()).dead_letters()
+
+    async def until_dead(self, number: int) -> None:
+        """Return once so many messages were set aside; fail if they are not in time."""
+        end = self.clock.now() + self.hour
+        while (found := len(await self.dead_letters())) < number:
+            if self.clock.now() > end:
+                raise AssertionError(f"the dead letters: {found}, not {number}")
+            await self.clock.sleep(self.beat)
+
+    async def cut_start(self, flow_id: str, *, run_id: str) -> None:
+        """Start a run with a client that ends before it sends the first job."""
+
+        async def cut(operation: str, call: Call) -> Any:
+            if operation == "queue.send":
+                raise asyncio.CancelledError
+            return await call()
+
+        connection = Interposed(await self.ports(), cut)
+        client = Client(connection, flows=self.flows.values(), serializer=self.serializer, clock=self.clock)
+        try:
+            await client.start(flow_id, run_id=run_id)
+        except asyncio.CancelledError:
+            return
+
+    async def reconcile(self) -> Reconciled:
+        """Have a reconciler look at every run that is due."""
+        return await Reconciler(await self.ports(), serializer=self.serializer, clock=self.clock).run_once()
+
+    def limit_visibility(self, seconds: float) -> None:
+        """Have the queue hide no message for longer than so, from its receipt on; before the first connection."""
+        self.longest_visibility = seconds
+
+    async def pass_checks(self, run_id: str) -> None:
+        """Return after many times at which a reconciler should look at a run."""
+        for _ in range(60):
+            await self.clock.sleep(self.beat)
+            connection, now = await self.ports(), self.clock.now()
+            await connection.status.touch(run_id, at=now, next_check=now)
+
+    async def kill_one(self, run_id: str) -> None:
+        """Kill the worker that works on a run."""
+        for hand in list(self.hands):
+            if any(held.run_id == run_id for held in hand.worker._held):
+                await self.kill(hand)
+
+    def run_of(self, run_id: str) -> Run:
+        """A run that was started somehow."""
+        return StoredRun(self, run_id)
+
+    # --- workers --------------------------------------------------------------------------------------------------
+
+    async def staff(self, number: int | None = None, **options: Any) -> None:
+        """See to it that workers with the deployed flows and these settings are at work, and no others."""
+        number = self.workers if number is None else number
+        wanted = (self._runtime, number, options, self.around)
+        if self.hands and wanted == self._started_with:
+            return
+        for hand in self.hands:
+            hand.worker.stop()
+        self.hands, self._started_with = [], wanted
+        for _ in range(number):
+            await self.hire(**options)
+
+    async def hire(self, **options: Any) -> Hand:
+        """Start one more worker."""
+        if self._runtime is None:
+            self.deploy()
+        assert self._runtime is not None
+        connection = self.connect()
+        await connection.open()
+        dead = asyncio.Event()
+        between = Interposed(connection, self._counted(_until(dead, self.around, self._never)))
+        worker = Worker(between, self._runtime, **{**self.options, **options})
+        task = asyncio.create_task(self._serve(worker, connection))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        hand = Hand(worker, task, connection, dead)
+        self.hands.append(hand)
+        return hand
+
+    async def leave(self) -> None:
+        """Stop every worker, as a signal does, and wait until they have ended."""
+        for hand in self.hands:
+            hand.worker.stop()
+        self.hands = []
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def kill(self, *hands: Hand) -> None:
+        """Kill workers, all by default: from now on they do nothing at all, whatever they were about to do."""
+        for hand in hands or list(self.hands):
+            hand.dead.set()
+            self._killed.append(hand)
+            for held in list(hand.worker._held):
+                if held.task is not None:
+                    held.task.cancel()
+            hand.task.cancel()
+            if hand in self.hands:
+                self.hands.remove(hand)
+        await asyncio.sleep(0)
+
+    async def _serve(self, worker: Worker, connection: core_ports.Backend) -> None:
+        try:
+            await worker.run()
+        finally:
+            await connection.close()
+
+    def _counted(self, around: Around) -> Around:
+        async def counted(operation: str, call: Call) -> Any:
+            if operation == "queue.send":
+                self.messages += len(call.args[0])
+                if self.doubling:
+                    self.messages += len(call.args[0])
+                    await around(operation, call)
+            result = await around(operation, call)
+            self.calls[f"{operation}.empty" if operation == "queue.receive" and not result else operation] += 1
+            return result
+
+        return counted
+
+
+class StoredRun(Run):
+    """A run of which only the id is known here; all else is read from where it is stored."""
+
+    def __init__(self, backend: Durable, run_id: str) -> None:
+        self._backend = backend
+        self.run_id = run_id
+
+    async def result(self) -> RunResult:
+        """See ``Run``."""
+        clock = self._backend.clock
+        limit = clock.now() + _PATIENCE * self._backend.hour
+        client, pause = await self._backend.client(), self._backend.beat / 100
+        while True:
+            state = (await client.status(self.run_id)).state
+            if state != "running":
+                result = await self._settled()
+                if result is not None:
+                    return result
+            if clock.now() > limit:
+                facts = await self._read()
+                raise AssertionError(f"the run is {state} and does not end; so far {[e.key for e in facts.trace]}")
+            await clock.sleep(pause)
+            pause = min(pause * 1.5, self._backend.hour / 3)
+
+    async def _settled(self) -> RunResult | None:
+        """The result, if the run has ended or only a resume can go on."""
+        await self._backend.clock.sleep((await self._backend.ports()).context.limits.staleness)
+        result = await self._read()
+        if result.status in ("completed", "failed", "cancelled"):
+            return result
+        return result if result.waiting else None
+
+    async def _read(self) -> RunResult:
+        return await stored_result.read(await self._backend.ports(), self._backend.serializer, self.run_id)
+
+    async def resume(self, node: str, *, output: Any = None, action: str | None = None) -> None:
+        """See ``Run``."""
+        await (await self._backend.client()).resume(self.run_id, node, output=output, action=action)
+
+    async def cancel(self) -> bool:
+        """See ``Run``."""
+        return await (await self._backend.client()).cancel(self.run_id)
+
+    async def restart(self) -> None:
+        """See ``Run``; every worker is killed."""
+        await self.result()
+        await self._backend.kill()
+        await self._backend.staff()
+
+
+async def _simply(operation: str, call: Call) -> Any:
+    return await call()
+
+
+def _until(dead: asyncio.Event, around: Around, never: asyncio.Event) -> Around:
+    """Make calls until one is dead; from then on none is made, and none returns."""
+
+    async def alive(operation: str, call: Call) -> Any:
+        if not dead.is_set():
+            try:
+                result = await around(operation, call)
+            except Exception:
+                if not dead.is_set():
+                    raise
+            else:
+                if not dead.is_set():
+                    return result
+        return await never.wait()
+
+    return alive

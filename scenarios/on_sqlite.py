@@ -1,0 +1,63 @@
+"""The backend in an SQLite file, in real time that runs faster."""
+
+from __future__ import annotations
+
+import sqlite3
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+from durable_backend import Durable
+from fast_clock import FastClock
+from flowcraft_core import ports
+from flowcraft_sqlite import SqliteBackend
+
+RATE = 20.0
+
+
+class OnSqlite(Durable):
+    """Workers in this process, each with a connection of its own to one file."""
+
+    name = "sqlite"
+    late = 10.0
+    beat = 4.0
+    hour = 12.0
+    day = 40.0
+    options: ClassVar[Mapping[str, Any]] = {"poll": 20.0, "reconcile_interval": 8.0}
+    moments: ClassVar[Iterable[int]] = (2, 4, 7, 12)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.clock: FastClock = FastClock(RATE)
+        self._folder = tempfile.TemporaryDirectory(prefix="flowcraft-scenario-")
+        self.path = Path(self._folder.name) / "flowcraft.db"
+
+    def connect(self) -> ports.Backend:
+        """See ``Durable``."""
+        return SqliteBackend(self.path, clock=self.clock)
+
+    async def pass_time(self, seconds: float) -> None:
+        """See ``Backend``; it passes at once, and nobody works meanwhile."""
+        await self.leave()
+        self.clock.put_forward(seconds)
+        await self.staff()
+
+    async def lose_messages(self) -> None:
+        """See ``Durable``."""
+        self._execute("DELETE FROM jobs")
+
+    async def lose_coordination(self) -> None:
+        """See ``Durable``."""
+        self._execute("DELETE FROM coordination")
+
+    async def close(self) -> None:
+        """See ``Backend``."""
+        await super().close()
+        self._folder.cleanup()
+
+    def _execute(self, statement: str) -> None:
+        connection = sqlite3.connect(self.path, timeout=10)
+        with connection:
+            connection.execute(statement)
+        connection.close()

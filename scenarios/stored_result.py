@@ -1,0 +1,53 @@
+"""Reads a stored run as the result that a run in this process has."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flowcraft_core import RunResult, Serializer
+from flowcraft_core.blueprint import WAIT
+from flowcraft_core.durable.runs import Runs
+from flowcraft_core.durable.storage import PARK_SUFFIX, Records
+from flowcraft_core.durable.view import whole_state
+from flowcraft_core.graph.fold import context_of, instances, outputs_of
+from flowcraft_core.payloads import CompressingCodec
+from flowcraft_core.ports import Backend, RunStatus
+
+
+async def read(backend: Backend, serializer: Serializer, run_id: str) -> RunResult:
+    """What is stored of a run, by its facts alone but for the status.
+
+    The run is given as awaiting, whatever its status says, if only resumes can go on with it.
+    """
+    records = Records(backend.context, serializer, CompressingCodec())
+    status = await backend.status.get(run_id)
+    record = await Runs(records).get(run_id)
+    assert status is not None
+    assert record is not None
+    state = await whole_state(record, records)
+    # Where several ended in the same moment, the order of their places in the graph is that of cause and effect.
+    ended = sorted(instances(state), key=lambda one: (one.outcome.ended, one.scope.position(one.vertex)))
+    waits = [one for one in state.ready if one.vertex.node.uses == WAIT]
+    parked = await records.parks(run_id, [one.key + PARK_SUFFIX for one in waits])
+    waiting = [name.removesuffix(PARK_SUFFIX) for name, park in parked.items() if park.value.due is None]
+    only_waits = len(waiting) == len(state.ready) > 0
+    return RunResult(
+        run_id=run_id,
+        status=_status(status, only_waits),
+        outputs=outputs_of(state),
+        context=context_of(state),
+        errors=tuple(state.errors),
+        waiting=waiting if only_waits else (),
+        ended=ended,
+        snapshot=_no_snapshot,
+    )
+
+
+def _status(status: RunStatus, only_waits: bool) -> Any:
+    if status.state in ("running", "awaiting"):
+        return "awaiting" if only_waits else "running"
+    return status.state
+
+
+def _no_snapshot() -> dict[str, Any]:
+    raise NotImplementedError("a stored run needs no snapshot: its facts are stored")
