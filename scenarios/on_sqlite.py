@@ -20,7 +20,7 @@ class OnSqlite(Durable):
     """Workers in this process, each with a connection of its own to one file."""
 
     name = "sqlite"
-    late = 10.0
+    late = 20.0
     beat = 4.0
     hour = 12.0
     day = 40.0

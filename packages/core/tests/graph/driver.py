@@ -185,7 +185,7 @@ class Driver:
         return View.of(self.state, self._waiting + self._under_way, self._asking)
 
     def steps(self) -> Iterator[Instance | None]:
-        """Go on by one fact at a time until nothing is left to do; gives the instance that ended, or None at a claim."""
+        """Go on by one fact at a time until nothing is left; gives the instance that ended, or None at a claim."""
         while self.state.phase is Phase.RUNNING:
             self._waiting = [instance for instance in self._waiting if not instance.scope.is_moot(instance.vertex)]
             self._asking = [asking for asking in self._asking if asking[1].index not in asking[0].claims]

@@ -26,9 +26,13 @@ class _Brief:
     """Shows itself as it would be written, without what is left at its default: failing examples are to be read."""
 
     def __repr__(self) -> str:
-        fields = attrs.fields(type(self))
+        fields = attrs.fields(type(self))  # type: ignore[arg-type]  # each brief class is an attrs class
         said = [(field.name, getattr(self, field.name)) for field in fields]
-        shown = [f"{name}={value!r}" for (name, value), field in zip(said, fields, strict=True) if not _is_default(field, value)]
+        shown = [
+            f"{name}={value!r}"
+            for (name, value), field in zip(said, fields, strict=True)
+            if not _is_default(field, value)
+        ]
         return f"{type(self).__name__}({', '.join(shown)})"
 
     def _repr_pretty_(self, printer: Any, _: bool) -> None:

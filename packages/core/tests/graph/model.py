@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import enum
 import math
-from functools import cached_property
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
 from typing import Any, TypeAlias
 
 import attrs
@@ -65,7 +65,7 @@ FAILURE = Fact(failed=True)
 
 @attrs.define
 class Facts:
-    """All that is known of a run: outcomes by instance key, and for each claimed join the place of the edge that won."""
+    """All that is known of a run: outcomes by key, and for each claimed join the place of the edge that won."""
 
     outcomes: dict[str, Fact] = attrs.field(factory=dict)
     claims: dict[str, int] = attrs.field(factory=dict)
@@ -143,7 +143,7 @@ class Place:
         return not isinstance(node, Verdict) and node.join == "any" and len(self.into(node)) > 1
 
     def depth(self, node: PlacedNode) -> int:
-        """"The depth of the node or construct in its scope": of the ways to it, how many nodes the longest has."""
+        """ "The depth of the node or construct in its scope": of the ways to it, how many nodes the longest has."""
         return max((1 + self.depth(self.find(edge.source)) for edge in self.into(node)), default=0)
 
     def shelters(self, node: PlacedNode) -> bool:
@@ -235,7 +235,7 @@ class Meaning:
                     for index, item in enumerate(entry.items or ())
                 ]
             case Batch(worker=turns):
-                worker = Flow("", (Step(worker_of(node.id), turns),))
+                worker = Flow("", (Step(worker_of(node.id), turns),))  # type: ignore[arg-type]  # not a Flow, by the case above
                 return [
                     Place(worker, f"{place.prefix}{node.id}[{index}].", place, node, index, item, namespace)
                     for index, item in enumerate(entry.items or ())
@@ -256,7 +256,7 @@ class Meaning:
     # --- moot -----------------------------------------------------------------------------------------------------
 
     def _find_lost(self) -> set[At]:
-        """"A node is moot once it has ways on and each leads into a fired `any` join or to a moot node." """
+        """ "A node is moot once it has ways on and each leads into a fired `any` join or to a moot node." """
         lost: set[At] = set()
         while True:
             more = {
@@ -274,7 +274,7 @@ class Meaning:
             lost |= more
 
     def is_moot(self, place: Place, node: PlacedNode) -> bool:
-        """"All inside a moot construct is moot", since a last node's way on is that of the construct around it."""
+        """ "All inside a moot construct is moot", since a last node's way on is that of the construct around it."""
         if (place, node.id) in self.lost:
             return True
         return place.parent is not None and place.node is not None and self.is_moot(place.parent, place.node)
@@ -369,14 +369,16 @@ class Meaning:
         return Status.LEAVING
 
     def has_ended(self, place: Place) -> bool:
-        """"A scope ends when every node in it is done, dead, blocked or moot, even if nothing was taken." """
+        """ "A scope ends when every node in it is done, dead, blocked or moot, even if nothing was taken." """
         return all(
             (place, node.id) in self.lost or self.status.get((place, node.id)) in OVER  # a failed node is done with
             for node in place.nodes()
         )
 
     def has_failed(self, place: Place) -> bool:
-        return any(self.status.get((place, node.id)) is Status.FAILED and not place.shelters(node) for node in place.nodes())
+        return any(
+            self.status.get((place, node.id)) is Status.FAILED and not place.shelters(node) for node in place.nodes()
+        )
 
     # --- what happens next ----------------------------------------------------------------------------------------
 
@@ -407,7 +409,7 @@ class Meaning:
         }
 
     def phase(self) -> str:
-        """"A node that fails for good fails the run at once, unless the failure is contained." """
+        """ "A node that fails for good fails the run at once, unless the failure is contained." """
         if self.uncontained():
             return "failed"
         return "completed" if self.has_ended(self.root) else "running"
@@ -444,12 +446,14 @@ class Meaning:
             for node in place.nodes()
             if self.status.get((place, node.id)) is Status.FAILED and not place.shelters(node)
         ]
-        return _each_once(key for _, _, node in sorted(failed, key=lambda f: f[:2]) for key in self.errors_of(place, node))
+        return _each_once(
+            key for _, _, node in sorted(failed, key=lambda f: f[:2]) for key in self.errors_of(place, node)
+        )
 
     # --- inputs ---------------------------------------------------------------------------------------------------
 
     def input_of(self, place: Place, node: PlacedNode) -> Any:
-        """"One incoming edge, or an `any` join: the taken edge's value. An `all` join of several edges: a dict by source
+        """One incoming edge, or an `any` join: the taken edge's value. An `all` join of several edges: a dict by source
         node id, taken edges only. `inputs` on the node overrides both."
         """
         inputs = node.inputs if isinstance(node, (Step, Batch)) else None
@@ -524,7 +528,9 @@ class Meaning:
                     return Fact(value, "continue")
                 return Fact(value, "continue", {0: value if transform is None else TRANSFORMS[transform](value)})
             case Loop():
-                return Fact(value, "continue" if not node.checks_first or self._goes_on(place, node, value) else "break")
+                return Fact(
+                    value, "continue" if not node.checks_first or self._goes_on(place, node, value) else "break"
+                )
             case Batch():
                 if not isinstance(value, list):
                     return FAILURE
@@ -572,7 +578,7 @@ class Meaning:
 
     @staticmethod
     def _taken(place: Place, node: PlacedNode, output: Any, action: str | None) -> dict[int, Any]:
-        """"With an `action` in the result: edges with that action whose condition holds; if none matches, edges with no
+        """With an `action` in the result: edges with that action whose condition holds; if none matches, edges with no
         action whose condition holds."
         """
         holding = [
@@ -582,7 +588,9 @@ class Meaning:
         ]
         taken = [(number, edge) for number, edge in holding if action is not None and edge.action == action]
         taken = taken or [(number, edge) for number, edge in holding if edge.action is None]
-        return {number: output if edge.transform is None else TRANSFORMS[edge.transform](output) for number, edge in taken}
+        return {
+            number: output if edge.transform is None else TRANSFORMS[edge.transform](output) for number, edge in taken
+        }
 
     # --- the fold -------------------------------------------------------------------------------------------------
 
@@ -605,7 +613,7 @@ class Meaning:
         return False
 
     def position(self, place: Place, node: PlacedNode) -> tuple[tuple[int, str, float], ...]:
-        """"A list with one entry per nesting level from the outside in: (depth of the node or construct in its scope,
+        """ "A list with one entry per nesting level from the outside in: (depth of the node or construct in its scope,
         id, index as a number); a construct's own outcome comes after its inside."
         """
         entries: list[tuple[int, str, float]] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal, TypeAlias, TypeVar
+from typing import Literal, TypeAlias, TypeVar
 
 import attrs
 from hypothesis import strategies as st
@@ -53,7 +53,9 @@ class _Maker:
             ]
         if role == "body":
             leads_on = {source for source, _ in pairs}
-            pairs += [(node, self.draw(st.integers(node + 1, count - 1))) for node in range(count - 1) if node not in leads_on]
+            pairs += [
+                (node, self.draw(st.integers(node + 1, count - 1))) for node in range(count - 1) if node not in leads_on
+            ]
         elif self.sheltered:
             # All ways lead into the last node: if it joins any of them, whatever fails before it is contained.
             leads_on = {source for source, _ in pairs}
@@ -123,7 +125,7 @@ class _Maker:
             # Only what an edge makes sure of may be named, and an `any` join makes sure of none of its edges.
             sources = [exit_id(source) for source in before] if join == "all" else []
             named = self.one_of("seed", *sources, *(f"{source}.n" for source in sources))
-            inputs = self.one_of(named, {"x": named, "y": "seed"})
+            inputs = named if self.seldom() else {"x": named, "y": "seed"}
         return Step(self.name(), self.turns(), join, inputs, fallback)
 
     def loop(self, role: Role, nesting: int, before: Sequence[AnyNode], join: JoinName, *, lists: bool) -> Loop:
@@ -199,4 +201,3 @@ def flows(
 def seeds() -> st.SearchStrategy[int]:
     """Schedules: whatever is left to chance follows from a seed."""
     return st.integers(0, 2**16)
-

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from .driver import CONTEXT, Driver, feed, replay, results, view_of
 from .flows import Flow
-from .model import Facts, Meaning, Status
+from .model import Meaning, Status
 from .strategies import flows, seeds
 
 

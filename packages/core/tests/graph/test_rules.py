@@ -10,9 +10,9 @@ from flowcraft_core import Blueprint, FlowBuilder, create_flow
 from .by_hand import ByHand
 
 
-def graph(*nodes: str, any_joins: tuple[str, ...] = (), edges: str = "") -> FlowBuilder:
+def graph(*nodes: str, any_joins: tuple[str, ...] = (), edges: str = "", named: str = "f") -> FlowBuilder:
     """Plain steps, and edges written as ``"a>b a>c"``."""
-    flow = create_flow("f")
+    flow = create_flow(named)
     for node in nodes:
         flow.node(node, "x", join="any" if node in any_joins else None)
     return connect(flow, edges)
@@ -62,11 +62,8 @@ class TestTakingEdges:
             assert ByHand(beside).end("a", action=action).ready == {"b"}
 
     def test_the_action_and_the_context_may_decide(self) -> None:
-        flow = (
-            graph("a", "b", "c", edges="a>b")
-            .edge("b", "c", condition="result.action == 'go' && a.n == 1 && context.limit == 2")
-            .edge("b", "a2", condition="false")
-            .node("a2", "x")
+        flow = graph("a", "b", "c", edges="a>b").edge(
+            "b", "c", condition="result.action == 'go' && a.n == 1 && context.limit == 2"
         )
         run = ByHand(flow, context={"limit": 2}).end("a", {"n": 1}).end("b", action="go")
         assert run.ready == {"c"}
@@ -178,10 +175,9 @@ class TestMoot:
         assert (run.wanted, run.moot) == (set(), {"a", "b", "c", "inner"})
 
     def test_all_inside_a_moot_construct_is_moot(self) -> None:
-        inside = graph("deep").subflow("deeper", graph_named("called", "one", "two", edges="one>two"))
+        called = graph("one", "two", edges="one>two", named="called")
+        inside = create_flow("inside").subflow("deeper", called)
         flow = create_flow("f").batch("items", inside, items="list").node("fast", "x").node("j", "x", join="any")
-        called = graph_named("called", "one", "two", edges="one>two")
-        inside.id = "inside"
         run = ByHand(connect(flow, "items>j fast>j"), inside, called, context={"list": [1, 2]})
         run.end("items[0]/deeper/one").end_all("fast")
         assert run.ready == {"j"}
@@ -189,7 +185,7 @@ class TestMoot:
         assert run.end_all("j").status == "completed"
 
     def test_a_last_nodes_way_on_is_that_of_the_construct_around_it(self) -> None:
-        inside = graph_named("inside", "a", "b", "side", edges="a>b a>side")
+        inside = graph("a", "b", "side", edges="a>b a>side", named="inside")
         flow = create_flow("f").subflow("call", inside).node("fast", "x").node("j", "x", join="any")
         run = ByHand(connect(flow, "call>j fast>j"), inside).end_all("fast", "j")
         assert run.status == "completed"
@@ -214,12 +210,6 @@ class TestMoot:
         assert run.moot == set()
         assert run.end_all("w1", "w2").ready == {"j"}
         assert run.moot == {"w1", "w2", "b"}
-
-
-def graph_named(flow_id: str, *nodes: str, any_joins: tuple[str, ...] = (), edges: str = "") -> FlowBuilder:
-    flow = graph(*nodes, any_joins=any_joins, edges=edges)
-    flow.id = flow_id
-    return flow
 
 
 class TestFailure:
@@ -256,7 +246,7 @@ class TestFailure:
         assert ByHand(flow).fail("a").errors == ["a"]
 
     def test_a_construct_fails_once_nothing_in_it_can_run_any_more(self) -> None:
-        inside = graph_named("inside", "a", "b", "c", edges="b>c")
+        inside = graph("a", "b", "c", edges="b>c", named="inside")
         flow = create_flow("f").subflow("call", inside).node("other", "x").node("j", "x", join="any")
         run = ByHand(connect(flow, "call>j other>j"), inside).fail("call/a")
         assert (run.status, run.ready, run.blocked) == ("running", {"call/b", "other"}, {"call/a"})
@@ -265,7 +255,7 @@ class TestFailure:
         assert run.fail("other").errors == ["call/a", "other"]
 
     def test_inside_a_construct_is_contained_by_an_any_join_there(self) -> None:
-        inside = graph_named("inside", "a", "b", "j", any_joins=("j",), edges="a>j b>j")
+        inside = graph("a", "b", "j", any_joins=("j",), edges="a>j b>j", named="inside")
         run = ByHand(create_flow("f").subflow("call", inside), inside).fail("call/a").end_all("call/b", "call/j")
         assert (run.status, run.outputs) == ("completed", {"call": "call/j"})
 
@@ -280,7 +270,7 @@ class TestFailure:
         assert (run.status, run.errors) == ("failed", ["b:entry"])
 
     def test_is_named_in_the_order_of_positions_whichever_came_first(self) -> None:
-        inside = graph_named("inside", "a", "b", "z", edges="a>z")
+        inside = graph("a", "b", "z", edges="a>z", named="inside")
         flow = create_flow("f").subflow("call", inside).node("other", "x").node("j", "x", join="any")
         connect(flow, "call>j other>j")
         for order in (("call/a", "call/b"), ("call/b", "call/a")):
@@ -326,7 +316,7 @@ class TestBatches:
         assert (run.status, run.errors) == ("failed", ["b[0].w", "b[2].w"])
 
     def test_run_a_tolerated_item_until_nothing_in_it_can_run(self) -> None:
-        item = graph_named("item", "a", "b", "c", edges="b>c")
+        item = graph("a", "b", "c", edges="b>c", named="item")
         run = ByHand(self.batch(item, tolerated_failure_count=1), item, context={"list": [1]}).fail("b[0]/a")
         assert run.ready == {"b[0]/b"}
         run.end_all("b[0]/b")
@@ -334,21 +324,21 @@ class TestBatches:
         assert run.end_all("b[0]/c").input_of("after")[0]["error"]["node"] == "b[0]/a"
 
     def test_give_the_first_error_of_an_item_by_position_whichever_came_first(self) -> None:
-        item = graph_named("item", "a", "b")
+        item = graph("a", "b", named="item")
         for order in (("b[0]/a", "b[0]/b"), ("b[0]/b", "b[0]/a")):
             flow = self.batch(item, tolerated_failure_count=1)
             run = ByHand(flow, item, context={"list": [1]}).fail(*order)
             assert run.input_of("after")[0]["error"]["node"] == "b[0]/a"
 
     def test_give_null_for_an_item_with_nothing_live(self) -> None:
-        one = graph_named("one", "a", "b").edge("a", "b", action="yes")
-        two = graph_named("two", "a", "b", "c").edge("a", "b", action="yes").edge("a", "c", action="yes")
+        one = graph("a", "b", named="one").edge("a", "b", action="yes")
+        two = graph("a", "b", "c", named="two").edge("a", "b", action="yes").edge("a", "c", action="yes")
         for item in (one, two):
             run = ByHand(self.batch(item), item, context={"list": [1]}).end_all("b[0]/a")
             assert run.input_of("after") == [None]
 
     def test_give_of_an_item_with_several_last_nodes_a_dict_of_those_that_ran(self) -> None:
-        item = graph_named("item", "a", "b", "c", edges="a>b").edge("a", "c", action="yes")
+        item = graph("a", "b", "c", edges="a>b", named="item").edge("a", "c", action="yes")
         run = ByHand(self.batch(item), item, context={"list": [1]}).end_all("b[0]/a", "b[0]/b")
         assert run.input_of("after") == [{"b": "b[0]/b"}]
 
@@ -448,14 +438,14 @@ class TestLoops:
 
 class TestSubflows:
     def test_give_the_output_of_their_last_node(self) -> None:
-        called = graph_named("called", "a", "b", edges="a>b")
+        called = graph("a", "b", edges="a>b", named="called")
         flow = create_flow("f").node("x", "x").subflow("call", called).node("y", "x")
         run = ByHand(connect(flow, "x>call call>y"), called).end("x", 1)
         assert run.input_of("call/a") == 1
         assert run.end("call/a").end("call/b", 2).input_of("y") == 2
 
     def test_have_a_context_namespace_of_their_own(self) -> None:
-        called = graph_named("called", "a")
+        called = graph("a", named="called")
         flow = create_flow("f").subflow("call", called, inputs={"inner": "outer"})
         run = ByHand(flow, called, context={"outer": 1, "other": 2})
         inside = next(scope for scope in run.state.root.walk() if scope.parent is not None)
@@ -463,7 +453,7 @@ class TestSubflows:
         assert run.end("call/a", sets={"set": 3}).context == {"outer": 1, "other": 2}
 
     def test_set_what_they_are_told_to_hand_out(self) -> None:
-        called = graph_named("called", "a")
+        called = graph("a", named="called")
         flow = create_flow("f").subflow("call", called, outputs={"from_node": "a", "from_value": "v"})
         run = ByHand(flow, called).end("call/a", "A", sets={"v": "V"})
         assert run.context == run.outputs["call"] == {"from_node": "A", "from_value": "V"}

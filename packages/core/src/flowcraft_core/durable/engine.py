@@ -15,7 +15,7 @@ import attrs
 
 from ..blueprint import SLEEP, WAIT
 from ..clock import Clock
-from ..errors import FlowcraftError, SerializationError, TransientError
+from ..errors import FlowcraftError, ImplementationMissingError, SerializationError, TransientError
 from ..execution import Executor
 from ..graph.facts import Outcome, Park
 from ..graph.partial import arrived
@@ -265,7 +265,10 @@ class Engine:
         if vertex.kind is Kind.STEP and vertex.node.uses not in (SLEEP, WAIT):
             for node in (vertex.node, vertex.fallback):
                 if node is not None:
-                    self.executor.implementations(instance.scope.scope.blueprint, node.uses)
+                    try:
+                        self.executor.implementations(instance.scope.scope.blueprint, node.uses)
+                    except ImplementationMissingError as error:
+                        raise ImplementationMissingError(f"node {instance.key!r}: {error}") from error
 
     async def _last_park(self, instance: Instance) -> Park | None:
         key, vertex = instance.key, instance.vertex
