@@ -8,8 +8,7 @@ from in_process import InProcess
 from scenario import Scenario, carry_out
 from scenario_command import main
 
-
-# On SQLite time is real, if twenty times as fast: minutes in all, which `hatch run scenarios` takes and a test need not.
+# On SQLite time is real, if twenty times as fast: minutes in all, for `hatch run scenarios` and not for a test.
 QUICK = {name: make for name, make in BACKENDS.items() if name != "sqlite"}
 
 

@@ -155,13 +155,20 @@ class Client:
             blueprint_id=graph.blueprint.id,
             created=now,
             updated=now,
-            next_check=now + delay + CHECK_AFTER,
+            # A delay beyond the queue's reach is the reconciler's to end.
+            next_check=now + delay + (CHECK_AFTER if delay <= self._backend.queue.limits.max_delay else 0.0),
             tags=dict(tags or {}),
         )
         unfinished = await self._backend.status.create(status)
-        if created or unfinished:
-            job = Job(id=uuid.uuid4().hex, run_id=run_id, first_seen=now)
-            delay = min(delay, self._backend.queue.limits.max_delay)
+        if not (created or unfinished):
+            # A start that was cut short before its job was sent leaves a status that nobody has touched. Where there
+            # is a job after all, a second one looks first and changes nothing.
+            standing = await self._backend.status.get(run_id)
+            unfinished = standing is not None and standing.state == "running" and standing.updated == standing.created
+        if (created or unfinished) and delay <= self._backend.queue.limits.max_delay:
+            # With a hop, a worker looks before it begins: the run may have got on, or been cancelled, meanwhile.
+            hops = 0 if created and not delay else 1
+            job = Job(id=uuid.uuid4().hex, run_id=run_id, first_seen=now + delay, hops=hops)
             await self._backend.queue.send([Message(encode_job(job), run_id)], delay=delay)
         return Started(run_id, created)
 

@@ -13,7 +13,7 @@ from functools import partial
 import attrs
 
 from ..clock import Clock
-from ..errors import ImplementationMissingError, TransientError
+from ..errors import ImplementationMissingError, SerializationError, TransientError
 from ..execution import Executor
 from ..jobs import Job, MalformedJobError, NewerJobError, decode_job, encode_job
 from ..payloads import CompressingCodec, PayloadCodec
@@ -57,7 +57,7 @@ class Worker:
         runtime: FlowRuntime,
         *,
         concurrency: int = 16,
-        prefetch: int = 0,
+        prefetch: int | None = None,
         visibility: float = 60.0,
         poll: float = 10.0,
         grace: float = 30.0,
@@ -74,7 +74,7 @@ class Worker:
             runtime: Brings the steps, the dependencies, the serializer and the clock.
             concurrency: How many jobs are worked on at once.
             prefetch: How many more are held, so that a slot never waits for the network; what is held here is kept
-                from other workers.
+                from other workers. A quarter of the concurrency by default.
             visibility: Seconds for which a job is hidden from other workers at a time; a heartbeat renews it.
             poll: Seconds for which one receive waits for a message.
             grace: Seconds that running steps get to finish when the worker is stopped.
@@ -95,7 +95,8 @@ class Worker:
         self._live: dict[str, float] = {}
         self._sets = JoinSets(self._backend.coordination)
         self._settings = settings or Settings()
-        self._concurrency, self._prefetch = concurrency, prefetch
+        self._concurrency = concurrency
+        self._prefetch = concurrency // 4 if prefetch is None else prefetch
         self._visibility, self._poll, self._grace = visibility, poll, grace
         self._control_interval = control_interval
         self._slots = asyncio.Semaphore(concurrency)
@@ -337,7 +338,7 @@ class Worker:
         except UnknownInstanceError as error:
             await self._backend.status.finish(job.run_id, "failed", at=self._clock.now(), reason=str(error))
             await self._bury(encode_job(job), str(error))
-        except (StaleReadError, NewerRecordError, ImplementationMissingError) as error:
+        except (StaleReadError, NewerRecordError, ImplementationMissingError, SerializationError) as error:
             await self._pass_on(Message(encode_job(job), job.run_id), job, error)
         except TransientError:
             _logger.warning("run %s: the backend does not answer; later again", job.run_id, exc_info=True)
