@@ -85,7 +85,8 @@ def run(root: str, limit: int | None, files: int, path: str, logs: Path, bar: Ba
             if now - moved > _PATIENCE:
                 problems.append(f"the run has not moved for {_PATIENCE:.0f} s; {workers.said()}")
                 break
-            time.sleep(min(pause, 1.0))
+            # Until one is killed, half way must not be slept through.
+            time.sleep(min(pause, 0.05 if workers.killed is None else 1.0))
         seconds = time.monotonic() - began
         problems += workers.problems()
         result = client.result(run_id)

@@ -197,7 +197,12 @@ class Worker:
         tasks = [held.task for held in self._held if held.task is not None]
         if not tasks:
             return
-        _, late = await asyncio.wait(tasks, timeout=self._grace)
+        grace = asyncio.ensure_future(self._clock.sleep(self._grace))
+        late = set(tasks)
+        while late and not grace.done():
+            ended, _ = await asyncio.wait({*late, grace}, return_when=asyncio.FIRST_COMPLETED)
+            late -= ended
+        grace.cancel()
         if late:
             deliveries = [held.delivery for held in self._held]
             for held in self._held:
