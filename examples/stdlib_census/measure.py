@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import gc
 import importlib.util
 import threading
 import warnings
@@ -79,9 +80,13 @@ def outline(text: str) -> Outline:
         try:
             tree = ast.parse(text)
         except SystemError:
-            # CPython 3.11 at times miscounts its own depth ("AST constructor recursion depth mismatch") where other
-            # threads run meanwhile; the text is not at fault, and the next try counts anew.
-            tree = ast.parse(text)
+            # CPython 3.11 miscounts its own depth ("AST constructor recursion depth mismatch") where a garbage
+            # collection in the middle runs finalizers. The text is not at fault: once more, with none.
+            gc.disable()
+            try:
+                tree = ast.parse(text)
+            finally:
+                gc.enable()
     found = Outline(definitions=[], imports=[], branches=0)
     open_nodes: list[tuple[ast.AST, Definition | None]] = [(tree, None)]
     while open_nodes:

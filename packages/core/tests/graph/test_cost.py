@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -93,7 +94,7 @@ def loop(count: int) -> Graph:
 
 def run(graph: Graph, count: int, *, failing: bool = False) -> RunState:
     """Feed outcomes that need no expressions, so that only the state's own work is counted."""
-    state = RunState(graph, {}.__getitem__, {})
+    state = RunState(graph, dict[str, Graph]().__getitem__, {})
     while state.phase is Phase.RUNNING:
         if state.wanted:
             claim = state.wanted.popleft()
@@ -157,7 +158,7 @@ class TestPerNode:
     def test_folding_results_costs_the_same(self, shape: Callable[[int], Graph]) -> None:
         few, many = run(shape(FEW), FEW), run(shape(MANY), MANY)
         for fold in (outputs_of, context_of):
-            one, ten = calls_for(lambda fold=fold: fold(few)), calls_for(lambda fold=fold: fold(many))
+            one, ten = calls_for(functools.partial(fold, few)), calls_for(functools.partial(fold, many))
             assert ten < 11 * one + 100, (fold.__name__, one / FEW, ten / MANY)
 
 
@@ -168,7 +169,7 @@ def test_no_single_outcome_in_the_middle_costs_more_in_a_larger_graph(shape: Cal
 
 def highest(shape: Callable[[int], Graph], count: int) -> int:
     """The most calls that one outcome takes, among all but those that open or gather everything."""
-    state = RunState(shape(count), {}.__getitem__, {})
+    state = RunState(shape(count), dict[str, Graph]().__getitem__, {})
     costs: list[int] = []
     while state.phase is Phase.RUNNING:
         instance = state.ready.popleft()
