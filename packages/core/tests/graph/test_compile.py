@@ -462,7 +462,7 @@ def careless(chance: random.Random) -> Blueprint:
     edges: list[Edge] = []
     for node_id in ids:
         join = chance.choice((None, "any", "all"))
-        config = NodeConfig(join_strategy=join, fallback=chance.choice([*[None] * 30, *ids, "plan_b"]))
+        config = NodeConfig(join_strategy=join, fallback=chance.choice([*[None] * 30, *ids, "plan_b"]))  # type: ignore[arg-type]
         inputs = chance.choice([*[None] * 30, *ids])
         match chance.choice(("step", "step", "step", "loop", "wait", "batch", "pair")):
             case "step":
@@ -473,7 +473,7 @@ def careless(chance: random.Random) -> Blueprint:
                 nodes.append(Node(node_id, "loop-controller", {"condition": "input.n > 0"}))
                 edges += [Edge(node_id, chance.choice(ids), "continue"), Edge(chance.choice(ids), node_id)]
             case "batch":
-                nodes.append(Node(node_id, "batch", {"workerUsesKey": "w"}, "list", NodeConfig(join_strategy=join)))
+                nodes.append(Node(node_id, "batch", {"workerUsesKey": "w"}, "list", NodeConfig(join_strategy=join)))  # type: ignore[arg-type]
             case "pair":
                 params = {"workerUsesKey": "w", "gatherNodeId": f"{node_id}g"}
                 nodes += [Node(node_id, "batch-scatter", params, "list"), Node(f"{node_id}g", "batch-gather")]
@@ -500,7 +500,7 @@ def check_links(graph: Graph) -> None:
 
 
 def run_to_its_end(graph: Graph, chance: random.Random) -> None:
-    state = RunState(graph, {}.__getitem__, {"list": [1, 2]})
+    state = RunState(graph, {}.__getitem__, {"list": [1, 2]})  # type: ignore[arg-type]
     ready: list[Instance] = []
     wanted: list[Claim] = []
     seen: set[str] = set()
