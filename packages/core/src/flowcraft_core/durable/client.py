@@ -25,7 +25,7 @@ from ..library import FlowLike, Library
 from ..payloads import CompressingCodec, PayloadCodec
 from ..ports import Backend, Message, Page, RunState, RunStatus
 from ..serialization import Serializer
-from .engine import send_jobs
+from .engine import CHECK_AFTER, send_jobs
 from .runs import RECORD_KEY, RunRecord, Runs, UnknownRunError
 from .storage import CLAIM_SUFFIX, PARK_SUFFIX, Records, StaleReadError, retry_key
 from .transient import RetryingBackend
@@ -34,9 +34,6 @@ from .view import RunView, whole_state
 T = TypeVar("T")
 
 _FINAL = ("completed", "failed", "cancelled")
-
-# When a reconciler first looks at a run that nobody has touched since, seconds.
-CHECK_AFTER = 60.0
 
 
 @attrs.frozen
@@ -160,11 +157,8 @@ class Client:
             tags=dict(tags or {}),
         )
         unfinished = await self._backend.status.create(status)
-        if not (created or unfinished):
-            # A start that was cut short before its job was sent leaves a status that nobody has touched. Where there
-            # is a job after all, a second one looks first and changes nothing.
-            standing = await self._backend.status.get(run_id)
-            unfinished = standing is not None and standing.state == "running" and standing.updated == standing.created
+        # A start that was cut short between its status and its job is the reconciler's: whether the job was sent cannot
+        # be told, and a second one could execute the first step twice.
         if (created or unfinished) and delay <= self._backend.queue.limits.max_delay:
             # With a hop, a worker looks before it begins: the run may have got on, or been cancelled, meanwhile.
             hops = 0 if created and not delay else 1

@@ -34,6 +34,9 @@ _logger = logging.getLogger("flowcraft.worker")
 # How long it is remembered that somebody began with an instance and did not come back, seconds.
 _TRIES_KEPT = 86400.0
 
+#: When a reconciler looks at a run that nobody has touched since, seconds.
+CHECK_AFTER = 60.0
+
 # Joins up to this many ways in are looked up by whoever finds their set empty; wider ones wait for the reconciler.
 _HEALED = 100
 

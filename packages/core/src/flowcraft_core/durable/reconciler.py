@@ -20,7 +20,7 @@ from ..ports import Backend, RunStatus
 from ..ports import RunState as StatusState
 from ..retries import RetryPolicy
 from ..serialization import Serializer
-from .engine import finish_run, held_key, send_jobs, send_parked
+from .engine import CHECK_AFTER, finish_run, held_key, send_jobs, send_parked
 from .runs import RunRecord, Runs
 from .storage import PARK_SUFFIX, Records, retry_key
 from .transient import RetryingBackend
@@ -154,8 +154,8 @@ class Reconciler:
         for key, park in parked.items():
             if park.due is None:
                 continue
-            # A job that is on its way may be a little late; one that nobody has sent goes out when the time is near.
-            send_at = park.due + self._interval / 2 if park.queued else park.due - self._interval
+            # A job that is on its way may be late; one that nobody has sent goes out when the time is near.
+            send_at = park.due + max(self._interval, CHECK_AFTER) if park.queued else park.due - self._interval
             if send_at <= now:
                 await send_parked(self._backend, run_id, key, park, self._clock)
                 dues.append(max(now, park.due) + self._interval)
