@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from backend import Backend
-from flowcraft_core import RunResult, RunStatus
+from flowcraft_core import RunResult, Status
 
 
 def equal(what: str, actual: object, expected: object) -> None:
@@ -64,7 +64,7 @@ def refused(error: type[Exception], *parts: str) -> Iterator[None]:
         raise AssertionError(f"{error.__name__} was expected, naming {', '.join(map(repr, parts))}, but nothing raised")
 
 
-def status(result: RunResult, expected: RunStatus) -> None:
+def status(result: RunResult, expected: Status) -> None:
     """A run stands so; a failure tells the run's errors."""
     if result.status != expected:
         errors = "".join(f"; {error}" for error in result.errors)

@@ -19,7 +19,7 @@ from .errors import (
 )
 from .graph.facts import NodeError
 from .retries import RetryPolicy
-from .runtime import Event, EventSink, FlowRuntime, RunHandle, RunResult, RunStatus, TraceEntry
+from .runtime import Event, EventSink, FlowRuntime, RunHandle, RunResult, Status, TraceEntry
 from .serialization import Serializer
 from .steps import BaseNode, NodeContext, NodeResult, Step, SyncNodeContext
 
@@ -49,9 +49,9 @@ __all__ = [
     "RunCancelledError",
     "RunHandle",
     "RunResult",
-    "RunStatus",
     "SerializationError",
     "Serializer",
+    "Status",
     "Step",
     "StepError",
     "StepTimeoutError",

@@ -20,7 +20,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 import attrs
 
 #: ``awaiting`` is a report for people and may lag; the last three are final.
-RunState: TypeAlias = Literal["running", "awaiting", "completed", "failed", "cancelled", "dead"]
+State: TypeAlias = Literal["running", "awaiting", "completed", "failed", "cancelled", "dead"]
 FinalState: TypeAlias = Literal["completed", "failed", "cancelled"]
 
 PORTS_VERSION = 1
@@ -267,7 +267,7 @@ class RunStatus:
     """
 
     run_id: str
-    state: RunState
+    state: State
     blueprint_id: str
     created: float
     updated: float
@@ -336,7 +336,7 @@ class StatusStore(Protocol):
         """
 
     async def find(
-        self, *, state: RunState, due_before: float | None = None, cursor: str | None = None, limit: int = 100
+        self, *, state: State, due_before: float | None = None, cursor: str | None = None, limit: int = 100
     ) -> Page:
         """Statuses in a state, in any order, page by page.
 

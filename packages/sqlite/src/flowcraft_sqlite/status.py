@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from flowcraft_core.ports import FinalState, Page, RunState, RunStatus
+from flowcraft_core.ports import FinalState, Page, RunStatus, State
 
 from ._database import Database
 
@@ -60,7 +60,7 @@ class SqliteStatusStore:
         )
 
     async def find(
-        self, *, state: RunState, due_before: float | None = None, cursor: str | None = None, limit: int = 100
+        self, *, state: State, due_before: float | None = None, cursor: str | None = None, limit: int = 100
     ) -> Page:
         """Statuses in a state, page by page."""
         if not 1 <= limit <= 1_000:

@@ -17,8 +17,8 @@ from flowcraft_core.ports import (
     Message,
     Page,
     PositionedValue,
-    RunState,
     RunStatus,
+    State,
     StatusStore,
 )
 
@@ -202,7 +202,7 @@ class CountingStatusStore:
         return await self._store.finish(run_id, state, at=at, reason=reason)
 
     async def find(
-        self, *, state: RunState, due_before: float | None = None, cursor: str | None = None, limit: int = 100
+        self, *, state: State, due_before: float | None = None, cursor: str | None = None, limit: int = 100
     ) -> Page:
         """See ``StatusStore.find``."""
         self._tally.add("status.find")

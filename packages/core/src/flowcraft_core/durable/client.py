@@ -18,12 +18,11 @@ from ..graph.fold import context_of, instances, outputs_of
 from ..graph.forks import dropped, failed, kept_claims
 from ..graph.keys import escape
 from ..graph.scopes import Kind
-from ..graph.state import Instance, Phase
-from ..graph.state import RunState as GraphState
+from ..graph.state import Instance, Phase, RunState
 from ..jobs import Job, encode_job
 from ..library import FlowLike, Library
 from ..payloads import CompressingCodec, PayloadCodec
-from ..ports import Backend, Message, Page, RunState, RunStatus
+from ..ports import Backend, Message, Page, RunStatus, State
 from ..serialization import Serializer
 from .engine import CHECK_AFTER, send_jobs
 from .runs import RECORD_KEY, RunRecord, Runs, UnknownRunError
@@ -64,7 +63,7 @@ class StoredResult:
     """
 
     run_id: str
-    status: RunState
+    status: State
     outputs: dict[str, Any]
     context: dict[str, Any]
     errors: tuple[NodeError, ...]
@@ -221,7 +220,7 @@ class Client:
         return await self.result(run_id)
 
     async def runs(
-        self, state: RunState, *, tags: Mapping[str, str] | None = None, blueprint_id: str | None = None
+        self, state: State, *, tags: Mapping[str, str] | None = None, blueprint_id: str | None = None
     ) -> AsyncIterator[RunStatus]:
         """Every run in a state, with all of these tags and of this flow, if they are given."""
         wanted = dict(tags or {})
@@ -345,9 +344,7 @@ class Client:
             raise ConfigurationError(f"run {run_id!r} is {status.state}; only a failed run can be redriven")
         return await self._fork(record, state, again, new_run_id)
 
-    async def _fork(
-        self, record: RunRecord, state: GraphState, again: list[Instance], new_run_id: str | None
-    ) -> Started:
+    async def _fork(self, record: RunRecord, state: RunState, again: list[Instance], new_run_id: str | None) -> Started:
         run_id, now = new_run_id or str(uuid.uuid4()), self._clock.now()
         limit = None if record.deadline is None else now + record.deadline - record.started
         fork = attrs.evolve(record, run_id=run_id, started=now, deadline=limit, redrive_of=record.run_id)
@@ -403,7 +400,7 @@ class Client:
     async def purge_older(self, age: float) -> int:
         """Purge the runs that ended at least ``age`` seconds ago; how many there were."""
         before = self._clock.now() - age
-        states: tuple[RunState, ...] = ("completed", "failed", "cancelled")
+        states: tuple[State, ...] = ("completed", "failed", "cancelled")
         old = [s.run_id for state in states async for s in self.runs(state) if s.updated <= before]
         for run_id in old:
             await self.purge(run_id)
@@ -430,7 +427,7 @@ class Client:
         await self._backend.queue.send([Message(letter.body)])
         await self._backend.status.delete(dead_letter_id)
 
-    async def _state(self, record: RunRecord, status: RunStatus | None) -> GraphState:
+    async def _state(self, record: RunRecord, status: RunStatus | None) -> RunState:
         """What the facts say; the status may be ahead of what is to be seen of them, for as long as reads may lag."""
         until = self._clock.now() + self._backend.context.limits.staleness
         while True:

@@ -16,8 +16,7 @@ from ..graph.positions import INITIAL
 from ..graph.scopes import Kind
 from ..graph.state import Instance, RunState
 from ..payloads import CompressingCodec, PayloadCodec
-from ..ports import Backend, RunStatus
-from ..ports import RunState as StatusState
+from ..ports import Backend, RunStatus, State
 from ..retries import RetryPolicy
 from ..serialization import Serializer
 from .engine import CHECK_AFTER, finish_run, held_key, send_jobs, send_parked
@@ -87,7 +86,7 @@ class Reconciler:
         """Look at every run that is due."""
         done = Reconciled()
         now = self._clock.now()
-        states: tuple[StatusState, ...] = ("running", "awaiting")
+        states: tuple[State, ...] = ("running", "awaiting")
         for state in states:
             cursor: str | None = None
             while True:

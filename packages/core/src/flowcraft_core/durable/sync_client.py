@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from ..errors import BackendError
 from ..library import FlowLike
-from ..ports import Backend, RunState, RunStatus
+from ..ports import Backend, RunStatus, State
 from .client import Client, Started, StoredResult
 
 T = TypeVar("T")
@@ -69,7 +69,7 @@ class SyncClient:
         return self._call(self._client.wait(run_id, timeout=timeout))
 
     def runs(
-        self, state: RunState, *, tags: Mapping[str, str] | None = None, blueprint_id: str | None = None
+        self, state: State, *, tags: Mapping[str, str] | None = None, blueprint_id: str | None = None
     ) -> list[RunStatus]:
         """Every run in a state, see ``Client.runs``."""
 

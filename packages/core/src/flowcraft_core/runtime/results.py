@@ -13,7 +13,7 @@ from ..graph.facts import NodeError
 from ..graph.scopes import Kind
 from ..graph.state import Instance
 
-RunStatus: TypeAlias = Literal["running", "awaiting", "completed", "failed", "cancelled"]
+Status: TypeAlias = Literal["running", "awaiting", "completed", "failed", "cancelled"]
 
 
 @attrs.frozen
@@ -77,7 +77,7 @@ class RunResult:
         self,
         *,
         run_id: str,
-        status: RunStatus,
+        status: Status,
         outputs: dict[str, Any],
         context: dict[str, Any],
         errors: Sequence[NodeError],

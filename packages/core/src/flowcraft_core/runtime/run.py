@@ -27,7 +27,7 @@ from ..graph.records import outcome_from_record, outcome_to_record, park_from_re
 from ..graph.scopes import Graph, Kind
 from ..graph.state import Claim, Instance, Phase, RunState
 from .events import Event, EventKind, EventSink
-from .results import RunResult, RunStatus
+from .results import RunResult, Status
 
 _logger = logging.getLogger("flowcraft.runtime")
 
@@ -62,7 +62,7 @@ class Run:
         self.clock = clock
         self.state = RunState(graph, executor.graphs, context)
         self.errors: list[NodeError] = []
-        self.status: RunStatus = "running"
+        self.status: Status = "running"
         self._limit = concurrency
         self._events = events
         self._queue: deque[Instance] = deque()

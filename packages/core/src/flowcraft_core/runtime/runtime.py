@@ -21,7 +21,7 @@ from ..serialization import Serializer
 from ..steps import Implementation, Step
 from ..threads import StepThreads
 from .events import EventSink
-from .results import RunResult, RunStatus
+from .results import RunResult, Status
 from .run import SNAPSHOT_FORMAT, Run
 
 T = TypeVar("T")
@@ -269,7 +269,7 @@ class RunHandle:
         return self._run.run_id
 
     @property
-    def status(self) -> RunStatus:
+    def status(self) -> Status:
         """Where the run stands."""
         return self._run.status
 

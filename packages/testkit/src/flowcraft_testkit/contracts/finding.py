@@ -6,7 +6,7 @@ from collections.abc import Collection
 from typing import Any, get_args
 
 import pytest
-from flowcraft_core.ports import Backend, RunState, RunStatus, StatusStore
+from flowcraft_core.ports import Backend, RunStatus, State, StatusStore
 
 from .contract import Contract
 
@@ -32,7 +32,7 @@ class FindingClauses(Contract[StatusStore]):
             assert await store.create(status) is True
 
     async def scan(
-        self, store: StatusStore, state: RunState, *, due_before: float | None = None, limit: int = 100
+        self, store: StatusStore, state: State, *, due_before: float | None = None, limit: int = 100
     ) -> dict[str, RunStatus]:
         """All pages, by run id."""
         found: dict[str, RunStatus] = {}
@@ -47,7 +47,7 @@ class FindingClauses(Contract[StatusStore]):
             cursors.append(page.cursor)
 
     async def until_found(
-        self, store: StatusStore, wanted: Collection[str], state: RunState, **query: Any
+        self, store: StatusStore, wanted: Collection[str], state: State, **query: Any
     ) -> dict[str, RunStatus]:
         """Scan until all of these runs are found, and return what was."""
         found: dict[str, RunStatus] = {}
@@ -60,7 +60,7 @@ class FindingClauses(Contract[StatusStore]):
         await self.until(all_found)
         return found
 
-    async def until_not_found(self, store: StatusStore, unwanted: str, state: RunState, **query: Any) -> None:
+    async def until_not_found(self, store: StatusStore, unwanted: str, state: State, **query: Any) -> None:
         """Scan until this run is not found any more."""
 
         async def is_gone() -> bool:
@@ -71,7 +71,7 @@ class FindingClauses(Contract[StatusStore]):
     async def test_statuses_are_found_whole_by_their_state(self) -> None:
         """Lists show all of a run, and a reconciler asks for the live ones only."""
         async with self.connect() as creator, self.connect() as reader:
-            statuses = {state: self.status(state=state, tags={"is": state}) for state in get_args(RunState)}
+            statuses = {state: self.status(state=state, tags={"is": state}) for state in get_args(State)}
             await self.create_all(creator, statuses.values())
             for state, status in statuses.items():
                 found = await self.until_found(reader, [status.run_id], state)

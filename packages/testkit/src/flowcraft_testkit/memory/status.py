@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Literal
 
 import attrs
-from flowcraft_core.ports import FinalState, Page, RunState, RunStatus
+from flowcraft_core.ports import FinalState, Page, RunStatus, State
 
 from .connection import Connection, check
 from .records import Record
@@ -49,7 +49,7 @@ class StatusTable:
         self._records[run_id].write(change(status), None)
         return True
 
-    def find(self, state: RunState, due_before: float | None, after: str, limit: int) -> Page:
+    def find(self, state: State, due_before: float | None, after: str, limit: int) -> Page:
         """One page of the index, which holds statuses by state: those of a page that are not due are left out."""
         page_size = min(limit, self._page_size or limit)
         found: list[RunStatus] = []
@@ -115,7 +115,7 @@ class InMemoryStatusStore:
         return await self._connection.request(self._table.change, run_id, change)
 
     async def find(
-        self, *, state: RunState, due_before: float | None = None, cursor: str | None = None, limit: int = 100
+        self, *, state: State, due_before: float | None = None, cursor: str | None = None, limit: int = 100
     ) -> Page:
         """See ``StatusStore.find``."""
         check(1 <= limit <= 1_000, f"limit is {limit}; it goes from 1 to 1000")
