@@ -123,7 +123,8 @@ class JobQueue(Protocol):
 
         Returns:
             For each, in order: the delivery to use from now on (its handle may be new, and the old one useless), or
-            None if it is not held any more.
+            None if it is not held any more: it was acknowledged, or somebody else has received it since. One whose
+            time has run out and that nobody has received may be held again, or be given as None.
 
         Raises:
             TransientError: Worth another try, with the same deliveries.
@@ -369,7 +370,9 @@ class StatusStore(Protocol):
 class CoordinationStore(Protocol):
     """Counters, leases and sets that may vanish at any moment. Every key has a time to live, in seconds.
 
-    A key whose time has run out is as good as gone, whether or not the store has removed it yet.
+    A key is any text of 1 to 4,000 characters; an adapter whose store takes less hashes what is longer. A key whose
+    time has run out is as good as gone, whether or not the store has removed it yet. While it lives, a key is used as
+    one kind, be it a counter, a value or a set; what happens to it when it is used as another is not defined.
     """
 
     async def increment(self, key: str, *, ttl: float) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
@@ -19,6 +18,7 @@ from ..graph.forks import dropped, failed, kept_claims
 from ..graph.keys import escape
 from ..graph.scopes import Kind
 from ..graph.state import Instance, Phase, RunState
+from ..ids import new_id
 from ..jobs import Job, encode_job
 from ..library import FlowLike, Library
 from ..payloads import CompressingCodec, PayloadCodec
@@ -132,7 +132,7 @@ class Client:
             SerializationError: An initial context value cannot be stored.
         """
         graph = self._library.find(flow)
-        run_id = run_id or str(uuid.uuid4())
+        run_id = run_id or new_id()
         if run_id.startswith(":") or len(run_id) > 300:
             raise ConfigurationError(f"run id {run_id!r:.80}: use 1 to 300 characters, the first of them no colon")
         now = self._clock.now()
@@ -144,7 +144,7 @@ class Client:
             started=now,
             deadline=None if timeout is None else now + timeout,
         )
-        created = await self._runs.create(record, uuid.uuid4().hex)
+        created = await self._runs.create(record, new_id())
         status = RunStatus(
             run_id=run_id,
             state="running",
@@ -161,7 +161,7 @@ class Client:
         if (created or unfinished) and delay <= self._backend.queue.limits.max_delay:
             # With a hop, a worker looks before it begins: the run may have got on, or been cancelled, meanwhile.
             hops = 0 if created and not delay else 1
-            job = Job(id=uuid.uuid4().hex, run_id=run_id, first_seen=now + delay, hops=hops)
+            job = Job(id=new_id(), run_id=run_id, first_seen=now + delay, hops=hops)
             await self._backend.queue.send([Message(encode_job(job), run_id)], delay=delay)
         return Started(run_id, created)
 
@@ -345,13 +345,13 @@ class Client:
         return await self._fork(record, state, again, new_run_id)
 
     async def _fork(self, record: RunRecord, state: RunState, again: list[Instance], new_run_id: str | None) -> Started:
-        run_id, now = new_run_id or str(uuid.uuid4()), self._clock.now()
+        run_id, now = new_run_id or new_id(), self._clock.now()
         limit = None if record.deadline is None else now + record.deadline - record.started
         fork = attrs.evolve(record, run_id=run_id, started=now, deadline=limit, redrive_of=record.run_id)
-        if not await self._runs.create(fork, uuid.uuid4().hex):
+        if not await self._runs.create(fork, new_id()):
             raise ConfigurationError(f"there is a run {run_id!r} already: fork under another id")
         without = dropped(again)
-        job = Job(id=uuid.uuid4().hex, run_id=run_id, first_seen=now)
+        job = Job(id=new_id(), run_id=run_id, first_seen=now)
         for instance in instances(state):
             if (id(instance.scope), instance.vertex.index) in without:
                 continue

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import enum
 import logging
-import uuid
 from collections.abc import Callable, Iterable, Sequence
 
 import attrs
@@ -21,6 +20,7 @@ from ..graph.facts import Outcome, Park
 from ..graph.partial import arrived
 from ..graph.scopes import Kind
 from ..graph.state import Arrival, Instance, Phase, RunState
+from ..ids import new_id
 from ..jobs import Job, encode_job
 from ..ports import Backend, Message
 from ..retries import RetryPolicy
@@ -377,7 +377,7 @@ async def send_parked(backend: Backend, run_id: str, key: str, park: Park, clock
     now = clock.now()
     due = max(now, park.due or now)
     job = Job(
-        id=uuid.uuid4().hex,
+        id=new_id(),
         run_id=run_id,
         key=key,
         first_seen=due,
@@ -390,5 +390,5 @@ async def send_parked(backend: Backend, run_id: str, key: str, park: Park, clock
 async def send_jobs(backend: Backend, run_id: str, keys: Sequence[str], clock: Clock, delay: float = 0.0) -> None:
     """Send a job per instance key of a run."""
     now = clock.now()
-    jobs = [Job(id=uuid.uuid4().hex, run_id=run_id, key=key, first_seen=now) for key in keys]
+    jobs = [Job(id=new_id(), run_id=run_id, key=key, first_seen=now) for key in keys]
     await backend.queue.send([Message(encode_job(job), run_id) for job in jobs], delay=delay)

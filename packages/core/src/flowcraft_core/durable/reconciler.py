@@ -15,6 +15,7 @@ from ..graph.facts import Park
 from ..graph.positions import INITIAL
 from ..graph.scopes import Kind
 from ..graph.state import Instance, RunState
+from ..ids import new_id
 from ..payloads import CompressingCodec, PayloadCodec
 from ..ports import Backend, RunStatus, State
 from ..retries import RetryPolicy
@@ -105,7 +106,7 @@ class Reconciler:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Look again and again until ``stop`` is set."""
-        me = uuid.uuid4().hex
+        me = new_id()
         while not stop.is_set():
             try:
                 # One of all who could is enough. A lease that is lost costs a second look, which does no harm.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
@@ -15,6 +14,7 @@ from ..errors import BackendError, SerializationError
 from ..graph.facts import DELETED, Outcome, Park
 from ..graph.positions import Position, from_sortable, to_sortable
 from ..graph.records import outcome_from_record, outcome_to_record, park_from_record, park_to_record
+from ..ids import new_id
 from ..payloads import PayloadCodec
 from ..ports import ContextStore, Fact, PositionedValue
 from ..serialization import Serializer
@@ -182,7 +182,7 @@ class Records:
         value: T,
         read: Callable[[Mapping[str, Any]], T],
     ) -> Stored[T]:
-        writer = uuid.uuid4().hex
+        writer = new_id()
         body = await self._stored_body(run_id, key, record)
         standing = await self.store.put(run_id, key, Fact(body, writer, job))
         # A call that was applied though its answer was lost finds its own writer when it is made again.
@@ -220,7 +220,7 @@ class Records:
         if len(body) <= size:
             return _WHOLE + body
         # The chunks first, under names that no other writer uses: whoever sees the record sees all of them.
-        token = uuid.uuid4().hex
+        token = new_id()
         parts = [body[start : start + size] for start in range(0, len(body), size)]
         for index, part in enumerate(parts):
             await self.store.put(run_id, f"{key}{_CHUNK}{token}:{index}", Fact(_WHOLE + part, token))

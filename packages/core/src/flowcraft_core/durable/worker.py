@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 import signal
-import uuid
 from collections.abc import Awaitable, Callable
 from functools import partial
 
@@ -15,6 +14,7 @@ import attrs
 from ..clock import Clock
 from ..errors import ImplementationMissingError, SerializationError, TransientError
 from ..execution import Executor
+from ..ids import new_id
 from ..jobs import Job, MalformedJobError, NewerJobError, decode_job, encode_job
 from ..payloads import CompressingCodec, PayloadCodec
 from ..ports import Backend, Delivery, Message, RunStatus
@@ -103,7 +103,7 @@ class Worker:
         self._held: set[_Held] = set()
         self._done: list[Delivery] = []
         self._something_done = asyncio.Event()
-        self._name = uuid.uuid4().hex
+        self._name = new_id()
         self._stop = asyncio.Event()
         self._changed = asyncio.Event()
         self._cache: dict[str, RunRecord] = {}
@@ -261,9 +261,7 @@ class Worker:
             return
         key = held_key(engine.job.run_id, engine.current)
         await self._backend.coordination.set_if_absent(key, self._name, ttl=self._visibility)
-        job = Job(
-            id=uuid.uuid4().hex, run_id=engine.job.run_id, key=engine.current, first_seen=self._clock.now(), hops=1
-        )
+        job = Job(id=new_id(), run_id=engine.job.run_id, key=engine.current, first_seen=self._clock.now(), hops=1)
         await self._backend.queue.send([Message(encode_job(job), job.run_id)], delay=self._visibility / 3)
         engine.handed_over = True
         self._settle(held.delivery)
@@ -418,7 +416,7 @@ class Worker:
         _logger.error("dead letter: %s", reason)
         now = self._clock.now()
         letter = RunStatus(
-            run_id=f":dead:{uuid.uuid4().hex}",
+            run_id=f":dead:{new_id()}",
             state="dead",
             blueprint_id="",
             created=now,

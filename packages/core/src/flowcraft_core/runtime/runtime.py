@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-import uuid
 from collections.abc import Coroutine, Iterable, Mapping
 from typing import Any, TypeVar
 
@@ -16,6 +15,7 @@ from ..errors import ConfigurationError, ImplementationMissingError, ResumeError
 from ..execution import Executor
 from ..graph.compile import compile_blueprint
 from ..graph.scopes import Graph
+from ..ids import new_id
 from ..library import FlowLike, Library
 from ..serialization import Serializer
 from ..steps import Implementation, Step
@@ -123,7 +123,7 @@ class FlowRuntime:
         graph = self.library.find(flow)
         self._check([graph])
         graphs = self.library.graphs
-        return RunHandle(self._make(run_id or str(uuid.uuid4()), graph, graphs, context or {}, concurrency))
+        return RunHandle(self._make(run_id or new_id(), graph, graphs, context or {}, concurrency))
 
     async def resume(
         self,
