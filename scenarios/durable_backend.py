@@ -81,6 +81,10 @@ class Durable(Backend):
     async def lose_coordination(self) -> None:
         """Lose every counter, lease and set."""
 
+    @abstractmethod
+    async def begin_by_hand(self, run_id: str, context: Mapping[str, Any]) -> None:
+        """Write a run's initial context and status as people do who have no client."""
+
     # --- what every backend offers --------------------------------------------------------------------------------
 
     def register(self, *types: type) -> None:

@@ -35,6 +35,14 @@ class InMemory(Durable):
             self._world = InMemoryBackend(clock=self.clock, queue_limits=limits)
         return self._world.connect()
 
+    async def begin_by_hand(self, run_id: str, context: Mapping[str, Any]) -> None:
+        """See ``Durable``."""
+        assert self._world is not None
+        self._world.begin_by_hand(run_id, context)
+        now = self.clock.now()
+        status = ports.RunStatus(run_id=run_id, state="running", blueprint_id="", created=now, updated=now)
+        await (await self.ports()).status.create(status)
+
     async def lose_messages(self) -> None:
         """See ``Durable``."""
         assert self._world is not None

@@ -23,6 +23,8 @@ class Interposed:
         self.context: Any = _Port(backend.context, "context", around)
         self.status: Any = _Port(backend.status, "status", around)
         self.coordination: Any = _Port(backend.coordination, "coordination", around)
+        by_hand = getattr(backend, "by_hand", None)
+        self.by_hand: Any = None if by_hand is None else _Port(by_hand, "by_hand", around)
 
     async def open(self) -> None:
         """Open the real one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import tempfile
 from collections.abc import Iterable, Mapping
@@ -43,6 +44,11 @@ class OnSqlite(Durable):
         self.clock.put_forward(seconds)
         await self.staff()
 
+    async def begin_by_hand(self, run_id: str, context: Mapping[str, Any]) -> None:
+        """See ``Durable``."""
+        self._execute("INSERT INTO initial_contexts (run_id, context) VALUES (?, ?)", run_id, json.dumps(context))
+        self._execute("INSERT INTO statuses (run_id, state) VALUES (?, 'running')", run_id)
+
     async def lose_messages(self) -> None:
         """See ``Durable``."""
         self._execute("DELETE FROM jobs")
@@ -56,8 +62,8 @@ class OnSqlite(Durable):
         await super().close()
         self._folder.cleanup()
 
-    def _execute(self, statement: str) -> None:
+    def _execute(self, statement: str, *parameters: str) -> None:
         connection = sqlite3.connect(self.path, timeout=10)
         with connection:
-            connection.execute(statement)
+            connection.execute(statement, parameters)
         connection.close()

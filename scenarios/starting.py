@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from typing import Any
 
 import expect
 from backend import Backend
@@ -11,17 +12,13 @@ from durable_backend import Durable
 from flowcraft_core import Blueprint, BlueprintError, ConfigurationError, FlowBuilder, create_flow
 from flowcraft_core.jobs import Job, encode_job
 from scenario import Scenario
-from small_steps import AsyncStep, Tally, echo, fails, gives, takes
+from small_steps import AsyncStep, Context, Tally, echo, fails, gives, takes
 
 CHAIN = Scenario(id=1, title="A chain of three nodes is run: it completes, and its status says so")
 BY_HAND = Scenario(
     id=2,
     title="A run is started by writing its records and sending its first jobs by hand: it completes",
-    absent={
-        "in-process": "a run in one process has no records to write and no queue to send to",
-        "memory": "the records that people write by hand are those of the reference's cloud tables; this has none",
-        "sqlite": "the records that people write by hand are those of the reference's cloud tables; this has none",
-    },
+    absent={"in-process": "a run in one process has no records to write and no queue to send to"},
 )
 ORPHAN = Scenario(
     id=3,
@@ -68,6 +65,27 @@ async def and_is_left_alone(backend: Durable) -> None:
     expect.equal("the status", (await backend.status("chain")).state, "completed")
     await backend.pass_time(10 * backend.day)
     expect.equal("what a reconciler looks at", (await backend.reconcile()).scanned, 0)
+
+
+@BY_HAND.check_durable
+async def of_two_start_nodes(backend: Durable) -> None:
+    """A message per start node, each delivered twice: one run, with the values that were written for it."""
+
+    async def look(ctx: Context) -> Any:
+        return await ctx.context.get("city")
+
+    flow = create_flow("by hand").node("left", echo).node("right", echo).node("both", look)
+    flow = flow.edge("left", "both").edge("right", "both")
+    backend.deploy(flow)
+    await backend.staff()
+    await backend.begin_by_hand("begun", {"city": "Bern"})
+    for node in ("left", "right", "left", "right"):
+        await backend.send(json.dumps({"runId": "begun", "blueprintId": "by hand", "nodeId": node}))
+    result = await backend.run_of("begun").result()
+    expect.completed(result)
+    expect.equal("what the last node read", result.outputs["both"], "Bern")
+    expect.equal("the status", (await backend.status("begun")).state, "completed")
+    expect.equal("the dead letters", await backend.dead_letters(), [])
 
 
 @ORPHAN.check_durable

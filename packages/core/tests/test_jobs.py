@@ -13,14 +13,27 @@ from hypothesis import strategies as st
 text = st.text(min_size=1)
 
 
-@given(st.builds(Job, id=text, run_id=text, key=st.text(), first_seen=st.floats(0, 1e12), hops=st.integers(0, 999)))
+jobs = st.builds(
+    Job,
+    id=text,
+    run_id=text,
+    nonce=st.text(),
+    key=st.text(),
+    first_seen=st.floats(0, 1e12),
+    hops=st.integers(0, 999),
+    attempt=st.integers(0, 9),
+)
+by_hand = st.builds(Job, id=text, run_id=text, blueprint_id=text, node_id=text, first_seen=st.floats(0, 1e12))
+
+
+@given(jobs | by_hand)
 def test_what_is_written_is_read(job: Job) -> None:
     assert decode_job(encode_job(job)) == job
 
 
 def test_the_form_is_stable() -> None:
-    job = Job(id="j", run_id="r", key="pages[2].ocr", first_seen=5.0, hops=1)
-    assert encode_job(job) == '{"v":1,"id":"j","run":"r","key":"pages[2].ocr","seen":5.0,"hops":1}'
+    job = Job(id="j", run_id="r", nonce="n", key="pages[2].ocr", first_seen=5.0, hops=1)
+    assert encode_job(job) == '{"v":1,"id":"j","run":"r","key":"pages[2].ocr","seen":5.0,"nonce":"n","hops":1}'
 
 
 def test_a_message_written_by_hand_is_read_and_always_gives_the_same_job() -> None:

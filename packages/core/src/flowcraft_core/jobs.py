@@ -30,6 +30,7 @@ class Job:
     Attributes:
         id: Unique; outcomes say under which job they were written.
         run_id: The run.
+        nonce: The run's nonce; empty in a job that was written by hand.
         key: The instance's key. Empty for the run as a whole: look at what is due in it.
         first_seen: When the job, or the one that it goes on for, was first sent; seconds since the epoch.
         hops: How often it was passed on.
@@ -41,6 +42,7 @@ class Job:
 
     id: str
     run_id: str
+    nonce: str = ""
     key: str = ""
     first_seen: float = 0.0
     hops: int = 0
@@ -53,11 +55,15 @@ class Job:
 def encode_job(job: Job) -> str:
     """A job as the text of a message."""
     data: dict[str, Any] = {"v": FORMAT, "id": job.id, "run": job.run_id, "key": job.key, "seen": job.first_seen}
+    if job.nonce:
+        data["nonce"] = job.nonce
     if job.hops:
         data["hops"] = job.hops
     if job.attempt:
         data["attempt"] = job.attempt
         data["fallback"] = job.standing_in
+    if job.blueprint_id is not None:
+        data["blueprint"], data["node"] = job.blueprint_id, job.node_id
     return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
 
 
@@ -87,11 +93,14 @@ def decode_job(body: str) -> Job:
     return Job(
         id=_text(data, "id"),
         run_id=_text(data, "run"),
+        nonce=_text(data, "nonce") if "nonce" in data else "",
         key=_text(data, "key", empty=True),
         first_seen=_number(data, "seen"),
         hops=int(_number(data, "hops")),
         attempt=int(_number(data, "attempt")),
         standing_in=data.get("fallback") is True,
+        blueprint_id=_text(data, "blueprint") if "blueprint" in data else None,
+        node_id=_text(data, "node") if "blueprint" in data else None,
     )
 
 

@@ -429,6 +429,33 @@ class CoordinationStore(Protocol):
         """
 
 
+# --- optional powers --------------------------------------------------------------------------------------------------
+
+
+class HandWrittenRuns(Protocol):
+    """Runs that somebody began by writing to the store, and not by a client: a power of some backends.
+
+    Such a run has initial context values and perhaps a status in the store, in the store's own plain form, and a
+    message ``{"runId", "blueprintId", "nodeId"}`` per start node in the queue. It has no run record: the first worker
+    that receives one of its messages makes it. A backend with this power has it as its attribute ``by_hand``.
+    """
+
+    async def initial_context(self, run_id: str) -> Mapping[str, Any] | None:
+        """The initial context values that were written for a run, JSON data by name; None if nothing was.
+
+        Raises:
+            BackendError: What was written cannot be read as that; the message says why.
+            TransientError: Worth another try.
+        """
+
+    async def delete(self, run_id: str) -> None:
+        """Remove what was written for a run; none is no error.
+
+        Raises:
+            TransientError: Worth another try.
+        """
+
+
 # --- all of it --------------------------------------------------------------------------------------------------------
 
 

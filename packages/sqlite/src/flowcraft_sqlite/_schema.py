@@ -27,21 +27,25 @@ _VERSION_1 = (
     """,
     """
     CREATE TABLE jobs (
-        id INTEGER PRIMARY KEY, visible_at REAL NOT NULL, deliveries INTEGER NOT NULL DEFAULT 0, token INTEGER,
-        body TEXT NOT NULL
+        id INTEGER PRIMARY KEY, visible_at REAL NOT NULL DEFAULT 0, deliveries INTEGER NOT NULL DEFAULT 0,
+        token INTEGER, body TEXT NOT NULL
     )
     """,
     "CREATE INDEX jobs_by_visible_at ON jobs (visible_at)",
     """
     CREATE TABLE statuses (
-        run_id TEXT NOT NULL PRIMARY KEY, state TEXT NOT NULL, blueprint_id TEXT NOT NULL, created REAL NOT NULL,
-        updated REAL NOT NULL, next_check REAL, tags TEXT NOT NULL, reason TEXT, body TEXT
+        run_id TEXT NOT NULL PRIMARY KEY, state TEXT NOT NULL, blueprint_id TEXT NOT NULL DEFAULT '',
+        created REAL NOT NULL DEFAULT ((julianday('now') - 2440587.5) * 86400.0),
+        updated REAL NOT NULL DEFAULT ((julianday('now') - 2440587.5) * 86400.0),
+        next_check REAL, tags TEXT NOT NULL DEFAULT '{}', reason TEXT, body TEXT
     )
     """,
     "CREATE INDEX statuses_by_created ON statuses (state, created, run_id)",
     "CREATE INDEX statuses_by_next_check ON statuses (state, next_check, run_id) WHERE next_check IS NOT NULL",
     # A value is text, a counter an integer, a set a blob of JSON.
     "CREATE TABLE coordination (key TEXT NOT NULL PRIMARY KEY, value NOT NULL, expires_at REAL NOT NULL)",
+    # Written by people only: the defaults above are for them too.
+    "CREATE TABLE initial_contexts (run_id TEXT NOT NULL PRIMARY KEY, context TEXT NOT NULL)",
     "CREATE INDEX coordination_by_expires_at ON coordination (expires_at)",
 )
 

@@ -9,10 +9,11 @@ from typing import Self
 
 from flowcraft_core.clock import Clock, SystemClock
 from flowcraft_core.errors import ConfigurationError
-from flowcraft_core.ports import ContextStore, CoordinationStore, JobQueue, StatusStore
+from flowcraft_core.ports import ContextStore, CoordinationStore, HandWrittenRuns, JobQueue, StatusStore
 
 from ._database import Database
 from ._sessions import Settings, Synchronous
+from .by_hand import SqliteHandWrittenRuns
 from .context import SqliteContextStore
 from .coordination import SqliteCoordinationStore
 from .queue import SqliteJobQueue
@@ -29,12 +30,14 @@ class SqliteBackend:
         context: The facts and context values.
         status: The statuses.
         coordination: The counters, leases and sets.
+        by_hand: The runs that were begun by writing to the tables.
     """
 
     queue: JobQueue
     context: ContextStore
     status: StatusStore
     coordination: CoordinationStore
+    by_hand: HandWrittenRuns
 
     def __init__(
         self,
@@ -73,6 +76,7 @@ class SqliteBackend:
         self.context = SqliteContextStore(self._database)
         self.status = SqliteStatusStore(self._database)
         self.coordination = SqliteCoordinationStore(self._database, clock)
+        self.by_hand = SqliteHandWrittenRuns(self._database)
 
     async def open(self) -> None:
         """Open the file; create it and its tables if they are missing.

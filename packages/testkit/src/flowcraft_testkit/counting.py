@@ -13,6 +13,7 @@ from flowcraft_core.ports import (
     Delivery,
     Fact,
     FinalState,
+    HandWrittenRuns,
     JobQueue,
     Message,
     Page,
@@ -69,6 +70,8 @@ class CountingBackend:
         self.context = CountingContextStore(backend.context, tally)
         self.status = CountingStatusStore(backend.status, tally)
         self.coordination = CountingCoordinationStore(backend.coordination, tally)
+        #: An optional power, passed on as it is: it is asked once per run that was begun by hand.
+        self.by_hand: HandWrittenRuns | None = getattr(backend, "by_hand", None)
 
     async def open(self) -> None:
         """Open the backend; not counted."""

@@ -40,6 +40,8 @@ class Watched:
         self.context: Any = _Port(inner.context, "context", before, after)
         self.status: Any = _Port(inner.status, "status", before, after)
         self.coordination: Any = _Port(inner.coordination, "coordination", before, after)
+        by_hand = getattr(inner, "by_hand", None)
+        self.by_hand: Any = None if by_hand is None else _Port(by_hand, "by_hand", before, after)
 
     async def open(self) -> None:
         await self.inner.open()

@@ -1,5 +1,6 @@
 """The three programs over the ports: client, worker and reconciler."""
 
+from .adapter import Adapter
 from .client import Client, Started, StoredResult
 from .engine import Settings
 from .reconciler import Reconciled, Reconciler
@@ -8,6 +9,7 @@ from .sync_client import SyncClient
 from .worker import Worker
 
 __all__ = [
+    "Adapter",
     "Client",
     "Reconciled",
     "Reconciler",

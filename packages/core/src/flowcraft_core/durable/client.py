@@ -19,10 +19,10 @@ from ..graph.keys import escape
 from ..graph.scopes import Kind
 from ..graph.state import Instance, Phase, RunState
 from ..ids import new_id
-from ..jobs import Job, encode_job
+from ..jobs import encode_job
 from ..library import FlowLike, Library
 from ..payloads import CompressingCodec, PayloadCodec
-from ..ports import Backend, Message, Page, RunStatus, State
+from ..ports import Backend, HandWrittenRuns, Message, Page, RunStatus, State
 from ..serialization import Serializer
 from .engine import CHECK_AFTER, send_jobs
 from .runs import RECORD_KEY, RunRecord, Runs, UnknownRunError
@@ -119,6 +119,10 @@ class Client:
     ) -> Started:
         """Start a run; with the id of a run that is there already, nothing but finish a start that was cut short.
 
+        A start that was cut short before its status was written is finished by the next one with its id. One that was
+        cut short after that is finished by a reconciler, within a minute or so: whether its first job was sent cannot
+        be told, and a second one could execute the first step twice.
+
         Args:
             flow: The flow, its blueprint, or its id.
             context: The initial context values, by name.
@@ -144,7 +148,7 @@ class Client:
             started=now,
             deadline=None if timeout is None else now + timeout,
         )
-        created = await self._runs.create(record, new_id())
+        created = await self._runs.create(record)
         status = RunStatus(
             run_id=run_id,
             state="running",
@@ -156,12 +160,11 @@ class Client:
             tags=dict(tags or {}),
         )
         unfinished = await self._backend.status.create(status)
-        # A start that was cut short between its status and its job is the reconciler's: whether the job was sent cannot
-        # be told, and a second one could execute the first step twice.
         if (created or unfinished) and delay <= self._backend.queue.limits.max_delay:
             # With a hop, a worker looks before it begins: the run may have got on, or been cancelled, meanwhile.
             hops = 0 if created and not delay else 1
-            job = Job(id=new_id(), run_id=run_id, first_seen=now + delay, hops=hops)
+            standing = record if created else await self._record(run_id)
+            job = standing.job("", now + delay, hops=hops)
             await self._backend.queue.send([Message(encode_job(job), run_id)], delay=delay)
         return Started(run_id, created)
 
@@ -274,7 +277,7 @@ class Client:
         if not stored.won:
             raise ResumeError(f"run {run_id!r}: wait {key!r} was resolved already; the first result stands")
         await self._backend.status.touch(run_id, at=now, next_check=now + CHECK_AFTER, state="running")
-        await send_jobs(self._backend, run_id, [key], self._clock)
+        await send_jobs(self._backend, record, [key], self._clock)
 
     async def _parked(self, run_id: str, key: str) -> bool | None:
         return bool(await self._records.parks(run_id, [key + PARK_SUFFIX])) or None
@@ -347,11 +350,13 @@ class Client:
     async def _fork(self, record: RunRecord, state: RunState, again: list[Instance], new_run_id: str | None) -> Started:
         run_id, now = new_run_id or new_id(), self._clock.now()
         limit = None if record.deadline is None else now + record.deadline - record.started
-        fork = attrs.evolve(record, run_id=run_id, started=now, deadline=limit, redrive_of=record.run_id)
-        if not await self._runs.create(fork, new_id()):
+        fork = attrs.evolve(
+            record, run_id=run_id, started=now, deadline=limit, redrive_of=record.run_id, nonce=new_id()
+        )
+        if not await self._runs.create(fork):
             raise ConfigurationError(f"there is a run {run_id!r} already: fork under another id")
         without = dropped(again)
-        job = Job(id=new_id(), run_id=run_id, first_seen=now)
+        job = fork.job("", now)
         for instance in instances(state):
             if (id(instance.scope), instance.vertex.index) in without:
                 continue
@@ -395,6 +400,9 @@ class Client:
                 outcome = instance.scope.outcomes.get(instance.vertex.index)
                 names += [prefix + name for name in (outcome.sets if outcome is not None else None) or ()]
             await self._records.delete(run_id, keys, names)
+        by_hand: HandWrittenRuns | None = getattr(self._backend, "by_hand", None)
+        if by_hand is not None:
+            await by_hand.delete(run_id)
         await self._backend.status.delete(run_id)
 
     async def purge_older(self, age: float) -> int:

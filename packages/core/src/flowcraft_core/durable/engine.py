@@ -5,6 +5,7 @@ What runs next is the pure code's to say; this module looks facts up, writes the
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import enum
 import logging
@@ -20,10 +21,10 @@ from ..graph.facts import Outcome, Park
 from ..graph.partial import arrived
 from ..graph.scopes import Kind
 from ..graph.state import Arrival, Instance, Phase, RunState
-from ..ids import new_id
 from ..jobs import Job, encode_job
 from ..ports import Backend, Message
 from ..retries import RetryPolicy
+from .runs import RunRecord
 from .sets import JoinSets
 from .storage import PARK_SUFFIX, Records, StaleReadError, Stored, retry_key
 from .view import RunView
@@ -40,6 +41,16 @@ CHECK_AFTER = 60.0
 # Joins up to this many ways in are looked up by whoever finds their set empty; wider ones wait for the reconciler.
 _HEALED = 100
 
+# How soon after its outcome was written an instance has arrived at the joins behind it, seconds. If whoever wrote it
+# died meanwhile, the redelivery of its job arrives; if the set was wiped meanwhile, the reconciler finds the join.
+_ARRIVES_WITHIN = 5.0
+
+# In a host that ends its programs after a while: what is kept of its time for writing down what was done, seconds.
+_HOST_RESERVE = 3.0
+
+# How many invocations of a host may have had too little time for a step's timeout before none is taken to have it.
+_HOSTS_TRIED = 3
+
 
 class Done(enum.Enum):
     """What is to become of the delivery."""
@@ -47,6 +58,8 @@ class Done(enum.Enum):
     ACKNOWLEDGE = "acknowledge"
     #: Somebody else was faster: look again when it is delivered again, in case they die before they go on.
     LOOK_AGAIN = "look again"
+    #: Nothing could be done: leave it to the queue to deliver it again.
+    DELIVER_AGAIN = "deliver again"
 
 
 @attrs.frozen(kw_only=True)
@@ -72,6 +85,10 @@ class PoisonError(Exception):
     """Becomes the error of an instance whose job was delivered too often."""
 
 
+class HostTimeError(FlowcraftError):
+    """The host that runs the step ends its programs before the step has ended."""
+
+
 @attrs.define(eq=False)
 class Engine:
     """Works on one run's instances under one job.
@@ -86,6 +103,7 @@ class Engine:
         job: The job.
         settings: Bounds.
         stopped: Asked before each instance: whether nothing new is to be started.
+        remaining: The seconds that the host leaves; no limit if there is none.
         current: The key of the instance under way.
         handed_over: Another job goes on from the instance under way, once it has an outcome.
     """
@@ -99,6 +117,7 @@ class Engine:
     job: Job
     settings: Settings
     stopped: Callable[[], bool]
+    remaining: Callable[[], float] | None = None
     current: str = ""
     handed_over: bool = False
     _started: float = 0.0
@@ -114,6 +133,8 @@ class Engine:
         """
         try:
             done = await self._handle(count)
+        except HostTimeError:
+            raise  # whoever is cut off did not come back
         except Exception:
             await self._came_back()
             raise
@@ -130,9 +151,7 @@ class Engine:
         else:
             root = self.view.state.root
             frontier = [Instance(root, root.scope.vertices[index]) for index in root.scope.starts]
-        # A run that has just begun has no outcomes yet to be walked through, but for those that a fork has kept.
-        if self.job.key or count > 1 or self.job.hops or self.view.record.redrive_of:
-            frontier = await self._walk(frontier)
+        frontier = await self._walk(frontier)
         first, lost = True, False
         while frontier and self.view.state.phase is Phase.RUNNING:
             if len(frontier) > 1 or self._must_hand_on():
@@ -195,7 +214,7 @@ class Engine:
         backend did not answer. So from the second delivery on a counter says how many began with this very instance;
         who comes back clears it. Losing it costs some more deliveries.
         """
-        self._trying = f"tries:{self.job.run_id}:{instance.key}"
+        self._trying = f"tries:{self.view.record.life}:{instance.key}"
         tries = await self.backend.coordination.increment(self._trying, ttl=_TRIES_KEPT)
         return tries >= self.settings.delivery_limit
 
@@ -206,8 +225,8 @@ class Engine:
 
     def _poisoned(self, instance: Instance, count: int) -> Outcome:
         message = (
-            f"its job was delivered {count} times and never came to an outcome: the step seems to end its process; "
-            f"the limit is {self.settings.delivery_limit}"
+            f"its job was delivered {count} times and never came to an outcome: the step seems to end its process, or "
+            f"to take longer than its host lives; the limit is {self.settings.delivery_limit}"
         )
         return self.executor.failure(PoisonError(message), instance, count)
 
@@ -241,8 +260,14 @@ class Engine:
         if number > 1 and not await self._is_live():
             return None
         self._check_steps(instance)
+        if not self._has_time(instance):
+            if self.job.key == instance.key and self.job.hops >= _HOSTS_TRIED:
+                return self._too_long(instance, number)
+            hops = self.job.hops + 1 if self.job.key == instance.key else 1
+            await send_jobs(self.backend, self.view.record, [instance.key], self.clock, hops=hops)
+            return None
         self.current = instance.key
-        ended = await self.executor.attempt(instance, number, standing_in=standing_in)
+        ended = await self._attempt(instance, number, standing_in)
         if self.view.trouble is not None:
             raise self.view.trouble  # the context could not be read: that is no failure of the step
         if isinstance(ended, Outcome):
@@ -252,6 +277,42 @@ class Engine:
         stored = await self.records.put_park(self.job.run_id, instance.key, ended, self.job.id)
         await self.schedule(instance, stored.value)
         return None
+
+    async def _attempt(self, instance: Instance, number: int, standing_in: bool) -> Outcome | Park:
+        """One attempt, for as long as the host lives.
+
+        Raises:
+            HostTimeError: The host is about to end. The attempt was cancelled, and has no outcome.
+        """
+        attempt = self.executor.attempt(instance, number, standing_in=standing_in)
+        if self.remaining is None:
+            return await attempt
+        timer = asyncio.timeout(max(0.0, self.remaining() - _HOST_RESERVE))
+        try:
+            async with timer:
+                return await attempt
+        except TimeoutError as error:
+            if not timer.expired():
+                raise
+            self.executor.cancel()
+            raise HostTimeError(
+                f"node {instance.key!r} was cut off: its host has no time left. Give the node a timeout that fits, "
+                "or the host more time"
+            ) from error
+
+    def _has_time(self, instance: Instance) -> bool:
+        """Whether the host leaves enough time for a step: for its whole timeout, if it has one."""
+        if self.remaining is None:
+            return True
+        return self.remaining() >= (instance.vertex.timeout or _HOST_RESERVE) + _HOST_RESERVE
+
+    def _too_long(self, instance: Instance, number: int) -> Outcome:
+        timeout = instance.vertex.timeout or _HOST_RESERVE
+        message = (
+            f"node {instance.key!r} may take {timeout:g} s, and none of {_HOSTS_TRIED + 1} hosts had that much time "
+            "left: give the node a shorter timeout, or run it on a worker that does not end"
+        )
+        return self.executor.failure(HostTimeError(message), instance, number)
 
     async def _is_live(self) -> bool:
         """Whether the run has not ended while the instance was parked: its job says when it was due, no more."""
@@ -291,7 +352,7 @@ class Engine:
         """See to it that a parked instance is looked at when it is due."""
         now = self.clock.now()
         if park.queued and park.due is not None:
-            await send_parked(self.backend, self.job.run_id, instance.key, park, self.clock)
+            await send_parked(self.backend, self.view.record, instance.key, park, self.clock)
         else:
             # Only someone else can go on, or the time is beyond the queue's reach: the reconciler is to look soon, to
             # report the run as waiting and to send the job when the time is near.
@@ -334,25 +395,26 @@ class Engine:
         return [found for found in ready if not found.scope.is_moot(found.vertex)]
 
     async def _arrive(self, arrival: Arrival) -> None:
-        size = await self.sets.add(self.job.run_id, [arrival])
+        size = await self.sets.add(self.view.record.life, [arrival])
         if size.is_full:
             await self.view.resolve(arrival.scope, arrival.vertex)
             if not self.view.is_resolved(arrival.scope, arrival.vertex):
                 raise StaleReadError(f"run {self.job.run_id!r}: not all that leads to {arrival.key!r} is visible yet")
         elif size.was_empty and arrival.total <= _HEALED:
-            # The first to arrive, or the set was wiped or has expired. The facts tell, and fill the set again.
-            await self.view.glance(arrival.scope, arrival.vertex)
+            # The first to arrive, or the set was wiped or has expired: the facts tell, and fill the set again. Of what
+            # ended just now somebody else is about to arrive, who is left to: else both would go on with the join.
+            await self.view.glance(arrival.scope, arrival.vertex, before=self.clock.now() - _ARRIVES_WITHIN)
             others = [other for other in arrived(arrival) if other != arrival]
             if others:
-                await self.sets.add(self.job.run_id, others)
+                await self.sets.add(self.view.record.life, others)
 
     async def finish(self) -> None:
         """End the run if the facts say that it has ended."""
         await finish_run(self.backend, self.job.run_id, self.view.state, self.clock)
 
-    async def send(self, instances: Iterable[Instance], *, delay: float = 0.0) -> None:
+    async def send(self, instances: Iterable[Instance]) -> None:
         """Send a job for each instance."""
-        await send_jobs(self.backend, self.job.run_id, [instance.key for instance in instances], self.clock, delay)
+        await send_jobs(self.backend, self.view.record, [instance.key for instance in instances], self.clock)
 
 
 async def finish_run(backend: Backend, run_id: str, state: RunState, clock: Clock) -> bool:
@@ -367,28 +429,22 @@ async def finish_run(backend: Backend, run_id: str, state: RunState, clock: Cloc
     return True
 
 
-def held_key(run_id: str, key: str) -> str:
+def held_key(record: RunRecord, key: str) -> str:
     """Where a worker says, in the coordination store, that it works on an instance and lives. A hint."""
-    return f"held:{run_id}:{key}"
+    return f"held:{record.life}:{key}"
 
 
-async def send_parked(backend: Backend, run_id: str, key: str, park: Park, clock: Clock) -> None:
+async def send_parked(backend: Backend, record: RunRecord, key: str, park: Park, clock: Clock) -> None:
     """Send the job that goes on with a parked instance when it is due."""
     now = clock.now()
     due = max(now, park.due or now)
-    job = Job(
-        id=new_id(),
-        run_id=run_id,
-        key=key,
-        first_seen=due,
-        attempt=park.attempt + 1 if park.kind == "retry" else 0,
-        standing_in=park.standing_in,
-    )
-    await backend.queue.send([Message(encode_job(job), run_id)], delay=due - now)
+    attempt = park.attempt + 1 if park.kind == "retry" else 0
+    job = record.job(key, due, attempt=attempt, standing_in=park.standing_in)
+    await backend.queue.send([Message(encode_job(job), record.run_id)], delay=due - now)
 
 
-async def send_jobs(backend: Backend, run_id: str, keys: Sequence[str], clock: Clock, delay: float = 0.0) -> None:
+async def send_jobs(backend: Backend, record: RunRecord, keys: Sequence[str], clock: Clock, *, hops: int = 0) -> None:
     """Send a job per instance key of a run."""
     now = clock.now()
-    jobs = [Job(id=new_id(), run_id=run_id, key=key, first_seen=now) for key in keys]
-    await backend.queue.send([Message(encode_job(job), run_id) for job in jobs], delay=delay)
+    jobs = [record.job(key, now, hops=hops) for key in keys]
+    await backend.queue.send([Message(encode_job(job), record.run_id) for job in jobs])

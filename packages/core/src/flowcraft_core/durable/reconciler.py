@@ -157,13 +157,13 @@ class Reconciler:
             # A job that is on its way may be late; one that nobody has sent goes out when the time is near.
             send_at = park.due + max(self._interval, CHECK_AFTER) if park.queued else park.due - self._interval
             if send_at <= now:
-                await send_parked(self._backend, run_id, key, park, self._clock)
+                await send_parked(self._backend, record, key, park, self._clock)
                 dues.append(max(now, park.due) + self._interval)
             else:
                 dues.append(send_at)
         # A run that only waits is looked at when something is due, and now and then in case a job was lost.
         next_check = min([*dues, now + 10 * self._interval])
-        held = [await self._backend.coordination.get(held_key(run_id, key)) for key in keys]
+        held = [await self._backend.coordination.get(held_key(record, key)) for key in keys]
         keys = [key for key, holder in zip(keys, held, strict=True) if holder is None]
         if not keys and any(holder is not None for holder in held):
             next_check = min([*dues, now + self._interval])
@@ -174,7 +174,7 @@ class Reconciler:
                 done.failed += await self._backend.status.finish(run_id, "failed", at=now, reason=reason)
                 return
             await self._apply(run_id, state)
-            await send_jobs(self._backend, run_id, keys, self._clock)
+            await send_jobs(self._backend, record, keys, self._clock)
             done.revived += 1
             # Its jobs may only wait for a free worker: each time that nothing has changed it is given longer.
             longer = now + self._interval * min(2.0 ** (revivals - 1), _LONGEST_INTERVALS)
@@ -221,5 +221,5 @@ class Reconciler:
     async def _count(self, record: RunRecord, keys: list[str]) -> int:
         # A hint, and counted so that losing it only delays the end: the same frontier, looked at over and over.
         name = uuid.uuid5(uuid.NAMESPACE_OID, "\n".join(sorted(keys))).hex
-        key = f"revived:{record.run_id}:{name}"
+        key = f"revived:{record.life}:{name}"
         return await self._backend.coordination.increment(key, ttl=7 * 86400.0)

@@ -11,6 +11,8 @@ from ..blueprint import Blueprint
 from ..errors import FlowcraftError
 from ..graph.compile import compile_blueprint
 from ..graph.scopes import Graph
+from ..ids import new_id
+from ..jobs import Job
 from .storage import BLUEPRINTS, Records, StaleReadError
 
 RECORD_KEY = ":run"
@@ -32,6 +34,7 @@ class RunRecord:
         started: When it was started, seconds since the epoch.
         deadline: When it fails if it has not ended by then; None for no limit.
         redrive_of: The run that it was forked from.
+        nonce: Tells it from an earlier run of the same id, which was purged.
     """
 
     run_id: str
@@ -41,6 +44,22 @@ class RunRecord:
     started: float
     deadline: float | None = None
     redrive_of: str | None = None
+    nonce: str = attrs.field(factory=new_id)
+
+    @property
+    def life(self) -> str:
+        """The run's id and its nonce: what its hints are named by, so that no earlier run's are taken for them."""
+        return f"{self.run_id}:{self.nonce}"
+
+    def job(self, key: str, now: float, **fields: Any) -> Job:
+        """A new job for an instance of the run.
+
+        Args:
+            key: The instance; empty for the run's start.
+            now: When it is sent.
+            fields: Others of ``Job``.
+        """
+        return Job(id=new_id(), run_id=self.run_id, nonce=self.nonce, key=key, first_seen=now, **fields)
 
     @property
     def graph(self) -> Graph:
@@ -64,7 +83,7 @@ class Runs:
         """Take compiled blueprints that a program brings: those need not be read."""
         self._graphs.update((graph.hash, graph) for graph in graphs)
 
-    async def create(self, record: RunRecord, nonce: str) -> bool:
+    async def create(self, record: RunRecord) -> bool:
         """Store a run's record and its blueprints; False if a run of that id has one already."""
         for graph in record.graphs.values():
             if graph.hash not in self._stored:
@@ -75,7 +94,7 @@ class Runs:
             record.run_id,
             RECORD_KEY,
             {
-                "nonce": nonce,
+                "nonce": record.nonce,
                 "blueprint": record.blueprint_id,
                 "blueprints": {blueprint_id: graph.hash for blueprint_id, graph in record.graphs.items()},
                 "context": {name: encode(value) for name, value in record.context.items()},
@@ -101,6 +120,7 @@ class Runs:
             started=stored["started"],
             deadline=stored["deadline"],
             redrive_of=stored["redrive_of"],
+            nonce=stored["nonce"],
         )
 
     async def _graph(self, content_hash: str) -> Graph:

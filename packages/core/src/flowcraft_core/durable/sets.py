@@ -42,15 +42,20 @@ class JoinSets:
 
     store: CoordinationStore
 
-    async def add(self, run_id: str, arrivals: Sequence[Arrival]) -> Size:
-        """Add arrivals at one join to its set; adding one again changes nothing."""
+    async def add(self, life: str, arrivals: Sequence[Arrival]) -> Size:
+        """Add arrivals at one join to its set; adding one again changes nothing.
+
+        Args:
+            life: Of the run, see ``RunRecord``.
+            arrivals: All at one join.
+        """
         key, total, level, was_empty = arrivals[0].key, arrivals[0].total, 0, True
         members = {arrival.member for arrival in arrivals}
         while True:
             full: set[int] = set()
             for leaf in {member // WIDTH for member in members}:
                 group = [str(member) for member in sorted(members) if member // WIDTH == leaf]
-                name = f"join:{run_id}:{key}:{level}.{leaf}"
+                name = f"join:{life}:{key}:{level}.{leaf}"
                 size = await self.store.add_members(name, *group, ttl=TIME_TO_LIVE)
                 was_empty = was_empty and size == len(group)
                 if size >= min(WIDTH, total - leaf * WIDTH):

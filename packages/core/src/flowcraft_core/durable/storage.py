@@ -271,6 +271,11 @@ class OutcomeCache:
             _, oldest = self._outcomes.popitem(last=False)
             self._room += self._weight(oldest)
 
+    def forget(self, run_id: str) -> None:
+        """Drop a run's outcomes: it was purged, and another run has its id."""
+        for found in [key for key in self._outcomes if key[0] == run_id]:
+            self._room += self._weight(self._outcomes.pop(found))
+
     @staticmethod
     def _weight(stored: Stored[Outcome]) -> int:
         return max(stored.size, 500)

@@ -29,6 +29,8 @@ class RetryingBackend:
         self.context: Any = _Retrying(backend.context, clock)
         self.status: Any = _Retrying(backend.status, clock)
         self.coordination: Any = _Retrying(backend.coordination, clock)
+        by_hand = getattr(backend, "by_hand", None)
+        self.by_hand: Any = None if by_hand is None else _Retrying(by_hand, clock)
 
     async def open(self) -> None:
         """Open the backend."""

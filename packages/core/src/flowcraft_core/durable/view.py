@@ -47,11 +47,16 @@ class RunView:
         self.state = RunState(record.graph, record.graphs.__getitem__, record.context, whole=False)
         self._records = records
 
-    async def learn(self, instances: Iterable[Instance], join: str | None = None) -> int:
+    async def learn(self, instances: Iterable[Instance], join: str | None = None, before: float | None = None) -> int:
         """Look up the outcomes of instances, and the claims of joins among them; how many facts were new.
 
         An outcome of the join itself, which may be among them, leaves nothing to be done; but one that this very job
         wrote before it was delivered again is to be gone on from, so it is left for the walk to find.
+
+        Args:
+            instances: Which.
+            join: The key of the join for whose sake they are looked up.
+            before: Leave out the outcomes that ended later than this.
         """
         by_key = {
             instance.key: instance for instance in instances if instance.vertex.index not in instance.scope.outcomes
@@ -71,7 +76,7 @@ class RunView:
             self.state.claim(*joins[key], place, loud=False)
         new = len(claims)
         for key, stored in outcomes.items():
-            if key != join or stored.job != self._job:
+            if (key != join or stored.job != self._job) and (before is None or stored.value.ended <= before):
                 self.state.add(*by_key[key], stored.value, loud=False)
                 new += 1
         return new
@@ -108,10 +113,16 @@ class RunView:
             if scope.ended or (vertex is not None and vertex.index in scope.decided):
                 return
 
-    async def glance(self, scope: ScopeState, vertex: Vertex | None) -> int:
-        """Learn, in one request, what there is of what leads to a join, an exit or a scope's end; how much was new."""
+    async def glance(self, scope: ScopeState, vertex: Vertex | None, before: float | None = None) -> int:
+        """Learn, in one request, what there is of what leads to a join, an exit or a scope's end; how much was new.
+
+        Args:
+            scope: Where the join is.
+            vertex: The join or exit; None for the scope's end.
+            before: Leave out the outcomes that ended later than this.
+        """
         unresolved = missing(self.state, scope, vertex)
-        found = await self.learn(unresolved, None if vertex is None else scope.key(vertex))
+        found = await self.learn(unresolved, None if vertex is None else scope.key(vertex), before)
         for instance in unresolved:
             self.state.attend(*instance)
         return found

@@ -12,26 +12,18 @@ from functools import partial
 import attrs
 
 from ..clock import Clock
-from ..errors import ImplementationMissingError, SerializationError, TransientError
-from ..execution import Executor
+from ..errors import TransientError
 from ..ids import new_id
-from ..jobs import Job, MalformedJobError, NewerJobError, decode_job, encode_job
+from ..jobs import encode_job
 from ..payloads import CompressingCodec, PayloadCodec
-from ..ports import Backend, Delivery, Message, RunStatus
+from ..ports import Backend, Delivery, Message
 from ..runtime import FlowRuntime
-from .engine import Done, Engine, Settings, UnknownInstanceError, held_key
+from .engine import Done, Engine, Settings, held_key
+from .handler import JobHandler
 from .reconciler import Reconciler
-from .runs import RunRecord, Runs
-from .sets import JoinSets
-from .storage import NewerRecordError, OutcomeCache, Records, StaleReadError
 from .transient import RetryingBackend
-from .view import RunView, StoredValues
 
 _logger = logging.getLogger("flowcraft.worker")
-
-# How long a job is passed on before what keeps it from running counts as permanent, seconds.
-PASS_ON_LIMIT = 600.0
-_PASS_ON_PAUSES = (0.2, 0.5, 1.0, 2.0, 5.0, 15.0, 30.0)
 
 # Before a delivery is looked at again after somebody else was faster, seconds.
 _LOOK_AGAIN = 5.0
@@ -41,11 +33,16 @@ _LOOK_AGAIN = 5.0
 class _Held:
     delivery: Delivery
     task: asyncio.Task[None] | None = None
-    run_id: str | None = None
-    executor: Executor | None = None
     engine: Engine | None = None
     since: float = 0.0
     was_held: bool = False  # when holds were extended the last time
+
+    def watch(self, engine: Engine) -> None:
+        self.engine = engine
+
+    @property
+    def run_id(self) -> str | None:
+        return None if self.engine is None else self.engine.job.run_id
 
 
 class Worker:
@@ -87,14 +84,6 @@ class Worker:
         self.runtime = runtime
         self._clock: Clock = runtime.clock
         self._backend: Backend = RetryingBackend(backend, self._clock)
-        self._records = Records(
-            self._backend.context, runtime.serializer, codec or CompressingCodec(), cache=OutcomeCache()
-        )
-        self._runs = Runs(self._records)
-        self._runs.know(runtime.library.graphs.values())
-        self._live: dict[str, float] = {}
-        self._sets = JoinSets(self._backend.coordination)
-        self._settings = settings or Settings()
         self._concurrency = concurrency
         self._prefetch = concurrency // 4 if prefetch is None else prefetch
         self._visibility, self._poll, self._grace = visibility, poll, grace
@@ -106,7 +95,15 @@ class Worker:
         self._name = new_id()
         self._stop = asyncio.Event()
         self._changed = asyncio.Event()
-        self._cache: dict[str, RunRecord] = {}
+        self._handler = JobHandler(
+            self._backend,
+            runtime,
+            codec=codec or CompressingCodec(),
+            settings=settings or Settings(),
+            control_interval=control_interval,
+            visibility=visibility,
+            stopped=self._stop.is_set,
+        )
         self._reconciler = (
             Reconciler(
                 backend, serializer=runtime.serializer, codec=codec, clock=self._clock, interval=reconcile_interval
@@ -206,8 +203,8 @@ class Worker:
         if late:
             deliveries = [held.delivery for held in self._held]
             for held in self._held:
-                if held.executor is not None:
-                    held.executor.cancel()
+                if held.engine is not None:
+                    held.engine.executor.cancel()
             for task in late:
                 task.cancel()
             await asyncio.wait(late, timeout=1.0)
@@ -236,7 +233,7 @@ class Worker:
         # A reconciler leaves alone what is worked on: of what takes long, it is told so.
         now = self._clock.now()
         for run_id in {each.run_id for each in held if each.was_held and each.run_id is not None}:
-            record = self._cache.get(run_id)
+            record = self._handler.record(run_id)
             deadline = None if record is None else record.deadline
             next_check = now + self._visibility
             await self._backend.status.touch(
@@ -250,7 +247,7 @@ class Worker:
         """Of steps that take long: reconcilers leave them alone, and a job that was handed over waits for them."""
         for each in self._held:
             if each.was_held and each.engine is not None and each.engine.current:
-                key = held_key(each.engine.job.run_id, each.engine.current)
+                key = held_key(each.engine.view.record, each.engine.current)
                 if not await self._backend.coordination.extend_ttl(key, self._name, ttl=self._visibility):
                     await self._backend.coordination.set_if_absent(key, self._name, ttl=self._visibility)
 
@@ -259,9 +256,9 @@ class Worker:
         engine, limit = held.engine, self._backend.queue.limits.max_visibility
         if engine is None or not engine.current or self._clock.now() - held.since < limit - 2 * self._visibility:
             return
-        key = held_key(engine.job.run_id, engine.current)
+        key = held_key(engine.view.record, engine.current)
         await self._backend.coordination.set_if_absent(key, self._name, ttl=self._visibility)
-        job = Job(id=new_id(), run_id=engine.job.run_id, key=engine.current, first_seen=self._clock.now(), hops=1)
+        job = engine.view.record.job(engine.current, self._clock.now(), hops=1)
         await self._backend.queue.send([Message(encode_job(job), job.run_id)], delay=self._visibility / 3)
         engine.handed_over = True
         self._settle(held.delivery)
@@ -272,8 +269,8 @@ class Worker:
             status = await self._backend.status.get(run_id)
             if status is None or status.state not in ("running", "awaiting"):
                 for held in list(self._held):
-                    if held.run_id == run_id and held.executor is not None and held.task is not None:
-                        held.executor.cancel()
+                    if held.run_id == run_id and held.engine is not None and held.task is not None:
+                        held.engine.executor.cancel()
                         held.task.cancel()
                         self._settle(held.delivery)
 
@@ -307,121 +304,14 @@ class Worker:
                 with contextlib.suppress(TransientError):
                     await self._backend.queue.release([held.delivery])
                 return
-            body = held.delivery.body
-            try:
-                job = decode_job(body)
-            except NewerJobError as error:
-                await self._pass_on(Message(body), None, error)
-            except MalformedJobError as error:
-                await self._bury(body, str(error))
-            else:
-                if not await self._attempt(job, held):
-                    return
-            if held.engine is None or not held.engine.handed_over:
+            done = await self._handler.handle(held.delivery.body, held.delivery.count, watch=held.watch)
+            if held.engine is not None and held.engine.handed_over:
+                return
+            if done is Done.ACKNOWLEDGE:
                 self._settle(held.delivery)
+            elif done is Done.LOOK_AGAIN:
+                await self._backend.queue.extend([held.delivery], _LOOK_AGAIN)
 
     def _settle(self, delivery: Delivery) -> None:
         self._done.append(delivery)
         self._something_done.set()
-
-    async def _attempt(self, job: Job, held: _Held) -> bool:
-        """Whether the delivery is to be acknowledged."""
-        try:
-            record = await self._record(job.run_id)
-            if record is None:
-                raise StaleReadError(f"there is no run {job.run_id!r}")
-            if not await self._is_live(job):
-                return True
-            if job.hops and await self._backend.coordination.get(held_key(job.run_id, job.key)) is not None:
-                # A worker that lives is at it: look again, for as long as it takes.
-                again = attrs.evolve(job, first_seen=self._clock.now())
-                await self._backend.queue.send([Message(encode_job(again), job.run_id)], delay=self._visibility / 3)
-                return True
-            done = await self._engine(job, record, held).handle(held.delivery.count)
-        except UnknownInstanceError as error:
-            await self._backend.status.finish(job.run_id, "failed", at=self._clock.now(), reason=str(error))
-            await self._bury(encode_job(job), str(error))
-        except (StaleReadError, NewerRecordError, ImplementationMissingError, SerializationError) as error:
-            await self._pass_on(Message(encode_job(job), job.run_id), job, error)
-        except TransientError:
-            _logger.warning("run %s: the backend does not answer; later again", job.run_id, exc_info=True)
-            return False
-        else:
-            if done is Done.LOOK_AGAIN:
-                await self._backend.queue.extend([held.delivery], _LOOK_AGAIN)
-                return False
-        return True
-
-    async def _is_live(self, job: Job) -> bool:
-        """Whether the run has not ended, as far as was known within the control interval."""
-        now = self._clock.now()
-        # Whoever has just sent the job knew of a live run.
-        seen = max(self._live.get(job.run_id, 0.0), 0.0 if job.hops else job.first_seen)
-        if now - seen <= self._control_interval:
-            return True
-        status = await self._backend.status.get(job.run_id)
-        if status is not None and status.state not in ("running", "awaiting"):
-            return False
-        if len(self._live) >= 10_000:
-            self._live.clear()
-        self._live[job.run_id] = now
-        return True
-
-    def _engine(self, job: Job, record: RunRecord, held: _Held) -> Engine:
-        view = RunView(record, self._records, self._clock, job=job.id, since=job.first_seen)
-        executor = self.runtime.executor(job.run_id, record.graphs)
-        executor.values = partial(StoredValues, view)
-        executor.before_deciding = view.refresh
-        held.run_id, held.executor = job.run_id, executor
-        held.engine = Engine(
-            backend=self._backend,
-            records=self._records,
-            sets=self._sets,
-            clock=self._clock,
-            executor=executor,
-            view=view,
-            job=job,
-            settings=self._settings,
-            stopped=self._stop.is_set,
-        )
-        return held.engine
-
-    async def _record(self, run_id: str) -> RunRecord | None:
-        record = self._cache.get(run_id)
-        if record is None:
-            record = await self._runs.get(run_id)
-            if record is not None:
-                if len(self._cache) >= 1000:
-                    self._cache.pop(next(iter(self._cache)))
-                self._cache[run_id] = record
-        return record
-
-    async def _pass_on(self, message: Message, job: Job | None, error: Exception) -> None:
-        """Send the job again for later, and for a worker that can do it; not by its visibility, which would count."""
-        now = self._clock.now()
-        if job is None:
-            await self._backend.queue.send([message], delay=_PASS_ON_PAUSES[-1])
-            return
-        if job.first_seen and now - job.first_seen > PASS_ON_LIMIT:
-            reason = f"gave up at {job.key or 'its start'} after {now - job.first_seen:.0f} s: {error}"
-            if not await self._backend.status.finish(job.run_id, "failed", at=now, reason=reason):
-                await self._bury(message.body, reason)
-            return
-        pause = _PASS_ON_PAUSES[min(job.hops, len(_PASS_ON_PAUSES) - 1)]
-        again = attrs.evolve(job, hops=job.hops + 1, first_seen=job.first_seen or now)
-        await self._backend.queue.send([Message(encode_job(again), job.run_id)], delay=pause)
-
-    async def _bury(self, body: str, reason: str) -> None:
-        """Keep what cannot be acted on where people find it."""
-        _logger.error("dead letter: %s", reason)
-        now = self._clock.now()
-        letter = RunStatus(
-            run_id=f":dead:{new_id()}",
-            state="dead",
-            blueprint_id="",
-            created=now,
-            updated=now,
-            reason=reason,
-            body=body,
-        )
-        await self._backend.status.create(letter)

@@ -40,6 +40,7 @@ class FlowRuntime:
         serializer: Serializer | None = None,
         clock: Clock | None = None,
         max_threads: int = 32,
+        threads: StepThreads | None = None,
         events: EventSink | None = None,
     ) -> None:
         """Put a runtime together; what is wrong with it is said here, not in the middle of a run.
@@ -52,6 +53,7 @@ class FlowRuntime:
             serializer: Copies values between steps, and writes a run's state; register own types with it.
             clock: Where time comes from.
             max_threads: How many plain ``def`` steps run at once.
+            threads: Runs plain ``def`` steps instead of threads of this runtime's own; for simulations.
             events: Receives what happens in runs.
 
         Raises:
@@ -62,7 +64,7 @@ class FlowRuntime:
         self.serializer = serializer or Serializer()
         self.clock: Clock = clock or SystemClock()
         self.dependencies = dependencies
-        self._threads = StepThreads(max_threads)
+        self._threads = threads or StepThreads(max_threads)
         self._events = events
         self._registry = {name: Implementation.of(name, step) for name, step in (registry or {}).items()}
         reserved = BUILT_IN_USES & self._registry.keys()

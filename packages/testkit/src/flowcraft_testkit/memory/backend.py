@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from random import Random
-from typing import Self
+from typing import Any, Self
 
 import attrs
 from flowcraft_core.clock import Clock, SystemClock
@@ -12,6 +13,7 @@ from flowcraft_core.ports import (
     ContextStore,
     CoordinationStore,
     Fact,
+    HandWrittenRuns,
     JobQueue,
     PositionedValue,
     QueueLimits,
@@ -20,6 +22,7 @@ from flowcraft_core.ports import (
     StoreLimits,
 )
 
+from .by_hand import InMemoryHandWrittenRuns
 from .connection import Connection
 from .context import InMemoryContextStore, RecordTable
 from .coordination import HintTable, InMemoryCoordinationStore
@@ -33,9 +36,8 @@ class _World:
     """What is stored, for all clients."""
 
     def __init__(
-        self, clock: Clock, queue_limits: QueueLimits, store_limits: StoreLimits, weaknesses: Weaknesses, seed: int
+        self, clock: Clock, queue_limits: QueueLimits, store_limits: StoreLimits, weaknesses: Weaknesses, random: Random
     ) -> None:
-        random = Random(seed)  # noqa: S311 - chance that can be repeated is the point
         new_fact = partial(Record[Fact], clock, random, weaknesses.staleness)
         new_value = partial(Record[PositionedValue], clock, random, weaknesses.staleness)
         new_status = partial(Record[RunStatus], clock, random, weaknesses.index_lag)
@@ -45,6 +47,7 @@ class _World:
         self.store_limits = attrs.evolve(store_limits, staleness=weaknesses.staleness)
         self.statuses = StatusTable(new_status, weaknesses.page_size)
         self.hints = HintTable(clock)
+        self.initial_contexts: dict[str, Mapping[str, Any]] = {}
 
 
 class InMemoryBackend:
@@ -58,6 +61,7 @@ class InMemoryBackend:
     context: ContextStore
     status: StatusStore
     coordination: CoordinationStore
+    by_hand: HandWrittenRuns
 
     def __init__(
         self,
@@ -66,7 +70,7 @@ class InMemoryBackend:
         queue_limits: QueueLimits = CLOUD_QUEUE,
         store_limits: StoreLimits = CLOUD_STORE,
         weaknesses: Weaknesses | None = None,
-        seed: int = 0,
+        seed: int | Random = 0,
     ) -> None:
         """Store nothing yet.
 
@@ -76,15 +80,20 @@ class InMemoryBackend:
             store_limits: What the context store can take; its staleness is that of the weaknesses.
             weaknesses: What it may do to its users; by default what the weakest cloud does, ``Weaknesses.none()`` for
                 a strong backend.
-            seed: Of every chance that it takes.
+            seed: Of every chance that it takes, or the dice themselves.
         """
         weaknesses = weaknesses or Weaknesses()
-        self._join(_World(clock or SystemClock(), queue_limits, store_limits, weaknesses, seed))
+        random = seed if isinstance(seed, Random) else Random(seed)  # noqa: S311 - chance that can be repeated
+        self._join(_World(clock or SystemClock(), queue_limits, store_limits, weaknesses, random), Connection())
 
-    def connect(self) -> Self:
-        """Another client of what is stored, not yet open."""
+    def connect(self, connection: Connection | None = None) -> Self:
+        """Another client of what is stored, not yet open.
+
+        Args:
+            connection: How its requests are made; at once by default.
+        """
         client = type(self).__new__(type(self))
-        client._join(self._world)
+        client._join(self._world, connection or Connection())
         return client
 
     async def open(self) -> None:
@@ -106,6 +115,15 @@ class InMemoryBackend:
     async def __aexit__(self, *error: object) -> None:
         await self.close()
 
+    def begin_by_hand(self, run_id: str, context: Mapping[str, Any]) -> None:
+        """Write a run's initial context as people do who begin runs without a client; its messages are theirs to send.
+
+        Args:
+            run_id: The run.
+            context: JSON data by name.
+        """
+        self._world.initial_contexts[run_id] = context
+
     def lose_messages(self) -> None:
         """Lose every message, delayed and held ones too, as a queue may; runs must survive it."""
         self._world.messages.clear()
@@ -114,10 +132,11 @@ class InMemoryBackend:
         """Lose every counter, lease and set, as a coordination store may; runs must survive it."""
         self._world.hints.clear()
 
-    def _join(self, world: _World) -> None:
+    def _join(self, world: _World, connection: Connection) -> None:
         self._world = world
-        self._connection = connection = Connection()
+        self._connection = connection
         self.queue = InMemoryJobQueue(connection, world.messages)
         self.context = InMemoryContextStore(connection, world.facts, world.values, world.store_limits)
         self.status = InMemoryStatusStore(connection, world.statuses)
         self.coordination = InMemoryCoordinationStore(connection, world.hints)
+        self.by_hand = InMemoryHandWrittenRuns(connection, world.initial_contexts)

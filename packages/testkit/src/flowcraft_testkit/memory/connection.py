@@ -32,6 +32,17 @@ class Connection:
         """Let go of the loop; closing twice does no harm."""
         self._loop = None
 
+    def check_open(self) -> None:
+        """Refuse to work for a client that is not open.
+
+        Raises:
+            BackendError: The client is not open, or was opened in another event loop.
+        """
+        if self._loop is None:
+            raise BackendError("this InMemoryBackend is not open: call its open() in the event loop that uses it")
+        if self._loop is not asyncio.get_running_loop():
+            raise BackendError("this InMemoryBackend was opened in another event loop: give each loop its own client")
+
     async def request(self, effect: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Have one effect on the store, with a way there and a way back on which others have theirs.
 
@@ -45,10 +56,7 @@ class Connection:
         Raises:
             BackendError: The client is not open, or was opened in another event loop.
         """
-        if self._loop is None:
-            raise BackendError("this InMemoryBackend is not open: call its open() in the event loop that uses it")
-        if self._loop is not asyncio.get_running_loop():
-            raise BackendError("this InMemoryBackend was opened in another event loop: give each loop its own client")
+        self.check_open()
         await asyncio.sleep(0)
         result = effect(*args, **kwargs)
         await asyncio.sleep(0)

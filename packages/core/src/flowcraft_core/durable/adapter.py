@@ -1,0 +1,279 @@
+"""``Adapter``: the three programs on one backend, with a life of their own. What the cloud packages' adapters are."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self, TypedDict
+
+import attrs
+from typing_extensions import Unpack
+
+from ..errors import ConfigurationError
+from ..payloads import CompressingCodec, PayloadCodec
+from ..ports import Backend
+from ..runtime import FlowRuntime
+from .client import Client
+from .engine import Done, Settings
+from .handler import JobHandler
+from .reconciler import Reconciled, Reconciler
+from .sync_client import SyncClient
+from .transient import RetryingBackend
+from .worker import Worker
+
+
+class WorkerOptions(TypedDict, total=False):
+    """What can be set on the worker of an adapter; see ``Worker``."""
+
+    concurrency: int
+    prefetch: int | None
+    visibility: float
+    poll: float
+    grace: float
+    control_interval: float
+    settings: Settings | None
+    codec: PayloadCodec | None
+    reconcile: bool
+    reconcile_interval: float
+
+
+@attrs.frozen
+class _Open:
+    """What there is while a backend is open in a loop."""
+
+    loop: asyncio.AbstractEventLoop
+    backend: Backend
+    client: Client
+    handler: JobHandler
+    reconciler: Reconciler
+
+
+class Adapter:
+    """Works on a backend's jobs: in a thread of its own, in the caller's event loop, or one message at a time.
+
+    - ``start()`` and ``stop()`` for programs that are not async: a background thread with an event loop of its own;
+    - ``await serve()`` for those that are;
+    - ``async with adapter:`` for hosts that receive messages by themselves, with ``handle_job``, ``reconcile`` and
+      ``client``.
+    """
+
+    def __init__(
+        self, make_backend: Callable[[], Backend], runtime: FlowRuntime, **options: Unpack[WorkerOptions]
+    ) -> None:
+        """Put an adapter together; nothing is opened yet.
+
+        Args:
+            make_backend: Makes the backend, not yet open. Called once for each event loop in which it is used.
+            runtime: Brings the flows, the steps, the serializer and the clock.
+            options: For the worker, see ``Worker``.
+        """
+        self.runtime = runtime
+        self._make_backend = make_backend
+        self._options = options
+        self._open: _Open | None = None
+        self._worker: Worker | None = None
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._failure: BaseException | None = None
+        self._sync_client: SyncClient | None = None
+
+    # --- in a thread ------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Work on jobs in a background thread, until ``stop``; returns once the backend is open.
+
+        Raises:
+            ConfigurationError: It works already.
+            Exception: Whatever opening the backend raised.
+        """
+        if self._thread is not None or self._open is not None:
+            raise ConfigurationError("the adapter has been started already: stop it first")
+        ready = threading.Event()
+        self._failure = None
+        self._thread = threading.Thread(target=self._live, args=(ready,), name="flowcraft-adapter", daemon=True)
+        self._thread.start()
+        ready.wait()
+        if not self._thread.is_alive() or self._open is None:
+            self._end(None)
+
+    def stop(self, timeout: float | None = None) -> None:
+        """Take no more jobs, let those under way end within the grace time, and return once all is closed.
+
+        From the loop in which ``serve`` runs, it only asks for it; ``serve`` returns then.
+
+        Args:
+            timeout: Seconds to wait at most for the background thread; as long as it takes, by default.
+
+        Raises:
+            TimeoutError: The background thread has not ended in time; it goes on ending.
+        """
+        if self._sync_client is not None:
+            self._sync_client.close()
+            self._sync_client = None
+        loop, worker, thread = self._loop, self._worker, self._thread
+        if loop is not None and worker is not None:
+            with contextlib.suppress(RuntimeError):  # it has just ended by itself
+                loop.call_soon_threadsafe(worker.stop)
+        if thread is not None and thread is not threading.current_thread():
+            self._end(timeout)
+
+    def _end(self, timeout: float | None) -> None:
+        """Wait for the thread, and raise what ended it."""
+        thread = self._thread
+        if thread is not None:
+            thread.join(timeout)
+            if thread.is_alive():
+                raise TimeoutError(f"the adapter's jobs have not ended after {timeout:g} s; they go on ending")
+        self._thread = None
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            raise failure
+
+    def _live(self, ready: threading.Event) -> None:
+        async def live() -> None:
+            async with self:
+                worker = self._new_worker()
+                ready.set()
+                await worker.run()
+
+        try:
+            asyncio.run(live())
+        except BaseException as failure:
+            self._failure = failure
+        finally:
+            self._worker = None
+            ready.set()
+
+    # --- in the caller's loop ---------------------------------------------------------------------------------------
+
+    async def serve(self, *, handle_signals: bool = False) -> None:
+        """Work on jobs in the running event loop, until ``stop`` is called or this is cancelled.
+
+        Args:
+            handle_signals: Stop at SIGTERM and SIGINT; only in the main thread.
+        """
+        async with contextlib.AsyncExitStack() as stack:
+            if self._open is None:
+                await stack.enter_async_context(self)
+            worker = self._new_worker()
+            try:
+                await worker.run(handle_signals=handle_signals)
+            finally:
+                self._worker = None
+
+    def _new_worker(self) -> Worker:
+        if self._worker is not None:
+            raise ConfigurationError("the adapter works already: stop it first")
+        self._worker = Worker(self._opened.backend, self.runtime, **self._options)
+        return self._worker
+
+    async def __aenter__(self) -> Self:
+        """Open the backend in the running event loop, without working on jobs."""
+        if self._open is not None:
+            raise ConfigurationError("the adapter is open already, in this event loop or another one")
+        backend = self._make_backend()
+        await backend.open()
+        self._loop = asyncio.get_running_loop()
+        runtime, options = self.runtime, self._options
+        codec = options.get("codec") or CompressingCodec()
+        handler = JobHandler(
+            RetryingBackend(backend, runtime.clock),
+            runtime,
+            codec=codec,
+            settings=options.get("settings") or Settings(),
+            control_interval=options.get("control_interval", 2.0),
+            visibility=options.get("visibility", 60.0),
+            stopped=lambda: False,
+        )
+        client = Client(
+            backend,
+            blueprints=[graph.blueprint for graph in runtime.library.graphs.values()],
+            serializer=runtime.serializer,
+            codec=codec,
+            clock=runtime.clock,
+        )
+        reconciler = Reconciler(
+            backend,
+            serializer=runtime.serializer,
+            codec=codec,
+            clock=runtime.clock,
+            interval=options.get("reconcile_interval", 60.0),
+        )
+        self._open = _Open(self._loop, backend, client, handler, reconciler)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the backend."""
+        opened, self._open, self._loop = self._opened, None, None
+        await opened.backend.close()
+
+    @property
+    def _opened(self) -> _Open:
+        opened = self._open
+        if opened is None:
+            raise ConfigurationError(
+                "the adapter is not open in this event loop: use `async with adapter:` or `await adapter.serve()`; "
+                "code that is not async has `adapter.sync_client`"
+            )
+        try:
+            here = asyncio.get_running_loop() is opened.loop
+        except RuntimeError:
+            here = False
+        if not here:
+            raise ConfigurationError(
+                "the adapter is open in another event loop than this one: use `adapter.sync_client` from outside of it"
+            )
+        return opened
+
+    @property
+    def client(self) -> Client:
+        """Starts and steers runs, in the event loop in which the adapter is open.
+
+        Raises:
+            ConfigurationError: It is not open in this one.
+        """
+        return self._opened.client
+
+    @property
+    def sync_client(self) -> SyncClient:
+        """Starts and steers runs from code that is not async, on a backend and an event loop of its own."""
+        if self._sync_client is None:
+            self._sync_client = SyncClient(
+                self._make_backend,
+                blueprints=[graph.blueprint for graph in self.runtime.library.graphs.values()],
+                serializer=self.runtime.serializer,
+                codec=self._options.get("codec"),
+                clock=self.runtime.clock,
+            )
+        return self._sync_client
+
+    # --- one at a time ----------------------------------------------------------------------------------------------
+
+    async def handle_job(self, body: str, *, count: int = 1, remaining: Callable[[], float] | None = None) -> bool:
+        """Do what one message asks for, in a host that receives and acknowledges messages by itself.
+
+        Args:
+            body: The message.
+            count: How often it has been delivered, this time included.
+            remaining: The seconds that the host leaves, if it ends its programs after a while. A job that does not
+                fit in is passed on to a later one; a node whose timeout fits in none of several fails by name.
+
+        Returns:
+            Whether the message is done with; if not, it is to be delivered again, not at once.
+        """
+        done = await self._opened.handler.handle(body, count, remaining=remaining)
+        return done is Done.ACKNOWLEDGE
+
+    async def reconcile(self, run_id: str | None = None) -> Reconciled:
+        """Bring one run on whose jobs may be lost, or every run that is due for a look.
+
+        Args:
+            run_id: The run, due or not.
+        """
+        reconciler = self._opened.reconciler
+        return await (reconciler.run_once() if run_id is None else reconciler.reconcile(run_id))

@@ -1,0 +1,263 @@
+"""What becomes of one message, whoever received it: a worker, or a host such as Lambda that receives by itself."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from functools import partial
+
+import attrs
+
+from ..clock import Clock
+from ..errors import ImplementationMissingError, SerializationError, TransientError
+from ..graph.keys import escape
+from ..ids import new_id
+from ..jobs import Job, MalformedJobError, NewerJobError, decode_job, encode_job
+from ..payloads import PayloadCodec
+from ..ports import Backend, HandWrittenRuns, Message, RunStatus
+from ..runtime import FlowRuntime
+from .engine import CHECK_AFTER, Done, Engine, HostTimeError, Settings, UnknownInstanceError, held_key
+from .runs import RunRecord, Runs
+from .sets import JoinSets
+from .storage import NewerRecordError, OutcomeCache, Records, StaleReadError
+from .view import RunView, StoredValues
+
+_logger = logging.getLogger("flowcraft.worker")
+
+# How long a job is passed on before what keeps it from running counts as permanent, seconds.
+PASS_ON_LIMIT = 600.0
+_PASS_ON_PAUSES = (0.2, 0.5, 1.0, 2.0, 5.0, 15.0, 30.0)
+
+# How long after it was sent a job may find its run's record or status as they were before, besides the staleness.
+_SETTLES = 5.0
+
+_RECORDS_KEPT = 1000
+_LIVE_KEPT = 10_000
+
+
+class JobHandler:
+    """Does what messages ask for, and knows what to do with those that cannot be acted on."""
+
+    def __init__(
+        self,
+        backend: Backend,
+        runtime: FlowRuntime,
+        *,
+        codec: PayloadCodec,
+        settings: Settings,
+        control_interval: float,
+        visibility: float,
+        stopped: Callable[[], bool],
+    ) -> None:
+        """Put a handler together.
+
+        Args:
+            backend: Where runs live; one that tries calls again.
+            runtime: Brings the steps, the dependencies, the serializer and the clock.
+            codec: For stored bytes.
+            settings: Bounds of the job cycle.
+            control_interval: For how many seconds it is believed that a run has not ended.
+            visibility: Seconds for which messages are held at a time.
+            stopped: Asked before each instance: whether nothing new is to be started.
+        """
+        self._backend = backend
+        self._runtime = runtime
+        self._clock: Clock = runtime.clock
+        self._cache = OutcomeCache()
+        self._records = Records(backend.context, runtime.serializer, codec, cache=self._cache)
+        self._runs = Runs(self._records)
+        self._runs.know(runtime.library.graphs.values())
+        self._sets = JoinSets(backend.coordination)
+        self._settings = settings
+        self._control_interval, self._visibility = control_interval, visibility
+        self._stopped = stopped
+        self._known: dict[str, RunRecord] = {}
+        self._live: dict[str, float] = {}
+
+    async def handle(
+        self,
+        body: str,
+        count: int,
+        *,
+        watch: Callable[[Engine], None] = lambda engine: None,
+        remaining: Callable[[], float] | None = None,
+    ) -> Done:
+        """Do what a message asks for.
+
+        Args:
+            body: The message.
+            count: How often it has been delivered, this time included.
+            watch: Is given the engine that works on it, before it does.
+            remaining: The seconds that the host leaves for it; no limit by default.
+
+        Returns:
+            What is to become of the delivery.
+        """
+        try:
+            job = decode_job(body)
+        except NewerJobError:
+            await self._backend.queue.send([Message(body)], delay=_PASS_ON_PAUSES[-1])
+            return Done.ACKNOWLEDGE
+        except MalformedJobError as error:
+            await self._bury(body, str(error))
+            return Done.ACKNOWLEDGE
+        try:
+            return await self._handle(job, count, watch, remaining)
+        except UnknownInstanceError as error:
+            await self._backend.status.finish(job.run_id, "failed", at=self._clock.now(), reason=str(error))
+            await self._bury(body, str(error))
+        except (StaleReadError, NewerRecordError, ImplementationMissingError, SerializationError) as error:
+            await self._pass_on(job, error)
+        except HostTimeError as error:
+            _logger.warning("run %s: %s", job.run_id, error)
+            return Done.DELIVER_AGAIN
+        except TransientError:
+            _logger.warning("run %s: the backend does not answer; later again", job.run_id, exc_info=True)
+            return Done.DELIVER_AGAIN
+        return Done.ACKNOWLEDGE
+
+    def record(self, run_id: str) -> RunRecord | None:
+        """The record of a run that was worked on lately."""
+        return self._known.get(run_id)
+
+    async def _handle(
+        self, job: Job, count: int, watch: Callable[[Engine], None], remaining: Callable[[], float] | None
+    ) -> Done:
+        record = await self._record(job)
+        if record is None:
+            return Done.ACKNOWLEDGE
+        if not await self._is_live(job, record):
+            return Done.ACKNOWLEDGE
+        if job.node_id is not None:
+            job = attrs.evolve(job, key=escape(job.node_id))
+        if job.hops and await self._backend.coordination.get(held_key(record, job.key)) is not None:
+            # A worker that lives is at it: look again, for as long as it takes.
+            again = attrs.evolve(job, first_seen=self._clock.now())
+            await self._backend.queue.send([Message(encode_job(again), job.run_id)], delay=self._visibility / 3)
+            return Done.ACKNOWLEDGE
+        view = RunView(record, self._records, self._clock, job=job.id, since=job.first_seen)
+        executor = self._runtime.executor(job.run_id, record.graphs)
+        executor.values = partial(StoredValues, view)
+        executor.before_deciding = view.refresh
+        engine = Engine(
+            backend=self._backend,
+            records=self._records,
+            sets=self._sets,
+            clock=self._clock,
+            executor=executor,
+            view=view,
+            job=job,
+            settings=self._settings,
+            stopped=self._stopped,
+            remaining=remaining,
+        )
+        watch(engine)
+        return await engine.handle(count)
+
+    async def _is_live(self, job: Job, record: RunRecord) -> bool:
+        """Whether the run has not ended, as far as was known within the control interval."""
+        now = self._clock.now()
+        # Whoever has just sent the job knew of a live run.
+        seen = max(self._live.get(record.life, 0.0), 0.0 if job.hops else job.first_seen)
+        if now - seen <= self._control_interval:
+            return True
+        status = await self._backend.status.get(job.run_id)
+        if status is None and now - job.first_seen > self._backend.context.limits.staleness + _SETTLES:
+            return False  # purged: a run has a status before it has a job
+        if status is not None and status.state not in ("running", "awaiting"):
+            return False
+        if len(self._live) >= _LIVE_KEPT:
+            self._live.clear()
+        self._live[record.life] = now
+        return True
+
+    # --- the run record ---------------------------------------------------------------------------------------------
+
+    async def _record(self, job: Job) -> RunRecord | None:
+        """The record of the job's run; None if the job is of an earlier run of the same id, which was purged.
+
+        Raises:
+            StaleReadError: There is no record to be seen.
+        """
+        record = self._known.get(job.run_id)
+        if record is not None and job.nonce in ("", record.nonce):
+            return record
+        record = await self._runs.get(job.run_id)
+        if record is None and job.blueprint_id is not None and job.node_id is not None:
+            record = await self._take_up(job.run_id, job.blueprint_id)
+        if record is None:
+            raise StaleReadError(f"there is no run {job.run_id!r}")
+        if job.nonce not in ("", record.nonce):
+            if self._clock.now() - job.first_seen > self._backend.context.limits.staleness + _SETTLES:
+                _logger.info("run %s: a job of an earlier run of this id is dropped", job.run_id)
+                return None
+            raise StaleReadError(f"run {job.run_id!r} has another record than the job was sent for")
+        known = self._known.get(job.run_id)
+        if known is not None and known.nonce != record.nonce:
+            self._cache.forget(job.run_id)
+        if len(self._known) >= _RECORDS_KEPT:
+            self._known.pop(next(iter(self._known)))
+        self._known[job.run_id] = record
+        return record
+
+    async def _take_up(self, run_id: str, blueprint_id: str) -> RunRecord | None:
+        """Make a record for a run that was begun by hand, in a backend that can be asked for such runs."""
+        by_hand: HandWrittenRuns | None = getattr(self._backend, "by_hand", None)
+        context = None if by_hand is None else await by_hand.initial_context(run_id)
+        if context is None:
+            return None
+        graph = self._runtime.library.graphs.get(blueprint_id)
+        if graph is None:
+            raise ImplementationMissingError(
+                f"run {run_id!r} was begun by hand with blueprint {blueprint_id!r}, "
+                "which no worker brings: add it to the workers' runtime"
+            )
+        now = self._clock.now()
+        record = RunRecord(
+            run_id=run_id,
+            blueprint_id=blueprint_id,
+            graphs=self._runtime.library.reachable(graph),
+            context=dict(context),
+            started=now,
+            nonce=new_id(),
+        )
+        status = RunStatus(
+            run_id=run_id,
+            state="running",
+            blueprint_id=blueprint_id,
+            created=now,
+            updated=now,
+            next_check=now + CHECK_AFTER,
+        )
+        if not await self._backend.status.create(status):
+            await self._backend.status.touch(run_id, at=now, next_check=status.next_check)
+        return record if await self._runs.create(record) else await self._runs.get(run_id)
+
+    # --- what cannot be done now, or ever ---------------------------------------------------------------------------
+
+    async def _pass_on(self, job: Job, error: Exception) -> None:
+        """Send the job again for later, and for a worker that can do it; not by its visibility, which would count."""
+        now = self._clock.now()
+        if job.first_seen and now - job.first_seen > PASS_ON_LIMIT:
+            reason = f"gave up at {job.key or job.node_id or 'its start'} after {now - job.first_seen:.0f} s: {error}"
+            if not await self._backend.status.finish(job.run_id, "failed", at=now, reason=reason):
+                await self._bury(encode_job(job), reason)
+            return
+        pause = _PASS_ON_PAUSES[min(job.hops, len(_PASS_ON_PAUSES) - 1)]
+        again = attrs.evolve(job, hops=job.hops + 1, first_seen=job.first_seen or now)
+        await self._backend.queue.send([Message(encode_job(again), job.run_id)], delay=pause)
+
+    async def _bury(self, body: str, reason: str) -> None:
+        """Keep what cannot be acted on where people find it."""
+        _logger.error("dead letter: %s", reason)
+        now = self._clock.now()
+        letter = RunStatus(
+            run_id=f":dead:{new_id()}",
+            state="dead",
+            blueprint_id="",
+            created=now,
+            updated=now,
+            reason=reason,
+            body=body,
+        )
+        await self._backend.status.create(letter)
