@@ -22,8 +22,9 @@ from ..graph.partial import arrived
 from ..graph.scopes import Kind
 from ..graph.state import Arrival, Instance, Phase, RunState
 from ..jobs import Job, encode_job
-from ..ports import Backend, Message
+from ..ports import Backend, FinalState, Message
 from ..retries import RetryPolicy
+from ..runtime import Emitter
 from .runs import RunRecord
 from .sets import JoinSets
 from .storage import PARK_SUFFIX, Records, StaleReadError, Stored, retry_key
@@ -104,6 +105,7 @@ class Engine:
         settings: Bounds.
         stopped: Asked before each instance: whether nothing new is to be started.
         remaining: The seconds that the host leaves; no limit if there is none.
+        events: Tells what happens.
         current: The key of the instance under way.
         handed_over: Another job goes on from the instance under way, once it has an outcome.
     """
@@ -118,6 +120,7 @@ class Engine:
     settings: Settings
     stopped: Callable[[], bool]
     remaining: Callable[[], float] | None = None
+    events: Emitter | None = None
     current: str = ""
     handed_over: bool = False
     _started: float = 0.0
@@ -267,6 +270,8 @@ class Engine:
             await send_jobs(self.backend, self.view.record, [instance.key], self.clock, hops=hops)
             return None
         self.current = instance.key
+        if self.events is not None:
+            self.events.started(instance, number)
         ended = await self._attempt(instance, number, standing_in)
         if self.view.trouble is not None:
             raise self.view.trouble  # the context could not be read: that is no failure of the step
@@ -275,6 +280,8 @@ class Engine:
         reach = self.backend.queue.limits.max_delay
         ended = attrs.evolve(ended, queued=ended.due is not None and ended.due - self.clock.now() <= reach)
         stored = await self.records.put_park(self.job.run_id, instance.key, ended, self.job.id)
+        if self.events is not None and stored.won:
+            self.events.parked(instance, ended.kind)
         await self.schedule(instance, stored.value)
         return None
 
@@ -285,12 +292,16 @@ class Engine:
             HostTimeError: The host is about to end. The attempt was cancelled, and has no outcome.
         """
         attempt = self.executor.attempt(instance, number, standing_in=standing_in)
-        if self.remaining is None:
-            return await attempt
-        timer = asyncio.timeout(max(0.0, self.remaining() - _HOST_RESERVE))
+        timer = asyncio.timeout(None if self.remaining is None else max(0.0, self.remaining() - _HOST_RESERVE))
         try:
             async with timer:
                 return await attempt
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            # The step cancelled itself, or something that it awaited: that is its failure, not the worker's end.
+            return self.executor.failure(RuntimeError(f"the step was cancelled: {error}"), instance, number)
         except TimeoutError as error:
             if not timer.expired():
                 raise
@@ -366,6 +377,8 @@ class Engine:
         except SerializationError as error:
             outcome = self.executor.failure(error, instance, outcome.attempts)
             stored = await self.records.put_outcome(self.job.run_id, instance.key, outcome, self.job.id)
+        if stored.won and self.events is not None:
+            self.events.outcome(instance, outcome)
         return stored if stored.won else None
 
     async def advance(self, instance: Instance, stored: Stored[Outcome]) -> list[Instance]:
@@ -410,23 +423,22 @@ class Engine:
 
     async def finish(self) -> None:
         """End the run if the facts say that it has ended."""
-        await finish_run(self.backend, self.job.run_id, self.view.state, self.clock)
+        ended = await finish_run(self.backend, self.job.run_id, self.view.state, self.clock)
+        if ended is not None and self.events is not None:
+            self.events.ended(ended)
 
     async def send(self, instances: Iterable[Instance]) -> None:
         """Send a job for each instance."""
         await send_jobs(self.backend, self.view.record, [instance.key for instance in instances], self.clock)
 
 
-async def finish_run(backend: Backend, run_id: str, state: RunState, clock: Clock) -> bool:
-    """End a run whose facts say that it has ended; whether it has, by this call or an earlier one."""
+async def finish_run(backend: Backend, run_id: str, state: RunState, clock: Clock) -> FinalState | None:
+    """End a run whose facts say that it has ended; its state, if it was this call that ended it."""
     if state.phase is Phase.RUNNING:
-        return False
-    if state.phase is Phase.COMPLETED:
-        await backend.status.finish(run_id, "completed", at=clock.now())
-    else:
-        reason = "; ".join(str(error) for error in state.errors)
-        await backend.status.finish(run_id, "failed", at=clock.now(), reason=reason)
-    return True
+        return None
+    ended: FinalState = "completed" if state.phase is Phase.COMPLETED else "failed"
+    reason = "; ".join(str(error) for error in state.errors) or None
+    return ended if await backend.status.finish(run_id, ended, at=clock.now(), reason=reason) else None
 
 
 def held_key(record: RunRecord, key: str) -> str:

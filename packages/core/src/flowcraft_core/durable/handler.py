@@ -15,7 +15,7 @@ from ..ids import new_id
 from ..jobs import Job, MalformedJobError, NewerJobError, decode_job, encode_job
 from ..payloads import PayloadCodec
 from ..ports import Backend, HandWrittenRuns, Message, RunStatus
-from ..runtime import FlowRuntime
+from ..runtime import Emitter, FlowRuntime
 from .engine import CHECK_AFTER, Done, Engine, HostTimeError, Settings, UnknownInstanceError, held_key
 from .runs import RunRecord, Runs
 from .sets import JoinSets
@@ -150,6 +150,7 @@ class JobHandler:
             settings=self._settings,
             stopped=self._stopped,
             remaining=remaining,
+            events=None if self._runtime.events is None else Emitter(self._runtime.events, job.run_id, self._clock),
         )
         watch(engine)
         return await engine.handle(count)

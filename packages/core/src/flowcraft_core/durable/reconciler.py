@@ -14,7 +14,7 @@ from ..errors import TransientError
 from ..graph.facts import Park
 from ..graph.positions import INITIAL
 from ..graph.scopes import Kind
-from ..graph.state import Instance, RunState
+from ..graph.state import Instance, Phase, RunState
 from ..ids import new_id
 from ..payloads import CompressingCodec, PayloadCodec
 from ..ports import Backend, RunStatus, State
@@ -141,7 +141,8 @@ class Reconciler:
                 await self._backend.status.touch(run_id, at=now, next_check=now + self._interval)
             return
         state = await whole_state(record, self._records)
-        if await finish_run(self._backend, run_id, state, self._clock):
+        if state.phase is not Phase.RUNNING:
+            await finish_run(self._backend, run_id, state, self._clock)
             done.finished += 1
             return
         if record.deadline is not None and now >= record.deadline:

@@ -1,7 +1,7 @@
 """The in-process runtime: a whole run in one event loop, over the graph's pure code."""
 
-from .events import Event, EventSink
+from .events import Emitter, Event, EventSink
 from .results import RunResult, Status, TraceEntry
 from .runtime import FlowRuntime, RunHandle
 
-__all__ = ["Event", "EventSink", "FlowRuntime", "RunHandle", "RunResult", "Status", "TraceEntry"]
+__all__ = ["Emitter", "Event", "EventSink", "FlowRuntime", "RunHandle", "RunResult", "Status", "TraceEntry"]

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Literal, Protocol, TypeAlias
 
 import attrs
+
+from ..clock import Clock
+from ..graph.facts import Outcome
+from ..graph.scopes import Kind
+from ..graph.state import Instance
+
+_logger = logging.getLogger("flowcraft.runtime")
 
 EventKind: TypeAlias = Literal["started", "completed", "failed", "parked", "ended"]
 
@@ -39,3 +47,46 @@ class EventSink(Protocol):
 
     def __call__(self, event: Event, /) -> None:
         """Take one event."""
+
+
+@attrs.frozen
+class Emitter:
+    """Tells a sink what happens in one run; what the sink raises is logged, and changes nothing.
+
+    Attributes:
+        sink: Who is told.
+        run_id: The run.
+        clock: Tells the time.
+    """
+
+    sink: EventSink
+    run_id: str
+    clock: Clock
+
+    def started(self, instance: Instance, attempt: int) -> None:
+        """An attempt begins."""
+        self._tell("started", instance, attempt)
+
+    def outcome(self, instance: Instance, outcome: Outcome) -> None:
+        """An instance has completed or failed for good."""
+        if outcome.error is None:
+            self._tell("completed", instance, outcome.attempts, outcome.action)
+        else:
+            self._tell("failed", instance, outcome.attempts, str(outcome.error))
+
+    def parked(self, instance: Instance, kind: str) -> None:
+        """An instance waits: for someone, for a time, or for its next attempt."""
+        self._tell("parked", instance, 1, kind)
+
+    def ended(self, status: str) -> None:
+        """The run has ended, or only waits are left in it."""
+        self._tell("ended", None, 1, status)
+
+    def _tell(self, kind: EventKind, instance: Instance | None, attempt: int, detail: str | None = None) -> None:
+        key, node_id, is_step = "", "", False
+        if instance is not None:
+            key, node_id, is_step = instance.key, instance.vertex.id, instance.vertex.kind is Kind.STEP
+        try:
+            self.sink(Event(kind, self.run_id, key, node_id, is_step, attempt, self.clock.now(), detail))
+        except Exception:
+            _logger.exception("run %s: the event sink failed on %s", self.run_id, kind)

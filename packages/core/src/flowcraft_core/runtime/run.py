@@ -24,9 +24,9 @@ from ..execution import Executor
 from ..graph.facts import NodeError, Outcome, Park
 from ..graph.fold import claims, context_of, outputs_of
 from ..graph.records import outcome_from_record, outcome_to_record, park_from_record, park_to_record
-from ..graph.scopes import Graph, Kind
+from ..graph.scopes import Graph
 from ..graph.state import Claim, Instance, Phase, RunState
-from .events import Event, EventKind, EventSink
+from .events import Emitter, EventSink
 from .results import RunResult, Status
 
 _logger = logging.getLogger("flowcraft.runtime")
@@ -64,7 +64,7 @@ class Run:
         self.errors: list[NodeError] = []
         self.status: Status = "running"
         self._limit = concurrency
-        self._events = events
+        self._events = None if events is None else Emitter(events, run_id, clock)
         self._queue: deque[Instance] = deque()
         self._ended: list[Instance] = []
         self._parked: dict[str, tuple[Instance, Park]] = {}
@@ -107,7 +107,8 @@ class Run:
                     self.status = "failed"
         finally:
             await self._stop_workers()
-        self._emit("ended", None, self.status)
+        if self._events is not None:
+            self._events.ended(self.status)
         return self.result()
 
     def cancel(self) -> bool:
@@ -185,7 +186,7 @@ class Run:
                 return
             self._start_worker()
             if self._events is not None:
-                self._emit("started", instance, attempt=1 if park is None else park.attempt + 1)
+                self._events.started(instance, 1 if park is None else park.attempt + 1)
             try:
                 if park is None:
                     ended = await attempt(instance)
@@ -237,10 +238,7 @@ class Run:
         self.state.add(instance.scope, instance.vertex, ended)
         self._take_ready()
         if self._events is not None:
-            if ended.error is None:
-                self._emit("completed", instance, ended.action, ended.attempts)
-            else:
-                self._emit("failed", instance, str(ended.error), ended.attempts)
+            self._events.outcome(instance, ended)
         if self.state.phase is not Phase.RUNNING:
             self._changed.set()
 
@@ -250,7 +248,8 @@ class Run:
         self._parked[instance.key] = (instance, park)
         if park.due is not None:
             heapq.heappush(self._timers, (park.due, next(self._order), instance, park))
-        self._emit("parked", instance, park.kind)
+        if self._events is not None:
+            self._events.parked(instance, park.kind)
 
     def _next_due(self) -> float | None:
         """When the next timer is due; timers of waits that were resumed, and of what became moot, are dropped."""
@@ -397,14 +396,3 @@ class Run:
         state.wanted.extend(unclaimed)
         self.status = snapshot["status"]
         self.errors = [NodeError(**error) for error in snapshot["errors"]]
-
-    def _emit(self, kind: EventKind, instance: Instance | None, detail: str | None = None, attempt: int = 1) -> None:
-        if self._events is None:
-            return
-        key, node_id, is_step = "", "", False
-        if instance is not None:
-            key, node_id, is_step = instance.key, instance.vertex.id, instance.vertex.kind is Kind.STEP
-        try:
-            self._events(Event(kind, self.run_id, key, node_id, is_step, attempt, self.clock.now(), detail))
-        except Exception:
-            _logger.exception("run %s: the event sink failed on %s", self.run_id, kind)

@@ -54,7 +54,7 @@ class FlowRuntime:
             clock: Where time comes from.
             max_threads: How many plain ``def`` steps run at once.
             threads: Runs plain ``def`` steps instead of threads of this runtime's own; for simulations.
-            events: Receives what happens in runs.
+            events: Receives what happens in runs; on workers, what each of them does.
 
         Raises:
             BlueprintError: A blueprint cannot mean anything.
@@ -65,7 +65,7 @@ class FlowRuntime:
         self.clock: Clock = clock or SystemClock()
         self.dependencies = dependencies
         self._threads = threads or StepThreads(max_threads)
-        self._events = events
+        self.events = events
         self._registry = {name: Implementation.of(name, step) for name, step in (registry or {}).items()}
         reserved = BUILT_IN_USES & self._registry.keys()
         if reserved:
@@ -254,7 +254,7 @@ class FlowRuntime:
             clock=self.clock,
             context={name: self.serializer.copy(value) for name, value in context.items()},
             concurrency=concurrency,
-            events=self._events,
+            events=self.events,
         )
 
 

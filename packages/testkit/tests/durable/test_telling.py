@@ -1,0 +1,67 @@
+"""What workers tell: events, and the failures of steps that do odd things."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from flowcraft_core import Event, FlowRuntime, NodeContext, RetryPolicy, create_flow
+
+from .helpers import place, working
+
+Ctx = NodeContext[Any, Any]
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> Iterator[None]:
+    logging.disable(logging.ERROR)
+    yield
+    logging.disable(logging.NOTSET)
+
+
+async def _echo(ctx: Ctx) -> Any:
+    return ctx.node_id
+
+
+async def test_workers_tell_what_they_do_even_if_the_sink_fails() -> None:
+    failures = iter([ValueError("once")])
+
+    async def fails_once(ctx: Ctx) -> Any:
+        for failure in failures:
+            raise failure
+        return "b"
+
+    flow = create_flow("flow").node("a", _echo).node("b", fails_once, retries=RetryPolicy(max_attempts=2, backoff=1.0))
+    flow = flow.edge("a", "b")
+    told: list[tuple[str, str, int, str | None]] = []
+
+    def sink(event: Event) -> None:
+        assert event.run_id == "run"
+        told.append((event.kind, event.key, event.attempt, event.detail))
+        raise RuntimeError("a defect of the sink's")
+
+    async with place(flow) as here, working(here.backend, FlowRuntime([flow], clock=here.clock, events=sink)):
+        await here.finished(flow, run_id="run")
+    assert told == [
+        ("started", "a", 1, None),
+        ("completed", "a", 1, None),
+        ("started", "b", 1, None),
+        ("parked", "b", 1, "retry"),
+        ("started", "b", 2, None),
+        ("completed", "b", 2, None),
+        ("ended", "", 1, "completed"),
+    ]
+
+
+async def test_a_step_that_cancels_itself_fails_its_node_and_not_the_worker() -> None:
+    async def cancels(ctx: Ctx) -> None:
+        raise asyncio.CancelledError("by itself")
+
+    flow, other = create_flow("cancels").node("c", cancels), create_flow("other").node("a", _echo)
+    async with place(flow, other) as here, here.working():
+        result = await here.finished(flow)
+        assert (result.status, result.errors[0].message) == ("failed", "the step was cancelled: by itself")
+        assert (await here.finished(other)).status == "completed"
