@@ -384,10 +384,8 @@ class Engine:
     async def advance(self, instance: Instance, stored: Stored[Outcome]) -> list[Instance]:
         """Apply an outcome's context values, resolve its edges, and give what became ready by them."""
         outcome, state = stored.value, self.view.state
-        scope, vertex = instance
-        if outcome.sets:
-            await self.records.apply(self.job.run_id, scope.namespace.prefix, scope.position(vertex), outcome.sets)
-        state.add(scope, vertex, outcome)
+        await self._apply(instance, outcome)
+        state.add(*instance, outcome)
         ready: list[Instance] = []
         while state.ready or state.wanted or state.arrivals or state.items:
             ready += state.ready
@@ -407,6 +405,11 @@ class Engine:
                 await self._arrive(arrival)
         return [found for found in ready if not found.scope.is_moot(found.vertex)]
 
+    async def _apply(self, instance: Instance, outcome: Outcome | None) -> None:
+        if outcome is not None and outcome.sets:
+            scope, vertex = instance
+            await self.records.apply(self.job.run_id, scope.namespace.prefix, scope.position(vertex), outcome.sets)
+
     async def _arrive(self, arrival: Arrival) -> None:
         size = await self.sets.add(self.view.record.life, [arrival])
         if size.is_full:
@@ -416,7 +419,10 @@ class Engine:
         elif size.was_empty and arrival.total <= _HEALED:
             # The first to arrive, or the set was wiped or has expired: the facts tell, and fill the set again. Of what
             # ended just now somebody else is about to arrive, who is left to: else both would go on with the join.
-            await self.view.glance(arrival.scope, arrival.vertex, before=self.clock.now() - _ARRIVES_WITHIN)
+            learned = await self.view.glance(arrival.scope, arrival.vertex, before=self.clock.now() - _ARRIVES_WITHIN)
+            # Whoever wrote them may have died before their values were applied, and this arrives in their stead.
+            for instance in learned:
+                await self._apply(instance, instance.scope.outcomes.get(instance.vertex.index))
             others = [other for other in arrived(arrival) if other != arrival]
             if others:
                 await self.sets.add(self.view.record.life, others)

@@ -47,8 +47,10 @@ class RunView:
         self.state = RunState(record.graph, record.graphs.__getitem__, record.context, whole=False)
         self._records = records
 
-    async def learn(self, instances: Iterable[Instance], join: str | None = None, before: float | None = None) -> int:
-        """Look up the outcomes of instances, and the claims of joins among them; how many facts were new.
+    async def learn(
+        self, instances: Iterable[Instance], join: str | None = None, before: float | None = None
+    ) -> list[Instance]:
+        """Look up the outcomes of instances, and the claims of joins among them; gives those of which there is news.
 
         An outcome of the join itself, which may be among them, leaves nothing to be done; but one that this very job
         wrote before it was delivered again is to be gone on from, so it is left for the walk to find.
@@ -67,18 +69,18 @@ class RunView:
             if instance.vertex.joins_any and instance.vertex.index not in instance.scope.claims
         }
         if not by_key:
-            return 0
+            return []
         run_id = self.record.run_id
         outcomes, claims = await asyncio.gather(
             self._records.outcomes(run_id, by_key), self._records.claims(run_id, joins)
         )
         for key, place in claims.items():
             self.state.claim(*joins[key], place, loud=False)
-        new = len(claims)
+        new = [joins[key] for key in claims]
         for key, stored in outcomes.items():
             if (key != join or stored.job != self._job) and (before is None or stored.value.ended <= before):
                 self.state.add(*by_key[key], stored.value, loud=False)
-                new += 1
+                new.append(by_key[key])
         return new
 
     async def look(self, frontier: Iterable[Instance]) -> dict[str, Stored[Outcome]]:
@@ -113,8 +115,8 @@ class RunView:
             if scope.ended or (vertex is not None and vertex.index in scope.decided):
                 return
 
-    async def glance(self, scope: ScopeState, vertex: Vertex | None, before: float | None = None) -> int:
-        """Learn, in one request, what there is of what leads to a join, an exit or a scope's end; how much was new.
+    async def glance(self, scope: ScopeState, vertex: Vertex | None, before: float | None = None) -> list[Instance]:
+        """Learn, in one request, what there is of what leads to a join, an exit or a scope's end; gives what was new.
 
         Args:
             scope: Where the join is.

@@ -89,7 +89,7 @@ class Worker:
         self._visibility, self._poll, self._grace = visibility, poll, grace
         self._control_interval = control_interval
         self._slots = asyncio.Semaphore(concurrency)
-        self._held: set[_Held] = set()
+        self._held: dict[_Held, None] = {}  # a set that keeps its order
         self._done: list[Delivery] = []
         self._something_done = asyncio.Event()
         self._name = new_id()
@@ -180,12 +180,12 @@ class Worker:
                 continue
             for delivery in deliveries:
                 held = _Held(delivery, since=self._clock.now())
-                self._held.add(held)
+                self._held[held] = None
                 held.task = asyncio.ensure_future(self._work(held))
                 held.task.add_done_callback(partial(self._let_go, held))
 
     def _let_go(self, held: _Held, task: asyncio.Task[None]) -> None:
-        self._held.discard(held)
+        self._held.pop(held, None)
         self._changed.set()
         if not task.cancelled() and task.exception() is not None:
             _logger.error("a job failed in the engine; it will be delivered again", exc_info=task.exception())
@@ -216,7 +216,7 @@ class Worker:
             await self._clock.sleep(seconds)
             try:
                 await action()
-            except TransientError:
+            except Exception:  # whatever it is, jobs that are held must go on being held
                 _logger.warning("%s failed; trying again", action.__name__, exc_info=True)
 
     # --- holding --------------------------------------------------------------------------------------------------
@@ -232,7 +232,9 @@ class Worker:
                 each.delivery = delivery
         # A reconciler leaves alone what is worked on: of what takes long, it is told so.
         now = self._clock.now()
-        for run_id in {each.run_id for each in held if each.was_held and each.run_id is not None}:
+        for run_id in dict.fromkeys(each.run_id for each in held if each.was_held):
+            if run_id is None:
+                continue
             record = self._handler.record(run_id)
             deadline = None if record is None else record.deadline
             next_check = now + self._visibility
@@ -245,7 +247,7 @@ class Worker:
 
     async def _say_what_is_held(self) -> None:
         """Of steps that take long: reconcilers leave them alone, and a job that was handed over waits for them."""
-        for each in self._held:
+        for each in list(self._held):
             if each.was_held and each.engine is not None and each.engine.current:
                 key = held_key(each.engine.view.record, each.engine.current)
                 if not await self._backend.coordination.extend_ttl(key, self._name, ttl=self._visibility):
@@ -265,7 +267,9 @@ class Worker:
 
     async def _control(self) -> None:
         """Tell steps whose run was cancelled, or has failed elsewhere, that their results are of no use any more."""
-        for run_id in {held.run_id for held in self._held if held.run_id is not None}:
+        for run_id in dict.fromkeys(held.run_id for held in self._held):
+            if run_id is None:
+                continue
             status = await self._backend.status.get(run_id)
             if status is None or status.state not in ("running", "awaiting"):
                 for held in list(self._held):
