@@ -174,6 +174,19 @@ async def test_waiting_for_a_result_looks_less_and_less_often_and_no_longer_than
 # --- resuming ---
 
 
+async def test_a_wait_inside_a_call_that_was_not_made_yet_was_not_reached_yet() -> None:
+    called = create_flow("called").wait("w")
+    flow = create_flow("flow").node("a", one).subflow("call", called).edge("a", "call")
+    async with place(flow) as here:
+        await here.client.start(flow, run_id="run")
+        with pytest.raises(ResumeError, match="wait 'call/w' was not reached yet"):
+            await here.client.resume("run", "call/w", output=5)
+        async with here.working():
+            await here.clock.sleep(10)
+            await here.client.resume("run", "call/w", output=5)
+            assert (await here.client.wait("run", timeout=60)).status == "completed"
+
+
 async def test_a_wait_is_resumed_once_and_when_it_is_reached() -> None:
     flow = wait()
     async with place(flow) as here:

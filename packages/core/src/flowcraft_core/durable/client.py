@@ -257,8 +257,10 @@ class Client:
             raise ResumeError(f"run {run_id!r} has ended ({status.state}); nothing in it can be resumed")
         record = await self._record(run_id)
         view = RunView(record, self._records, self._clock)
-        # A node id that is no key as it stands, since its characters are escaped in one, is found by its escaped form.
-        instance = await view.find(key) or await view.find(escape(key))
+        try:
+            (instance,) = await self._settled(lambda: _find(view, key))
+        except StaleReadError as error:
+            raise ResumeError(f"run {run_id!r}: wait {key!r} was not reached yet") from error
         if instance is None or instance.vertex.node.uses != WAIT:
             key = await self._open_wait(record, status, key)
             instance = await view.find(key)
@@ -463,3 +465,8 @@ class Client:
                 if self._clock.now() >= until:
                     raise
             await self._clock.sleep(0.05)
+
+
+async def _find(view: RunView, key: str) -> tuple[Instance | None]:
+    """The instance with a key, or of a node id that is no key as it stands, since its characters are escaped in one."""
+    return (await view.find(key) or await view.find(escape(key)),)
