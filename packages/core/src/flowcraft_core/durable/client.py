@@ -314,7 +314,8 @@ class Client:
     async def fork(self, run_id: str, *keys: str, new_run_id: str | None = None) -> Started:
         """Start a new run that keeps what a run has done, but for some instances and all that follows from them.
 
-        The old run stays as it is. On the same blueprints, with the same initial context.
+        The old run stays as it is. On the same blueprints, with the same initial context. A fork that was cut short is
+        finished by making it again, with the same new id and from the same instances.
 
         Args:
             run_id: The run.
@@ -353,10 +354,20 @@ class Client:
         run_id, now = new_run_id or new_id(), self._clock.now()
         limit = None if record.deadline is None else now + record.deadline - record.started
         fork = attrs.evolve(
-            record, run_id=run_id, started=now, deadline=limit, redrive_of=record.run_id, nonce=new_id()
+            record,
+            run_id=run_id,
+            started=now,
+            deadline=limit,
+            redrive_of=record.run_id,
+            again=tuple(sorted(instance.key for instance in again)),
+            nonce=new_id(),
         )
         if not await self._runs.create(fork):
-            raise ConfigurationError(f"there is a run {run_id!r} already: fork under another id")
+            standing = await self._record(run_id)
+            cut_short = await self._backend.status.get(run_id) is None
+            if not cut_short or (standing.redrive_of, standing.again) != (fork.redrive_of, fork.again):
+                raise ConfigurationError(f"there is a run {run_id!r} already: fork under another id")
+            fork = standing  # the same fork, which was cut short: all that it copied is copied again
         without = dropped(again)
         job = fork.job("", now)
         for instance in instances(state):

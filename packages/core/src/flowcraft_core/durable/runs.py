@@ -34,6 +34,7 @@ class RunRecord:
         started: When it was started, seconds since the epoch.
         deadline: When it fails if it has not ended by then; None for no limit.
         redrive_of: The run that it was forked from.
+        again: The keys of the instances from which it was forked.
         nonce: Tells it from an earlier run of the same id, which was purged.
     """
 
@@ -44,6 +45,7 @@ class RunRecord:
     started: float
     deadline: float | None = None
     redrive_of: str | None = None
+    again: tuple[str, ...] = ()
     nonce: str = attrs.field(factory=new_id)
 
     @property
@@ -101,6 +103,7 @@ class Runs:
                 "started": record.started,
                 "deadline": record.deadline,
                 "redrive_of": record.redrive_of,
+                "again": record.again,
             },
         )
         return stored.won
@@ -120,6 +123,7 @@ class Runs:
             started=stored["started"],
             deadline=stored["deadline"],
             redrive_of=stored["redrive_of"],
+            again=tuple(stored["again"]),
             nonce=stored["nonce"],
         )
 
