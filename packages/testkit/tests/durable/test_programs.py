@@ -523,7 +523,7 @@ async def test_a_run_fails_at_its_deadline() -> None:
         began = here.clock.now()
         await here.client.start(flow, run_id="run", timeout=500.0)
         result = await here.client.wait("run", timeout=3600)
-        assert (result.status, result.reason) == ("failed", "it took longer than its timeout")
+        assert (result.status, result.reason) == ("failed", "it took longer than its timeout of 500 s")
         assert 500 <= here.clock.now() - began < 620
 
 
@@ -535,10 +535,35 @@ async def test_a_run_fails_at_its_deadline_also_while_a_step_takes_longer() -> N
         began = here.clock.now()
         await here.client.start(flow, run_id="run", timeout=500.0)
         result = await here.client.wait("run", timeout=7200)
-        assert (result.status, result.reason) == ("failed", "it took longer than its timeout")
+        assert (result.status, result.reason) == ("failed", "it took longer than its timeout of 500 s")
         assert 500 <= here.clock.now() - began < 620
         await here.clock.sleep(5)
         assert steps.cancelled == ["a"]
+
+
+async def test_a_run_past_its_timeout_is_ended_by_the_worker_that_works_on_it() -> None:
+    steps = Steps()
+    flow = create_flow("late").node("long", steps.taking(600.0))
+    async with place(flow) as here:
+        steps.at(here)
+        await here.client.start(flow, run_id="run", timeout=20.0)
+        async with here.working(reconcile=False):
+            result = await here.client.wait("run", timeout=60)
+            assert (result.status, result.reason) == ("failed", "it took longer than its timeout of 20 s")
+            assert 20 <= here.clock.now() - steps.log[0][1] <= 25
+            await here.clock.sleep(5)
+            assert steps.cancelled == ["long"]
+
+
+async def test_nothing_starts_in_a_run_past_its_timeout() -> None:
+    steps = Steps()
+    flow = create_flow("late").node("a", steps.taking(5.0)).node("b", steps.taking(5.0)).edge("a", "b")
+    async with place(flow) as here:
+        steps.at(here)
+        await here.client.start(flow, run_id="run", timeout=4.0)
+        async with here.working(reconcile=False, control_interval=3600.0):
+            assert (await here.client.wait("run", timeout=60)).status == "failed"
+        assert steps.times == {"a": 1}
 
 
 async def test_a_step_longer_than_the_visibility_runs_once() -> None:

@@ -149,14 +149,15 @@ class Client:
             deadline=None if timeout is None else now + timeout,
         )
         created = await self._runs.create(record)
+        # A delay beyond the queue's reach is the reconciler's to end.
+        next_check = now + delay + (CHECK_AFTER if delay <= self._backend.queue.limits.max_delay else 0.0)
         status = RunStatus(
             run_id=run_id,
             state="running",
             blueprint_id=graph.blueprint.id,
             created=now,
             updated=now,
-            # A delay beyond the queue's reach is the reconciler's to end.
-            next_check=now + delay + (CHECK_AFTER if delay <= self._backend.queue.limits.max_delay else 0.0),
+            next_check=next_check if record.deadline is None else min(next_check, record.deadline),
             tags=dict(tags or {}),
         )
         unfinished = await self._backend.status.create(status)
@@ -385,7 +386,7 @@ class Client:
             blueprint_id=record.blueprint_id,
             created=now,
             updated=now,
-            next_check=now + CHECK_AFTER,
+            next_check=now + CHECK_AFTER if limit is None else min(now + CHECK_AFTER, limit),
         )
         await self._backend.status.create(status)
         await self._backend.queue.send([Message(encode_job(job), run_id)])

@@ -157,6 +157,8 @@ class Engine:
         frontier = await self._walk(frontier)
         first, lost = True, False
         while frontier and self.view.state.phase is Phase.RUNNING:
+            if await fail_if_late(self.backend, self.view.record, self.clock):
+                break
             if len(frontier) > 1 or self._must_hand_on():
                 await self.send(frontier)
                 break
@@ -445,6 +447,16 @@ async def finish_run(backend: Backend, run_id: str, state: RunState, clock: Cloc
     ended: FinalState = "completed" if state.phase is Phase.COMPLETED else "failed"
     reason = "; ".join(str(error) for error in state.errors) or None
     return ended if await backend.status.finish(run_id, ended, at=clock.now(), reason=reason) else None
+
+
+async def fail_if_late(backend: Backend, record: RunRecord, clock: Clock) -> bool:
+    """Fail a run that has taken longer than its timeout; whether it has."""
+    now, limit = clock.now(), record.deadline
+    if limit is None or now < limit:
+        return False
+    reason = f"it took longer than its timeout of {limit - record.started:g} s"
+    await backend.status.finish(record.run_id, "failed", at=now, reason=reason)
+    return True
 
 
 def held_key(record: RunRecord, key: str) -> str:

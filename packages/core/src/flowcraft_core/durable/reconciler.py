@@ -20,7 +20,7 @@ from ..payloads import CompressingCodec, PayloadCodec
 from ..ports import Backend, RunStatus, State
 from ..retries import RetryPolicy
 from ..serialization import Serializer
-from .engine import CHECK_AFTER, finish_run, held_key, send_jobs, send_parked
+from .engine import CHECK_AFTER, fail_if_late, finish_run, held_key, send_jobs, send_parked
 from .runs import RunRecord, Runs
 from .storage import PARK_SUFFIX, Records, retry_key
 from .transient import RetryingBackend
@@ -145,9 +145,8 @@ class Reconciler:
             await finish_run(self._backend, run_id, state, self._clock)
             done.finished += 1
             return
-        if record.deadline is not None and now >= record.deadline:
-            reason = "it took longer than its timeout"
-            done.failed += await self._backend.status.finish(run_id, "failed", at=now, reason=reason)
+        if await fail_if_late(self._backend, record, self._clock):
+            done.failed += 1
             return
         parked = await self._parked(run_id, list(state.ready))
         keys = [instance.key for instance in state.ready if instance.key not in parked]

@@ -18,7 +18,7 @@ from ..jobs import encode_job
 from ..payloads import CompressingCodec, PayloadCodec
 from ..ports import Backend, Delivery, Message
 from ..runtime import FlowRuntime
-from .engine import Done, Engine, Settings, held_key
+from .engine import Done, Engine, Settings, fail_if_late, held_key
 from .handler import JobHandler
 from .reconciler import Reconciler
 from .transient import RetryingBackend
@@ -270,6 +270,9 @@ class Worker:
         for run_id in dict.fromkeys(held.run_id for held in self._held):
             if run_id is None:
                 continue
+            record = self._handler.record(run_id)
+            if record is not None:
+                await fail_if_late(self._backend, record, self._clock)
             status = await self._backend.status.get(run_id)
             if status is None or status.state not in ("running", "awaiting"):
                 for held in list(self._held):
