@@ -10,6 +10,7 @@ import contextlib
 import enum
 import logging
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager
 
 import attrs
 
@@ -45,6 +46,9 @@ _HEALED = 100
 # How soon after its outcome was written an instance has arrived at the joins behind it, seconds. If whoever wrote it
 # died meanwhile, the redelivery of its job arrives; if the set was wiped meanwhile, the reconciler finds the join.
 _ARRIVES_WITHIN = 5.0
+
+# How long it is taken for granted that an instance that had no outcome has none yet, while its job waits to be begun.
+_LOOKS_FRESH = 5.0
 
 # In a host that ends its programs after a while: what is kept of its time for writing down what was done, seconds.
 _HOST_RESERVE = 3.0
@@ -106,6 +110,7 @@ class Engine:
         stopped: Asked before each instance: whether nothing new is to be started.
         remaining: The seconds that the host leaves; no limit if there is none.
         events: Tells what happens.
+        slots: Held while a step runs; no limit on them by default.
         current: The key of the instance under way.
         handed_over: Another job goes on from the instance under way, once it has an outcome.
     """
@@ -121,6 +126,7 @@ class Engine:
     stopped: Callable[[], bool]
     remaining: Callable[[], float] | None = None
     events: Emitter | None = None
+    slots: AbstractAsyncContextManager[object] = attrs.field(factory=contextlib.nullcontext)
     current: str = ""
     handed_over: bool = False
     _started: float = 0.0
@@ -163,7 +169,7 @@ class Engine:
                 await self.send(frontier)
                 break
             instance = frontier[0]
-            if first and count > 1 and await self._is_poison(instance):
+            if first and count > 1 and await self._is_poison(instance, count):
                 outcome = self._poisoned(instance, count)
             else:
                 if not await self.view.prepare(instance):
@@ -212,16 +218,17 @@ class Engine:
         hold = min(self.settings.max_hold, self.backend.queue.limits.max_visibility / 4)
         return self._steps >= self.settings.max_steps or self.clock.now() - self._started >= hold
 
-    async def _is_poison(self, instance: Instance) -> bool:
+    async def _is_poison(self, instance: Instance, count: int) -> bool:
         """Whether the instance was begun again and again, and nobody who did ever came back.
 
         What the queue counts is no proof: a job is delivered again also when somebody else was faster, or when the
         backend did not answer. So from the second delivery on a counter says how many began with this very instance;
-        who comes back clears it. Losing it costs some more deliveries.
+        who comes back clears it. That alone is no proof either: copies of a job may be at it in the same moment. Losing
+        the counter costs some more deliveries.
         """
         self._trying = f"tries:{self.view.record.life}:{instance.key}"
         tries = await self.backend.coordination.increment(self._trying, ttl=_TRIES_KEPT)
-        return tries >= self.settings.delivery_limit
+        return min(tries, count - 1) >= self.settings.delivery_limit
 
     async def _came_back(self) -> None:
         if self._trying is not None:
@@ -271,10 +278,16 @@ class Engine:
             hops = self.job.hops + 1 if self.job.key == instance.key else 1
             await send_jobs(self.backend, self.view.record, [instance.key], self.clock, hops=hops)
             return None
-        self.current = instance.key
-        if self.events is not None:
-            self.events.started(instance, number)
-        ended = await self._attempt(instance, number, standing_in)
+        looked = self.clock.now()
+        # What the engine does itself takes no time, and waits for no step.
+        async with self.slots if instance.vertex.kind is Kind.STEP else contextlib.nullcontext():
+            if self.stopped() or (self.clock.now() - looked > _LOOKS_FRESH and await self.view.look([instance])):
+                await self.send([instance])
+                return None
+            self.current = instance.key
+            if self.events is not None:
+                self.events.started(instance, number)
+            ended = await self._attempt(instance, number, standing_in)
         if self.view.trouble is not None:
             raise self.view.trouble  # the context could not be read: that is no failure of the step
         if isinstance(ended, Outcome):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 
 import attrs
@@ -48,6 +50,7 @@ class JobHandler:
         control_interval: float,
         visibility: float,
         stopped: Callable[[], bool],
+        slots: AbstractAsyncContextManager[object] | None = None,
     ) -> None:
         """Put a handler together.
 
@@ -59,6 +62,7 @@ class JobHandler:
             control_interval: For how many seconds it is believed that a run has not ended.
             visibility: Seconds for which messages are held at a time.
             stopped: Asked before each instance: whether nothing new is to be started.
+            slots: Held while a step runs; no limit on them by default.
         """
         self._backend = backend
         self._runtime = runtime
@@ -71,6 +75,7 @@ class JobHandler:
         self._settings = settings
         self._control_interval, self._visibility = control_interval, visibility
         self._stopped = stopped
+        self._slots = slots or contextlib.nullcontext()
         self._known: dict[str, RunRecord] = {}
         self._live: dict[str, float] = {}
 
@@ -150,6 +155,7 @@ class JobHandler:
             settings=self._settings,
             stopped=self._stopped,
             remaining=remaining,
+            slots=self._slots,
             events=None if self._runtime.events is None else Emitter(self._runtime.events, job.run_id, self._clock),
         )
         watch(engine)

@@ -18,6 +18,7 @@ from ..ids import new_id
 from ..payloads import PayloadCodec
 from ..ports import ContextStore, Fact, PositionedValue
 from ..serialization import Serializer
+from .gathering import GatheringReads
 
 T = TypeVar("T")
 
@@ -71,6 +72,9 @@ class Records:
     codec: PayloadCodec
     max_bytes: int = 64 * 1024 * 1024
     cache: OutcomeCache | None = None
+    _reads: GatheringReads = attrs.field(
+        init=False, default=attrs.Factory(lambda self: GatheringReads(self.store), takes_self=True)
+    )
 
     # --- outcomes, parks, claims ----------------------------------------------------------------------------------
 
@@ -197,7 +201,7 @@ class Records:
     async def _get(self, run_id: str, keys: Sequence[str]) -> dict[str, tuple[Mapping[str, Any], str, int]]:
         if not keys:
             return {}
-        facts = await self.store.get(run_id, keys)
+        facts = await self._reads.get(run_id, keys)
         records = await asyncio.gather(*(self._record(run_id, key, fact.body) for key, fact in facts.items()))
         return {
             key: (record, fact.job, self._size(fact.body))

@@ -69,8 +69,8 @@ class Worker:
         Args:
             backend: Where runs live; open.
             runtime: Brings the steps, the dependencies, the serializer and the clock.
-            concurrency: How many jobs are worked on at once.
-            prefetch: How many more are held, so that a slot never waits for the network; what is held here is kept
+            concurrency: How many steps run at once.
+            prefetch: How many more jobs are held, so that no step waits for the network; what is held here is kept
                 from other workers. A quarter of the concurrency by default.
             visibility: Seconds for which a job is hidden from other workers at a time; a heartbeat renews it.
             poll: Seconds for which one receive waits for a message.
@@ -88,7 +88,6 @@ class Worker:
         self._prefetch = concurrency // 4 if prefetch is None else prefetch
         self._visibility, self._poll, self._grace = visibility, poll, grace
         self._control_interval = control_interval
-        self._slots = asyncio.Semaphore(concurrency)
         self._held: dict[_Held, None] = {}  # a set that keeps its order
         self._done: list[Delivery] = []
         self._something_done = asyncio.Event()
@@ -103,6 +102,7 @@ class Worker:
             control_interval=control_interval,
             visibility=visibility,
             stopped=self._stop.is_set,
+            slots=asyncio.Semaphore(concurrency),
         )
         self._reconciler = (
             Reconciler(
@@ -306,18 +306,17 @@ class Worker:
     # --- one job --------------------------------------------------------------------------------------------------
 
     async def _work(self, held: _Held) -> None:
-        async with self._slots:
-            if self._stop.is_set():
-                with contextlib.suppress(TransientError):
-                    await self._backend.queue.release([held.delivery])
-                return
-            done = await self._handler.handle(held.delivery.body, held.delivery.count, watch=held.watch)
-            if held.engine is not None and held.engine.handed_over:
-                return
-            if done is Done.ACKNOWLEDGE:
-                self._settle(held.delivery)
-            elif done is Done.LOOK_AGAIN:
-                await self._backend.queue.extend([held.delivery], _LOOK_AGAIN)
+        if self._stop.is_set():
+            with contextlib.suppress(TransientError):
+                await self._backend.queue.release([held.delivery])
+            return
+        done = await self._handler.handle(held.delivery.body, held.delivery.count, watch=held.watch)
+        if held.engine is not None and held.engine.handed_over:
+            return
+        if done is Done.ACKNOWLEDGE:
+            self._settle(held.delivery)
+        elif done is Done.LOOK_AGAIN:
+            await self._backend.queue.extend([held.delivery], _LOOK_AGAIN)
 
     def _settle(self, delivery: Delivery) -> None:
         self._done.append(delivery)
