@@ -59,7 +59,7 @@ class StoredResult:
         context: The context values so far, by name.
         errors: Why it failed: the failures that nothing contained.
         reason: The status's reason, for people.
-        steps: How many steps have an outcome.
+        steps: How many steps have an outcome; those that lost a race and ended all the same are left out.
     """
 
     run_id: str

@@ -13,7 +13,7 @@ from ..graph.compile import compile_blueprint
 from ..graph.scopes import Graph
 from ..ids import new_id
 from ..jobs import Job
-from .storage import BLUEPRINTS, Records, StaleReadError
+from .storage import BLUEPRINTS, Records, StaleReadError, reading
 
 RECORD_KEY = ":run"
 
@@ -113,24 +113,30 @@ class Runs:
         stored = await self.records.get(run_id, RECORD_KEY)
         if stored is None:
             return None
-        graphs = {blueprint_id: await self._graph(hash_) for blueprint_id, hash_ in stored["blueprints"].items()}
+        with reading(run_id, RECORD_KEY):
+            hashes = {str(blueprint_id): str(hash_) for blueprint_id, hash_ in stored["blueprints"].items()}
+        graphs = {blueprint_id: await self._graph(hash_) for blueprint_id, hash_ in hashes.items()}
         decode = self.records.serializer.from_data
-        return RunRecord(
-            run_id=run_id,
-            blueprint_id=stored["blueprint"],
-            graphs=graphs,
-            context={name: decode(value) for name, value in stored["context"].items()},
-            started=stored["started"],
-            deadline=stored["deadline"],
-            redrive_of=stored["redrive_of"],
-            again=tuple(stored["again"]),
-            nonce=stored["nonce"],
-        )
+        with reading(run_id, RECORD_KEY):
+            record = RunRecord(
+                run_id=run_id,
+                blueprint_id=stored["blueprint"],
+                graphs=graphs,
+                context={name: decode(value) for name, value in stored["context"].items()},
+                started=float(stored["started"]),
+                deadline=None if stored["deadline"] is None else float(stored["deadline"]),
+                redrive_of=stored["redrive_of"],
+                again=tuple(stored["again"]),
+                nonce=str(stored["nonce"]),
+            )
+            _ = record.graph  # it is among them
+            return record
 
     async def _graph(self, content_hash: str) -> Graph:
         if content_hash not in self._graphs:
             stored = await self.records.get(BLUEPRINTS, content_hash)
             if stored is None:
                 raise StaleReadError(f"blueprint {content_hash} is not visible yet")
-            self._graphs[content_hash] = compile_blueprint(Blueprint.from_json(stored["blueprint"]))
+            with reading(BLUEPRINTS, content_hash):
+                self._graphs[content_hash] = compile_blueprint(Blueprint.from_json(stored["blueprint"]))
         return self._graphs[content_hash]

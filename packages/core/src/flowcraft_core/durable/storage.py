@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 import attrs
@@ -33,6 +34,7 @@ _CHUNKED = b"c"
 PARK_SUFFIX = ":park"
 CLAIM_SUFFIX = ":claim"
 _CHUNK = ":chunk:"
+_MOST_CHUNKS = 100_000
 
 #: Where blueprints are kept, by content hash: the run id of no run, since a run id begins with no colon.
 BLUEPRINTS = ":blueprints"
@@ -100,7 +102,8 @@ class Records:
             else:
                 found[key] = known
         for key, (record, job, size) in (await self._get(run_id, unknown)).items():
-            found[key] = Stored(self._outcome(record), job, size=size)
+            with reading(run_id, key):
+                found[key] = Stored(self._outcome(record), job, size=size)
             if self.cache is not None:
                 self.cache.add(run_id, key, found[key])
         return found
@@ -111,17 +114,23 @@ class Records:
 
     async def parks(self, run_id: str, keys: Iterable[str]) -> dict[str, Stored[Park]]:
         """The park records under those keys, see ``park_key``."""
-        found = await self._get(run_id, list(keys))
-        return {key: Stored(park_from_record(record), job) for key, (record, job, _) in found.items()}
+        parks: dict[str, Stored[Park]] = {}
+        for key, (record, job, _) in (await self._get(run_id, list(keys))).items():
+            with reading(run_id, key):
+                parks[key] = Stored(park_from_record(record), job)
+        return parks
 
     async def put_claim(self, run_id: str, key: str, place: int, job: str) -> Stored[int]:
         """Claim an ``any`` join for one of its incoming edges."""
-        return await self._put(run_id, key + CLAIM_SUFFIX, {"place": place}, job, place, lambda record: record["place"])
+        return await self._put(run_id, key + CLAIM_SUFFIX, {"place": place}, job, place, _place)
 
     async def claims(self, run_id: str, keys: Iterable[str]) -> dict[str, int]:
         """The standing claims of joins, by the joins' keys."""
-        found = await self._get(run_id, [key + CLAIM_SUFFIX for key in keys])
-        return {key.removesuffix(CLAIM_SUFFIX): record["place"] for key, (record, _, _) in found.items()}
+        claims: dict[str, int] = {}
+        for key, (record, _, _) in (await self._get(run_id, [key + CLAIM_SUFFIX for key in keys])).items():
+            with reading(run_id, key):
+                claims[key.removesuffix(CLAIM_SUFFIX)] = _place(record)
+        return claims
 
     # --- plain records --------------------------------------------------------------------------------------------
 
@@ -154,8 +163,11 @@ class Records:
         for stored_name, standing in found.items():
             value: Any = DELETED
             if standing.body is not None:
-                value = self._decode((await self._record(run_id, f"{stored_name}:value", standing.body))["value"])
-            values[stored_name[len(namespace) :]] = (from_sortable(standing.position), value)
+                record = await self._record(run_id, f"{stored_name}:value", standing.body)
+                with reading(run_id, stored_name):
+                    value = self._decode(record["value"])
+            with reading(run_id, stored_name):
+                values[stored_name[len(namespace) :]] = (from_sortable(standing.position), value)
         return values
 
     async def delete(self, run_id: str, keys: Sequence[str], names: Sequence[str]) -> None:
@@ -194,9 +206,9 @@ class Records:
             await self.store.delete(run_id, keys=chunks, names=())
         if standing is None or standing.writer == writer:
             return Stored(value, job, won=True, size=self._size(body))
-        return Stored(
-            read(await self._record(run_id, key, standing.body)), standing.job, size=self._size(standing.body)
-        )
+        found = await self._record(run_id, key, standing.body)
+        with reading(run_id, key):
+            return Stored(read(found), standing.job, size=self._size(standing.body))
 
     async def _get(self, run_id: str, keys: Sequence[str]) -> dict[str, tuple[Mapping[str, Any], str, int]]:
         if not keys:
@@ -232,18 +244,22 @@ class Records:
 
     async def _record(self, run_id: str, key: str, stored: bytes) -> Mapping[str, Any]:
         body = stored[1:]
-        keys = _chunk_keys(key, stored)
+        with reading(run_id, key):
+            keys = _chunk_keys(key, stored)
         if keys:
             chunks = await self.store.get(run_id, keys)
             missing = len(keys) - len(chunks)
             if missing:
                 raise StaleReadError(f"run {run_id!r}: {missing} chunks of record {key!r} are not visible yet")
             body = b"".join(chunks[chunk].body[1:] for chunk in keys)
-        record: dict[str, Any] = json.loads(self.codec.decode(body, place=f"{run_id} {key}"))
-        version = record.pop("v")
-        if version not in READABLE_FORMATS:
-            raise NewerRecordError(f"run {run_id!r}: record {key!r} has format {version!r}; this version is older")
-        return record
+        with reading(run_id, key):
+            record: dict[str, Any] = json.loads(self.codec.decode(body, place=f"{run_id} {key}"))
+            version = record.pop("v")
+            if type(version) is not int or version < 1:
+                raise ValueError(f"it has format {version!r:.80}")
+            if version not in READABLE_FORMATS:
+                raise NewerRecordError(f"run {run_id!r}: record {key!r} has format {version!r}; this version is older")
+            return record
 
 
 class OutcomeCache:
@@ -293,11 +309,33 @@ class NewerRecordError(BackendError):
     """A record was written by a newer version; a newer worker will understand it."""
 
 
+@contextlib.contextmanager
+def reading(run_id: str, key: str) -> Iterator[None]:
+    """Say of whatever cannot be read in the block which record it is.
+
+    Raises:
+        SerializationError: The record is damaged.
+    """
+    try:
+        yield
+    except (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError, OverflowError) as error:
+        raise SerializationError(f"run {run_id!r}: record {key!r} is damaged: {error!r:.200}") from error
+
+
+def _place(record: Mapping[str, Any]) -> int:
+    place = record["place"]
+    if type(place) is not int or place < 0:
+        raise ValueError(f"its place is {place!r:.80}")
+    return place
+
+
 def _chunk_keys(key: str, stored: bytes) -> list[str]:
     """The keys of the chunks that a stored body consists of; none if it is whole."""
     if stored[:1] != _CHUNKED:
         return []
     token, count = json.loads(stored[1:])
+    if not isinstance(token, str) or type(count) is not int or not 0 < count <= _MOST_CHUNKS:
+        raise ValueError(f"its chunks are {token!r:.80} and {count!r:.80}")
     return [f"{key}{_CHUNK}{token}:{index}" for index in range(count)]
 
 
