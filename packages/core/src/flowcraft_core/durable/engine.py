@@ -29,7 +29,7 @@ from ..runtime import Emitter
 from .runs import RunRecord
 from .sets import JoinSets
 from .storage import PARK_SUFFIX, Records, StaleReadError, Stored, retry_key
-from .view import RunView
+from .view import RunView, StoredValues
 
 _logger = logging.getLogger("flowcraft.worker")
 
@@ -134,6 +134,14 @@ class Engine:
     _trying: str | None = None
     _is_again: bool = False
 
+    def __attrs_post_init__(self) -> None:
+        # By way of the engine: the view may be replaced.
+        self.executor.values = lambda scope, serializer: StoredValues(self.view, scope, serializer)
+        self.executor.before_deciding = self._before_deciding
+
+    async def _before_deciding(self, instance: Instance) -> None:
+        await self.view.refresh(instance)
+
     async def handle(self, count: int) -> Done:
         """Do what the job asks for.
 
@@ -197,6 +205,22 @@ class Engine:
         From the job's own instances whoever wrote their outcomes, and beyond them through outcomes of this very job;
         what another job wrote is followed by that one.
         """
+        followed: set[str] = set()
+        found = await self._follow(frontier, followed)
+        own = dict.fromkeys(self.view.own)
+        while missed := [key for key in own if key not in followed]:
+            # Looked up on the way, to decide about something else: the state has taken them in without going on from
+            # them. In a view that knows nothing yet they are gone on from; what was found so far is for other jobs.
+            await self.send(found)
+            await self.finish()
+            self.view = self.view.anew()
+            instance = await self.view.find(missed[0])
+            followed.add(missed[0])
+            found = [] if instance is None else await self._follow([instance], followed)
+            own |= self.view.own
+        return found
+
+    async def _follow(self, frontier: list[Instance], followed: set[str]) -> list[Instance]:
         found: list[Instance] = []
         own = True
         while frontier:
@@ -207,6 +231,8 @@ class Engine:
                 if stored is None:
                     found.append(instance)
                 elif own or stored.job == self.job.id:
+                    if instance.vertex.index not in instance.scope.outcomes:
+                        followed.add(instance.key)
                     following += await self.advance(instance, stored)
             frontier, own = following, False
         return found
@@ -450,7 +476,9 @@ class Engine:
 
     async def send(self, instances: Iterable[Instance]) -> None:
         """Send a job for each instance."""
-        await send_jobs(self.backend, self.view.record, [instance.key for instance in instances], self.clock)
+        keys = [instance.key for instance in instances]
+        if keys:
+            await send_jobs(self.backend, self.view.record, keys, self.clock)
 
 
 async def finish_run(backend: Backend, run_id: str, state: RunState, clock: Clock) -> FinalState | None:

@@ -6,7 +6,6 @@ import contextlib
 import logging
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from functools import partial
 
 import attrs
 
@@ -22,7 +21,7 @@ from .engine import CHECK_AFTER, Done, Engine, HostTimeError, Settings, UnknownI
 from .runs import RunRecord, Runs
 from .sets import JoinSets
 from .storage import NewerRecordError, OutcomeCache, Records, StaleReadError
-from .view import RunView, StoredValues
+from .view import RunView
 
 _logger = logging.getLogger("flowcraft.worker")
 
@@ -142,8 +141,6 @@ class JobHandler:
             return Done.ACKNOWLEDGE
         view = RunView(record, self._records, self._clock, job=job.id, since=job.first_seen)
         executor = self._runtime.executor(job.run_id, record.graphs)
-        executor.values = partial(StoredValues, view)
-        executor.before_deciding = view.refresh
         engine = Engine(
             backend=self._backend,
             records=self._records,

@@ -25,6 +25,7 @@ class RunView:
         record: The run's record.
         state: What the known facts say.
         trouble: Why context values could not be read, if they could not.
+        own: The keys of outcomes of this very job that were looked up for the sake of something else, in order.
     """
 
     def __init__(
@@ -40,12 +41,19 @@ class RunView:
             since: When it was sent: what comes before its instance was stored earlier than that. Now, by default.
         """
         self.trouble: BackendError | None = None
+        self.own: dict[str, None] = {}
         self._clock = clock
         self._settled = (clock.now() if since is None else since) + records.store.limits.staleness
         self.record = record
         self._job = job
         self.state = RunState(record.graph, record.graphs.__getitem__, record.context, whole=False)
         self._records = records
+
+    def anew(self) -> RunView:
+        """A view of the same run, for the same job, that knows nothing yet."""
+        view = RunView(self.record, self._records, self._clock, job=self._job)
+        view._settled = self._settled
+        return view
 
     async def learn(
         self, instances: Iterable[Instance], join: str | None = None, before: float | None = None
@@ -79,7 +87,7 @@ class RunView:
         new = [joins[key] for key in claims]
         for key, stored in outcomes.items():
             if (key != join or stored.job != self._job) and (before is None or stored.value.ended <= before):
-                self.state.add(*by_key[key], stored.value, loud=False)
+                self._take_in(by_key[key], stored)
                 new.append(by_key[key])
         return new
 
@@ -93,8 +101,13 @@ class RunView:
         found = await self._records.outcomes(self.record.run_id, [*own, *others])
         for key, needed in others.items():
             if key in found and key not in own:
-                self.state.add(*needed, found[key].value, loud=False)
+                self._take_in(needed, found[key])
         return {key: found[key] for key in own if key in found}
+
+    def _take_in(self, instance: Instance, stored: Stored[Outcome]) -> None:
+        self.state.add(*instance, stored.value, loud=False)
+        if stored.job and stored.job == self._job:
+            self.own[instance.key] = None
 
     async def find(self, key: str) -> Instance | None:
         """The instance with a key; None if the run has no such instance.
