@@ -1,17 +1,29 @@
 import asyncio
+import json
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from flowcraft_core import Clock
+from flowcraft_core.ports import Fact, PositionedValue, QueueLimits, RunStatus, StoreLimits
 from flowcraft_sqlite import SqliteBackend
 from flowcraft_testkit.contracts import (
+    BackendContract,
     ContextStoreContract,
     CoordinationStoreContract,
+    Declared,
+    FastClock,
     JobQueueContract,
     Opener,
+    SideDoor,
     StatusStoreContract,
 )
+
+from .helpers import rows
+
+YEARS = 10 * 365 * 86_400.0
 
 
 class SkippingClock:
@@ -43,7 +55,43 @@ class WatchingClock:
             await asyncio.sleep(min(left, 0.01))
 
 
+class TablesSideDoor:
+    """What the tables hold, read by a connection that is none of the backend's."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    async def messages(self) -> Sequence[str]:
+        return [body for (body,) in rows(self._path, "SELECT body FROM jobs")]
+
+    async def facts(self, run_id: str) -> Mapping[str, Fact]:
+        found = rows(self._path, "SELECT key, body, writer, job FROM facts WHERE run_id = ?", run_id)
+        return {key: Fact(*rest) for key, *rest in found}
+
+    async def values(self, run_id: str) -> Mapping[str, PositionedValue]:
+        found = rows(self._path, "SELECT name, position, body FROM context_values WHERE run_id = ?", run_id)
+        return {name: PositionedValue(*rest) for name, *rest in found}
+
+    async def status(self, run_id: str) -> RunStatus | None:
+        names = ("run_id", "state", "blueprint_id", "created", "updated", "next_check", "tags", "reason", "body")
+        for row in rows(self._path, f"SELECT {', '.join(names)} FROM statuses WHERE run_id = ?", run_id):
+            fields = dict(zip(names, row, strict=True))
+            return RunStatus(**{**fields, "tags": json.loads(fields["tags"])})
+        return None
+
+
 class OnSqlite:
+    declared: ClassVar[Declared] = Declared(
+        queue_limits=QueueLimits(
+            max_send=100, max_receive=100, max_body_bytes=262_144, max_delay=YEARS, max_visibility=YEARS
+        ),
+        store_limits=StoreLimits(max_value_bytes=8_388_608, max_keys_read=500, staleness=0.0),
+        index_lag=0.0,
+        skips_time=True,
+        side_door=True,
+        hand_written=False,
+    )
+
     @pytest.fixture
     def clock(self) -> Clock:
         return SkippingClock()
@@ -51,6 +99,10 @@ class OnSqlite:
     @pytest.fixture
     def open_backend(self, tmp_path: Path, clock: Clock) -> Opener:
         return lambda: SqliteBackend(tmp_path / "flowcraft.db", clock=WatchingClock(clock))
+
+    @pytest.fixture
+    def side_door(self, tmp_path: Path) -> SideDoor:
+        return TablesSideDoor(tmp_path / "flowcraft.db")
 
 
 class TestSqliteJobQueue(OnSqlite, JobQueueContract):
@@ -67,3 +119,16 @@ class TestSqliteStatusStore(OnSqlite, StatusStoreContract):
 
 class TestSqliteCoordinationStore(OnSqlite, CoordinationStoreContract):
     pass
+
+
+class TestSqliteBackend(OnSqlite, BackendContract):
+    # Programs beside one another need time that passes by itself. A beat is a sixth of a real second.
+    beat = 4.0
+
+    @pytest.fixture
+    def clock(self) -> Clock:
+        return FastClock(rate=25.0)
+
+    @pytest.fixture
+    def open_backend(self, tmp_path: Path, clock: Clock) -> Opener:
+        return lambda: SqliteBackend(tmp_path / "flowcraft.db", clock=clock)

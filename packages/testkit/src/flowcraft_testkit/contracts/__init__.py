@@ -12,21 +12,34 @@ except ImportError as error:
     ) from error
 
 # So that a clause that fails shows its values, as a test of one's own does. Must come before the modules are imported.
-_CLAUSES = ("contract", "context", "coordination", "facts", "finding", "queue", "sending", "status")
+_CLAUSES = (
+    *("contract", "context", "coordination", "facts", "finding", "queue", "sending", "status"),
+    *("backend", "data", "deliveries", "dying", "programs", "shapes", "starting", "waiting"),
+)
 pytest.register_assert_rewrite(*(f"{__name__}.{module}" for module in _CLAUSES))
 
+from .backend import BackendContract  # noqa: E402
+from .clauses import Clause, Declared, excused  # noqa: E402
 from .context import ContextStoreContract  # noqa: E402
 from .contract import Contract, Opener, opened  # noqa: E402
 from .coordination import CoordinationStoreContract  # noqa: E402
+from .fast_clock import FastClock  # noqa: E402
 from .queue import JobQueueContract  # noqa: E402
+from .side_door import SideDoor  # noqa: E402
 from .status import StatusStoreContract  # noqa: E402
 
 __all__ = [
+    "BackendContract",
+    "Clause",
     "ContextStoreContract",
     "Contract",
     "CoordinationStoreContract",
+    "Declared",
+    "FastClock",
     "JobQueueContract",
     "Opener",
+    "SideDoor",
     "StatusStoreContract",
+    "excused",
     "opened",
 ]

@@ -6,11 +6,14 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from itertools import count
-from typing import ClassVar, Generic, TypeAlias, TypeVar
+from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 
 import pytest
 from flowcraft_core.clock import Clock, SystemClock
 from flowcraft_core.ports import Backend
+
+from .clauses import Clause, ClauseFunction, Declared, described, needs_of, refuse_changes, written_in
+from .side_door import SideDoor
 
 T = TypeVar("T")
 BackendT = TypeVar("BackendT", bound=Backend)
@@ -41,16 +44,36 @@ class Contract(Generic[PortT]):
     A clause is a test; its name is a sentence, and its docstring says what the promise is for. No clause waits for
     luck: what must come to pass is asked for until it does, and ``patience`` only bounds a failure.
 
+    Every clause counts: a subclass that overrides or removes one is refused when it is defined, but for ``excused``.
+
     Attributes:
+        contract: What the contract is called in the ids of its clauses.
+        declared: What you say of your backend. Clauses that need what is not declared are skipped, and reported so.
         short: A time in which a few calls surely fit, seconds: clauses let visibility, delays and times to live of this
             length run out. At least 1, the shortest visibility there is.
         patience: How long to ask for something that must come to pass, seconds.
         pause: Between two times of asking, seconds.
     """
 
+    contract: ClassVar[str] = ""
+    declared: ClassVar[Declared] = Declared()
     short: ClassVar[float] = 1.0
     patience: ClassVar[float] = 10.0
     pause: ClassVar[float] = 0.05
+
+    _clauses: ClassVar[dict[str, ClauseFunction]] = {}
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if cls.__module__.startswith(__package__ + "."):
+            cls._clauses = {k: v for each in reversed(cls.__mro__) for k, v in written_in(dict(vars(each))).items()}
+        else:
+            refuse_changes(cls, cls.contract, cls._clauses)
+
+    @classmethod
+    def clauses(cls) -> list[Clause]:
+        """The contract's clauses, whatever a subclass adds of its own."""
+        return [described(cls.contract, method, function) for method, function in sorted(cls._clauses.items())]
 
     @pytest.fixture
     def open_backend(self) -> Opener:
@@ -62,14 +85,24 @@ class Contract(Generic[PortT]):
         """The clock that the backend goes by. Give a ``VirtualClock`` if it takes one, and no clause takes time."""
         return SystemClock()
 
-    @pytest.fixture(autouse=True)
-    def _begin(self, open_backend: Opener, clock: Clock) -> None:
-        self.begin(open_backend, clock)
+    @pytest.fixture
+    def side_door(self) -> SideDoor:
+        """A way to look at what is stored; yours, if ``declared`` says that there is one."""
+        raise NotImplementedError(f"{type(self).__name__} declares a side door, but has no fixture side_door")
 
-    def begin(self, open_backend: Opener, clock: Clock) -> None:
+    @pytest.fixture(autouse=True)
+    def _begin(self, request: pytest.FixtureRequest, open_backend: Opener, clock: Clock) -> None:
+        for capability in needs_of(self._clauses.get(request.node.originalname, request.function)):
+            if why := self.declared.lacks(capability):
+                pytest.skip(f"{why}: {capability}")
+        door = request.getfixturevalue("side_door") if self.declared.side_door else None
+        self.begin(open_backend, clock, door)
+
+    def begin(self, open_backend: Opener, clock: Clock, side_door: SideDoor | None = None) -> None:
         """Take what the clauses need; a runner other than pytest calls this, and then a clause."""
         self._open_backend = open_backend
         self._clock = clock
+        self._side_door = side_door
         self._numbers = count(1)
         self._start = clock.now()
 
@@ -100,6 +133,23 @@ class Contract(Generic[PortT]):
     async def pass_time(self, seconds: float) -> None:
         """Let time pass on the backend's clock."""
         await self._clock.sleep(seconds)
+
+    async def skip_time(self, seconds: float) -> None:
+        """Let a long time pass, if ``declared`` says that it takes none: on a clock that can be put forward, or sleeps.
+
+        Unlike ``pass_time`` it need not let others act meanwhile.
+        """
+        put_forward = getattr(self._clock, "put_forward", None)
+        if put_forward is None:
+            await self._clock.sleep(seconds)
+        else:
+            put_forward(seconds)
+
+    @property
+    def stored(self) -> SideDoor:
+        """What the store really holds; for clauses that need ``side_door``."""
+        assert self._side_door is not None, "this clause needs a side door"
+        return self._side_door
 
     async def race(self, calls: Iterable[Awaitable[T]]) -> list[T]:
         """Make calls at once and return their answers in order.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flowcraft_core.ports import Backend, CoordinationStore
 
 from .contract import Contract
-from .hostile import LONG_KEYS, LONG_RUN_IDS, TEXTS
+from .hostile import FULL_LENGTH_KEYS, LONG_KEYS, LONG_RUN_IDS, TEXTS
 
 #: A time to live that does not end within a clause.
 LONG = 600.0
@@ -13,6 +13,8 @@ LONG = 600.0
 
 class CoordinationStoreContract(Contract[CoordinationStore]):
     """What a ``CoordinationStore`` promises, as long as it loses nothing."""
+
+    contract = "coordination"
 
     def port(self, backend: Backend) -> CoordinationStore:
         """The coordination store."""
@@ -132,6 +134,20 @@ class CoordinationStoreContract(Contract[CoordinationStore]):
             await holder.delete(key, value="holder")
             assert await late.set_if_absent(key, "late", ttl=LONG) is True
 
+    async def test_giving_a_lease_back_takes_none_from_who_has_it_next(self) -> None:
+        """It is given back again when the answer was lost: looking and removing are one step."""
+        async with self.connect_many(3) as stores:
+            for _ in range(5):
+                key = self.fresh("lease")
+                await stores[0].set_if_absent(key, "me", ttl=LONG)
+                given_back = [stores[0].delete(key, value="me") for _ in range(4)]
+                taken = [stores[1 + place % 2].set_if_absent(key, f"holder {place}", ttl=LONG) for place in range(6)]
+                calls = [call for pair in zip(given_back, taken, strict=False) for call in pair] + taken[4:]
+                answers = [answer for answer in await self.race(calls) if answer is not None]
+                assert answers.count(True) <= 1
+                expected = f"holder {answers.index(True)}" if True in answers else None
+                assert await stores[0].get(key) == expected
+
     # --- sets ---
 
     async def test_a_member_counts_once(self) -> None:
@@ -217,6 +233,17 @@ class CoordinationStoreContract(Contract[CoordinationStore]):
                 assert await store.set_if_absent(key, f"value {place}", ttl=LONG) is True
             for place, key in enumerate(keys):
                 assert await store.get(key) == f"value {place}"
+
+    async def test_keys_of_full_length_are_keys_of_their_own_whatever_they_are_made_of(self) -> None:
+        """A key is made of ids of runs and instances, up to 4,000 characters: whoever hashes it hashes all of it."""
+        async with self.connect() as store:
+            first = self.fresh("join")
+            keys = [first + key for key in (*FULL_LENGTH_KEYS, *LONG_KEYS)]
+            keys = [key.ljust(3_999, "k") + end for key in keys for end in "12"]
+            for place, key in enumerate(keys):
+                assert await store.add_members(key, str(place), ttl=LONG) == 1
+            for place, key in enumerate(keys):
+                assert await store.members(key) == {str(place)}
 
     async def until_gone(self, store: CoordinationStore, key: str) -> None:
         """Wait until a key is expired by the store's clock as well."""

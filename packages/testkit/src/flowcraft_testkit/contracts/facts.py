@@ -6,16 +6,19 @@ import asyncio
 from collections.abc import Mapping
 
 import pytest
-from flowcraft_core.ports import Backend, ContextStore, Fact
+from flowcraft_core.ports import Backend, ContextStore, Fact, PositionedValue
 
+from .clauses import needs
 from .contract import Contract
-from .hostile import LONG_KEYS, LONG_RUN_IDS, PAIRS, TEXTS
+from .hostile import FULL_LENGTH_KEYS, LONG_KEYS, LONG_RUN_IDS, PAIRS, TEXTS
 
 _ALL_BYTES = bytes(range(256))
 
 
 class FactClauses(Contract[ContextStore]):
     """What a ``ContextStore`` promises of facts."""
+
+    contract = "context"
 
     def port(self, backend: Backend) -> ContextStore:
         """The context store."""
@@ -159,6 +162,16 @@ class FactClauses(Contract[ContextStore]):
             for run_id, facts in runs.items():
                 assert dict(await store.get(run_id, list(facts))) == facts
 
+    async def test_keys_of_full_length_are_keys_of_their_own_whatever_they_are_made_of(self) -> None:
+        """What is escaped, hashed or cut to fit must stay one key: deep constructs of long names have such keys."""
+        async with self.connect() as store:
+            run_id = self.fresh("/😀") + "/"
+            run_id = run_id.ljust(300, "%")
+            facts = {key: Fact(b"%d" % place, "writer") for place, key in enumerate(FULL_LENGTH_KEYS)}
+            await self.put_all(store, run_id, facts)
+            assert dict(await store.get(run_id, list(facts))) == facts
+            assert [await store.put(run_id, key, Fact(b"", "other")) for key in facts] == list(facts.values())
+
     async def test_a_fact_may_be_as_long_as_the_limit_and_no_longer(self) -> None:
         """A longer one is refused with the limit in the message, before anything is lost."""
         async with self.connect() as store:
@@ -196,3 +209,35 @@ class FactClauses(Contract[ContextStore]):
             await store.delete(run_id, keys=["key"], names=[])
             assert await store.put(run_id, "key", fact) is None
             assert dict(await store.get(run_id, ["key"])) == {"key": fact}
+
+    # --- what is really there ---
+
+    @needs("side_door")
+    async def test_a_race_leaves_one_fact_and_no_trace_of_the_others(self) -> None:
+        """Seen past the adapter: the winner's fact as it was written, and the losers stored nothing anywhere."""
+        async with self.connect_many(3) as stores:
+            run_id = self.fresh("run")
+            facts = [Fact(_ALL_BYTES + b"%d" % place, f"writer {place}", "job/😀") for place in range(9)]
+            answers = await self.race(stores[place % 3].put(run_id, "key", fact) for place, fact in enumerate(facts))
+            assert dict(await self.stored.facts(run_id)) == {"key": facts[answers.index(None)]}
+
+    @needs("side_door")
+    async def test_deleting_leaves_nothing_in_the_store(self) -> None:
+        """Seen past the adapter: a purge is what people are promised who ask for their data to be gone."""
+        async with self.connect() as store:
+            run_id, fact, value = self.fresh("run"), Fact(b"a secret", "writer"), PositionedValue("1", b"a secret")
+            keys, names = [*TEXTS[:20], LONG_KEYS[-1]], [*TEXTS[:20], LONG_KEYS[-1]]
+            for key in keys:
+                await store.put(run_id, key, fact)
+            await store.apply(run_id, dict.fromkeys(names, value))
+            assert dict(await self.stored.facts(run_id)) == dict.fromkeys(keys, fact)
+            assert dict(await self.stored.values(run_id)) == dict.fromkeys(names, value)
+            await store.delete(run_id, keys=keys, names=names)
+            assert dict(await self.stored.facts(run_id)) == {}
+            assert dict(await self.stored.values(run_id)) == {}
+
+    @needs("store_limits")
+    async def test_the_limits_are_those_that_are_declared(self) -> None:
+        """The engine cuts records, and waits for stale reads, by what the port says."""
+        async with self.connect() as store:
+            assert store.limits == self.declared.store_limits

@@ -8,6 +8,7 @@ from typing import Any, get_args
 import pytest
 from flowcraft_core.ports import Backend, RunStatus, State, StatusStore
 
+from .clauses import needs
 from .contract import Contract
 
 #: A time with microseconds, as a database may round it.
@@ -16,6 +17,8 @@ NOW = 1_700_000_000.123457
 
 class FindingClauses(Contract[StatusStore]):
     """What a ``StatusStore`` promises of ``find``. An index may lag behind, so the clauses ask until it is right."""
+
+    contract = "status"
 
     def port(self, backend: Backend) -> StatusStore:
         """The status store."""
@@ -167,3 +170,18 @@ class FindingClauses(Contract[StatusStore]):
             await self.until_not_found(store, status.run_id, "running")
             await self.until_not_found(store, status.run_id, "running", due_before=NOW)
             await self.until_found(store, [other.run_id], "running")
+
+    @needs("index_lag")
+    async def test_what_has_long_settled_is_found_as_it_is(self) -> None:
+        """A list that is wrong for longer than it is said to be hides runs from reconcilers, or shows ended ones."""
+        async with self.connect() as store, self.connect() as other:
+            live, ended, touched = self.status(next_check=NOW), self.status(next_check=NOW), self.status(next_check=NOW)
+            await self.create_all(store, [live, ended, touched])
+            await self.scan(other, "running", due_before=NOW)  # who remembers this answer is wrong for ever
+            await store.finish(ended.run_id, "failed", at=NOW)
+            await store.touch(touched.run_id, at=NOW, next_check=NOW + 60)
+            await self.pass_time(float(self.declared.index_lag or 0.0))
+            due = await self.scan(other, "running", due_before=NOW)
+            assert live.run_id in due
+            assert not due.keys() & {ended.run_id, touched.run_id}
+            assert ended.run_id in await self.scan(other, "failed")

@@ -34,3 +34,11 @@ LONG_RUN_IDS: Final = tuple(letter * 299 + end for letter in ("r", "😀") for e
 
 #: Keys of 2,000 characters, the longest; they differ at the end, and the last ones have some 8,000 bytes.
 LONG_KEYS: Final = tuple(letter * 1_999 + end for letter in ("k", "😀") for end in ("1", "2"))
+
+#: Keys of 2,000 characters of what grows when it is escaped or encoded; they differ at the beginning or at the end.
+FULL_LENGTH_KEYS: Final = tuple(
+    key
+    for letters in ("/", "%", " .", ":#", "a/b%2F", "é", "日", "\uffee\U00010000", "'\"\\")
+    for text in [(letters * 2_000)[:1_999]]
+    for key in (text + "1", text + "2", "1" + text)
+)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from flowcraft_core.ports import Delivery, Message
 
+from .clauses import needs
 from .sending import LONG, SendingClauses, bodies_of, sorted_bodies
 
 
@@ -114,6 +117,37 @@ class JobQueueContract(SendingClauses):
             assert (await holder.extend(held, longest))[0] is not None
             assert await self.look(other) == []
 
+    async def test_a_delivery_whose_time_has_run_out_is_held_again_or_given_up(self) -> None:
+        """If nobody has received it since, either answer will do; but the answer must be true."""
+        async with self.connect() as late, self.connect() as other:
+            await late.send([Message("job")])
+            lost = await self.take(late, visibility=self.short)
+            await self.pass_time(self.short)
+            (held,) = await late.extend(lost, LONG)
+            if held is None:
+                await self.take(other)
+            else:
+                assert await self.look(other) == []
+                await late.acknowledge([held])
+                assert await self.look(other) == []
+
+    async def test_a_cancelled_receive_loses_no_message(self) -> None:
+        """A worker that stops cancels its long poll: what that has taken by then comes back when its time ends."""
+        async with self.connect() as stopping, self.connect() as other:
+            bodies = bodies_of(8)
+            await other.send([Message(body) for body in bodies])
+            for turns in range(8):
+                receiving = asyncio.ensure_future(
+                    stopping.receive(max_messages=1, wait=self.patience, visibility=self.short)
+                )
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                receiving.cancel()
+                await asyncio.gather(receiving, return_exceptions=True)
+            await self.pass_time(self.short)
+            assert sorted_bodies(await self.take(other, len(bodies))) == bodies
+            assert await self.look(other) == []
+
     # --- letting go ---
 
     async def test_an_acknowledged_message_does_not_come_back(self) -> None:
@@ -162,3 +196,43 @@ class JobQueueContract(SendingClauses):
             await stopping.release(await self.take(stopping, len(bodies), visibility=LONG))
             assert sorted_bodies(await self.take(other, len(bodies))) == bodies
             assert self.now() - begun < LONG
+
+    async def test_what_two_holders_have_done_is_gone(self) -> None:
+        """A worker slower than its visibility does what another one does: both acknowledge, and neither is refused."""
+        async with self.connect() as late, self.connect() as holder:
+            for order in ((late, holder), (holder, late)):
+                await late.send([Message("job")])
+                taken = {late: await self.take(late, visibility=self.short)}
+                await self.pass_time(self.short)
+                taken[holder] = await self.take(holder, visibility=self.short)
+                for each in order:
+                    await each.acknowledge(taken[each])
+                await self.pass_time(self.short)
+                assert await self.look(holder) == []
+
+    async def test_a_late_release_leaves_the_message_to_its_new_holder(self) -> None:
+        """A worker that stops may be late: there is no second copy of the job, and its holder can be done with it."""
+        async with self.connect() as late, self.connect() as holder:
+            await late.send([Message("job")])
+            lost = await self.take(late, visibility=self.short)
+            await self.pass_time(self.short)
+            held = await self.take(holder, visibility=self.short)
+            await late.release(lost)
+            await holder.acknowledge(held)
+            assert await self.look(late) == []
+            await self.pass_time(self.short)
+            assert await self.look(late) == []
+
+    @needs("side_door")
+    async def test_the_queue_holds_what_was_sent_and_is_not_acknowledged(self) -> None:
+        """Seen past the adapter: nothing is kept in a client, nothing lies about that nobody will deliver."""
+        async with self.connect() as queue:
+            bodies = bodies_of(queue.limits.max_send + 2)
+            await queue.send([Message(body) for body in bodies])
+            await queue.send([Message("later")], delay=queue.limits.max_delay)
+            assert sorted(await self.stored.messages()) == [*bodies, "later"]
+            taken = await self.take(queue, len(bodies))
+            assert sorted(await self.stored.messages()) == [*bodies, "later"]
+            await queue.acknowledge(taken[1:])
+            await queue.release(taken[:1])
+            assert sorted(await self.stored.messages()) == sorted([taken[0].body, "later"])

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import pytest
 from flowcraft_core.ports import Backend, Delivery, JobQueue, Message
 
+from .clauses import needs
 from .contract import Contract
 from .hostile import LONG_RUN_IDS
 
@@ -17,6 +18,8 @@ LONG = 60.0
 
 class SendingClauses(Contract[JobQueue]):
     """What a ``JobQueue`` promises of messages that nobody holds yet."""
+
+    contract = "queue"
 
     def port(self, backend: Backend) -> JobQueue:
         """The queue."""
@@ -176,6 +179,22 @@ class SendingClauses(Contract[JobQueue]):
                 with pytest.raises(ValueError, match=r"\d"):
                     await queue.send([Message("job")], delay=delay)
             assert await self.look(queue) == []
+
+    @needs("skips_time")
+    async def test_the_longest_delay_is_kept_to_its_end(self) -> None:
+        """A limit that is said to be longer than it is wakes sleepers early, or never."""
+        async with self.connect() as queue:
+            await queue.send([Message("later")], delay=queue.limits.max_delay)
+            await self.skip_time(queue.limits.max_delay - LONG)
+            assert await self.look(queue) == []
+            await self.skip_time(LONG)
+            assert [delivery.body for delivery in await self.take(queue)] == ["later"]
+
+    @needs("queue_limits")
+    async def test_the_limits_are_those_that_are_declared(self) -> None:
+        """The engine plans by what the port says, and people by what its author does."""
+        async with self.connect() as queue:
+            assert queue.limits == self.declared.queue_limits
 
 
 def bodies_of(number: int) -> list[str]:

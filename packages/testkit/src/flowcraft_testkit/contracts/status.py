@@ -7,6 +7,7 @@ from typing import get_args
 import attrs
 from flowcraft_core.ports import FinalState
 
+from .clauses import needs
 from .finding import NOW, FindingClauses
 from .hostile import LONG_RUN_IDS, TEXTS
 
@@ -185,3 +186,24 @@ class StatusStoreContract(FindingClauses):
             assert await store.get(status.run_id) is None
             assert await store.get(other.run_id) == other
             assert await store.create(attrs.evolve(status, tags={})) is True
+
+    @needs("side_door")
+    async def test_the_store_holds_the_status_as_it_is(self) -> None:
+        """Seen past the adapter: of racing ends one is stored, whole, and a deleted status is not there."""
+        async with self.connect_many(3) as stores:
+            status = self.status(next_check=NOW, tags={"a/b": "😀"}, blueprint_id="ключ")
+            await stores[0].create(status)
+            assert await self.stored.status(status.run_id) == status
+            answers = await self.race(
+                store.finish(status.run_id, "failed", at=NOW + place, reason=f"reason {place}")
+                for place, store in enumerate(stores)
+            )
+            winner = answers.index(True)
+            ended = attrs.evolve(
+                status, state="failed", updated=NOW + winner, next_check=None, reason=f"reason {winner}"
+            )
+            assert await self.stored.status(status.run_id) == ended
+            await stores[1].touch(status.run_id, at=NOW + 9, next_check=NOW)
+            assert await self.stored.status(status.run_id) == ended
+            await stores[2].delete(status.run_id)
+            assert await self.stored.status(status.run_id) is None

@@ -1,0 +1,40 @@
+"""A backend for Flowcraft on a directory of files: one to read in one sitting, and to begin one's own from."""
+
+from pathlib import Path
+
+from flowcraft_core.clock import Clock, SystemClock
+from flowcraft_core.ports import ContextStore, CoordinationStore, JobQueue, StatusStore
+
+from .context import DirectoryContextStore
+from .coordination import DirectoryCoordinationStore
+from .files import Directory
+from .queue import DirectoryJobQueue
+from .status import DirectoryStatusStore
+
+__all__ = ["DirectoryBackend"]
+
+
+class DirectoryBackend:
+    """A ``flowcraft_core.ports.Backend`` on a directory of a local disk, for any number of processes."""
+
+    queue: JobQueue
+    context: ContextStore
+    status: StatusStore
+    coordination: CoordinationStore
+
+    def __init__(self, path: str | Path, *, clock: Clock | None = None) -> None:
+        """Touch nothing yet; ``clock`` is what delays, visibility and times to live go by."""
+        clock = clock or SystemClock()
+        self._directory = directory = Directory(Path(path))
+        self.queue = DirectoryJobQueue(directory, clock)
+        self.context = DirectoryContextStore(directory)
+        self.status = DirectoryStatusStore(directory)
+        self.coordination = DirectoryCoordinationStore(directory, clock)
+
+    async def open(self) -> None:
+        """Create what is missing, and bind to the running event loop."""
+        self._directory.open()
+
+    async def close(self) -> None:
+        """Let go of the threads; what was sent and stored stays."""
+        self._directory.close()

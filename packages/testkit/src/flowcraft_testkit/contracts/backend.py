@@ -1,0 +1,14 @@
+"""The contract of a whole backend: runs on it, with the real client, workers and reconciler."""
+
+from __future__ import annotations
+
+from .data import DataClauses
+from .deliveries import DeliveryClauses
+from .dying import DyingClauses
+from .shapes import ShapeClauses
+from .starting import StartingClauses
+from .waiting import WaitingClauses
+
+
+class BackendContract(StartingClauses, ShapeClauses, WaitingClauses, DeliveryClauses, DyingClauses, DataClauses):
+    """What a ``Backend`` promises. It does not need a store of its own, nor an empty queue, for each clause."""

@@ -1,0 +1,348 @@
+"""The clauses of a whole backend on workers that die, are slow, are many, or are told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import attrs
+from flowcraft_core import create_flow
+from flowcraft_core.durable import Client, Settings
+from flowcraft_core.ports import Fact, RunStatus
+
+from .deliveries import doubling
+from .interposed import Call
+from .programs import Context, ProgramClauses, Programs, Steps
+from .starting import chain
+
+
+class DyingClauses(ProgramClauses):
+    """What a ``Backend`` promises when workers are killed, outlive their time, or end."""
+
+    async def test_a_killed_workers_job_is_done_by_another(self) -> None:
+        """Without a reconciler: a message is acknowledged only when all that it caused is durable."""
+        steps = Steps()
+        flow = create_flow("killed").node("s", steps.one).node("a", steps.echo).node("b", steps.echo)
+        flow.node("e", steps.total).edge("s", "a").edge("s", "b").edge("a", "e").edge("b", "e")
+        moments = (
+            ("context.put", "before", 1),  # with the step done and nothing written
+            ("context.put", "after", 1),  # between an outcome and its successors' jobs
+            ("queue.send", "before", 1),
+            ("queue.send", "after", 1),
+            ("coordination.add_members", "after", 1),  # after the first arrival
+            ("coordination.add_members", "after", 2),  # after the last one, with nobody told
+            ("status.finish", "before", 1),
+            ("queue.acknowledge", "before", 1),
+        )
+        async with self.programs(flow, reconcile=False) as here:
+            for operation, when, number in moments:
+                await here.client.start(flow, run_id=(run_id := self.id("run")))
+                await here.hire_until(operation, when=when, number=number, concurrency=1, prefetch=0)
+                other = await here.hire()
+                result = await here.ended(run_id)
+                assert (result.status, result.outputs["e"], result.steps) == ("completed", 2, 4), (operation, when)
+                await here.kill(other)
+
+    async def test_values_reach_the_successor_also_when_their_setter_died(self) -> None:
+        """Between its outcome and the value: whoever starts the successor applies it first."""
+        steps = Steps()
+
+        async def put(ctx: Context) -> int:
+            await ctx.context.set("total", 41)
+            return 1
+
+        async def get(ctx: Context) -> Any:
+            return await ctx.context.get("total")
+
+        flow = create_flow("applied").node("a", put).node("m", steps.one).node("b", get).node("c", steps.one)
+        flow.edge("a", "m").edge("m", "b").edge("m", "c")
+        async with self.programs(flow, reconcile=False) as here:
+            for operation, when in (("context.put", "after"), ("context.apply", "before"), ("context.apply", "after")):
+                await here.client.start(flow, run_id=(run_id := self.id("run")))
+                await here.hire_until(operation, when=when)
+                other = await here.hire()
+                result = await here.ended(run_id)
+                assert (result.outputs["b"], result.context) == (41, {"total": 41}), (operation, when)
+                await here.kill(other)
+
+    async def test_values_reach_the_successor_that_a_reconciler_starts(self) -> None:
+        """The setter died before it had applied them, and its message is lost: the outcome tells what it has set."""
+        steps = Steps()
+
+        async def put(ctx: Context) -> int:
+            await ctx.context.set("total", 41)
+            return 1
+
+        async def get(ctx: Context) -> Any:
+            return await ctx.context.get("total")
+
+        flow = create_flow("revived").node("a", put).node("m", steps.one).node("b", get).node("c", steps.one)
+        flow.edge("a", "m").edge("m", "b").edge("m", "c")
+        async with self.programs(flow, reconcile=False) as here:
+            await here.client.start(flow, run_id=(run_id := self.id("run")))
+            await here.hire_until("context.apply", when="before")
+            await self._lose_messages(here)
+            await self.pass_time(here.backend.context.limits.staleness)
+            assert (await (await here.reconciler()).reconcile(run_id)).revived == 1
+            await here.hire()
+            assert (await here.ended(run_id)).outputs == {"a": 1, "m": 1, "b": 41, "c": 1}
+
+    async def test_who_loses_a_commit_looks_again(self) -> None:
+        """The winner may die before it tells anyone: an acknowledgement by the loser would lose the run."""
+        steps = Steps()
+        flow = chain(steps)
+        async with self.programs(flow, reconcile=False) as here:
+            won = asyncio.Event()
+
+            async def losing(operation: str, call: Call) -> Any:
+                if operation == "context.put":
+                    await won.wait()
+                return await call()
+
+            async def winning(operation: str, call: Call) -> Any:
+                answer = await call()
+                if operation == "queue.receive":  # what the winner holds is lost with it
+                    await here.backend.queue.acknowledge(answer)
+                if operation == "context.put":
+                    won.set()
+                    await asyncio.Event().wait()
+                return answer
+
+            client = Client(await here.connect(doubling), flows=[flow], clock=here.clock)
+            await client.start(flow, run_id=(run_id := self.id("run")))
+            await here.hire(around=losing, concurrency=1, prefetch=0)
+            await self.until(lambda: _contains(steps, "n0"), here.patience)
+            winner = await here.hire(around=winning, concurrency=1, prefetch=0)
+            await self.until(lambda: _is(won.is_set()), here.patience)
+            await here.kill(winner)
+            assert (await here.ended(run_id)).outputs == {"n0": 1, "n1": 2, "n2": 3}
+
+    async def test_a_step_longer_than_the_visibility_runs_once(self) -> None:
+        """Three workers and a reconciler beside: the heartbeat of the one that works keeps the others away."""
+        steps = Steps()
+        visibility = max(1.0, 6 * self.beat)
+        flow = create_flow("slow").node("a", steps.takes(self._clock, 5 * visibility)).node("b", steps.echo)
+        flow.edge("a", "b")
+        async with self.programs(flow, visibility=visibility) as here:
+            await here.hire(3)
+            run_id = (await here.client.start(flow)).run_id
+            reconciler = await here.reconciler()
+            await self.until(lambda: _contains(steps, "a"), here.patience)
+            await self.pass_time(2 * visibility)
+            for _ in range(3):
+                await reconciler.reconcile(run_id)
+            result = await here.ended(run_id)
+            assert (result.status, result.outputs["b"]) == ("completed", 1)
+            assert steps.count("a") == 1
+
+    async def test_a_run_longer_than_the_longest_visibility_is_handed_over(self) -> None:
+        """Of short steps by the next job in time, of one long step by a job that waits for it."""
+        steps = Steps()
+        visibility = max(1.0, 4 * self.beat)
+        long = create_flow("long").node("a", steps.takes(self._clock, 8 * visibility)).node("b", steps.echo)
+        long.edge("a", "b")
+        short = create_flow("short").node("n0", steps.takes(self._clock, self.beat))
+        for place in range(1, 24):
+            short.node(f"n{place}", steps.takes(self._clock, self.beat)).edge(f"n{place - 1}", f"n{place}")
+        async with self.programs(long, short, visibility=visibility) as here:
+            held: dict[Any, float] = {}
+            longest: list[float] = [0.0]
+
+            async def noting(operation: str, call: Call) -> Any:
+                answer = await call()
+                if operation == "queue.receive":
+                    held.update((delivery.body, self.now()) for delivery in answer)
+                if operation == "queue.acknowledge":
+                    for delivery in call.args[0]:
+                        longest[0] = max(longest[0], self.now() - held.pop(delivery.body, self.now()))
+                return answer
+
+            await here.hire(2, around=noting, limits={"max_visibility": 4 * visibility})
+            assert (await here.run(long)).outputs["b"] == 1
+            assert (await here.run(short)).status == "completed"
+            assert all(steps.count(key) == 1 for key in ("a", *(f"n{place}" for place in range(24))))
+            assert longest[0] <= 4 * visibility
+
+    async def test_a_step_that_kills_its_process_fails_its_run_in_the_end(self) -> None:
+        """Deliveries that nobody came back from are counted; other runs are untouched."""
+        steps = Steps()
+        killed = asyncio.Event()
+
+        async def deadly(ctx: Context) -> None:
+            steps.executed.append(ctx.key)
+            killed.set()
+            await asyncio.Event().wait()
+
+        bad = create_flow("deadly").node("a", deadly).node("b", steps.one).edge("a", "b")
+        good = chain(steps)
+        async with self.programs(bad, good) as here:
+            run_id = (await here.client.start(bad)).run_id
+            for _ in range(10):
+                worker = await here.hire(settings=Settings(delivery_limit=3))
+                killed.clear()
+
+                async def dead_or_done() -> bool:
+                    return killed.is_set() or (await here.client.status(run_id)).state == "failed"
+
+                await self.until(dead_or_done, here.patience)
+                if not killed.is_set():
+                    break
+                await here.kill(worker)
+            result = await here.client.result(run_id)
+            assert (result.status, [error.node_id for error in result.errors]) == ("failed", ["a"])
+            assert "delivered" in str(result.reason)
+            assert 2 <= steps.count("a") <= 5
+            assert (await here.run(good)).status == "completed"
+
+    async def test_a_worker_that_stops_ends_what_it_runs_and_gives_the_rest_back(self) -> None:
+        """Within the grace time, and to be had at once: nobody waits for a visibility to end."""
+        steps = Steps()
+        slow = create_flow("slow").node("a", steps.takes(self._clock, self.beat)).node("b", steps.echo).edge("a", "b")
+        endless = create_flow("endless").node("z", steps.takes(self._clock, 60 * self.beat))
+        async with self.programs(slow, endless, visibility=100 * self.beat, grace=3 * self.beat) as here:
+            await here.hire(concurrency=2, prefetch=0)
+            runs = [(await here.client.start(flow)).run_id for flow in (slow, endless)]
+            await self.until(lambda: _is(len(steps.executed) >= 2), here.patience)
+            began = self.now()
+            await here.leave()
+            assert self.now() - began < 20 * self.beat
+            assert (steps.count("a"), steps.count("z")) == (1, 1)
+            await here.hire()
+            assert (await here.ended(runs[0])).outputs == {"a": 1, "b": 1}
+            await self.until(lambda: _is(steps.count("z") == 2), 20 * self.beat)
+
+    async def test_an_idle_worker_asks_once_per_poll(self) -> None:
+        """Receives are priced, and most workers are idle most of the time."""
+        steps = Steps()
+        flow = chain(steps)
+        async with self.programs(flow, reconcile=False) as here:
+            receives = 0
+
+            async def counting(operation: str, call: Call) -> Any:
+                nonlocal receives
+                receives += operation == "queue.receive"
+                return await call()
+
+            await here.hire(around=counting)
+            await self.pass_time(20 * self.beat)
+            assert receives <= 20 / 5 + 2
+
+    # --- reconciling ----------------------------------------------------------------------------------------------
+
+    async def test_an_end_that_nobody_wrote_is_written_by_a_reconciler(self) -> None:
+        """The last worker died with all outcomes stored and the status not: the facts say how the run ended."""
+        steps = Steps()
+        good, bad = chain(steps), create_flow("bad").node("x", steps.broken)
+        async with self.programs(good, bad, reconcile=False) as here:
+            for flow, state in ((good, "completed"), (bad, "failed")):
+                await here.client.start(flow, run_id=(run_id := self.id("run")))
+                await here.hire_until("status.finish", when="before")
+                await self._lose_messages(here)
+                await self.pass_time(here.backend.context.limits.staleness)
+                done = await (await here.reconciler()).reconcile(run_id)
+                assert (done.finished, done.revived) == (1, 0)
+                assert (await here.client.status(run_id)).state == state
+
+    async def test_a_reconciler_revives_what_is_due_and_nothing_else(self) -> None:
+        """Not the branch that was not taken, nor what has an outcome; what is worked on it leaves alone."""
+        steps = Steps()
+        flow = create_flow("stalled").node("a", steps.gives(7)).node("b", steps.echo).node("c", steps.broken)
+        flow.node("d", steps.echo).node("e", steps.echo, join="any").edge("a", "b").edge("b", "d").edge("d", "e")
+        flow.edge("a", "c", condition="result.output < 0").edge("c", "e")
+        async with self.programs(flow, reconcile=False) as here:
+            await here.client.start(flow, run_id=(run_id := self.id("run")))
+            await here.hire_until("context.put", when="before", number=2)
+            await self._lose_messages(here)
+            await self.pass_time(here.backend.context.limits.staleness)
+            done = await (await here.reconciler()).reconcile(run_id)
+            assert (done.revived, done.finished) == (1, 0)
+            await here.hire()
+            result = await here.ended(run_id)
+            assert (result.status, result.outputs) == ("completed", {"a": 7, "b": 7, "d": 7, "e": 7})
+            assert (steps.count("a"), steps.count("c")) == (1, 0)
+
+    async def test_every_stalled_run_is_found_over_many_pages(self) -> None:
+        """A round goes through all pages of what is due, and looks at nothing that is not; no run is forgotten."""
+        steps = Steps()
+        flow = chain(steps, 1)
+        async with self.programs(flow, reconcile=False) as here:
+            runs = [self.id("run") for _ in range(130)]
+            for place, run_id in enumerate(runs):
+                await here.client.start(flow, run_id=run_id)
+                due = self.now() - 60 if place % 13 else self.now() + 86_400
+                await here.backend.status.touch(run_id, at=self.now(), next_check=due)
+            await self._lose_messages(here)
+            waiting = set(runs[::13])
+            await self.pass_time(2 * self.beat + here.backend.context.limits.staleness)
+            reconciler = await here.reconciler(interval=10_000.0)  # longer than a round can take
+
+            async def looked_at() -> bool:
+                now = self.now()
+                checks = [(await here.client.status(run_id)).next_check for run_id in runs]
+                return all(check is not None and check > now for check in checks)
+
+            for _ in range(10):  # an index may lag behind
+                await reconciler.run_once()
+                await self.pass_time(self.beat)
+            assert await looked_at()
+            await here.hire(2)
+            for run_id in set(runs) - waiting:
+                assert (await here.ended(run_id)).status == "completed"
+            assert {(await here.client.status(run_id)).state for run_id in waiting} == {"running"}
+
+    async def test_a_run_that_cannot_be_read_does_not_hold_up_the_others(self) -> None:
+        """Its record is damaged, or was written by a later version: the round goes on, and says how many it was."""
+        steps = Steps()
+        flow = chain(steps, 1)
+        async with self.programs(flow, reconcile=False) as here:
+            damaged, good = self.id("damaged"), self.id("good")
+            await here.backend.context.put(damaged, ":run", Fact(b'w\x00{"v":99}', "somebody"))
+            began = self.now() - 120
+            status = RunStatus(run_id=damaged, state="running", blueprint_id="", created=began, updated=began)
+            await here.backend.status.create(attrs.evolve(status, next_check=began))
+            await here.client.start(flow, run_id=good)
+            await here.backend.status.touch(good, at=self.now(), next_check=self.now() - 60)
+            await self._lose_messages(here)
+            await self.pass_time(2 * self.beat + here.backend.context.limits.staleness)
+            reconciler, errors = await here.reconciler(), 0
+
+            async def both_seen() -> bool:
+                nonlocal errors
+                errors += (await reconciler.run_once()).errors
+                check = (await here.client.status(good)).next_check
+                return errors > 0 and check is not None and check > self.now()
+
+            await self.until(both_seen, here.patience)
+            await here.backend.status.delete(damaged)
+
+    async def test_a_run_that_is_revived_without_progress_fails_in_the_end(self) -> None:
+        """Revivals are counted: a run that nobody can bring on does not cost for ever."""
+        steps = Steps()
+        flow = chain(steps, 1)
+        async with self.programs(flow) as here:
+            await here.client.start(flow, run_id=(run_id := self.id("run")))
+            await self.pass_time(here.backend.context.limits.staleness)
+            reconciler = await here.reconciler()
+            for _ in range(25):
+                done = await reconciler.reconcile(run_id)
+                if done.failed:
+                    break
+            status = await here.client.status(run_id)
+            assert (status.state, "without progress" in str(status.reason)) == ("failed", True)
+
+    async def _lose_messages(self, here: Programs) -> None:
+        """Take every message and forget it, those of dead workers too, once their time has ended."""
+        await self.pass_time(6 * self.beat)
+        empty = 0
+        while empty < 5:
+            found = await here.backend.queue.receive(max_messages=100, wait=0, visibility=60)
+            await here.backend.queue.acknowledge(found)
+            empty = 0 if found else empty + 1
+
+
+async def _is(thing: object) -> bool:
+    return bool(thing)
+
+
+async def _contains(steps: Steps, key: str) -> bool:
+    return steps.count(key) > 0

@@ -1,0 +1,59 @@
+"""A backend between a program and the real one: each call can be watched, doubled, put off, or go wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any, TypeAlias
+
+from flowcraft_core.ports import Backend
+
+#: A call that is about to be made, with its arguments.
+Call: TypeAlias = "partial[Awaitable[Any]]"
+#: Makes a call, or does not: gets its name, such as ``context.put``, and the call.
+Around: TypeAlias = Callable[[str, Call], Awaitable[Any]]
+
+
+async def simply(operation: str, call: Call) -> Any:
+    """Make the call."""
+    return await call()
+
+
+class Interposed:
+    """A ``Backend`` each call of which goes through ``around``; opened and closed with the real one.
+
+    Attributes:
+        inner: The real one.
+    """
+
+    def __init__(self, backend: Backend, around: Around) -> None:
+        self.inner: Any = backend
+        self.queue: Any = _Port(backend.queue, "queue", around)
+        self.context: Any = _Port(backend.context, "context", around)
+        self.status: Any = _Port(backend.status, "status", around)
+        self.coordination: Any = _Port(backend.coordination, "coordination", around)
+        by_hand = getattr(backend, "by_hand", None)
+        self.by_hand: Any = None if by_hand is None else _Port(by_hand, "by_hand", around)
+
+    async def open(self) -> None:
+        """Open the real one."""
+        await self.inner.open()
+
+    async def close(self) -> None:
+        """Close the real one."""
+        await self.inner.close()
+
+
+class _Port:
+    def __init__(self, port: Any, name: str, around: Around) -> None:
+        self._port, self._name, self._around = port, name, around
+        self.limits = getattr(port, "limits", None)
+
+    def __getattr__(self, name: str) -> Callable[..., Awaitable[Any]]:
+        method = getattr(self._port, name)
+        operation = f"{self._name}.{name}"
+
+        async def call(*args: Any, **kwargs: Any) -> Any:
+            return await self._around(operation, partial(method, *args, **kwargs))
+
+        return call

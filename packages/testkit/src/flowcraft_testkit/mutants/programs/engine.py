@@ -1,0 +1,253 @@
+"""Engines that forget, repeat, or decide again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import attrs
+from flowcraft_core.durable import engine as engine_module
+from flowcraft_core.durable import reconciler as reconciler_module
+from flowcraft_core.durable import view as view_module
+from flowcraft_core.durable.engine import Engine
+from flowcraft_core.durable.sets import JoinSets, Size
+from flowcraft_core.durable.view import RunView
+from flowcraft_core.graph.decisions import take_edges
+from flowcraft_core.graph.state import Arrival, Instance, Phase
+from flowcraft_core.ids import new_id
+
+from ...contracts import BackendContract
+from ..mutant import Mutant, clause_id, register, replaces
+
+# --- joins ------------------------------------------------------------------------------------------------------------
+
+
+@replaces(
+    (JoinSets, "add"),
+    caught_by=BackendContract.test_a_join_waits_for_every_predecessor_though_one_comes_twice,
+    name="engine.CounterInsteadOfSet",
+)
+async def counted(original: Any, self: Any, life: str, arrivals: Sequence[Arrival]) -> Size:
+    """Counts arrivals at a join, so that a redelivered one counts twice."""
+    name = f"count:{life}:{arrivals[0].key}"
+    number = await self.store.add_members(name, *(new_id() for _ in arrivals), ttl=86_400.0)
+    return Size(is_full=number == arrivals[0].total, was_empty=False)
+
+
+@replaces(
+    (JoinSets, "add"),
+    caught_by=BackendContract.test_a_killed_workers_job_is_done_by_another,
+    name="engine.OnlyTheLastNewMemberActs",
+)
+async def only_new(original: Any, self: Any, life: str, arrivals: Sequence[Arrival]) -> Size:
+    """Takes an arrival whose member was there already for one that somebody has acted on."""
+    known = await self.store.members(f"join:{life}:{arrivals[0].key}:0.0")
+    size: Size = await original(self, life, arrivals)
+    again = {str(arrival.member) for arrival in arrivals} <= known
+    return attrs.evolve(size, is_full=size.is_full and not again)
+
+
+@replaces(
+    (JoinSets, "add"),
+    caught_by=BackendContract.test_a_join_whose_set_was_lost_is_healed_by_the_next_arrival,
+    name="engine.EmptySetIsTheFirst",
+)
+async def never_empty(original: Any, self: Any, life: str, arrivals: Sequence[Arrival]) -> Size:
+    """Takes an empty set for one at which nobody has arrived yet."""
+    size: Size = await original(self, life, arrivals)
+    return attrs.evolve(size, was_empty=False)
+
+
+# --- replay -----------------------------------------------------------------------------------------------------------
+
+
+async def _walk_everything(self: Any, frontier: list[Instance]) -> list[Instance]:
+    """Through everybody's outcomes, and not only through the job's own."""
+    found: list[Instance] = []
+    while frontier:
+        outcomes = await self.view.look(frontier)
+        following: list[Instance] = []
+        for instance in frontier:
+            if instance.key in outcomes:
+                following += await self.advance(instance, outcomes[instance.key])
+            else:
+                found.append(instance)
+        frontier = following
+    return found
+
+
+_learn = RunView.learn
+
+
+async def _learn_no_join(self: Any, instances: Any, join: str | None = None, *rest: Any) -> Any:
+    """Without seeing that somebody has run the join already."""
+    return await _learn(self, [instance for instance in instances if instance.key != join], join, *rest)
+
+
+register(
+    Mutant(
+        name="engine.BlindReadvance",
+        defect="Goes on from every outcome that it meets when a job comes again, whoever has gone on from it already.",
+        clause=clause_id(BackendContract.test_doubled_messages_do_not_set_off_the_graph_again),
+        patches=((Engine, "_walk", _walk_everything), (RunView, "learn", _learn_no_join)),
+    )
+)
+
+
+@replaces(
+    (Engine, "advance"),
+    caught_by=BackendContract.test_what_was_decided_stays_decided,
+    name="engine.EdgesTakenAgain",
+)
+async def decided_again(original: Any, self: Any, instance: Instance, stored: Any) -> Any:
+    """Evaluates the conditions of an outcome that it finds again, on the context as it is by then."""
+    if not stored.won and instance.vertex.out:
+        await self.view.refresh(instance)
+        outcome = stored.value
+        taken = take_edges(*instance, outcome.output, outcome.action)
+        stored = attrs.evolve(stored, value=attrs.evolve(outcome, taken=taken))
+    return await original(self, instance, stored)
+
+
+@replaces(
+    (Engine, "advance"),
+    caught_by=BackendContract.test_values_reach_the_successor_also_when_their_setter_died,
+    name="engine.ValuesAppliedByTheirSetterOnly",
+)
+async def applied_once(original: Any, self: Any, instance: Instance, stored: Any) -> Any:
+    """Leaves the context values of an outcome that it finds to whoever has written it."""
+    if not stored.won:
+        stored = attrs.evolve(stored, value=attrs.evolve(stored.value, sets=None))
+    return await original(self, instance, stored)
+
+
+@replaces(
+    (Engine, "advance"),
+    caught_by=BackendContract.test_passes_beyond_ten_set_values_in_their_order,
+    name="engine.ValuesNotApplied",
+)
+async def never_applied(original: Any, self: Any, instance: Instance, stored: Any) -> Any:
+    """Goes on without applying the context values."""
+    return await original(self, instance, attrs.evolve(stored, value=attrs.evolve(stored.value, sets=None)))
+
+
+# --- time and tries ---------------------------------------------------------------------------------------------------
+
+
+@replaces(
+    (Engine, "_must_hand_on"),
+    caught_by=BackendContract.test_a_run_longer_than_the_longest_visibility_is_handed_over,
+    name="engine.ChainUnderOneMessage",
+)
+def never_hands_on(original: Any, self: Any) -> bool:
+    """Works on a chain under one message for as long as it takes."""
+    return False
+
+
+@replaces(
+    (Engine, "_is_poison"),
+    caught_by=BackendContract.test_a_step_that_kills_its_process_fails_its_run_in_the_end,
+    name="engine.PoisonIsTriedForEver",
+)
+async def never_poison(original: Any, self: Any, instance: Instance) -> bool:
+    """Runs a step again that has killed every worker so far."""
+    return False
+
+
+@replaces(
+    (Engine, "_is_poison"),
+    caught_by=BackendContract.test_a_store_that_is_down_for_a_while_fails_nothing,
+    name="engine.EveryRedeliveryIsPoison",
+)
+async def poison_by_count(original: Any, self: Any, instance: Instance) -> bool:
+    """Takes a job for a deadly one that was delivered often, for whatever reason."""
+    return True
+
+
+@replaces(
+    (Engine, "_last_park"),
+    caught_by=BackendContract.test_retries_are_spaced_and_outlive_their_worker,
+    name="engine.RetriesForgotten",
+)
+async def no_parks(original: Any, self: Any, instance: Instance) -> None:
+    """Begins with the first attempt again under each new job."""
+    self.job = attrs.evolve(self.job, attempt=0)
+
+
+@replaces(
+    (engine_module, "send_parked"),
+    (reconciler_module, "send_parked"),
+    caught_by=BackendContract.test_retries_are_spaced_and_outlive_their_worker,
+    name="engine.DelayForgotten",
+)
+async def at_once(original: Any, backend: Any, record: Any, key: str, park: Any, clock: Any) -> None:
+    """Sends the job of the next attempt without its delay."""
+    await original(backend, record, key, attrs.evolve(park, due=None), clock)
+
+
+@replaces(
+    (Engine, "schedule"),
+    caught_by=BackendContract.test_a_wait_that_nobody_answers_takes_its_timeout,
+    name="engine.DueTimeForgotten",
+)
+async def unscheduled(original: Any, self: Any, instance: Instance, park: Any) -> None:
+    """Parks an instance and sees to nothing."""
+    await self.backend.status.touch(self.job.run_id, at=self.clock.now(), next_check=None)
+
+
+@replaces(
+    (Engine, "_is_live"),
+    caught_by=BackendContract.test_a_cancelled_run_that_sleeps_or_waits_does_not_go_on,
+    name="engine.CancelledSleeperGoesOn",
+)
+async def always_live(original: Any, self: Any) -> bool:
+    """Goes on with what is due whether or not the run has ended meanwhile."""
+    return True
+
+
+# --- ends -------------------------------------------------------------------------------------------------------------
+
+
+@replaces(
+    (Engine, "finish"),
+    caught_by=BackendContract.test_a_killed_workers_job_is_done_by_another,
+    name="engine.EndNotWritten",
+)
+async def unfinished(original: Any, self: Any) -> None:
+    """Leaves the status of a run whose last node has ended as it is."""
+
+
+@replaces(
+    (engine_module, "finish_run"),
+    (reconciler_module, "finish_run"),
+    caught_by=BackendContract.test_a_failed_node_fails_its_run_by_name,
+    name="engine.FailureWithoutAReason",
+)
+async def nameless(original: Any, backend: Any, run_id: str, state: Any, clock: Any) -> Any:
+    """Ends a failed run without saying why."""
+    if state.phase is Phase.FAILED:
+        await backend.status.finish(run_id, "failed", at=clock.now(), reason="failed")
+        return None
+    return await original(backend, run_id, state, clock)
+
+
+@replaces(
+    (engine_module, "finish_run"),
+    (reconciler_module, "finish_run"),
+    caught_by=BackendContract.test_a_failed_node_fails_its_run_by_name,
+    name="engine.FailureKeepsRunning",
+)
+async def failure_runs_on(original: Any, backend: Any, run_id: str, state: Any, clock: Any) -> Any:
+    """Ends only those runs that have completed."""
+    return None if state.phase is Phase.FAILED else await original(backend, run_id, state, clock)
+
+
+@replaces(
+    (Engine, "_commit"),
+    caught_by=BackendContract.test_a_step_costs_the_same_however_long_the_chain,
+    name="engine.RunReadAtEachCommit",
+)
+async def reads_all(original: Any, self: Any, instance: Instance, outcome: Any) -> Any:
+    """Reads all facts of the run before each commit, to see where it stands."""
+    await view_module.whole_state(self.view.record, attrs.evolve(self.records, cache=None))
+    return await original(self, instance, outcome)

@@ -1,0 +1,133 @@
+"""Asks clauses of mutants: the one that is to fail, or all of them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from typing import Any
+from unittest import mock
+
+import attrs
+import pytest
+from flowcraft_core import FlowcraftError
+from flowcraft_core.ids import seeded
+from flowcraft_core.ports import Backend
+
+from ..clock import VirtualClock
+from ..contracts import Clause, Contract, opened
+from ..contracts.in_memory import InMemorySideDoor, WritesByHand, declared
+from ..memory import InMemoryBackend, Weaknesses
+from .mutant import CONTRACTS, Mutant
+
+#: Strong, but for the handles and the listing by hand: what fails here fails because of the one defect.
+_WEAKNESSES = attrs.evolve(Weaknesses.none(), new_handles=True)
+
+# What a clause may take before it counts as failed, seconds of work and seconds in all. On a virtual clock it ends
+# well within one second of work, or never.
+_WORK = 2.5
+_PATIENCE = 20.0
+
+# What a clause may fail with, a node without an output too; a TypeError, say, would be a slip in the mutant.
+_FAILURES = (AssertionError, FlowcraftError, LookupError)
+
+
+@attrs.frozen
+class Tried:
+    """How a clause has ended on a mutant.
+
+    Attributes:
+        clause: Its id.
+        why: What it failed with; None if it held.
+    """
+
+    clause: str
+    why: str | None
+
+
+def try_clause(clause: Clause, mutant: Mutant | None = None, *, strict: bool = True) -> Tried:
+    """Ask a clause of a mutant; of the sound in-memory backend and programs without one.
+
+    Args:
+        clause: Which.
+        mutant: Of what.
+        strict: Let errors pass that no clause is meant to fail with; else each of them is a failure.
+    """
+    clock = VirtualClock()
+    store = InMemoryBackend(clock=clock, weaknesses=_WEAKNESSES)
+
+    @asynccontextmanager
+    async def open_backend() -> AsyncIterator[Backend]:
+        async with opened(store.connect()) as backend:
+            if mutant is not None and mutant.spoil is not None:
+                mutant.spoil(backend)
+            yield backend
+
+    kind = _tried(clause.id.partition("/")[0])
+    contract = kind()
+    contract.begin(open_backend, clock, InMemorySideDoor(store))
+
+    async def ask() -> None:
+        async with asyncio.timeout(_PATIENCE) as limit:
+            watching = asyncio.ensure_future(_watch(limit))
+            try:
+                await getattr(contract, clause.method)()
+            finally:
+                watching.cancel()
+
+    with _in_place(mutant), _quiet(), seeded(clause.id):
+        try:
+            asyncio.run(ask())
+        except TimeoutError:
+            return Tried(clause.id, "it does not end")
+        except pytest.fail.Exception as error:
+            return Tried(clause.id, str(error))
+        except Exception as error:
+            if strict and not isinstance(error, _FAILURES):
+                raise
+            return Tried(clause.id, f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}")
+    return Tried(clause.id, None)
+
+
+async def _watch(limit: asyncio.Timeout) -> None:
+    """End what goes round in circles, in which no virtual time passes."""
+    began = time.process_time()
+    while time.process_time() - began < _WORK:  # noqa: ASYNC110 - no event tells how much work was done
+        await asyncio.sleep(0.05)
+    limit.reschedule(asyncio.get_running_loop().time())
+
+
+def primary(mutant: Mutant) -> Clause:
+    """The clause that is to fail on a mutant."""
+    return next(clause for clause in CONTRACTS[mutant.contract].clauses() if clause.id == mutant.clause)
+
+
+def clauses_for(mutant: Mutant) -> list[Clause]:
+    """The clauses that a mutant could fail: of a broken port its own and the whole backend's, else the latter's."""
+    names = dict.fromkeys((mutant.contract, "backend"))
+    return [clause for name in names for clause in CONTRACTS[name].clauses()]
+
+
+def _tried(name: str) -> type[Contract[Any]]:
+    bases = (WritesByHand, CONTRACTS[name]) if name == "backend" else (CONTRACTS[name],)
+    return type("Tried", bases, {"declared": declared(_WEAKNESSES)})
+
+
+@contextmanager
+def _in_place(mutant: Mutant | None) -> Iterator[None]:
+    with ExitStack() as stack:
+        for owner, attribute, replacement in mutant.patches if mutant else ():
+            stack.enter_context(mock.patch.object(owner, attribute, replacement))
+        yield
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(before)

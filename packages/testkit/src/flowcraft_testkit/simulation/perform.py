@@ -1,0 +1,325 @@
+"""One schedule of a scenario: the real programs on the simulated store, and what is checked of it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import attrs
+from flowcraft_core import NodeResult, ResumeError, RunResult, ids
+from flowcraft_core.durable import Client, Worker
+from flowcraft_core.durable.storage import StaleReadError
+from flowcraft_core.errors import FlowcraftError, TransientError
+from flowcraft_core.graph.state import Instance, Phase
+from flowcraft_core.library import Library
+from flowcraft_core.ports import RunStatus
+
+from .loop import LoopClock, StuckError, run_virtual
+from .runtime import SimulatedRuntime, Watch
+from .scenario import RUN, Scenario
+from .schedule import Schedule
+from .truth import Truth
+from .world import Program, World
+
+# How long a run may take beside what it takes by itself, seconds. Each fault costs at most some minutes.
+_PATIENCE = 3 * 3600.0
+
+# How long the programs go on once the runs have ended, seconds: nothing may come of it any more.
+_AFTERWARDS = 100.0
+
+_FINAL = ("completed", "failed", "cancelled")
+
+# Short enough that a schedule meets all of them, and long enough that it is not made of looks that find nothing.
+_WORKER: Mapping[str, Any] = {
+    "poll": 20.0,
+    "visibility": 30.0,
+    "control_interval": 5.0,
+    "reconcile_interval": 60.0,
+}
+
+
+@attrs.frozen
+class Expected:
+    """What the in-process run of a scenario came to.
+
+    Attributes:
+        status: How it ended.
+        outputs: Its outputs.
+        context: Its context values.
+        errors: Its errors, as text.
+        steps: How many steps had an outcome.
+        keys: The keys of all instances that had an outcome.
+    """
+
+    status: str
+    outputs: Mapping[str, Any]
+    context: Mapping[str, Any]
+    errors: list[str]
+    steps: int
+    keys: set[str]
+
+    @classmethod
+    def of(cls, scenario: Scenario) -> Expected | None:
+        """Run a scenario in process; None if its result depends on the schedule."""
+        if scenario.racing:
+            return None
+        result = run_virtual(lambda: _in_process(scenario))
+        return cls(
+            result.status,
+            result.outputs,
+            result.context,
+            [str(error) for error in result.errors],
+            result.steps,
+            {entry.key for entry in result.trace},
+        )
+
+
+async def _in_process(scenario: Scenario) -> RunResult:
+    return await run_in_process(scenario, lambda run_id, instance, attempt: None)
+
+
+async def run_in_process(scenario: Scenario, watch: Watch) -> RunResult:
+    """Run a scenario on a ``FlowRuntime``, and resume what it waits for."""
+    runtime = SimulatedRuntime(scenario, clock=LoopClock(), watch=watch)
+    handle = runtime.start(runtime.flow, scenario.context, run_id=RUN)
+    result = await handle.result()
+    left = dict(scenario.resumes)
+    while result.status == "awaiting" and (due := [key for key in left if key in result.waiting]):
+        for key in due:
+            handle.resume(key, **_resumption(left.pop(key)))
+        result = await handle.result()
+    return result
+
+
+def _resumption(value: Any) -> dict[str, Any]:
+    if isinstance(value, NodeResult):
+        return {"output": value.output, "action": value.action}
+    return {"output": value, "action": None}
+
+
+@attrs.frozen
+class Performance:
+    """What one schedule came to.
+
+    Attributes:
+        violations: What happened that may not.
+        lines: What happened, in words.
+        requests: How many requests the programs made.
+        faults: How often each kind of fault happened.
+        executions: How often each attempt at each instance of the run was executed.
+    """
+
+    violations: list[str]
+    lines: list[str]
+    requests: int
+    faults: Counter[str]
+    executions: dict[str, int]
+
+    @property
+    def digest(self) -> str:
+        """A short name for exactly this order of events."""
+        return hashlib.sha256("\n".join(self.lines).encode()).hexdigest()[:16]
+
+
+def perform(
+    scenario: Scenario, make_schedule: Callable[[], Schedule], expected: Expected | None, *, seed: int | str = 0
+) -> Performance:
+    """Run one schedule.
+
+    Args:
+        scenario: What is run.
+        make_schedule: Makes the schedule, in the loop in which it is used.
+        expected: What the in-process run came to, if it is to be the same.
+        seed: Of all ids.
+    """
+    stage: list[_Stage] = []
+
+    async def main() -> None:
+        stage.append(_Stage(scenario, make_schedule(), expected))
+        await stage[0].play()
+
+    with ids.seeded(f"{scenario.name} {seed}"), _quiet():
+        try:
+            run_virtual(main)
+        except StuckError as error:
+            stage[0].world.blame(str(error))
+    world, truth = stage[0].world, stage[0].truth
+    return Performance(world.violations, world.lines, world.requests, world.schedule.counts, truth.run(RUN).executed)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """What fails on purpose has much to say."""
+    logger = logging.getLogger("flowcraft")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+class _Stage:
+    def __init__(self, scenario: Scenario, schedule: Schedule, expected: Expected | None) -> None:
+        self.scenario = scenario
+        self.expected = expected
+        self.world = world = World(schedule, scenario.max_value_bytes)
+        flows = scenario.flows()
+        library = Library(flows.builders, flows.blueprints)
+        graph = library.find(flows.flow)
+        self.truth = Truth(world.backend, graph, library.graphs, scenario.context, world.blame)
+        self.client_is_done = False
+        world.look = self._look
+        world.watch = self._watch
+
+    # --- programs -------------------------------------------------------------------------------------------------
+
+    async def _client(self, me: Program) -> None:
+        async with self.world.connect(me) as backend:
+            flows = self.scenario.flows()
+            client = Client(backend, flows=flows.builders, blueprints=flows.blueprints, clock=self.world.clock)
+            while True:
+                try:
+                    await client.start(flows.flow, self.scenario.context, run_id=RUN)
+                    for key, value in self.scenario.resumes.items():
+                        await self._resume(client, key, value)
+                    if self.scenario.act is not None:
+                        await self.scenario.act(client)
+                except TransientError:
+                    await asyncio.sleep(1.0)  # as people do
+                else:
+                    break
+            self.client_is_done = True
+            self._look_for_the_end()
+
+    async def _resume(self, client: Client, key: str, value: Any) -> None:
+        while (await client.status(RUN)).state not in _FINAL:
+            try:
+                return await client.resume(RUN, key, **_resumption(value))
+            except ResumeError as error:
+                if "not reached" not in str(error) and "not open" not in str(error):
+                    return None  # by an earlier try, whose answer was lost
+                if key in self.truth.run(RUN).outcomes:
+                    return None
+            except StaleReadError:
+                pass  # what is around it was not reached yet
+            await asyncio.sleep(5.0)
+        return None
+
+    async def _worker(self, me: Program) -> None:
+        async with self.world.connect(me) as backend:
+
+            def watch(run_id: str, instance: Instance, attempt: str) -> None:
+                if me.alive:
+                    self.world.say(me.name, f"EXECUTES {instance.key!r}{attempt}")
+                    self.truth.executing(run_id, instance, attempt)
+
+            runtime = SimulatedRuntime(self.scenario, clock=self.world.clock, watch=watch)
+            options = {**_WORKER, "reconcile": self.world.schedule.reconciles, **self.scenario.worker}
+            await Worker(backend, runtime, **options).run()
+
+    # --- watching -------------------------------------------------------------------------------------------------
+
+    def _look(self, operation: str, args: Any) -> Any:
+        if operation in ("status.touch", "status.finish", "status.create"):
+            return self.truth.status(args[0] if isinstance(args[0], str) else args[0].run_id)
+        if operation == "context.apply":
+            return self.truth.position(args[0], args[1])
+        return None
+
+    def _watch(self, operation: str, args: Any, answer: Any, seen: Any) -> None:
+        truth = self.truth
+        if operation == "context.put":
+            truth.put(args[0], args[1])
+        elif operation == "context.delete":
+            truth.deleted(args[0], args[1])
+        elif operation == "context.apply":
+            truth.applied(args[0], args[1], seen)
+        elif operation in ("status.touch", "status.finish"):
+            told = operation == "status.finish" and answer is True
+            truth.changed(seen, truth.status(args[0]), told=told)
+            self._look_for_the_end()
+
+    def _look_for_the_end(self) -> None:
+        if self.client_is_done and all(self._has_ended(run_id) for run_id in (RUN, *self.scenario.also)):
+            self.world.ended.set()
+
+    def _has_ended(self, run_id: str) -> bool:
+        status = self.truth.status(run_id)
+        return status is not None and status.state in _FINAL
+
+    # --- one schedule ---------------------------------------------------------------------------------------------
+
+    async def play(self) -> None:
+        """Play it to its end, and check what came of it."""
+        world = self.world
+        world.start("client", self._client)
+        world.start("worker", self._worker)
+        world.start("worker", self._worker)
+        limit = _PATIENCE + self.scenario.lasts
+        try:
+            async with asyncio.timeout(limit):
+                await world.ended.wait()
+        except TimeoutError:
+            world.blame(f"after {limit / 3600:g} h the run has not ended; {self._where()}")
+        if world.ended.is_set() and world.programs:
+            world.schedule.calm()
+            await asyncio.sleep(_AFTERWARDS)
+            for run_id in (RUN, *self.scenario.also):
+                await self._check(run_id)
+        for program in list(world.programs.values()):
+            world.end(program)
+
+    def _where(self) -> str:
+        status, run = self.truth.status(RUN), self.truth.run(RUN)
+        state = "there is no status" if status is None else f"the status is {status.state}"
+        return f"{state}; by the facts it is {run.phase.value}, and ready are {run.left()}"
+
+    async def _check(self, run_id: str) -> None:
+        status, run = self.truth.status(run_id), self.truth.run(run_id)
+        assert status is not None
+        blame = self.world.blame
+        if status.state not in self.scenario.ends and run_id == RUN:
+            blame(f"the run {run_id!r} ended as {status.state}: {status.reason}")
+        self._check_phase(status, run.phase)
+        if self.world.schedule.is_clean and (twice := [name for name, times in run.executed.items() if times > 1]):
+            blame(f"nothing went wrong, and executed more than once were {twice}")
+        if run.orphans:
+            blame(f"there are outcomes of instances that the run cannot have: {run.orphans}")
+        try:
+            async with self.world.backend.connect() as backend:
+                result = await Client(backend, clock=self.world.clock).result(run_id)
+        except FlowcraftError as error:
+            blame(f"the result cannot be read: {type(error).__name__}: {error}")
+            return
+        errors = [str(error) for error in result.errors]
+        outputs, context, true_errors = run.results()
+        if status.state == "completed":
+            self._compare("outputs", result.outputs, outputs, "the facts, replayed, say")
+            self._compare("context", result.context, context, "the facts, replayed, say")
+        failures = [str(outcome.error) for outcome in run.outcomes.values() if outcome.error is not None]
+        if status.state == "failed" and not (true_errors and set(errors) <= set(failures)):
+            blame(f"errors: {errors}; the facts, replayed, say {true_errors}")
+        expected = self.expected
+        if expected is not None:
+            what = "in process it was"
+            self._compare("status", status.state, expected.status, what)
+            self._compare("outputs", result.outputs, expected.outputs, what)
+            self._compare("context", result.context, expected.context, what)
+            self._compare("errors", errors, expected.errors, what)
+            self._compare("steps", result.steps, expected.steps, what)
+            self._compare("instances with an outcome", sorted(run.keys), sorted(expected.keys), what)
+
+    def _check_phase(self, status: RunStatus, phase: Phase) -> None:
+        by_facts = {Phase.COMPLETED: "completed", Phase.FAILED: "failed", Phase.RUNNING: "running"}[phase]
+        if status.state != "cancelled" and status.state != by_facts:
+            self.world.blame(f"the status is {status.state} ({status.reason}), but by the facts the run is {by_facts}")
+
+    def _compare(self, what: str, is_now: Any, should: Any, who: str) -> None:
+        if is_now != should:
+            self.world.blame(f"{what}: {is_now!r}; {who} {should!r}")

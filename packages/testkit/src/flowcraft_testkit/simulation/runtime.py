@@ -1,0 +1,92 @@
+"""A ``FlowRuntime`` for simulations: in virtual time, with steps that follow a script, watched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+import attrs
+from flowcraft_core import FlowRuntime
+from flowcraft_core.blueprint import Node
+from flowcraft_core.clock import Clock
+from flowcraft_core.execution import Executor
+from flowcraft_core.graph.facts import Outcome, Park
+from flowcraft_core.graph.scopes import Graph
+from flowcraft_core.graph.state import Instance
+from flowcraft_core.steps import Implementation
+
+from .scenario import Scenario
+from .script import scripted
+from .threads import HandedOverThreads
+
+#: Called when an attempt begins: with the run, the instance, and which attempt it is, in words.
+Watch: TypeAlias = Callable[[str, Instance, str], None]
+
+
+class SimulatedRuntime(FlowRuntime):
+    """A runtime for a ``VirtualLoop``.
+
+    Attributes:
+        flow: The scenario's flow.
+    """
+
+    def __init__(self, scenario: Scenario, *, clock: Clock, watch: Watch) -> None:
+        """Put it together.
+
+        Args:
+            scenario: Brings the flow, its dependencies, and the scripts.
+            clock: On the loop's time.
+            watch: Told of each attempt.
+
+        Raises:
+            ValueError: A script is for a node that no flow has, or has no answer.
+        """
+        flows = scenario.flows()
+        super().__init__(
+            flows.builders,
+            blueprints=flows.blueprints,
+            registry=flows.registry,
+            clock=clock,
+            dependencies=scenario.dependencies,
+            threads=HandedOverThreads(),
+        )
+        self.flow = flows.flow
+        scripts = scenario.scripts
+        nodes = {node.id for graph in self.library.graphs.values() for node in graph.blueprint.nodes}
+        for node_id, script in scripts.items():
+            if node_id not in nodes:
+                raise ValueError(f"there is no node {node_id!r} to script; there are: {', '.join(sorted(nodes))}")
+            if not script:
+                raise ValueError(f"the script of node {node_id!r} has no answer")
+        self._scripts = {node_id: scripted(node_id, script) for node_id, script in scripts.items()}
+        self._watch = watch
+
+    def executor(self, run_id: str, graphs: Mapping[str, Graph]) -> Executor:
+        """See ``FlowRuntime.executor``."""
+        plain = super().executor(run_id, graphs)
+        return _Executor(**attrs.asdict(plain, recurse=False), scripts=self._scripts, watch=self._watch)
+
+
+@attrs.define(eq=False)
+class _Executor(Executor):
+    scripts: Mapping[str, Implementation] = attrs.field(factory=dict)
+    watch: Watch = lambda run_id, instance, attempt: None
+
+    async def attempt(self, instance: Instance, number: int = 1, *, standing_in: bool = False) -> Outcome | Park:
+        """See ``Executor.attempt``."""
+        fallback = ", fallback" if standing_in else ""
+        self.watch(self.run_id, instance, f"{f', attempt {number}' if number > 1 else ''}{fallback}")
+        return await super().attempt(instance, number, standing_in=standing_in)
+
+    async def _call(
+        self,
+        implementation: Implementation,
+        instance: Instance,
+        node: Node,
+        number: int,
+        failed_with: Exception | None = None,
+    ) -> tuple[Any, str | None, dict[str, Any] | None]:
+        construct = instance.scope.construct
+        is_worker = construct is not None and construct.kind == "batch" and construct.body is not None
+        name = construct.node.id if construct is not None and is_worker else node.id
+        return await super()._call(self.scripts.get(name, implementation), instance, node, number, failed_with)

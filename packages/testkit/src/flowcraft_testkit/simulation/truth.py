@@ -1,0 +1,264 @@
+"""What is really stored, and whether each thing that happens to it may happen.
+
+The facts are fed to a state of the pure core in the order in which they are stored. So at any moment it is known which
+instances have ever become ready, whatever the programs believe; and at the end, what the facts alone come to.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import attrs
+from flowcraft_core.durable.storage import BLUEPRINTS, CLAIM_SUFFIX
+from flowcraft_core.graph.facts import Outcome
+from flowcraft_core.graph.fold import context_of, outputs_of
+from flowcraft_core.graph.positions import to_sortable
+from flowcraft_core.graph.records import outcome_from_record
+from flowcraft_core.graph.scopes import Graph, Link, Vertex
+from flowcraft_core.graph.state import Instance, Phase, RunState, ScopeState
+from flowcraft_core.payloads import CompressingCodec
+from flowcraft_core.ports import Fact, RunStatus
+from flowcraft_core.serialization import Serializer
+
+from ..memory import InMemoryBackend
+
+_LIVE = ("running", "awaiting")
+
+# How the key of a construct's entry ends. Every other key with a colon is of something else than an outcome.
+_ENTRY = ":entry"
+
+
+class Truth:
+    """Watches what is stored.
+
+    Attributes:
+        backend: What is watched.
+        runs: The runs that there are.
+    """
+
+    def __init__(
+        self,
+        backend: InMemoryBackend,
+        graph: Graph,
+        graphs: Mapping[str, Graph],
+        context: Mapping[str, Any],
+        blame: Callable[[str], None],
+    ) -> None:
+        """Watch.
+
+        Args:
+            backend: What is watched.
+            graph: The blueprint of the runs.
+            graphs: All blueprints, by id.
+            context: What each run is started with.
+            blame: Called with what was done that may not be.
+        """
+        self.backend = backend
+        self.runs: dict[str, RunFacts] = {}
+        self._new_state: Callable[[], RunState] = lambda: RunState(graph, graphs.__getitem__, context)
+        self._blame = blame
+        self._codec = CompressingCodec()
+        self._decode = Serializer().from_data
+
+    def run(self, run_id: str) -> RunFacts:
+        """A run's facts."""
+        if run_id not in self.runs:
+            self.runs[run_id] = RunFacts(self._new_state())
+        return self.runs[run_id]
+
+    # --- what happens ---------------------------------------------------------------------------------------------
+
+    def put(self, run_id: str, key: str) -> None:
+        """A fact may have been stored."""
+        if run_id == BLUEPRINTS:
+            return
+        run, fact = self.run(run_id), self._newest(run_id, key)
+        if fact is None:
+            self._blame(f"{key!r} was put, and nothing is stored")
+            return
+        standing = run.facts.setdefault(key, fact)
+        if standing != fact:
+            self._blame(f"the fact {key!r} was changed after it was stored by job {standing.job!r:.10}")
+        elif ":" not in key or key.endswith(_ENTRY):
+            run.take_in(key, outcome_from_record(self._record(run_id, key, fact), self._decode))
+        elif key.endswith(CLAIM_SUFFIX):
+            run.take_in(key.removesuffix(CLAIM_SUFFIX), self._record(run_id, key, fact)["place"])
+
+    def deleted(self, run_id: str, key: str) -> None:
+        """A fact was deleted: only chunks that a writer who came second has left may be, in a run that lives."""
+        status = self.status(run_id)
+        if ":chunk:" not in key and status is not None and status.state in _LIVE:
+            self._blame(f"the fact {key!r} was deleted while the run was {status.state}")
+
+    def applied(self, run_id: str, name: str, before: str | None) -> None:
+        """A context value may have been applied, where one of the position ``before`` stood."""
+        standing = self.position(run_id, name)
+        if before is not None and (standing is None or standing < before):
+            self._blame(f"the context value {name!r} went back to an earlier position")
+
+    def changed(self, before: RunStatus | None, after: RunStatus | None, *, told: bool) -> None:
+        """A status may have been changed; the caller was told whether it was."""
+        if before is None or before.state == "dead":
+            return
+        if before.state not in _LIVE and before != after:
+            self._blame(f"the status was {before.state}, and was changed")
+        if told and before.state not in _LIVE:
+            self._blame(f"the status was {before.state} already, and a second caller was told that it was the first")
+
+    def executing(self, run_id: str, instance: Instance, attempt: str) -> None:
+        """An instance is about to be executed: what comes before it must be stored, and its values applied."""
+        run, key = self.run(run_id), instance.key
+        run.executed[key + attempt] = run.executed.get(key + attempt, 0) + 1
+        found = run.ready.get(key) or run.moot(key)
+        if found is None:
+            self._blame(f"{key!r} was executed, but by the facts that are stored it is not ready")
+            return
+        scope, vertex = found
+        for link in _leading(scope, vertex):
+            outcome = scope.outcomes.get(link.source)
+            if outcome is None or not outcome.sets:
+                continue
+            source = scope.scope.vertices[link.source]
+            least = to_sortable(scope.position(source))
+            for name in outcome.sets:
+                standing = self.position(run_id, scope.namespace.prefix + name)
+                if standing is None or standing < least:
+                    self._blame(f"{key!r} was executed before {name!r} was applied, which {source.id!r} has set")
+
+    # --- looks ----------------------------------------------------------------------------------------------------
+
+    def status(self, run_id: str) -> RunStatus | None:
+        """A run's status."""
+        return self.backend._world.statuses.get(run_id)
+
+    def position(self, run_id: str, name: str) -> str | None:
+        """The position of the standing context value."""
+        record = self.backend._world.values._records.get((run_id, name))
+        return record.newest.position if record and record.newest else None
+
+    def _newest(self, run_id: str, key: str) -> Fact | None:
+        record = self.backend._world.facts._records.get((run_id, key))
+        return record.newest if record else None
+
+    def _record(self, run_id: str, key: str, fact: Fact) -> dict[str, Any]:
+        """What a body says, read as a stranger would."""
+        body = fact.body[1:]
+        if fact.body[:1] == b"c":
+            token, count = json.loads(body)
+            chunks = [self._newest(run_id, f"{key}:chunk:{token}:{index}") for index in range(count)]
+            if None in chunks:
+                self._blame(f"{key!r} was stored before its chunks were")
+            body = b"".join(chunk.body[1:] for chunk in chunks if chunk)
+        record: dict[str, Any] = json.loads(self._codec.decode(body, place=f"{run_id} {key}"))
+        return record
+
+
+@attrs.define(eq=False)
+class RunFacts:
+    """The facts of one run, and what they come to.
+
+    Attributes:
+        state: What they come to.
+        facts: Each fact, as it was stored first.
+        ready: The instances that have ever become ready, by key.
+        executed: How often each attempt at each was executed.
+        outcomes: The outcomes, by key.
+    """
+
+    state: RunState
+    facts: dict[str, Fact] = attrs.field(factory=dict)
+    ready: dict[str, Instance] = attrs.field(factory=dict)
+    executed: dict[str, int] = attrs.field(factory=dict)
+    outcomes: dict[str, Outcome] = attrs.field(factory=dict)
+    _early: deque[tuple[str, Outcome | int]] = attrs.field(factory=deque)
+    _fed: set[str] = attrs.field(factory=set)
+
+    def __attrs_post_init__(self) -> None:
+        self._look()
+
+    def take_in(self, key: str, fact: Outcome | int) -> None:
+        """Take in an outcome, or a claim; one that comes before its scope exists waits for it."""
+        name = f"{key} {type(fact) is int}"
+        if name in self._fed:
+            return
+        self._fed.add(name)
+        if isinstance(fact, Outcome):
+            self.outcomes[key] = fact
+        self._early.append((key, fact))
+        progress = True
+        while progress and self._early:
+            progress = False
+            there = {instance.key: instance for instance in self._instances()}
+            for _ in range(len(self._early)):
+                early = self._early.popleft()
+                instance = there.get(early[0])
+                if instance is None:
+                    self._early.append(early)
+                elif isinstance(early[1], Outcome):
+                    self.state.add(*instance, early[1])
+                    progress = True
+                else:
+                    self.state.claim(*instance, early[1])
+                    progress = True
+            self._look()
+
+    @property
+    def orphans(self) -> list[str]:
+        """The keys of facts about instances that the run cannot have."""
+        return [key for key, _ in self._early]
+
+    @property
+    def keys(self) -> set[str]:
+        """The keys of the outcomes."""
+        return set(self.outcomes)
+
+    @property
+    def phase(self) -> Phase:
+        """How the run stands by its facts."""
+        return self.state.phase
+
+    def results(self) -> tuple[dict[str, Any], dict[str, Any], list[str]]:
+        """Outputs, context and errors, by the facts."""
+        return outputs_of(self.state), context_of(self.state), [str(error) for error in self.state.errors]
+
+    def moot(self, key: str) -> Instance | None:
+        """An instance that only a join that fired elsewhere keeps from being ready.
+
+        A worker that does not know of that join yet may start it; nothing comes of it.
+        """
+        for found in self._instances():
+            if found.key == key:
+                scope, vertex = found
+                outcomes = ((scope.outcomes.get(link.source), link.place) for link in _leading(scope, vertex))
+                led_to = not vertex.incoming or any(outcome and place in outcome.taken for outcome, place in outcomes)
+                return found if led_to and scope.is_moot(vertex) else None
+        return None
+
+    def left(self) -> list[str]:
+        """The keys of what is ready and has no outcome."""
+        return [
+            key
+            for key, (scope, vertex) in self.ready.items()
+            if vertex.index not in scope.outcomes and not scope.is_moot(vertex)
+        ]
+
+    def _instances(self) -> Iterator[Instance]:
+        for scope in self.state.root.walk():
+            yield from scope.instances()
+
+    def _look(self) -> None:
+        self.state.wanted.clear()
+        while self.state.ready:
+            instance = self.state.ready.popleft()
+            self.ready[instance.key] = instance
+
+
+def _leading(scope: ScopeState, vertex: Vertex) -> Sequence[Link]:
+    """The edges that an instance goes by: of an ``any`` join the one that holds the claim, if there is one yet."""
+    if not vertex.joins_any:
+        return vertex.incoming
+    place = scope.claims.get(vertex.index)
+    return () if place is None else (vertex.incoming[place],)
