@@ -1,0 +1,106 @@
+"""The backend of the scenarios on SQS and DynamoDB, in real time that runs faster."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+import aws_emulators
+from aws_emulators import Place, client
+from boto3.dynamodb.types import TypeSerializer
+from durable_backend import Durable
+from fast_clock import FastClock
+from flowcraft_aws import AwsBackend
+from flowcraft_core import Clock, ports
+from scaled_queue import ScaledQueue
+
+RATE = 10.0
+_LONGEST_DELAY = 20.0
+_LONGEST_VISIBILITY = 12 * 3_600.0
+
+
+class OnAws(Durable):
+    """Workers in this process, each with a backend of its own, on a queue and tables of this check's own.
+
+    Its emulators are LocalStack's SQS and moto's DynamoDB. They start with the first check and end with the process.
+    """
+
+    name = "aws"
+    late = 50.0
+    beat = 10.0
+    hour = 40.0
+    day = 120.0
+    options: ClassVar[Mapping[str, Any]] = {"poll": 20.0, "reconcile_interval": 15.0}
+    moments: ClassVar[Iterable[int]] = (3, 7)
+    #: Real seconds that a check may take: the longest sleeps a hundred beats, or carries out two thousand runs.
+    patience: ClassVar[float] = 1_200.0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.clock: FastClock = FastClock(RATE)
+        sqs, dynamodb = emulators()
+        self.place = Place.create(sqs=sqs, dynamodb=dynamodb)
+
+    def connect(self) -> ports.Backend:
+        """See ``Durable``."""
+        return hastened(self.place, self.clock, self.longest_visibility or _LONGEST_VISIBILITY)
+
+    async def pass_time(self, seconds: float) -> None:
+        """See ``Backend``; it passes at once, but for the queue, and nobody works meanwhile."""
+        await self.leave()
+        self.clock.put_forward(seconds)
+        await self.staff()
+
+    async def begin_by_hand(self, run_id: str, context: Mapping[str, Any]) -> None:
+        """See ``Durable``."""
+        when = datetime.fromtimestamp(self.clock.now(), UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        written: dict[str, dict[str, Any]] = {
+            self.place.contexts: {"runId": run_id, "context": dict(context)},
+            self.place.statuses: {"runId": run_id, "status": "running", "lastUpdated": when},
+        }
+        serializer, dynamodb = TypeSerializer(), client("dynamodb", self.place.dynamodb_url)
+        for table, item in written.items():
+            marshalled = {name: serializer.serialize(value) for name, value in item.items()}
+            await asyncio.to_thread(dynamodb.put_item, TableName=table, Item=marshalled)
+
+    async def lose_messages(self) -> None:
+        """See ``Durable``."""
+        sqs = client("sqs", self.place.sqs_url)
+        await asyncio.to_thread(sqs.purge_queue, QueueUrl=self.place.queue_url)
+
+    async def lose_coordination(self) -> None:
+        """See ``Durable``."""
+
+        def empty() -> None:
+            dynamodb = client("dynamodb", self.place.dynamodb_url)
+            for page in dynamodb.get_paginator("scan").paginate(TableName=self.place.coordination):
+                for item in page["Items"]:
+                    dynamodb.delete_item(TableName=self.place.coordination, Key={"key": item["key"]})
+
+        await asyncio.to_thread(empty)
+
+
+def hastened(place: Place, clock: Clock, max_visibility: float = _LONGEST_VISIBILITY) -> AwsBackend:
+    """A backend on a clock that is ``RATE`` times as fast as its queue's; not yet open."""
+    backend = place.backend(clock=clock)
+    backend.queue = ScaledQueue(backend.queue, RATE, max_delay=_LONGEST_DELAY, max_visibility=max_visibility)
+    return backend
+
+
+@functools.cache
+def emulators() -> tuple[str, str]:
+    """The addresses of SQS and DynamoDB; started when they are first asked for."""
+    return _running.enter_context(aws_emulators.localstack()).url, _running.enter_context(aws_emulators.moto()).url
+
+
+_running = contextlib.ExitStack()
+
+
+def end_emulators() -> None:
+    """End what ``emulators`` started."""
+    _running.close()
+    emulators.cache_clear()

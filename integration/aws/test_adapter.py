@@ -1,0 +1,380 @@
+"""``SqsAdapter`` and what belongs to it, as its users have it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from aws_emulators import Place, add_index, client
+from flowcraft_aws import DynamoDbContext, DynamoDbCoordinationStore, S3PayloadStore, SqsAdapter, create_sqs_reconciler
+from flowcraft_core import FlowBuilder, FlowRuntime, NodeContext, create_flow
+from flowcraft_core.durable import Client
+from flowcraft_core.errors import ConfigurationError, ResumeError
+from flowcraft_core.ports import Fact
+
+_ROOT = Path(__file__).parents[2]
+
+
+async def _one(ctx: NodeContext) -> int:
+    return 1
+
+
+async def _double(ctx: NodeContext) -> int:
+    doubled: int = ctx.input * 2
+    await ctx.context.set("doubled", doubled)
+    return doubled
+
+
+async def _first(ctx: NodeContext) -> int:
+    first: int = await ctx.context.get("first")
+    return first
+
+
+def _chain() -> FlowBuilder:
+    return create_flow("chain").node("a", _first).node("b", _double).edge("a", "b")
+
+
+def _adapter(place: Place, *flows: FlowBuilder, **options: Any) -> SqsAdapter:
+    dynamodb = client("dynamodb", place.dynamodb_url)
+    return SqsAdapter(
+        runtime=FlowRuntime(flows or [_chain()]),
+        coordination_store=DynamoDbCoordinationStore(client=dynamodb, table_name=place.coordination),
+        sqs_client=client("sqs", place.sqs_url),
+        dynamodb_client=dynamodb,
+        queue_url=place.queue_url,
+        context_table_name=place.contexts,
+        status_table_name=place.statuses,
+        **{"poll": 1.0, **options},
+    )
+
+
+async def _until(holds: Callable[[], Any]) -> None:
+    end = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < end, "not in time"
+        await asyncio.sleep(0.05)
+
+
+# --- workers and clients ----------------------------------------------------------------------------------------------
+
+
+def test_a_program_that_is_not_async_works_in_the_background(place: Place) -> None:
+    adapter = _adapter(place)
+    adapter.start()
+    try:
+        started = adapter.sync_client.start("chain", {"first": 4})
+        result = adapter.sync_client.wait(started.run_id, timeout=60)
+    finally:
+        adapter.stop()
+    assert (result.status, result.outputs) == ("completed", {"a": 4, "b": 8})
+    of_run = adapter.metrics.of_run(started.run_id)
+    assert of_run["dynamodb.PutItem"] >= 4  # its record, its status, two outcomes
+    assert sum(of_run.values()) <= sum(adapter.metrics.requests.values())
+
+
+async def test_a_program_that_is_async_serves_in_its_own_loop(place: Place) -> None:
+    adapter = _adapter(place)
+    async with adapter:
+        serving = asyncio.ensure_future(adapter.serve())
+        started = await adapter.client.start("chain", {"first": 1})
+        assert (await adapter.client.wait(started.run_id, timeout=60)).outputs["b"] == 2
+        adapter.stop()
+        await serving
+
+
+def test_a_fifo_queue_is_refused_when_the_adapter_is_made(place: Place) -> None:
+    with pytest.raises(ConfigurationError, match="FIFO"):
+        SqsAdapter(
+            runtime=FlowRuntime([_chain()]),
+            coordination_store=DynamoDbCoordinationStore(client("dynamodb", place.dynamodb_url), place.coordination),
+            sqs_client=client("sqs", place.sqs_url),
+            dynamodb_client=client("dynamodb", place.dynamodb_url),
+            queue_url=f"{place.queue_url}.fifo",
+        )
+
+
+# --- by hand ----------------------------------------------------------------------------------------------------------
+
+
+async def test_a_run_begun_with_two_items_and_a_message_per_start_node_completes(place: Place) -> None:
+    """Without anything of this package: an item each for context and status, and messages to the queue."""
+    flow = create_flow("by-hand").node("left", _first).node("right", _one).node("join", _join)
+    flow.edge("left", "join").edge("right", "join")
+    run_id = "by-hand-1"
+    resource: Any = boto3.resource(
+        "dynamodb",
+        endpoint_url=place.dynamodb_url,
+        region_name="us-east-1",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+    )
+    resource.Table(place.contexts).put_item(Item={"runId": run_id, "context": {"first": 20, "tags": ["a"]}})
+    when = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    resource.Table(place.statuses).put_item(Item={"runId": run_id, "status": "running", "lastUpdated": when})
+    entries = [
+        {
+            "Id": f"{run_id}-{node}",
+            "MessageBody": json.dumps({"runId": run_id, "blueprintId": "by-hand", "nodeId": node}),
+        }
+        for node in ("left", "right")
+    ]
+    client("sqs", place.sqs_url).send_message_batch(QueueUrl=place.queue_url, Entries=entries)
+    adapter = _adapter(place, flow)
+    async with adapter:
+        serving = asyncio.ensure_future(adapter.serve())
+        result = await adapter.client.wait(run_id, timeout=60)
+        assert (result.status, result.outputs) == ("completed", {"left": 20, "right": 1, "join": 21})
+        assert result.context == {"first": 20, "tags": ["a"]}
+        adapter.stop()
+        await serving
+    item = resource.Table(place.statuses).get_item(Key={"runId": run_id}, ConsistentRead=True)["Item"]
+    assert item["status"] == "completed"
+    assert item["lastUpdated"] > when
+
+
+async def _join(ctx: NodeContext) -> int:
+    total: int = sum(ctx.input.values())
+    return total
+
+
+# --- reconciling ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("indexed", [False, True])
+async def test_a_reconciler_brings_on_runs_whose_messages_were_lost(place: Place, indexed: bool) -> None:
+    if indexed:
+        add_index(place)
+    adapter = _adapter(place, reconcile=False)
+    reconciler = create_sqs_reconciler(
+        adapter=adapter,
+        dynamodb_client=client("dynamodb", place.dynamodb_url),
+        status_table_name=place.statuses,
+        stalled_threshold_seconds=0,
+    )
+    async with adapter:
+        backend = adapter.new_backend()
+        started = [await adapter.client.start("chain", {"first": number}) for number in range(3)]
+        client("sqs", place.sqs_url).purge_queue(QueueUrl=place.queue_url)
+        assert (await reconciler.run()).scanned_items == 0  # none is due yet
+        async with backend:
+            now = time.time()
+            for each in started:
+                await backend.status.touch(each.run_id, at=now - 60, next_check=now - 30)
+        patient = create_sqs_reconciler(
+            adapter=adapter,
+            dynamodb_client=client("dynamodb", place.dynamodb_url),
+            status_table_name=place.statuses,
+            stalled_threshold_seconds=300,
+        )
+        stats = await patient.run()
+        assert (stats.scanned_items, stats.reconciled_runs, stats.recent_runs) == (3, 0, 3)
+        stats = await reconciler.run()
+        assert (stats.scanned_items, stats.reconciled_runs, stats.revived_runs, stats.errors) == (3, 3, 3, 0)
+        serving = asyncio.ensure_future(adapter.serve())
+        for number, each in enumerate(started):
+            assert (await adapter.client.wait(each.run_id, timeout=60)).outputs["b"] == number * 2
+        adapter.stop()
+        await serving
+
+
+# --- the context from outside -----------------------------------------------------------------------------------------
+
+
+async def test_the_context_of_a_run_can_be_read_and_changed_from_outside(place: Place) -> None:
+    flow = create_flow("waits").node("a", _first).wait("w").node("b", _double)
+    flow.edge("a", "w").edge("w", "b")
+    adapter = _adapter(place, flow)
+    async with adapter:
+        serving = asyncio.ensure_future(adapter.serve())
+        started = await adapter.client.start(flow, {"first": 3, "other": [1, 2]})
+        context = adapter.context(started.run_id)
+        assert isinstance(context, DynamoDbContext)
+        assert await context.get("first") == 3
+        assert await context.get("none", "default") == "default"
+        await context.set("note", {"deep": [None, 1.5]})
+        await context.patch({"first": 4, "more": None}, delete=["other"])
+        assert await context.has("more") is True
+        assert await context.has("other") is False
+        assert await context.to_dict() == {"first": 4, "more": None, "note": {"deep": [None, 1.5]}}
+        await context.delete("note")
+        await _resume(adapter.client, started.run_id)
+        result = await adapter.client.wait(started.run_id, timeout=60)
+        assert result.outputs["b"] == 14
+        assert result.context == {"first": 3, "other": [1, 2], "doubled": 14}  # what follows from the run alone
+        assert await context.to_dict() == {"doubled": 14, "first": 4, "more": None}
+        await context.set("doubled", 0)  # a step's value stands
+        assert await context.get("doubled") == 14
+        await adapter.client.purge(started.run_id)
+        adapter.stop()
+        await serving
+    left = client("dynamodb", place.dynamodb_url).scan(TableName=place.contexts)["Items"]
+    assert [item["runId"]["S"] for item in left if started.run_id in item["runId"]["S"]] == []
+
+
+async def _resume(a_client: Client, run_id: str) -> None:
+    end = time.monotonic() + 60
+    while True:
+        try:
+            return await a_client.resume(run_id, "w", output=7)
+        except ResumeError:  # it was not reached yet
+            assert time.monotonic() < end
+            await asyncio.sleep(0.1)
+
+
+# --- long values ------------------------------------------------------------------------------------------------------
+
+
+async def _long(ctx: NodeContext) -> str:
+    await ctx.context.set("long", "y" * 300_000)
+    return "".join(chr(33 + number * 7 % 90) for number in range(500_000))
+
+
+async def _length(ctx: NodeContext) -> int:
+    return len(ctx.input) + len(await ctx.context.get("long"))
+
+
+async def test_long_values_go_to_the_bucket_and_leave_it_with_the_run(place: Place, localstack: str) -> None:
+    s3: Any = client("s3", localstack)
+    bucket = place.queue_url.rpartition("/")[2]
+    s3.create_bucket(Bucket=bucket)
+    flow = create_flow("long").node("make", _long).node("measure", _length).edge("make", "measure")
+    payloads = S3PayloadStore(client=s3, bucket=bucket, threshold=1_000)
+    adapter = _adapter(place, flow, payloads=payloads)
+    async with adapter:
+        serving = asyncio.ensure_future(adapter.serve())
+        started = await adapter.client.start(flow)
+        result = await adapter.client.wait(started.run_id, timeout=60)
+        assert result.outputs["measure"] == 800_000
+        assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] >= 2
+        items = client("dynamodb", place.dynamodb_url).scan(TableName=place.contexts)["Items"]
+        assert max(len(item["body"]["B"]) for item in items if "body" in item) < 1_000
+        assert sum("s3_object" in item for item in items) >= 2
+        assert await adapter.context(started.run_id).get("long") == "y" * 300_000
+        await adapter.client.purge(started.run_id)
+        adapter.stop()
+        await serving
+    # What is not a run's own, as a blueprint, stays.
+    assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 0
+
+
+async def test_a_program_without_the_bucket_says_so(place: Place, localstack: str) -> None:
+    s3: Any = client("s3", localstack)
+    bucket = place.queue_url.rpartition("/")[2]
+    s3.create_bucket(Bucket=bucket)
+    with_bucket = place.backend(payloads=S3PayloadStore(client=s3, bucket=bucket, threshold=1))
+    async with with_bucket, place.backend() as without:
+        await with_bucket.context.put("run", "a", Fact(b"long", "writer"))
+        assert (await with_bucket.context.get("run", ["a"]))["a"].body == b"long"
+        with pytest.raises(ConfigurationError, match="S3PayloadStore"):
+            await without.context.get("run", ["a"])
+
+
+# --- Lambda -----------------------------------------------------------------------------------------------------------
+
+
+class _LambdaContext:
+    def __init__(self, seconds: float = 60.0) -> None:
+        self._end = time.monotonic() + seconds
+
+    def get_remaining_time_in_millis(self) -> int:
+        return int((self._end - time.monotonic()) * 1_000)
+
+
+def _invoke(adapter: SqsAdapter, place: Place, seconds: float = 60.0) -> dict[str, Any] | None:
+    """What Lambda does with a queue: receive, call the handler, and delete what it did not give back."""
+    sqs = client("sqs", place.sqs_url)
+    received = sqs.receive_message(
+        QueueUrl=place.queue_url,
+        MaxNumberOfMessages=10,
+        WaitTimeSeconds=2,
+        MessageSystemAttributeNames=["ApproximateReceiveCount"],
+        MessageAttributeNames=["All"],
+    )
+    messages = received.get("Messages", [])
+    if not messages:
+        return None
+    records = [
+        {
+            "messageId": message["MessageId"],
+            "receiptHandle": message["ReceiptHandle"],
+            "body": message["Body"],
+            "attributes": message["Attributes"],
+            "messageAttributes": {},
+            "eventSource": "aws:sqs",
+        }
+        for message in messages
+    ]
+    answer = adapter.lambda_handler({"Records": records}, _LambdaContext(seconds))
+    failed = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
+    for message in messages:
+        if message["MessageId"] not in failed:
+            sqs.delete_message(QueueUrl=place.queue_url, ReceiptHandle=message["ReceiptHandle"])
+    return answer
+
+
+def test_runs_complete_in_lambda_with_clients_kept_between_invocations(place: Place) -> None:
+    flow = create_flow("fan").node("a", _one).node("b", _one).node("c", _one).node("d", _join)
+    flow.edge("a", "b").edge("a", "c").edge("b", "d").edge("c", "d")
+    adapter = _adapter(place, flow)
+    started = adapter.sync_client.start(flow)
+    invocations = 0
+    while (answer := _invoke(adapter, place)) is not None:
+        assert answer == {"batchItemFailures": []}
+        invocations += 1
+    assert invocations >= 2
+    assert adapter.sync_client.wait(started.run_id, timeout=5).outputs["d"] == 2
+    client("sqs", place.sqs_url).send_message(QueueUrl=place.queue_url, MessageBody="no job")
+    assert _invoke(adapter, place) == {"batchItemFailures": []}  # set aside, with its reason
+    assert [letter.body for letter in adapter.sync_client.dead_letters()] == ["no job"]
+    counts = adapter.reconcile_handler({}, None)
+    assert counts["scanned"] == 0
+    adapter.stop()
+
+
+def test_a_step_that_never_fits_into_an_invocation_fails_by_name(place: Place) -> None:
+    flow = create_flow("slow").node("slow", _one, timeout=120)
+    adapter = _adapter(place, flow)
+    started = adapter.sync_client.start(flow)
+    end = time.monotonic() + 90
+    while adapter.sync_client.status(started.run_id).state == "running":
+        assert time.monotonic() < end, "the run does not end"
+        _invoke(adapter, place, seconds=10)
+    result = adapter.sync_client.wait(started.run_id, timeout=5)
+    assert result.status == "failed"
+    assert "slow" in str(result.errors) + str(result.reason)
+    adapter.stop()
+
+
+# --- the policy -------------------------------------------------------------------------------------------------------
+
+
+async def test_what_the_adapter_does_the_policy_allows(place: Place) -> None:
+    """A run with most that there is, counted below the SDK."""
+    add_index(place)
+    policy = json.loads((_ROOT / "deploy" / "aws" / "policy.json").read_text(encoding="utf-8"))
+    allowed = {
+        action
+        for statement in policy["Statement"]
+        for action in ([statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"])
+    }
+    adapter = _adapter(place, reconcile_interval=1.0)
+    async with adapter:
+        serving = asyncio.ensure_future(adapter.serve())
+        started = await adapter.client.start("chain", {"first": 1})
+        await adapter.client.wait(started.run_id, timeout=60)
+        await _until(lambda: adapter.metrics.requests.get("dynamodb.Query"))
+        assert [run.run_id async for run in adapter.client.runs("completed")] == [started.run_id]
+        await adapter.client.purge(started.run_id)
+        adapter.stop()
+        await serving
+    # A batch's request is allowed by the action on one message.
+    done = {operation.replace(".", ":").removesuffix("Batch") for operation in adapter.metrics.requests}
+    assert done <= allowed
+    assert allowed - done <= {"sqs:ChangeMessageVisibility", "dynamodb:BatchGetItem"}  # heartbeats; wide joins

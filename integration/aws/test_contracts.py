@@ -1,0 +1,160 @@
+"""The contracts of the four ports and of the backend, on SQS of LocalStack and DynamoDB of moto.
+
+Also the queue on moto, which enforces the 12-hour cap on visibility; the statuses with the index; and the stores on
+dynalite, for a second opinion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+import attrs
+import pytest
+from aws_emulators import Place, add_index, client
+from aws_side_door import AwsSideDoor
+from boto3.dynamodb.types import TypeSerializer
+from fast_clock import FastClock
+from flowcraft_core import Clock
+from flowcraft_core.ports import Backend, QueueLimits, StoreLimits
+from flowcraft_testkit.contracts import (
+    BackendContract,
+    ContextStoreContract,
+    CoordinationStoreContract,
+    Declared,
+    JobQueueContract,
+    Opener,
+    SideDoor,
+    StatusStoreContract,
+    excused,
+)
+from on_aws import RATE, hastened
+
+DECLARED = Declared(
+    queue_limits=QueueLimits(
+        max_send=10, max_receive=10, max_body_bytes=262_144, max_delay=900.0, max_visibility=43_200.0
+    ),
+    store_limits=StoreLimits(max_value_bytes=389_120, max_keys_read=100, staleness=0.0),
+    index_lag=1.0,
+    skips_time=False,
+    side_door=True,
+    hand_written=True,
+)
+
+
+class OnAws:
+    """An opener of backends on a place of the test's own."""
+
+    declared: ClassVar[Declared] = DECLARED
+
+    @pytest.fixture
+    def open_backend(self, place: Place) -> Opener:
+        """See ``Contract``."""
+        return place.backend
+
+    @pytest.fixture
+    def side_door(self, place: Place) -> SideDoor:
+        """See ``Contract``."""
+        return AwsSideDoor(place)
+
+
+class TestSqsJobQueue(OnAws, JobQueueContract):
+    """The queue."""
+
+
+class TestDynamoDbContextStore(OnAws, ContextStoreContract):
+    """The facts and context values."""
+
+
+class TestDynamoDbStatusStore(OnAws, StatusStoreContract):
+    """The statuses, found by scans."""
+
+
+class TestDynamoDbCoordinationStore(OnAws, CoordinationStoreContract):
+    """The counters, leases and sets."""
+
+
+class TestAwsBackend(OnAws, BackendContract):
+    """All of it, on a clock that is faster than the queue's."""
+
+    declared: ClassVar[Declared] = attrs.evolve(DECLARED, skips_time=True)
+    beat: ClassVar[float] = 10.0
+
+    @pytest.fixture
+    def clock(self) -> Clock:
+        """See ``Contract``."""
+        return FastClock(RATE)
+
+    @pytest.fixture
+    def open_backend(self, place: Place, clock: Clock) -> Opener:
+        """See ``Contract``."""
+        return lambda: hastened(place, clock)
+
+    async def write_by_hand(self, backend: Backend, run_id: str, blueprint_id: str, values: Mapping[str, Any]) -> None:
+        """See ``BackendContract``."""
+        place = self._place
+        dynamodb = client("dynamodb", place.dynamodb_url)
+        context = TypeSerializer().serialize(dict(values))
+        dynamodb.put_item(TableName=place.contexts, Item={"runId": {"S": run_id}, "context": context})
+        status = {
+            "runId": {"S": run_id},
+            "status": {"S": "running"},
+            "lastUpdated": {"S": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")},
+        }
+        dynamodb.put_item(TableName=place.statuses, Item=status)
+
+    @pytest.fixture(autouse=True)
+    def _remember(self, place: Place) -> None:
+        self._place = place
+
+
+class TestDynamoDbStatusStoreWithIndex(OnAws, StatusStoreContract):
+    """The statuses, found by the index."""
+
+    @pytest.fixture
+    def open_backend(self, place: Place) -> Opener:
+        """See ``Contract``."""
+        add_index(place)
+        return place.backend
+
+
+class OnMoto(OnAws):
+    """An opener of backends whose queue is moto's."""
+
+    declared: ClassVar[Declared] = attrs.evolve(DECLARED, side_door=False)
+
+    @pytest.fixture
+    def open_backend(self, moto: str) -> Opener:
+        """See ``Contract``."""
+        return Place.create(sqs=moto, dynamodb=moto).backend
+
+
+class TestSqsJobQueueOnMoto(OnMoto, JobQueueContract):
+    """The queue, on moto."""
+
+
+class OnDynalite(OnAws):
+    """An opener of backends whose tables are dynalite's."""
+
+    @pytest.fixture
+    def place(self, localstack: str, dynalite: str) -> Place:
+        """See ``Contract``."""
+        return Place.create(sqs=localstack, dynamodb=dynalite)
+
+
+class TestDynamoDbContextStoreOnDynalite(OnDynalite, ContextStoreContract):
+    """The facts and context values, on dynalite."""
+
+    test_positions_are_compared_by_code_point = excused(  # type: ignore[assignment]
+        ContextStoreContract.test_positions_are_compared_by_code_point,
+        reason="dynalite compares text as JavaScript does, by 16-bit units; DynamoDB by the bytes of its UTF-8",
+    )
+
+
+class TestDynamoDbStatusStoreOnDynalite(OnDynalite, StatusStoreContract):
+    """The statuses, on dynalite."""
+
+
+class TestDynamoDbCoordinationStoreOnDynalite(OnDynalite, CoordinationStoreContract):
+    """The counters, leases and sets, on dynalite."""

@@ -1,0 +1,132 @@
+"""Everything that is shown on one cloud's emulators: its tests, how the contracts ended, and the scenarios."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+import attrs
+import scenario
+from backend import Backend
+from catalogue import SCENARIOS
+from servers import flavour
+
+_HERE = Path(__file__).parent
+_PLUGIN = "flowcraft_testkit.report"
+
+
+def integrate(
+    cloud: str,
+    arguments: Sequence[str],
+    backend: type[Backend],
+    *,
+    absent: Mapping[int, str] | None = None,
+    more: Callable[[], dict[str, Any]] = dict,
+) -> int:
+    """Run what the command line asks for.
+
+    Args:
+        cloud: The folder of its tests.
+        arguments: The command line.
+        backend: What the scenarios are carried out on.
+        absent: Scenarios that the cloud's emulators cannot show, with the reason.
+        more: What else is measured, for the answer.
+
+    Returns:
+        The exit code: 0 if no test failed, no clause was skipped as undeclared, and no scenario failed.
+    """
+    options = _options(cloud, arguments)
+    logging.getLogger("flowcraft").setLevel(logging.CRITICAL)  # much goes wrong here, on purpose
+    answer: dict[str, Any] = {"cloud": cloud, "emulators": flavour()}
+    ok = True
+    if not options.no_tests:
+        answer |= _tests(cloud)
+        ok = answer["tests_pass"] and not answer["clauses"]["undeclared"]
+    if not options.no_scenarios:
+        answer["scenarios"] = _scenarios(backend, options.only, absent or {})
+        ok = ok and all(each["status"] != "fail" for each in answer["scenarios"])
+    answer |= more()
+    if options.json:
+        print(json.dumps({"ok": ok, **answer}))
+    return 0 if ok else 1
+
+
+def _options(cloud: str, arguments: Sequence[str]) -> argparse.Namespace:
+    known = [each.id for each in SCENARIOS]
+    parser = argparse.ArgumentParser(prog=f"integration {cloud}", description="Everything that needs emulators.")
+    parser.add_argument("--json", action="store_true", help="print one JSON object on the last line")
+    parser.add_argument("--no-tests", action="store_true", help="carry out the scenarios only")
+    parser.add_argument("--no-scenarios", action="store_true", help="run the tests only")
+    parser.add_argument(
+        "--only",
+        type=lambda text: [int(number) for number in text.split(",")],
+        default=known,
+        metavar="8,9",
+        help="of the scenarios, these",
+    )
+    return parser.parse_args(arguments)
+
+
+def _tests(cloud: str) -> dict[str, Any]:
+    """Run the tests, and say how each clause of the contracts has ended."""
+    # Installed, the testkit's plugin is found by pytest itself; from an older installation it has to be named.
+    found = any(each.value == _PLUGIN for each in entry_points(group="pytest11"))
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.json"
+        command = [sys.executable, "-m", "pytest", str(_HERE / cloud), "-q", "-rsx", f"--flowcraft-report={report}"]
+        ended = subprocess.run([*command, *([] if found else ["-p", _PLUGIN])], cwd=_HERE.parent, check=False)
+        said = json.loads(report.read_text(encoding="utf-8"))
+    by_result: dict[str, set[str]] = {}
+    for contract in said["contracts"]:
+        for clause in contract["clauses"]:
+            by_result.setdefault(clause["result"], set()).add(clause["id"])
+    passed = by_result.get("passed", set())
+    return {
+        "tests_pass": ended.returncode == 0,
+        "clauses": {
+            "asked": said["totals"],
+            "passed": sorted(passed),
+            "undeclared": sorted(by_result.get("undeclared", ())),
+            "never_passed": sorted(set().union(*by_result.values()) - passed),
+        },
+        "contracts": [
+            {
+                "class": contract["class"],
+                "contract": contract["contract"],
+                **Counter(clause["result"] for clause in contract["clauses"]),
+                "notes": {
+                    clause["id"]: f"{clause['result']}: {clause['why']}"
+                    for clause in contract["clauses"]
+                    if clause["result"] != "passed"
+                },
+            }
+            for contract in said["contracts"]
+        ],
+    }
+
+
+def _scenarios(backend: type[Backend], only: Sequence[int], absent: Mapping[int, str]) -> list[dict[str, Any]]:
+    # A hundred beats of real time, or two thousand runs on an emulator, take longer than a scenario may elsewhere.
+    scenario._PATIENCE = getattr(backend, "patience", scenario._PATIENCE)
+    chosen = [
+        attrs.evolve(each, absent={**each.absent, backend.name: absent[each.id]}) if each.id in absent else each
+        for each in SCENARIOS
+        if each.id in only
+    ]
+    results = []
+    for result in scenario.carry_out_all(chosen, [backend]):
+        results.append(attrs.asdict(result))
+        why = "" if result.why is None else f"\n{'':22}{result.why}"
+        print(f"{result.id:>3}  {result.backend:<10}  {result.status:<4} {result.title}{why}", flush=True)
+    counts = Counter(each["status"] for each in results)
+    print(f"{len(results)} scenarios: " + ", ".join(f"{counts[status]} {status}" for status in ("pass", "fail", "n/a")))
+    return results

@@ -1,0 +1,106 @@
+"""An adapter inside Lambda: an event loop in a thread, which lives from one invocation to the next."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import attrs
+
+from .queue import body_of
+
+if TYPE_CHECKING:
+    from flowcraft_core.durable import Adapter
+
+T = TypeVar("T")
+
+_logger = logging.getLogger("flowcraft.lambda")
+
+
+class LambdaHost:
+    """Carries out what Lambda's handlers are called for, in one loop, with the adapter open in it.
+
+    The clients and their connections are kept between invocations; what froze with the process in between, the SDK
+    connects anew.
+    """
+
+    def __init__(self, adapter: Adapter) -> None:
+        """Start nothing yet."""
+        self._adapter = adapter
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+
+    def handle(self, event: Mapping[str, Any], context: Any) -> dict[str, Any]:
+        """See ``SqsAdapter.lambda_handler``."""
+        records: Sequence[Mapping[str, Any]] = event.get("Records", ())
+        return self._run(self._handle_all(records, lambda: context.get_remaining_time_in_millis() / 1_000))
+
+    def reconcile(self) -> dict[str, int]:
+        """See ``SqsAdapter.reconcile_handler``."""
+
+        async def reconcile() -> dict[str, int]:
+            counts: dict[str, int] = attrs.asdict(await self._adapter.reconcile())
+            return counts
+
+        return self._run(reconcile())
+
+    async def _handle_all(self, records: Sequence[Mapping[str, Any]], remaining: Callable[[], float]) -> dict[str, Any]:
+        done = await asyncio.gather(*(self._handle_one(record, remaining) for record in records))
+        failed = [record["messageId"] for record, is_done in zip(records, done, strict=True) if not is_done]
+        return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
+
+    async def _handle_one(self, record: Mapping[str, Any], remaining: Callable[[], float]) -> bool:
+        encoding = record.get("messageAttributes", {}).get("flowcraft-encoding", {}).get("stringValue")
+        count = int(record.get("attributes", {}).get("ApproximateReceiveCount", 1))
+        try:
+            return await self._adapter.handle_job(body_of(record["body"], encoding), count=count, remaining=remaining)
+        except Exception:  # one message that fails must not bring back the others of its batch
+            _logger.exception("message %s failed in the engine; it will be delivered again", record.get("messageId"))
+            return False
+
+    def _run(self, work: Coroutine[Any, Any, T]) -> T:
+        try:
+            loop = self._opened()
+        except BaseException:
+            work.close()
+            raise
+        return asyncio.run_coroutine_threadsafe(work, loop).result()
+
+    def _opened(self) -> asyncio.AbstractEventLoop:
+        """The loop, with the adapter open in it; a first try that failed is made again by the next invocation."""
+        with self._lock:
+            if self._loop is None:
+                loop = asyncio.new_event_loop()
+                self._thread = threading.Thread(target=loop.run_forever, name="flowcraft-lambda", daemon=True)
+                self._thread.start()
+                try:
+                    asyncio.run_coroutine_threadsafe(self._open(), loop).result()
+                except BaseException:
+                    self._end(loop)
+                    raise
+                self._loop = loop
+            return self._loop
+
+    def close(self) -> None:
+        """Close the adapter and end the loop, if there is one. Lambda never does; tests and other hosts do."""
+        with self._lock:
+            loop, self._loop = self._loop, None
+            if loop is not None:
+                asyncio.run_coroutine_threadsafe(self._close(), loop).result()
+                self._end(loop)
+
+    def _end(self, loop: asyncio.AbstractEventLoop) -> None:
+        loop.call_soon_threadsafe(loop.stop)
+        if self._thread is not None:
+            self._thread.join()
+        loop.close()
+
+    async def _open(self) -> None:
+        await self._adapter.__aenter__()
+
+    async def _close(self) -> None:
+        await self._adapter.__aexit__(None, None, None)

@@ -1,0 +1,58 @@
+"""Names of items: readable, injective, and never longer than DynamoDB takes.
+
+============================  ===============================================
+``<run>#fact#<key>``          a fact
+``<run>#value#<name>``        a context value
+``<run>#names``               the names of context values that were set from outside
+``<run>``                     the initial context of a run that was begun by hand
+============================  ===============================================
+
+A ``#`` or ``%`` in a run's id is percent-encoded, so that the first ``#`` ends it. What would be longer than a key may
+be has ``~`` behind its kind and the hash of key or name in its place.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import Literal
+
+#: Bytes of a partition key at most.
+MAX_KEY_BYTES = 2_048
+
+#: Runs of another alphabet than SQS takes for groups are told apart by their hash.
+_GROUP = re.compile(r"[A-Za-z0-9!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~]{1,128}")
+
+
+def item_name(run_id: str, kind: Literal["fact", "value"], name: str) -> str:
+    """What the item of a fact or context value is called."""
+    run = escape(run_id)
+    plain = f"{run}#{kind}#{name}"
+    return plain if len(plain.encode()) <= MAX_KEY_BYTES else f"{run}#{kind}~#{digest(name)}"
+
+
+def directory_name(run_id: str) -> str:
+    """What the item of the names that were set from outside is called."""
+    return f"{escape(run_id)}#names"
+
+
+def escape(run_id: str) -> str:
+    """A run's id as it stands in the names of its items."""
+    return run_id.replace("%", "%25").replace("#", "%23")
+
+
+def coordination_name(key: str) -> str:
+    """What the item of a counter, lease or set is called."""
+    if len(key.encode()) <= MAX_KEY_BYTES and not key.startswith("~#"):
+        return key
+    return f"~#{digest(key)}"
+
+
+def group_name(group: str) -> str:
+    """What a group of messages is called."""
+    return group if _GROUP.fullmatch(group) else digest(group)
+
+
+def digest(text: str) -> str:
+    """64 hexadecimal digits that stand for a text."""
+    return hashlib.sha256(text.encode()).hexdigest()

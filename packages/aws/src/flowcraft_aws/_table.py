@@ -1,0 +1,201 @@
+"""One DynamoDB table: single items, and many of them in as few requests as the service allows."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import attrs
+from botocore.exceptions import ClientError
+from flowcraft_core.errors import TransientError
+
+from ._calls import Calls
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.client import DynamoDBClient
+
+#: An item, or a part of one, in the service's own notation: ``{"runId": {"S": "a"}}``.
+Item: TypeAlias = dict[str, Any]
+
+MAX_KEYS_READ = 100
+_MAX_KEYS_WRITTEN = 25
+
+# What a request leaves over is asked for again after a pause, which grows while it leaves over everything.
+_FIRST_PAUSE = 0.05
+_ROUNDS = 8
+
+
+@attrs.frozen
+class Refused:
+    """A condition did not hold.
+
+    Attributes:
+        item: What stands; None if there is nothing, or the service does not say.
+    """
+
+    item: Item | None
+
+
+class Table:
+    """A table with a partition key and no sort key."""
+
+    def __init__(self, client: DynamoDBClient, name: str, key: str, calls: Calls) -> None:
+        """Use a table, which need not exist yet.
+
+        Args:
+            client: Makes the requests.
+            name: The table's name.
+            key: Its partition key, of type string.
+            calls: Where the requests are made.
+        """
+        self.client = client
+        self.name = name
+        self.key = key
+        self._calls = calls
+        self._place = f"DynamoDB table {name!r}"
+
+    async def get(self, name: str, *, run_id: str = "") -> Item | None:
+        """An item, as it was last written."""
+        found = await self._calls.make(
+            lambda: self.client.get_item(TableName=self.name, Key={self.key: {"S": name}}, ConsistentRead=True),
+            self._place,
+            run_id=run_id,
+        )
+        return found.get("Item")
+
+    async def put(self, item: Item, *, run_id: str = "", **condition: Any) -> Refused | None:
+        """Write an item whole if a condition holds; None if it is written now."""
+        return await self._unless_refused(
+            lambda: self.client.put_item(
+                TableName=self.name, Item=item, ReturnValuesOnConditionCheckFailure="ALL_OLD", **condition
+            ),
+            run_id,
+        )
+
+    async def update(self, name: str, *, run_id: str = "", urgent: bool = False, **change: Any) -> Refused | Item:
+        """Change an item if a condition holds; the item as it is then if it is changed now."""
+
+        def make() -> Refused | Item:
+            answer = _or_refused(
+                lambda: self.client.update_item(
+                    TableName=self.name, Key={self.key: {"S": name}}, ReturnValues="ALL_NEW", **change
+                )
+            )
+            return answer if isinstance(answer, Refused) else dict(answer.get("Attributes", {}))
+
+        return await self._calls.make(make, self._place, run_id=run_id, urgent=urgent)
+
+    async def delete(self, name: str, **condition: Any) -> Refused | None:
+        """Remove an item if a condition holds."""
+        return await self._unless_refused(
+            lambda: self.client.delete_item(TableName=self.name, Key={self.key: {"S": name}}, **condition), ""
+        )
+
+    async def get_many(self, names: Iterable[str], *, run_id: str) -> dict[str, Item]:
+        """The items of those names, as they were last written; those that do not exist are left out."""
+        unique = list(dict.fromkeys(names))
+        if len(unique) == 1:  # the same price, and a smaller answer
+            item = await self.get(unique[0], run_id=run_id)
+            return {} if item is None else {unique[0]: item}
+        parts = [unique[start : start + MAX_KEYS_READ] for start in range(0, len(unique), MAX_KEYS_READ)]
+        found = await asyncio.gather(*(self._get_part(part, run_id) for part in parts))
+        return {item[self.key]["S"]: item for items in found for item in items}
+
+    async def delete_many(self, names: Sequence[str], *, run_id: str) -> None:
+        """Remove the items of those names."""
+        unique = list(dict.fromkeys(names))
+        for start in range(0, len(unique), _MAX_KEYS_WRITTEN):
+            left: Any = [
+                {"DeleteRequest": {"Key": {self.key: {"S": name}}}}
+                for name in unique[start : start + _MAX_KEYS_WRITTEN]
+            ]
+            rounds = _Rounds(self._place)
+            while left:
+                answer = await self._calls.make(
+                    lambda left=left: self.client.batch_write_item(RequestItems={self.name: left}),  # type: ignore[misc]
+                    self._place,
+                    run_id=run_id,
+                )
+                unprocessed: Any = answer.get("UnprocessedItems", {})
+                rest = unprocessed.get(self.name, [])
+                await rounds.end(progress=len(rest) < len(left), left=len(rest))
+                left = rest
+
+    async def scan(self, **parameters: Any) -> Any:
+        """One page of a scan, as the service answers it."""
+        return await self._calls.make(lambda: self.client.scan(TableName=self.name, **parameters), self._place)
+
+    async def query(self, **parameters: Any) -> Any:
+        """One page of a query, as the service answers it."""
+        return await self._calls.make(lambda: self.client.query(TableName=self.name, **parameters), self._place)
+
+    async def describe(self) -> Any:
+        """What the table is like."""
+        return await self._calls.make(lambda: self.client.describe_table(TableName=self.name)["Table"], self._place)
+
+    async def _get_part(self, names: Sequence[str], run_id: str) -> list[Item]:
+        """The items of at most a hundred names, in as many rounds as their bytes take."""
+        keys: Any = [{self.key: {"S": name}} for name in names]
+        found: list[Item] = []
+        rounds = _Rounds(self._place)
+        while keys:
+            request = {self.name: {"Keys": keys, "ConsistentRead": True}}
+            answer = await self._calls.make(
+                lambda request=request: self.client.batch_get_item(RequestItems=request),  # type: ignore[misc]
+                self._place,
+                run_id=run_id,
+            )
+            items = answer["Responses"].get(self.name, [])
+            found += items
+            unprocessed: Any = answer.get("UnprocessedKeys", {})
+            keys = unprocessed.get(self.name, {}).get("Keys", [])
+            await rounds.end(progress=bool(items), left=len(keys))
+        return found
+
+    async def _unless_refused(self, call: Any, run_id: str) -> Refused | None:
+        def make() -> Refused | None:
+            answer = _or_refused(call)
+            return answer if isinstance(answer, Refused) else None
+
+        return await self._calls.make(make, self._place, run_id=run_id)
+
+
+class _Rounds:
+    """Paces the rounds that a batch takes: at once as long as it gets on, with growing pauses while it does not."""
+
+    def __init__(self, place: str) -> None:
+        self._place = place
+        self._without_progress = 0
+
+    async def end(self, *, progress: bool, left: int) -> None:
+        """A round is over.
+
+        Raises:
+            TransientError: Nothing got on for too long.
+        """
+        if not left or progress:
+            self._without_progress = 0
+            return
+        self._without_progress += 1
+        if self._without_progress == _ROUNDS:
+            raise TransientError(f"{self._place}: {left} items of a batch are throttled; raise the table's capacity")
+        longest = _FIRST_PAUSE * 2**self._without_progress
+        await asyncio.sleep(random.uniform(longest / 2, longest))  # noqa: S311 - so that clients do not return together
+
+
+def _or_refused(call: Any) -> Any:
+    """What a conditional call returns, or what stands if its condition did not hold."""
+    try:
+        return call()
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") != "ConditionalCheckFailedException":
+            raise
+        answer: Mapping[str, Any] = error.response
+        return Refused(answer.get("Item") or None)
+
+
+def is_absent(key: str) -> dict[str, Any]:
+    """The condition that there is no item yet."""
+    return {"ConditionExpression": "attribute_not_exists(#key)", "ExpressionAttributeNames": {"#key": key}}

@@ -1,0 +1,143 @@
+"""``SqsAdapter``: works on a queue's jobs, in a program of one's own or in Lambda, and starts and steers runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Unpack
+
+import boto3
+from flowcraft_core.durable import Adapter
+from flowcraft_core.durable.adapter import WorkerOptions
+from flowcraft_core.payloads import PayloadCodec
+from flowcraft_core.ports import CoordinationStore
+from flowcraft_core.runtime import FlowRuntime
+
+from ._calls import THREADS
+from ._lambda import LambdaHost
+from .backend import CONTEXT_TABLE, STATUS_TABLE, AwsBackend, client_config
+from .metrics import Metrics
+from .s3 import S3PayloadStore
+from .shared_context import DynamoDbContext
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.client import DynamoDBClient
+    from mypy_boto3_sqs.client import SQSClient
+
+
+class SqsAdapter(Adapter):
+    """A ``flowcraft_core.durable.Adapter`` on an SQS queue and DynamoDB tables.
+
+    Attributes:
+        metrics: Every request of this adapter to AWS, by operation.
+    """
+
+    def __init__(
+        self,
+        *,
+        runtime: FlowRuntime,
+        coordination_store: CoordinationStore,
+        queue_url: str,
+        sqs_client: SQSClient | None = None,
+        dynamodb_client: DynamoDBClient | None = None,
+        context_table_name: str = CONTEXT_TABLE,
+        status_table_name: str = STATUS_TABLE,
+        payloads: S3PayloadStore | None = None,
+        threads: int = THREADS,
+        fair: bool = True,
+        **options: Unpack[WorkerOptions],
+    ) -> None:
+        """Put an adapter together; nothing is sent yet.
+
+        Args:
+            runtime: Brings the flows, the steps, the serializer and the clock.
+            coordination_store: Where counters, leases and sets are, as a ``DynamoDbCoordinationStore``.
+            queue_url: The URL of a standard queue.
+            sqs_client: A boto3 client; by default one with ``client_config()`` and boto3's own credentials and region.
+            dynamodb_client: Likewise.
+            context_table_name: The table of facts and context values, with the partition key ``runId``.
+            status_table_name: The table of statuses, with the partition key ``runId``.
+            payloads: Where long values go; into the table, by default.
+            threads: How many requests are made at once, one of them kept for heartbeats.
+            fair: Whether the queue is told which run a message belongs to, so that it serves no run before others.
+            options: For the worker: ``concurrency``, ``prefetch``, ``visibility``, ``poll``, ``grace``,
+                ``control_interval``, ``settings``, ``codec``, ``reconcile``, ``reconcile_interval``; see
+                ``flowcraft_core.durable.Worker``.
+
+        Raises:
+            ConfigurationError: The queue is a FIFO queue, or an option is out of range.
+        """
+        self.metrics = Metrics()
+        # One client each for all event loops: boto3's clients may be used by many threads, and take long to make.
+        sqs: SQSClient = sqs_client or boto3.client("sqs", config=client_config(threads))
+        dynamodb: DynamoDBClient = dynamodb_client or boto3.client("dynamodb", config=client_config(threads))
+
+        def make() -> AwsBackend:
+            return AwsBackend(
+                queue_url=queue_url,
+                context_table_name=context_table_name,
+                status_table_name=status_table_name,
+                coordination_store=coordination_store,
+                sqs_client=sqs,
+                dynamodb_client=dynamodb,
+                payloads=payloads,
+                threads=threads,
+                fair=fair,
+                clock=runtime.clock,
+                metrics=self.metrics,
+            )
+
+        make()  # says at once what is wrong with the arguments
+        self._dynamodb = dynamodb
+        self._context_table_name = context_table_name
+        self._payloads = payloads
+        self._lambda = LambdaHost(self)
+        super().__init__(make, runtime, **options)
+
+    def stop(self, timeout: float | None = None) -> None:
+        """See ``flowcraft_core.durable.Adapter``; it also closes what ``lambda_handler`` has opened."""
+        self._lambda.close()
+        super().stop(timeout)
+
+    def new_backend(self) -> AwsBackend:
+        """Another backend as this adapter uses them, not yet open."""
+        backend = self._make_backend()
+        assert isinstance(backend, AwsBackend)
+        return backend
+
+    @property
+    def codec(self) -> PayloadCodec | None:
+        """What stored bytes go through; None for the default."""
+        return self._options.get("codec")
+
+    def context(self, run_id: str) -> DynamoDbContext:
+        """The shared context of a run, for programs that are none of its steps; in any event loop."""
+        return DynamoDbContext(
+            client=self._dynamodb,
+            table_name=self._context_table_name,
+            run_id=run_id,
+            serializer=self.runtime.serializer,
+            codec=self.codec,
+            payloads=self._payloads,
+        )
+
+    def lambda_handler(self, event: dict[str, Any], context: Any) -> dict[str, Any]:
+        """Do what the messages of an SQS event ask for; the handler of a Lambda function.
+
+        Its event source needs ``ReportBatchItemFailures``. A job that the time left is too short for is passed on to a
+        later invocation.
+
+        Args:
+            event: What Lambda hands over.
+            context: Lambda's context of the invocation.
+
+        Returns:
+            ``{"batchItemFailures": [...]}``, the messages that are to be delivered again.
+        """
+        return self._lambda.handle(event, context)
+
+    def reconcile_handler(self, event: dict[str, Any], context: Any) -> dict[str, int]:
+        """Bring on every run that is due; the handler of a Lambda function that a schedule calls.
+
+        Returns:
+            The counts of ``flowcraft_core.durable.Reconciled``.
+        """
+        return self._lambda.reconcile()

@@ -1,0 +1,166 @@
+"""The AWS backend: the four ports on an SQS queue and three DynamoDB tables."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import boto3
+from botocore.config import Config
+from flowcraft_core.clock import Clock
+from flowcraft_core.ports import ContextStore, CoordinationStore, JobQueue, StatusStore
+
+from ._calls import THREADS, Calls, Home
+from .by_hand import ByHand
+from .context import DynamoDbContextStore
+from .coordination import DynamoDbCoordinationStore
+from .metrics import Metrics, watch
+from .queue import SqsJobQueue
+from .s3 import S3PayloadStore
+from .status import DynamoDbStatusStore
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.client import DynamoDBClient
+    from mypy_boto3_sqs.client import SQSClient
+
+CONTEXT_TABLE = "flowcraft-contexts"
+STATUS_TABLE = "flowcraft-statuses"
+COORDINATION_TABLE = "flowcraft-coordination"
+
+
+def client_config(threads: int = THREADS) -> Config:
+    """The settings for boto3 clients that this package is made for; give them to your own: ``config=client_config()``.
+
+    Time-outs are short, as a call that hangs holds up a run: 5 s to connect, 30 s to answer, which a long poll of 20 s
+    needs. The SDK tries a request three times, with jitter; the engine tries again after that.
+
+    Args:
+        threads: How many threads the backend has; each may need a connection.
+    """
+    return Config(
+        connect_timeout=5,
+        read_timeout=30,
+        retries={"mode": "standard", "total_max_attempts": 3},
+        max_pool_connections=threads,
+        tcp_keepalive=True,
+    )
+
+
+class AwsBackend:
+    """A ``flowcraft_core.ports.Backend`` on AWS, which any number of processes may use at once.
+
+    Also an async context manager, which opens and closes it.
+
+    Attributes:
+        queue: The messages.
+        context: The facts and context values.
+        status: The statuses.
+        coordination: The counters, leases and sets.
+        by_hand: Finds what people have written for a run that they begin by hand.
+        metrics: Every request that was made, by operation.
+        calls: Where requests are made.
+    """
+
+    queue: JobQueue
+    context: ContextStore
+    status: StatusStore
+    coordination: CoordinationStore
+
+    def __init__(
+        self,
+        *,
+        queue_url: str,
+        context_table_name: str = CONTEXT_TABLE,
+        status_table_name: str = STATUS_TABLE,
+        coordination_table_name: str = COORDINATION_TABLE,
+        coordination_store: CoordinationStore | None = None,
+        sqs_client: SQSClient | None = None,
+        dynamodb_client: DynamoDBClient | None = None,
+        payloads: S3PayloadStore | None = None,
+        threads: int = THREADS,
+        fair: bool = True,
+        clock: Clock | None = None,
+        metrics: Metrics | None = None,
+    ) -> None:
+        """Send nothing yet.
+
+        Args:
+            queue_url: The URL of a standard queue.
+            context_table_name: The table of facts and context values, with the partition key ``runId``.
+            status_table_name: The table of statuses, with the partition key ``runId``.
+            coordination_table_name: The table of counters, leases and sets, with the partition key ``key``.
+            coordination_store: Takes the place of that table. Of a ``DynamoDbCoordinationStore`` the client and the
+                table are used; any other is used as it is.
+            sqs_client: A boto3 client; by default one with ``client_config()`` and boto3's own credentials and region.
+            dynamodb_client: Likewise.
+            payloads: Where long values go; into the table, by default.
+            threads: How many requests are made at once, one of them kept for heartbeats.
+            fair: Whether the queue is told which run a message belongs to, so that it serves no run before others.
+            clock: What times to live go by; by default the machine's clock.
+            metrics: What counts the requests; new ones by default.
+
+        Raises:
+            ConfigurationError: The queue is a FIFO queue, or there are too few threads.
+        """
+        self.metrics = metrics or Metrics()
+        self._home = Home(f"AwsBackend({queue_url!r})")
+        self.calls = Calls(threads, metrics=self.metrics, home=self._home)
+        self._own: list[Any] = []
+        sqs: SQSClient = sqs_client or self._make("sqs", threads)
+        dynamodb: DynamoDBClient = dynamodb_client or self._make("dynamodb", threads)
+        self._watched: list[Any] = [sqs, dynamodb]
+        self._queue = SqsJobQueue(sqs, queue_url, self.calls, fair=fair)
+        self._context = DynamoDbContextStore(dynamodb, context_table_name, self.calls, payloads=payloads)
+        if payloads is not None:
+            self._watched.append(payloads.client)
+        self.queue = self._queue
+        self.context = self._context
+        self.status = DynamoDbStatusStore(dynamodb, status_table_name, self.calls)
+        self.by_hand = ByHand(self._context)
+        if coordination_store is None or isinstance(coordination_store, DynamoDbCoordinationStore):
+            client, table = dynamodb, coordination_table_name
+            if coordination_store is not None:
+                client, table = coordination_store.client, coordination_store.table_name
+                clock = clock or coordination_store.clock
+                self._watched.append(client)
+            coordination_store = DynamoDbCoordinationStore(client, table, calls=self.calls, clock=clock)
+        self.coordination = coordination_store
+
+    async def open(self) -> None:
+        """Find out whether the queue and the table of facts can be used. Nothing is created: see ``provision``.
+
+        Raises:
+            BackendError: It is open already, or one of them does not exist or may not be used: the message says why.
+            TransientError: The service does not answer.
+        """
+        self._home.enter()
+        for client in self._watched:
+            watch(client)
+        try:
+            await self._queue.check()
+        except BaseException:
+            self._home.leave()
+            raise
+
+    async def close(self) -> None:
+        """Let go of the connections, but for those of clients that were given; it can be opened again."""
+        if not self._home.is_open:
+            return
+        self._home.require()
+        self._home.leave()
+        for client in self._own:
+            client.close()
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def _make(self, service: Any, threads: int) -> Any:
+        client = boto3.client(service, config=client_config(threads))
+        self._own.append(client)
+        return client

@@ -1,0 +1,74 @@
+"""Runs that people begin by hand: an item with the context, one with the status, and a message per start node."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from boto3.dynamodb.types import Binary, TypeDeserializer
+from flowcraft_core.errors import BackendError
+
+from ._names import directory_name
+from .context import DynamoDbContextStore
+
+
+class ByHand:
+    """A ``flowcraft_core.ports.HandWrittenRuns``.
+
+    It finds what people have written into the context table for a run: ``{"runId": ..., "context": {...}}``.
+    """
+
+    def __init__(self, store: DynamoDbContextStore) -> None:
+        """Use the context table."""
+        self._store = store
+        self._table = store.table
+
+    async def initial_context(self, run_id: str) -> Mapping[str, Any] | None:
+        """The context values of a run that was begun by hand, as plain JSON data; None if there is no such item.
+
+        ``context`` may be a map, as an SDK makes it, or a text of JSON.
+
+        Raises:
+            BackendError: There is an item, and its context is something else.
+            TransientError: Worth another try.
+        """
+        item = await self._table.get(run_id, run_id=run_id)
+        if item is None:
+            return None
+        context = _plain(TypeDeserializer().deserialize(item["context"])) if "context" in item else {}
+        if isinstance(context, str):
+            try:
+                context = json.loads(context)
+            except (ValueError, RecursionError) as error:
+                raise BackendError(f"run {run_id!r}: the context written by hand is no JSON: {error}") from error
+        if not isinstance(context, dict):
+            raise BackendError(f"run {run_id!r}: the context written by hand is no map")
+        return context
+
+    async def names(self, run_id: str) -> frozenset[str]:
+        """The names of context values that were set from outside, see ``DynamoDbContext``."""
+        item = await self._table.get(directory_name(run_id), run_id=run_id)
+        return frozenset((item or {}).get("context_names", {}).get("SS", ()))
+
+    async def delete(self, run_id: str) -> None:
+        """Remove what was written for a run, and what was set from outside."""
+        names = await self.names(run_id)
+        await self._store.delete(run_id, keys=(), names=sorted(names))
+        await self._table.delete_many([run_id, directory_name(run_id)], run_id=run_id)
+
+
+def _plain(value: Any) -> Any:
+    """DynamoDB's values as JSON's."""
+    if isinstance(value, dict):
+        return {name: _plain(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
+    if isinstance(value, (set, frozenset)):
+        return [_plain(each) for each in sorted(value)]
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, Binary):
+        raise BackendError("a context that is written by hand may hold no binary values: JSON has none")
+    return value

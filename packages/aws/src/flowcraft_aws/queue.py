@@ -1,0 +1,321 @@
+"""Messages on a standard SQS queue."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import attrs
+from botocore.exceptions import BotoCoreError, ClientError
+from flowcraft_core.errors import BackendError, ConfigurationError, TransientError
+from flowcraft_core.ports import Delivery, Message, QueueLimits
+
+from ._calls import Calls
+from ._names import group_name
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs.client import SQSClient
+
+_BATCH = 10
+#: Queues take 1 MiB by now, but not in every region, and not every tool that moves messages does.
+_MAX_BYTES = 256 * 1024
+_LONGEST_POLL = 20
+_LONGEST_VISIBILITY = 12 * 3_600
+#: What an answer may have been on its way, seconds: SQS counts from the moment in which it handed the message out.
+_ON_THE_WAY = 5
+
+#: Text that SQS refuses, or none. Such a message travels as a JSON string in ASCII, and an attribute says so.
+_REFUSED_TEXT = re.compile("^$|[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_ENCODING = "flowcraft-encoding"
+_ENCODED: Any = {_ENCODING: {"StringValue": "json", "DataType": "String"}}
+
+
+#: Parts of the codes with which SQS says that a receipt is of no use any more.
+_LOST_RECEIPT = ("ReceiptHandleIsInvalid", "InvalidParameterValue", "MessageNotInflight")
+
+
+@attrs.define
+class Held:
+    """A delivery's handle.
+
+    Attributes:
+        receipt: SQS's own.
+        received: When it was received, on the monotonic clock.
+        until: When its visibility ends, on the monotonic clock.
+    """
+
+    receipt: str
+    received: float
+    until: float
+
+
+class SqsJobQueue:
+    """A ``flowcraft_core.ports.JobQueue`` on SQS.
+
+    A receipt that is not the newest of its message may or may not work in SQS. So a delivery whose time has run out is
+    left alone: it is neither extended nor acknowledged, and comes again.
+    """
+
+    limits = QueueLimits(
+        max_send=_BATCH,
+        max_receive=_BATCH,
+        max_body_bytes=_MAX_BYTES,
+        max_delay=900.0,
+        max_visibility=float(_LONGEST_VISIBILITY),
+    )
+
+    def __init__(self, client: SQSClient, url: str, calls: Calls, *, fair: bool = True) -> None:
+        """Use a queue, which need not exist yet.
+
+        Args:
+            client: Makes the requests.
+            url: The queue's URL.
+            calls: Where the requests are made.
+            fair: Whether a message's group is given to SQS, which then serves no run before others.
+
+        Raises:
+            ConfigurationError: The queue is a FIFO queue.
+        """
+        if url.endswith(".fifo"):
+            raise ConfigurationError(
+                f"queue {url!r} is a FIFO queue, which holds a whole run up behind one message of it, and drops equal"
+                " messages: use a standard queue"
+            )
+        self._client = client
+        self._url = url
+        self._calls = calls
+        self._fair = fair
+        self._place = f"SQS queue {url!r}"
+
+    # --- sending --------------------------------------------------------------------------------------------------
+
+    async def send(self, messages: Sequence[Message], *, delay: float = 0.0) -> None:
+        """Store messages for delivery, each after at least ``delay`` seconds."""
+        if not 0 <= delay <= self.limits.max_delay:
+            raise ValueError(f"delay={delay} is out of range: SqsJobQueue takes 0 to {self.limits.max_delay:.0f}")
+        entries = [self._entry(message, delay) for message in messages]
+        groups = {message.group for message in messages}
+        run_id = next(iter(groups)) if len(groups) == 1 else ""
+        batches = list(_batches(entries))
+        await asyncio.gather(*(self._send_batch(batch, run_id) for batch in batches))
+
+    def _entry(self, message: Message, delay: float) -> dict[str, Any]:
+        entry: dict[str, Any] = {"MessageBody": message.body, "DelaySeconds": math.ceil(delay)}
+        if _REFUSED_TEXT.search(message.body):
+            entry |= {"MessageBody": json.dumps(message.body), "MessageAttributes": _ENCODED}
+        size = _size(entry)
+        if size > _MAX_BYTES:
+            raise ValueError(f"a message of {size} bytes is too long: SqsJobQueue takes {_MAX_BYTES} at most")
+        if self._fair and message.group:
+            entry["MessageGroupId"] = group_name(message.group)
+        return entry
+
+    async def _send_batch(self, entries: Sequence[dict[str, Any]], run_id: str) -> None:
+        await self._in_batch(self._client.send_message_batch, "send", entries, run_id=run_id, receipts=False)
+
+    # --- receiving ------------------------------------------------------------------------------------------------
+
+    async def receive(self, *, max_messages: int, wait: float, visibility: float) -> Sequence[Delivery]:
+        """Take up to ``max_messages`` messages and hide them from every receiver for ``visibility`` seconds."""
+        if max_messages < 1:
+            raise ValueError(f"max_messages={max_messages} is out of range: SqsJobQueue takes 1 or more")
+        self._require_visibility(visibility)
+        end = time.monotonic() + wait
+        while True:
+            begun = time.monotonic()
+            poll = min(_LONGEST_POLL, max(0, math.ceil(end - begun)))
+            taken = await self._take(min(max_messages, _BATCH), poll, visibility)
+            now = time.monotonic()
+            if taken or now >= end:
+                return taken
+            # A server that does not wait must not be asked without a pause.
+            await asyncio.sleep(max(0.0, min(end, begun + poll) - now))
+            if time.monotonic() >= end:
+                return taken
+
+    async def _take(self, most: int, poll: int, visibility: float) -> list[Delivery]:
+        given_up = False
+
+        def take() -> list[Delivery]:
+            answer = self._client.receive_message(
+                QueueUrl=self._url,
+                MaxNumberOfMessages=most,
+                WaitTimeSeconds=poll,
+                VisibilityTimeout=math.ceil(visibility),
+                MessageSystemAttributeNames=["ApproximateReceiveCount"],
+                MessageAttributeNames=[_ENCODING],
+            )
+            received = time.monotonic()
+            taken = [delivery_of(message, received, visibility) for message in answer.get("Messages", [])]
+            if given_up:
+                self._give_back(taken)
+            return taken
+
+        try:
+            return await self._calls.make(take, self._place)
+        except asyncio.CancelledError:
+            given_up = True  # else the messages would be hidden with nobody to work on them
+            raise
+
+    def _give_back(self, deliveries: Sequence[Delivery]) -> None:
+        """In the thread of a receive whose caller has gone."""
+        if deliveries:
+            entries = [
+                {"Id": str(place), "ReceiptHandle": delivery.handle.receipt, "VisibilityTimeout": 0}
+                for place, delivery in enumerate(deliveries)
+            ]
+            try:
+                self._client.change_message_visibility_batch(QueueUrl=self._url, Entries=entries)  # type: ignore[arg-type]
+            except (BotoCoreError, ClientError):
+                return  # then their visibility ends by itself
+
+    # --- holding --------------------------------------------------------------------------------------------------
+
+    async def extend(self, deliveries: Sequence[Delivery], visibility: float) -> Sequence[Delivery | None]:
+        """Hide deliveries for ``visibility`` seconds from now on; None for those that are not held any more."""
+        self._require_visibility(visibility)
+        now = time.monotonic()
+        answer: list[Delivery | None] = [None] * len(deliveries)
+        entries: dict[int, dict[str, Any]] = {}
+        for place, delivery in enumerate(deliveries):
+            held: Held = delivery.handle
+            # SQS counts the longest time from the receipt on, and refuses what is beyond it.
+            seconds = min(math.ceil(visibility), math.floor(held.received + _LONGEST_VISIBILITY - _ON_THE_WAY - now))
+            if held.until > now and seconds > 0:
+                entries[place] = {"ReceiptHandle": held.receipt, "VisibilityTimeout": seconds}
+        lost = await self._in_batches(
+            self._client.change_message_visibility_batch, "extend", list(entries.values()), urgent=True
+        )
+        for number, (place, entry) in enumerate(entries.items()):
+            if number not in lost:
+                delivery = deliveries[place]
+                until = now + entry["VisibilityTimeout"]
+                answer[place] = attrs.evolve(delivery, handle=attrs.evolve(delivery.handle, until=until))
+        return answer
+
+    async def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
+        """Remove messages for good, but for those whose time has run out."""
+        await self._in_batches(
+            self._client.delete_message_batch,
+            "acknowledge",
+            [{"ReceiptHandle": receipt} for receipt in _live_receipts(deliveries)],
+        )
+
+    async def release(self, deliveries: Sequence[Delivery]) -> None:
+        """Make messages visible again at once; the time for which they were held is counted as a delivery."""
+        await self._in_batches(
+            self._client.change_message_visibility_batch,
+            "release",
+            [{"ReceiptHandle": receipt, "VisibilityTimeout": 0} for receipt in _live_receipts(deliveries)],
+        )
+
+    # --- inside ---------------------------------------------------------------------------------------------------
+
+    async def check(self) -> None:
+        """Find out whether the queue can be used.
+
+        Raises:
+            BackendError: It does not exist, or may not be used.
+        """
+        answer = await self._calls.make(
+            lambda: self._client.get_queue_attributes(QueueUrl=self._url, AttributeNames=["All"]), self._place
+        )
+        if answer.get("Attributes", {}).get("FifoQueue") == "true":
+            raise ConfigurationError(f"{self._place} is a FIFO queue: use a standard queue")
+
+    async def _in_batches(
+        self, operation: Callable[..., Any], what: str, entries: Sequence[dict[str, Any]], *, urgent: bool = False
+    ) -> set[int]:
+        """Carry out an operation on receipts; the places of those whose receipts are not valid any more."""
+        starts = range(0, len(entries), _BATCH)
+        lost = await asyncio.gather(
+            *(
+                self._in_batch(operation, what, entries[start : start + _BATCH], urgent=urgent, receipts=True)
+                for start in starts
+            )
+        )
+        return {start + place for start, places in zip(starts, lost, strict=True) for place in places}
+
+    async def _in_batch(
+        self,
+        operation: Callable[..., Any],
+        what: str,
+        entries: Sequence[dict[str, Any]],
+        *,
+        receipts: bool,
+        run_id: str = "",
+        urgent: bool = False,
+    ) -> set[int]:
+        numbered = [{"Id": str(place), **entry} for place, entry in enumerate(entries)]
+        answer = await self._calls.make(
+            lambda: operation(QueueUrl=self._url, Entries=numbered), self._place, run_id=run_id, urgent=urgent
+        )
+        failed: Sequence[Mapping[str, Any]] = answer.get("Failed", [])
+        for failure in failed:
+            code = str(failure.get("Code"))
+            if receipts and any(part in code for part in _LOST_RECEIPT):
+                continue
+            error = BackendError if failure.get("SenderFault") else TransientError
+            raise error(
+                f"{self._place}: cannot {what} {len(failed)} of {len(entries)} messages: {code}"
+                f" {failure.get('Message', '')}"
+            )
+        return {int(failure["Id"]) for failure in failed}
+
+    def _require_visibility(self, visibility: float) -> None:
+        if not 1 <= visibility <= self.limits.max_visibility:
+            raise ValueError(
+                f"visibility={visibility} is out of range: SqsJobQueue takes 1 to {self.limits.max_visibility:.0f}"
+            )
+
+
+def delivery_of(message: Mapping[str, Any], received: float, visibility: float) -> Delivery:
+    """A delivery, of a message as SQS hands it out."""
+    encoding = message.get("MessageAttributes", {}).get(_ENCODING, {}).get("StringValue")
+    body = body_of(message["Body"], encoding)
+    count = int(message.get("Attributes", {}).get("ApproximateReceiveCount", 1))
+    return Delivery(body, count, Held(message["ReceiptHandle"], received, received + visibility))
+
+
+def body_of(text: str, encoding: str | None) -> str:
+    """A message's body, from how it travelled; one that claims to be encoded and is not stands as it is."""
+    if encoding != "json":
+        return text
+    try:
+        body = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    return body if isinstance(body, str) else text
+
+
+def _live_receipts(deliveries: Sequence[Delivery]) -> list[str]:
+    now = time.monotonic()
+    return [delivery.handle.receipt for delivery in deliveries if delivery.handle.until > now]
+
+
+def _size(entry: Mapping[str, Any]) -> int:
+    """What SQS counts of a message: its body and its attributes."""
+    size = len(entry["MessageBody"].encode())
+    if "MessageAttributes" in entry:
+        size += len(_ENCODING) + len("json") + len("String")
+    return size
+
+
+def _batches(entries: Sequence[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    """Entries, in requests of at most ten and of at most as many bytes as one message may have."""
+    batch: list[dict[str, Any]] = []
+    room = _MAX_BYTES
+    for entry in entries:
+        size = _size(entry)
+        if len(batch) == _BATCH or size > room:
+            yield batch
+            batch, room = [], _MAX_BYTES
+        batch.append(entry)
+        room -= size
+    if batch:
+        yield batch

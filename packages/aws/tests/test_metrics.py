@@ -1,0 +1,56 @@
+from typing import Any
+
+import pytest
+from flowcraft_aws import Metrics
+from flowcraft_aws.metrics import watch
+from flowcraft_core.errors import TransientError
+
+from .helpers import RefusalError, service
+
+
+async def test_what_the_sdk_sends_again_is_counted_apart() -> None:
+    refusals = [RefusalError("ThrottlingException"), RefusalError("InternalServerError", 500)]
+
+    def answer(operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
+        if refusals:
+            raise refusals.pop()
+        return {}
+
+    dynamodb = service("dynamodb", answer, attempts=3)
+    get = lambda: dynamodb.client.get_item(TableName="t", Key={"key": {"S": "a"}})  # noqa: E731
+    await dynamodb.calls.make(get, "table", run_id="run")
+    await dynamodb.calls.make(get, "table")
+    assert dynamodb.metrics.requests == {"dynamodb.GetItem": 4}
+    assert dynamodb.metrics.retries == {"dynamodb.GetItem": 2}
+    assert dynamodb.metrics.of_run("run") == {"dynamodb.GetItem": 3}
+    assert dynamodb.metrics.of_run("other") == {}
+    assert dynamodb.metrics.request_bytes["dynamodb.GetItem"] > 100
+
+
+async def test_a_call_that_fails_is_counted() -> None:
+    def answer(operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
+        raise RefusalError("ThrottlingException")
+
+    sqs = service("sqs", answer)
+    with pytest.raises(TransientError):
+        await sqs.calls.make(lambda: sqs.client.receive_message(QueueUrl="https://sqs/1/q"), "queue")
+    assert sqs.metrics.requests == {"sqs.ReceiveMessage": 1}
+    assert sqs.metrics.empty_receives == 0  # it was not answered
+
+
+async def test_clients_are_shared_and_each_backend_counts_its_own() -> None:
+    dynamodb = service("dynamodb", lambda *_: {})
+    watch(dynamodb.client)  # a second time, for a second backend
+    dynamodb.client.get_item(TableName="t", Key={"key": {"S": "a"}})  # somebody else's
+    assert dynamodb.metrics.requests == {}
+    await dynamodb.calls.make(lambda: dynamodb.client.get_item(TableName="t", Key={"key": {"S": "a"}}), "table")
+    assert dynamodb.metrics.requests == {"dynamodb.GetItem": 1}
+
+
+def test_runs_of_long_ago_are_forgotten() -> None:
+    metrics = Metrics()
+    for number in range(1_001):
+        metrics._count("dynamodb.PutItem", f"run {number}", 10, again=False)
+    assert metrics.of_run("run 0") == {}
+    assert metrics.of_run("run 1000") == {"dynamodb.PutItem": 1}
+    assert metrics.requests == {"dynamodb.PutItem": 1_001}

@@ -1,0 +1,43 @@
+from flowcraft_aws._names import MAX_KEY_BYTES, coordination_name, directory_name, escape, group_name, item_name
+from flowcraft_testkit.contracts.hostile import LONG_KEYS, LONG_RUN_IDS, PAIRS, TEXTS
+
+
+def test_no_two_items_have_one_name() -> None:
+    runs = [*TEXTS, *LONG_RUN_IDS, "a#fact#b", "a%23fact%23b", "a#names", "a%"]
+    keys = [*TEXTS, *LONG_KEYS, "#", "fact#a", "a#fact", "~#x"]
+    pairs = {(run, key) for run in runs for key in keys} | {pair for pair in PAIRS if all(pair)}
+    names = [item_name(run, kind, key) for run, key in pairs for kind in ("fact", "value")]
+    names += [directory_name(run) for run in runs]
+    names += runs[: len(TEXTS)]  # by hand, as people name them
+    assert len(set(names)) == len(names)
+
+
+def test_names_are_no_longer_than_a_key_may_be() -> None:
+    for run in (*LONG_RUN_IDS, "%" * 300, "#" * 300):
+        for key in (*LONG_KEYS, "k"):
+            assert len(item_name(run, "value", key).encode()) <= MAX_KEY_BYTES
+    for key in LONG_KEYS:
+        assert len(coordination_name(key * 2).encode()) <= MAX_KEY_BYTES
+
+
+def test_names_can_be_read() -> None:
+    assert item_name("order/7", "fact", "pages[17].ocr") == "order/7#fact#pages[17].ocr"
+    assert item_name("a#b", "value", "total") == "a%23b#value#total"
+    assert item_name("run", "fact", LONG_KEYS[-1]).startswith("run#fact~#")
+    assert escape("plain") == "plain"
+
+
+def test_no_two_coordination_keys_have_one_name() -> None:
+    keys = [*TEXTS, *LONG_KEYS, *(run + key for run in LONG_RUN_IDS for key in LONG_KEYS)]
+    keys += [coordination_name(key) for key in LONG_KEYS if coordination_name(key) != key]
+    assert len({coordination_name(key) for key in keys}) == len(keys)
+
+
+def test_groups_have_the_letters_that_sqs_takes() -> None:
+    groups = [*TEXTS, *LONG_RUN_IDS, "run-1"]
+    assert len({group_name(group) for group in groups}) == len(groups)
+    assert group_name("run-1") == "run-1"
+    for group in groups:
+        assert 1 <= len(group_name(group)) <= 128
+        assert group_name(group).isascii()
+        assert " " not in group_name(group)
