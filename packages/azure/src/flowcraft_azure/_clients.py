@@ -1,0 +1,125 @@
+"""SDK clients that were given, or that a factory makes, each used in one event loop only."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, Generic, TypeVar
+
+from flowcraft_core.errors import BackendError, ConfigurationError
+
+ClientT = TypeVar("ClientT")
+
+
+class Connection(Generic[ClientT]):
+    """A client, for the event loop in which it is opened, shared by all that open it there.
+
+    A factory's client is opened and closed with the connection. So is a client that was given unopened. One that was
+    given open is used as it is, and left open.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        given: ClientT | Callable[[], ClientT],
+        *,
+        open_client: Callable[[ClientT], Awaitable[Any]],
+        close_client: Callable[[ClientT], Awaitable[Any]],
+    ) -> None:
+        """Open nothing yet.
+
+        Args:
+            name: What the client was given as, for messages.
+            given: The client, or a function without arguments that makes one.
+            open_client: Opens a client.
+            close_client: Closes it.
+        """
+        self._name = name
+        self._given = given
+        self._open_client = open_client
+        self._close_client = close_client
+        self._client: ClientT | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._users = 0
+        self._is_own = False
+
+    @property
+    def client(self) -> ClientT:
+        """The open client.
+
+        Raises:
+            BackendError: It is not open, or not open in this event loop.
+        """
+        if self._client is None:
+            raise BackendError(f"{self._name} is not open: await backend.open() first")
+        self._require_home()
+        return self._client
+
+    async def open(self) -> None:
+        """Make the client if need be, and open it; each call needs a ``close``.
+
+        Raises:
+            BackendError: It is open in another event loop.
+        """
+        if self._users:
+            self._require_home()
+            self._users += 1
+            return
+        self._users, self._loop = 1, asyncio.get_running_loop()
+        try:
+            # SDK clients cannot be called; a class or function that makes one can.
+            client = self._given() if callable(self._given) else self._given
+            self._is_own = not is_open(client)
+            if self._is_own:
+                await self._open_client(client)
+        except BaseException:
+            self._users, self._loop = 0, None
+            raise
+        self._client = client
+
+    async def close(self) -> None:
+        """Let go of the client; the last of those who opened it closes it."""
+        if self._users:
+            self._require_home()
+            self._users -= 1
+        if self._users or self._client is None:
+            return
+        client, self._client, self._loop = self._client, None, None
+        if self._is_own:
+            await self._close_client(client)
+
+    def _require_home(self) -> None:
+        if self._loop is not asyncio.get_running_loop():
+            raise BackendError(
+                f"{self._name} is open in another event loop: give {self._name} as a function that "
+                "makes a client, and open a backend in each loop"
+            )
+
+
+def is_open(client: object) -> bool:
+    """Whether an SDK client has connections already, which belong to the event loop that made them."""
+    for path in (
+        ("_pipeline", "_transport", "session"),  # Queue Storage
+        ("client_connection", "pipeline_client", "_pipeline", "_transport", "session"),  # Cosmos DB
+        ("connection_pool", "_available_connections"),  # Redis
+    ):
+        found: Any = client
+        for attribute in path:
+            found = getattr(found, attribute, None)
+        if found:
+            return True
+    return False
+
+
+def require_unopened(**given: object) -> None:
+    """Refuse clients that a thread of its own could not use, by the names of the arguments.
+
+    Raises:
+        ConfigurationError: One of them has connections in another event loop.
+    """
+    for name, value in given.items():
+        if not callable(value) and is_open(value):
+            raise ConfigurationError(
+                f"{name} is open in another event loop, and start() works in one of its own: give {name} unopened, "
+                f"or give a function that makes one; with open clients, await adapter.serve()"
+            )

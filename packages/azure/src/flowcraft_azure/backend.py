@@ -1,0 +1,153 @@
+"""The Azure backend: the four ports, opened and closed together."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import Protocol, Self
+
+from azure.cosmos.aio import CosmosClient
+from azure.storage.queue.aio import QueueClient
+from flowcraft_core.clock import Clock
+from flowcraft_core.errors import BackendError
+from flowcraft_core.ports import ContextStore, CoordinationStore, HandWrittenRuns, JobQueue, StatusStore
+
+from ._clients import Connection
+from ._cosmos import CosmosDatabase
+from .by_hand import CosmosHandWrittenRuns
+from .context import CosmosContextStore
+from .cosmos_coordination import CosmosCoordinationStore
+from .queue import AzureJobQueue
+from .settings import AzureSettings
+from .status import CosmosStatusStore
+
+
+class OpenableCoordinationStore(CoordinationStore, Protocol):
+    """A coordination store that connects for itself."""
+
+    async def open(self) -> None:
+        """Connect, in the event loop in which it is used."""
+
+    async def close(self) -> None:
+        """Let go of the connection."""
+
+    def again(self) -> OpenableCoordinationStore:
+        """A store of the same for another event loop, if this one was given a function; else this one."""
+
+    def require_unopened(self) -> None:
+        """Raise ``ConfigurationError`` if this one has connections that another event loop could not use."""
+
+
+class AzureBackend:
+    """A ``flowcraft_core.ports.Backend`` on Queue Storage, Cosmos DB and, if it is given, Redis.
+
+    Also an async context manager, which opens and closes it.
+
+    Attributes:
+        queue: The messages.
+        context: The facts and context values.
+        status: The statuses.
+        coordination: The counters, leases and sets.
+        by_hand: The runs that were begun by writing documents.
+    """
+
+    queue: JobQueue
+    context: ContextStore
+    status: StatusStore
+    coordination: CoordinationStore
+    by_hand: HandWrittenRuns
+
+    def __init__(
+        self,
+        *,
+        queue_client: QueueClient | Callable[[], QueueClient] | Connection[QueueClient],
+        cosmos_client: CosmosClient | Callable[[], CosmosClient] | Connection[CosmosClient],
+        cosmos_database_name: str,
+        context_container_name: str = "contexts",
+        status_container_name: str = "statuses",
+        coordination_store: OpenableCoordinationStore | None = None,
+        longest_pause: float = 1.0,
+        staleness: float = 2.0,
+        clock: Clock | None = None,
+    ) -> None:
+        """Open nothing yet.
+
+        Args:
+            queue_client: A client of the storage queue, or a function that makes one.
+            cosmos_client: A client of the Cosmos DB account, or a function that makes one.
+            cosmos_database_name: The database.
+            context_container_name: The container of facts and context values.
+            status_container_name: The container of statuses.
+            coordination_store: A ``RedisCoordinationStore``; by default the container of facts holds this too.
+            longest_pause: Seconds between two looks at a queue that stays empty.
+            staleness: For how long a read may miss what another client has written, seconds.
+            clock: What pauses, and times to live in Cosmos DB, go by; by default the machine's clock.
+        """
+        database = CosmosDatabase(cosmos_client, cosmos_database_name)
+        contexts = database.container(context_container_name)
+        statuses = database.container(status_container_name)
+        coordination = coordination_store or CosmosCoordinationStore(contexts, clock=clock)
+        queue = AzureJobQueue(queue_client, longest_pause=longest_pause, clock=clock)
+        self.queue = queue
+        self.context = CosmosContextStore(contexts, staleness=staleness)
+        self.status = CosmosStatusStore(statuses)
+        self.coordination = coordination
+        self.by_hand = CosmosHandWrittenRuns(contexts)
+        self._parts: list[_Openable] = [queue, contexts, statuses, coordination]
+        self._stack: AsyncExitStack | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
+        """A backend where the environment says; see ``AzureSettings.from_environment``.
+
+        Raises:
+            ConfigurationError: A service is not named.
+        """
+        return cls(**AzureSettings.from_environment(environment).for_backend())
+
+    async def open(self) -> None:
+        """Connect, and see that the queue and the containers are there.
+
+        Raises:
+            BackendError: It is open already, or a part of it is missing or refuses: the message says which.
+            ConfigurationError: A container has another partition key, or the queue's client encodes messages.
+            TransientError: A service does not answer.
+        """
+        if self._stack is not None:
+            raise BackendError("AzureBackend is open already: open each backend once")
+        async with AsyncExitStack() as stack:
+            for part in self._parts:
+                await part.open()
+                stack.push_async_callback(part.close)
+            self._stack, self._loop = stack.pop_all(), asyncio.get_running_loop()
+
+    async def close(self) -> None:
+        """Let go of every connection; it can be opened again. Closing what is not open does nothing.
+
+        Raises:
+            BackendError: It is open in another event loop.
+        """
+        if self._stack is None:
+            return
+        if self._loop is not asyncio.get_running_loop():
+            raise BackendError("AzureBackend is open in another event loop: close it there")
+        stack, self._stack = self._stack, None
+        await stack.aclose()
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+
+class _Openable(Protocol):
+    def open(self) -> Awaitable[None]: ...
+    def close(self) -> Awaitable[None]: ...

@@ -1,0 +1,87 @@
+"""Creates what the backend needs, where it is missing: for development, tests, and those who have no templates."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from typing import Any
+
+from azure.core.exceptions import ResourceExistsError
+from azure.cosmos import PartitionKey
+from azure.cosmos.aio import CosmosClient
+from azure.storage.queue.aio import QueueClient
+
+from . import _cosmos_errors, _queue_errors
+from ._cosmos import PARTITION_KEY_PATH, cosmos_connection
+from .queue import queue_connection
+
+#: Facts are found by their ids, which Cosmos DB indexes by itself: to index what is in them would only cost writes.
+CONTEXT_INDEXING: dict[str, Any] = {
+    "indexingMode": "consistent",
+    "automatic": True,
+    "includedPaths": [{"path": "/runId/?"}],
+    "excludedPaths": [{"path": "/*"}],
+}
+
+#: Statuses are found by their state and by the time at which they are due.
+STATUS_INDEXING: dict[str, Any] = {
+    "indexingMode": "consistent",
+    "automatic": True,
+    "includedPaths": [{"path": f"/{name}/?"} for name in ("runId", "status", "nextCheck", "lastUpdated")],
+    "excludedPaths": [{"path": "/*"}],
+}
+
+
+async def provision(
+    *,
+    queue_client: QueueClient | Callable[[], QueueClient],
+    cosmos_client: CosmosClient | Callable[[], CosmosClient],
+    cosmos_database_name: str,
+    context_container_name: str = "contexts",
+    status_container_name: str = "statuses",
+    throughput: int | None = None,
+) -> None:
+    """Create the queue, the database and its two containers, each if it is missing; what is there stays as it is.
+
+    Needs an account key for Cosmos DB: tokens may read and write documents, but not create containers. In production
+    let the templates of ``deploy/azure`` do this.
+
+    Args:
+        queue_client: A client of the storage queue, or a function that makes one.
+        cosmos_client: A client of the Cosmos DB account, or a function that makes one.
+        cosmos_database_name: The database.
+        context_container_name: The container of facts and context values.
+        status_container_name: The container of statuses.
+        throughput: Request units per second of each container that is created; by default the account's, which is 400,
+            or none if the account is serverless.
+
+    Raises:
+        BackendError: A service refuses: the message says which.
+        TransientError: A service does not answer.
+    """
+    queue = queue_connection(queue_client)
+    await queue.open()
+    try:
+        with _queue_errors.translated(queue.client.queue_name), contextlib.suppress(ResourceExistsError):
+            await queue.client.create_queue()
+    finally:
+        await queue.close()
+    cosmos = cosmos_connection(cosmos_client)
+    with _cosmos_errors.translated(f"database {cosmos_database_name!r}"):
+        await cosmos.open()
+    try:
+        with _cosmos_errors.translated(f"database {cosmos_database_name!r}"):
+            database = await cosmos.client.create_database_if_not_exists(cosmos_database_name)
+            for name, indexing in (
+                (context_container_name, CONTEXT_INDEXING),
+                (status_container_name, STATUS_INDEXING),
+            ):
+                await database.create_container_if_not_exists(
+                    name,
+                    PartitionKey(PARTITION_KEY_PATH),
+                    indexing_policy=indexing,
+                    default_ttl=-1,  # documents last, unless one has a time to live of its own
+                    offer_throughput=throughput,
+                )
+    finally:
+        await cosmos.close()

@@ -1,0 +1,159 @@
+"""Counters, leases and sets in Redis, each operation one command or one script on one key."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import attrs
+from flowcraft_core.errors import BackendError
+from redis.asyncio import Redis
+from redis.asyncio.cluster import RedisCluster
+from redis.exceptions import NoScriptError
+
+from ._clients import Connection, require_unopened
+from ._redis_errors import translated
+
+RedisClient: TypeAlias = "Redis | RedisCluster"
+
+
+@attrs.frozen
+class _Script:
+    text: str
+
+    @property
+    def sha(self) -> str:
+        return hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
+
+
+# Times to live are milliseconds. Redis runs a script as one step.
+_INCREMENT = _Script(
+    """local sum = redis.call('INCR', KEYS[1])
+if sum == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
+return sum"""
+)
+_ADD = _Script(
+    """redis.call('SADD', KEYS[1], unpack(ARGV, 2))
+redis.call('PEXPIRE', KEYS[1], ARGV[1])
+return redis.call('SCARD', KEYS[1])"""
+)
+_RENEW = _Script(
+    """if redis.call('GET', KEYS[1]) ~= ARGV[2] then return 0 end
+return redis.call('PEXPIRE', KEYS[1], ARGV[1])"""
+)
+_GIVE_BACK = _Script("""if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end""")
+
+
+class RedisCoordinationStore:
+    """A ``flowcraft_core.ports.CoordinationStore`` in Redis, alone or as a cluster.
+
+    All that is in it may be evicted, lost in a failover, or flushed at any moment: runs are delayed by that, and never
+    wrong.
+    """
+
+    def __init__(
+        self,
+        client: RedisClient | Callable[[], RedisClient] | Connection[RedisClient],
+        *,
+        prefix: str = "flowcraft:",
+    ) -> None:
+        """Open nothing yet.
+
+        Args:
+            client: A ``redis.asyncio`` client, or a function that makes one.
+            prefix: Before each key; give each deployment that shares a Redis its own.
+        """
+        self._prefix = prefix
+        self._given = client
+        self._connection: Connection[RedisClient] = (
+            client
+            if isinstance(client, Connection)
+            else Connection("the Redis client", client, open_client=_ping, close_client=lambda redis: redis.aclose())
+        )
+
+    def again(self) -> RedisCoordinationStore:
+        """A store on the same Redis for another event loop, if this one was given a function; else this one."""
+        return RedisCoordinationStore(self._given, prefix=self._prefix) if callable(self._given) else self
+
+    def require_unopened(self) -> None:
+        """Raise ``ConfigurationError`` if the client has connections that another event loop could not use."""
+        require_unopened(coordination_store=self._given)
+
+    async def open(self) -> None:
+        """Connect.
+
+        Raises:
+            BackendError: The credentials are refused.
+            TransientError: Redis does not answer.
+        """
+        with translated():
+            await self._connection.open()
+
+    async def close(self) -> None:
+        """Let go of the client."""
+        await self._connection.close()
+
+    async def increment(self, key: str, *, ttl: float) -> int:
+        """Add one to a counter that begins at 0, and return the sum; the time to live is that of the first call."""
+        return int(await self._run(_INCREMENT, key, _milliseconds(ttl)))
+
+    async def set_if_absent(self, key: str, value: str, *, ttl: float) -> bool:
+        """Set a value if the key has none; True if it is set now."""
+        with translated():
+            return bool(await self._client.set(self._prefix + key, value, nx=True, px=_milliseconds(ttl)))
+
+    async def add_members(self, key: str, *members: str, ttl: float) -> int:
+        """Add to a set, renew its time, and return how many members it has."""
+        return int(await self._run(_ADD, key, _milliseconds(ttl), *members))
+
+    async def members(self, key: str) -> frozenset[str]:
+        """The members of a set."""
+        with translated():
+            found: Any = self._client.smembers(self._prefix + key)
+            return frozenset(_text(member) for member in await found)
+
+    async def extend_ttl(self, key: str, value: str, *, ttl: float) -> bool:
+        """Renew a key that has this value; False if it has another, or none."""
+        return bool(await self._run(_RENEW, key, _milliseconds(ttl), value))
+
+    async def delete(self, key: str, *, value: str | None = None) -> None:
+        """Remove a key; given a value, only if that is what it has."""
+        if value is not None:
+            await self._run(_GIVE_BACK, key, value)
+            return
+        with translated():
+            await self._client.delete(self._prefix + key)
+
+    async def get(self, key: str) -> str | None:
+        """The value of a key, or a counter's sum as text; None if there is none."""
+        with translated():
+            found = await self._client.get(self._prefix + key)
+        return None if found is None else _text(found)
+
+    async def _run(self, script: _Script, key: str, *arguments: str | int) -> Any:
+        """One request, or two where Redis does not have the script yet."""
+        with translated():
+            try:
+                return await self._client.evalsha(script.sha, 1, self._prefix + key, *arguments)
+            except NoScriptError:
+                return await self._client.eval(script.text, 1, self._prefix + key, *arguments)
+
+    @property
+    def _client(self) -> Any:
+        return self._connection.client
+
+
+async def _ping(client: RedisClient) -> None:
+    answer: Any = client.ping()
+    if not await answer:
+        raise BackendError("Redis did not answer a ping")
+
+
+def _milliseconds(seconds: float) -> int:
+    return max(1, math.ceil(seconds * 1000))
+
+
+def _text(found: str | bytes) -> str:
+    return found.decode() if isinstance(found, bytes) else found

@@ -1,0 +1,150 @@
+"""Settings from the environment: where the services are, and what opens them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlsplit
+
+import attrs
+from azure.cosmos.aio import CosmosClient
+from azure.storage.queue.aio import QueueClient
+from flowcraft_core.errors import ConfigurationError
+from redis.asyncio import Redis
+
+from .redis_coordination import RedisCoordinationStore
+
+if TYPE_CHECKING:
+    from azure.core.credentials_async import AsyncTokenCredential
+
+#: The queue, and the database, of the reference set-up.
+QUEUE_NAME = "flowcraft-jobs"
+DATABASE_NAME = "flowcraft-db"
+
+
+@attrs.frozen(kw_only=True)
+class AzureSettings:
+    """Where the three services are.
+
+    Attributes:
+        storage: A connection string, or the address of the account's queues, ``https://ACCOUNT.queue.core.windows.net``.
+        queue_name: The queue.
+        cosmos: A connection string, or the account's address, ``https://ACCOUNT.documents.azure.com``.
+        cosmos_database_name: The database.
+        context_container_name: The container of facts and context values.
+        status_container_name: The container of statuses.
+        redis: ``rediss://:KEY@HOST:PORT``, or ``HOST:PORT,password=KEY,ssl=True`` as the portal shows it; without it
+            all coordination is in Cosmos DB.
+        credential: Makes the credential for what is given as an address; by default ``DefaultAzureCredential`` of
+            azure-identity, which finds a managed identity.
+    """
+
+    storage: str = attrs.field(repr=False)
+    queue_name: str = QUEUE_NAME
+    cosmos: str = attrs.field(repr=False)
+    cosmos_database_name: str = DATABASE_NAME
+    context_container_name: str = "contexts"
+    status_container_name: str = "statuses"
+    redis: str | None = attrs.field(default=None, repr=False)
+    credential: Callable[[], AsyncTokenCredential] | None = None
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> AzureSettings:
+        """Read ``AZURE_STORAGE_CONNECTION_STRING`` or ``AZURE_STORAGE_QUEUE_ENDPOINT``, ``COSMOS_DB_CONNECTION_STRING``
+        or ``COSMOS_DB_ENDPOINT``, ``REDIS_CONNECTION_STRING``; and for the names ``FLOWCRAFT_QUEUE``,
+        ``FLOWCRAFT_DATABASE``, ``FLOWCRAFT_CONTEXTS`` and ``FLOWCRAFT_STATUSES``.
+
+        Raises:
+            ConfigurationError: A service is not named.
+        """  # noqa: D205 - the list is the summary
+        names = {
+            "queue_name": "FLOWCRAFT_QUEUE",
+            "cosmos_database_name": "FLOWCRAFT_DATABASE",
+            "context_container_name": "FLOWCRAFT_CONTEXTS",
+            "status_container_name": "FLOWCRAFT_STATUSES",
+        }
+        chosen: dict[str, Any] = {field: environment[name] for field, name in names.items() if environment.get(name)}
+        return cls(
+            storage=_one_of(environment, "AZURE_STORAGE_CONNECTION_STRING", "AZURE_STORAGE_QUEUE_ENDPOINT"),
+            cosmos=_one_of(environment, "COSMOS_DB_CONNECTION_STRING", "COSMOS_DB_ENDPOINT"),
+            redis=environment.get("REDIS_CONNECTION_STRING") or None,
+            **chosen,
+        )
+
+    def queue_client(self) -> QueueClient:
+        """A client of the queue, not yet open."""
+        # The engine tries again by itself, and knows what may be done twice.
+        if _is_address(self.storage):
+            return QueueClient(self.storage, self.queue_name, credential=self._token_credential(), retry_total=1)
+        return QueueClient.from_connection_string(self.storage, self.queue_name, retry_total=1)
+
+    def cosmos_client(self) -> CosmosClient:
+        """A client of the account, not yet open."""
+        # Emulators say that they live elsewhere than where they are reached.
+        options: dict[str, Any] = {} if self._is_cloud else {"enable_endpoint_discovery": False}
+        if _is_address(self.cosmos):
+            return CosmosClient(self.cosmos, self._token_credential(), **options)
+        return CosmosClient.from_connection_string(self.cosmos, **options)
+
+    def redis_client(self) -> Redis:
+        """A client of Redis, not yet connected.
+
+        Raises:
+            ConfigurationError: There is no Redis in these settings.
+        """
+        if self.redis is None:
+            raise ConfigurationError("REDIS_CONNECTION_STRING is not set: without Redis, coordination is in Cosmos DB")
+        client: Redis = Redis.from_url(_redis_url(self.redis), health_check_interval=30)
+        return client
+
+    def for_backend(self) -> dict[str, Any]:
+        """The arguments that ``AzureBackend`` and ``AzureQueueAdapter`` have in common."""
+        redis = None if self.redis is None else RedisCoordinationStore(self.redis_client)
+        return {**self.for_provision(), "coordination_store": redis}
+
+    def for_provision(self) -> dict[str, Any]:
+        """The arguments of ``provision``."""
+        return {
+            "queue_client": self.queue_client,
+            "cosmos_client": self.cosmos_client,
+            "cosmos_database_name": self.cosmos_database_name,
+            "context_container_name": self.context_container_name,
+            "status_container_name": self.status_container_name,
+        }
+
+    @property
+    def _is_cloud(self) -> bool:
+        return "://127.0.0.1" not in self.cosmos and "://localhost" not in self.cosmos
+
+    def _token_credential(self) -> AsyncTokenCredential:
+        if self.credential is not None:
+            return self.credential()
+        try:
+            from azure.identity.aio import DefaultAzureCredential  # noqa: PLC0415 - an extra
+        except ImportError as error:
+            raise ConfigurationError(
+                "an address without a key needs a token: install flowcraft-azure[identity], or give a credential"
+            ) from error
+        return DefaultAzureCredential()
+
+
+def _one_of(environment: Mapping[str, str], *names: str) -> str:
+    for name in names:
+        if value := environment.get(name):
+            return value
+    raise ConfigurationError(f"set {' or '.join(names)}")
+
+
+def _is_address(text: str) -> bool:
+    return urlsplit(text).scheme in ("http", "https")
+
+
+def _redis_url(text: str) -> str:
+    """The address in the form that Redis clients know."""
+    if "://" in text:
+        return text
+    host, *options = text.split(",")
+    settings = dict(option.strip().partition("=")[::2] for option in options if "=" in option)
+    scheme = "rediss" if settings.get("ssl", "").lower() == "true" else "redis"
+    return f"{scheme}://:{quote(settings.get('password', ''), safe='')}@{host}/0"

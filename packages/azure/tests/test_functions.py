@@ -1,0 +1,84 @@
+from typing import Any, cast
+
+import pytest
+from flowcraft_azure import AzureQueueAdapter
+from flowcraft_azure.functions import DeliverAgainError, FunctionHandlers
+
+
+class Message:
+    def __init__(self, body: bytes | str, dequeue_count: int | None = 1) -> None:
+        self.id, self._body, self.dequeue_count = "m1", body, dequeue_count
+
+    def get_body(self) -> bytes | str:
+        return self._body
+
+
+class Timer:
+    past_due = True
+
+
+class FakeAdapter:
+    def __init__(self, done: bool = True) -> None:
+        self.done, self.opened, self.reconciled = done, 0, 0
+        self.jobs: list[tuple[str, int, float | None]] = []
+
+    async def __aenter__(self) -> Any:
+        self.opened += 1
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.opened -= 1
+
+    async def handle_job(self, body: str, *, count: int, remaining: Any = None) -> bool:
+        self.jobs.append((body, count, remaining and remaining()))
+        return self.done
+
+    async def reconcile(self) -> str:
+        self.reconciled += 1
+        return "nothing"
+
+
+def handlers_of(adapter: FakeAdapter, **options: Any) -> FunctionHandlers:
+    return FunctionHandlers(lambda: cast(AzureQueueAdapter, adapter), **options)
+
+
+async def test_the_adapter_is_opened_once_for_all_functions() -> None:
+    adapter = FakeAdapter()
+    handlers = handlers_of(adapter)
+    await handlers.work(Message(b'{"a": 1}'))
+    await handlers.reconcile(Timer())
+    assert (adapter.opened, adapter.reconciled) == (1, 1)
+    await handlers.close()
+    await handlers.close()
+    assert adapter.opened == 0
+
+
+async def test_a_message_is_read_whatever_the_host_made_of_it() -> None:
+    adapter = FakeAdapter()
+    handlers = handlers_of(adapter, function_timeout=None)
+    for body in (b'{"a": 1}', '{"a": 1}', b"eyJhIjogMX0="):
+        await handlers.work(Message(body, 3))
+    assert adapter.jobs == [('{"a": 1}', 3, None)] * 3
+
+
+async def test_what_is_not_done_is_given_back_to_the_host() -> None:
+    handlers = handlers_of(FakeAdapter(done=False))
+    with pytest.raises(DeliverAgainError, match="m1 was delivered 2 times"):
+        await handlers.work(Message(b"{}", 2))
+    with pytest.raises(DeliverAgainError, match="poison"):
+        await handlers.work_on_poison(Message(b"{}"))
+
+
+async def test_the_engine_is_told_how_long_the_host_lets_it_live() -> None:
+    adapter = FakeAdapter()
+    await handlers_of(adapter, function_timeout=300.0).work(Message(b"{}", None))
+    ((_, count, remaining),) = adapter.jobs
+    assert count == 1
+    assert remaining is not None
+    assert 290.0 < remaining <= 300.0
+
+
+async def test_a_poison_message_counts_as_delivered_more_often_than_any_limit() -> None:
+    adapter = FakeAdapter()
+    await handlers_of(adapter).work_on_poison(Message(b"{}"))
+    assert adapter.jobs[0][1] > 1_000
