@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import importlib
 import itertools
 from collections.abc import Sequence
 from typing import Any
@@ -57,11 +58,15 @@ class Counted(CountingBackend):
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command line may say."""
-    parser.add_argument("--backend", choices=["memory"], default="memory", help="where the runs live")
+    parser.add_argument("--backend", choices=["memory", "aws", "azure"], default="memory", help="where the runs live")
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
     """Count, print line by line, and give the figures."""
+    if options.backend != "memory":
+        # Needs that backend's distribution, and its emulators.
+        figures: dict[str, Any] = importlib.import_module(f"{options.backend}_cost").run()
+        return figures
     rows = [_row("chain", 20, flow_of("chain", 20, awaited_step)), _row("fan", 52, flow_of("fan", 52, awaited_step))]
     big = [_row("chain of 4 KB", nodes, flow_of("chain", nodes, big_step)) for nodes in (10, 100, 1_000)]
     nodes = 3 * _DIAMONDS + 1

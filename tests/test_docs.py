@@ -1,5 +1,6 @@
 """What the documentation shows is true: its programs print what it says, and its links lead somewhere."""
 
+import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,20 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 # A program is a block of Python. It prints the block of text that follows it, or the line of "It prints `...`.", or
 # nothing.
-PAGES = ["README.md", "docs/durable.md", "docs/guide.md", "docs/typescript.md", "packages/testkit/README.md"]
+PAGES = [
+    "README.md",
+    "docs/durable.md",
+    "docs/guide.md",
+    "docs/testing.md",
+    "docs/typescript.md",
+    "packages/testkit/README.md",
+]
+
+
+# Their programs need services: they are compiled, and what they show is run by the tests of the examples.
+WITH_SERVICES = ["packages/aws/README.md", "packages/azure/README.md"]
+# It quotes the template of an adapter; tests of the testkit compare the quotations.
+QUOTING = ["docs/write-an-adapter.md"]
 
 
 class Program(NamedTuple):
@@ -56,9 +70,14 @@ def test_a_program_prints_what_its_page_says(program: Program, capsys: pytest.Ca
     assert capsys.readouterr().out == program.output
 
 
+@pytest.mark.parametrize("program", [program for page in WITH_SERVICES for program in programs(page)], ids=place)
+def test_a_program_that_needs_services_is_python(program: Program) -> None:
+    compile(program.code, ROOT / program.page, "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+
+
 def test_every_page_with_programs_is_listed() -> None:
     found = {path.relative_to(ROOT).as_posix() for path in markdown_files() if "```python" in path.read_text("utf-8")}
-    assert found == set(PAGES)
+    assert found == {*PAGES, *WITH_SERVICES, *QUOTING}
 
 
 @pytest.mark.parametrize("page", PAGES)

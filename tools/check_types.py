@@ -15,13 +15,23 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ("conftest.py", "packages", "tests", "tools", "examples", "integration")
+#: Further folders whose modules import one another by plain name; and where modules of a folder find others.
+ROOMS = {
+    "benchmarks": ("integration", "integration/aws", "integration/azure", "scenarios"),
+    "examples/adapter_template": (),
+    "examples/aws": (),
+    "examples/azure": (),
+    "integration": ("scenarios",),
+    "integration/aws": ("integration", "scenarios"),
+    "integration/azure": ("integration", "scenarios"),
+}
 
 
 def program_folders() -> list[str]:
-    """The program folders that pyproject.toml names and that exist."""
+    """The program folders that pyproject.toml names, and the further ones above; those that exist."""
     config = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     named: list[str] = config["tool"]["pytest"]["ini_options"]["pythonpath"]
-    return [folder for folder in named if (ROOT / folder).is_dir()]
+    return [folder for folder in dict.fromkeys([*named, *ROOMS]) if (ROOT / folder).is_dir()]
 
 
 def shared_paths(programs: list[str]) -> list[str]:
@@ -50,7 +60,9 @@ def main() -> int:
     if code := mypy(*excluded, *shared_paths(programs)):
         return code
     for program in programs:
-        if code := mypy(program, search=str(ROOT / program)):
+        inside = [f"--exclude=^{re.escape(other)}/" for other in programs if other.startswith(f"{program}/")]
+        search = os.pathsep.join(str(ROOT / folder) for folder in (program, *ROOMS.get(program, ())))
+        if code := mypy(*inside, program, search=search):
             return code
     return 0
 
