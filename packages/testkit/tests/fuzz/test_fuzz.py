@@ -26,7 +26,7 @@ from flowcraft_core.jobs import Job, MalformedJobError, NewerJobError, decode_jo
 from flowcraft_core.payloads import CompressingCodec
 from flowcraft_core.ports import Fact, Message
 from flowcraft_core.serialization import Serializer
-from flowcraft_testkit import InMemoryBackend, Weaknesses
+from flowcraft_testkit import InMemoryBackend, VirtualClock, Weaknesses
 from flowcraft_testkit.simulation.loop import LoopClock, run_virtual
 from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
@@ -234,7 +234,9 @@ def test_stored_values_are_decoded_or_refused_by_name(data: Any) -> None:
 
 def _saved() -> dict[str, Any]:
     flow = create_flow("saved").wait("w").node("a", _one).edge("w", "a")
-    state: dict[str, Any] = json.loads(FlowRuntime([flow]).run_sync(flow, {"x": 1}).state)
+    state: dict[str, Any] = json.loads(
+        FlowRuntime([flow], clock=VirtualClock()).run_sync(flow, {"x": 1}, run_id="saved").state
+    )
     return state
 
 

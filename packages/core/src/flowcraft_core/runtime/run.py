@@ -40,6 +40,10 @@ SNAPSHOT_FORMAT = 1
 _GRACE = 5.0
 
 
+class NothingLeftError(RuntimeError):
+    """Nothing is left to do in a run that has not ended: a defect, or a saved state that was changed by hand."""
+
+
 class Run:
     """Executes one run. Used from the event loop that drives it, and from no other thread."""
 
@@ -97,7 +101,7 @@ class Run:
                 self._start_worker()
                 if not self._workers and self._next_due() is None:
                     if not self.waiting():
-                        raise RuntimeError(f"run {self.run_id!r} has nothing left to do, but has not ended")
+                        raise NothingLeftError(f"run {self.run_id!r} has nothing left to do, but has not ended")
                     self.status = "awaiting"
                     break
                 await self._wait()

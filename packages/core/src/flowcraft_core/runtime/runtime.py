@@ -22,7 +22,7 @@ from ..steps import Implementation, Step
 from ..threads import StepThreads
 from .events import EventSink
 from .results import RunResult, Status
-from .run import SNAPSHOT_FORMAT, Run
+from .run import SNAPSHOT_FORMAT, NothingLeftError, Run
 
 T = TypeVar("T")
 
@@ -167,7 +167,10 @@ class FlowRuntime:
         if node is not None:
             run.resume(node, output, action)
         run.set_timeout(timeout)
-        return await run.drive()
+        try:
+            return await run.drive()
+        except NothingLeftError as error:
+            raise ResumeError(f"the state is not one that RunResult.state gave: {error}") from error
 
     def run_sync(
         self,
