@@ -1,9 +1,10 @@
 import asyncio
 import json
+import sqlite3
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 from flowcraft_core import Clock
@@ -89,7 +90,7 @@ class OnSqlite:
         index_lag=0.0,
         skips_time=True,
         side_door=True,
-        hand_written=False,
+        hand_written=True,
     )
 
     @pytest.fixture
@@ -131,4 +132,12 @@ class TestSqliteBackend(OnSqlite, BackendContract):
 
     @pytest.fixture
     def open_backend(self, tmp_path: Path, clock: Clock) -> Opener:
-        return lambda: SqliteBackend(tmp_path / "flowcraft.db", clock=clock)
+        self._path = tmp_path / "flowcraft.db"
+        return lambda: SqliteBackend(self._path, clock=clock)
+
+    async def write_by_hand(self, backend: Any, run_id: str, blueprint_id: str, values: Mapping[str, Any]) -> None:
+        connection = sqlite3.connect(self._path)
+        with connection:
+            connection.execute("INSERT INTO initial_contexts VALUES (?, ?)", (run_id, json.dumps(values)))
+            connection.execute("INSERT INTO statuses (run_id, state) VALUES (?, 'running')", (run_id,))
+        connection.close()
