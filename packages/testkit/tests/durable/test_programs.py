@@ -174,6 +174,17 @@ async def test_waiting_for_a_result_looks_less_and_less_often_and_no_longer_than
 # --- resuming ---
 
 
+@pytest.mark.parametrize("seed", range(20))
+async def test_a_resume_is_not_lost_to_a_stale_read(seed: int) -> None:
+    flow = create_flow("waits").wait("w").node("b", add).edge("w", "b")
+    async with place(flow, weaknesses=Weaknesses(staleness=5.0), seed=seed) as here:
+        await here.client.start(flow, run_id="run")
+        async with here.working(number=2, reconcile=False):
+            await here.clock.sleep(30)
+            await here.client.resume("run", "w", output=1)
+            assert (await here.client.wait("run", timeout=30)).outputs["b"] == 2
+
+
 async def test_a_wait_inside_a_call_that_was_not_made_yet_was_not_reached_yet() -> None:
     called = create_flow("called").wait("w")
     flow = create_flow("flow").node("a", one).subflow("call", called).edge("a", "call")

@@ -283,6 +283,8 @@ class Engine:
             park = await self._last_park(instance)
             if park is not None:
                 if park.kind == "wait" and (park.due is None or park.due > self.clock.now()):
+                    if self.clock.now() - self.job.first_seen < self.records.store.limits.staleness:
+                        raise StaleReadError(f"wait {instance.key!r} is open; what resumed it may not be visible yet")
                     return None
                 if park.due is not None and park.due > self.clock.now():
                     # A job will come when it is due; unless whoever parked it died before it was sent.
