@@ -107,8 +107,8 @@ def flow() -> FlowBuilder:
     golden = golden.sleep("nap", "40d").node("first", echo, join="any").edge("nap", "first").edge("items", "first")
     golden = golden.node("yes", echo).node("no", echo)
     golden = golden.edge("one", "yes", condition="result.output == 1").edge("one", "no", condition="result.output != 1")
-    golden = golden.node("end", echo)
-    for node in ("values", "long", "each", "again", "call", "flaky", "first", "yes", "no"):
+    golden = golden.sleep("rest", "1d").node("end", echo)
+    for node in ("rest", "values", "long", "each", "again", "call", "flaky", "first", "yes", "no"):
         golden = golden.edge(node, "end")
     return golden
 

@@ -53,6 +53,7 @@ async def test_a_run_of_an_earlier_release_is_read_and_ended(data: dict[str, Any
         "flaky": "at last",
         "first": [1, 2, 3],
         "yes": 1,
+        "rest": None,
     }
 
 

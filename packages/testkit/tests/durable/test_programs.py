@@ -174,6 +174,30 @@ async def test_waiting_for_a_result_looks_less_and_less_often_and_no_longer_than
 # --- resuming ---
 
 
+async def test_what_leads_to_a_join_that_has_fired_is_not_started_any_more() -> None:
+    steps = Steps()
+    flow = (
+        create_flow("moot").node("s", one).sleep("nap", 2).node("more", steps.taking(0.0)).node("b", steps.taking(0.0))
+    )
+    flow = flow.node("d", one, join="any").node("e", steps.taking(6.0))
+    flow = flow.edge("s", "nap").edge("nap", "more").edge("more", "d").edge("s", "b").edge("b", "d").edge("d", "e")
+    async with place(flow) as here, here.working():
+        steps.at(here)
+        assert (await here.finished(flow)).status == "completed"
+        assert steps.times == {"b": 1, "e": 1}
+
+
+async def test_a_slow_loser_notices_that_it_has_lost() -> None:
+    steps = Steps()
+    flow = create_flow("loser").node("s", one).node("a", steps.taking(3.0)).node("b", steps.taking(5.0))
+    flow = flow.node("c", steps.taking(5.0)).node("d", one, join="any").node("e", steps.taking(20.0))
+    flow = flow.edge("s", "a").edge("s", "b").edge("b", "c").edge("c", "d").edge("a", "d").edge("d", "e")
+    async with place(flow) as here, here.working():
+        steps.at(here)
+        assert (await here.finished(flow)).status == "completed"
+        assert steps.times == {"a": 1, "b": 1, "e": 1}
+
+
 @pytest.mark.parametrize("seed", range(20))
 async def test_a_resume_is_not_lost_to_a_stale_read(seed: int) -> None:
     flow = create_flow("waits").wait("w").node("b", add).edge("w", "b")

@@ -47,6 +47,9 @@ _HEALED = 100
 # died meanwhile, the redelivery of its job arrives; if the set was wiped meanwhile, the reconciler finds the join.
 _ARRIVES_WITHIN = 5.0
 
+# How soon a job that goes on and on notices that what it does is of no use any more, seconds.
+_MOOT_NOTICED = 2.0
+
 # How long it is taken for granted that an instance that had no outcome has none yet, while its job waits to be begun.
 _LOOKS_FRESH = 5.0
 
@@ -133,6 +136,7 @@ class Engine:
     _steps: int = 0
     _trying: str | None = None
     _is_again: bool = False
+    _looked_for_moot: float = 0.0
 
     def __attrs_post_init__(self) -> None:
         # By way of the engine: the view may be replaced.
@@ -273,6 +277,10 @@ class Engine:
         if self.stopped():
             await self.send([instance])
             return None
+        if instance.vertex.kind is Kind.STEP and self.clock.now() - self._looked_for_moot >= _MOOT_NOTICED:
+            self._looked_for_moot = self.clock.now()
+            if await self.view.is_moot(instance):
+                return None
         self._steps += 1
         if instance.vertex.inputs is not None:
             await self.view.refresh(instance)

@@ -9,7 +9,7 @@ from typing import Any
 from ..clock import Clock
 from ..errors import BackendError, TransientError
 from ..graph.facts import Outcome
-from ..graph.partial import Unknown, context_names, find, is_decided, missing, needs
+from ..graph.partial import Unknown, context_names, find, is_decided, joins_ahead, missing, needs
 from ..graph.scopes import Kind, Vertex
 from ..graph.state import Instance, Phase, RunState, ScopeState
 from ..serialization import Serializer
@@ -141,6 +141,21 @@ class RunView:
         for instance in unresolved:
             self.state.attend(*instance)
         return found
+
+    async def is_moot(self, instance: Instance) -> bool:
+        """Whether the facts say that an instance need not run any more: the joins that it leads to have fired."""
+        joins = joins_ahead(instance)
+        if joins:
+            await self.learn(joins)
+            claimed = [(join, join.scope.claims.get(join.vertex.index)) for join in joins]
+            winners = [join.vertex.incoming[place].source for join, place in claimed if place is not None]
+            scopes = [join.scope for join, place in claimed if place is not None]
+            await self.learn(
+                Instance(scope, scope.scope.vertices[source]) for scope, source in zip(scopes, winners, strict=True)
+            )
+            for join in joins:
+                self.state.attend(*join)
+        return instance.scope.is_moot(instance.vertex)
 
     def is_resolved(self, scope: ScopeState, vertex: Vertex | None) -> bool:
         """Whether the known facts decide about a join, a construct's exit, or (without a vertex) a scope's end."""

@@ -101,6 +101,30 @@ def missing(state: RunState, scope: ScopeState, vertex: Vertex | None) -> list[I
     return found
 
 
+def joins_ahead(instance: Instance) -> list[Instance]:
+    """The ``any`` joins in which all ways on from an instance end, and which may make it moot; none if one leads on."""
+    found: list[Instance] = []
+    seen: set[tuple[int, int]] = set()
+    waiting = [instance]
+    while waiting:
+        scope, vertex = waiting.pop()
+        if (id(scope), vertex.index) in seen:
+            continue
+        seen.add((id(scope), vertex.index))
+        if vertex.kind is Kind.ENTRY and vertex.construct is not None:
+            waiting.append(Instance(scope, scope.scope.vertices[vertex.construct.exit]))
+        elif vertex.out:
+            for link in vertex.out:
+                target = Instance(scope, scope.scope.vertices[link.target])
+                is_race = target.vertex.joins_any and len({way.source for way in target.vertex.incoming}) > 1
+                (found if is_race else waiting).append(target)
+        elif scope.parent is None or scope.construct is None:
+            return []
+        else:
+            waiting.append(Instance(scope.parent, scope.parent.scope.vertices[scope.construct.exit]))
+    return list(dict.fromkeys(found))
+
+
 def _insides(state: RunState, scope: ScopeState, construct: Construct) -> Iterable[ScopeState]:
     """The scope instances of a construct that there are by what is known; a loop's later passes open as they do."""
     entry = scope.outcomes.get(construct.entry)
