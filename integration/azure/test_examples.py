@@ -101,7 +101,7 @@ async def test_the_functions_app_does_a_whole_run(place: Place, function_app: Mo
                 await queue.delete_message(message)
     assert (await adapter.client.result(run_id)).outputs["label"] == _LABEL.removeprefix("completed: ")
 
-    class Late(func.TimerRequest):  # type: ignore[misc]  # azure.functions has no annotations
+    class Late(func.TimerRequest):
         @property
         def past_due(self) -> bool:
             return True
