@@ -169,7 +169,8 @@ class WaitingClauses(ProgramClauses):
                 else:
                     await self.pass_time(6 * self.beat)
                 await here.leave()
-            assert steps.executed == executed
+            # The day before it was due a job may have been sent already: then two of them meet, and one outcome stands.
+            assert list(dict.fromkeys(steps.executed)) == executed
 
     async def test_retries_are_spaced_and_outlive_their_worker(self) -> None:
         """Each attempt is counted by a fact, and the next one comes as a delayed job, on whichever worker is there."""
