@@ -190,7 +190,7 @@ class Adapter:
         )
         client = Client(
             backend,
-            blueprints=[graph.blueprint for graph in runtime.library.graphs.values()],
+            blueprints=[graph.blueprint for graph in runtime.catalogue.graphs.values()],
             serializer=runtime.serializer,
             codec=codec,
             clock=runtime.clock,
@@ -245,7 +245,7 @@ class Adapter:
         if self._sync_client is None:
             self._sync_client = SyncClient(
                 self._make_backend,
-                blueprints=[graph.blueprint for graph in self.runtime.library.graphs.values()],
+                blueprints=[graph.blueprint for graph in self.runtime.catalogue.graphs.values()],
                 serializer=self.runtime.serializer,
                 codec=self._options.get("codec"),
                 clock=self.runtime.clock,

@@ -9,6 +9,7 @@ import attrs
 
 from ..blueprint import WAIT, Blueprint
 from ..builder import FlowBuilder
+from ..catalogue import Catalogue, FlowLike
 from ..clock import Clock, SystemClock
 from ..errors import ConfigurationError, ResumeError
 from ..graph.decisions import take_edges
@@ -20,7 +21,6 @@ from ..graph.scopes import Kind
 from ..graph.state import Instance, Phase, RunState
 from ..ids import new_id
 from ..jobs import encode_job
-from ..library import FlowLike, Library
 from ..payloads import CompressingCodec, PayloadCodec
 from ..ports import Backend, HandWrittenRuns, Message, Page, RunStatus, State
 from ..serialization import Serializer
@@ -99,11 +99,11 @@ class Client:
         """
         self._clock: Clock = clock or SystemClock()
         self._backend: Backend = RetryingBackend(backend, self._clock)
-        self._library = Library(flows, blueprints)
+        self._catalogue = Catalogue(flows, blueprints)
         self._serializer = serializer or Serializer()
         self._records = Records(self._backend.context, self._serializer, codec or CompressingCodec())
         self._runs = Runs(self._records)
-        self._runs.know(self._library.graphs.values())
+        self._runs.know(self._catalogue.graphs.values())
 
     # --- starting -------------------------------------------------------------------------------------------------
 
@@ -135,7 +135,7 @@ class Client:
             ConfigurationError: The flow is unknown or incomplete, or the run's id cannot be used.
             SerializationError: An initial context value cannot be stored.
         """
-        graph = self._library.find(flow)
+        graph = self._catalogue.find(flow)
         run_id = run_id or new_id()
         if run_id.startswith(":") or len(run_id) > 300:
             raise ConfigurationError(f"run id {run_id!r:.80}: use 1 to 300 characters, the first of them no colon")
@@ -143,7 +143,7 @@ class Client:
         record = RunRecord(
             run_id=run_id,
             blueprint_id=graph.blueprint.id,
-            graphs=self._library.reachable(graph),
+            graphs=self._catalogue.reachable(graph),
             context=dict(context or {}),
             started=now,
             deadline=None if timeout is None else now + timeout,

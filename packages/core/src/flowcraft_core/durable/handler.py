@@ -69,7 +69,7 @@ class JobHandler:
         self._cache = OutcomeCache()
         self._records = Records(backend.context, runtime.serializer, codec, cache=self._cache)
         self._runs = Runs(self._records)
-        self._runs.know(runtime.library.graphs.values())
+        self._runs.know(runtime.catalogue.graphs.values())
         self._sets = JoinSets(backend.coordination)
         self._settings = settings
         self._control_interval, self._visibility = control_interval, visibility
@@ -210,7 +210,7 @@ class JobHandler:
         context = None if by_hand is None else await by_hand.initial_context(run_id)
         if context is None:
             return None
-        graph = self._runtime.library.graphs.get(blueprint_id)
+        graph = self._runtime.catalogue.graphs.get(blueprint_id)
         if graph is None:
             raise ImplementationMissingError(
                 f"run {run_id!r} was begun by hand with blueprint {blueprint_id!r}, "
@@ -220,7 +220,7 @@ class JobHandler:
         record = RunRecord(
             run_id=run_id,
             blueprint_id=blueprint_id,
-            graphs=self._runtime.library.reachable(graph),
+            graphs=self._runtime.catalogue.reachable(graph),
             context=dict(context),
             started=now,
             nonce=new_id(),

@@ -9,8 +9,8 @@ from collections.abc import Callable, Coroutine, Mapping
 from types import TracebackType
 from typing import Any, TypeVar
 
+from ..catalogue import FlowLike
 from ..errors import BackendError
-from ..library import FlowLike
 from ..ports import Backend, RunStatus, State
 from .client import Client, Started, StoredResult
 

@@ -10,13 +10,13 @@ from typing import Any, TypeVar
 
 from ..blueprint import BUILT_IN_USES, Blueprint
 from ..builder import FlowBuilder
+from ..catalogue import Catalogue, FlowLike
 from ..clock import Clock, SystemClock
 from ..errors import ConfigurationError, ImplementationMissingError, ResumeError
 from ..execution import Executor
 from ..graph.compile import compile_blueprint
 from ..graph.scopes import Graph
 from ..ids import new_id
-from ..library import FlowLike, Library
 from ..serialization import Serializer
 from ..steps import Implementation, Step
 from ..threads import StepThreads
@@ -70,8 +70,8 @@ class FlowRuntime:
         reserved = BUILT_IN_USES & self._registry.keys()
         if reserved:
             raise ConfigurationError(f"the registry cannot redefine what the engine implements: {', '.join(reserved)}")
-        self.library = Library(flows, blueprints)
-        self._check(self.library.graphs.values())
+        self.catalogue = Catalogue(flows, blueprints)
+        self._check(self.catalogue.graphs.values())
 
     # --- running --------------------------------------------------------------------------------------------------
 
@@ -122,9 +122,9 @@ class FlowRuntime:
             ConfigurationError: The flow is unknown or incomplete.
             SerializationError: An initial context value cannot be stored.
         """
-        graph = self.library.find(flow)
+        graph = self.catalogue.find(flow)
         self._check([graph])
-        graphs = self.library.graphs
+        graphs = self.catalogue.graphs
         return RunHandle(self._make(run_id or new_id(), graph, graphs, context or {}, concurrency))
 
     async def resume(
@@ -203,7 +203,7 @@ class FlowRuntime:
 
     def _check(self, graphs: Iterable[Graph]) -> None:
         for graph in list(graphs):
-            for called in self.library.reachable(graph).values():
+            for called in self.catalogue.reachable(graph).values():
                 self._check_steps(called)
 
     def _check_steps(self, graph: Graph) -> None:
@@ -214,7 +214,7 @@ class FlowRuntime:
                 raise ImplementationMissingError(f"node {node_id!r} of flow {graph.blueprint.id!r}: {error}") from None
 
     def _implementation(self, blueprint_id: str, uses: str) -> Implementation:
-        own = self.library.steps.get(blueprint_id)
+        own = self.catalogue.steps.get(blueprint_id)
         implementation = own.get(uses) if own is not None else None
         if implementation is None:
             implementation = self._registry.get(uses)

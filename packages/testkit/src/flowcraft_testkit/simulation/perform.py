@@ -12,11 +12,11 @@ from typing import Any
 
 import attrs
 from flowcraft_core import NodeResult, ResumeError, RunResult, ids
+from flowcraft_core.catalogue import Catalogue
 from flowcraft_core.durable import Client, Worker
 from flowcraft_core.durable.storage import StaleReadError
 from flowcraft_core.errors import FlowcraftError, TransientError
 from flowcraft_core.graph.state import Instance, Phase
-from flowcraft_core.library import Library
 from flowcraft_core.ports import RunStatus
 
 from .loop import LoopClock, StuckError, run_virtual
@@ -170,9 +170,9 @@ class _Stage:
         self.expected = expected
         self.world = world = World(schedule, scenario.max_value_bytes)
         flows = scenario.flows()
-        library = Library(flows.builders, flows.blueprints)
-        graph = library.find(flows.flow)
-        self.truth = Truth(world.backend, graph, library.graphs, scenario.context, world.blame)
+        catalogue = Catalogue(flows.builders, flows.blueprints)
+        graph = catalogue.find(flows.flow)
+        self.truth = Truth(world.backend, graph, catalogue.graphs, scenario.context, world.blame)
         self.client_is_done = False
         world.look = self._look
         world.watch = self._watch

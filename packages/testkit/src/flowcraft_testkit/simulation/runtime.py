@@ -52,7 +52,7 @@ class SimulatedRuntime(FlowRuntime):
         )
         self.flow = flows.flow
         scripts = scenario.scripts
-        nodes = {node.id for graph in self.library.graphs.values() for node in graph.blueprint.nodes}
+        nodes = {node.id for graph in self.catalogue.graphs.values() for node in graph.blueprint.nodes}
         for node_id, script in scripts.items():
             if node_id not in nodes:
                 raise ValueError(f"there is no node {node_id!r} to script; there are: {', '.join(sorted(nodes))}")

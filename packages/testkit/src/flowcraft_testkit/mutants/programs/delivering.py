@@ -125,7 +125,7 @@ async def newest(original: Any, self: Any, job: Any) -> Any:
     record = await original(self, job)
     if record is None:
         return None
-    graphs = {name: self._runtime.library.graphs.get(name, graph) for name, graph in record.graphs.items()}
+    graphs = {name: self._runtime.catalogue.graphs.get(name, graph) for name, graph in record.graphs.items()}
     return attrs.evolve(record, graphs=graphs)
 
 

@@ -16,7 +16,7 @@ from .steps import Implementation
 FlowLike: TypeAlias = FlowBuilder | Blueprint | str
 
 
-class Library:
+class Catalogue:
     """Flows by id.
 
     Attributes:
