@@ -115,8 +115,6 @@ def _tests(cloud: str) -> dict[str, Any]:
 
 
 def _scenarios(backend: type[Backend], only: Sequence[int], absent: Mapping[int, str]) -> list[dict[str, Any]]:
-    # A hundred beats of real time, or two thousand runs on an emulator, take longer than a scenario may elsewhere.
-    scenario._PATIENCE = getattr(backend, "patience", scenario._PATIENCE)
     chosen = [
         attrs.evolve(each, absent={**each.absent, backend.name: absent[each.id]}) if each.id in absent else each
         for each in SCENARIOS

@@ -42,6 +42,7 @@ class Backend(ABC):
         beat: A time that is long against all that the place needs by itself, in seconds of the clock.
         hour: A time that is long against a beat; beyond the reach of the queue's delays, if they have a limit.
         day: A time that is long against an hour.
+        patience: Real seconds after which a check is given up, so that a run that hangs is a failure and not a wait.
     """
 
     name: ClassVar[str]
@@ -50,6 +51,7 @@ class Backend(ABC):
     beat: ClassVar[float] = 1.0
     hour: ClassVar[float] = 3_600.0
     day: ClassVar[float] = 86_400.0
+    patience: ClassVar[float] = 60.0
 
     @abstractmethod
     def register(self, *types: type) -> None:

@@ -13,7 +13,7 @@ from flowcraft_core import FlowBuilder, FlowRuntime, RetryPolicy, RunResult, cre
 from flowcraft_core.durable.worker import Worker
 from flowcraft_core.errors import TransientError
 from flowcraft_core.jobs import Job, encode_job
-from interposed import Call
+from flowcraft_testkit.contracts.interposed import Call
 from scenario import Scenario
 from small_steps import Context, Tally, adds, double, echo, fails, gives, takes, total
 

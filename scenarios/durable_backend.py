@@ -17,7 +17,7 @@ from flowcraft_core.durable.client import Client
 from flowcraft_core.durable.reconciler import Reconciled, Reconciler
 from flowcraft_core.durable.worker import Worker
 from flowcraft_core.ports import Message
-from interposed import Around, Call, Interposed
+from flowcraft_testkit.contracts.interposed import Around, Call, Interposed, simply
 
 #: Seconds of the clock for which a run may take without ending or waiting for someone, in hours of the backend.
 _PATIENCE = 60.0
@@ -52,7 +52,7 @@ class Durable(Backend):
     moments: ClassVar[Iterable[int]]
 
     def __init__(self) -> None:
-        self.around: Around = _simply
+        self.around: Around = simply
         self.workers = 3
         self.calls: Counter[str] = Counter()
         self.messages = 0
@@ -142,7 +142,7 @@ class Durable(Backend):
 
     async def client(self) -> Client:
         """A client that knows what is deployed."""
-        connection = Interposed(await self.ports(), self._counted(_simply))
+        connection = Interposed(await self.ports(), self._counted(simply))
         return Client(connection, flows=self.flows.values(), serializer=self.serializer, clock=self.clock)
 
     async def send(self, *bodies: str) -> None:
@@ -325,10 +325,6 @@ class StoredRun(Run):
         await self.result()
         await self._backend.kill()
         await self._backend.staff()
-
-
-async def _simply(operation: str, call: Call) -> Any:
-    return await call()
 
 
 def _until(dead: asyncio.Event, around: Around, never: asyncio.Event) -> Around:

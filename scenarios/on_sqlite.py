@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from durable_backend import Durable
-from fast_clock import FastClock
 from flowcraft_core import ports
 from flowcraft_sqlite import SqliteBackend
+from flowcraft_testkit.contracts import FastClock
 
 RATE = 20.0
 

@@ -17,9 +17,6 @@ DurableCheck: TypeAlias = Callable[[Durable], Awaitable[None]]
 
 B = TypeVar("B", bound=Backend)
 
-# Real seconds after which a check is given up, so that a run that hangs is a failure and not a wait.
-_PATIENCE = 60.0
-
 
 @attrs.define(kw_only=True)
 class Scenario:
@@ -96,7 +93,7 @@ def carry_out_all(scenarios: Iterable[Scenario], backends: Iterable[type[Backend
 async def _failure(check: Callable[[B], Awaitable[None]], backend: B) -> str | None:
     name = getattr(check, "__name__", repr(check))
     try:
-        async with asyncio.timeout(_PATIENCE):
+        async with asyncio.timeout(backend.patience):
             try:
                 await check(backend)
             finally:

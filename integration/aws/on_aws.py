@@ -13,9 +13,9 @@ import aws_emulators
 from aws_emulators import Place, client
 from boto3.dynamodb.types import TypeSerializer
 from durable_backend import Durable
-from fast_clock import FastClock
 from flowcraft_aws import AwsBackend
 from flowcraft_core import Clock, ports
+from flowcraft_testkit.contracts import FastClock
 from scaled_queue import ScaledQueue
 
 RATE = 10.0

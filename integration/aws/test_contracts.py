@@ -15,7 +15,6 @@ import pytest
 from aws_emulators import Place, add_index, client
 from aws_side_door import AwsSideDoor
 from boto3.dynamodb.types import TypeSerializer
-from fast_clock import FastClock
 from flowcraft_core import Clock
 from flowcraft_core.ports import Backend, QueueLimits, StoreLimits
 from flowcraft_testkit.contracts import (
@@ -23,6 +22,7 @@ from flowcraft_testkit.contracts import (
     ContextStoreContract,
     CoordinationStoreContract,
     Declared,
+    FastClock,
     JobQueueContract,
     Opener,
     SideDoor,

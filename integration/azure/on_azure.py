@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 
 from azure_emulators import Emulators, emulators
 from durable_backend import Durable
-from fast_clock import FastClock
 from flowcraft_core import ports
+from flowcraft_testkit.contracts import FastClock
 from hastened import Hastened
 from places import Place
 

@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 import attrs
 import pytest
 from azure_side_door import AzureSideDoor
-from fast_clock import FastClock
 from flowcraft_core import Clock
 from flowcraft_core.ports import Backend, QueueLimits, StoreLimits
 from flowcraft_testkit.contracts import (
@@ -16,6 +15,7 @@ from flowcraft_testkit.contracts import (
     ContextStoreContract,
     CoordinationStoreContract,
     Declared,
+    FastClock,
     JobQueueContract,
     Opener,
     SideDoor,

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 from azure_emulators import Emulators
-from fast_clock import FastClock
 from flowcraft_core import FlowBuilder, FlowRuntime, NodeContext, create_flow
 from flowcraft_core.durable import Client, StoredResult, Worker
+from flowcraft_testkit.contracts import FastClock
+from flowcraft_testkit.contracts.interposed import Call, Interposed
 from hastened import Hastened
-from interposed import Call, Interposed
 from on_azure import MAX_DELAY, RATE
 from places import Place
 
