@@ -29,6 +29,7 @@ class ReconcileStats:
         finished_runs: Runs whose facts said that they have ended, and whose status did not.
         waiting_runs: Runs in which only waits or timers are left.
         failed_runs: Runs that were failed: past their deadline, or revived too often without progress.
+        busy_runs: Runs that workers get on with, and that were left to them.
         recent_runs: Runs that are due, and were left alone as they were updated within the threshold.
         errors: Runs that could not be looked at; they are due again.
     """
@@ -39,6 +40,7 @@ class ReconcileStats:
     finished_runs: int
     waiting_runs: int
     failed_runs: int
+    busy_runs: int
     recent_runs: int
     errors: int
 
@@ -80,7 +82,7 @@ class SqsReconciler:
                 if status.updated > now - self._threshold:
                     recent += 1
                     continue
-                one = await reconciler.reconcile(status.run_id)
+                one = await reconciler.reconcile(status.run_id, insist=False)
                 for field in attrs.fields(Reconciled):
                     setattr(done, field.name, getattr(done, field.name) + getattr(one, field.name))
         return ReconcileStats(
@@ -90,6 +92,7 @@ class SqsReconciler:
             finished_runs=done.finished,
             waiting_runs=done.waiting,
             failed_runs=done.failed,
+            busy_runs=done.busy,
             recent_runs=recent,
             errors=done.errors,
         )

@@ -63,7 +63,7 @@ class AzureReconciler:
             reconciled = failed = 0
             for run_id in stalled:
                 try:
-                    done = await adapter.reconcile(run_id)
+                    done = await adapter.reconcile(run_id, insist=False)
                 except Exception:  # one run that cannot be read does not hold up the others
                     _logger.warning("run %s could not be reconciled", run_id, exc_info=True)
                     failed += 1

@@ -269,11 +269,12 @@ class Adapter:
         done = await self._opened.handler.handle(body, count, remaining=remaining)
         return done is Done.ACKNOWLEDGE
 
-    async def reconcile(self, run_id: str | None = None) -> Reconciled:
+    async def reconcile(self, run_id: str | None = None, *, insist: bool = True) -> Reconciled:
         """Bring one run on whose jobs may be lost, or every run that is due for a look.
 
         Args:
             run_id: The run, due or not.
+            insist: Of one run: send jobs for all that is ready, also if workers get on with it.
         """
         reconciler = self._opened.reconciler
-        return await (reconciler.run_once() if run_id is None else reconciler.reconcile(run_id))
+        return await (reconciler.run_once() if run_id is None else reconciler.reconcile(run_id, insist=insist))

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import enum
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 
 import attrs
@@ -111,10 +111,11 @@ class Engine:
         job: The job.
         settings: Bounds.
         stopped: Asked before each instance: whether nothing new is to be started.
+        got_on: Told of each outcome that was written.
         remaining: The seconds that the host leaves; no limit if there is none.
         events: Tells what happens.
         slots: Held while a step runs; no limit on them by default.
-        current: The key of the instance under way.
+        current: The key of the instance under way, until it has an outcome and is gone on from.
         handed_over: Another job goes on from the instance under way, once it has an outcome.
     """
 
@@ -127,11 +128,13 @@ class Engine:
     job: Job
     settings: Settings
     stopped: Callable[[], bool]
+    got_on: Callable[[], Awaitable[None]]
     remaining: Callable[[], float] | None = None
     events: Emitter | None = None
     slots: AbstractAsyncContextManager[object] = attrs.field(factory=contextlib.nullcontext)
     current: str = ""
     handed_over: bool = False
+    _handing_over: asyncio.Lock = attrs.field(factory=asyncio.Lock)
     _started: float = 0.0
     _steps: int = 0
     _trying: str | None = None
@@ -195,11 +198,26 @@ class Engine:
             if committed is None:
                 lost = True
                 break
-            if self.handed_over:
-                break
+            async with self._handing_over:  # who hands over does so before this goes on, or not at all
+                if self.handed_over:
+                    break
+                self.current = ""
             frontier = await self.advance(instance, committed)
         await self.finish()
         return Done.LOOK_AGAIN if lost else Done.ACKNOWLEDGE
+
+    async def hand_over(self, send: Callable[[str], Awaitable[None]]) -> bool:
+        """Have another job go on from the instance under way; whether it does, and this one does not.
+
+        Args:
+            send: Sends a job for the key of the instance.
+        """
+        async with self._handing_over:
+            if not self.current or self.handed_over:
+                return False
+            await send(self.current)
+            self.handed_over = True
+            return True
 
     # --- replay ---------------------------------------------------------------------------------------------------
 
@@ -428,9 +446,12 @@ class Engine:
         except SerializationError as error:
             outcome = self.executor.failure(error, instance, outcome.attempts)
             stored = await self.records.put_outcome(self.job.run_id, instance.key, outcome, self.job.id)
-        if stored.won and self.events is not None:
+        if not stored.won:
+            return None
+        if self.events is not None:
             self.events.outcome(instance, outcome)
-        return stored if stored.won else None
+        await self.got_on()
+        return stored
 
     async def advance(self, instance: Instance, stored: Stored[Outcome]) -> list[Instance]:
         """Apply an outcome's context values, resolve its edges, and give what became ready by them."""
@@ -513,6 +534,11 @@ async def fail_if_late(backend: Backend, record: RunRecord, clock: Clock) -> boo
 def held_key(record: RunRecord, key: str) -> str:
     """Where a worker says, in the coordination store, that it works on an instance and lives. A hint."""
     return f"held:{record.life}:{key}"
+
+
+def busy_key(record: RunRecord) -> str:
+    """Where workers say, in the coordination store, that they get on with a run. A hint."""
+    return f"busy:{record.life}"
 
 
 async def send_parked(backend: Backend, record: RunRecord, key: str, park: Park, clock: Clock) -> None:

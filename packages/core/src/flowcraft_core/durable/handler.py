@@ -6,6 +6,7 @@ import contextlib
 import logging
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 
 import attrs
 
@@ -17,7 +18,7 @@ from ..jobs import Job, MalformedJobError, NewerJobError, decode_job, encode_job
 from ..payloads import PayloadCodec
 from ..ports import Backend, HandWrittenRuns, Message, RunStatus
 from ..runtime import Emitter, FlowRuntime
-from .engine import CHECK_AFTER, Done, Engine, HostTimeError, Settings, UnknownInstanceError, held_key
+from .engine import CHECK_AFTER, Done, Engine, HostTimeError, Settings, UnknownInstanceError, busy_key, held_key
 from .runs import RunRecord, Runs
 from .sets import JoinSets
 from .storage import NewerRecordError, OutcomeCache, Records, StaleReadError
@@ -31,6 +32,9 @@ _PASS_ON_PAUSES = (0.2, 0.5, 1.0, 2.0, 5.0, 15.0, 30.0)
 
 # How long after it was sent a job may find its run's record or status as they were before, besides the staleness.
 _SETTLES = 5.0
+
+# How often a handler says that it gets on with a run, seconds; and how young a run is that no reconciler looks at yet.
+_SAYS_BUSY = CHECK_AFTER / 3
 
 _RECORDS_KEPT = 1000
 _LIVE_KEPT = 10_000
@@ -77,6 +81,7 @@ class JobHandler:
         self._slots = slots or contextlib.nullcontext()
         self._known: dict[str, RunRecord] = {}
         self._live: dict[str, float] = {}
+        self._busy: dict[str, float] = {}
 
     async def handle(
         self,
@@ -124,6 +129,22 @@ class JobHandler:
         """The record of a run that was worked on lately."""
         return self._known.get(run_id)
 
+    async def say_busy(self, run_id: str) -> None:
+        """Tell reconcilers that somebody gets on with a run, so that they do not send again what is on its way.
+
+        Said now and then, and not of runs that are too young to be looked at: it costs a short run nothing.
+        """
+        record, now = self._known.get(run_id), self._clock.now()
+        if record is None or now - self._busy.get(record.life, record.started) < _SAYS_BUSY:
+            return
+        if len(self._busy) >= _LIVE_KEPT:
+            self._busy.clear()
+        self._busy[record.life] = now
+        key, store = busy_key(record), self._backend.coordination
+        with contextlib.suppress(TransientError):
+            if not await store.extend_ttl(key, "yes", ttl=CHECK_AFTER):
+                await store.set_if_absent(key, "yes", ttl=CHECK_AFTER)
+
     async def _handle(
         self, job: Job, count: int, watch: Callable[[Engine], None], remaining: Callable[[], float] | None
     ) -> Done:
@@ -151,6 +172,7 @@ class JobHandler:
             job=job,
             settings=self._settings,
             stopped=self._stopped,
+            got_on=partial(self.say_busy, job.run_id),
             remaining=remaining,
             slots=self._slots,
             events=None if self._runtime.events is None else Emitter(self._runtime.events, job.run_id, self._clock),

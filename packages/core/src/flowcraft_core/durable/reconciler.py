@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
+from typing import Literal
 
 import attrs
 
@@ -20,7 +21,7 @@ from ..payloads import CompressingCodec, PayloadCodec
 from ..ports import Backend, RunStatus, State
 from ..retries import RetryPolicy
 from ..serialization import Serializer
-from .engine import CHECK_AFTER, fail_if_late, finish_run, held_key, send_jobs, send_parked
+from .engine import CHECK_AFTER, busy_key, fail_if_late, finish_run, held_key, send_jobs, send_parked
 from .runs import RunRecord, Runs
 from .storage import PARK_SUFFIX, Records, retry_key
 from .transient import RetryingBackend
@@ -30,6 +31,12 @@ _logger = logging.getLogger("flowcraft.reconciler")
 
 # A run in which nothing has changed is looked at again after at most so many intervals.
 _LONGEST_INTERVALS = 60.0
+
+# In a run that workers get on with, jobs are sent again at every so many looks only.
+_LOOKS_WHILE_BUSY = 10
+
+# Requests about the instances of one run that are made side by side.
+_ASKED_AT_ONCE = 50
 
 
 @attrs.define
@@ -42,6 +49,7 @@ class Reconciled:
         finished: Runs whose facts said that they have ended, and whose status did not.
         waiting: Runs in which only waits or timers are left.
         failed: Runs that were failed: past their deadline, or revived too often without progress.
+        busy: Runs that workers get on with, and that were left to them.
         errors: Runs that could not be looked at; they are due again.
     """
 
@@ -50,6 +58,7 @@ class Reconciled:
     finished: int = 0
     waiting: int = 0
     failed: int = 0
+    busy: int = 0
     errors: int = 0
 
 
@@ -120,16 +129,21 @@ class Reconciler:
             pause.cancel()
             stopped.cancel()
 
-    async def reconcile(self, run_id: str) -> Reconciled:
-        """Look at one run, due or not."""
+    async def reconcile(self, run_id: str, *, insist: bool = True) -> Reconciled:
+        """Look at one run, due or not.
+
+        Args:
+            run_id: The run.
+            insist: Send jobs for all that is ready, also if workers get on with the run and jobs may be on their way.
+        """
         done = Reconciled()
         status = await self._backend.status.get(run_id)
         if status is not None and status.state in ("running", "awaiting"):
             done.scanned = 1
-            await self._look(status, done)
+            await self._look(status, done, insist=insist)
         return done
 
-    async def _look(self, status: RunStatus, done: Reconciled) -> None:
+    async def _look(self, status: RunStatus, done: Reconciled, *, insist: bool = False) -> None:
         run_id, now = status.run_id, self._clock.now()
         record = await self._runs.get(run_id)
         if record is None:
@@ -149,7 +163,7 @@ class Reconciler:
             done.failed += 1
             return
         parked = await self._parked(run_id, list(state.ready))
-        keys = [instance.key for instance in state.ready if instance.key not in parked]
+        ready = [instance for instance in state.ready if instance.key not in parked]
         dues: list[float] = []
         for key, park in parked.items():
             if park.due is None:
@@ -163,11 +177,12 @@ class Reconciler:
                 dues.append(send_at)
         # A run that only waits is looked at when something is due, and now and then in case a job was lost.
         next_check = min([*dues, now + 10 * self._interval])
-        held = [await self._backend.coordination.get(held_key(record, key)) for key in keys]
-        keys = [key for key, holder in zip(keys, held, strict=True) if holder is None]
-        if not keys and any(holder is not None for holder in held):
+        stalled = ready if insist else await self._stalled(record, ready)
+        keys = await self._not_held(record, [instance.key for instance in stalled])
+        if ready and not keys:
             next_check = min([*dues, now + self._interval])
-        if keys:
+            done.busy += 1
+        elif keys:
             revivals = await self._count(record, keys)
             if revivals > self._revivals:
                 reason = f"revived {self._revivals} times without progress at {', '.join(keys[:5])}"
@@ -181,11 +196,35 @@ class Reconciler:
             next_check = min([*dues, longer])
         elif parked:
             done.waiting += 1
-        elif not held:
+        else:
             _logger.error("run %s: its facts leave nothing to do, but do not end it", run_id)
         if record.deadline is not None:
             next_check = min(next_check, record.deadline)
-        await self._backend.status.touch(run_id, at=now, next_check=next_check, state="running" if held else "awaiting")
+        reported: Literal["running", "awaiting"] = "running" if ready else "awaiting"
+        await self._backend.status.touch(run_id, at=now, next_check=next_check, state=reported)
+
+    async def _not_held(self, record: RunRecord, keys: list[str]) -> list[str]:
+        """Those of the instances that no worker says to be at."""
+        free: list[str] = []
+        for start in range(0, len(keys), _ASKED_AT_ONCE):
+            some = keys[start : start + _ASKED_AT_ONCE]
+            held = await asyncio.gather(*(self._backend.coordination.get(held_key(record, key)) for key in some))
+            free += [key for key, holder in zip(some, held, strict=True) if holder is None]
+        return free
+
+    async def _stalled(self, record: RunRecord, ready: list[Instance]) -> list[Instance]:
+        """Those of the instances whose jobs may be lost: all, unless workers get on with the run.
+
+        Then most jobs are on their way, and one that was lost holds up no more than a branch. So it is sent again at
+        every tenth look, if the instance has been ready for long.
+        """
+        if not ready or await self._backend.coordination.get(busy_key(record)) is None:
+            return ready
+        looks = await self._backend.coordination.increment(f"looked:{record.life}", ttl=7 * 86400.0)
+        if looks % _LOOKS_WHILE_BUSY:
+            return []
+        before = self._clock.now() - CHECK_AFTER
+        return [instance for instance in ready if _ready_since(instance) < before]
 
     async def _parked(self, run_id: str, frontier: list[Instance]) -> dict[str, Park]:
         names: dict[str, str] = {}
@@ -223,3 +262,16 @@ class Reconciler:
         name = uuid.uuid5(uuid.NAMESPACE_OID, "\n".join(sorted(keys))).hex
         key = f"revived:{record.life}:{name}"
         return await self._backend.coordination.increment(key, ttl=7 * 86400.0)
+
+
+def _ready_since(instance: Instance) -> float:
+    """When the last of what leads to an instance ended; 0 if nothing does."""
+    scope, vertex = instance
+    ended = [scope.outcomes[link.source].ended for link in vertex.incoming if link.source in scope.outcomes]
+    around, construct = scope.parent, scope.construct
+    if not ended and around is not None and construct is not None:  # a start of its scope
+        ended.append(around.outcomes[construct.entry].ended)
+        passed = around.inside[construct.entry].get((scope.index or 0) - 1)
+        if construct.kind == "loop" and passed is not None:
+            ended.append(passed.outcomes[construct.verdict].ended)
+    return max(ended, default=0.0)

@@ -222,25 +222,17 @@ class Worker:
     # --- holding --------------------------------------------------------------------------------------------------
 
     async def _extend(self) -> None:
-        held = [each for each in self._held if each.engine is None or not each.engine.handed_over]
         await self._say_what_is_held()
-        if not held:
-            return
-        extended = await self._backend.queue.extend([each.delivery for each in held], self._visibility)
-        for each, delivery in zip(held, extended, strict=True):
-            if delivery is not None:
-                each.delivery = delivery
-        # A reconciler leaves alone what is worked on: of what takes long, it is told so.
-        now = self._clock.now()
-        for run_id in dict.fromkeys(each.run_id for each in held if each.was_held):
-            if run_id is None:
-                continue
-            record = self._handler.record(run_id)
-            deadline = None if record is None else record.deadline
-            next_check = now + self._visibility
-            await self._backend.status.touch(
-                run_id, at=now, next_check=next_check if deadline is None else min(next_check, deadline)
-            )
+        under_way = list(self._held)
+        held = [each for each in under_way if each.engine is None or not each.engine.handed_over]
+        if held:
+            extended = await self._backend.queue.extend([each.delivery for each in held], self._visibility)
+            for each, delivery in zip(held, extended, strict=True):
+                if delivery is not None:
+                    each.delivery = delivery
+        for run_id in dict.fromkeys(each.run_id for each in under_way):
+            if run_id is not None:
+                await self._handler.say_busy(run_id)
         for each in held:
             each.was_held = True
             await self._hand_over(each)
@@ -256,14 +248,17 @@ class Worker:
     async def _hand_over(self, held: _Held) -> None:
         """Before the queue's longest visibility is over, hand a long step to a new job, which waits for its outcome."""
         engine, limit = held.engine, self._backend.queue.limits.max_visibility
-        if engine is None or not engine.current or self._clock.now() - held.since < limit - 2 * self._visibility:
+        if engine is None or self._clock.now() - held.since < limit - 2 * self._visibility:
             return
-        key = held_key(engine.view.record, engine.current)
-        await self._backend.coordination.set_if_absent(key, self._name, ttl=self._visibility)
-        job = engine.view.record.job(engine.current, self._clock.now(), hops=1)
-        await self._backend.queue.send([Message(encode_job(job), job.run_id)], delay=self._visibility / 3)
-        engine.handed_over = True
-        self._settle(held.delivery)
+
+        async def send(key: str) -> None:
+            record = engine.view.record
+            await self._backend.coordination.set_if_absent(held_key(record, key), self._name, ttl=self._visibility)
+            job = record.job(key, self._clock.now(), hops=1)
+            await self._backend.queue.send([Message(encode_job(job), job.run_id)], delay=self._visibility / 3)
+
+        if await engine.hand_over(send):
+            self._settle(held.delivery)
 
     async def _control(self) -> None:
         """Tell steps whose run was cancelled, or has failed elsewhere, that their results are of no use any more."""
@@ -311,7 +306,11 @@ class Worker:
                 await self._backend.queue.release([held.delivery])
             return
         done = await self._handler.handle(held.delivery.body, held.delivery.count, watch=held.watch)
-        if held.engine is not None and held.engine.handed_over:
+        engine = held.engine
+        if engine is not None and engine.handed_over:
+            with contextlib.suppress(TransientError):  # who waits for it need not wait for its time to run out
+                key = held_key(engine.view.record, engine.current)
+                await self._backend.coordination.delete(key, value=self._name)
             return
         if done is Done.ACKNOWLEDGE:
             self._settle(held.delivery)

@@ -5,10 +5,19 @@ from __future__ import annotations
 from .data import DataClauses
 from .deliveries import DeliveryClauses
 from .dying import DyingClauses
+from .reconciling import ReconcilingClauses
 from .shapes import ShapeClauses
 from .starting import StartingClauses
 from .waiting import WaitingClauses
 
 
-class BackendContract(StartingClauses, ShapeClauses, WaitingClauses, DeliveryClauses, DyingClauses, DataClauses):
+class BackendContract(
+    StartingClauses,
+    ShapeClauses,
+    WaitingClauses,
+    DeliveryClauses,
+    DyingClauses,
+    ReconcilingClauses,
+    DataClauses,
+):
     """What a ``Backend`` promises. It does not need a store of its own, nor an empty queue, for each clause."""

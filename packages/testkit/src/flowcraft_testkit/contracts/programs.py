@@ -213,6 +213,15 @@ class ProgramClauses(Contract[Backend]):
             finally:
                 await here.end()
 
+    async def lose_messages(self, here: Programs) -> None:
+        """Take every message and forget it, those of dead workers too, once their time has ended."""
+        await self.pass_time(6 * self.beat)
+        empty = 0
+        while empty < 5:
+            found = await here.backend.queue.receive(max_messages=100, wait=0, visibility=60)
+            await here.backend.queue.acknowledge(found)
+            empty = 0 if found else empty + 1
+
     def id(self, name: str) -> str:
         """A run id that no other clause uses."""
         return self.fresh(name)

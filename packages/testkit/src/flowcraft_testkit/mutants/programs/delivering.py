@@ -106,6 +106,15 @@ async def always_live(original: Any, self: Any, job: Any, record: Any) -> bool:
 
 
 @replaces(
+    (JobHandler, "say_busy"),
+    caught_by=BackendContract.test_what_workers_get_on_with_is_not_sent_again,
+    name="handler.WorksInSilence",
+)
+async def silent(original: Any, self: Any, run_id: str) -> None:
+    """Does not tell reconcilers that it gets on with a run."""
+
+
+@replaces(
     (handler_module, "held_key"),
     caught_by=BackendContract.test_a_run_longer_than_the_longest_visibility_is_handed_over,
     name="handler.HandedOverStepStartsAgain",

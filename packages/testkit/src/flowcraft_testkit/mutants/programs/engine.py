@@ -136,7 +136,7 @@ async def never_applied(original: Any, self: Any, instance: Instance, stored: An
 
 @replaces(
     (Engine, "_must_hand_on"),
-    caught_by=BackendContract.test_a_run_longer_than_the_longest_visibility_is_handed_over,
+    caught_by=BackendContract.test_a_chain_goes_on_under_another_message_after_so_many_steps,
     name="engine.ChainUnderOneMessage",
 )
 def never_hands_on(original: Any, self: Any) -> bool:

@@ -164,3 +164,13 @@ async def uncounted(original: Any, self: Any, record: Any, keys: list[str]) -> i
 )
 async def forgets_values(original: Any, self: Any, run_id: str, state: Any) -> None:
     """Starts a successor without the values that a dead worker could not apply."""
+
+
+@replaces(
+    (Reconciler, "_stalled"),
+    caught_by=BackendContract.test_what_workers_get_on_with_is_not_sent_again,
+    name="reconciler.SendsAgainWhatIsOnItsWay",
+)
+async def sends_all(original: Any, self: Any, record: Any, ready: Any) -> Any:
+    """Sends a job for all that is ready, also in a run that workers get on with."""
+    return ready
