@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import logging
 import subprocess
 import sys
 import tempfile
@@ -15,13 +14,30 @@ from pathlib import Path
 from typing import Any
 
 import attrs
-import scenario
+import carrying_out
 from backend import Backend
 from catalogue import SCENARIOS
+from flowcraft_testkit.contracts import (
+    BackendContract,
+    ContextStoreContract,
+    Contract,
+    CoordinationStoreContract,
+    JobQueueContract,
+    StatusStoreContract,
+)
 from servers import flavour
 
 _HERE = Path(__file__).parent
 _PLUGIN = "flowcraft_testkit.report"
+
+#: What every backend is asked, whichever it is.
+CONTRACTS: Sequence[type[Contract[Any]]] = (
+    JobQueueContract,
+    ContextStoreContract,
+    StatusStoreContract,
+    CoordinationStoreContract,
+    BackendContract,
+)
 
 
 def integrate(
@@ -45,14 +61,13 @@ def integrate(
         The exit code: 0 if no test failed, no clause was skipped as undeclared, and no scenario failed.
     """
     options = _options(cloud, arguments)
-    logging.getLogger("flowcraft").setLevel(logging.CRITICAL)  # much goes wrong here, on purpose
     answer: dict[str, Any] = {"cloud": cloud, "emulators": flavour()}
     ok = True
     if not options.no_tests:
-        answer |= _tests(cloud)
-        ok = answer["tests_pass"] and not answer["clauses"]["undeclared"]
+        answer |= _tests(cloud, options.jobs)
+        ok = answer["tests_pass"] and not answer["clauses"]["undeclared"] and not answer["clauses"]["never_asked"]
     if not options.no_scenarios:
-        answer["scenarios"] = _scenarios(backend, options.only, absent or {})
+        answer["scenarios"] = _scenarios(backend, options.only, absent or {}, options.jobs)
         ok = ok and all(each["status"] != "fail" for each in answer["scenarios"])
     answer |= more()
     if options.json:
@@ -73,16 +88,19 @@ def _options(cloud: str, arguments: Sequence[str]) -> argparse.Namespace:
         metavar="8,9",
         help="of the scenarios, these",
     )
+    # Nearly all of their time is spent waiting for time to pass.
+    carrying_out.add_jobs(parser, usual=4)
     return parser.parse_args(arguments)
 
 
-def _tests(cloud: str) -> dict[str, Any]:
+def _tests(cloud: str, jobs: int) -> dict[str, Any]:
     """Run the tests, and say how each clause of the contracts has ended."""
     # Installed, the testkit's plugin is found by pytest itself; from an older installation it has to be named.
     found = any(each.value == _PLUGIN for each in entry_points(group="pytest11"))
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
         command = [sys.executable, "-m", "pytest", str(_HERE / cloud), "-q", "-rsx", f"--flowcraft-report={report}"]
+        command += [f"--numprocesses={jobs}", "--dist=worksteal"]  # each with emulators of its own
         ended = subprocess.run([*command, *([] if found else ["-p", _PLUGIN])], cwd=_HERE.parent, check=False)
         said = json.loads(report.read_text(encoding="utf-8"))
     by_result: dict[str, set[str]] = {}
@@ -90,13 +108,15 @@ def _tests(cloud: str) -> dict[str, Any]:
         for clause in contract["clauses"]:
             by_result.setdefault(clause["result"], set()).add(clause["id"])
     passed = by_result.get("passed", set())
+    asked = set().union(*by_result.values())
     return {
         "tests_pass": ended.returncode == 0,
         "clauses": {
             "asked": said["totals"],
             "passed": sorted(passed),
             "undeclared": sorted(by_result.get("undeclared", ())),
-            "never_passed": sorted(set().union(*by_result.values()) - passed),
+            "never_passed": sorted(asked - passed),
+            "never_asked": sorted({clause.id for contract in CONTRACTS for clause in contract.clauses()} - asked),
         },
         "contracts": [
             {
@@ -114,17 +134,6 @@ def _tests(cloud: str) -> dict[str, Any]:
     }
 
 
-def _scenarios(backend: type[Backend], only: Sequence[int], absent: Mapping[int, str]) -> list[dict[str, Any]]:
-    chosen = [
-        attrs.evolve(each, absent={**each.absent, backend.name: absent[each.id]}) if each.id in absent else each
-        for each in SCENARIOS
-        if each.id in only
-    ]
-    results = []
-    for result in scenario.carry_out_all(chosen, [backend]):
-        results.append(attrs.asdict(result))
-        why = "" if result.why is None else f"\n{'':22}{result.why}"
-        print(f"{result.id:>3}  {result.backend:<10}  {result.status:<4} {result.title}{why}", flush=True)
-    counts = Counter(each["status"] for each in results)
-    print(f"{len(results)} scenarios: " + ", ".join(f"{counts[status]} {status}" for status in ("pass", "fail", "n/a")))
-    return results
+def _scenarios(backend: type[Backend], only: Sequence[int], absent: Mapping[int, str], jobs: int) -> list[Any]:
+    results = carrying_out.shown(carrying_out.carry_out_at_once(only, [backend], jobs, absent=absent))
+    return [attrs.asdict(result) for result in results]

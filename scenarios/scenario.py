@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Literal, TypeAlias, TypeVar
 
 import attrs
@@ -81,13 +81,6 @@ async def carry_out(scenario: Scenario, make: type[Backend]) -> Result:
     if failures:
         return Result(scenario.id, scenario.title, make.name, "fail", "; ".join(failures))
     return Result(scenario.id, scenario.title, make.name, "pass")
-
-
-def carry_out_all(scenarios: Iterable[Scenario], backends: Iterable[type[Backend]]) -> Iterator[Result]:
-    """Carry scenarios out one after the other, each in an event loop of its own, and give each result at once."""
-    for make in backends:
-        for scenario in scenarios:
-            yield asyncio.run(carry_out(scenario, make))
 
 
 async def _failure(check: Callable[[B], Awaitable[None]], backend: B) -> str | None:

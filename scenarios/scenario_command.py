@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import logging
-from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import attrs
 from backend import Backend
+from carrying_out import add_jobs, carry_out_all, carry_out_at_once, quieten, shown
 from catalogue import BACKENDS, SCENARIOS
-from scenario import Scenario, carry_out_all
+from scenario import Scenario
 
 
 def main(
@@ -29,17 +28,15 @@ def main(
     Returns:
         The exit code: 0 if nothing failed.
     """
-    logging.getLogger("flowcraft").setLevel(logging.CRITICAL)  # much goes wrong here, on purpose
+    quieten()
     options = _options(arguments, {scenario.id for scenario in scenarios}, backends)
     chosen = [scenario for scenario in scenarios if scenario.id in options.only]
-    results = []
-    for result in carry_out_all(chosen, [backends[name] for name in options.backend]):
-        results.append(result)
-        why = "" if result.why is None else f"\n{'':22}{result.why}"
-        print(f"{result.id:>3}  {result.backend:<10}  {result.status:<4} {result.title}{why}", flush=True)
-    counts = Counter(result.status for result in results)
-    print(f"{len(results)} scenarios: " + ", ".join(f"{counts[status]} {status}" for status in ("pass", "fail", "n/a")))
-    ok = not counts["fail"]
+    places = [backends[name] for name in options.backend]
+    if options.jobs == 1:
+        results = shown(carry_out_all(chosen, places))
+    else:
+        results = shown(carry_out_at_once([scenario.id for scenario in chosen], places, options.jobs))
+    ok = all(result.status != "fail" for result in results)
     if options.json:
         print(json.dumps({"ok": ok, "results": [attrs.asdict(result) for result in results]}))
     return 0 if ok else 1
@@ -58,6 +55,7 @@ def _options(arguments: Sequence[str] | None, known: set[int], backends: Mapping
     parser.add_argument(
         "--backend", action="append", choices=list(backends), help="on this backend only; may be given several times"
     )
+    add_jobs(parser, usual=1)
     options = parser.parse_args(arguments)
     options.backend = options.backend or list(backends)
     return options

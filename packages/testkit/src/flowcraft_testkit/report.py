@@ -1,7 +1,8 @@
 """``pytest --flowcraft-report FILE``: what a backend keeps of the contracts, clause by clause; and a table of it.
 
 A pytest plugin. Whatever was asked for, the terminal says which clauses were skipped because the backend's author has
-declared nothing of what they need.
+declared nothing of what they need. Under pytest-xdist each worker process reports what it has asked, and the report is
+of all of them.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 Result: TypeAlias = Literal["passed", "failed", "excused", "undeclared", "absent", "skipped", "not run"]
 
 FORMAT = 1
+_OUTPUT = "flowcraft_conformance"
 _COLUMNS: tuple[Result, ...] = ("passed", "failed", "excused", "absent", "undeclared", "skipped", "not run")
 
 
@@ -60,8 +62,11 @@ class _Asked:
 class Conformance:
     """The plugin of one session: collects how the clauses of each contract class have ended."""
 
-    def __init__(self, path: Path | None) -> None:
-        self._path = path
+    def __init__(self, config: pytest.Config) -> None:
+        path = config.getoption("--flowcraft-report")
+        self._path = Path(path) if path else None
+        self._output: dict[str, Any] | None = getattr(config, "workeroutput", None)  # in a process of pytest-xdist
+        self._parts: list[dict[str, Any]] = []
         self._asked: dict[tuple[type[Contract[Any]], str], dict[str, _Asked]] = {}
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
@@ -81,7 +86,8 @@ class Conformance:
 
     def report(self) -> dict[str, Any]:
         """All of it, as JSON data."""
-        contracts = [self._contract(cls, variant, asked) for (cls, variant), asked in self._asked.items()]
+        mine = [self._contract(cls, variant, asked) for (cls, variant), asked in self._asked.items()]
+        contracts = _merged([mine, *(part["contracts"] for part in self._parts)])
         totals = Counter(clause["result"] for each in contracts for clause in each["clauses"])
         return {
             "format": FORMAT,
@@ -90,19 +96,30 @@ class Conformance:
             "contracts": sorted(contracts, key=lambda each: (each["class"], each["variant"])),
         }
 
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Take in what a process of pytest-xdist has asked; one that crashed has said nothing."""
+        said = getattr(node, "workeroutput", {}).get(_OUTPUT)
+        if said is not None:
+            self._parts.append(json.loads(said))
+
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Say what was skipped because nothing was declared, and where the report is."""
-        for (cls, _), asked in self._asked.items():
-            needed = Counter(str(each.why) for each in asked.values() if each.result == "undeclared")
+        for contract in self.report()["contracts"]:
+            needed = Counter(str(each["why"]) for each in contract["clauses"] if each["result"] == "undeclared")
             if needed:
                 said = ", ".join(f"{number} for {capability}" for capability, number in sorted(needed.items()))
-                terminalreporter.write_line(f"flowcraft: {cls.__name__} skips undeclared clauses: {said}", yellow=True)
+                terminalreporter.write_line(
+                    f"flowcraft: {contract['class']} skips undeclared clauses: {said}", yellow=True
+                )
         if self._path is not None:
             terminalreporter.write_line(f"flowcraft: conformance report in {self._path}")
 
     def pytest_sessionfinish(self) -> None:
         """Write the report."""
-        if self._path is not None:
+        if self._output is not None:
+            self._output[_OUTPUT] = json.dumps(self.report())
+        elif self._path is not None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._path.write_text(json.dumps(self.report(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
@@ -123,6 +140,7 @@ class Conformance:
         said = attrs.asdict(kind.declared)
         return {
             "class": kind.__name__,
+            "module": kind.__module__,
             "variant": variant,
             "contract": kind.contract,
             "declared": said,
@@ -166,8 +184,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Begin a session."""
-    path = config.getoption("--flowcraft-report")
-    config.pluginmanager.register(Conformance(Path(path) if path else None), "flowcraft-conformance")
+    config.pluginmanager.register(Conformance(config), "flowcraft-conformance")
+
+
+def _merged(parts: Iterable[Sequence[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """The contracts of several processes, each of which has asked some of the clauses."""
+    merged: dict[tuple[str, str, str], dict[str, Any]] = {}
+    for contract in (each for part in parts for each in part):
+        known = merged.setdefault((contract["module"], contract["class"], contract["variant"]), contract)
+        if known is not contract:
+            known["clauses"] = [
+                other if clause["result"] == "not run" else clause
+                for clause, other in zip(known["clauses"], contract["clauses"], strict=True)
+            ]
+    return list(merged.values())
 
 
 def _place(item: pytest.Item) -> tuple[tuple[type[Contract[Any]], str], str] | None:

@@ -164,6 +164,24 @@ def test_a_report_has_every_clause_with_its_result(pytester: pytest.Pytester) ->
     ]
 
 
+def test_a_report_is_of_all_processes(pytester: pytest.Pytester) -> None:
+    """Each of those of pytest-xdist has asked some of the clauses."""
+    path = pytester.path / "ids"
+    body = f"""
+    def teardown_method(self, method):
+        import os
+        with open({str(path)!r}, "a") as ids:
+            ids.write(f"{{os.getpid()}}\\n")
+    """
+    result, report = _report(pytester, "-n", "2", contract="CoordinationStoreContract", body=body)
+    number = len(CoordinationStoreContract.clauses())
+    result.assert_outcomes(passed=number)
+    assert len(set(path.read_text().split())) == 2
+    (contract,) = report["contracts"]
+    assert {clause["result"] for clause in contract["clauses"]} == {"passed"}
+    assert report["totals"]["passed"] == number
+
+
 def test_what_is_undeclared_is_skipped_and_said(pytester: pytest.Pytester) -> None:
     result, report = _report(pytester, contract="StatusStoreContract", body="...")
     skipped = [clause for clause in report["contracts"][0]["clauses"] if clause["result"] != "passed"]

@@ -1,0 +1,74 @@
+"""Scenarios carried out one after the other, or several at once in processes of their own."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import multiprocessing
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+
+import attrs
+import catalogue
+from backend import Backend
+from scenario import Result, Scenario, carry_out
+
+
+def add_jobs(parser: argparse.ArgumentParser, *, usual: int) -> None:
+    """Let the command line say how many scenarios are carried out at once."""
+    parser.add_argument("--jobs", type=int, default=usual, metavar="N", help=f"so many at once, {usual} by default")
+
+
+def shown(results: Iterable[Result]) -> list[Result]:
+    """Results, each printed as it comes, and then how many there are of each kind."""
+    seen: list[Result] = []
+    for result in results:
+        seen.append(result)
+        why = "" if result.why is None else f"\n{'':22}{result.why}"
+        print(f"{result.id:>3}  {result.backend:<10}  {result.status:<4} {result.title}{why}", flush=True)
+    counts = Counter(result.status for result in seen)
+    print(f"{len(seen)} scenarios: " + ", ".join(f"{counts[status]} {status}" for status in ("pass", "fail", "n/a")))
+    return seen
+
+
+def carry_out_all(scenarios: Iterable[Scenario], backends: Iterable[type[Backend]]) -> Iterator[Result]:
+    """Carry scenarios out one after the other, each in an event loop of its own, and give each result at once."""
+    for make in backends:
+        for scenario in scenarios:
+            yield asyncio.run(carry_out(scenario, make))
+
+
+def carry_out_at_once(
+    numbers: Sequence[int],
+    backends: Iterable[type[Backend]],
+    jobs: int,
+    *,
+    absent: Mapping[int, str] | None = None,
+) -> Iterator[Result]:
+    """Carry scenarios of the catalogue out in so many processes; the results come in order.
+
+    Args:
+        numbers: Which.
+        backends: On what.
+        jobs: How many processes.
+        absent: Scenarios that have no meaning on these backends, besides those that say so themselves, and why.
+    """
+    asked = [(make, number, (absent or {}).get(number)) for make in backends for number in numbers]
+    # A process that is forked would share what its parent has started.
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), initializer=quieten) as pool:
+        yield from pool.map(_carry_out_one, asked)
+
+
+def quieten() -> None:
+    """Say nothing of what goes wrong: much does, on purpose."""
+    logging.getLogger("flowcraft").setLevel(logging.CRITICAL)
+
+
+def _carry_out_one(asked: tuple[type[Backend], int, str | None]) -> Result:
+    make, number, absent = asked
+    (scenario,) = (each for each in catalogue.SCENARIOS if each.id == number)
+    if absent is not None:
+        scenario = attrs.evolve(scenario, absent={**scenario.absent, make.name: absent})
+    return asyncio.run(carry_out(scenario, make))
