@@ -13,14 +13,12 @@ import aws_emulators
 from aws_emulators import Place, client
 from boto3.dynamodb.types import TypeSerializer
 from durable_backend import Durable
-from flowcraft_aws import AwsBackend
 from flowcraft_core import Clock, ports
 from flowcraft_testkit.contracts import FastClock
-from scaled_queue import ScaledQueue
+from hastened import Hastened
 
 RATE = 10.0
 _LONGEST_DELAY = 20.0
-_LONGEST_VISIBILITY = 12 * 3_600.0
 
 
 class OnAws(Durable):
@@ -47,7 +45,7 @@ class OnAws(Durable):
 
     def connect(self) -> ports.Backend:
         """See ``Durable``."""
-        return hastened(self.place, self.clock, self.longest_visibility or _LONGEST_VISIBILITY)
+        return hastened(self.place, self.clock, self.longest_visibility)
 
     async def pass_time(self, seconds: float) -> None:
         """See ``Backend``; it passes at once, but for the queue, and nobody works meanwhile."""
@@ -84,11 +82,9 @@ class OnAws(Durable):
         await asyncio.to_thread(empty)
 
 
-def hastened(place: Place, clock: Clock, max_visibility: float = _LONGEST_VISIBILITY) -> AwsBackend:
+def hastened(place: Place, clock: Clock, max_visibility: float | None = None) -> Hastened:
     """A backend on a clock that is ``RATE`` times as fast as its queue's; not yet open."""
-    backend = place.backend(clock=clock)
-    backend.queue = ScaledQueue(backend.queue, RATE, max_delay=_LONGEST_DELAY, max_visibility=max_visibility)
-    return backend
+    return Hastened(place.backend(clock=clock), clock, RATE, max_delay=_LONGEST_DELAY, max_visibility=max_visibility)
 
 
 @functools.cache

@@ -62,7 +62,9 @@ class OnAzure(Durable):
     def connect(self) -> ports.Backend:
         """See ``Durable``."""
         backend = self.place.backend(staleness=2.0, longest_pause=0.2)
-        hastened = Hastened(backend, self.clock, RATE, max_delay=MAX_DELAY, max_visibility=self.longest_visibility)
+        hastened = Hastened(
+            backend, self.clock, RATE, max_delay=MAX_DELAY, max_visibility=self.longest_visibility, own_time=True
+        )
         return _Creating(self, hastened)
 
     async def pass_time(self, seconds: float) -> None:

@@ -103,7 +103,7 @@ class TestAzureBackend(OnAzure, BackendContract):
         """See ``Contract``."""
         self._place = place
         return lambda: Hastened(
-            place.backend(staleness=0.0, longest_pause=0.2), clock, RATE, max_delay=MAX_DELAY, max_visibility=None
+            place.backend(staleness=0.0, longest_pause=0.2), clock, RATE, max_delay=MAX_DELAY, own_time=True
         )
 
     async def write_by_hand(self, backend: Backend, run_id: str, blueprint_id: str, values: Mapping[str, Any]) -> None:

@@ -111,8 +111,7 @@ async def _run(place: Place, flow: FlowBuilder, moment: int) -> tuple[StoredResu
         return answer
 
     backends = [
-        Hastened(place.backend(longest_pause=0.1), clock, RATE, max_delay=MAX_DELAY, max_visibility=None)
-        for _ in range(3)
+        Hastened(place.backend(longest_pause=0.1), clock, RATE, max_delay=MAX_DELAY, own_time=True) for _ in range(3)
     ]
     for backend in backends:
         await backend.open()

@@ -1,4 +1,4 @@
-"""A backend on real servers for a clock that is faster than theirs: what is seconds to the engine is less to them."""
+"""Backends on real servers for a clock that is faster than theirs: what is seconds to the engine is less to them."""
 
 from __future__ import annotations
 
@@ -13,11 +13,18 @@ from flowcraft_core.ports import Backend, CoordinationStore, Delivery, JobQueue,
 class Hastened:
     """A ``Backend`` whose queue's delays and holds, and whose coordination's times to live, are so much shorter.
 
-    Queue Storage counts in whole seconds; so each is at least one of the servers' seconds long.
+    The servers' queues count in whole seconds; so each is at least one of the servers' seconds long.
     """
 
     def __init__(
-        self, backend: Backend, clock: Clock, rate: float, *, max_delay: float, max_visibility: float | None
+        self,
+        backend: Backend,
+        clock: Clock,
+        rate: float,
+        *,
+        max_delay: float,
+        max_visibility: float | None = None,
+        own_time: bool = False,
     ) -> None:
         """Stand between the engine and a backend.
 
@@ -27,12 +34,15 @@ class Hastened:
             rate: Its seconds per second of the servers.
             max_delay: The queue's longest delay, in the engine's seconds.
             max_visibility: For how long a message can be held from its receipt on, likewise; None for the queue's own.
+            own_time: Whether keys in the coordination store expire by the servers' time, and not by the clock.
         """
         self._backend = backend
         self.queue: JobQueue = HastenedQueue(backend.queue, clock, rate, max_delay, max_visibility)
         self.context = backend.context
         self.status = backend.status
-        self.coordination: CoordinationStore = _Coordination(backend.coordination, rate)
+        self.coordination: CoordinationStore = (
+            _Coordination(backend.coordination, rate) if own_time else backend.coordination
+        )
         self.by_hand = getattr(backend, "by_hand", None)
 
     async def open(self) -> None:
@@ -51,6 +61,12 @@ class Hastened:
         await self.close()
 
 
+@attrs.frozen
+class _Handle:
+    real: Any
+    received: float
+
+
 class HastenedQueue:
     """A ``JobQueue`` in the engine's time."""
 
@@ -67,33 +83,42 @@ class HastenedQueue:
 
     async def receive(self, *, max_messages: int, wait: float, visibility: float) -> Sequence[Delivery]:
         """See ``JobQueue``."""
+        now = self._clock.now()
         found = await self._queue.receive(
-            max_messages=max_messages, wait=wait / self._rate, visibility=self._hold(visibility, self._clock.now())
+            max_messages=max_messages, wait=wait / self._rate, visibility=self._hold(visibility, now)
         )
         now = self._clock.now()
-        return [attrs.evolve(delivery, handle=(delivery.handle, now)) for delivery in found]
+        return [attrs.evolve(delivery, handle=_Handle(delivery.handle, now)) for delivery in found]
 
     async def extend(self, deliveries: Sequence[Delivery], visibility: float) -> Sequence[Delivery | None]:
         """See ``JobQueue``; each for as long as its receipt allows."""
-        extended: list[Delivery | None] = []
-        for delivery in deliveries:
-            handle, since = delivery.handle
-            seconds = self._hold(visibility, since)
-            (found,) = await self._queue.extend([attrs.evolve(delivery, handle=handle)], seconds)
-            extended.append(found and attrs.evolve(found, handle=(found.handle, since)))
-        return extended
+        answer: list[Delivery | None] = [None] * len(deliveries)
+        places: dict[float, list[int]] = {}
+        for place, delivery in enumerate(deliveries):
+            places.setdefault(self._hold(visibility, delivery.handle.received), []).append(place)
+        for seconds, some in places.items():
+            extended = await self._queue.extend([_real(deliveries[place]) for place in some], seconds)
+            for place, held in zip(some, extended, strict=True):
+                if held is not None:
+                    received = deliveries[place].handle.received
+                    answer[place] = attrs.evolve(held, handle=_Handle(held.handle, received))
+        return answer
 
     async def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
         """See ``JobQueue``."""
-        await self._queue.acknowledge([attrs.evolve(each, handle=each.handle[0]) for each in deliveries])
+        await self._queue.acknowledge([_real(each) for each in deliveries])
 
     async def release(self, deliveries: Sequence[Delivery]) -> None:
         """See ``JobQueue``."""
-        await self._queue.release([attrs.evolve(each, handle=each.handle[0]) for each in deliveries])
+        await self._queue.release([_real(each) for each in deliveries])
 
-    def _hold(self, visibility: float, since: float) -> float:
-        left = since + self.limits.max_visibility - self._clock.now()
+    def _hold(self, visibility: float, received: float) -> float:
+        left = received + self.limits.max_visibility - self._clock.now()
         return max(1.0, min(visibility, left) / self._rate)
+
+
+def _real(delivery: Delivery) -> Delivery:
+    return attrs.evolve(delivery, handle=delivery.handle.real)
 
 
 class _Coordination:
