@@ -268,7 +268,7 @@ async def over_many_pages(backend: Durable) -> None:
     found = 0
     end = backend.clock.now() + 100 * backend.hour
     while found < number and backend.clock.now() < end:
-        await backend.clock.sleep(backend.beat)
+        await backend.clock.sleep(5 * backend.beat)
         found = len([run async for run in client.runs("completed")])
     expect.equal("how many have ended", found, number)
 

@@ -37,6 +37,9 @@ _logger = logging.getLogger("flowcraft.worker")
 # How long it is remembered that somebody began with an instance and did not come back, seconds.
 _TRIES_KEPT = 86400.0
 
+# For how long it is known of a run that something in it waits for a reconciler, unless one says so again; seconds.
+_PARKED_SAID = 7 * 86400.0
+
 #: When a reconciler looks at a run that nobody has touched since, seconds.
 CHECK_AFTER = 60.0
 
@@ -436,6 +439,8 @@ class Engine:
         else:
             # Only someone else can go on, or the time is beyond the queue's reach: the reconciler is to look soon, to
             # report the run as waiting and to send the job when the time is near.
+            if park.due is not None:
+                await say_parked(self.backend, self.view.record)
             await self.backend.status.touch(self.job.run_id, at=now, next_check=now)
 
     # --- commit, apply, advance -----------------------------------------------------------------------------------
@@ -539,6 +544,16 @@ def held_key(record: RunRecord, key: str) -> str:
 def busy_key(record: RunRecord) -> str:
     """Where workers say, in the coordination store, that they get on with a run. A hint."""
     return f"busy:{record.life}"
+
+
+async def say_parked(backend: Backend, record: RunRecord) -> None:
+    """Say, in the coordination store, that something in a run waits for a reconciler to wake it. A hint."""
+    await backend.coordination.set_if_absent(parked_key(record), "yes", ttl=_PARKED_SAID)
+
+
+def parked_key(record: RunRecord) -> str:
+    """Where it is said that something in a run waits for a reconciler to wake it."""
+    return f"parked:{record.life}"
 
 
 async def send_parked(backend: Backend, record: RunRecord, key: str, park: Park, clock: Clock) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
+from collections.abc import Mapping
 from typing import Literal
 
 import attrs
@@ -21,7 +22,17 @@ from ..payloads import CompressingCodec, PayloadCodec
 from ..ports import Backend, RunStatus, State
 from ..retries import RetryPolicy
 from ..serialization import Serializer
-from .engine import CHECK_AFTER, busy_key, fail_if_late, finish_run, held_key, send_jobs, send_parked
+from .engine import (
+    CHECK_AFTER,
+    busy_key,
+    fail_if_late,
+    finish_run,
+    held_key,
+    parked_key,
+    say_parked,
+    send_jobs,
+    send_parked,
+)
 from .runs import RunRecord, Runs
 from .storage import PARK_SUFFIX, Records, retry_key
 from .transient import RetryingBackend
@@ -32,8 +43,14 @@ _logger = logging.getLogger("flowcraft.reconciler")
 # A run in which nothing has changed is looked at again after at most so many intervals.
 _LONGEST_INTERVALS = 60.0
 
-# In a run that workers get on with, jobs are sent again at every so many looks only.
+# Of a run that workers get on with, what has long been ready is sent again at every so many looks only.
 _LOOKS_WHILE_BUSY = 10
+
+# How long looks and revivals are counted, seconds.
+_COUNTED = 7 * 86400.0
+
+# Runs that are looked at side by side: a look is a dozen requests, one after the other.
+_RUNS_AT_ONCE = 10
 
 # Requests about the instances of one run that are made side by side.
 _ASKED_AT_ONCE = 50
@@ -89,6 +106,7 @@ class Reconciler:
         self._backend: Backend = RetryingBackend(backend, self._clock)
         self._records = Records(self._backend.context, serializer or Serializer(), codec or CompressingCodec())
         self._runs = Runs(self._records)
+        self._side_by_side = asyncio.Semaphore(_RUNS_AT_ONCE)
         self._interval = interval
         self._revivals = revivals
 
@@ -101,13 +119,7 @@ class Reconciler:
             cursor: str | None = None
             while True:
                 page = await self._backend.status.find(state=state, due_before=now, cursor=cursor)
-                for status in page.items:
-                    done.scanned += 1
-                    try:
-                        await self._look(status, done)
-                    except Exception:  # one run that cannot be read does not hold up the others
-                        _logger.warning("run %s could not be looked at", status.run_id, exc_info=True)
-                        done.errors += 1
+                await asyncio.gather(*(self._look_for_sure(status, done) for status in page.items))
                 cursor = page.cursor
                 if cursor is None:
                     break
@@ -143,6 +155,16 @@ class Reconciler:
             await self._look(status, done, insist=insist)
         return done
 
+    async def _look_for_sure(self, status: RunStatus, done: Reconciled) -> None:
+        """Look at one of many runs: one that cannot be read does not hold up the others."""
+        async with self._side_by_side:
+            done.scanned += 1
+            try:
+                await self._look(status, done)
+            except Exception:
+                _logger.warning("run %s could not be looked at", status.run_id, exc_info=True)
+                done.errors += 1
+
     async def _look(self, status: RunStatus, done: Reconciled, *, insist: bool = False) -> None:
         run_id, now = status.run_id, self._clock.now()
         record = await self._runs.get(run_id)
@@ -154,35 +176,34 @@ class Reconciler:
             else:
                 await self._backend.status.touch(run_id, at=now, next_check=now + self._interval)
             return
+        looks = 0 if insist else await self._looks_while_busy(record)
+        if looks % _LOOKS_WHILE_BUSY and await self._needs_no_reconciler(record, now):
+            done.busy += 1
+            await self._look_again(record, now, now + self._interval)
+            return
         state = await whole_state(record, self._records)
         if state.phase is not Phase.RUNNING:
             await finish_run(self._backend, run_id, state, self._clock)
             done.finished += 1
-            return
-        if await fail_if_late(self._backend, record, self._clock):
+        elif await fail_if_late(self._backend, record, self._clock):
             done.failed += 1
-            return
+        else:
+            await self._bring_on(record, state, looks, done)
+
+    async def _bring_on(self, record: RunRecord, state: RunState, looks: int, done: Reconciled) -> None:
+        """Send what is due in a run, and say when to look again."""
+        run_id, now = record.run_id, self._clock.now()
         parked = await self._parked(run_id, list(state.ready))
         ready = [instance for instance in state.ready if instance.key not in parked]
-        dues: list[float] = []
-        for key, park in parked.items():
-            if park.due is None:
-                continue
-            # A job that is on its way may be late; one that nobody has sent goes out when the time is near.
-            send_at = park.due + max(self._interval, CHECK_AFTER) if park.queued else park.due - self._interval
-            if send_at <= now:
-                await send_parked(self._backend, record, key, park, self._clock)
-                dues.append(max(now, park.due) + self._interval)
-            else:
-                dues.append(send_at)
-        # A run that only waits is looked at when something is due, and now and then in case a job was lost.
-        next_check = min([*dues, now + 10 * self._interval])
-        stalled = ready if insist else await self._stalled(record, ready)
+        dues = await self._wake(record, parked, now)
+        stalled = ready
+        if looks:  # most jobs are on their way, and one that was lost holds up no more than a branch
+            long_ago = now - CHECK_AFTER if looks % _LOOKS_WHILE_BUSY == 0 else 0.0
+            stalled = [instance for instance in ready if _ready_since(instance) < long_ago]
         keys = await self._not_held(record, [instance.key for instance in stalled])
-        if ready and not keys:
-            next_check = min([*dues, now + self._interval])
-            done.busy += 1
-        elif keys:
+        # A run that only waits is looked at when something is due, and now and then in case a job was lost.
+        again = now + 10 * self._interval
+        if keys:
             revivals = await self._count(record, keys)
             if revivals > self._revivals:
                 reason = f"revived {self._revivals} times without progress at {', '.join(keys[:5])}"
@@ -192,16 +213,40 @@ class Reconciler:
             await send_jobs(self._backend, record, keys, self._clock)
             done.revived += 1
             # Its jobs may only wait for a free worker: each time that nothing has changed it is given longer.
-            longer = now + self._interval * min(2.0 ** (revivals - 1), _LONGEST_INTERVALS)
-            next_check = min([*dues, longer])
+            again = now + self._interval * min(2.0 ** (revivals - 1), _LONGEST_INTERVALS)
+        elif ready:
+            again = now + self._interval
+            done.busy += 1
         elif parked:
             done.waiting += 1
         else:
             _logger.error("run %s: its facts leave nothing to do, but do not end it", run_id)
+        await self._look_again(record, now, min([*dues, again]), "running" if ready else "awaiting")
+
+    async def _look_again(
+        self, record: RunRecord, now: float, when: float, state: Literal["running", "awaiting"] | None = None
+    ) -> None:
+        """Say when to look at a run again: by its deadline at the latest."""
         if record.deadline is not None:
-            next_check = min(next_check, record.deadline)
-        reported: Literal["running", "awaiting"] = "running" if ready else "awaiting"
-        await self._backend.status.touch(run_id, at=now, next_check=next_check, state=reported)
+            when = min(when, record.deadline)
+        await self._backend.status.touch(record.run_id, at=now, next_check=when, state=state)
+
+    async def _wake(self, record: RunRecord, parked: Mapping[str, Park], now: float) -> list[float]:
+        """Send the jobs of what is parked and near its time; when to look at each that has one again."""
+        dues: list[float] = []
+        for key, park in parked.items():
+            if park.due is None:
+                continue
+            if not park.queued:
+                await say_parked(self._backend, record)
+            # A job that is on its way may be late; one that nobody has sent goes out when the time is near.
+            send_at = park.due + max(self._interval, CHECK_AFTER) if park.queued else park.due - self._interval
+            if send_at <= now:
+                await send_parked(self._backend, record, key, park, self._clock)
+                dues.append(max(now, park.due) + self._interval)
+            else:
+                dues.append(send_at)
+        return dues
 
     async def _not_held(self, record: RunRecord, keys: list[str]) -> list[str]:
         """Those of the instances that no worker says to be at."""
@@ -212,19 +257,17 @@ class Reconciler:
             free += [key for key, holder in zip(some, held, strict=True) if holder is None]
         return free
 
-    async def _stalled(self, record: RunRecord, ready: list[Instance]) -> list[Instance]:
-        """Those of the instances whose jobs may be lost: all, unless workers get on with the run.
+    async def _looks_while_busy(self, record: RunRecord) -> int:
+        """The how-manieth look this is at a run that workers get on with; 0 if they do not."""
+        if await self._backend.coordination.get(busy_key(record)) is None:
+            return 0
+        return await self._backend.coordination.increment(f"looked:{record.life}", ttl=_COUNTED)
 
-        Then most jobs are on their way, and one that was lost holds up no more than a branch. So it is sent again at
-        every tenth look, if the instance has been ready for long.
-        """
-        if not ready or await self._backend.coordination.get(busy_key(record)) is None:
-            return ready
-        looks = await self._backend.coordination.increment(f"looked:{record.life}", ttl=7 * 86400.0)
-        if looks % _LOOKS_WHILE_BUSY:
-            return []
-        before = self._clock.now() - CHECK_AFTER
-        return [instance for instance in ready if _ready_since(instance) < before]
+    async def _needs_no_reconciler(self, record: RunRecord, now: float) -> bool:
+        """Whether nothing in a busy run is to be woken or ended: then its facts, which may be many, are not read."""
+        if record.deadline is not None and now >= record.deadline:
+            return False
+        return await self._backend.coordination.get(parked_key(record)) is None
 
     async def _parked(self, run_id: str, frontier: list[Instance]) -> dict[str, Park]:
         names: dict[str, str] = {}
@@ -261,7 +304,7 @@ class Reconciler:
         # A hint, and counted so that losing it only delays the end: the same frontier, looked at over and over.
         name = uuid.uuid5(uuid.NAMESPACE_OID, "\n".join(sorted(keys))).hex
         key = f"revived:{record.life}:{name}"
-        return await self._backend.coordination.increment(key, ttl=7 * 86400.0)
+        return await self._backend.coordination.increment(key, ttl=_COUNTED)
 
 
 def _ready_since(instance: Instance) -> float:
