@@ -19,10 +19,6 @@ from flowcraft_core.durable.worker import Worker
 from flowcraft_core.ports import Message
 from flowcraft_testkit.contracts.interposed import Around, Call, Interposed, simply
 
-#: Seconds of the clock for which a run may take without ending or waiting for someone, in hours of the backend.
-_PATIENCE = 60.0
-
-
 @attrs.define(eq=False)
 class Hand:
     """A worker at work, with its own connection."""
@@ -46,10 +42,12 @@ class Durable(Backend):
         flows: What is deployed.
         moments: The calls at which something goes wrong, in checks that try many.
         hands: The workers at work.
+        longest: How long a run may take without ending or waiting for someone, in hours of the backend.
     """
 
     options: ClassVar[Mapping[str, Any]]
     moments: ClassVar[Iterable[int]]
+    longest: ClassVar[float] = 60.0
 
     def __init__(self) -> None:
         self.around: Around = simply
@@ -287,7 +285,7 @@ class StoredRun(Run):
     async def result(self) -> RunResult:
         """See ``Run``."""
         clock = self._backend.clock
-        limit = clock.now() + _PATIENCE * self._backend.hour
+        limit = clock.now() + self._backend.longest * self._backend.hour
         client, pause = await self._backend.client(), self._backend.beat / 100
         while True:
             state = (await client.status(self.run_id)).state

@@ -36,6 +36,7 @@ class OnAws(Durable):
     moments: ClassVar[Iterable[int]] = (3, 7)
     #: Real seconds that a check may take: the longest sleeps a hundred beats, or carries out two thousand runs.
     patience: ClassVar[float] = 1_200.0
+    longest: ClassVar[float] = 250.0
 
     def __init__(self) -> None:
         super().__init__()

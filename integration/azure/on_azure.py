@@ -52,6 +52,7 @@ class OnAzure(Durable):
     options: ClassVar[Mapping[str, Any]] = {"poll": 20.0, "reconcile_interval": 20.0}
     moments: ClassVar[Iterable[int]] = (2, 5, 9)
     patience: ClassVar[float] = 1_500.0
+    longest: ClassVar[float] = 250.0
 
     def __init__(self) -> None:
         super().__init__()
