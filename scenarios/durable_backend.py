@@ -19,6 +19,7 @@ from flowcraft_core.durable.worker import Worker
 from flowcraft_core.ports import Message
 from flowcraft_testkit.contracts.interposed import Around, Call, Interposed, simply
 
+
 @attrs.define(eq=False)
 class Hand:
     """A worker at work, with its own connection."""
