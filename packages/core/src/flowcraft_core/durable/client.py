@@ -17,6 +17,7 @@ from ..graph.facts import NodeError, Outcome
 from ..graph.fold import context_of, instances, outputs_of
 from ..graph.forks import dropped, failed, kept_claims
 from ..graph.keys import escape
+from ..graph.positions import Position
 from ..graph.scopes import Kind
 from ..graph.state import Instance, Phase, RunState
 from ..ids import new_id
@@ -405,15 +406,16 @@ class Client:
         if record is not None:
             state = await self._state(record, status)
             keys = [RECORD_KEY]
-            names: list[str] = []
+            sets: list[tuple[str, Position]] = []
             for instance in (found for scope in state.root.walk() for found in scope.instances()):
                 key, retry = instance.key, instance.vertex.retry
                 keys += [key, key + CLAIM_SUFFIX, key + PARK_SUFFIX]
                 keys += [retry_key(key, attempt, standing_in=False) for attempt in range(1, retry.max_attempts)]
-                prefix = instance.scope.namespace.prefix
                 outcome = instance.scope.outcomes.get(instance.vertex.index)
-                names += [prefix + name for name in (outcome.sets if outcome is not None else None) or ()]
-            await self._records.delete(run_id, keys, names)
+                if outcome is not None and outcome.sets:
+                    prefix, position = instance.scope.namespace.prefix, instance.scope.position(instance.vertex)
+                    sets += [(prefix + name, position) for name in outcome.sets]
+            await self._records.delete(run_id, keys, sets)
         by_hand: HandWrittenRuns | None = getattr(self._backend, "by_hand", None)
         if by_hand is not None:
             await by_hand.delete(run_id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import json
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -19,6 +20,7 @@ from ..ids import new_id
 from ..payloads import PayloadCodec
 from ..ports import ContextStore, Fact, PositionedValue
 from ..serialization import Serializer
+from .chunks import Attempt, Chunks, chunk_keys
 from .gathering import GatheringReads
 
 T = TypeVar("T")
@@ -26,15 +28,9 @@ T = TypeVar("T")
 FORMAT = 1
 READABLE_FORMATS = frozenset({FORMAT})
 
-# What stands in front of a stored body: the record itself, or where its chunks are.
-_WHOLE = b"w"
-_CHUNKED = b"c"
-
 # Keys of other facts than outcomes. A colon is escaped in ids, so no node's key ends like one of these.
 PARK_SUFFIX = ":park"
 CLAIM_SUFFIX = ":claim"
-_CHUNK = ":chunk:"
-_MOST_CHUNKS = 100_000
 
 #: Where blueprints are kept, by content hash: the run id of no run, since a run id begins with no colon.
 BLUEPRINTS = ":blueprints"
@@ -77,6 +73,7 @@ class Records:
     _reads: GatheringReads = attrs.field(
         init=False, default=attrs.Factory(lambda self: GatheringReads(self.store), takes_self=True)
     )
+    _chunks: Chunks = attrs.field(init=False, default=attrs.Factory(lambda self: Chunks(self.store), takes_self=True))
 
     # --- outcomes, parks, claims ----------------------------------------------------------------------------------
 
@@ -152,7 +149,9 @@ class Records:
             stored_name = namespace + name
             body = None
             if value is not DELETED:
-                body = await self._stored_body(run_id, f"{stored_name}:value", {"value": self._encode(value)})
+                key, record = _value_key(stored_name), {"value": self._encode(value)}
+                # Earlier attempts are those of this very setter, and any of them may be what stands.
+                body = (await self._written(run_id, key, record, _place_of(position))).stored
             values[stored_name] = PositionedValue(sortable, body)
         await self.store.apply(run_id, values)
 
@@ -163,19 +162,26 @@ class Records:
         for stored_name, standing in found.items():
             value: Any = DELETED
             if standing.body is not None:
-                record = await self._record(run_id, f"{stored_name}:value", standing.body)
+                record = await self._record(run_id, _value_key(stored_name), standing.body)
                 with reading(run_id, stored_name):
                     value = self._decode(record["value"])
             with reading(run_id, stored_name):
                 values[stored_name[len(namespace) :]] = (from_sortable(standing.position), value)
         return values
 
-    async def delete(self, run_id: str, keys: Sequence[str], names: Sequence[str]) -> None:
-        """Remove facts and values, with their chunks."""
-        facts, values = await asyncio.gather(self.store.get(run_id, keys), self.store.values(run_id, names))
-        bodies = {key: fact.body for key, fact in facts.items()}
-        bodies |= {f"{name}:value": value.body for name, value in values.items() if value.body is not None}
-        chunks = [chunk for key, body in bodies.items() for chunk in _chunk_keys(key, body)]
+    async def delete(self, run_id: str, keys: Sequence[str], sets: Iterable[tuple[str, Position]]) -> None:
+        """Remove facts and values, with all chunks that were ever begun for them.
+
+        Args:
+            run_id: The run.
+            keys: The keys of the facts.
+            sets: The context values that instances have set: the name, with its namespace, and the instance's position.
+        """
+        setters = list(sets)
+        names = list(dict.fromkeys(name for name, _ in setters))
+        places = [(key, "") for key in keys]
+        places += [(_value_key(name), _place_of(position)) for name, position in setters]
+        chunks = await self._chunks.find(run_id, places)
         await self.store.delete(run_id, keys=[*keys, *chunks], names=names)
 
     # --- inside ---------------------------------------------------------------------------------------------------
@@ -199,16 +205,16 @@ class Records:
         read: Callable[[Mapping[str, Any]], T],
     ) -> Stored[T]:
         writer = new_id()
-        body = await self._stored_body(run_id, key, record)
-        standing = await self.store.put(run_id, key, Fact(body, writer, job))
+        attempt = await self._written(run_id, key, record)
+        standing = await self.store.put(run_id, key, Fact(attempt.stored, writer, job))
         # A call that was applied though its answer was lost finds its own writer when it is made again.
-        if standing is not None and standing.writer != writer and (chunks := _chunk_keys(key, body)):
-            await self.store.delete(run_id, keys=chunks, names=())
         if standing is None or standing.writer == writer:
-            return Stored(value, job, won=True, size=self._size(body))
+            await self._chunks.remove(run_id, attempt.earlier)  # of writers that died, or are about to lose
+            return Stored(value, job, won=True, size=self._chunks.size(attempt.stored))
+        await self._chunks.remove(run_id, chunk_keys(key, attempt.stored))
         found = await self._record(run_id, key, standing.body)
         with reading(run_id, key):
-            return Stored(read(found), standing.job, size=self._size(standing.body))
+            return Stored(read(found), standing.job, size=self._chunks.size(standing.body))
 
     async def _get(self, run_id: str, keys: Sequence[str]) -> dict[str, tuple[Mapping[str, Any], str, int]]:
         if not keys:
@@ -216,42 +222,25 @@ class Records:
         facts = await self._reads.get(run_id, keys)
         records = await asyncio.gather(*(self._record(run_id, key, fact.body) for key, fact in facts.items()))
         return {
-            key: (record, fact.job, self._size(fact.body))
+            key: (record, fact.job, self._chunks.size(fact.body))
             for (key, fact), record in zip(facts.items(), records, strict=True)
         }
 
-    def _size(self, stored: bytes) -> int:
-        return len(stored) + len(_chunk_keys("", stored)) * self.store.limits.max_value_bytes
-
-    async def _stored_body(self, run_id: str, key: str, record: Mapping[str, Any]) -> bytes:
+    async def _written(self, run_id: str, key: str, record: Mapping[str, Any], place: str = "") -> Attempt:
         text = json.dumps({"v": FORMAT, **record}, ensure_ascii=False, separators=(",", ":")).encode()
-        place = f"{run_id} {key}"
+        name = f"{run_id} {key}"
         if len(text) > self.max_bytes:
             raise SerializationError(
-                f"record {place!r} has {len(text)} bytes; at most {self.max_bytes} are stored: keep large data "
+                f"record {name!r} has {len(text)} bytes; at most {self.max_bytes} are stored: keep large data "
                 "elsewhere and hand on where it is"
             )
-        body = self.codec.encode(text, place=place)
-        size = self.store.limits.max_value_bytes - 1
-        if len(body) <= size:
-            return _WHOLE + body
-        # The chunks first, under names that no other writer uses: whoever sees the record sees all of them.
-        token = new_id()
-        parts = [body[start : start + size] for start in range(0, len(body), size)]
-        for index, part in enumerate(parts):
-            await self.store.put(run_id, f"{key}{_CHUNK}{token}:{index}", Fact(_WHOLE + part, token))
-        return _CHUNKED + json.dumps([token, len(parts)]).encode()
+        return await self._chunks.write(run_id, key, self.codec.encode(text, place=name), place)
 
     async def _record(self, run_id: str, key: str, stored: bytes) -> Mapping[str, Any]:
-        body = stored[1:]
         with reading(run_id, key):
-            keys = _chunk_keys(key, stored)
-        if keys:
-            chunks = await self.store.get(run_id, keys)
-            missing = len(keys) - len(chunks)
-            if missing:
-                raise StaleReadError(f"run {run_id!r}: {missing} chunks of record {key!r} are not visible yet")
-            body = b"".join(chunks[chunk].body[1:] for chunk in keys)
+            body = await self._chunks.read(run_id, key, stored)
+        if body is None:
+            raise StaleReadError(f"run {run_id!r}: not all chunks of record {key!r} are visible yet")
         with reading(run_id, key):
             record: dict[str, Any] = json.loads(self.codec.decode(body, place=f"{run_id} {key}"))
             version = record.pop("v")
@@ -329,14 +318,14 @@ def _place(record: Mapping[str, Any]) -> int:
     return place
 
 
-def _chunk_keys(key: str, stored: bytes) -> list[str]:
-    """The keys of the chunks that a stored body consists of; none if it is whole."""
-    if stored[:1] != _CHUNKED:
-        return []
-    token, count = json.loads(stored[1:])
-    if not isinstance(token, str) or type(count) is not int or not 0 < count <= _MOST_CHUNKS:
-        raise ValueError(f"its chunks are {token!r:.80} and {count!r:.80}")
-    return [f"{key}{_CHUNK}{token}:{index}" for index in range(count)]
+def _value_key(stored_name: str) -> str:
+    """What a context value is called where it is encoded, and where it is cut into chunks."""
+    return f"{stored_name}:value"
+
+
+def _place_of(position: Position) -> str:
+    """Tells the chunks of a context value's setters apart: each has slots of its own, however many there are."""
+    return hashlib.sha256(to_sortable(position).encode()).hexdigest()[:32]
 
 
 def park_key(key: str, park: Park | None = None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import decimal
 from collections import Counter
@@ -79,6 +80,44 @@ class DataClauses(ProgramClauses):
             result = await here.run(flow)
             assert (result.status, result.outputs["b"]) == ("completed", [length, length, True])
             assert result.outputs["c"] == result.outputs["b"]
+
+    async def test_purging_leaves_no_part_of_a_long_value_behind(self) -> None:
+        """Not of an output or a context value, nor what a writer left that was killed before its record told of it."""
+
+        async def big(ctx: Context) -> str:
+            text = incompressible(length)
+            await ctx.context.set("big", text)
+            return text
+
+        flow = create_flow("purged").node("a", big)
+        async with self.programs(flow, reconcile=False) as here:
+            length = 2 * here.backend.context.limits.max_value_bytes + 1_000
+            keys: set[str] = set()
+            died = asyncio.Event()
+
+            async def noting(operation: str, call: Call) -> Any:
+                if operation == "context.put":
+                    keys.add(call.args[1])
+                return await call()
+
+            async def dying(operation: str, call: Call) -> Any:
+                if operation == "context.put" and len(keys) == 3:
+                    died.set()
+                    await asyncio.Event().wait()
+                return await noting(operation, call)
+
+            first = await here.hire(around=dying)
+            run_id = (await here.client.start(flow)).run_id
+            await self.until(lambda: _is(died.is_set()), here.patience)
+            await here.kill(first)
+            left = set(keys)
+            await here.hire(around=noting)
+            assert (await here.ended(run_id)).status == "completed"
+            assert len(keys) > 2 * len(left) > 0
+            await self.pass_time(here.backend.context.limits.staleness)
+            await here.client.purge(run_id)
+            await self.pass_time(here.backend.context.limits.staleness)
+            assert await here.backend.context.get(run_id, sorted(keys)) == {}
 
     async def test_of_two_setters_of_a_name_the_later_in_the_flow_stands(self) -> None:
         """Whatever the timing; nothing is lost on different names."""
@@ -202,3 +241,7 @@ class DataClauses(ProgramClauses):
 
 async def _one(ctx: Context) -> int:
     return 1
+
+
+async def _is(thing: object) -> bool:
+    return bool(thing)

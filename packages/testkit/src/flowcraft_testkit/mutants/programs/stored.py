@@ -7,8 +7,10 @@ import decimal
 from typing import Any
 
 import attrs
+from flowcraft_core.durable import chunks as chunks_module
 from flowcraft_core.durable import storage as storage_module
 from flowcraft_core.durable import transient as transient_module
+from flowcraft_core.durable.chunks import Chunks
 from flowcraft_core.durable.storage import Records, Stored
 from flowcraft_core.graph import compile as compile_module
 from flowcraft_core.graph.facts import Outcome
@@ -52,7 +54,8 @@ async def own_claim(original: Any, self: Any, run_id: str, key: str, place: int,
 
 
 @replaces(
-    (storage_module, "_chunk_keys"),
+    (chunks_module, "chunk_keys"),
+    (storage_module, "chunk_keys"),
     caught_by=BackendContract.test_a_value_longer_than_the_stores_limit_comes_back_whole,
     name="storage.OneChunkOnly",
 )
@@ -63,14 +66,23 @@ def first_chunk(original: Any, key: str, stored: bytes) -> list[str]:
 
 
 @replaces(
-    (Records, "_stored_body"),
+    (Chunks, "write"),
     caught_by=BackendContract.test_a_value_longer_than_the_stores_limit_comes_back_whole,
     name="storage.NoChunks",
 )
-async def whole(original: Any, self: Any, run_id: str, key: str, record: Any) -> bytes:
+async def whole(original: Any, self: Any, *written: Any) -> Any:
     """Hands a record of any length to the store."""
-    body: bytes = await original(attrs.evolve(self, store=_Endless(self.store)), run_id, key, record)
-    return body
+    return await original(attrs.evolve(self, store=_Endless(self.store)), *written)
+
+
+@replaces(
+    (Chunks, "find"),
+    caught_by=BackendContract.test_purging_leaves_no_part_of_a_long_value_behind,
+    name="storage.PartsForgotten",
+)
+async def finds_nothing(original: Any, self: Any, run_id: str, places: Any) -> list[str]:
+    """Removes records, and leaves the parts of long ones where they are."""
+    return []
 
 
 class _Endless:

@@ -1,0 +1,125 @@
+"""Long values: cut into chunks that can be found again, whoever wrote them and however that ended.
+
+A value that is longer than the store takes is written as chunks, each a fact of its own, under names that no other
+writer uses; then the record that names them. So whoever sees the record sees all of its chunks.
+
+Stores are never asked to list keys. So that a writer who is killed leaves nothing behind that nobody finds, it first
+claims a *slot* of the key: a fact under the first free number, which says what its chunks will be called. Whoever
+removes the key goes through its slots until one is free. A slot is never given back: its chunks may be those of the
+record that stands.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+
+import attrs
+
+from ..ids import new_id
+from ..ports import ContextStore, Fact
+
+# What stands in front of a stored body: the record itself, a part of it, or what its chunks are called.
+_WHOLE = b"w"
+_CHUNKED = b"c"
+
+CHUNK = ":chunk:"
+_MOST_CHUNKS = 100_000
+
+
+@attrs.frozen
+class Attempt:
+    """A body as it is stored, and the chunks that were begun for the same key before.
+
+    Attributes:
+        stored: What to store as the record.
+        earlier: The keys of the chunks of earlier attempts.
+    """
+
+    stored: bytes
+    earlier: Sequence[str] = ()
+
+
+@attrs.frozen
+class Chunks:
+    """Writes, reads and finds the chunks of a store's long values.
+
+    Attributes:
+        store: Where they are.
+    """
+
+    store: ContextStore
+
+    async def write(self, run_id: str, key: str, body: bytes, place: str = "") -> Attempt:
+        """Store what of a body does not fit into the record.
+
+        Args:
+            run_id: The run.
+            key: The record's key.
+            body: All of it.
+            place: Tells records under one key apart, where one takes the place of another; has no colon.
+        """
+        size = self.store.limits.max_value_bytes - 1
+        if len(body) <= size:
+            return Attempt(_WHOLE + body)
+        parts = [body[start : start + size] for start in range(0, len(body), size)]
+        token = new_id()
+        named = _CHUNKED + json.dumps([token, len(parts)]).encode()
+        earlier: list[str] = []
+        number = 0
+        while True:
+            standing = await self.store.put(run_id, _slot(key, place, number), Fact(named, token))
+            if standing is None or standing.writer == token:
+                break
+            earlier += chunk_keys(key, standing.body)
+            number += 1
+        for chunk, part in zip(chunk_keys(key, named), parts, strict=True):
+            await self.store.put(run_id, chunk, Fact(_WHOLE + part, token))
+        return Attempt(named, earlier)
+
+    async def read(self, run_id: str, key: str, stored: bytes) -> bytes | None:
+        """The body that a record stands for; None if chunks of it are not visible."""
+        keys = chunk_keys(key, stored)
+        if not keys:
+            return stored[1:]
+        chunks = await self.store.get(run_id, keys)
+        return b"".join(chunks[chunk].body[1:] for chunk in keys) if len(chunks) == len(keys) else None
+
+    async def find(self, run_id: str, places: Iterable[tuple[str, str]]) -> list[str]:
+        """The keys of all slots, and of all chunks that were ever begun, of these keys and places."""
+        found: list[str] = []
+        number, left = 0, list(dict.fromkeys(places))
+        while left:
+            slots = {_slot(key, place, number): (key, place) for key, place in left}
+            standing = await self.store.get(run_id, list(slots))
+            found += standing
+            found += [chunk for slot, fact in standing.items() for chunk in chunk_keys(slots[slot][0], fact.body)]
+            number, left = number + 1, [slots[slot] for slot in standing]
+        return found
+
+    async def remove(self, run_id: str, keys: Sequence[str]) -> None:
+        """Remove chunks."""
+        if keys:
+            await self.store.delete(run_id, keys=keys, names=())
+
+    def size(self, stored: bytes) -> int:
+        """Bytes that a record takes in the store with its chunks, about."""
+        return len(stored) + len(chunk_keys("", stored)) * self.store.limits.max_value_bytes
+
+
+def chunk_keys(key: str, stored: bytes) -> list[str]:
+    """The keys of the chunks that a stored body consists of; none if it is whole.
+
+    Raises:
+        ValueError: What is said of them is damaged.
+    """
+    if stored[:1] != _CHUNKED:
+        return []
+    token, count = json.loads(stored[1:])
+    if not isinstance(token, str) or type(count) is not int or not 0 < count <= _MOST_CHUNKS:
+        raise ValueError(f"its chunks are {token!r:.80} and {count!r:.80}")
+    return [f"{key}{CHUNK}{token}:{index}" for index in range(count)]
+
+
+def _slot(key: str, place: str, number: int) -> str:
+    return f"{key}{CHUNK}{place}.{number}"
