@@ -99,7 +99,8 @@ class SqsJobQueue:
         self._fair = fair
         self._place = f"SQS queue {url!r} in {client.meta.region_name}"
         # A client that gives an answer up too soon loses the messages in it for as long as they are hidden.
-        patience: float = client.meta.config.read_timeout or math.inf
+        config: Any = client.meta.config
+        patience = config.read_timeout or math.inf
         self._longest_poll = math.floor(max(1, min(_LONGEST_POLL, patience - _ANSWERS_WITHIN)))
 
     # --- sending --------------------------------------------------------------------------------------------------
