@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import boto3
@@ -18,8 +16,6 @@ from flowcraft_core import FlowBuilder, FlowRuntime, NodeContext, create_flow
 from flowcraft_core.durable import Client
 from flowcraft_core.errors import ConfigurationError, ResumeError
 from flowcraft_core.ports import Fact
-
-_ROOT = Path(__file__).parents[2]
 
 
 async def _one(ctx: NodeContext) -> int:
@@ -42,24 +38,7 @@ def _chain() -> FlowBuilder:
 
 
 def _adapter(place: Place, *flows: FlowBuilder, **options: Any) -> SqsAdapter:
-    dynamodb = client("dynamodb", place.dynamodb_url)
-    return SqsAdapter(
-        runtime=FlowRuntime(flows or [_chain()]),
-        coordination_store=DynamoDbCoordinationStore(client=dynamodb, table_name=place.coordination),
-        sqs_client=client("sqs", place.sqs_url),
-        dynamodb_client=dynamodb,
-        queue_url=place.queue_url,
-        context_table_name=place.contexts,
-        status_table_name=place.statuses,
-        **{"poll": 1.0, **options},
-    )
-
-
-async def _until(holds: Callable[[], Any]) -> None:
-    end = time.monotonic() + 60
-    while not holds():
-        assert time.monotonic() < end, "not in time"
-        await asyncio.sleep(0.05)
+    return place.adapter(FlowRuntime(flows or [_chain()]), **{"poll": 1.0, **options})
 
 
 # --- workers and clients ----------------------------------------------------------------------------------------------
@@ -350,31 +329,3 @@ def test_a_step_that_never_fits_into_an_invocation_fails_by_name(place: Place) -
     assert result.status == "failed"
     assert "slow" in str(result.errors) + str(result.reason)
     adapter.stop()
-
-
-# --- the policy -------------------------------------------------------------------------------------------------------
-
-
-async def test_what_the_adapter_does_the_policy_allows(place: Place) -> None:
-    """A run with most that there is, counted below the SDK."""
-    add_index(place)
-    policy = json.loads((_ROOT / "deploy" / "aws" / "policy.json").read_text(encoding="utf-8"))
-    allowed = {
-        action
-        for statement in policy["Statement"]
-        for action in ([statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"])
-    }
-    adapter = _adapter(place, reconcile_interval=1.0)
-    async with adapter:
-        serving = asyncio.ensure_future(adapter.serve())
-        started = await adapter.client.start("chain", {"first": 1})
-        await adapter.client.wait(started.run_id, timeout=60)
-        await _until(lambda: adapter.metrics.requests.get("dynamodb.Query"))
-        assert [run.run_id async for run in adapter.client.runs("completed")] == [started.run_id]
-        await adapter.client.purge(started.run_id)
-        adapter.stop()
-        await serving
-    # A batch's request is allowed by the action on one message.
-    done = {operation.replace(".", ":").removesuffix("Batch") for operation in adapter.metrics.requests}
-    assert done <= allowed
-    assert allowed - done <= {"sqs:ChangeMessageVisibility", "dynamodb:BatchGetItem"}  # heartbeats; wide joins
