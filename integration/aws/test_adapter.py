@@ -11,11 +11,10 @@ from typing import Any
 import boto3
 import pytest
 from aws_emulators import Place, add_index, client
-from flowcraft_aws import DynamoDbContext, DynamoDbCoordinationStore, S3PayloadStore, SqsAdapter, create_sqs_reconciler
+from flowcraft_aws import DynamoDbContext, DynamoDbCoordinationStore, SqsAdapter, create_sqs_reconciler
 from flowcraft_core import FlowBuilder, FlowRuntime, NodeContext, create_flow
 from flowcraft_core.durable import Client
 from flowcraft_core.errors import ConfigurationError, ResumeError
-from flowcraft_core.ports import Fact
 
 
 async def _one(ctx: NodeContext) -> int:
@@ -54,7 +53,7 @@ def test_a_program_that_is_not_async_works_in_the_background(place: Place) -> No
         adapter.stop()
     assert (result.status, result.outputs) == ("completed", {"a": 4, "b": 8})
     of_run = adapter.metrics.of_run(started.run_id)
-    assert of_run["dynamodb.PutItem"] >= 4  # its record, its status, two outcomes
+    assert of_run["dynamodb.PutItem"] == 5  # its record, its status, two outcomes, a context value
     assert sum(of_run.values()) <= sum(adapter.metrics.requests.values())
 
 
@@ -161,6 +160,8 @@ async def test_a_reconciler_brings_on_runs_whose_messages_were_lost(place: Place
             assert (await adapter.client.wait(each.run_id, timeout=60)).outputs["b"] == number * 2
         adapter.stop()
         await serving
+    if indexed:  # of those that have ended it has none
+        assert client("dynamodb", place.dynamodb_url).scan(TableName=place.statuses, IndexName="due")["Count"] == 0
 
 
 # --- the context from outside -----------------------------------------------------------------------------------------
@@ -205,54 +206,6 @@ async def _resume(a_client: Client, run_id: str) -> None:
         except ResumeError:  # it was not reached yet
             assert time.monotonic() < end
             await asyncio.sleep(0.1)
-
-
-# --- long values ------------------------------------------------------------------------------------------------------
-
-
-async def _long(ctx: NodeContext) -> str:
-    await ctx.context.set("long", "y" * 300_000)
-    return "".join(chr(33 + number * 7 % 90) for number in range(500_000))
-
-
-async def _length(ctx: NodeContext) -> int:
-    return len(ctx.input) + len(await ctx.context.get("long"))
-
-
-async def test_long_values_go_to_the_bucket_and_leave_it_with_the_run(place: Place, localstack: str) -> None:
-    s3: Any = client("s3", localstack)
-    bucket = place.queue_url.rpartition("/")[2]
-    s3.create_bucket(Bucket=bucket)
-    flow = create_flow("long").node("make", _long).node("measure", _length).edge("make", "measure")
-    payloads = S3PayloadStore(client=s3, bucket=bucket, threshold=1_000)
-    adapter = _adapter(place, flow, payloads=payloads)
-    async with adapter:
-        serving = asyncio.ensure_future(adapter.serve())
-        started = await adapter.client.start(flow)
-        result = await adapter.client.wait(started.run_id, timeout=60)
-        assert result.outputs["measure"] == 800_000
-        assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] >= 2
-        items = client("dynamodb", place.dynamodb_url).scan(TableName=place.contexts)["Items"]
-        assert max(len(item["body"]["B"]) for item in items if "body" in item) < 1_000
-        assert sum("s3_object" in item for item in items) >= 2
-        assert await adapter.context(started.run_id).get("long") == "y" * 300_000
-        await adapter.client.purge(started.run_id)
-        adapter.stop()
-        await serving
-    # What is not a run's own, as a blueprint, stays.
-    assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 0
-
-
-async def test_a_program_without_the_bucket_says_so(place: Place, localstack: str) -> None:
-    s3: Any = client("s3", localstack)
-    bucket = place.queue_url.rpartition("/")[2]
-    s3.create_bucket(Bucket=bucket)
-    with_bucket = place.backend(payloads=S3PayloadStore(client=s3, bucket=bucket, threshold=1))
-    async with with_bucket, place.backend() as without:
-        await with_bucket.context.put("run", "a", Fact(b"long", "writer"))
-        assert (await with_bucket.context.get("run", ["a"]))["a"].body == b"long"
-        with pytest.raises(ConfigurationError, match="S3PayloadStore"):
-            await without.context.get("run", ["a"])
 
 
 # --- Lambda -----------------------------------------------------------------------------------------------------------
@@ -309,9 +262,15 @@ def test_runs_complete_in_lambda_with_clients_kept_between_invocations(place: Pl
         invocations += 1
     assert invocations >= 2
     assert adapter.sync_client.wait(started.run_id, timeout=5).outputs["d"] == 2
-    client("sqs", place.sqs_url).send_message(QueueUrl=place.queue_url, MessageBody="no job")
-    assert _invoke(adapter, place) == {"batchItemFailures": []}  # set aside, with its reason
-    assert [letter.body for letter in adapter.sync_client.dead_letters()] == ["no job"]
+    for body in ("no job", "x" * 1_000_000):
+        client("sqs", place.sqs_url).send_message(QueueUrl=place.queue_url, MessageBody=body)
+        assert _invoke(adapter, place) == {"batchItemFailures": []}  # set aside, with its reason
+    letters = sorted(adapter.sync_client.dead_letters(), key=lambda letter: len(letter.body or ""))
+    assert letters[0].body == "no job"
+    assert (letters[1].body or "").startswith("xxx")
+    assert all(letter.reason for letter in letters)
+    adapter.sync_client.send_back(letters[1].run_id)
+    assert _invoke(adapter, place) == {"batchItemFailures": []}  # also what was cut can be sent back
     counts = adapter.reconcile_handler({}, None)
     assert counts["scanned"] == 0
     adapter.stop()
