@@ -4,6 +4,7 @@ import threading
 import time
 
 import pytest
+from botocore.exceptions import ClientError
 from flowcraft_aws import AwsBackend
 from flowcraft_aws._calls import Calls, Home
 from flowcraft_core.errors import BackendError, ConfigurationError, TransientError
@@ -89,7 +90,7 @@ async def test_errors_are_ours_with_their_cause() -> None:
         is_busy = True
         with pytest.raises(TransientError, match="flowcraft-statuses") as caught:
             await backend.status.get("run")
-    assert type(caught.value.__cause__).__name__ == "ThrottlingException"
+    assert isinstance(caught.value.__cause__, ClientError)
 
 
 def test_a_backend_is_used_where_it_was_opened() -> None:
