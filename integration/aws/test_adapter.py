@@ -8,13 +8,14 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
+import attrs
 import boto3
 import pytest
 from aws_emulators import Place, add_index, client
 from flowcraft_aws import DynamoDbContext, DynamoDbCoordinationStore, SqsAdapter, create_sqs_reconciler
 from flowcraft_core import FlowBuilder, FlowRuntime, NodeContext, create_flow
 from flowcraft_core.durable import Client
-from flowcraft_core.errors import ConfigurationError, ResumeError
+from flowcraft_core.errors import BackendError, ConfigurationError, ResumeError
 
 
 async def _one(ctx: NodeContext) -> int:
@@ -76,6 +77,30 @@ def test_a_fifo_queue_is_refused_when_the_adapter_is_made(place: Place) -> None:
             dynamodb_client=client("dynamodb", place.dynamodb_url),
             queue_url=f"{place.queue_url}.fifo",
         )
+
+
+@pytest.mark.parametrize("emulator", ["moto", "dynalite"])
+async def test_what_cannot_be_used_is_told_when_the_adapter_is_opened(
+    localstack: str, request: pytest.FixtureRequest, emulator: str
+) -> None:
+    there = Place.create(sqs=localstack, dynamodb=request.getfixturevalue(emulator))
+    sorted_table = f"{there.contexts}-sorted"
+    client("dynamodb", there.dynamodb_url).create_table(
+        TableName=sorted_table,
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("runId", "time")],
+        KeySchema=[{"AttributeName": "runId", "KeyType": "HASH"}, {"AttributeName": "time", "KeyType": "RANGE"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    mistaken = attrs.evolve(there, contexts=sorted_table, statuses=there.coordination, coordination="missing")
+    with pytest.raises(BackendError) as caught:
+        await _adapter(mistaken).__aenter__()
+    contexts, statuses, coordination = str(caught.value).splitlines()
+    for told, name in ((contexts, sorted_table), (statuses, there.coordination)):
+        assert f"{name!r} in us-east-1 has another key than 'runId'" in told
+    assert "'missing' in us-east-1" in coordination
+    assert "create the table" in coordination
+    with pytest.raises(BackendError, match=r"nobodys-queue.*create the queue"):
+        await _adapter(attrs.evolve(there, queue_url=f"{localstack}/000000000000/nobodys-queue")).__aenter__()
 
 
 # --- by hand ----------------------------------------------------------------------------------------------------------
