@@ -1,4 +1,4 @@
-# A queue and three tables for Flowcraft, with a policy for its workers.
+# A queue and three tables for Flowcraft, with a policy for its workers and clients.
 
 terraform {
   required_providers {
@@ -30,16 +30,20 @@ variable "coordination_table_name" {
 }
 
 resource "aws_sqs_queue" "dead_letters" {
-  name                      = "${var.queue_name}-dead"
-  message_retention_seconds = 1209600
-  sqs_managed_sse_enabled   = true
+  name                       = "${var.queue_name}-dead"
+  message_retention_seconds  = 1209600
+  receive_wait_time_seconds  = 20
+  visibility_timeout_seconds = 360
+  sqs_managed_sse_enabled    = true
 }
 
 resource "aws_sqs_queue" "jobs" {
   name                      = var.queue_name
   message_retention_seconds = 1209600
   receive_wait_time_seconds = 20
-  sqs_managed_sse_enabled   = true
+  # For Lambda, which wants six times the timeout of its function. Workers say themselves how long they hold a message.
+  visibility_timeout_seconds = 360
+  sqs_managed_sse_enabled    = true
   redrive_policy = jsonencode({
     deadLetterTargetArn = aws_sqs_queue.dead_letters.arn
     maxReceiveCount     = 100
@@ -110,7 +114,7 @@ resource "aws_dynamodb_table" "coordination" {
   }
 }
 
-# What a worker, a reconciler and a Lambda function need, and nothing more. Attach it to their role.
+# What a worker, a client, a reconciler and a Lambda function need, and nothing more. Attach it to their role.
 data "aws_iam_policy_document" "worker" {
   statement {
     sid       = "Jobs"

@@ -13,5 +13,5 @@ if __name__ == "__main__":
     started = adapter.sync_client.start(orders, {"items": items or {"tea": 1}})
     print(f"run {started.run_id} has been started")
     result = adapter.sync_client.wait(started.run_id, timeout=60)
-    print(f"{result.status}: {result.outputs['ship']}")
+    print(f"{result.status}: {result.outputs['ship'] if result.status == 'completed' else result.reason}")
     adapter.stop()

@@ -15,7 +15,8 @@ from typing import Any
 
 import attrs
 import boto3
-from flowcraft_aws import AwsBackend, client_config, provision
+from flowcraft_aws import AwsBackend, DynamoDbCoordinationStore, SqsAdapter, client_config, provision
+from flowcraft_core import FlowRuntime
 from servers import (
     Server,
     answers_http,
@@ -140,6 +141,20 @@ class Place:
             coordination_table_name=self.coordination,
             sqs_client=client("sqs", self.sqs_url),
             dynamodb_client=client("dynamodb", self.dynamodb_url),
+            **options,
+        )
+
+    def adapter(self, runtime: FlowRuntime, **options: Any) -> SqsAdapter:
+        """An adapter, made as the reference's page makes it."""
+        dynamodb = client("dynamodb", self.dynamodb_url)
+        return SqsAdapter(
+            runtime=runtime,
+            coordination_store=DynamoDbCoordinationStore(client=dynamodb, table_name=self.coordination),
+            sqs_client=client("sqs", self.sqs_url),
+            dynamodb_client=dynamodb,
+            queue_url=self.queue_url,
+            context_table_name=self.contexts,
+            status_table_name=self.statuses,
             **options,
         )
 

@@ -11,8 +11,8 @@ import os
 import sys
 from typing import Any
 
-from aws_emulators import Place, client
-from flowcraft_aws import DynamoDbCoordinationStore, SqsAdapter
+from aws_emulators import Place
+from flowcraft_aws import SqsAdapter
 from flowcraft_core import FlowBuilder, FlowRuntime, NodeContext, create_flow
 
 WIDTH = 6
@@ -66,17 +66,7 @@ FLOWS = {"fan": fan, "batch": batch}
 
 def make_adapter(place: Place, log: str, **options: Any) -> SqsAdapter:
     """An adapter for the flows of this module."""
-    dynamodb = client("dynamodb", place.dynamodb_url)
-    return SqsAdapter(
-        runtime=FlowRuntime([build() for build in FLOWS.values()], dependencies=log),
-        coordination_store=DynamoDbCoordinationStore(client=dynamodb, table_name=place.coordination),
-        sqs_client=client("sqs", place.sqs_url),
-        dynamodb_client=dynamodb,
-        queue_url=place.queue_url,
-        context_table_name=place.contexts,
-        status_table_name=place.statuses,
-        **options,
-    )
+    return place.adapter(FlowRuntime([build() for build in FLOWS.values()], dependencies=log), **options)
 
 
 if __name__ == "__main__":

@@ -5,21 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
+import attrs
 import boto3
 import pytest
 from aws_emulators import Place, add_index, client
-from flowcraft_aws import DynamoDbContext, DynamoDbCoordinationStore, S3PayloadStore, SqsAdapter, create_sqs_reconciler
+from flowcraft_aws import DynamoDbContext, DynamoDbCoordinationStore, SqsAdapter, create_sqs_reconciler
 from flowcraft_core import FlowBuilder, FlowRuntime, NodeContext, create_flow
 from flowcraft_core.durable import Client
-from flowcraft_core.errors import ConfigurationError, ResumeError
-from flowcraft_core.ports import Fact
-
-_ROOT = Path(__file__).parents[2]
+from flowcraft_core.errors import BackendError, ConfigurationError, ResumeError
 
 
 async def _one(ctx: NodeContext) -> int:
@@ -42,24 +38,7 @@ def _chain() -> FlowBuilder:
 
 
 def _adapter(place: Place, *flows: FlowBuilder, **options: Any) -> SqsAdapter:
-    dynamodb = client("dynamodb", place.dynamodb_url)
-    return SqsAdapter(
-        runtime=FlowRuntime(flows or [_chain()]),
-        coordination_store=DynamoDbCoordinationStore(client=dynamodb, table_name=place.coordination),
-        sqs_client=client("sqs", place.sqs_url),
-        dynamodb_client=dynamodb,
-        queue_url=place.queue_url,
-        context_table_name=place.contexts,
-        status_table_name=place.statuses,
-        **{"poll": 1.0, **options},
-    )
-
-
-async def _until(holds: Callable[[], Any]) -> None:
-    end = time.monotonic() + 60
-    while not holds():
-        assert time.monotonic() < end, "not in time"
-        await asyncio.sleep(0.05)
+    return place.adapter(FlowRuntime(flows or [_chain()]), **{"poll": 1.0, **options})
 
 
 # --- workers and clients ----------------------------------------------------------------------------------------------
@@ -75,7 +54,7 @@ def test_a_program_that_is_not_async_works_in_the_background(place: Place) -> No
         adapter.stop()
     assert (result.status, result.outputs) == ("completed", {"a": 4, "b": 8})
     of_run = adapter.metrics.of_run(started.run_id)
-    assert of_run["dynamodb.PutItem"] >= 4  # its record, its status, two outcomes
+    assert of_run["dynamodb.PutItem"] == 5  # its record, its status, two outcomes, a context value
     assert sum(of_run.values()) <= sum(adapter.metrics.requests.values())
 
 
@@ -98,6 +77,30 @@ def test_a_fifo_queue_is_refused_when_the_adapter_is_made(place: Place) -> None:
             dynamodb_client=client("dynamodb", place.dynamodb_url),
             queue_url=f"{place.queue_url}.fifo",
         )
+
+
+@pytest.mark.parametrize("emulator", ["moto", "dynalite"])
+async def test_what_cannot_be_used_is_told_when_the_adapter_is_opened(
+    localstack: str, request: pytest.FixtureRequest, emulator: str
+) -> None:
+    there = Place.create(sqs=localstack, dynamodb=request.getfixturevalue(emulator))
+    sorted_table = f"{there.contexts}-sorted"
+    client("dynamodb", there.dynamodb_url).create_table(
+        TableName=sorted_table,
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("runId", "time")],
+        KeySchema=[{"AttributeName": "runId", "KeyType": "HASH"}, {"AttributeName": "time", "KeyType": "RANGE"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    mistaken = attrs.evolve(there, contexts=sorted_table, statuses=there.coordination, coordination="missing")
+    with pytest.raises(BackendError) as caught:
+        await _adapter(mistaken).__aenter__()
+    contexts, statuses, coordination = str(caught.value).splitlines()
+    for told, name in ((contexts, sorted_table), (statuses, there.coordination)):
+        assert f"{name!r} in us-east-1 has another key than 'runId'" in told
+    assert "'missing' in us-east-1" in coordination
+    assert "create the table" in coordination
+    with pytest.raises(BackendError, match=r"nobodys-queue.*create the queue"):
+        await _adapter(attrs.evolve(there, queue_url=f"{localstack}/000000000000/nobodys-queue")).__aenter__()
 
 
 # --- by hand ----------------------------------------------------------------------------------------------------------
@@ -182,6 +185,8 @@ async def test_a_reconciler_brings_on_runs_whose_messages_were_lost(place: Place
             assert (await adapter.client.wait(each.run_id, timeout=60)).outputs["b"] == number * 2
         adapter.stop()
         await serving
+    if indexed:  # of those that have ended it has none
+        assert client("dynamodb", place.dynamodb_url).scan(TableName=place.statuses, IndexName="due")["Count"] == 0
 
 
 # --- the context from outside -----------------------------------------------------------------------------------------
@@ -226,54 +231,6 @@ async def _resume(a_client: Client, run_id: str) -> None:
         except ResumeError:  # it was not reached yet
             assert time.monotonic() < end
             await asyncio.sleep(0.1)
-
-
-# --- long values ------------------------------------------------------------------------------------------------------
-
-
-async def _long(ctx: NodeContext) -> str:
-    await ctx.context.set("long", "y" * 300_000)
-    return "".join(chr(33 + number * 7 % 90) for number in range(500_000))
-
-
-async def _length(ctx: NodeContext) -> int:
-    return len(ctx.input) + len(await ctx.context.get("long"))
-
-
-async def test_long_values_go_to_the_bucket_and_leave_it_with_the_run(place: Place, localstack: str) -> None:
-    s3: Any = client("s3", localstack)
-    bucket = place.queue_url.rpartition("/")[2]
-    s3.create_bucket(Bucket=bucket)
-    flow = create_flow("long").node("make", _long).node("measure", _length).edge("make", "measure")
-    payloads = S3PayloadStore(client=s3, bucket=bucket, threshold=1_000)
-    adapter = _adapter(place, flow, payloads=payloads)
-    async with adapter:
-        serving = asyncio.ensure_future(adapter.serve())
-        started = await adapter.client.start(flow)
-        result = await adapter.client.wait(started.run_id, timeout=60)
-        assert result.outputs["measure"] == 800_000
-        assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] >= 2
-        items = client("dynamodb", place.dynamodb_url).scan(TableName=place.contexts)["Items"]
-        assert max(len(item["body"]["B"]) for item in items if "body" in item) < 1_000
-        assert sum("s3_object" in item for item in items) >= 2
-        assert await adapter.context(started.run_id).get("long") == "y" * 300_000
-        await adapter.client.purge(started.run_id)
-        adapter.stop()
-        await serving
-    # What is not a run's own, as a blueprint, stays.
-    assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 0
-
-
-async def test_a_program_without_the_bucket_says_so(place: Place, localstack: str) -> None:
-    s3: Any = client("s3", localstack)
-    bucket = place.queue_url.rpartition("/")[2]
-    s3.create_bucket(Bucket=bucket)
-    with_bucket = place.backend(payloads=S3PayloadStore(client=s3, bucket=bucket, threshold=1))
-    async with with_bucket, place.backend() as without:
-        await with_bucket.context.put("run", "a", Fact(b"long", "writer"))
-        assert (await with_bucket.context.get("run", ["a"]))["a"].body == b"long"
-        with pytest.raises(ConfigurationError, match="S3PayloadStore"):
-            await without.context.get("run", ["a"])
 
 
 # --- Lambda -----------------------------------------------------------------------------------------------------------
@@ -330,9 +287,15 @@ def test_runs_complete_in_lambda_with_clients_kept_between_invocations(place: Pl
         invocations += 1
     assert invocations >= 2
     assert adapter.sync_client.wait(started.run_id, timeout=5).outputs["d"] == 2
-    client("sqs", place.sqs_url).send_message(QueueUrl=place.queue_url, MessageBody="no job")
-    assert _invoke(adapter, place) == {"batchItemFailures": []}  # set aside, with its reason
-    assert [letter.body for letter in adapter.sync_client.dead_letters()] == ["no job"]
+    for body in ("no job", "x" * 1_000_000):
+        client("sqs", place.sqs_url).send_message(QueueUrl=place.queue_url, MessageBody=body)
+        assert _invoke(adapter, place) == {"batchItemFailures": []}  # set aside, with its reason
+    letters = sorted(adapter.sync_client.dead_letters(), key=lambda letter: len(letter.body or ""))
+    assert letters[0].body == "no job"
+    assert (letters[1].body or "").startswith("xxx")
+    assert all(letter.reason for letter in letters)
+    adapter.sync_client.send_back(letters[1].run_id)
+    assert _invoke(adapter, place) == {"batchItemFailures": []}  # also what was cut can be sent back
     counts = adapter.reconcile_handler({}, None)
     assert counts["scanned"] == 0
     adapter.stop()
@@ -350,31 +313,3 @@ def test_a_step_that_never_fits_into_an_invocation_fails_by_name(place: Place) -
     assert result.status == "failed"
     assert "slow" in str(result.errors) + str(result.reason)
     adapter.stop()
-
-
-# --- the policy -------------------------------------------------------------------------------------------------------
-
-
-async def test_what_the_adapter_does_the_policy_allows(place: Place) -> None:
-    """A run with most that there is, counted below the SDK."""
-    add_index(place)
-    policy = json.loads((_ROOT / "deploy" / "aws" / "policy.json").read_text(encoding="utf-8"))
-    allowed = {
-        action
-        for statement in policy["Statement"]
-        for action in ([statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"])
-    }
-    adapter = _adapter(place, reconcile_interval=1.0)
-    async with adapter:
-        serving = asyncio.ensure_future(adapter.serve())
-        started = await adapter.client.start("chain", {"first": 1})
-        await adapter.client.wait(started.run_id, timeout=60)
-        await _until(lambda: adapter.metrics.requests.get("dynamodb.Query"))
-        assert [run.run_id async for run in adapter.client.runs("completed")] == [started.run_id]
-        await adapter.client.purge(started.run_id)
-        adapter.stop()
-        await serving
-    # A batch's request is allowed by the action on one message.
-    done = {operation.replace(".", ":").removesuffix("Batch") for operation in adapter.metrics.requests}
-    assert done <= allowed
-    assert allowed - done <= {"sqs:ChangeMessageVisibility", "dynamodb:BatchGetItem"}  # heartbeats; wide joins

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import aws_emulators
 import pytest
 from aws_emulators import client
 from flowcraft_aws import AwsBackend, provision
+from flowcraft_aws.provisioning import MAX_RECEIVES
 from flowcraft_core import FlowRuntime, NodeContext, create_flow
 from flowcraft_core.durable import Client, Worker
 from servers import python_environment
@@ -18,6 +20,12 @@ from servers import python_environment
 _HERE = Path(__file__).parent
 _ROOT = _HERE.parents[1]
 _DEPLOY = _ROOT / "deploy" / "aws"
+#: As the service calls them, and as Terraform does.
+_QUEUE_ATTRIBUTES = {
+    "MessageRetentionPeriod": "message_retention_seconds",
+    "ReceiveMessageWaitTimeSeconds": "receive_wait_time_seconds",
+    "VisibilityTimeout": "visibility_timeout_seconds",
+}
 _TEMPLATE = _DEPLOY / "flowcraft.yaml"
 
 
@@ -110,9 +118,7 @@ def test_the_template_and_provision_create_the_same(moto: str, stack: dict[str, 
         found = client("sqs", moto).get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
         redrive = json.loads(found["RedrivePolicy"])
         assert redrive["deadLetterTargetArn"].endswith(dead_url.rpartition("/")[2])
-        attributes.append(
-            (found["MessageRetentionPeriod"], found["ReceiveMessageWaitTimeSeconds"], int(redrive["maxReceiveCount"]))
-        )
+        attributes.append((*(found[name] for name in _QUEUE_ATTRIBUTES), int(redrive["maxReceiveCount"])))
     assert attributes[0] == attributes[1]
 
 
@@ -151,18 +157,19 @@ def test_all_three_have_what_expires_removed(moto: str, template: dict[str, Any]
     ]
     described = client("dynamodb", moto).describe_time_to_live(TableName="provisioned-coordination")
     assert described["TimeToLiveDescription"] == {"TimeToLiveStatus": "ENABLED", "AttributeName": "ttl"}
-    expiring = {name: table["ttl"] for name, table in _terraform_tables(terraform).items() if "ttl" in table}
+    tables = _terraform_resources(terraform, "aws_dynamodb_table")
+    expiring = {name: table["ttl"] for name, table in tables.items() if "ttl" in table}
     ((name, (ttl,)),) = expiring.items()
     assert (name, _bare(ttl["attribute_name"]), ttl["enabled"]) == ("coordination", "ttl", True)
 
 
-def _terraform_tables(terraform: dict[str, Any]) -> dict[str, Any]:
+def _terraform_resources(terraform: dict[str, Any], wanted: str) -> dict[str, Any]:
     return {
-        _bare(name): table
+        _bare(name): described
         for resource in terraform["resource"]
         for kind, named in resource.items()
-        if _bare(kind) == "aws_dynamodb_table"
-        for name, table in named.items()
+        if _bare(kind) == wanted
+        for name, described in named.items()
     }
 
 
@@ -188,12 +195,28 @@ def test_the_three_descriptions_of_the_policy_agree(
     ((worker,),) = (document.values(),)
     said = {_bare(each["sid"]): sorted(map(_bare, each["actions"])) for each in worker["statement"]}
     assert said == by_hand
+    resources = {_bare(each["sid"]): each["resources"][0] for each in worker["statement"]}
+    assert [re.search(r"aws_\w+\.\w+", resources[sid])[0] for sid in by_hand] == [  # type: ignore[index]
+        "aws_sqs_queue.jobs",
+        "aws_dynamodb_table.contexts",
+        "aws_dynamodb_table.statuses",
+        "aws_dynamodb_table.statuses",
+        "aws_dynamodb_table.coordination",
+    ]
+    arns = {each["Sid"]: re.split("[:/]deployed-", each["Resource"])[1] for each in deployed["Statement"]}
+    assert arns == {
+        "Jobs": "jobs",
+        "Facts": "context",
+        "Statuses": "status",
+        "Due": "status/index/due",
+        "Hints": "coordination",
+    }
 
 
 def test_terraform_creates_the_tables_that_the_template_does(
     moto: str, stack: dict[str, str], terraform: dict[str, Any]
 ) -> None:
-    tables = _terraform_tables(terraform)
+    tables = _terraform_resources(terraform, "aws_dynamodb_table")
     deployed = _tables(moto, "deployed")
     for name, kind in {"contexts": "context", "statuses": "status", "coordination": "coordination"}.items():
         table, expected = tables[name], deployed[kind]
@@ -211,6 +234,19 @@ def test_terraform_creates_the_tables_that_the_template_does(
             for index in table.get("global_secondary_index", [])
         ]
         assert indexes == expected["indexes"]
+
+
+def test_terraform_creates_the_queues_that_the_template_does(
+    moto: str, stack: dict[str, str], terraform: dict[str, Any]
+) -> None:
+    queues = _terraform_resources(terraform, "aws_sqs_queue")
+    for name, url in {"jobs": stack["QueueUrl"], "dead_letters": stack["DeadLetterQueueUrl"]}.items():
+        found = client("sqs", moto).get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+        for attribute, said in _QUEUE_ATTRIBUTES.items():
+            assert str(queues[name][said]) == found[attribute], f"{attribute} of {name}"
+    limit = re.search(r"maxReceiveCount\D*(\d+)", queues["jobs"]["redrive_policy"])
+    assert limit is not None
+    assert limit[1] == str(MAX_RECEIVES)  # as the template has it, see above
 
 
 def _bare(text: str) -> str:

@@ -1,4 +1,4 @@
-"""``examples/aws``, as its README says: set up, a worker, a run."""
+"""``examples/aws``, as its README and that of the package say: set up, a worker, a run."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from aws_emulators import environment_of
 
 _EXAMPLES = Path(__file__).parents[2] / "examples" / "aws"
+_README = Path(__file__).parents[2] / "packages" / "aws" / "README.md"
 _PATIENCE = 120.0
 
 
@@ -36,6 +37,8 @@ def test_the_example_runs_as_it_is_printed(localstack: str, moto: str) -> None:
         printed = run("start.py", "tea=2", "pot=1").splitlines()
         assert printed[0].startswith("run ")
         assert printed[1] == "completed: shipped: charged 38, packed 3 items"
+        assert printed[1] in _README.read_text(encoding="utf-8")
+        assert run("start.py", "cup=1").splitlines()[1].startswith("failed: ")
         worker.send_signal(signal.SIGTERM)
         assert worker.wait(_PATIENCE) == 0
     finally:

@@ -52,14 +52,14 @@ class _Raw(io.BytesIO):
         yield self.read()
 
 
-def service(name: Any, answer: Answer, *, attempts: int = 1) -> Service:
-    """A client of a service that a function plays."""
+def service(name: Any, answer: Answer, *, attempts: int = 1, **settings: Any) -> Service:
+    """A client of a service that a function plays; with settings as botocore's ``Config`` has them."""
     client = boto3.client(
         name,
         region_name="eu-west-1",
         aws_access_key_id="key",
         aws_secret_access_key="secret",
-        config=Config(retries={"mode": "standard", "total_max_attempts": attempts}),
+        config=Config(retries={"mode": "standard", "total_max_attempts": attempts}, **settings),
     )
     watch(client)
     sent: list[tuple[str, dict[str, Any]]] = []

@@ -1,3 +1,4 @@
+import re
 import tomllib
 from importlib import import_module
 from pathlib import Path
@@ -5,7 +6,7 @@ from typing import Any
 
 import pytest
 from flowcraft_aws import AwsBackend, DynamoDbCoordinationStore, client_config
-from flowcraft_core.errors import BackendError, ConfigurationError
+from flowcraft_core.errors import BackendError, ConfigurationError, TransientError
 
 from .helpers import URL, RefusalError, service
 
@@ -25,6 +26,55 @@ async def test_a_queue_that_is_not_there_is_told_when_the_backend_is_opened() ->
         with pytest.raises(BackendError, match=f"{URL}.*provision"):
             await backend.open()
     await backend.close()
+
+
+async def test_all_tables_that_cannot_be_used_are_told_when_the_backend_is_opened() -> None:
+    def answer(operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
+        match parameters["TableName"]:
+            case "contexts":
+                raise RefusalError("ResourceNotFoundException")
+            case "statuses":  # with another key, or a sort key
+                raise RefusalError("ValidationException")
+        return {}
+
+    backend = AwsBackend(
+        queue_url=URL,
+        context_table_name="contexts",
+        status_table_name="statuses",
+        sqs_client=service("sqs", nothing).client,
+        dynamodb_client=service("dynamodb", answer).client,
+    )
+    with pytest.raises(BackendError) as caught:
+        await backend.open()
+    missing, other_key = str(caught.value).splitlines()
+    assert re.match(r"DynamoDB table 'contexts' in eu-west-1: .*NotFound.*: create the table, .*provision", missing)
+    assert re.match("DynamoDB table 'statuses' in eu-west-1 has another key than 'runId'", other_key)
+
+
+async def test_a_service_that_does_not_answer_when_the_backend_is_opened_is_worth_another_try() -> None:
+    def answer(operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
+        raise RefusalError("ThrottlingException")
+
+    backend = AwsBackend(
+        queue_url=URL, sqs_client=service("sqs", nothing).client, dynamodb_client=service("dynamodb", answer).client
+    )
+    with pytest.raises(TransientError, match="flowcraft-contexts"):
+        await backend.open()
+
+
+def test_a_program_without_a_region_is_told_what_to_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("AWS_DEFAULT_REGION", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    with pytest.raises(BackendError, match=r"'sqs'.*AWS_DEFAULT_REGION"):
+        AwsBackend(queue_url=URL)
+
+
+@pytest.mark.parametrize("url", ["", None])
+def test_a_url_that_is_missing_is_told(url: Any) -> None:
+    sqs, dynamodb = service("sqs", nothing), service("dynamodb", nothing)
+    with pytest.raises(ConfigurationError, match="queue_url is missing"):
+        AwsBackend(queue_url=url, sqs_client=sqs.client, dynamodb_client=dynamodb.client)
 
 
 async def test_a_fifo_queue_with_another_name_is_refused_when_the_backend_is_opened() -> None:
@@ -48,9 +98,11 @@ async def test_the_coordination_store_that_is_given_is_used_with_its_client_and_
     )
     async with backend:
         await backend.coordination.get("key")
-    assert [parameters["TableName"] for parameters in hints.parameters("GetItem")] == ["hints"]
-    assert facts.sent == []
-    assert backend.metrics.requests["dynamodb.GetItem"] == 1
+    keys = [parameters["Key"]["key"]["S"] for parameters in hints.parameters("GetItem")]
+    assert {parameters["TableName"] for parameters in hints.parameters("GetItem")} == {"hints"}
+    assert keys == [":nobody's", "key"]
+    assert "hints" not in [parameters["TableName"] for parameters in facts.parameters("GetItem")]
+    assert backend.metrics.requests["dynamodb.GetItem"] == 4  # with the look at each of the three tables
 
 
 async def test_clients_that_were_given_stay_open_and_a_backend_can_be_opened_again() -> None:
@@ -61,7 +113,8 @@ async def test_clients_that_were_given_stay_open_and_a_backend_can_be_opened_aga
             assert await backend.status.get("run") is None
         with pytest.raises(BackendError, match="not open"):
             await backend.status.get("run")
-    assert len(dynamodb.parameters("GetItem")) == 2
+    read = [parameters["Key"].get("runId", {}).get("S") for parameters in dynamodb.parameters("GetItem")]
+    assert read.count("run") == 2
 
 
 def test_the_settings_of_clients_leave_time_for_a_long_poll() -> None:

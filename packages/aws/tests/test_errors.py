@@ -3,6 +3,7 @@ from botocore.exceptions import (
     BotoCoreError,
     ClientError,
     ConnectTimeoutError,
+    CredentialRetrievalError,
     EndpointConnectionError,
     NoCredentialsError,
     NoRegionError,
@@ -31,6 +32,7 @@ def refusal(code: str, status: int = 400) -> ClientError:
         EndpointConnectionError(endpoint_url="https://there"),
         ConnectTimeoutError(endpoint_url="https://there"),
         ReadTimeoutError(endpoint_url="https://there"),
+        CredentialRetrievalError(provider="iam-role", error_msg="too many requests"),
     ],
     ids=str,
 )
@@ -49,8 +51,9 @@ def test_what_may_pass_is_transient(error: BotoCoreError | ClientError) -> None:
         (refusal("AccessDeniedException", 403), "policy"),
         (refusal("ExpiredTokenException"), "expired"),
         (refusal("NoSuchBucket", 404), "bucket"),
+        (refusal("NoSuchKey", 404), "lifecycle"),
         (NoCredentialsError(), "credentials"),
-        (NoRegionError(), "AWS_REGION"),
+        (NoRegionError(), "AWS_DEFAULT_REGION"),
     ],
     ids=str,
 )
@@ -59,3 +62,7 @@ def test_what_stays_is_refused_with_what_helps(error: BotoCoreError | ClientErro
     assert type(translated) is BackendError
     assert "queue 'jobs'" in str(translated)
     assert remedy in str(translated)
+
+
+def test_what_nobody_can_help_against_is_said_as_it_is() -> None:
+    assert str(translate(refusal("ValidationException"), "table 'contexts'")).endswith("PutItem operation: why")

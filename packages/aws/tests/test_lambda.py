@@ -7,7 +7,7 @@ import attrs
 import pytest
 from flowcraft_aws._lambda import LambdaHost
 from flowcraft_core.durable import Reconciled
-from flowcraft_core.errors import TransientError
+from flowcraft_core.errors import ConfigurationError, TransientError
 
 
 class FakeAdapter:
@@ -75,6 +75,22 @@ def test_only_what_is_not_done_is_given_back(adapter: FakeAdapter, host: LambdaH
     assert answer == {"batchItemFailures": [{"itemIdentifier": "message 1"}, {"itemIdentifier": "message 2"}]}
     assert sorted(adapter.jobs) == [("broken", 4, 1.5), ("done", 4, 1.5), ("done", 4, 1.5), ("later", 4, 1.5)]
     assert threading.get_ident() not in adapter.threads
+
+
+@pytest.mark.parametrize(
+    "damage", [{"attributes": {"ApproximateReceiveCount": "?"}}, {"messageAttributes": None}, {"body": None}], ids=str
+)
+def test_a_record_that_is_damaged_brings_back_itself_alone(
+    adapter: FakeAdapter, host: LambdaHost, damage: dict[str, Any]
+) -> None:
+    event = {"Records": [record(0, "done"), {**record(1, "done"), **damage}, record(2, "done")]}
+    assert host.handle(event, Context()) == {"batchItemFailures": [{"itemIdentifier": "message 1"}]}
+    assert len([job for job in adapter.jobs if job[0] == "done"]) == 2
+
+
+def test_an_event_of_something_else_than_a_queue_is_refused_by_name(host: LambdaHost) -> None:
+    with pytest.raises(ConfigurationError, match="reconcile_handler"):
+        host.handle({"source": "aws.events"}, Context())
 
 
 def test_what_travelled_as_json_is_read_back(adapter: FakeAdapter, host: LambdaHost) -> None:

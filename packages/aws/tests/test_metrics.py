@@ -1,9 +1,10 @@
 from typing import Any
 
 import pytest
-from flowcraft_aws import Metrics
+from flowcraft_aws import DynamoDbCoordinationStore, Metrics
 from flowcraft_aws.metrics import watch
 from flowcraft_core.errors import TransientError
+from flowcraft_core.ids import new_id
 
 from .helpers import RefusalError, service
 
@@ -25,6 +26,27 @@ async def test_what_the_sdk_sends_again_is_counted_apart() -> None:
     assert dynamodb.metrics.of_run("run") == {"dynamodb.GetItem": 3}
     assert dynamodb.metrics.of_run("other") == {}
     assert dynamodb.metrics.request_bytes["dynamodb.GetItem"] > 100
+
+
+async def test_what_is_asked_beside_the_first_call_is_no_retry() -> None:
+    dynamodb = service("dynamodb", lambda *_: {})
+
+    def two() -> None:
+        for key in "ab":
+            dynamodb.client.get_item(TableName="t", Key={"key": {"S": key}})
+
+    await dynamodb.calls.make(two, "table")
+    assert dynamodb.metrics.requests == {"dynamodb.GetItem": 2}
+    assert dynamodb.metrics.retries == {}
+
+
+async def test_hints_are_counted_for_the_run_that_they_belong_to() -> None:
+    dynamodb = service("dynamodb", lambda *_: {"Attributes": {"members": {"SS": ["0"]}}})
+    store = DynamoDbCoordinationStore(dynamodb.client, "coordination", calls=dynamodb.calls)
+    await store.add_members(f"join:order:7:{new_id()}:end:0.0", "0", ttl=1.0)
+    await store.set_if_absent("reconciler", "me", ttl=1.0)  # nobody's
+    assert dynamodb.metrics.of_run("order:7") == {"dynamodb.UpdateItem": 1}
+    assert dynamodb.metrics.requests == {"dynamodb.UpdateItem": 1, "dynamodb.PutItem": 1}
 
 
 async def test_a_call_that_fails_is_counted() -> None:

@@ -1,4 +1,15 @@
-from flowcraft_aws._names import MAX_KEY_BYTES, coordination_name, directory_name, escape, group_name, item_name
+from flowcraft_aws._names import (
+    MAX_KEY_BYTES,
+    coordination_name,
+    directory_name,
+    escape,
+    group_name,
+    item_name,
+    run_of,
+)
+from flowcraft_core.durable.engine import busy_key, held_key
+from flowcraft_core.durable.runs import RunRecord
+from flowcraft_core.ids import new_id
 from flowcraft_testkit.contracts.hostile import LONG_KEYS, LONG_RUN_IDS, PAIRS, TEXTS
 
 
@@ -31,6 +42,14 @@ def test_no_two_coordination_keys_have_one_name() -> None:
     keys = [*TEXTS, *LONG_KEYS, *(run + key for run in LONG_RUN_IDS for key in LONG_KEYS)]
     keys += [coordination_name(key) for key in LONG_KEYS if coordination_name(key) != key]
     assert len({coordination_name(key) for key in keys}) == len(keys)
+
+
+def test_a_hint_says_which_run_it_belongs_to() -> None:
+    for run_id in ("order:7", "an order\n", new_id(), f"{new_id()}-{new_id()}"):
+        record = RunRecord(run_id, "orders", graphs={}, context={}, started=0.0)
+        assert run_of(held_key(record, "a:b")) == run_id
+        assert run_of(busy_key(record)) == run_id
+    assert run_of("reconciler") == ""
 
 
 def test_groups_have_the_letters_that_sqs_takes() -> None:

@@ -101,6 +101,15 @@ async def test_a_batch_of_which_a_part_was_refused_is_not_sent(by_sender: bool, 
     assert type(caught.value) is expected
 
 
+async def test_a_queue_that_takes_no_groups_is_told_what_helps() -> None:
+    def answer(operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
+        why = "The request include parameter MessageGroupId which is not valid for this queue type"
+        return {"Failed": [{"Id": "0", "SenderFault": True, "Code": "InvalidParameterValue", "Message": why}]}
+
+    with pytest.raises(BackendError, match=r"not valid for this queue type: .*fair=False"):
+        await queue_of(service("sqs", answer)).send([Message("a", group="run-1")])
+
+
 def test_a_fifo_queue_is_refused_by_name() -> None:
     sqs = service("sqs", all_well)
     with pytest.raises(ConfigurationError, match=r"jobs\.fifo"):
@@ -123,6 +132,15 @@ async def test_a_long_wait_is_a_few_long_polls() -> None:
     assert [asked["WaitTimeSeconds"] for asked in sqs.parameters("ReceiveMessage")] == [1]
     assert sqs.parameters("ReceiveMessage")[0]["MaxNumberOfMessages"] == 10
     assert sqs.metrics.empty_receives == 1
+
+
+@pytest.mark.parametrize(("patience", "poll"), [(60, 20), (15, 10), (3, 1), (None, 20)])
+async def test_no_poll_is_longer_than_its_client_waits_for_an_answer(patience: int | None, poll: int) -> None:
+    """An answer that a client does not wait for has messages in it, which nobody sees then for a while."""
+    message = {"Body": "job", "ReceiptHandle": "r", "Attributes": {"ApproximateReceiveCount": "1"}}
+    sqs = service("sqs", lambda *_: {"Messages": [message]}, read_timeout=patience)
+    assert len(await queue_of(sqs).receive(max_messages=1, wait=60, visibility=30)) == 1
+    assert [asked["WaitTimeSeconds"] for asked in sqs.parameters("ReceiveMessage")] == [poll]
 
 
 async def test_what_a_cancelled_receive_brings_is_given_back() -> None:

@@ -1,7 +1,8 @@
 from typing import Any
 
+import attrs
 import pytest
-from flowcraft_aws import DynamoDbContextStore, DynamoDbCoordinationStore, DynamoDbStatusStore
+from flowcraft_aws import DynamoDbContextStore, DynamoDbCoordinationStore, DynamoDbStatusStore, SqsJobQueue
 from flowcraft_aws._table import Refused, Table, is_absent
 from flowcraft_core.errors import TransientError
 from flowcraft_core.ports import Fact, PositionedValue, RunStatus
@@ -160,6 +161,20 @@ async def test_a_reason_that_is_too_long_is_cut_and_ends_the_run_all_the_same() 
     reason = dynamodb.parameters("UpdateItem")[0]["ExpressionAttributeValues"][":reason"]["S"]
     assert len(reason.encode()) < 100_000
     assert reason.endswith("é…")
+
+
+async def test_a_dead_letter_that_is_longer_than_an_item_is_kept_as_far_as_it_can_be_sent_back() -> None:
+    """A queue takes messages of 1 MiB from other programs; what cannot be kept would come again and again."""
+    dynamodb = service("dynamodb", lambda *_: {})
+    store = DynamoDbStatusStore(dynamodb.client, "statuses", dynamodb.calls)
+    letter = RunStatus(run_id=":dead:1", state="dead", blueprint_id="", created=1.0, updated=1.0)
+    letter = attrs.evolve(letter, reason="é" * 500_000, body="é" * 500_000)
+    assert await store.create(letter) is True
+    item = dynamodb.parameters("PutItem")[0]["Item"]
+    body = item["body"]["S"]
+    assert SqsJobQueue.limits.max_body_bytes - 3 <= len(body.encode()) <= SqsJobQueue.limits.max_body_bytes
+    assert body.endswith("é…")
+    assert len(body.encode()) + len(item["reason"]["S"].encode()) < 390_000
 
 
 @pytest.mark.parametrize("has_index", [True, False])

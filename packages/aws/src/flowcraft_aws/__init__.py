@@ -1,7 +1,8 @@
 """The AWS backend: runs on an SQS queue and three DynamoDB tables."""
 
+from ._clients import client_config
 from .adapter import SqsAdapter
-from .backend import AwsBackend, client_config
+from .backend import AwsBackend
 from .context import DynamoDbContextStore
 from .coordination import DynamoDbCoordinationStore
 from .metrics import Metrics

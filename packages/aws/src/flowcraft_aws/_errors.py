@@ -6,14 +6,15 @@ from botocore.exceptions import (
     BotoCoreError,
     ClientError,
     ConnectionError,  # noqa: A004 - botocore's name for it
+    CredentialRetrievalError,
     HTTPClientError,
     IncompleteReadError,
     ResponseStreamingError,
 )
 from flowcraft_core.errors import BackendError, TransientError
 
-#: The request did not come through, or its answer did not come back.
-_LOST = (ConnectionError, HTTPClientError, IncompleteReadError, ResponseStreamingError)
+#: The request did not come through, or its answer did not come back; or what renews the credentials did not answer.
+_LOST = (ConnectionError, CredentialRetrievalError, HTTPClientError, IncompleteReadError, ResponseStreamingError)
 
 #: The service answered, and may answer otherwise in a moment.
 _TRANSIENT = frozenset(
@@ -39,19 +40,24 @@ _TRANSIENT = frozenset(
     }
 )
 
-#: What helps, by the parts of error codes; SQS gives them with and without a prefix.
+_NO_QUEUE = "create the queue, see flowcraft_aws.provision, or mend queue_url or the client's region"
+_NOT_VALID = "the credentials are not valid here"
+
+#: What helps, by a part of what is said: a service's code, which SQS gives with and without a prefix, or words.
 _REMEDIES = {
-    "NonExistentQueue": "create the queue, see flowcraft_aws.provision, or mend queue_url",
-    "QueueDoesNotExist": "create the queue, see flowcraft_aws.provision, or mend queue_url",
-    "ResourceNotFound": "create the table, see flowcraft_aws.provision, or mend its name",
+    "NonExistentQueue": _NO_QUEUE,
+    "QueueDoesNotExist": _NO_QUEUE,
+    "ResourceNotFound": "create the table, see flowcraft_aws.provision, or mend its name or the client's region",
     "NoSuchBucket": "create the bucket, or mend its name",
-    "AccessDenied": "the credentials need the policy in deploy/aws/policy.json",
-    "UnrecognizedClient": "the credentials are not valid here",
-    "InvalidClientTokenId": "the credentials are not valid here",
+    "NoSuchKey": "a lifecycle rule of the bucket may be shorter than the run",
+    "AccessDenied": "the credentials need the policy in deploy/aws/policy.json, and for a bucket what the README says",
+    "UnrecognizedClient": _NOT_VALID,
+    "InvalidClientTokenId": _NOT_VALID,
+    "InvalidAccessKeyId": _NOT_VALID,
     "ExpiredToken": "the credentials have expired; let botocore renew them, or start again with new ones",
-    "NoCredentials": "set credentials for boto3",
-    "NoRegion": "set AWS_REGION, or give the clients a region",
-    "ValidationException": "the table needs the key that the README gives",
+    "Unable to locate credentials": "set credentials for boto3, say AWS_PROFILE",
+    "You must specify a region": "set AWS_DEFAULT_REGION, or give clients that have a region",
+    "MessageGroupId": "this queue takes no groups: give fair=False",
 }
 
 
@@ -62,16 +68,20 @@ def translate(error: BotoCoreError | ClientError, place: str) -> BackendError:
         error: What the SDK raised.
         place: The table or queue, for the message.
     """
-    code = code_of(error)
     if isinstance(error, ClientError):
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        transient = code in _TRANSIENT or status >= 500 or status == 429
+        transient = code_of(error) in _TRANSIENT or status >= 500 or status == 429
     else:
         transient = isinstance(error, _LOST)
     if transient:
         return TransientError(f"{place}: {error}")
-    remedy = next((remedy for part, remedy in _REMEDIES.items() if part in code), "")
-    return BackendError(f"{place}: {error}" + (f": {remedy}" if remedy else ""))
+    return BackendError(advised(f"{place}: {error}"))
+
+
+def advised(said: str) -> str:
+    """What is said about an error, with what helps, if that is known."""
+    remedy = next((remedy for part, remedy in _REMEDIES.items() if part in said), None)
+    return said if remedy is None else f"{said.rstrip('. ')}: {remedy}"
 
 
 def code_of(error: BotoCoreError | ClientError) -> str:

@@ -9,8 +9,9 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
+from flowcraft_core.errors import ConfigurationError
 
-from .queue import body_of
+from .queue import ENCODING, body_of
 
 if TYPE_CHECKING:
     from flowcraft_core.durable import Adapter
@@ -36,7 +37,12 @@ class LambdaHost:
 
     def handle(self, event: Mapping[str, Any], context: Any) -> dict[str, Any]:
         """See ``SqsAdapter.lambda_handler``."""
-        records: Sequence[Mapping[str, Any]] = event.get("Records", ())
+        if "Records" not in event:
+            raise ConfigurationError(
+                "lambda_handler was given no event of SQS: it is for an event source that is a queue; a schedule calls"
+                " reconcile_handler"
+            )
+        records: Sequence[Mapping[str, Any]] = event["Records"]
         return self._run(self._handle_all(records, lambda: context.get_remaining_time_in_millis() / 1_000))
 
     def reconcile(self) -> dict[str, int]:
@@ -50,13 +56,14 @@ class LambdaHost:
 
     async def _handle_all(self, records: Sequence[Mapping[str, Any]], remaining: Callable[[], float]) -> dict[str, Any]:
         done = await asyncio.gather(*(self._handle_one(record, remaining) for record in records))
-        failed = [record["messageId"] for record, is_done in zip(records, done, strict=True) if not is_done]
+        # Lambda takes a name that is missing for the whole batch.
+        failed = [record.get("messageId", "") for record, is_done in zip(records, done, strict=True) if not is_done]
         return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
 
     async def _handle_one(self, record: Mapping[str, Any], remaining: Callable[[], float]) -> bool:
-        encoding = record.get("messageAttributes", {}).get("flowcraft-encoding", {}).get("stringValue")
-        count = int(record.get("attributes", {}).get("ApproximateReceiveCount", 1))
         try:
+            encoding = record.get("messageAttributes", {}).get(ENCODING, {}).get("stringValue")
+            count = int(record.get("attributes", {}).get("ApproximateReceiveCount", 1))
             return await self._adapter.handle_job(body_of(record["body"], encoding), count=count, remaining=remaining)
         except Exception:  # one message that fails must not bring back the others of its batch
             _logger.exception("message %s failed in the engine; it will be delivered again", record.get("messageId"))

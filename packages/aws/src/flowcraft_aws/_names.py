@@ -20,6 +20,7 @@ from typing import Literal
 #: Bytes of a partition key at most.
 MAX_KEY_BYTES = 2_048
 
+_HINT = re.compile(r"[a-z]+:(?P<run>.+?):[0-9a-f]{32}(:|$)", re.DOTALL)
 #: Runs of another alphabet than SQS takes for groups are told apart by their hash.
 _GROUP = re.compile(r"[A-Za-z0-9!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~]{1,128}")
 
@@ -46,6 +47,15 @@ def coordination_name(key: str) -> str:
     if len(key.encode()) <= MAX_KEY_BYTES and not key.startswith("~#"):
         return key
     return f"~#{digest(key)}"
+
+
+def run_of(key: str) -> str:
+    """The run that a counter, lease or set belongs to; empty if it is no run's.
+
+    The engine names its hints by what they are, the run's id and its nonce: ``join:<run>:<nonce>:...``.
+    """
+    named = _HINT.match(key)
+    return named["run"] if named else ""
 
 
 def group_name(group: str) -> str:

@@ -9,15 +9,19 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
 from botocore.exceptions import ClientError
-from flowcraft_core.errors import TransientError
+from flowcraft_core.errors import BackendError, TransientError
 
 from ._calls import Calls
+from ._errors import code_of
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.client import DynamoDBClient
 
 #: An item, or a part of one, in the service's own notation: ``{"runId": {"S": "a"}}``.
 Item: TypeAlias = dict[str, Any]
+
+#: No run has this id, for those are not to begin with a colon, and no hint is called so.
+_NOBODYS = ":nobody's"
 
 MAX_KEYS_READ = 100
 _MAX_KEYS_WRITTEN = 25
@@ -54,7 +58,24 @@ class Table:
         self.name = name
         self.key = key
         self._calls = calls
-        self._place = f"DynamoDB table {name!r}"
+        self._place = f"DynamoDB table {name!r} in {client.meta.region_name}"
+
+    async def check(self) -> None:
+        """Find out whether the table can be used, by reading an item that nobody has.
+
+        Raises:
+            BackendError: It does not exist, may not be read, or has another key.
+            TransientError: The service does not answer.
+        """
+        try:
+            await self.get(_NOBODYS)
+        except BackendError as error:
+            if isinstance(error.__cause__, ClientError) and code_of(error.__cause__) == "ValidationException":
+                raise BackendError(
+                    f"{self._place} has another key than {self.key!r}, of type string and without a sort key: use"
+                    " another table, see flowcraft_aws.provision"
+                ) from error.__cause__
+            raise
 
     async def get(self, name: str, *, run_id: str = "") -> Item | None:
         """An item, as it was last written."""
@@ -87,10 +108,10 @@ class Table:
 
         return await self._calls.make(make, self._place, run_id=run_id, urgent=urgent)
 
-    async def delete(self, name: str, **condition: Any) -> Refused | None:
+    async def delete(self, name: str, *, run_id: str = "", **condition: Any) -> Refused | None:
         """Remove an item if a condition holds."""
         return await self._unless_refused(
-            lambda: self.client.delete_item(TableName=self.name, Key={self.key: {"S": name}}, **condition), ""
+            lambda: self.client.delete_item(TableName=self.name, Key={self.key: {"S": name}}, **condition), run_id
         )
 
     async def get_many(self, names: Iterable[str], *, run_id: str) -> dict[str, Item]:
@@ -190,7 +211,7 @@ def _or_refused(call: Any) -> Any:
     try:
         return call()
     except ClientError as error:
-        if error.response.get("Error", {}).get("Code") != "ConditionalCheckFailedException":
+        if code_of(error) != "ConditionalCheckFailedException":
             raise
         answer: Mapping[str, Any] = error.response
         return Refused(answer.get("Item") or None)

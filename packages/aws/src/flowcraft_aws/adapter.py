@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Unpack
 
-import boto3
 from flowcraft_core.durable import Adapter
 from flowcraft_core.durable.adapter import WorkerOptions
 from flowcraft_core.payloads import PayloadCodec
 from flowcraft_core.ports import CoordinationStore
 from flowcraft_core.runtime import FlowRuntime
 
-from ._calls import THREADS
+from ._calls import THREADS, Calls
+from ._clients import make_client
 from ._lambda import LambdaHost
-from .backend import CONTEXT_TABLE, STATUS_TABLE, AwsBackend, client_config
+from .backend import CONTEXT_TABLE, STATUS_TABLE, AwsBackend
 from .metrics import Metrics
 from .s3 import S3PayloadStore
 from .shared_context import DynamoDbContext
@@ -34,8 +34,8 @@ class SqsAdapter(Adapter):
         self,
         *,
         runtime: FlowRuntime,
-        coordination_store: CoordinationStore,
         queue_url: str,
+        coordination_store: CoordinationStore | None = None,
         sqs_client: SQSClient | None = None,
         dynamodb_client: DynamoDBClient | None = None,
         context_table_name: str = CONTEXT_TABLE,
@@ -49,26 +49,29 @@ class SqsAdapter(Adapter):
 
         Args:
             runtime: Brings the flows, the steps, the serializer and the clock.
-            coordination_store: Where counters, leases and sets are, as a ``DynamoDbCoordinationStore``.
             queue_url: The URL of a standard queue.
+            coordination_store: Where counters, leases and sets are, as a ``DynamoDbCoordinationStore``; by default in
+                the table ``flowcraft-coordination``.
             sqs_client: A boto3 client; by default one with ``client_config()`` and boto3's own credentials and region.
             dynamodb_client: Likewise.
             context_table_name: The table of facts and context values, with the partition key ``runId``.
             status_table_name: The table of statuses, with the partition key ``runId``.
             payloads: Where long values go; into the table, by default.
-            threads: How many requests are made at once, one of them kept for heartbeats.
+            threads: How many requests are made at once, one of them kept for heartbeats; fewer with a client that
+                keeps fewer connections.
             fair: Whether the queue is told which run a message belongs to, so that it serves no run before others.
             options: For the worker: ``concurrency``, ``prefetch``, ``visibility``, ``poll``, ``grace``,
                 ``control_interval``, ``settings``, ``codec``, ``reconcile``, ``reconcile_interval``; see
                 ``flowcraft_core.durable.Worker``.
 
         Raises:
-            ConfigurationError: The queue is a FIFO queue, or an option is out of range.
+            ConfigurationError: The URL is missing or that of a FIFO queue, or an option is out of range.
+            BackendError: No client can be made, as there is no region.
         """
         self.metrics = Metrics()
         # One client each for all event loops: boto3's clients may be used by many threads, and take long to make.
-        sqs: SQSClient = sqs_client or boto3.client("sqs", config=client_config(threads))
-        dynamodb: DynamoDBClient = dynamodb_client or boto3.client("dynamodb", config=client_config(threads))
+        sqs: SQSClient = sqs_client or make_client("sqs", threads)
+        dynamodb: DynamoDBClient = dynamodb_client or make_client("dynamodb", threads)
 
         def make() -> AwsBackend:
             return AwsBackend(
@@ -87,6 +90,7 @@ class SqsAdapter(Adapter):
 
         make()  # says at once what is wrong with the arguments
         self._dynamodb = dynamodb
+        self._calls = Calls(threads, metrics=self.metrics)
         self._context_table_name = context_table_name
         self._payloads = payloads
         self._lambda = LambdaHost(self)
@@ -117,6 +121,7 @@ class SqsAdapter(Adapter):
             serializer=self.runtime.serializer,
             codec=self.codec,
             payloads=self._payloads,
+            calls=self._calls,
         )
 
     def lambda_handler(self, event: dict[str, Any], context: Any) -> dict[str, Any]:

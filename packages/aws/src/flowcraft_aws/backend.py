@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-import boto3
-from botocore.config import Config
 from flowcraft_core.clock import Clock
+from flowcraft_core.errors import BackendError
 from flowcraft_core.ports import ContextStore, CoordinationStore, JobQueue, StatusStore
 
 from ._calls import THREADS, Calls, Home
+from ._clients import make_client
 from .by_hand import ByHand
 from .context import DynamoDbContextStore
 from .coordination import DynamoDbCoordinationStore
@@ -26,24 +27,6 @@ if TYPE_CHECKING:
 CONTEXT_TABLE = "flowcraft-contexts"
 STATUS_TABLE = "flowcraft-statuses"
 COORDINATION_TABLE = "flowcraft-coordination"
-
-
-def client_config(threads: int = THREADS) -> Config:
-    """The settings for boto3 clients that this package is made for; give them to your own: ``config=client_config()``.
-
-    Time-outs are short, as a call that hangs holds up a run: 5 s to connect, 30 s to answer, which a long poll of 20 s
-    needs. The SDK tries a request three times, with jitter; the engine tries again after that.
-
-    Args:
-        threads: How many threads the backend has; each may need a connection.
-    """
-    return Config(
-        connect_timeout=5,
-        read_timeout=30,
-        retries={"mode": "standard", "total_max_attempts": 3},
-        max_pool_connections=threads,
-        tcp_keepalive=True,
-    )
 
 
 class AwsBackend:
@@ -94,7 +77,8 @@ class AwsBackend:
             sqs_client: A boto3 client; by default one with ``client_config()`` and boto3's own credentials and region.
             dynamodb_client: Likewise.
             payloads: Where long values go; into the table, by default.
-            threads: How many requests are made at once, one of them kept for heartbeats.
+            threads: How many requests are made at once, one of them kept for heartbeats; fewer with a client that
+                keeps fewer connections.
             fair: Whether the queue is told which run a message belongs to, so that it serves no run before others.
             clock: What times to live go by; by default the machine's clock.
             metrics: What counts the requests; new ones by default.
@@ -104,40 +88,44 @@ class AwsBackend:
         """
         self.metrics = metrics or Metrics()
         self._home = Home(f"AwsBackend({queue_url!r})")
-        self.calls = Calls(threads, metrics=self.metrics, home=self._home)
         self._own: list[Any] = []
         sqs: SQSClient = sqs_client or self._make("sqs", threads)
         dynamodb: DynamoDBClient = dynamodb_client or self._make("dynamodb", threads)
-        self._watched: list[Any] = [sqs, dynamodb]
-        self._queue = SqsJobQueue(sqs, queue_url, self.calls, fair=fair)
-        self._context = DynamoDbContextStore(dynamodb, context_table_name, self.calls, payloads=payloads)
-        if payloads is not None:
-            self._watched.append(payloads.client)
-        self.queue = self._queue
-        self.context = self._context
-        self.status = DynamoDbStatusStore(dynamodb, status_table_name, self.calls)
-        self.by_hand = ByHand(self._context)
-        if coordination_store is None or isinstance(coordination_store, DynamoDbCoordinationStore):
-            client, table = dynamodb, coordination_table_name
-            if coordination_store is not None:
-                client, table = coordination_store.client, coordination_store.table_name
-                clock = clock or coordination_store.clock
-                self._watched.append(client)
-            coordination_store = DynamoDbCoordinationStore(client, table, calls=self.calls, clock=clock)
-        self.coordination = coordination_store
+        hints, hints_table = dynamodb, coordination_table_name
+        if isinstance(coordination_store, DynamoDbCoordinationStore):
+            hints, hints_table = coordination_store.client, coordination_store.table_name
+            clock, coordination_store = clock or coordination_store.clock, None
+        clients: list[Any] = [sqs, dynamodb, hints, *([] if payloads is None else [payloads.client])]
+        for client in clients:
+            watch(client)
+        connections = min(client.meta.config.max_pool_connections for client in clients)
+        self.calls = Calls(min(threads, connections), metrics=self.metrics, home=self._home)
+        queue = SqsJobQueue(sqs, queue_url, self.calls, fair=fair)
+        context = DynamoDbContextStore(dynamodb, context_table_name, self.calls, payloads=payloads)
+        status = DynamoDbStatusStore(dynamodb, status_table_name, self.calls)
+        self._queue, self._tables = queue, [context.table, status.table]
+        if coordination_store is None:
+            coordination = DynamoDbCoordinationStore(hints, hints_table, calls=self.calls, clock=clock)
+            self._tables.append(coordination.table)
+            coordination_store = coordination
+        self.queue, self.context, self.status, self.coordination = queue, context, status, coordination_store
+        self.by_hand = ByHand(context)
 
     async def open(self) -> None:
-        """Find out whether the queue and the table of facts can be used. Nothing is created: see ``provision``.
+        """Find out whether the queue and the tables can be used. Nothing is created: see ``provision``.
+
+        It takes one request for each of them, and no permission that working does not take.
 
         Raises:
-            BackendError: It is open already, or one of them does not exist or may not be used: the message says why.
-            TransientError: The service does not answer.
+            BackendError: It is open already, or some of them do not exist or may not be used: the message says which
+                and why.
+            TransientError: A service does not answer.
         """
         self._home.enter()
-        for client in self._watched:
-            watch(client)
         try:
             await self._queue.check()
+            checked = await asyncio.gather(*(table.check() for table in self._tables), return_exceptions=True)
+            _raise_all([error for error in checked if error is not None])
         except BaseException:
             self._home.leave()
             raise
@@ -161,6 +149,14 @@ class AwsBackend:
         await self.close()
 
     def _make(self, service: Any, threads: int) -> Any:
-        client = boto3.client(service, config=client_config(threads))
+        client = make_client(service, threads)
         self._own.append(client)
         return client
+
+
+def _raise_all(errors: list[BaseException]) -> None:
+    """Raise one error that says all that is wrong, so that nobody mends one thing after the other."""
+    if len(errors) > 1 and all(type(error) is BackendError for error in errors):
+        raise BackendError("\n".join(map(str, errors))) from errors[0]
+    for error in errors:
+        raise error

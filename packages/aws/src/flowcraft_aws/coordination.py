@@ -10,7 +10,7 @@ from flowcraft_core.clock import Clock, SystemClock
 from flowcraft_core.errors import TransientError
 
 from ._calls import Calls
-from ._names import coordination_name
+from ._names import coordination_name, run_of
 from ._table import Item, Refused, Table
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ class DynamoDbCoordinationStore:
     Attributes:
         client: What makes the requests.
         table_name: The table.
+        table: The same, with what can be done with it.
+        clock: What times to live go by.
     """
 
     def __init__(
@@ -49,7 +51,7 @@ class DynamoDbCoordinationStore:
         """
         self.client = client
         self.table_name = table_name
-        self._table = Table(client, table_name, _KEY, calls or Calls())
+        self.table = Table(client, table_name, _KEY, calls or Calls())
         self.clock: Clock = clock or SystemClock()
 
     async def increment(self, key: str, *, ttl: float) -> int:
@@ -57,8 +59,9 @@ class DynamoDbCoordinationStore:
         name = coordination_name(key)
 
         async def add(now: float) -> int | None:
-            changed = await self._table.update(
+            changed = await self.table.update(
                 name,
+                run_id=run_of(key),
                 UpdateExpression=(
                     "ADD #count :one SET expires_at = if_not_exists(expires_at, :expires_at),"
                     " #ttl = if_not_exists(#ttl, :ttl)"
@@ -69,14 +72,14 @@ class DynamoDbCoordinationStore:
             )
             if not isinstance(changed, Refused):
                 return int(changed["count"]["N"])
-            begun = await self._replace(name, {"count": {"N": "1"}}, now, ttl)
+            begun = await self._replace(key, {"count": {"N": "1"}}, now, ttl)
             return 1 if begun else None
 
         return await self._settle(key, add)
 
     async def set_if_absent(self, key: str, value: str, *, ttl: float) -> bool:
         """Set a value if the key has none."""
-        return await self._replace(coordination_name(key), {"value": {"S": value}}, self.clock.now(), ttl)
+        return await self._replace(key, {"value": {"S": value}}, self.clock.now(), ttl)
 
     async def add_members(self, key: str, *members: str, ttl: float) -> int:
         """Add to a set, and return how many members it has."""
@@ -85,8 +88,9 @@ class DynamoDbCoordinationStore:
         name, added = coordination_name(key), {"SS": sorted(set(members))}
 
         async def add(now: float) -> int | None:
-            changed = await self._table.update(
+            changed = await self.table.update(
                 name,
+                run_id=run_of(key),
                 UpdateExpression="ADD members :members SET expires_at = :expires_at, #ttl = :ttl",
                 ConditionExpression=_LIVES,
                 ExpressionAttributeNames={"#key": _KEY, "#ttl": "ttl"},
@@ -94,7 +98,7 @@ class DynamoDbCoordinationStore:
             )
             if not isinstance(changed, Refused):
                 return len(changed["members"]["SS"])
-            begun = await self._replace(name, {"members": added}, now, ttl)
+            begun = await self._replace(key, {"members": added}, now, ttl)
             return len(added["SS"]) if begun else None
 
         return await self._settle(key, add)
@@ -106,8 +110,9 @@ class DynamoDbCoordinationStore:
     async def extend_ttl(self, key: str, value: str, *, ttl: float) -> bool:
         """Renew a key that has this value."""
         now = self.clock.now()
-        changed = await self._table.update(
+        changed = await self.table.update(
             coordination_name(key),
+            run_id=run_of(key),
             urgent=True,
             UpdateExpression="SET expires_at = :expires_at, #ttl = :ttl",
             ConditionExpression="#value = :value AND expires_at > :now",
@@ -125,7 +130,7 @@ class DynamoDbCoordinationStore:
                 "ExpressionAttributeNames": {"#value": "value"},
                 "ExpressionAttributeValues": {":value": {"S": value}},
             }
-        await self._table.delete(coordination_name(key), **condition)
+        await self.table.delete(coordination_name(key), run_id=run_of(key), **condition)
 
     async def get(self, key: str) -> str | None:
         """The value of a key, or a counter's sum as text."""
@@ -135,14 +140,15 @@ class DynamoDbCoordinationStore:
         return str(int(item["count"]["N"])) if "count" in item else None
 
     async def _read(self, key: str) -> Item:
-        item = await self._table.get(coordination_name(key)) or {}
+        item = await self.table.get(coordination_name(key), run_id=run_of(key)) or {}
         lives = "expires_at" in item and float(item["expires_at"]["N"]) > self.clock.now()
         return item if lives else {}
 
-    async def _replace(self, name: str, content: Item, now: float, ttl: float) -> bool:
+    async def _replace(self, key: str, content: Item, now: float, ttl: float) -> bool:
         """Write an item anew if there is none that lives; whether it was written."""
-        refused = await self._table.put(
-            {_KEY: {"S": name}, **content, **_expiry(now + ttl)},
+        refused = await self.table.put(
+            {_KEY: {"S": coordination_name(key)}, **content, **_expiry(now + ttl)},
+            run_id=run_of(key),
             ConditionExpression=_FREE,
             ExpressionAttributeNames={"#key": _KEY},
             ExpressionAttributeValues={":now": _number(now)},

@@ -61,7 +61,8 @@ class Metrics:
     def of_run(self, run_id: str) -> Mapping[str, int]:
         """Requests that were made for one run, of the last thousand runs.
 
-        What one request does for many runs is in none: receiving, extending and acknowledging, and sending for several.
+        What one request does for many runs is in none: receiving, extending and acknowledging, sending for several, and
+        looking for those that are due.
         """
         with self._lock:
             return Counter(self._runs.get(run_id, {}))
@@ -89,7 +90,7 @@ class Metrics:
 
 
 class _Call:
-    """A call that is being made: who counts it, for which run, and how many requests it took so far."""
+    """What a thread is at: who counts it, for which run, and how many requests the SDK's call took so far."""
 
     def __init__(self, metrics: Metrics, run_id: str) -> None:
         self.metrics = metrics
@@ -102,7 +103,7 @@ _call: ContextVar[_Call | None] = ContextVar("flowcraft_aws_call", default=None)
 
 @contextlib.contextmanager
 def counted(metrics: Metrics, run_id: str) -> Iterator[None]:
-    """Count the requests of the one SDK call in this block."""
+    """Count the requests of the SDK's calls in this block."""
     token = _call.set(_Call(metrics, run_id))
     try:
         yield
@@ -113,9 +114,16 @@ def counted(metrics: Metrics, run_id: str) -> Iterator[None]:
 def watch(client: Any) -> None:
     """Have a boto3 client say what it sends. Watching it again changes nothing; calls not ``counted`` are left out."""
     service = client.meta.service_model.service_name
+    client.meta.events.register(f"before-call.{service}", _note_call, unique_id=f"flowcraft-called-{service}")
     client.meta.events.register(f"before-send.{service}", _note_request, unique_id=f"flowcraft-sent-{service}")
     if service == "sqs":
         client.meta.events.register("after-call.sqs.ReceiveMessage", _note_received, unique_id="flowcraft-received")
+
+
+def _note_call(**_: Any) -> None:
+    call = _call.get()
+    if call is not None:
+        call.requests = 0
 
 
 def _note_request(request: Any, event_name: str, **_: Any) -> None:

@@ -7,12 +7,12 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import attrs
-import boto3
 from botocore.exceptions import BotoCoreError, ClientError
-from flowcraft_core.errors import BackendError
+from flowcraft_core.errors import BackendError, ConfigurationError
 
+from ._clients import make_client
 from ._errors import code_of, translate
-from .backend import CONTEXT_TABLE, COORDINATION_TABLE, STATUS_TABLE, client_config
+from .backend import CONTEXT_TABLE, COORDINATION_TABLE, STATUS_TABLE
 from .status import DUE_KEY, INDEX, SHARD_KEY
 
 if TYPE_CHECKING:
@@ -25,8 +25,29 @@ QUEUE = "flowcraft-jobs"
 MAX_RECEIVES = 100
 #: The longest that SQS keeps a message, seconds: a run that nobody worked on for that long goes on from the facts.
 RETENTION = 14 * 86_400
+#: Workers say how long they hold a message. Lambda does not, and asks of its queue for six times its own timeout; this
+#: is right for one of a minute.
+VISIBILITY = 360
 #: A table or index is made within so many seconds, or something is wrong.
 _PATIENCE = 600.0
+
+_QUEUE_ATTRIBUTES: Any = {
+    "MessageRetentionPeriod": str(RETENTION),
+    "ReceiveMessageWaitTimeSeconds": "20",
+    "VisibilityTimeout": str(VISIBILITY),
+}
+_INDEX_ATTRIBUTES = [
+    {"AttributeName": SHARD_KEY, "AttributeType": "S"},
+    {"AttributeName": DUE_KEY, "AttributeType": "N"},
+]
+_INDEX = {
+    "IndexName": INDEX,
+    "KeySchema": [
+        {"AttributeName": SHARD_KEY, "KeyType": "HASH"},
+        {"AttributeName": DUE_KEY, "KeyType": "RANGE"},
+    ],
+    "Projection": {"ProjectionType": "ALL"},
+}
 
 
 @attrs.frozen
@@ -72,15 +93,18 @@ def provision(
         dynamodb_client: Likewise.
 
     Raises:
+        ConfigurationError: The name is that of a FIFO queue.
         BackendError: Something cannot be created, or is there and is something else; the message says which.
         TransientError: A service does not answer; call it again.
     """
-    sqs = sqs_client or boto3.client("sqs", config=client_config())
-    dynamodb = dynamodb_client or boto3.client("dynamodb", config=client_config())
+    if queue_name.endswith(".fifo"):
+        raise ConfigurationError(f"queue_name={queue_name!r} would be a FIFO queue: give a name without '.fifo'")
+    sqs = sqs_client or make_client("sqs")
+    dynamodb = dynamodb_client or make_client("dynamodb")
     tables = {context_table_name: "runId", status_table_name: "runId", coordination_table_name: "key"}
     try:
         for name, key in tables.items():
-            _create_table(dynamodb, name, key)
+            _create_table(dynamodb, name, key, indexed=index and name == status_table_name)
         for name in tables:
             _wait_for(dynamodb, name)
         _expire(dynamodb, coordination_table_name)
@@ -92,13 +116,16 @@ def provision(
     return Provisioned(queue_url, dead_url, context_table_name, status_table_name, coordination_table_name)
 
 
-def _create_table(client: DynamoDBClient, name: str, key: str) -> None:
+def _create_table(client: DynamoDBClient, name: str, key: str, *, indexed: bool) -> None:
+    indexes: Any = {"GlobalSecondaryIndexes": [_INDEX]} if indexed else {}
+    attributes: Any = [{"AttributeName": key, "AttributeType": "S"}, *(_INDEX_ATTRIBUTES if indexed else ())]
     try:
         client.create_table(
             TableName=name,
-            AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"}],
+            AttributeDefinitions=attributes,
             KeySchema=[{"AttributeName": key, "KeyType": "HASH"}],
             BillingMode="PAY_PER_REQUEST",
+            **indexes,
         )
     except ClientError as error:
         if code_of(error) != "ResourceInUseException":
@@ -138,37 +165,23 @@ def _expire(client: DynamoDBClient, name: str) -> None:
 
 
 def _create_index(client: DynamoDBClient, name: str) -> None:
+    """Give a table that was there before the index; that takes minutes."""
     indexes = client.describe_table(TableName=name)["Table"].get("GlobalSecondaryIndexes", [])
     if any(made.get("IndexName") == INDEX for made in indexes):
         return
-    created: Any = {
-        "IndexName": INDEX,
-        "KeySchema": [
-            {"AttributeName": SHARD_KEY, "KeyType": "HASH"},
-            {"AttributeName": DUE_KEY, "KeyType": "RANGE"},
-        ],
-        "Projection": {"ProjectionType": "ALL"},
-    }
-    client.update_table(
-        TableName=name,
-        AttributeDefinitions=[
-            {"AttributeName": "runId", "AttributeType": "S"},
-            {"AttributeName": SHARD_KEY, "AttributeType": "S"},
-            {"AttributeName": DUE_KEY, "AttributeType": "N"},
-        ],
-        GlobalSecondaryIndexUpdates=[{"Create": created}],
-    )
+    attributes: Any = [{"AttributeName": "runId", "AttributeType": "S"}, *_INDEX_ATTRIBUTES]
+    created: Any = [{"Create": _INDEX}]
+    client.update_table(TableName=name, AttributeDefinitions=attributes, GlobalSecondaryIndexUpdates=created)
     _wait_for(client, name)
 
 
 def _create_queues(client: SQSClient, name: str) -> tuple[str, str]:
-    if name.endswith(".fifo"):
-        raise BackendError(f"queue_name={name!r} would be a FIFO queue: give a name without '.fifo'")
-    dead_url = _create_queue(client, f"{name}-dead")
-    attributes = client.get_queue_attributes(QueueUrl=dead_url, AttributeNames=["QueueArn"])["Attributes"]
-    url = _create_queue(client, name)
-    redrive = json.dumps({"deadLetterTargetArn": attributes["QueueArn"], "maxReceiveCount": MAX_RECEIVES})
-    client.set_queue_attributes(QueueUrl=url, Attributes={"RedrivePolicy": redrive})
+    dead_url, url = _create_queue(client, f"{name}-dead"), _create_queue(client, name)
+    redrive = client.get_queue_attributes(QueueUrl=url, AttributeNames=["RedrivePolicy"]).get("Attributes", {})
+    if not redrive:
+        dead = client.get_queue_attributes(QueueUrl=dead_url, AttributeNames=["QueueArn"])["Attributes"]
+        policy = json.dumps({"deadLetterTargetArn": dead["QueueArn"], "maxReceiveCount": MAX_RECEIVES})
+        client.set_queue_attributes(QueueUrl=url, Attributes={"RedrivePolicy": policy})
     return url, dead_url
 
 
@@ -179,7 +192,4 @@ def _create_queue(client: SQSClient, name: str) -> str:
     except ClientError as error:
         if "NonExistentQueue" not in code_of(error) and "QueueDoesNotExist" not in code_of(error):
             raise
-    created = client.create_queue(
-        QueueName=name, Attributes={"MessageRetentionPeriod": str(RETENTION), "ReceiveMessageWaitTimeSeconds": "20"}
-    )
-    return created["QueueUrl"]
+    return client.create_queue(QueueName=name, Attributes=_QUEUE_ATTRIBUTES)["QueueUrl"]

@@ -16,6 +16,7 @@ from flowcraft_core.errors import BackendError, ConfigurationError, TransientErr
 from flowcraft_core.ports import Delivery, Message, QueueLimits
 
 from ._calls import Calls
+from ._errors import advised
 from ._names import group_name
 
 if TYPE_CHECKING:
@@ -25,14 +26,16 @@ _BATCH = 10
 #: Queues take 1 MiB by now, but not in every region, and not every tool that moves messages does.
 _MAX_BYTES = 256 * 1024
 _LONGEST_POLL = 20
+#: A client waits so much longer for the answer than the service for a message, seconds.
+_ANSWERS_WITHIN = 5
 _LONGEST_VISIBILITY = 12 * 3_600
 #: What an answer may have been on its way, seconds: SQS counts from the moment in which it handed the message out.
 _ON_THE_WAY = 5
 
 #: Text that SQS refuses, or none. Such a message travels as a JSON string in ASCII, and an attribute says so.
 _REFUSED_TEXT = re.compile("^$|[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_ENCODING = "flowcraft-encoding"
-_ENCODED: Any = {_ENCODING: {"StringValue": "json", "DataType": "String"}}
+ENCODING = "flowcraft-encoding"
+_ENCODED: Any = {ENCODING: {"StringValue": "json", "DataType": "String"}}
 
 
 #: Parts of the codes with which SQS says that a receipt is of no use any more.
@@ -79,8 +82,12 @@ class SqsJobQueue:
             fair: Whether a message's group is given to SQS, which then serves no run before others.
 
         Raises:
-            ConfigurationError: The queue is a FIFO queue.
+            ConfigurationError: The URL is missing, or that of a FIFO queue.
         """
+        if not url:
+            raise ConfigurationError(
+                "queue_url is missing: give the URL of a standard queue, as provision() returns it"
+            )
         if url.endswith(".fifo"):
             raise ConfigurationError(
                 f"queue {url!r} is a FIFO queue, which holds a whole run up behind one message of it, and drops equal"
@@ -90,7 +97,11 @@ class SqsJobQueue:
         self._url = url
         self._calls = calls
         self._fair = fair
-        self._place = f"SQS queue {url!r}"
+        self._place = f"SQS queue {url!r} in {client.meta.region_name}"
+        # A client that gives an answer up too soon loses the messages in it for as long as they are hidden.
+        config: Any = client.meta.config
+        patience = config.read_timeout or math.inf
+        self._longest_poll = math.floor(max(1, min(_LONGEST_POLL, patience - _ANSWERS_WITHIN)))
 
     # --- sending --------------------------------------------------------------------------------------------------
 
@@ -128,7 +139,7 @@ class SqsJobQueue:
         end = time.monotonic() + wait
         while True:
             begun = time.monotonic()
-            poll = min(_LONGEST_POLL, max(0, math.ceil(end - begun)))
+            poll = min(self._longest_poll, max(0, math.ceil(end - begun)))
             taken = await self._take(min(max_messages, _BATCH), poll, visibility)
             now = time.monotonic()
             if taken or now >= end:
@@ -148,7 +159,7 @@ class SqsJobQueue:
                 WaitTimeSeconds=poll,
                 VisibilityTimeout=math.ceil(visibility),
                 MessageSystemAttributeNames=["ApproximateReceiveCount"],
-                MessageAttributeNames=[_ENCODING],
+                MessageAttributeNames=[ENCODING],
             )
             received = time.monotonic()
             taken = [delivery_of(message, received, visibility) for message in answer.get("Messages", [])]
@@ -261,10 +272,8 @@ class SqsJobQueue:
             if receipts and any(part in code for part in _LOST_RECEIPT):
                 continue
             error = BackendError if failure.get("SenderFault") else TransientError
-            raise error(
-                f"{self._place}: cannot {what} {len(failed)} of {len(entries)} messages: {code}"
-                f" {failure.get('Message', '')}"
-            )
+            said = f"{self._place}: cannot {what} {len(failed)} of {len(entries)} messages: {code}"
+            raise error(advised(f"{said} {failure.get('Message', '')}"))
         return {int(failure["Id"]) for failure in failed}
 
     def _require_visibility(self, visibility: float) -> None:
@@ -276,7 +285,7 @@ class SqsJobQueue:
 
 def delivery_of(message: Mapping[str, Any], received: float, visibility: float) -> Delivery:
     """A delivery, of a message as SQS hands it out."""
-    encoding = message.get("MessageAttributes", {}).get(_ENCODING, {}).get("StringValue")
+    encoding = message.get("MessageAttributes", {}).get(ENCODING, {}).get("StringValue")
     body = body_of(message["Body"], encoding)
     count = int(message.get("Attributes", {}).get("ApproximateReceiveCount", 1))
     return Delivery(body, count, Held(message["ReceiptHandle"], received, received + visibility))
@@ -302,7 +311,7 @@ def _size(entry: Mapping[str, Any]) -> int:
     """What SQS counts of a message: its body and its attributes."""
     size = len(entry["MessageBody"].encode())
     if "MessageAttributes" in entry:
-        size += len(_ENCODING) + len("json") + len("String")
+        size += len(ENCODING) + len("json") + len("String")
     return size
 
 

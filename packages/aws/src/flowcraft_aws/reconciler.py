@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 import attrs
@@ -10,10 +11,13 @@ from flowcraft_core.errors import ConfigurationError
 from flowcraft_core.ports import RunStatus, State
 
 from .adapter import SqsAdapter
+from .metrics import watch
 from .status import DynamoDbStatusStore
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.client import DynamoDBClient
+
+_logger = logging.getLogger("flowcraft.reconciler")
 
 _LIVE: tuple[State, ...] = ("running", "awaiting")
 
@@ -73,6 +77,7 @@ class SqsReconciler:
         """
         runtime = self._adapter.runtime
         now, done, recent = runtime.clock.now(), Reconciled(), 0
+        watch(self._client)
         async with self._adapter.new_backend() as backend:
             statuses = DynamoDbStatusStore(self._client, self._table_name, backend.calls)
             reconciler = Reconciler(
@@ -82,7 +87,11 @@ class SqsReconciler:
                 if status.updated > now - self._threshold:
                     recent += 1
                     continue
-                one = await reconciler.reconcile(status.run_id, insist=False)
+                try:
+                    one = await reconciler.reconcile(status.run_id, insist=False)
+                except Exception:  # one run that cannot be read does not hold up the others
+                    _logger.warning("run %s could not be looked at", status.run_id, exc_info=True)
+                    one = Reconciled(scanned=1, errors=1)
                 for field in attrs.fields(Reconciled):
                     setattr(done, field.name, getattr(done, field.name) + getattr(one, field.name))
         return ReconcileStats(

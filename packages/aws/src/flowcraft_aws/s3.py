@@ -17,8 +17,8 @@ class S3PayloadStore:
     """Keeps the bodies of facts and context values that are longer than a threshold in a bucket.
 
     An object is written once under a name that nobody else uses, before the item that names it. One whose item was
-    never written, for its writer was killed in between, stays: give the bucket a lifecycle rule for the prefix that is
-    longer than your longest run.
+    never written, for its writer was killed in between, stays. So does that of a context value that is set anew: it may
+    just be read. Give the bucket a lifecycle rule for the prefix that is longer than your longest run.
 
     Attributes:
         threshold: Bytes from which on a body goes to the bucket.

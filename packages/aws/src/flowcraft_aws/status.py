@@ -35,8 +35,10 @@ _SEGMENTS = 4
 _SCANS_PER_PAGE = 10
 #: How long a run that was begun by hand may lie before a reconciler looks at it, seconds.
 BY_HAND_PATIENCE = 300.0
-#: A reason is for people; with a dead letter's message it must fit into an item.
+#: A reason is for people. It must fit into an item, with a dead letter's message; the queue takes back no longer one.
 _MAX_REASON = 64 * 1024
+_MAX_BODY = 256 * 1024
+_CUT = "…"
 
 #: Which shard or segment, and the key of the last item that was seen of it.
 _Part: TypeAlias = tuple[int, Item | None]
@@ -72,9 +74,9 @@ class DynamoDbStatusStore:
         if status.tags:
             item["tags"] = {"S": json.dumps(dict(status.tags), ensure_ascii=False)}
         if status.reason is not None:
-            item["reason"] = {"S": _shortened(status.reason)}
+            item["reason"] = {"S": _shortened(status.reason, _MAX_REASON)}
         if status.body is not None:
-            item["body"] = {"S": status.body}
+            item["body"] = {"S": _shortened(status.body, _MAX_BODY)}
         return await self.table.put(item, run_id=status.run_id, **is_absent(_KEY)) is None
 
     async def get(self, run_id: str) -> RunStatus | None:
@@ -107,7 +109,7 @@ class DynamoDbStatusStore:
             removes += ", reason"
         else:
             sets += ", reason = :reason"
-            values[":reason"] = {"S": _shortened(reason)}
+            values[":reason"] = {"S": _shortened(reason, _MAX_REASON)}
         return await self._change_live(run_id, f"SET {sets} REMOVE {removes}", values)
 
     async def find(
@@ -130,7 +132,7 @@ class DynamoDbStatusStore:
 
     async def delete(self, run_id: str) -> None:
         """Remove a run's status."""
-        await self.table.delete(run_id)
+        await self.table.delete(run_id, run_id=run_id)
 
     async def has_index(self) -> bool:
         """Whether the table has the index, as of the first time of asking."""
@@ -251,9 +253,12 @@ def _number(value: float) -> dict[str, str]:
     return {"N": repr(value)}
 
 
-def _shortened(reason: str) -> str:
-    encoded = reason.encode()
-    return reason if len(encoded) <= _MAX_REASON else encoded[:_MAX_REASON].decode(errors="ignore") + "…"
+def _shortened(text: str, most: int) -> str:
+    """A text, of which no more than so many bytes are left."""
+    encoded = text.encode()
+    if len(encoded) <= most:
+        return text
+    return encoded[: most - len(_CUT.encode())].decode(errors="ignore") + _CUT
 
 
 def _shard(run_id: str) -> str:
