@@ -27,9 +27,10 @@ from flowcraft_core.durable.engine import Settings
 from flowcraft_core.durable.reconciler import Reconciler
 from flowcraft_core.durable.runs import UnknownRunError
 from flowcraft_core.durable.worker import Worker
-from flowcraft_core.errors import TransientError
+from flowcraft_core.errors import BackendError, TransientError
 from flowcraft_core.ports import Message
 from flowcraft_testkit import CLOUD_QUEUE, CountingBackend, VirtualClock, Weaknesses
+from flowcraft_testkit.contracts.interposed import Call, Interposed
 
 from .flows import CASES, add, any_join, batch, chain, fallback, fan, loop, one, retry, subflow, total, values, wait
 from .helpers import SMALL_STORE, STRONG, Place, Watched, killed, left_of, messages_in, never, place, working
@@ -84,6 +85,32 @@ class Steps:
     @property
     def times(self) -> Counter[str]:
         return Counter(key for key, _ in self.log)
+
+
+# --- what a backend refuses ---
+
+
+async def test_a_refused_acknowledgement_does_not_keep_the_next_from_being_made() -> None:
+    """A permission that is missing for a while: what was done meanwhile is acknowledged afterwards."""
+    flow, refusals = chain(), 2
+
+    async def around(operation: str, call: Call) -> Any:
+        nonlocal refusals
+        if operation == "queue.acknowledge" and refusals:
+            refusals -= 1
+            raise BackendError("access denied")
+        return await call()
+
+    async with place(flow) as here:
+        worker = Worker(Interposed(here.backend, around), here.runtime, visibility=600.0)
+        at_work = asyncio.ensure_future(worker.run())
+        for _ in range(2):
+            assert (await here.finished(flow)).status == "completed"
+        await here.clock.sleep(5.0)
+        assert messages_in(here.backend) == 0
+        worker.stop()
+        await at_work
+    assert not refusals
 
 
 # --- starting and looking ---

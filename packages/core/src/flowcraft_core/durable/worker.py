@@ -145,7 +145,10 @@ class Worker:
             for task in (*helpers, *under_way):
                 task.cancel()
             await asyncio.gather(*helpers, *under_way, return_exceptions=True)
-            await self._flush()
+            try:
+                await self._flush()
+            except Exception:  # what is not acknowledged comes again, and is found to be done
+                _logger.warning("acknowledging failed; %d messages will come again", len(self._done), exc_info=True)
             if handle_signals:
                 for number in (signal.SIGTERM, signal.SIGINT):
                     loop.remove_signal_handler(number)
@@ -222,7 +225,6 @@ class Worker:
     # --- holding --------------------------------------------------------------------------------------------------
 
     async def _extend(self) -> None:
-        await self._say_what_is_held()
         under_way = list(self._held)
         held = [each for each in under_way if each.engine is None or not each.engine.handed_over]
         if held:
@@ -230,6 +232,7 @@ class Worker:
             for each, delivery in zip(held, extended, strict=True):
                 if delivery is not None:
                     each.delivery = delivery
+        await self._say_what_is_held()
         for run_id in dict.fromkeys(each.run_id for each in under_way):
             if run_id is not None:
                 await self._handler.say_busy(run_id)
@@ -284,7 +287,7 @@ class Worker:
             await self._clock.sleep(0.02)
             try:
                 await self._flush()
-            except TransientError:
+            except Exception:  # whatever it is, what is done later is to be acknowledged
                 _logger.warning("acknowledging failed; trying again", exc_info=True)
                 await self._clock.sleep(0.5)
                 self._something_done.set()
@@ -294,7 +297,7 @@ class Worker:
         if deliveries:
             try:
                 await self._backend.queue.acknowledge(deliveries)
-            except TransientError:
+            except Exception:
                 self._done += deliveries
                 raise
 
