@@ -172,7 +172,7 @@ class DyingClauses(ProgramClauses):
             assert all(steps.count(f"n{place}") == 1 for place in range(10))
 
     async def test_a_step_that_kills_its_process_fails_its_run_in_the_end(self) -> None:
-        """Deliveries that nobody came back from are counted; other runs are untouched."""
+        """Deliveries of a job that nobody came back from are counted; other runs are untouched."""
         steps = Steps()
         killed = asyncio.Event()
 
@@ -183,7 +183,7 @@ class DyingClauses(ProgramClauses):
 
         bad = create_flow("deadly").node("a", deadly).node("b", steps.one).edge("a", "b")
         good = chain(steps)
-        async with self.programs(bad, good) as here:
+        async with self.programs(bad, good, reconcile=False) as here:
             run_id = (await here.client.start(bad)).run_id
             for _ in range(10):
                 worker = await here.hire(settings=Settings(delivery_limit=3))

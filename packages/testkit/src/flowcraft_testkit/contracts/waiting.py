@@ -135,11 +135,11 @@ class WaitingClauses(ProgramClauses):
         await self.until(is_parked, here.patience)
 
     async def _until_ended(self, here: Programs, run_id: str) -> None:
-        """Have a reconciler look again and again, as one does in every worker."""
+        """Have a reconciler look at what is due, again and again, as one does in every worker."""
         reconciler = await here.reconciler()
 
         async def has_ended() -> bool:
-            await reconciler.reconcile(run_id)
+            await reconciler.run_once()
             return (await here.client.status(run_id)).state in ("completed", "failed")
 
         pause, end = self.beat, self.now() + here.patience
