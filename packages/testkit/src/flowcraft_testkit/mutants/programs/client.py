@@ -95,19 +95,9 @@ def nothing_kept(original: Any, state: Any) -> list[Any]:
 @replaces(
     (Records, "delete"),
     caught_by=BackendContract.test_a_purged_run_leaves_nothing,
-    name="client.ChunksNotPurged",
-)
-async def chunks_left(original: Any, self: Any, run_id: str, keys: Any, names: Any) -> None:
-    """Purges records, and leaves the parts of the long ones."""
-    await self.store.delete(run_id, keys=keys, names=names)
-
-
-@replaces(
-    (Records, "delete"),
-    caught_by=BackendContract.test_a_purged_run_leaves_nothing,
     name="client.ValuesNotPurged",
 )
-async def values_left(original: Any, self: Any, run_id: str, keys: Any, names: Any) -> None:
+async def values_left(original: Any, self: Any, run_id: str, keys: Any, sets: Any) -> None:
     """Purges the facts, and leaves the context values."""
     await original(self, run_id, keys, [])
 
