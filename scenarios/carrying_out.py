@@ -8,7 +8,7 @@ import logging
 import multiprocessing
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 
 import attrs
 import catalogue
@@ -22,7 +22,7 @@ def add_jobs(parser: argparse.ArgumentParser, *, usual: int) -> None:
 
 
 def shown(results: Iterable[Result]) -> list[Result]:
-    """Results, each printed as it comes, and then how many there are of each kind."""
+    """Results in order; each is printed as it comes, and then how many there are of each kind."""
     seen: list[Result] = []
     for result in results:
         seen.append(result)
@@ -30,7 +30,7 @@ def shown(results: Iterable[Result]) -> list[Result]:
         print(f"{result.id:>3}  {result.backend:<10}  {result.status:<4} {result.title}{why}", flush=True)
     counts = Counter(result.status for result in seen)
     print(f"{len(seen)} scenarios: " + ", ".join(f"{counts[status]} {status}" for status in ("pass", "fail", "n/a")))
-    return seen
+    return sorted(seen, key=lambda result: (result.backend, result.id))
 
 
 def carry_out_all(scenarios: Iterable[Scenario], backends: Iterable[type[Backend]]) -> Iterator[Result]:
@@ -47,7 +47,7 @@ def carry_out_at_once(
     *,
     absent: Mapping[int, str] | None = None,
 ) -> Iterator[Result]:
-    """Carry scenarios of the catalogue out in so many processes; the results come in order.
+    """Carry scenarios of the catalogue out in so many processes, and give each result as soon as it is there.
 
     Args:
         numbers: Which.
@@ -58,7 +58,8 @@ def carry_out_at_once(
     asked = [(make, number, (absent or {}).get(number)) for make in backends for number in numbers]
     # A process that is forked would share what its parent has started.
     with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), initializer=quieten) as pool:
-        yield from pool.map(_carry_out_one, asked)
+        for ended in as_completed([pool.submit(_carry_out_one, one) for one in asked]):
+            yield ended.result()
 
 
 def quieten() -> None:
