@@ -123,10 +123,10 @@ class Durable(Backend):
         """See ``Backend``."""
         await self.kill()
         # Those too that the killed workers left where they were.
-        left = asyncio.all_tasks() - self._before - {asyncio.current_task()}
-        for task in left:
-            task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
+        while left := asyncio.all_tasks() - self._before - {asyncio.current_task()}:
+            for task in left:  # again and again: what they do on their way out hangs in calls that are never answered
+                task.cancel()
+            await asyncio.wait(left, timeout=0.1)
         if self._connection is not None:
             await self._connection.close()
 
