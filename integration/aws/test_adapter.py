@@ -214,8 +214,9 @@ async def test_the_context_of_a_run_can_be_read_and_changed_from_outside(place: 
         assert result.outputs["b"] == 14
         assert result.context == {"first": 3, "other": [1, 2], "doubled": 14}  # what follows from the run alone
         assert await context.to_dict() == {"doubled": 14, "first": 4, "more": None}
-        await context.set("doubled", 0)  # a step's value stands
-        assert await context.get("doubled") == 14
+        await context.set("doubled", 0)  # it is the last word, and not the run's
+        assert await context.get("doubled") == 0
+        assert (await adapter.client.result(started.run_id)).context["doubled"] == 14
         await adapter.client.purge(started.run_id)
         adapter.stop()
         await serving

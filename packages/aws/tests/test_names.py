@@ -1,7 +1,6 @@
 from flowcraft_aws._names import (
     MAX_KEY_BYTES,
     coordination_name,
-    directory_name,
     escape,
     group_name,
     item_name,
@@ -18,7 +17,6 @@ def test_no_two_items_have_one_name() -> None:
     keys = [*TEXTS, *LONG_KEYS, "#", "fact#a", "a#fact", "~#x"]
     pairs = {(run, key) for run in runs for key in keys} | {pair for pair in PAIRS if all(pair)}
     names = [item_name(run, kind, key) for run, key in pairs for kind in ("fact", "value")]
-    names += [directory_name(run) for run in runs]
     names += runs[: len(TEXTS)]  # by hand, as people name them
     assert len(set(names)) == len(names)
 

@@ -3,7 +3,6 @@
 ============================  ===============================================
 ``<run>#fact#<key>``          a fact
 ``<run>#value#<name>``        a context value
-``<run>#names``               the names of context values that were set from outside
 ``<run>``                     the initial context of a run that was begun by hand
 ============================  ===============================================
 
@@ -30,11 +29,6 @@ def item_name(run_id: str, kind: Literal["fact", "value"], name: str) -> str:
     run = escape(run_id)
     plain = f"{run}#{kind}#{name}"
     return plain if len(plain.encode()) <= MAX_KEY_BYTES else f"{run}#{kind}~#{digest(name)}"
-
-
-def directory_name(run_id: str) -> str:
-    """What the item of the names that were set from outside is called."""
-    return f"{escape(run_id)}#names"
 
 
 def escape(run_id: str) -> str:

@@ -10,7 +10,6 @@ from typing import Any
 from boto3.dynamodb.types import Binary, TypeDeserializer
 from flowcraft_core.errors import BackendError
 
-from ._names import directory_name
 from .context import DynamoDbContextStore
 
 
@@ -47,16 +46,9 @@ class ByHand:
             raise BackendError(f"run {run_id!r}: the context written by hand is no map")
         return context
 
-    async def names(self, run_id: str) -> frozenset[str]:
-        """The names of context values that were set from outside, see ``DynamoDbContext``."""
-        item = await self._table.get(directory_name(run_id), run_id=run_id)
-        return frozenset((item or {}).get("context_names", {}).get("SS", ()))
-
     async def delete(self, run_id: str) -> None:
-        """Remove what was written for a run, and what was set from outside."""
-        names = await self.names(run_id)
-        await self._store.delete(run_id, keys=(), names=sorted(names))
-        await self._table.delete_many([run_id, directory_name(run_id)], run_id=run_id)
+        """Remove what was written for a run."""
+        await self._table.delete_many([run_id], run_id=run_id)
 
 
 def _plain(value: Any) -> Any:

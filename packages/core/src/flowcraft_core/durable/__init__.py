@@ -5,6 +5,7 @@ from .client import Client, Started, StoredResult
 from .engine import Settings
 from .reconciler import Reconciled, Reconciler
 from .runs import UnknownRunError
+from .shared_context import SharedContext
 from .sync_client import SyncClient
 from .worker import Worker
 
@@ -14,6 +15,7 @@ __all__ = [
     "Reconciled",
     "Reconciler",
     "Settings",
+    "SharedContext",
     "Started",
     "StoredResult",
     "SyncClient",

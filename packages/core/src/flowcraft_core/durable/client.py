@@ -17,7 +17,7 @@ from ..graph.facts import NodeError, Outcome
 from ..graph.fold import context_of, instances, outputs_of
 from ..graph.forks import dropped, failed, kept_claims
 from ..graph.keys import escape
-from ..graph.positions import Position
+from ..graph.positions import INITIAL, Position
 from ..graph.scopes import Kind
 from ..graph.state import Instance, Phase, RunState
 from ..ids import new_id
@@ -27,7 +27,8 @@ from ..ports import Backend, HandWrittenRuns, Message, Page, RunStatus, State
 from ..serialization import Serializer
 from .engine import CHECK_AFTER, send_jobs
 from .runs import RECORD_KEY, RunRecord, Runs, UnknownRunError
-from .storage import CLAIM_SUFFIX, PARK_SUFFIX, Records, StaleReadError, retry_key
+from .shared_context import outside_names
+from .storage import CLAIM_SUFFIX, OUTSIDE, PARK_SUFFIX, Records, StaleReadError, outside_of, retry_key
 from .transient import RetryingBackend
 from .view import RunView, whole_state
 
@@ -403,10 +404,12 @@ class Client:
         if status is not None and status.state not in _FINAL:
             raise ConfigurationError(f"run {run_id!r} is {status.state}: cancel it before it is purged")
         record = await self._runs.get(run_id)
+        outside = await outside_names(self._records, run_id)
+        keys = [f"{OUTSIDE}{number}" for number in range(len(outside))]
+        sets: list[tuple[str, Position]] = [(name, INITIAL) for name in outside]
         if record is not None:
             state = await self._state(record, status)
-            keys = [RECORD_KEY]
-            sets: list[tuple[str, Position]] = []
+            keys.append(RECORD_KEY)
             for instance in (found for scope in state.root.walk() for found in scope.instances()):
                 key, retry = instance.key, instance.vertex.retry
                 keys += [key, key + CLAIM_SUFFIX, key + PARK_SUFFIX]
@@ -415,7 +418,8 @@ class Client:
                 if outcome is not None and outcome.sets:
                     prefix, position = instance.scope.namespace.prefix, instance.scope.position(instance.vertex)
                     sets += [(prefix + name, position) for name in outcome.sets]
-            await self._records.delete(run_id, keys, sets)
+        sets += [(name, outside_of(position)) for name, position in sets if name in outside]
+        await self._records.delete(run_id, keys, sets)
         by_hand: HandWrittenRuns | None = getattr(self._backend, "by_hand", None)
         if by_hand is not None:
             await by_hand.delete(run_id)

@@ -169,8 +169,10 @@ class Reconciler:
         run_id, now = status.run_id, self._clock.now()
         record = await self._runs.get(run_id)
         if record is None:
-            # Half started: the client's next try finishes it; nobody's ever does if it was not worth a second try.
-            if now - status.created > self._interval * self._revivals:
+            # Half started, or begun by hand: its message may have lain there for as long as no worker did. So it is given
+            # time from the first look on.
+            looks = await self._backend.coordination.increment(f"unrecorded:{run_id}", ttl=_COUNTED)
+            if looks > self._revivals and now - status.created > self._interval * self._revivals:
                 reason = "it has no record: its start was cut short and never tried again"
                 done.failed += await self._backend.status.finish(run_id, "failed", at=now, reason=reason)
             else:

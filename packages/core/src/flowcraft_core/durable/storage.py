@@ -32,6 +32,11 @@ READABLE_FORMATS = frozenset({FORMAT})
 PARK_SUFFIX = ":park"
 CLAIM_SUFFIX = ":claim"
 
+#: Before the numbers of the facts that name what is set from outside of the run, see ``SharedContext``.
+OUTSIDE = ":outside:"
+# The last entry of its setter's position, but for the number: ids of nodes are not empty.
+_OUTSIDE = (0, "")
+
 #: Where blueprints are kept, by content hash: the run id of no run, since a run id begins with no colon.
 BLUEPRINTS = ":blueprints"
 
@@ -323,8 +328,15 @@ def _value_key(stored_name: str) -> str:
     return f"{stored_name}:value"
 
 
+def outside_of(position: Position) -> Position:
+    """The position of who sets from outside of the run what an instance has set: the same one, or the first."""
+    return position if position and position[-1][:2] == _OUTSIDE else (*position, (*_OUTSIDE, 0))
+
+
 def _place_of(position: Position) -> str:
     """Tells the chunks of a context value's setters apart: each has slots of its own, however many there are."""
+    if position and position[-1][:2] == _OUTSIDE:  # one for all who set from outside after the same instance
+        position = (*position[:-1], (*_OUTSIDE, 0))
     return hashlib.sha256(to_sortable(position).encode()).hexdigest()[:32]
 
 
