@@ -17,27 +17,11 @@ import attrs
 import carrying_out
 from backend import Backend
 from catalogue import SCENARIOS
-from flowcraft_testkit.contracts import (
-    BackendContract,
-    ContextStoreContract,
-    Contract,
-    CoordinationStoreContract,
-    JobQueueContract,
-    StatusStoreContract,
-)
+from flowcraft_testkit.contracts import CONTRACTS
 from servers import flavour
 
 _HERE = Path(__file__).parent
 _PLUGIN = "flowcraft_testkit.report"
-
-#: What every backend is asked, whichever it is.
-CONTRACTS: Sequence[type[Contract[Any]]] = (
-    JobQueueContract,
-    ContextStoreContract,
-    StatusStoreContract,
-    CoordinationStoreContract,
-    BackendContract,
-)
 
 
 def integrate(
@@ -116,7 +100,9 @@ def _tests(cloud: str, jobs: int) -> dict[str, Any]:
             "passed": sorted(passed),
             "undeclared": sorted(by_result.get("undeclared", ())),
             "never_passed": sorted(asked - passed),
-            "never_asked": sorted({clause.id for contract in CONTRACTS for clause in contract.clauses()} - asked),
+            "never_asked": sorted(
+                {clause.id for contract in CONTRACTS.values() for clause in contract.clauses()} - asked
+            ),
         },
         "contracts": [
             {

@@ -6,8 +6,8 @@ from flowcraft_aws._names import (
     item_name,
     run_of,
 )
-from flowcraft_core.durable.engine import busy_key, held_key
 from flowcraft_core.durable.runs import RunRecord
+from flowcraft_core.durable.signals import busy_key, held_key
 from flowcraft_core.ids import new_id
 from flowcraft_testkit.contracts.hostile import LONG_KEYS, LONG_RUN_IDS, PAIRS, TEXTS
 

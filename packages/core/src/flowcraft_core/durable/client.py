@@ -25,9 +25,9 @@ from ..jobs import encode_job
 from ..payloads import CompressingCodec, PayloadCodec
 from ..ports import Backend, HandWrittenRuns, Message, Page, RunStatus, State
 from ..serialization import Serializer
-from .engine import CHECK_AFTER, send_jobs
 from .runs import RECORD_KEY, RunRecord, Runs, UnknownRunError
 from .shared_context import outside_names
+from .signals import CHECK_AFTER, send_jobs
 from .storage import CLAIM_SUFFIX, OUTSIDE, PARK_SUFFIX, Records, StaleReadError, outside_of, retry_key
 from .transient import RetryingBackend
 from .view import RunView, whole_state

@@ -18,9 +18,10 @@ from ..jobs import Job, MalformedJobError, NewerJobError, decode_job, encode_job
 from ..payloads import PayloadCodec
 from ..ports import Backend, HandWrittenRuns, Message, RunStatus
 from ..runtime import Emitter, FlowRuntime
-from .engine import CHECK_AFTER, Done, Engine, HostTimeError, Settings, UnknownInstanceError, busy_key, held_key
+from .engine import Done, Engine, HostTimeError, Settings, UnknownInstanceError
 from .runs import RunRecord, Runs
 from .sets import JoinSets
+from .signals import CHECK_AFTER, busy_key, held_key
 from .storage import NewerRecordError, OutcomeCache, Records, StaleReadError
 from .view import RunView
 

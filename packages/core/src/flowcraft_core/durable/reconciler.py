@@ -22,7 +22,8 @@ from ..payloads import CompressingCodec, PayloadCodec
 from ..ports import Backend, RunStatus, State
 from ..retries import RetryPolicy
 from ..serialization import Serializer
-from .engine import (
+from .runs import RunRecord, Runs
+from .signals import (
     CHECK_AFTER,
     busy_key,
     fail_if_late,
@@ -33,7 +34,6 @@ from .engine import (
     send_jobs,
     send_parked,
 )
-from .runs import RunRecord, Runs
 from .storage import PARK_SUFFIX, Records, retry_key
 from .transient import RetryingBackend
 from .view import whole_state
@@ -169,8 +169,8 @@ class Reconciler:
         run_id, now = status.run_id, self._clock.now()
         record = await self._runs.get(run_id)
         if record is None:
-            # Half started, or begun by hand: its message may have lain there for as long as no worker did. So it is given
-            # time from the first look on.
+            # Half started; or begun by hand, and its message has lain there for as long as there was no worker. So it
+            # is given time from the first look on.
             looks = await self._backend.coordination.increment(f"unrecorded:{run_id}", ttl=_COUNTED)
             if looks > self._revivals and now - status.created > self._interval * self._revivals:
                 reason = "it has no record: its start was cut short and never tried again"

@@ -18,9 +18,10 @@ from ..jobs import encode_job
 from ..payloads import CompressingCodec, PayloadCodec
 from ..ports import Backend, Delivery, Message
 from ..runtime import FlowRuntime
-from .engine import Done, Engine, Settings, fail_if_late, held_key
+from .engine import Done, Engine, Settings
 from .handler import JobHandler
 from .reconciler import Reconciler
+from .signals import fail_if_late, held_key
 from .transient import RetryingBackend
 
 _logger = logging.getLogger("flowcraft.worker")

@@ -3,6 +3,9 @@
 They need pytest, which ``flowcraft-testkit[pytest]`` brings; the rest of the testkit does not.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 try:
     import pytest
     import pytest_asyncio  # noqa: F401 - runs the clauses, which are coroutines
@@ -14,7 +17,7 @@ except ImportError as error:
 # So that a clause that fails shows its values, as a test of one's own does. Must come before the modules are imported.
 _CLAUSES = (
     *("contract", "context", "coordination", "facts", "finding", "queue", "sending", "status"),
-    *("backend", "data", "deliveries", "dying", "programs", "shapes", "starting", "waiting"),
+    *("backend", "data", "deliveries", "dying", "programs", "reconciling", "shapes", "starting", "waiting"),
 )
 pytest.register_assert_rewrite(*(f"{__name__}.{module}" for module in _CLAUSES))
 
@@ -28,7 +31,20 @@ from .queue import JobQueueContract  # noqa: E402
 from .side_door import SideDoor  # noqa: E402
 from .status import StatusStoreContract  # noqa: E402
 
+#: The contracts by the names that stand in the ids of their clauses.
+CONTRACTS: Mapping[str, type[Contract[Any]]] = {
+    contract.contract: contract
+    for contract in (
+        JobQueueContract,
+        ContextStoreContract,
+        StatusStoreContract,
+        CoordinationStoreContract,
+        BackendContract,
+    )
+}
+
 __all__ = [
+    "CONTRACTS",
     "BackendContract",
     "Clause",
     "ContextStoreContract",

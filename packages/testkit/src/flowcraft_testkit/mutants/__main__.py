@@ -16,8 +16,8 @@ from typing import Any
 
 import attrs
 
+from ..contracts import CONTRACTS
 from . import MUTANTS, Mutant, clauses_for, primary, try_clause
-from .mutant import CONTRACTS
 
 _PAGE = Path("docs/conformance/mutants.md")
 _HEAD = """\

@@ -4,35 +4,16 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import attrs
 from flowcraft_core.ports import Backend
 
-from ..contracts import (
-    BackendContract,
-    ContextStoreContract,
-    Contract,
-    CoordinationStoreContract,
-    JobQueueContract,
-    StatusStoreContract,
-)
+from ..contracts import CONTRACTS
 from ..contracts.clauses import ClauseFunction
 
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
-
-#: The contracts by the names that stand in the ids of their clauses.
-CONTRACTS: Mapping[str, type[Contract[Any]]] = {
-    contract.contract: contract
-    for contract in (
-        JobQueueContract,
-        ContextStoreContract,
-        StatusStoreContract,
-        CoordinationStoreContract,
-        BackendContract,
-    )
-}
 
 #: All of them, in the order in which they are written.
 MUTANTS: list[Mutant] = []

@@ -17,10 +17,10 @@ from flowcraft_core.ids import seeded
 from flowcraft_core.ports import Backend
 
 from ..clock import VirtualClock
-from ..contracts import Clause, Contract, opened
+from ..contracts import CONTRACTS, Clause, Contract, opened
 from ..contracts.in_memory import InMemorySideDoor, WritesByHand, declared
 from ..memory import InMemoryBackend, Weaknesses
-from .mutant import CONTRACTS, Mutant
+from .mutant import Mutant
 
 #: Strong, but for the handles and the listing by hand: what fails here fails because of the one defect.
 _WEAKNESSES = attrs.evolve(Weaknesses.none(), new_handles=True)

@@ -1,0 +1,73 @@
+"""What programs tell one another: jobs by the queue, hints by the coordination store, a run's end by its status."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..clock import Clock
+from ..graph.facts import Park
+from ..graph.state import Phase, RunState
+from ..jobs import encode_job
+from ..ports import Backend, FinalState, Message
+from .runs import RunRecord
+
+#: When a reconciler looks at a run that nobody has touched since, seconds.
+CHECK_AFTER = 60.0
+
+# For how long it is known of a run that something in it waits for a reconciler, unless one says so again; seconds.
+_PARKED_SAID = 7 * 86400.0
+
+
+async def finish_run(backend: Backend, run_id: str, state: RunState, clock: Clock) -> FinalState | None:
+    """End a run whose facts say that it has ended; its state, if it was this call that ended it."""
+    if state.phase is Phase.RUNNING:
+        return None
+    ended: FinalState = "completed" if state.phase is Phase.COMPLETED else "failed"
+    reason = "; ".join(str(error) for error in state.errors) or None
+    return ended if await backend.status.finish(run_id, ended, at=clock.now(), reason=reason) else None
+
+
+async def fail_if_late(backend: Backend, record: RunRecord, clock: Clock) -> bool:
+    """Fail a run that has taken longer than its timeout; whether it has."""
+    now, limit = clock.now(), record.deadline
+    if limit is None or now < limit:
+        return False
+    reason = f"it took longer than its timeout of {limit - record.started:g} s"
+    await backend.status.finish(record.run_id, "failed", at=now, reason=reason)
+    return True
+
+
+def held_key(record: RunRecord, key: str) -> str:
+    """Where a worker says, in the coordination store, that it works on an instance and lives. A hint."""
+    return f"held:{record.life}:{key}"
+
+
+def busy_key(record: RunRecord) -> str:
+    """Where workers say, in the coordination store, that they get on with a run. A hint."""
+    return f"busy:{record.life}"
+
+
+async def say_parked(backend: Backend, record: RunRecord) -> None:
+    """Say, in the coordination store, that something in a run waits for a reconciler to wake it. A hint."""
+    await backend.coordination.set_if_absent(parked_key(record), "yes", ttl=_PARKED_SAID)
+
+
+def parked_key(record: RunRecord) -> str:
+    """Where it is said that something in a run waits for a reconciler to wake it."""
+    return f"parked:{record.life}"
+
+
+async def send_parked(backend: Backend, record: RunRecord, key: str, park: Park, clock: Clock) -> None:
+    """Send the job that goes on with a parked instance when it is due."""
+    now = clock.now()
+    due = max(now, park.due or now)
+    attempt = park.attempt + 1 if park.kind == "retry" else 0
+    job = record.job(key, due, attempt=attempt, standing_in=park.standing_in)
+    await backend.queue.send([Message(encode_job(job), record.run_id)], delay=due - now)
+
+
+async def send_jobs(backend: Backend, record: RunRecord, keys: Sequence[str], clock: Clock, *, hops: int = 0) -> None:
+    """Send a job per instance key of a run."""
+    now = clock.now()
+    jobs = [record.job(key, now, hops=hops) for key in keys]
+    await backend.queue.send([Message(encode_job(job), record.run_id) for job in jobs])
