@@ -7,8 +7,8 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from flowcraft_testkit.contracts import CONTRACTS
 from flowcraft_testkit.mutants import MUTANTS
-from flowcraft_testkit.mutants.mutant import CONTRACTS
 
 ROOT = Path(__file__).parents[4]
 GUARANTEES = (ROOT / "docs" / "guarantees.md").read_text(encoding="utf-8")

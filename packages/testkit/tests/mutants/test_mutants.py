@@ -8,10 +8,10 @@ from pathlib import Path
 
 import attrs
 import pytest
-from flowcraft_testkit.contracts import BackendContract, Clause
+from flowcraft_testkit.contracts import CONTRACTS, BackendContract, Clause
 from flowcraft_testkit.mutants import MUTANTS, Mutant, primary, try_clause
 from flowcraft_testkit.mutants import __main__ as program
-from flowcraft_testkit.mutants.mutant import CONTRACTS, clause_id, register
+from flowcraft_testkit.mutants.mutant import clause_id, register
 
 PAGE = Path(__file__).parents[4] / "docs" / "conformance" / "mutants.md"
 CLAUSES = [clause for contract in CONTRACTS.values() for clause in contract.clauses()]
