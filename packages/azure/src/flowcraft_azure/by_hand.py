@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ._cosmos import Container, Document
+from flowcraft_core.durable.storage import Records
+from flowcraft_core.payloads import CompressingCodec
+from flowcraft_core.serialization import Serializer
+
+from ._cosmos import Document
 from ._names import document_id, may_be_id, partition_key
+from .context import CosmosContextStore
 
 #: What was written by hand has no partition.
 WRITTEN_BY_HAND = "NOT IS_DEFINED(c.runId)"
@@ -21,9 +26,10 @@ class CosmosHandWrittenRuns:
     so that whoever comes next finds it there.
     """
 
-    def __init__(self, container: Container) -> None:
-        """Use the container of facts, which may not be open yet."""
-        self._container = container
+    def __init__(self, store: CosmosContextStore) -> None:
+        """Use a store, whose container may not be open yet."""
+        self._store = store
+        self._container = store.container
 
     async def initial_context(self, run_id: str) -> Mapping[str, Any] | None:
         """The initial context values that were written for a run, JSON data by name; None if nothing was."""
@@ -39,7 +45,9 @@ class CosmosHandWrittenRuns:
         return context
 
     async def delete(self, run_id: str) -> None:
-        """Remove what was written for a run, and its copy."""
+        """Remove what was written for a run, its copy, and the context values that were set from outside."""
+        names = await self._store.names(run_id)
+        await Records(self._store, Serializer(), CompressingCodec()).delete(run_id, (), names)
         await self._container.delete(_COPY, partition_key(run_id))
         if may_be_id(run_id):  # else nobody can have written it
             await self._container.delete(run_id, None)

@@ -7,17 +7,16 @@ import base64
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
-from flowcraft_core.errors import BackendError, TransientError
+from flowcraft_core.errors import TransientError
 from flowcraft_core.ports import Fact, PositionedValue, StoreLimits
 
 from ._calls import at_once
-from ._cosmos import Container, Document
-from ._names import document_id, is_hashed, partition_key
+from ._cosmos import FORMAT, Container, Document, require_format
+from ._names import document_id, is_hashed, key_of, partition_key
 
 T = TypeVar("T")
 
-#: The version of the documents' form.
-FORMAT = 1
+_VALUES = document_id("value", "-")[:-1]
 
 # Between two looks for a document that must be there, and is not visible yet, seconds.
 _PAUSES = (0.02, 0.05, 0.1, 0.2, 0.4)
@@ -76,6 +75,13 @@ class CosmosContextStore:
     async def values(self, run_id: str, names: Sequence[str]) -> Mapping[str, PositionedValue]:
         """The standing values of those names, deleted ones included; names never set are left out."""
         return await self._read(run_id, "value", names, _value)
+
+    async def names(self, run_id: str) -> Sequence[str]:
+        """The names of all context values of a run, deleted ones included; a subflow's begin with its key."""
+        partition = partition_key(run_id)
+        where = "c.runId = @run AND STARTSWITH(c.id, @values)"
+        documents = await self.container.query(where, partition, run=partition, values=_VALUES)
+        return [document["key"] if is_hashed(document["id"]) else key_of(document["id"]) for document in documents]
 
     async def delete(self, run_id: str, *, keys: Sequence[str], names: Sequence[str]) -> None:
         """Remove facts and values; what does not exist is no error."""
@@ -157,8 +163,4 @@ def _value(document: Document) -> PositionedValue:
 
 
 def _require_format(document: Document) -> None:
-    if document.get("v") != FORMAT:
-        raise BackendError(
-            f"document {document['id']!r} of run {document['runId']!r} has format {document.get('v')!r}; this version "
-            f"of flowcraft-azure reads {FORMAT}: update it"
-        )
+    require_format(document, f"document {document['id']!r} of run {document['runId']!r}")

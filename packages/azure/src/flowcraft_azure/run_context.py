@@ -1,44 +1,41 @@
-"""The shared context of one run, for tools beside the run's steps."""
+"""The shared context of one run, for programs that are none of its steps."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any, Self
 
 from azure.cosmos.aio import CosmosClient
-from flowcraft_core.durable.runs import RECORD_KEY
+from flowcraft_core.durable.runs import RunRecord, Runs
 from flowcraft_core.durable.storage import Records
-from flowcraft_core.errors import TransientError
+from flowcraft_core.durable.view import whole_state
 from flowcraft_core.graph.facts import DELETED
-from flowcraft_core.graph.positions import INITIAL, Position
+from flowcraft_core.graph.fold import context_of
+from flowcraft_core.graph.positions import Position
 from flowcraft_core.payloads import CompressingCodec, PayloadCodec
 from flowcraft_core.serialization import Serializer
 
+from ._clients import Connection
 from ._cosmos import CosmosDatabase
-from ._names import document_id, is_hashed, key_of, partition_key
 from .by_hand import CosmosHandWrittenRuns
 from .context import CosmosContextStore
 
-_ID_PREFIX = document_id("value", "-")[:-1]
-
-# Each time that a value cannot be set, another setter has got on.
-_TRIES = 20
-
 
 class CosmosDbContext:
-    """Reads and sets the context values of one run, whichever steps have set them; an async context manager.
+    """The shared context of one run, for programs that are none of its steps; an async context manager.
 
-    Inside of steps use ``ctx``: what a step sets there is part of its outcome, and so of the run's result. What is set
-    here is seen by the steps that read the name from then on, until a later one sets it; it is no step's doing, and the
-    result of the run does not have it.
+    What is set here counts as set before the first step, the last such call winning: steps see it when they next read
+    the name, and a value that a step sets stands against it. It is no part of what the run gives as its result, which
+    follows from what its steps did.
     """
 
     def __init__(
         self,
         run_id: str,
         *,
-        cosmos_client: CosmosClient | Callable[[], CosmosClient],
+        cosmos_client: CosmosClient | Callable[[], CosmosClient] | Connection[CosmosClient],
         cosmos_database_name: str,
         context_container_name: str = "contexts",
         serializer: Serializer | None = None,
@@ -56,11 +53,9 @@ class CosmosDbContext:
         """
         self.run_id = run_id
         self._container = CosmosDatabase(cosmos_client, cosmos_database_name).container(context_container_name)
-        self._serializer = serializer or Serializer()
-        store = CosmosContextStore(self._container)
-        self._records = Records(store, self._serializer, codec or CompressingCodec())
-        self._by_hand = CosmosHandWrittenRuns(self._container)
-        self._initial: Mapping[str, Any] | None = None
+        self._store = CosmosContextStore(self._container)
+        self._records = Records(self._store, serializer or Serializer(), codec or CompressingCodec())
+        self._by_hand = CosmosHandWrittenRuns(self._store)
 
     async def __aenter__(self) -> Self:
         await self._container.open()
@@ -72,81 +67,71 @@ class CosmosDbContext:
         await self._container.close()
 
     async def get(self, name: str, default: Any = None) -> Any:
-        """The value of a name, or the default if it has none."""
-        values = await self._values([name])
-        return values.get(name, default)
+        """The value of a name as it stands, or the default if there is none."""
+        value = await self._find(name)
+        return default if value is DELETED else value
 
     async def has(self, name: str) -> bool:
-        """Whether a name has a value."""
-        return name in await self._values([name])
+        """Whether there is a value, be it None."""
+        return await self._find(name) is not DELETED
 
     async def set(self, name: str, value: Any) -> None:
-        """Set a value, as if the step that set the name last had gone on to do it.
+        """Set a value.
 
         Raises:
-            SerializationError: The value cannot be stored.
-            TransientError: Others set the name without end.
+            SerializationError: It cannot be stored.
+            TransientError: It may or may not be set; set it again.
         """
-        for _ in range(_TRIES):
-            standing = (await self._records.values(self.run_id, "", [name])).get(name)
-            position = _after(INITIAL if standing is None else standing[0])
-            await self._records.apply(self.run_id, "", position, {name: value})
-            now = (await self._records.values(self.run_id, "", [name])).get(name)
-            if now is not None and (now[0] > position or (now[0] == position and _same(now[1], value))):
-                return
-        raise TransientError(f"run {self.run_id!r}: context value {name!r} is set by many at once; try again")
+        await self.patch({name: value})
 
     async def delete(self, name: str) -> None:
-        """Take the value of a name away."""
-        await self.set(name, DELETED)
+        """Remove a value; none is no error."""
+        await self.patch({}, delete=[name])
 
     async def patch(self, values: Mapping[str, Any], *, delete: Iterable[str] = ()) -> None:
-        """Set several values, and take others away; each name by itself.
+        """Set some values and remove others, all with one time; name by name, and not all or none.
 
         Args:
-            values: By name.
-            delete: The names to take away.
+            values: Those to set, by name.
+            delete: Names to remove.
         """
-        for name, value in values.items():
-            await self.set(name, value)
-        for name in delete:
-            await self.delete(name)
+        changes = {**values, **dict.fromkeys(delete, DELETED)}
+        await self._records.apply(self.run_id, "", _outside(time.time_ns()), changes)
 
     async def to_dict(self) -> dict[str, Any]:
-        """All values by name. A value of a subflow's own context has the subflow's key in front, and a slash."""
-        documents = await self._container.query(
-            "c.runId = @run AND STARTSWITH(c.id, @prefix)",
-            partition_key(self.run_id),
-            run=partition_key(self.run_id),
-            prefix=_ID_PREFIX,
-        )
-        names = [document["key"] if is_hashed(document["id"]) else key_of(document["id"]) for document in documents]
-        return await self._values([*await self._initial_values(), *names])
+        """All values by name: of what the run was started with, what its steps have set, and what was set here.
 
-    async def _values(self, names: Iterable[str]) -> dict[str, Any]:
-        found = await self._records.values(self.run_id, "", list(dict.fromkeys(names)))
-        initial = await self._initial_values()
-        values = {name: initial[name] for name in names if name in initial}
-        values |= {name: value for name, (_, value) in found.items()}
-        return {name: value for name, value in values.items() if value is not DELETED}
+        It reads every fact of the run. The contexts of subflows are their own, and not in it.
+        """
+        record = await self._record()
+        known = await self._initial(record)
+        subflows: tuple[str, ...] = ()
+        if record is not None:
+            state = await whole_state(record, self._records)
+            known = context_of(state)
+            subflows = tuple(scope.prefix for scope in state.root.walk() if scope.namespace is scope and scope.prefix)
+        stored = [name for name in await self._store.names(self.run_id) if not name.startswith(subflows)]
+        standing = await self._records.values(self.run_id, "", sorted({*known, *stored}))
+        known |= {name: value for name, (_, value) in standing.items()}
+        return {name: value for name, value in sorted(known.items()) if value is not DELETED}
 
-    async def _initial_values(self) -> Mapping[str, Any]:
-        if self._initial is None:
-            record = await self._records.get(self.run_id, RECORD_KEY)
-            if record is not None:
-                decode = self._serializer.from_data
-                self._initial = {name: decode(value) for name, value in record["context"].items()}
-            else:  # kept only once there is a record: what is written by hand may still come
-                return await self._by_hand.initial_context(self.run_id) or {}
-        return self._initial
+    async def _find(self, name: str) -> Any:
+        """The value of a name, or ``DELETED`` if there is none."""
+        standing = await self._records.values(self.run_id, "", [name])
+        if name in standing:
+            return standing[name][1]
+        return (await self._initial(await self._record())).get(name, DELETED)
 
+    async def _record(self) -> RunRecord | None:
+        return await Runs(self._records).get(self.run_id)
 
-def _after(position: Position) -> Position:
-    """Just after a setter, and before all that come after it in the flow."""
-    if position and position[-1][:2] == (0, ""):
-        return (*position[:-1], (0, "", position[-1][2] + 1))
-    return (*position, (0, "", 1))
+    async def _initial(self, record: RunRecord | None) -> dict[str, Any]:
+        """What the run was, or will be, started with."""
+        if record is not None:
+            return dict(record.context)
+        return dict(await self._by_hand.initial_context(self.run_id) or {})
 
 
-def _same(one: Any, other: Any) -> bool:
-    return one is other or bool(one == other)
+def _outside(nanoseconds: int) -> Position:
+    """After what the run was started with, before every node (whose ids are not empty), and in the order of time."""
+    return ((0, "", nanoseconds // 1_000),)
