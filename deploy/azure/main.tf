@@ -224,3 +224,19 @@ output "AZURE_STORAGE_QUEUE_ENDPOINT" {
 output "COSMOS_DB_ENDPOINT" {
   value = azurerm_cosmosdb_account.flowcraft.endpoint
 }
+
+output "FLOWCRAFT_QUEUE" {
+  value = var.queue_name
+}
+
+output "FLOWCRAFT_DATABASE" {
+  value = var.database_name
+}
+
+output "FLOWCRAFT_CONTEXTS" {
+  value = var.context_container_name
+}
+
+output "FLOWCRAFT_STATUSES" {
+  value = var.status_container_name
+}

@@ -10,7 +10,14 @@ from typing import Any
 
 import attrs
 from azure_emulators import Emulators
-from flowcraft_azure import AzureBackend, CosmosCoordinationStore, CosmosDatabase, RedisCoordinationStore, provision
+from flowcraft_azure import (
+    AzureBackend,
+    CosmosCoordinationStore,
+    CosmosDatabase,
+    Metrics,
+    RedisCoordinationStore,
+    provision,
+)
 
 _numbers = itertools.count()
 _session = uuid.uuid4().hex[:8]
@@ -43,13 +50,16 @@ class Place:
         async with self.emulators.queue_client(self.name) as queue:
             await queue.delete_queue()
 
-    def backend(self, *, redis: bool = True, **options: Any) -> AzureBackend:
-        """A backend here, not yet open: with Redis, or with all in Cosmos DB."""
+    def backend(self, *, redis: bool = True, metrics: Metrics | None = None, **options: Any) -> AzureBackend:
+        """A backend here, not yet open: with Redis, or with all in Cosmos DB; all that it asks is counted."""
+        metrics = metrics or Metrics()
+        if redis:
+            options.setdefault("coordination_store", self.redis_store().again(metrics))
         return AzureBackend(
             queue_client=lambda: self.emulators.queue_client(self.name),
             cosmos_client=self.emulators.cosmos_client,
             cosmos_database_name=self.name,
-            coordination_store=self.redis_store() if redis else None,
+            metrics=metrics,
             **options,
         )
 

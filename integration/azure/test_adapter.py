@@ -34,10 +34,10 @@ def _flow() -> FlowBuilder:
     return create_flow("two").node("first", _one).node("second", _add).edge("first", "second")
 
 
-def _adapter(place: Place, **options: Any) -> AzureQueueAdapter:
+def _adapter(place: Place, flow: FlowBuilder | None = None, /, **options: Any) -> AzureQueueAdapter:
     settings = AzureSettings.from_environment(place.environment())
     given = {**settings.for_backend(), "staleness": 0.2, "poll": 1.0, **options}
-    return AzureQueueAdapter(runtime=FlowRuntime([_flow()]), **given)
+    return AzureQueueAdapter(runtime=FlowRuntime([flow or _flow()]), **given)
 
 
 # --- its life --------------------------------------------------------------------------------------------------------
@@ -198,25 +198,69 @@ async def test_the_reconciler_finds_stalled_runs_and_says_what_it_did(place: Pla
         await serving
 
 
-async def test_the_context_of_a_run_can_be_read_and_set_from_outside(place: Place) -> None:
-    """What is set is seen by the steps that come after; what steps set later stands."""
-    adapter = _adapter(place)
-    async with adapter:
+async def test_the_context_of_a_run_can_be_read_and_changed_from_outside(place: Place) -> None:
+    """Steps see what is set when they next read it, what later ones set stands, and a purge removes it."""
+    adapter = _adapter(place, reconcile=False)
+    async with adapter, adapter.context("a run") as context:
+        assert isinstance(context, CosmosDbContext)
         await adapter.client.start("two", {"city": "Bern", "other": {"a": 1}}, run_id="a run")
-        cosmos_client = place.emulators.cosmos_client
-        async with CosmosDbContext("a run", cosmos_client=cosmos_client, cosmos_database_name=place.name) as context:
-            assert await context.get("city") == "Bern"
-            assert await context.get("none", "nothing") == "nothing"
-            await context.set("city", "Basel")
-            await context.set("city", "Chur")
-            await context.patch({"a/b 😀": [1, 2], "gone": 1}, delete=["other", "gone"])
-            assert await context.has("a/b 😀")
-            assert not await context.has("other")
-            assert await context.to_dict() == {"city": "Chur", "a/b 😀": [1, 2]}
-            serving = asyncio.ensure_future(adapter.serve())
-            assert (await adapter.client.wait("a run", timeout=30)).context["seen"] == "Chur"
-            assert await context.get("seen") == "Chur"
-            await context.delete("seen")
-            assert await context.to_dict() == {"city": "Chur", "a/b 😀": [1, 2]}
-            adapter.stop()
-            await serving
+        assert await context.get("city") == "Bern"
+        assert await context.get("none", "nothing") == "nothing"
+        await context.set("city", "Basel")
+        await context.set("city", "Chur")
+        await context.patch({"a/b 😀": [1, 2], "gone": 1, "nothing": None, "long": "x" * 2_000}, delete=["other"])
+        await context.delete("gone")
+        assert await context.has("nothing")
+        assert not await context.has("other")
+        outside = {"city": "Chur", "a/b 😀": [1, 2], "nothing": None, "long": "x" * 2_000}
+        assert await context.to_dict() == outside
+        serving = asyncio.ensure_future(adapter.serve())
+        result = await adapter.client.wait("a run", timeout=30)
+        assert result.context == {"city": "Bern", "other": {"a": 1}, "seen": "Chur"}  # what follows from the run alone
+        assert await context.to_dict() == {**outside, "seen": "Chur"}
+        await context.set("seen", "nobody")  # it is the last word, and not the run's
+        assert await context.get("seen") == "nobody"
+        await context.delete("seen")
+        assert not await context.has("seen")
+        assert (await adapter.client.result("a run")).context["seen"] == "Chur"
+        adapter.stop()
+        await serving
+        await adapter.client.purge("a run")
+        assert await context.to_dict() == {}
+        async with place.emulators.cosmos_client() as cosmos:
+            contexts = cosmos.get_database_client(place.name).get_container_client("contexts")
+            assert [one["id"] async for one in contexts.read_all_items() if one["runId"] == "a run"] == []
+
+
+async def test_the_context_of_a_subflow_is_not_the_runs_own(place: Place) -> None:
+    async def note(ctx: NodeContext) -> int:
+        await ctx.context.set("inside", 1)
+        return 1
+
+    inner = create_flow("inner").node("note", note)
+    outer = create_flow("outer").node("first", _one).subflow("call", inner).edge("first", "call")
+    adapter = _adapter(place, outer)
+    async with adapter, adapter.context("a run") as context:
+        serving = asyncio.ensure_future(adapter.serve())
+        await adapter.client.start(outer, {"city": "Bern"}, run_id="a run")
+        await adapter.client.wait("a run", timeout=30)
+        assert await context.to_dict() == {"city": "Bern", "seen": "Bern"}
+        adapter.stop()
+        await serving
+
+
+async def test_an_adapter_counts_what_its_requests_were(place: Place) -> None:
+    """In all of its event loops together, looks at an empty queue included; and for each run by itself."""
+    adapter = _adapter(place, reconcile=False)
+    await asyncio.to_thread(adapter.start)
+    run_id = (await asyncio.to_thread(adapter.sync_client.start, "two")).run_id
+    await asyncio.to_thread(adapter.sync_client.wait, run_id, timeout=30)
+    await asyncio.to_thread(adapter.stop)
+    requests = adapter.metrics.requests
+    assert requests["queue.send"] == requests["queue.acknowledge"] == 1
+    assert requests["queue.receive"] >= adapter.metrics.empty_receives + 1
+    of_run = adapter.metrics.of_run(run_id)
+    assert of_run["cosmos.create"] == 5  # the run's record, its status, two outcomes and a context value
+    assert of_run["cosmos.create"] < requests["cosmos.create"]  # the blueprint is no run's
+    assert sum(adapter.metrics.request_units.values()) > 0
+    assert not adapter.metrics.retries

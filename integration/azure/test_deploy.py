@@ -9,30 +9,37 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flowcraft_azure import AzureSettings
 from flowcraft_azure.provision import CONTEXT_INDEXING, STATUS_INDEXING
 from servers import python_environment
 
 _HERE = Path(__file__).parent
 _DEPLOY = _HERE.parents[1] / "deploy" / "azure"
-_READ = "import hcl2, json, sys; print(json.dumps(hcl2.load(open(sys.argv[1], encoding='utf-8'))))"
+_READ_TERRAFORM = "import hcl2, json, sys; print(json.dumps(hcl2.load(open(sys.argv[1], encoding='utf-8'))))"
+_READ_BICEP = (
+    "import json, pathlib, pycep, sys; "
+    "print(json.dumps(pycep.BicepParser().parse(text=pathlib.Path(sys.argv[1]).read_text(encoding='utf-8'))))"
+)
 _INDEXING = {"contexts": CONTEXT_INDEXING, "statuses": STATUS_INDEXING}
 
 
-@pytest.fixture(scope="module")
-def terraform() -> dict[str, Any]:
-    """What main.tf says, as data."""
+def _read(program: str, name: str) -> dict[str, Any]:
     python = python_environment(_HERE / "deploy-requirements.txt") / "python"
-    command = [str(python), "-c", _READ, str(_DEPLOY / "main.tf")]
-    read = subprocess.run(command, capture_output=True, check=True, text=True)
+    read = subprocess.run([str(python), "-c", program, str(_DEPLOY / name)], capture_output=True, check=True, text=True)
     parsed: dict[str, Any] = json.loads(read.stdout)
     return parsed
 
 
 @pytest.fixture(scope="module")
-def bicep() -> str:
-    """What main.bicep says, without its comments."""
-    text = (_DEPLOY / "main.bicep").read_text(encoding="utf-8")
-    return re.sub(r"^\s*//.*$", "", text, flags=re.MULTILINE)
+def terraform() -> dict[str, Any]:
+    """What main.tf says, as data."""
+    return _read(_READ_TERRAFORM, "main.tf")
+
+
+@pytest.fixture(scope="module")
+def bicep() -> dict[str, Any]:
+    """What main.bicep says, as data."""
+    return _read(_READ_BICEP, "main.bicep")
 
 
 def _resource(terraform: dict[str, Any], kind: str, name: str) -> dict[str, Any]:
@@ -40,20 +47,11 @@ def _resource(terraform: dict[str, Any], kind: str, name: str) -> dict[str, Any]
     return dict(found)
 
 
-def _block(bicep: str, name: str) -> str:
-    """A resource's text: from its name to the brace that closes it."""
-    begin = bicep.index(f"resource {name} ")
-    place = bicep.index("{", begin)
-    depth = 0
-    for end in range(place, len(bicep)):
-        depth += {"{": 1, "}": -1}.get(bicep[end], 0)
-        if depth == 0:
-            return bicep[begin : end + 1]
-    raise AssertionError(f"the resource {name} is not closed")
-
-
-def _paths(indexing: dict[str, Any], kind: str) -> list[str]:
-    return [path["path"] for path in indexing[kind]]
+def _of_bicep(bicep: dict[str, Any], name: str) -> dict[str, Any]:
+    """What a resource is configured as, be it one, one of several, or there on a condition."""
+    config: dict[str, Any] = bicep["resources"][name]["config"]
+    inside: dict[str, Any] = config.get("config", config)
+    return inside
 
 
 @pytest.mark.parametrize("name", _INDEXING)
@@ -63,38 +61,57 @@ def test_terraform_creates_the_containers_that_provision_does(terraform: dict[st
     assert container["partition_key_paths"] == ["/runId"]
     assert container["default_ttl"] == "${var.time_to_live}"
     assert indexing["indexing_mode"] == _INDEXING[name]["indexingMode"]
-    assert [path["path"] for path in indexing["included_path"]] == _paths(_INDEXING[name], "includedPaths")
-    assert [path["path"] for path in indexing["excluded_path"]] == _paths(_INDEXING[name], "excludedPaths")
+    assert indexing["included_path"] == _INDEXING[name]["includedPaths"]
+    assert indexing["excluded_path"] == _INDEXING[name]["excludedPaths"]
 
 
 @pytest.mark.parametrize("name", _INDEXING)
-def test_bicep_creates_the_containers_that_provision_does(bicep: str, name: str) -> None:
-    block = _block(bicep, name)
-    assert "defaultTtl: timeToLive" in block
-    (partitioned,) = re.findall(r"partitionKey: \{.*?paths: \[(.*?)\]", block, re.DOTALL)
-    assert partitioned.split() == ["'/runId'"]
-    for kind in ("includedPaths", "excludedPaths"):
-        (listed,) = re.findall(rf"{kind}: \[(.*?)\]", block, re.DOTALL)
-        assert re.findall(r"path: '(.*?)'", listed) == _paths(_INDEXING[name], kind)
+def test_bicep_creates_the_containers_that_provision_does(bicep: dict[str, Any], name: str) -> None:
+    container = _of_bicep(bicep, name)["properties"]["resource"]
+    assert container["partitionKey"] == {"kind": "Hash", "version": 2, "paths": ["/runId"]}
+    assert container["defaultTtl"] == "timeToLive"
+    assert container["indexingPolicy"] == _INDEXING[name]
 
 
-def test_both_have_the_same_names_and_limits_by_default(terraform: dict[str, Any], bicep: str) -> None:
+def test_both_have_the_same_names_and_limits_by_default(terraform: dict[str, Any], bicep: dict[str, Any]) -> None:
     of_terraform = {
         name: variable["default"]
         for each in terraform["variable"]
         for name, variable in each.items()
         if "default" in variable
     }
-    of_bicep = dict(re.findall(r"^param (\w+) \w+ = (?:'(.*)'|(?:-?\w+))$", bicep, re.MULTILINE))
-    for name in ("queue_name", "database_name", "context_container_name", "status_container_name", "redis_name"):
+    of_bicep = {name: parameter["default"] for name, parameter in bicep["parameters"].items()}
+    for name in (
+        "queue_name",
+        "database_name",
+        "context_container_name",
+        "status_container_name",
+        "redis_name",
+        "max_throughput",
+    ):
         camel = re.sub(r"_(\w)", lambda letter: letter[1].upper(), name)
         assert of_bicep[camel] == of_terraform[name]
-    assert f"param maxThroughput int = {of_terraform['max_throughput']}\n" in bicep
     assert str(of_terraform["time_to_live"]).strip("${}") == "-1"
-    assert "param timeToLive int = -1\n" in bicep
+    assert of_bicep["timeToLive"]["operator"] == {"type": "minus", "operands": {"integer_value": 1}}
 
 
-def test_workers_get_data_roles_on_the_queue_and_the_database_only(terraform: dict[str, Any], bicep: str) -> None:
+def test_the_outputs_of_both_are_what_settings_are_read_from(terraform: dict[str, Any], bicep: dict[str, Any]) -> None:
+    outputs = [name for each in terraform["output"] for name in each]
+    assert outputs == list(bicep["outputs"])
+    settings = AzureSettings.from_environment({name: f"https://{name}" for name in outputs})
+    assert settings == AzureSettings(
+        storage="https://AZURE_STORAGE_QUEUE_ENDPOINT",
+        queue_name="https://FLOWCRAFT_QUEUE",
+        cosmos="https://COSMOS_DB_ENDPOINT",
+        cosmos_database_name="https://FLOWCRAFT_DATABASE",
+        context_container_name="https://FLOWCRAFT_CONTEXTS",
+        status_container_name="https://FLOWCRAFT_STATUSES",
+    )
+
+
+def test_workers_get_data_roles_on_the_queue_and_the_database_only(
+    terraform: dict[str, Any], bicep: dict[str, Any]
+) -> None:
     queue = _resource(terraform, "azurerm_role_assignment", "queue")
     assert queue["role_definition_name"] == "Storage Queue Data Contributor"
     assert queue["scope"] == "${azurerm_storage_queue.jobs.id}"
@@ -102,29 +119,31 @@ def test_workers_get_data_roles_on_the_queue_and_the_database_only(terraform: di
     assert "/dbs/" in database["scope"]
     assert database["role_definition_id"].endswith("00000000-0000-0000-0000-000000000002")
     # The built-in roles of the same names.
-    assert "var queueDataContributor = '974c5e8b-45b9-4653-ba55-5f855dd0fb88'" in bicep
-    assert "var cosmosDataContributor = '00000000-0000-0000-0000-000000000002'" in bicep
-    assert "scope: jobs" in _block(bicep, "mayUseTheQueue")
-    assert "scope: '${cosmos.id}/dbs/${databaseName}'" in _block(bicep, "mayUseTheDatabase")
-    assigned = [kind for each in terraform["resource"] for kind in each if "role" in kind]
-    assert len(assigned) == 2
-    assert bicep.count("oleAssignments@") == 2
+    assert {name: variable["value"] for name, variable in bicep["variables"].items()} == {
+        "queueDataContributor": "974c5e8b-45b9-4653-ba55-5f855dd0fb88",
+        "cosmosDataContributor": "00000000-0000-0000-0000-000000000002",
+    }
+    may_use_queue, may_use_database = (_of_bicep(bicep, name) for name in ("mayUseTheQueue", "mayUseTheDatabase"))
+    assert may_use_queue["scope"] == "jobs"
+    assert "queueDataContributor" in json.dumps(may_use_queue["properties"]["roleDefinitionId"])
+    assert may_use_database["properties"]["scope"] == "${cosmos.id}/dbs/${databaseName}"
+    assert may_use_database["properties"]["roleDefinitionId"].endswith("/${cosmosDataContributor}")
+    assert len([kind for each in terraform["resource"] for kind in each if "role" in kind]) == 2
+    assert len([each for each in bicep["resources"].values() if "role" in each["type"].lower()]) == 2
 
 
-def test_keys_are_switched_off(terraform: dict[str, Any], bicep: str) -> None:
+def test_keys_are_switched_off(terraform: dict[str, Any], bicep: dict[str, Any]) -> None:
     assert _resource(terraform, "azurerm_storage_account", "flowcraft")["shared_access_key_enabled"] is False
     assert _resource(terraform, "azurerm_cosmosdb_account", "flowcraft")["local_authentication_disabled"] is True
-    assert "allowSharedKeyAccess: false" in _block(bicep, "storage")
-    assert "disableLocalAuth: true" in _block(bicep, "cosmos")
+    assert _of_bicep(bicep, "storage")["properties"]["allowSharedKeyAccess"] is False
+    assert _of_bicep(bicep, "cosmos")["properties"]["disableLocalAuth"] is True
 
 
-def test_braces_and_brackets_of_bicep_are_closed(bicep: str) -> None:
-    text = re.sub(r"'[^'\n]*'", "''", bicep)
-    closing = {"}": "{", "]": "[", ")": "("}
-    opened: list[str] = []
-    for character in text:
-        if character in closing.values():
-            opened.append(character)
-        elif character in closing:
-            assert opened.pop() == closing[character]
-    assert not opened
+def test_redis_is_made_only_where_it_is_named_and_speaks_tls(terraform: dict[str, Any], bicep: dict[str, Any]) -> None:
+    made = _resource(terraform, "azurerm_managed_redis", "flowcraft")
+    assert "var.redis_name" in str(made["count"])
+    (database,) = made["default_database"]
+    assert database["client_protocol"] == "Encrypted"
+    of_bicep = _of_bicep(bicep, "redisDatabase")["properties"]
+    assert (of_bicep["clientProtocol"], of_bicep["port"]) == ("Encrypted", 10_000)
+    assert "redisName" in json.dumps(bicep["resources"]["redis"]["config"]["condition"])

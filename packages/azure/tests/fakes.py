@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import datetime as dt
 from collections.abc import AsyncIterator
 from typing import Any
@@ -44,6 +46,7 @@ class FakeQueueClient:
         self.asked: list[int] = []
         self.visible: list[FakeMessage] = []
         self.sent: list[dict[str, Any]] = []
+        self.options: list[dict[str, Any]] = []
         self.errors: list[Exception] = []
         self.receipts = 0
         self.is_open = False
@@ -58,20 +61,26 @@ class FakeQueueClient:
     async def get_queue_properties(self) -> None:
         self._fail()
 
-    async def send_message(self, content: str, **options: Any) -> None:
+    async def send_message(self, content: str, *, visibility_timeout: int, time_to_live: int, **options: Any) -> None:
         self._fail()
-        self.sent.append({"content": content, **options})
+        self.options.append(options)
+        self.sent.append({"content": content, "visibility_timeout": visibility_timeout, "time_to_live": time_to_live})
 
-    def receive_messages(self, *, messages_per_page: int, visibility_timeout: int) -> FakePages:
+    def receive_messages(self, *, messages_per_page: int, visibility_timeout: int, **options: Any) -> FakePages:
+        self.options.append(options)
         return FakePages(self, messages_per_page)
 
-    async def update_message(self, message_id: str, receipt: str, *, visibility_timeout: int) -> FakeMessage:
+    async def update_message(
+        self, message_id: str, receipt: str, *, visibility_timeout: int, **options: Any
+    ) -> FakeMessage:
+        self.options.append(options)
         self._fail()
         self.receipts += 1
         self.asked.append(visibility_timeout)
         return FakeMessage("", message_id, f"{receipt.partition(' ')[0]} {self.receipts}")
 
-    async def delete_message(self, message_id: str, receipt: str) -> None:
+    async def delete_message(self, message_id: str, receipt: str, **options: Any) -> None:
+        self.options.append(options)
         self._fail()
 
     def _fail(self) -> None:
@@ -99,6 +108,33 @@ class FakePages:
     async def _each(self, found: list[FakeMessage]) -> AsyncIterator[FakeMessage]:
         for message in found:
             yield message
+
+
+@contextlib.asynccontextmanager
+async def server_of_redis(*, silent: bool = False) -> AsyncIterator[str]:
+    """The address of a server that says PONG to PING and OK to everything else; or nothing, but keeps connections."""
+    serving: set[asyncio.Task[None]] = set()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while line := await reader.readline():
+            words = []
+            for _ in range(int(line[1:])):
+                words.append(await reader.readexactly(int((await reader.readline())[1:])))
+                await reader.readline()
+            if not silent:
+                writer.write(b"+PONG\r\n" if words[0] == b"PING" else b"+OK\r\n")
+        writer.close()
+
+    def begin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.ensure_future(serve(reader, writer))
+        serving.add(task)
+        task.add_done_callback(serving.discard)
+
+    server = await asyncio.start_server(begin, "127.0.0.1", 0)
+    async with server:
+        yield f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0?protocol=2"
+        server.close()
+        await asyncio.gather(*serving)
 
 
 def http_error(status: int, code: str = "", kind: type[HttpResponseError] = HttpResponseError) -> HttpResponseError:

@@ -1,14 +1,18 @@
 import asyncio
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from azure.cosmos.aio import CosmosClient
 from azure.storage.queue.aio import QueueClient
-from flowcraft_azure import AzureQueueAdapter, CosmosCoordinationStore, CosmosDatabase, RedisCoordinationStore
+from flowcraft_azure import AzureQueueAdapter, CosmosCoordinationStore, CosmosDatabase, Metrics, RedisCoordinationStore
 from flowcraft_azure._clients import Connection, is_open, require_unopened
 from flowcraft_core import ConfigurationError, FlowRuntime
 from flowcraft_core.errors import BackendError
 from redis.asyncio import Redis
+from redis.asyncio.cluster import ClusterNode, RedisCluster
+
+from .fakes import server_of_redis
 
 KEY = "a2V5"
 
@@ -68,28 +72,42 @@ async def test_a_client_belongs_to_one_event_loop() -> None:
     await shared.close()
 
 
-async def test_a_client_that_cannot_be_opened_leaves_nothing_behind() -> None:
+async def test_a_client_that_cannot_be_opened_is_closed() -> None:
     class Broken(Client):
         async def open(self) -> None:
             await super().open()
             raise OSError("no way")
 
-    each = Connection("a client", Broken(), open_client=Broken.open, close_client=Broken.close)
+    made: list[Broken] = []
+
+    def make() -> Broken:
+        made.append(Broken())
+        return made[-1]
+
+    each = Connection("a client", make, open_client=Broken.open, close_client=Broken.close)
     for _ in range(2):
         with pytest.raises(OSError, match="no way"):
             await each.open()
+    assert [client.log for client in made] == [["open", "close"]] * 2
+
+
+async def test_a_client_that_was_given_and_has_been_closed_is_refused_by_name() -> None:
+    """An SDK's own error for it speaks of its transport."""
+    each = connection(Client())
+    await each.open()
+    await each.close()
+    with pytest.raises(ConfigurationError, match="give a client as a function"):
+        await each.open()
 
 
 async def test_open_clients_of_each_sdk_are_known_and_left_open() -> None:
     queue = QueueClient("https://a.queue.core.windows.net", "jobs", credential=KEY)
     cosmos = CosmosClient("https://a.documents.azure.com", KEY)
-    redis: Redis = Redis.from_url("redis://127.0.0.1:1")
-    for client in (queue, cosmos, redis):
+    for client in (queue, cosmos):
         assert not is_open(client)
     await queue.__aenter__()
     await cosmos.client_connection.pipeline_client.__aenter__()
-    redis.connection_pool._available_connections.append(_connection_of(redis))
-    opened: dict[str, object] = {"queue_client": queue, "cosmos_client": cosmos, "coordination_store": redis}
+    opened: dict[str, object] = {"queue_client": queue, "cosmos_client": cosmos}
     for name, each_client in opened.items():
         assert is_open(each_client)
         with pytest.raises(ConfigurationError, match=f"{name} is open in another event loop"):
@@ -108,12 +126,30 @@ async def test_open_clients_of_each_sdk_are_known_and_left_open() -> None:
     await cosmos.client_connection.pipeline_client.close()
 
 
+async def test_a_client_of_redis_is_open_while_it_is_connected() -> None:
+    async with server_of_redis() as url:
+        redis: Redis = Redis.from_url(url)
+        assert not is_open(redis)
+        await redis.ping()
+        assert is_open(redis)
+        await redis.aclose()
+        assert not is_open(redis)
+
+
+def test_a_client_of_a_cluster_is_open_while_one_of_its_nodes_is() -> None:
+    cluster = RedisCluster(host="127.0.0.1", port=1)
+    assert not is_open(cluster)
+    node = ClusterNode("127.0.0.1", 1)
+    cluster.nodes_manager.nodes_cache["127.0.0.1:1"] = node
+    connection: Any = SimpleNamespace(is_connected=True)
+    node._connections.append(connection)
+    assert is_open(cluster)
+    connection.is_connected = False
+    assert not is_open(cluster)
+
+
 def cosmos_client() -> CosmosClient:
     return CosmosClient("https://a.documents.azure.com", KEY)
-
-
-def _connection_of(redis: Any) -> Any:
-    return redis.connection_pool.make_connection()
 
 
 def test_start_refuses_what_is_open_before_it_does_anything() -> None:
@@ -133,16 +169,17 @@ def test_start_refuses_what_is_open_before_it_does_anything() -> None:
     loop.close()
 
 
-def test_stores_are_made_anew_for_each_event_loop_where_they_were_given_functions() -> None:
+def test_a_store_made_again_shares_a_client_and_makes_another_by_a_function() -> None:
     redis: Redis = Redis.from_url("redis://127.0.0.1:1")
     given = RedisCoordinationStore(redis, prefix="mine:")
-    assert given.again() is given
+    assert given.again(Metrics())._connection is given._connection
     made = RedisCoordinationStore(lambda: redis, prefix="mine:")
-    assert made.again() is not made
-    assert made.again()._prefix == "mine:"
+    assert made.again(Metrics())._connection is not made._connection
+    assert made.again(Metrics())._prefix == "mine:"
     cosmos = CosmosClient("https://a.documents.azure.com", KEY)
-    of_client = CosmosCoordinationStore(CosmosDatabase(cosmos, "db").container("c"))
-    assert of_client.again() is of_client
-    of_function = CosmosCoordinationStore(CosmosDatabase(lambda: cosmos, "db").container("c"))
-    assert of_function.again().container.name == "c"
-    assert of_function.again() is not of_function
+    metrics = Metrics()
+    for client, shared in ((cosmos, True), (lambda: cosmos, False)):
+        store = CosmosCoordinationStore(CosmosDatabase(client, "db").container("c"))
+        database, again = store.container.database, store.again(metrics).container
+        assert (again.database._connection is database._connection) is shared
+        assert (again.name, again.database.name, again.database.metrics) == ("c", "db", metrics)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -9,8 +10,16 @@ import pytest
 from azure.core.exceptions import ServiceResponseError
 from azure.cosmos import exceptions
 from azure.cosmos.exceptions import CosmosHttpResponseError
-from flowcraft_azure import CosmosContextStore, CosmosCoordinationStore, CosmosDatabase, CosmosStatusStore
+from flowcraft_azure import (
+    CosmosContextStore,
+    CosmosCoordinationStore,
+    CosmosDatabase,
+    CosmosStatusStore,
+    _cosmos_errors,
+)
 from flowcraft_azure._cosmos import MAX_PATCH_OPERATIONS, Container
+from flowcraft_azure.status import MAX_REASON_BYTES
+from flowcraft_core.durable.storage import NewerRecordError
 from flowcraft_core.errors import BackendError, ConfigurationError, TransientError
 from flowcraft_core.ports import Fact, PositionedValue, RunStatus
 
@@ -36,7 +45,7 @@ class Proxy:
             answer = self.answers[operation].pop(0)
             if isinstance(answer, Exception):
                 raise answer
-            return answer
+            return await answer() if callable(answer) else answer
 
         return call
 
@@ -135,6 +144,23 @@ async def test_a_throttled_call_says_for_how_long_the_service_wants_to_be_left_a
         await container.read("id", "run")
 
 
+async def test_a_call_that_takes_too_long_is_given_up_whatever_time_outs_its_client_has(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(_cosmos_errors, "LONGEST_CALL", 0.01)
+    container = await container_of(Proxy(read_item=[asyncio.Event().wait]))
+    with pytest.raises(TransientError, match=r"container db/c: no answer within 0.01 s"):
+        await container.read("id", "run")
+
+
+async def test_a_container_that_has_been_deleted_is_no_missing_document() -> None:
+    """Both have the status 404."""
+    container = await container_of(Proxy(read_item=[missing(), missing(1003)]))
+    assert await container.read("id", "run") is None
+    with pytest.raises(BackendError, match="provision"):
+        await container.read("id", "run")
+
+
 async def test_a_container_with_another_partition_key_is_refused_by_name() -> None:
     proxy = Proxy()
     proxy.paths = ["/id"]
@@ -179,9 +205,9 @@ async def test_positions_are_compared_by_code_point_and_a_greater_one_stands() -
     assert [operation for operation, _, _ in proxy.calls] == ["create_item", "read_item"]
 
 
-async def test_a_newer_document_is_refused_by_name() -> None:
+async def test_a_newer_document_is_refused_by_name_so_that_its_job_is_passed_on() -> None:
     store = CosmosContextStore(await container_of(Proxy(read_item=[document(v=2)])))
-    with pytest.raises(BackendError, match=r"'fact:key' of run 'run' has format 2"):
+    with pytest.raises(NewerRecordError, match=r"'fact:key' of run 'run' has format 2"):
         await store.get("run", ["key"])
 
 
@@ -212,9 +238,20 @@ async def test_changing_a_status_is_one_patch_within_its_limit() -> None:
         assert options["filter_predicate"] == 'FROM c WHERE c.status IN ("running", "awaiting")'
 
 
+async def test_a_long_reason_is_cut_so_that_the_run_can_end() -> None:
+    proxy = Proxy(patch_item=[{}], create_item=[{}])
+    store = CosmosStatusStore(await container_of(proxy))
+    reason = "é" * 2_000_000
+    await store.finish("run", "failed", at=1.0, reason=reason)
+    await store.create(RunStatus(run_id="dead", state="dead", blueprint_id="", created=0.0, updated=0.0, reason=reason))
+    (_, (_, _, operations), _), (_, (created,), _) = proxy.calls
+    (patched,) = [operation["value"] for operation in operations if operation["path"] == "/reason"]
+    assert patched == created["reason"] == "é" * (MAX_REASON_BYTES // 2) + "…"
+
+
 async def test_a_status_of_a_newer_version_is_refused_by_name() -> None:
     store = CosmosStatusStore(await container_of(Proxy(read_item=[{"runId": "run", "v": 9}])))
-    with pytest.raises(BackendError, match="status of run 'run' has format 9"):
+    with pytest.raises(NewerRecordError, match="status of run 'run' has format 9"):
         await store.get("run")
 
 

@@ -5,10 +5,10 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from azure.core.exceptions import ServiceRequestError
+from azure.core.exceptions import ResourceExistsError, ServiceRequestError
 from azure.storage.queue import TextBase64EncodePolicy
 from azure.storage.queue.aio import QueueClient
-from flowcraft_azure import AzureJobQueue
+from flowcraft_azure import AzureJobQueue, _queue_errors, provision
 from flowcraft_azure.queue import decode_text
 from flowcraft_core.errors import BackendError, ConfigurationError, TransientError
 from flowcraft_core.ports import Delivery, Message
@@ -143,11 +143,11 @@ async def test_what_is_acknowledged_while_it_is_extended_is_removed_by_the_new_r
             self.may_answer = asyncio.Event()
             self.deleted: list[str] = []
 
-        async def update_message(self, message_id: str, receipt: str, *, visibility_timeout: int) -> FakeMessage:
+        async def update_message(self, message_id: str, receipt: str, **options: Any) -> FakeMessage:
             await self.may_answer.wait()
-            return await super().update_message(message_id, receipt, visibility_timeout=visibility_timeout)
+            return await super().update_message(message_id, receipt, **options)
 
-        async def delete_message(self, message_id: str, receipt: str) -> None:
+        async def delete_message(self, message_id: str, receipt: str, **options: Any) -> None:
             self.deleted.append(receipt)
 
     client = SlowClient()
@@ -177,14 +177,60 @@ async def test_what_may_succeed_the_next_time_is_transient(status: int) -> None:
         await queue.receive(max_messages=1, wait=0, visibility=30)
 
 
-@pytest.mark.parametrize(("status", "remedy"), [(403, "Storage Queue Data Contributor"), (404, "provision")])
-async def test_what_is_refused_says_what_to_do(status: int, remedy: str) -> None:
+@pytest.mark.parametrize(
+    ("error", "remedy"),
+    [
+        (http_error(401), "key or token"),
+        (http_error(403), "Storage Queue Data Contributor"),
+        (http_error(404), "provision"),
+        (http_error(413), "64 KB"),
+        (http_error(400, "InvalidResourceName"), "3 to 63 lower-case"),
+    ],
+    ids=str,
+)
+async def test_what_is_refused_says_what_to_do(error: Exception, remedy: str) -> None:
     client = FakeQueueClient()
-    client.errors = [http_error(status)]
+    client.errors = [error]
     with pytest.raises(BackendError, match=remedy) as raised:
         await opened(client)
     assert not isinstance(raised.value, TransientError)
     assert not client.is_open
+
+
+async def test_a_call_that_takes_too_long_is_given_up_whatever_time_outs_its_client_has(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class HangingClient(FakeQueueClient):
+        async def send_message(self, content: str, **options: Any) -> None:
+            await asyncio.Event().wait()
+
+    monkeypatch.setattr(_queue_errors, "LONGEST_CALL", 0.01)
+    with pytest.raises(TransientError, match=r"queue 'jobs': no answer within 0.01 s"):
+        await (await opened(HangingClient())).send([Message("job")])
+
+
+async def test_no_call_is_made_again_by_the_sdk_which_would_wait_for_long() -> None:
+    client = FakeQueueClient()
+    client.visible = [FakeMessage("job")]
+    queue = await opened(client)
+    await queue.send([Message("job")])
+    deliveries = await queue.receive(max_messages=1, wait=0, visibility=30)
+    await queue.extend(deliveries, 30)
+    await queue.acknowledge(deliveries)
+    assert [options["retry_total"] for options in client.options] == [0, 0, 0, 0]
+
+
+async def test_a_queue_that_is_being_deleted_is_not_taken_for_one_that_exists() -> None:
+    class Going(FakeQueueClient):
+        async def create_queue(self) -> None:
+            raise http_error(409, "QueueBeingDeleted", ResourceExistsError)
+
+    with pytest.raises(TransientError, match="being deleted"):
+        await provision(
+            queue_client=Going,  # type: ignore[arg-type]
+            cosmos_client=lambda: pytest.fail("nothing else is made"),
+            cosmos_database_name="db",
+        )
 
 
 async def test_all_are_sent_though_one_fails_and_the_failure_is_raised() -> None:

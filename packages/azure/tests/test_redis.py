@@ -1,10 +1,14 @@
+import asyncio
 from typing import Any
 
 import pytest
-from flowcraft_azure import RedisCoordinationStore
+from flowcraft_azure import Metrics, RedisCoordinationStore, _redis_errors
 from flowcraft_core.errors import BackendError, TransientError
 from redis import exceptions as redis_errors
+from redis.asyncio import Redis
 from redis.exceptions import NoScriptError
+
+from .fakes import server_of_redis
 
 
 class FakeRedis:
@@ -89,3 +93,28 @@ async def test_refused_credentials_are_no_transient_error(error: Exception) -> N
     with pytest.raises(BackendError, match="access key") as raised:
         await store.get("k")
     assert not isinstance(raised.value, TransientError)
+
+
+async def test_redis_that_does_not_answer_is_given_up_whatever_time_outs_its_client_has(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Or a worker would hang with it."""
+    monkeypatch.setattr(_redis_errors, "LONGEST_CALL", 0.1)
+
+    def make(url: str) -> Redis:
+        client: Redis = Redis.from_url(url, socket_timeout=None, socket_connect_timeout=None)
+        return client
+
+    async with server_of_redis(silent=True) as url, asyncio.timeout(5):
+        with pytest.raises(TransientError, match=r"no answer within 0.1 s"):
+            await RedisCoordinationStore(lambda: make(url)).open()
+    with pytest.raises(TransientError, match="ConnectionError"):
+        await RedisCoordinationStore(lambda: make(url)).open()  # it refuses connections by now
+
+
+async def test_commands_are_counted() -> None:
+    metrics = Metrics()
+    store = await store_of(FakeRedis(NoScriptError("gone"), 3, b"5"), metrics=metrics)
+    await store.increment("k", ttl=1)
+    await store.get("k")
+    assert metrics.requests == {"redis.evalsha": 1, "redis.eval": 1, "redis.get": 1}

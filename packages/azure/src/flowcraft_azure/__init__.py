@@ -9,6 +9,7 @@ from .backend import AzureBackend
 from .by_hand import CosmosHandWrittenRuns
 from .context import CosmosContextStore
 from .cosmos_coordination import CosmosCoordinationStore
+from .metrics import Metrics
 from .provision import provision
 from .queue import AzureJobQueue
 from .reconciler import AzureReconciler, ReconcilerStats, create_azure_reconciler
@@ -29,6 +30,7 @@ __all__ = [
     "CosmosDbContext",
     "CosmosHandWrittenRuns",
     "CosmosStatusStore",
+    "Metrics",
     "ReconcilerStats",
     "RedisCoordinationStore",
     "create_azure_reconciler",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Generic, TypeVar
 
 from flowcraft_core.errors import BackendError, ConfigurationError
@@ -14,8 +14,8 @@ ClientT = TypeVar("ClientT")
 class Connection(Generic[ClientT]):
     """A client, for the event loop in which it is opened, shared by all that open it there.
 
-    A factory's client is opened and closed with the connection. So is a client that was given unopened. One that was
-    given open is used as it is, and left open.
+    A factory's client is opened and closed with the connection. So is a client that was given unopened, once: an SDK's
+    client cannot be opened again. One that was given open is used as it is, and left open.
     """
 
     def __init__(
@@ -42,6 +42,7 @@ class Connection(Generic[ClientT]):
         self._loop: asyncio.AbstractEventLoop | None = None
         self._users = 0
         self._is_own = False
+        self._is_used_up = False
 
     @property
     def client(self) -> ClientT:
@@ -60,18 +61,28 @@ class Connection(Generic[ClientT]):
 
         Raises:
             BackendError: It is open in another event loop.
+            ConfigurationError: It was given as a client, and has been closed.
         """
         if self._users:
             self._require_home()
             self._users += 1
             return
+        if self._is_used_up:
+            raise ConfigurationError(
+                f"{self._name} has been closed, and cannot be opened again: give {self._name} as a function that "
+                "makes a client"
+            )
         self._users, self._loop = 1, asyncio.get_running_loop()
         try:
             # SDK clients cannot be called; a class or function that makes one can.
             client = self._given() if callable(self._given) else self._given
             self._is_own = not is_open(client)
             if self._is_own:
-                await self._open_client(client)
+                try:
+                    await self._open_client(client)
+                except BaseException:
+                    await self._close_own(client)
+                    raise
         except BaseException:
             self._users, self._loop = 0, None
             raise
@@ -86,7 +97,11 @@ class Connection(Generic[ClientT]):
             return
         client, self._client, self._loop = self._client, None, None
         if self._is_own:
-            await self._close_client(client)
+            await self._close_own(client)
+
+    async def _close_own(self, client: ClientT) -> None:
+        self._is_used_up = not callable(self._given)
+        await self._close_client(client)
 
     def _require_home(self) -> None:
         if self._loop is not asyncio.get_running_loop():
@@ -98,17 +113,28 @@ class Connection(Generic[ClientT]):
 
 def is_open(client: object) -> bool:
     """Whether an SDK client has connections already, which belong to the event loop that made them."""
-    for path in (
-        ("_pipeline", "_transport", "session"),  # Queue Storage
-        ("client_connection", "pipeline_client", "_pipeline", "_transport", "session"),  # Cosmos DB
-        ("connection_pool", "_available_connections"),  # Redis
-    ):
-        found: Any = client
-        for attribute in path:
-            found = getattr(found, attribute, None)
-        if found:
-            return True
-    return False
+    return any(
+        _attribute(client, path)
+        for path in (
+            "_pipeline._transport.session",  # Queue Storage
+            "client_connection.pipeline_client._pipeline._transport.session",  # Cosmos DB
+        )
+    ) or any(connection.is_connected for connection in _redis_connections(client))
+
+
+def _redis_connections(client: object) -> Iterator[Any]:
+    """Those of a client of Redis, connected or not: they stay when it is closed."""
+    pool = _attribute(client, "connection_pool")
+    yield from _attribute(pool, "_available_connections") or ()
+    yield from _attribute(pool, "_in_use_connections") or ()
+    for node in (_attribute(client, "nodes_manager.nodes_cache") or {}).values():  # of a cluster
+        yield from node._connections
+
+
+def _attribute(found: Any, path: str) -> Any:
+    for name in path.split("."):
+        found = getattr(found, name, None)
+    return found
 
 
 def require_unopened(**given: object) -> None:

@@ -17,10 +17,12 @@ from azure.cosmos.exceptions import (
     CosmosResourceNotFoundError,
 )
 from azure.cosmos.partition_key import NonePartitionKeyValue
+from flowcraft_core.durable.storage import NewerRecordError
 from flowcraft_core.errors import ConfigurationError
 
 from ._clients import Connection
 from ._cosmos_errors import translated
+from .metrics import Metrics
 
 Document: TypeAlias = dict[str, Any]
 
@@ -28,6 +30,9 @@ Document: TypeAlias = dict[str, Any]
 MAX_PATCH_OPERATIONS = 10
 
 PARTITION_KEY_PATH = "/runId"
+
+#: The version of the documents' form, their ``v``.
+FORMAT = 1
 
 
 class CosmosDatabase:
@@ -37,25 +42,31 @@ class CosmosDatabase:
     """
 
     def __init__(
-        self, cosmos_client: CosmosClient | Callable[[], CosmosClient] | Connection[CosmosClient], name: str
+        self,
+        cosmos_client: CosmosClient | Callable[[], CosmosClient] | Connection[CosmosClient],
+        name: str,
+        *,
+        metrics: Metrics | None = None,
     ) -> None:
         """Open nothing yet.
 
         Args:
             cosmos_client: A client of the account, or a function that makes one.
             name: The database.
+            metrics: What counts the requests; new ones by default.
         """
         self.name = name
         self.given = cosmos_client
+        self.metrics = metrics or Metrics()
         self._connection = cosmos_connection(cosmos_client)
 
-    def again(self) -> CosmosDatabase:
-        """The same database for another event loop, if this one was given a function; else this one."""
-        return CosmosDatabase(self.given, self.name) if callable(self.given) else self
+    def again(self, metrics: Metrics) -> CosmosDatabase:
+        """The same database with other metrics: for any event loop if this one was given a function, else for its."""
+        return CosmosDatabase(self.given if callable(self.given) else self._connection, self.name, metrics=metrics)
 
     async def open(self) -> None:
         """Open the client."""
-        with translated(f"database {self.name!r}"):
+        async with translated(f"database {self.name!r}"):
             await self._connection.open()
 
     async def close(self) -> None:
@@ -87,7 +98,7 @@ class Container:
         """
         await self.database.open()
         try:
-            with translated(self._what):
+            async with translated(self._what):
                 properties = await self._proxy.read()
             paths = properties["partitionKey"]["paths"]
             if paths != [PARTITION_KEY_PATH]:
@@ -106,8 +117,8 @@ class Container:
     async def create(self, document: Mapping[str, Any]) -> bool:
         """Store a document if its partition has none of its id; False if it has."""
         try:
-            with translated(self._what, CosmosResourceExistsError):
-                await self._proxy.create_item(dict(document), no_response=True)
+            async with translated(self._what, CosmosResourceExistsError):
+                await self._proxy.create_item(dict(document), no_response=True, **self._watching)
         except CosmosResourceExistsError:
             return False
         return True
@@ -115,21 +126,22 @@ class Container:
     async def read(self, document_id: str, partition: str) -> Document | None:
         """A document, by a point read; None if it is not there, or not visible yet."""
         try:
-            with translated(self._what, CosmosResourceNotFoundError):
-                return cast(Document, await self._proxy.read_item(document_id, partition))
+            async with translated(self._what, CosmosResourceNotFoundError):
+                return cast(Document, await self._proxy.read_item(document_id, partition, **self._watching))
         except CosmosResourceNotFoundError:
             return None
 
     async def replace(self, document: Document) -> bool:
         """Store a changed document that was read; False if somebody else has changed or deleted it since."""
         try:
-            with translated(self._what, *_CHANGED):
+            async with translated(self._what, *_CHANGED):
                 await self._proxy.replace_item(
                     document["id"],
                     document,
                     etag=document["_etag"],
                     match_condition=MatchConditions.IfNotModified,
                     no_response=True,
+                    **self._watching,
                 )
         except _CHANGED:
             return False
@@ -148,12 +160,13 @@ class Container:
         """
         assert len(operations) <= MAX_PATCH_OPERATIONS
         try:
-            with translated(self._what, *_CHANGED):
+            async with translated(self._what, *_CHANGED):
                 patched: Document = await self._proxy.patch_item(
                     document_id,
                     partition,
                     [{"op": operation, "path": path, "value": value} for operation, path, value in operations],
                     filter_predicate=f"FROM c WHERE {condition}",
+                    **self._watching,
                 )
         except _CHANGED:
             return None
@@ -162,9 +175,11 @@ class Container:
     async def delete(self, document_id: str, partition: str | None) -> None:
         """Remove a document, if it is there; with no partition one that lacks a ``runId``."""
         try:
-            with translated(self._what, CosmosResourceNotFoundError):
+            async with translated(self._what, CosmosResourceNotFoundError):
                 await self._proxy.delete_item(
-                    document_id, cast(str, NonePartitionKeyValue) if partition is None else partition
+                    document_id,
+                    cast(str, NonePartitionKeyValue) if partition is None else partition,
+                    **self._watching,
                 )
         except CosmosResourceNotFoundError:
             return
@@ -177,8 +192,8 @@ class Container:
             partition: Where to look; None for everywhere.
             parameters: By name.
         """
-        with translated(self._what):
-            found = self._proxy.query_items(partition_key=partition, **_query(where, parameters))
+        async with translated(self._what):
+            found = self._proxy.query_items(partition_key=partition, **_query(where, parameters), **self._watching)
             return [document async for document in found]
 
     async def page(
@@ -190,8 +205,8 @@ class Container:
             ValueError: The cursor is none that this method gave.
         """
         begin = None if cursor is None else _read_cursor(cursor, where)
-        with translated(self._what):
-            found = self._proxy.query_items(max_item_count=limit, **_query(where, parameters))
+        async with translated(self._what):
+            found = self._proxy.query_items(max_item_count=limit, **_query(where, parameters), **self._watching)
             pages = cast("AsyncPageIterator[Document]", found.by_page(begin))
             try:
                 page = await anext(pages)
@@ -206,8 +221,28 @@ class Container:
         return f"container {self.database.name}/{self.name}"
 
     @property
+    def _watching(self) -> Mapping[str, Any]:
+        return self.database.metrics.watching
+
+    @property
     def _proxy(self) -> ContainerProxy:
         return self.database.proxy(self.name)
+
+
+def require_format(document: Document, what: str) -> None:
+    """Refuse a document that a newer version has written.
+
+    Args:
+        document: As it was read.
+        what: What it is, for the message.
+
+    Raises:
+        NewerRecordError: It is one; jobs that meet it are passed on to a worker that can read it.
+    """
+    if document.get("v") != FORMAT:
+        raise NewerRecordError(
+            f"{what} has format {document.get('v')!r}; this version of flowcraft-azure reads {FORMAT}: update it"
+        )
 
 
 _CHANGED = (CosmosAccessConditionFailedError, CosmosResourceNotFoundError)

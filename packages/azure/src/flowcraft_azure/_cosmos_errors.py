@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 
 from azure.core.exceptions import AzureError, ServiceRequestError, ServiceResponseError
 from azure.cosmos.exceptions import CosmosClientTimeoutError, CosmosHttpResponseError
 from flowcraft_core.errors import BackendError, TransientError
+
+#: Seconds after which a call that was not answered is given up, whatever time-outs its client has. The SDK waits for up
+#: to 30 of them when it is throttled.
+LONGEST_CALL = 60.0
 
 #: Status codes after which the same call may succeed, and what helps it.
 _TRANSIENT = {
@@ -28,38 +33,46 @@ _REFUSED = {
     413: "a document can have 2 MB",
 }
 
+# Sub-statuses of 404 that say nothing of the document that was asked for.
 _SESSION_NOT_AVAILABLE = 1002
-_PARTITION_FULL = 1014
+_NO_CONTAINER = 1003
+
+_PARTITION_FULL = 1014  # of 403
 
 
-@contextlib.contextmanager
-def translated(what: str, *expected: type[CosmosHttpResponseError]) -> Iterator[None]:
+@contextlib.asynccontextmanager
+async def translated(what: str, *expected: type[CosmosHttpResponseError]) -> AsyncIterator[None]:
     """Raise ``TransientError`` or ``BackendError`` in place of the SDK's errors, which become their causes.
+
+    A call that takes longer than ``LONGEST_CALL`` is a transient error too.
 
     Args:
         what: Which database or container, for the message.
         expected: Errors that are answers to the caller, and raised as they are.
     """
     try:
-        yield
+        async with asyncio.timeout(LONGEST_CALL):
+            yield
     except CosmosHttpResponseError as error:
-        if isinstance(error, expected) and not _is_behind(error):
+        if isinstance(error, expected) and _missing(error) not in (_SESSION_NOT_AVAILABLE, _NO_CONTAINER):
             raise
         raise _of_response(error, what) from error
-    except (ServiceRequestError, ServiceResponseError, CosmosClientTimeoutError, TimeoutError) as error:
+    except TimeoutError as error:
+        raise TransientError(f"Cosmos DB, {what}: no answer within {LONGEST_CALL:g} s") from error
+    except (ServiceRequestError, ServiceResponseError, CosmosClientTimeoutError) as error:
         raise TransientError(f"Cosmos DB, {what}: no answer: {error}") from error
     except AzureError as error:
         raise BackendError(f"Cosmos DB, {what}: {type(error).__name__}: {error}") from error
 
 
-def _is_behind(error: CosmosHttpResponseError) -> bool:
-    """Whether no replica could answer since all are behind this client's session; it has the status of "not found"."""
-    return error.status_code == 404 and error.sub_status == _SESSION_NOT_AVAILABLE
+def _missing(error: CosmosHttpResponseError) -> int | None:
+    """The sub-status of what says that something was not found."""
+    return error.sub_status if error.status_code == 404 else None
 
 
 def _of_response(error: CosmosHttpResponseError, what: str) -> BackendError | TransientError:
     status, where = error.status_code, f"Cosmos DB, {what}: status {error.status_code}"
-    if _is_behind(error):
+    if _missing(error) == _SESSION_NOT_AVAILABLE:
         return TransientError(f"{where}: no replica has caught up with this client's writes yet")
     if status == 403 and error.sub_status == _PARTITION_FULL:
         return BackendError(f"{where}: the run has reached the 20 GB of one partition key; store less in it")

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 
 from flowcraft_core.errors import BackendError, TransientError
 from redis import exceptions as redis_errors
+
+#: Seconds after which a call that was not answered is given up, whatever time-outs and retries its client has: those of
+#: redis-py 5 to 7 have none, those of redis-py 8 add up to a minute.
+LONGEST_CALL = 5.0
 
 _REFUSED = (redis_errors.AuthenticationError, redis_errors.AuthorizationError, redis_errors.NoPermissionError)
 _TRANSIENT = (
@@ -18,17 +23,22 @@ _TRANSIENT = (
     redis_errors.TryAgainError,
     redis_errors.OutOfMemoryError,  # a run must not fail because somebody has to make room first
     OSError,
-    TimeoutError,
 )
 
 
-@contextlib.contextmanager
-def translated() -> Iterator[None]:
-    """Raise ``TransientError`` or ``BackendError`` in place of the client's errors, which become their causes."""
+@contextlib.asynccontextmanager
+async def translated() -> AsyncIterator[None]:
+    """Raise ``TransientError`` or ``BackendError`` in place of the client's errors, which become their causes.
+
+    A call that takes longer than ``LONGEST_CALL`` is a transient error too.
+    """
     try:
-        yield
+        async with asyncio.timeout(LONGEST_CALL):
+            yield
     except _REFUSED as error:  # some of them are connection errors too
         raise BackendError(f"Redis: {error}: check the access key or the identity's access policy") from error
+    except TimeoutError as error:  # redis-py has one of its own, which is another
+        raise TransientError(f"Redis: no answer within {LONGEST_CALL:g} s") from error
     except _TRANSIENT as error:
         raise TransientError(f"Redis: {type(error).__name__}: {error}") from error
     except redis_errors.RedisError as error:

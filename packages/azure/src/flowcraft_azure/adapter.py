@@ -14,7 +14,9 @@ from typing_extensions import Unpack
 from ._clients import require_unopened
 from ._cosmos import cosmos_connection
 from .backend import AzureBackend, OpenableCoordinationStore
+from .metrics import Metrics
 from .queue import queue_connection
+from .run_context import CosmosDbContext
 
 
 class AzureQueueAdapter(Adapter):
@@ -23,6 +25,9 @@ class AzureQueueAdapter(Adapter):
     Clients may be given open, as they come, or as functions that make them. ``serve`` and ``async with`` take each of
     these; ``start`` works in an event loop of its own, and so takes functions, and clients that are not open. Only
     functions serve several event loops at once, as ``start`` beside ``sync_client`` needs.
+
+    Attributes:
+        metrics: Every request of this adapter to Azure that was answered, by operation.
     """
 
     def __init__(
@@ -67,21 +72,23 @@ class AzureQueueAdapter(Adapter):
         }
         self._given = {"queue_client": queue_client, "cosmos_client": cosmos_client}
         self._coordination_store = coordination_store
+        self.metrics = Metrics()
         # One connection for a client, which works in one event loop; one per backend for a function.
         queue: Any = queue_client if callable(queue_client) else queue_connection(queue_client)
-        cosmos: Any = cosmos_client if callable(cosmos_client) else cosmos_connection(cosmos_client)
+        self._cosmos: Any = cosmos_client if callable(cosmos_client) else cosmos_connection(cosmos_client)
 
         def make_backend() -> AzureBackend:
             return AzureBackend(
                 queue_client=queue,
-                cosmos_client=cosmos,
+                cosmos_client=self._cosmos,
                 cosmos_database_name=cosmos_database_name,
                 context_container_name=context_container_name,
                 status_container_name=status_container_name,
-                coordination_store=None if coordination_store is None else coordination_store.again(),
+                coordination_store=None if coordination_store is None else coordination_store.again(self.metrics),
                 longest_pause=longest_pause,
                 staleness=staleness,
                 clock=runtime.clock,
+                metrics=self.metrics,
             )
 
         super().__init__(make_backend, runtime, **options)
@@ -97,6 +104,17 @@ class AzureQueueAdapter(Adapter):
         if self._coordination_store is not None:
             self._coordination_store.require_unopened()
         super().start()
+
+    def context(self, run_id: str) -> CosmosDbContext:
+        """The shared context of a run, for programs that are none of its steps; not open."""
+        return CosmosDbContext(
+            run_id,
+            cosmos_client=self._cosmos,
+            cosmos_database_name=self._arguments["cosmos_database_name"],
+            context_container_name=self._arguments["context_container_name"],
+            serializer=self.runtime.serializer,
+            codec=self._arguments.get("codec"),
+        )
 
     def again(self) -> AzureQueueAdapter:
         """An adapter like this one, not open; for another event loop, if this one was given functions."""

@@ -20,6 +20,7 @@ from ._cosmos import CosmosDatabase
 from .by_hand import CosmosHandWrittenRuns
 from .context import CosmosContextStore
 from .cosmos_coordination import CosmosCoordinationStore
+from .metrics import Metrics
 from .queue import AzureJobQueue
 from .settings import AzureSettings
 from .status import CosmosStatusStore
@@ -34,8 +35,8 @@ class OpenableCoordinationStore(CoordinationStore, Protocol):
     async def close(self) -> None:
         """Let go of the connection."""
 
-    def again(self) -> OpenableCoordinationStore:
-        """A store of the same for another event loop, if this one was given a function; else this one."""
+    def again(self, metrics: Metrics) -> OpenableCoordinationStore:
+        """The same with other metrics: for any event loop if this one was given a function, else for its."""
 
     def require_unopened(self) -> None:
         """Raise ``ConfigurationError`` if this one has connections that another event loop could not use."""
@@ -52,6 +53,7 @@ class AzureBackend:
         status: The statuses.
         coordination: The counters, leases and sets.
         by_hand: The runs that were begun by writing documents.
+        metrics: Every request that was answered, by operation. A ``coordination_store`` counts by its own.
     """
 
     queue: JobQueue
@@ -72,6 +74,7 @@ class AzureBackend:
         longest_pause: float = 1.0,
         staleness: float = 2.0,
         clock: Clock | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         """Open nothing yet.
 
@@ -85,12 +88,14 @@ class AzureBackend:
             longest_pause: Seconds between two looks at a queue that stays empty.
             staleness: For how long a read may miss what another client has written, seconds.
             clock: What pauses, and times to live in Cosmos DB, go by; by default the machine's clock.
+            metrics: What counts the requests; new ones by default.
         """
-        database = CosmosDatabase(cosmos_client, cosmos_database_name)
+        self.metrics = metrics or Metrics()
+        database = CosmosDatabase(cosmos_client, cosmos_database_name, metrics=self.metrics)
         contexts = database.container(context_container_name)
         statuses = database.container(status_container_name)
         coordination = coordination_store or CosmosCoordinationStore(contexts, clock=clock)
-        queue = AzureJobQueue(queue_client, longest_pause=longest_pause, clock=clock)
+        queue = AzureJobQueue(queue_client, longest_pause=longest_pause, clock=clock, metrics=self.metrics)
         self.queue = queue
         self.context = CosmosContextStore(contexts, staleness=staleness)
         self.status = CosmosStatusStore(statuses)

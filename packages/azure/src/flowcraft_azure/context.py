@@ -7,17 +7,14 @@ import base64
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
-from flowcraft_core.errors import BackendError, TransientError
+from flowcraft_core.errors import TransientError
 from flowcraft_core.ports import Fact, PositionedValue, StoreLimits
 
 from ._calls import at_once
-from ._cosmos import Container, Document
+from ._cosmos import FORMAT, Container, Document, require_format
 from ._names import document_id, is_hashed, partition_key
 
 T = TypeVar("T")
-
-#: The version of the documents' form.
-FORMAT = 1
 
 # Between two looks for a document that must be there, and is not visible yet, seconds.
 _PAUSES = (0.02, 0.05, 0.1, 0.2, 0.4)
@@ -157,8 +154,4 @@ def _value(document: Document) -> PositionedValue:
 
 
 def _require_format(document: Document) -> None:
-    if document.get("v") != FORMAT:
-        raise BackendError(
-            f"document {document['id']!r} of run {document['runId']!r} has format {document.get('v')!r}; this version "
-            f"of flowcraft-azure reads {FORMAT}: update it"
-        )
+    require_format(document, f"document {document['id']!r} of run {document['runId']!r}")

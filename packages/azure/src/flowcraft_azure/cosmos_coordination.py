@@ -13,6 +13,7 @@ from flowcraft_core.errors import TransientError
 from ._clients import require_unopened
 from ._cosmos import MAX_PATCH_OPERATIONS, Container, Document
 from ._names import document_id, partition_key
+from .metrics import Metrics
 
 _ID = document_id("key")
 
@@ -38,11 +39,9 @@ class CosmosCoordinationStore:
         self.container = container
         self._clock = clock or SystemClock()
 
-    def again(self) -> CosmosCoordinationStore:
-        """A store on the same container for another event loop, if its database was given a function; else this one."""
-        database = self.container.database.again()
-        if database is self.container.database:
-            return self
+    def again(self, metrics: Metrics) -> CosmosCoordinationStore:
+        """The same with other metrics: for any event loop if its database was given a function, else for its."""
+        database = self.container.database.again(metrics)
         return CosmosCoordinationStore(database.container(self.container.name), clock=self._clock)
 
     def require_unopened(self) -> None:

@@ -1,14 +1,16 @@
 """Handlers for Azure Functions, in the v2 programming model: the host receives, and these do what a job asks for.
 
-import azure.functions as func
-from flowcraft_azure.functions import FunctionHandlers
+::
 
-app, handlers = func.FunctionApp(), FunctionHandlers(make_adapter)
+    import azure.functions as func
+    from flowcraft_azure.functions import FunctionHandlers
+
+    app, handlers = func.FunctionApp(), FunctionHandlers(make_adapter)
 
 
-@app.queue_trigger(arg_name="message", queue_name="flowcraft-jobs", connection="AzureWebJobsStorage")
-async def work(message: func.QueueMessage) -> None:
-await handlers.work(message)
+    @app.queue_trigger(arg_name="message", queue_name="flowcraft-jobs", connection="AzureWebJobsStorage")
+    async def work(message: func.QueueMessage) -> None:
+        await handlers.work(message)
 """
 
 from __future__ import annotations

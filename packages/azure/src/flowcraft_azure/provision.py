@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -62,20 +61,25 @@ async def provision(
     queue = queue_connection(queue_client)
     await queue.open()
     try:
-        with _queue_errors.translated(queue.client.queue_name), contextlib.suppress(ResourceExistsError):
-            await queue.client.create_queue()
+        async with _queue_errors.translated(queue.client.queue_name):
+            try:
+                await queue.client.create_queue()
+            except ResourceExistsError as error:
+                if not _queue_errors.says_exists(error):
+                    raise
     finally:
         await queue.close()
     cosmos = cosmos_connection(cosmos_client)
-    with _cosmos_errors.translated(f"database {cosmos_database_name!r}"):
+    async with _cosmos_errors.translated(f"database {cosmos_database_name!r}"):
         await cosmos.open()
     try:
-        with _cosmos_errors.translated(f"database {cosmos_database_name!r}"):
+        async with _cosmos_errors.translated(f"database {cosmos_database_name!r}"):
             database = await cosmos.client.create_database_if_not_exists(cosmos_database_name)
-            for name, indexing in (
-                (context_container_name, CONTEXT_INDEXING),
-                (status_container_name, STATUS_INDEXING),
-            ):
+        for name, indexing in (
+            (context_container_name, CONTEXT_INDEXING),
+            (status_container_name, STATUS_INDEXING),
+        ):
+            async with _cosmos_errors.translated(f"container {cosmos_database_name}/{name}"):
                 await database.create_container_if_not_exists(
                     name,
                     PartitionKey(PARTITION_KEY_PATH),

@@ -15,6 +15,7 @@ from redis.exceptions import NoScriptError
 
 from ._clients import Connection, require_unopened
 from ._redis_errors import translated
+from .metrics import Metrics
 
 RedisClient: TypeAlias = "Redis | RedisCluster"
 
@@ -58,24 +59,28 @@ class RedisCoordinationStore:
         client: RedisClient | Callable[[], RedisClient] | Connection[RedisClient],
         *,
         prefix: str = "flowcraft:",
+        metrics: Metrics | None = None,
     ) -> None:
         """Open nothing yet.
 
         Args:
             client: A ``redis.asyncio`` client, or a function that makes one.
             prefix: Before each key; give each deployment that shares a Redis its own.
+            metrics: What counts the commands; new ones by default. An adapter counts by its own.
         """
         self._prefix = prefix
         self._given = client
+        self._metrics = metrics or Metrics()
         self._connection: Connection[RedisClient] = (
             client
             if isinstance(client, Connection)
             else Connection("the Redis client", client, open_client=_ping, close_client=lambda redis: redis.aclose())
         )
 
-    def again(self) -> RedisCoordinationStore:
-        """A store on the same Redis for another event loop, if this one was given a function; else this one."""
-        return RedisCoordinationStore(self._given, prefix=self._prefix) if callable(self._given) else self
+    def again(self, metrics: Metrics) -> RedisCoordinationStore:
+        """The same with other metrics: for any event loop if this one was given a function, else for its."""
+        given = self._given if callable(self._given) else self._connection
+        return RedisCoordinationStore(given, prefix=self._prefix, metrics=metrics)
 
     def require_unopened(self) -> None:
         """Raise ``ConfigurationError`` if the client has connections that another event loop could not use."""
@@ -88,7 +93,7 @@ class RedisCoordinationStore:
             BackendError: The credentials are refused.
             TransientError: Redis does not answer.
         """
-        with translated():
+        async with translated():
             await self._connection.open()
 
     async def close(self) -> None:
@@ -101,8 +106,7 @@ class RedisCoordinationStore:
 
     async def set_if_absent(self, key: str, value: str, *, ttl: float) -> bool:
         """Set a value if the key has none; True if it is set now."""
-        with translated():
-            return bool(await self._client.set(self._prefix + key, value, nx=True, px=_milliseconds(ttl)))
+        return bool(await self._command("set", key, value, nx=True, px=_milliseconds(ttl)))
 
     async def add_members(self, key: str, *members: str, ttl: float) -> int:
         """Add to a set, renew its time, and return how many members it has."""
@@ -110,9 +114,7 @@ class RedisCoordinationStore:
 
     async def members(self, key: str) -> frozenset[str]:
         """The members of a set."""
-        with translated():
-            found: Any = self._client.smembers(self._prefix + key)
-            return frozenset(_text(member) for member in await found)
+        return frozenset(_text(member) for member in await self._command("smembers", key))
 
     async def extend_ttl(self, key: str, value: str, *, ttl: float) -> bool:
         """Renew a key that has this value; False if it has another, or none."""
@@ -122,27 +124,29 @@ class RedisCoordinationStore:
         """Remove a key; given a value, only if that is what it has."""
         if value is not None:
             await self._run(_GIVE_BACK, key, value)
-            return
-        with translated():
-            await self._client.delete(self._prefix + key)
+        else:
+            await self._command("delete", key)
 
     async def get(self, key: str) -> str | None:
         """The value of a key, or a counter's sum as text; None if there is none."""
-        with translated():
-            found = await self._client.get(self._prefix + key)
+        found = await self._command("get", key)
         return None if found is None else _text(found)
 
     async def _run(self, script: _Script, key: str, *arguments: str | int) -> Any:
         """One request, or two where Redis does not have the script yet."""
-        with translated():
+        async with translated():
             try:
-                return await self._client.evalsha(script.sha, 1, self._prefix + key, *arguments)
+                return await self._send("evalsha", script.sha, 1, self._prefix + key, *arguments)
             except NoScriptError:
-                return await self._client.eval(script.text, 1, self._prefix + key, *arguments)
+                return await self._send("eval", script.text, 1, self._prefix + key, *arguments)
 
-    @property
-    def _client(self) -> Any:
-        return self._connection.client
+    async def _command(self, name: str, key: str, *arguments: str, **options: Any) -> Any:
+        async with translated():
+            return await self._send(name, self._prefix + key, *arguments, **options)
+
+    async def _send(self, name: str, *arguments: str | int, **options: Any) -> Any:
+        self._metrics.note_command(name)
+        return await getattr(self._connection.client, name)(*arguments, **options)
 
 
 async def _ping(client: RedisClient) -> None:

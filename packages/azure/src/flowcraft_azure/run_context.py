@@ -12,6 +12,7 @@ from flowcraft_core.durable.storage import Records
 from flowcraft_core.payloads import CompressingCodec, PayloadCodec
 from flowcraft_core.serialization import Serializer
 
+from ._clients import Connection
 from ._cosmos import CosmosDatabase
 from .by_hand import CosmosHandWrittenRuns
 from .context import CosmosContextStore
@@ -24,7 +25,7 @@ class CosmosDbContext(SharedContext):
         self,
         run_id: str,
         *,
-        cosmos_client: CosmosClient | Callable[[], CosmosClient],
+        cosmos_client: CosmosClient | Callable[[], CosmosClient] | Connection[CosmosClient],
         cosmos_database_name: str,
         context_container_name: str = "contexts",
         serializer: Serializer | None = None,

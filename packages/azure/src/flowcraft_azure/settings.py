@@ -74,10 +74,9 @@ class AzureSettings:
 
     def queue_client(self) -> QueueClient:
         """A client of the queue, not yet open."""
-        # The engine tries again by itself, and knows what may be done twice.
         if _is_address(self.storage):
-            return QueueClient(self.storage, self.queue_name, credential=self._token_credential(), retry_total=1)
-        return QueueClient.from_connection_string(self.storage, self.queue_name, retry_total=1)
+            return QueueClient(self.storage, self.queue_name, credential=self._token_credential())
+        return QueueClient.from_connection_string(self.storage, self.queue_name)
 
     def cosmos_client(self) -> CosmosClient:
         """A client of the account, not yet open."""

@@ -6,15 +6,14 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, cast
 
-from flowcraft_core.errors import BackendError
 from flowcraft_core.ports import FinalState, Page, RunStatus, State
 
-from ._cosmos import Container, Document
+from ._cosmos import FORMAT, Container, Document, require_format
 from ._names import document_id, partition_key
 from .by_hand import WRITTEN_BY_HAND
 
-#: The version of the documents' form.
-FORMAT = 1
+#: A longer reason is cut: a run must end, whatever its steps have said.
+MAX_REASON_BYTES = 64 * 1024
 
 _ID = document_id("status")
 _LIVE = 'c.status IN ("running", "awaiting")'
@@ -65,7 +64,7 @@ class CosmosStatusStore:
 
     async def finish(self, run_id: str, state: FinalState, *, at: float, reason: str | None = None) -> bool:
         """End a live run; True to exactly one caller."""
-        changes = {"updated": at, "lastUpdated": _iso(at), "nextCheck": None, "status": state, "reason": reason}
+        changes = {"updated": at, "lastUpdated": _iso(at), "nextCheck": None, "status": state, "reason": _cut(reason)}
         return await self._change(run_id, changes)
 
     async def find(
@@ -148,17 +147,13 @@ def _document(status: RunStatus) -> Document:
         "lastUpdated": _iso(status.updated),
         "nextCheck": status.next_check,
         "tags": dict(status.tags),
-        "reason": status.reason,
+        "reason": _cut(status.reason),
         "body": status.body,
     }
 
 
 def _status(document: Document) -> RunStatus:
-    if document.get("v") != FORMAT:
-        raise BackendError(
-            f"the status of run {document['runId']!r} has format {document.get('v')!r}; this version of "
-            f"flowcraft-azure reads {FORMAT}: update it"
-        )
+    require_format(document, f"the status of run {document['runId']!r}")
     return RunStatus(
         run_id=document["run"],
         state=cast(State, document["status"]),
@@ -170,6 +165,11 @@ def _status(document: Document) -> RunStatus:
         reason=document["reason"],
         body=document["body"],
     )
+
+
+def _cut(reason: str | None) -> str | None:
+    encoded = (reason or "").encode()
+    return reason if len(encoded) <= MAX_REASON_BYTES else encoded[:MAX_REASON_BYTES].decode(errors="ignore") + "…"
 
 
 def _iso(when: float) -> str:
