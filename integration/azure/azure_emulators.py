@@ -85,7 +85,7 @@ def emulators() -> Iterator[Emulators]:
 @contextlib.contextmanager
 def _as_processes() -> Iterator[Emulators]:
     modules = servers.node_environment(_FOLDER / "package.json") / "node_modules"
-    node, redis = servers.node(), _redis_server()
+    node = servers.node()
 
     def azurite(port: int) -> list[str]:
         program = modules / "azurite" / "dist" / "src" / "queue" / "main.js"
@@ -95,15 +95,17 @@ def _as_processes() -> Iterator[Emulators]:
     def cosmos(port: int) -> list[str]:
         return [node, str(_FOLDER / "cosmos-server.cjs"), str(modules), str(port)]
 
-    def redis_server(port: int) -> list[str]:
-        return [redis, "--port", str(port), "--save", "", "--appendonly", "no"]
-
     with (
         servers.served("azurite", azurite, servers.answers_http("/")) as queue,
         servers.served("cosmos", cosmos, servers.answers_http("/")) as database,
-        servers.served("redis", redis_server, servers.answers_tcp) as memory,
+        servers.served("redis", redis_command, servers.answers_tcp) as memory,
     ):
         yield Emulators(f"{queue.url}/{_ACCOUNT}", database.url, f"redis://{memory.host}:{memory.port}/0")
+
+
+def redis_command(port: int, *options: str) -> list[str]:
+    """What runs a Redis on a port."""
+    return [_redis_server(), "--port", str(port), "--save", "", "--appendonly", "no", *options]
 
 
 def _redis_server() -> str:

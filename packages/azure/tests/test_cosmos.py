@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
@@ -38,6 +38,11 @@ class Proxy:
 
     async def read(self) -> Answer:
         return {"partitionKey": {"paths": self.paths}}
+
+    async def query_items(self, **options: Any) -> AsyncIterator[Answer]:
+        self.calls.append(("query_items", (), options))
+        for answer in self.answers["query_items"].pop(0):
+            yield answer
 
     def __getattr__(self, operation: str) -> Callable[..., Any]:
         async def call(*args: Any, **options: Any) -> Answer:
@@ -186,6 +191,18 @@ async def test_a_fact_that_stands_and_does_not_become_visible_is_a_transient_err
     store = CosmosContextStore(await container_of(proxy))
     with pytest.raises(TransientError, match="run 'run': fact 'key' stands"):
         await store.put("run", "key", Fact(b"mine", "me"))
+
+
+async def test_one_key_is_a_point_read_and_up_to_a_hundred_are_one_query_of_their_partition() -> None:
+    proxy = Proxy(read_item=[document(), missing()], query_items=[[document()], [document(id="fact:2")]])
+    store = CosmosContextStore(await container_of(proxy))
+    assert list(await store.get("run", ["key"])) == ["key"]
+    assert list(await store.get("run", ["key", "2", "not visible yet"])) == ["key"]
+    assert list(await store.get("run", [str(number) for number in range(101)])) == ["2"]
+    assert [operation for operation, _, _ in proxy.calls] == ["read_item", "query_items", "query_items", "read_item"]
+    asked = proxy.calls[1][2]
+    assert asked["partition_key"] == "run"
+    assert [each["value"] for each in asked["parameters"]] == ["run", "fact:key", "fact:2", "fact:not~20visible~20yet"]
 
 
 async def test_a_value_is_replaced_only_as_it_was_read() -> None:
