@@ -8,7 +8,9 @@ import json
 from typing import Any
 
 import pytest
-from azure.functions import QueueMessage
+from azure.functions.meta import Datum
+from azure.functions.queue import QueueMessageInConverter
+from azure.storage.queue import QueueMessage
 from flowcraft_azure import (
     AzureQueueAdapter,
     AzureSettings,
@@ -96,6 +98,14 @@ async def test_a_client_cannot_serve_two_event_loops(place: Place) -> None:
 # --- hosts that receive by themselves --------------------------------------------------------------------------------
 
 
+def _from_host(message: QueueMessage, body: str) -> Any:
+    """A message as the library makes it of what the host hands over."""
+    metadata = {"Id": message.id, "DequeueCount": message.dequeue_count, "PopReceipt": message.pop_receipt}
+    return QueueMessageInConverter.decode(
+        Datum(body, "string"), trigger_metadata={name: Datum(str(each), "string") for name, each in metadata.items()}
+    )
+
+
 async def test_a_functions_host_does_a_run_message_by_message(place: Place) -> None:
     """With the library's own message type; the host has undone base64 already, or not."""
     handlers = FunctionHandlers(lambda: _adapter(place))
@@ -104,9 +114,9 @@ async def test_a_functions_host_does_a_run_message_by_message(place: Place) -> N
     async with place.emulators.queue_client(place.name) as queue:
         received = [message async for message in queue.receive_messages(max_messages=1)]
         for message in received:
-            undone = base64.b64decode(message.content)
-            for body in (undone, message.content.encode()):  # the second is a duplicate, which does nothing
-                await handlers.work(QueueMessage(id=message.id, body=body, pop_receipt=message.pop_receipt))
+            undone = base64.b64decode(message.content).decode()
+            for body in (undone, message.content):  # the second is a duplicate, which does nothing
+                await handlers.work(_from_host(message, body))
             await queue.delete_message(message)
     assert (await adapter.client.result(run_id)).outputs == {"first": 1, "second": 2}
     await handlers.close()
@@ -119,7 +129,7 @@ async def test_a_poison_message_is_given_a_last_try(place: Place) -> None:
     run_id = (await adapter.client.start("two")).run_id
     async with place.emulators.queue_client(place.name) as queue:
         async for message in queue.receive_messages(max_messages=1):
-            await handlers.work_on_poison(QueueMessage(id=message.id, body=base64.b64decode(message.content)))
+            await handlers.work_on_poison(_from_host(message, base64.b64decode(message.content).decode()))
     assert (await adapter.client.status(run_id)).state == "completed"
     await handlers.close()
 

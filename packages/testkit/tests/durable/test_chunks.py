@@ -123,6 +123,16 @@ async def test_a_long_value_that_is_set_over_and_over_takes_no_more_requests_eac
         assert left_of(backend, "run") == set()
 
 
+async def test_a_long_value_that_is_applied_again_is_not_written_again() -> None:
+    async with world(VirtualClock(), STRONG, store_limits=SMALL_STORE) as backend:
+        records = _records(backend)
+        await records.apply("run", "", ((1, "a", 0),), {"text": _noise(7)})
+        stored = left_of(backend, "run")
+        for _ in range(5):
+            await records.apply("run", "", ((1, "a", 0),), {"text": _noise(7)})
+        assert left_of(backend, "run") == stored
+
+
 async def test_a_value_that_fits_takes_one_request() -> None:
     async with world(VirtualClock(), STRONG) as backend:
         counted = CountingBackend(backend)

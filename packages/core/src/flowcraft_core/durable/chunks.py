@@ -50,6 +50,10 @@ class Chunks:
 
     store: ContextStore
 
+    def cuts(self, body: bytes) -> bool:
+        """Whether a body is too long to be stored whole."""
+        return len(body) >= self.store.limits.max_value_bytes
+
     async def write(self, run_id: str, key: str, body: bytes, place: str = "") -> Attempt:
         """Store what of a body does not fit into the record.
 
@@ -59,9 +63,9 @@ class Chunks:
             body: All of it.
             place: Tells records under one key apart, where one takes the place of another; has no colon.
         """
-        size = self.store.limits.max_value_bytes - 1
-        if len(body) <= size:
+        if not self.cuts(body):
             return Attempt(_WHOLE + body)
+        size = self.store.limits.max_value_bytes - 1
         parts = [body[start : start + size] for start in range(0, len(body), size)]
         token = new_id()
         named = _CHUNKED + json.dumps([token, len(parts)]).encode()

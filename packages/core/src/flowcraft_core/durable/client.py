@@ -405,11 +405,10 @@ class Client:
             raise ConfigurationError(f"run {run_id!r} is {status.state}: cancel it before it is purged")
         record = await self._runs.get(run_id)
         outside = await outside_names(self._records, run_id)
-        keys = [f"{OUTSIDE}{number}" for number in range(len(outside))]
+        keys = [RECORD_KEY, *(f"{OUTSIDE}{number}" for number in range(len(outside)))]
         sets: list[tuple[str, Position]] = [(name, INITIAL) for name in outside]
         if record is not None:
             state = await self._state(record, status)
-            keys.append(RECORD_KEY)
             for instance in (found for scope in state.root.walk() for found in scope.instances()):
                 key, retry = instance.key, instance.vertex.retry
                 keys += [key, key + CLAIM_SUFFIX, key + PARK_SUFFIX]

@@ -20,7 +20,7 @@ from ..ids import new_id
 from ..payloads import PayloadCodec
 from ..ports import ContextStore, Fact, PositionedValue
 from ..serialization import Serializer
-from .chunks import Attempt, Chunks, chunk_keys
+from .chunks import Chunks, chunk_keys
 from .gathering import GatheringReads
 
 T = TypeVar("T")
@@ -154,9 +154,12 @@ class Records:
             stored_name = namespace + name
             body = None
             if value is not DELETED:
-                key, record = _value_key(stored_name), {"value": self._encode(value)}
+                key = _value_key(stored_name)
+                encoded = self._coded(run_id, key, {"value": self._encode(value)})
+                if self._chunks.cuts(encoded) and await self._stands(run_id, stored_name, sortable):
+                    continue  # applied before: its chunks need not be written again
                 # Earlier attempts are those of this very setter, and any of them may be what stands.
-                body = (await self._written(run_id, key, record, _place_of(position))).stored
+                body = (await self._chunks.write(run_id, key, encoded, _place_of(position))).stored
             values[stored_name] = PositionedValue(sortable, body)
         await self.store.apply(run_id, values)
 
@@ -210,7 +213,7 @@ class Records:
         read: Callable[[Mapping[str, Any]], T],
     ) -> Stored[T]:
         writer = new_id()
-        attempt = await self._written(run_id, key, record)
+        attempt = await self._chunks.write(run_id, key, self._coded(run_id, key, record))
         standing = await self.store.put(run_id, key, Fact(attempt.stored, writer, job))
         # A call that was applied though its answer was lost finds its own writer when it is made again.
         if standing is None or standing.writer == writer:
@@ -231,7 +234,12 @@ class Records:
             for (key, fact), record in zip(facts.items(), records, strict=True)
         }
 
-    async def _written(self, run_id: str, key: str, record: Mapping[str, Any], place: str = "") -> Attempt:
+    async def _stands(self, run_id: str, stored_name: str, sortable: str) -> bool:
+        """Whether a context value stands that was set at this position or a later one."""
+        standing = (await self.store.values(run_id, [stored_name])).get(stored_name)
+        return standing is not None and standing.position >= sortable
+
+    def _coded(self, run_id: str, key: str, record: Mapping[str, Any]) -> bytes:
         text = json.dumps({"v": FORMAT, **record}, ensure_ascii=False, separators=(",", ":")).encode()
         name = f"{run_id} {key}"
         if len(text) > self.max_bytes:
@@ -239,7 +247,7 @@ class Records:
                 f"record {name!r} has {len(text)} bytes; at most {self.max_bytes} are stored: keep large data "
                 "elsewhere and hand on where it is"
             )
-        return await self._chunks.write(run_id, key, self.codec.encode(text, place=name), place)
+        return self.codec.encode(text, place=name)
 
     async def _record(self, run_id: str, key: str, stored: bytes) -> Mapping[str, Any]:
         with reading(run_id, key):

@@ -132,6 +132,8 @@ class Worker:
                 loop.add_signal_handler(number, self.stop)
         helpers = [
             asyncio.ensure_future(self._repeat(self._visibility / 3, self._extend)),
+            # In a loop of its own: hints that hang must not hold up what keeps messages hidden.
+            asyncio.ensure_future(self._repeat(self._visibility / 3, self._tell)),
             asyncio.ensure_future(self._repeat(self._control_interval, self._control)),
             asyncio.ensure_future(self._acknowledge()),
         ]
@@ -226,20 +228,22 @@ class Worker:
     # --- holding --------------------------------------------------------------------------------------------------
 
     async def _extend(self) -> None:
-        under_way = list(self._held)
-        held = [each for each in under_way if each.engine is None or not each.engine.handed_over]
+        held = [each for each in self._held if each.engine is None or not each.engine.handed_over]
         if held:
             extended = await self._backend.queue.extend([each.delivery for each in held], self._visibility)
             for each, delivery in zip(held, extended, strict=True):
                 if delivery is not None:
                     each.delivery = delivery
-        await self._say_what_is_held()
-        for run_id in dict.fromkeys(each.run_id for each in under_way):
-            if run_id is not None:
-                await self._handler.say_busy(run_id)
         for each in held:
             each.was_held = True
             await self._hand_over(each)
+
+    async def _tell(self) -> None:
+        """Tell reconcilers, and jobs that were handed over, what is worked on."""
+        await self._say_what_is_held()
+        for run_id in dict.fromkeys(each.run_id for each in self._held):
+            if run_id is not None:
+                await self._handler.say_busy(run_id)
 
     async def _say_what_is_held(self) -> None:
         """Of steps that take long: reconcilers leave them alone, and a job that was handed over waits for them."""
