@@ -9,11 +9,15 @@ import multiprocessing
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from typing import TypeAlias
 
 import attrs
 import catalogue
 from backend import Backend
 from scenario import Result, Scenario, carry_out
+
+#: On what, which scenario, and why it is absent there, if it is.
+_Asked: TypeAlias = "tuple[type[Backend], int, str | None]"
 
 
 def add_jobs(parser: argparse.ArgumentParser, *, usual: int) -> None:
@@ -46,6 +50,7 @@ def carry_out_at_once(
     jobs: int,
     *,
     absent: Mapping[int, str] | None = None,
+    once_more: bool = False,
 ) -> Iterator[Result]:
     """Carry scenarios of the catalogue out in so many processes, and give each result as soon as it is there.
 
@@ -54,12 +59,24 @@ def carry_out_at_once(
         backends: On what.
         jobs: How many processes.
         absent: Scenarios that have no meaning on these backends, besides those that say so themselves, and why.
+        once_more: Whether one that fails is tried again, alone, once all the others have ended: where time is real, a
+            machine that is too busy for a moment is no fault of the run's. The result then says so.
     """
-    asked = [(make, number, (absent or {}).get(number)) for make in backends for number in numbers]
+    asked: list[_Asked] = [(make, number, (absent or {}).get(number)) for make in backends for number in numbers]
     # A process that is forked would share what its parent has started.
     with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), initializer=quieten) as pool:
-        for ended in as_completed([pool.submit(_carry_out_one, one) for one in asked]):
-            yield ended.result()
+        under_way = {pool.submit(_carry_out_one, one): one for one in asked}
+        failed: list[tuple[Result, _Asked]] = []
+        for ended in as_completed(under_way):
+            result = ended.result()
+            if result.status == "fail" and once_more:
+                failed.append((result, under_way[ended]))
+            else:
+                yield result
+        for first, one in failed:
+            second = pool.submit(_carry_out_one, one).result()
+            why = f"at first: {first.why}" + (f"; then: {second.why}" if second.why else "")
+            yield attrs.evolve(second, why=why, tries=2)
 
 
 def quieten() -> None:
@@ -67,7 +84,7 @@ def quieten() -> None:
     logging.getLogger("flowcraft").setLevel(logging.CRITICAL)
 
 
-def _carry_out_one(asked: tuple[type[Backend], int, str | None]) -> Result:
+def _carry_out_one(asked: _Asked) -> Result:
     make, number, absent = asked
     (scenario,) = (each for each in catalogue.SCENARIOS if each.id == number)
     if absent is not None:

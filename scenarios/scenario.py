@@ -56,7 +56,8 @@ class Result:
         title: The scenario's title.
         backend: The backend's name.
         status: Whether all of its checks held; ``n/a`` if it has no meaning there.
-        why: What did not hold, or why it has no meaning; None if it passed.
+        why: What did not hold, or why it has no meaning; None if it passed at once.
+        tries: How often it was carried out.
     """
 
     id: int
@@ -64,6 +65,7 @@ class Result:
     backend: str
     status: Literal["pass", "fail", "n/a"]
     why: str | None = None
+    tries: int = 1
 
 
 async def carry_out(scenario: Scenario, make: type[Backend]) -> Result:

@@ -37,8 +37,10 @@ class _Asked:
     why: str | None = None
 
     def take(self, phase: pytest.TestReport) -> None:
-        """Take in how setting up, asking or tearing down has ended; the first failure stands."""
+        """Take in how setting up, asking or tearing down has ended; the first failure of the last try stands."""
         self.seconds += phase.duration
+        if phase.when == "setup":  # some plugins try a test again that has failed
+            self.result, self.why = "not run", None
         if self.result == "failed":
             return
         xfail = getattr(phase, "wasxfail", None)

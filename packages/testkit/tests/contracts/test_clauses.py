@@ -182,6 +182,32 @@ def test_a_report_is_of_all_processes(pytester: pytest.Pytester) -> None:
     assert report["totals"]["passed"] == number
 
 
+def test_of_a_test_that_is_tried_again_the_last_try_counts(pytester: pytest.Pytester) -> None:
+    """As plugins do that run again what has failed."""
+    pytester.makeconftest(
+        """
+        from _pytest.runner import runtestprotocol
+
+        def pytest_runtest_protocol(item, nextitem):
+            if any(report.failed for report in runtestprotocol(item, nextitem=nextitem, log=False)):
+                item._initrequest()
+                runtestprotocol(item, nextitem=nextitem)
+                return True
+        """
+    )
+    body = """
+    tries = 0
+
+    @pytest.fixture
+    def open_backend(self, clock):
+        TestMine.tries += 1
+        assert TestMine.tries > 1
+        return InMemoryBackend(clock=clock).connect
+    """
+    _, report = _report(pytester, "-k", "counts_once", contract="CoordinationStoreContract", body=body)
+    assert (report["totals"]["passed"], report["totals"]["failed"]) == (1, 0)
+
+
 def test_what_is_undeclared_is_skipped_and_said(pytester: pytest.Pytester) -> None:
     result, report = _report(pytester, contract="StatusStoreContract", body="...")
     skipped = [clause for clause in report["contracts"][0]["clauses"] if clause["result"] != "passed"]
