@@ -12,7 +12,7 @@ from flowcraft_core import FlowBuilder, create_flow
 
 from .hostile import TEXTS
 from .interposed import Call
-from .programs import Context, ProgramClauses, Steps
+from .programs import Context, ProgramClauses, Steps, is_so
 from .starting import incompressible
 
 _VALUES: dict[str, Any] = {
@@ -108,7 +108,7 @@ class DataClauses(ProgramClauses):
 
             first = await here.hire(around=dying)
             run_id = (await here.client.start(flow)).run_id
-            await self.until(lambda: _is(died.is_set()), here.patience)
+            await self.until(lambda: is_so(died.is_set()), here.patience)
             await here.kill(first)
             left = set(keys)
             await here.hire(around=noting)
@@ -241,7 +241,3 @@ class DataClauses(ProgramClauses):
 
 async def _one(ctx: Context) -> int:
     return 1
-
-
-async def _is(thing: object) -> bool:
-    return bool(thing)

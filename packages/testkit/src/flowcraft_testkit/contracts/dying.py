@@ -10,7 +10,7 @@ from flowcraft_core.durable import Client, Settings
 
 from .deliveries import doubling
 from .interposed import Call
-from .programs import Context, ProgramClauses, Steps
+from .programs import Context, ProgramClauses, Steps, is_so
 from .starting import chain
 
 
@@ -111,7 +111,7 @@ class DyingClauses(ProgramClauses):
             await here.hire(around=losing, concurrency=1, prefetch=0)
             await self.until(lambda: _contains(steps, "n0"), here.patience)
             winner = await here.hire(around=winning, concurrency=1, prefetch=0)
-            await self.until(lambda: _is(won.is_set()), here.patience)
+            await self.until(lambda: is_so(won.is_set()), here.patience)
             await here.kill(winner)
             assert (await here.ended(run_id)).outputs == {"n0": 1, "n1": 2, "n2": 3}
 
@@ -210,14 +210,14 @@ class DyingClauses(ProgramClauses):
         async with self.programs(slow, endless, visibility=100 * self.beat, grace=3 * self.beat) as here:
             await here.hire(concurrency=2, prefetch=0)
             runs = [(await here.client.start(flow)).run_id for flow in (slow, endless)]
-            await self.until(lambda: _is(len(steps.executed) >= 2), here.patience)
+            await self.until(lambda: is_so(len(steps.executed) >= 2), here.patience)
             began = self.now()
             await here.leave()
             assert self.now() - began < 20 * self.beat
             assert (steps.count("a"), steps.count("z")) == (1, 1)
             await here.hire()
             assert (await here.ended(runs[0])).outputs == {"a": 1, "b": 1}
-            await self.until(lambda: _is(steps.count("z") == 2), 20 * self.beat)
+            await self.until(lambda: is_so(steps.count("z") == 2), 20 * self.beat)
 
     async def test_an_idle_worker_asks_once_per_poll(self) -> None:
         """Receives are priced, and most workers are idle most of the time."""
@@ -234,10 +234,6 @@ class DyingClauses(ProgramClauses):
             await here.hire(around=counting)
             await self.pass_time(20 * self.beat)
             assert receives <= 20 / 5 + 2
-
-
-async def _is(thing: object) -> bool:
-    return bool(thing)
 
 
 async def _contains(steps: Steps, key: str) -> bool:

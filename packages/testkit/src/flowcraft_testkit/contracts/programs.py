@@ -281,3 +281,8 @@ class Steps:
             return self.count(ctx.key)
 
         return take
+
+
+async def is_so(thing: object) -> bool:
+    """Whether something is true, for what is asked again and again."""
+    return bool(thing)
