@@ -32,6 +32,12 @@ def is_hashed(id_: str) -> bool:
     return "~~" in id_
 
 
+def key_of(id_: str) -> str:
+    """The key that an id was made of; not for one that is hashed."""
+    escaped = id_.partition(":")[2]
+    return re.sub(rb"~([0-9a-f]{2})", lambda found: bytes.fromhex(found[1].decode()), escaped.encode()).decode()
+
+
 def may_be_id(text: str) -> bool:
     """Whether Cosmos DB takes a text as the id of a document, as people give them."""
     return not re.search(r"[/\\?#]| $", text) and 0 < len(text.encode()) <= 1_023
