@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
+from collections.abc import Iterator
 
 from flowcraft_core.errors import BackendError
 
@@ -62,7 +64,8 @@ def prepare(connection: sqlite3.Connection, path: str) -> None:
         BackendError: The file belongs to another program or to a newer version, or cannot have a write-ahead log.
         sqlite3.Error: As SQLite says; if somebody else holds a lock, call again.
     """
-    version = _version(connection, path)
+    with _transaction(connection, "BEGIN"):  # one look: else another process could make the tables in the middle of it
+        version = _version(connection, path)
     if (mode := connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]) != "wal":
         raise BackendError(
             f"SQLite file {path!r} cannot have a write-ahead log (its journal mode stays {mode!r}): put it on a disk of"
@@ -70,14 +73,21 @@ def prepare(connection: sqlite3.Connection, path: str) -> None:
         )
     if version == SCHEMA_VERSION:
         return
-    connection.execute("BEGIN IMMEDIATE")
-    try:
+    with _transaction(connection, "BEGIN IMMEDIATE"):
         for migration in _MIGRATIONS[_version(connection, path) :]:  # asked again: it may be done by now
             for statement in migration:
                 connection.execute(statement)
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         connection.execute("COMMIT")
+
+
+@contextlib.contextmanager
+def _transaction(connection: sqlite3.Connection, begin: str) -> Iterator[None]:
+    """A transaction that is rolled back unless it was committed."""
+    connection.execute(begin)
+    try:
+        yield
     finally:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
