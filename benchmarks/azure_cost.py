@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from azure_units import Meter
+from azure_units import PRICES_OF, Meter
 from flowcraft_azure import AzureBackend
 from flowcraft_core import FlowBuilder, FlowRuntime, NodeContext, create_flow
 from flowcraft_core.durable import Client, Worker
@@ -73,7 +73,8 @@ def run() -> dict[str, Any]:
         print(
             f"{row['shape']:<18} {row['nodes']:>5} nodes {row['requests_per_node']:>6.2f} requests "
             f"{row['bytes_written_per_node']:>8.0f} bytes {row['estimated_request_units_per_node']:>6.1f} RU "
-            f"(estimate) per node, {row['messages']:>4} messages"
+            f"(estimate) per node, {row['usd_per_million_nodes']:>5.2f} USD (estimate) per million nodes, "
+            f"{row['messages']:>4} messages"
         )
     growth = doubled["messages"] / clean["messages"]
     # A long chain may cost less per node than a short one, whose start and end weigh more, and never more.
@@ -92,6 +93,7 @@ def run() -> dict[str, Any]:
         "flat": flat,
         "messages_when_doubled": growth,
         "idle_empty_receives_per_second": empty,
+        "prices_of": PRICES_OF,
         "request_units": "estimated by the model in azure_units.py; the emulators charge 1 for everything",
     }
 
@@ -132,6 +134,7 @@ async def _count(
         "empty_receives": meter.empty_receives,
         "retries": sum(meter.retries.values()),
         "estimated_request_units_per_node": meter.units / nodes,
+        "usd_per_million_nodes": meter.usd / nodes * 1e6,
     }
 
 

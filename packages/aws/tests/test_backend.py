@@ -51,6 +51,21 @@ async def test_all_tables_that_cannot_be_used_are_told_when_the_backend_is_opene
     assert re.match("DynamoDB table 'statuses' in eu-west-1 has another key than 'runId'", other_key)
 
 
+async def test_a_queue_and_tables_that_are_missing_are_told_at_once() -> None:
+    def answer(operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
+        raise RefusalError("QueueDoesNotExist" if operation == "GetQueueAttributes" else "ResourceNotFoundException")
+
+    backend = AwsBackend(
+        queue_url=URL, sqs_client=service("sqs", answer).client, dynamodb_client=service("dynamodb", answer).client
+    )
+    with pytest.raises(BackendError) as caught:
+        await backend.open()
+    assert [line.split(":")[0] for line in str(caught.value).splitlines()] == [
+        "SQS queue 'https",
+        *(f"DynamoDB table 'flowcraft-{table}' in eu-west-1" for table in ("contexts", "statuses", "coordination")),
+    ]
+
+
 async def test_a_service_that_does_not_answer_when_the_backend_is_opened_is_worth_another_try() -> None:
     def answer(operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
         raise RefusalError("ThrottlingException")

@@ -1,7 +1,7 @@
 from typing import Any
 
 import pytest
-from flowcraft_aws import DynamoDbCoordinationStore, Metrics
+from flowcraft_aws import DynamoDbCoordinationStore
 from flowcraft_aws.metrics import watch
 from flowcraft_core.errors import TransientError
 from flowcraft_core.ids import new_id
@@ -67,12 +67,3 @@ async def test_clients_are_shared_and_each_backend_counts_its_own() -> None:
     assert dynamodb.metrics.requests == {}
     await dynamodb.calls.make(lambda: dynamodb.client.get_item(TableName="t", Key={"key": {"S": "a"}}), "table")
     assert dynamodb.metrics.requests == {"dynamodb.GetItem": 1}
-
-
-def test_runs_of_long_ago_are_forgotten() -> None:
-    metrics = Metrics()
-    for number in range(1_001):
-        metrics._count("dynamodb.PutItem", f"run {number}", 10, again=False)
-    assert metrics.of_run("run 0") == {}
-    assert metrics.of_run("run 1000") == {"dynamodb.PutItem": 1}
-    assert metrics.requests == {"dynamodb.PutItem": 1_001}

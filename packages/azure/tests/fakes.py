@@ -58,7 +58,8 @@ class FakeQueueClient:
     async def close(self) -> None:
         self.is_open = False
 
-    async def get_queue_properties(self) -> None:
+    async def get_queue_properties(self, **options: Any) -> None:
+        self.options.append(options)
         self._fail()
 
     async def send_message(self, content: str, *, visibility_timeout: int, time_to_live: int, **options: Any) -> None:

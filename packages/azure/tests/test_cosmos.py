@@ -114,6 +114,8 @@ def refused(status: int, sub_status: int | None = None) -> CosmosHttpResponseErr
         ServiceResponseError("reset"),
         _errors.CosmosClientTimeoutError(),
         missing(1002),
+        refused(403, 3),
+        refused(403, 1008),
     ],
     ids=repr,
 )

@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import pytest
 from azure.cosmos.aio import CosmosClient
 from flowcraft_azure import AzureBackend, AzureSettings, CosmosCoordinationStore, RedisCoordinationStore
@@ -81,3 +83,29 @@ async def test_addresses_without_a_key_get_the_credential_that_was_given() -> No
     assert settings.queue_client().credential is made[0]
     assert isinstance(settings.cosmos_client(), CosmosClient)
     assert len(made) == 2
+
+
+@pytest.mark.parametrize("given", ["secret", "AccountName=a;AccountKey", "foo://secret", "h:secret,password=k"])
+@pytest.mark.parametrize(
+    ("name", "make"),
+    [
+        ("AZURE_STORAGE_CONNECTION_STRING", AzureSettings.queue_client),
+        ("COSMOS_DB_CONNECTION_STRING", AzureSettings.cosmos_client),
+    ],
+)
+def test_what_cannot_be_read_is_named_and_not_shown(
+    name: str, make: Callable[[AzureSettings], object], given: str
+) -> None:
+    settings = AzureSettings.from_environment({**ENVIRONMENT, name: given})
+    with pytest.raises(ConfigurationError, match=f"{name} cannot be read") as caught:
+        make(settings)
+    assert "secret" not in str(caught.value)
+    assert caught.value.__suppress_context__
+
+
+@pytest.mark.parametrize("given", ["foo://h:1/0", "redis://:half/secret@h:1/0", "h:secret,password=k"])
+def test_an_address_of_redis_that_cannot_be_read_is_named_and_not_shown(given: str) -> None:
+    settings = AzureSettings(storage=STORAGE, cosmos=COSMOS, redis=given)
+    with pytest.raises(ConfigurationError, match="REDIS_CONNECTION_STRING cannot be read") as caught:
+        _ = settings.redis_client()
+    assert "secret" not in str(caught.value)

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from flowcraft_core.clock import Clock
-from flowcraft_core.errors import BackendError
+from flowcraft_core.errors import raise_together
 from flowcraft_core.ports import ContextStore, CoordinationStore, JobQueue, StatusStore
 
 from ._calls import THREADS, Calls, Home
@@ -123,9 +123,9 @@ class AwsBackend:
         """
         self._home.enter()
         try:
-            await self._queue.check()
-            checked = await asyncio.gather(*(table.check() for table in self._tables), return_exceptions=True)
-            _raise_all([error for error in checked if error is not None])
+            checks = [self._queue.check(), *(table.check() for table in self._tables)]
+            found = await asyncio.gather(*checks, return_exceptions=True)
+            raise_together([error for error in found if error is not None])
         except BaseException:
             self._home.leave()
             raise
@@ -152,11 +152,3 @@ class AwsBackend:
         client = make_client(service, threads)
         self._own.append(client)
         return client
-
-
-def _raise_all(errors: list[BaseException]) -> None:
-    """Raise one error that says all that is wrong, so that nobody mends one thing after the other."""
-    if len(errors) > 1 and all(type(error) is BackendError for error in errors):
-        raise BackendError("\n".join(map(str, errors))) from errors[0]
-    for error in errors:
-        raise error

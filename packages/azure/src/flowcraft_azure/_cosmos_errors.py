@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import binascii
 import contextlib
 from collections.abc import AsyncIterator
 
 from azure.core.exceptions import AzureError, ServiceRequestError, ServiceResponseError
 from azure.cosmos.exceptions import CosmosClientTimeoutError, CosmosHttpResponseError
 from flowcraft_core.errors import BackendError, TransientError
+
+from ._credential_errors import unsigned
 
 #: Seconds after which a call that was not answered is given up, whatever time-outs its client has. The SDK waits for up
 #: to 30 of them when it is throttled.
@@ -37,7 +40,9 @@ _REFUSED = {
 _SESSION_NOT_AVAILABLE = 1002
 _NO_CONTAINER = 1003
 
-_PARTITION_FULL = 1014  # of 403
+# Those of 403.
+_PARTITION_FULL = 1014
+_REGION_MOVES = (3, 1008)
 
 
 @contextlib.asynccontextmanager
@@ -62,7 +67,10 @@ async def translated(what: str, *expected: type[CosmosHttpResponseError]) -> Asy
     except (ServiceRequestError, ServiceResponseError, CosmosClientTimeoutError) as error:
         raise TransientError(f"Cosmos DB, {what}: no answer: {error}") from error
     except AzureError as error:
-        raise BackendError(f"Cosmos DB, {what}: {type(error).__name__}: {error}") from error
+        why = unsigned(error) or f"{type(error).__name__}: {error}"
+        raise BackendError(f"Cosmos DB, {what}: {why}") from error
+    except binascii.Error as error:
+        raise BackendError(f"Cosmos DB, {what}: the account's key is not base64: {error}; copy all of it") from error
 
 
 def _missing(error: CosmosHttpResponseError) -> int | None:
@@ -76,6 +84,8 @@ def _of_response(error: CosmosHttpResponseError, what: str) -> BackendError | Tr
         return TransientError(f"{where}: no replica has caught up with this client's writes yet")
     if status == 403 and error.sub_status == _PARTITION_FULL:
         return BackendError(f"{where}: the run has reached the 20 GB of one partition key; store less in it")
+    if status == 403 and error.sub_status in _REGION_MOVES:
+        return TransientError(f"{where}: the account is being moved to another region")
     if status in _TRANSIENT:
         wait = error.headers.get("x-ms-retry-after-ms") if error.headers else None
         return TransientError(f"{where}: {_TRANSIENT[status]}" + (f" (after {wait} ms)" if wait else ""))

@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator
 from azure.core.exceptions import AzureError, HttpResponseError, ServiceRequestError, ServiceResponseError
 from flowcraft_core.errors import BackendError, TransientError
 
+from ._credential_errors import unsigned
+
 #: Seconds after which a call that was not answered is given up, whatever time-outs its client has.
 LONGEST_CALL = 20.0
 
@@ -53,6 +55,8 @@ async def translated(queue_name: str) -> AsyncIterator[None]:
         async with asyncio.timeout(LONGEST_CALL):
             yield
     except HttpResponseError as error:
+        if why := unsigned(error):
+            raise BackendError(f"queue {queue_name!r}: {why}") from error
         status, where = error.status_code or 0, f"queue {queue_name!r}: status {error.status_code}"
         if status in _TRANSIENT:
             raise TransientError(f"{where}: {_TRANSIENT[status]}") from error

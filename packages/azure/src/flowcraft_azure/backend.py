@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Protocol, Self
@@ -12,7 +12,7 @@ from typing import Protocol, Self
 from azure.cosmos.aio import CosmosClient
 from azure.storage.queue.aio import QueueClient
 from flowcraft_core.clock import Clock
-from flowcraft_core.errors import BackendError
+from flowcraft_core.errors import BackendError, ConfigurationError, TransientError, raise_together
 from flowcraft_core.ports import ContextStore, CoordinationStore, HandWrittenRuns, JobQueue, StatusStore
 
 from ._clients import Connection
@@ -101,7 +101,13 @@ class AzureBackend:
         self.status = CosmosStatusStore(statuses)
         self.coordination = coordination
         self.by_hand = CosmosHandWrittenRuns(contexts)
-        self._parts: list[_Openable] = [queue, contexts, statuses, coordination]
+        # By service, and of each first what all the others need.
+        documents: list[_Openable] = [database, contexts, statuses]
+        if coordination_store is None:
+            documents.append(coordination)
+        self._services: list[list[_Openable]] = [[queue], documents]
+        if coordination_store is not None:
+            self._services.append([coordination])
         self._stack: AsyncExitStack | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -118,16 +124,14 @@ class AzureBackend:
         """Connect, and see that the queue and the containers are there.
 
         Raises:
-            BackendError: It is open already, or a part of it is missing or refuses: the message says which.
+            BackendError: It is open already, or parts of it are missing or refuse: the message says which and why.
             ConfigurationError: A container has another partition key, or the queue's client encodes messages.
             TransientError: A service does not answer.
         """
         if self._stack is not None:
             raise BackendError("AzureBackend is open already: open each backend once")
         async with AsyncExitStack() as stack:
-            for part in self._parts:
-                await part.open()
-                stack.push_async_callback(part.close)
+            raise_together([error for service in self._services async for error in _open(service, stack)])
             self._stack, self._loop = stack.pop_all(), asyncio.get_running_loop()
 
     async def close(self) -> None:
@@ -156,3 +160,15 @@ class AzureBackend:
 class _Openable(Protocol):
     def open(self) -> Awaitable[None]: ...
     def close(self) -> Awaitable[None]: ...
+
+
+async def _open(service: Sequence[_Openable], stack: AsyncExitStack) -> AsyncIterator[Exception]:
+    """Open what there is of a service, and tell what is wrong with it, each part of it that can be asked."""
+    for part in service:
+        try:
+            await part.open()
+            stack.push_async_callback(part.close)
+        except (BackendError, ConfigurationError) as error:
+            yield error
+            if part is service[0] or isinstance(error, TransientError):
+                return

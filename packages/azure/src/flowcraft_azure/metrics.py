@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections import Counter, OrderedDict
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
+
+from flowcraft_core.metrics import RequestMetrics
 
 from ._names import partition_key
 
-#: So many partitions are kept apart; of further ones, those that were not heard of longest are forgotten. A run is one,
-#: and without Redis each set, lease and counter is one too.
+#: A run is one, and without Redis each set, lease and counter is one too.
 _PARTITIONS_KEPT = 4_000
 
 #: Answers after which a call is made again, by the SDK or by the engine.
@@ -27,40 +27,17 @@ _OF_COSMOS = {
 }
 
 
-class Metrics:
+class Metrics(RequestMetrics):
     """Counts of requests by operation, as ``cosmos.create``. May be read at any time, from any thread.
 
     What is asked once, to find the queue and the containers, is left out.
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._requests: Counter[str] = Counter()
-        self._retries: Counter[str] = Counter()
-        self._bytes: Counter[str] = Counter()
+        super().__init__(groups_kept=_PARTITIONS_KEPT)
         self._units: dict[str, float] = {}
-        self._empty_receives = 0
-        self._partitions: OrderedDict[str, Counter[str]] = OrderedDict()
         #: For each call of an SDK: it tells of every answer, also of those that the SDK does not hand on.
-        self.watching: Mapping[str, Any] = {"raw_response_hook": self.note}
-
-    @property
-    def requests(self) -> Mapping[str, int]:
-        """Requests by operation, those of ``retries`` and ``empty_receives`` included: what is billed."""
-        with self._lock:
-            return Counter(self._requests)
-
-    @property
-    def retries(self) -> Mapping[str, int]:
-        """Requests that had to be made again: the service was throttling, or failed in passing."""
-        with self._lock:
-            return Counter(self._retries)
-
-    @property
-    def request_bytes(self) -> Mapping[str, int]:
-        """Bytes of the bodies of requests to Queue Storage and Cosmos DB, by operation."""
-        with self._lock:
-            return Counter(self._bytes)
+        self.watching: Mapping[str, Any] = self.watching_for(None)
 
     @property
     def request_units(self) -> Mapping[str, float]:
@@ -68,52 +45,37 @@ class Metrics:
         with self._lock:
             return dict(self._units)
 
-    @property
-    def empty_receives(self) -> int:
-        """Looks at the queue that brought nothing."""
-        return self._empty_receives
-
     def of_run(self, run_id: str) -> Mapping[str, int]:
-        """Requests to Cosmos DB that were made for one run, of the runs that were heard of last.
+        """Requests that were made for one run, of the runs that were heard of last.
 
-        The queue's and Redis's, and looks for runs that are due, are in no run's.
+        Receiving, extending and acknowledging messages, Redis, and looks for runs that are due are in no run's.
         """
-        with self._lock:
-            return Counter(self._partitions.get(partition_key(run_id), {}))
+        return self.of_group(partition_key(run_id))
 
-    def note(self, answer: Any) -> None:
+    def watching_for(self, run_id: str | None) -> Mapping[str, Any]:
+        """What to give a call of an SDK, so that its requests are counted; for a run, if its address does not say."""
+        return {"raw_response_hook": partial(self.note_answer, run_id=run_id)}
+
+    def note_answer(self, answer: Any, *, run_id: str | None = None) -> None:
         """Count a request that Queue Storage or Cosmos DB has answered.
 
         Args:
             answer: The answer, as a pipeline of azure-core has it.
+            run_id: The run for which it was made, if its address does not say so.
         """
-        operation = operation_of(answer.http_request)
+        request, response = answer.http_request, answer.http_response
+        operation = operation_of(request)
         if operation is None:
             return
-        request, response = answer.http_request, answer.http_response
-        partition = _partition_of(request)
-        with self._lock:
-            self._requests[operation] += 1
-            self._bytes[operation] += int(request.headers.get("Content-Length") or 0)
-            if response.status_code in _AGAIN:
-                self._retries[operation] += 1
-            if (charge := response.headers.get("x-ms-request-charge")) is not None:
+        self.note(
+            operation,
+            size=int(request.headers.get("Content-Length") or 0),
+            again=response.status_code in _AGAIN,
+            group=partition_key(run_id) if run_id else _partition_of(request),
+        )
+        if (charge := response.headers.get("x-ms-request-charge")) is not None:
+            with self._lock:
                 self._units[operation] = self._units.get(operation, 0.0) + float(charge)
-            if partition is not None:
-                self._partitions.setdefault(partition, Counter())[operation] += 1
-                self._partitions.move_to_end(partition)
-                if len(self._partitions) > _PARTITIONS_KEPT:
-                    self._partitions.popitem(last=False)
-
-    def note_command(self, command: str) -> None:
-        """Count a command that is sent to Redis."""
-        with self._lock:
-            self._requests[f"redis.{command}"] += 1
-
-    def note_empty_receive(self) -> None:
-        """Count a look at the queue that brought nothing."""
-        with self._lock:
-            self._empty_receives += 1
 
 
 def operation_of(request: Any) -> str | None:

@@ -12,7 +12,7 @@ from azure.storage.queue.aio import QueueClient
 
 from . import _cosmos_errors, _queue_errors
 from ._cosmos import PARTITION_KEY_PATH, cosmos_connection
-from .queue import queue_connection
+from .queue import ONCE, queue_connection
 
 #: Facts are found by their ids, which Cosmos DB indexes by itself: to index what is in them would only cost writes.
 CONTEXT_INDEXING: dict[str, Any] = {
@@ -63,7 +63,7 @@ async def provision(
     try:
         async with _queue_errors.translated(queue.client.queue_name):
             try:
-                await queue.client.create_queue()
+                await queue.client.create_queue(**ONCE)
             except ResourceExistsError as error:
                 if not _queue_errors.says_exists(error):
                     raise

@@ -34,6 +34,9 @@ _FIRST_PAUSE = 0.05
 _FEW = 16
 _GATHERING = 0.05
 
+#: The engine makes failed calls again, after moments; the SDK would wait for 18 seconds first, even for a token.
+ONCE: Mapping[str, Any] = {"retry_total": 0}
+
 
 @attrs.define(eq=False)
 class _Hold:
@@ -76,8 +79,7 @@ class AzureJobQueue:
         self._connection = queue_connection(queue_client)
         self._clock = clock or SystemClock()
         self._metrics = metrics or Metrics()
-        # The engine makes failed calls again, after moments; the SDK would wait for 18 seconds first.
-        self._options: Mapping[str, Any] = {"retry_total": 0, **self._metrics.watching}
+        self._options: Mapping[str, Any] = {**ONCE, **self._metrics.watching}
         self._longest_pause = longest_pause
         self._pause = _FIRST_PAUSE
         self._next_look = 0.0  # when the queue is worth a look again
@@ -101,7 +103,7 @@ class AzureJobQueue:
                     "flowcraft-azure: make it without a message_encode_policy"
                 )
             async with translated(client.queue_name):
-                await client.get_queue_properties()
+                await client.get_queue_properties(**ONCE)
         except BaseException:
             await self._connection.close()
             raise
@@ -121,8 +123,9 @@ class AzureJobQueue:
 
         async def put(message: Message) -> None:
             text = base64.b64encode(message.body.encode()).decode()
+            options = {**self._options, **self._metrics.watching_for(message.group)}
             async with translated(client.queue_name):
-                await client.send_message(text, visibility_timeout=math.ceil(delay), time_to_live=-1, **self._options)
+                await client.send_message(text, visibility_timeout=math.ceil(delay), time_to_live=-1, **options)
 
         await at_once(put, messages)
         if messages and not delay:

@@ -145,7 +145,7 @@ class RedisCoordinationStore:
             return await self._send(name, self._prefix + key, *arguments, **options)
 
     async def _send(self, name: str, *arguments: str | int, **options: Any) -> Any:
-        self._metrics.note_command(name)
+        self._metrics.note(f"redis.{name}")
         return await getattr(self._connection.client, name)(*arguments, **options)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
@@ -73,28 +74,39 @@ class AzureSettings:
         )
 
     def queue_client(self) -> QueueClient:
-        """A client of the queue, not yet open."""
+        """A client of the queue, not yet open.
+
+        Raises:
+            ConfigurationError: What says where it is cannot be read, or a token is needed and azure-identity missing.
+        """
         if _is_address(self.storage):
             return QueueClient(self.storage, self.queue_name, credential=self._token_credential())
-        return QueueClient.from_connection_string(self.storage, self.queue_name)
+        with _readable("AZURE_STORAGE_CONNECTION_STRING", "Storage account > Access keys > Connection string"):
+            return QueueClient.from_connection_string(self.storage, self.queue_name)
 
     def cosmos_client(self) -> CosmosClient:
-        """A client of the account, not yet open."""
+        """A client of the account, not yet open.
+
+        Raises:
+            ConfigurationError: What says where it is cannot be read, or a token is needed and azure-identity missing.
+        """
         # Emulators say that they live elsewhere than where they are reached.
         options: dict[str, Any] = {} if self._is_cloud else {"enable_endpoint_discovery": False}
         if _is_address(self.cosmos):
             return CosmosClient(self.cosmos, self._token_credential(), **options)
-        return CosmosClient.from_connection_string(self.cosmos, **options)
+        with _readable("COSMOS_DB_CONNECTION_STRING", "Azure Cosmos DB account > Keys > Primary Connection String"):
+            return CosmosClient.from_connection_string(self.cosmos, **options)
 
     def redis_client(self) -> Redis:
         """A client of Redis, not yet connected.
 
         Raises:
-            ConfigurationError: There is no Redis in these settings.
+            ConfigurationError: There is no Redis in these settings, or what says where it is cannot be read.
         """
         if self.redis is None:
             raise ConfigurationError("REDIS_CONNECTION_STRING is not set: without Redis, coordination is in Cosmos DB")
-        client: Redis = Redis.from_url(_redis_url(self.redis), health_check_interval=30)
+        with _readable("REDIS_CONNECTION_STRING", "rediss://:KEY@HOST:PORT, or as the portal shows it"):
+            client: Redis = Redis.from_url(_redis_url(self.redis), health_check_interval=30)
         return client
 
     def for_backend(self) -> dict[str, Any]:
@@ -133,6 +145,15 @@ def _one_of(environment: Mapping[str, str], *names: str) -> str:
         if value := environment.get(name):
             return value
     raise ConfigurationError(f"set {' or '.join(names)}")
+
+
+@contextlib.contextmanager
+def _readable(name: str, form: str) -> Iterator[None]:
+    """Say which setting an SDK cannot read, and not what it is: there may be a key in it."""
+    try:
+        yield
+    except ValueError:
+        raise ConfigurationError(f"{name} cannot be read: give it whole ({form})") from None
 
 
 def _is_address(text: str) -> bool:

@@ -5,6 +5,8 @@ The class says what the caller can do next; the message names the flow, node, ru
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class FlowcraftError(Exception):
     """The root of every error that Flowcraft raises on purpose."""
@@ -66,3 +68,30 @@ class BackendError(FlowcraftError):
 
 class TransientError(BackendError):
     """A call to a backend may succeed when it is tried again; it may have been applied all the same."""
+
+
+def raise_together(errors: Sequence[BaseException]) -> None:
+    """Raise what several checks found as one error, so that nobody mends one thing after the other.
+
+    What a user can mend comes first: if there is anything of it, transient errors are left out.
+
+    Args:
+        errors: What was raised. With none, nothing happens.
+
+    Raises:
+        BaseException: The first of those that Flowcraft did not raise on purpose, if there is one.
+        BackendError: Several are to be mended, at least one of them at the backend; a line each.
+        ConfigurationError: Those to be mended are all in the program.
+        TransientError: There are no others.
+    """
+    for error in errors:
+        if not isinstance(error, (BackendError, ConfigurationError)):
+            raise error
+    lasting = [error for error in errors if not isinstance(error, TransientError)] or list(errors)
+    by_message = {str(error): error for error in lasting}  # two checks may meet the same thing
+    if len(by_message) > 1:
+        kinds = {type(error) for error in by_message.values()}
+        kind = kinds.pop() if len(kinds) == 1 else BackendError
+        raise kind("\n".join(by_message)) from lasting[0]
+    for error in by_message.values():
+        raise error
