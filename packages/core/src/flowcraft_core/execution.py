@@ -29,8 +29,8 @@ from .errors import (
 from .graph import decisions
 from .graph.durations import parse_duration
 from .graph.facts import NodeError, Outcome, Park
+from .graph.instances import Instance, ScopeState
 from .graph.scopes import Graph, Kind
-from .graph.state import Instance, ScopeState
 from .retries import RetryPolicy
 from .serialization import Serializer
 from .steps import FinalError, Implementation, NodeContext, NodeResult, SyncNodeContext, Values, _BaseContext

@@ -17,7 +17,7 @@ from typing_extensions import TypeVar
 
 from .errors import ConfigurationError, RunCancelledError
 from .graph.facts import DELETED
-from .graph.state import Instance, ScopeState
+from .graph.instances import Instance, ScopeState
 from .serialization import Serializer
 
 InputT = TypeVar("InputT", default=Any)

@@ -12,8 +12,9 @@ from flowcraft_core.graph import decisions
 from flowcraft_core.graph.compile import compile_blueprint
 from flowcraft_core.graph.facts import NodeError, Outcome
 from flowcraft_core.graph.fold import context_of, outputs_of
+from flowcraft_core.graph.instances import Claim, Instance, Mark
 from flowcraft_core.graph.scopes import Kind
-from flowcraft_core.graph.state import Claim, Instance, Mark, RunState
+from flowcraft_core.graph.state import RunState
 
 from .driver import instances
 

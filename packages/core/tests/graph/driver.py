@@ -17,8 +17,9 @@ from flowcraft_core.graph import decisions
 from flowcraft_core.graph.compile import compile_blueprint
 from flowcraft_core.graph.facts import DELETED, OUTPUT, NodeError, Outcome
 from flowcraft_core.graph.fold import context_of, outputs_of
+from flowcraft_core.graph.instances import Instance, Mark, Phase, ScopeState
 from flowcraft_core.graph.scopes import Graph, Kind, Vertex
-from flowcraft_core.graph.state import Instance, Mark, Phase, RunState, ScopeState
+from flowcraft_core.graph.state import RunState
 
 from .flows import Flow, Script, ScriptedError, blueprints, plain, uses_of
 from .model import Fact, Facts

@@ -20,8 +20,9 @@ from flowcraft_core import (
 from flowcraft_core.graph import decisions
 from flowcraft_core.graph.compile import compile_blueprint, missing_calls
 from flowcraft_core.graph.facts import NodeError, Outcome
+from flowcraft_core.graph.instances import Claim, Instance, Phase
 from flowcraft_core.graph.scopes import Graph, Kind, Scope
-from flowcraft_core.graph.state import Claim, Instance, Phase, RunState
+from flowcraft_core.graph.state import RunState
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -14,8 +14,9 @@ from flowcraft_core import Blueprint, Edge, Node, NodeConfig
 from flowcraft_core.graph.compile import compile_blueprint
 from flowcraft_core.graph.facts import NodeError, Outcome
 from flowcraft_core.graph.fold import context_of, outputs_of
+from flowcraft_core.graph.instances import Instance, Phase
 from flowcraft_core.graph.scopes import Graph, Kind
-from flowcraft_core.graph.state import Instance, Phase, RunState
+from flowcraft_core.graph.state import RunState
 
 
 class Calls:

@@ -6,7 +6,8 @@ import random
 from typing import Any
 
 from flowcraft_core.graph.facts import Outcome
-from flowcraft_core.graph.state import Phase, RunState
+from flowcraft_core.graph.instances import Phase
+from flowcraft_core.graph.state import RunState
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import attrs
+from flowcraft_core.graph.instances import Instance, Phase
 from flowcraft_core.graph.partial import Unknown, find, is_decided, missing, needs
-from flowcraft_core.graph.state import Instance, Phase, RunState
+from flowcraft_core.graph.state import RunState
 from hypothesis import given
 
 from .driver import CONTEXT, Driver, execute, fact_of, instances

@@ -8,10 +8,11 @@ from collections.abc import Iterator
 
 import attrs
 from flowcraft_core import create_flow
+from flowcraft_core.graph.instances import Instance
 from flowcraft_core.graph.keys import escape
 from flowcraft_core.graph.positions import INITIAL, Position, from_sortable, to_sortable
 from flowcraft_core.graph.scopes import Kind
-from flowcraft_core.graph.state import Instance, RunState
+from flowcraft_core.graph.state import RunState
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -24,7 +24,8 @@ from flowcraft_core.durable.transient import RetryingBackend
 from flowcraft_core.errors import BackendError, TransientError
 from flowcraft_core.graph.compile import compile_blueprint
 from flowcraft_core.graph.facts import DELETED, Outcome, Park
-from flowcraft_core.graph.state import Arrival, RunState
+from flowcraft_core.graph.instances import Arrival
+from flowcraft_core.graph.state import RunState
 from flowcraft_core.payloads import CompressingCodec, PayloadCodec
 from flowcraft_core.ports import Backend, Fact
 from flowcraft_testkit import CLOUD_STORE, CountingBackend, InMemoryBackend, VirtualClock

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import attrs
 import pytest
+from flowcraft_core.durable import Client
 from flowcraft_testkit.contracts import CONTRACTS, BackendContract, Clause
 from flowcraft_testkit.mutants import MUTANTS, Mutant, primary, try_clause
 from flowcraft_testkit.mutants import __main__ as program
-from flowcraft_testkit.mutants.mutant import clause_id, register
+from flowcraft_testkit.mutants.mutant import clause_id, register, replaces
 
 PAGE = Path(__file__).parents[4] / "docs" / "conformance" / "mutants.md"
 CLAUSES = [clause for contract in CONTRACTS.values() for clause in contract.clauses()]
@@ -50,6 +51,18 @@ def test_a_mutant_says_what_it_gets_wrong() -> None:
         register(attrs.evolve(HARMLESS, defect=""))
     with pytest.raises(ValueError, match="two mutants called"):
         register(MUTANTS[0])
+
+
+def test_a_mutant_takes_what_the_original_takes() -> None:
+    """Else it would be caught for a slip of its own, and not for its defect."""
+
+    async def forgetful(original: object, self: object) -> None:
+        """Does not know what it is to cancel."""
+
+    decorate = replaces((Client, "cancel"), caught_by=BackendContract.test_a_cancelled_run_starts_nothing_new, name="x")
+    with pytest.raises(TypeError, match=r"the mutant x does not take what Client\.cancel takes"):
+        decorate(forgetful)
+    assert all(mutant.name != "x" for mutant in MUTANTS)
 
 
 def test_what_is_no_clause_cannot_be_named() -> None:

@@ -16,10 +16,11 @@ from ..graph.decisions import take_edges
 from ..graph.facts import NodeError, Outcome
 from ..graph.fold import context_of, instances, outputs_of
 from ..graph.forks import dropped, failed, kept_claims
+from ..graph.instances import Instance, Phase
 from ..graph.keys import escape
 from ..graph.positions import INITIAL, Position
 from ..graph.scopes import Kind
-from ..graph.state import Instance, Phase, RunState
+from ..graph.state import RunState
 from ..ids import new_id
 from ..jobs import encode_job
 from ..payloads import CompressingCodec, PayloadCodec

@@ -19,9 +19,9 @@ from ..clock import Clock
 from ..errors import FlowcraftError, ImplementationMissingError, SerializationError, TransientError
 from ..execution import Executor
 from ..graph.facts import Outcome, Park
+from ..graph.instances import Arrival, Instance, Phase
 from ..graph.partial import arrived
 from ..graph.scopes import Kind
-from ..graph.state import Arrival, Instance, Phase
 from ..jobs import Job
 from ..ports import Backend
 from ..retries import RetryPolicy

@@ -14,9 +14,10 @@ from ..blueprint import SLEEP, WAIT
 from ..clock import Clock, SystemClock
 from ..errors import TransientError
 from ..graph.facts import Park
+from ..graph.instances import Instance, Phase
 from ..graph.positions import INITIAL
 from ..graph.scopes import Kind
-from ..graph.state import Instance, Phase, RunState
+from ..graph.state import RunState
 from ..ids import new_id
 from ..payloads import CompressingCodec, PayloadCodec
 from ..ports import Backend, RunStatus, State

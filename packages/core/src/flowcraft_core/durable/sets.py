@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import attrs
 
-from ..graph.state import Arrival
+from ..graph.instances import Arrival
 from ..ports import CoordinationStore
 
 #: A set has at most so many members: an item of a database that grows beyond costs more with each arrival.

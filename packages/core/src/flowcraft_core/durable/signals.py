@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from ..clock import Clock
 from ..graph.facts import Park
-from ..graph.state import Phase, RunState
+from ..graph.instances import Phase
+from ..graph.state import RunState
 from ..jobs import encode_job
 from ..ports import Backend, FinalState, Message
 from .runs import RunRecord

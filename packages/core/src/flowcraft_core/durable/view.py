@@ -9,9 +9,10 @@ from typing import Any
 from ..clock import Clock
 from ..errors import BackendError, TransientError
 from ..graph.facts import Outcome
+from ..graph.instances import Instance, Phase, ScopeState
 from ..graph.partial import Unknown, context_names, find, is_decided, joins_ahead, missing, needs
 from ..graph.scopes import Kind, Vertex
-from ..graph.state import Instance, Phase, RunState, ScopeState
+from ..graph.state import RunState
 from ..serialization import Serializer
 from ..steps import Values
 from .runs import RunRecord

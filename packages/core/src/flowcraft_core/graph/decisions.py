@@ -14,9 +14,9 @@ from typing import Any
 from ..errors import ExpressionError, FlowcraftError
 from .compile import BREAK, CONTINUE
 from .facts import DELETED, OUTPUT, NodeError, Outcome
+from .instances import ScopeState
 from .references import parse_reference
 from .scopes import Construct, Graph, Link, Reference, Scope, Vertex
-from .state import ScopeState
 
 _MISSING = object()
 _OUTPUTS = "_outputs."

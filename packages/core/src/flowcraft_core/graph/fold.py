@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from .facts import DELETED
+from .instances import Instance, ScopeState
 from .positions import INITIAL, Position
-from .state import Instance, RunState, ScopeState
+from .state import RunState
 
 
 def outputs_of(state: RunState) -> dict[str, Any]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from .instances import Instance
 from .scopes import Kind
-from .state import Instance, RunState
+from .state import RunState
 
 
 def dropped(instances: Iterable[Instance]) -> set[tuple[int, int]]:

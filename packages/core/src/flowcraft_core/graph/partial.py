@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from ..expressions import Expression
+from .instances import Arrival, Instance, ScopeState
 from .scopes import Construct, Kind, Reference, Vertex
-from .state import Arrival, Instance, RunState, ScopeState
+from .state import RunState
 
 _STEP_IN = re.compile(r"([^\[\]./:]+)(?:\[(\d{1,12})\])?([./]|$)")
 

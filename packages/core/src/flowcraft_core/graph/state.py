@@ -25,231 +25,16 @@ Completing an instance costs its edges and what they resolve, never the size of 
 
 from __future__ import annotations
 
-import enum
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from .facts import NodeError, Outcome
-from .keys import escape, scope_prefix
-from .positions import ENTRY_INDEX, EXIT_INDEX, INITIAL, NO_INDEX, Position
+from .instances import Arrival, Claim, Instance, Items, Mark, Phase, ScopeState
+from .positions import INITIAL
 from .scopes import Construct, Graph, Kind, Link, Scope, Vertex
 
 _END = -1  # stands for the end of a scope, where a join's index would stand
-
-
-class Mark(enum.IntEnum):
-    """How a vertex without an outcome, or an edge, was resolved."""
-
-    SKIPPED = 0
-    TAKEN = 1
-    BLOCKED = 2
-
-
-class Phase(enum.Enum):
-    """Where the run stands, as far as the facts say."""
-
-    RUNNING = "running"
-    COMPLETED = "completed"
-    FAILED = "failed"
-
-
-class Instance(NamedTuple):
-    """One vertex in one instance of its scope.
-
-    Attributes:
-        scope: The instance of the scope.
-        vertex: The vertex.
-    """
-
-    scope: ScopeState
-    vertex: Vertex
-
-    @property
-    def key(self) -> str:
-        """The instance's key."""
-        return self.scope.key(self.vertex)
-
-    @property
-    def outcome(self) -> Outcome:
-        """The instance's outcome, which must be known."""
-        return self.scope.outcomes[self.vertex.index]
-
-    @property
-    def identity(self) -> str:
-        """The key, and for an ``any`` join the edge that won it, since that decides what the instance does."""
-        place = self.scope.claims.get(self.vertex.index)
-        return self.key if place is None else f"{self.key}<{escape(self.vertex.incoming[place].source_id)}:{place}"
-
-
-class Claim(NamedTuple):
-    """A taken edge has reached an ``any`` join that nobody has claimed yet.
-
-    Attributes:
-        scope: The instance of the scope.
-        vertex: The join.
-        link: The edge that asks for it.
-    """
-
-    scope: ScopeState
-    vertex: Vertex
-    link: Link
-
-
-class Arrival(NamedTuple):
-    """An edge was resolved towards a join that this state cannot decide yet: others may have resolved the rest.
-
-    Attributes:
-        scope: The instance of the scope.
-        vertex: The join; for the end of a scope its construct's exit, or None at the end of the run.
-        key: Names the join among all of the run, also where it has no instance of its own, as the end of a scope.
-        member: Which of its ways in was resolved, from 0.
-        total: How many there are.
-    """
-
-    scope: ScopeState
-    vertex: Vertex | None
-    key: str
-    member: int
-    total: int
-
-
-class Items(NamedTuple):
-    """A batch's items are to be started, each by its own instance of a scope.
-
-    Attributes:
-        scope: Where the batch stands.
-        construct: The batch.
-        total: How many items there are.
-    """
-
-    scope: ScopeState
-    construct: Construct
-    total: int
-
-
-class ScopeState:
-    """What is known about one instance of a scope. Made and changed by ``RunState`` alone.
-
-    Attributes:
-        scope: The compiled scope.
-        parent: The scope instance around it; None for the run.
-        construct: The construct of the parent that it belongs to.
-        index: Which pass or item it is; None for the run and for a subflow's call.
-        prefix: What the keys inside begin with.
-        namespace: The scope instance whose context it shares, or itself.
-        outcomes: By vertex index.
-        claims: The standing claims of ``any`` joins, by vertex index: the place in the join's incoming edges.
-        marks: Vertices resolved without an outcome of their own: dead (SKIPPED) or blocked.
-        moot: Indexes of the moot vertices.
-        inside: By entry index: the scope instances of a construct that are known, by pass or item (0 for a call).
-        values: The context values of a namespace, with the position of the setter.
-        setters: The instances that set context values of a namespace, in the order in which they were added.
-        ended: Whether it has ended.
-        decided: In a state that is not whole: the vertices that are ready or were, by index.
-    """
-
-    __slots__ = (
-        "_arrivals", "_blame", "_failed", "_live", "_open", "_passed", "_touched", "claims", "construct", "decided",
-        "ended", "index", "inside", "marks", "moot", "namespace", "outcomes", "parent", "prefix", "scope", "setters",
-        "values",
-    )  # fmt: skip
-
-    def __init__(self, scope: Scope, parent: ScopeState | None, construct: Construct | None, index: int | None) -> None:
-        self.scope = scope
-        self.parent = parent
-        self.construct = construct
-        self.index = index
-        if parent is None or construct is None:
-            self.prefix = ""
-        else:
-            self.prefix = scope_prefix(parent.prefix, construct.key, index, namespace=scope.namespace)
-        self.namespace: ScopeState = self if scope.namespace or parent is None else parent.namespace
-        self.outcomes: dict[int, Outcome] = {}
-        self.claims: dict[int, int] = {}
-        self.marks: dict[int, Mark] = {}
-        self.moot: set[int] = set()
-        self.inside: dict[int, dict[int, ScopeState]] = {}
-        self.values: dict[str, tuple[Position, Any]] = {}
-        self.setters: list[Instance] = []
-        self.ended = False
-        self.decided: set[int] = set()
-        self._touched: set[int] = set()
-        self._passed: set[int] = set()  # links that were followed, where not all are
-        self._open = len(scope.ends)
-        self._arrivals: dict[int, list[int]] = {}  # join -> how many edges were SKIPPED, TAKEN, BLOCKED
-        self._live: dict[int, int] = {}  # vertex -> ways on that are not moot, once one is
-        self._blame: dict[int, tuple[NodeError, ...]] = {}  # failed or blocked vertex -> the failures behind it
-        self._failed: list[Vertex] = []  # whose failure no `any` join inside contains
-
-    @property
-    def errors(self) -> tuple[NodeError, ...]:
-        """The failures in it that no ``any`` join inside contains, each once, by position: whichever came first."""
-        if not self._failed:
-            return ()
-        failed = sorted(self._failed, key=lambda vertex: (vertex.depth, vertex.id))
-        return tuple(dict.fromkeys(error for vertex in failed for error in self._blame[vertex.index]))
-
-    def key(self, vertex: Vertex) -> str:
-        """The key of a vertex's instance here."""
-        if vertex.kind is Kind.VERDICT:
-            return self.prefix[:-1]  # the pass itself: `retry_loop[2]`
-        return self.prefix + vertex.key
-
-    def walk(self) -> Iterator[ScopeState]:
-        """This instance of a scope and all that are known inside it."""
-        waiting = [self]
-        while waiting:
-            scope = waiting.pop()
-            yield scope
-            for inside in scope.inside.values():
-                waiting.extend(inside.values())
-
-    def instances(self) -> Iterator[Instance]:
-        """The instances of the scope's vertices, whether or not they have outcomes."""
-        return (Instance(self, vertex) for vertex in self.scope.vertices)
-
-    def is_moot(self, vertex: Vertex) -> bool:
-        """Whether the vertex's instance need not run any more."""
-        index, scope = vertex.index, self
-        while True:
-            if index in scope.moot:
-                return True
-            if scope.parent is None or scope.construct is None:
-                return False
-            index, scope = scope.construct.exit, scope.parent
-
-    def has_fired(self, join: Vertex) -> bool:
-        """Whether the vertex is an ``any`` join that is claimed by an edge known to be taken."""
-        place = self.claims.get(join.index)
-        if place is None:
-            return False
-        link = join.incoming[place]
-        source = self.outcomes.get(link.source)
-        return source is not None and link.place in source.taken
-
-    def set(self, position: Position, values: Mapping[str, Any]) -> None:
-        """Apply context values set at a position; a value set at a later position stays."""
-        for name, value in values.items():
-            standing = self.values.get(name)
-            if standing is None or standing[0] <= position:
-                self.values[name] = (position, value)
-
-    def position(self, vertex: Vertex) -> Position:
-        """Where the instance's context values stand among others of the same name."""
-        entries: list[tuple[int, str, int]] = []
-        if vertex.kind is Kind.STEP:
-            entries.append((vertex.depth, vertex.id, NO_INDEX))
-        elif vertex.construct is not None and vertex.kind is not Kind.VERDICT:
-            # The construct's node id, whichever of the pair speaks: entry, insides and exit must compare by index.
-            index = ENTRY_INDEX if vertex.kind is Kind.ENTRY else EXIT_INDEX
-            entries.append((vertex.depth, vertex.construct.node.id, index))
-        scope = self
-        while scope.parent is not None and scope.construct is not None:
-            entry = scope.parent.scope.vertices[scope.construct.entry]
-            entries.append((entry.depth, scope.construct.node.id, scope.index or 0))
-            scope = scope.parent
-        return tuple(reversed(entries))
 
 
 class RunState:
@@ -338,8 +123,8 @@ class RunState:
     def _pass_on(self, scope: ScopeState, links: Iterable[Link]) -> None:
         for link in links:
             outcome = scope.outcomes[link.source]
-            if outcome.error is None and id(link) not in scope._passed:
-                scope._passed.add(id(link))
+            if outcome.error is None and id(link) not in scope.passed:
+                scope.passed.add(id(link))
                 mark = Mark.TAKEN if link.place in outcome.taken else Mark.SKIPPED
                 self._queue.append((scope, link, mark, self._loud))
 
@@ -367,14 +152,14 @@ class RunState:
         elif mark is Mark.TAKEN:
             self._make_ready(scope, target)
         else:
-            self._pass_by(scope, target, mark, scope._blame.get(link.source, ()))
+            self._pass_by(scope, target, mark, scope.blame.get(link.source, ()))
 
     def _arrive(self, scope: ScopeState, target: Vertex, link: Link, mark: Mark) -> None:
         own = self._loud
         self._touch(scope, target.index)
-        counts = scope._arrivals.get(target.index)
+        counts = scope.arrived.get(target.index)
         if counts is None:
-            counts = scope._arrivals[target.index] = [0, 0, 0]
+            counts = scope.arrived[target.index] = [0, 0, 0]
         counts[mark] += 1
         full = sum(counts) == len(target.incoming)
         # A taken edge to an `any` join asks for the claim; its set is of those that cannot.
@@ -403,7 +188,7 @@ class RunState:
                 self._pass_by(scope, target, Mark.SKIPPED, ())
 
     def _blamed(self, scope: ScopeState, target: Vertex) -> tuple[NodeError, ...]:
-        errors = (error for link in target.incoming for error in scope._blame.get(link.source, ()))
+        errors = (error for link in target.incoming for error in scope.blame.get(link.source, ()))
         return tuple(dict.fromkeys(errors))
 
     def _touch(self, scope: ScopeState, index: int) -> None:
@@ -411,8 +196,8 @@ class RunState:
         if self._whole:
             return
         if self._loud:
-            scope._touched.add(index)
-        elif index in scope._touched:
+            scope.touched.add(index)
+        elif index in scope.touched:
             self._loud = True
 
     def _make_ready(self, scope: ScopeState, target: Vertex) -> None:
@@ -431,7 +216,7 @@ class RunState:
             return
         scope.marks[target.index] = mark
         if blame:
-            scope._blame[target.index] = blame
+            scope.blame[target.index] = blame
         if target.kind is Kind.ENTRY and target.construct is not None:
             self._pass_by(scope, scope.scope.vertices[target.construct.exit], mark, blame)
         elif target.out:
@@ -499,9 +284,9 @@ class RunState:
 
     def _close_one(self, scope: ScopeState, vertex: Vertex) -> None:
         own = self._loud
-        scope._open -= 1
+        scope.open_ends -= 1
         self._touch(scope, _END)
-        if scope._open:
+        if scope.open_ends:
             if own and not self._whole:
                 key = f"{scope.prefix}:end"
                 ends = scope.scope.ends
@@ -535,7 +320,7 @@ class RunState:
     def _end_item(self, parent: ScopeState, batch: Construct, exit_: Vertex, item: ScopeState) -> None:
         items = parent.inside[batch.entry]
         total = len(parent.outcomes[batch.entry].items or ())
-        counts = parent._arrivals.setdefault(exit_.index, [0, 0, 0])  # its items are what a gather joins
+        counts = parent.arrived.setdefault(exit_.index, [0, 0, 0])  # its items are what a gather joins
         counts[Mark.BLOCKED if item.errors else Mark.TAKEN] += 1
         own = self._loud
         self._touch(parent, exit_.index)
@@ -546,7 +331,7 @@ class RunState:
             self._make_ready(parent, exit_)
         elif (
             not within
-            and exit_.index not in parent._blame
+            and exit_.index not in parent.blame
             and (sum(counts) == total or not (exit_.sheltered or self._contained(parent)))
         ):
             self._fail(parent, exit_, tuple(error for _, other in sorted(items.items()) for error in other.errors))
@@ -554,9 +339,9 @@ class RunState:
     # --- failures -------------------------------------------------------------------------------------------------
 
     def _fail(self, scope: ScopeState, vertex: Vertex, errors: tuple[NodeError, ...]) -> None:
-        scope._blame[vertex.index] = errors
+        scope.blame[vertex.index] = errors
         if not vertex.sheltered:
-            scope._failed.append(vertex)
+            scope.failures.append(vertex)
             if not self._contained(scope):
                 if self.phase is Phase.RUNNING:
                     self.phase = Phase.FAILED
@@ -565,7 +350,7 @@ class RunState:
         failed = vertex
         if vertex.kind is Kind.ENTRY and vertex.construct is not None:
             failed = scope.scope.vertices[vertex.construct.exit]
-            scope._blame[failed.index] = errors
+            scope.blame[failed.index] = errors
         scope.marks[failed.index] = Mark.BLOCKED
         if failed.out:
             self._queue.extend((scope, link, Mark.BLOCKED, self._loud) for link in failed.out)
@@ -591,8 +376,8 @@ class RunState:
         while waiting:
             index = waiting.pop()
             vertex = scope.scope.vertices[index]
-            live = scope._live.get(index, len(vertex.out)) - 1
-            scope._live[index] = live
+            live = scope.live.get(index, len(vertex.out)) - 1
+            scope.live[index] = live
             if live:
                 continue
             scope.moot.add(index)

@@ -9,8 +9,8 @@ import attrs
 
 from ..clock import Clock
 from ..graph.facts import Outcome
+from ..graph.instances import Instance
 from ..graph.scopes import Kind
-from ..graph.state import Instance
 
 _logger = logging.getLogger("flowcraft.runtime")
 

@@ -10,8 +10,8 @@ from typing import Any, Literal, TypeAlias
 import attrs
 
 from ..graph.facts import NodeError
+from ..graph.instances import Instance
 from ..graph.scopes import Kind
-from ..graph.state import Instance
 
 Status: TypeAlias = Literal["running", "awaiting", "completed", "failed", "cancelled"]
 

@@ -23,9 +23,10 @@ from ..errors import ConfigurationError, ResumeError
 from ..execution import Executor
 from ..graph.facts import NodeError, Outcome, Park
 from ..graph.fold import claims, context_of, outputs_of
+from ..graph.instances import Claim, Instance, Phase
 from ..graph.records import outcome_from_record, outcome_to_record, park_from_record, park_to_record
 from ..graph.scopes import Graph
-from ..graph.state import Claim, Instance, Phase, RunState
+from ..graph.state import RunState
 from .events import Emitter, EventSink
 from .results import RunResult, Status
 

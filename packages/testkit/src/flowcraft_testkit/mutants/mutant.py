@@ -79,10 +79,15 @@ def replaces(*places: tuple[Any, str], caught_by: ClauseFunction, name: str) -> 
             place in each of them; all of them are to be the same function.
         caught_by: The clause that must fail.
         name: The mutant's.
+
+    Raises:
+        TypeError: The function does not take what the original takes. The mutant would be caught by that.
     """
     original = inspect.getattr_static(*places[0])
 
     def note(broken: FunctionT) -> FunctionT:
+        _require_parameters(broken, original, name)
+
         @functools.wraps(original)
         def standing_in(*args: Any, **options: Any) -> Any:
             return broken(original, *args, **options)
@@ -103,6 +108,16 @@ def replaces(*places: tuple[Any, str], caught_by: ClauseFunction, name: str) -> 
 def sets(owner: Any, attribute: str, value: Any, *, caught_by: ClauseFunction, name: str, defect: str) -> None:
     """Let a constant have another value, as a mutant."""
     register(Mutant(name=name, defect=defect, clause=clause_id(caught_by), patches=((owner, attribute, value),)))
+
+
+def _require_parameters(broken: Callable[..., Any], original: Any, name: str) -> None:
+    parameters = inspect.signature(original).parameters.values()
+    positional = [one.name for one in parameters if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)]
+    named = {one.name: None for one in parameters if one.kind is one.KEYWORD_ONLY}
+    try:
+        inspect.signature(broken).bind(original, *positional, **named)
+    except TypeError as error:
+        raise TypeError(f"the mutant {name} does not take what {original.__qualname__} takes: {error}") from None
 
 
 def _sentence(thing: Any) -> str:

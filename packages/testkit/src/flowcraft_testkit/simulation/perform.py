@@ -16,7 +16,7 @@ from flowcraft_core.catalogue import Catalogue
 from flowcraft_core.durable import Client, Worker
 from flowcraft_core.durable.storage import StaleReadError
 from flowcraft_core.errors import FlowcraftError, TransientError
-from flowcraft_core.graph.state import Instance, Phase
+from flowcraft_core.graph.instances import Instance, Phase
 from flowcraft_core.ports import RunStatus
 
 from .loop import LoopClock, StuckError, run_virtual

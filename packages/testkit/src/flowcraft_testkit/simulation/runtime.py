@@ -11,8 +11,8 @@ from flowcraft_core.blueprint import Node
 from flowcraft_core.clock import Clock
 from flowcraft_core.execution import Executor
 from flowcraft_core.graph.facts import Outcome, Park
+from flowcraft_core.graph.instances import Instance
 from flowcraft_core.graph.scopes import Graph
-from flowcraft_core.graph.state import Instance
 from flowcraft_core.steps import Implementation
 
 from .scenario import Scenario

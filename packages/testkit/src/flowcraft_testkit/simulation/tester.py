@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 from flowcraft_core import FlowBuilder, NodeError, RunResult, ids
-from flowcraft_core.graph.state import Instance
+from flowcraft_core.graph.instances import Instance
 
 from .explore import Report, simulate
 from .faults import Faults

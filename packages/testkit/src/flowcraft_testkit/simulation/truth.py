@@ -15,10 +15,11 @@ import attrs
 from flowcraft_core.durable.storage import BLUEPRINTS, CLAIM_SUFFIX
 from flowcraft_core.graph.facts import Outcome
 from flowcraft_core.graph.fold import context_of, outputs_of
+from flowcraft_core.graph.instances import Instance, Phase, ScopeState
 from flowcraft_core.graph.positions import to_sortable
 from flowcraft_core.graph.records import outcome_from_record
 from flowcraft_core.graph.scopes import Graph, Link, Vertex
-from flowcraft_core.graph.state import Instance, Phase, RunState, ScopeState
+from flowcraft_core.graph.state import RunState
 from flowcraft_core.payloads import CompressingCodec
 from flowcraft_core.ports import Fact, RunStatus
 from flowcraft_core.serialization import Serializer

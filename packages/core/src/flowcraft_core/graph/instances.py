@@ -1,0 +1,233 @@
+"""What is known of a run: the instances of its scopes and vertices, and what can be said of one of them."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from .facts import NodeError, Outcome
+from .keys import escape, scope_prefix
+from .positions import ENTRY_INDEX, EXIT_INDEX, NO_INDEX, Position
+from .scopes import Construct, Kind, Link, Scope, Vertex
+
+
+class Mark(enum.IntEnum):
+    """How a vertex without an outcome, or an edge, was resolved."""
+
+    SKIPPED = 0
+    TAKEN = 1
+    BLOCKED = 2
+
+
+class Phase(enum.Enum):
+    """Where the run stands, as far as the facts say."""
+
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+
+
+class Instance(NamedTuple):
+    """One vertex in one instance of its scope.
+
+    Attributes:
+        scope: The instance of the scope.
+        vertex: The vertex.
+    """
+
+    scope: ScopeState
+    vertex: Vertex
+
+    @property
+    def key(self) -> str:
+        """The instance's key."""
+        return self.scope.key(self.vertex)
+
+    @property
+    def outcome(self) -> Outcome:
+        """The instance's outcome, which must be known."""
+        return self.scope.outcomes[self.vertex.index]
+
+    @property
+    def identity(self) -> str:
+        """The key, and for an ``any`` join the edge that won it, since that decides what the instance does."""
+        place = self.scope.claims.get(self.vertex.index)
+        return self.key if place is None else f"{self.key}<{escape(self.vertex.incoming[place].source_id)}:{place}"
+
+
+class Claim(NamedTuple):
+    """A taken edge has reached an ``any`` join that nobody has claimed yet.
+
+    Attributes:
+        scope: The instance of the scope.
+        vertex: The join.
+        link: The edge that asks for it.
+    """
+
+    scope: ScopeState
+    vertex: Vertex
+    link: Link
+
+
+class Arrival(NamedTuple):
+    """An edge was resolved towards a join that this state cannot decide yet: others may have resolved the rest.
+
+    Attributes:
+        scope: The instance of the scope.
+        vertex: The join; for the end of a scope its construct's exit, or None at the end of the run.
+        key: Names the join among all of the run, also where it has no instance of its own, as the end of a scope.
+        member: Which of its ways in was resolved, from 0.
+        total: How many there are.
+    """
+
+    scope: ScopeState
+    vertex: Vertex | None
+    key: str
+    member: int
+    total: int
+
+
+class Items(NamedTuple):
+    """A batch's items are to be started, each by its own instance of a scope.
+
+    Attributes:
+        scope: Where the batch stands.
+        construct: The batch.
+        total: How many items there are.
+    """
+
+    scope: ScopeState
+    construct: Construct
+    total: int
+
+
+class ScopeState:
+    """What is known about one instance of a scope. Made and changed by ``RunState`` alone.
+
+    Attributes:
+        scope: The compiled scope.
+        parent: The scope instance around it; None for the run.
+        construct: The construct of the parent that it belongs to.
+        index: Which pass or item it is; None for the run and for a subflow's call.
+        prefix: What the keys inside begin with.
+        namespace: The scope instance whose context it shares, or itself.
+        outcomes: By vertex index.
+        claims: The standing claims of ``any`` joins, by vertex index: the place in the join's incoming edges.
+        marks: Vertices resolved without an outcome of their own: dead (SKIPPED) or blocked.
+        moot: Indexes of the moot vertices.
+        inside: By entry index: the scope instances of a construct that are known, by pass or item (0 for a call).
+        values: The context values of a namespace, with the position of the setter.
+        setters: The instances that set context values of a namespace, in the order in which they were added.
+        ended: Whether it has ended.
+        blame: The failures behind a failed or blocked vertex, by vertex index.
+        failures: The failed vertices whose failure no ``any`` join inside contains.
+        arrived: How many edges into a join were SKIPPED, TAKEN and BLOCKED, by vertex index.
+        live: How many ways on from a vertex are not moot, once one is, by vertex index.
+        open_ends: How many of its ends are not resolved.
+        decided: In a state that is not whole: the vertices that are ready or were, by index.
+        passed: In a state that is not whole: the ids of the edges that were followed.
+        touched: In a state that is not whole: the vertices that something loud has come to, by index.
+    """
+
+    __slots__ = (
+        "arrived", "blame", "claims", "construct", "decided", "ended", "failures", "index", "inside", "live",
+        "marks", "moot", "namespace", "open_ends", "outcomes", "parent", "passed", "prefix", "scope", "setters",
+        "touched", "values",
+    )  # fmt: skip
+
+    def __init__(self, scope: Scope, parent: ScopeState | None, construct: Construct | None, index: int | None) -> None:
+        self.scope = scope
+        self.parent = parent
+        self.construct = construct
+        self.index = index
+        if parent is None or construct is None:
+            self.prefix = ""
+        else:
+            self.prefix = scope_prefix(parent.prefix, construct.key, index, namespace=scope.namespace)
+        self.namespace: ScopeState = self if scope.namespace or parent is None else parent.namespace
+        self.outcomes: dict[int, Outcome] = {}
+        self.claims: dict[int, int] = {}
+        self.marks: dict[int, Mark] = {}
+        self.moot: set[int] = set()
+        self.inside: dict[int, dict[int, ScopeState]] = {}
+        self.values: dict[str, tuple[Position, Any]] = {}
+        self.setters: list[Instance] = []
+        self.ended = False
+        self.blame: dict[int, tuple[NodeError, ...]] = {}
+        self.failures: list[Vertex] = []
+        self.arrived: dict[int, list[int]] = {}
+        self.live: dict[int, int] = {}
+        self.open_ends = len(scope.ends)
+        self.decided: set[int] = set()
+        self.passed: set[int] = set()
+        self.touched: set[int] = set()
+
+    @property
+    def errors(self) -> tuple[NodeError, ...]:
+        """The failures in it that no ``any`` join inside contains, each once, by position: whichever came first."""
+        if not self.failures:
+            return ()
+        failed = sorted(self.failures, key=lambda vertex: (vertex.depth, vertex.id))
+        return tuple(dict.fromkeys(error for vertex in failed for error in self.blame[vertex.index]))
+
+    def key(self, vertex: Vertex) -> str:
+        """The key of a vertex's instance here."""
+        if vertex.kind is Kind.VERDICT:
+            return self.prefix[:-1]  # the pass itself: `retry_loop[2]`
+        return self.prefix + vertex.key
+
+    def walk(self) -> Iterator[ScopeState]:
+        """This instance of a scope and all that are known inside it."""
+        waiting = [self]
+        while waiting:
+            scope = waiting.pop()
+            yield scope
+            for inside in scope.inside.values():
+                waiting.extend(inside.values())
+
+    def instances(self) -> Iterator[Instance]:
+        """The instances of the scope's vertices, whether or not they have outcomes."""
+        return (Instance(self, vertex) for vertex in self.scope.vertices)
+
+    def is_moot(self, vertex: Vertex) -> bool:
+        """Whether the vertex's instance need not run any more."""
+        index, scope = vertex.index, self
+        while True:
+            if index in scope.moot:
+                return True
+            if scope.parent is None or scope.construct is None:
+                return False
+            index, scope = scope.construct.exit, scope.parent
+
+    def has_fired(self, join: Vertex) -> bool:
+        """Whether the vertex is an ``any`` join that is claimed by an edge known to be taken."""
+        place = self.claims.get(join.index)
+        if place is None:
+            return False
+        link = join.incoming[place]
+        source = self.outcomes.get(link.source)
+        return source is not None and link.place in source.taken
+
+    def set(self, position: Position, values: Mapping[str, Any]) -> None:
+        """Apply context values set at a position; a value set at a later position stays."""
+        for name, value in values.items():
+            standing = self.values.get(name)
+            if standing is None or standing[0] <= position:
+                self.values[name] = (position, value)
+
+    def position(self, vertex: Vertex) -> Position:
+        """Where the instance's context values stand among others of the same name."""
+        entries: list[tuple[int, str, int]] = []
+        if vertex.kind is Kind.STEP:
+            entries.append((vertex.depth, vertex.id, NO_INDEX))
+        elif vertex.construct is not None and vertex.kind is not Kind.VERDICT:
+            # The construct's node id, whichever of the pair speaks: entry, insides and exit must compare by index.
+            index = ENTRY_INDEX if vertex.kind is Kind.ENTRY else EXIT_INDEX
+            entries.append((vertex.depth, vertex.construct.node.id, index))
+        scope = self
+        while scope.parent is not None and scope.construct is not None:
+            entry = scope.parent.scope.vertices[scope.construct.entry]
+            entries.append((entry.depth, scope.construct.node.id, scope.index or 0))
+            scope = scope.parent
+        return tuple(reversed(entries))
