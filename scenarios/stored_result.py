@@ -7,7 +7,7 @@ from typing import Any
 from flowcraft_core import RunResult, Serializer
 from flowcraft_core.blueprint import WAIT
 from flowcraft_core.durable.runs import Runs
-from flowcraft_core.durable.storage import PARK_SUFFIX, Records
+from flowcraft_core.durable.storage import Records
 from flowcraft_core.durable.view import whole_state
 from flowcraft_core.graph.fold import context_of, instances, outputs_of
 from flowcraft_core.payloads import CompressingCodec
@@ -28,8 +28,8 @@ async def read(backend: Backend, serializer: Serializer, run_id: str) -> RunResu
     # Where several ended in the same moment, the order of their places in the graph is that of cause and effect.
     ended = sorted(instances(state), key=lambda one: (one.outcome.ended, one.scope.position(one.vertex)))
     waits = [one for one in state.ready if one.vertex.node.uses == WAIT]
-    parked = await records.parks(run_id, [one.key + PARK_SUFFIX for one in waits])
-    waiting = [name.removesuffix(PARK_SUFFIX) for name, park in parked.items() if park.value.due is None]
+    parked = await records.parks(run_id, waits)
+    waiting = [key for key, park in parked.items() if park.due is None]
     only_waits = len(waiting) == len(state.ready) > 0
     return RunResult(
         run_id=run_id,

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import attrs
 from flowcraft_core import FlowBuilder, FlowRuntime
-from flowcraft_core.durable.client import Client, StoredResult
+from flowcraft_core.durable import Client, StoredResult
 from flowcraft_core.durable.worker import Worker
 from flowcraft_core.errors import TransientError
 from flowcraft_core.ports import Backend

@@ -10,7 +10,7 @@ from typing import Any
 import attrs
 import pytest
 from flowcraft_core import FlowBuilder, FlowRuntime, ResumeError, RunResult
-from flowcraft_core.durable.client import Client, StoredResult
+from flowcraft_core.durable import Client, StoredResult
 from flowcraft_core.durable.reconciler import Reconciler
 from flowcraft_core.durable.worker import Worker
 from flowcraft_testkit import InMemoryBackend, VirtualClock

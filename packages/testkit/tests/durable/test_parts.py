@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 import pytest
-from flowcraft_core import SerializationError, Serializer
+from flowcraft_core import RetryPolicy, SerializationError, Serializer, create_flow
 from flowcraft_core.durable.sets import WIDTH, JoinSets
 from flowcraft_core.durable.storage import (
     FORMAT,
@@ -18,7 +18,6 @@ from flowcraft_core.durable.storage import (
     Records,
     StaleReadError,
     Stored,
-    park_key,
 )
 from flowcraft_core.durable.transient import RetryingBackend
 from flowcraft_core.errors import BackendError, TransientError
@@ -30,7 +29,7 @@ from flowcraft_core.payloads import CompressingCodec, PayloadCodec
 from flowcraft_core.ports import Backend, Fact
 from flowcraft_testkit import CLOUD_STORE, CountingBackend, InMemoryBackend, VirtualClock
 
-from .flows import chain
+from .flows import broken, chain, third_time
 from .helpers import SMALL_STORE, STRONG, Watched, world
 
 # --- join sets ---
@@ -240,14 +239,29 @@ async def test_of_two_context_values_the_later_position_stands_and_a_deletion_is
     assert not await records.values("run", "other/", ["x"])
 
 
-async def test_parks_and_claims_have_keys_of_their_own(backend: InMemoryBackend) -> None:
-    records = _records(backend)
-    parks = [Park("wait"), Park("retry", 5.0, 1), Park("retry", 6.0, 2), Park("retry", 7.0, 1, standing_in=True)]
-    for park in parks:
+async def test_an_instance_is_parked_as_it_was_last(backend: InMemoryBackend) -> None:
+    flow = create_flow("parked").wait("w").node("a", broken, fallback="f", retries=RetryPolicy(max_attempts=3))
+    flow.node("f", third_time, retries=RetryPolicy(max_attempts=2))
+    graph, records = compile_blueprint(flow.to_blueprint()), _records(backend)
+    state = RunState(graph, lambda blueprint_id: graph, {})
+    by_key = {one.key: one for one in state.root.instances()}
+    a, w = by_key["a"], by_key["w"]
+    assert await records.parks("run", [a, w]) == {}
+    for park in (
+        Park("retry", 5.0, 1),
+        Park("retry", 6.0, 2),
+        Park("retry", 7.0, 1, standing_in=True),
+    ):
         assert (await records.put_park("run", "a", park, "job")).won
-    assert not (await records.put_park("run", "a", Park("sleep", 9.0), "job")).won
-    found = await records.parks("run", {park_key("a", park) for park in parks})
-    assert len(found) == 4
+        assert await records.parks("run", [a, w]) == {"a": park}
+    assert not (await records.put_park("run", "a", Park("retry", 9.0, 1), "job")).won
+    assert (await records.put_park("run", "w", Park("wait"), "job")).won
+    assert not (await records.put_park("run", "w", Park("sleep", 9.0), "job")).won
+    assert (await records.parks("run", [a, w]))["w"] == Park("wait")
+
+
+async def test_claims_have_keys_of_their_own(backend: InMemoryBackend) -> None:
+    records = _records(backend)
     assert (await records.put_claim("run", "a", 2, "job")).value == 2
     assert (await records.put_claim("run", "a", 1, "job")).value == 2
     assert await records.claims("run", ["a", "b"]) == {"a": 2}

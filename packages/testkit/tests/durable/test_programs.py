@@ -32,7 +32,24 @@ from flowcraft_core.ports import Message
 from flowcraft_testkit import CLOUD_QUEUE, CountingBackend, VirtualClock, Weaknesses
 from flowcraft_testkit.contracts.interposed import Call, Interposed
 
-from .flows import CASES, add, any_join, batch, chain, fallback, fan, loop, one, retry, subflow, total, values, wait
+from .flows import (
+    CASES,
+    add,
+    any_join,
+    batch,
+    broken,
+    chain,
+    fallback,
+    fan,
+    loop,
+    one,
+    retry,
+    subflow,
+    third_time,
+    total,
+    values,
+    wait,
+)
 from .helpers import SMALL_STORE, STRONG, Place, Watched, killed, left_of, messages_in, never, place, working
 
 Ctx = NodeContext[Any, Any]
@@ -363,7 +380,12 @@ async def test_a_purged_run_leaves_nothing_behind(name: str, weaknesses: Weaknes
         assert left_of(here.backend, "run") == set()
 
 
-@pytest.mark.parametrize("build", [wait, retry])
+def late_fallback() -> FlowBuilder:
+    policy = RetryPolicy(delay=2.0, jitter=0)
+    return create_flow("late").node("a", broken, fallback="f").node("f", third_time, retries=policy)
+
+
+@pytest.mark.parametrize("build", [wait, retry, late_fallback])
 async def test_a_purge_of_a_cancelled_run_takes_its_park_records_too(build: Any) -> None:
     flow = build()
     async with place(flow) as here:
@@ -543,9 +565,6 @@ async def test_retries_are_spaced_by_delayed_jobs() -> None:
 
 async def test_a_fallback_that_is_tried_again_much_later_is_waited_for() -> None:
     steps = Steps()
-
-    async def broken(ctx: Ctx) -> None:
-        raise ValueError("broken")
 
     async def second_time(ctx: Ctx) -> int:
         steps.log.append((ctx.key, steps.clock.now()))

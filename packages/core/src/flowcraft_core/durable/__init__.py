@@ -1,9 +1,10 @@
 """The three programs over the ports: client, worker and reconciler."""
 
 from .adapter import Adapter
-from .client import Client, Started, StoredResult
+from .client import Client
 from .engine import Settings
 from .reconciler import Reconciled, Reconciler
+from .results import Started, StoredResult
 from .runs import UnknownRunError
 from .shared_context import SharedContext
 from .sync_client import SyncClient

@@ -2,76 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from typing import Any, TypeVar
+from collections.abc import AsyncIterator, Iterable, Mapping
+from typing import Any
 
-import attrs
-
-from ..blueprint import WAIT, Blueprint
+from ..blueprint import Blueprint
 from ..builder import FlowBuilder
 from ..catalogue import Catalogue, FlowLike
 from ..clock import Clock, SystemClock
-from ..errors import ConfigurationError, ResumeError
-from ..graph.decisions import take_edges
-from ..graph.facts import NodeError, Outcome
+from ..errors import ConfigurationError
 from ..graph.fold import context_of, instances, outputs_of
-from ..graph.forks import dropped, failed, kept_claims
-from ..graph.instances import Instance, Phase
-from ..graph.keys import escape
-from ..graph.positions import INITIAL, Position
 from ..graph.scopes import Kind
-from ..graph.state import RunState
 from ..ids import new_id
 from ..jobs import encode_job
 from ..payloads import CompressingCodec, PayloadCodec
-from ..ports import Backend, HandWrittenRuns, Message, Page, RunStatus, State
+from ..ports import Backend, Message, Page, RunStatus, State
 from ..serialization import Serializer
-from .runs import RECORD_KEY, RunRecord, Runs, UnknownRunError
-from .shared_context import outside_names
-from .signals import CHECK_AFTER, send_jobs
-from .storage import CLAIM_SUFFIX, OUTSIDE, PARK_SUFFIX, Records, StaleReadError, outside_of, retry_key
+from .forking import fork, redrive
+from .purging import purge
+from .results import Started, StoredResult
+from .resuming import resume
+from .runs import RunRecord, Runs, UnknownRunError
+from .signals import CHECK_AFTER
+from .storage import Records
+from .stored_runs import FINAL, StoredRuns
 from .transient import RetryingBackend
-from .view import RunView, whole_state
-
-T = TypeVar("T")
-
-_FINAL = ("completed", "failed", "cancelled")
-
-
-@attrs.frozen
-class Started:
-    """What ``Client.start`` gives.
-
-    Attributes:
-        run_id: The run.
-        created: Whether this call started it; False if a run of that id was there already.
-    """
-
-    run_id: str
-    created: bool
-
-
-@attrs.frozen
-class StoredResult:
-    """How a stored run ended, or where it stands.
-
-    Attributes:
-        run_id: The run.
-        status: Its state.
-        outputs: Each node's output so far, by node id, as in ``RunResult``.
-        context: The context values so far, by name.
-        errors: Why it failed: the failures that nothing contained.
-        reason: The status's reason, for people.
-        steps: How many steps have an outcome; those that lost a race and ended all the same are left out.
-    """
-
-    run_id: str
-    status: State
-    outputs: dict[str, Any]
-    context: dict[str, Any]
-    errors: tuple[NodeError, ...]
-    reason: str | None
-    steps: int
 
 
 class Client:
@@ -103,10 +57,10 @@ class Client:
         self._clock: Clock = clock or SystemClock()
         self._backend: Backend = RetryingBackend(backend, self._clock)
         self._catalogue = Catalogue(flows, blueprints)
-        self._serializer = serializer or Serializer()
-        self._records = Records(self._backend.context, self._serializer, codec or CompressingCodec())
-        self._runs = Runs(self._records)
+        records = Records(self._backend.context, serializer or Serializer(), codec or CompressingCodec())
+        self._runs = Runs(records)
         self._runs.know(self._catalogue.graphs.values())
+        self._stored = StoredRuns(self._backend, records, self._runs, self._clock)
 
     # --- starting -------------------------------------------------------------------------------------------------
 
@@ -167,7 +121,7 @@ class Client:
         if (created or unfinished) and delay <= self._backend.queue.limits.max_delay:
             # With a hop, a worker looks before it begins: the run may have got on, or been cancelled, meanwhile.
             hops = 0 if created and not delay else 1
-            standing = record if created else await self._record(run_id)
+            standing = record if created else await self._stored.record(run_id)
             job = standing.job("", now + delay, hops=hops)
             await self._backend.queue.send([Message(encode_job(job), run_id)], delay=delay)
         return Started(run_id, created)
@@ -180,10 +134,7 @@ class Client:
         Raises:
             UnknownRunError: There is none.
         """
-        status = await self._backend.status.get(run_id)
-        if status is None:
-            raise UnknownRunError(f"there is no run {run_id!r}")
-        return status
+        return await self._stored.status(run_id)
 
     async def result(self, run_id: str) -> StoredResult:
         """How a run ended, or where it stands, folded from its facts.
@@ -192,8 +143,7 @@ class Client:
             UnknownRunError: There is none.
         """
         status = await self.status(run_id)
-        record = await self._record(run_id)
-        state = await self._state(record, status)
+        state = await self._stored.state(await self._stored.record(run_id), status)
         return StoredResult(
             run_id=run_id,
             status=status.state,
@@ -218,7 +168,7 @@ class Client:
         """
         deadline = None if timeout is None else self._clock.now() + timeout
         pause = poll
-        while (status := await self.status(run_id)).state not in _FINAL:
+        while (status := await self.status(run_id)).state not in FINAL:
             now = self._clock.now()
             if deadline is not None and now >= deadline:
                 raise TimeoutError(f"run {run_id!r} is still {status.state} after {timeout:g} s")
@@ -256,55 +206,7 @@ class Client:
             UnknownRunError: There is no such run.
             ResumeError: The run has ended, or the wait was not reached, is resolved already, or does not exist.
         """
-        status = await self.status(run_id)
-        if status.state in _FINAL:
-            raise ResumeError(f"run {run_id!r} has ended ({status.state}); nothing in it can be resumed")
-        record = await self._record(run_id)
-        view = RunView(record, self._records, self._clock)
-        try:
-            (instance,) = await self._settled(lambda: _find(view, key))
-        except StaleReadError as error:
-            raise ResumeError(f"run {run_id!r}: wait {key!r} was not reached yet") from error
-        if instance is None or instance.vertex.node.uses != WAIT:
-            key = await self._open_wait(record, status, key)
-            instance = await view.find(key)
-        if instance is None:
-            raise ResumeError(f"run {run_id!r} has no wait {key!r}")
-        key = instance.key
-        if not await self._settled(lambda: self._parked(run_id, key)):
-            raise ResumeError(f"run {run_id!r}: wait {key!r} was not reached yet")
-        await view.prepare(instance)
-        await view.refresh(instance)
-        output = self._serializer.copy(output)
-        now = self._clock.now()
-        taken = take_edges(*instance, output, action)
-        outcome = Outcome(output=output, action=action, taken=taken, started=now, ended=now)
-        stored = await self._records.put_outcome(run_id, key, outcome, "")
-        if not stored.won:
-            raise ResumeError(f"run {run_id!r}: wait {key!r} was resolved already; the first result stands")
-        await self._backend.status.touch(run_id, at=now, next_check=now + CHECK_AFTER, state="running")
-        await send_jobs(self._backend, record, [key], self._clock)
-
-    async def _parked(self, run_id: str, key: str) -> bool | None:
-        return bool(await self._records.parks(run_id, [key + PARK_SUFFIX])) or None
-
-    async def _open_wait(self, record: RunRecord, status: RunStatus, node_id: str) -> str:
-        """The key of the only open wait of a node; for waits inside constructs."""
-        state = await self._state(record, status)
-        waits = [instance for instance in state.ready if instance.vertex.node.uses == WAIT]
-        keys = [instance.key for instance in waits if instance.vertex.id == node_id]
-        if len(keys) == 1:
-            return keys[0]
-        listed = ", ".join(sorted(instance.key for instance in waits)) or "none"
-        nodes = [node for graph in record.graphs.values() for node in graph.blueprint.nodes if node.id == node_id]
-        problem = f"there is no node or open wait {node_id!r}"
-        if keys:
-            problem = f"{len(keys)} waits of node {node_id!r} are open"
-        elif nodes and all(node.uses != WAIT for node in nodes):
-            problem = f"node {node_id!r} is no wait (it uses {nodes[0].uses!r})"
-        elif nodes:
-            problem = f"wait {node_id!r} is not open: it was not reached yet, or is resolved"
-        raise ResumeError(f"run {record.run_id!r}: {problem}; open are, by key: {listed}")
+        await resume(self._stored, run_id, key, output, action)
 
     async def cancel(self, run_id: str, *, reason: str | None = None) -> bool:
         """Cancel a run: nothing new starts, and steps under way are told; False if it had ended already.
@@ -330,14 +232,7 @@ class Client:
             UnknownRunError: There is no such run.
             ConfigurationError: The run has no such instance, or there is a run with the new id.
         """
-        status = await self.status(run_id)
-        record = await self._record(run_id)
-        state = await self._state(record, status)
-        by_key = {instance.key: instance for scope in state.root.walk() for instance in scope.instances()}
-        unknown = [key for key in keys if key not in by_key]
-        if unknown or not keys:
-            raise ConfigurationError(f"run {run_id!r} has no instance {', '.join(unknown) or 'to fork from was named'}")
-        return await self._fork(record, state, [by_key[key] for key in keys], new_run_id)
+        return await fork(self._stored, run_id, keys, new_run_id)
 
     async def redrive(self, run_id: str, *, new_run_id: str | None = None) -> Started:
         """Start a new run that keeps what a failed run has done, and tries again what failed it.
@@ -346,54 +241,7 @@ class Client:
             UnknownRunError: There is no such run.
             ConfigurationError: It has not failed, or there is a run with the new id.
         """
-        status = await self.status(run_id)
-        record = await self._record(run_id)
-        state = await self._state(record, status)
-        again = failed(state) or list(state.ready)
-        if status.state != "failed" or not again:
-            raise ConfigurationError(f"run {run_id!r} is {status.state}; only a failed run can be redriven")
-        return await self._fork(record, state, again, new_run_id)
-
-    async def _fork(self, record: RunRecord, state: RunState, again: list[Instance], new_run_id: str | None) -> Started:
-        run_id, now = new_run_id or new_id(), self._clock.now()
-        limit = None if record.deadline is None else now + record.deadline - record.started
-        fork = attrs.evolve(
-            record,
-            run_id=run_id,
-            started=now,
-            deadline=limit,
-            redrive_of=record.run_id,
-            again=tuple(sorted(instance.key for instance in again)),
-            nonce=new_id(),
-        )
-        if not await self._runs.create(fork):
-            standing = await self._record(run_id)
-            cut_short = await self._backend.status.get(run_id) is None
-            if not cut_short or (standing.redrive_of, standing.again) != (fork.redrive_of, fork.again):
-                raise ConfigurationError(f"there is a run {run_id!r} already: fork under another id")
-            fork = standing  # the same fork, which was cut short: all that it copied is copied again
-        without = dropped(again)
-        job = fork.job("", now)
-        for instance in instances(state):
-            if (id(instance.scope), instance.vertex.index) in without:
-                continue
-            await self._records.put_outcome(run_id, instance.key, instance.outcome, job.id)
-            if instance.outcome.sets:
-                position = instance.scope.position(instance.vertex)
-                await self._records.apply(run_id, instance.scope.namespace.prefix, position, instance.outcome.sets)
-        for key, place in kept_claims(state, without):
-            await self._records.put_claim(run_id, key, place, job.id)
-        status = RunStatus(
-            run_id=run_id,
-            state="running",
-            blueprint_id=record.blueprint_id,
-            created=now,
-            updated=now,
-            next_check=now + CHECK_AFTER if limit is None else min(now + CHECK_AFTER, limit),
-        )
-        await self._backend.status.create(status)
-        await self._backend.queue.send([Message(encode_job(job), run_id)])
-        return Started(run_id, created=True)
+        return await redrive(self._stored, run_id, new_run_id)
 
     async def purge(self, run_id: str) -> None:
         """Remove all that is stored of a run that has ended.
@@ -401,35 +249,12 @@ class Client:
         Raises:
             ConfigurationError: It has not ended; cancel it first.
         """
-        status = await self._backend.status.get(run_id)
-        if status is not None and status.state not in _FINAL:
-            raise ConfigurationError(f"run {run_id!r} is {status.state}: cancel it before it is purged")
-        record = await self._runs.get(run_id)
-        outside = await outside_names(self._records, run_id)
-        keys = [RECORD_KEY, *(f"{OUTSIDE}{number}" for number in range(len(outside)))]
-        sets: list[tuple[str, Position]] = [(name, INITIAL) for name in outside]
-        if record is not None:
-            state = await self._state(record, status)
-            for instance in (found for scope in state.root.walk() for found in scope.instances()):
-                key, retry = instance.key, instance.vertex.retry
-                keys += [key, key + CLAIM_SUFFIX, key + PARK_SUFFIX]
-                keys += [retry_key(key, attempt, standing_in=False) for attempt in range(1, retry.max_attempts)]
-                outcome = instance.scope.outcomes.get(instance.vertex.index)
-                if outcome is not None and outcome.sets:
-                    prefix, position = instance.scope.namespace.prefix, instance.scope.position(instance.vertex)
-                    sets += [(prefix + name, position) for name in outcome.sets]
-        sets += [(name, outside_of(position)) for name, position in sets if name in outside]
-        await self._records.delete(run_id, keys, sets)
-        by_hand: HandWrittenRuns | None = getattr(self._backend, "by_hand", None)
-        if by_hand is not None:
-            await by_hand.delete(run_id)
-        await self._backend.status.delete(run_id)
+        await purge(self._stored, run_id)
 
     async def purge_older(self, age: float) -> int:
         """Purge the runs that ended at least ``age`` seconds ago; how many there were."""
         before = self._clock.now() - age
-        states: tuple[State, ...] = ("completed", "failed", "cancelled")
-        old = [s.run_id for state in states async for s in self.runs(state) if s.updated <= before]
+        old = [s.run_id for state in FINAL async for s in self.runs(state) if s.updated <= before]
         for run_id in old:
             await self.purge(run_id)
         return len(old)
@@ -454,37 +279,3 @@ class Client:
             raise UnknownRunError(f"there is no dead letter {dead_letter_id!r}")
         await self._backend.queue.send([Message(letter.body)])
         await self._backend.status.delete(dead_letter_id)
-
-    async def _state(self, record: RunRecord, status: RunStatus | None) -> RunState:
-        """What the facts say; the status may be ahead of what is to be seen of them, for as long as reads may lag."""
-        until = self._clock.now() + self._backend.context.limits.staleness
-        while True:
-            state = await self._settled(lambda: whole_state(record, self._records))
-            ended = status is not None and status.state in ("completed", "failed")
-            if not ended or state.phase is not Phase.RUNNING or self._clock.now() >= until:
-                return state
-            await self._clock.sleep(0.05)
-
-    async def _record(self, run_id: str) -> RunRecord:
-        record = await self._settled(lambda: self._runs.get(run_id))
-        if record is None:
-            raise UnknownRunError(f"run {run_id!r} has a status but no record")
-        return record
-
-    async def _settled(self, read: Callable[[], Awaitable[T]]) -> T:
-        """What is read, once all parts of it can be seen; for as long as the store says that reads may lag."""
-        until = self._clock.now() + self._backend.context.limits.staleness
-        while True:
-            try:
-                found = await read()
-                if found is not None or self._clock.now() >= until:
-                    return found
-            except StaleReadError:
-                if self._clock.now() >= until:
-                    raise
-            await self._clock.sleep(0.05)
-
-
-async def _find(view: RunView, key: str) -> tuple[Instance | None]:
-    """The instance with a key, or of a node id that is no key as it stands, since its characters are escaped in one."""
-    return (await view.find(key) or await view.find(escape(key)),)

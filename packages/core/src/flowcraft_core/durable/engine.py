@@ -24,11 +24,10 @@ from ..graph.partial import arrived
 from ..graph.scopes import Kind
 from ..jobs import Job
 from ..ports import Backend
-from ..retries import RetryPolicy
 from ..runtime import Emitter
 from .sets import JoinSets
 from .signals import fail_if_late, finish_run, say_parked, send_jobs, send_parked
-from .storage import PARK_SUFFIX, Records, StaleReadError, Stored, retry_key
+from .storage import Records, StaleReadError, Stored
 from .view import RunView, StoredValues
 
 _logger = logging.getLogger("flowcraft.worker")
@@ -412,18 +411,7 @@ class Engine:
                         raise ImplementationMissingError(f"node {instance.key!r}: {error}") from error
 
     async def _last_park(self, instance: Instance) -> Park | None:
-        key, vertex = instance.key, instance.vertex
-        names = [key + PARK_SUFFIX]
-        names += [retry_key(key, attempt, standing_in=False) for attempt in range(1, vertex.retry.max_attempts)]
-        if vertex.fallback is not None:
-            most = RetryPolicy.from_config(vertex.fallback.config).max_attempts
-            names += [retry_key(key, attempt, standing_in=True) for attempt in range(1, most)]
-        if vertex.node.uses not in ("wait", "sleep"):
-            names.pop(0)
-        parks = await self.records.parks(self.job.run_id, names)
-        return max(
-            (stored.value for stored in parks.values()), key=lambda park: (park.standing_in, park.attempt), default=None
-        )
+        return (await self.records.parks(self.job.run_id, [instance])).get(instance.key)
 
     async def schedule(self, instance: Instance, park: Park) -> None:
         """See to it that a parked instance is looked at when it is due."""

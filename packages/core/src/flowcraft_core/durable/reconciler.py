@@ -10,18 +10,15 @@ from typing import Literal
 
 import attrs
 
-from ..blueprint import SLEEP, WAIT
 from ..clock import Clock, SystemClock
 from ..errors import TransientError
 from ..graph.facts import Park
 from ..graph.instances import Instance, Phase
 from ..graph.positions import INITIAL
-from ..graph.scopes import Kind
 from ..graph.state import RunState
 from ..ids import new_id
 from ..payloads import CompressingCodec, PayloadCodec
 from ..ports import Backend, RunStatus, State
-from ..retries import RetryPolicy
 from ..serialization import Serializer
 from .runs import RunRecord, Runs
 from .signals import (
@@ -35,7 +32,7 @@ from .signals import (
     send_jobs,
     send_parked,
 )
-from .storage import PARK_SUFFIX, Records, retry_key
+from .storage import Records
 from .transient import RetryingBackend
 from .view import whole_state
 
@@ -196,7 +193,7 @@ class Reconciler:
     async def _bring_on(self, record: RunRecord, state: RunState, looks: int, done: Reconciled) -> None:
         """Send what is due in a run, and say when to look again."""
         run_id, now = record.run_id, self._clock.now()
-        parked = await self._parked(run_id, list(state.ready))
+        parked = await self._records.parks(run_id, state.ready)
         ready = [instance for instance in state.ready if instance.key not in parked]
         dues = await self._wake(record, parked, now)
         stalled = ready
@@ -271,29 +268,6 @@ class Reconciler:
         if record.deadline is not None and now >= record.deadline:
             return False
         return await self._backend.coordination.get(parked_key(record)) is None
-
-    async def _parked(self, run_id: str, frontier: list[Instance]) -> dict[str, Park]:
-        names: dict[str, str] = {}
-        for instance in frontier:
-            vertex, key = instance.vertex, instance.key
-            if vertex.kind is not Kind.STEP:
-                continue
-            if vertex.node.uses in (WAIT, SLEEP):
-                names[key + PARK_SUFFIX] = key
-            for attempt in range(1, vertex.retry.max_attempts):
-                names[retry_key(key, attempt, standing_in=False)] = key
-            if vertex.fallback is not None:
-                most = RetryPolicy.from_config(vertex.fallback.config).max_attempts
-                for attempt in range(1, most):
-                    names[retry_key(key, attempt, standing_in=True)] = key
-        found = await self._records.parks(run_id, names)
-        parked: dict[str, Park] = {}
-        for name, stored in found.items():
-            standing = parked.get(names[name])
-            park = stored.value
-            if standing is None or (park.standing_in, park.attempt) > (standing.standing_in, standing.attempt):
-                parked[names[name]] = park
-        return parked
 
     async def _apply(self, run_id: str, state: RunState) -> None:
         """Apply the context values of all outcomes: whoever wrote one may have died before it did."""

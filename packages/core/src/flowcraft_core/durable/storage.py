@@ -14,6 +14,7 @@ import attrs
 
 from ..errors import BackendError, SerializationError
 from ..graph.facts import DELETED, Outcome, Park
+from ..graph.instances import Instance
 from ..graph.positions import Position, from_sortable, to_sortable
 from ..graph.records import outcome_from_record, outcome_to_record, park_from_record, park_to_record
 from ..ids import new_id
@@ -22,14 +23,14 @@ from ..ports import ContextStore, Fact, PositionedValue
 from ..serialization import Serializer
 from .chunks import Chunks, chunk_keys
 from .gathering import GatheringReads
+from .parks import park_key, park_keys
 
 T = TypeVar("T")
 
 FORMAT = 1
 READABLE_FORMATS = frozenset({FORMAT})
 
-# Keys of other facts than outcomes. A colon is escaped in ids, so no node's key ends like one of these.
-PARK_SUFFIX = ":park"
+#: Ends the key of a claim. A colon is escaped in ids, so no node's key ends like this.
 CLAIM_SUFFIX = ":claim"
 
 #: Before the numbers of the facts that name what is set from outside of the run, see ``SharedContext``.
@@ -114,12 +115,15 @@ class Records:
         """Record that an instance waits. A retry has a record per attempt."""
         return await self._put(run_id, park_key(key, park), park_to_record(park), job, park, park_from_record)
 
-    async def parks(self, run_id: str, keys: Iterable[str]) -> dict[str, Stored[Park]]:
-        """The park records under those keys, see ``park_key``."""
-        parks: dict[str, Stored[Park]] = {}
-        for key, (record, job, _) in (await self._get(run_id, list(keys))).items():
-            with reading(run_id, key):
-                parks[key] = Stored(park_from_record(record), job)
+    async def parks(self, run_id: str, instances: Iterable[Instance]) -> dict[str, Park]:
+        """By key of those instances that were parked: why and until when each was last."""
+        of_instance = {key: instance.key for instance in instances for key in park_keys(instance)}
+        found = await self._get(run_id, list(of_instance))
+        parks: dict[str, Park] = {}
+        for key, instance_key in of_instance.items():
+            if key in found:
+                with reading(run_id, key):
+                    parks[instance_key] = park_from_record(found[key][0])
         return parks
 
     async def put_claim(self, run_id: str, key: str, place: int, job: str) -> Stored[int]:
@@ -346,15 +350,3 @@ def _place_of(position: Position) -> str:
     if position and position[-1][:2] == _OUTSIDE:  # one for all who set from outside after the same instance
         position = (*position[:-1], (*_OUTSIDE, 0))
     return hashlib.sha256(to_sortable(position).encode()).hexdigest()[:32]
-
-
-def park_key(key: str, park: Park | None = None) -> str:
-    """The key of an instance's park record: one for a wait or sleep, one per failed attempt for retries."""
-    if park is None or park.kind != "retry":
-        return key + PARK_SUFFIX
-    return retry_key(key, park.attempt, standing_in=park.standing_in)
-
-
-def retry_key(key: str, attempt: int, *, standing_in: bool) -> str:
-    """The key of the park record that follows a failed attempt, of the node's own or of its fallback's."""
-    return f"{key}:{'fallback' if standing_in else 'attempt'}:{attempt}"

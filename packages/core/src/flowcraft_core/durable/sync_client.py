@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 from ..catalogue import FlowLike
 from ..errors import BackendError
 from ..ports import Backend, RunStatus, State
-from .client import Client, Started, StoredResult
+from .client import Client
+from .results import Started, StoredResult
 
 T = TypeVar("T")
 

@@ -6,8 +6,10 @@ import contextlib
 from typing import Any
 
 from flowcraft_core import ResumeError
-from flowcraft_core.durable import client as client_module
-from flowcraft_core.durable.client import Client, Started
+from flowcraft_core.durable import forking as forking_module
+from flowcraft_core.durable import resuming as resuming_module
+from flowcraft_core.durable.client import Client
+from flowcraft_core.durable.results import Started
 from flowcraft_core.durable.runs import Runs
 from flowcraft_core.durable.storage import Records
 
@@ -41,11 +43,11 @@ async def not_finished(original: Any, self: Any, flow: Any, *args: Any, **option
 
 
 @replaces(
-    (Client, "_parked"),
+    (resuming_module, "_is_parked"),
     caught_by=BackendContract.test_a_wait_is_resumed_only_once_it_is_reached,
     name="client.ResumedBeforeItIsReached",
 )
-async def always_parked(original: Any, self: Any, run_id: str, key: str) -> bool:
+async def always_parked(original: Any, stored: Any, run_id: str, instance: Any) -> bool:
     """Resumes a wait that the run has not come to."""
     return True
 
@@ -83,7 +85,7 @@ async def always_cancelled(original: Any, self: Any, run_id: str, **options: Any
 
 
 @replaces(
-    (client_module, "instances"),
+    (forking_module, "instances"),
     caught_by=BackendContract.test_a_redriven_run_keeps_what_was_done,
     name="client.ForkStartsOver",
 )

@@ -1,0 +1,84 @@
+"""Ends a wait with a result, once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..blueprint import WAIT
+from ..errors import ResumeError
+from ..graph.decisions import take_edges
+from ..graph.facts import Outcome
+from ..graph.instances import Instance
+from ..graph.keys import escape
+from ..ports import RunStatus
+from .runs import RunRecord
+from .signals import CHECK_AFTER, send_jobs
+from .storage import StaleReadError
+from .stored_runs import FINAL, StoredRuns
+from .view import RunView
+
+
+async def resume(stored: StoredRuns, run_id: str, key: str, output: Any, action: str | None) -> None:
+    """See ``Client.resume``."""
+    status = await stored.status(run_id)
+    if status.state in FINAL:
+        raise ResumeError(f"run {run_id!r} has ended ({status.state}); nothing in it can be resumed")
+    record = await stored.record(run_id)
+    view = RunView(record, stored.records, stored.clock)
+    instance = await _wait(stored, view, status, key)
+    key = instance.key
+    if not await stored.settled(lambda: _is_parked(stored, run_id, instance)):
+        raise ResumeError(f"run {run_id!r}: wait {key!r} was not reached yet")
+    await view.prepare(instance)
+    await view.refresh(instance)
+    output = stored.records.serializer.copy(output)
+    now = stored.clock.now()
+    taken = take_edges(*instance, output, action)
+    outcome = Outcome(output=output, action=action, taken=taken, started=now, ended=now)
+    if not (await stored.records.put_outcome(run_id, key, outcome, "")).won:
+        raise ResumeError(f"run {run_id!r}: wait {key!r} was resolved already; the first result stands")
+    await stored.backend.status.touch(run_id, at=now, next_check=now + CHECK_AFTER, state="running")
+    await send_jobs(stored.backend, record, [key], stored.clock)
+
+
+async def _wait(stored: StoredRuns, view: RunView, status: RunStatus, key: str) -> Instance:
+    """The wait with an instance key, or the only open one of a node."""
+    run_id = view.record.run_id
+    try:
+        (instance,) = await stored.settled(lambda: _find(view, key))
+    except StaleReadError as error:
+        raise ResumeError(f"run {run_id!r}: wait {key!r} was not reached yet") from error
+    if instance is None or instance.vertex.node.uses != WAIT:
+        key = await _open_wait(stored, view.record, status, key)
+        instance = await view.find(key)
+    if instance is None:
+        raise ResumeError(f"run {run_id!r} has no wait {key!r}")
+    return instance
+
+
+async def _find(view: RunView, key: str) -> tuple[Instance | None]:
+    """The instance with a key, or of a node id that is no key as it stands, since its characters are escaped in one."""
+    return (await view.find(key) or await view.find(escape(key)),)
+
+
+async def _is_parked(stored: StoredRuns, run_id: str, instance: Instance) -> bool | None:
+    return bool(await stored.records.parks(run_id, [instance])) or None
+
+
+async def _open_wait(stored: StoredRuns, record: RunRecord, status: RunStatus, node_id: str) -> str:
+    """The key of the only open wait of a node; for waits inside constructs."""
+    state = await stored.state(record, status)
+    waits = [instance for instance in state.ready if instance.vertex.node.uses == WAIT]
+    keys = [instance.key for instance in waits if instance.vertex.id == node_id]
+    if len(keys) == 1:
+        return keys[0]
+    listed = ", ".join(sorted(instance.key for instance in waits)) or "none"
+    nodes = [node for graph in record.graphs.values() for node in graph.blueprint.nodes if node.id == node_id]
+    problem = f"there is no node or open wait {node_id!r}"
+    if keys:
+        problem = f"{len(keys)} waits of node {node_id!r} are open"
+    elif nodes and all(node.uses != WAIT for node in nodes):
+        problem = f"node {node_id!r} is no wait (it uses {nodes[0].uses!r})"
+    elif nodes:
+        problem = f"wait {node_id!r} is not open: it was not reached yet, or is resolved"
+    raise ResumeError(f"run {record.run_id!r}: {problem}; open are, by key: {listed}")
