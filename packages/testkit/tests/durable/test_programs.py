@@ -398,6 +398,27 @@ async def test_a_purge_of_a_cancelled_run_takes_its_park_records_too(build: Any)
         assert left_of(here.backend, "run") == set()
 
 
+def failing_beside_a_loop() -> FlowBuilder:
+    async def count(ctx: Ctx) -> int:
+        number: int = await ctx.context.get("number", 0) + 1
+        await ctx.context.set("number", number)
+        return number
+
+    flow = create_flow("beside").node("a", one).node("s", count).loop("L", start="s", end="s", condition="number < 5")
+    flow.sleep("z", "20s").node("x", broken)
+    return flow.edge("a", "s").edge("a", "z").edge("z", "x")
+
+
+async def test_all_that_a_failed_run_has_done_is_told_and_purged() -> None:
+    flow = failing_beside_a_loop()
+    async with place(flow) as here, here.working():
+        result = await here.finished(flow, run_id="run")
+        assert (result.status, result.outputs["L"], result.context) == ("failed", 5, {"number": 5})
+        assert result.steps == 8  # a and z, five passes, and what failed
+        await here.client.purge("run")
+        assert left_of(here.backend, "run") == set()
+
+
 async def test_a_run_that_has_not_ended_is_not_purged() -> None:
     flow = chain()
     async with place(flow) as here:

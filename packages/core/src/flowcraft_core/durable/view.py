@@ -271,6 +271,6 @@ async def whole_state(record: RunRecord, records: Records) -> RunState:
                 frontier.append(instance)
             else:
                 state.add(*instance, outcome)
-        if all(id(scope) in read for scope in state.root.walk()) or state.phase is Phase.FAILED:
+        if all(id(scope) in read for scope in state.root.walk()):
             state.ready.extend(i for i in frontier if not i.scope.is_moot(i.vertex))
             return state
