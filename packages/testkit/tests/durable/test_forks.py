@@ -48,6 +48,31 @@ async def test_a_fork_keeps_what_came_before_and_does_the_rest_again() -> None:
     assert calls == {"old a": 1, "old b": 1, "old c": 1, "new b": 1, "new c": 1}
 
 
+async def test_a_redrive_keeps_the_passes_of_a_loop_beside_what_failed() -> None:
+    calls: Counter[str] = Counter()
+
+    async def step(ctx: Ctx) -> int:
+        calls[f"{ctx.run_id} {ctx.node_id}"] += 1
+        number: int = await ctx.context.get("number", 0) + 1
+        await ctx.context.set("number", number)
+        return number
+
+    async def fails_at_first(ctx: Ctx) -> str:
+        if ctx.run_id == "old":
+            raise ValueError(ctx.run_id)
+        return ctx.run_id
+
+    flow = create_flow("beside").node("s", step).loop("L", start="s", end="s", condition="number < 5")
+    flow.sleep("z", "20s").node("x", fails_at_first).edge("z", "x")
+    async with place(flow) as here:
+        await _ended(here, flow)
+        await here.client.redrive("old", new_run_id="new")
+        async with here.working():
+            result = await here.client.wait("new", timeout=600)
+    assert (result.status, result.outputs["L"], result.outputs["x"]) == ("completed", 5, "new")
+    assert calls == {"old s": 5}
+
+
 @pytest.mark.parametrize("mode", MODES)
 async def test_a_fork_that_is_cut_short_anywhere_is_finished_by_making_it_again(mode: Mode) -> None:
     cut = 0
