@@ -29,9 +29,6 @@ from typing import Literal, TypeAlias
 
 import attrs
 
-#: Whether the server on a port of 127.0.0.1 is ready.
-Ready: TypeAlias = Callable[[int], bool]
-
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "flowcraft-emulators"
 
 #: A server may lose its port to another process between asking for it and taking it.
@@ -61,6 +58,10 @@ class Server:
     def url(self) -> str:
         """Its address, for clients that speak HTTP."""
         return f"http://{self.host}:{self.port}"
+
+
+#: Whether a server is ready.
+Ready: TypeAlias = Callable[[Server], bool]
 
 
 # --- containers or processes ------------------------------------------------------------------------------------------
@@ -107,18 +108,18 @@ def free_port() -> int:
         return port
 
 
-def answers_tcp(port: int) -> bool:
-    """Whether something takes connections on the port."""
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+def answers_tcp(server: Server) -> bool:
+    """Whether it takes connections."""
+    with contextlib.suppress(OSError), socket.create_connection((server.host, server.port), timeout=1):
         return True
     return False
 
 
-def answers_http(path: str, host: str = "127.0.0.1") -> Ready:
+def answers_http(path: str) -> Ready:
     """Gives a check whether a path is answered, with any status below 500."""
 
-    def answers(port: int) -> bool:
-        connection = http.client.HTTPConnection(host, port, timeout=5)
+    def answers(server: Server) -> bool:
+        connection = http.client.HTTPConnection(server.host, server.port, timeout=5)
         try:
             connection.request("GET", path)
             return connection.getresponse().status < 500
@@ -154,11 +155,11 @@ def served(
     with tempfile.TemporaryDirectory(prefix=f"flowcraft-{name}-", ignore_cleanup_errors=True) as folder:
         log = Path(folder) / "server.log"
         for attempt in range(_TRIES):
-            port = free_port()
-            added = {key: value.format(port=port) for key, value in (environment or {}).items()}
+            server = Server(name, "127.0.0.1", free_port())
+            added = {key: value.format(port=server.port) for key, value in (environment or {}).items()}
             with log.open("wb") as output:
                 process = subprocess.Popen(
-                    [sys.executable, __file__, *command(port)],
+                    [sys.executable, __file__, *command(server.port)],
                     cwd=folder,
                     env={**os.environ, **added},
                     stdin=subprocess.PIPE,  # it closes with this process, however that ends
@@ -167,8 +168,8 @@ def served(
                     start_new_session=True,  # so that it can be ended with all that it started
                 )
             try:
-                if _is_ready(process, port, ready, deadline):
-                    yield Server(name, "127.0.0.1", port)
+                if _is_ready(process, server, ready, deadline):
+                    yield server
                     return
                 ended = process.poll()
             finally:
@@ -186,16 +187,16 @@ def wait_until_ready(server: Server, ready: Ready, *, deadline: float = 90.0) ->
         EmulatorError: It was not in time.
     """
     end = time.monotonic() + deadline
-    while not ready(server.port):
+    while not ready(server):
         if time.monotonic() > end:
             raise EmulatorError(f"the emulator {server.name} at {server.url} did not answer within {deadline:g} s")
         time.sleep(0.1)
 
 
-def _is_ready(process: subprocess.Popen[bytes], port: int, ready: Ready, deadline: float) -> bool:
+def _is_ready(process: subprocess.Popen[bytes], server: Server, ready: Ready, deadline: float) -> bool:
     end = time.monotonic() + deadline
     while process.poll() is None and time.monotonic() < end:
-        if ready(port):
+        if ready(server):
             return True
         time.sleep(0.1)
     return False

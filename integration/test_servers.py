@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from servers import EmulatorError, answers_http, answers_tcp, served
+from servers import EmulatorError, Server, answers_http, answers_tcp, served
 
 _SERVES = (
     "from http.server import SimpleHTTPRequestHandler, test; import sys;"
@@ -25,8 +25,8 @@ def _python(program: str, *arguments: str) -> list[str]:
 def test_a_server_answers_inside_the_block_and_not_after() -> None:
     with served("files", lambda port: _python(_SERVES, str(port)), answers_http("/")) as server:
         assert server.url == f"http://127.0.0.1:{server.port}"
-        assert answers_tcp(server.port)
-    _until(lambda: not answers_tcp(server.port))
+        assert answers_tcp(server)
+    _until(lambda: not answers_tcp(server))
 
 
 def test_one_that_ends_shows_the_end_of_its_log() -> None:
@@ -60,12 +60,12 @@ def test_a_server_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
     )
     starter = subprocess.Popen(_python(starts), stdout=subprocess.PIPE, text=True, cwd=tmp_path)
     assert starter.stdout is not None
-    port = int(starter.stdout.readline())
-    assert answers_tcp(port)
+    server = Server("files", "127.0.0.1", int(starter.stdout.readline()))
+    assert answers_tcp(server)
     starter.send_signal(signal.SIGKILL)
     starter.wait()
     starter.stdout.close()
-    _until(lambda: not answers_tcp(port))
+    _until(lambda: not answers_tcp(server))
 
 
 def _until(has_ended: Callable[[], bool]) -> None:

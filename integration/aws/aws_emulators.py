@@ -90,7 +90,7 @@ def _localstack_container() -> Iterator[Server]:
     )
     with container:
         server = Server("localstack", container.get_container_host_ip(), int(container.get_exposed_port(4566)))
-        wait_until_ready(server, answers_http("/_localstack/health", server.host))
+        wait_until_ready(server, answers_http("/_localstack/health"))
         yield server
 
 

@@ -41,7 +41,7 @@ def test_localstack_is_a_container_where_an_engine_answers(
 
     def wait(server: servers.Server, ready: servers.Ready) -> None:
         assert container.__enter__.called  # it has been started
-        awaited.append((server.url, ready(server.port)))
+        awaited.append((server.url, ready(server)))
 
     monkeypatch.setattr(aws_emulators, "wait_until_ready", wait)
     with aws_emulators.localstack() as server:

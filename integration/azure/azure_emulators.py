@@ -8,9 +8,9 @@ from __future__ import annotations
 import contextlib
 import importlib
 import shutil
-import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import attrs
 import servers
@@ -25,6 +25,10 @@ _ACCOUNT = "devstoreaccount1"
 _STORAGE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 _COSMOS_KEY = "C2y6yDjf5/R+ob0N8A7Cgv30VRDJIWEHLM+4QDU5DE2nQ9nDuVTqobD4b8mGGyPMbIZnqyMsEcaGQy67XIw/Jw=="
 
+
+AZURITE_IMAGE = "mcr.microsoft.com/azure-storage/azurite:3.35.0"
+COSMOS_IMAGE = "mcr.microsoft.com/cosmosdb/linux/azure-cosmos-emulator:vnext-preview"
+REDIS_IMAGE = "redis:7"
 
 #: Seconds until a container must answer.
 _PATIENCE = 120.0
@@ -100,7 +104,7 @@ def _as_processes() -> Iterator[Emulators]:
         servers.served("cosmos", cosmos, servers.answers_http("/")) as database,
         servers.served("redis", redis_command, servers.answers_tcp) as memory,
     ):
-        yield Emulators(f"{queue.url}/{_ACCOUNT}", database.url, f"redis://{memory.host}:{memory.port}/0")
+        yield _emulators(queue, database, memory)
 
 
 def redis_command(port: int, *options: str) -> list[str]:
@@ -119,33 +123,27 @@ def _redis_server() -> str:
 @contextlib.contextmanager
 def _in_containers() -> Iterator[Emulators]:
     # Needed only where there is Docker.
-    DockerContainer = importlib.import_module("testcontainers.core.container").DockerContainer  # noqa: N806
-
-    azurite = DockerContainer("mcr.microsoft.com/azure-storage/azurite:3.35.0").with_exposed_ports(10001)
-    azurite.with_command("azurite-queue --queueHost 0.0.0.0 --skipApiVersionCheck --inMemoryPersistence")
-    cosmos = DockerContainer("mcr.microsoft.com/cosmosdb/linux/azure-cosmos-emulator:vnext-preview")
-    cosmos.with_exposed_ports(8081).with_env("PROTOCOL", "http")
-    redis = DockerContainer("redis:7").with_exposed_ports(6379)
-    with azurite, cosmos, redis:
-        host = azurite.get_container_host_ip()
-        queue_port, cosmos_port, redis_port = (
-            int(container.get_exposed_port(port))
-            for container, port in ((azurite, 10001), (cosmos, 8081), (redis, 6379))
-        )
-        for port, ready in (
-            (queue_port, servers.answers_http("/")),
-            (cosmos_port, servers.answers_http("/")),
-            (redis_port, servers.answers_tcp),
-        ):
-            _wait(port, ready)
-        yield Emulators(
-            f"http://{host}:{queue_port}/{_ACCOUNT}", f"http://{host}:{cosmos_port}", f"redis://{host}:{redis_port}/0"
-        )
+    DockerContainer: Any = importlib.import_module("testcontainers.core.container").DockerContainer  # noqa: N806
+    queue = DockerContainer(AZURITE_IMAGE).with_command(
+        "azurite-queue --queueHost 0.0.0.0 --skipApiVersionCheck --inMemoryPersistence"
+    )
+    cosmos = DockerContainer(COSMOS_IMAGE).with_env("PROTOCOL", "http")
+    redis = DockerContainer(REDIS_IMAGE)
+    with (
+        _contained("azurite", queue, 10001, servers.answers_http("/")) as queue_server,
+        _contained("cosmos", cosmos, 8081, servers.answers_http("/")) as database,
+        _contained("redis", redis, 6379, servers.answers_tcp) as memory,
+    ):
+        yield _emulators(queue_server, database, memory)
 
 
-def _wait(port: int, ready: servers.Ready) -> None:
-    end = time.monotonic() + _PATIENCE
-    while not ready(port):
-        if time.monotonic() > end:
-            raise servers.EmulatorError(f"the container on port {port} did not answer within {_PATIENCE:g} s")
-        time.sleep(0.2)
+@contextlib.contextmanager
+def _contained(name: str, container: Any, port: int, ready: servers.Ready) -> Iterator[servers.Server]:
+    with container.with_exposed_ports(port):
+        server = servers.Server(name, container.get_container_host_ip(), int(container.get_exposed_port(port)))
+        servers.wait_until_ready(server, ready, deadline=_PATIENCE)
+        yield server
+
+
+def _emulators(queue: servers.Server, database: servers.Server, memory: servers.Server) -> Emulators:
+    return Emulators(f"{queue.url}/{_ACCOUNT}", database.url, f"redis://{memory.host}:{memory.port}/0")

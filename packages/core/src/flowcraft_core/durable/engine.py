@@ -16,7 +16,7 @@ import attrs
 
 from ..blueprint import SLEEP, WAIT
 from ..clock import Clock
-from ..errors import FlowcraftError, ImplementationMissingError, SerializationError, TransientError
+from ..errors import FlowcraftError, ImplementationMissingError, SerializationError
 from ..execution import Executor
 from ..graph.facts import Outcome, Park
 from ..graph.instances import Arrival, Instance, Phase
@@ -25,16 +25,15 @@ from ..graph.scopes import Kind
 from ..jobs import Job
 from ..ports import Backend
 from ..runtime import Emitter
+from .hosts import Host, HostTimeError, cut_off, none_has_time, too_long
 from .sets import JoinSets
 from .signals import fail_if_late, finish_run, say_parked, send_jobs, send_parked
 from .storage import Records, StaleReadError, Stored
+from .tries import Tries
 from .view import RunView, StoredValues
 
 _logger = logging.getLogger("flowcraft.worker")
 
-
-# How long it is remembered that somebody began with an instance and did not come back, seconds.
-_TRIES_KEPT = 86400.0
 
 # Joins up to this many ways in are looked up by whoever finds their set empty; wider ones wait for the reconciler.
 _HEALED = 100
@@ -48,12 +47,6 @@ _MOOT_NOTICED = 2.0
 
 # How long it is taken for granted that an instance that had no outcome has none yet, while its job waits to be begun.
 _LOOKS_FRESH = 5.0
-
-# In a host that ends its programs after a while: what is kept of its time for writing down what was done, seconds.
-_HOST_RESERVE = 3.0
-
-# How many invocations of a host may have had too little time for a step's timeout before none is taken to have it.
-_HOSTS_TRIED = 3
 
 
 class Done(enum.Enum):
@@ -89,10 +82,6 @@ class PoisonError(Exception):
     """Becomes the error of an instance whose job was delivered too often."""
 
 
-class HostTimeError(FlowcraftError):
-    """The host that runs the step ends its programs before the step has ended."""
-
-
 @attrs.define(eq=False)
 class Engine:
     """Works on one run's instances under one job.
@@ -108,7 +97,7 @@ class Engine:
         settings: Bounds.
         stopped: Asked before each instance: whether nothing new is to be started.
         got_on: Told of each outcome that was written.
-        remaining: The seconds that the host leaves; no limit if there is none.
+        host: Where it runs.
         events: Tells what happens.
         slots: Held while a step runs; no limit on them by default.
         current: The key of the instance under way, until it has an outcome and is gone on from.
@@ -125,7 +114,7 @@ class Engine:
     settings: Settings
     stopped: Callable[[], bool]
     got_on: Callable[[], Awaitable[None]]
-    remaining: Callable[[], float] | None = None
+    host: Host = attrs.field(factory=Host)
     events: Emitter | None = None
     slots: AbstractAsyncContextManager[object] = attrs.field(factory=contextlib.nullcontext)
     current: str = ""
@@ -133,11 +122,12 @@ class Engine:
     _handing_over: asyncio.Lock = attrs.field(factory=asyncio.Lock)
     _started: float = 0.0
     _steps: int = 0
-    _trying: str | None = None
+    _tries: Tries = attrs.field(init=False)
     _is_again: bool = False
     _looked_for_moot: float = 0.0
 
     def __attrs_post_init__(self) -> None:
+        self._tries = Tries(self.backend.coordination, self.settings.delivery_limit)
         # By way of the engine: the view may be replaced.
         self.executor.values = lambda scope, serializer: StoredValues(self.view, scope, serializer)
         self.executor.before_deciding = self._before_deciding
@@ -156,9 +146,9 @@ class Engine:
         except HostTimeError:
             raise  # whoever is cut off did not come back
         except Exception:
-            await self._came_back()
+            await self._tries.come_back()
             raise
-        await self._came_back()
+        await self._tries.come_back()
         return done
 
     async def _handle(self, count: int) -> Done:
@@ -180,7 +170,7 @@ class Engine:
                 await self.send(frontier)
                 break
             instance = frontier[0]
-            if first and count > 1 and await self._is_poison(instance, count):
+            if first and count > 1 and await self._tries.are_too_many(self.view.record.life, instance.key, count):
                 outcome = self._poisoned(instance, count)
             else:
                 if not await self.view.prepare(instance):
@@ -262,23 +252,6 @@ class Engine:
         hold = min(self.settings.max_hold, self.backend.queue.limits.max_visibility / 4)
         return self._steps >= self.settings.max_steps or self.clock.now() - self._started >= hold
 
-    async def _is_poison(self, instance: Instance, count: int) -> bool:
-        """Whether the instance was begun again and again, and nobody who did ever came back.
-
-        What the queue counts is no proof: a job is delivered again also when somebody else was faster, or when the
-        backend did not answer. So from the second delivery on a counter says how many began with this very instance;
-        who comes back clears it. That alone is no proof either: copies of a job may be at it in the same moment. Losing
-        the counter costs some more deliveries.
-        """
-        self._trying = f"tries:{self.view.record.life}:{instance.key}"
-        tries = await self.backend.coordination.increment(self._trying, ttl=_TRIES_KEPT)
-        return min(tries, count - 1) >= self.settings.delivery_limit
-
-    async def _came_back(self) -> None:
-        if self._trying is not None:
-            with contextlib.suppress(TransientError):
-                await self.backend.coordination.delete(self._trying)
-
     def _poisoned(self, instance: Instance, count: int) -> Outcome:
         message = (
             f"its job was delivered {count} times and never came to an outcome: the step seems to end its process, or "
@@ -322,11 +295,11 @@ class Engine:
         if number > 1 and not await self._is_live():
             return None
         self._check_steps(instance)
-        if not self._has_time(instance):
-            if self.job.key == instance.key and self.job.hops >= _HOSTS_TRIED:
-                return self._too_long(instance, number)
-            hops = self.job.hops + 1 if self.job.key == instance.key else 1
-            await send_jobs(self.backend, self.view.record, [instance.key], self.clock, hops=hops)
+        if not self.host.has_time_for(instance):
+            hops = self.job.hops if self.job.key == instance.key else 0
+            if none_has_time(hops):
+                return self.executor.failure(too_long(instance), instance, number)
+            await send_jobs(self.backend, self.view.record, [instance.key], self.clock, hops=hops + 1)
             return None
         looked = self.clock.now()
         # What the engine does itself takes no time, and waits for no step.
@@ -357,7 +330,7 @@ class Engine:
             HostTimeError: The host is about to end. The attempt was cancelled, and has no outcome.
         """
         attempt = self.executor.attempt(instance, number, standing_in=standing_in)
-        timer = asyncio.timeout(None if self.remaining is None else max(0.0, self.remaining() - _HOST_RESERVE))
+        timer = self.host.timer()
         try:
             async with timer:
                 return await attempt
@@ -371,24 +344,7 @@ class Engine:
             if not timer.expired():
                 raise
             self.executor.cancel()
-            raise HostTimeError(
-                f"node {instance.key!r} was cut off: its host has no time left. Give the node a timeout that fits, "
-                "or the host more time"
-            ) from error
-
-    def _has_time(self, instance: Instance) -> bool:
-        """Whether the host leaves enough time for a step: for its whole timeout, if it has one."""
-        if self.remaining is None:
-            return True
-        return self.remaining() >= (instance.vertex.timeout or _HOST_RESERVE) + _HOST_RESERVE
-
-    def _too_long(self, instance: Instance, number: int) -> Outcome:
-        timeout = instance.vertex.timeout or _HOST_RESERVE
-        message = (
-            f"node {instance.key!r} may take {timeout:g} s, and none of {_HOSTS_TRIED + 1} hosts had that much time "
-            "left: give the node a shorter timeout, or run it on a worker that does not end"
-        )
-        return self.executor.failure(HostTimeError(message), instance, number)
+            raise cut_off(instance) from error
 
     async def _is_live(self) -> bool:
         """Whether the run has not ended while the instance was parked: its job says when it was due, no more."""

@@ -18,7 +18,8 @@ from ..jobs import Job, MalformedJobError, NewerJobError, decode_job, encode_job
 from ..payloads import PayloadCodec
 from ..ports import Backend, HandWrittenRuns, Message, RunStatus
 from ..runtime import Emitter, FlowRuntime
-from .engine import Done, Engine, HostTimeError, Settings, UnknownInstanceError
+from .engine import Done, Engine, Settings, UnknownInstanceError
+from .hosts import Host, HostTimeError
 from .runs import RunRecord, Runs
 from .sets import JoinSets
 from .signals import CHECK_AFTER, busy_key, held_key
@@ -174,7 +175,7 @@ class JobHandler:
             settings=self._settings,
             stopped=self._stopped,
             got_on=partial(self.say_busy, job.run_id),
-            remaining=remaining,
+            host=Host(remaining),
             slots=self._slots,
             events=None if self._runtime.events is None else Emitter(self._runtime.events, job.run_id, self._clock),
         )

@@ -11,6 +11,7 @@ from flowcraft_core.durable import reconciler as reconciler_module
 from flowcraft_core.durable import view as view_module
 from flowcraft_core.durable.engine import Engine
 from flowcraft_core.durable.sets import JoinSets, Size
+from flowcraft_core.durable.tries import Tries
 from flowcraft_core.durable.view import RunView
 from flowcraft_core.graph.decisions import take_edges
 from flowcraft_core.graph.instances import Arrival, Instance, Phase
@@ -145,21 +146,21 @@ def never_hands_on(original: Any, self: Any) -> bool:
 
 
 @replaces(
-    (Engine, "_is_poison"),
+    (Tries, "are_too_many"),
     caught_by=BackendContract.test_a_step_that_kills_its_process_fails_its_run_in_the_end,
     name="engine.PoisonIsTriedForEver",
 )
-async def never_poison(original: Any, self: Any, instance: Instance, count: int) -> bool:
+async def never_poison(original: Any, self: Any, life: str, key: str, count: int) -> bool:
     """Runs a step again that has killed every worker so far."""
     return False
 
 
 @replaces(
-    (Engine, "_is_poison"),
+    (Tries, "are_too_many"),
     caught_by=BackendContract.test_a_store_that_is_down_for_a_while_fails_nothing,
     name="engine.EveryRedeliveryIsPoison",
 )
-async def poison_by_count(original: Any, self: Any, instance: Instance, count: int) -> bool:
+async def poison_by_count(original: Any, self: Any, life: str, key: str, count: int) -> bool:
     """Takes a job for a deadly one that was delivered often, for whatever reason."""
     return True
 

@@ -1,0 +1,62 @@
+"""Hosts that end their programs after a while, as those of functions do."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import attrs
+
+from ..errors import FlowcraftError
+from ..graph.instances import Instance
+
+# What is kept of a host's time for writing down what was done, seconds.
+_RESERVE = 3.0
+
+# How many invocations may have had too little time for a step's timeout before none is taken to have it.
+_TRIED = 3
+
+
+class HostTimeError(FlowcraftError):
+    """The host that runs the step ends its programs before the step has ended."""
+
+
+@attrs.frozen
+class Host:
+    """Where steps run.
+
+    Attributes:
+        remaining: The seconds that it leaves; no limit if there is none.
+    """
+
+    remaining: Callable[[], float] | None = None
+
+    def has_time_for(self, instance: Instance) -> bool:
+        """Whether enough time is left for a step: for its whole timeout, if it has one."""
+        return self.remaining is None or self.remaining() >= (instance.vertex.timeout or _RESERVE) + _RESERVE
+
+    def timer(self) -> asyncio.Timeout:
+        """Ends what is under way shortly before the host does."""
+        return asyncio.timeout(None if self.remaining is None else max(0.0, self.remaining() - _RESERVE))
+
+
+def none_has_time(hops: int) -> bool:
+    """Whether a step has been passed on so often that no host is taken to have the time for it."""
+    return hops >= _TRIED
+
+
+def too_long(instance: Instance) -> HostTimeError:
+    """Says of a step that no host has the time for it."""
+    timeout = instance.vertex.timeout or _RESERVE
+    return HostTimeError(
+        f"node {instance.key!r} may take {timeout:g} s, and none of {_TRIED + 1} hosts had that much time left: give "
+        "the node a shorter timeout, or run it on a worker that does not end"
+    )
+
+
+def cut_off(instance: Instance) -> HostTimeError:
+    """Says of a step that its host ended."""
+    return HostTimeError(
+        f"node {instance.key!r} was cut off: its host has no time left. Give the node a timeout that fits, or the host "
+        "more time"
+    )

@@ -1,0 +1,50 @@
+"""How often an instance was begun with, and whoever began did not come back."""
+
+from __future__ import annotations
+
+import contextlib
+
+import attrs
+
+from ..errors import TransientError
+from ..ports import CoordinationStore
+
+# How long it is remembered that somebody began with an instance and did not come back, seconds.
+_KEPT = 86400.0
+
+
+@attrs.define
+class Tries:
+    """Tells a job that kills its workers from one that comes often for other reasons.
+
+    What the queue counts is no proof: a job is delivered again also when somebody else was faster, or when the backend
+    did not answer. So from the second delivery on a counter says how many began with this very instance; who comes back
+    clears it. That alone is no proof either: copies of a job may be at it in the same moment. Losing the counter costs
+    some more deliveries.
+
+    Attributes:
+        coordination: Where the counter is.
+        limit: So many may not have come back.
+    """
+
+    coordination: CoordinationStore
+    limit: int
+    _begun: str | None = None
+
+    async def are_too_many(self, life: str, key: str, count: int) -> bool:
+        """Begin with an instance; whether nobody should.
+
+        Args:
+            life: The run's, see ``RunRecord``.
+            key: The instance's.
+            count: How often the job has been delivered.
+        """
+        self._begun = f"tries:{life}:{key}"
+        begun = await self.coordination.increment(self._begun, ttl=_KEPT)
+        return min(begun, count - 1) >= self.limit
+
+    async def come_back(self) -> None:
+        """Say that whatever was begun did not end this program."""
+        if self._begun is not None:
+            with contextlib.suppress(TransientError):
+                await self.coordination.delete(self._begun)
