@@ -23,6 +23,7 @@ _PINS = json.loads((Path(__file__).parent / "package.json").read_text(encoding="
 def containers(emulators: Emulators, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
     """The containers that were made, by image; each answers where the emulator in its place does."""
     module = importlib.import_module("testcontainers.core.container")
+    real = module.DockerContainer
     urls = {
         AZURITE_IMAGE: emulators.queue_url,
         COSMOS_IMAGE: emulators.cosmos_url,
@@ -31,7 +32,7 @@ def containers(emulators: Emulators, monkeypatch: pytest.MonkeyPatch) -> Iterato
     made: dict[str, Any] = {}
 
     def make(image: str) -> Any:
-        container: Any = create_autospec(module.DockerContainer, instance=True)  # it takes what the real one takes
+        container: Any = create_autospec(real, instance=True)  # it takes what the real one takes
         address = urllib.parse.urlsplit(urls[image])
         for name in ("with_command", "with_env", "with_exposed_ports"):
             getattr(container, name).return_value = container
