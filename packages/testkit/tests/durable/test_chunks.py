@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import random
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -22,11 +20,7 @@ from .helpers import MODES, SMALL_STORE, STRONG, Crashing, Mode, killed, left_of
 Ctx = NodeContext[Any, Any]
 
 
-@pytest.fixture(autouse=True)
-def _quiet() -> Iterator[None]:
-    logging.disable(logging.ERROR)
-    yield
-    logging.disable(logging.NOTSET)
+pytestmark = pytest.mark.usefixtures("quiet")
 
 
 def _noise(seed: int, length: int = 3_000) -> str:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -19,11 +17,7 @@ from .helpers import Place, left_of, messages_in, place, working
 Ctx = NodeContext[Any, Any]
 
 
-@pytest.fixture(autouse=True)
-def _quiet() -> Iterator[None]:
-    logging.disable(logging.ERROR)
-    yield
-    logging.disable(logging.NOTSET)
+pytestmark = pytest.mark.usefixtures("quiet")
 
 
 def counted(calls: Counter[str]) -> FlowBuilder:
