@@ -4,6 +4,7 @@ from .analysis import BlueprintAnalysis, analyze_blueprint, check_for_cycles
 from .blueprint import Blueprint, Edge, Node, NodeConfig
 from .builder import FlowBuilder, create_flow
 from .clock import Clock, SystemClock
+from .contexts import NodeContext, SyncNodeContext
 from .errors import (
     BlueprintError,
     ConfigurationError,
@@ -21,7 +22,7 @@ from .graph.facts import NodeError
 from .retries import RetryPolicy
 from .runtime import Event, EventSink, FlowRuntime, RunHandle, RunResult, Status, TraceEntry
 from .serialization import Serializer
-from .steps import BaseNode, NodeContext, NodeResult, Step, SyncNodeContext
+from .steps import BaseNode, NodeResult, Step
 
 __all__ = [
     "BaseNode",

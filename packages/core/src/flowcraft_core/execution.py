@@ -17,6 +17,7 @@ import attrs
 
 from .blueprint import SLEEP, WAIT, Node
 from .clock import Clock
+from .contexts import BaseContext, NodeContext, SyncNodeContext, Values
 from .errors import (
     ConfigurationError,
     ExpressionError,
@@ -33,7 +34,7 @@ from .graph.instances import Instance, ScopeState
 from .graph.scopes import Graph, Kind
 from .retries import RetryPolicy
 from .serialization import Serializer
-from .steps import FinalError, Implementation, NodeContext, NodeResult, SyncNodeContext, Values, _BaseContext
+from .steps import FinalError, Implementation, NodeResult
 from .threads import StepThreads
 
 T = TypeVar("T")
@@ -78,7 +79,7 @@ class Executor:
     threads: StepThreads
     values: Callable[[ScopeState, Serializer], Values] = Values
     before_deciding: Callable[[Instance], Awaitable[None]] | None = None
-    under_way: set[_BaseContext[Any, Any]] = attrs.field(factory=set)
+    under_way: set[BaseContext[Any, Any]] = attrs.field(factory=set)
 
     async def attempt(self, instance: Instance, number: int = 1, *, standing_in: bool = False) -> Outcome | Park:
         """Make one attempt at a ready instance.
@@ -214,7 +215,7 @@ class Executor:
             raise SerializationError(f"the output of node {instance.key!r} cannot be stored: {error}") from error
 
     async def _invoke(
-        self, implementation: Implementation, context: _BaseContext[Any, Any], failed_with: Exception | None
+        self, implementation: Implementation, context: BaseContext[Any, Any], failed_with: Exception | None
     ) -> Any:
         stand_in = implementation.fallback if failed_with is not None else None
 
@@ -229,7 +230,7 @@ class Executor:
         self,
         seconds: float,
         implementation: Implementation,
-        context: _BaseContext[Any, Any],
+        context: BaseContext[Any, Any],
         failed_with: Exception | None,
     ) -> Any:
         timer = asyncio.timeout(seconds)

@@ -1,4 +1,4 @@
-"""What a step is given and what it may be: a function, or a class with phases.
+"""What a step may be: a function, or a class with phases.
 
 An ``async def`` step gets a ``NodeContext`` and runs in the event loop; a plain ``def`` step gets a
 ``SyncNodeContext`` and runs in a thread. Both return a plain value or a ``NodeResult``.
@@ -15,14 +15,12 @@ from typing import Any, Generic, Protocol, TypeAlias
 import attrs
 from typing_extensions import TypeVar
 
-from .errors import ConfigurationError, RunCancelledError
-from .graph.facts import DELETED
-from .graph.instances import Instance, ScopeState
-from .serialization import Serializer
+from .contexts import InputT, NodeContext, SyncNodeContext
+from .errors import ConfigurationError
 
-InputT = TypeVar("InputT", default=Any)
-DependenciesT = TypeVar("DependenciesT", default=Any)
 OutputT = TypeVar("OutputT", default=Any)
+
+_logger = logging.getLogger("flowcraft.step")
 
 
 @attrs.frozen
@@ -36,211 +34,6 @@ class NodeResult(Generic[OutputT]):
 
     output: OutputT = None  # type: ignore[assignment]
     action: str | None = None
-
-
-class Values:
-    """The context values as one attempt sees them: what was applied before, and what the attempt set itself.
-
-    Each value is copied on its way in and out, so that nothing is shared between steps.
-    """
-
-    __slots__ = ("_scope", "_serializer", "sets")
-
-    def __init__(self, scope: ScopeState, serializer: Serializer) -> None:
-        self._scope = scope
-        self._serializer = serializer
-        self.sets: dict[str, Any] = {}
-
-    def find(self, name: str) -> Any:
-        """The value, or ``DELETED`` if there is none."""
-        if name in self.sets:
-            return self._serializer.copy(self.sets[name]) if self.sets[name] is not DELETED else DELETED
-        entry = self._scope.namespace.values.get(name)
-        if entry is None or entry[1] is DELETED:
-            return DELETED
-        return self._serializer.copy(entry[1])
-
-    async def fetch(self, name: str) -> Any:
-        """``find`` for values that may have to be read from somewhere first."""
-        return self.find(name)
-
-    def put(self, name: str, value: Any) -> None:
-        """Keep a value back until the attempt's outcome is committed."""
-        if not isinstance(name, str) or not name:
-            raise TypeError(f"a context value's name is a string that is not empty, not {name!r}")
-        self.sets[name] = self._serializer.copy(value)
-
-
-class ContextValues:
-    """The run's shared context, for ``async def`` steps.
-
-    What a step sets is seen by itself at once, and by others once the step's outcome stands.
-    """
-
-    __slots__ = ("_values",)
-
-    def __init__(self, values: Values) -> None:
-        self._values = values
-
-    async def get(self, name: str, default: Any = None) -> Any:
-        """A copy of the value of that name, or ``default``."""
-        value = await self._values.fetch(name)
-        return default if value is DELETED else value
-
-    async def set(self, name: str, value: Any) -> None:
-        """Set a value.
-
-        Raises:
-            SerializationError: The value cannot be stored.
-        """
-        self._values.put(name, value)
-
-    async def has(self, name: str) -> bool:
-        """Whether there is a value of that name."""
-        return await self._values.fetch(name) is not DELETED
-
-    async def delete(self, name: str) -> None:
-        """Remove a value; nothing happens if there is none."""
-        self._values.sets[name] = DELETED
-
-
-class SyncContextValues:
-    """The run's shared context, for plain ``def`` steps; see ``ContextValues``."""
-
-    __slots__ = ("_values",)
-
-    def __init__(self, values: Values) -> None:
-        self._values = values
-
-    def get(self, name: str, default: Any = None) -> Any:
-        """A copy of the value of that name, or ``default``."""
-        value = self._values.find(name)
-        return default if value is DELETED else value
-
-    def set(self, name: str, value: Any) -> None:
-        """Set a value.
-
-        Raises:
-            SerializationError: The value cannot be stored.
-        """
-        self._values.put(name, value)
-
-    def has(self, name: str) -> bool:
-        """Whether there is a value of that name."""
-        return self._values.find(name) is not DELETED
-
-    def delete(self, name: str) -> None:
-        """Remove a value; nothing happens if there is none."""
-        self._values.sets[name] = DELETED
-
-
-_logger = logging.getLogger("flowcraft.step")
-
-
-class _BaseContext(Generic[InputT, DependenciesT]):
-    """What both kinds of steps are given.
-
-    Attributes:
-        run_id: The run.
-        attempt: Which attempt this is: 1, 2, ...
-        input: What the taken edge, the join or ``inputs`` gives; a copy that the step may change.
-        params: The node's static parameters, from the blueprint.
-        dependencies: What the runtime was given for all steps.
-    """
-
-    __slots__ = ("_cancelled", "_instance", "_values", "attempt", "dependencies", "input", "params", "run_id")
-
-    def __init__(
-        self,
-        run_id: str,
-        instance: Instance,
-        attempt: int,
-        input: InputT,  # noqa: A002 - the name that steps read
-        params: Mapping[str, Any],
-        dependencies: DependenciesT,
-        values: Values,
-    ) -> None:
-        self.run_id = run_id
-        self.attempt = attempt
-        self.input = input
-        self.params = params
-        self.dependencies = dependencies
-        self._instance = instance
-        self._values = values
-        self._cancelled = False
-
-    @property
-    def node_id(self) -> str:
-        """The node's id in its blueprint."""
-        return self._instance.vertex.id
-
-    @property
-    def key(self) -> str:
-        """The instance's key: the node's id with the passes, items and calls around it, as in ``pages[17].ocr``."""
-        return self._instance.key
-
-    @property
-    def idempotency_key(self) -> str:
-        """The same for every attempt and redelivery of this instance, and for no other: hand it to other services."""
-        return f"{self.run_id}:{self._instance.identity}"
-
-    @property
-    def cancelled(self) -> bool:
-        """Whether the result is of no use any more: the run was cancelled or failed, time is up, or a race is lost."""
-        return self._cancelled or self._instance.scope.is_moot(self._instance.vertex)
-
-    def raise_if_cancelled(self) -> None:
-        """Leave the step if its result is of no use any more.
-
-        Raises:
-            RunCancelledError: It is not.
-        """
-        if self.cancelled:
-            raise RunCancelledError(f"run {self.run_id!r}: node {self.key!r} need not go on")
-
-    @property
-    def logger(self) -> logging.LoggerAdapter[logging.Logger]:
-        """Writes to ``flowcraft.step`` with the run, the instance and the attempt in each record's ``extra``."""
-        extra = {"run_id": self.run_id, "node_id": self.node_id, "instance": self.key, "attempt": self.attempt}
-        return logging.LoggerAdapter(_logger, extra)
-
-
-class NodeContext(_BaseContext[InputT, DependenciesT]):
-    """What an ``async def`` step is given."""
-
-    __slots__ = ()
-
-    @property
-    def context(self) -> ContextValues:
-        """The run's shared context."""
-        return ContextValues(self._values)
-
-    async def heartbeat(self) -> None:
-        """Say that a long step is alive; raises where going on is of no use.
-
-        Raises:
-            RunCancelledError: The run was cancelled or failed, or time is up.
-        """
-        self.raise_if_cancelled()
-
-
-class SyncNodeContext(_BaseContext[InputT, DependenciesT]):
-    """What a plain ``def`` step is given."""
-
-    __slots__ = ()
-
-    @property
-    def context(self) -> SyncContextValues:
-        """The run's shared context."""
-        return SyncContextValues(self._values)
-
-    def heartbeat(self) -> None:
-        """Say that a long step is alive; raises where going on is of no use.
-
-        Raises:
-            RunCancelledError: The run was cancelled or failed, or time is up.
-        """
-        self.raise_if_cancelled()
 
 
 class BaseNode(ABC, Generic[InputT, OutputT]):

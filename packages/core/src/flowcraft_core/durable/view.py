@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ..clock import Clock
+from ..contexts import Values
 from ..errors import BackendError, TransientError
 from ..graph.facts import Outcome
 from ..graph.instances import Instance, Phase, ScopeState
@@ -14,7 +15,6 @@ from ..graph.partial import Unknown, context_names, find, is_decided, joins_ahea
 from ..graph.scopes import Kind, Vertex
 from ..graph.state import RunState
 from ..serialization import Serializer
-from ..steps import Values
 from .runs import RunRecord
 from .storage import NewerRecordError, Records, StaleReadError, Stored
 
