@@ -46,6 +46,40 @@ async def test_those_who_share_a_client_open_and_close_it_once() -> None:
         _ = shared.client
 
 
+async def test_those_who_open_at_once_wait_until_it_is_open() -> None:
+    client, may_open = Client(), asyncio.Event()
+
+    async def open_client(client: Client) -> None:
+        await may_open.wait()
+        await client.open()
+
+    shared = Connection("a client", client, open_client=open_client, close_client=Client.close)
+    first, second = asyncio.ensure_future(shared.open()), asyncio.ensure_future(shared.open())
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert not first.done()
+    assert not second.done()
+    may_open.set()
+    await asyncio.gather(first, second)
+    assert shared.client is client
+    await shared.close()
+    assert client.log == ["open"]
+    await shared.close()
+    assert client.log == ["open", "close"]
+
+
+async def test_of_those_who_open_at_once_each_is_told_that_it_fails() -> None:
+    async def refuse(client: Client) -> None:
+        await asyncio.sleep(0)
+        raise BackendError("no")
+
+    shared = Connection("a client", Client, open_client=refuse, close_client=Client.close)
+    found = await asyncio.gather(shared.open(), shared.open(), return_exceptions=True)
+    assert [str(error) for error in found] == ["no", "no"]
+    with pytest.raises(BackendError, match="a client is not open"):
+        _ = shared.client
+
+
 async def test_a_function_makes_a_client_each_time() -> None:
     made: list[Client] = []
 

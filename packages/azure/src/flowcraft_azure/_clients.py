@@ -40,6 +40,7 @@ class Connection(Generic[ClientT]):
         self._close_client = close_client
         self._client: ClientT | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._opening: asyncio.Lock = asyncio.Lock()
         self._users = 0
         self._is_own = False
         self._is_used_up = False
@@ -63,17 +64,22 @@ class Connection(Generic[ClientT]):
             BackendError: It is open in another event loop.
             ConfigurationError: It was given as a client, and has been closed.
         """
-        if self._users:
-            self._require_home()
+        if self._loop is None:
+            self._loop, self._opening = asyncio.get_running_loop(), asyncio.Lock()
+        self._require_home()
+        async with self._opening:  # whoever comes meanwhile waits until it is open
+            if self._client is None:
+                self._client = await self._opened()
             self._users += 1
-            return
-        if self._is_used_up:
-            raise ConfigurationError(
-                f"{self._name} has been closed, and cannot be opened again: give {self._name} as a function that "
-                "makes a client"
-            )
-        self._users, self._loop = 1, asyncio.get_running_loop()
+
+    async def _opened(self) -> ClientT:
+        self._loop = asyncio.get_running_loop()
         try:
+            if self._is_used_up:
+                raise ConfigurationError(
+                    f"{self._name} has been closed, and cannot be opened again: give {self._name} as a function that "
+                    "makes a client"
+                )
             # SDK clients cannot be called; a class or function that makes one can.
             client = self._given() if callable(self._given) else self._given
             self._is_own = not is_open(client)
@@ -84,9 +90,9 @@ class Connection(Generic[ClientT]):
                     await self._close_own(client)
                     raise
         except BaseException:
-            self._users, self._loop = 0, None
+            self._loop = None
             raise
-        self._client = client
+        return client
 
     async def close(self) -> None:
         """Let go of the client; the last of those who opened it closes it."""
