@@ -97,7 +97,7 @@ async def test_of_two_writers_at_once_only_the_chunks_of_the_winner_are_left() -
             await _records(alone).put_outcome("run", "a", found.value, "job")
             # Besides what one writer leaves there are the slots of the three others.
             assert len(left_of(backend, "run")) == len(left_of(alone, "run")) + 3
-        await _records(backend).delete("run", ["a"], [])
+        await _records(backend).delete("run", ["a"])
         assert left_of(backend, "run") == set()
 
 
@@ -113,7 +113,7 @@ async def test_a_long_value_that_is_set_over_and_over_takes_no_more_requests_eac
             requests.append(sum(counted.counts().values()) - before)
         assert len(set(requests)) == 1
         setters = [("text", ((number, "a", 0),)) for number in range(30)]
-        await records.delete("run", [], setters)
+        await records.delete_values("run", setters)
         assert left_of(backend, "run") == set()
 
 

@@ -89,17 +89,23 @@ class Chunks:
         chunks = await self.store.get(run_id, keys)
         return b"".join(chunks[chunk].body[1:] for chunk in keys) if len(chunks) == len(keys) else None
 
-    async def find(self, run_id: str, places: Iterable[tuple[str, str]]) -> list[str]:
-        """The keys of all slots, and of all chunks that were ever begun, of these keys and places."""
-        found: list[str] = []
-        number, left = 0, list(dict.fromkeys(places))
+    async def find(self, run_id: str, places: Iterable[tuple[str, str]]) -> list[list[str]]:
+        """The keys of all chunks that were ever begun for these keys and places, and of their slots.
+
+        Returns:
+            Groups of them, in the order in which they can be removed: one after the other, each all at once. Whatever
+            has not been removed then is found again.
+        """
+        chunks: list[str] = []
+        slots_by_number: list[list[str]] = []
+        left = list(dict.fromkeys(places))
         while left:
-            slots = {_slot(key, place, number): (key, place) for key, place in left}
+            slots = {_slot(key, place, len(slots_by_number)): (key, place) for key, place in left}
             standing = await self.store.get(run_id, list(slots))
-            found += standing
-            found += [chunk for slot, fact in standing.items() for chunk in chunk_keys(slots[slot][0], fact.body)]
-            number, left = number + 1, [slots[slot] for slot in standing]
-        return found
+            chunks += [chunk for slot, fact in standing.items() for chunk in chunk_keys(slots[slot][0], fact.body)]
+            slots_by_number.append(list(standing))
+            left = [slots[slot] for slot in standing]
+        return [chunks, *reversed(slots_by_number)]
 
     async def remove(self, run_id: str, keys: Sequence[str]) -> None:
         """Remove chunks."""

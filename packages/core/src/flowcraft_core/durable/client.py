@@ -244,7 +244,7 @@ class Client:
         return await redrive(self._stored, run_id, new_run_id)
 
     async def purge(self, run_id: str) -> None:
-        """Remove all that is stored of a run that has ended.
+        """Remove all that is stored of a run that has ended; if that is cut off, purge it again.
 
         Raises:
             ConfigurationError: It has not ended; cancel it first.

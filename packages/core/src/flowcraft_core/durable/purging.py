@@ -1,10 +1,13 @@
-"""Removes all that is stored of a run."""
+"""Removes all that is stored of a run, in an order in which it can be begun again wherever it was cut off."""
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterable
+
 from ..errors import ConfigurationError
+from ..graph.instances import ScopeState
 from ..graph.positions import INITIAL, Position
-from ..graph.state import RunState
 from ..ports import HandWrittenRuns
 from .parks import park_keys
 from .runs import RECORD_KEY
@@ -14,36 +17,58 @@ from .stored_runs import FINAL, StoredRuns
 
 
 async def purge(stored: StoredRuns, run_id: str) -> None:
-    """See ``Client.purge``. The status goes last: while it is there, the purge can be made again."""
+    """See ``Client.purge``."""
     status = await stored.backend.status.get(run_id)
     if status is not None and status.state not in FINAL:
         raise ConfigurationError(f"run {run_id!r} is {status.state}: cancel it before it is purged")
     record = await stored.runs.get(run_id)
     outside = await outside_names(stored.records, run_id)
-    keys = [RECORD_KEY, *(f"{OUTSIDE}{number}" for number in range(len(outside)))]
-    sets: list[tuple[str, Position]] = [(name, INITIAL) for name in outside]
+    scopes: list[ScopeState] = []
     if record is not None:
-        facts, values = _written(await stored.state(record, status))
-        keys += facts
-        sets += values
+        state = await stored.state(record, status)
+        scopes = sorted(state.root.walk(), key=_place, reverse=True)
+    sets = [(name, INITIAL) for name in outside] + [one for scope in scopes for one in _sets_in(scope)]
     sets += [(name, outside_of(position)) for name, position in sets if name in outside]
-    await stored.records.delete(run_id, keys, sets)
+    await stored.records.delete_values(run_id, sets)
+    # What leads to other things goes after them: facts to scopes, a note to the next one, the record to all facts.
+    groups = [_keys_of(group) for _, group in itertools.groupby(scopes, _place)]
+    groups += [[f"{OUTSIDE}{number}"] for number in reversed(range(len(outside)))]
+    for group in (*groups, [RECORD_KEY]):
+        await stored.records.delete(run_id, group)
     by_hand: HandWrittenRuns | None = getattr(stored.backend, "by_hand", None)
     if by_hand is not None:
         await by_hand.delete(run_id)
     await stored.backend.status.delete(run_id)
 
 
-def _written(state: RunState) -> tuple[list[str], list[tuple[str, Position]]]:
-    """The keys that facts of a run may have, and the context values that were set, with the positions of setters."""
+def _place(scope: ScopeState) -> tuple[tuple[int, int, int], ...]:
+    """Where an instance of a scope stands in the order in which they are found; the items of a batch share a place.
+
+    A scope is found by facts of the one around it, of constructs before it there, and of earlier passes.
+    """
+    place: list[tuple[int, int, int]] = []
+    while scope.parent is not None and scope.construct is not None:
+        entry = scope.parent.scope.vertices[scope.construct.entry]
+        index = 0 if scope.construct.kind == "batch" else scope.index or 0
+        place.append((entry.depth, entry.index, index))
+        scope = scope.parent
+    return tuple(reversed(place))
+
+
+def _keys_of(scopes: Iterable[ScopeState]) -> list[str]:
+    """The keys of all facts that instances in these scopes may have."""
     keys: list[str] = []
-    sets: list[tuple[str, Position]] = []
-    for instance in (found for scope in state.root.walk() for found in scope.instances()):
+    for instance in (found for scope in scopes for found in scope.instances()):
         keys += [instance.key, *park_keys(instance)]
         if instance.vertex.joins_any:
             keys.append(instance.key + CLAIM_SUFFIX)
-        outcome = instance.scope.outcomes.get(instance.vertex.index)
+    return keys
+
+
+def _sets_in(scope: ScopeState) -> Iterable[tuple[str, Position]]:
+    """The context values that were set in a scope, with the positions of their setters."""
+    for vertex in scope.scope.vertices:
+        outcome = scope.outcomes.get(vertex.index)
         if outcome is not None and outcome.sets:
-            prefix, position = instance.scope.namespace.prefix, instance.scope.position(instance.vertex)
-            sets += [(prefix + name, position) for name in outcome.sets]
-    return keys, sets
+            for name in outcome.sets:
+                yield scope.namespace.prefix + name, scope.position(vertex)

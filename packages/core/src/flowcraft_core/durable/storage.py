@@ -181,20 +181,24 @@ class Records:
                 values[stored_name[len(namespace) :]] = (from_sortable(standing.position), value)
         return values
 
-    async def delete(self, run_id: str, keys: Sequence[str], sets: Iterable[tuple[str, Position]]) -> None:
-        """Remove facts and values, with all chunks that were ever begun for them.
+    async def delete(self, run_id: str, keys: Sequence[str]) -> None:
+        """Remove facts, then all chunks that were ever begun for them; cut off, it can be begun again."""
+        await self.store.delete(run_id, keys=keys, names=())
+        await self._delete_chunks(run_id, [(key, "") for key in keys])
+
+    async def delete_values(self, run_id: str, sets: Sequence[tuple[str, Position]]) -> None:
+        """Remove context values, then all chunks that were ever begun for them; cut off, it can be begun again.
 
         Args:
             run_id: The run.
-            keys: The keys of the facts.
-            sets: The context values that instances have set: the name, with its namespace, and the instance's position.
+            sets: What instances have set: the name, with its namespace, and the instance's position.
         """
-        setters = list(sets)
-        names = list(dict.fromkeys(name for name, _ in setters))
-        places = [(key, "") for key in keys]
-        places += [(_value_key(name), _place_of(position)) for name, position in setters]
-        chunks = await self._chunks.find(run_id, places)
-        await self.store.delete(run_id, keys=[*keys, *chunks], names=names)
+        await self.store.delete(run_id, keys=(), names=list(dict.fromkeys(name for name, _ in sets)))
+        await self._delete_chunks(run_id, [(_value_key(name), _place_of(position)) for name, position in sets])
+
+    async def _delete_chunks(self, run_id: str, places: Sequence[tuple[str, str]]) -> None:
+        for group in await self._chunks.find(run_id, places):
+            await self._chunks.remove(run_id, group)
 
     # --- inside ---------------------------------------------------------------------------------------------------
 

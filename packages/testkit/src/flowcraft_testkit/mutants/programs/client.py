@@ -95,13 +95,12 @@ def nothing_kept(original: Any, state: Any) -> list[Any]:
 
 
 @replaces(
-    (Records, "delete"),
+    (Records, "delete_values"),
     caught_by=BackendContract.test_a_purged_run_leaves_nothing,
     name="client.ValuesNotPurged",
 )
-async def values_left(original: Any, self: Any, run_id: str, keys: Any, sets: Any) -> None:
+async def values_left(original: Any, self: Any, run_id: str, sets: Any) -> None:
     """Purges the facts, and leaves the context values."""
-    await original(self, run_id, keys, [])
 
 
 @replaces(
