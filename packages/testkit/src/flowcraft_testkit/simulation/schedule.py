@@ -23,6 +23,9 @@ _MOST_DEATHS = 4
 # A request that is on its way for longer than this may be a heartbeat that comes too late: that looks like an end too.
 _SHORT = 5.0
 
+# A program whose requests are refused for longer than this may not say in time that it still holds its jobs: likewise.
+_SHORT_REFUSAL = 10.0
+
 # How much seldomer something goes wrong where there was nothing to do.
 _SELDOM = 10
 
@@ -214,12 +217,7 @@ class DrawnSchedule(Schedule):
 
     def slow_for(self, program: str) -> float:
         """For how long a slow request is on its way, seconds."""
-        seconds = self._dice.one_of(f"{program}-slow", _SLOW)
-        if seconds > _SHORT:
-            if self._deaths == _MOST_DEATHS:
-                return _SHORT
-            self._deaths += 1
-        return seconds
+        return self._with_its_deaths(self._dice.one_of(f"{program}-slow", _SLOW), _SHORT)
 
     def paused_for(self, program: str) -> float:
         """For how long a program stands still, seconds."""
@@ -231,7 +229,16 @@ class DrawnSchedule(Schedule):
 
     def refused_for(self, program: str) -> float:
         """For how long a program's requests are refused, seconds."""
-        return self._dice.one_of(f"{program}-refused", _REFUSED)
+        return self._with_its_deaths(self._dice.one_of(f"{program}-refused", _REFUSED), _SHORT_REFUSAL)
+
+    def _with_its_deaths(self, seconds: float, short: float) -> float:
+        """So many seconds; or fewer, if they would look like an end and there may be no more of these."""
+        if seconds <= short:
+            return seconds
+        if self._deaths == _MOST_DEATHS:
+            return short
+        self._deaths += 1
+        return seconds
 
     def _may(self, now: float) -> bool:
         return self._left > 0 and now < self._until
