@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import attrs
 from flowcraft_core.graph.instances import Instance, Phase
-from flowcraft_core.graph.partial import Unknown, find, is_decided, missing, needs
+from flowcraft_core.graph.partial import Unknown, find, is_decided, needs, settle
 from flowcraft_core.graph.state import RunState
 from hypothesis import given
 
@@ -38,12 +38,9 @@ class Lookup:
             key = instance.key
             place = self.driver.facts.claims.get(key)
             if place is not None and instance.vertex.index not in instance.scope.claims:
-                self.state.claim(*instance, place, loud=False)
-                new += 1
-            if key in self.driver.outcomes and key != self.without:  # noqa: SIM102
-                if instance.vertex.index not in instance.scope.outcomes:
-                    self.state.add(*instance, self.driver.outcomes[key], loud=False)
-                    new += 1
+                new += self.state.learn_claim(*instance, place)
+            if key in self.driver.outcomes and key != self.without:
+                new += self.state.learn(*instance, self.driver.outcomes[key])
         return new
 
     def find(self, key: str) -> Instance | None:
@@ -57,18 +54,13 @@ class Lookup:
             self.learn([instance])
         while self.learn(needs(self.state, instance)):
             pass
-        self.state.attend(*instance)
-        while not is_decided(instance):
-            unresolved = missing(self.state, *instance)
-            new = self.learn(unresolved)
-            for found in unresolved:
-                self.state.attend(*found)
-            if not new:
-                return is_decided(instance)
+        while not is_decided(self.state, instance):
+            if not self.learn(settle(self.state, *instance)):
+                return is_decided(self.state, instance)
         return True
 
 
-@given(flows(called_outputs=False), seeds())
+@given(flows(), seeds())
 def test_each_instance_is_found_by_its_key(flow: Flow, seed: int) -> None:
     driver = Driver(flow, seed).run()
     for instance in instances(driver.state):
@@ -77,7 +69,7 @@ def test_each_instance_is_found_by_its_key(flow: Flow, seed: int) -> None:
         assert (found.key, found.vertex, found.scope.prefix) == (instance.key, instance.vertex, instance.scope.prefix)
 
 
-@given(flows(called_outputs=False), seeds())
+@given(flows(), seeds())
 def test_what_ran_is_to_run_by_what_is_looked_up_and_gives_the_same_again(flow: Flow, seed: int) -> None:
     driver = Driver(flow, seed).run()
     for key, outcome in driver.outcomes.items():
@@ -88,7 +80,7 @@ def test_what_ran_is_to_run_by_what_is_looked_up_and_gives_the_same_again(flow: 
         assert fact_of(execute(driver.script, driver.graphs, instance)) == fact_of(outcome), key
 
 
-@given(flows(called_outputs=False), seeds())
+@given(flows(), seeds())
 def test_what_was_passed_by_is_not_to_run(flow: Flow, seed: int) -> None:
     driver = Driver(flow, seed).run()
     if driver.state.phase is Phase.FAILED:

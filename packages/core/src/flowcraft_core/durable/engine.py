@@ -19,7 +19,7 @@ from ..clock import Clock
 from ..errors import FlowcraftError, ImplementationMissingError, SerializationError
 from ..execution import Executor
 from ..graph.facts import Outcome, Park
-from ..graph.instances import Arrival, Instance, Phase
+from ..graph.instances import Arrival, Claim, Instance, Phase
 from ..graph.partial import arrived
 from ..graph.scopes import Kind
 from ..jobs import Job
@@ -188,7 +188,7 @@ class Engine:
                 if self.handed_over:
                     break
                 self.current = ""
-            frontier = await self.advance(instance, committed)
+            frontier = await self._not_done(await self.advance(instance, committed))
         await self.finish()
         return Done.LOOK_AGAIN if lost else Done.ACKNOWLEDGE
 
@@ -207,30 +207,17 @@ class Engine:
 
     # --- replay ---------------------------------------------------------------------------------------------------
 
-    async def _walk(self, frontier: list[Instance]) -> list[Instance]:
+    async def _walk(self, frontier: list[Instance], *, own: bool = True) -> list[Instance]:
         """Through the outcomes that are there already, to what has none.
 
         From the job's own instances whoever wrote their outcomes, and beyond them through outcomes of this very job;
         what another job wrote is followed by that one.
-        """
-        followed: set[str] = set()
-        found = await self._follow(frontier, followed)
-        own = dict.fromkeys(self.view.own)
-        while missed := [key for key in own if key not in followed]:
-            # Looked up on the way, to decide about something else: the state has taken them in without going on from
-            # them. In a view that knows nothing yet they are gone on from; what was found so far is for other jobs.
-            await self.send(found)
-            await self.finish()
-            self.view = self.view.anew()
-            instance = await self.view.find(missed[0])
-            followed.add(missed[0])
-            found = [] if instance is None else await self._follow([instance], followed)
-            own |= self.view.own
-        return found
 
-    async def _follow(self, frontier: list[Instance], followed: set[str]) -> list[Instance]:
+        Args:
+            frontier: Where to begin.
+            own: They are the job's own.
+        """
         found: list[Instance] = []
-        own = True
         while frontier:
             outcomes = await self.view.look(frontier)
             following: list[Instance] = []
@@ -239,11 +226,15 @@ class Engine:
                 if stored is None:
                     found.append(instance)
                 elif own or stored.job == self.job.id:
-                    if instance.vertex.index not in instance.scope.outcomes:
-                        followed.add(instance.key)
                     following += await self.advance(instance, stored)
             frontier, own = following, False
         return found
+
+    async def _not_done(self, frontier: list[Instance]) -> list[Instance]:
+        """Those without an outcome; one that was looked up already is gone on from if it is of this very job."""
+        if any(instance.vertex.index in instance.scope.outcomes for instance in frontier):
+            return await self._walk(frontier, own=False)
+        return frontier
 
     # --- execute --------------------------------------------------------------------------------------------------
 
@@ -400,25 +391,31 @@ class Engine:
         """Apply an outcome's context values, resolve its edges, and give what became ready by them."""
         outcome, state = stored.value, self.view.state
         await self._apply(instance, outcome)
-        state.add(*instance, outcome)
+        state.learn(*instance, outcome)
+        state.follow(*instance)
         ready: list[Instance] = []
         while state.ready or state.wanted or state.arrivals or state.items:
             ready += state.ready
             state.ready.clear()
             while state.wanted:
-                around, join, link = state.wanted.popleft()
-                place = join.incoming.index(link)
-                claim = await self.records.put_claim(self.job.run_id, around.key(join), place, self.job.id)
-                state.claim(around, join, claim.value)
+                await self._claim(state.wanted.popleft())
             while state.items:
                 around, construct, total = state.items.popleft()
                 for index in range(total):
-                    state.child(around, construct, index, loud=True)
+                    state.start(around, construct, index)
             arrivals = list(state.arrivals)
             state.arrivals.clear()
             for arrival in arrivals:
                 await self._arrive(arrival)
         return [found for found in ready if not found.scope.is_moot(found.vertex)]
+
+    async def _claim(self, claim: Claim) -> None:
+        """Claim an ``any`` join for an edge; if another one holds it, whoever brought that one goes on."""
+        scope, join, link = claim
+        place = join.incoming.index(link)
+        standing = (await self.records.put_claim(self.job.run_id, scope.key(join), place, self.job.id)).value
+        self.view.state.learn_claim(scope, join, standing)
+        self.view.state.tell(scope, join, link)
 
     async def _apply(self, instance: Instance, outcome: Outcome | None) -> None:
         if outcome is not None and outcome.sets:
@@ -427,20 +424,24 @@ class Engine:
 
     async def _arrive(self, arrival: Arrival) -> None:
         size = await self.sets.add(self.view.record.life, [arrival])
+        scope, vertex = arrival.scope, arrival.vertex
         if size.is_full:
-            await self.view.resolve(arrival.scope, arrival.vertex)
-            if not self.view.is_resolved(arrival.scope, arrival.vertex):
+            self.view.hear()
+            if not await self.view.resolve(scope, vertex):
                 raise StaleReadError(f"run {self.job.run_id!r}: not all that leads to {arrival.key!r} is visible yet")
+            self.view.state.tell(scope, vertex)
         elif size.was_empty and arrival.total <= _HEALED:
             # The first to arrive, or the set was wiped or has expired: the facts tell, and fill the set again. Of what
             # ended just now somebody else is about to arrive, who is left to: else both would go on with the join.
-            learned = await self.view.glance(arrival.scope, arrival.vertex, before=self.clock.now() - _ARRIVES_WITHIN)
+            learned = await self.view.glance(scope, vertex, before=self.clock.now() - _ARRIVES_WITHIN)
             # Whoever wrote them may have died before their values were applied, and this arrives in their stead.
             for instance in learned:
                 await self._apply(instance, instance.scope.outcomes.get(instance.vertex.index))
             others = [other for other in arrived(arrival) if other != arrival]
             if others:
                 await self.sets.add(self.view.record.life, others)
+            if self.view.is_resolved(scope, vertex):
+                self.view.state.tell(scope, vertex)
 
     async def finish(self) -> None:
         """End the run if the facts say that it has ended."""

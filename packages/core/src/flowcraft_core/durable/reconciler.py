@@ -181,7 +181,7 @@ class Reconciler:
             done.busy += 1
             await self._look_again(record, now, now + self._interval)
             return
-        state = await whole_state(record, self._records)
+        state = await whole_state(record, self._records, claimant="reconciler")
         if state.phase is not Phase.RUNNING:
             await finish_run(self._backend, run_id, state, self._clock)
             done.finished += 1

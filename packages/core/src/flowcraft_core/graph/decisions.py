@@ -268,12 +268,20 @@ def leave(scope: ScopeState, vertex: Vertex) -> Outcome:
         results = [item_result(inside[index]) for index in sorted(inside)]
         name = vertex.params.get("outputKey") or (construct.node.params or {}).get("outputKey")
         return Outcome(output=results, sets={name: results} if name else None)
-    outputs = vertex.params.get("outputs")
+    outputs = outputs_named(inside[0], vertex)
     if outputs is None:
         return Outcome(output=scope_output(inside[0]))
-    nodes = _NodeIds(inside[0].scope)
-    values = {name: resolve(inside[0], parse_reference(source, nodes)) for name, source in outputs.items()}
+    values = {name: resolve(inside[0], reference) for name, reference in outputs.items()}
     return Outcome(output=values, sets=dict(values))
+
+
+def outputs_named(inside: ScopeState, exit_: Vertex) -> dict[str, Reference] | None:
+    """What a call hands out, if it says so: names, and where inside of the call their values come from."""
+    outputs = exit_.params.get("outputs")
+    if outputs is None:
+        return None
+    nodes = _NodeIds(inside.scope)
+    return {name: parse_reference(source, nodes) for name, source in outputs.items()}
 
 
 def item_result(item: ScopeState) -> Any:
