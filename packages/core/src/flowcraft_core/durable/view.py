@@ -216,8 +216,8 @@ class RunView:
             pass
         for missed in awaited(self.state, instance):
             if not await self.resolve(*missed) and not await self.is_moot(missed):
-                key = missed.key
-                raise StaleReadError(f"run {self.record.run_id!r}: {key!r}, which {instance.key!r} names, is not visible")
+                names = f"{missed.key!r}, which {instance.key!r} names,"
+                raise StaleReadError(f"run {self.record.run_id!r}: {names} is not visible yet")
 
     async def load_values(self, scope: ScopeState, names: Iterable[str]) -> None:
         """Read context values as they stand now, with all that came before the job.

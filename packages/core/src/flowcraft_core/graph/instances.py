@@ -127,13 +127,13 @@ class ScopeState:
         told: The vertices of which it was said what became of them, by index.
         resolved: How many of a join's edges, of a batch's items or of its own ends are known to be resolved without a
             gap from the first, by vertex index (-1 for the ends). Where to look on, not a count: it may be lost.
-        spent: How many of a vertex's ways on are known to be of no use without a gap from the first, by index. Likewise.
+        spent: How many of a vertex's ways on are known to be of no use without a gap from the first. Likewise.
         failed_items: The items of a batch that are known to have failed, by the index of its entry.
     """
 
     __slots__ = (
-        "blame", "claims", "construct", "ended", "failed_items", "failures", "fired", "index", "inside", "marks", "moot",
-        "namespace", "outcomes", "parent", "prefix", "resolved", "scope", "setters", "spent", "told", "unfired",
+        "blame", "claims", "construct", "ended", "failed_items", "failures", "fired", "index", "inside", "marks",
+        "moot", "namespace", "outcomes", "parent", "prefix", "resolved", "scope", "setters", "spent", "told", "unfired",
         "values",
     )  # fmt: skip
 
