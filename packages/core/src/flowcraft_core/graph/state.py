@@ -193,6 +193,8 @@ class RunState:
         incoming = vertex.incoming
         if len(incoming) == 1:
             mark = scope.mark_of(incoming[0])
+            if mark is Mark.TAKEN:
+                return mark
         elif vertex.kind is Kind.EXIT:
             return self._decide_exit(scope, vertex)
         elif not incoming:
@@ -235,9 +237,11 @@ class RunState:
             if vertex.kind is Kind.ENTRY and vertex.construct is not None:
                 self._enter(scope, vertex, vertex.construct)
             elif vertex.out:
-                vertices = scope.scope.vertices
+                vertices, told = scope.scope.vertices, scope.told
                 for link in vertex.out:
-                    self._arrive(scope, vertices[link.target], link)
+                    target = vertices[link.target]
+                    if target.index not in told:
+                        self._arrive(scope, target, link)
             else:
                 self._end(scope, vertex)
 
@@ -248,7 +252,8 @@ class RunState:
             return
         mark = self.decide(scope, target)
         if mark is None:
-            self._leave_open(scope, target, link)
+            if target.joins_any or not self._whole:
+                self._leave_open(scope, target, link)
         elif mark is not Mark.TAKEN:
             scope.told.add(index)
             self._queue.append((scope, target))
@@ -275,7 +280,7 @@ class RunState:
 
     def _make_ready(self, scope: ScopeState, target: Vertex) -> None:
         scope.told.add(target.index)
-        if not (scope.moot or scope.parent) or not scope.is_moot(target):
+        if (scope.parent is None and not scope.moot) or not scope.is_moot(target):
             self.ready.append(Instance(scope, target))
 
     def _joined(self, scope: ScopeState, join: Vertex) -> Mark | None:
