@@ -126,10 +126,18 @@ class _Maker:
             self._place(graph, wish, 1)
         return graph.flow()
 
-    def _graph(self, role: Role, nesting: int, path: tuple[str, ...], around: Names, *wishes: str) -> Flow:
+    def _graph(
+        self,
+        role: Role,
+        nesting: int,
+        path: tuple[str, ...] = (),
+        around: Names | None = None,
+        *wishes: str,
+        has_lists: bool = False,
+    ) -> Flow:
         """A graph inside another."""
         self._number += 1
-        graph = Growing(f"flow {self._number}", role, path, around)
+        graph = Growing(f"flow {self._number}", role, path, around or {}, has_lists)
         wished = [*wishes, *["step"] * self._one_of(0, 1, 1, 2)]
         while self._inside and self._is(0.6) and len(wished) < 4:
             wished.append(self._inside.pop())
@@ -384,7 +392,7 @@ class _Maker:
         loop_id = self._id()
         around = {**graph.around, **graph.before([source.id for source in sources], join)}
         inner = ["loop"] if nested else []
-        body = self._graph("body", nesting - (not nested), (*graph.path, loop_id), around, *inner)
+        body = self._graph("body", nesting - (not nested), (*graph.path, loop_id), around, *inner, has_lists=graph.has_lists)
         node = Loop(
             loop_id,
             body,
@@ -409,7 +417,7 @@ class _Maker:
         tolerant: bool,
     ) -> None:
         node = self._batch_node(graph, sources, join, nesting, of_flow=of_flow, tolerant=tolerant)
-        if graph.role != "called" and (len(sources) != 1 or self._is(0.3)):
+        if graph.has_lists and (len(sources) != 1 or self._is(0.3)):
             node = attrs.evolve(node, inputs=self._one_of("two", "two", "none"))
         elif len(sources) != 1:
             sources = list(sources[:1]) or [graph.nodes[0]]
@@ -427,9 +435,9 @@ class _Maker:
         tolerant: bool,
     ) -> Batch:
         worker: Flow | tuple[Turn, ...]
-        retried = self._is(0.2)
+        retried, given = self._is(0.2), graph.has_lists and self._is(0.5)
         if of_flow:
-            worker = self._graph("called", nesting - 1, (), {}, *["failure" for _ in range(tolerant)])
+            worker = self._graph("called", nesting - 1, (), {}, *["failure" for _ in range(tolerant)], has_lists=given)
         else:
             worker = tuple(attrs.evolve(turn, reads=(), flaky=int(retried)) for turn in self._turns())
             if tolerant:
@@ -438,7 +446,7 @@ class _Maker:
             self._id(),
             worker,
             join,
-            context={"seed": "seed"} if of_flow and graph.role != "called" and self._is(0.5) else None,
+            context={name: name for name in CONTEXT} if of_flow and given else None,
             tolerated=self._one_of(1, 2, 3) if tolerant else 0,
             output=self._one_of(None, "p", "r"),
             paired=self._is(0.5),
@@ -447,9 +455,10 @@ class _Maker:
         )
 
     def _call(self, graph: Growing, sources: Sequence[AnyNode], join: JoinName, nesting: int) -> None:
-        flow = self._graph("called", nesting - 1, (), {})
+        given = graph.has_lists and self._is(0.5)
+        flow = self._graph("called", nesting - 1, has_lists=given)
         outputs = None
         if self.plain and self._is(0.3):
             outputs = {"p": exit_id(self._one_of(*flow.nodes))}
-        node = Call(self._id(), flow, join, None, outputs)
+        node = Call(self._id(), flow, join, {name: name for name in CONTEXT} if given else None, outputs)
         graph.add(node, self._edges(graph, sources, node))

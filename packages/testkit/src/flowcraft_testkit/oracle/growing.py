@@ -28,6 +28,7 @@ class Growing:
         role: What it is to be.
         path: The ids of the loops around it, in its flow.
         around: The names that are settled before it begins, with the paths of where they are from.
+        has_lists: Its context has lists, by the names that the run's own has.
         nodes: Its nodes so far.
         edges: Its edges so far.
         fallbacks: The turns of its fallback nodes.
@@ -38,6 +39,7 @@ class Growing:
     role: Role
     path: tuple[str, ...]
     around: Mapping[str, tuple[str, ...]]
+    has_lists: bool = True
     nodes: list[AnyNode] = attrs.field(factory=list)
     edges: list[Edge] = attrs.field(factory=list)
     fallbacks: dict[str, tuple[Turn, ...]] = attrs.field(factory=dict)

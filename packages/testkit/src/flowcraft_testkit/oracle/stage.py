@@ -11,7 +11,7 @@ import attrs
 from flowcraft_core import FlowRuntime, ResumeError, RunResult
 from flowcraft_core.blueprint import WAIT, Blueprint
 from flowcraft_core.catalogue import Catalogue
-from flowcraft_core.durable import Client, Reconciler, StoredResult, Worker
+from flowcraft_core.durable import Client, Reconciler, StoredResult, UnknownRunError, Worker
 from flowcraft_core.durable.engine import Settings
 from flowcraft_core.durable.storage import StaleReadError
 from flowcraft_core.errors import FlowcraftError, TransientError
@@ -20,12 +20,12 @@ from flowcraft_core.ports import RunStatus
 
 from ..simulation.dice import Dice
 from ..simulation.loop import LoopClock, StuckError, run_virtual
-from ..simulation.perform import _quiet
 from ..simulation.scenario import RUN
 from ..simulation.truth import RunFacts, Truth
 from ..simulation.world import Program, World
 from .drawing import CONTEXT
 from .flows import Flow, Wait
+from .overheard import overheard
 from .script import Answer, Script, uses_of
 from .weather import OracleSchedule, Weather
 from .writing import blueprints
@@ -52,6 +52,7 @@ class Performed:
         result: What a client is told of it, if it has ended.
         facts: The facts that were recorded.
         used: The draws that made a difference.
+        errors: The errors that the programs logged and that are none of a store's or a step's.
     """
 
     problems: list[str]
@@ -62,6 +63,7 @@ class Performed:
     result: StoredResult | None
     facts: RunFacts
     used: list[str]
+    errors: list[str]
 
 
 @attrs.frozen
@@ -107,7 +109,7 @@ def in_process(described: Described) -> RunResult:
             result = await handle.result()
         return result
 
-    with seeded("in process"), _quiet():
+    with seeded("in process"), overheard(lambda text: None):
         return run_virtual(main)
 
 
@@ -128,7 +130,13 @@ def perform(described: Described, dice: Dice) -> Performed:
         stage.append(_Stage(described, OracleSchedule(dice)))
         await stage[0].play()
 
-    with seeded(f"oracle {dice.seed}"), _quiet():
+    errors: list[str] = []
+
+    def tell(text: str) -> None:
+        errors.append(text)
+        stage[0].world.say("!", text)
+
+    with seeded(f"oracle {dice.seed}"), overheard(tell):
         try:
             run_virtual(main)
         except StuckError as error:
@@ -143,6 +151,7 @@ def perform(described: Described, dice: Dice) -> Performed:
         result=stage[0].result,
         facts=truth.run(RUN),
         used=dice.used,
+        errors=errors,
     )
 
 
@@ -207,7 +216,7 @@ class _Stage:
             while key not in self.truth.run(RUN).outcomes and not self._has_ended():
                 try:
                     await client.resume(RUN, key, output=answer.output, action=answer.action)
-                except (ResumeError, StaleReadError, TransientError):
+                except (ResumeError, StaleReadError, TransientError, UnknownRunError):
                     await asyncio.sleep(5.0)  # it was not reached yet, say
 
     def _start_people(self) -> None:
