@@ -53,8 +53,9 @@ def _problems(described: Described, expected: RunResult | None, performed: Perfo
     for text in performed.problems:
         yield Problem(_kind(text), text)
     if status is None or status.state not in _FINAL:
-        state = "there is no status" if status is None else f"the status is {status.state}"
-        yield Problem("no end", f"{state}; by the facts it is {facts.phase.value}, and ready are {facts.left()}")
+        state, left = "there is no status" if status is None else f"the status is {status.state}", facts.left()
+        why = "something that is ready is not run" if left else f"nothing is ready, and it is {facts.phase.value}"
+        yield Problem(f"no end: {why}", f"{state}; by the facts it is {facts.phase.value}, and ready are {left}")
         return
     by_facts = {Phase.COMPLETED: "completed", Phase.FAILED: "failed", Phase.RUNNING: "running"}[facts.phase]
     if status.state != by_facts:

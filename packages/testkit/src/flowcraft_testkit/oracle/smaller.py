@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -13,21 +14,20 @@ from .growing import own_value
 from .words import names_in
 
 
-def smallest(flow: Flow, goes_wrong: Callable[[Flow], bool], tries: int) -> Flow:
+def smallest(flow: Flow, goes_wrong: Callable[[Flow], bool], seconds: float) -> Flow:
     """Leave out and simplify parts as long as it goes wrong.
 
     Args:
         flow: The flow.
         goes_wrong: Whether a flow still goes wrong; a flow that is refused does not.
-        tries: How often it may be asked.
+        seconds: How long to look.
     """
-    place = 0
-    while tries:
+    place, until = 0, time.monotonic() + seconds
+    while True:
         # Go on where it went well: what could not be left out before seldom can be now.
         candidates = list(_smaller(flow))
         for offset in range(len(candidates)):
             candidate = candidates[(place + offset) % len(candidates)]
-            tries -= 1
             try:
                 found = goes_wrong(candidate)
             except (FlowcraftError, StopIteration):
@@ -35,11 +35,10 @@ def smallest(flow: Flow, goes_wrong: Callable[[Flow], bool], tries: int) -> Flow
             if found:
                 flow, place = candidate, (place + offset) % len(candidates)
                 break
-            if not tries:
-                break
+            if time.monotonic() > until:
+                return flow
         else:
-            break
-    return flow
+            return flow
 
 
 def _smaller(flow: Flow) -> Iterator[Flow]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
@@ -30,8 +31,10 @@ from .script import Answer, Script, uses_of
 from .weather import OracleSchedule, Weather
 from .writing import blueprints
 
-# How long a run may take, seconds: the faults end within minutes, and what a flow waits for is less than an hour.
-_PATIENCE = 8 * 3600.0
+# For how long nothing may become known of a run before it counts as hanging, seconds: the faults end within minutes,
+# and the longest sleep is twenty of them.
+_PATIENCE = 2 * 3600.0
+_LOOKS_EVERY = 300.0
 
 # How long the programs go on once the run has ended, seconds: nothing may come of it any more.
 _AFTERWARDS = 60.0
@@ -170,6 +173,7 @@ class _Stage:
         self.result: StoredResult | None = None
         self._seen = 0
         self._started = False
+        self._known, self._got_on = 0, self.world.clock.now()
         self.world.look = self._look
         self.world.watch = self._watch
 
@@ -193,7 +197,7 @@ class _Stage:
             await Worker(
                 backend,
                 self.described.runtime(),
-                poll=20.0,
+                poll=60.0,
                 visibility=30.0,
                 control_interval=5.0,
                 settings=Settings(max_steps=self.weather.max_steps),
@@ -267,6 +271,8 @@ class _Stage:
         truth = self.truth
         if operation == "context.put":
             truth.put(args[0], args[1])
+            if (known := len(truth.run(RUN).facts)) != self._known:
+                self._known, self._got_on = known, self.world.clock.now()
             self._start_people()
         elif operation == "context.delete":
             truth.deleted(args[0], args[1])
@@ -295,11 +301,12 @@ class _Stage:
         for _ in range(self.weather.workers):
             world.start("worker", self._worker)
         self._plan()
-        try:
-            async with asyncio.timeout(_PATIENCE):
-                await world.ended.wait()
-        except TimeoutError:
-            world.blame(f"after {_PATIENCE / 3600:g} h the run has not ended")
+        while not world.ended.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(world.ended.wait(), _LOOKS_EVERY)
+            if not world.ended.is_set() and world.clock.now() - self._got_on > _PATIENCE:
+                world.say("!", f"the run has not ended, and no fact came for {_PATIENCE / 3600:g} h")
+                break
         if self._has_ended():
             world.schedule.calm()
             await asyncio.sleep(_AFTERWARDS)

@@ -15,9 +15,9 @@ from .judging import Problem, judge
 from .smaller import smallest
 from .stage import Described, Performed, in_process, perform
 
-# To make a flow smaller: so many candidates are tried, each under so many schedules more than the one that failed.
-_TRIES = 1500
-_SCHEDULES = 6
+# To make a flow smaller: so long it is tried, each candidate under so many schedules more than the one that failed.
+_SECONDS = 60.0
+_SCHEDULES = 4
 
 
 @attrs.frozen(kw_only=True)
@@ -105,7 +105,7 @@ def show(seed: int, *, shrink: bool = False) -> tuple[str, bool]:
             found = (each for each in schedules if kind in _kinds(_problems(flow, each, plain=drawn.plain)))
             return next(found, None)
 
-        smaller = smallest(drawn.flow, lambda flow: failing(flow) is not None, _TRIES)
+        smaller = smallest(drawn.flow, lambda flow: failing(flow) is not None, _SECONDS)
         drawn, schedule = attrs.evolve(drawn, flow=smaller), failing(smaller) or schedule
     described = Described.of(drawn.flow)
     expected, performed = in_process(described), perform(described, Dice(schedule))

@@ -52,7 +52,7 @@ class Weather:
             looks=_times(dice, "looks", 5),
             losses=_times(dice, "losses", 2),
             wipes=_times(dice, "wipes", 2),
-            reconcile_interval=dice.one_of("interval", (60.0, 5.0, 20.0)),
+            reconcile_interval=dice.one_of("interval", (60.0, 15.0, 30.0)),
         )
 
 
