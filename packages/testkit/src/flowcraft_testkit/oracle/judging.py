@@ -1,0 +1,99 @@
+"""Compares what a run on the durable engine came to with what it should come to."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import attrs
+from flowcraft_core import RunResult
+from flowcraft_core.graph.instances import Phase
+
+from .script import ScriptedError
+from .stage import Described, Performed
+
+_FINAL = ("completed", "failed", "cancelled")
+
+
+@attrs.frozen
+class Problem:
+    """Something that a run came to and should not.
+
+    Attributes:
+        kind: What kind of thing, the same for all runs in which it goes wrong in the same way.
+        text: What exactly.
+    """
+
+    kind: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.text}"
+
+
+def judge(described: Described, expected: RunResult | None, performed: Performed) -> list[Problem]:
+    """What is wrong with a run.
+
+    Args:
+        described: The flow.
+        expected: What the in-process run came to, if the run is to be the same whatever the schedule.
+        performed: The run.
+    """
+    return list(_problems(described, expected, performed))
+
+
+def _problems(described: Described, expected: RunResult | None, performed: Performed) -> Iterable[Problem]:
+    for text in dict.fromkeys(performed.errors):
+        yield Problem(f"engine error {_kind(text.split(': ')[0])} in {_where(text)}", text)
+    facts, status, result = performed.facts, performed.status, performed.result
+    for key, outcome in facts.outcomes.items():
+        if outcome.error is not None and outcome.error.type != ScriptedError.__name__:
+            yield Problem(f"step failed with {outcome.error.type}", f"{key!r}: {outcome.error}")
+    for text in performed.problems:
+        yield Problem(_kind(text), text)
+    if status is None or status.state not in _FINAL:
+        state, left = "there is no status" if status is None else f"the status is {status.state}", facts.left()
+        why = "something that is ready is not run" if left else f"nothing is ready, and it is {facts.phase.value}"
+        yield Problem(f"no end: {why}", f"{state}; by the facts it is {facts.phase.value}, and ready are {left}")
+        return
+    by_facts = {Phase.COMPLETED: "completed", Phase.FAILED: "failed", Phase.RUNNING: "running"}[facts.phase]
+    if status.state != by_facts:
+        text = f"it is {status.state} ({status.reason}), but by the facts {by_facts}; ready are {facts.left()}"
+        yield Problem(f"status is {status.state}, by the facts {by_facts}", text)
+    if facts.orphans:
+        yield Problem("orphans", f"there are outcomes of instances that the run cannot have: {facts.orphans}")
+    if status.state == "failed" and ScriptedError.__name__ not in str(status.reason):
+        yield Problem("failed without a scripted failure", str(status.reason))
+    if result is None:
+        return
+    outputs, context, errors = facts.results()
+    told = [str(error) for error in result.errors]
+    if status.state == "completed":
+        yield from _differs("outputs", result.outputs, outputs, "the facts, replayed")
+        yield from _differs("context", result.context, context, "the facts, replayed")
+    failures = [str(outcome.error) for outcome in facts.outcomes.values() if outcome.error is not None]
+    if status.state == "failed" and not (errors and set(told) <= set(failures)):
+        yield Problem("errors differ from the facts, replayed", f"{told}; should be {errors}")
+    if expected is not None:
+        yield from _differs("status", status.state, expected.status, "in process")
+        yield from _differs("outputs", result.outputs, expected.outputs, "in process")
+        yield from _differs("context", result.context, expected.context, "in process")
+        yield from _differs("steps", result.steps, expected.steps, "in process")
+        keys = sorted(entry.key for entry in expected.trace)
+        yield from _differs("instances", sorted(facts.keys), keys, "in process")
+
+
+def _differs(what: str, found: Any, should: Any, who: str) -> Iterable[Problem]:
+    if found != should:
+        yield Problem(f"{what} differ from {who}", f"{found!r}; should be {should!r}")
+
+
+def _kind(text: str) -> str:
+    """A problem's text without what differs from run to run."""
+    return re.sub(r"\d+", "N", re.sub(r"'[^']*'|\"[^\"]*\"|\[.*\]|\{.*\}", "…", text))[:90]
+
+
+def _where(text: str) -> str:
+    found = re.search(r" in (\w+): ", text)
+    return found[1] if found else "?"
