@@ -280,6 +280,7 @@ class Engine:
                 if park.kind == "retry":
                     number, standing_in = park.attempt + 1, park.standing_in
                 elif await self._is_live():
+                    await self.view.refresh(instance)  # what its edges name
                     return self.executor.due(instance)
                 else:
                     return None

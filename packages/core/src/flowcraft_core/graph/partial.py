@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
 from ..expressions import Expression
-from .decisions import outputs_named
+from .decisions import last_pass, outputs_named
 from .instances import Arrival, Instance, Mark, ScopeState
 from .scopes import Construct, Kind, Reference, Vertex
 from .state import RunState, goes_in, goes_on
@@ -88,7 +88,7 @@ def named(state: RunState, instance: Instance) -> list[Instance]:
     names = [
         name.removeprefix("_outputs.") for expression in _expressions(vertex) for name in expression.context_names or ()
     ]
-    found = (instance for name in names for instance in _by_id(state, scope, name))
+    found = (other for name in names for other in _by_id(state, instance, scope, name))
     return [*awaited(state, instance), *_unknown(found)]
 
 
@@ -99,7 +99,7 @@ def awaited(state: RunState, instance: Instance) -> list[Instance]:
         for around, references in _references(instance)
         for reference in references
         if reference.node is not None
-        for named in _by_id(state, around, reference.node)
+        for named in _by_id(state, instance, around, reference.node)
     )
     return list(_unknown(found))
 
@@ -233,12 +233,12 @@ def _expressions(vertex: Vertex) -> Iterator[Expression]:
                 yield expression
 
 
-def _by_id(state: RunState, scope: ScopeState, node_id: str) -> Iterator[Instance]:
-    """The instance of a node that is seen from a scope, or that of a loop around it which must be known first."""
+def _by_id(state: RunState, asker: Instance, scope: ScopeState, node_id: str) -> Iterator[Instance]:
+    """The instance of a node that is seen from a scope, or those of loops around it which must be known first."""
     around: ScopeState | None = scope
     while around is not None:
-        inside: ScopeState | None = around
-        while inside is not None:
+        inside = around
+        while True:
             index = inside.scope.by_id.get(node_id)
             if index is not None:
                 yield inside.at(index)
@@ -247,10 +247,15 @@ def _by_id(state: RunState, scope: ScopeState, node_id: str) -> Iterator[Instanc
             if loop is None:
                 break
             yield inside.at(loop.entry)
-            yield inside.at(loop.exit)
-            left = inside.outcomes.get(loop.exit)
-            passes = left.passes if left is not None and loop.entry in inside.outcomes else None
-            inside = state.child(inside, loop, passes - 1) if passes else None
+            last = last_pass(inside, loop)  # of a loop that is about to be left; all its passes are known by then
+            if (inside, loop.exit) != (asker.scope, asker.vertex.index):
+                yield inside.at(loop.exit)
+                left = inside.outcomes.get(loop.exit)
+                passes = left.passes if left is not None and loop.entry in inside.outcomes else None
+                last = state.child(inside, loop, passes - 1) if passes else None
+            if last is None:
+                return
+            inside = last
         around = None if around.scope.namespace else around.parent
 
 
