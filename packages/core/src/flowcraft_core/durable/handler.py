@@ -162,7 +162,7 @@ class JobHandler:
             again = attrs.evolve(job, first_seen=self._clock.now())
             await self._backend.queue.send([Message(encode_job(again), job.run_id)], delay=self._visibility / 3)
             return Done.ACKNOWLEDGE
-        view = RunView(record, self._records, self._clock, job=job.id, since=job.first_seen)
+        view = RunView(record, self._records, self._clock, since=job.first_seen)
         executor = self._runtime.executor(job.run_id, record.graphs)
         engine = Engine(
             backend=self._backend,

@@ -28,24 +28,21 @@ class RunView:
         trouble: Why something that an expression or a step looks up could not be read, if it could not.
     """
 
-    def __init__(
-        self, record: RunRecord, records: Records, clock: Clock, *, job: str = "", since: float | None = None
-    ) -> None:
+    def __init__(self, record: RunRecord, records: Records, clock: Clock, *, since: float | None = None) -> None:
         """Know nothing yet.
 
         Args:
             record: The run's record.
             records: Where facts are read.
             clock: Tells when what was written lately is visible to everybody.
-            job: The job that is worked on.
-            since: When it was sent: what comes before its instance was stored earlier than that. Now, by default.
+            since: When the job that is worked on was sent: what comes before its instance was stored earlier than that.
+                Now, by default.
         """
         self.record = record
         self.state = RunState(record.graph, record.graphs.__getitem__, record.context, whole=False)
         self.trouble: BackendError | None = None
         self._clock = clock
         self._records = records
-        self._job = job
         self._settled = 0.0
         self.hear(since)
 
@@ -66,17 +63,11 @@ class RunView:
             await self._clock.sleep(early)
         self._settled = 0.0
 
-    async def learn(
-        self, instances: Iterable[Instance], join: str | None = None, before: float | None = None
-    ) -> list[Instance]:
+    async def learn(self, instances: Iterable[Instance], before: float | None = None) -> list[Instance]:
         """Look up the outcomes of instances, and the claims of joins among them; gives those of which there is news.
-
-        An outcome of the join itself, which may be among them, leaves nothing to be done; but one that this very job
-        wrote before it was delivered again is to be gone on from, so it is left for the walk to find.
 
         Args:
             instances: Which.
-            join: The key of the join for whose sake they are looked up.
             before: Leave out the outcomes that ended later than this.
         """
         by_key = {
@@ -97,7 +88,7 @@ class RunView:
             self.state.learn_claim(*joins[key], place)
         new = [joins[key] for key in claims]
         for key, stored in outcomes.items():
-            if (key != join or stored.job != self._job) and (before is None or stored.value.ended <= before):
+            if before is None or stored.value.ended <= before:
                 self.state.learn(*by_key[key], stored.value)
                 new.append(by_key[key])
         return new
@@ -134,7 +125,7 @@ class RunView:
             missing = settle(self.state, scope, vertex)
             if self.is_resolved(scope, vertex):
                 return True
-            if not await self.learn(missing, None if vertex is None else scope.key(vertex)):
+            if not await self.learn(missing):
                 return False
 
     async def glance(self, scope: ScopeState, vertex: Vertex | None, before: float) -> list[Instance]:
@@ -146,7 +137,7 @@ class RunView:
             before: Leave out the outcomes that ended later than this.
         """
         missing = settle(self.state, scope, vertex)
-        found = await self.learn(missing, None if vertex is None else scope.key(vertex), before)
+        found = await self.learn(missing, before)
         settle(self.state, scope, vertex)
         return found
 
@@ -208,16 +199,22 @@ class RunView:
         What an expression names without coming before it for certain is taken as it is by now, but of what was there
         when the job was sent nothing is left out.
         """
-        for missed in awaited(self.state, instance):
-            await self.resolve(*missed)
+        await self._resolve_named(instance)
         if named(self.state, instance):
             await self.settle()
-        while await self.learn(named(self.state, instance)):
-            pass
+            await self._resolve_named(instance)
         for missed in awaited(self.state, instance):
-            if not await self.resolve(*missed) and not await self.is_moot(missed):
+            if not await self.is_moot(missed):
                 names = f"{missed.key!r}, which {instance.key!r} names,"
                 raise StaleReadError(f"run {self.record.run_id!r}: {names} is not visible yet")
+
+    async def _resolve_named(self, instance: Instance) -> None:
+        """Learn what became of all that an instance names: of what was passed by, too, and so has no outcome."""
+        while missing := named(self.state, instance):
+            for missed in missing:
+                await self.resolve(*missed)
+            if named(self.state, instance) == missing:
+                return
 
     async def load_values(self, scope: ScopeState, names: Iterable[str]) -> None:
         """Read context values as they stand now, with all that came before the job.

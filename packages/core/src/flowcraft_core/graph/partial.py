@@ -247,8 +247,9 @@ def _by_id(state: RunState, asker: Instance, scope: ScopeState, node_id: str) ->
             if loop is None:
                 break
             yield inside.at(loop.entry)
-            last = last_pass(inside, loop)  # of a loop that is about to be left; all its passes are known by then
-            if (inside, loop.exit) != (asker.scope, asker.vertex.index):
+            # Of a loop that is about to be left, or whose last pass came to nothing, all passes are known by then.
+            last = last_pass(inside, loop)
+            if (inside, loop.exit) != (asker.scope, asker.vertex.index) and loop.exit not in inside.marks:
                 yield inside.at(loop.exit)
                 left = inside.outcomes.get(loop.exit)
                 passes = left.passes if left is not None and loop.entry in inside.outcomes else None

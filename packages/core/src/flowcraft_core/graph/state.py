@@ -248,7 +248,12 @@ class RunState:
     def _arrive(self, scope: ScopeState, target: Vertex, link: Link | None) -> None:
         """Say what became of a vertex to which an edge was resolved; without one, of a vertex that was asked about."""
         index = target.index
-        if index in scope.told or (self._whole and index in scope.outcomes):  # fed before what led to it
+        if index in scope.told:
+            return
+        if index in scope.outcomes:
+            # Fed before what led to it. A worker goes on from it if it was its own job that ended it.
+            if not self._whole:
+                self._make_ready(scope, target)
             return
         mark = self.decide(scope, target)
         if mark is None:
