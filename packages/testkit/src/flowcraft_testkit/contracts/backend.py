@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .asking import AskingClauses
 from .data import DataClauses
 from .deliveries import DeliveryClauses
 from .dying import DyingClauses
@@ -19,5 +20,6 @@ class BackendContract(
     DyingClauses,
     ReconcilingClauses,
     DataClauses,
+    AskingClauses,
 ):
     """What a ``Backend`` promises. It does not need a store of its own, nor an empty queue, for each clause."""
