@@ -8,9 +8,15 @@ from typing import Any
 
 import attrs
 from flowcraft_core import RunResult
+from flowcraft_core.graph.facts import DELETED, OUTPUT, Outcome
 from flowcraft_core.graph.instances import Phase
 
-from .script import ScriptedError
+from .drawing import CONTEXT
+from .folding import Fold
+from .giving import Giving
+from .meaning import Meaning
+from .places import FAILURE, Fact, Facts
+from .script import ScriptedError, plain
 from .stage import Described, Performed
 
 _FINAL = ("completed", "failed", "cancelled")
@@ -52,6 +58,7 @@ def _problems(described: Described, expected: RunResult | None, performed: Perfo
             yield Problem(f"step failed with {outcome.error.type}", f"{key!r}: {outcome.error}")
     for text in performed.problems:
         yield Problem(_kind(text), text)
+    yield from _by_the_model(described, performed)
     if status is None or status.state not in _FINAL:
         state, left = "there is no status" if status is None else f"the status is {status.state}", facts.left()
         why = "something that is ready is not run" if left else f"nothing is ready, and it is {facts.phase.value}"
@@ -82,6 +89,56 @@ def _problems(described: Described, expected: RunResult | None, performed: Perfo
         yield from _differs("steps", result.steps, expected.steps, "in process")
         keys = sorted(entry.key for entry in expected.trace)
         yield from _differs("instances", sorted(facts.keys), keys, "in process")
+
+
+def _by_the_model(described: Described, performed: Performed) -> Iterable[Problem]:
+    """What the model says of the recorded facts."""
+    recorded = performed.facts
+    facts = Facts({key: fact_of(outcome) for key, outcome in recorded.outcomes.items()}, dict(recorded.claims))
+    meaning = Meaning(described.flow, facts)
+    fold = Fold(meaning, CONTEXT)
+    known = set()
+    for key, fact, possible in Giving(meaning, fold, described.script).recorded():
+        known.add(key)
+        if fact not in possible:
+            yield Problem(f"an outcome's {_what(fact, possible[0])} differ from the model", _difference(key, fact, possible))
+    if strange := recorded.keys - known:
+        yield Problem("outcomes of instances that the model does not know", str(sorted(strange)))
+    status, result = performed.status, performed.result
+    if status is None or status.state not in _FINAL or result is None:
+        return
+    if status.state != meaning.phase():
+        yield Problem(f"status is {status.state}, by the model {meaning.phase()}", str(status.reason))
+    elif status.state == "completed":
+        yield from _differs("outputs", plain(result.outputs), fold.result_outputs(), "the model")
+        yield from _differs("context", plain(result.context), fold.result_context(), "the model")
+    elif not {error.key for error in result.errors} <= set(meaning.errors()):
+        yield Problem("errors differ from the model", f"{result.errors}; should be of {meaning.errors()}")
+
+
+def fact_of(outcome: Outcome) -> Fact:
+    """An outcome as the model reads it."""
+    if outcome.error is not None:
+        return FAILURE
+    sets = outcome.sets or {}
+    return Fact(
+        output=plain(outcome.output),
+        action=outcome.action,
+        taken={place: plain(outcome.output if value is OUTPUT else value) for place, value in outcome.taken.items()},
+        sets={name: plain(value) for name, value in sets.items() if value is not DELETED},
+        deletes=tuple(name for name, value in sets.items() if value is DELETED),
+        items=None if outcome.items is None else tuple(plain(item) for item in outcome.items),
+        context=outcome.context,
+    )
+
+
+def _what(fact: Fact, should: Fact) -> str:
+    names = ("failed", "output", "action", "taken", "sets", "deletes", "items", "context")
+    return " and ".join(name for name in names if getattr(fact, name) != getattr(should, name))
+
+
+def _difference(key: str, fact: Fact, possible: list[Fact]) -> str:
+    return f"{key!r}: {fact}; should be {' or '.join(str(each) for each in possible)}"
 
 
 def _differs(what: str, found: Any, should: Any, who: str) -> Iterable[Problem]:

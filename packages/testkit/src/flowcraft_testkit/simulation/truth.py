@@ -167,6 +167,7 @@ class RunFacts:
         ready: The instances that have ever become ready, by key.
         executed: How often each attempt at each was executed.
         outcomes: The outcomes, by key.
+        claims: Of each claimed join the place of the edge that holds the claim, by key.
     """
 
     state: RunState
@@ -174,6 +175,7 @@ class RunFacts:
     ready: dict[str, Instance] = attrs.field(factory=dict)
     executed: dict[str, int] = attrs.field(factory=dict)
     outcomes: dict[str, Outcome] = attrs.field(factory=dict)
+    claims: dict[str, int] = attrs.field(factory=dict)
     _early: deque[tuple[str, Outcome | int]] = attrs.field(factory=deque)
     _fed: set[str] = attrs.field(factory=set)
 
@@ -188,6 +190,8 @@ class RunFacts:
         self._fed.add(name)
         if isinstance(fact, Outcome):
             self.outcomes[key] = fact
+        else:
+            self.claims[key] = fact
         self._early.append((key, fact))
         progress = True
         while progress and self._early:
