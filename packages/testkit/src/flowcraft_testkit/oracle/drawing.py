@@ -27,14 +27,11 @@ from .flows import (
     Wait,
     exit_id,
 )
-from .growing import Growing, Origin, Role, own_value
+from .growing import CONTEXT, Growing, Origin, Role, own_value
 from .words import CONDITIONS, LISTS, LOOP_CONDITIONS, condition_on, list_with, transform_with
 
 T = TypeVar("T")
 Names = Mapping[str, tuple[str, ...]]
-
-#: What a run of a drawn flow begins with.
-CONTEXT: Mapping[str, Any] = {"seed": 5, "two": ["x", "y"], "none": []}
 
 # So many flows have no race of their own: what they come to does not depend on the schedule.
 _PLAIN = 0.2

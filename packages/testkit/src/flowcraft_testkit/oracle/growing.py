@@ -6,12 +6,16 @@ A name may be used by a node only if it is settled whichever way the run goes: w
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Literal, TypeAlias
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal, TypeAlias
 
 import attrs
 
-from .flows import AnyNode, Batch, Call, Edge, Flow, Loop, Step, Turn, exit_id
+from .flows import AnyNode, Batch, Call, Edge, Flow, Loop, Sleep, Step, Turn, exit_id
+from .words import names_in
+
+#: What a run of a drawn flow begins with.
+CONTEXT: Mapping[str, Any] = {"seed": 5, "two": ["x", "y"], "none": []}
 
 Role: TypeAlias = Literal["run", "body", "called"]
 
@@ -110,3 +114,42 @@ def exported(node: AnyNode, path: tuple[str, ...]) -> dict[str, tuple[str, ...]]
 def own_value(node_id: str) -> str:
     """The context value that only this node sets."""
     return f"c_{node_id}"
+
+
+def is_sound(flow: Flow) -> bool:
+    """Whether a flow uses only names that are settled where it uses them; if so, it does not depend on the schedule."""
+    return _is_sound(flow, Growing(flow.id, "run", (), {}))
+
+
+def _is_sound(flow: Flow, graph: Growing) -> bool:
+    for node in flow.nodes:
+        edges = flow.into(node.id)
+        if any(edge.source not in {known.id for known in graph.nodes} for edge in edges):
+            return False  # a description lists its nodes in an order in which they can run
+        settled = {**graph.around, **graph.before([edge.source for edge in edges], node.join)}
+        if not set(_read_by(node)) <= settled.keys() | CONTEXT.keys():
+            return False
+        for edge in edges:
+            if not {*names_in(edge.condition), *names_in(edge.transform)} <= graph.behind(edge.source).keys():
+                return False
+        if isinstance(node, Loop):
+            if node.checks_first and not edges and graph.role != "body":
+                return False  # there is no edge that says so
+            inner = Growing(flow.id, "body", (*graph.path, node.id), settled)
+            if not _is_sound(node.body, inner):
+                return False
+        elif isinstance(node, Call) or (isinstance(node, Batch) and isinstance(node.worker, Flow)):
+            called = node.flow if isinstance(node, Call) else node.worker
+            if not isinstance(called, Flow) or not is_sound(called):
+                return False
+        graph.add(node, edges)
+    return True
+
+
+def _read_by(node: AnyNode) -> Iterator[str]:
+    inputs = node.inputs if isinstance(node, (Step, Sleep, Batch)) else None
+    if inputs is not None:
+        texts = [inputs] if isinstance(inputs, str) else inputs.values()
+        yield from (text.partition(".")[0] for text in texts)
+    if isinstance(node, Step):
+        yield from (name for turn in node.turns for name in turn.reads)

@@ -11,7 +11,7 @@ from flowcraft_core import RunResult
 from flowcraft_core.graph.facts import DELETED, OUTPUT, Outcome
 from flowcraft_core.graph.instances import Phase
 
-from .drawing import CONTEXT
+from .growing import CONTEXT
 from .folding import Fold
 from .giving import Giving
 from .meaning import Meaning
@@ -46,7 +46,8 @@ def judge(described: Described, expected: RunResult | None, performed: Performed
         expected: What the in-process run came to, if the run is to be the same whatever the schedule.
         performed: The run.
     """
-    return list(_problems(described, expected, performed))
+    # What is nearest to the cause comes first.
+    return [*_problems(described, expected, performed), *_by_the_model(described, performed)]
 
 
 def _problems(described: Described, expected: RunResult | None, performed: Performed) -> Iterable[Problem]:
@@ -58,7 +59,6 @@ def _problems(described: Described, expected: RunResult | None, performed: Perfo
             yield Problem(f"step failed with {outcome.error.type}", f"{key!r}: {outcome.error}")
     for text in performed.problems:
         yield Problem(_kind(text), text)
-    yield from _by_the_model(described, performed)
     if status is None or status.state not in _FINAL:
         state, left = "there is no status" if status is None else f"the status is {status.state}", facts.left()
         why = "something that is ready is not run" if left else f"nothing is ready, and it is {facts.phase.value}"
@@ -100,7 +100,9 @@ def _by_the_model(described: Described, performed: Performed) -> Iterable[Proble
     known = set()
     for key, fact, possible in Giving(meaning, fold, described.script).recorded():
         known.add(key)
-        if fact not in possible:
+        error = recorded.outcomes[key].error
+        scripted = error is None or error.type == ScriptedError.__name__
+        if fact not in possible and scripted:
             yield Problem(f"an outcome's {_what(fact, possible[0])} differ from the model", _difference(key, fact, possible))
     if strange := recorded.keys - known:
         yield Problem("outcomes of instances that the model does not know", str(sorted(strange)))

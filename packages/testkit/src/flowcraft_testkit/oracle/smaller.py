@@ -10,7 +10,7 @@ import attrs
 from flowcraft_core.errors import FlowcraftError
 
 from .flows import AnyNode, Batch, Call, Edge, Flow, Loop, Sleep, Step, Turn, Wait, exit_id
-from .growing import own_value
+from .growing import is_sound, own_value
 from .words import names_in
 
 
@@ -29,7 +29,7 @@ def smallest(flow: Flow, goes_wrong: Callable[[Flow], bool], seconds: float) -> 
         for offset in range(len(candidates)):
             candidate = candidates[(place + offset) % len(candidates)]
             try:
-                found = goes_wrong(candidate)
+                found = is_sound(candidate) and goes_wrong(candidate)
             except (FlowcraftError, StopIteration):
                 found = False
             if found:

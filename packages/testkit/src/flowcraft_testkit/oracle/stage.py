@@ -24,7 +24,7 @@ from ..simulation.loop import LoopClock, StuckError, run_virtual
 from ..simulation.scenario import RUN
 from ..simulation.truth import RunFacts, Truth
 from ..simulation.world import Program, World
-from .drawing import CONTEXT
+from .growing import CONTEXT
 from .flows import Flow, Wait
 from .overheard import overheard
 from .script import Answer, Script, uses_of

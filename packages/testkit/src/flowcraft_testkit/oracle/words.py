@@ -57,6 +57,8 @@ def list_with(name: str) -> str:
 
 def names_in(text: str | None) -> list[str]:
     """What an expression names, beside what it is given."""
+    if text in CONDITIONS or text in TRANSFORMS:
+        return []
     for pattern in (_NAMED_CONDITION, _NAMED_TRANSFORM, _NAMED_LIST):
         if text is not None and (found := pattern.fullmatch(text)):
             return [found[1]]
