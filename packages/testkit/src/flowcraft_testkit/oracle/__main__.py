@@ -1,4 +1,4 @@
-"""``python -m flowcraft_testkit.oracle``: random nested flows on a weak store, compared with what they should come to."""
+"""``python -m flowcraft_testkit.oracle``: random nested flows on a weak store, held to what they should come to."""
 
 from __future__ import annotations
 

@@ -383,13 +383,13 @@ class _Maker:
         graph.add(node, self._edges(graph, sources, node))
         return node
 
-    def _loop(
-        self, graph: Growing, sources: Sequence[AnyNode], join: JoinName, nesting: int, *, nested: bool
-    ) -> None:
+    def _loop(self, graph: Growing, sources: Sequence[AnyNode], join: JoinName, nesting: int, *, nested: bool) -> None:
         loop_id = self._id()
         around = {**graph.around, **graph.before([source.id for source in sources], join)}
         inner = ["loop"] if nested else []
-        body = self._graph("body", nesting - (not nested), (*graph.path, loop_id), around, *inner, has_lists=graph.has_lists)
+        body = self._graph(
+            "body", nesting - (not nested), (*graph.path, loop_id), around, *inner, has_lists=graph.has_lists
+        )
         node = Loop(
             loop_id,
             body,
@@ -434,7 +434,8 @@ class _Maker:
         worker: Flow | tuple[Turn, ...]
         retried, given = self._is(0.2), graph.has_lists and self._is(0.5)
         if of_flow:
-            worker = self._graph("called", nesting - 1, (), {}, *["failure" for _ in range(tolerant)], has_lists=given)
+            fails = ["failure"] if tolerant else []
+            worker = self._graph("called", nesting - 1, (), {}, *fails, has_lists=given)
         else:
             worker = tuple(attrs.evolve(turn, reads=(), flaky=int(retried)) for turn in self._turns())
             if tolerant:

@@ -1,7 +1,7 @@
 """Flows as the oracle describes them: nested as they are meant, not flat as a blueprint is.
 
-A loop has a body and a batch has a worker, so the model needs no compiler to see what lies inside what. The blueprint is
-made from the description by ``writing``, and only the code under test reads it. What steps do is part of the
+A loop has a body and a batch has a worker, so the model needs no compiler to see what lies inside what. The blueprint
+is made from the description by ``writing``, and only the code under test reads it. What steps do is part of the
 description too: a step's turns say what it gives, and an instance's key says which turn it is.
 """
 

@@ -59,8 +59,10 @@ class Fold:
         return False
 
     def position(self, place: Place, node: PlacedNode, *, entering: bool = False) -> Position:
-        """ "A list with one entry per nesting level from the outside in: (depth of the node or construct in its scope,
-        id, index as a number); a construct's own outcome comes after its inside."
+        """Where a setter stands.
+
+        It is "a list with one entry per nesting level from the outside in: (depth of the node or construct in its
+        scope, id, index as a number); a construct's own outcome comes after its inside".
 
         Args:
             place: Where.
@@ -83,7 +85,7 @@ class Fold:
         return self._depths[key]
 
     def values(self, namespace: Place, *, before: Position = END, folded: bool = False) -> dict[str, Any]:
-        """The context values of a namespace. "Of two setters of a name the greater position wins."
+        """The context values of a namespace; "of two setters of a name the greater position wins".
 
         Args:
             namespace: Which.
@@ -108,7 +110,7 @@ class Fold:
         return entry.context or {}
 
     def result_context(self) -> dict[str, Any]:
-        """ "Folded from outcomes that are not moot or lie on a claimed way." """
+        """The values "folded from outcomes that are not moot or lie on a claimed way"."""
         return self.values(self.meaning.root, folded=True)
 
     def result_outputs(self) -> dict[str, Any]:

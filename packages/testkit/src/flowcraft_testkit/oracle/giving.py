@@ -50,7 +50,9 @@ class Giving:
     # --- inputs ---------------------------------------------------------------------------------------------------
 
     def input_of(self, place: Place, node: PlacedNode) -> Any:
-        """One incoming edge, or an `any` join: the taken edge's value. An `all` join of several edges: a dict by source
+        """What an instance gets.
+
+        "One incoming edge, or an `any` join: the taken edge's value. An `all` join of several edges: a dict by source
         node id, taken edges only. `inputs` on the node overrides both."
         """
         inputs = node.inputs if isinstance(node, (Step, Sleep, Batch)) else None
@@ -138,19 +140,15 @@ class Giving:
             case Verdict():
                 assert place.parent is not None
                 assert isinstance(place.node, Loop)
-                before = self.fold.position(place, node)
-                if not self._goes_on(place.parent, place.node, value, lambda name: self._named(place, name, before)):
+                if not self._goes_on(place.parent, place.node, value, self._names_inside(place, node, place.node)):
                     return Fact(value, "break")
                 condition, transform = place.node.feedback_condition, place.node.feedback_transform
                 if condition is not None and not CONDITIONS[condition](value, None):
                     return Fact(value, "continue")
                 return Fact(value, "continue", {0: value if transform is None else TRANSFORMS[transform](value)})
             case Loop():
-                before = self.fold.position(place, node, entering=True)
-                asks = node.checks_first
-                goes_on = not asks or self._goes_on(
-                    place, node, value, lambda name: self._named(place, name, before, entering=node)
-                )
+                names = self._names_inside(place, node, node)
+                goes_on = not node.checks_first or self._goes_on(place, node, value, names)
                 return Fact(value, "continue" if goes_on else "break")
             case Batch():
                 if not isinstance(value, list):
@@ -159,6 +157,16 @@ class Giving:
             case Call():
                 return Fact(value, context=self._called_with(place, node))
         raise AssertionError(node)
+
+    def _names_inside(self, place: Place, node: PlacedNode, loop: Loop) -> Named:
+        """What names mean where a loop asks whether to go on: it has no output yet, and at its entry no pass."""
+        before = self.fold.position(place, node, entering=True)
+        entering = loop if node is loop else None
+
+        def named(name: str) -> Any:
+            return None if name == loop.id else self._named(place, name, before, entering)
+
+        return named
 
     def _called_with(self, place: Place, node: Batch | Call) -> dict[str, Any] | None:
         before = self.fold.position(place, node, entering=True)
@@ -203,8 +211,10 @@ class Giving:
         return outputs if len(last) > 1 and outputs else next(iter(outputs.values()), None)
 
     def _taken(self, place: Place, node: PlacedNode, fact: Fact) -> Mapping[int, Any]:
-        """With an `action` in the result: edges with that action whose condition holds; if none matches, edges with no
-        action whose condition holds.
+        """The edges that an outcome takes, with what they carry.
+
+        "With an `action` in the result: edges with that action whose condition holds; if none matches, edges with no
+        action whose condition holds."
         """
         output, action = fact.output, fact.action
         before = (*self.fold.position(place, node), (0, "", 0))  # what it has set itself is seen

@@ -11,9 +11,9 @@ from flowcraft_core import RunResult
 from flowcraft_core.graph.facts import DELETED, OUTPUT, Outcome
 from flowcraft_core.graph.instances import Phase
 
-from .growing import CONTEXT
 from .folding import Fold
 from .giving import Giving
+from .growing import CONTEXT
 from .meaning import Meaning
 from .places import FAILURE, Fact, Facts
 from .script import ScriptedError, plain
@@ -47,10 +47,13 @@ def judge(described: Described, expected: RunResult | None, performed: Performed
         performed: The run.
     """
     # What is nearest to the cause comes first.
-    return [*_problems(described, expected, performed), *_by_the_model(described, performed)]
+    recorded = performed.facts
+    facts = Facts({key: fact_of(outcome) for key, outcome in recorded.outcomes.items()}, dict(recorded.claims))
+    meaning = Meaning(described.flow, facts)
+    return [*_problems(expected, performed, meaning), *_by_the_model(described, performed, meaning)]
 
 
-def _problems(described: Described, expected: RunResult | None, performed: Performed) -> Iterable[Problem]:
+def _problems(expected: RunResult | None, performed: Performed, meaning: Meaning) -> Iterable[Problem]:
     for text in dict.fromkeys(performed.errors):
         yield Problem(f"engine error {_kind(text.split(': ')[0])} in {_where(text)}", text)
     facts, status, result = performed.facts, performed.status, performed.result
@@ -60,9 +63,11 @@ def _problems(described: Described, expected: RunResult | None, performed: Perfo
     for text in performed.problems:
         yield Problem(_kind(text), text)
     if status is None or status.state not in _FINAL:
-        state, left = "there is no status" if status is None else f"the status is {status.state}", facts.left()
-        why = "something that is ready is not run" if left else f"nothing is ready, and it is {facts.phase.value}"
-        yield Problem(f"no end: {why}", f"{state}; by the facts it is {facts.phase.value}, and ready are {left}")
+        state = "there is no status" if status is None else f"the status is {status.state}"
+        ready, wanted = sorted(meaning.ready()), sorted(meaning.wanted())
+        left = "something ready that is not run" if ready else "a join that is not claimed" if wanted else "nothing"
+        text = f"{state}; by the facts it is {meaning.phase()}, ready are {ready}, to be claimed {wanted}"
+        yield Problem(f"no end, and there is {left}", text)
         return
     by_facts = {Phase.COMPLETED: "completed", Phase.FAILED: "failed", Phase.RUNNING: "running"}[facts.phase]
     if status.state != by_facts:
@@ -91,11 +96,9 @@ def _problems(described: Described, expected: RunResult | None, performed: Perfo
         yield from _differs("instances", sorted(facts.keys), keys, "in process")
 
 
-def _by_the_model(described: Described, performed: Performed) -> Iterable[Problem]:
+def _by_the_model(described: Described, performed: Performed, meaning: Meaning) -> Iterable[Problem]:
     """What the model says of the recorded facts."""
     recorded = performed.facts
-    facts = Facts({key: fact_of(outcome) for key, outcome in recorded.outcomes.items()}, dict(recorded.claims))
-    meaning = Meaning(described.flow, facts)
     fold = Fold(meaning, CONTEXT)
     known = set()
     for key, fact, possible in Giving(meaning, fold, described.script).recorded():
@@ -103,7 +106,8 @@ def _by_the_model(described: Described, performed: Performed) -> Iterable[Proble
         error = recorded.outcomes[key].error
         scripted = error is None or error.type == ScriptedError.__name__
         if fact not in possible and scripted:
-            yield Problem(f"an outcome's {_what(fact, possible[0])} differ from the model", _difference(key, fact, possible))
+            what = _what(fact, possible[0])
+            yield Problem(f"an outcome's {what} differs from the model", _difference(key, fact, possible))
     if strange := recorded.keys - known:
         yield Problem("outcomes of instances that the model does not know", str(sorted(strange)))
     status, result = performed.status, performed.result

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, TypeAlias
 
 from .flows import AnyNode, Batch, Call, Edge, Flow, Loop, Sleep, Step, Wait
-from .places import Facts, Place, PlacedNode, VERDICT, Verdict
+from .places import VERDICT, Facts, Place, PlacedNode, Verdict
 from .script import worker_of
 
 
@@ -112,7 +112,7 @@ class Meaning:
     # --- moot -----------------------------------------------------------------------------------------------------
 
     def _find_lost(self) -> set[At]:
-        """ "A node is moot once it has ways on and each leads into a fired `any` join or to a moot node." """
+        """Nodes whose "ways on lead each into a fired `any` join or to a moot node"."""
         lost: set[At] = set()
         while True:
             more = {
@@ -130,7 +130,7 @@ class Meaning:
             lost |= more
 
     def is_moot(self, place: Place, node: PlacedNode) -> bool:
-        """ "All inside a moot construct is moot", since a last node's way on is that of the construct around it."""
+        """Whether a node, or a construct around it, is moot, since a last node's way on is that of the construct."""
         if (place, node.id) in self.lost:
             return True
         return place.parent is not None and place.node is not None and self.is_moot(place.parent, place.node)
@@ -141,6 +141,7 @@ class Meaning:
         return claimed is not None and self.carried(place, claimed) is not None
 
     def claimed_edge(self, place: Place, node: PlacedNode) -> Edge | None:
+        """The edge that holds the claim of an `any` join, if one does."""
         claim = self.facts.claims.get(place.begins_at(node)) if place.is_any_join(node) else None
         return None if claim is None else place.into(node)[claim]
 
@@ -225,13 +226,14 @@ class Meaning:
         return Status.LEAVING
 
     def has_ended(self, place: Place) -> bool:
-        """ "A scope ends when every node in it is done, dead, blocked or moot, even if nothing was taken." """
+        """Whether "every node in it is done, dead, blocked or moot, even if nothing was taken"."""
         return all(
             (place, node.id) in self.lost or self.status.get((place, node.id)) in OVER  # a failed node is done with
             for node in place.nodes()
         )
 
     def has_failed(self, place: Place) -> bool:
+        """Whether a node there has failed "whose failure no `any` join inside contains"."""
         return any(
             self.status.get((place, node.id)) is Status.FAILED and not place.shelters(node) for node in place.nodes()
         )
@@ -239,7 +241,7 @@ class Meaning:
     # --- what happens next ----------------------------------------------------------------------------------------
 
     def ready(self) -> dict[str, tuple[Place, PlacedNode]]:
-        """What may be started, by key. "What is moot is not started any more." """
+        """What may be started, by key; "what is moot is not started any more"."""
         found: dict[str, tuple[Place, PlacedNode]] = {}
         for place in self.places:
             for node in place.nodes():
@@ -265,12 +267,13 @@ class Meaning:
         }
 
     def phase(self) -> str:
-        """ "A node that fails for good fails the run at once, unless the failure is contained." """
+        """How the run stands: "a node that fails for good fails the run at once, unless the failure is contained"."""
         if self.uncontained():
             return "failed"
         return "completed" if self.has_ended(self.root) else "running"
 
     def uncontained(self) -> list[tuple[Place, PlacedNode]]:
+        """The failed nodes whose failures fail the run."""
         return [
             (place, node)
             for place in self.places
@@ -283,7 +286,7 @@ class Meaning:
         return _each_once(key for place, node in self.uncontained() for key in self.errors_of(place, node))
 
     def errors_of(self, place: Place, node: PlacedNode) -> list[str]:
-        """The failures behind a node that failed or is blocked. "It fails with all their errors." """
+        """The failures behind a node that failed or is blocked: "it fails with all their errors"."""
         if self.status.get((place, node.id)) not in (Status.FAILED, Status.BLOCKED):
             return []
         for key in (place.begins_at(node), place.ends_at(node)):

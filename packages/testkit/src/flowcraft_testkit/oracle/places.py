@@ -48,9 +48,6 @@ class Facts:
     outcomes: dict[str, Fact] = attrs.field(factory=dict)
     claims: dict[str, int] = attrs.field(factory=dict)
 
-    def copy(self) -> Facts:
-        return Facts(dict(self.outcomes), dict(self.claims))
-
 
 @attrs.frozen
 class Verdict:
@@ -85,20 +82,25 @@ class Place:
     namespace: Place | None = attrs.field(default=None, eq=False)
 
     def nodes(self) -> list[PlacedNode]:
+        """Its nodes; in a loop's pass with the verdict."""
         return [*self.flow.nodes, VERDICT] if isinstance(self.node, Loop) else list(self.flow.nodes)
 
     @cached_property
     def edges(self) -> list[Edge]:
+        """Its edges; in a loop's pass with that to the verdict."""
         behind_the_end = [Edge(self.node.end, VERDICT.id)] if isinstance(self.node, Loop) else []
         return [*self.flow.edges, *behind_the_end]
 
     def find(self, node_id: str) -> PlacedNode:
+        """The node with an id."""
         return VERDICT if node_id == VERDICT.id else self.flow.node(node_id)
 
     def into(self, node: PlacedNode) -> list[Edge]:
+        """The edges that lead to a node."""
         return [edge for edge in self.edges if edge.target == node.id]
 
     def out_of(self, node: PlacedNode) -> list[Edge]:
+        """The edges that lead from a node."""
         return [edge for edge in self.edges if edge.source == node.id]
 
     def place_of(self, edge: Edge) -> int:
@@ -118,10 +120,11 @@ class Place:
         return self.prefix[:-1] if isinstance(node, Verdict) else self.prefix + exit_id(node)
 
     def is_any_join(self, node: PlacedNode) -> bool:
+        """Whether a node goes on with the first of several edges."""
         return not isinstance(node, Verdict) and node.join == "any" and len(self.into(node)) > 1
 
     def depth(self, node: PlacedNode) -> int:
-        """ "The depth of the node or construct in its scope": of the ways to it, how many nodes the longest has."""
+        """How many nodes the longest way to a node has."""
         return max((1 + self.depth(self.find(edge.source)) for edge in self.into(node)), default=0)
 
     def shelters(self, node: PlacedNode) -> bool:
@@ -130,8 +133,10 @@ class Place:
         return bool(targets) and all(self.is_any_join(target) or self.shelters(target) for target in targets)
 
     def contains(self, node: PlacedNode) -> bool:
-        """Whether the node's failure is *contained*: "under a batch's tolerance, or where each of its ways on leads
-        into an `any` join"; a last node's way on is that of the construct around it.
+        """Whether the node's failure is contained.
+
+        It is "under a batch's tolerance, or where each of its ways on leads into an `any` join"; a last node's way on
+        is that of the construct around it.
         """
         if self.shelters(node):
             return True

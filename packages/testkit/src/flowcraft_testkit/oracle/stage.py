@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 import attrs
@@ -17,15 +17,15 @@ from flowcraft_core.durable.engine import Settings
 from flowcraft_core.durable.storage import StaleReadError
 from flowcraft_core.errors import FlowcraftError, TransientError
 from flowcraft_core.ids import seeded
-from flowcraft_core.ports import RunStatus
+from flowcraft_core.ports import Backend, RunStatus
 
 from ..simulation.dice import Dice
 from ..simulation.loop import LoopClock, StuckError, run_virtual
 from ..simulation.scenario import RUN
 from ..simulation.truth import RunFacts, Truth
 from ..simulation.world import Program, World
-from .growing import CONTEXT
 from .flows import Flow, Wait
+from .growing import CONTEXT
 from .overheard import overheard
 from .script import Answer, Script, uses_of
 from .weather import OracleSchedule, Weather
@@ -90,9 +90,7 @@ class Described:
 
     def runtime(self) -> FlowRuntime:
         """A runtime in virtual time that has its steps."""
-        return FlowRuntime(
-            blueprints=self.blueprints, registry=self.script.registry(), clock=LoopClock()
-        )
+        return FlowRuntime(blueprints=self.blueprints, registry=self.script.registry(), clock=LoopClock())
 
     def resumption(self, node_id: str, key: str) -> Answer:
         """What a wait is resumed with."""
@@ -120,17 +118,18 @@ def _node_of(key: str) -> str:
     return key.replace("/", ".").rsplit(".", 1)[-1]
 
 
-def perform(described: Described, dice: Dice) -> Performed:
+def perform(described: Described, dice: Dice, *, spoil: Callable[[Backend], None] | None = None) -> Performed:
     """Run a flow once on the durable engine.
 
     Args:
         described: The flow.
         dice: What the schedule follows from.
+        spoil: Breaks each client of the store.
     """
     stage: list[_Stage] = []
 
     async def main() -> None:
-        stage.append(_Stage(described, OracleSchedule(dice)))
+        stage.append(_Stage(described, OracleSchedule(dice), spoil))
         await stage[0].play()
 
     errors: list[str] = []
@@ -159,7 +158,8 @@ def perform(described: Described, dice: Dice) -> Performed:
 
 
 class _Stage:
-    def __init__(self, described: Described, schedule: OracleSchedule) -> None:
+    def __init__(self, described: Described, schedule: OracleSchedule, spoil: Callable[[Backend], None] | None) -> None:
+        self._spoil = spoil
         self.described = described
         self.schedule = schedule
         self.weather = schedule.weather
@@ -179,8 +179,15 @@ class _Stage:
 
     # --- programs -------------------------------------------------------------------------------------------------
 
-    async def _starter(self, me: Program) -> None:
+    @contextlib.asynccontextmanager
+    async def _connected(self, me: Program) -> AsyncIterator[Backend]:
         async with self.world.connect(me) as backend:
+            if self._spoil is not None:
+                self._spoil(backend)
+            yield backend
+
+    async def _starter(self, me: Program) -> None:
+        async with self._connected(me) as backend:
             client = Client(backend, blueprints=self.described.blueprints, clock=self.world.clock)
             while True:
                 try:
@@ -193,7 +200,7 @@ class _Stage:
             self._look_for_the_end()
 
     async def _worker(self, me: Program) -> None:
-        async with self.world.connect(me) as backend:
+        async with self._connected(me) as backend:
             await Worker(
                 backend,
                 self.described.runtime(),
@@ -206,16 +213,14 @@ class _Stage:
 
     async def _looker(self, me: Program) -> None:
         """Has a reconciler look at the run, once."""
-        async with self.world.connect(me) as backend:
-            try:
+        async with self._connected(me) as backend:
+            with contextlib.suppress(StaleReadError, TransientError):  # the next one may have more luck
                 await Reconciler(backend, clock=self.world.clock).reconcile(RUN)
-            except (StaleReadError, TransientError):
-                pass  # the next one may have more luck
 
     async def _person(self, me: Program, key: str, node: Wait) -> None:
         """Resumes a wait; when killed and started again, only if nobody has done so."""
         answer = self.described.resumption(node.id, key)
-        async with self.world.connect(me) as backend:
+        async with self._connected(me) as backend:
             client = Client(backend, blueprints=self.described.blueprints, clock=self.world.clock)
             while key not in self.truth.run(RUN).outcomes and not self._has_ended():
                 try:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 import attrs
 from flowcraft_core import RunResult
+from flowcraft_core.ports import Backend
 
 from ..simulation.dice import Dice
 from .constructs import constructs_of
@@ -41,12 +44,24 @@ class Tried:
     report: str = ""
 
 
-def try_seed(seed: int) -> Tried:
-    """Draw a flow and a schedule from a seed, run it, and judge it."""
+def try_seed(
+    seed: int,
+    *,
+    spoil: Callable[[Backend], None] | None = None,
+    around: Callable[[], AbstractContextManager[None]] = nullcontext,
+) -> Tried:
+    """Draw a flow and a schedule from a seed, run it, and judge it.
+
+    Args:
+        seed: The seed.
+        spoil: Breaks a client of the store, to see whether it is noticed.
+        around: Is entered while the durable engine runs, to break that.
+    """
     drawn = draw(seed)
     described = Described.of(drawn.flow)
     expected = in_process(described)
-    performed = perform(described, dice_of(seed))
+    with around():
+        performed = perform(described, dice_of(seed), spoil=spoil)
     problems = judge(described, expected if drawn.plain else None, performed)
     return Tried(
         seed=seed,
@@ -69,7 +84,8 @@ def report_of(
     """A run that went wrong, for people: what was wrong, the blueprints, the facts, and how to see it again."""
     status = performed.status
     lines = [f"seed {drawn.seed}:", *(f"  - {problem}" for problem in problems)]
-    lines += [f"in process: {expected.status}; here: {status and status.state} {status and status.reason or ''}"]
+    here = "nothing" if status is None else f"{status.state} {status.reason or ''}"
+    lines += [f"in process: {expected.status}; here: {here}"]
     lines += [f"weather: {performed.weather}; faults: {dict(performed.faults)}"]
     lines += [f"description: {drawn.flow!r}"]
     lines += [f"blueprint: {each.to_json()}" for each in Described.of(drawn.flow).blueprints.values()]
