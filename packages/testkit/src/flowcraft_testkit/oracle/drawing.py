@@ -7,8 +7,7 @@ inside, and the rest of the flow grows around them by chance.
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Sequence
 
 import attrs
 
@@ -24,14 +23,12 @@ from .flows import (
     Sleep,
     Step,
     Turn,
-    Wait,
     exit_id,
 )
-from .growing import CONTEXT, Growing, Origin, Role, own_value
-from .words import CONDITIONS, LISTS, LOOP_CONDITIONS, condition_on, list_with, transform_with
-
-T = TypeVar("T")
-Names = Mapping[str, tuple[str, ...]]
+from .growing import CONTEXT, Growing, Origin, Role
+from .noding import Names
+from .racing import RaceMaker
+from .words import LOOP_CONDITIONS, condition_on, list_with, transform_with
 
 # So many flows have no race of their own: what they come to does not depend on the schedule.
 _PLAIN = 0.2
@@ -57,10 +54,6 @@ _RACES = ("any join", "shared joins", "join behind a wait", "contained failure",
 _IN_A_BODY = ("inputs around", "edge around")
 _BEHIND_LOOPS = tuple(look for look in _LOOKS if look not in _IN_A_BODY)
 
-_SHARED_VALUES = ("p", "q", "r")
-_CONDITIONS = (*CONDITIONS, "result.output.n > 0", "result.action == 'a'")
-_TRANSFORMS = ("input.n", '{"w": input.n, "v": input.v}', "[input.n]")
-
 
 @attrs.frozen
 class Drawn:
@@ -83,26 +76,12 @@ def draw(seed: int) -> Drawn:
     return Drawn(seed, maker.draw("oracle"), maker.plain)
 
 
-class _Maker:
+class _Maker(RaceMaker):
     def __init__(self, chance: random.Random) -> None:
-        self._chance = chance
-        self._number = 0
+        super().__init__(chance)
         self.plain = self._is(_PLAIN)
         self._inside: list[str] = []
         self._in_bodies: list[str] = []
-
-    # --- chance ---------------------------------------------------------------------------------------------------
-
-    def _is(self, chance: float) -> bool:
-        return self._chance.random() < chance
-
-    def _one_of(self, *values: T) -> T:
-        return self._chance.choice(values)
-
-    def _id(self) -> str:
-        # Not in alphabetical order: of two nodes of one depth the order of their ids decides.
-        self._number += 1
-        return f"{self._one_of('m', 'z', 'a')}{self._number}"
 
     # --- graphs ---------------------------------------------------------------------------------------------------
 
@@ -154,21 +133,8 @@ class _Maker:
         if len(graph.nodes) == 1 and self._is(0.4):
             return
         sources = last or [graph.nodes[0]]
-        more = self._one_of("all", "all", "any") if not self.plain and len(sources) > 1 else "all"
-        self._step(graph, sources, more, turns=self._turns(at_least=1 if self._is(0.8) else 0), bare=self._is(0.6))
-
-    def _sources(self, graph: Growing, least: int = 0, most: int = 2) -> list[AnyNode]:
-        possible = graph.open()
-        if not possible:
-            return []
-        if graph.role == "body":
-            least = max(least, 1)
-        number = min(len(possible), self._chance.randint(least, max(least, most)))
-        if number == 0 and self._is(0.6):
-            number = 1
-        # Rather what came lately: else all hangs on the first node.
-        recent = possible[-4:] if self._is(0.6) and number <= len(possible[-4:]) else possible
-        return self._chance.sample(recent, number)
+        join: JoinName = "any" if not self.plain and len(sources) > 1 and self._is(0.33) else "all"
+        self._step(graph, sources, join, turns=self._turns(at_least=1 if self._is(0.8) else 0), bare=self._is(0.6))
 
     # --- wishes ---------------------------------------------------------------------------------------------------
 
@@ -219,45 +185,6 @@ class _Maker:
         else:
             self._step(graph, sources, join)
 
-    def _shared_joins(self, graph: Growing) -> None:
-        """Several ``any`` joins with predecessors in common, of which some may never fire."""
-        (first,) = self._sources(graph, 1, 1)
-        between = [self._step(graph, [first], "all", bare=self._is(0.5)) for _ in range(self._one_of(1, 1, 2))]
-        possible = [first, *between]
-        for place in range(self._one_of(2, 2, 3)):
-            sources = [between[0], self._one_of(*(node for node in possible if node is not between[0]))]
-            self._chance.shuffle(sources)
-            if place and self._is(0.3):
-                sources += self._sources(graph, 1, 1)
-            sources = list({node.id: node for node in sources}.values())
-            self._step(graph, sources, "any", bare=self._is(0.4), never=sources[0] if self._is(0.35) else None)
-
-    def _join_behind_wait(self, graph: Growing) -> None:
-        """An ``any`` join that a wait leads into, beside another wait, a sleep or a step."""
-        sources = self._sources(graph, 0, 1)
-        ways = [self._wait(graph, sources, "all")]
-        for _ in range(self._one_of(1, 1, 2)):
-            sources = self._sources(graph, 0, 1)
-            kind = self._one_of("wait", "wait", "sleep", "step")
-            if kind == "wait":
-                ways.append(self._wait(graph, sources, "all"))
-            elif kind == "sleep":
-                node = Sleep(self._id(), self._one_of(5.0, 90.0))
-                graph.add(node, self._edges(graph, sources, node))
-                ways.append(node)
-            else:
-                ways.append(self._step(graph, sources, "all"))
-        self._step(graph, ways, "any", bare=self._is(0.7))
-
-    def _contained_failure(self, graph: Growing) -> None:
-        """A step that fails and leads into an ``any`` join only."""
-        sources = self._sources(graph, 0, 1)
-        turns = tuple(attrs.evolve(turn, fails=True) for turn in self._turns())
-        fails = self._step(graph, sources, "all", turns=turns, bare=True)
-        graph.closed.add(fails.id)
-        other = self._sources(graph, 1, 1) if graph.open() else []
-        self._step(graph, [fails, *(other or [self._step(graph, sources, "all")])], "any", bare=self._is(0.7))
-
     # --- looks at other nodes -------------------------------------------------------------------------------------
 
     def _look(self, graph: Growing, kind: str, origin: Origin) -> None:
@@ -271,7 +198,8 @@ class _Maker:
             graph.add(nap, self._edges(graph, [source], nap, bare=True))
             source = nap
         if kind == "inputs":
-            inputs: Inputs = self._one_of(name, f"{name}.n", {"x": name, "y": "seed"})
+            possible: tuple[Inputs, ...] = (name, f"{name}.n", {"x": name, "y": "seed"})
+            inputs = self._chance.choice(possible)
             self._step(graph, [source], "all", inputs=inputs, bare=self._is(0.6))
             return
         node = Step(self._id(), self._turns())
@@ -303,85 +231,7 @@ class _Maker:
             node = self._batch_node(graph, [source], "all", nesting, of_flow=self._is(0.4), tolerant=False)
             graph.add(node, [Edge(source.id, node.id, transform=list_with(name))])
 
-    # --- nodes ----------------------------------------------------------------------------------------------------
-
-    def _turn(self, at_least: int = 0) -> Turn:
-        return Turn(
-            action=self._one_of(None, None, "a", "b"),
-            n=max(at_least, self._one_of(0, 1, 1, 2)),
-            takes=self._one_of(0.0, 0.0, 0.0, 0.5, 3.0),
-            sets=tuple(name for name in _SHARED_VALUES if self._is(0.15)),
-            deletes=(self._one_of("p", "s"),) if self._is(0.12) else (),
-        )
-
-    def _turns(self, at_least: int = 0) -> tuple[Turn, ...]:
-        turns = [self._turn(at_least) for _ in range(self._one_of(1, 1, 2))]
-        return tuple(attrs.evolve(turn, deletes=()) if set(turn.deletes) & set(turn.sets) else turn for turn in turns)
-
-    def _step(
-        self,
-        graph: Growing,
-        sources: Sequence[AnyNode],
-        join: JoinName,
-        *,
-        turns: tuple[Turn, ...] | None = None,
-        inputs: Inputs = None,
-        bare: bool = False,
-        guarded: bool = False,
-        never: AnyNode | None = None,
-        **options: Any,
-    ) -> Step:
-        node_id = self._id()
-        settled = {**graph.around, **graph.before([source.id for source in sources], join)}
-        values = [name for name in settled if name.startswith("c_")]
-        turns = turns or self._turns()
-        if self._is(0.35):
-            turns = tuple(attrs.evolve(turn, sets=(*turn.sets, own_value(node_id))) for turn in turns)
-        if values and self._is(0.7):
-            turns = tuple(attrs.evolve(turn, reads=(self._chance.choice(values),)) for turn in turns)
-        if inputs is None and self._is(0.12) and sources:
-            inputs = self._name(graph, settled)
-        node = Step(node_id, turns, join, inputs, **options)
-        edges = self._edges(graph, sources, node, bare=bare)
-        if guarded:
-            edges = [attrs.evolve(edge, condition=edge.condition or "input.n == 1") for edge in edges]
-        if never is not None:
-            edges = [attrs.evolve(e, condition="false") if e.source == never.id else e for e in edges]
-        graph.add(node, edges)
-        return node
-
-    def _name(self, graph: Growing, settled: Names) -> str | None:
-        """Something that is settled, as often from afar as from beside."""
-        by_origin: dict[Origin, list[str]] = {}
-        for name, path in sorted(settled.items()):
-            by_origin.setdefault(graph.origin(path), []).append(name)
-        if not by_origin:
-            return None
-        return self._chance.choice(by_origin[self._chance.choice(sorted(by_origin))])
-
-    def _edges(self, graph: Growing, sources: Sequence[AnyNode], node: AnyNode, *, bare: bool = False) -> list[Edge]:
-        return [Edge(source.id, node.id) if bare else self._edge(graph, source, node) for source in sources]
-
-    def _edge(self, graph: Growing, source: AnyNode, target: AnyNode) -> Edge:
-        action = condition = transform = None
-        if self._is(0.2):
-            action = self._one_of("a", "b") if not isinstance(source, Loop) else "break"
-        name = self._name(graph, graph.behind(source.id))
-        if self._is(0.25):
-            named = name is not None and self._is(0.45)
-            condition = condition_on(str(name), "> 0") if named else self._one_of(*_CONDITIONS)
-        if self._is(0.25):
-            transform = transform_with(str(name)) if name is not None and self._is(0.5) else self._one_of(*_TRANSFORMS)
-        if isinstance(target, Batch) and target.inputs is None:
-            transform = self._one_of(*LISTS)
-        return Edge(source.id, target.id, action, condition, transform)
-
-    def _wait(self, graph: Growing, sources: Sequence[AnyNode], join: JoinName) -> Wait:
-        turns = tuple(Turn(action=turn.action, n=turn.n) for turn in self._turns())
-        timeout = self._one_of(None, None, 20.0, 200.0) if not self.plain else None
-        node = Wait(self._id(), turns, join, timeout, after=self._one_of(0.0, 1.0, 20.0, 90.0, 400.0))
-        graph.add(node, self._edges(graph, sources, node))
-        return node
+    # --- constructs ----------------------------------------------------------------------------------------------
 
     def _loop(self, graph: Growing, sources: Sequence[AnyNode], join: JoinName, nesting: int, *, nested: bool) -> None:
         loop_id = self._id()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import attrs
 from flowcraft_core.errors import FlowcraftError
@@ -12,6 +12,8 @@ from flowcraft_core.errors import FlowcraftError
 from .flows import AnyNode, Batch, Call, Edge, Flow, Loop, Sleep, Step, Turn, Wait, exit_id
 from .growing import is_sound, own_value
 from .words import names_in
+
+T = TypeVar("T")
 
 
 def smallest(flow: Flow, goes_wrong: Callable[[Flow], bool], seconds: float) -> Flow:
@@ -58,7 +60,7 @@ def _smaller(flow: Flow) -> Iterator[Flow]:
         yield attrs.evolve(flow, edges=(*flow.edges[:place], *flow.edges[place + 1 :]))
         for name in ("action", "condition", "transform"):
             if getattr(edge, name) is not None:
-                plain = attrs.evolve(edge, **{name: None})
+                plain = _with(edge, name, None)
                 yield attrs.evolve(flow, edges=(*flow.edges[:place], plain, *flow.edges[place + 1 :]))
     for node in flow.nodes:
         for simpler in _simpler(node):
@@ -96,7 +98,7 @@ def _simpler(node: AnyNode) -> Iterator[AnyNode]:
     }
     for name, value in defaults.items():
         if getattr(node, name, value) != value:
-            yield attrs.evolve(node, **{name: value})
+            yield _with(node, name, value)
     if isinstance(node, Sleep) and node.seconds > 1:
         yield attrs.evolve(node, seconds=1.0)
     if isinstance(node, Batch) and isinstance(node.worker, Flow):
@@ -106,12 +108,12 @@ def _simpler(node: AnyNode) -> Iterator[AnyNode]:
         turns = node.turns
     if isinstance(turns, tuple):
         if len(turns) > 1:
-            yield from (attrs.evolve(node, **{name: (turn,)}) for turn in turns)
+            yield from (_with(node, name, (turn,)) for turn in turns)
         for place, turn in enumerate(turns):
             for field in attrs.fields(Turn):
                 if getattr(turn, field.name) != field.default:
-                    simpler = attrs.evolve(turn, **{field.name: field.default})
-                    yield attrs.evolve(node, **{name: (*turns[:place], simpler, *turns[place + 1 :])})
+                    simpler = _with(turn, field.name, field.default)
+                    yield _with(node, name, (*turns[:place], simpler, *turns[place + 1 :]))
 
 
 def _replaced(flow: Flow, old: AnyNode, new: AnyNode) -> Flow:
@@ -161,7 +163,13 @@ def _unnamed_in(node: AnyNode, names: set[str]) -> AnyNode:
     inputs = getattr(node, "inputs", None)
     texts = [] if inputs is None else [inputs] if isinstance(inputs, str) else list(inputs.values())
     if any(text.partition(".")[0] in names for text in texts):
-        node = attrs.evolve(node, inputs=None)  # type: ignore[call-arg]  # it has one, as it was just read
+        node = _with(node, "inputs", None)
     if isinstance(node, Loop):
         node = attrs.evolve(node, body=_unnamed(node.body, names))
     return node
+
+
+def _with(thing: T, name: str, value: Any) -> T:
+    """A description in which one field is another."""
+    changed: T = attrs.evolve(thing, **{name: value})  # type: ignore[misc]  # T is one of the frozen classes
+    return changed
