@@ -48,7 +48,8 @@ class Hunt:
         """Take in what one seed came to."""
         self.runs += 1
         self.constructs.update(tried.constructs)
-        self.max_steps[tried.max_steps] += 1
+        if tried.max_steps is not None:
+            self.max_steps[tried.max_steps] += 1
         self.faults.update(tried.faults)
         if tried.problems:
             self.differing.append(tried)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -31,7 +32,7 @@ class Tried:
         seed: The seed.
         problems: What was wrong.
         constructs: The constructs that its flow has.
-        max_steps: After how many steps its workers handed over.
+        max_steps: After how many steps its workers handed over; None if it did not come to that.
         faults: How often each kind of fault happened.
         report: What failed, for people; empty if nothing did.
     """
@@ -39,8 +40,8 @@ class Tried:
     seed: int
     problems: list[Problem]
     constructs: set[str]
-    max_steps: int
-    faults: Counter[str]
+    max_steps: int | None = None
+    faults: Counter[str] = attrs.field(factory=Counter)
     report: str = ""
 
 
@@ -58,15 +59,22 @@ def try_seed(
         around: Is entered while the durable engine runs, to break that.
     """
     drawn = draw(seed)
-    described = Described.of(drawn.flow)
-    expected = in_process(described)
-    with around():
-        performed = perform(described, dice_of(seed), spoil=spoil)
-    problems = judge(described, expected if drawn.plain else None, performed)
+    described, dice = Described.of(drawn.flow), dice_of(seed)
+    constructs = constructs_of(drawn.flow)
+    try:
+        expected = in_process(described)
+        with around():
+            performed = perform(described, dice, spoil=spoil)
+        problems = judge(described, expected if drawn.plain else None, performed)
+    except Exception as error:
+        # A hunt goes on: what breaks the judge, such as facts that no flow can have, is a difference like any other.
+        text = f"seed {seed}: {traceback.format_exc()}\nagain: {replay_of(seed)}"
+        problem = Problem(f"stopped by {type(error).__name__}", str(error))
+        return Tried(seed=seed, problems=[problem], constructs=constructs, report=text)
     return Tried(
         seed=seed,
         problems=problems,
-        constructs=constructs_of(drawn.flow),
+        constructs=constructs,
         max_steps=performed.weather.max_steps,
         faults=performed.faults,
         report=report_of(drawn, expected, performed, problems) if problems else "",
