@@ -7,7 +7,6 @@ from typing import Any
 
 import attrs
 import pytest
-from flowcraft_core.durable.sets import JoinSets
 from flowcraft_core.graph import decisions
 from flowcraft_core.graph.facts import Outcome
 from flowcraft_testkit.oracle import __main__ as program
@@ -17,7 +16,7 @@ from flowcraft_testkit.oracle.stage import Described, Performed, in_process, per
 from flowcraft_testkit.oracle.trying import dice_of, show
 
 #: Seeds with which nothing is wrong.
-SOUND = SOUND_SEEDS
+SOUND = (1, 2, 3, 6, 7, 8, 9, 10, 11, 12, 14, 16, 18, 21, 22, 24, 26, 27, 28, 29, 31, 32, 33, 35)
 
 
 def performed(seed: int) -> tuple[Described, Performed]:
@@ -102,24 +101,13 @@ class Broken:
     spoil: None = None
 
 
-async def _never_full(self: Any, life: str, arrivals: Any) -> Any:
-    size = await _add(self, life, arrivals)
-    return attrs.evolve(size, is_full=False)
-
-
-_add = JoinSets.add
-_take_edges = decisions.take_edges
-
-
 def _takes_every_edge(scope: Any, vertex: Any, output: Any, *rest: Any, **options: Any) -> Any:
     return {link.place: output for link in vertex.out}
 
 
 class TestMutants:
     def test_one_that_takes_edges_whose_condition_does_not_hold_is_found(self) -> None:
-        from flowcraft_core import execution
-
-        mutant = Broken(((execution.decisions, "take_edges", _takes_every_edge),))
+        mutant = Broken(((decisions, "take_edges", _takes_every_edge),))
         found = find_with_oracle(mutant, SOUND)
         assert found is not None
         assert "taken" in " ".join(problem.kind for problem in found.problems)

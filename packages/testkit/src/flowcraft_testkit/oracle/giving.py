@@ -33,11 +33,17 @@ class Giving:
     script: Script
 
     def recorded(self) -> Iterator[tuple[str, Fact, list[Fact]]]:
-        """Each recorded outcome by its key, and those that it may be: of a wait there are two."""
+        """Each recorded outcome by its key, and those that it may be: of a wait there are two.
+
+        One that lost a race may be any: what it reads of the context may have been set after the race was over.
+        """
         facts = self.meaning.facts.outcomes
         for place in self.meaning.places:
             for node in place.nodes():
                 begins, ends = place.begins_at(node), place.ends_at(node)
+                if not self.fold.counts(place, node):
+                    yield from ((key, facts[key], [facts[key]]) for key in {begins, ends} & facts.keys())
+                    continue
                 if begins in facts:
                     if isinstance(node, (Step, Wait, Sleep)):
                         yield begins, facts[begins], self._simple(place, node, begins)

@@ -60,14 +60,15 @@ def _problems(expected: RunResult | None, performed: Performed, meaning: Meaning
     for key, outcome in facts.outcomes.items():
         if outcome.error is not None and outcome.error.type != ScriptedError.__name__:
             yield Problem(f"step failed with {outcome.error.type}", f"{key!r}: {outcome.error}")
-    for text in performed.problems:
-        yield Problem(_kind(text), text)
     if status is None or status.state not in _FINAL:
         state = "there is no status" if status is None else f"the status is {status.state}"
         ready, wanted = sorted(meaning.ready()), sorted(meaning.wanted())
         left = "something ready that is not run" if ready else "a join that is not claimed" if wanted else "nothing"
         text = f"{state}; by the facts it is {meaning.phase()}, ready are {ready}, to be claimed {wanted}"
         yield Problem(f"no end, and there is {left}", text)
+    for text in performed.problems:
+        yield Problem(_kind(text), text)
+    if status is None or status.state not in _FINAL:
         return
     by_facts = {Phase.COMPLETED: "completed", Phase.FAILED: "failed", Phase.RUNNING: "running"}[facts.phase]
     if status.state != by_facts:

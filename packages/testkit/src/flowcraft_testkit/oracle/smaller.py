@@ -128,9 +128,14 @@ def _replaced(flow: Flow, old: AnyNode, new: AnyNode) -> Flow:
             )
             for edge in edges
         )
-    used = {node.fallback for node in nodes if isinstance(node, Step)}
+    return _tidied(attrs.evolve(flow, nodes=nodes, edges=edges))
+
+
+def _tidied(flow: Flow) -> Flow:
+    """A flow without fallbacks that stand in for nobody: they would be nodes like any other."""
+    used = {node.fallback for node in flow.nodes if isinstance(node, Step)}
     fallbacks = {name: turns for name, turns in flow.fallbacks.items() if name in used}
-    return attrs.evolve(flow, nodes=nodes, edges=edges, fallbacks=fallbacks)
+    return attrs.evolve(flow, fallbacks=fallbacks)
 
 
 def _without(flow: Flow, gone: AnyNode, *, bridged: bool) -> Flow:
@@ -143,7 +148,7 @@ def _without(flow: Flow, gone: AnyNode, *, bridged: bool) -> Flow:
     names = {exit_id(gone), own_value(gone.id)}
     if isinstance(gone, Loop):
         names |= {exit_id(node) for graph in gone.body.walk() for node in graph.nodes}
-    return _unnamed(attrs.evolve(flow, nodes=nodes, edges=tuple(edges)), names)
+    return _unnamed(_tidied(attrs.evolve(flow, nodes=nodes, edges=tuple(edges))), names)
 
 
 def _unnamed(flow: Flow, names: set[str]) -> Flow:
