@@ -11,8 +11,9 @@ from flowcraft_core.graph import decisions
 from flowcraft_core.graph.facts import Outcome
 from flowcraft_testkit.oracle import __main__ as program
 from flowcraft_testkit.oracle import draw, find_with_oracle, try_seed
+from flowcraft_testkit.oracle.described import Described, in_process
 from flowcraft_testkit.oracle.judging import judge
-from flowcraft_testkit.oracle.stage import Described, Performed, in_process, perform
+from flowcraft_testkit.oracle.stage import Performed, perform
 from flowcraft_testkit.oracle.trying import dice_of, show
 
 #: Seeds with which nothing is wrong.

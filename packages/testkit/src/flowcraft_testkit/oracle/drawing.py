@@ -17,18 +17,17 @@ from .flows import (
     Call,
     Edge,
     Flow,
-    Inputs,
     JoinName,
     Loop,
     Sleep,
-    Step,
     Turn,
     exit_id,
 )
-from .growing import CONTEXT, Growing, Origin, Role
+from .growing import CONTEXT, Growing, Role
+from .looking import LookMaker
 from .noding import Names
 from .racing import RaceMaker
-from .words import LOOP_CONDITIONS, condition_on, list_with, transform_with
+from .words import LOOP_CONDITIONS, list_with
 
 # So many flows have no race of their own: what they come to does not depend on the schedule.
 _PLAIN = 0.2
@@ -76,7 +75,7 @@ def draw(seed: int) -> Drawn:
     return Drawn(seed, maker.draw("oracle"), maker.plain)
 
 
-class _Maker(RaceMaker):
+class _Maker(LookMaker, RaceMaker):
     def __init__(self, chance: random.Random) -> None:
         super().__init__(chance)
         self.plain = self._is(_PLAIN)
@@ -186,42 +185,6 @@ class _Maker(RaceMaker):
             self._step(graph, sources, join)
 
     # --- looks at other nodes -------------------------------------------------------------------------------------
-
-    def _look(self, graph: Growing, kind: str, origin: Origin) -> None:
-        """A step, or an edge into one, that names a node of a certain origin."""
-        found = self._place_to_look(graph, origin)
-        if found is None:
-            return
-        source, name = found
-        if self._is(0.3):  # so that what looks is begun with by another job
-            nap = Sleep(self._id(), 1.0)
-            graph.add(nap, self._edges(graph, [source], nap, bare=True))
-            source = nap
-        if kind == "inputs":
-            possible: tuple[Inputs, ...] = (name, f"{name}.n", {"x": name, "y": "seed"})
-            inputs = self._chance.choice(possible)
-            self._step(graph, [source], "all", inputs=inputs, bare=self._is(0.6))
-            return
-        node = Step(self._id(), self._turns())
-        condition, transform = condition_on(name, self._one_of("> 0", "== 1", "!= 2")), transform_with(name)
-        which = self._one_of("condition", "transform", "both")
-        edge = Edge(
-            source.id,
-            node.id,
-            condition=condition if which != "transform" else None,
-            transform=transform if which != "condition" else None,
-        )
-        graph.add(node, [edge])
-
-    def _place_to_look(self, graph: Growing, origin: Origin) -> tuple[AnyNode, str] | None:
-        """A node behind which something of an origin is settled, and that thing's name."""
-        possible = [
-            (node, name)
-            for node in graph.open()
-            for name, path in sorted(graph.behind(node.id).items())
-            if graph.origin(path) == origin
-        ]
-        return self._chance.choice(possible) if possible else None
 
     def _batch_behind_loop(self, graph: Growing, nesting: int) -> None:
         """A batch whose items name a node inside a loop before it."""

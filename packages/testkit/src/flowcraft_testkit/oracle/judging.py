@@ -11,13 +11,14 @@ from flowcraft_core import RunResult
 from flowcraft_core.graph.facts import DELETED, OUTPUT, Outcome
 from flowcraft_core.graph.instances import Phase
 
+from .described import Described
 from .folding import Fold
 from .giving import Giving
 from .growing import CONTEXT
 from .meaning import Meaning
 from .places import FAILURE, Fact, Facts
 from .script import ScriptedError, plain
-from .stage import Described, Performed
+from .stage import Performed
 
 _FINAL = ("completed", "failed", "cancelled")
 

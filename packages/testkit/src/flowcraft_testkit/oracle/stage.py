@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import attrs
-from flowcraft_core import FlowRuntime, ResumeError, RunResult
-from flowcraft_core.blueprint import WAIT, Blueprint
+from flowcraft_core import ResumeError
+from flowcraft_core.blueprint import WAIT
 from flowcraft_core.catalogue import Catalogue
 from flowcraft_core.durable import Client, Reconciler, StoredResult, UnknownRunError, Worker
 from flowcraft_core.durable.engine import Settings
@@ -20,16 +20,15 @@ from flowcraft_core.ids import seeded
 from flowcraft_core.ports import Backend, RunStatus
 
 from ..simulation.dice import Dice
-from ..simulation.loop import LoopClock, StuckError, run_virtual
+from ..simulation.loop import StuckError, run_virtual
 from ..simulation.scenario import RUN
 from ..simulation.truth import RunFacts, Truth
 from ..simulation.world import Program, World
-from .flows import Flow, Wait
+from .described import Described
+from .flows import Wait
 from .growing import CONTEXT
 from .overheard import overheard
-from .script import Answer, Script, uses_of
 from .weather import OracleSchedule, Weather
-from .writing import blueprints
 
 # For how long nothing may become known of a run before it counts as hanging, seconds: the faults end within minutes,
 # and the longest sleep is twenty of them.
@@ -67,55 +66,6 @@ class Performed:
     facts: RunFacts
     used: list[str]
     errors: list[str]
-
-
-@attrs.frozen
-class Described:
-    """A flow, and what is made from its description.
-
-    Attributes:
-        flow: The description.
-        script: What its steps do.
-        blueprints: Its blueprints.
-    """
-
-    flow: Flow
-    script: Script
-    blueprints: Mapping[str, Blueprint]
-
-    @classmethod
-    def of(cls, flow: Flow) -> Described:
-        """Make what is made from a description."""
-        return cls(flow, Script(flow), blueprints(flow))
-
-    def runtime(self) -> FlowRuntime:
-        """A runtime in virtual time that has its steps."""
-        return FlowRuntime(blueprints=self.blueprints, registry=self.script.registry(), clock=LoopClock())
-
-    def resumption(self, node_id: str, key: str) -> Answer:
-        """What a wait is resumed with."""
-        return self.script(uses_of(node_id), key, None, {}, 1)
-
-
-def in_process(described: Described) -> RunResult:
-    """Run a flow on a ``FlowRuntime``, in virtual time, and resume what it waits for."""
-
-    async def main() -> RunResult:
-        handle = described.runtime().start(described.flow.id, CONTEXT, run_id=RUN)
-        result = await handle.result()
-        while result.status == "awaiting":
-            for key in result.waiting:
-                answer = described.resumption(_node_of(key), key)
-                handle.resume(key, output=answer.output, action=answer.action)
-            result = await handle.result()
-        return result
-
-    with seeded("in process"), overheard(lambda text: None):
-        return run_virtual(main)
-
-
-def _node_of(key: str) -> str:
-    return key.replace("/", ".").rsplit(".", 1)[-1]
 
 
 def perform(described: Described, dice: Dice, *, spoil: Callable[[Backend], None] | None = None) -> Performed:

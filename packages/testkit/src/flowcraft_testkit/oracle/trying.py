@@ -13,11 +13,12 @@ from flowcraft_core.ports import Backend
 
 from ..simulation.dice import Dice
 from .constructs import constructs_of
+from .described import Described, in_process
 from .drawing import Drawn, draw
 from .flows import Flow
 from .judging import Problem, judge
 from .smaller import smallest
-from .stage import Described, Performed, in_process, perform
+from .stage import Performed, perform
 
 # To make a flow smaller: so long it is tried, each candidate under so many schedules more than the one that failed.
 _SECONDS = 60.0
