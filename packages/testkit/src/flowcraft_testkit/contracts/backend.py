@@ -5,6 +5,7 @@ from __future__ import annotations
 from .data import DataClauses
 from .deliveries import DeliveryClauses
 from .dying import DyingClauses
+from .ending import EndingClauses
 from .reconciling import ReconcilingClauses
 from .shapes import ShapeClauses
 from .starting import StartingClauses
@@ -17,6 +18,7 @@ class BackendContract(
     WaitingClauses,
     DeliveryClauses,
     DyingClauses,
+    EndingClauses,
     ReconcilingClauses,
     DataClauses,
 ):
