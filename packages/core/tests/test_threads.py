@@ -6,6 +6,7 @@ import asyncio
 import threading
 
 import pytest
+from flowcraft_core import StepEndedError
 from flowcraft_core.threads import StepThreads
 
 
@@ -23,8 +24,9 @@ async def test_results_and_errors_come_back() -> None:
         def leave(error: BaseException = error) -> None:
             raise error
 
-        with pytest.raises(RuntimeError, match=type(error).__name__):
+        with pytest.raises(StepEndedError, match=type(error).__name__) as raised:
             await threads.run(leave)
+        assert raised.value.__cause__ is error
 
 
 async def test_no_more_run_at_once_than_the_limit_and_threads_are_used_again() -> None:

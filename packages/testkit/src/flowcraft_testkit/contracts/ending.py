@@ -31,6 +31,16 @@ class Unspeakable(Exception):
         raise LookupError("there are no words for it")
 
 
+class _Naming(type):
+    @property
+    def __name__(cls) -> str:  # type: ignore[override]
+        return f"Misnamed{SURROGATE}"
+
+
+class Misnamed(Exception, metaclass=_Naming):
+    """An error whose class says that it is called something that cannot be stored."""
+
+
 class EndingClauses(ProgramClauses):
     """What a ``Backend`` promises of steps that end in unusual ways, and of an engine that cannot write their ends."""
 
@@ -92,10 +102,9 @@ class EndingClauses(ProgramClauses):
 
     async def test_a_failure_that_cannot_be_told_fails_its_node_by_name(self) -> None:
         """Text that UTF-8 cannot hold, in the error or its class; errors without words, and ones of many megabytes."""
-        nameless: type[Exception] = type("No" + SURROGATE, (Exception,), {})
         told = {
             "text": (ValueError(f"cannot read {SURROGATE}"), "ValueError", "cannot read"),
-            "name": (nameless("here"), "No", "here"),
+            "name": (Misnamed("here"), "Misnamed", "here"),
             "words": (Unspeakable(), "Unspeakable", ""),
             "nul": (ValueError("a\0b"), "ValueError", "a"),
             "long": (ValueError("x" * 20_000_000), "ValueError", "xxx"),
