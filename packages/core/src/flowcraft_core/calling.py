@@ -11,6 +11,7 @@ a ``StepEndedError``, so that it can end neither the task nor the event loop.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 from collections.abc import Callable, Coroutine, Generator
 from functools import partial
@@ -91,8 +92,10 @@ async def _within(
             raise late
         return result
     context._cancelled = True
-    left = "; its thread was given up and may still be running" if timer.expired() and not implementation.is_async else ""
-    raise StepTimeoutError(f"node {context.key!r} ran longer than its timeout of {seconds:g} s{left}") from late
+    message = f"node {context.key!r} ran longer than its timeout of {seconds:g} s"
+    if timer.expired() and not implementation.is_async:
+        message += "; its thread was given up and may still be running"
+    raise StepTimeoutError(message) from late
 
 
 class Isolated(Generic[T]):
@@ -128,7 +131,8 @@ class Isolated(Generic[T]):
                 others = task.cancelling() - before - own > 0
                 for _ in range(own):
                     task.uncancel()
-                return self._end(ended, missed=missed, others=others, closed=closed)
+                result: T = self._end(ended, missed=missed, others=others, closed=closed)
+                return result
             own = max(0, own + task.cancelling() - asked)
             if coroutine is None:
                 coroutine = awaited
@@ -158,7 +162,5 @@ class Isolated(Generic[T]):
 
 def _absorb() -> Generator[None, None, None]:
     """Let a cancellation that the task has been asked for come, so that it does not come later, to somebody else."""
-    try:
+    with contextlib.suppress(asyncio.CancelledError):
         yield
-    except asyncio.CancelledError:
-        pass

@@ -51,7 +51,7 @@ class StepTimeoutError(StepError):
 
 
 class StepEndedError(StepError):
-    """A step ended by what is no ordinary exception: an exit, an interrupt, a cancellation that it brought about itself.
+    """A step was ended by what is no ordinary exception: an exit, an interrupt, a cancellation of its own making.
 
     What was raised is its ``__cause__``, and what is told of the failure. In a failed attempt like any other, it stands
     for that wherever an ``Exception`` is expected.

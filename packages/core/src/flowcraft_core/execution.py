@@ -271,9 +271,7 @@ class Executor:
                     return outcome
                 error = _raised(outcome)[0]
             if vertex.fallback is not None:
-                return await self.attempt(
-                    instance, standing_in=True, primary_error=node_error(error, instance, number)
-                )
+                return await self.attempt(instance, standing_in=True, primary_error=node_error(error, instance, number))
         outcome = self.failure(error, instance, number)
         outcome.started, outcome.primary_error = started, primary_error
         return outcome

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import math
-
 from .errors import ConfigurationError
 
+#: Longer than anybody waits, and far from what clocks and timers cannot count, seconds.
+LONGEST = 1e10
 
-def number(name: str, value: object, *, least: float | None = None, above: float | None = None) -> float:
+
+def number(
+    name: str, value: object, *, least: float | None = None, above: float | None = None, most: float = LONGEST
+) -> float:
     """A setting that is a number.
 
     Args:
@@ -15,19 +18,20 @@ def number(name: str, value: object, *, least: float | None = None, above: float
         value: What was given.
         least: The smallest number that it may be.
         above: What it must be greater than.
+        most: The greatest that it may be.
 
     Raises:
-        ConfigurationError: It is no finite number in these bounds.
+        ConfigurationError: It is no number in these bounds.
     """
     bound = f" of at least {least:g}" if least is not None else f" above {above:g}" if above is not None else ""
     if (
         isinstance(value, bool)
         or not isinstance(value, (int, float))
-        or not math.isfinite(value)
+        or not value <= most  # NaN is not, either
         or (least is not None and value < least)
         or (above is not None and value <= above)
     ):
-        raise ConfigurationError(f"{name} must be a number{bound}, not {value!r:.80}")
+        raise ConfigurationError(f"{name} must be a number{bound} and of at most {most:g}, not {value!r:.80}")
     return value
 
 

@@ -22,7 +22,8 @@ def safe_text(text: str, limit: int) -> str:
     """
     length = str.__len__(text)  # of a derived class, too: its own methods are not asked
     if length > limit:
-        head, tail = str.__getitem__(text, slice(limit * 2 // 3)), str.__getitem__(text, slice(length - limit // 3, None))
+        head = str.__getitem__(text, slice(limit * 2 // 3))
+        tail = str.__getitem__(text, slice(length - limit // 3, None))
         text = f"{head} [... of {length} characters ...] {tail}"
     return str.encode(text, "utf-8", "backslashreplace").decode().replace("\0", "\\x00")
 

@@ -87,6 +87,10 @@ class StepThreads:
         self._idle = 0
         self._abandoned = 0
 
+    def others(self) -> StepThreads:
+        """As many other threads."""
+        return StepThreads(self._limit, self._idle_seconds)
+
     @property
     def abandoned(self) -> int:
         """How many given-up steps are still running in their threads."""

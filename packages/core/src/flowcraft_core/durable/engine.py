@@ -26,6 +26,7 @@ from ..graph.scopes import Kind
 from ..jobs import Job
 from ..ports import Backend
 from ..runtime import Emitter
+from ..settings import number, whole
 from ..texts import safe_text
 from .hosts import Host, HostTimeError, cut_off, none_has_time, too_long
 from .sets import JoinSets
@@ -74,6 +75,11 @@ class Settings:
     max_hold: float = 300.0
     max_steps: int = 500
     delivery_limit: int = 5
+
+    def __attrs_post_init__(self) -> None:
+        number("Settings: max_hold", self.max_hold, least=0)
+        whole("Settings: max_steps", self.max_steps, least=1)
+        whole("Settings: delivery_limit", self.delivery_limit, least=1)
 
 
 class UnknownInstanceError(FlowcraftError):

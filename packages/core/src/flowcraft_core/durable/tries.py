@@ -22,8 +22,8 @@ class Tries:
     clears it. That alone is no proof either: copies of a job may be at it in the same moment. Losing the counter costs
     some more deliveries.
 
-    Who comes back with an error of the engine's own has cleared nothing, since nothing came of it; what the error was is
-    kept beside the counter.
+    Who comes back with an error of the engine's own has cleared nothing, since nothing came of it; what the error was
+    is kept beside the counter.
 
     Attributes:
         coordination: Where the counter is.

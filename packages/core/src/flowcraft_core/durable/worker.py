@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import signal
 from collections.abc import Awaitable, Callable
 from functools import partial
 
@@ -20,8 +19,10 @@ from ..ports import Backend, Delivery, Message
 from ..runtime import FlowRuntime
 from .engine import Done, Engine, Settings
 from .handler import JobHandler
+from .options import WorkerOptions, require_options
 from .reconciler import Reconciler
 from .signals import fail_if_late, held_key
+from .stopping import stopped_by_signals
 from .transient import RetryingBackend
 
 _logger = logging.getLogger("flowcraft.worker")
@@ -81,7 +82,21 @@ class Worker:
             codec: For stored bytes; the same as the clients'.
             reconcile: Run a reconciler inside.
             reconcile_interval: Seconds after which it looks at a run again.
+
+        Raises:
+            ConfigurationError: A setting cannot mean anything.
         """
+        require_options(
+            WorkerOptions(
+                concurrency=concurrency,
+                prefetch=prefetch,
+                visibility=visibility,
+                poll=poll,
+                grace=grace,
+                control_interval=control_interval,
+                reconcile_interval=reconcile_interval,
+            )
+        )
         self.runtime = runtime
         self._clock: Clock = runtime.clock
         self._backend: Backend = RetryingBackend(backend, self._clock)
@@ -125,11 +140,14 @@ class Worker:
 
         Args:
             handle_signals: Stop at SIGTERM and SIGINT; only in the main thread.
+
+        Raises:
+            ConfigurationError: Signals are to be handled in another thread.
         """
-        loop = asyncio.get_running_loop()
-        if handle_signals:
-            for number in (signal.SIGTERM, signal.SIGINT):
-                loop.add_signal_handler(number, self.stop)
+        with stopped_by_signals(self.stop) if handle_signals else contextlib.nullcontext():
+            await self._run()
+
+    async def _run(self) -> None:
         helpers = [
             asyncio.ensure_future(self._repeat(self._visibility / 3, self._extend)),
             # In a loop of its own: hints that hang must not hold up what keeps messages hidden.
@@ -152,9 +170,6 @@ class Worker:
                 await self._flush()
             except Exception:  # what is not acknowledged comes again, and is found to be done
                 _logger.warning("acknowledging failed; %d messages will come again", len(self._done), exc_info=True)
-            if handle_signals:
-                for number in (signal.SIGTERM, signal.SIGINT):
-                    loop.remove_signal_handler(number)
 
     async def _receive(self) -> None:
         while not self._stop.is_set():

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from typing import TypeAlias
 
 from ..errors import ConfigurationError
+from ..settings import LONGEST
 
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _TEXT = re.compile(r"(\d{1,12}(?:\.\d{1,9})?)(ms|s|m|h|d)", re.ASCII)
 
-#: Longer than anybody waits, and far from what clocks and timers cannot count, seconds.
-LONGEST = 1e10
+#: How Python code gives a duration: seconds, text such as ``"20m"``, or a timedelta.
+Duration: TypeAlias = float | str | timedelta
 
 
 def parse_duration(value: object) -> float:

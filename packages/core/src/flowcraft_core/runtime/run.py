@@ -19,15 +19,17 @@ import attrs
 
 from ..blueprint import WAIT
 from ..clock import Clock, Stopwatch
-from ..errors import ConfigurationError, ResumeError
+from ..errors import ResumeError
 from ..execution import Executor
 from ..failures import name_of, text_of
+from ..graph.durations import Duration, parse_seconds
 from ..graph.facts import NodeError, Outcome, Park
 from ..graph.fold import claims, context_of, outputs_of
 from ..graph.instances import Claim, Instance, Phase
 from ..graph.records import outcome_from_record, outcome_to_record, park_from_record, park_to_record
 from ..graph.scopes import Graph
 from ..graph.state import RunState
+from ..settings import whole
 from .events import Emitter, EventSink
 from .results import RunResult, Status
 
@@ -60,8 +62,8 @@ class Run:
         concurrency: int | None,
         events: EventSink | None,
     ) -> None:
-        if concurrency is not None and concurrency < 1:
-            raise ConfigurationError(f"concurrency must be at least 1, not {concurrency}")
+        if concurrency is not None:
+            whole("concurrency", concurrency, least=1)
         self.run_id = run_id
         self.graph = graph
         self.executor = executor
@@ -88,10 +90,14 @@ class Run:
 
     # --- driving --------------------------------------------------------------------------------------------------
 
-    def set_timeout(self, timeout: float | None) -> None:
-        """Let the run fail if it has not ended so many seconds from now; None takes the limit away."""
-        self._timeout = timeout
-        self._deadline = None if timeout is None else self._watch.now() + timeout
+    def set_timeout(self, timeout: Duration | None) -> None:
+        """Let the run fail if it has not ended so many seconds from now; None takes the limit away.
+
+        Raises:
+            ConfigurationError: It is no duration.
+        """
+        self._timeout = None if timeout is None else parse_seconds("timeout", timeout)
+        self._deadline = None if self._timeout is None else self._watch.now() + self._timeout
         self._changed.set()
 
     async def drive(self) -> RunResult:
@@ -261,7 +267,7 @@ class Run:
             self._events.parked(instance, park.kind)
 
     def _next_due(self) -> float | None:
-        """When the next timer is due, in seconds of the run; timers of waits that were resumed, and of what became moot, are dropped."""
+        """When the next timer is due, on the run's stopwatch; those of what was resumed or became moot are dropped."""
         while self._timers:
             due, _, instance, park = self._timers[0]
             standing = self._parked.get(instance.key)

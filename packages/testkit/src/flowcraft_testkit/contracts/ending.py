@@ -24,7 +24,7 @@ class Panic(BaseException):
     """What libraries raise that do not want to be caught: a panic of theirs, a failed assertion of a test."""
 
 
-class Unspeakable(Exception):
+class UnspeakableError(Exception):
     """An error that cannot even say what is wrong."""
 
     def __str__(self) -> str:
@@ -34,10 +34,10 @@ class Unspeakable(Exception):
 class _Naming(type):
     @property
     def __name__(cls) -> str:  # type: ignore[override]
-        return f"Misnamed{SURROGATE}"
+        return f"MisnamedError{SURROGATE}"
 
 
-class Misnamed(Exception, metaclass=_Naming):
+class MisnamedError(Exception, metaclass=_Naming):
     """An error whose class says that it is called something that cannot be stored."""
 
 
@@ -104,8 +104,8 @@ class EndingClauses(ProgramClauses):
         """Text that UTF-8 cannot hold, in the error or its class; errors without words, and ones of many megabytes."""
         told = {
             "text": (ValueError(f"cannot read {SURROGATE}"), "ValueError", "cannot read"),
-            "name": (Misnamed("here"), "Misnamed", "here"),
-            "words": (Unspeakable(), "Unspeakable", ""),
+            "name": (MisnamedError("here"), "MisnamedError", "here"),
+            "words": (UnspeakableError(), "UnspeakableError", ""),
             "nul": (ValueError("a\0b"), "ValueError", "a"),
             "long": (ValueError("x" * 20_000_000), "ValueError", "xxx"),
         }
