@@ -131,7 +131,7 @@ class Isolated(Generic[T]):
                 others = task.cancelling() - before - own > 0
                 for _ in range(own):
                     task.uncancel()
-                result: T = self._end(ended, missed=missed, others=others, closed=closed)
+                result: T = _end_of(ended, missed=missed, others=others, closed=closed)
                 return result
             own = max(0, own + task.cancelling() - asked)
             if coroutine is None:
@@ -144,20 +144,20 @@ class Isolated(Generic[T]):
                 closed = isinstance(error, GeneratorExit)
                 step, arguments = coroutine.throw, (error,)
 
-    @staticmethod
-    def _end(ended: BaseException, *, missed: bool, others: bool, closed: bool) -> Any:
-        """Return what the step returned, or raise what is to be made of its end."""
-        if closed:
-            raise ended  # whoever awaits the step is being thrown away, with all that it awaits
-        if isinstance(ended, StopIteration) and not missed:
-            return ended.value
-        if others and not isinstance(ended, asyncio.CancelledError):
-            raise asyncio.CancelledError from ended
-        if others:
-            raise ended
-        if isinstance(ended, StopIteration):
-            ended = asyncio.CancelledError("the step cancelled its own task")
-        raise StepEndedError.of(ended)
+
+def _end_of(ended: BaseException, *, missed: bool, others: bool, closed: bool) -> Any:
+    """Return what the step returned, or raise what is to be made of its end."""
+    if closed:
+        raise ended  # whoever awaits the step is being thrown away, with all that it awaits
+    if isinstance(ended, StopIteration) and not missed:
+        return ended.value
+    if others and not isinstance(ended, asyncio.CancelledError):
+        raise asyncio.CancelledError from ended
+    if others:
+        raise ended
+    if isinstance(ended, StopIteration):
+        ended = asyncio.CancelledError("the step cancelled its own task")
+    raise StepEndedError.of(ended)
 
 
 def _absorb() -> Generator[None, None, None]:

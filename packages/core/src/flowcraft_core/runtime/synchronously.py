@@ -13,6 +13,9 @@ from ..threads import lent
 
 T = TypeVar("T")
 
+# How long a thread that was interrupted while it was being started is given to begin, seconds.
+_BEGINS_WITHIN = 10.0
+
 
 def has_loop() -> bool:
     """Whether an event loop is running in this thread, as in a notebook or in an async step."""
@@ -53,12 +56,13 @@ def run_beside(coroutine: Coroutine[Any, Any, T]) -> T:
     thread = threading.Thread(
         target=contextvars.copy_context().run, args=(live,), name="flowcraft-run-sync", daemon=True
     )
-    thread.start()
     try:
+        thread.start()  # in which an interrupt may come, too
         return answer.result()
     finally:
-        if not answer.done():  # interrupted while it waited
-            began.wait()
+        if not answer.done():
+            began.wait(_BEGINS_WITHIN)
             if task is not None:
                 task.get_loop().call_soon_threadsafe(task.cancel)
-        thread.join()
+        if thread.is_alive():
+            thread.join()
