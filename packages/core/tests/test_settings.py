@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from flowcraft_core import Blueprint, BlueprintError, ConfigurationError, FlowRuntime, RetryPolicy, SerializationError, create_flow
+from flowcraft_core import (
+    Blueprint,
+    BlueprintError,
+    ConfigurationError,
+    FlowRuntime,
+    RetryPolicy,
+    SerializationError,
+    create_flow,
+)
 from flowcraft_core.durable import Client, Reconciler, Settings, SyncClient, Worker
 from flowcraft_core.durable.adapter import Adapter
 from flowcraft_core.graph.durations import parse_seconds
@@ -16,7 +25,7 @@ NAN, INF = float("nan"), float("inf")
 NO_NUMBERS: tuple[Any, ...] = (NAN, INF, -INF, "x", "", True, None, [], object(), 1e300, 1j)
 NO_COUNTS: tuple[Any, ...] = (2.5, "2", NAN, True, -1)
 NO_DURATIONS: tuple[Any, ...] = (
-    *(NAN, INF, -INF, -1, -0.5, 1e11, "x", "", "5", "5 s", "-5s", "5S", "s", "1h30m", "٥s"),
+    *(NAN, INF, -INF, -1, -0.5, 1e11, "x", "", "5", "5 s", "-5s", "5S", "s", "1h30m", "\N{ARABIC-INDIC DIGIT FIVE}s"),
     *(True, [], object(), b"5s", timedelta(-1), timedelta.max),
 )
 
@@ -40,15 +49,16 @@ def test_a_timeout_is_taken_wherever_a_sleep_is(timeout: Any) -> None:
 
 @pytest.mark.parametrize("timeout", [*NO_DURATIONS, 0, "0s", timedelta(0)], ids=repr)
 def test_a_timeout_that_means_nothing_is_refused(timeout: Any) -> None:
-    for named, make in {
+    flow = create_flow("f").node("a", nothing)
+    runtime = FlowRuntime([flow])
+    makers: dict[str, Callable[[], object]] = {
         "node 'a': timeout": lambda: create_flow("f").node("a", nothing, timeout=timeout),
         "wait 'a': timeout": lambda: create_flow("f").wait("a", timeout=timeout),
         "batch 'a': timeout": lambda: create_flow("f").batch("a", nothing, timeout=timeout),
         "timeout": lambda: runtime.run_sync(flow, timeout=timeout),
-    }.items():
-        flow = create_flow("f").node("a", nothing)
-        runtime = FlowRuntime([flow])
-        with pytest.raises(ConfigurationError, match=f"^{named} must be a number of seconds above 0") as raised:
+    }
+    for named, make in makers.items():
+        with pytest.raises(ConfigurationError, match=rf"^{named} must be a number of seconds above 0") as raised:
             make()
         assert len(str(raised.value)) < 300
 
@@ -97,7 +107,7 @@ def test_a_share_that_means_nothing_is_refused(share: Any) -> None:
 )
 def test_a_retry_policy_that_means_nothing_is_refused(setting: str, values: tuple[Any, ...]) -> None:
     for value in values:
-        with pytest.raises(ConfigurationError, match=f"^RetryPolicy: {setting}"):
+        with pytest.raises(ConfigurationError, match=rf"^RetryPolicy: {setting}"):
             RetryPolicy(**{setting: value})
 
 
@@ -109,10 +119,10 @@ def test_a_blueprint_with_delays_beyond_all_bounds_waits_for_the_longest() -> No
 
 @pytest.mark.parametrize("count", [*NO_COUNTS, 0], ids=repr)
 def test_a_runtime_without_threads_or_concurrency_is_refused(count: Any) -> None:
-    with pytest.raises(ConfigurationError, match="^max_threads must be a whole number of at least 1"):
+    with pytest.raises(ConfigurationError, match=r"^max_threads must be a whole number of at least 1"):
         FlowRuntime(max_threads=count)
     flow = create_flow("f").node("a", nothing)
-    with pytest.raises(ConfigurationError, match="^concurrency must be a whole number of at least 1"):
+    with pytest.raises(ConfigurationError, match=r"^concurrency must be a whole number of at least 1"):
         FlowRuntime([flow]).run_sync(flow, concurrency=count)
 
 
@@ -130,10 +140,10 @@ WORKER: dict[str, tuple[Any, ...]] = {
 @pytest.mark.parametrize("setting", WORKER)
 def test_a_worker_with_a_setting_that_means_nothing_is_refused(setting: str) -> None:
     for value in WORKER[setting]:
-        with pytest.raises(ConfigurationError, match=f"^Worker: {setting} must be"):
+        with pytest.raises(ConfigurationError, match=rf"^Worker: {setting} must be"):
             Worker(InMemoryBackend(), FlowRuntime(), **{setting: value})
-        with pytest.raises(ConfigurationError, match=f"^Worker: {setting} must be"):
-            Adapter(InMemoryBackend, FlowRuntime(), **{setting: value})  # type: ignore[misc]
+        with pytest.raises(ConfigurationError, match=rf"^Worker: {setting} must be"):
+            Adapter(InMemoryBackend, FlowRuntime(), **{setting: value})
 
 
 def test_bounds_that_mean_nothing_are_refused() -> None:
@@ -143,13 +153,13 @@ def test_bounds_that_mean_nothing_are_refused() -> None:
         "delivery_limit": (*NO_COUNTS, 0),
     }.items():
         for value in values:
-            with pytest.raises(ConfigurationError, match=f"^Settings: {setting} must be"):
+            with pytest.raises(ConfigurationError, match=rf"^Settings: {setting} must be"):
                 Settings(**{setting: value})
     for value in (*NO_NUMBERS, 0, -1):
-        with pytest.raises(ConfigurationError, match="^Reconciler: interval must be"):
+        with pytest.raises(ConfigurationError, match=r"^Reconciler: interval must be"):
             Reconciler(InMemoryBackend(), interval=value)
     for value in NO_COUNTS:
-        with pytest.raises(ConfigurationError, match="^Reconciler: revivals must be"):
+        with pytest.raises(ConfigurationError, match=r"^Reconciler: revivals must be"):
             Reconciler(InMemoryBackend(), revivals=value)
 
 
@@ -166,7 +176,7 @@ async def test_a_client_refuses_what_means_nothing_before_it_stores_anything() -
             with pytest.raises(ConfigurationError, match=r"^Client\.purge_older: age"):
                 await client.purge_older(value)
         for run_id in (":x", "x" * 301, surrogate, 5, b"x"):
-            with pytest.raises(ConfigurationError, match="^run id"):
+            with pytest.raises(ConfigurationError, match=r"^run id"):
                 await client.start(flow, run_id=run_id)  # type: ignore[arg-type]
         for tags in ({surrogate: "a"}, {"a": surrogate}, {"a": 5}):
             with pytest.raises(SerializationError, match="a tag"):

@@ -184,7 +184,9 @@ class _AsyncPhases(_Phases):
 async def _quietly(recovery: Awaitable[Any]) -> None:
     try:
         await recovery
-    except Exception:
+    except (asyncio.CancelledError, GeneratorExit):
+        raise
+    except BaseException:  # an exit from here would hide what is to be told
         _logger.exception("recover failed; the step's own error stands")
 
 
