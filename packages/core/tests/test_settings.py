@@ -22,11 +22,11 @@ from flowcraft_core.graph.durations import parse_seconds
 from flowcraft_testkit import InMemoryBackend
 
 NAN, INF = float("nan"), float("inf")
-NO_NUMBERS: tuple[Any, ...] = (NAN, INF, -INF, "x", "", True, None, [], object(), 1e300, 1j)
+NO_NUMBERS: tuple[Any, ...] = (NAN, INF, -INF, "x", "", True, None, [], ..., 1e300, 1j)
 NO_COUNTS: tuple[Any, ...] = (2.5, "2", NAN, True, -1)
 NO_DURATIONS: tuple[Any, ...] = (
     *(NAN, INF, -INF, -1, -0.5, 1e11, "x", "", "5", "5 s", "-5s", "5S", "s", "1h30m", "\N{ARABIC-INDIC DIGIT FIVE}s"),
-    *(True, [], object(), b"5s", timedelta(-1), timedelta.max),
+    *(True, [], ..., b"5s", timedelta(-1), timedelta.max),
 )
 
 
