@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 
 import pytest
@@ -79,6 +80,19 @@ async def test_a_step_that_has_not_begun_can_be_given_up() -> None:
     await threads.run(lambda: None)
     assert not ran.is_set()
     assert threads.abandoned == 0
+
+
+async def test_it_is_said_now_and_then_that_steps_wait_for_a_thread(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    threads = StepThreads(limit=1)
+    release = threading.Event()
+    calls = [asyncio.ensure_future(threads.run(lambda: release.wait(30))) for _ in range(4)]
+    await asyncio.sleep(0)
+    assert threads.waiting >= 3
+    assert [record.getMessage() for record in caplog.records] == ["1 plain steps wait for one of max_threads=1 threads"]
+    release.set()
+    await asyncio.gather(*calls)
+    assert threads.waiting == 0
 
 
 async def test_idle_threads_end() -> None:

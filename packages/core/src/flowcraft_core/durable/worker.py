@@ -38,9 +38,17 @@ class _Held:
     engine: Engine | None = None
     since: float = 0.0
     was_held: bool = False  # when holds were extended the last time
+    given_up: bool = False  # by the worker, which cancels its task
 
     def watch(self, engine: Engine) -> None:
         self.engine = engine
+
+    def give_up(self) -> None:
+        self.given_up = True
+        if self.engine is not None:
+            self.engine.executor.cancel()
+        if self.task is not None:
+            self.task.cancel()
 
     @property
     def run_id(self) -> str | None:
@@ -163,7 +171,9 @@ class Worker:
         finally:
             # None is left unless this is cancelled itself: then they are not to go on behind its back.
             under_way = [held.task for held in self._held if held.task is not None]
-            for task in (*helpers, *under_way):
+            for held in self._held:
+                held.give_up()
+            for task in helpers:
                 task.cancel()
             await asyncio.gather(*helpers, *under_way, return_exceptions=True)
             try:
@@ -208,7 +218,10 @@ class Worker:
     def _let_go(self, held: _Held, task: asyncio.Task[None]) -> None:
         self._held.pop(held, None)
         self._changed.set()
-        if not task.cancelled() and task.exception() is not None:
+        if task.cancelled():
+            if not held.given_up:  # say, by a task that its step has started, and that holds it for its own
+                _logger.error("run %s: somebody has cancelled the task of a job; it comes again", held.run_id)
+        elif task.exception() is not None:
             _logger.error("a job failed in the engine; it will be delivered again", exc_info=task.exception())
 
     async def _drain(self) -> None:
@@ -224,10 +237,7 @@ class Worker:
         if late:
             deliveries = [held.delivery for held in self._held]
             for held in self._held:
-                if held.engine is not None:
-                    held.engine.executor.cancel()
-            for task in late:
-                task.cancel()
+                held.give_up()
             await asyncio.wait(late, timeout=1.0)
             with contextlib.suppress(TransientError):
                 await self._backend.queue.release(deliveries)
@@ -294,9 +304,8 @@ class Worker:
             status = await self._backend.status.get(run_id)
             if status is None or status.state not in ("running", "awaiting"):
                 for held in list(self._held):
-                    if held.run_id == run_id and held.engine is not None and held.task is not None:
-                        held.engine.executor.cancel()
-                        held.task.cancel()
+                    if held.run_id == run_id:
+                        held.give_up()
                         self._settle(held.delivery)
 
     async def _acknowledge(self) -> None:
