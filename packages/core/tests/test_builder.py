@@ -134,5 +134,5 @@ def test_bad_settings_are_named() -> None:
         create_flow("f").batch("b", create_flow("g"), retries=1)
     with pytest.raises(ConfigurationError, match="max_attempts must be a whole number of at least 1"):
         RetryPolicy(max_attempts=0)
-    with pytest.raises(ConfigurationError, match="jitter from 0 to 1"):
+    with pytest.raises(ConfigurationError, match="jitter must be a number of at least 0 and of at most 1"):
         RetryPolicy(jitter=2)
