@@ -84,6 +84,16 @@ async def test_a_stopwatch_never_goes_back() -> None:
     assert watch.now() == pytest.approx(5)
 
 
+async def test_a_sleep_has_taken_its_time_whatever_the_clock_says_then() -> None:
+    clock = SetClock()
+    watch = Stopwatch(clock)
+    sleeping = asyncio.ensure_future(watch.sleep(10))
+    await clock.true.sleep(5)
+    clock.off = -100
+    await sleeping
+    assert watch.now() == pytest.approx(10)
+
+
 def test_the_machines_clock_has_both_times() -> None:
     clock: Clock = SystemClock()
     assert Stopwatch(clock)._read == clock.monotonic  # type: ignore[attr-defined]

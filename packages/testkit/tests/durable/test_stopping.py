@@ -28,9 +28,10 @@ async def _stopped_by(number: int) -> None:
     async with InMemoryBackend() as backend:
         worker = Worker(backend, FlowRuntime(), poll=0.01)
         working = asyncio.ensure_future(worker.run(handle_signals=True))
-        while signal.getsignal(number) is _before[number]:  # noqa: ASYNC110 - it tells nobody that it has begun
+        while signal.getsignal(number) is _before[number] and not working.done():  # noqa: ASYNC110 - it tells nobody that it has begun
             await asyncio.sleep(0)
-        os.kill(os.getpid(), number)
+        if not working.done():
+            os.kill(os.getpid(), number)
         await asyncio.wait_for(working, 30)
 
 
