@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Unpack
 
 from flowcraft_core.durable import Adapter
-from flowcraft_core.durable.adapter import WorkerOptions
+from flowcraft_core.durable.options import WorkerOptions
 from flowcraft_core.payloads import PayloadCodec
 from flowcraft_core.ports import CoordinationStore
 from flowcraft_core.runtime import FlowRuntime

@@ -7,37 +7,23 @@ import contextlib
 import threading
 from collections.abc import Callable
 from types import TracebackType
-from typing import Self, TypedDict
+from typing import Self
 
 import attrs
 from typing_extensions import Unpack
 
 from ..errors import ConfigurationError
-from ..payloads import CompressingCodec, PayloadCodec
+from ..payloads import CompressingCodec
 from ..ports import Backend
 from ..runtime import FlowRuntime
 from .client import Client
 from .engine import Done, Settings
 from .handler import JobHandler
+from .options import WorkerOptions, require_options
 from .reconciler import Reconciled, Reconciler
 from .sync_client import SyncClient
 from .transient import RetryingBackend
 from .worker import Worker
-
-
-class WorkerOptions(TypedDict, total=False):
-    """What can be set on the worker of an adapter; see ``Worker``."""
-
-    concurrency: int
-    prefetch: int | None
-    visibility: float
-    poll: float
-    grace: float
-    control_interval: float
-    settings: Settings | None
-    codec: PayloadCodec | None
-    reconcile: bool
-    reconcile_interval: float
 
 
 @attrs.frozen
@@ -69,7 +55,11 @@ class Adapter:
             make_backend: Makes the backend, not yet open. Called once for each event loop in which it is used.
             runtime: Brings the flows, the steps, the serializer and the clock.
             options: For the worker, see ``Worker``.
+
+        Raises:
+            ConfigurationError: An option cannot mean anything.
         """
+        require_options(options)
         self.runtime = runtime
         self._make_backend = make_backend
         self._options = options

@@ -16,19 +16,22 @@ import attrs
 
 from ..blueprint import SLEEP, WAIT
 from ..clock import Clock
-from ..errors import FlowcraftError, ImplementationMissingError, SerializationError
+from ..errors import FlowcraftError, ImplementationMissingError, SerializationError, TransientError
 from ..execution import Executor
-from ..graph.facts import Outcome, Park
+from ..failures import name_of, text_of
+from ..graph.facts import NodeError, Outcome, Park
 from ..graph.instances import Arrival, Claim, Instance, Phase
 from ..graph.partial import arrived
 from ..graph.scopes import Kind
 from ..jobs import Job
 from ..ports import Backend
 from ..runtime import Emitter
+from ..settings import number, whole
+from ..texts import safe_text
 from .hosts import Host, HostTimeError, cut_off, none_has_time, too_long
 from .sets import JoinSets
 from .signals import fail_if_late, finish_run, say_parked, send_jobs, send_parked
-from .storage import Records, StaleReadError, Stored
+from .storage import NewerRecordError, Records, StaleReadError, Stored
 from .tries import Tries
 from .view import RunView, StoredValues
 
@@ -73,13 +76,33 @@ class Settings:
     max_steps: int = 500
     delivery_limit: int = 5
 
+    def __attrs_post_init__(self) -> None:
+        number("Settings: max_hold", self.max_hold, least=0)
+        whole("Settings: max_steps", self.max_steps, least=1)
+        whole("Settings: delivery_limit", self.delivery_limit, least=1)
+
 
 class UnknownInstanceError(FlowcraftError):
     """A job names an instance that its run cannot have."""
 
 
+#: What whoever handles the message has an answer to. All else that the engine raises is a failure of its own.
+_CALLED_FOR = (
+    TransientError,
+    SerializationError,
+    ImplementationMissingError,
+    StaleReadError,
+    NewerRecordError,
+    UnknownInstanceError,
+)
+
+
 class PoisonError(Exception):
     """Becomes the error of an instance whose job was delivered too often."""
+
+
+class EngineError(Exception):
+    """Becomes the error of an instance at which the engine itself has failed too often."""
 
 
 @attrs.define(eq=False)
@@ -125,6 +148,7 @@ class Engine:
     _tries: Tries = attrs.field(init=False)
     _is_again: bool = False
     _looked_for_moot: float = 0.0
+    _at: str = ""  # the key of the instance that is dealt with, to name where the engine failed
 
     def __attrs_post_init__(self) -> None:
         self._tries = Tries(self.backend.coordination, self.settings.delivery_limit)
@@ -145,14 +169,37 @@ class Engine:
             done = await self._handle(count)
         except HostTimeError:
             raise  # whoever is cut off did not come back
-        except Exception:
+        except _CALLED_FOR:
             await self._tries.come_back()
             raise
+        except Exception as error:
+            return await self._in_trouble(error)
         await self._tries.come_back()
         return done
 
+    async def _in_trouble(self, error: Exception) -> Done:
+        """What becomes of a delivery at which the engine itself has failed, whatever it was that it could not do.
+
+        It is tried again, and counted. Past the limit the instance that it was at fails instead of being executed, by
+        the same way as one that ends its process; where that cannot be written either, or where there is nothing left
+        to execute, the run fails. Both name the error.
+        """
+        at, what = self._at, safe_text(f"{name_of(error)}: {text_of(error)}", 1_000)
+        record = self.view.record
+        times = await self._tries.note_trouble(record.life, self.job.id, at, what)
+        _logger.error(
+            "run %s: the engine failed at %r, in delivery %d: %s",
+            *(self.job.run_id, at or "the start", times, what),
+            exc_info=error,
+        )
+        if times <= self.settings.delivery_limit:
+            return Done.DELIVER_AGAIN
+        reason = f"the engine failed {times} times at {at or 'the start'!r}, at last with {what}"
+        await self.backend.status.finish(self.job.run_id, "failed", at=self.clock.now(), reason=reason)
+        return Done.ACKNOWLEDGE
+
     async def _handle(self, count: int) -> Done:
-        self._started, self._is_again = self.clock.now(), count > 1
+        self._started, self._is_again, self._at = self.clock.now(), count > 1, self.job.key
         if self.job.key:
             instance = await self.view.find(self.job.key)
             if instance is None:
@@ -170,8 +217,9 @@ class Engine:
                 await self.send(frontier)
                 break
             instance = frontier[0]
+            self._at = instance.key
             if first and count > 1 and await self._tries.are_too_many(self.view.record.life, instance.key, count):
-                outcome = self._poisoned(instance, count)
+                outcome = await self._poisoned(instance, count)
             else:
                 if not await self.view.prepare(instance):
                     raise StaleReadError(f"run {self.job.run_id!r}: what leads to {instance.key!r} is not visible yet")
@@ -243,10 +291,15 @@ class Engine:
         hold = min(self.settings.max_hold, self.backend.queue.limits.max_visibility / 4)
         return self._steps >= self.settings.max_steps or self.clock.now() - self._started >= hold
 
-    def _poisoned(self, instance: Instance, count: int) -> Outcome:
+    async def _poisoned(self, instance: Instance, count: int) -> Outcome:
+        limit = f"the limit is {self.settings.delivery_limit}"
+        trouble = await self._tries.trouble(self.view.record.life, instance.key)
+        if trouble is not None:
+            message = f"the engine failed at it again and again, with {trouble}; {count} deliveries, and {limit}"
+            return self.executor.failure(EngineError(message), instance, count)
         message = (
-            f"its job was delivered {count} times and never came to an outcome: the step seems to end its process, or "
-            f"to take longer than its host lives; the limit is {self.settings.delivery_limit}"
+            f"its job was delivered {count} times and never came to an outcome: the step seems to end its process, to "
+            f"cancel the worker's task from outside, or to take longer than its host lives; {limit}"
         )
         return self.executor.failure(PoisonError(message), instance, count)
 
@@ -262,9 +315,14 @@ class Engine:
         self._steps += 1
         if instance.vertex.inputs is not None:
             await self.view.refresh(instance)
-        number, standing_in = 1, False
+        number, standing_in, primary_error = 1, False, None
         if self.job.attempt and self.job.key == instance.key:
             number, standing_in = self.job.attempt, self.job.standing_in
+            if standing_in:
+                last = await self._last_park(instance)
+                if last is None or not last.standing_in:
+                    raise StaleReadError(f"the attempt before attempt {number} at {instance.key!r} is not visible yet")
+                primary_error = last.primary_error
         elif not fresh and instance.vertex.kind is Kind.STEP:
             park = await self._last_park(instance)
             if park is not None:
@@ -278,7 +336,7 @@ class Engine:
                         await self.schedule(instance, park)
                     return None
                 if park.kind == "retry":
-                    number, standing_in = park.attempt + 1, park.standing_in
+                    number, standing_in, primary_error = park.attempt + 1, park.standing_in, park.primary_error
                 elif await self._is_live():
                     await self.view.refresh(instance)  # what its edges name
                     return self.executor.due(instance)
@@ -302,7 +360,7 @@ class Engine:
             self.current = instance.key
             if self.events is not None:
                 self.events.started(instance, number)
-            ended = await self._attempt(instance, number, standing_in)
+            ended = await self._attempt(instance, number, standing_in, primary_error)
         if self.view.trouble is not None:
             raise self.view.trouble  # the context could not be read: that is no failure of the step
         if isinstance(ended, Outcome):
@@ -315,23 +373,19 @@ class Engine:
         await self.schedule(instance, stored.value)
         return None
 
-    async def _attempt(self, instance: Instance, number: int, standing_in: bool) -> Outcome | Park:
+    async def _attempt(
+        self, instance: Instance, number: int, standing_in: bool, primary_error: NodeError | None
+    ) -> Outcome | Park:
         """One attempt, for as long as the host lives.
 
         Raises:
             HostTimeError: The host is about to end. The attempt was cancelled, and has no outcome.
         """
-        attempt = self.executor.attempt(instance, number, standing_in=standing_in)
+        attempt = self.executor.attempt(instance, number, standing_in=standing_in, primary_error=primary_error)
         timer = self.host.timer()
         try:
             async with timer:
                 return await attempt
-        except asyncio.CancelledError as error:
-            task = asyncio.current_task()
-            if task is None or task.cancelling():
-                raise
-            # The step cancelled itself, or something that it awaited: that is its failure, not the worker's end.
-            return self.executor.failure(RuntimeError(f"the step was cancelled: {error}"), instance, number)
         except TimeoutError as error:
             if not timer.expired():
                 raise

@@ -9,7 +9,7 @@ from ..graph.fold import instances
 from ..graph.forks import dropped, failed, kept_claims
 from ..graph.instances import Instance
 from ..graph.state import RunState
-from ..ids import new_id
+from ..ids import new_id, require_run_id
 from ..jobs import encode_job
 from ..ports import Message, RunStatus
 from .results import Started
@@ -44,7 +44,7 @@ async def redrive(stored: StoredRuns, run_id: str, new_run_id: str | None) -> St
 async def _begin_again(
     stored: StoredRuns, record: RunRecord, state: RunState, again: list[Instance], new_run_id: str | None
 ) -> Started:
-    run_id, now = new_run_id or new_id(), stored.clock.now()
+    run_id, now = require_run_id(new_run_id or new_id()), stored.clock.now()
     limit = None if record.deadline is None else now + record.deadline - record.started
     new = attrs.evolve(
         record,

@@ -20,6 +20,7 @@ from ..ids import new_id
 from ..payloads import CompressingCodec, PayloadCodec
 from ..ports import Backend, RunStatus, State
 from ..serialization import Serializer
+from ..settings import number, whole
 from .runs import RunRecord, Runs
 from .signals import (
     CHECK_AFTER,
@@ -99,7 +100,12 @@ class Reconciler:
             clock: Where time comes from.
             interval: Seconds after which a run is looked at again.
             revivals: How often a run is revived without any new outcome before it is failed.
+
+        Raises:
+            ConfigurationError: A setting cannot mean anything.
         """
+        number("Reconciler: interval", interval, above=0)
+        whole("Reconciler: revivals", revivals, least=0)
         self._clock: Clock = clock or SystemClock()
         self._backend: Backend = RetryingBackend(backend, self._clock)
         self._records = Records(self._backend.context, serializer or Serializer(), codec or CompressingCodec())

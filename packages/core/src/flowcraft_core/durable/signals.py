@@ -10,6 +10,7 @@ from ..graph.instances import Phase
 from ..graph.state import RunState
 from ..jobs import encode_job
 from ..ports import Backend, FinalState, Message
+from ..texts import safe_text
 from .runs import RunRecord
 
 #: When a reconciler looks at a run that nobody has touched since, seconds.
@@ -18,13 +19,17 @@ CHECK_AFTER = 60.0
 # For how long it is known of a run that something in it waits for a reconciler, unless one says so again; seconds.
 _PARKED_SAID = 7 * 86400.0
 
+# How many of the errors of a failed run its status tells, and how much of each, characters.
+_ERRORS_TOLD, _LONGEST_ERROR = 10, 2_000
+
 
 async def finish_run(backend: Backend, run_id: str, state: RunState, clock: Clock) -> FinalState | None:
     """End a run whose facts say that it has ended; its state, if it was this call that ended it."""
     if state.phase is Phase.RUNNING:
         return None
     ended: FinalState = "completed" if state.phase is Phase.COMPLETED else "failed"
-    reason = "; ".join(str(error) for error in state.errors) or None
+    # For people, who read the first of them; the result has them all.
+    reason = "; ".join(safe_text(str(error), _LONGEST_ERROR) for error in state.errors[:_ERRORS_TOLD]) or None
     return ended if await backend.status.finish(run_id, ended, at=clock.now(), reason=reason) else None
 
 

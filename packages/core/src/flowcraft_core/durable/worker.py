@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import signal
 from collections.abc import Awaitable, Callable
 from functools import partial
 
@@ -20,8 +19,10 @@ from ..ports import Backend, Delivery, Message
 from ..runtime import FlowRuntime
 from .engine import Done, Engine, Settings
 from .handler import JobHandler
+from .options import WorkerOptions, require_options
 from .reconciler import Reconciler
 from .signals import fail_if_late, held_key
+from .stopping import stopped_by_signals
 from .transient import RetryingBackend
 
 _logger = logging.getLogger("flowcraft.worker")
@@ -37,9 +38,17 @@ class _Held:
     engine: Engine | None = None
     since: float = 0.0
     was_held: bool = False  # when holds were extended the last time
+    given_up: bool = False  # by the worker, which cancels its task
 
     def watch(self, engine: Engine) -> None:
         self.engine = engine
+
+    def give_up(self) -> None:
+        self.given_up = True
+        if self.engine is not None:
+            self.engine.executor.cancel()
+        if self.task is not None:
+            self.task.cancel()
 
     @property
     def run_id(self) -> str | None:
@@ -81,7 +90,21 @@ class Worker:
             codec: For stored bytes; the same as the clients'.
             reconcile: Run a reconciler inside.
             reconcile_interval: Seconds after which it looks at a run again.
+
+        Raises:
+            ConfigurationError: A setting cannot mean anything.
         """
+        require_options(
+            WorkerOptions(
+                concurrency=concurrency,
+                prefetch=prefetch,
+                visibility=visibility,
+                poll=poll,
+                grace=grace,
+                control_interval=control_interval,
+                reconcile_interval=reconcile_interval,
+            )
+        )
         self.runtime = runtime
         self._clock: Clock = runtime.clock
         self._backend: Backend = RetryingBackend(backend, self._clock)
@@ -125,11 +148,14 @@ class Worker:
 
         Args:
             handle_signals: Stop at SIGTERM and SIGINT; only in the main thread.
+
+        Raises:
+            ConfigurationError: Signals are to be handled in another thread.
         """
-        loop = asyncio.get_running_loop()
-        if handle_signals:
-            for number in (signal.SIGTERM, signal.SIGINT):
-                loop.add_signal_handler(number, self.stop)
+        with stopped_by_signals(self.stop) if handle_signals else contextlib.nullcontext():
+            await self._run()
+
+    async def _run(self) -> None:
         helpers = [
             asyncio.ensure_future(self._repeat(self._visibility / 3, self._extend)),
             # In a loop of its own: hints that hang must not hold up what keeps messages hidden.
@@ -145,16 +171,15 @@ class Worker:
         finally:
             # None is left unless this is cancelled itself: then they are not to go on behind its back.
             under_way = [held.task for held in self._held if held.task is not None]
-            for task in (*helpers, *under_way):
+            for held in self._held:
+                held.give_up()
+            for task in helpers:
                 task.cancel()
             await asyncio.gather(*helpers, *under_way, return_exceptions=True)
             try:
                 await self._flush()
             except Exception:  # what is not acknowledged comes again, and is found to be done
                 _logger.warning("acknowledging failed; %d messages will come again", len(self._done), exc_info=True)
-            if handle_signals:
-                for number in (signal.SIGTERM, signal.SIGINT):
-                    loop.remove_signal_handler(number)
 
     async def _receive(self) -> None:
         while not self._stop.is_set():
@@ -193,7 +218,10 @@ class Worker:
     def _let_go(self, held: _Held, task: asyncio.Task[None]) -> None:
         self._held.pop(held, None)
         self._changed.set()
-        if not task.cancelled() and task.exception() is not None:
+        if task.cancelled():
+            if not held.given_up:  # say, by a task that its step has started, and that holds it for its own
+                _logger.error("run %s: somebody has cancelled the task of a job; it comes again", held.run_id)
+        elif task.exception() is not None:
             _logger.error("a job failed in the engine; it will be delivered again", exc_info=task.exception())
 
     async def _drain(self) -> None:
@@ -209,10 +237,7 @@ class Worker:
         if late:
             deliveries = [held.delivery for held in self._held]
             for held in self._held:
-                if held.engine is not None:
-                    held.engine.executor.cancel()
-            for task in late:
-                task.cancel()
+                held.give_up()
             await asyncio.wait(late, timeout=1.0)
             with contextlib.suppress(TransientError):
                 await self._backend.queue.release(deliveries)
@@ -279,9 +304,8 @@ class Worker:
             status = await self._backend.status.get(run_id)
             if status is None or status.state not in ("running", "awaiting"):
                 for held in list(self._held):
-                    if held.run_id == run_id and held.engine is not None and held.task is not None:
-                        held.engine.executor.cancel()
-                        held.task.cancel()
+                    if held.run_id == run_id:
+                        held.give_up()
                         self._settle(held.delivery)
 
     async def _acknowledge(self) -> None:

@@ -32,6 +32,8 @@ def outcome_to_record(outcome: Outcome, encode: Convert) -> dict[str, Any]:
     }
     if outcome.error is not None:
         record["error"] = attrs.asdict(outcome.error)
+    if outcome.primary_error is not None:
+        record["primary_error"] = attrs.asdict(outcome.primary_error)
     if outcome.output is not None:
         record["output"] = encode(outcome.output)
     if outcome.items is not None:
@@ -50,7 +52,7 @@ def outcome_to_record(outcome: Outcome, encode: Convert) -> dict[str, Any]:
 
 def outcome_from_record(record: Mapping[str, Any], decode: Convert) -> Outcome:
     """The outcome that a record stands for; the inverse of ``outcome_to_record``."""
-    error, items, context = record.get("error"), record.get("items"), record.get("context")
+    items, context = record.get("items"), record.get("context")
     sets = None
     if "sets" in record or "deletes" in record:
         sets = {name: decode(value) for name, value in record.get("sets", {}).items()}
@@ -58,7 +60,7 @@ def outcome_from_record(record: Mapping[str, Any], decode: Convert) -> Outcome:
     return Outcome(
         output=decode(record["output"]) if "output" in record else None,
         action=record.get("action"),
-        error=None if error is None else NodeError(**error),
+        error=_error(record, "error"),
         taken={entry[0]: decode(entry[1]) if len(entry) > 1 else OUTPUT for entry in record.get("taken", ())},
         sets=sets,
         items=None if items is None else tuple(decode(item) for item in items),
@@ -66,6 +68,7 @@ def outcome_from_record(record: Mapping[str, Any], decode: Convert) -> Outcome:
         context=None if context is None else {name: decode(value) for name, value in context.items()},
         passes=record.get("passes"),
         via=record.get("via"),
+        primary_error=_error(record, "primary_error"),
         attempts=record.get("attempts", 1),
         started=record.get("started", 0.0),
         ended=record.get("ended", 0.0),
@@ -74,10 +77,18 @@ def outcome_from_record(record: Mapping[str, Any], decode: Convert) -> Outcome:
 
 def park_to_record(park: Park) -> dict[str, Any]:
     """A park record as a JSON object."""
-    return attrs.asdict(park)
+    record = attrs.asdict(park)
+    if park.primary_error is None:
+        del record["primary_error"]
+    return record
 
 
 def park_from_record(record: Mapping[str, Any]) -> Park:
     """The park that a record stands for; the inverse of ``park_to_record``."""
-    error = record.get("error")
-    return Park(**{**record, "error": None if error is None else NodeError(**error)})
+    errors = {name: _error(record, name) for name in ("error", "primary_error")}
+    return Park(**{**record, **errors})
+
+
+def _error(record: Mapping[str, Any], name: str) -> NodeError | None:
+    error = record.get(name)
+    return None if error is None else NodeError(**error)

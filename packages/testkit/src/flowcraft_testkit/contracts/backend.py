@@ -6,6 +6,7 @@ from .asking import AskingClauses
 from .data import DataClauses
 from .deliveries import DeliveryClauses
 from .dying import DyingClauses
+from .ending import EndingClauses
 from .reconciling import ReconcilingClauses
 from .shapes import ShapeClauses
 from .starting import StartingClauses
@@ -18,6 +19,7 @@ class BackendContract(
     WaitingClauses,
     DeliveryClauses,
     DyingClauses,
+    EndingClauses,
     ReconcilingClauses,
     DataClauses,
     AskingClauses,
