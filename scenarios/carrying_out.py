@@ -25,6 +25,23 @@ def add_jobs(parser: argparse.ArgumentParser, *, usual: int) -> None:
     parser.add_argument("--jobs", type=int, default=usual, metavar="N", help=f"so many at once, {usual} by default")
 
 
+def add_only(parser: argparse.ArgumentParser, known: Sequence[int]) -> None:
+    """Let the command line say which scenarios are carried out: all of them by default."""
+
+    def numbers(text: str) -> list[int]:
+        chosen: set[int] = set()
+        for part in text.split(","):
+            first, _, last = part.partition("-")
+            chosen |= set(range(int(first), int(last or first) + 1)) or {int(first)}
+        if not chosen <= set(known):
+            raise argparse.ArgumentTypeError(f"there is no scenario {', '.join(map(str, sorted(chosen - set(known))))}")
+        return sorted(chosen)
+
+    parser.add_argument(
+        "--only", type=numbers, default=list(known), metavar="8,62-75", help="carry out these scenarios only"
+    )
+
+
 def shown(results: Iterable[Result]) -> list[Result]:
     """Results in order; each is printed as it comes, and then how many there are of each kind."""
     seen: list[Result] = []

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
 import attrs
 import flowcraft_core.ports as core_ports
 import stored_result
 from backend import Backend, Run
-from flowcraft_core import FlowBuilder, FlowRuntime, RunResult, Serializer
+from flowcraft_core import Clock, FlowBuilder, FlowRuntime, RunResult, Serializer
 from flowcraft_core.durable.client import Client
 from flowcraft_core.durable.reconciler import Reconciled, Reconciler
 from flowcraft_core.durable.worker import Worker
+from flowcraft_core.payloads import CompressingCodec, PayloadCodec
 from flowcraft_core.ports import Message
 from flowcraft_testkit.contracts.interposed import Around, Call, Interposed, simply
+from stale_reads import StaleReads
 
 
 @attrs.define(eq=False)
@@ -43,11 +46,15 @@ class Durable(Backend):
         flows: What is deployed.
         moments: The calls at which something goes wrong, in checks that try many.
         hands: The workers at work.
+        passes: How many passes the longest of loops has.
         longest: How long a run may take without ending or waiting for someone, in hours of the backend.
+        codec: Between records and their bytes, for clients and workers alike; before the first of them.
+        stale: What workers do not see yet of each other's facts; as the store itself is, by default.
     """
 
     options: ClassVar[Mapping[str, Any]]
     moments: ClassVar[Iterable[int]]
+    passes: ClassVar[int] = 2_000
     longest: ClassVar[float] = 60.0
 
     def __init__(self) -> None:
@@ -59,6 +66,8 @@ class Durable(Backend):
         self.hands: list[Hand] = []
         self.serializer = Serializer()
         self.doubling = False
+        self.codec: PayloadCodec = CompressingCodec()
+        self.stale: StaleReads | None = None
         self.longest_visibility: float | None = None
         self._runtime: FlowRuntime | None = None
         self._started_with: object = None
@@ -142,7 +151,12 @@ class Durable(Backend):
     async def client(self) -> Client:
         """A client that knows what is deployed."""
         connection = Interposed(await self.ports(), self._counted(simply))
-        return Client(connection, flows=self.flows.values(), serializer=self.serializer, clock=self.clock)
+        return self._client_on(connection)
+
+    def _client_on(self, connection: core_ports.Backend) -> Client:
+        return Client(
+            connection, flows=self.flows.values(), serializer=self.serializer, codec=self.codec, clock=self.clock
+        )
 
     async def send(self, *bodies: str) -> None:
         """Put messages on the queue by hand."""
@@ -164,24 +178,31 @@ class Durable(Backend):
                 raise AssertionError(f"the dead letters: {found}, not {number}")
             await self.clock.sleep(self.beat)
 
-    async def cut_start(self, flow_id: str, *, run_id: str) -> None:
-        """Start a run with a client that ends before it sends the first job."""
+    async def cut(self, do: Callable[[Client], Awaitable[Any]]) -> None:
+        """Have a client do something, and end before it sends a job."""
 
         async def cut(operation: str, call: Call) -> Any:
             if operation == "queue.send":
                 raise asyncio.CancelledError
             return await call()
 
-        connection = Interposed(await self.ports(), cut)
-        client = Client(connection, flows=self.flows.values(), serializer=self.serializer, clock=self.clock)
-        try:
-            await client.start(flow_id, run_id=run_id)
-        except asyncio.CancelledError:
-            return
+        with contextlib.suppress(asyncio.CancelledError):
+            await do(self._client_on(Interposed(await self.ports(), cut)))
 
     async def reconcile(self) -> Reconciled:
         """Have a reconciler look at every run that is due."""
-        return await Reconciler(await self.ports(), serializer=self.serializer, clock=self.clock).run_once()
+        ports = await self.ports()
+        return await Reconciler(ports, serializer=self.serializer, codec=self.codec, clock=self.clock).run_once()
+
+    async def until_ended(self, run_id: str) -> None:
+        """Return once a run has ended; fail if it does not in ``longest`` hours."""
+        client, pause = await self.client(), self.beat / 100
+        end = self.clock.now() + self.longest * self.hour
+        while (state := (await client.status(run_id)).state) in ("running", "awaiting"):
+            if self.clock.now() > end:
+                raise AssertionError(f"run {run_id!r} is {state} and does not end")
+            await self.clock.sleep(pause)
+            pause = min(pause * 1.5, self.hour / 3)
 
     def limit_visibility(self, seconds: float) -> None:
         """Have the queue hide no message for longer than so, from its receipt on; before the first connection."""
@@ -193,6 +214,10 @@ class Durable(Backend):
             await self.clock.sleep(self.beat)
             connection, now = await self.ports(), self.clock.now()
             await connection.status.touch(run_id, at=now, next_check=now)
+
+    def ended(self) -> list[str]:
+        """Why workers have ended that nobody stopped or killed; each of them is a fault."""
+        return [repr(hand.task.exception()) for hand in self.hands if hand.task.done() and not hand.task.cancelled()]
 
     async def kill_one(self, run_id: str) -> None:
         """Kill the worker that works on a run."""
@@ -218,16 +243,21 @@ class Durable(Backend):
         for _ in range(number):
             await self.hire(**options)
 
-    async def hire(self, **options: Any) -> Hand:
-        """Start one more worker."""
+    async def hire(self, *, clock: Clock | None = None, **options: Any) -> Hand:
+        """Start one more worker; with a clock of its own, if it is given one."""
         if self._runtime is None:
             self.deploy()
         assert self._runtime is not None
+        runtime = self._runtime
+        if clock is not None:
+            runtime = FlowRuntime(self.flows.values(), serializer=self.serializer, clock=clock)
         connection = self.connect()
         await connection.open()
         dead = asyncio.Event()
         between = Interposed(connection, self._counted(_until(dead, self.around, self._never)))
-        worker = Worker(between, self._runtime, **{**self.options, **options})
+        if self.stale is not None:
+            between.context = self.stale.of(between.context)
+        worker = Worker(between, runtime, codec=self.codec, **{**self.options, **options})
         task = asyncio.create_task(self._serve(worker, connection))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -309,7 +339,9 @@ class StoredRun(Run):
         return result if result.waiting else None
 
     async def _read(self) -> RunResult:
-        return await stored_result.read(await self._backend.ports(), self._backend.serializer, self.run_id)
+        return await stored_result.read(
+            await self._backend.ports(), self._backend.serializer, self._backend.codec, self.run_id
+        )
 
     async def resume(self, node: str, *, output: Any = None, action: str | None = None) -> None:
         """See ``Run``."""

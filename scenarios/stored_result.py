@@ -10,16 +10,16 @@ from flowcraft_core.durable.runs import Runs
 from flowcraft_core.durable.storage import Records
 from flowcraft_core.durable.view import whole_state
 from flowcraft_core.graph.fold import context_of, instances, outputs_of
-from flowcraft_core.payloads import CompressingCodec
+from flowcraft_core.payloads import PayloadCodec
 from flowcraft_core.ports import Backend, RunStatus
 
 
-async def read(backend: Backend, serializer: Serializer, run_id: str) -> RunResult:
+async def read(backend: Backend, serializer: Serializer, codec: PayloadCodec, run_id: str) -> RunResult:
     """What is stored of a run, by its facts alone but for the status.
 
     The run is given as awaiting, whatever its status says, if only resumes can go on with it.
     """
-    records = Records(backend.context, serializer, CompressingCodec())
+    records = Records(backend.context, serializer, codec)
     status = await backend.status.get(run_id)
     record = await Runs(records).get(run_id)
     assert status is not None
