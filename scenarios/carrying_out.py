@@ -54,11 +54,20 @@ def shown(results: Iterable[Result]) -> list[Result]:
     return sorted(seen, key=lambda result: (result.backend, result.id))
 
 
+def carry_out_alone(scenario: Scenario, make: type[Backend]) -> Result:
+    """Carry a scenario out in an event loop of its own, which a step may try to end."""
+    try:
+        return asyncio.run(carry_out(scenario, make))
+    except SystemExit as error:
+        why = f"a step's SystemExit({error.code!r}) has ended the program"
+        return Result(scenario.id, scenario.title, make.name, "fail", why)
+
+
 def carry_out_all(scenarios: Iterable[Scenario], backends: Iterable[type[Backend]]) -> Iterator[Result]:
     """Carry scenarios out one after the other, each in an event loop of its own, and give each result at once."""
     for make in backends:
         for scenario in scenarios:
-            yield asyncio.run(carry_out(scenario, make))
+            yield carry_out_alone(scenario, make)
 
 
 def carry_out_at_once(
@@ -106,4 +115,4 @@ def _carry_out_one(asked: _Asked) -> Result:
     (scenario,) = (each for each in catalogue.SCENARIOS if each.id == number)
     if absent is not None:
         scenario = attrs.evolve(scenario, absent={**scenario.absent, make.name: absent})
-    return asyncio.run(carry_out(scenario, make))
+    return carry_out_alone(scenario, make)

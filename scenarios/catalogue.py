@@ -8,10 +8,12 @@ from types import ModuleType
 import claiming
 import deciding
 import delivering
+import failing
 import joining
 import nesting
 import reading
 import recovering
+import redriving
 import starting
 import trying
 import values
@@ -23,7 +25,7 @@ from on_sqlite import OnSqlite
 from scenario import Scenario
 
 #: The numbers of all that must be there. One that nothing implements is a fault of this program, not a smaller list.
-NUMBERS = (*range(1, 45), *range(62, 66))
+NUMBERS = (*range(1, 45), *range(62, 69))
 
 
 def _defined_in(module: ModuleType) -> list[Scenario]:
@@ -45,7 +47,21 @@ def _in_order(scenarios: Iterable[Scenario]) -> tuple[Scenario, ...]:
     return ordered
 
 
-_MODULES = (starting, joining, nesting, waiting, trying, delivering, recovering, values, deciding, claiming, reading)
+_MODULES = (
+    starting,
+    joining,
+    nesting,
+    waiting,
+    trying,
+    delivering,
+    recovering,
+    values,
+    deciding,
+    claiming,
+    reading,
+    redriving,
+    failing,
+)
 
 SCENARIOS = _in_order(scenario for module in _MODULES for scenario in _defined_in(module))
 
