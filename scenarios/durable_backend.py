@@ -204,6 +204,18 @@ class Durable(Backend):
             await self.clock.sleep(pause)
             pause = min(pause * 1.5, self.hour / 3)
 
+    async def until_given_up(self, run_id: str) -> None:
+        """Return once a run has ended, or so much time is over that no job is passed on any more.
+
+        Of that time as little as possible is waited for.
+        """
+        for _ in range(20):
+            for _ in range(10):
+                await self.clock.sleep(self.beat / 10)
+                if (await self.status(run_id)).state not in ("running", "awaiting"):
+                    return
+            await self.pass_time(150.0)
+
     def limit_visibility(self, seconds: float) -> None:
         """Have the queue hide no message for longer than so, from its receipt on; before the first connection."""
         self.longest_visibility = seconds
