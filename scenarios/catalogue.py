@@ -10,6 +10,7 @@ import deciding
 import delivering
 import deploying
 import failing
+import hostile_input
 import joining
 import nesting
 import reading
@@ -26,7 +27,7 @@ from on_sqlite import OnSqlite
 from scenario import Scenario
 
 #: The numbers of all that must be there. One that nothing implements is a fault of this program, not a smaller list.
-NUMBERS = (*range(1, 45), *range(62, 70))
+NUMBERS = (*range(1, 45), *range(62, 71))
 
 
 def _defined_in(module: ModuleType) -> list[Scenario]:
@@ -63,6 +64,7 @@ _MODULES = (
     redriving,
     failing,
     deploying,
+    hostile_input,
 )
 
 SCENARIOS = _in_order(scenario for module in _MODULES for scenario in _defined_in(module))

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import attrs
@@ -46,6 +46,7 @@ class Durable(Backend):
         flows: What is deployed.
         moments: The calls at which something goes wrong, in checks that try many.
         hands: The workers at work.
+        ended: Why workers have ended that nobody stopped or killed; each of them is a fault.
         passes: How many passes the longest of loops has.
         longest: How long a run may take without ending or waiting for someone, in hours of the backend.
         codec: Between records and their bytes, for clients and workers alike; before the first of them.
@@ -64,6 +65,7 @@ class Durable(Backend):
         self.messages = 0
         self.flows: dict[str, FlowBuilder] = {}
         self.hands: list[Hand] = []
+        self.ended: list[str] = []
         self.serializer = Serializer()
         self.doubling = False
         self.codec: PayloadCodec = CompressingCodec()
@@ -92,6 +94,14 @@ class Durable(Backend):
     @abstractmethod
     async def begin_by_hand(self, run_id: str, context: Mapping[str, Any]) -> None:
         """Write a run's initial context and status as people do who have no client."""
+
+    @abstractmethod
+    async def spoil_rows(self) -> tuple[int, Sequence[str]]:
+        """Write, past the adapter, rows that no adapter writes; a flow ``plain`` with a node ``only`` is deployed.
+
+        Returns:
+            How many dead letters must come of it, and the runs that must fail once they are begun by hand.
+        """
 
     # --- what every backend offers --------------------------------------------------------------------------------
 
@@ -227,10 +237,6 @@ class Durable(Backend):
             connection, now = await self.ports(), self.clock.now()
             await connection.status.touch(run_id, at=now, next_check=now)
 
-    def ended(self) -> list[str]:
-        """Why workers have ended that nobody stopped or killed; each of them is a fault."""
-        return [repr(hand.task.exception()) for hand in self.hands if hand.task.done() and not hand.task.cancelled()]
-
     async def kill_one(self, run_id: str) -> None:
         """Kill the worker that works on a run."""
         for hand in list(self.hands):
@@ -301,6 +307,9 @@ class Durable(Backend):
     async def _serve(self, worker: Worker, connection: core_ports.Backend) -> None:
         try:
             await worker.run()
+        except Exception as error:
+            self.ended.append(repr(error))
+            raise
         finally:
             await connection.close()
 
