@@ -158,15 +158,13 @@ class Durable(Backend):
             await self._connection.open()
         return self._connection
 
-    async def client(self) -> Client:
-        """A client that knows what is deployed."""
-        connection = Interposed(await self.ports(), self._counted(simply))
-        return self._client_on(connection)
+    async def client(self, *, clock: Clock | None = None) -> Client:
+        """A client that knows what is deployed; with a clock of its own, if it is given one."""
+        return self._client_on(Interposed(await self.ports(), self._counted(simply)), clock)
 
-    def _client_on(self, connection: core_ports.Backend) -> Client:
-        return Client(
-            connection, flows=self.flows.values(), serializer=self.serializer, codec=self.codec, clock=self.clock
-        )
+    def _client_on(self, connection: core_ports.Backend, clock: Clock | None = None) -> Client:
+        flows, clock = self.flows.values(), clock or self.clock
+        return Client(connection, flows=flows, serializer=self.serializer, codec=self.codec, clock=clock)
 
     async def send(self, *bodies: str) -> None:
         """Put messages on the queue by hand."""
