@@ -13,6 +13,7 @@ import deploying
 import failing
 import hostile_input
 import joining
+import keeping_apart
 import nesting
 import reading
 import recovering
@@ -28,7 +29,7 @@ from on_sqlite import OnSqlite
 from scenario import Scenario
 
 #: The numbers of all that must be there. One that nothing implements is a fault of this program, not a smaller list.
-NUMBERS = (*range(1, 45), *range(62, 72))
+NUMBERS = (*range(1, 45), *range(62, 74))
 
 
 def _defined_in(module: ModuleType) -> list[Scenario]:
@@ -67,6 +68,7 @@ _MODULES = (
     deploying,
     hostile_input,
     clocks_apart,
+    keeping_apart,
 )
 
 SCENARIOS = _in_order(scenario for module in _MODULES for scenario in _defined_in(module))
