@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from types import ModuleType
 
+import answering
+import calling
 import claiming
 import clocks_apart
 import deciding
@@ -29,7 +31,7 @@ from on_sqlite import OnSqlite
 from scenario import Scenario
 
 #: The numbers of all that must be there. One that nothing implements is a fault of this program, not a smaller list.
-NUMBERS = (*range(1, 45), *range(62, 74))
+NUMBERS = (*range(1, 45), *range(62, 76))
 
 
 def _defined_in(module: ModuleType) -> list[Scenario]:
@@ -69,6 +71,8 @@ _MODULES = (
     hostile_input,
     clocks_apart,
     keeping_apart,
+    answering,
+    calling,
 )
 
 SCENARIOS = _in_order(scenario for module in _MODULES for scenario in _defined_in(module))

@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 import expect
-from backend import Backend, Run
+from backend import Run
 from durable_backend import Durable
 from flowcraft_core import Clock, FlowBuilder, RetryPolicy, create_flow
 from flowcraft_core.durable.engine import Settings
@@ -62,11 +62,9 @@ def _flaky(failures: int) -> AsyncStep:
 # --- in one process ---------------------------------------------------------------------------------------------------
 
 
-@CLOCKS.check
-async def set_in_one_process(backend: Backend) -> None:
+@CLOCKS.check_in_process
+async def set_in_one_process(backend: InProcess) -> None:
     """Sleeps, pauses between attempts and timeouts last as long as they would have, whatever a clock says meanwhile."""
-    if not isinstance(backend, InProcess):
-        return  # on workers what is due is stored, and off by the difference: see below
     place, beat = backend.clock, backend.beat
     for by in (-_HOUR, _HOUR):
         for what in ("sleep", "retry", "wait"):
@@ -101,7 +99,7 @@ async def _in_time(place: Clock, run: Run, most: float, what: str) -> None:
             task.cancel()
 
 
-# --- on workers -------------------------------------------------------------------------------------------------------
+# --- on workers, where what is due is stored, and off by the difference -----------------------------------------------
 
 
 async def _ends(backend: Durable, run_id: str, most: float, what: str) -> None:

@@ -20,6 +20,7 @@ from flowcraft_core.durable.worker import Worker
 from flowcraft_core.payloads import CompressingCodec, PayloadCodec
 from flowcraft_core.ports import Message
 from flowcraft_testkit.contracts.interposed import Around, Call, Interposed, simply
+from spoilt_answers import ALIEN, NAMED, Spoiling
 from stale_reads import StaleReads
 
 
@@ -44,6 +45,7 @@ class Durable(Backend):
         messages: How many messages they have sent.
         doubling: Whether each message is sent twice.
         flows: What is deployed.
+        runtime: What workers bring them by; None before the first deployment.
         moments: The calls at which something goes wrong, in checks that try many.
         hands: The workers at work.
         ended: Why workers have ended that nobody stopped or killed; each of them is a fault.
@@ -70,8 +72,9 @@ class Durable(Backend):
         self.doubling = False
         self.codec: PayloadCodec = CompressingCodec()
         self.stale: StaleReads | None = None
+        self._spoils_workers, self._spoils_clients = Spoiling(ALIEN), Spoiling(NAMED)
         self.longest_visibility: float | None = None
-        self._runtime: FlowRuntime | None = None
+        self.runtime: FlowRuntime | None = None
         self._started_with: object = None
         self._connection: core_ports.Backend | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -112,7 +115,7 @@ class Durable(Backend):
     def deploy(self, *flows: FlowBuilder) -> None:
         """See ``Backend``; workers with the new flows take the place of the old ones, which end what they do."""
         deployed = self.flows | {flow.id: flow for flow in flows}
-        self._runtime = FlowRuntime(deployed.values(), serializer=self.serializer, clock=self.clock)
+        self.runtime = FlowRuntime(deployed.values(), serializer=self.serializer, clock=self.clock)
         self.flows = deployed
 
     async def start(
@@ -160,7 +163,7 @@ class Durable(Backend):
 
     async def client(self, *, clock: Clock | None = None) -> Client:
         """A client that knows what is deployed; with a clock of its own, if it is given one."""
-        return self._client_on(Interposed(await self.ports(), self._counted(simply)), clock)
+        return self._client_on(Interposed(await self.ports(), self._counted(self._spoils_clients.around)), clock)
 
     def _client_on(self, connection: core_ports.Backend, clock: Clock | None = None) -> Client:
         flows, clock = self.flows.values(), clock or self.clock
@@ -224,6 +227,13 @@ class Durable(Backend):
                     return
             await self.pass_time(150.0)
 
+    async def spoil_answers(self, every: int) -> None:
+        """From now on, have each so-manieth answer be cut short, malformed, or an error that nobody knows; none at 0.
+
+        Here that is what comes out of an adapter. A backend between which and its service one can stand does it there.
+        """
+        self._spoils_workers.every = self._spoils_clients.every = every
+
     def limit_visibility(self, seconds: float) -> None:
         """Have the queue hide no message for longer than so, from its receipt on; before the first connection."""
         self.longest_visibility = seconds
@@ -250,7 +260,7 @@ class Durable(Backend):
     async def staff(self, number: int | None = None, **options: Any) -> None:
         """See to it that workers with the deployed flows and these settings are at work, and no others."""
         number = self.workers if number is None else number
-        wanted = (self._runtime, number, options, self.around)
+        wanted = (self.runtime, number, options, self.around)
         if self.hands and wanted == self._started_with:
             return
         for hand in self.hands:
@@ -261,16 +271,17 @@ class Durable(Backend):
 
     async def hire(self, *, clock: Clock | None = None, **options: Any) -> Hand:
         """Start one more worker; with a clock of its own, if it is given one."""
-        if self._runtime is None:
+        if self.runtime is None:
             self.deploy()
-        assert self._runtime is not None
-        runtime = self._runtime
+        assert self.runtime is not None
+        runtime = self.runtime
         if clock is not None:
             runtime = FlowRuntime(self.flows.values(), serializer=self.serializer, clock=clock)
         connection = self.connect()
         await connection.open()
         dead = asyncio.Event()
-        between = Interposed(connection, self._counted(_until(dead, self.around, self._never)))
+        spoilt = Interposed(connection, self._spoils_workers.around)
+        between = Interposed(spoilt, self._counted(_until(dead, self.around, self._never)))
         if self.stale is not None:
             between.context = self.stale.of(between.context)
         worker = Worker(between, runtime, codec=self.codec, **{**self.options, **options})

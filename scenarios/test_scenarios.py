@@ -29,7 +29,8 @@ def test_every_scenario_is_there_once() -> None:
 def test_a_scenario_is_checked_or_says_where_it_is_absent() -> None:
     for scenario in SCENARIOS:
         for name, make in BACKENDS.items():
-            checks = [*scenario.checks, *(scenario.durable_checks if issubclass(make, Durable) else [])]
+            own = scenario.durable_checks if issubclass(make, Durable) else scenario.in_process_checks
+            checks = [*scenario.checks, *own]
             assert checks or name in scenario.absent, (scenario.id, name)
 
 
