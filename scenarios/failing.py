@@ -231,7 +231,7 @@ async def it_fails_its_node(backend: Backend) -> None:
             error = result.errors[0]
             if kind:
                 expect.equal("the type", error.type, kind)
-            expect.mentions("the error", error.message.lower(), text.lower())
+            expect.mentions("the error", f"{error.type}: {error.message}".lower(), text.lower())
         except AssertionError as failure:
             raise AssertionError(f"{name}: {failure}") from failure
 

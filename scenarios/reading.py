@@ -100,9 +100,9 @@ async def of_many_passes(backend: Durable) -> None:
     flow = create_flow("long").node("zero", gives(0)).node("one", count).edge("zero", "one")
     flow.loop("again", start="one", end="one", condition=f"result.output < {passes}")
     backend.deploy(flow.node("end", echo).edge("again", "end"))
-    backend.stale = StaleReads(backend.clock, backend.beat / 5)
-    # As many jobs as 2,000 passes take by default, also where there are fewer.
-    await backend.staff(3, settings=Settings(max_steps=max(1, passes // 8)))
+    backend.stale = StaleReads(backend.clock, 2 * backend.beat)
+    # More jobs than by default: only who begins reads what another has just written.
+    await backend.staff(3, concurrency=1, prefetch=0, settings=Settings(max_steps=max(1, passes // 40)))
     await (await backend.client()).start("long", run_id="long")
     await backend.until_ended("long")
     result = await backend.run_of("long").result()

@@ -44,11 +44,12 @@ def fork() -> dict[str, Any]:
 def interrupt() -> dict[str, Any]:
     """A notebook's cell, inside of a loop that runs, is interrupted while its run is under way."""
     done: list[str] = []
-    began = threading.Event()
+    under_way = threading.Event()
 
     async def first(ctx: NodeContext[Any, Any]) -> None:
-        began.set()
         for number in range(20):
+            if number == 2:
+                under_way.set()
             done.append(f"first {number}")
             await asyncio.sleep(0.05)
 
@@ -65,7 +66,7 @@ def interrupt() -> dict[str, Any]:
         return {"interrupted": interrupted, "afterwards": done[seen:]}
 
     def press() -> None:
-        began.wait()
+        under_way.wait()
         os.kill(os.getpid(), signal.SIGINT)
 
     threading.Thread(target=press, daemon=True).start()
