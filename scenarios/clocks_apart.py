@@ -151,7 +151,7 @@ async def set_back_under_way(backend: Durable) -> None:
     clock = _Ahead(backend.clock)
     started: list[float] = []
 
-    async def tick(ctx: Context) -> int:
+    async def tick(ctx: Context) -> Any:
         started.append(backend.clock.now())
         await backend.clock.sleep(backend.beat / 2)
         return await ctx.context.get("value")

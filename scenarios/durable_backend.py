@@ -269,8 +269,8 @@ class Durable(Backend):
         for _ in range(number):
             await self.hire(**options)
 
-    async def hire(self, *, clock: Clock | None = None, **options: Any) -> Hand:
-        """Start one more worker; with a clock of its own, if it is given one."""
+    async def hire(self, *, clock: Clock | None = None, around: Around | None = None, **options: Any) -> Hand:
+        """Start one more worker; with a clock of its own and something of its own around its calls, if given."""
         if self.runtime is None:
             self.deploy()
         assert self.runtime is not None
@@ -281,7 +281,7 @@ class Durable(Backend):
         await connection.open()
         dead = asyncio.Event()
         spoilt = Interposed(connection, self._spoils_workers.around)
-        between = Interposed(spoilt, self._counted(_until(dead, self.around, self._never)))
+        between = Interposed(spoilt, self._counted(_until(dead, around or self.around, self._never)))
         if self.stale is not None:
             between.context = self.stale.of(between.context)
         worker = Worker(between, runtime, codec=self.codec, **{**self.options, **options})

@@ -299,7 +299,11 @@ async def blueprints(backend: Durable) -> None:
     beside = _Beside(backend)
     await beside.begin()
     client = await backend.client()
-    odd = {"unknown target": {"edges": [{"source": "a", "target": "nowhere"}]}, "no nodes": {"nodes": 5}, "no text": {}}
+    odd: dict[str, dict[str, Any]] = {
+        "unknown target": {"edges": [{"source": "a", "target": "nowhere"}]},
+        "no nodes": {"nodes": 5},
+        "no text": {},
+    }
     for number, (name, change) in enumerate(odd.items()):
         flow = create_flow(f"odd {number}").node("a", "a step of nobody's")
         await client.start(flow, run_id=name)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import attrs
 import expect
 from backend import Backend
 from durable_backend import Durable
-from flowcraft_core import FlowBuilder, create_flow
+from flowcraft_core import Clock, FlowBuilder, create_flow
 from flowcraft_core.durable.engine import Settings
+from flowcraft_testkit.contracts.interposed import Call
 from scenario import Scenario
 from small_steps import Context, adds, echo, gives
 from stale_reads import StaleReads
@@ -88,6 +90,22 @@ async def in_a_batch_behind_it(backend: Backend) -> None:
 # --- late -------------------------------------------------------------------------------------------------------------
 
 
+@attrs.define
+class _Yielding:
+    """Around the calls of a worker that lets others take what it has sent, as one of many does."""
+
+    clock: Clock
+    seconds: float
+    sent: float = 0.0
+
+    async def around(self, operation: str, call: Call) -> Any:
+        if operation == "queue.send":
+            self.sent = self.clock.now()
+        if operation == "queue.receive":
+            await self.clock.sleep(max(0.0, self.sent + self.seconds - self.clock.now()))
+        return await call()
+
+
 @STALE.check_durable
 async def of_many_passes(backend: Durable) -> None:
     """Whoever does not see the verdict of the pass before looks again: no pass fails for it, and none is missing."""
@@ -100,9 +118,12 @@ async def of_many_passes(backend: Durable) -> None:
     flow = create_flow("long").node("zero", gives(0)).node("one", count).edge("zero", "one")
     flow.loop("again", start="one", end="one", condition=f"result.output < {passes}")
     backend.deploy(flow.node("end", echo).edge("again", "end"))
-    backend.stale = StaleReads(backend.clock, 2 * backend.beat)
-    # More jobs than by default: only who begins reads what another has just written.
-    await backend.staff(3, concurrency=1, prefetch=0, settings=Settings(max_steps=max(1, passes // 40)))
+    backend.stale = StaleReads(backend.clock, 20.0)
+    for _ in range(3):
+        # More jobs than by default: only who begins reads what another has just written.
+        settings = Settings(max_steps=max(1, passes // 10))
+        around = _Yielding(backend.clock, 10.0).around
+        await backend.hire(around=around, concurrency=1, prefetch=0, settings=settings)
     await (await backend.client()).start("long", run_id="long")
     await backend.until_ended("long")
     result = await backend.run_of("long").result()

@@ -86,7 +86,7 @@ def eager() -> dict[str, Any]:
     async def main() -> dict[str, Any]:
         asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)  # type: ignore[attr-defined]
         runtime = FlowRuntime([flow])
-        said = {"run": (await runtime.run(flow)).status, "run_sync": runtime.run_sync(flow).status}
+        said: dict[str, Any] = {"run": (await runtime.run(flow)).status, "run_sync": runtime.run_sync(flow).status}
         async with InMemoryBackend() as backend:
             worker = Worker(backend, runtime, poll=0.2)
             working = asyncio.ensure_future(worker.run())
