@@ -22,8 +22,8 @@ async def read(backend: Backend, serializer: Serializer, codec: PayloadCodec, ru
     records = Records(backend.context, serializer, codec)
     status = await backend.status.get(run_id)
     record = await Runs(records).get(run_id)
-    assert status is not None
-    assert record is not None
+    if status is None or record is None:
+        raise AssertionError(f"run {run_id!r} has no {'status' if status is None else 'record'} any more")
     state = await whole_state(record, records)
     # Where several ended in the same moment, the order of their places in the graph is that of cause and effect.
     ended = sorted(instances(state), key=lambda one: (one.outcome.ended, one.scope.position(one.vertex)))
