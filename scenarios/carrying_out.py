@@ -32,7 +32,10 @@ def add_only(parser: argparse.ArgumentParser, known: Sequence[int]) -> None:
         chosen: set[int] = set()
         for part in text.split(","):
             first, _, last = part.partition("-")
-            chosen |= set(range(int(first), int(last or first) + 1)) or {int(first)}
+            span = range(int(first), int(last or first) + 1)
+            if not span:
+                raise argparse.ArgumentTypeError(f"{part!r} is no range: the smaller number comes first")
+            chosen.update(span)
         if not chosen <= set(known):
             raise argparse.ArgumentTypeError(f"there is no scenario {', '.join(map(str, sorted(chosen - set(known))))}")
         return sorted(chosen)

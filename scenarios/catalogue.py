@@ -38,7 +38,7 @@ def _defined_in(module: ModuleType) -> list[Scenario]:
     return [value for value in vars(module).values() if isinstance(value, Scenario)]
 
 
-def _in_order(scenarios: Iterable[Scenario]) -> tuple[Scenario, ...]:
+def in_order(scenarios: Iterable[Scenario]) -> tuple[Scenario, ...]:
     """All of them by number, each of the list once.
 
     Raises:
@@ -75,6 +75,6 @@ _MODULES = (
     calling,
 )
 
-SCENARIOS = _in_order(scenario for module in _MODULES for scenario in _defined_in(module))
+SCENARIOS = in_order(scenario for module in _MODULES for scenario in _defined_in(module))
 
 BACKENDS: Mapping[str, type[Backend]] = {backend.name: backend for backend in (InProcess, InMemory, OnSqlite)}
