@@ -109,6 +109,8 @@ async def _ends(backend: Durable, run_id: str, most: float, what: str) -> None:
         if backend.clock.now() - began > most:
             raise AssertionError(f"{what}: more than {most:g} s")
         await backend.clock.sleep(backend.beat / 10)
+    status = await client.status(run_id)
+    expect.equal(f"{what}: its end ({status.reason})", status.state, "completed")
     expect.completed(await backend.run_of(run_id).result())
 
 

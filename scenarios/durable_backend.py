@@ -225,7 +225,7 @@ class Durable(Backend):
                 await self.clock.sleep(self.beat / 10)
                 if (await self.status(run_id)).state not in ("running", "awaiting"):
                     return
-            await self.pass_time(150.0)
+            await self.pass_time(300.0)
 
     async def spoil_answers(self, every: int) -> None:
         """From now on, have each so-manieth answer be cut short, malformed, or an error that nobody knows; none at 0.

@@ -122,7 +122,7 @@ class _Beside:
             }
             if not (left or unread or undecided):
                 return
-            await backend.pass_time(150.0)
+            await backend.pass_time(300.0)
         messages = [body[:80] for body in sorted([*unread, *undecided.values()])]
         states = [f"{run_id!r} is {(await client.status(run_id)).state}" for run_id in sorted(left)]
         raise AssertionError(f"not in time: {messages} {states}")
@@ -134,7 +134,7 @@ class _Beside:
         again: list[str] = ["?"]
         for _ in range(10):
             before = Counter(self.received)
-            await backend.pass_time(150.0)
+            await backend.pass_time(300.0)
             await backend.clock.sleep(4 * backend.beat)
             again = [body[:80] for body, number in (self.received - before).items() if number and _is_odd(body)]
             if not again:
@@ -339,7 +339,7 @@ async def rows(backend: Durable) -> None:
         left -= {status.run_id async for status in client.runs("failed")}
         if not left and len(dead) - len(of_runs) >= letters:
             break
-        await backend.pass_time(150.0)
+        await backend.pass_time(300.0)
     else:
         raise AssertionError(f"not in time: {len(dead)} dead letters of {letters}; neither failed nor dead: {left}")
     await beside.all_is_well()
