@@ -43,6 +43,7 @@ async def _insist(call: Callable[[], Awaitable[T]]) -> T:
 @SPOILT.check_durable
 async def while_runs_go_on(backend: Durable) -> None:
     """Every tenth answer is spoilt: each run ends as a clean one or by a named error, and no worker ends."""
+    backend.stand_between()
     backend.deploy(*flows())
     await backend.staff(3, **_OPTIONS)
     client = await backend.client()
@@ -64,6 +65,7 @@ async def while_runs_go_on(backend: Durable) -> None:
 @SPOILT.check_durable
 async def not_taken_for_none(backend: Durable) -> None:
     """No answer comes through for a while: a client is never told that there is no such run."""
+    backend.stand_between()
     flow = create_flow("there").wait("pause").node("end", echo).edge("pause", "end")
     run = await backend.launch(flow, run_id="there")
     expect.status(await run.result(), "awaiting")

@@ -227,11 +227,14 @@ class Durable(Backend):
                     return
             await self.pass_time(300.0)
 
-    async def spoil_answers(self, every: int) -> None:
-        """From now on, have each so-manieth answer be cut short, malformed, or an error that nobody knows; none at 0.
+    def stand_between(self) -> None:
+        """Have something stand between adapters and their service that can spoil answers; before the first connection.
 
-        Here that is what comes out of an adapter. A backend between which and its service one can stand does it there.
+        Here nothing can, and what is spoilt is what comes out of an adapter.
         """
+
+    async def spoil_answers(self, every: int) -> None:
+        """From now on, have each so-manieth answer be cut short, malformed, or an error that nobody knows; none at 0."""
         self._spoils_workers.every = self._spoils_clients.every = every
 
     def limit_visibility(self, seconds: float) -> None:
