@@ -234,7 +234,7 @@ class Durable(Backend):
         """
 
     async def spoil_answers(self, every: int) -> None:
-        """From now on, have each so-manieth answer be cut short, malformed, or an error that nobody knows; none at 0."""
+        """From now on, have each so-manieth answer be cut short, malformed, or an unknown error; none at 0."""
         self._spoils_workers.every = self._spoils_clients.every = every
 
     def limit_visibility(self, seconds: float) -> None:
