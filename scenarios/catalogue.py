@@ -12,16 +12,18 @@ import clocks_apart
 import deciding
 import delivering
 import deploying
-import failing
 import hostile_input
 import joining
 import keeping_apart
 import nesting
+import raising
 import reading
 import recovering
 import redriving
+import refusing
 import starting
 import trying
+import unwritable
 import values
 import waiting
 from backend import Backend
@@ -66,13 +68,15 @@ _MODULES = (
     claiming,
     reading,
     redriving,
-    failing,
+    unwritable,
+    raising,
     deploying,
     hostile_input,
     clocks_apart,
     keeping_apart,
     answering,
     calling,
+    refusing,
 )
 
 SCENARIOS = in_order(scenario for module in _MODULES for scenario in _defined_in(module))

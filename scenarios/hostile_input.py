@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import json
-import re
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-import attrs
 import expect
+from beside import Beside
 from durable_backend import Durable
-from flowcraft_core import FlowBuilder, create_flow
+from flowcraft_core import create_flow
 from flowcraft_core.durable.runs import RECORD_KEY
 from flowcraft_core.durable.storage import BLUEPRINTS
 from flowcraft_core.ports import Fact
-from flowcraft_testkit.contracts.interposed import Call
 from scenario import Scenario
-from small_steps import Context, echo, gives
+from small_steps import Context, gives
 
 UNREADABLE = Scenario(
     id=70,
@@ -70,104 +67,13 @@ _OF_A_RUN = {
 }
 
 
-# --- what goes on beside it -------------------------------------------------------------------------------------------
-
-
-def _waits() -> FlowBuilder:
-    return create_flow("waits").wait("pause").node("after", echo).edge("pause", "after")
-
-
-@attrs.define
-class _Beside:
-    """Workers, and runs that have nothing to do with what is unreadable."""
-
-    backend: Durable
-    received: Counter[str] = attrs.field(factory=Counter)
-
-    async def begin(self) -> None:
-        """Start a run that waits, on workers that look at runs often."""
-
-        async def around(operation: str, call: Call) -> Any:
-            result = await call()
-            if operation == "queue.receive":
-                self.received.update(delivery.body for delivery in result)
-            return result
-
-        self.backend.around = around
-        self.backend.deploy(_waits(), create_flow("plain").node("only", gives(1)))
-        run = await self.backend.start("waits", run_id="beside")
-        expect.status(await run.result(), "awaiting")
-
-    async def pass_minutes(
-        self, failed: Iterable[str] = (), letters: Iterable[str] = (), either: Mapping[str, str] | None = None
-    ) -> None:
-        """Let time pass until all of this has happened; an hour at most.
-
-        Args:
-            failed: Runs that must have failed.
-            letters: Messages that must be dead letters.
-            either: Runs with messages, one of which must be so.
-        """
-        backend, client = self.backend, await self.backend.client()
-        left, unread, undecided = set(failed), set(letters), dict(either or {})
-        for _ in range(25):
-            await backend.clock.sleep(backend.beat)
-            dead = [letter.body or "" for letter in await client.dead_letters()]
-            unread = {body for body in unread if not any(_is_of(letter, body) for letter in dead)}
-            left = {run_id for run_id in left if (await client.status(run_id)).state != "failed"}
-            undecided = {
-                run_id: body
-                for run_id, body in undecided.items()
-                if not any(_is_of(letter, body) for letter in dead) and (await client.status(run_id)).state != "failed"
-            }
-            if not (left or unread or undecided):
-                return
-            await backend.pass_time(300.0)
-        messages = [body[:80] for body in sorted([*unread, *undecided.values()])]
-        states = [f"{run_id!r} is {(await client.status(run_id)).state}" for run_id in sorted(left)]
-        raise AssertionError(f"not in time: {messages} {states}")
-
-    async def all_is_well(self) -> None:
-        """Workers and the reconcilers in them go on, and no message comes again and again."""
-        backend, client = self.backend, await self.backend.client()
-        expect.equal("the workers that have ended", backend.ended, [])
-        again: list[str] = ["?"]
-        for _ in range(10):
-            before = Counter(self.received)
-            await backend.pass_time(300.0)
-            await backend.clock.sleep(4 * backend.beat)
-            again = [body[:80] for body, number in (self.received - before).items() if number and _is_odd(body)]
-            if not again:
-                break
-        expect.equal("the messages that still come", again, [])
-        await backend.run_of("beside").resume("pause")
-        expect.completed(await backend.run_of("beside").result())
-        expect.completed(await (await backend.start("plain", run_id="afterwards")).result())
-        await backend.leave()
-        await client.start("plain", run_id="lost")
-        await backend.lose_messages()
-        await backend.staff()
-        await backend.until_ended("lost")  # only a reconciler knows of it
-        expect.equal("the workers that have ended", backend.ended, [])
-
-
-def _is_of(letter: str, body: str) -> bool:
-    """Whether a dead letter is a message, or is what became of it when it was passed on."""
-    marks = re.findall(r'"(?:id|nodeId)":("[a-z]+[0-9]*")', body)
-    return letter == body or any(mark in letter for mark in marks)
-
-
-def _is_odd(body: str) -> bool:
-    return '"beside"' not in body and '"afterwards"' not in body
-
-
 # --- messages ---------------------------------------------------------------------------------------------------------
 
 
 @UNREADABLE.check_durable
 async def messages_of_nobodys_run(backend: Durable) -> None:
     """Each is a dead letter that says why."""
-    beside = _Beside(backend)
+    beside = Beside(backend)
     await beside.begin()
     longest = (await backend.ports()).queue.limits.max_body_bytes
     bodies = {name: body for name, body in _OF_NOBODY.items() if len(body) <= longest}
@@ -184,7 +90,7 @@ async def messages_of_nobodys_run(backend: Durable) -> None:
 @UNREADABLE.check_durable
 async def messages_of_a_run(backend: Durable) -> None:
     """Each is a dead letter or has failed its run, or was harmless; none comes for ever, and no other run fails."""
-    beside = _Beside(backend)
+    beside = Beside(backend)
     await beside.begin()
     client = await backend.client()
     of = {}
@@ -216,7 +122,7 @@ def _filled(body: str, length: int) -> str:
 @UNREADABLE.check_durable
 async def many_that_lie_about_their_time(backend: Durable) -> None:
     """More jobs than a worker has slots, seen in the far future, hold up nothing."""
-    beside = _Beside(backend)
+    beside = Beside(backend)
     await beside.begin()
 
     async def reads(ctx: Context) -> Any:
@@ -264,7 +170,7 @@ _DAMAGED: Mapping[str, bytes] = {
 @UNREADABLE.check_durable
 async def records_of_runs(backend: Durable) -> None:
     """Each run fails with the reason, with and without a job that would find it."""
-    beside = _Beside(backend)
+    beside = Beside(backend)
     await beside.begin()
     client, ports = await backend.client(), await backend.ports()
     runs: set[str] = set()
@@ -296,7 +202,7 @@ async def records_of_runs(backend: Durable) -> None:
 @UNREADABLE.check_durable
 async def blueprints(backend: Durable) -> None:
     """A run whose blueprint this program cannot compile fails with the reason."""
-    beside = _Beside(backend)
+    beside = Beside(backend)
     await beside.begin()
     client = await backend.client()
     odd: dict[str, dict[str, Any]] = {
@@ -325,7 +231,7 @@ async def blueprints(backend: Durable) -> None:
 @UNREADABLE.check_durable
 async def rows(backend: Durable) -> None:
     """Whatever others have written past the adapters: messages are set aside, runs fail, and all else goes on."""
-    beside = _Beside(backend)
+    beside = Beside(backend)
     await beside.begin()
     letters, runs = await backend.spoil_rows()
     for run_id in runs:
