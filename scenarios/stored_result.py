@@ -6,6 +6,7 @@ from typing import Any
 
 from flowcraft_core import RunResult, Serializer
 from flowcraft_core.blueprint import WAIT
+from flowcraft_core.durable.client import Client
 from flowcraft_core.durable.runs import Runs
 from flowcraft_core.durable.storage import Records
 from flowcraft_core.durable.view import whole_state
@@ -36,7 +37,7 @@ async def read(backend: Backend, serializer: Serializer, codec: PayloadCodec, ru
         status=_status(status, only_waits),
         outputs=outputs_of(state),
         context=context_of(state),
-        errors=tuple(state.errors),
+        errors=tuple((await Client(backend, serializer=serializer, codec=codec).result(run_id)).errors),
         waiting=waiting if only_waits else (),
         ended=ended,
         snapshot=_no_snapshot,
