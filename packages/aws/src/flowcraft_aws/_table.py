@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
 from botocore.exceptions import ClientError
 from flowcraft_core.errors import BackendError, TransientError
 
+from ._answers import guard
 from ._calls import Calls
 from ._errors import code_of
 
@@ -58,6 +60,7 @@ class Table:
         self.name = name
         self.key = key
         self._calls = calls
+        guard(client)
         self._place = f"DynamoDB table {name!r} in {client.meta.region_name}"
 
     async def check(self) -> None:
@@ -104,7 +107,7 @@ class Table:
                     TableName=self.name, Key={self.key: {"S": name}}, ReturnValues="ALL_NEW", **change
                 )
             )
-            return answer if isinstance(answer, Refused) else dict(answer.get("Attributes", {}))
+            return answer if isinstance(answer, Refused) else dict(answer["Attributes"])
 
         return await self._calls.make(make, self._place, run_id=run_id, urgent=urgent)
 
@@ -146,11 +149,19 @@ class Table:
 
     async def scan(self, **parameters: Any) -> Any:
         """One page of a scan, as the service answers it."""
-        return await self._calls.make(lambda: self.client.scan(TableName=self.name, **parameters), self._place)
+        return await self._page(lambda: self.client.scan(TableName=self.name, **parameters))
 
     async def query(self, **parameters: Any) -> Any:
         """One page of a query, as the service answers it."""
-        return await self._calls.make(lambda: self.client.query(TableName=self.name, **parameters), self._place)
+        return await self._page(lambda: self.client.query(TableName=self.name, **parameters))
+
+    async def _page(self, call: Callable[[], Any]) -> Any:
+        def look() -> Any:
+            answer = call()
+            _ = answer["Items"]  # an answer without them says nothing, also not that there are none
+            return answer
+
+        return await self._calls.make(look, self._place)
 
     async def describe(self) -> Any:
         """What the table is like."""
@@ -163,15 +174,14 @@ class Table:
         rounds = _Rounds(self._place)
         while keys:
             request = {self.name: {"Keys": keys, "ConsistentRead": True}}
-            answer = await self._calls.make(
-                lambda request=request: self.client.batch_get_item(RequestItems=request),  # type: ignore[misc]
-                self._place,
-                run_id=run_id,
-            )
-            items = answer["Responses"].get(self.name, [])
+
+            def look(request: Any = request) -> tuple[list[Item], Any]:
+                answer: Any = self.client.batch_get_item(RequestItems=request)
+                unprocessed = answer.get("UnprocessedKeys", {}).get(self.name, {})
+                return answer["Responses"].get(self.name, []), unprocessed.get("Keys", [])
+
+            items, keys = await self._calls.make(look, self._place, run_id=run_id)
             found += items
-            unprocessed: Any = answer.get("UnprocessedKeys", {})
-            keys = unprocessed.get(self.name, {}).get("Keys", [])
             await rounds.end(progress=bool(items), left=len(keys))
         return found
 
@@ -215,6 +225,19 @@ def _or_refused(call: Any) -> Any:
             raise
         answer: Mapping[str, Any] = error.response
         return Refused(answer.get("Item") or None)
+
+
+@contextlib.contextmanager
+def readable(what: str) -> Iterator[None]:
+    """Say of which item it is that it does not hold what it must: somebody else has written it, or it was damaged.
+
+    Raises:
+        BackendError: It cannot be read.
+    """
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        raise BackendError(f"{what} cannot be read: {type(error).__name__}: {error}") from error
 
 
 def is_absent(key: str) -> dict[str, Any]:

@@ -10,13 +10,16 @@ from typing import Any
 from boto3.dynamodb.types import Binary, TypeDeserializer
 from flowcraft_core.errors import BackendError
 
+from ._names import item_name
 from .context import DynamoDbContextStore
 
 
 class ByHand:
     """A ``flowcraft_core.ports.HandWrittenRuns``.
 
-    It finds what people have written into the context table for a run: ``{"runId": ..., "context": {...}}``.
+    It finds what people have written into the context table for a run: ``{"runId": ..., "context": {...}}``. A ``#`` or
+    ``%`` in the run's id is percent-encoded there, as in the names of all items of that table; in the table of statuses
+    it is not.
     """
 
     def __init__(self, store: DynamoDbContextStore) -> None:
@@ -33,9 +36,9 @@ class ByHand:
             BackendError: There is an item, and its context is something else.
             TransientError: Worth another try.
         """
-        item = await self._table.get(run_id, run_id=run_id)
-        if item is None or "writer" in item or "position" in item:
-            return None  # with a "#" in it, a run's id may be the name of another run's fact or value
+        item = await self._table.get(item_name(run_id, "by hand"), run_id=run_id)
+        if item is None:
+            return None
         context = _plain(TypeDeserializer().deserialize(item["context"])) if "context" in item else {}
         if isinstance(context, str):
             try:
@@ -48,7 +51,7 @@ class ByHand:
 
     async def delete(self, run_id: str) -> None:
         """Remove what was written for a run."""
-        await self._table.delete_many([run_id], run_id=run_id)
+        await self._table.delete_many([item_name(run_id, "by hand")], run_id=run_id)
 
 
 def _plain(value: Any) -> Any:
