@@ -173,5 +173,5 @@ async def test_one_table_for_contexts_and_statuses_is_refused_when_the_backend_i
         dynamodb_client=service("dynamodb", nothing).client,
     )
     for _ in range(2):
-        with pytest.raises(ConfigurationError, match="contexts, statuses .*'runs', 'runs'.*table of its own"):
+        with pytest.raises(ConfigurationError, match=r"contexts, statuses .*'runs', 'runs'.*table of its own"):
             await backend.open()

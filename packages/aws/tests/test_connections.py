@@ -16,7 +16,7 @@ THREADS = 4
 
 
 class Served(ThreadingHTTPServer):
-    """Answers that there is nothing, and keeps connections; ``on_request`` may wait, or say that the connection is to be cut."""
+    """Says that there is nothing, and keeps connections; ``on_request`` may wait, or say that one is to be cut."""
 
     daemon_threads = True
 

@@ -19,7 +19,7 @@ from flowcraft_core.errors import ConfigurationError
 from flowcraft_core.ports import Delivery, Message, QueueLimits
 
 from ._calls import at_once
-from ._clients import Connection
+from ._clients import ClientKind, Connection
 from ._queue_errors import is_lost, translated
 from .metrics import Metrics
 
@@ -228,6 +228,7 @@ def queue_connection(
         given,
         open_client=lambda client: client.__aenter__(),
         close_client=lambda client: client.close(),
+        kind=ClientKind("azure.storage.queue.aio", ("__aenter__", "receive_messages")),
     )
 
 
