@@ -112,7 +112,7 @@ class AwsBackend:
             self._tables.append(coordination.table)
             coordination_store = coordination
         self.queue, self.context, self.status, self.coordination = queue, context, status, coordination_store
-        self.by_hand = ByHand(context)
+        self.by_hand = ByHand(context, status)
 
     async def open(self) -> None:
         """Find out whether the queue and the tables can be used. Nothing is created: see ``provision``.
@@ -128,8 +128,8 @@ class AwsBackend:
         if len({table.name for table in self._tables}) < len(self._tables):
             names = ", ".join(repr(table.name) for table in self._tables)
             raise ConfigurationError(
-                f"the tables of contexts, statuses and hints are {names}: give each a table of its own, as a run's items"
-                " in two of them have the same name"
+                f"the tables of contexts, statuses and hints are {names}: give each a table of its own, as items of a"
+                " run have the same name in two of them"
             )
         self._home.enter()
         try:

@@ -12,6 +12,7 @@ from flowcraft_core.errors import BackendError
 
 from ._names import item_name
 from .context import DynamoDbContextStore
+from .status import DynamoDbStatusStore
 
 
 class ByHand:
@@ -22,10 +23,10 @@ class ByHand:
     it is not.
     """
 
-    def __init__(self, store: DynamoDbContextStore) -> None:
-        """Use the context table."""
-        self._store = store
+    def __init__(self, store: DynamoDbContextStore, statuses: DynamoDbStatusStore | None = None) -> None:
+        """Use the table of contexts; and that of statuses, where flows are to be filled in."""
         self._table = store.table
+        self._statuses = statuses
 
     async def initial_context(self, run_id: str) -> Mapping[str, Any] | None:
         """The context values of a run that was begun by hand, as plain JSON data; None if there is no such item.
@@ -48,6 +49,11 @@ class ByHand:
         if not isinstance(context, dict):
             raise BackendError(f"run {run_id!r}: the context written by hand is no map")
         return context
+
+    async def name_flow(self, run_id: str, blueprint_id: str) -> None:
+        """Fill in the flow of a run in its status, if that was written by hand and names none."""
+        assert self._statuses is not None, "only a backend takes runs up"
+        await self._statuses.name_flow(run_id, blueprint_id)
 
     async def delete(self, run_id: str) -> None:
         """Remove what was written for a run."""

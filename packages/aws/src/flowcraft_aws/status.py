@@ -136,6 +136,19 @@ class DynamoDbStatusStore:
         left += parts[len(asked) :]
         return Page([status for found, _ in pages for status in found], _write_cursor(left, by_index) if left else None)
 
+    async def name_flow(self, run_id: str, blueprint_id: str) -> None:
+        """Fill in the flow of a run whose status was written by hand, and names none."""
+        await self.table.update(
+            run_id,
+            run_id=run_id,
+            UpdateExpression="SET blueprint_id = :flow",
+            ConditionExpression=(
+                "attribute_exists(#key) AND (attribute_not_exists(blueprint_id) OR blueprint_id = :none)"
+            ),
+            ExpressionAttributeNames={"#key": _KEY},
+            ExpressionAttributeValues={":flow": {"S": blueprint_id}, ":none": {"S": ""}},
+        )
+
     async def delete(self, run_id: str) -> None:
         """Remove a run's status."""
         await self.table.delete(run_id, run_id=run_id)

@@ -100,7 +100,7 @@ class AzureBackend:
         self.context = CosmosContextStore(contexts, staleness=staleness)
         self.status = CosmosStatusStore(statuses)
         self.coordination = coordination
-        self.by_hand = CosmosHandWrittenRuns(contexts)
+        self.by_hand = CosmosHandWrittenRuns(contexts, statuses)
         # By service, and of each first what all the others need.
         self._container_names = (context_container_name, status_container_name)
         documents: list[_Openable] = [database, contexts, statuses]

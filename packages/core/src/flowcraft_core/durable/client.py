@@ -9,10 +9,9 @@ from ..blueprint import Blueprint
 from ..builder import FlowBuilder
 from ..catalogue import Catalogue, FlowLike
 from ..clock import Clock, SystemClock
-from ..errors import ConfigurationError
 from ..graph.fold import context_of, instances, outputs_of
 from ..graph.scopes import Kind
-from ..ids import new_id
+from ..ids import new_id, require_run_id
 from ..jobs import encode_job
 from ..payloads import CompressingCodec, PayloadCodec
 from ..ports import Backend, Message, Page, RunStatus, State
@@ -30,6 +29,8 @@ from .transient import RetryingBackend
 
 class Client:
     """Starts and steers runs on a backend.
+
+    What can be no run's id is refused by each method, with a ``ConfigurationError``.
 
     Use it in one event loop, with the backend open.
     """
@@ -93,9 +94,7 @@ class Client:
             SerializationError: An initial context value cannot be stored.
         """
         graph = self._catalogue.find(flow)
-        run_id = run_id or new_id()
-        if run_id.startswith(":") or len(run_id) > 300:
-            raise ConfigurationError(f"run id {run_id!r:.80}: use 1 to 300 characters, the first of them no colon")
+        run_id = new_id() if run_id is None else require_run_id(run_id)
         now = self._clock.now()
         record = RunRecord(
             run_id=run_id,
@@ -129,12 +128,12 @@ class Client:
     # --- looking --------------------------------------------------------------------------------------------------
 
     async def status(self, run_id: str) -> RunStatus:
-        """A run's status.
+        """A run's status, or a dead letter.
 
         Raises:
             UnknownRunError: There is none.
         """
-        return await self._stored.status(run_id)
+        return await self._stored.status(require_run_id(run_id, may_be_letter=True))
 
     async def result(self, run_id: str) -> StoredResult:
         """How a run ended, or where it stands, folded from its facts.
@@ -142,7 +141,7 @@ class Client:
         Raises:
             UnknownRunError: There is none.
         """
-        status = await self.status(run_id)
+        status = await self.status(require_run_id(run_id))
         state = await self._stored.state(await self._stored.record(run_id), status)
         return StoredResult(
             run_id=run_id,
@@ -168,7 +167,7 @@ class Client:
         """
         deadline = None if timeout is None else self._clock.now() + timeout
         pause = poll
-        while (status := await self.status(run_id)).state not in FINAL:
+        while (status := await self.status(require_run_id(run_id))).state not in FINAL:
             now = self._clock.now()
             if deadline is not None and now >= deadline:
                 raise TimeoutError(f"run {run_id!r} is still {status.state} after {timeout:g} s")
@@ -206,7 +205,7 @@ class Client:
             UnknownRunError: There is no such run.
             ResumeError: The run has ended, or the wait was not reached, is resolved already, or does not exist.
         """
-        await resume(self._stored, run_id, key, output, action)
+        await resume(self._stored, require_run_id(run_id), key, output, action)
 
     async def cancel(self, run_id: str, *, reason: str | None = None) -> bool:
         """Cancel a run: nothing new starts, and steps under way are told; False if it had ended already.
@@ -214,7 +213,7 @@ class Client:
         Raises:
             UnknownRunError: There is no such run.
         """
-        await self.status(run_id)
+        await self.status(require_run_id(run_id))
         return await self._backend.status.finish(run_id, "cancelled", at=self._clock.now(), reason=reason)
 
     async def fork(self, run_id: str, *keys: str, new_run_id: str | None = None) -> Started:
@@ -232,7 +231,7 @@ class Client:
             UnknownRunError: There is no such run.
             ConfigurationError: The run has no such instance, or there is a run with the new id.
         """
-        return await fork(self._stored, run_id, keys, new_run_id)
+        return await fork(self._stored, require_run_id(run_id), keys, new_run_id and require_run_id(new_run_id))
 
     async def redrive(self, run_id: str, *, new_run_id: str | None = None) -> Started:
         """Start a new run that keeps what a failed run has done, and tries again what failed it.
@@ -241,7 +240,7 @@ class Client:
             UnknownRunError: There is no such run.
             ConfigurationError: It has not failed, or there is a run with the new id.
         """
-        return await redrive(self._stored, run_id, new_run_id)
+        return await redrive(self._stored, require_run_id(run_id), new_run_id and require_run_id(new_run_id))
 
     async def purge(self, run_id: str) -> None:
         """Remove all that is stored of a run that has ended; if that is cut off, purge it again.
@@ -249,7 +248,7 @@ class Client:
         Raises:
             ConfigurationError: It has not ended; cancel it first.
         """
-        await purge(self._stored, run_id)
+        await purge(self._stored, require_run_id(run_id))
 
     async def purge_older(self, age: float) -> int:
         """Purge the runs that ended at least ``age`` seconds ago; how many there were."""
