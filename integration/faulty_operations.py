@@ -236,7 +236,8 @@ async def tried(operation: Operation, direct: Backend, faulty: Backend, run_id: 
         with trouble:
             answer = await operation.call(faulty, run_id, found)
     except BackendError as error:  # a transient error is one, too
-        assert error.__cause__ is not None, f"{operation.name}: {error} has no cause"
+        if error.__cause__ is None:
+            raise AssertionError(f"{operation.name}: {error} has no cause") from error
         return type(error).__name__
     except Exception as error:
         raise AssertionError(f"{operation.name} raises {type(error).__name__}, which no port may: {error}") from error

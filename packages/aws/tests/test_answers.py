@@ -111,11 +111,15 @@ CALLS: dict[str, Callable[[AwsBackend], Awaitable[Any]]] = {
 }
 
 
-@pytest.mark.parametrize("call", CALLS)
-@pytest.mark.parametrize("answer", ANSWERS)
+#: Only DynamoDB sends checksums.
+CHECKED = {"a cut body of which only the checksum tells", "a body with another byte"}
+
+
+@pytest.mark.parametrize(
+    ("answer", "call"),
+    [(answer, call) for answer in ANSWERS for call in CALLS if answer not in CHECKED or not call.startswith("queue.")],
+)
 async def test_what_is_no_answer_is_a_transient_error(answer: str, call: str) -> None:
-    if answer in ("a cut body of which only the checksum tells", "a body with another byte") and "queue." in call:
-        pytest.skip("only DynamoDB sends checksums")
     backend = backend_that_is_told(*ANSWERS[answer])
     with pytest.raises(TransientError) as caught:
         await CALLS[call](backend)
