@@ -143,8 +143,9 @@ async def test_whatever_the_sdk_raises_over_an_answer_is_a_transient_error(error
     def fail(**_: Any) -> None:
         raise error
 
-    for store in (backend.context, backend.coordination):
-        store.table.client.meta.events.register_first("response-received.dynamodb", fail)  # type: ignore[attr-defined]
+    stores: list[Any] = [backend.context, backend.coordination]
+    for store in stores:
+        store.table.client.meta.events.register_first("response-received.dynamodb", fail)
     for call in ("context.get", "status.get", "coordination.get"):
         with pytest.raises(TransientError) as caught:
             await CALLS[call](backend)
@@ -204,7 +205,7 @@ NOT_REMOVED = (
 
 
 async def test_objects_that_were_not_removed_are_told_though_the_answer_is_200() -> None:
-    client = boto3.client("s3", region_name="eu-west-1", aws_access_key_id="key", aws_secret_access_key="secret")
+    client: Any = boto3.client("s3", region_name="eu-west-1", aws_access_key_id="key", aws_secret_access_key="secret")
 
     def answer(request: Any, **_: Any) -> AWSResponse:
         headers: Any = {"content-type": "application/xml"}

@@ -21,7 +21,7 @@ from redis.asyncio import Redis
 
 MARK = {"x-ms-request-id": "1", "x-ms-activity-id": "1"}
 STATUS = RunStatus(run_id="run", state="running", blueprint_id="flow", created=1.0, updated=1.0)
-ACCOUNT = {"writableLocations": [], "readableLocations": [], "userConsistencyPolicy": {}}
+ACCOUNT: dict[str, Any] = {"writableLocations": [], "readableLocations": [], "userConsistencyPolicy": {}}
 CONTAINER = {"id": "c", "_rid": "rid", "_self": "self", "partitionKey": {"paths": ["/runId"], "kind": "Hash"}}
 FULL = json.dumps({"id": "fact:key", "runId": "run", "body": "eA==", "writer": "w", "job": ""}).encode()
 
@@ -217,20 +217,21 @@ async def test_an_answer_that_redis_does_not_give_is_a_transient_error(reply: by
     async with listening:
         port = listening.sockets[0].getsockname()[1]
         store = RedisCoordinationStore(lambda: Redis.from_url(f"redis://127.0.0.1:{port}/0?protocol=2"))
-        await store.open()
-        for call in (
-            store.increment("k", ttl=1),
-            store.members("k"),
-            store.add_members("k", "m", ttl=1),
-            store.extend_ttl("k", "v", ttl=1),
-        ):
-            with pytest.raises(TransientError):
-                await call
+        calls: list[Callable[[], Awaitable[Any]]] = [
+            lambda: store.increment("k", ttl=1),
+            lambda: store.members("k"),
+            lambda: store.add_members("k", "m", ttl=1),
+            lambda: store.extend_ttl("k", "v", ttl=1),
+        ]
         if reply != b"+OK\r\n":
-            for more in (store.get("k"), store.set_if_absent("k", "v", ttl=1)):
+            calls += [lambda: store.get("k"), lambda: store.set_if_absent("k", "v", ttl=1)]
+        await store.open()
+        try:
+            for call in calls:
                 with pytest.raises(TransientError):
-                    await more
-        await store.close()
+                    await call()
+        finally:
+            await store.close()
 
 
 @pytest.mark.parametrize(
@@ -311,7 +312,7 @@ async def test_a_function_that_makes_no_client_is_told_as_such() -> None:
 
 
 async def test_one_container_for_contexts_and_statuses_is_refused() -> None:
-    one = {"context_container_name": "runs", "status_container_name": "runs"}
+    one: dict[str, Any] = {"context_container_name": "runs", "status_container_name": "runs"}
     with pytest.raises(ConfigurationError, match="'runs' was given for both contexts and statuses"):
         await AzureBackend(**asynchronous(), **one).open()
     with pytest.raises(ConfigurationError, match="'runs' was given for both contexts and statuses"):

@@ -43,7 +43,7 @@ def adapter_of(*refusals: BaseException) -> Adapter:
 
     def make() -> Any:
         backend = store.connect()
-        backend.queue = Refusing(backend.queue, left)  # type: ignore[assignment]
+        backend.queue = Refusing(backend.queue, left)
         return backend
 
     return Adapter(make, FlowRuntime([FLOW]), poll=0.1, reconcile=False)

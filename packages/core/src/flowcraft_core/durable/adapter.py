@@ -104,13 +104,13 @@ class Adapter:
         """
         if self._thread is not None or self._open is not None:
             raise ConfigurationError("the adapter has been started already: stop it first")
-        ready = threading.Event()
+        ready, failed = threading.Event(), threading.Event()
         self._failure = None
         self._stopping.clear()
-        self._thread = threading.Thread(target=self._live, args=(ready,), name="flowcraft-adapter", daemon=True)
+        self._thread = threading.Thread(target=self._live, args=(ready, failed), name="flowcraft-adapter", daemon=True)
         self._thread.start()
         ready.wait()
-        if self._failure is not None:
+        if failed.is_set():
             self._end(None)
 
     def stop(self, timeout: float | None = None) -> None:
@@ -152,7 +152,7 @@ class Adapter:
         """Whether it works on jobs, by ``start`` or ``serve``, or is about to begin again after an error."""
         return self._worker is not None or (self._thread is not None and self._thread.is_alive())
 
-    def _live(self, ready: threading.Event) -> None:
+    def _live(self, ready: threading.Event, failed: threading.Event) -> None:
         async def live() -> None:
             async with self:
                 worker = self._new_worker()
@@ -184,6 +184,7 @@ class Adapter:
             if ready.is_set():
                 _logger.critical("the adapter's worker has ended for good", exc_info=True)
             self._failure = failure
+            failed.set()
         finally:
             ready.set()
 
