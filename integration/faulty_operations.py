@@ -120,7 +120,7 @@ async def _is_there(backend: Any, run_id: str, answer: Any) -> bool:
 
 
 async def _is_touched(backend: Any, run_id: str, answer: Any) -> bool:
-    return answer is True and (await backend.status.get(run_id)).next_check == 77.0
+    return answer is True and bool((await backend.status.get(run_id)).next_check == 77.0)
 
 
 async def _is_finished(backend: Any, run_id: str, answer: Any) -> bool:

@@ -125,7 +125,7 @@ class Proxy:
     def _call(self, function: Callable[[], object]) -> int:
         async def call() -> int:
             found = function()
-            return int(await found) if asyncio.iscoroutine(found) else 0  # type: ignore[call-overload]
+            return int(await found) if asyncio.iscoroutine(found) else 0
 
         return asyncio.run_coroutine_threadsafe(call(), self._loop).result(30)
 

@@ -75,7 +75,7 @@ async def translated(what: str, *expected: type[CosmosHttpResponseError]) -> Asy
         raise BackendError(f"Cosmos DB, {what}: {type(error).__name__}: {error}") from error
     except binascii.Error as error:
         raise BackendError(f"Cosmos DB, {what}: the account's key is not base64: {error}; copy all of it") from error
-    except (FlowcraftError, *expected):
+    except FlowcraftError:
         raise
     except Exception as error:  # the SDK stumbles over an answer: its next one may be another
         why = f"an answer that cannot be understood: {type(error).__name__}: {error}"
