@@ -136,6 +136,8 @@ class Proxy:
 
     async def _stop(self) -> int:
         self._server.close()
+        await asyncio.sleep(0.02)  # whoever has just been let in begins
+        self._abort_all()
         tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
         for task in tasks:
             task.cancel()
@@ -156,6 +158,8 @@ class Proxy:
         finally:
             self._open.discard(writer)
             writer.transport.abort() if self._plan.is_down else writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         raise NotImplementedError
@@ -226,6 +230,8 @@ class HttpProxy(Proxy):
             return Answer(status.split(" ", 1)[1], kept, content, is_empty)
         finally:
             writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
 
     async def _give(self, writer: asyncio.StreamWriter, answer: Answer, fault: str | None, method: str) -> bool:
         """Write an answer, or what becomes of it; whether the connection is still good."""
@@ -322,3 +328,5 @@ class RedisProxy(Proxy):
                     return
         finally:
             below.close()
+            with contextlib.suppress(OSError):
+                await below.wait_closed()

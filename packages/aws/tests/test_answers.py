@@ -5,16 +5,18 @@ import zlib
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import attrs
 import boto3
 import pytest
 from botocore.awsrequest import AWSResponse
 from flowcraft_aws import AwsBackend, DynamoDbContextStore, S3PayloadStore
 from flowcraft_aws._calls import Calls
+from flowcraft_aws._names import require_text
 from flowcraft_aws.by_hand import ByHand
 from flowcraft_core.errors import BackendError, TransientError
 from flowcraft_core.ports import Delivery, Fact, Message, PositionedValue, RunStatus
 
-from .helpers import URL, Raw, Service, service
+from .helpers import URL, Raw, RefusalError, Service, service
 
 JSON = "application/x-amz-json-1.0"
 STATUS = RunStatus(run_id="run", state="running", blueprint_id="flow", created=1.0, updated=1.0)
@@ -215,3 +217,48 @@ async def test_objects_that_were_not_removed_are_told_though_the_answer_is_200()
     bucket = S3PayloadStore(client=client, bucket="bucket")
     with pytest.raises(TransientError, match="SlowDown"):
         await Calls().make(lambda: bucket.delete(["k"]), bucket.place)
+
+
+@pytest.mark.parametrize(
+    "call", ["status.create", "status.finish", "coordination.set_if_absent", "coordination.increment"]
+)
+async def test_what_the_sdk_has_made_twice_says_nothing_of_the_first_time(call: str) -> None:
+    """A request was applied, its answer lost, and made again: the refusal, or the sum, is then of its own making."""
+    asked: list[str] = []
+
+    def answer(operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
+        asked.append(operation)
+        if len(asked) == 1:
+            raise RefusalError("InternalServerError", 500)
+        if call == "coordination.increment":
+            return {"Attributes": {"count": {"N": "2"}}}
+        raise RefusalError("ConditionalCheckFailedException")
+
+    dynamodb = service("dynamodb", answer, attempts=2)
+    backend = AwsBackend(queue_url=URL, sqs_client=service("sqs", answer).client, dynamodb_client=dynamodb.client)
+    backend._home.enter()
+    with pytest.raises(TransientError, match="made again by the SDK"):
+        await CALLS[call](backend)
+    assert len(asked) == 2
+    asked.append("from now on at the first try")
+    if call != "coordination.increment":
+        assert await CALLS[call](backend) is False
+
+
+async def test_text_that_no_encoding_has_is_refused_before_anything_is_sent() -> None:
+    for text in ("\ud800", "a\udfff"):
+        with pytest.raises(ValueError, match="surrogate"):
+            require_text({"a": [text]})
+    backend = backend_that_is_told(200, {}, b"{}")
+    for made in (
+        backend.status.get("\ud800"),
+        backend.status.create(attrs.evolve(STATUS, reason="\ud800")),
+        backend.context.put("run", "key", Fact(b"x", "\ud800")),
+        backend.context.get("run", ["\ud800"]),
+        backend.coordination.add_members("key", "\ud800", ttl=1.0),
+        backend.coordination.get("\ud800"),
+        backend.queue.send([Message("\ud800")]),
+        backend.queue.send([Message("body", "\ud800")]),
+    ):
+        with pytest.raises(ValueError, match="surrogate"):
+            await made

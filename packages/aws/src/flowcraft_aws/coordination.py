@@ -62,6 +62,7 @@ class DynamoDbCoordinationStore:
             changed = await self.table.update(
                 name,
                 run_id=run_of(key),
+                counts=True,
                 UpdateExpression=(
                     "ADD #count :one SET expires_at = if_not_exists(expires_at, :expires_at),"
                     " #ttl = if_not_exists(#ttl, :ttl)"
@@ -153,6 +154,7 @@ class DynamoDbCoordinationStore:
         refused = await self.table.put(
             {_KEY: {"S": coordination_name(key)}, **content, **_expiry(now + ttl)},
             run_id=run_of(key),
+            knows_itself=False,
             ConditionExpression=_FREE,
             ExpressionAttributeNames={"#key": _KEY},
             ExpressionAttributeValues={":now": _number(now)},

@@ -17,7 +17,7 @@ from flowcraft_core.ports import Delivery, Message, QueueLimits
 from ._answers import UnreadableAnswerError, guard
 from ._calls import Calls
 from ._errors import advised
-from ._names import group_name
+from ._names import group_name, require_text
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.client import SQSClient
@@ -117,6 +117,7 @@ class SqsJobQueue:
         await asyncio.gather(*(self._send_batch(batch, run_id) for batch in batches))
 
     def _entry(self, message: Message, delay: float) -> dict[str, Any]:
+        require_text([message.body, message.group])
         entry: dict[str, Any] = {"MessageBody": message.body, "DelaySeconds": math.ceil(delay)}
         if _REFUSED_TEXT.search(message.body):
             entry |= {"MessageBody": json.dumps(message.body), "MessageAttributes": _ENCODED}

@@ -80,7 +80,7 @@ class DynamoDbStatusStore:
             item["reason"] = {"S": _shortened(status.reason, _MAX_REASON)}
         if status.body is not None:
             item["body"] = {"S": _shortened(status.body, _MAX_BODY)}
-        return await self.table.put(item, run_id=status.run_id, **is_absent(_KEY)) is None
+        return await self.table.put(item, run_id=status.run_id, knows_itself=False, **is_absent(_KEY)) is None
 
     async def get(self, run_id: str) -> RunStatus | None:
         """A run's status, as it was last written."""
@@ -116,7 +116,7 @@ class DynamoDbStatusStore:
         else:
             sets += ", reason = :reason"
             values[":reason"] = {"S": _shortened(reason, _MAX_REASON)}
-        return await self._change_live(run_id, f"SET {sets} REMOVE {removes}", values)
+        return await self._change_live(run_id, f"SET {sets} REMOVE {removes}", values, knows_itself=False)
 
     async def find(
         self, *, state: State, due_before: float | None = None, cursor: str | None = None, limit: int = 100
@@ -162,10 +162,11 @@ class DynamoDbStatusStore:
             )
         return self._has_index
 
-    async def _change_live(self, run_id: str, expression: str, values: Item) -> bool:
+    async def _change_live(self, run_id: str, expression: str, values: Item, *, knows_itself: bool = True) -> bool:
         changed = await self.table.update(
             run_id,
             run_id=run_id,
+            knows_itself=knows_itself,
             UpdateExpression=expression,
             ConditionExpression=_LIVE,
             ExpressionAttributeNames={"#status": "status"},

@@ -23,6 +23,7 @@ from flowcraft_core.errors import ConfigurationError
 from ._answers import require_document
 from ._clients import ClientKind, Connection
 from ._cosmos_errors import translated
+from ._names import require_text
 from .metrics import Metrics
 
 Document: TypeAlias = dict[str, Any]
@@ -117,6 +118,7 @@ class Container:
 
     async def create(self, document: Mapping[str, Any]) -> bool:
         """Store a document if its partition has none of its id; False if it has."""
+        require_text(document)
         try:
             async with translated(self._what, CosmosResourceExistsError):
                 await self._proxy.create_item(dict(document), no_response=True, **self._watching)
@@ -135,6 +137,7 @@ class Container:
 
     async def replace(self, document: Document) -> bool:
         """Store a changed document that was read; False if somebody else has changed or deleted it since."""
+        require_text(document)
         try:
             async with translated(self._what, *_CHANGED):
                 await self._proxy.replace_item(
@@ -161,6 +164,7 @@ class Container:
             condition: For a ``WHERE`` clause, in which the document is called ``c``.
         """
         assert len(operations) <= MAX_PATCH_OPERATIONS
+        require_text(operations)
         try:
             async with translated(self._what, *_CHANGED):
                 patched = await self._proxy.patch_item(
@@ -194,6 +198,7 @@ class Container:
             partition: Where to look; None for everywhere.
             parameters: By name.
         """
+        require_text(parameters)
         async with translated(self._what):
             found = self._proxy.query_items(partition_key=partition, **_query(where, parameters), **self._watching)
             return [_required(document) async for document in found]

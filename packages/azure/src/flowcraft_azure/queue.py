@@ -20,6 +20,7 @@ from flowcraft_core.ports import Delivery, Message, QueueLimits
 
 from ._calls import at_once
 from ._clients import ClientKind, Connection
+from ._names import require_text
 from ._queue_errors import is_lost, translated
 from .metrics import Metrics
 
@@ -117,6 +118,7 @@ class AzureJobQueue:
         most = self.limits.max_body_bytes
         _require(0 <= delay <= self.limits.max_delay, f"delay={delay}", f"0 to {self.limits.max_delay:.0f} seconds")
         for message in messages:
+            require_text([message.body, message.group])
             size = len(message.body.encode())
             _require(size <= most, f"a body of {size} bytes", f"{most} at most")
         client = self._connection.client

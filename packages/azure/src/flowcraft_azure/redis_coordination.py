@@ -11,9 +11,12 @@ import attrs
 from flowcraft_core.errors import BackendError
 from redis.asyncio import Redis
 from redis.asyncio.cluster import RedisCluster
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError
 
 from ._clients import ClientKind, Connection, require_unopened
+from ._names import require_text
 from ._redis_errors import translated
 from .metrics import Metrics
 
@@ -66,7 +69,8 @@ class RedisCoordinationStore:
         """Open nothing yet.
 
         Args:
-            client: A ``redis.asyncio`` client, or a function that makes one.
+            client: A ``redis.asyncio`` client, or a function that makes one. Unless it is open already, it is told not to
+                make commands again by itself.
             prefix: Before each key; give each deployment that shares a Redis its own.
             metrics: What counts the commands; new ones by default. An adapter counts by its own.
         """
@@ -145,6 +149,7 @@ class RedisCoordinationStore:
 
     async def _run(self, read: Callable[[Any], T], script: _Script, key: str, *arguments: str | int) -> T:
         """One request, or two where Redis does not have the script yet; what it answers, read."""
+        require_text([key, *arguments])
         async with translated():
             try:
                 return read(await self._send("evalsha", script.sha, 1, self._named(key), *arguments))
@@ -152,6 +157,7 @@ class RedisCoordinationStore:
                 return read(await self._send("eval", script.text, 1, self._named(key), *arguments))
 
     async def _command(self, read: Callable[[Any], T], name: str, key: str, *arguments: str, **options: Any) -> T:
+        require_text([key, *arguments])
         async with translated():
             return read(await self._send(name, self._named(key), *arguments, **options))
 
@@ -161,6 +167,10 @@ class RedisCoordinationStore:
 
 
 async def _ping(client: RedisClient) -> None:
+    # The engine makes calls again, and knows which may have been applied; what the client makes again by itself, as later
+    # versions do, would count twice, and take its own lease for somebody else's.
+    if hasattr(client, "set_retry"):
+        client.set_retry(Retry(NoBackoff(), 0))
     answer: Any = client.ping()
     if not await answer:
         raise BackendError("Redis did not answer a ping")
