@@ -448,6 +448,17 @@ class HandWrittenRuns(Protocol):
             TransientError: Worth another try.
         """
 
+    async def name_flow(self, run_id: str, blueprint_id: str) -> None:
+        """Fill in the flow of a run in its status, if the status was written by hand and names none.
+
+        Args:
+            run_id: The run; with no status nothing happens.
+            blueprint_id: The flow, as the first message that came for the run says.
+
+        Raises:
+            TransientError: Worth another try.
+        """
+
     async def delete(self, run_id: str) -> None:
         """Remove what was written for a run; none is no error.
 

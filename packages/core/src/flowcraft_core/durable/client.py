@@ -33,6 +33,8 @@ from .transient import RetryingBackend
 class Client:
     """Starts and steers runs on a backend.
 
+    What can be no run's id is refused by each method, with a ``ConfigurationError``.
+
     Use it in one event loop, with the backend open.
     """
 
@@ -95,8 +97,7 @@ class Client:
             SerializationError: An initial context value, its name or a tag cannot be stored.
         """
         graph = self._catalogue.find(flow)
-        run_id = run_id or new_id()
-        require_run_id(run_id)
+        run_id = new_id() if run_id is None else require_run_id(run_id)
         for name in (*(context or {}), *(part for tag in (tags or {}).items() for part in tag)):
             require_name(name, f"run {run_id!r}: the name of a context value, or a tag,")
         delay = parse_seconds("Client.start: delay", delay, zero=True)
@@ -134,12 +135,12 @@ class Client:
     # --- looking --------------------------------------------------------------------------------------------------
 
     async def status(self, run_id: str) -> RunStatus:
-        """A run's status.
+        """A run's status, or a dead letter.
 
         Raises:
             UnknownRunError: There is none.
         """
-        return await self._stored.status(run_id)
+        return await self._stored.status(require_run_id(run_id, may_be_letter=True))
 
     async def result(self, run_id: str) -> StoredResult:
         """How a run ended, or where it stands, folded from its facts.
@@ -147,7 +148,7 @@ class Client:
         Raises:
             UnknownRunError: There is none.
         """
-        status = await self.status(run_id)
+        status = await self.status(require_run_id(run_id))
         state = await self._stored.state(await self._stored.record(run_id), status)
         return StoredResult(
             run_id=run_id,
@@ -176,7 +177,7 @@ class Client:
         number("Client.wait: poll", poll, above=0)
         deadline = None if seconds is None else self._clock.now() + seconds
         pause = poll
-        while (status := await self.status(run_id)).state not in FINAL:
+        while (status := await self.status(require_run_id(run_id))).state not in FINAL:
             now = self._clock.now()
             if deadline is not None and now >= deadline:
                 raise TimeoutError(f"run {run_id!r} is still {status.state} after {seconds:g} s")
@@ -215,6 +216,7 @@ class Client:
             ResumeError: The run has ended, or the wait was not reached, is resolved already, or does not exist.
             SerializationError: The output or the action cannot be stored.
         """
+        require_run_id(run_id)
         if action is not None:
             require_name(action, f"run {run_id!r}: the action of wait {key!r}")
         await resume(self._stored, run_id, key, output, action)
@@ -225,7 +227,7 @@ class Client:
         Raises:
             UnknownRunError: There is no such run.
         """
-        await self.status(run_id)
+        await self.status(require_run_id(run_id))
         reason = None if reason is None else safe_text(reason, 4_000)
         return await self._backend.status.finish(run_id, "cancelled", at=self._clock.now(), reason=reason)
 
@@ -244,7 +246,7 @@ class Client:
             UnknownRunError: There is no such run.
             ConfigurationError: The run has no such instance, or there is a run with the new id.
         """
-        return await fork(self._stored, run_id, keys, new_run_id)
+        return await fork(self._stored, require_run_id(run_id), keys, new_run_id and require_run_id(new_run_id))
 
     async def redrive(self, run_id: str, *, new_run_id: str | None = None) -> Started:
         """Start a new run that keeps what a failed run has done, and tries again what failed it.
@@ -253,7 +255,7 @@ class Client:
             UnknownRunError: There is no such run.
             ConfigurationError: It has not failed, or there is a run with the new id.
         """
-        return await redrive(self._stored, run_id, new_run_id)
+        return await redrive(self._stored, require_run_id(run_id), new_run_id and require_run_id(new_run_id))
 
     async def purge(self, run_id: str) -> None:
         """Remove all that is stored of a run that has ended; if that is cut off, purge it again.
@@ -261,7 +263,7 @@ class Client:
         Raises:
             ConfigurationError: It has not ended; cancel it first.
         """
-        await purge(self._stored, run_id)
+        await purge(self._stored, require_run_id(run_id))
 
     async def purge_older(self, age: Duration) -> int:
         """Purge the runs that ended at least so long ago; how many there were.

@@ -232,7 +232,7 @@ class JobHandler:
         """Make a record for a run that was begun by hand, in a backend that can be asked for such runs."""
         by_hand: HandWrittenRuns | None = getattr(self._backend, "by_hand", None)
         context = None if by_hand is None else await by_hand.initial_context(run_id)
-        if context is None:
+        if by_hand is None or context is None:
             return None
         graph = self._runtime.catalogue.graphs.get(blueprint_id)
         if graph is None:
@@ -258,6 +258,7 @@ class JobHandler:
             next_check=now + CHECK_AFTER,
         )
         if not await self._backend.status.create(status):
+            await by_hand.name_flow(run_id, blueprint_id)
             await self._backend.status.touch(run_id, at=now, next_check=status.next_check)
         return record if await self._runs.create(record) else await self._runs.get(run_id)
 

@@ -18,7 +18,7 @@ from ..graph.positions import INITIAL
 from ..graph.state import RunState
 from ..ids import new_id
 from ..payloads import CompressingCodec, PayloadCodec
-from ..ports import Backend, RunStatus, State
+from ..ports import Backend, HandWrittenRuns, RunStatus, State
 from ..serialization import Serializer
 from ..settings import number, whole
 from .runs import RunRecord, Runs
@@ -55,6 +55,14 @@ _RUNS_AT_ONCE = 10
 _ASKED_AT_ONCE = 50
 
 
+# Why a run has no record.
+_CUT_SHORT = "it has no record: its start was cut short and never tried again"
+_NO_MESSAGE = (
+    'it was begun by hand and no message for it has come: send {"runId", "blueprintId", "nodeId"} for each start node,'
+    " as it cannot be started without its flow's id"
+)
+
+
 @attrs.define
 class Reconciled:
     """What one round has done.
@@ -66,6 +74,8 @@ class Reconciled:
         waiting: Runs in which only waits or timers are left.
         failed: Runs that were failed: past their deadline, or revived too often without progress.
         busy: Runs that workers get on with, and that were left to them.
+        unstarted: Runs that were begun by hand and for which no message has come: what their flow is, only that says.
+        unstarted_runs: Their ids.
         errors: Runs that could not be looked at; they are due again.
     """
 
@@ -75,6 +85,8 @@ class Reconciled:
     waiting: int = 0
     failed: int = 0
     busy: int = 0
+    unstarted: int = 0
+    unstarted_runs: tuple[str, ...] = ()
     errors: int = 0
 
 
@@ -173,11 +185,12 @@ class Reconciler:
         run_id, now = status.run_id, self._clock.now()
         record = await self._runs.get(run_id)
         if record is None:
+            is_by_hand = await self._is_begun_by_hand(status, done)
             # Half started; or begun by hand, and its message has lain there for as long as there was no worker. So it
             # is given time from the first look on.
             looks = await self._backend.coordination.increment(f"unrecorded:{run_id}", ttl=_COUNTED)
             if looks > self._revivals and now - status.created > self._interval * self._revivals:
-                reason = "it has no record: its start was cut short and never tried again"
+                reason = _NO_MESSAGE if is_by_hand else _CUT_SHORT
                 done.failed += await self._backend.status.finish(run_id, "failed", at=now, reason=reason)
             else:
                 await self._backend.status.touch(run_id, at=now, next_check=now + self._interval)
@@ -195,6 +208,18 @@ class Reconciler:
             done.failed += 1
         else:
             await self._bring_on(record, state, looks, done)
+
+    async def _is_begun_by_hand(self, status: RunStatus, done: Reconciled) -> bool:
+        """Whether a run without a record was begun by hand; then it waits for a message, and is named."""
+        by_hand: HandWrittenRuns | None = getattr(self._backend, "by_hand", None)
+        if by_hand is None or await by_hand.initial_context(status.run_id) is None:
+            return False
+        done.unstarted += 1
+        done.unstarted_runs += (status.run_id,)
+        _logger.warning(
+            "run %s was begun by hand at %.0f and is not started: %s", status.run_id, status.created, _NO_MESSAGE
+        )
+        return True
 
     async def _bring_on(self, record: RunRecord, state: RunState, looks: int, done: Reconciled) -> None:
         """Send what is due in a run, and say when to look again."""
