@@ -75,7 +75,7 @@ class Chunks:
             standing = await self.store.put(run_id, _slot(key, place, number), Fact(named, token))
             if standing is None or standing.writer == token:
                 break
-            earlier += chunk_keys(key, standing.body)
+            earlier += _begun(key, standing.body)
             number += 1
         for chunk, part in zip(chunk_keys(key, named), parts, strict=True):
             await self.store.put(run_id, chunk, Fact(_WHOLE + part, token))
@@ -102,7 +102,7 @@ class Chunks:
         while left:
             slots = {_slot(key, place, len(slots_by_number)): (key, place) for key, place in left}
             standing = await self.store.get(run_id, list(slots))
-            chunks += [chunk for slot, fact in standing.items() for chunk in chunk_keys(slots[slot][0], fact.body)]
+            chunks += [chunk for slot, fact in standing.items() for chunk in _begun(slots[slot][0], fact.body)]
             slots_by_number.append(list(standing))
             left = [slots[slot] for slot in standing]
         return [chunks, *reversed(slots_by_number)]
@@ -111,10 +111,6 @@ class Chunks:
         """Remove chunks."""
         if keys:
             await self.store.delete(run_id, keys=keys, names=())
-
-    def size(self, stored: bytes) -> int:
-        """Bytes that a record takes in the store with its chunks, about."""
-        return len(stored) + len(chunk_keys("", stored)) * self.store.limits.max_value_bytes
 
 
 def chunk_keys(key: str, stored: bytes) -> list[str]:
@@ -133,3 +129,11 @@ def chunk_keys(key: str, stored: bytes) -> list[str]:
 
 def _slot(key: str, place: str, number: int) -> str:
     return f"{key}{CHUNK}{place}.{number}"
+
+
+def _begun(key: str, slot: bytes) -> list[str]:
+    """The chunks that a slot says were begun; none if it is damaged, which must not keep anybody from going on."""
+    try:
+        return chunk_keys(key, slot)
+    except (ValueError, TypeError, RecursionError):
+        return []

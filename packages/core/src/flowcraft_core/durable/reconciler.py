@@ -11,7 +11,7 @@ from typing import Literal
 import attrs
 
 from ..clock import Clock, SystemClock
-from ..errors import TransientError
+from ..errors import BackendGoneError, FlowcraftError, TransientError
 from ..graph.facts import Park
 from ..graph.instances import Instance, Phase
 from ..graph.positions import INITIAL
@@ -20,6 +20,7 @@ from ..ids import new_id
 from ..payloads import CompressingCodec, PayloadCodec
 from ..ports import Backend, RunStatus, State
 from ..serialization import Serializer
+from .reasons import reason_of, sayable
 from .runs import RunRecord, Runs
 from .signals import (
     CHECK_AFTER,
@@ -47,11 +48,20 @@ _LOOKS_WHILE_BUSY = 10
 # How long looks and revivals are counted, seconds.
 _COUNTED = 7 * 86400.0
 
+# A run is failed by name that could not be looked at so many times within so many intervals: its record is damaged, or
+# its blueprint is none that this version can run. Once is nothing, since what was just written may not be visible yet.
+_LOOKS_IN_VAIN = 10
+_LOOKED_IN_VAIN_WITHIN = 3 * _LOOKS_IN_VAIN
+
 # Runs that are looked at side by side: a look is a dozen requests, one after the other.
 _RUNS_AT_ONCE = 10
 
 # Requests about the instances of one run that are made side by side.
 _ASKED_AT_ONCE = 50
+
+
+class NothingToDoError(FlowcraftError):
+    """A run's facts contradict one another: somebody has changed them."""
 
 
 @attrs.define
@@ -63,7 +73,7 @@ class Reconciled:
         revived: Runs in which jobs were sent.
         finished: Runs whose facts said that they have ended, and whose status did not.
         waiting: Runs in which only waits or timers are left.
-        failed: Runs that were failed: past their deadline, or revived too often without progress.
+        failed: Runs that were failed: past their deadline, revived too often without progress, or beyond reading.
         busy: Runs that workers get on with, and that were left to them.
         errors: Runs that could not be looked at; they are due again.
     """
@@ -133,6 +143,10 @@ class Reconciler:
                     await self.run_once()
             except TransientError:
                 _logger.warning("a round was cut short", exc_info=True)
+            except BackendGoneError:
+                raise  # no round that is done here reaches anybody any more
+            except Exception:  # whatever it is, the next round may go well, and nobody else would begin one
+                _logger.error("a round failed; the next one begins in %g s", self._interval / 4, exc_info=True)
             pause = asyncio.ensure_future(self._clock.sleep(self._interval / 4))
             stopped = asyncio.ensure_future(stop.wait())
             await asyncio.wait([pause, stopped], return_when=asyncio.FIRST_COMPLETED)
@@ -159,9 +173,33 @@ class Reconciler:
             done.scanned += 1
             try:
                 await self._look(status, done)
-            except Exception:
+            except TransientError:
                 _logger.warning("run %s could not be looked at", status.run_id, exc_info=True)
                 done.errors += 1
+            except Exception as error:
+                done.errors += 1
+                try:
+                    await self._look_in_vain(status, error, done)
+                except Exception:
+                    _logger.error("run %s could neither be looked at nor left", status.run_id, exc_info=True)
+
+    async def _look_in_vain(self, status: RunStatus, error: Exception, done: Reconciled) -> None:
+        """Say when to look again at a run that cannot be looked at; in the end it fails, by what is wrong with it."""
+        run_id, now = status.run_id, self._clock.now()
+        in_vain = await self._backend.coordination.increment(
+            f"in vain:{run_id}", ttl=_LOOKED_IN_VAIN_WITHIN * self._interval
+        )
+        if in_vain > _LOOKS_IN_VAIN:
+            reason = sayable(f"it could not be looked at, {in_vain} times: {reason_of(error)}")
+            done.failed += await self._backend.status.finish(run_id, "failed", at=now, reason=reason)
+            return
+        known = isinstance(error, FlowcraftError)  # its text says all
+        _logger.error(
+            "run %s could not be looked at (%d of %d): %s",
+            *(run_id, in_vain, _LOOKS_IN_VAIN, reason_of(error)),
+            exc_info=None if known else error,
+        )
+        await self._backend.status.touch(run_id, at=now, next_check=now + self._interval)
 
     async def _look(self, status: RunStatus, done: Reconciled, *, insist: bool = False) -> None:
         run_id, now = status.run_id, self._clock.now()
@@ -220,7 +258,7 @@ class Reconciler:
         elif parked:
             done.waiting += 1
         else:
-            _logger.error("run %s: its facts leave nothing to do, but do not end it", run_id)
+            raise NothingToDoError(f"the facts of run {run_id!r} leave nothing to do, but do not end it")
         await self._look_again(record, now, min([*dues, again]), "running" if ready else "awaiting")
 
     async def _look_again(

@@ -10,6 +10,7 @@ from ..graph.instances import Phase
 from ..graph.state import RunState
 from ..jobs import encode_job
 from ..ports import Backend, FinalState, Message
+from .reasons import sayable
 from .runs import RunRecord
 
 #: When a reconciler looks at a run that nobody has touched since, seconds.
@@ -24,7 +25,7 @@ async def finish_run(backend: Backend, run_id: str, state: RunState, clock: Cloc
     if state.phase is Phase.RUNNING:
         return None
     ended: FinalState = "completed" if state.phase is Phase.COMPLETED else "failed"
-    reason = "; ".join(str(error) for error in state.errors) or None
+    reason = sayable("; ".join(str(error) for error in state.errors)) or None
     return ended if await backend.status.finish(run_id, ended, at=clock.now(), reason=reason) else None
 
 
