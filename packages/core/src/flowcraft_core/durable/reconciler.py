@@ -48,10 +48,11 @@ _LOOKS_WHILE_BUSY = 10
 # How long looks and revivals are counted, seconds.
 _COUNTED = 7 * 86400.0
 
-# A run is failed by name that could not be looked at so many times within so many intervals: its record is damaged, or
-# its blueprint is none that this version can run. Once is nothing, since what was just written may not be visible yet.
+# A run is failed by name that could not be looked at so many times in a day: its record is damaged, or its blueprint is
+# none that this version can run. Once is nothing, since what was just written may not be visible yet.
 _LOOKS_IN_VAIN = 10
-_LOOKED_IN_VAIN_WITHIN = 3 * _LOOKS_IN_VAIN
+_IN_VAIN_COUNTED = 86400.0
+_IN_VAIN_KNOWN = 10_000
 
 # Runs that are looked at side by side: a look is a dozen requests, one after the other.
 _RUNS_AT_ONCE = 10
@@ -117,6 +118,7 @@ class Reconciler:
         self._side_by_side = asyncio.Semaphore(_RUNS_AT_ONCE)
         self._interval = interval
         self._revivals = revivals
+        self._in_vain: set[str] = set()
 
     async def run_once(self) -> Reconciled:
         """Look at every run that is due."""
@@ -173,6 +175,9 @@ class Reconciler:
             done.scanned += 1
             try:
                 await self._look(status, done)
+                if status.run_id in self._in_vain:
+                    self._in_vain.discard(status.run_id)
+                    await self._backend.coordination.delete(_in_vain_key(status.run_id))
             except TransientError:
                 _logger.warning("run %s could not be looked at", status.run_id, exc_info=True)
                 done.errors += 1
@@ -186,11 +191,12 @@ class Reconciler:
     async def _look_in_vain(self, status: RunStatus, error: Exception, done: Reconciled) -> None:
         """Say when to look again at a run that cannot be looked at; in the end it fails, by what is wrong with it."""
         run_id, now = status.run_id, self._clock.now()
-        in_vain = await self._backend.coordination.increment(
-            f"in vain:{run_id}", ttl=_LOOKED_IN_VAIN_WITHIN * self._interval
-        )
+        if len(self._in_vain) < _IN_VAIN_KNOWN:
+            self._in_vain.add(run_id)
+        in_vain = await self._backend.coordination.increment(_in_vain_key(run_id), ttl=_IN_VAIN_COUNTED)
         if in_vain > _LOOKS_IN_VAIN:
             reason = sayable(f"it could not be looked at, {in_vain} times: {reason_of(error)}")
+            self._in_vain.discard(run_id)
             done.failed += await self._backend.status.finish(run_id, "failed", at=now, reason=reason)
             return
         known = isinstance(error, FlowcraftError)  # its text says all
@@ -320,6 +326,11 @@ class Reconciler:
         name = uuid.uuid5(uuid.NAMESPACE_OID, "\n".join(sorted(keys))).hex
         key = f"revived:{record.life}:{name}"
         return await self._backend.coordination.increment(key, ttl=_COUNTED)
+
+
+def _in_vain_key(run_id: str) -> str:
+    """Where it is counted how often a run could not be looked at."""
+    return f"in vain:{run_id}"
 
 
 def _ready_since(instance: Instance) -> float:
