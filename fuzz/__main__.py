@@ -18,7 +18,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="fuzz", description=__doc__)
     parser.add_argument("--seconds", type=float, default=30.0, help="how long things are written")
     parser.add_argument("--seed", type=int, help="what is written follows from it; a new one by default")
-    parser.add_argument("--only", nargs="*", default=[], metavar="KIND", help="kinds whose names begin so, and no others")
+    parser.add_argument(
+        "--only", nargs="*", default=[], metavar="KIND", help="kinds whose names begin so, and no others"
+    )
     parser.add_argument("--json", action="store_true", help="print one line of JSON, the last")
     options = parser.parse_args()
     seed = random.SystemRandom().randrange(10**6) if options.seed is None else options.seed

@@ -12,7 +12,7 @@ from flowcraft_core import Blueprint
 from flowcraft_core.durable import Client
 from flowcraft_core.jobs import Job, encode_job
 from fuzz_flows import exploding, repeating
-from fuzz_rows import Stored, packed, plain
+from fuzz_rows import Stored, packed, packed_many, plain
 
 #: Makes one of a kind. It gets where to write, and a name that is to be found in whatever becomes of it.
 Write = Callable[["Place", str], Awaitable[None]]
@@ -332,7 +332,7 @@ async def record_retyped(place: Place, name: str) -> None:
     await _begun_upon(place, name, ":run", lambda record: {**record, field: wrong})
 
 
-@kind("run_record.changed_anywhere", "failed")
+@kind("run_record.changed_anywhere", "ends")
 async def record_changed(place: Place, name: str) -> None:
     await _begun_upon(place, name, ":run", lambda record: changed(record, place.chance))
 
@@ -390,7 +390,13 @@ async def blueprint_changed(place: Place, name: str) -> None:
 @kind("outcome.field_of_another_type", "failed")
 async def outcome_retyped(place: Place, name: str) -> None:
     field = place.chance.choice(["taken", "attempts", "started", "ended", "sets", "error", "action", "passes", "items"])
-    wrong = place.chance.choice([True, -7, 10**30, [[]], [[-1]], [["0"]], {"a": 1}.keys() and [{}]])
+    wrong: list[Any] = [True, -7]  # of no field's type
+    by_field: dict[str, list[Any]] = {
+        "taken": [[[]], [[-1]], [["0"]], {"0": 1}],
+        "attempts": [2.5, 10**30],
+        "sets": [[1]],
+    }
+    wrong = place.chance.choice(wrong + by_field.get(field, []))
     await _begun_upon(place, name, "a", lambda record: {**record, field: wrong})
 
 
@@ -426,13 +432,13 @@ async def outcome_tags(place: Place, name: str) -> None:
 @kind("outcome.small_with_many_values", "failed", heavy=True)
 async def outcome_wide(place: Place, name: str) -> None:
     part = place.chance.choice([b"[],", b"{},", b'{"":0},', b"0,"])
-    text = b'{"v":1,"taken":[[0]],"output":[' + part * (40 * 2**20 // len(part)) + b"0]}"
-    await _begun_upon(place, name, "a", packed(text))
+    text = (b'{"v":1,"taken":[[0]],"output":[', part, 40 * 2**20 // len(part), b"0]}")
+    await _begun_upon(place, name, "a", packed_many(*text))
 
 
 @kind("outcome.that_inflates", "failed", heavy=True)
 async def outcome_bomb(place: Place, name: str) -> None:
-    await _begun_upon(place, name, "a", packed(b'{"v":1,"output":"' + b"x" * (70 * 2**20) + b'"}'))
+    await _begun_upon(place, name, "a", packed_many(b'{"v":1,"output":"', b"x", 70 * 2**20, b'"}'))
 
 
 @kind("park.changed_anywhere", "ends")
@@ -467,7 +473,7 @@ async def value_bytes(place: Place, name: str) -> None:
 @kind("value_row.position_of_any_kind", "failed")
 async def value_position(place: Place, name: str) -> None:
     await place.parked(name)
-    wrong = place.chance.choice(["", "no position", b"\xff", 7, "\x00"])
+    wrong = place.chance.choice(["no position", b"\xff", 7, "\x00"])
     place.rows.ask("UPDATE context_values SET position = ? WHERE run_id = ?", wrong, name)
     await _resume(place, name)
 

@@ -70,3 +70,11 @@ def plain(text: bytes) -> bytes:
 def packed(text: bytes) -> bytes:
     """A record's text as a fact's body, compressed."""
     return b"w\x01" + zlib.compress(text, 9)
+
+
+def packed_many(before: bytes, part: bytes, number: int, after: bytes) -> bytes:
+    """A long record's text as a fact's body, compressed, without ever having it whole."""
+    deflater, at_once = zlib.compressobj(9), max(1, 2**16 // len(part))
+    pieces = [deflater.compress(before)]
+    pieces += [deflater.compress(part * min(at_once, number - done)) for done in range(0, number, at_once)]
+    return b"".join((b"w\x01", *pieces, deflater.compress(after), deflater.flush()))

@@ -288,7 +288,9 @@ async def _look_at_all(place: Place, names: dict[str, Kind], done: Fuzzed, expec
         else:
             flow = (await place.client.status(result.run_id)).blueprint_id
             if result.outputs != expected[flow]:
-                done.wrong.append(f"healthy run {number} gives {result.outputs!r:.100}, and in process {expected[flow]!r:.100}")
+                done.wrong.append(
+                    f"healthy run {number} gives {result.outputs!r:.100}, and in process {expected[flow]!r:.100}"
+                )
 
 
 def _peak_mib() -> int:

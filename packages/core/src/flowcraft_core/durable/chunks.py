@@ -17,6 +17,7 @@ from collections.abc import Iterable, Sequence
 import attrs
 
 from ..ids import new_id
+from ..payloads import MAX_RECORD_BYTES
 from ..ports import ContextStore, Fact
 
 # What stands in front of a stored body: the record itself, a part of it, or what its chunks are called.
@@ -25,6 +26,9 @@ _CHUNKED = b"c"
 
 CHUNK = ":chunk:"
 _MOST_CHUNKS = 100_000
+
+# So many are read whatever the store's limit is, which may have been another one when they were written.
+_FEW_CHUNKS = 1_000
 
 
 @attrs.frozen
@@ -82,10 +86,17 @@ class Chunks:
         return Attempt(named, earlier)
 
     async def read(self, run_id: str, key: str, stored: bytes) -> bytes | None:
-        """The body that a record stands for; None if chunks of it are not visible."""
+        """The body that a record stands for; None if chunks of it are not visible.
+
+        Raises:
+            ValueError: What is said of its chunks is damaged, or they are more than any record has.
+        """
         keys = chunk_keys(key, stored)
         if not keys:
             return stored[1:]
+        most = 1 + 2 * MAX_RECORD_BYTES // self.store.limits.max_value_bytes  # twice: a codec may make more of it
+        if len(keys) > max(most, _FEW_CHUNKS):
+            raise ValueError(f"it has {len(keys)} chunks, and no record has more than {most}")
         chunks = await self.store.get(run_id, keys)
         return b"".join(chunks[chunk].body[1:] for chunk in keys) if len(chunks) == len(keys) else None
 

@@ -214,7 +214,9 @@ class Reconciler:
             # Half started; or begun by hand, and its message has lain there for as long as there was no worker. So it
             # is given time from the first look on.
             looks = await self._backend.coordination.increment(f"unrecorded:{run_id}", ttl=_COUNTED)
-            if looks > self._revivals and now - status.created > self._interval * self._revivals:
+            # One that says to have been begun in the future says so by mistake, or on purpose.
+            is_young = 0 <= now - status.created <= self._interval * self._revivals
+            if looks > self._revivals and not is_young:
                 reason = "it has no record: its start was cut short and never tried again"
                 done.failed += await self._backend.status.finish(run_id, "failed", at=now, reason=reason)
             else:

@@ -39,13 +39,21 @@ def weight_of(text: bytes, limit: int = MAX_WEIGHT) -> int:
     characters = len(text) * (4 if any(wide in text for wide in _WIDEST) else 1 if text.isascii() else 2)
     weight = characters + _structure(text)
     if weight > limit:
-        weight = characters + _structure(_STRING.sub(b'""', text))
+        weight, start = characters, 0
+        for string in _STRING.finditer(text):
+            weight += _structure(text, start, string.start())
+            start = string.end()
+            if weight > limit:
+                return weight
+        weight += _structure(text, start)
     return weight
 
 
-def _structure(text: bytes) -> int:
-    containers = text.count(b"[") + text.count(b"{")
-    return containers * _PER_CONTAINER + text.count(b",") * _PER_MEMBER + text.count(b":") * _PER_ENTRY
+def _structure(text: bytes, start: int = 0, end: int | None = None) -> int:
+    def count(sign: bytes) -> int:
+        return text.count(sign, start, end)
+
+    return (count(b"[") + count(b"{")) * _PER_CONTAINER + count(b",") * _PER_MEMBER + count(b":") * _PER_ENTRY
 
 
 class Weighed(Generic[K, V]):
