@@ -1,4 +1,4 @@
-"""``python fuzz --seconds 120 --json``: whatever may be written to the file by others is, while runs go on beside it."""
+"""``python fuzz --seconds 120 --json``: others write whatever they can into the file, while runs go on beside."""
 
 from __future__ import annotations
 

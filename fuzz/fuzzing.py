@@ -1,8 +1,8 @@
 """Runs on one file, on a fast clock, while others write whatever they can into it: what comes of all of it.
 
-Everything is to come to an end within some minutes of that clock: each message is done or becomes a dead letter, each run
-ends, and fails with a reason if its records cannot be read; the runs that nobody has touched complete as they do in
-process. No worker ends by it, nor anything that goes on inside one, and the memory that all of it takes is bounded.
+Everything is to come to an end within some minutes of that clock: each message is done or becomes a dead letter, each
+run ends, and fails with a reason if its records cannot be read; the runs that nobody has touched complete as they do
+in process. No worker ends by it, nor anything that goes on inside one, and the memory that all of it takes is bounded.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import attrs
+import fuzz_messages  # noqa: F401 - they add their kinds
+import fuzz_records  # noqa: F401
 from flowcraft_core import FlowRuntime
 from flowcraft_core.durable import Client, Worker
 from flowcraft_sqlite import SqliteBackend
@@ -217,12 +219,12 @@ async def _write_all(
                 await place.client.start(place.chance.choice(list(expected)), run_id=f"healthy {done.healthy}")
                 done.healthy += 1
             await asyncio.sleep(place.chance.uniform(0, 0.02))
-            while len(await _under_way(place, names)) > _UNDER_WAY:
+            while len(_under_way(place, names)) > _UNDER_WAY:
                 await asyncio.sleep(0.1)
     return names
 
 
-async def _under_way(place: Place, names: dict[str, Kind]) -> list[str]:
+def _under_way(place: Place, names: dict[str, Kind]) -> list[str]:
     """What has not ended yet: runs that live, and messages."""
     live = [row[0] for row in place.rows.ask("SELECT run_id FROM statuses WHERE state IN ('running', 'awaiting')")]
     messages = [str(row[0])[:80] for row in place.rows.ask("SELECT body FROM jobs")]
@@ -237,18 +239,17 @@ def _is_to_end(name: object, names: dict[str, Kind]) -> bool:
 async def _wait_for_all(place: Place, names: dict[str, Kind], clock: FastClock, done: Fuzzed) -> None:
     """Wait until all have ended; what waits for somebody, and was not changed beyond that, is gone on with."""
     deadline, settled = clock.now() + _PATIENCE, False
-    while (left := await _under_way(place, names)) and clock.now() < deadline:
+    while (left := _under_way(place, names)) and clock.now() < deadline:
         if not settled and clock.now() > deadline - _PATIENCE + 1500:
             settled = True
             await _go_on(place, left, names)
         await asyncio.sleep(0.1)
-        with contextlib.suppress(asyncio.CancelledError):
-            await _listed(place, done)
-    done.unended = [f"{name}" for name in left]
+        await _listed(place, done)
+    done.unended = list(left)
 
 
 async def _go_on(place: Place, left: Sequence[str], names: dict[str, Kind]) -> None:
-    """Resume the waits of runs that have survived what was done to them, or cancel those that cannot be resumed."""
+    """Resume the waits of runs that have survived what was done to them."""
     for name in left:
         if name in names:
             for key in ("w", "v"):

@@ -1,7 +1,8 @@
 """What a column gives, whatever was written into it: any program may write to the file, and SQLite keeps any type.
 
-A row that somebody else has written must not be the end of whoever reads it, nor hide the rows beside it. So text that is
-no UTF-8 has its bytes spelled out, and what is of another type than it must be is turned into that, or left at a default.
+A row that somebody else has written must not be the end of whoever reads it, nor hide the rows beside it. So text that
+is no UTF-8 has its bytes spelled out, and what is of another type than it must be is turned into that, or left at a
+default.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Any
 
 
 def lenient(raw: bytes) -> str:
-    """Text as SQLite has it; a byte that belongs to no character becomes ``\\xff``."""
+    r"""Text as SQLite has it; a byte that belongs to no character becomes ``\xff``."""
     return raw.decode("utf-8", "backslashreplace")
 
 

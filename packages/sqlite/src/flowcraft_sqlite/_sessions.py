@@ -84,8 +84,8 @@ class _Opened:
                 continue
             what = "was deleted" if found is None else "was replaced by another" if found != known else "was emptied"
             raise BackendGoneError(
-                f"SQLite file {name!r} {what} while it was open, and what is written to it reaches nobody: stop whatever "
-                "uses it, put the right file there, and open it anew"
+                f"SQLite file {name!r} {what} while it was open, and what is written to it reaches nobody: stop "
+                "whatever uses it, put the right file there, and open it anew"
             )
 
 

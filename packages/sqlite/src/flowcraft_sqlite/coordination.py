@@ -27,8 +27,8 @@ _SWEEP_AT_MOST = 500
 class SqliteCoordinationStore:
     """A ``flowcraft_core.ports.CoordinationStore`` in an SQLite file.
 
-    A row that has expired counts as none; writes remove such rows in passing. So does one whose time is none that anybody
-    may give, and a set that cannot be read: another program has written it, and all here are hints.
+    A row that has expired counts as none; writes remove such rows in passing. So does one whose time is none that
+    anybody may give, and a set that cannot be read: another program has written it, and all here are hints.
     """
 
     def __init__(self, database: Database, clock: Clock) -> None:

@@ -27,9 +27,10 @@ _PAUSE_GROWTH = 1.05
 class SqliteJobQueue:
     """A ``flowcraft_core.ports.JobQueue`` in an SQLite file.
 
-    The oldest due message comes first. One whose time is none that anybody may give is due at once: a program that writes
-    to the table can write anything, and who handles messages is to find out what it is. A delivery's handle is the message's id and a token, drawn anew each time that
-    the message is received, so that an old delivery can do nothing to a newer one.
+    The oldest due message comes first. One whose time is none that anybody may give is due at once: a program that
+    writes to the table can write anything, and who handles messages is to find out what it is. A delivery's handle is
+    the message's id and a token, drawn anew each time that the message is received, so that an old delivery can do
+    nothing to a newer one.
     """
 
     limits = QueueLimits(

@@ -23,9 +23,9 @@ _LIVE = "state IN ('running', 'awaiting')"
 class SqliteStatusStore:
     """A ``flowcraft_core.ports.StatusStore`` in an SQLite file.
 
-    ``find`` gives the newest runs first, or, asked for those that are due, the longest overdue first. A row that another
-    program has written is given as far as it can be read: without its tags, say, if they are no JSON object of texts. One
-    whose id is no text cannot be asked for by it, so it is left out, and said once.
+    ``find`` gives the newest runs first, or, asked for those that are due, the longest overdue first. A row that
+    another program has written is given as far as it can be read: without its tags, say, if they are no JSON object of
+    texts. One whose id is no text cannot be asked for by it, so it is left out, and said once.
     """
 
     def __init__(self, database: Database) -> None:

@@ -23,7 +23,7 @@ _PER_CONTAINER, _PER_MEMBER, _PER_ENTRY = 72, 60, 130
 
 # A string takes one byte per character, or two or four if one of its characters does. The last are told by their first
 # byte, or by the escape that they may be written with.
-_WIDEST = tuple(bytes([lead]) for lead in range(0xF0, 0xF5)) + (b"\\u",)
+_WIDEST = (*(bytes([lead]) for lead in range(0xF0, 0xF5)), b"\\u")
 
 # A string, or the rest of the text if it has no end: so that nothing is looked through twice.
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)

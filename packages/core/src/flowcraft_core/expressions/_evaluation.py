@@ -46,11 +46,8 @@ def _subscript(node: ast.Subscript, scope: Mapping[str, object]) -> object:
 def _logic(node: ast.BoolOp, scope: Mapping[str, object]) -> object:
     left, right = node.values
     value = evaluate(left, scope)
-    if isinstance(node.op, Coalesce):
-        decides = value is not None
-    else:
-        decides = bool(value) is isinstance(node.op, ast.Or)
-    return value if decides else evaluate(right, scope)
+    is_enough = value is not None if isinstance(node.op, Coalesce) else bool(value) is isinstance(node.op, ast.Or)
+    return value if is_enough else evaluate(right, scope)
 
 
 def _sign(node: ast.UnaryOp, scope: Mapping[str, object]) -> object:

@@ -1,8 +1,8 @@
-"""How large a value becomes when it is copied: its parts may be one another's, and a copy has each as often as it is met.
+"""How large a value becomes when it is copied: its parts may be shared, and a copy has each as often as it is met.
 
-A transform such as ``[input, input]`` costs nothing, however large the input is, for it makes no copy. The next one makes
-four of it, and so on: what a few edges give has more values than any memory. So whatever a blueprint puts together is
-measured before it is copied, in one pass over what is really there.
+A transform such as ``[input, input]`` costs nothing, however large the input is, for it makes no copy. The next one
+makes four of it, and so on: what a few edges give has more values than any memory. So whatever a blueprint puts
+together is measured before it is copied, in one pass over what is really there.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ def require_modest(value: Any, what: str) -> None:
     repeated = values - sum(count for count, _ in there), characters - sum(length for _, length in there)
     if repeated[0] > MAX_VALUES or repeated[1] > MAX_CHARACTERS:
         raise TooLargeError(
-            f"{what} would be {values} values with {characters} characters, most of them copies of one another; at most "
-            f"{MAX_VALUES} values and {MAX_CHARACTERS} characters are repeated: let a step make less of it"
+            f"{what} would be {values} values with {characters} characters, most of them the same again and again; at "
+            f"most {MAX_VALUES} values and {MAX_CHARACTERS} characters are repeated: let a step make less of it"
         )
 
 
