@@ -219,7 +219,9 @@ async def _write_all(
                 await place.client.start(place.chance.choice(list(expected)), run_id=f"healthy {done.healthy}")
                 done.healthy += 1
             await asyncio.sleep(place.chance.uniform(0, 0.02))
-            while len(_under_way(place, names)) > _UNDER_WAY:
+            for _ in range(600):
+                if len(_under_way(place, names)) <= _UNDER_WAY:
+                    break
                 await asyncio.sleep(0.1)
     return names
 
