@@ -164,10 +164,12 @@ class JobHandler:
     def _in_time(self, job: Job) -> Job:
         """The job as if no clock were ahead: what is said to have been sent or passed on later than now was so now.
 
-        A time is what a message says. Nobody waits for one that lies in the future, and no job is younger for it.
+        A time is what a message says. Nobody waits for one that lies in the future; and a job of which it lies further
+        ahead than clocks are apart counts as passed on, so that nobody takes its run for one that lived just now.
         """
         now = self._clock.now()
-        return attrs.evolve(job, first_seen=min(job.first_seen, now), passed_on=min(job.passed_on, now))
+        hops = max(job.hops, int(job.first_seen > now + _SETTLES))
+        return attrs.evolve(job, first_seen=min(job.first_seen, now), passed_on=min(job.passed_on, now), hops=hops)
 
     def record(self, run_id: str) -> RunRecord | None:
         """The record of a run that was worked on lately."""

@@ -219,10 +219,14 @@ class Worker:
                 continue
             pause, has_received = _PAUSE, True
             for delivery in deliveries:
-                held = _Held(delivery, since=self._clock.now())
-                self._held[held] = None
-                held.task = asyncio.ensure_future(self._work(held))
-                held.task.add_done_callback(partial(self._let_go, held))
+                self._begin(delivery)
+
+    def _begin(self, delivery: Delivery) -> None:
+        """Work on a delivery beside all others. What is known of it is let go of with it: an idle worker keeps none."""
+        held = _Held(delivery, since=self._clock.now())
+        self._held[held] = None
+        held.task = asyncio.ensure_future(self._work(held))
+        held.task.add_done_callback(partial(self._let_go, held))
 
     async def _rest(self, seconds: float) -> None:
         """Wait, but no longer than until this is stopped."""

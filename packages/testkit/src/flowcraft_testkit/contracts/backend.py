@@ -5,6 +5,7 @@ from __future__ import annotations
 from .data import DataClauses
 from .deliveries import DeliveryClauses
 from .dying import DyingClauses
+from .outside import OutsideClauses
 from .reconciling import ReconcilingClauses
 from .shapes import ShapeClauses
 from .starting import StartingClauses
@@ -19,5 +20,6 @@ class BackendContract(
     DyingClauses,
     ReconcilingClauses,
     DataClauses,
+    OutsideClauses,
 ):
     """What a ``Backend`` promises. It does not need a store of its own, nor an empty queue, for each clause."""

@@ -386,13 +386,13 @@ class _Maker:
         graph.add(node, self._edges(graph, sources, node))
         return node
 
-    def _loop(
-        self, graph: Growing, sources: Sequence[AnyNode], join: JoinName, nesting: int, *, nested: bool
-    ) -> None:
+    def _loop(self, graph: Growing, sources: Sequence[AnyNode], join: JoinName, nesting: int, *, nested: bool) -> None:
         loop_id = self._id()
         around = {**graph.around, **graph.before([source.id for source in sources], join)}
         inner = ["loop"] if nested else []
-        body = self._graph("body", nesting - (not nested), (*graph.path, loop_id), around, *inner, has_lists=graph.has_lists)
+        body = self._graph(
+            "body", nesting - (not nested), (*graph.path, loop_id), around, *inner, has_lists=graph.has_lists
+        )
         node = Loop(
             loop_id,
             body,

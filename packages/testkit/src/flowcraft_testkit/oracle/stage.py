@@ -90,9 +90,7 @@ class Described:
 
     def runtime(self) -> FlowRuntime:
         """A runtime in virtual time that has its steps."""
-        return FlowRuntime(
-            blueprints=self.blueprints, registry=self.script.registry(), clock=LoopClock()
-        )
+        return FlowRuntime(blueprints=self.blueprints, registry=self.script.registry(), clock=LoopClock())
 
     def resumption(self, node_id: str, key: str) -> Answer:
         """What a wait is resumed with."""

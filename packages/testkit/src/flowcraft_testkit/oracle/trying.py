@@ -69,7 +69,7 @@ def report_of(
     """A run that went wrong, for people: what was wrong, the blueprints, the facts, and how to see it again."""
     status = performed.status
     lines = [f"seed {drawn.seed}:", *(f"  - {problem}" for problem in problems)]
-    lines += [f"in process: {expected.status}; here: {status and status.state} {status and status.reason or ''}"]
+    lines += [f"in process: {expected.status}; here: {status and status.state} {(status and status.reason) or ''}"]
     lines += [f"weather: {performed.weather}; faults: {dict(performed.faults)}"]
     lines += [f"description: {drawn.flow!r}"]
     lines += [f"blueprint: {each.to_json()}" for each in Described.of(drawn.flow).blueprints.values()]

@@ -12,7 +12,6 @@ from flowcraft_core.durable import view as view_module
 from flowcraft_core.durable.engine import Engine
 from flowcraft_core.durable.sets import JoinSets, Size
 from flowcraft_core.durable.tries import Tries
-from flowcraft_core.durable.view import RunView
 from flowcraft_core.graph.decisions import take_edges
 from flowcraft_core.graph.instances import Arrival, Instance, Phase
 from flowcraft_core.ids import new_id
