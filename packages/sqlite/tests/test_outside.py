@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import sqlite3
+import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -17,6 +18,8 @@ from flowcraft_core.ports import Fact, Message, RunStatus
 from flowcraft_sqlite import SqliteBackend
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+SOON = time.time() + 3_600
 
 ANYTHING = (
     st.none()
@@ -64,7 +67,7 @@ async def test_messages_of_any_bytes_are_handed_over_with_the_others(path: Path)
 
 @settings(max_examples=40, deadline=None)
 @given(
-    st.lists(st.tuples(ANYTHING, ANYTHING, ANYTHING, ANYTHING, st.sampled_from(["?", "CAST(? AS TEXT)"])), max_size=8)
+    st.lists(st.tuples(*(4 * [ANYTHING]), st.sampled_from(["?", "CAST(? AS TEXT)"])), max_size=8)
 )
 def test_every_run_is_found_whatever_is_in_the_rows_beside_it(
     tmp_path_factory: pytest.TempPathFactory, others: list[Any]
@@ -79,7 +82,8 @@ def test_every_run_is_found_whatever_is_in_the_rows_beside_it(
             for run_id, created, next_check, tags, cast in others:
                 write(
                     path,
-                    f"INSERT OR IGNORE INTO statuses (run_id, state, created, next_check, tags) VALUES ({cast}, 'running', ?, ?, ?)",
+                    "INSERT OR IGNORE INTO statuses (run_id, state, created, next_check, tags)"
+                    f" VALUES ({cast}, 'running', ?, ?, ?)",
                     *(b"none" if run_id is None else run_id, created or 0, next_check, "" if tags is None else tags),
                 )
             for due in (None, 1e9):
@@ -143,14 +147,14 @@ async def test_a_hint_that_never_ends_has_ended(path: Path, forever: Any) -> Non
 @pytest.mark.parametrize("damaged", [b"[", b"7", b"{}", b"\xff", b"[" * 50_000, b"[1, {}, null]"])
 async def test_a_set_that_cannot_be_read_is_empty(path: Path, damaged: bytes) -> None:
     async with SqliteBackend(path) as backend:
-        write(path, "INSERT INTO coordination VALUES ('set', ?, 9e9)", damaged)
+        write(path, "INSERT INTO coordination VALUES ('set', ?, ?)", damaged, SOON)
         assert await backend.coordination.members("set") == frozenset()
         assert await backend.coordination.add_members("set", "a", ttl=60) == 1
 
 
 async def test_a_counter_counts_to_what_a_column_holds(path: Path) -> None:
     async with SqliteBackend(path) as backend:
-        write(path, "INSERT INTO coordination VALUES ('counter', ?, 9e9)", 2**63 - 1)
+        write(path, "INSERT INTO coordination VALUES ('counter', ?, ?)", 2**63 - 1, SOON)
         assert await backend.coordination.increment("counter", ttl=60) == 2**63 - 1
 
 
