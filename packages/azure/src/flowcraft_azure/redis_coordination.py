@@ -69,8 +69,8 @@ class RedisCoordinationStore:
         """Open nothing yet.
 
         Args:
-            client: A ``redis.asyncio`` client, or a function that makes one. Unless it is open already, it is told not to
-                make commands again by itself.
+            client: A ``redis.asyncio`` client, or a function that makes one. Unless it is open already, it is told not
+                to make commands again by itself.
             prefix: Before each key; give each deployment that shares a Redis its own.
             metrics: What counts the commands; new ones by default. An adapter counts by its own.
         """
@@ -167,8 +167,8 @@ class RedisCoordinationStore:
 
 
 async def _ping(client: RedisClient) -> None:
-    # The engine makes calls again, and knows which may have been applied; what the client makes again by itself, as later
-    # versions do, would count twice, and take its own lease for somebody else's.
+    # The engine makes calls again, and knows which may have been applied; what the client makes again by itself, as
+    # later versions do, would count twice, and take its own lease for somebody else's.
     if hasattr(client, "set_retry"):
         client.set_retry(Retry(NoBackoff(), 0))
     answer: Any = client.ping()

@@ -83,6 +83,10 @@ class BackendError(FlowcraftError):
     """A backend refused a call, or is used wrongly; trying the same again does not help."""
 
 
+class BackendGoneError(BackendError):
+    """What was opened is not what is there now: what is done with it reaches nobody. Open the backend anew."""
+
+
 class TransientError(BackendError):
     """A call to a backend may succeed when it is tried again; it may have been applied all the same."""
 

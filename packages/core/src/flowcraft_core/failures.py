@@ -52,6 +52,11 @@ def text_of(error: BaseException) -> str:
     return text
 
 
+def reason_of(error: BaseException) -> str:
+    """What an error says; its class where it says nothing."""
+    return text_of(error) or name_of(error)
+
+
 def _traceback_of(error: BaseException) -> str:
     try:
         return safe_text("".join(traceback.format_exception(error)), _LONGEST_TRACEBACK)

@@ -31,7 +31,7 @@ class SqliteHandWrittenRuns:
             return None
         try:
             context = json.loads(row[0])
-        except ValueError as error:
+        except (ValueError, TypeError, RecursionError) as error:
             raise BackendError(f"run {run_id!r}: its row in initial_contexts is not JSON: {error}") from error
         if not isinstance(context, dict):
             raise BackendError(f"run {run_id!r}: its row in initial_contexts is no JSON object")

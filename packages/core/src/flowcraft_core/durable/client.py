@@ -18,7 +18,7 @@ from ..payloads import CompressingCodec, PayloadCodec
 from ..ports import Backend, Message, Page, RunStatus, State
 from ..serialization import Serializer
 from ..settings import number
-from ..texts import require_name, safe_text
+from ..texts import LONGEST_REASON, require_name, safe_text
 from .forking import fork, redrive
 from .purging import purge
 from .results import Started, StoredResult
@@ -228,7 +228,7 @@ class Client:
             UnknownRunError: There is no such run.
         """
         await self.status(require_run_id(run_id))
-        reason = None if reason is None else safe_text(reason, 4_000)
+        reason = None if reason is None else safe_text(reason, LONGEST_REASON)
         return await self._backend.status.finish(run_id, "cancelled", at=self._clock.now(), reason=reason)
 
     async def fork(self, run_id: str, *keys: str, new_run_id: str | None = None) -> Started:

@@ -11,7 +11,7 @@ from functools import partial
 import attrs
 
 from ..clock import Clock
-from ..errors import TransientError
+from ..errors import BackendGoneError, TransientError
 from ..ids import new_id
 from ..jobs import encode_job
 from ..payloads import CompressingCodec, PayloadCodec
@@ -26,6 +26,10 @@ from .stopping import stopped_by_signals
 from .transient import RetryingBackend
 
 _logger = logging.getLogger("flowcraft.worker")
+
+# Before what failed is begun again, seconds: what keeps failing is not to fill the log.
+_PAUSE = 1.0
+_LONGEST_PAUSE = 30.0
 
 # Before a delivery is looked at again after somebody else was faster, seconds.
 _LOOK_AGAIN = 5.0
@@ -156,15 +160,16 @@ class Worker:
             await self._run()
 
     async def _run(self) -> None:
-        helpers = [
-            asyncio.ensure_future(self._repeat(self._visibility / 3, self._extend)),
+        tasks: dict[str, Callable[[], Awaitable[None]]] = {
+            "what keeps messages hidden": partial(self._repeat, self._visibility / 3, self._extend),
             # In a loop of its own: hints that hang must not hold up what keeps messages hidden.
-            asyncio.ensure_future(self._repeat(self._visibility / 3, self._tell)),
-            asyncio.ensure_future(self._repeat(self._control_interval, self._control)),
-            asyncio.ensure_future(self._acknowledge()),
-        ]
+            "what tells of steps under way": partial(self._repeat, self._visibility / 3, self._tell),
+            "what looks for ended runs": partial(self._repeat, self._control_interval, self._control),
+            "what acknowledges": self._acknowledge,
+        }
         if self._reconciler is not None:
-            helpers.append(asyncio.ensure_future(self._reconciler.run(self._stop)))
+            tasks["the reconciler"] = partial(self._reconciler.run, self._stop)
+        helpers = [asyncio.ensure_future(self._keep_up(what, begin)) for what, begin in tasks.items()]
         try:
             await self._receive()
             await self._drain()
@@ -181,7 +186,24 @@ class Worker:
             except Exception:  # what is not acknowledged comes again, and is found to be done
                 _logger.warning("acknowledging failed; %d messages will come again", len(self._done), exc_info=True)
 
+    async def _keep_up(self, what: str, begin: Callable[[], Awaitable[None]]) -> None:
+        """Have something go on for as long as this works: should it end, that is said, and it is begun again."""
+        while True:
+            task = asyncio.ensure_future(begin())
+            try:
+                await asyncio.wait([task])
+            except asyncio.CancelledError:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+                raise
+            error = None if task.cancelled() else task.exception()
+            if error is None and not task.cancelled() and self._stop.is_set():
+                return
+            _logger.error("%s has ended by itself; it is begun again", what, exc_info=error)
+            await self._clock.sleep(_PAUSE)
+
     async def _receive(self) -> None:
+        pause, has_received = _PAUSE, False
         while not self._stop.is_set():
             room = self._concurrency + self._prefetch - len(self._held)
             if room <= 0:
@@ -201,19 +223,44 @@ class Worker:
                 stopped.cancel()
             if not receiving.done():
                 # A long poll that is cancelled may have taken messages already: give it its time, and give them back.
-                with contextlib.suppress(TransientError):
+                try:
                     await self._backend.queue.release(await receiving)
+                except Exception:
+                    _logger.warning("giving back failed; what was received last will come again", exc_info=True)
                 return
             try:
                 deliveries = receiving.result()
             except TransientError:
                 _logger.warning("receiving failed; trying again", exc_info=True)
                 continue
+            except BackendGoneError:
+                raise  # nothing that is done here reaches anybody any more
+            except Exception:
+                if not has_received:
+                    raise  # it is set up wrongly, which is told at once
+                _logger.error("receiving failed; trying again in %g s", pause, exc_info=True)
+                await self._rest(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
+                continue
+            pause, has_received = _PAUSE, True
             for delivery in deliveries:
-                held = _Held(delivery, since=self._clock.now())
-                self._held[held] = None
-                held.task = asyncio.ensure_future(self._work(held))
-                held.task.add_done_callback(partial(self._let_go, held))
+                self._begin(delivery)
+
+    def _begin(self, delivery: Delivery) -> None:
+        """Work on a delivery beside all others. What is known of it is let go of with it: an idle worker keeps none."""
+        held = _Held(delivery, since=self._clock.now())
+        self._held[held] = None
+        held.task = asyncio.ensure_future(self._work(held))
+        held.task.add_done_callback(partial(self._let_go, held))
+
+    async def _rest(self, seconds: float) -> None:
+        """Wait, but no longer than until this is stopped."""
+        pause, stopped = asyncio.ensure_future(self._clock.sleep(seconds)), asyncio.ensure_future(self._stop.wait())
+        try:
+            await asyncio.wait([pause, stopped], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            pause.cancel()
+            stopped.cancel()
 
     def _let_go(self, held: _Held, task: asyncio.Task[None]) -> None:
         self._held.pop(held, None)

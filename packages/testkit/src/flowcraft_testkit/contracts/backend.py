@@ -7,6 +7,7 @@ from .data import DataClauses
 from .deliveries import DeliveryClauses
 from .dying import DyingClauses
 from .ending import EndingClauses
+from .outside import OutsideClauses
 from .reconciling import ReconcilingClauses
 from .shapes import ShapeClauses
 from .starting import StartingClauses
@@ -23,5 +24,6 @@ class BackendContract(
     ReconcilingClauses,
     DataClauses,
     AskingClauses,
+    OutsideClauses,
 ):
     """What a ``Backend`` promises. It does not need a store of its own, nor an empty queue, for each clause."""

@@ -230,7 +230,7 @@ class StartingClauses(ProgramClauses):
             await resumable(here, run_id)
             long_ago = self.now() - 86_400
             for run, key in ((nobody, "a"), (run_id, "nowhere[3]")):
-                await here.send(json.dumps({"v": 1, "id": "job", "run": run, "key": key, "seen": long_ago}))
+                await here.send(json.dumps({"v": 1, "id": "job", "run": run, "key": key, "passed": long_ago}))
 
             async def letters() -> Any:
                 found = await here.client.dead_letters()

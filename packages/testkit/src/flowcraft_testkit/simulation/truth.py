@@ -20,7 +20,7 @@ from flowcraft_core.graph.positions import to_sortable
 from flowcraft_core.graph.records import outcome_from_record
 from flowcraft_core.graph.scopes import Graph, Link, Vertex
 from flowcraft_core.graph.state import RunState
-from flowcraft_core.payloads import CompressingCodec
+from flowcraft_core.payloads import CompressingCodec, place_of
 from flowcraft_core.ports import Fact, RunStatus
 from flowcraft_core.serialization import Serializer
 
@@ -153,7 +153,7 @@ class Truth:
             if None in chunks:
                 self._blame(f"{key!r} was stored before its chunks were")
             body = b"".join(chunk.body[1:] for chunk in chunks if chunk)
-        record: dict[str, Any] = json.loads(self._codec.decode(body, place=f"{run_id} {key}"))
+        record: dict[str, Any] = json.loads(self._codec.decode(body, place=place_of(run_id, key, "fact")))
         return record
 
 
