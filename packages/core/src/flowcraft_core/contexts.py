@@ -149,7 +149,6 @@ class BaseContext(Generic[InputT, DependenciesT]):
         params: Mapping[str, Any],
         dependencies: DependenciesT,
         values: Values,
-        *,
         role: str = "",
         error: NodeError | None = None,
     ) -> None:

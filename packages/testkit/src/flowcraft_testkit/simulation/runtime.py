@@ -78,10 +78,8 @@ class _Executor(Executor):
         self.watch(self.run_id, instance, f"{f', attempt {number}' if number > 1 else ''}{fallback}")
         return await super().attempt(instance, number, **options)
 
-    async def _call(
-        self, implementation: Implementation, instance: Instance, node: Node, number: int, **options: Any
-    ) -> Any:
+    async def _call(self, implementation: Implementation, instance: Instance, node: Node, *rest: Any) -> Any:
         construct = instance.scope.construct
         is_worker = construct is not None and construct.kind == "batch" and construct.body is not None
         name = construct.node.id if construct is not None and is_worker else node.id
-        return await super()._call(self.scripts.get(name, implementation), instance, node, number, **options)
+        return await super()._call(self.scripts.get(name, implementation), instance, node, *rest)
