@@ -5,12 +5,14 @@ from __future__ import annotations
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import attrs
 import pytest
 from flowcraft_core import RetryPolicy, SerializationError, Serializer, create_flow
-from flowcraft_core.durable.caches import OutcomeCache
+from flowcraft_core.durable.caches import KnownRuns, OutcomeCache
+from flowcraft_core.durable.runs import RunRecord
 from flowcraft_core.durable.sets import WIDTH, JoinSets
 from flowcraft_core.durable.storage import (
     FORMAT,
@@ -131,6 +133,41 @@ def test_what_comes_from_a_cache_was_won_by_nobody() -> None:
     stored = cache.get("run", "a")
     assert stored is not None
     assert not stored.won
+
+
+async def test_what_is_kept_weighs_what_it_takes_in_memory(backend: InMemoryBackend) -> None:
+    """And not what it takes in the store, which is a hundred times less for what compresses well."""
+    cache = OutcomeCache()
+    records = _records(backend, cache=cache)
+    stored = await records.put_outcome("run", "a", Outcome(output=[{"a": 1}] * 100_000), "job")
+    assert cache.weight == stored.weight > 100_000 * 200
+    fresh = OutcomeCache()
+    read = (await _records(backend, cache=fresh).outcomes("run", ["a"]))["a"]
+    assert (fresh.weight, read.weight) == (stored.weight, stored.weight)
+    fresh.forget("run")
+    assert (fresh.weight, fresh.get("run", "a")) == (0, None)
+
+
+def _record(run_id: str, weight: int, *hashes: str) -> RunRecord:
+    graphs: Any = {each: SimpleNamespace(hash=each) for each in hashes}
+    return RunRecord(run_id=run_id, blueprint_id="f", graphs=graphs, context={}, started=0.0, weight=weight)
+
+
+def test_known_runs_are_bounded_with_the_blueprints_that_they_hold_each_of_which_counts_once() -> None:
+    known = KnownRuns({"small": 1_000, "large": 50_000}.__getitem__, max_bytes=60_000)
+    for number in range(5):
+        known.put(_record(f"{number}", 1_000, "small"))
+    assert known.weight == 6_000
+    known.put(_record("large", 1_000, "small", "large"))
+    assert known.weight == 57_000
+    assert known.get("0") is not None
+    known.put(_record("more", 4_000, "small"))
+    assert [name for name in ("0", "1", "2", "large", "more") if known.get(name)] == ["0", "2", "large", "more"]
+    assert known.weight == 60_000
+    known.forget("large")
+    assert known.weight == 9_000
+    known.put(_record("2", 2_000, "small"))
+    assert known.weight == 10_000
 
 
 # --- records ---
