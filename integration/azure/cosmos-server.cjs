@@ -56,7 +56,7 @@ patches.patchOperation = (collection, input) =>
 function withinItsPartition(input) {
   const where = /^\s*from c where (.*)$/is.exec(input.condition || "");
   if (!where) return input;
-  const run = JSON.stringify([].concat(input.partitionKey)[0]);
+  const run = JSON.stringify([].concat(JSON.parse(input.partitionKey))[0]); // a header, in which it is JSON
   return { ...input, condition: `SELECT * FROM c WHERE c.id = @id AND c.runId = ${run} AND (${where[1]})` };
 }
 
