@@ -172,7 +172,7 @@ def test_names_are_apart_whatever_characters_ids_contain() -> None:
 def test_a_fallback_step_whose_name_is_a_nodes_id_is_refused() -> None:
     flow = create_flow("f").node("a", from_a_factory("a"), fallback=from_a_factory("a's"))
     flow.node("f/a/fallback", from_a_factory("b"))
-    with pytest.raises(BlueprintError, match="'f/a/fallback'.*rename"):
+    with pytest.raises(BlueprintError, match=r"'f/a/fallback'.*rename"):
         flow.to_blueprint()
 
 
