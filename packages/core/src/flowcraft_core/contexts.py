@@ -126,7 +126,7 @@ class BaseContext(Generic[InputT, DependenciesT]):
         dependencies: What the runtime was given for all steps.
     """
 
-    __slots__ = ("_cancelled", "_instance", "_values", "attempt", "dependencies", "input", "params", "run_id")
+    __slots__ = ("_cancelled", "_instance", "_keyed_by", "_values", "attempt", "dependencies", "input", "params", "run_id")
 
     def __init__(
         self,
@@ -146,6 +146,7 @@ class BaseContext(Generic[InputT, DependenciesT]):
         self._instance = instance
         self._values = values
         self._cancelled = False
+        self._keyed_by = run_id
 
     @property
     def node_id(self) -> str:
@@ -159,8 +160,11 @@ class BaseContext(Generic[InputT, DependenciesT]):
 
     @property
     def idempotency_key(self) -> str:
-        """The same for every attempt and redelivery of this instance, and for no other: hand it to other services."""
-        return f"{self.run_id}:{self._instance.identity}"
+        """The same for every attempt and redelivery of this instance, and for no other: hand it to other services.
+
+        In a fork, an instance that did not complete in the run before has the key that it had there.
+        """
+        return f"{self._keyed_by}:{self._instance.identity}"
 
     @property
     def cancelled(self) -> bool:

@@ -10,7 +10,7 @@ import asyncio
 import contextvars
 import inspect
 import traceback
-from collections.abc import Awaitable, Callable, Coroutine, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
 from typing import Any, Generic, TypeVar
 
 import attrs
@@ -68,6 +68,7 @@ class Executor:
         values: Makes the view on the context that one attempt has.
         before_deciding: Awaited before expressions of an instance are evaluated, to get what they may name.
         under_way: The contexts of the attempts under way.
+        kept_keys: The instances that act under the idempotency keys of another run: that run's id, by key.
     """
 
     run_id: str
@@ -80,6 +81,7 @@ class Executor:
     values: Callable[[ScopeState, Serializer], Values] = Values
     before_deciding: Callable[[Instance], Awaitable[None]] | None = None
     under_way: set[BaseContext[Any, Any]] = attrs.field(factory=set)
+    kept_keys: Mapping[str, str] = attrs.field(factory=dict)
 
     async def attempt(self, instance: Instance, number: int = 1, *, standing_in: bool = False) -> Outcome | Park:
         """Make one attempt at a ready instance.
@@ -189,6 +191,8 @@ class Executor:
         kind = NodeContext if implementation.is_async else SyncNodeContext
         value = copy(decisions.input_of(scope, vertex))
         context = kind(self.run_id, instance, number, value, node.params or {}, self.dependencies, values)
+        if self.kept_keys:
+            context._keyed_by = self.kept_keys.get(instance.key, self.run_id)
         self.under_way.add(context)
         try:
             timeout = vertex.timeout if node is vertex.node else _timeout(node)

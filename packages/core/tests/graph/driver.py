@@ -8,6 +8,7 @@ them, and as the reference model reads them.
 from __future__ import annotations
 
 import random
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -154,23 +155,39 @@ class Driver:
         facts: What the model needs to know.
         outcomes: What a state needs to know, by key, in the order in which it came.
         seen: The keys of all instances that ever became ready.
+        executed: Of those that were executed.
     """
 
-    def __init__(self, flow: Flow, seed: int, claims: Mapping[str, int] | None = None) -> None:
+    def __init__(
+        self,
+        flow: Flow,
+        seed: int,
+        claims: Mapping[str, int] | None = None,
+        *,
+        script: Script | None = None,
+        kept: Mapping[str, Outcome] | None = None,
+        kept_claims: Mapping[str, int] | None = None,
+    ) -> None:
         """Begin.
 
         Args:
             flow: The flow.
             seed: What the schedule follows from.
             claims: Makes these claims and no others.
+            script: What steps give, if not what the flow says.
+            kept: Outcomes that are there already, as in a fork.
+            kept_claims: Claims that are.
         """
         self.graphs = compiled(flow)
         self.flow = flow
-        self.script = Script(flow)
+        self.script = script or Script(flow)
         self.state = self.fresh()
-        self.facts = Facts()
-        self.outcomes: dict[str, Outcome] = {}
+        self.outcomes: dict[str, Outcome] = dict(kept or {})
+        self.facts = Facts({key: fact_of(fact) for key, fact in self.outcomes.items()}, dict(kept_claims or {}))
+        replay(self.state, self.outcomes, self.facts.claims)
+        self.state.ready = deque(there for there in self.state.ready if not there.scope.is_moot(there.vertex))
         self.seen: set[str] = set()
+        self.executed: set[str] = set()
         self._claims = claims
         self._chance = random.Random(seed)
         self._waiting: list[Instance] = []
@@ -217,6 +234,7 @@ class Driver:
     def end(self, instance: Instance) -> None:
         """Take in the outcome of an instance."""
         outcome = execute(self.script, self.graphs, instance)
+        self.executed.add(instance.key)
         self.outcomes[instance.key] = outcome
         self.facts.outcomes[instance.key] = fact_of(outcome)
         self.state.add(instance.scope, instance.vertex, outcome)

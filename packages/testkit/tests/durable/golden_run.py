@@ -140,7 +140,8 @@ async def write() -> dict[str, Any]:
         await clock.sleep(60)
         worker.stop()
         await working
-        inside = backend._world
+        inside, standing = backend._world, await backend.status.get(RUN)
+        assert standing is not None
         facts = {key: record.newest for key, record in inside.facts._records.items() if record.newest is not None}
         values = {key: record.newest for key, record in inside.values._records.items() if record.newest is not None}
         return {
@@ -150,7 +151,7 @@ async def write() -> dict[str, Any]:
                 [run, name, value.position, None if value.body is None else value.body.hex()]
                 for (run, name), value in values.items()
             ],
-            "status": attrs.asdict(await client.status(RUN)),
+            "status": attrs.asdict(standing),
             "messages": [message.body for message in inside.messages._messages],
         }
 

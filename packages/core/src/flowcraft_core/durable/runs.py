@@ -17,6 +17,11 @@ from .storage import BLUEPRINTS, Records, StaleReadError, reading
 
 RECORD_KEY = ":run"
 
+#: Written into a run that is redriven, once: the id of the run that tries again.
+REDRIVEN_KEY = ":redriven"
+#: Written into a fork: the id of the run that it was forked from. Its record says so too, and may be long.
+FORK_KEY = ":fork"
+
 
 class UnknownRunError(FlowcraftError):
     """There is no run with that id."""
@@ -35,6 +40,8 @@ class RunRecord:
         deadline: When it fails if it has not ended by then; None for no limit.
         redrive_of: The run that it was forked from.
         again: The keys of the instances from which it was forked.
+        kept_keys: The instances that act under the idempotency keys of an earlier run, in which they did not complete:
+            that run's id, by key.
         nonce: Tells it from an earlier run of the same id, which was purged.
     """
 
@@ -46,6 +53,7 @@ class RunRecord:
     deadline: float | None = None
     redrive_of: str | None = None
     again: tuple[str, ...] = ()
+    kept_keys: Mapping[str, str] = attrs.field(factory=dict)
     nonce: str = attrs.field(factory=new_id)
 
     @property
@@ -104,6 +112,7 @@ class Runs:
                 "deadline": record.deadline,
                 "redrive_of": record.redrive_of,
                 "again": record.again,
+                **({"kept_keys": dict(record.kept_keys)} if record.kept_keys else {}),
             },
         )
         return stored.won
@@ -127,6 +136,7 @@ class Runs:
                 deadline=None if stored["deadline"] is None else float(stored["deadline"]),
                 redrive_of=stored["redrive_of"],
                 again=tuple(stored["again"]),
+                kept_keys={str(key): str(run) for key, run in stored.get("kept_keys", {}).items()},
                 nonce=str(stored["nonce"]),
             )
             _ = record.graph  # it is among them

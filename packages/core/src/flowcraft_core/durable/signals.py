@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..clock import Clock
-from ..graph.facts import Park
+from ..graph.facts import NodeError, Park
+from ..graph.failures import errors_of
 from ..graph.instances import Phase
 from ..graph.state import RunState
 from ..jobs import encode_job
@@ -14,6 +15,9 @@ from .runs import RunRecord
 
 #: When a reconciler looks at a run that nobody has touched since, seconds.
 CHECK_AFTER = 60.0
+
+# So many failures are named in a status; all of them are in the run's result.
+_SAID = 10
 
 # For how long it is known of a run that something in it waits for a reconciler, unless one says so again; seconds.
 _PARKED_SAID = 7 * 86400.0
@@ -24,8 +28,16 @@ async def finish_run(backend: Backend, run_id: str, state: RunState, clock: Cloc
     if state.phase is Phase.RUNNING:
         return None
     ended: FinalState = "completed" if state.phase is Phase.COMPLETED else "failed"
-    reason = "; ".join(str(error) for error in state.errors) or None
+    reason = _reason(errors_of(state.root))
     return ended if await backend.status.finish(run_id, ended, at=clock.now(), reason=reason) else None
+
+
+def _reason(errors: Sequence[NodeError]) -> str | None:
+    """The failures in a line; of many the first, since a status has bounds."""
+    said = [f"{error!s:.1000}" for error in errors[:_SAID]]
+    if len(errors) > _SAID:
+        said.append(f"and {len(errors) - _SAID} more")
+    return "; ".join(said) or None
 
 
 async def fail_if_late(backend: Backend, record: RunRecord, clock: Clock) -> bool:

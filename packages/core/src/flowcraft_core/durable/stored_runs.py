@@ -11,7 +11,8 @@ from ..clock import Clock
 from ..graph.instances import Phase
 from ..graph.state import RunState
 from ..ports import Backend, FinalState, RunStatus
-from .runs import RunRecord, Runs, UnknownRunError
+from .results import StoredRun
+from .runs import FORK_KEY, REDRIVEN_KEY, RunRecord, Runs, UnknownRunError
 from .storage import Records, StaleReadError
 from .view import whole_state
 
@@ -50,6 +51,12 @@ class StoredRuns:
         if status is None:
             raise UnknownRunError(f"there is no run {run_id!r}")
         return status
+
+    async def linked(self, status: RunStatus) -> StoredRun:
+        """A run's status with its links, which are facts of the runs: one request, in any store."""
+        found = await self.records.get_all(status.run_id, [FORK_KEY, REDRIVEN_KEY])
+        forked, redriven = found.get(FORK_KEY), found.get(REDRIVEN_KEY)
+        return StoredRun.of(status, forked and str(forked["of"]), redriven and str(redriven["as"]))
 
     async def record(self, run_id: str) -> RunRecord:
         """The record of a run that has a status.
