@@ -8,7 +8,6 @@ them, and as the reference model reads them.
 from __future__ import annotations
 
 import random
-from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -182,10 +181,9 @@ class Driver:
         self.flow = flow
         self.script = script or Script(flow)
         self.state = self.fresh()
+        self._kept, self._kept_claims = kept or {}, kept_claims or {}
         self.outcomes: dict[str, Outcome] = dict(kept or {})
         self.facts = Facts({key: fact_of(fact) for key, fact in self.outcomes.items()}, dict(kept_claims or {}))
-        replay(self.state, self.outcomes, self.facts.claims)
-        self.state.ready = deque(there for there in self.state.ready if not there.scope.is_moot(there.vertex))
         self.seen: set[str] = set()
         self.executed: set[str] = set()
         self._claims = claims
@@ -247,16 +245,29 @@ class Driver:
             self.end(self._under_way.pop())
 
     def _look(self) -> None:
-        while self.state.ready:
+        while self.state.ready or self.state.wanted:
+            self._look_at_claims()
+            if not self.state.ready:
+                break
             instance = self.state.ready.popleft()
+            if instance.key in self._kept:
+                self.state.add(*instance, self._kept[instance.key])
+                continue
+            if self._kept and instance.scope.is_moot(instance.vertex):
+                continue  # by a claim that was kept, and that was looked at since
             assert not instance.scope.is_moot(instance.vertex), f"{instance.key} became ready when it was moot"
             assert instance.vertex.index not in instance.scope.marks, f"{instance.key} became ready when it was dead"
             assert instance.key not in self.seen, f"{instance.key} became ready twice"
             self.seen.add(instance.key)
             self._waiting.append(instance)
+
+    def _look_at_claims(self) -> None:
         while self.state.wanted:
             scope, vertex, link = self.state.wanted.popleft()
             key, place = scope.key(vertex), vertex.incoming.index(link)
+            if key in self._kept_claims:
+                self.state.claim(scope, vertex, self._kept_claims[key])
+                continue
             assert vertex.index not in scope.claims, f"{key} is claimed already"
             if self._claims is None or self._claims.get(key) == place:
                 self._asking.append((scope, vertex, place))

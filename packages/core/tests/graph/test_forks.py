@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Set as AbstractSet
 from typing import Any
 
+import attrs
 from flowcraft_core.graph.facts import Outcome
 from flowcraft_core.graph.failures import errors_of, failed
 from flowcraft_core.graph.fold import instances
 from flowcraft_core.graph.forks import dropped, kept_claims
 from flowcraft_core.graph.instances import Instance, Phase
+from flowcraft_core.graph.scopes import Kind
 from flowcraft_core.graph.state import RunState
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
@@ -34,6 +36,20 @@ class Mended(Script):
             if key not in self._mended:
                 raise
             return Answer(f"{key} was mended", None, {}, ())
+
+
+class Changed(Script):
+    """Gives what a script gives, but for one instance, which by now gives something else."""
+
+    def __init__(self, flow: Flow, changed: str) -> None:
+        super().__init__(flow)
+        self._changed = changed
+
+    def __call__(self, uses: str, key: str, value: Any) -> Answer:
+        answer = super().__call__(uses, key, value)
+        if key != self._changed:
+            return answer
+        return attrs.evolve(answer, output={"v": "changed", "n": 2 - answer.output["n"]}, sets={"q": "changed"})
 
 
 def whole(driver: Driver) -> RunState:
@@ -69,6 +85,20 @@ class TestFromAnywhere:
         without = dropped(again)
         follow = {i.key for i in instances(state) if (id(i.scope), i.vertex.index) in without}
         assert second.executed == follow >= {instance.key for instance in again}
+
+    @given(flows(any_joins=False, failures=False), seeds(), st.data())
+    def test_ends_as_a_run_would_in_which_the_instance_had_given_that_at_once(
+        self, flow: Flow, seed: int, data: st.DataObject
+    ) -> None:
+        first = Driver(flow, seed).run()
+        state = whole(first)
+        steps = [instance for instance in instances(state) if instance.vertex.kind is Kind.STEP]
+        chosen = data.draw(st.sampled_from(steps))
+        script = Changed(flow, chosen.key)
+        second = fork(first, [chosen], state, seed, script=script).run()
+        at_once = Driver(flow, seed, script=script).run()
+        assert results(second.state) == results(at_once.state)
+        assert second.facts == at_once.facts
 
     @given(flows(called_outputs=False), seeds(), seeds(), st.data())
     def test_ends_as_the_run_did_where_races_go_as_they_went(
