@@ -5,6 +5,8 @@ from __future__ import annotations
 from .data import DataClauses
 from .deliveries import DeliveryClauses
 from .dying import DyingClauses
+from .forking import ForkingClauses
+from .minding import MindingClauses
 from .reconciling import ReconcilingClauses
 from .shapes import ShapeClauses
 from .starting import StartingClauses
@@ -18,6 +20,8 @@ class BackendContract(
     DeliveryClauses,
     DyingClauses,
     ReconcilingClauses,
+    ForkingClauses,
+    MindingClauses,
     DataClauses,
 ):
     """What a ``Backend`` promises. It does not need a store of its own, nor an empty queue, for each clause."""

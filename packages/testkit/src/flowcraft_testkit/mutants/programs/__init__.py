@@ -1,5 +1,5 @@
 """Programs in which one function is wrong; importing this package adds them to the mutants."""
 
-from . import client, delivering, engine, names, reconciler, stored, worker
+from . import client, delivering, engine, minding, names, reconciler, stored, worker
 
-__all__ = ["client", "delivering", "engine", "names", "reconciler", "stored", "worker"]
+__all__ = ["client", "delivering", "engine", "minding", "names", "reconciler", "stored", "worker"]
