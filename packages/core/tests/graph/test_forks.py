@@ -93,6 +93,7 @@ class TestFromAnywhere:
         first = Driver(flow, seed).run()
         state = whole(first)
         steps = [instance for instance in instances(state) if instance.vertex.kind is Kind.STEP]
+        assume(steps)
         chosen = data.draw(st.sampled_from(steps))
         script = Changed(flow, chosen.key)
         second = fork(first, [chosen], state, seed, script=script).run()

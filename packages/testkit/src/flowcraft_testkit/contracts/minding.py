@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections import defaultdict
 from typing import Any
 
-from flowcraft_core import FlowRuntime, create_flow
+from flowcraft_core import FlowRuntime, SyncNodeContext, create_flow
 from flowcraft_core.durable import Client, Reconciler, Settings
 from flowcraft_core.durable.signals import CHECK_AFTER
 from flowcraft_core.runtime import Event
@@ -16,8 +17,59 @@ from .programs import Context, ProgramClauses, Steps
 from .starting import chain, resumable
 
 
+class PlainStep:
+    """A plain step that works until it is told that this is of no use any more, or for a few seconds of real time.
+
+    Attributes:
+        begun: Set once it works.
+        ended: Set once it does not any more.
+        was_told: Whether it was told.
+    """
+
+    def __init__(self) -> None:
+        self.begun, self.ended, self.was_told = asyncio.Event(), asyncio.Event(), False
+        self._tell = asyncio.get_running_loop().call_soon_threadsafe
+
+    def work(self, ctx: SyncNodeContext[Any, Any]) -> None:
+        """The step."""
+        self._tell(self.begun.set)
+        pause = threading.Event()
+        for _ in range(3_000):
+            if ctx.cancelled:
+                self.was_told = True
+                break
+            pause.wait(0.001)
+        self._tell(self.ended.set)
+
+
 class MindingClauses(ProgramClauses):
     """What a ``Backend`` promises of programs that mind time, one another, and what they were told."""
+
+    async def test_a_plain_step_is_told_when_its_run_is_cancelled(self) -> None:
+        """It runs in a thread, which nobody can end: it sees by its context that its result is of no use any more."""
+        step = PlainStep()
+        flow = create_flow("threaded").node("a", step.work)
+        async with self.programs(flow, reconcile=False) as here:
+            await here.hire()
+            await here.client.start(flow, run_id=(run_id := self.id("run")))
+            await step.begun.wait()
+            assert await here.client.cancel(run_id)
+            await step.ended.wait()
+            assert step.was_told, "the run was cancelled, and its step was not told"
+
+    async def test_a_plain_step_is_told_when_the_time_of_grace_is_over(self) -> None:
+        """Its worker stops: it is told once its time is up, and not before."""
+        step = PlainStep()
+        flow = create_flow("graced").node("a", step.work)
+        async with self.programs(flow, reconcile=False) as here:
+            await here.hire(grace=self.beat)
+            await here.client.start(flow)
+            await step.begun.wait()
+            began = self.now()
+            await here.leave()
+            assert self.now() - began >= self.beat
+            await step.ended.wait()
+            assert step.was_told, "the worker has stopped, and its step was not told"
 
     async def test_a_purge_by_age_goes_by_the_time_of_the_end(self) -> None:
         """A run that took long and has just ended is young."""

@@ -14,6 +14,7 @@ from flowcraft_core.durable.client import Client
 from flowcraft_core.durable.engine import Engine
 from flowcraft_core.durable.reconciler import Reconciler
 from flowcraft_core.durable.worker import Worker
+from flowcraft_core.execution import Executor
 
 from ...contracts import BackendContract
 from ..mutant import replaces, sets
@@ -30,6 +31,28 @@ async def told_anyway(original: Any, self: Any, instance: Any, outcome: Any) -> 
     if stored is None and self.events is not None:
         self.events.outcome(instance, outcome)
     return stored
+
+
+@replaces(
+    (Executor, "cancel"),
+    caught_by=BackendContract.test_a_plain_step_is_told_when_its_run_is_cancelled,
+    name="worker.PlainStepsUntold",
+)
+def untold(original: Any, self: Any) -> None:
+    """Ends what waits for a step, and does not tell the step."""
+
+
+@replaces(
+    (Worker, "_drain"),
+    caught_by=BackendContract.test_a_plain_step_is_told_when_the_time_of_grace_is_over,
+    name="worker.PlainStepsUntoldAtTheEnd",
+)
+async def left_alone(original: Any, self: Any) -> None:
+    """Stops without telling the steps that it leaves behind."""
+    for held in self._held:
+        if held.engine is not None:
+            held.engine.executor.under_way.clear()
+    await original(self)
 
 
 @replaces(
