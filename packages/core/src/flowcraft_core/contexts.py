@@ -126,7 +126,9 @@ class BaseContext(Generic[InputT, DependenciesT]):
         dependencies: What the runtime was given for all steps.
     """
 
-    __slots__ = ("_cancelled", "_instance", "_keyed_by", "_values", "attempt", "dependencies", "input", "params", "run_id")
+    __slots__ = (
+        "_cancelled", "_instance", "_keyed_by", "_values", "attempt", "dependencies", "input", "params", "run_id",
+    )  # fmt: skip
 
     def __init__(
         self,

@@ -1,8 +1,9 @@
-"""A fork's result is that of the run, wherever it begins again, and a redrive's that of a run in which nothing failed."""
+"""A fork's result is that of the run, wherever it begins again; a redrive's that of a run in which nothing failed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Set as AbstractSet
+from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 import attrs

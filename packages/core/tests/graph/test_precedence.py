@@ -45,7 +45,13 @@ class TestInInputs:
         assert run(flow, c="context").outputs["b"] == "context"
 
     def test_a_context_value_is_taken_where_the_node_did_not_run(self) -> None:
-        flow = create_flow("f").node("s", gives(0)).node("a", gives("output")).node("b", gives(1)).node("j", echo, inputs="a")
+        flow = (
+            create_flow("f")
+            .node("s", gives(0))
+            .node("a", gives("output"))
+            .node("b", gives(1))
+            .node("j", echo, inputs="a")
+        )
         flow.edge("s", "a", condition="false").edge("s", "b").edge("a", "j").edge("b", "j")
         assert run(flow, a="context").outputs["j"] == "context"
         assert run(flow).outputs["j"] is None

@@ -13,7 +13,7 @@ from ..graph.state import RunState
 from ..ports import Backend, FinalState, RunStatus
 from .results import StoredRun
 from .runs import FORK_KEY, REDRIVEN_KEY, RunRecord, Runs, UnknownRunError
-from .storage import Records, StaleReadError
+from .storage import Records, StaleReadError, reading
 from .view import whole_state
 
 T = TypeVar("T")
@@ -55,8 +55,10 @@ class StoredRuns:
     async def linked(self, status: RunStatus) -> StoredRun:
         """A run's status with its links, which are facts of the runs: one request, in any store."""
         found = await self.records.get_all(status.run_id, [FORK_KEY, REDRIVEN_KEY])
-        forked, redriven = found.get(FORK_KEY), found.get(REDRIVEN_KEY)
-        return StoredRun.of(status, forked and str(forked["of"]), redriven and str(redriven["as"]))
+        with reading(status.run_id, "its links"):
+            redrive_of = str(found[FORK_KEY]["of"]) if FORK_KEY in found else None
+            redriven_as = str(found[REDRIVEN_KEY]["as"]) if REDRIVEN_KEY in found else None
+        return StoredRun.of(status, redrive_of, redriven_as)
 
     async def record(self, run_id: str) -> RunRecord:
         """The record of a run that has a status.

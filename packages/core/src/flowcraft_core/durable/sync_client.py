@@ -101,9 +101,7 @@ class SyncClient:
             self._client.fork(run_id, *keys, new_run_id=new_run_id, new_idempotency_keys=new_idempotency_keys)
         )
 
-    def redrive(
-        self, run_id: str, *, new_run_id: str | None = None, new_idempotency_keys: bool = False
-    ) -> Started:
+    def redrive(self, run_id: str, *, new_run_id: str | None = None, new_idempotency_keys: bool = False) -> Started:
         """See ``Client.redrive``."""
         return self._call(
             self._client.redrive(run_id, new_run_id=new_run_id, new_idempotency_keys=new_idempotency_keys)

@@ -167,7 +167,7 @@ class MindingClauses(ProgramClauses):
             await here.hire()
             limit = 3 * self.beat
             await here.client.start(flow, run_id=(run_id := self.id("run")), timeout=limit)
-            due = (await here.backend.status.get(run_id)).next_check  # type: ignore[union-attr]
+            due = (await here.client.status(run_id)).next_check
             assert due is not None
             assert due <= self.now() + limit
             await self.pass_time(limit + self.beat)
@@ -199,7 +199,7 @@ class MindingClauses(ProgramClauses):
             assert pauses[4] >= 5 * pauses[0] > 0, f"the pauses are {pauses}"
 
     async def test_one_reconciler_looks_at_a_time(self) -> None:
-        """Every worker has one: of many, each round is made by one, or looking would cost the more the more there are."""
+        """Every worker has one: of many, one makes each round, or looking would cost the more the more there are."""
         looks = 0
 
         async def noting(operation: str, call: Call) -> Any:

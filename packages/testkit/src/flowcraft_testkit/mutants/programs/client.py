@@ -151,7 +151,7 @@ def first_told(original: Any, scope: Any, vertex: Any) -> Any:
 async def each_time(original: Any, stored: Any, run_id: str, new_run_id: str | None, *, new_keys: bool) -> Started:
     """Starts another run at each redrive."""
     old = await forking_module._Forked.read(stored, run_id)
-    again = forking_module.failed(old.state.root)
+    again = failures_module.failed(old.state.root)
     return await old.begin_again(again, new_run_id or new_id(), new_keys=new_keys)
 
 
