@@ -16,6 +16,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -58,8 +59,8 @@ def chosen(patterns: list[str]) -> list[str]:
     return [path for path in there if any(fnmatch.fnmatch(path, pattern) for pattern in patterns)]
 
 
-def run_mutmut(folder: Path, paths: list[str], examples: int, jobs: int) -> None:
-    """Mutate a copy of the package in a folder."""
+def run_mutmut(folder: Path, paths: list[str], examples: int, jobs: int, seconds: float | None) -> None:
+    """Mutate a copy of the package in a folder, for as long as there is time."""
     shutil.copytree(PACKAGE, folder / "src" / "flowcraft_core", ignore=shutil.ignore_patterns("__pycache__"))
     for package in ("core", "testkit"):
         tests = Path("packages", package, "tests")
@@ -72,7 +73,12 @@ def run_mutmut(folder: Path, paths: list[str], examples: int, jobs: int) -> None
     (folder / "pyproject.toml").write_text(configuration, encoding="utf-8")
     command = [str(Path(sys.executable).with_name("mutmut")), "run", "--max-children", str(jobs)]
     with (folder / "log.txt").open("w") as log:
-        subprocess.run(command, cwd=folder, stdout=log, stderr=log, check=False)
+        running = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, start_new_session=True)
+        try:
+            running.wait(seconds)
+        except subprocess.TimeoutExpired:
+            os.killpg(running.pid, signal.SIGKILL)  # it and the processes in which it asks; what it found is on disk
+            running.wait()
 
 
 def results(folder: Path) -> dict[str, str]:
@@ -82,7 +88,7 @@ def results(folder: Path) -> dict[str, str]:
     for meta in sorted((folder / "mutants" / "src").rglob("*.py.meta")):
         for name, code in json.loads(meta.read_text())["exit_code_by_key"].items():
             found[name] = "unasked" if code is None else outcomes.get(code, "killed")
-    if not found or "unasked" in found.values():
+    if set(found.values()) <= {"unasked"}:
         raise SystemExit(f"mutmut did not come to its end: {(folder / 'log.txt').read_text()[-3000:]}")
     return found
 
@@ -106,6 +112,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--paths", nargs="+", default=DEFAULT, help="modules below the package, or patterns")
     parser.add_argument("--examples", type=int, default=25, help="that each drawn test is asked of a mutant")
+    parser.add_argument("--minutes", type=float, help="ask for so long; what was not asked is told. No limit by default")
     parser.add_argument("--jobs", type=int, default=2, help="processes")
     parser.add_argument("--json", action="store_true", help="a line of JSON at the end")
     options = parser.parse_args()
@@ -115,25 +122,27 @@ def main() -> int:
     known = set(re.findall(r"^- `` (.+) ``$", PAGE.read_text(encoding="utf-8"), re.MULTILINE))
     with tempfile.TemporaryDirectory(prefix="flowcraft-mutants-") as temporary:
         folder = Path(temporary)
-        run_mutmut(folder, paths, options.examples, options.jobs)
+        seconds = None if options.minutes is None else options.minutes * 60
+        run_mutmut(folder, paths, options.examples, options.jobs, seconds)
         found = results(folder)
         survivors = sorted(change(folder, name) for name, became in found.items() if became in ("survived", "no tests"))
     new = [survivor for survivor in survivors if survivor not in known]
     for survivor in new:
         sys.stdout.write(f"survived: {survivor}\n")
     summary = {
-        "ok": not new,
+        "ok": not new and (options.minutes is not None or "unasked" not in found.values()),
         "paths": paths,
         "mutants": len(found),
         "killed": sum(became in ("killed", "timeout") for became in found.values()),
         "survivors": len(survivors),
+        "unasked": sum(became == "unasked" for became in found.values()),
         "unread": new,
     }
     if options.json:
         sys.stdout.write(json.dumps(summary, ensure_ascii=False) + "\n")
     else:
         sys.stdout.write(f"{summary['killed']} of {len(found)} killed, {len(new)} survivors to be read\n")
-    return 1 if new else 0
+    return 0 if summary["ok"] else 1
 
 
 if __name__ == "__main__":
