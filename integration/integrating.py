@@ -65,13 +65,7 @@ def _options(cloud: str, arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--json", action="store_true", help="print one JSON object on the last line")
     parser.add_argument("--no-tests", action="store_true", help="carry out the scenarios only")
     parser.add_argument("--no-scenarios", action="store_true", help="run the tests only")
-    parser.add_argument(
-        "--only",
-        type=lambda text: [int(number) for number in text.split(",")],
-        default=known,
-        metavar="8,9",
-        help="of the scenarios, these",
-    )
+    carrying_out.add_only(parser, known)
     # Nearly all of their time is spent waiting for time to pass.
     carrying_out.add_jobs(parser, usual=4)
     return parser.parse_args(arguments)

@@ -25,6 +25,26 @@ def add_jobs(parser: argparse.ArgumentParser, *, usual: int) -> None:
     parser.add_argument("--jobs", type=int, default=usual, metavar="N", help=f"so many at once, {usual} by default")
 
 
+def add_only(parser: argparse.ArgumentParser, known: Sequence[int]) -> None:
+    """Let the command line say which scenarios are carried out: all of them by default."""
+
+    def numbers(text: str) -> list[int]:
+        chosen: set[int] = set()
+        for part in text.split(","):
+            first, _, last = part.partition("-")
+            span = range(int(first), int(last or first) + 1)
+            if not span:
+                raise argparse.ArgumentTypeError(f"{part!r} is no range: the smaller number comes first")
+            chosen.update(span)
+        if not chosen <= set(known):
+            raise argparse.ArgumentTypeError(f"there is no scenario {', '.join(map(str, sorted(chosen - set(known))))}")
+        return sorted(chosen)
+
+    parser.add_argument(
+        "--only", type=numbers, default=list(known), metavar="8,62-75", help="carry out these scenarios only"
+    )
+
+
 def shown(results: Iterable[Result]) -> list[Result]:
     """Results in order; each is printed as it comes, and then how many there are of each kind."""
     seen: list[Result] = []
@@ -37,11 +57,20 @@ def shown(results: Iterable[Result]) -> list[Result]:
     return sorted(seen, key=lambda result: (result.backend, result.id))
 
 
+def carry_out_alone(scenario: Scenario, make: type[Backend]) -> Result:
+    """Carry a scenario out in an event loop of its own, which a step may try to end."""
+    try:
+        return asyncio.run(carry_out(scenario, make))
+    except SystemExit as error:
+        why = f"a step's SystemExit({error.code!r}) has ended the program"
+        return Result(scenario.id, scenario.title, make.name, "fail", why)
+
+
 def carry_out_all(scenarios: Iterable[Scenario], backends: Iterable[type[Backend]]) -> Iterator[Result]:
     """Carry scenarios out one after the other, each in an event loop of its own, and give each result at once."""
     for make in backends:
         for scenario in scenarios:
-            yield asyncio.run(carry_out(scenario, make))
+            yield carry_out_alone(scenario, make)
 
 
 def carry_out_at_once(
@@ -89,4 +118,4 @@ def _carry_out_one(asked: _Asked) -> Result:
     (scenario,) = (each for each in catalogue.SCENARIOS if each.id == number)
     if absent is not None:
         scenario = attrs.evolve(scenario, absent={**scenario.absent, make.name: absent})
-    return asyncio.run(carry_out(scenario, make))
+    return carry_out_alone(scenario, make)

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import attrs
 import flowcraft_core.ports as core_ports
-import stored_result
 from backend import Backend, Run
-from flowcraft_core import FlowBuilder, FlowRuntime, RunResult, Serializer
+from flowcraft_core import Clock, FlowBuilder, FlowRuntime, Serializer
 from flowcraft_core.durable.client import Client
 from flowcraft_core.durable.reconciler import Reconciled, Reconciler
 from flowcraft_core.durable.worker import Worker
+from flowcraft_core.payloads import CompressingCodec, PayloadCodec
 from flowcraft_core.ports import Message
 from flowcraft_testkit.contracts.interposed import Around, Call, Interposed, simply
+from spoilt_answers import ALIEN, NAMED, Spoiling
+from stale_reads import StaleReads
+from stored_run import StoredRun
 
 
 @attrs.define(eq=False)
@@ -41,13 +45,19 @@ class Durable(Backend):
         messages: How many messages they have sent.
         doubling: Whether each message is sent twice.
         flows: What is deployed.
+        runtime: What workers bring them by; None before the first deployment.
         moments: The calls at which something goes wrong, in checks that try many.
         hands: The workers at work.
+        ended: Why workers have ended that nobody stopped or killed; each of them is a fault.
+        passes: How many passes the longest of loops has.
         longest: How long a run may take without ending or waiting for someone, in hours of the backend.
+        codec: Between records and their bytes, for clients and workers alike; before the first of them.
+        stale: What workers do not see yet of each other's facts; as the store itself is, by default.
     """
 
     options: ClassVar[Mapping[str, Any]]
     moments: ClassVar[Iterable[int]]
+    passes: ClassVar[int] = 2_000
     longest: ClassVar[float] = 60.0
 
     def __init__(self) -> None:
@@ -57,10 +67,14 @@ class Durable(Backend):
         self.messages = 0
         self.flows: dict[str, FlowBuilder] = {}
         self.hands: list[Hand] = []
+        self.ended: list[str] = []
         self.serializer = Serializer()
         self.doubling = False
+        self.codec: PayloadCodec = CompressingCodec()
+        self.stale: StaleReads | None = None
+        self._spoils_workers, self._spoils_clients = Spoiling(ALIEN), Spoiling(NAMED)
         self.longest_visibility: float | None = None
-        self._runtime: FlowRuntime | None = None
+        self.runtime: FlowRuntime | None = None
         self._started_with: object = None
         self._connection: core_ports.Backend | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -84,6 +98,14 @@ class Durable(Backend):
     async def begin_by_hand(self, run_id: str, context: Mapping[str, Any]) -> None:
         """Write a run's initial context and status as people do who have no client."""
 
+    @abstractmethod
+    async def spoil_rows(self) -> tuple[int, Sequence[str]]:
+        """Write, past the adapter, rows that no adapter writes; a flow ``plain`` with a node ``only`` is deployed.
+
+        Returns:
+            How many dead letters must come of it, and the runs that must fail once they are begun by hand.
+        """
+
     # --- what every backend offers --------------------------------------------------------------------------------
 
     def register(self, *types: type) -> None:
@@ -93,7 +115,7 @@ class Durable(Backend):
     def deploy(self, *flows: FlowBuilder) -> None:
         """See ``Backend``; workers with the new flows take the place of the old ones, which end what they do."""
         deployed = self.flows | {flow.id: flow for flow in flows}
-        self._runtime = FlowRuntime(deployed.values(), serializer=self.serializer, clock=self.clock)
+        self.runtime = FlowRuntime(deployed.values(), serializer=self.serializer, clock=self.clock)
         self.flows = deployed
 
     async def start(
@@ -139,10 +161,13 @@ class Durable(Backend):
             await self._connection.open()
         return self._connection
 
-    async def client(self) -> Client:
-        """A client that knows what is deployed."""
-        connection = Interposed(await self.ports(), self._counted(simply))
-        return Client(connection, flows=self.flows.values(), serializer=self.serializer, clock=self.clock)
+    async def client(self, *, clock: Clock | None = None) -> Client:
+        """A client that knows what is deployed; with a clock of its own, if it is given one."""
+        return self._client_on(Interposed(await self.ports(), self._counted(self._spoils_clients.around)), clock)
+
+    def _client_on(self, connection: core_ports.Backend, clock: Clock | None = None) -> Client:
+        flows, clock = self.flows.values(), clock or self.clock
+        return Client(connection, flows=flows, serializer=self.serializer, codec=self.codec, clock=clock)
 
     async def send(self, *bodies: str) -> None:
         """Put messages on the queue by hand."""
@@ -164,24 +189,53 @@ class Durable(Backend):
                 raise AssertionError(f"the dead letters: {found}, not {number}")
             await self.clock.sleep(self.beat)
 
-    async def cut_start(self, flow_id: str, *, run_id: str) -> None:
-        """Start a run with a client that ends before it sends the first job."""
+    async def cut(self, do: Callable[[Client], Awaitable[Any]]) -> None:
+        """Have a client do something, and end before it sends a job."""
 
         async def cut(operation: str, call: Call) -> Any:
             if operation == "queue.send":
                 raise asyncio.CancelledError
             return await call()
 
-        connection = Interposed(await self.ports(), cut)
-        client = Client(connection, flows=self.flows.values(), serializer=self.serializer, clock=self.clock)
-        try:
-            await client.start(flow_id, run_id=run_id)
-        except asyncio.CancelledError:
-            return
+        with contextlib.suppress(asyncio.CancelledError):
+            await do(self._client_on(Interposed(await self.ports(), cut)))
 
     async def reconcile(self) -> Reconciled:
         """Have a reconciler look at every run that is due."""
-        return await Reconciler(await self.ports(), serializer=self.serializer, clock=self.clock).run_once()
+        ports = await self.ports()
+        return await Reconciler(ports, serializer=self.serializer, codec=self.codec, clock=self.clock).run_once()
+
+    async def until_ended(self, run_id: str) -> None:
+        """Return once a run has ended; fail if it does not in ``longest`` hours."""
+        client, pause = await self.client(), self.beat / 100
+        end = self.clock.now() + self.longest * self.hour
+        while (state := (await client.status(run_id)).state) in ("running", "awaiting"):
+            if self.clock.now() > end:
+                raise AssertionError(f"run {run_id!r} is {state} and does not end")
+            await self.clock.sleep(pause)
+            pause = min(pause * 1.5, self.hour / 3)
+
+    async def until_given_up(self, run_id: str) -> None:
+        """Return once a run has ended, or so much time is over that no job is passed on any more.
+
+        Of that time as little as possible is waited for.
+        """
+        for _ in range(20):
+            for _ in range(10):
+                await self.clock.sleep(self.beat / 10)
+                if (await self.status(run_id)).state not in ("running", "awaiting"):
+                    return
+            await self.pass_time(300.0)
+
+    def stand_between(self) -> None:
+        """Have something stand between adapters and their service that can spoil answers; before the first connection.
+
+        Here nothing can, and what is spoilt is what comes out of an adapter.
+        """
+
+    async def spoil_answers(self, every: int) -> None:
+        """From now on, have each so-manieth answer be cut short, malformed, or an unknown error; none at 0."""
+        self._spoils_workers.every = self._spoils_clients.every = every
 
     def limit_visibility(self, seconds: float) -> None:
         """Have the queue hide no message for longer than so, from its receipt on; before the first connection."""
@@ -209,7 +263,7 @@ class Durable(Backend):
     async def staff(self, number: int | None = None, **options: Any) -> None:
         """See to it that workers with the deployed flows and these settings are at work, and no others."""
         number = self.workers if number is None else number
-        wanted = (self._runtime, number, options, self.around)
+        wanted = (self.runtime, number, options, self.around)
         if self.hands and wanted == self._started_with:
             return
         for hand in self.hands:
@@ -218,16 +272,22 @@ class Durable(Backend):
         for _ in range(number):
             await self.hire(**options)
 
-    async def hire(self, **options: Any) -> Hand:
-        """Start one more worker."""
-        if self._runtime is None:
+    async def hire(self, *, clock: Clock | None = None, around: Around | None = None, **options: Any) -> Hand:
+        """Start one more worker; with a clock of its own and something of its own around its calls, if given."""
+        if self.runtime is None:
             self.deploy()
-        assert self._runtime is not None
+        assert self.runtime is not None
+        runtime = self.runtime
+        if clock is not None:
+            runtime = FlowRuntime(self.flows.values(), serializer=self.serializer, clock=clock)
         connection = self.connect()
         await connection.open()
         dead = asyncio.Event()
-        between = Interposed(connection, self._counted(_until(dead, self.around, self._never)))
-        worker = Worker(between, self._runtime, **{**self.options, **options})
+        spoilt = Interposed(connection, self._spoils_workers.around)
+        between = Interposed(spoilt, self._counted(_until(dead, around or self.around, self._never)))
+        if self.stale is not None:
+            between.context = self.stale.of(between.context)
+        worker = Worker(between, runtime, codec=self.codec, **{**self.options, **options})
         task = asyncio.create_task(self._serve(worker, connection))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -259,6 +319,9 @@ class Durable(Backend):
     async def _serve(self, worker: Worker, connection: core_ports.Backend) -> None:
         try:
             await worker.run()
+        except Exception as error:
+            self.ended.append(repr(error))
+            raise
         finally:
             await connection.close()
 
@@ -274,56 +337,6 @@ class Durable(Backend):
             return result
 
         return counted
-
-
-class StoredRun(Run):
-    """A run of which only the id is known here; all else is read from where it is stored."""
-
-    def __init__(self, backend: Durable, run_id: str) -> None:
-        self._backend = backend
-        self.run_id = run_id
-
-    async def result(self) -> RunResult:
-        """See ``Run``."""
-        clock = self._backend.clock
-        limit = clock.now() + self._backend.longest * self._backend.hour
-        client, pause = await self._backend.client(), self._backend.beat / 100
-        while True:
-            state = (await client.status(self.run_id)).state
-            if state != "running":
-                result = await self._settled()
-                if result is not None:
-                    return result
-            if clock.now() > limit:
-                facts = await self._read()
-                raise AssertionError(f"the run is {state} and does not end; so far {[e.key for e in facts.trace]}")
-            await clock.sleep(pause)
-            pause = min(pause * 1.5, self._backend.hour / 3)
-
-    async def _settled(self) -> RunResult | None:
-        """The result, if the run has ended or only a resume can go on."""
-        await self._backend.clock.sleep((await self._backend.ports()).context.limits.staleness)
-        result = await self._read()
-        if result.status in ("completed", "failed", "cancelled"):
-            return result
-        return result if result.waiting else None
-
-    async def _read(self) -> RunResult:
-        return await stored_result.read(await self._backend.ports(), self._backend.serializer, self.run_id)
-
-    async def resume(self, node: str, *, output: Any = None, action: str | None = None) -> None:
-        """See ``Run``."""
-        await (await self._backend.client()).resume(self.run_id, node, output=output, action=action)
-
-    async def cancel(self) -> bool:
-        """See ``Run``."""
-        return await (await self._backend.client()).cancel(self.run_id)
-
-    async def restart(self) -> None:
-        """See ``Run``; every worker is killed."""
-        await self.result()
-        await self._backend.kill()
-        await self._backend.staff()
 
 
 def _until(dead: asyncio.Event, around: Around, never: asyncio.Event) -> Around:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import attrs
@@ -42,6 +42,13 @@ class InMemory(Durable):
         now = self.clock.now()
         status = ports.RunStatus(run_id=run_id, state="running", blueprint_id="", created=now, updated=now)
         await (await self.ports()).status.create(status)
+
+    async def spoil_rows(self) -> tuple[int, Sequence[str]]:
+        """See ``Durable``; in memory there are no rows but what people write by hand."""
+        assert self._world is not None
+        self._world.begin_by_hand("an object", {"value": object()})
+        self._world.begin_by_hand("no text", {"\ud83d": 1})
+        return 0, ("an object", "no text")
 
     async def lose_messages(self) -> None:
         """See ``Durable``."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from backend import Backend, Run
-from flowcraft_core import FlowBuilder, FlowRuntime, RunHandle, RunResult, Serializer
+from flowcraft_core import Clock, FlowBuilder, FlowRuntime, RunHandle, RunResult, Serializer
 from flowcraft_testkit import VirtualClock
 
 
@@ -16,7 +16,7 @@ class InProcess(Backend):
     name = "in-process"
 
     def __init__(self) -> None:
-        self.clock = VirtualClock()
+        self.clock: Clock = VirtualClock()
         self._serializer = Serializer()
         self._flows: dict[str, FlowBuilder] = {}
         self.runtime = FlowRuntime(clock=self.clock)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -48,6 +48,18 @@ class OnSqlite(Durable):
         """See ``Durable``."""
         self._execute("INSERT INTO initial_contexts (run_id, context) VALUES (?, ?)", run_id, json.dumps(context))
         self._execute("INSERT INTO statuses (run_id, state) VALUES (?, 'running')", run_id)
+
+    async def spoil_rows(self) -> tuple[int, Sequence[str]]:
+        """See ``Durable``."""
+        for body in ("CAST(x'ff' AS TEXT)", "x'00ff'", "5"):
+            self._execute(f"INSERT INTO jobs (body) VALUES ({body})")  # noqa: S608
+        due = "INSERT INTO statuses (run_id, state, next_check, tags, created) VALUES (?, 'running', 1, ?, ?)"
+        for number, tags in enumerate(("", "[]", '{"a": 1}', "[" * 50_000)):
+            self._execute(due, f"tags {number}", tags, "1")
+        self._execute(due, "created", "{}", "yesterday")
+        for run_id, context in (("no json", "no json"), ("deep", "[" * 50_000), ("a list", "[1]")):
+            self._execute("INSERT INTO initial_contexts (run_id, context) VALUES (?, ?)", run_id, context)
+        return 3, ("no json", "deep", "a list")
 
     async def lose_messages(self) -> None:
         """See ``Durable``."""

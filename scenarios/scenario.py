@@ -9,11 +9,14 @@ from typing import Literal, TypeAlias, TypeVar
 import attrs
 from backend import Backend
 from durable_backend import Durable
+from in_process import InProcess
 
 #: One thing that must hold: raises if it does not.
 Check: TypeAlias = Callable[[Backend], Awaitable[None]]
 #: The same, of runs that are stored and worked on by others.
 DurableCheck: TypeAlias = Callable[[Durable], Awaitable[None]]
+#: The same, of runs in the program that started them.
+InProcessCheck: TypeAlias = Callable[[InProcess], Awaitable[None]]
 
 B = TypeVar("B", bound=Backend)
 
@@ -28,6 +31,7 @@ class Scenario:
         absent: For each backend on which it has no meaning, why.
         checks: What must hold; all of it.
         durable_checks: What must hold besides where runs are durable.
+        in_process_checks: What must hold besides where a run is all in the program that started it.
     """
 
     id: int
@@ -35,6 +39,7 @@ class Scenario:
     absent: Mapping[str, str] = attrs.field(factory=dict)
     checks: list[Check] = attrs.field(factory=list)
     durable_checks: list[DurableCheck] = attrs.field(factory=list)
+    in_process_checks: list[InProcessCheck] = attrs.field(factory=list)
 
     def check(self, function: Check) -> Check:
         """Add a check; a decorator."""
@@ -44,6 +49,11 @@ class Scenario:
     def check_durable(self, function: DurableCheck) -> DurableCheck:
         """Add a check for backends on which runs are durable; a decorator."""
         self.durable_checks.append(function)
+        return function
+
+    def check_in_process(self, function: InProcessCheck) -> InProcessCheck:
+        """Add a check for the backend on which a run is all in the program that started it; a decorator."""
+        self.in_process_checks.append(function)
         return function
 
 
@@ -74,10 +84,13 @@ async def carry_out(scenario: Scenario, make: type[Backend]) -> Result:
     if why is not None:
         return Result(scenario.id, scenario.title, make.name, "n/a", why)
     failures = [failure for check in scenario.checks if (failure := await _failure(check, make()))]
-    made = bool(scenario.checks)
+    made = len(scenario.checks)
     if issubclass(make, Durable):
         failures += [failure for check in scenario.durable_checks if (failure := await _failure(check, make()))]
-        made = made or bool(scenario.durable_checks)
+        made += len(scenario.durable_checks)
+    if issubclass(make, InProcess):
+        failures += [failure for check in scenario.in_process_checks if (failure := await _failure(check, make()))]
+        made += len(scenario.in_process_checks)
     if not made:
         failures = ["nothing checks it yet"]
     if failures:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import attrs
 from backend import Backend
-from carrying_out import add_jobs, carry_out_all, carry_out_at_once, quieten, shown
+from carrying_out import add_jobs, add_only, carry_out_all, carry_out_at_once, quieten, shown
 from catalogue import BACKENDS, SCENARIOS
 from scenario import Scenario
 
@@ -29,7 +29,7 @@ def main(
         The exit code: 0 if nothing failed.
     """
     quieten()
-    options = _options(arguments, {scenario.id for scenario in scenarios}, backends)
+    options = _options(arguments, [scenario.id for scenario in scenarios], backends)
     chosen = [scenario for scenario in scenarios if scenario.id in options.only]
     places = [backends[name] for name in options.backend]
     if options.jobs == 1:
@@ -42,16 +42,12 @@ def main(
     return 0 if ok else 1
 
 
-def _options(arguments: Sequence[str] | None, known: set[int], backends: Mapping[str, object]) -> argparse.Namespace:
-    def numbers(text: str) -> set[int]:
-        chosen = {int(number) for number in text.split(",")}
-        if not chosen <= known:
-            raise argparse.ArgumentTypeError(f"there is no scenario {', '.join(map(str, sorted(chosen - known)))}")
-        return chosen
-
+def _options(
+    arguments: Sequence[str] | None, known: Sequence[int], backends: Mapping[str, object]
+) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scenarios", description="What a run must get right, on each backend.")
     parser.add_argument("--json", action="store_true", help="print the results as one JSON object on the last line")
-    parser.add_argument("--only", type=numbers, default=known, metavar="8,9", help="carry out these scenarios only")
+    add_only(parser, known)
     parser.add_argument(
         "--backend", action="append", choices=list(backends), help="on this backend only; may be given several times"
     )

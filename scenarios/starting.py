@@ -138,7 +138,7 @@ async def at_once(backend: Durable) -> None:
 async def after_one_that_was_cut_short(backend: Durable) -> None:
     """A start that ended before its job was sent is finished by the next one."""
     backend.deploy(_chain(gives(1)))
-    await backend.cut_start("chain", run_id="half")
+    await backend.cut(lambda client: client.start("chain", run_id="half"))
     await backend.start("chain", run_id="half")
     expect.completed(await backend.run_of("half").result(), ran=["first", "second", "third"])
 

@@ -6,24 +6,25 @@ from typing import Any
 
 from flowcraft_core import RunResult, Serializer
 from flowcraft_core.blueprint import WAIT
+from flowcraft_core.durable.client import Client
 from flowcraft_core.durable.runs import Runs
 from flowcraft_core.durable.storage import Records
 from flowcraft_core.durable.view import whole_state
 from flowcraft_core.graph.fold import context_of, instances, outputs_of
-from flowcraft_core.payloads import CompressingCodec
+from flowcraft_core.payloads import PayloadCodec
 from flowcraft_core.ports import Backend, RunStatus
 
 
-async def read(backend: Backend, serializer: Serializer, run_id: str) -> RunResult:
+async def read(backend: Backend, serializer: Serializer, codec: PayloadCodec, run_id: str) -> RunResult:
     """What is stored of a run, by its facts alone but for the status.
 
     The run is given as awaiting, whatever its status says, if only resumes can go on with it.
     """
-    records = Records(backend.context, serializer, CompressingCodec())
+    records = Records(backend.context, serializer, codec)
     status = await backend.status.get(run_id)
     record = await Runs(records).get(run_id)
-    assert status is not None
-    assert record is not None
+    if status is None or record is None:
+        raise AssertionError(f"run {run_id!r} has no {'status' if status is None else 'record'} any more")
     state = await whole_state(record, records)
     # Where several ended in the same moment, the order of their places in the graph is that of cause and effect.
     ended = sorted(instances(state), key=lambda one: (one.outcome.ended, one.scope.position(one.vertex)))
@@ -36,7 +37,7 @@ async def read(backend: Backend, serializer: Serializer, run_id: str) -> RunResu
         status=_status(status, only_waits),
         outputs=outputs_of(state),
         context=context_of(state),
-        errors=tuple(state.errors),
+        errors=tuple((await Client(backend, serializer=serializer, codec=codec).result(run_id)).errors),
         waiting=waiting if only_waits else (),
         ended=ended,
         snapshot=_no_snapshot,

@@ -2,7 +2,8 @@ import json
 
 import pytest
 from backend import Backend
-from catalogue import BACKENDS, SCENARIOS
+from carrying_out import carry_out_alone
+from catalogue import BACKENDS, NUMBERS, SCENARIOS, in_order
 from durable_backend import Durable
 from in_process import InProcess
 from scenario import Scenario, carry_out
@@ -14,21 +15,29 @@ QUICK = {name: make for name, make in BACKENDS.items() if name != "sqlite"}
 
 @pytest.mark.parametrize("make", QUICK.values(), ids=QUICK)
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: str(scenario.id))
-async def test_a_scenario_holds(scenario: Scenario, make: type[Backend]) -> None:
-    result = await carry_out(scenario, make)
+def test_a_scenario_holds(scenario: Scenario, make: type[Backend]) -> None:
+    result = carry_out_alone(scenario, make)
     if result.status == "n/a":
         pytest.skip(result.why or "")
     assert result.status == "pass", f"{result.title}: {result.why}"
 
 
 def test_every_scenario_is_there_once() -> None:
-    assert [scenario.id for scenario in SCENARIOS] == list(range(1, 45))
+    assert [scenario.id for scenario in SCENARIOS] == list(NUMBERS)
+
+
+def test_one_that_is_missing_or_doubled_is_an_error_and_no_smaller_list() -> None:
+    with pytest.raises(LookupError, match=r"missing \[1\], more than once \[\], not on the list \[\]"):
+        in_order(SCENARIOS[1:])
+    with pytest.raises(LookupError, match=r"missing \[\], more than once \[2\], not on the list \[99\]"):
+        in_order([*SCENARIOS, SCENARIOS[1], Scenario(id=99, title="made up")])
 
 
 def test_a_scenario_is_checked_or_says_where_it_is_absent() -> None:
     for scenario in SCENARIOS:
         for name, make in BACKENDS.items():
-            checks = [*scenario.checks, *(scenario.durable_checks if issubclass(make, Durable) else [])]
+            own = scenario.durable_checks if issubclass(make, Durable) else scenario.in_process_checks
+            checks = [*scenario.checks, *own]
             assert checks or name in scenario.absent, (scenario.id, name)
 
 
@@ -80,12 +89,28 @@ def test_what_is_asked_for_is_carried_out_and_nothing_else(capsys: pytest.Captur
     assert [row["id"] for row in answer["results"]] == [1, 3]
 
 
+def test_scenarios_are_asked_for_by_ranges_too(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--json", "--only", "1,3-4", "--backend", "in-process"], _planted()) == 1
+    answer = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert [row["id"] for row in answer["results"]] == [1, 3, 4]
+
+
+def test_a_step_that_ends_the_event_loop_fails_its_scenario_and_no_more() -> None:
+    async def exits(backend: Backend) -> None:
+        raise SystemExit("no licence")
+
+    result = carry_out_alone(Scenario(id=1, title="exits", checks=[exits]), InProcess)
+    assert (result.status, result.why) == ("fail", "a step's SystemExit('no licence') has ended the program")
+
+
 def test_without_json_the_last_line_is_the_count(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--only", "1", "--backend", "in-process"], _planted()) == 0
     assert capsys.readouterr().out.splitlines()[-1] == "1 scenarios: 1 pass, 0 fail, 0 n/a"
 
 
-@pytest.mark.parametrize("arguments", [["--only", "99"], ["--only", "x"], ["--backend", "nowhere"]])
+@pytest.mark.parametrize(
+    "arguments", [["--only", "99"], ["--only", "2-9"], ["--only", "3-2"], ["--only", "x"], ["--backend", "nowhere"]]
+)
 def test_what_there_is_not_is_refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(arguments, _planted())

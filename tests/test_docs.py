@@ -89,8 +89,9 @@ def test_no_block_of_a_page_is_passed_over(page: str) -> None:
     assert shown == sum(bool(program.output) for program in found)
 
 
-def test_a_newcomer_is_told_what_ci_runs() -> None:
-    ci = read(".ci/run")
+@pytest.mark.parametrize("program", [".ci/run", ".ci/nightly"])
+def test_a_newcomer_is_told_what_ci_runs(program: str) -> None:
+    ci = read(program)
     hatch, tests = re.search(r'^hatch="(.+)"$', ci, re.MULTILINE), re.search(r'^readme_test="(.+)"$', ci, re.MULTILINE)
     assert hatch
     assert tests

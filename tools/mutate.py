@@ -112,7 +112,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--paths", nargs="+", default=DEFAULT, help="modules below the package, or patterns")
     parser.add_argument("--examples", type=int, default=25, help="that each drawn test is asked of a mutant")
-    parser.add_argument("--minutes", type=float, help="ask for so long; what was not asked is told. No limit by default")
+    parser.add_argument("--minutes", type=float, help="ask for so long; what was not asked is told")
     parser.add_argument("--jobs", type=int, default=2, help="processes")
     parser.add_argument("--json", action="store_true", help="a line of JSON at the end")
     options = parser.parse_args()

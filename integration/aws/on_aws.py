@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any, ClassVar
 
 import aws_emulators
@@ -37,6 +38,8 @@ class OnAws(Durable):
     #: Real seconds that a check may take: the longest sleeps a hundred beats, or carries out two thousand runs.
     patience: ClassVar[float] = 1_200.0
     longest: ClassVar[float] = 250.0
+    #: A pass is two writes, each of them some ten milliseconds on emulators; the jobs are as many as of 2,000.
+    passes: ClassVar[int] = 200
 
     def __init__(self) -> None:
         super().__init__()
@@ -57,14 +60,32 @@ class OnAws(Durable):
     async def begin_by_hand(self, run_id: str, context: Mapping[str, Any]) -> None:
         """See ``Durable``."""
         when = datetime.fromtimestamp(self.clock.now(), UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        written: dict[str, dict[str, Any]] = {
-            self.place.contexts: {"runId": run_id, "context": dict(context)},
-            self.place.statuses: {"runId": run_id, "status": "running", "lastUpdated": when},
-        }
+        await self._write(self.place.contexts, {"runId": run_id, "context": dict(context)})
+        await self._write(self.place.statuses, {"runId": run_id, "status": "running", "lastUpdated": when})
+
+    async def spoil_rows(self) -> tuple[int, Sequence[str]]:
+        """See ``Durable``; of messages SQS takes none but text."""
+        status = {"status": "running", "due_shard": "0", "next_check": Decimal(1), "lastUpdated": "now", "tags": "{}"}
+        odd: tuple[dict[str, Any], ...] = (
+            *({"tags": "no json"}, {"tags": 5}, {"tags": "[1]"}, {"created": "yesterday"}, {"lastUpdated": 5}),
+            *({"status": 5}, {"next_check": "soon"}, {"reason": {"a": 1}}, {"blueprint_id": None}),
+        )
+        for number, change in enumerate(odd):
+            await self._write(self.place.statuses, {"runId": f"odd {number}", **status, **change}, index=False)
+        contexts = {"no json": "no json", "deep": "[" * 50_000, "a list": [1], "a number": 5, "binary": {"a": b"x"}}
+        for run_id, context in contexts.items():
+            await self._write(self.place.contexts, {"runId": run_id, "context": context})
+        return 0, tuple(contexts)
+
+    async def _write(self, table: str, item: Mapping[str, Any], *, index: bool = True) -> None:
         serializer, dynamodb = TypeSerializer(), client("dynamodb", self.place.dynamodb_url)
-        for table, item in written.items():
-            marshalled = {name: serializer.serialize(value) for name, value in item.items()}
+        marshalled = {name: serializer.serialize(value) for name, value in item.items()}
+        try:
             await asyncio.to_thread(dynamodb.put_item, TableName=table, Item=marshalled)
+        except dynamodb.exceptions.ClientError:
+            if index:
+                raise
+            # What does not fit into an index is refused by the service itself.
 
     async def lose_messages(self) -> None:
         """See ``Durable``."""

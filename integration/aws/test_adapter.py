@@ -199,24 +199,24 @@ async def test_the_context_of_a_run_can_be_read_and_changed_from_outside(place: 
     async with adapter:
         serving = asyncio.ensure_future(adapter.serve())
         started = await adapter.client.start(flow, {"first": 3, "other": [1, 2]})
-        context = adapter.context(started.run_id)
-        assert isinstance(context, DynamoDbContext)
-        assert await context.get("first") == 3
-        assert await context.get("none", "default") == "default"
-        await context.set("note", {"deep": [None, 1.5]})
-        await context.patch({"first": 4, "more": None}, delete=["other"])
-        assert await context.has("more") is True
-        assert await context.has("other") is False
-        assert await context.to_dict() == {"first": 4, "more": None, "note": {"deep": [None, 1.5]}}
-        await context.delete("note")
-        await _resume(adapter.client, started.run_id)
-        result = await adapter.client.wait(started.run_id, timeout=60)
-        assert result.outputs["b"] == 14
-        assert result.context == {"first": 3, "other": [1, 2], "doubled": 14}  # what follows from the run alone
-        assert await context.to_dict() == {"doubled": 14, "first": 4, "more": None}
-        await context.set("doubled", 0)  # it is the last word, and not the run's
-        assert await context.get("doubled") == 0
-        assert (await adapter.client.result(started.run_id)).context["doubled"] == 14
+        async with adapter.context(started.run_id) as context:
+            assert isinstance(context, DynamoDbContext)
+            assert await context.get("first") == 3
+            assert await context.get("none", "default") == "default"
+            await context.set("note", {"deep": [None, 1.5]})
+            await context.patch({"first": 4, "more": None}, delete=["other"])
+            assert await context.has("more") is True
+            assert await context.has("other") is False
+            assert await context.to_dict() == {"first": 4, "more": None, "note": {"deep": [None, 1.5]}}
+            await context.delete("note")
+            await _resume(adapter.client, started.run_id)
+            result = await adapter.client.wait(started.run_id, timeout=60)
+            assert result.outputs["b"] == 14
+            assert result.context == {"first": 3, "other": [1, 2], "doubled": 14}  # what follows from the run alone
+            assert await context.to_dict() == {"doubled": 14, "first": 4, "more": None}
+            await context.set("doubled", 0)  # it is the last word, and not the run's
+            assert await context.get("doubled") == 0
+            assert (await adapter.client.result(started.run_id)).context["doubled"] == 14
         await adapter.client.purge(started.run_id)
         adapter.stop()
         await serving

@@ -70,7 +70,8 @@ async def test_the_policy_allows_what_is_done_and_nothing_else(place: Place, ask
     adapter = place.adapter(FlowRuntime([flow]), visibility=3.0, poll=1.0, reconcile_interval=1.0)
     async with adapter:
         started = await adapter.client.start(flow)
-        await adapter.context(started.run_id).set("name", "value")
+        async with adapter.context(started.run_id) as context:
+            await context.set("name", "value")
         # A job that is delivered again, as after a crash.
         job = {"runId": started.run_id, "blueprintId": "fan", "nodeId": "a"}
         assert await adapter.handle_job(json.dumps(job), count=2) is True

@@ -69,7 +69,7 @@ def test_the_programs_run_as_they_are_printed(environment: dict[str, str]) -> No
         printed, said = client_program.communicate(timeout=_PATIENCE)
     assert client_program.returncode == 0, said
     reconciled, shipped = printed.splitlines()
-    assert re.fullmatch(r"scanned \d+, reconciled \d+", reconciled)
+    assert re.fullmatch(r"scanned \d+, reconciled \d+, without a message \(\)", reconciled)
     assert shipped == "shipped: charged 8, packed 2 items"
 
 

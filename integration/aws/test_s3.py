@@ -59,7 +59,8 @@ async def test_long_values_go_to_the_bucket_and_leave_it_with_the_run(place: Pla
         items = client("dynamodb", place.dynamodb_url).scan(TableName=place.contexts)["Items"]
         assert max(len(item["body"]["B"]) for item in items if "body" in item) < 1_000
         assert sum("s3_object" in item for item in items) >= 2
-        assert await adapter.context(started.run_id).get("long") == "y" * 300_000
+        async with adapter.context(started.run_id) as context:
+            assert await context.get("long") == "y" * 300_000
         await adapter.client.purge(started.run_id)
         adapter.stop()
         await serving

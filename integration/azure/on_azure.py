@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import atexit
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any, ClassVar
 
@@ -53,6 +53,8 @@ class OnAzure(Durable):
     moments: ClassVar[Iterable[int]] = (2, 5, 9)
     patience: ClassVar[float] = 1_500.0
     longest: ClassVar[float] = 250.0
+    #: A pass is two writes, each of them some ten milliseconds on emulators; the jobs are as many as of 2,000.
+    passes: ClassVar[int] = 200
 
     def __init__(self) -> None:
         super().__init__()
@@ -89,6 +91,20 @@ class OnAzure(Durable):
         """See ``Durable``."""
         await self.create()
         await self.place.write_by_hand(run_id, context, self.clock.now())
+
+    async def spoil_rows(self) -> tuple[int, Sequence[str]]:
+        """See ``Durable``; what people write by hand for a context may be anything, and so may a message's bytes."""
+        await self.create()
+        status = {"id": "status", "v": 1, "status": "running", "blueprintId": "", "created": 1, "updated": 1}
+        status |= {"lastUpdated": "1970", "nextCheck": 1, "tags": {}, "reason": None, "body": None}
+        odd: tuple[dict[str, Any], ...] = (
+            *({"tags": "no map"}, {"tags": [1]}, {"tags": {"a": 1}}, {"created": "yesterday"}, {"updated": None}),
+            *({"v": "1"}, {"run": 5}, {"reason": {"a": 1}}, {"blueprintId": None}, {"lastUpdated": 5}),
+        )
+        await self.place.write_documents(
+            "statuses", [{"runId": f"odd {n}", "run": f"odd {n}", **status, **change} for n, change in enumerate(odd)]
+        )
+        return 0, ()
 
     async def close(self) -> None:
         """See ``Backend``."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import itertools
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -83,3 +83,10 @@ class Place:
             await database.get_container_client("contexts").create_item({"id": run_id, **context})
             status = {"id": run_id, "status": "running", "lastUpdated": updated}
             await database.get_container_client("statuses").create_item(status)
+
+    async def write_documents(self, container: str, documents: Sequence[dict[str, Any]]) -> None:
+        """Write documents as they are, past the adapter."""
+        async with self.emulators.cosmos_client() as cosmos:
+            target = cosmos.get_database_client(self.name).get_container_client(container)
+            for document in documents:
+                await target.create_item(document)

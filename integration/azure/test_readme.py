@@ -49,7 +49,9 @@ async def test_every_block_of_the_readme_does_what_it_says(
         if inspect.isawaitable(running):
             await running
     assert (names["result"].status, names["result"].outputs["greet"]) == ("completed", "from Bern")
-    assert capsys.readouterr().out == "reconciled 0 of 0 stalled runs, 0 failed\n"
+    assert (
+        capsys.readouterr().out == "reconciled 0 of 0 stalled runs, 0 failed\nbegun by hand, and no message came: ()\n"
+    )
     assert [each.get_function_name() for each in names["app"].get_functions()] == ["work"]
     working.cancel()
     await asyncio.gather(working, return_exceptions=True)

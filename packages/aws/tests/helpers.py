@@ -47,7 +47,7 @@ class Service:
         return [parameters for name, parameters in self.sent if name == operation]
 
 
-class _Raw(io.BytesIO):
+class Raw(io.BytesIO):
     def stream(self, **_: Any) -> Iterator[bytes]:
         yield self.read()
 
@@ -73,7 +73,7 @@ def service(name: Any, answer: Answer, *, attempts: int = 1, **settings: Any) ->
         except RefusalError as refusal:
             status, body = refusal.status, {"__type": f"com.amazonaws#{refusal.code}", "message": "no", **refusal.more}
         headers: Any = {"content-type": "application/x-amz-json-1.0"}
-        return AWSResponse(request.url, status, headers, _Raw(json.dumps(body).encode()))
+        return AWSResponse(request.url, status, headers, Raw(json.dumps(body).encode()))
 
     client.meta.events.register_last(f"before-send.{name}", send)
     metrics = Metrics()

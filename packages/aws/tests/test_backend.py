@@ -143,3 +143,35 @@ def test_programs_find_the_backend_by_name() -> None:
     project = tomllib.loads(Path(__file__).parents[1].joinpath("pyproject.toml").read_text(encoding="utf-8"))["project"]
     module, _, name = project["entry-points"]["flowcraft.backends"]["aws"].partition(":")
     assert getattr(import_module(module), name) is AwsBackend
+
+
+class Odd:
+    """None of boto3's clients."""
+
+
+@pytest.mark.parametrize(
+    ("argument", "given", "said"),
+    [
+        ("sqs_client", Odd(), r"sqs_client is .*Odd: give a client as boto3.client\('sqs'"),
+        ("dynamodb_client", Odd(), r"dynamodb_client is .*Odd: give a client as boto3.client\('dynamodb'"),
+        ("sqs_client", service("dynamodb", nothing).client, "sqs_client is .*DynamoDB, a client of 'dynamodb'"),
+        ("dynamodb_client", service("sqs", nothing).client, "dynamodb_client is .*SQS, a client of 'sqs'"),
+    ],
+)
+def test_what_is_no_client_of_the_service_is_refused_by_its_class(argument: str, given: Any, said: str) -> None:
+    clients = {"sqs_client": service("sqs", nothing).client, "dynamodb_client": service("dynamodb", nothing).client}
+    with pytest.raises(ConfigurationError, match=said):
+        AwsBackend(queue_url=URL, **{**clients, argument: given})
+
+
+async def test_one_table_for_contexts_and_statuses_is_refused_when_the_backend_is_opened() -> None:
+    backend = AwsBackend(
+        queue_url=URL,
+        context_table_name="runs",
+        status_table_name="runs",
+        sqs_client=service("sqs", nothing).client,
+        dynamodb_client=service("dynamodb", nothing).client,
+    )
+    for _ in range(2):
+        with pytest.raises(ConfigurationError, match=r"contexts, statuses .*'runs', 'runs'.*table of its own"):
+            await backend.open()

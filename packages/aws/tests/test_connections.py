@@ -16,7 +16,7 @@ THREADS = 4
 
 
 class Served(ThreadingHTTPServer):
-    """Answers with nothing, and keeps connections; ``on_request`` may wait, or say that the connection is to be cut."""
+    """Says that there is nothing, and keeps connections; ``on_request`` may wait, or say that one is to be cut."""
 
     daemon_threads = True
 
@@ -51,7 +51,7 @@ class _Handler(BaseHTTPRequestHandler):
         if not self.server.on_request(operation):
             self.close_connection = True
             return
-        content = json.dumps({}).encode()
+        content = json.dumps({"Attributes": {}} if operation == "UpdateItem" else {}).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/x-amz-json-1.0")
         self.send_header("Content-Length", str(len(content)))

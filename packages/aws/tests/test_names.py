@@ -1,3 +1,6 @@
+from typing import Literal
+
+import pytest
 from flowcraft_aws._names import (
     MAX_KEY_BYTES,
     coordination_name,
@@ -17,8 +20,21 @@ def test_no_two_items_have_one_name() -> None:
     keys = [*TEXTS, *LONG_KEYS, "#", "fact#a", "a#fact", "~#x"]
     pairs = {(run, key) for run in runs for key in keys} | {pair for pair in PAIRS if all(pair)}
     names = [item_name(run, kind, key) for run, key in pairs for kind in ("fact", "value")]
-    names += runs[: len(TEXTS)]  # by hand, as people name them
+    names += [item_name(run, "by hand") for run in {run for run, _ in pairs}]
     assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("kind", ["fact", "value"])
+@pytest.mark.parametrize("key", [":run", "a", "#", "a#b", *LONG_KEYS])
+def test_no_run_is_called_as_an_item_of_another_run(kind: Literal["fact", "value"], key: str) -> None:
+    """Whoever may choose the ids of runs could have another run's item read, or purged, as what was written by hand."""
+    for victim in ("victim", "a%b", "a#b", "日"):
+        item = item_name(victim, kind, key)
+        raw = f"{victim}#{kind}#{key}"
+        for run in {item, raw, item.replace("%", "%25"), f"{victim}#{kind}", f"{victim}#"}:
+            assert item_name(run, "by hand") != item
+            assert item_name(run, "fact", "") != item
+            assert item_name(run, "value", "") != item
 
 
 def test_names_are_no_longer_than_a_key_may_be() -> None:

@@ -94,7 +94,8 @@ async def test_text_that_sqs_refuses_travels_as_json() -> None:
 @pytest.mark.parametrize(("by_sender", "expected"), [(True, BackendError), (False, TransientError)])
 async def test_a_batch_of_which_a_part_was_refused_is_not_sent(by_sender: bool, expected: type[Exception]) -> None:
     def answer(operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
-        return {"Successful": [], "Failed": [{"Id": "0", "SenderFault": by_sender, "Code": "Odd", "Message": "why"}]}
+        failed = {"Id": "0", "SenderFault": by_sender, "Code": "Odd", "Message": "why"}
+        return {"Successful": [{"Id": "1"}], "Failed": [failed]}
 
     with pytest.raises(expected, match="Odd why") as caught:
         await queue_of(service("sqs", answer)).send([Message("a"), Message("b")])
@@ -176,7 +177,9 @@ async def test_deliveries_are_extended_ten_at_a_time_and_the_lost_ones_are_none(
             for entry in parameters["Entries"]
             if entry["ReceiptHandle"] in ("receipt 3", "receipt 11")
         ]
-        return {"Successful": [], "Failed": failed}
+        lost = {each["Id"] for each in failed}
+        kept = [{"Id": entry["Id"]} for entry in parameters["Entries"] if entry["Id"] not in lost]
+        return {"Successful": kept, "Failed": failed}
 
     sqs = service("sqs", answer)
     deliveries = held(13)

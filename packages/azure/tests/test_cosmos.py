@@ -247,7 +247,7 @@ async def test_limits_are_enforced_before_anything_is_sent() -> None:
 
 
 async def test_changing_a_status_is_one_patch_within_its_limit() -> None:
-    proxy = Proxy(patch_item=[{}, changed(), missing()])
+    proxy = Proxy(patch_item=[{"id": "status"}, changed(), missing()])
     store = CosmosStatusStore(await container_of(proxy))
     assert await store.finish("run", "failed", at=1.0, reason="why") is True
     assert await store.finish("run", "failed", at=1.0) is False
@@ -258,7 +258,7 @@ async def test_changing_a_status_is_one_patch_within_its_limit() -> None:
 
 
 async def test_a_long_reason_is_cut_so_that_the_run_can_end() -> None:
-    proxy = Proxy(patch_item=[{}], create_item=[{}])
+    proxy = Proxy(patch_item=[{"id": "status"}], create_item=[{}])
     store = CosmosStatusStore(await container_of(proxy))
     reason = "é" * 2_000_000
     await store.finish("run", "failed", at=1.0, reason=reason)
@@ -269,7 +269,7 @@ async def test_a_long_reason_is_cut_so_that_the_run_can_end() -> None:
 
 
 async def test_a_status_of_a_newer_version_is_refused_by_name() -> None:
-    store = CosmosStatusStore(await container_of(Proxy(read_item=[{"runId": "run", "v": 9}])))
+    store = CosmosStatusStore(await container_of(Proxy(read_item=[{"id": "status", "runId": "run", "v": 9}])))
     with pytest.raises(NewerRecordError, match="status of run 'run' has format 9"):
         await store.get("run")
 

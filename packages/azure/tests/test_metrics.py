@@ -16,6 +16,7 @@ _CONTAINER: Answer = (
     {},
     {"id": "c", "_rid": "rid", "_self": "self", "partitionKey": {"paths": ["/runId"], "kind": "Hash"}},
 )
+_MARK = {"x-ms-request-id": "1"}
 _THROTTLED: Answer = (429, {"x-ms-retry-after-ms": "1", "x-ms-request-charge": "0.5"}, {})
 
 
@@ -26,7 +27,7 @@ async def test_what_cosmos_db_throttles_is_counted_though_the_sdk_makes_it_again
         "account": [ACCOUNT],
         "c": [_CONTAINER],
         "one": [_THROTTLED, charged],
-        "docs": [(201, {}, {})],
+        "docs": [(201, {"x-ms-activity-id": "1"}, "")],
     }
     async with serving(**answers) as url:
         client = CosmosClient(url, "a2V5", enable_endpoint_discovery=False)
@@ -45,8 +46,8 @@ async def test_what_cosmos_db_throttles_is_counted_though_the_sdk_makes_it_again
 
 async def test_what_a_queue_refuses_for_now_is_counted_and_so_are_looks_that_bring_nothing() -> None:
     metrics = Metrics()
-    nothing: Answer = (200, {}, '<?xml version="1.0" encoding="utf-8"?><QueueMessagesList />')
-    busy: Answer = (503, {"x-ms-error-code": "ServerBusy"}, "<Error />")
+    nothing: Answer = (200, _MARK, '<?xml version="1.0" encoding="utf-8"?><QueueMessagesList />')
+    busy: Answer = (503, {"x-ms-error-code": "ServerBusy", **_MARK}, "<Error />")
     async with serving(jobs=[(200, {}, "")], messages=[busy, nothing]) as url:
         client = QueueClient(f"{url}/account", "jobs", credential="a2V5")
         queue = AzureJobQueue(lambda: client, metrics=metrics)

@@ -40,7 +40,7 @@ async def store_of(redis: FakeRedis, **options: Any) -> RedisCoordinationStore:
 
 async def test_each_operation_is_one_request_on_one_key_with_the_prefix() -> None:
     """So it works on a cluster, where a script may touch the keys of one slot only."""
-    redis = FakeRedis(1, True, 2, {b"a", b"b"}, 1, 1, None, b"5", 1)
+    redis = FakeRedis(1, True, 2, {b"a", b"b"}, 1, None, 1, b"5")
     store = await store_of(redis, prefix="mine:")
     assert await store.increment("k", ttl=1.5) == 1
     assert await store.set_if_absent("k", "v", ttl=0.0001) is True

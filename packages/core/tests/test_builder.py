@@ -123,11 +123,11 @@ def test_what_cannot_mean_anything_is_refused_all_at_once() -> None:
 
 
 def test_bad_settings_are_named() -> None:
-    with pytest.raises(BlueprintError, match=r"'nap'.*'5 minutes'"):
+    with pytest.raises(ConfigurationError, match=r"'nap'.*'5 minutes'"):
         create_flow("f").sleep("nap", "5 minutes")
     with pytest.raises(ConfigurationError, match="give retries and timeout to that flow's nodes"):
         create_flow("f").batch("b", create_flow("g"), retries=1)
-    with pytest.raises(ConfigurationError, match="max_attempts must be at least 1"):
+    with pytest.raises(ConfigurationError, match="max_attempts must be a whole number of at least 1"):
         RetryPolicy(max_attempts=0)
-    with pytest.raises(ConfigurationError, match="jitter from 0 to 1"):
+    with pytest.raises(ConfigurationError, match="jitter must be a number of at least 0 and of at most 1"):
         RetryPolicy(jitter=2)

@@ -6,24 +6,35 @@ import json
 from typing import Any
 
 import pytest
-from flowcraft_core.jobs import Job, MalformedJobError, NewerJobError, decode_job, encode_job
+from flowcraft_core.jobs import (
+    Job,
+    MalformedJobError,
+    NewerJobError,
+    decode_job,
+    encode_job,
+    passed_on_since,
+    say_passed_on,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
-text = st.text(min_size=1)
+ids = st.text(min_size=1, max_size=300)
+run_ids = ids.filter(lambda text: not text.startswith(":"))
+times = st.floats(0, 1e11)
 
 
 jobs = st.builds(
     Job,
-    id=text,
-    run_id=text,
-    nonce=st.text(),
-    key=st.text(),
-    first_seen=st.floats(0, 1e12),
+    id=ids,
+    run_id=run_ids,
+    nonce=ids | st.just(""),
+    key=st.text(max_size=2_000),
+    first_seen=times,
+    passed_on=times,
     hops=st.integers(0, 999),
     attempt=st.integers(0, 9),
 )
-by_hand = st.builds(Job, id=text, run_id=text, blueprint_id=text, node_id=text, first_seen=st.floats(0, 1e12))
+by_hand = st.builds(Job, id=ids, run_id=run_ids, blueprint_id=ids, node_id=ids, first_seen=times)
 
 
 @given(jobs | by_hand)
@@ -48,7 +59,15 @@ def test_a_message_written_by_hand_is_read_and_always_gives_the_same_job() -> No
     [
         ("", "not JSON"),
         ("{", "not JSON"),
-        ("[" * 100_000, "not JSON"),
+        ("[" * 20_000, "not JSON"),
+        ("[" * 100_000, "at most 49152 bytes"),
+        ('{"v": 1, "id": "j", "run": "\\ud800", "key": ""}', "'run' is .*half a character"),
+        ('{"v": 1, "id": "\\ud800", "run": "r", "key": ""}', "'id' is .*half a character"),
+        ('{"v": 1, "id": "j", "run": "r", "key": "\\udfff"}', "'key' is .*half a character"),
+        ('{"runId": "\\ud800", "blueprintId": "b", "nodeId": "n"}', "'runId' is .*half a character"),
+        ('{"v": 1, "id": "j", "run": ":blueprints", "key": ""}', "no run's id"),
+        ('{"v": 1, "id": "j", "run": "%s", "key": ""}' % ("r" * 301), "'run' has 301 characters"),
+        ('{"v": 1, "id": "j", "run": "r", "key": "%s"}' % ("k" * 2_001), "'key' has 2001 characters"),
         ("[]", "a JSON object, not list"),
         ("{}", "'runId' must be text, not None"),
         ('{"runId": "r", "blueprintId": 3}', "'blueprintId' must be text, not 3"),
@@ -64,6 +83,24 @@ def test_a_message_written_by_hand_is_read_and_always_gives_the_same_job() -> No
 def test_what_is_no_job_is_refused_with_a_reason(body: str, reason: str) -> None:
     with pytest.raises(MalformedJobError, match=reason):
         decode_job(body)
+
+
+@pytest.mark.parametrize("absurd", ["1e300", "1" + "0" * 400, "1e12"])
+def test_times_and_counts_beyond_all_measure_are_cut_down(absurd: str) -> None:
+    """They are finite, and small enough to be reckoned with and to be sent again."""
+    body = '{"v": 1, "id": "j", "run": "r", "key": "", "seen": %s, "passed": %s, "hops": %s, "attempt": %s}'
+    job = decode_job(body % ((absurd,) * 4))
+    assert (job.first_seen, job.passed_on, job.hops, job.attempt) == (1e11, 1e11, 10**6, 10**6)
+    assert decode_job(encode_job(job)) == job
+
+
+def test_a_job_of_a_newer_format_says_since_when_it_is_passed_on() -> None:
+    body = '{"v": 99, "half": "\\ud800", "deep": [{}]}'
+    assert passed_on_since(body) == 0.0
+    again = say_passed_on(body, 12.5)
+    assert passed_on_since(again) == 12.5
+    assert json.loads(again) == {**json.loads(body), "passed": 12.5}
+    again.encode()
 
 
 def test_a_newer_format_is_told_apart() -> None:

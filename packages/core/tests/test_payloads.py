@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import zlib
+from typing import Any
 
 import pytest
 from flowcraft_core.errors import SerializationError
-from flowcraft_core.payloads import CompressingCodec
-from hypothesis import given
+from flowcraft_core.payloads import CompressingCodec, old_place_of, place_of
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 
@@ -36,3 +37,23 @@ def test_a_bomb_is_refused_before_it_is_inflated() -> None:
     bomb = b"\x01" + zlib.compress(b"\x00" * 50_000_000)
     with pytest.raises(SerializationError, match="more than 1000 bytes"):
         CompressingCodec(max_bytes=1000).decode(bomb, place="p")
+
+
+# --- places -----------------------------------------------------------------------------------------------------------
+
+NAMES = st.text(alphabet="ab /%:\x00\ud800é", max_size=4)
+PARTS = st.tuples(NAMES, NAMES, st.sampled_from(["fact", "value"]))
+
+
+@given(PARTS, PARTS)
+@example(("x", "y z", "fact"), ("x y", "z", "fact"))
+@example(("a/b", "c", "fact"), ("a", "b/c", "fact"))
+@example(("a%2F", "b", "fact"), ("a/", "b", "fact"))
+@example(("a", "b", "fact"), ("a", "b", "value"))
+def test_each_place_has_a_name_of_its_own(one: Any, other: Any) -> None:
+    assert (place_of(*one) == place_of(*other)) is (one == other)
+
+
+@given(PARTS, NAMES, NAMES)
+def test_no_place_is_called_as_one_was_before(place: Any, run_id: str, key: str) -> None:
+    assert place_of(*place) != old_place_of(run_id, key)

@@ -259,7 +259,7 @@ class TestSteps:
         assert (await run(fan(meet))).status == "completed"
         assert (await run(fan(count), concurrency=3)).status == "completed"
         assert most == 3
-        with pytest.raises(ConfigurationError, match="concurrency must be at least 1"):
+        with pytest.raises(ConfigurationError, match="concurrency must be a whole number of at least 1"):
             await run(fan(count), concurrency=0)
 
     async def test_whose_output_cannot_be_stored_fail_by_node_and_type(self) -> None:
@@ -301,7 +301,7 @@ class TestSteps:
 
         result = await run(create_flow("f").node("a", leave))
         assert result.status == "failed"
-        assert "SystemExit" in result.errors[0].message
+        assert (result.errors[0].type, result.errors[0].message) == ("SystemExit", "3")
 
 
 class TestClassSteps:

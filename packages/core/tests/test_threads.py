@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 
 import pytest
+from flowcraft_core import StepEndedError
 from flowcraft_core.threads import StepThreads
 
 
@@ -23,8 +25,9 @@ async def test_results_and_errors_come_back() -> None:
         def leave(error: BaseException = error) -> None:
             raise error
 
-        with pytest.raises(RuntimeError, match=type(error).__name__):
+        with pytest.raises(StepEndedError, match=type(error).__name__) as raised:
             await threads.run(leave)
+        assert raised.value.__cause__ is error
 
 
 async def test_no_more_run_at_once_than_the_limit_and_threads_are_used_again() -> None:
@@ -79,6 +82,19 @@ async def test_a_step_that_has_not_begun_can_be_given_up() -> None:
     await threads.run(lambda: None)
     assert not ran.is_set()
     assert threads.abandoned == 0
+
+
+async def test_it_is_said_now_and_then_that_steps_wait_for_a_thread(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    threads = StepThreads(limit=1)
+    release = threading.Event()
+    calls = [asyncio.ensure_future(threads.run(lambda: release.wait(30))) for _ in range(4)]
+    await asyncio.sleep(0)
+    assert threads.waiting >= 3
+    assert [record.getMessage() for record in caplog.records] == ["1 plain steps wait for one of max_threads=1 threads"]
+    release.set()
+    await asyncio.gather(*calls)
+    assert threads.waiting == 0
 
 
 async def test_idle_threads_end() -> None:

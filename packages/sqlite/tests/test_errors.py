@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
-from flowcraft_core.errors import BackendError, TransientError
+from flowcraft_core.errors import BackendError, BackendGoneError, TransientError
 from flowcraft_core.ports import Message
 from flowcraft_sqlite import SqliteBackend
 from flowcraft_sqlite._errors import translate
@@ -50,7 +50,7 @@ async def open_and_close(path: Path) -> None:
         (sqlite3.SQLITE_LOCKED, TransientError),
         (sqlite3.SQLITE_FULL, TransientError),
         (sqlite3.SQLITE_IOERR_FSYNC, TransientError),
-        (sqlite3.SQLITE_CORRUPT, BackendError),
+        (sqlite3.SQLITE_CORRUPT, BackendGoneError),
         (sqlite3.SQLITE_READONLY, BackendError),
         (sqlite3.SQLITE_TOOBIG, BackendError),
         (sqlite3.SQLITE_ERROR, BackendError),

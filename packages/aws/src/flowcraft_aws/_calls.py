@@ -8,8 +8,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from botocore.exceptions import BotoCoreError, ClientError
-from flowcraft_core.errors import BackendError, ConfigurationError
+from flowcraft_core.errors import BackendError, ConfigurationError, FlowcraftError
 from flowcraft_core.threads import StepThreads
 
 from ._errors import translate
@@ -119,7 +118,9 @@ class Calls:
 
         try:
             answer = await (self._reserved if urgent else self._threads).run(make)
-        except (BotoCoreError, ClientError) as error:
+        except FlowcraftError:
+            raise
+        except Exception as error:  # whatever an SDK raises over an answer: no caller knows its classes
             raise translate(error, place) from error
         finally:
             if ended:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
+from flowcraft_core.errors import ConfigurationError
 
 from ._calls import THREADS
 from ._errors import translate
+
+#: A method of each client, by which one of an async SDK is told.
+_ASKED = {"sqs": "receive_message", "dynamodb": "get_item"}
 
 
 def client_config(threads: int = THREADS) -> Config:
@@ -28,6 +33,33 @@ def client_config(threads: int = THREADS) -> Config:
         max_pool_connections=threads,
         tcp_keepalive=True,
     )
+
+
+def require_client(name: str, client: Any, service: str) -> None:
+    """Refuse what is no client of boto3 for a service.
+
+    Args:
+        name: What it was given as, for the message.
+        client: What was given.
+        service: The service, as boto3 names it.
+
+    Raises:
+        ConfigurationError: It is something else: a resource, an async client, one of another service.
+    """
+    kind = type(client)
+    given = f"{name} is {kind.__module__}.{kind.__qualname__}"
+    meta = getattr(client, "meta", None)
+    found = getattr(getattr(meta, "service_model", None), "service_name", None)
+    if (
+        found is None
+        or not hasattr(meta, "events")
+        or inspect.iscoroutinefunction(getattr(client, _ASKED[service], None))
+    ):
+        raise ConfigurationError(
+            f"{given}: give a client as boto3.client({service!r}, config=client_config()) makes it"
+        )
+    if found != service:
+        raise ConfigurationError(f"{given}, a client of {found!r}: give one of {service!r}, boto3.client({service!r})")
 
 
 def make_client(service: Any, threads: int = THREADS) -> Any:

@@ -7,14 +7,27 @@ from botocore.exceptions import (
     ClientError,
     ConnectionError,  # noqa: A004 - botocore's name for it
     CredentialRetrievalError,
+    FlexibleChecksumError,
     HTTPClientError,
     IncompleteReadError,
     ResponseStreamingError,
 )
-from flowcraft_core.errors import BackendError, TransientError
+from botocore.parsers import ResponseParserError
+from flowcraft_core.errors import BackendError, FlowcraftError, TransientError
 
-#: The request did not come through, or its answer did not come back; or what renews the credentials did not answer.
-_LOST = (ConnectionError, CredentialRetrievalError, HTTPClientError, IncompleteReadError, ResponseStreamingError)
+from ._answers import UnreadableAnswerError
+
+#: The request did not come through, or its answer did not come back whole; or what renews the credentials did not
+#: answer.
+_LOST = (
+    ConnectionError,
+    CredentialRetrievalError,
+    FlexibleChecksumError,
+    HTTPClientError,
+    IncompleteReadError,
+    ResponseParserError,
+    ResponseStreamingError,
+)
 
 #: The service answered, and may answer otherwise in a moment.
 _TRANSIENT = frozenset(
@@ -42,6 +55,7 @@ _TRANSIENT = frozenset(
 
 _NO_QUEUE = "create the queue, see flowcraft_aws.provision, or mend queue_url or the client's region"
 _NOT_VALID = "the credentials are not valid here"
+_WRONG_KEY = "the secret access key is not that of the access key id, or was not copied whole; or the clocks differ"
 
 #: What helps, by a part of what is said: a service's code, which SQS gives with and without a prefix, or words.
 _REMEDIES = {
@@ -54,6 +68,9 @@ _REMEDIES = {
     "UnrecognizedClient": _NOT_VALID,
     "InvalidClientTokenId": _NOT_VALID,
     "InvalidAccessKeyId": _NOT_VALID,
+    "SignatureDoesNotMatch": _WRONG_KEY,
+    "InvalidSignature": _WRONG_KEY,
+    "IncompleteSignature": _WRONG_KEY,
     "ExpiredToken": "the credentials have expired; let botocore renew them, or start again with new ones",
     "Unable to locate credentials": "set credentials for boto3, say AWS_PROFILE",
     "You must specify a region": "set AWS_DEFAULT_REGION, or give clients that have a region",
@@ -61,21 +78,27 @@ _REMEDIES = {
 }
 
 
-def translate(error: BotoCoreError | ClientError, place: str) -> BackendError:
+def translate(error: Exception, place: str) -> FlowcraftError:
     """Give the error to raise in place of the SDK's, from that one.
 
+    An answer that is not whole, or that the SDK or this package stumbles over, may be another one the next time.
+
     Args:
-        error: What the SDK raised.
+        error: What was raised in a call to the SDK.
         place: The table or queue, for the message.
     """
+    if isinstance(error, FlowcraftError):
+        return error
     if isinstance(error, ClientError):
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         transient = code_of(error) in _TRANSIENT or status >= 500 or status == 429
     else:
-        transient = isinstance(error, _LOST)
+        transient = isinstance(error, (*_LOST, OSError, UnreadableAnswerError))
     if transient:
         return TransientError(f"{place}: {error}")
-    return BackendError(advised(f"{place}: {error}"))
+    if isinstance(error, (BotoCoreError, ClientError)):
+        return BackendError(advised(f"{place}: {error}"))
+    return TransientError(f"{place}: an answer that cannot be understood: {type(error).__name__}: {error}")
 
 
 def advised(said: str) -> str:
@@ -84,7 +107,7 @@ def advised(said: str) -> str:
     return said if remedy is None else f"{said.rstrip('. ')}: {remedy}"
 
 
-def code_of(error: BotoCoreError | ClientError) -> str:
+def code_of(error: Exception) -> str:
     """The service's code for an error, or the class of an error of the SDK itself."""
     if isinstance(error, ClientError):
         return str(error.response.get("Error", {}).get("Code", ""))

@@ -45,11 +45,11 @@ class LambdaHost:
         records: Sequence[Mapping[str, Any]] = event["Records"]
         return self._run(self._handle_all(records, lambda: context.get_remaining_time_in_millis() / 1_000))
 
-    def reconcile(self) -> dict[str, int]:
+    def reconcile(self) -> dict[str, Any]:
         """See ``SqsAdapter.reconcile_handler``."""
 
-        async def reconcile() -> dict[str, int]:
-            counts: dict[str, int] = attrs.asdict(await self._adapter.reconcile())
+        async def reconcile() -> dict[str, Any]:
+            counts: dict[str, Any] = attrs.asdict(await self._adapter.reconcile())
             return counts
 
         return self._run(reconcile())

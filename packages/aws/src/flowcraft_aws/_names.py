@@ -6,7 +6,10 @@
 ``<run>``                     the initial context of a run that was begun by hand
 ============================  ===============================================
 
-A ``#`` or ``%`` in a run's id is percent-encoded, so that the first ``#`` ends it. What would be longer than a key may
+A ``#`` or ``%`` in a run's id is percent-encoded, also by whoever begins a run by hand: so the first ``#`` ends it, and
+no run's id is the name of another run's item. Every name in the table of contexts is made by ``item_name``, every one
+in that of counters, leases and sets by ``coordination_name``. A status is named by its run's id as it is, for there is
+nothing else in its table. What would be longer than a key may
 be has ``~`` behind its kind and the hash of key or name in its place.
 """
 
@@ -14,7 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from typing import Literal
+from typing import Any, Literal
 
 #: Bytes of a partition key at most.
 MAX_KEY_BYTES = 2_048
@@ -24,9 +27,11 @@ _HINT = re.compile(r"[a-z]+:(?P<run>.+?):[0-9a-f]{32}(:|$)", re.DOTALL)
 _GROUP = re.compile(r"[A-Za-z0-9!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~]{1,128}")
 
 
-def item_name(run_id: str, kind: Literal["fact", "value"], name: str) -> str:
-    """What the item of a fact or context value is called."""
+def item_name(run_id: str, kind: Literal["fact", "value", "by hand"], name: str = "") -> str:
+    """What the item of a fact, of a context value, or of what was written by hand is called."""
     run = escape(run_id)
+    if kind == "by hand":
+        return run
     plain = f"{run}#{kind}#{name}"
     return plain if len(plain.encode()) <= MAX_KEY_BYTES else f"{run}#{kind}~#{digest(name)}"
 
@@ -55,6 +60,22 @@ def run_of(key: str) -> str:
 def group_name(group: str) -> str:
     """What a group of messages is called."""
     return group if _GROUP.fullmatch(group) else digest(group)
+
+
+def require_text(value: Any) -> None:
+    """Refuse text that no encoding has, wherever it is in a value: an SDK would send it, and a service change it.
+
+    Raises:
+        ValueError: There is half of a surrogate pair in it.
+    """
+    if isinstance(value, str):
+        value.encode()
+    elif isinstance(value, dict):
+        for each in value.values():
+            require_text(each)
+    elif isinstance(value, (list, tuple)):
+        for each in value:
+            require_text(each)
 
 
 def digest(text: str) -> str:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
 from botocore.exceptions import ClientError
 from flowcraft_core.errors import BackendError, TransientError
 
+from ._answers import guard
 from ._calls import Calls
 from ._errors import code_of
+from ._names import require_text
+from .metrics import requests_of_this_call
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.client import DynamoDBClient
@@ -58,6 +62,7 @@ class Table:
         self.name = name
         self.key = key
         self._calls = calls
+        guard(client)
         self._place = f"DynamoDB table {name!r} in {client.meta.region_name}"
 
     async def check(self) -> None:
@@ -79,6 +84,7 @@ class Table:
 
     async def get(self, name: str, *, run_id: str = "") -> Item | None:
         """An item, as it was last written."""
+        require_text(name)
         found = await self._calls.make(
             lambda: self.client.get_item(TableName=self.name, Key={self.key: {"S": name}}, ConsistentRead=True),
             self._place,
@@ -86,17 +92,48 @@ class Table:
         )
         return found.get("Item")
 
-    async def put(self, item: Item, *, run_id: str = "", **condition: Any) -> Refused | None:
-        """Write an item whole if a condition holds; None if it is written now."""
+    async def put(self, item: Item, *, run_id: str = "", knows_itself: bool = True, **condition: Any) -> Refused | None:
+        """Write an item whole if a condition holds; None if it is written now.
+
+        Args:
+            item: The item.
+            run_id: The run for which it is written.
+            knows_itself: Whether the caller finds out by what stands that it was written by this very call, before an
+                answer was lost and the SDK has made the request again; else that is a transient error.
+            condition: As the SDK takes it.
+        """
+        require_text(item)
         return await self._unless_refused(
             lambda: self.client.put_item(
                 TableName=self.name, Item=item, ReturnValuesOnConditionCheckFailure="ALL_OLD", **condition
             ),
             run_id,
+            knows_itself,
         )
 
-    async def update(self, name: str, *, run_id: str = "", urgent: bool = False, **change: Any) -> Refused | Item:
-        """Change an item if a condition holds; the item as it is then if it is changed now."""
+    async def update(
+        self,
+        name: str,
+        *,
+        run_id: str = "",
+        urgent: bool = False,
+        knows_itself: bool = True,
+        counts: bool = False,
+        **change: Any,
+    ) -> Refused | Item:
+        """Change an item if a condition holds; the item as it is then if it is changed now.
+
+        Args:
+            name: The item.
+            run_id: The run for which it is changed.
+            urgent: Whether it is a heartbeat.
+            knows_itself: Whether a refusal says the same after the change was made by this very call; see ``put``.
+            counts: Whether the change is another one each time it is made: then one that the SDK has made again, and
+                may have made twice, is a transient error.
+            change: As the SDK takes it.
+        """
+        require_text(name)
+        require_text(change.get("ExpressionAttributeValues"))
 
         def make() -> Refused | Item:
             answer = _or_refused(
@@ -104,12 +141,16 @@ class Table:
                     TableName=self.name, Key={self.key: {"S": name}}, ReturnValues="ALL_NEW", **change
                 )
             )
-            return answer if isinstance(answer, Refused) else dict(answer.get("Attributes", {}))
+            if counts or (isinstance(answer, Refused) and not knows_itself):
+                self._require_one_request()
+            return answer if isinstance(answer, Refused) else dict(answer["Attributes"])
 
         return await self._calls.make(make, self._place, run_id=run_id, urgent=urgent)
 
     async def delete(self, name: str, *, run_id: str = "", **condition: Any) -> Refused | None:
         """Remove an item if a condition holds."""
+        require_text(name)
+        require_text(condition)
         return await self._unless_refused(
             lambda: self.client.delete_item(TableName=self.name, Key={self.key: {"S": name}}, **condition), run_id
         )
@@ -146,11 +187,19 @@ class Table:
 
     async def scan(self, **parameters: Any) -> Any:
         """One page of a scan, as the service answers it."""
-        return await self._calls.make(lambda: self.client.scan(TableName=self.name, **parameters), self._place)
+        return await self._page(lambda: self.client.scan(TableName=self.name, **parameters))
 
     async def query(self, **parameters: Any) -> Any:
         """One page of a query, as the service answers it."""
-        return await self._calls.make(lambda: self.client.query(TableName=self.name, **parameters), self._place)
+        return await self._page(lambda: self.client.query(TableName=self.name, **parameters))
+
+    async def _page(self, call: Callable[[], Any]) -> Any:
+        def look() -> Any:
+            answer = call()
+            _ = answer["Items"]  # an answer without them says nothing, also not that there are none
+            return answer
+
+        return await self._calls.make(look, self._place)
 
     async def describe(self) -> Any:
         """What the table is like."""
@@ -163,21 +212,31 @@ class Table:
         rounds = _Rounds(self._place)
         while keys:
             request = {self.name: {"Keys": keys, "ConsistentRead": True}}
-            answer = await self._calls.make(
-                lambda request=request: self.client.batch_get_item(RequestItems=request),  # type: ignore[misc]
-                self._place,
-                run_id=run_id,
-            )
-            items = answer["Responses"].get(self.name, [])
+
+            def look(request: Any = request) -> tuple[list[Item], Any]:
+                answer: Any = self.client.batch_get_item(RequestItems=request)
+                unprocessed = answer.get("UnprocessedKeys", {}).get(self.name, {})
+                return answer["Responses"].get(self.name, []), unprocessed.get("Keys", [])
+
+            items, keys = await self._calls.make(look, self._place, run_id=run_id)
             found += items
-            unprocessed: Any = answer.get("UnprocessedKeys", {})
-            keys = unprocessed.get(self.name, {}).get("Keys", [])
             await rounds.end(progress=bool(items), left=len(keys))
         return found
 
-    async def _unless_refused(self, call: Any, run_id: str) -> Refused | None:
+    def _require_one_request(self) -> None:
+        """In the thread of a call: refuse an answer that may be about what the call itself has done before.
+
+        Raises:
+            TransientError: The SDK has made the request again.
+        """
+        if requests_of_this_call() > 1:
+            raise TransientError(f"{self._place}: made again by the SDK, and maybe applied twice; ask what stands")
+
+    async def _unless_refused(self, call: Any, run_id: str, knows_itself: bool = True) -> Refused | None:
         def make() -> Refused | None:
             answer = _or_refused(call)
+            if isinstance(answer, Refused) and not knows_itself:
+                self._require_one_request()
             return answer if isinstance(answer, Refused) else None
 
         return await self._calls.make(make, self._place, run_id=run_id)
@@ -215,6 +274,19 @@ def _or_refused(call: Any) -> Any:
             raise
         answer: Mapping[str, Any] = error.response
         return Refused(answer.get("Item") or None)
+
+
+@contextlib.contextmanager
+def readable(what: str) -> Iterator[None]:
+    """Say of which item it is that it does not hold what it must: somebody else has written it, or it was damaged.
+
+    Raises:
+        BackendError: It cannot be read.
+    """
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        raise BackendError(f"{what} cannot be read: {type(error).__name__}: {error}") from error
 
 
 def is_absent(key: str) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Unpack
 
 from flowcraft_core.durable import Adapter
-from flowcraft_core.durable.adapter import WorkerOptions
+from flowcraft_core.durable.options import WorkerOptions
 from flowcraft_core.payloads import PayloadCodec
 from flowcraft_core.ports import CoordinationStore
 from flowcraft_core.runtime import FlowRuntime
@@ -113,7 +113,7 @@ class SqsAdapter(Adapter):
         return self._options.get("codec")
 
     def context(self, run_id: str) -> DynamoDbContext:
-        """The shared context of a run, for programs that are none of its steps; in any event loop."""
+        """The shared context of a run, for programs that are none of its steps; not open."""
         return DynamoDbContext(
             client=self._dynamodb,
             table_name=self._context_table_name,
@@ -139,10 +139,10 @@ class SqsAdapter(Adapter):
         """
         return self._lambda.handle(event, context)
 
-    def reconcile_handler(self, event: dict[str, Any], context: Any) -> dict[str, int]:
+    def reconcile_handler(self, event: dict[str, Any], context: Any) -> dict[str, Any]:
         """Bring on every run that is due; the handler of a Lambda function that a schedule calls.
 
         Returns:
-            The counts of ``flowcraft_core.durable.Reconciled``.
+            What ``flowcraft_core.durable.Reconciled`` has, by name.
         """
         return self._lambda.reconcile()

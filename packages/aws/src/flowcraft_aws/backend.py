@@ -7,11 +7,11 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from flowcraft_core.clock import Clock
-from flowcraft_core.errors import raise_together
+from flowcraft_core.errors import ConfigurationError, raise_together
 from flowcraft_core.ports import ContextStore, CoordinationStore, JobQueue, StatusStore
 
 from ._calls import THREADS, Calls, Home
-from ._clients import make_client
+from ._clients import make_client, require_client
 from .by_hand import ByHand
 from .context import DynamoDbContextStore
 from .coordination import DynamoDbCoordinationStore
@@ -84,7 +84,8 @@ class AwsBackend:
             metrics: What counts the requests; new ones by default.
 
         Raises:
-            ConfigurationError: The queue is a FIFO queue, or there are too few threads.
+            ConfigurationError: The queue is a FIFO queue, there are too few threads, or a client is none of boto3's
+                for its service.
         """
         self.metrics = metrics or Metrics()
         self._home = Home(f"AwsBackend({queue_url!r})")
@@ -95,6 +96,8 @@ class AwsBackend:
         if isinstance(coordination_store, DynamoDbCoordinationStore):
             hints, hints_table = coordination_store.client, coordination_store.table_name
             clock, coordination_store = clock or coordination_store.clock, None
+        require_client("sqs_client", sqs, "sqs")
+        require_client("dynamodb_client", dynamodb, "dynamodb")
         clients: list[Any] = [sqs, dynamodb, hints, *([] if payloads is None else [payloads.client])]
         for client in clients:
             watch(client)
@@ -109,7 +112,7 @@ class AwsBackend:
             self._tables.append(coordination.table)
             coordination_store = coordination
         self.queue, self.context, self.status, self.coordination = queue, context, status, coordination_store
-        self.by_hand = ByHand(context)
+        self.by_hand = ByHand(context, status)
 
     async def open(self) -> None:
         """Find out whether the queue and the tables can be used. Nothing is created: see ``provision``.
@@ -117,10 +120,17 @@ class AwsBackend:
         It takes one request for each of them, and no permission that working does not take.
 
         Raises:
+            ConfigurationError: One table was given for both the contexts and the statuses.
             BackendError: It is open already, or some of them do not exist or may not be used: the message says which
                 and why.
             TransientError: A service does not answer.
         """
+        if len({table.name for table in self._tables}) < len(self._tables):
+            names = ", ".join(repr(table.name) for table in self._tables)
+            raise ConfigurationError(
+                f"the tables of contexts, statuses and hints are {names}: give each a table of its own, as items of a"
+                " run have the same name in two of them"
+            )
         self._home.enter()
         try:
             checks = [self._queue.check(), *(table.check() for table in self._tables)]

@@ -13,7 +13,7 @@ from flowcraft_core.ports import Fact, PositionedValue, StoreLimits
 
 from ._calls import Calls
 from ._names import item_name
-from ._table import MAX_KEYS_READ, Item, Table, is_absent
+from ._table import MAX_KEYS_READ, Item, Table, is_absent, readable
 from .s3 import S3PayloadStore
 
 if TYPE_CHECKING:
@@ -126,12 +126,14 @@ class DynamoDbContextStore:
         return {by_item[item]: found for item, found in (await self.table.get_many(by_item, run_id=run_id)).items()}
 
     async def _fact(self, item: Item, run_id: str) -> Fact:
-        return Fact(await self._bodies.load(item, run_id), item["writer"]["S"], item.get("job", {}).get("S", ""))
+        with readable(f"run {run_id!r:.80}: the fact in item {item[_KEY]['S']!r:.200}"):
+            return Fact(await self._bodies.load(item, run_id), item["writer"]["S"], item.get("job", {}).get("S", ""))
 
     async def _value(self, item: Item, run_id: str) -> PositionedValue:
-        return PositionedValue(
-            item["position"]["S"], None if "deleted" in item else await self._bodies.load(item, run_id)
-        )
+        with readable(f"run {run_id!r:.80}: the context value in item {item[_KEY]['S']!r:.200}"):
+            return PositionedValue(
+                item["position"]["S"], None if "deleted" in item else await self._bodies.load(item, run_id)
+            )
 
     def _require_room(self, body: bytes, what: str) -> None:
         if len(body) > self.limits.max_value_bytes:

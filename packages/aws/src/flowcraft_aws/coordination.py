@@ -11,7 +11,7 @@ from flowcraft_core.errors import TransientError
 
 from ._calls import Calls
 from ._names import coordination_name, run_of
-from ._table import Item, Refused, Table
+from ._table import Item, Refused, Table, readable
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.client import DynamoDBClient
@@ -62,6 +62,7 @@ class DynamoDbCoordinationStore:
             changed = await self.table.update(
                 name,
                 run_id=run_of(key),
+                counts=True,
                 UpdateExpression=(
                     "ADD #count :one SET expires_at = if_not_exists(expires_at, :expires_at),"
                     " #ttl = if_not_exists(#ttl, :ttl)"
@@ -71,7 +72,8 @@ class DynamoDbCoordinationStore:
                 ExpressionAttributeValues={":one": {"N": "1"}, ":now": _number(now), **_expiry(now + ttl, ":")},
             )
             if not isinstance(changed, Refused):
-                return int(changed["count"]["N"])
+                with readable(f"coordination key {key!r:.200}"):
+                    return int(changed["count"]["N"])
             begun = await self._replace(key, {"count": {"N": "1"}}, now, ttl)
             return 1 if begun else None
 
@@ -97,7 +99,8 @@ class DynamoDbCoordinationStore:
                 ExpressionAttributeValues={":members": added, ":now": _number(now), **_expiry(now + ttl, ":")},
             )
             if not isinstance(changed, Refused):
-                return len(changed["members"]["SS"])
+                with readable(f"coordination key {key!r:.200}"):
+                    return len(changed["members"]["SS"])
             begun = await self._replace(key, {"members": added}, now, ttl)
             return len(added["SS"]) if begun else None
 
@@ -135,13 +138,15 @@ class DynamoDbCoordinationStore:
     async def get(self, key: str) -> str | None:
         """The value of a key, or a counter's sum as text."""
         item = await self._read(key)
-        if "value" in item:
-            return str(item["value"]["S"])
-        return str(int(item["count"]["N"])) if "count" in item else None
+        with readable(f"coordination key {key!r:.200}"):
+            if "value" in item:
+                return str(item["value"]["S"])
+            return str(int(item["count"]["N"])) if "count" in item else None
 
     async def _read(self, key: str) -> Item:
         item = await self.table.get(coordination_name(key), run_id=run_of(key)) or {}
-        lives = "expires_at" in item and float(item["expires_at"]["N"]) > self.clock.now()
+        with readable(f"coordination key {key!r:.200}"):
+            lives = "expires_at" in item and float(item["expires_at"]["N"]) > self.clock.now()
         return item if lives else {}
 
     async def _replace(self, key: str, content: Item, now: float, ttl: float) -> bool:
@@ -149,6 +154,7 @@ class DynamoDbCoordinationStore:
         refused = await self.table.put(
             {_KEY: {"S": coordination_name(key)}, **content, **_expiry(now + ttl)},
             run_id=run_of(key),
+            knows_itself=False,
             ConditionExpression=_FREE,
             ExpressionAttributeNames={"#key": _KEY},
             ExpressionAttributeValues={":now": _number(now)},

@@ -53,6 +53,12 @@ class _Call:
 _call: ContextVar[_Call | None] = ContextVar("flowcraft_aws_call", default=None)
 
 
+def requests_of_this_call() -> int:
+    """How many requests the SDK has made for the call that this thread is at; 0 if nobody counts them."""
+    call = _call.get()
+    return 0 if call is None else call.requests
+
+
 @contextlib.contextmanager
 def counted(metrics: Metrics, run_id: str) -> Iterator[None]:
     """Count the requests of the SDK's calls in this block."""

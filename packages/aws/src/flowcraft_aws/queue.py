@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import attrs
-from botocore.exceptions import BotoCoreError, ClientError
 from flowcraft_core.errors import BackendError, ConfigurationError, TransientError
 from flowcraft_core.ports import Delivery, Message, QueueLimits
 
+from ._answers import UnreadableAnswerError, guard
 from ._calls import Calls
 from ._errors import advised
-from ._names import group_name
+from ._names import group_name, require_text
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.client import SQSClient
@@ -93,6 +93,7 @@ class SqsJobQueue:
                 f"queue {url!r} is a FIFO queue, which holds a whole run up behind one message of it, and drops equal"
                 " messages: use a standard queue"
             )
+        guard(client)
         self._client = client
         self._url = url
         self._calls = calls
@@ -116,6 +117,7 @@ class SqsJobQueue:
         await asyncio.gather(*(self._send_batch(batch, run_id) for batch in batches))
 
     def _entry(self, message: Message, delay: float) -> dict[str, Any]:
+        require_text([message.body, message.group])
         entry: dict[str, Any] = {"MessageBody": message.body, "DelaySeconds": math.ceil(delay)}
         if _REFUSED_TEXT.search(message.body):
             entry |= {"MessageBody": json.dumps(message.body), "MessageAttributes": _ENCODED}
@@ -182,7 +184,7 @@ class SqsJobQueue:
             ]
             try:
                 self._client.change_message_visibility_batch(QueueUrl=self._url, Entries=entries)  # type: ignore[arg-type]
-            except (BotoCoreError, ClientError):
+            except Exception:  # whatever it is, nobody waits for it
                 return  # then their visibility ends by itself
 
     # --- holding --------------------------------------------------------------------------------------------------
@@ -263,10 +265,18 @@ class SqsJobQueue:
         urgent: bool = False,
     ) -> set[int]:
         numbered = [{"Id": str(place), **entry} for place, entry in enumerate(entries)]
-        answer = await self._calls.make(
-            lambda: operation(QueueUrl=self._url, Entries=numbered), self._place, run_id=run_id, urgent=urgent
-        )
-        failed: Sequence[Mapping[str, Any]] = answer.get("Failed", [])
+
+        def carry_out() -> Sequence[Mapping[str, Any]]:
+            answer = operation(QueueUrl=self._url, Entries=numbered)
+            failed: Sequence[Mapping[str, Any]] = answer.get("Failed", [])
+            told = {each["Id"] for each in (*answer.get("Successful", []), *failed)}
+            if told != {each["Id"] for each in numbered}:
+                raise UnreadableAnswerError(
+                    f"an answer tells of {len(told)} messages, and not of these {len(numbered)}"
+                )
+            return failed
+
+        failed = await self._calls.make(carry_out, self._place, run_id=run_id, urgent=urgent)
         for failure in failed:
             code = str(failure.get("Code"))
             if receipts and any(part in code for part in _LOST_RECEIPT):

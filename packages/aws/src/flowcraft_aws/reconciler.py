@@ -34,6 +34,9 @@ class ReconcileStats:
         waiting_runs: Runs in which only waits or timers are left.
         failed_runs: Runs that were failed: past their deadline, or revived too often without progress.
         busy_runs: Runs that workers get on with, and that were left to them.
+        unstarted_runs: Runs that were begun by hand and for which no message has come; they cannot be started without
+            their flow's id, which the message has.
+        unstarted_run_ids: Their ids.
         recent_runs: Runs that are due, and were left alone as they were updated within the threshold.
         errors: Runs that could not be looked at; they are due again.
     """
@@ -45,6 +48,8 @@ class ReconcileStats:
     waiting_runs: int
     failed_runs: int
     busy_runs: int
+    unstarted_runs: int
+    unstarted_run_ids: tuple[str, ...]
     recent_runs: int
     errors: int
 
@@ -102,6 +107,8 @@ class SqsReconciler:
             waiting_runs=done.waiting,
             failed_runs=done.failed,
             busy_runs=done.busy,
+            unstarted_runs=done.unstarted,
+            unstarted_run_ids=done.unstarted_runs,
             recent_runs=recent,
             errors=done.errors,
         )

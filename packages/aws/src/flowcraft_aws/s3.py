@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import ClientError
+
 from ._names import digest, escape
 
 if TYPE_CHECKING:
@@ -68,4 +70,7 @@ class S3PayloadStore:
         """Remove objects; in a thread."""
         for start in range(0, len(names), _KEYS_PER_REQUEST):
             objects: Any = [{"Key": name} for name in names[start : start + _KEYS_PER_REQUEST]]
-            self.client.delete_objects(Bucket=self.bucket, Delete={"Objects": objects, "Quiet": True})
+            answer = self.client.delete_objects(Bucket=self.bucket, Delete={"Objects": objects, "Quiet": True})
+            for refused in answer.get("Errors", []):  # it answers with 200 all the same
+                said: Any = {"Error": refused, "ResponseMetadata": {}}
+                raise ClientError(said, "DeleteObjects")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class DynamoDbContext(SharedContext):
-    """A ``flowcraft_core.durable.SharedContext`` of a run in a DynamoDB table; in any event loop."""
+    """A ``flowcraft_core.durable.SharedContext`` of a run in a DynamoDB table; an async context manager."""
 
     def __init__(
         self,

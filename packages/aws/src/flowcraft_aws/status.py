@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import logging
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
@@ -18,10 +19,12 @@ from flowcraft_core.ports import FinalState, Page, RunStatus, State
 
 from ._calls import Calls
 from ._names import digest
-from ._table import Item, Refused, Table, is_absent
+from ._table import Item, Refused, Table, is_absent, readable
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.client import DynamoDBClient
+
+_logger = logging.getLogger("flowcraft.aws.status")
 
 _KEY = "runId"
 #: The index: a run that is live is in one of so many shards, by its id, and in each sorted by when it is due.
@@ -77,12 +80,15 @@ class DynamoDbStatusStore:
             item["reason"] = {"S": _shortened(status.reason, _MAX_REASON)}
         if status.body is not None:
             item["body"] = {"S": _shortened(status.body, _MAX_BODY)}
-        return await self.table.put(item, run_id=status.run_id, **is_absent(_KEY)) is None
+        return await self.table.put(item, run_id=status.run_id, knows_itself=False, **is_absent(_KEY)) is None
 
     async def get(self, run_id: str) -> RunStatus | None:
         """A run's status, as it was last written."""
         item = await self.table.get(run_id, run_id=run_id)
-        return None if item is None else _status(item)
+        if item is None:
+            return None
+        with readable(f"the status item of run {run_id!r:.80}"):
+            return _status(item)
 
     async def touch(
         self, run_id: str, *, at: float, next_check: float | None, state: Literal["running", "awaiting"] | None = None
@@ -110,7 +116,7 @@ class DynamoDbStatusStore:
         else:
             sets += ", reason = :reason"
             values[":reason"] = {"S": _shortened(reason, _MAX_REASON)}
-        return await self._change_live(run_id, f"SET {sets} REMOVE {removes}", values)
+        return await self._change_live(run_id, f"SET {sets} REMOVE {removes}", values, knows_itself=False)
 
     async def find(
         self, *, state: State, due_before: float | None = None, cursor: str | None = None, limit: int = 100
@@ -130,6 +136,19 @@ class DynamoDbStatusStore:
         left += parts[len(asked) :]
         return Page([status for found, _ in pages for status in found], _write_cursor(left, by_index) if left else None)
 
+    async def name_flow(self, run_id: str, blueprint_id: str) -> None:
+        """Fill in the flow of a run whose status was written by hand, and names none."""
+        await self.table.update(
+            run_id,
+            run_id=run_id,
+            UpdateExpression="SET blueprint_id = :flow",
+            ConditionExpression=(
+                "attribute_exists(#key) AND (attribute_not_exists(blueprint_id) OR blueprint_id = :none)"
+            ),
+            ExpressionAttributeNames={"#key": _KEY},
+            ExpressionAttributeValues={":flow": {"S": blueprint_id}, ":none": {"S": ""}},
+        )
+
     async def delete(self, run_id: str) -> None:
         """Remove a run's status."""
         await self.table.delete(run_id, run_id=run_id)
@@ -143,10 +162,11 @@ class DynamoDbStatusStore:
             )
         return self._has_index
 
-    async def _change_live(self, run_id: str, expression: str, values: Item) -> bool:
+    async def _change_live(self, run_id: str, expression: str, values: Item, *, knows_itself: bool = True) -> bool:
         changed = await self.table.update(
             run_id,
             run_id=run_id,
+            knows_itself=knows_itself,
             UpdateExpression=expression,
             ConditionExpression=_LIVE,
             ExpressionAttributeNames={"#status": "status"},
@@ -171,7 +191,7 @@ class DynamoDbStatusStore:
             Limit=most,
             **({"ExclusiveStartKey": start} if start else {}),
         )
-        return [_status(item) for item in answer["Items"]], answer.get("LastEvaluatedKey")
+        return _found(answer["Items"]), answer.get("LastEvaluatedKey")
 
     async def _scan(
         self, segment: int, start: Item | None, state: State, due_before: float | None, most: int
@@ -205,10 +225,22 @@ class DynamoDbStatusStore:
                 break
             if 2 * len(items) < size:  # few match: read more at once, as the price is by what is read
                 size *= 2
-        statuses = [_status(item) for item in found]
+        statuses = _found(found)
         if due_before is not None:
             statuses = [each for each in statuses if each.next_check is not None and each.next_check <= due_before]
         return statuses, start
+
+
+def _found(items: Sequence[Item]) -> list[RunStatus]:
+    """The statuses in items, but for those that cannot be read: they keep no others from being found."""
+    found: list[RunStatus] = []
+    for item in items:
+        try:
+            with readable(f"the status item {item.get(_KEY)!r:.200}"):
+                found.append(_status(item))
+        except BackendError:
+            _logger.exception("a status is left out of those that were looked for: mend or remove its item")
+    return found
 
 
 def _status(item: Item) -> RunStatus:

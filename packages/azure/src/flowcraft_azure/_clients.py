@@ -6,9 +6,44 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Generic, TypeVar
 
+import attrs
 from flowcraft_core.errors import BackendError, ConfigurationError
 
 ClientT = TypeVar("ClientT")
+
+
+@attrs.frozen
+class ClientKind:
+    """What a client must be like: the SDKs have classes of one name, one import apart, for code that is not async.
+
+    Attributes:
+        module: Where such clients come from.
+        methods: What they have and others have not. What has them may be of any class: a wrapper is welcome.
+    """
+
+    module: str
+    methods: tuple[str, ...]
+
+    def require(self, name: str, client: object) -> None:
+        """Refuse a client of another kind.
+
+        Args:
+            name: What it was given as.
+            client: What was given.
+
+        Raises:
+            ConfigurationError: It is of another kind.
+        """
+        if not all(hasattr(client, method) for method in self.methods):
+            raise ConfigurationError(
+                f"{name} is {_called(type(client))}: give a client of {self.module}, or a function that makes one"
+            )
+
+
+def _called(kind: type) -> str:
+    """A class as users import it."""
+    public = [part for part in kind.__module__.split(".") if not part.startswith("_")]
+    return ".".join([*public, kind.__qualname__])
 
 
 class Connection(Generic[ClientT]):
@@ -25,6 +60,7 @@ class Connection(Generic[ClientT]):
         *,
         open_client: Callable[[ClientT], Awaitable[Any]],
         close_client: Callable[[ClientT], Awaitable[Any]],
+        kind: ClientKind | None = None,
     ) -> None:
         """Open nothing yet.
 
@@ -33,7 +69,14 @@ class Connection(Generic[ClientT]):
             given: The client, or a function without arguments that makes one.
             open_client: Opens a client.
             close_client: Closes it.
+            kind: What it must be like; anything, by default.
+
+        Raises:
+            ConfigurationError: What was given is a client of another kind.
         """
+        self._kind = kind
+        if kind is not None and not callable(given):
+            kind.require(name, given)
         self._name = name
         self._given = given
         self._open_client = open_client
@@ -81,7 +124,7 @@ class Connection(Generic[ClientT]):
                     "makes a client"
                 )
             # SDK clients cannot be called; a class or function that makes one can.
-            client = self._given() if callable(self._given) else self._given
+            client = self._made() if callable(self._given) else self._given
             self._is_own = not is_open(client)
             if self._is_own:
                 try:
@@ -92,6 +135,18 @@ class Connection(Generic[ClientT]):
         except BaseException:
             self._loop = None
             raise
+        return client
+
+    def _made(self) -> ClientT:
+        assert callable(self._given)
+        try:
+            client: ClientT = self._given()
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            raise ConfigurationError(
+                f"the function that was given as {self._name} makes no client: {type(error).__name__}: {error}"
+            ) from error
+        if self._kind is not None:
+            self._kind.require(self._name, client)
         return client
 
     async def close(self) -> None:

@@ -20,8 +20,10 @@ from azure.cosmos.partition_key import NonePartitionKeyValue
 from flowcraft_core.durable.storage import NewerRecordError
 from flowcraft_core.errors import ConfigurationError
 
-from ._clients import Connection
+from ._answers import require_document
+from ._clients import ClientKind, Connection
 from ._cosmos_errors import translated
+from ._names import require_text
 from .metrics import Metrics
 
 Document: TypeAlias = dict[str, Any]
@@ -100,7 +102,7 @@ class Container:
         try:
             async with translated(self._what):
                 properties = await self._proxy.read()
-            paths = properties["partitionKey"]["paths"]
+                paths = properties["partitionKey"]["paths"]
             if paths != [PARTITION_KEY_PATH]:
                 raise ConfigurationError(
                     f"{self._what} is partitioned by {', '.join(paths)}: create it with the partition key path "
@@ -116,6 +118,7 @@ class Container:
 
     async def create(self, document: Mapping[str, Any]) -> bool:
         """Store a document if its partition has none of its id; False if it has."""
+        require_text(document)
         try:
             async with translated(self._what, CosmosResourceExistsError):
                 await self._proxy.create_item(dict(document), no_response=True, **self._watching)
@@ -127,12 +130,14 @@ class Container:
         """A document, by a point read; None if it is not there, or not visible yet."""
         try:
             async with translated(self._what, CosmosResourceNotFoundError):
-                return cast(Document, await self._proxy.read_item(document_id, partition, **self._watching))
+                found = await self._proxy.read_item(document_id, partition, **self._watching)
+                return cast(Document, require_document(found, document_id))
         except CosmosResourceNotFoundError:
             return None
 
     async def replace(self, document: Document) -> bool:
         """Store a changed document that was read; False if somebody else has changed or deleted it since."""
+        require_text(document)
         try:
             async with translated(self._what, *_CHANGED):
                 await self._proxy.replace_item(
@@ -159,18 +164,19 @@ class Container:
             condition: For a ``WHERE`` clause, in which the document is called ``c``.
         """
         assert len(operations) <= MAX_PATCH_OPERATIONS
+        require_text(operations)
         try:
             async with translated(self._what, *_CHANGED):
-                patched: Document = await self._proxy.patch_item(
+                patched = await self._proxy.patch_item(
                     document_id,
                     partition,
                     [{"op": operation, "path": path, "value": value} for operation, path, value in operations],
                     filter_predicate=f"FROM c WHERE {condition}",
                     **self._watching,
                 )
+                return cast(Document, require_document(patched, document_id))
         except _CHANGED:
             return None
-        return patched
 
     async def delete(self, document_id: str, partition: str | None) -> None:
         """Remove a document, if it is there; with no partition one that lacks a ``runId``."""
@@ -192,9 +198,10 @@ class Container:
             partition: Where to look; None for everywhere.
             parameters: By name.
         """
+        require_text(parameters)
         async with translated(self._what):
             found = self._proxy.query_items(partition_key=partition, **_query(where, parameters), **self._watching)
-            return [document async for document in found]
+            return [_required(document) async for document in found]
 
     async def page(
         self, where: str, *, limit: int, cursor: str | None, **parameters: Any
@@ -212,7 +219,7 @@ class Container:
                 page = await anext(pages)
             except StopAsyncIteration:
                 return [], None
-            documents = [document async for document in page]
+            documents = [_required(document) async for document in page]
         token = pages.continuation_token
         return documents, _write_cursor(str(token), where) if token else None
 
@@ -227,6 +234,10 @@ class Container:
     @property
     def _proxy(self) -> ContainerProxy:
         return self.database.proxy(self.name)
+
+
+def _required(found: Any) -> Document:
+    return cast(Document, require_document(found, found.get("id")))
 
 
 def require_format(document: Document, what: str) -> None:
@@ -248,6 +259,19 @@ def require_format(document: Document, what: str) -> None:
 _CHANGED = (CosmosAccessConditionFailedError, CosmosResourceNotFoundError)
 
 
+def require_two_containers(contexts: str, statuses: str) -> None:
+    """Refuse one container for both.
+
+    Raises:
+        ConfigurationError: They are the same.
+    """
+    if contexts == statuses:
+        raise ConfigurationError(
+            f"the container {contexts!r} was given for both contexts and statuses: give each one of its own, as what is"
+            " written by hand of a run has the run's id in both"
+        )
+
+
 def cosmos_connection(
     given: CosmosClient | Callable[[], CosmosClient] | Connection[CosmosClient],
 ) -> Connection[CosmosClient]:
@@ -259,6 +283,7 @@ def cosmos_connection(
         given,
         open_client=lambda client: client.__aenter__(),
         close_client=lambda client: client.close(),
+        kind=ClientKind("azure.cosmos.aio", ("__aenter__", "get_database_client")),
     )
 
 

@@ -7,10 +7,11 @@ import binascii
 import contextlib
 from collections.abc import AsyncIterator
 
-from azure.core.exceptions import AzureError, ServiceRequestError, ServiceResponseError
+from azure.core.exceptions import AzureError, HttpResponseError, ServiceRequestError, ServiceResponseError
 from azure.cosmos.exceptions import CosmosClientTimeoutError, CosmosHttpResponseError
-from flowcraft_core.errors import BackendError, TransientError
+from flowcraft_core.errors import BackendError, FlowcraftError, TransientError
 
+from ._answers import UnreadableAnswerError
 from ._credential_errors import unsigned
 
 #: Seconds after which a call that was not answered is given up, whatever time-outs its client has. The SDK waits for up
@@ -66,11 +67,19 @@ async def translated(what: str, *expected: type[CosmosHttpResponseError]) -> Asy
         raise TransientError(f"Cosmos DB, {what}: no answer within {LONGEST_CALL:g} s") from error
     except (ServiceRequestError, ServiceResponseError, CosmosClientTimeoutError) as error:
         raise TransientError(f"Cosmos DB, {what}: no answer: {error}") from error
+    except (HttpResponseError, UnreadableAnswerError) as error:  # with a status, it would be Cosmos DB's own
+        if isinstance(error, AzureError) and (why := unsigned(error)):
+            raise BackendError(f"Cosmos DB, {what}: {why}") from error
+        raise TransientError(f"Cosmos DB, {what}: no whole answer: {error}") from error
     except AzureError as error:
-        why = unsigned(error) or f"{type(error).__name__}: {error}"
-        raise BackendError(f"Cosmos DB, {what}: {why}") from error
+        raise BackendError(f"Cosmos DB, {what}: {type(error).__name__}: {error}") from error
     except binascii.Error as error:
         raise BackendError(f"Cosmos DB, {what}: the account's key is not base64: {error}; copy all of it") from error
+    except FlowcraftError:
+        raise
+    except Exception as error:  # the SDK stumbles over an answer: its next one may be another
+        why = f"an answer that cannot be understood: {type(error).__name__}: {error}"
+        raise TransientError(f"Cosmos DB, {what}: {why}") from error
 
 
 def _missing(error: CosmosHttpResponseError) -> int | None:

@@ -7,8 +7,9 @@ import contextlib
 from collections.abc import AsyncIterator
 
 from azure.core.exceptions import AzureError, HttpResponseError, ServiceRequestError, ServiceResponseError
-from flowcraft_core.errors import BackendError, TransientError
+from flowcraft_core.errors import BackendError, FlowcraftError, TransientError
 
+from ._answers import UnreadableAnswerError
 from ._credential_errors import unsigned
 
 #: Seconds after which a call that was not answered is given up, whatever time-outs its client has.
@@ -34,7 +35,14 @@ _REFUSED = {
 _BAD_NAME = "a queue's name has 3 to 63 lower-case letters, digits and single hyphens"
 
 #: What is refused whose status code says too little.
-_REFUSED_CODES = {"InvalidResourceName": _BAD_NAME, "OutOfRangeInput": _BAD_NAME}
+_REFUSED_CODES = {
+    "AuthenticationFailed": (
+        "the key, token or signature is not valid for this account: copy the connection string whole (Storage account >"
+        " Access keys), or the clocks differ"
+    ),
+    "InvalidResourceName": _BAD_NAME,
+    "OutOfRangeInput": _BAD_NAME,
+}
 
 #: What is said of a delivery that somebody else holds by now, or that is gone.
 _LOST = {"MessageNotFound", "PopReceiptMismatch"}
@@ -58,6 +66,8 @@ async def translated(queue_name: str) -> AsyncIterator[None]:
         if why := unsigned(error):
             raise BackendError(f"queue {queue_name!r}: {why}") from error
         status, where = error.status_code or 0, f"queue {queue_name!r}: status {error.status_code}"
+        if status < 400:  # it broke off on its way, or cannot be read, or is none that the service gives
+            raise TransientError(f"queue {queue_name!r}: no whole answer: {error}") from error
         if status in _TRANSIENT:
             raise TransientError(f"{where}: {_TRANSIENT[status]}") from error
         code = _code(error)
@@ -69,8 +79,15 @@ async def translated(queue_name: str) -> AsyncIterator[None]:
         raise TransientError(f"queue {queue_name!r}: no answer within {LONGEST_CALL:g} s") from error
     except (ServiceRequestError, ServiceResponseError) as error:
         raise TransientError(f"queue {queue_name!r}: no answer: {error}") from error
+    except UnreadableAnswerError as error:
+        raise TransientError(f"queue {queue_name!r}: no whole answer: {error}") from error
     except AzureError as error:
         raise BackendError(f"queue {queue_name!r}: {type(error).__name__}: {error}") from error
+    except FlowcraftError:
+        raise
+    except Exception as error:  # the SDK stumbles over an answer: its next one may be another
+        why = f"an answer that cannot be understood: {type(error).__name__}: {error}"
+        raise TransientError(f"queue {queue_name!r}: {why}") from error
 
 
 def is_lost(error: HttpResponseError) -> bool:

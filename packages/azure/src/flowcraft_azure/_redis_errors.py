@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
-from flowcraft_core.errors import BackendError, TransientError
+from flowcraft_core.errors import BackendError, FlowcraftError, TransientError
 from redis import exceptions as redis_errors
 
 #: Seconds after which a call that was not answered is given up, whatever time-outs and retries its client has: those of
@@ -22,8 +22,12 @@ _TRANSIENT = (
     redis_errors.MasterDownError,
     redis_errors.TryAgainError,
     redis_errors.OutOfMemoryError,  # a run must not fail because somebody has to make room first
+    redis_errors.InvalidResponse,  # what came is none of Redis's answers; the client has closed its connection
     OSError,
 )
+
+# What an error begins with that has no class in every version of the client, and that passes.
+_PASSING = ("BUSY", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "MISCONF", "NOREPLICAS", "OOM", "READONLY", "TRYAGAIN")
 
 
 @contextlib.asynccontextmanager
@@ -42,4 +46,9 @@ async def translated() -> AsyncIterator[None]:
     except _TRANSIENT as error:
         raise TransientError(f"Redis: {type(error).__name__}: {error}") from error
     except redis_errors.RedisError as error:
-        raise BackendError(f"Redis: {type(error).__name__}: {error}") from error
+        kind = TransientError if str(error).startswith(_PASSING) else BackendError
+        raise kind(f"Redis: {type(error).__name__}: {error}") from error
+    except FlowcraftError:
+        raise
+    except Exception as error:  # the client stumbles over an answer: its next one may be another
+        raise TransientError(f"Redis: an answer that cannot be understood: {type(error).__name__}: {error}") from error

@@ -8,7 +8,8 @@ from typing import Any
 from azure.cosmos.aio import CosmosClient
 from azure.storage.queue.aio import QueueClient
 from flowcraft_core import FlowRuntime
-from flowcraft_core.durable.adapter import Adapter, WorkerOptions
+from flowcraft_core.durable.adapter import Adapter
+from flowcraft_core.durable.options import WorkerOptions
 from typing_extensions import Unpack
 
 from ._clients import require_unopened

@@ -16,7 +16,7 @@ from flowcraft_core.errors import BackendError, ConfigurationError, TransientErr
 from flowcraft_core.ports import ContextStore, CoordinationStore, HandWrittenRuns, JobQueue, StatusStore
 
 from ._clients import Connection
-from ._cosmos import CosmosDatabase
+from ._cosmos import CosmosDatabase, require_two_containers
 from .by_hand import CosmosHandWrittenRuns
 from .context import CosmosContextStore
 from .cosmos_coordination import CosmosCoordinationStore
@@ -100,8 +100,9 @@ class AzureBackend:
         self.context = CosmosContextStore(contexts, staleness=staleness)
         self.status = CosmosStatusStore(statuses)
         self.coordination = coordination
-        self.by_hand = CosmosHandWrittenRuns(contexts)
+        self.by_hand = CosmosHandWrittenRuns(contexts, statuses)
         # By service, and of each first what all the others need.
+        self._container_names = (context_container_name, status_container_name)
         documents: list[_Openable] = [database, contexts, statuses]
         if coordination_store is None:
             documents.append(coordination)
@@ -125,11 +126,13 @@ class AzureBackend:
 
         Raises:
             BackendError: It is open already, or parts of it are missing or refuse: the message says which and why.
-            ConfigurationError: A container has another partition key, or the queue's client encodes messages.
+            ConfigurationError: A container has another partition key, one was given for both contexts and statuses, the
+                queue's client encodes messages, or a client is of another SDK.
             TransientError: A service does not answer.
         """
         if self._stack is not None:
             raise BackendError("AzureBackend is open already: open each backend once")
+        require_two_containers(*self._container_names)
         async with AsyncExitStack() as stack:
             raise_together([error for service in self._services async for error in _open(service, stack)])
             self._stack, self._loop = stack.pop_all(), asyncio.get_running_loop()

@@ -21,9 +21,10 @@ class CosmosHandWrittenRuns:
     so that whoever comes next finds it there.
     """
 
-    def __init__(self, container: Container) -> None:
-        """Use the container of facts, which may not be open yet."""
+    def __init__(self, container: Container, statuses: Container | None = None) -> None:
+        """Use the container of facts, and of statuses where flows are to be filled in; they may not be open yet."""
         self._container = container
+        self._statuses = statuses
 
     async def initial_context(self, run_id: str) -> Mapping[str, Any] | None:
         """The initial context values that were written for a run, JSON data by name; None if nothing was."""
@@ -37,6 +38,12 @@ class CosmosHandWrittenRuns:
             await self._container.create(copy)
         context: dict[str, Any] = copy["context"]
         return context
+
+    async def name_flow(self, run_id: str, blueprint_id: str) -> None:
+        """Fill in the flow of a run in its status, if that was written by hand and names none."""
+        assert self._statuses is not None, "only a backend takes runs up"
+        change = [("set", "/blueprintId", blueprint_id)]
+        await self._statuses.patch(document_id("status"), partition_key(run_id), change, 'c.blueprintId = ""')
 
     async def delete(self, run_id: str) -> None:
         """Remove what was written for a run, and its copy."""

@@ -10,6 +10,7 @@ from typing import TypeVar
 from flowcraft_core.errors import TransientError
 from flowcraft_core.ports import Fact, PositionedValue, StoreLimits
 
+from ._answers import readable
 from ._calls import at_once
 from ._cosmos import FORMAT, Container, Document, require_format
 from ._names import document_id, is_hashed, partition_key
@@ -144,14 +145,27 @@ def _bytes(text: str) -> bytes:
 
 def _fact(document: Document) -> Fact:
     _require_format(document)
-    return Fact(_bytes(document["body"]), document["writer"], document["job"])
+    with readable(_called(document)):
+        return Fact(_bytes(document["body"]), _text_of(document, "writer"), _text_of(document, "job"))
 
 
 def _value(document: Document) -> PositionedValue:
     _require_format(document)
-    body = document["body"]
-    return PositionedValue(document["position"], None if body is None else _bytes(body))
+    with readable(_called(document)):
+        body = document["body"]
+        return PositionedValue(_text_of(document, "position"), None if body is None else _bytes(body))
+
+
+def _text_of(document: Document, name: str) -> str:
+    text = document[name]
+    if not isinstance(text, str):
+        raise TypeError(f"its {name!r} is {text!r:.80}")
+    return text
 
 
 def _require_format(document: Document) -> None:
-    require_format(document, f"document {document['id']!r} of run {document['runId']!r}")
+    require_format(document, _called(document))
+
+
+def _called(document: Document) -> str:
+    return f"document {document['id']!r:.300} of run {document.get('runId')!r}"

@@ -10,6 +10,7 @@ from typing import Any
 from flowcraft_core.clock import Clock, SystemClock
 from flowcraft_core.errors import TransientError
 
+from ._answers import readable
 from ._clients import require_unopened
 from ._cosmos import MAX_PATCH_OPERATIONS, Container, Document
 from ._names import document_id, partition_key
@@ -123,7 +124,8 @@ class CosmosCoordinationStore:
     async def _read(self, key: str) -> Document | None:
         """What lives under a key."""
         found = await self.container.read(_ID, _partition(key))
-        return None if found is None or found["expires"] <= self._clock.now() else found
+        with readable(f"coordination key {key!r:.80}"):
+            return None if found is None or found["expires"] <= self._clock.now() else found
 
     async def _begin(self, key: str, content: Document) -> bool:
         """Put something under a key that has nothing, or only what has expired."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping
 from functools import partial
@@ -9,6 +10,7 @@ from typing import Any
 
 from flowcraft_core.metrics import RequestMetrics
 
+from ._answers import require_readable
 from ._names import partition_key
 
 #: A run is one, and without Redis each set, lease and counter is one too.
@@ -53,8 +55,15 @@ class Metrics(RequestMetrics):
         return self.of_group(partition_key(run_id))
 
     def watching_for(self, run_id: str | None) -> Mapping[str, Any]:
-        """What to give a call of an SDK, so that its requests are counted; for a run, if its address does not say."""
-        return {"raw_response_hook": partial(self.note_answer, run_id=run_id)}
+        """What to give a call of an SDK, so that its requests are counted; for a run, if its address does not say.
+
+        An answer that is not the service's is an error of the call; see ``_answers``.
+        """
+        return {"raw_response_hook": partial(self._hear, run_id=run_id)}
+
+    def _hear(self, answer: Any, *, run_id: str | None) -> None:
+        self.note_answer(answer, run_id=run_id)
+        require_readable(answer)
 
     def note_answer(self, answer: Any, *, run_id: str | None = None) -> None:
         """Count a request that Queue Storage or Cosmos DB has answered.
@@ -74,7 +83,7 @@ class Metrics(RequestMetrics):
             group=partition_key(run_id) if run_id else _partition_of(request),
         )
         if (charge := response.headers.get("x-ms-request-charge")) is not None:
-            with self._lock:
+            with self._lock, contextlib.suppress(ValueError):  # it counts only what says what it costs
                 self._units[operation] = self._units.get(operation, 0.0) + float(charge)
 
 

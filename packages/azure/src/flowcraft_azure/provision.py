@@ -11,7 +11,7 @@ from azure.cosmos.aio import CosmosClient
 from azure.storage.queue.aio import QueueClient
 
 from . import _cosmos_errors, _queue_errors
-from ._cosmos import PARTITION_KEY_PATH, cosmos_connection
+from ._cosmos import PARTITION_KEY_PATH, cosmos_connection, require_two_containers
 from .queue import ONCE, queue_connection
 
 #: Facts are found by their ids, which Cosmos DB indexes by itself: to index what is in them would only cost writes.
@@ -55,9 +55,11 @@ async def provision(
             or none if the account is serverless.
 
     Raises:
+        ConfigurationError: One container was given for both.
         BackendError: A service refuses: the message says which.
         TransientError: A service does not answer.
     """
+    require_two_containers(context_container_name, status_container_name)
     queue = queue_connection(queue_client)
     await queue.open()
     try:

@@ -19,7 +19,8 @@ from flowcraft_core.errors import ConfigurationError
 from flowcraft_core.ports import Delivery, Message, QueueLimits
 
 from ._calls import at_once
-from ._clients import Connection
+from ._clients import ClientKind, Connection
+from ._names import require_text
 from ._queue_errors import is_lost, translated
 from .metrics import Metrics
 
@@ -117,6 +118,7 @@ class AzureJobQueue:
         most = self.limits.max_body_bytes
         _require(0 <= delay <= self.limits.max_delay, f"delay={delay}", f"0 to {self.limits.max_delay:.0f} seconds")
         for message in messages:
+            require_text([message.body, message.group])
             size = len(message.body.encode())
             _require(size <= most, f"a body of {size} bytes", f"{most} at most")
         client = self._connection.client
@@ -228,6 +230,7 @@ def queue_connection(
         given,
         open_client=lambda client: client.__aenter__(),
         close_client=lambda client: client.close(),
+        kind=ClientKind("azure.storage.queue.aio", ("__aenter__", "receive_messages")),
     )
 
 

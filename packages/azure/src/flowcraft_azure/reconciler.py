@@ -24,12 +24,15 @@ class ReconcilerStats:
     Attributes:
         stalled_runs: Running runs whose status was not written for the threshold.
         reconciled_runs: Of these, those in which jobs were sent, or whose end was written.
+        unstarted_runs: Of these, the ids of those that were begun by hand and for which no message has come; they
+            cannot be started without their flow's id, which the message has.
         failed_runs: Of these, those that were failed, or could not be looked at; the log says which and why.
     """
 
     stalled_runs: int
     reconciled_runs: int
     failed_runs: int
+    unstarted_runs: tuple[str, ...] = ()
 
 
 @attrs.frozen
@@ -61,6 +64,7 @@ class AzureReconciler:
                 adapter = await stack.enter_async_context(adapter.again())
             stalled = await self._stalled(CosmosStatusStore(container))
             reconciled = failed = 0
+            unstarted: tuple[str, ...] = ()
             for run_id in stalled:
                 try:
                     done = await adapter.reconcile(run_id, insist=False)
@@ -70,7 +74,10 @@ class AzureReconciler:
                 else:
                     failed += bool(done.failed or done.errors)
                     reconciled += bool(done.revived or done.finished)
-        return ReconcilerStats(stalled_runs=len(stalled), reconciled_runs=reconciled, failed_runs=failed)
+                    unstarted += done.unstarted_runs
+        return ReconcilerStats(
+            stalled_runs=len(stalled), reconciled_runs=reconciled, failed_runs=failed, unstarted_runs=unstarted
+        )
 
     async def _stalled(self, store: CosmosStatusStore) -> list[str]:
         before = self._adapter.runtime.clock.now() - self._threshold

@@ -5,17 +5,22 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import attrs
 from flowcraft_core.errors import BackendError
 from redis.asyncio import Redis
 from redis.asyncio.cluster import RedisCluster
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError
 
-from ._clients import Connection, require_unopened
+from ._clients import ClientKind, Connection, require_unopened
+from ._names import require_text
 from ._redis_errors import translated
 from .metrics import Metrics
+
+T = TypeVar("T")
 
 RedisClient: TypeAlias = "Redis | RedisCluster"
 
@@ -64,7 +69,8 @@ class RedisCoordinationStore:
         """Open nothing yet.
 
         Args:
-            client: A ``redis.asyncio`` client, or a function that makes one.
+            client: A ``redis.asyncio`` client, or a function that makes one. Unless it is open already, it is told not
+                to make commands again by itself.
             prefix: Before each key; give each deployment that shares a Redis its own.
             metrics: What counts the commands; new ones by default. An adapter counts by its own.
         """
@@ -74,7 +80,13 @@ class RedisCoordinationStore:
         self._connection: Connection[RedisClient] = (
             client
             if isinstance(client, Connection)
-            else Connection("the Redis client", client, open_client=_ping, close_client=lambda redis: redis.aclose())
+            else Connection(
+                "the Redis client",
+                client,
+                open_client=_ping,
+                close_client=lambda redis: redis.aclose(),
+                kind=ClientKind("redis.asyncio", ("aclose", "evalsha")),
+            )
         )
 
     def again(self, metrics: Metrics) -> RedisCoordinationStore:
@@ -102,47 +114,52 @@ class RedisCoordinationStore:
 
     async def increment(self, key: str, *, ttl: float) -> int:
         """Add one to a counter that begins at 0, and return the sum; the time to live is that of the first call."""
-        return int(await self._run(_INCREMENT, key, _milliseconds(ttl)))
+        return await self._run(int, _INCREMENT, key, _milliseconds(ttl))
 
     async def set_if_absent(self, key: str, value: str, *, ttl: float) -> bool:
         """Set a value if the key has none; True if it is set now."""
-        return bool(await self._command("set", key, value, nx=True, px=_milliseconds(ttl)))
+        return await self._command(_is_done, "set", key, value, nx=True, px=_milliseconds(ttl))
 
     async def add_members(self, key: str, *members: str, ttl: float) -> int:
         """Add to a set, renew its time, and return how many members it has."""
-        return int(await self._run(_ADD, key, _milliseconds(ttl), *members))
+        return await self._run(int, _ADD, key, _milliseconds(ttl), *members)
 
     async def members(self, key: str) -> frozenset[str]:
         """The members of a set."""
-        return frozenset(_text(member) for member in await self._command("smembers", key))
+        return await self._command(_texts, "smembers", key)
 
     async def extend_ttl(self, key: str, value: str, *, ttl: float) -> bool:
         """Renew a key that has this value; False if it has another, or none."""
-        return bool(await self._run(_RENEW, key, _milliseconds(ttl), value))
+        return bool(await self._run(int, _RENEW, key, _milliseconds(ttl), value))
 
     async def delete(self, key: str, *, value: str | None = None) -> None:
         """Remove a key; given a value, only if that is what it has."""
         if value is not None:
-            await self._run(_GIVE_BACK, key, value)
+            await self._run(_anything, _GIVE_BACK, key, value)
         else:
-            await self._command("delete", key)
+            await self._command(int, "delete", key)
 
     async def get(self, key: str) -> str | None:
         """The value of a key, or a counter's sum as text; None if there is none."""
-        found = await self._command("get", key)
-        return None if found is None else _text(found)
+        return await self._command(_text_or_none, "get", key)
 
-    async def _run(self, script: _Script, key: str, *arguments: str | int) -> Any:
-        """One request, or two where Redis does not have the script yet."""
+    def _named(self, key: str) -> str:
+        """The name of a key: all of them begin with the prefix, and none is cut or changed."""
+        return self._prefix + key
+
+    async def _run(self, read: Callable[[Any], T], script: _Script, key: str, *arguments: str | int) -> T:
+        """One request, or two where Redis does not have the script yet; what it answers, read."""
+        require_text([key, *arguments])
         async with translated():
             try:
-                return await self._send("evalsha", script.sha, 1, self._prefix + key, *arguments)
+                return read(await self._send("evalsha", script.sha, 1, self._named(key), *arguments))
             except NoScriptError:
-                return await self._send("eval", script.text, 1, self._prefix + key, *arguments)
+                return read(await self._send("eval", script.text, 1, self._named(key), *arguments))
 
-    async def _command(self, name: str, key: str, *arguments: str, **options: Any) -> Any:
+    async def _command(self, read: Callable[[Any], T], name: str, key: str, *arguments: str, **options: Any) -> T:
+        require_text([key, *arguments])
         async with translated():
-            return await self._send(name, self._prefix + key, *arguments, **options)
+            return read(await self._send(name, self._named(key), *arguments, **options))
 
     async def _send(self, name: str, *arguments: str | int, **options: Any) -> Any:
         self._metrics.note(f"redis.{name}")
@@ -150,6 +167,10 @@ class RedisCoordinationStore:
 
 
 async def _ping(client: RedisClient) -> None:
+    # The engine makes calls again, and knows which may have been applied; what the client makes again by itself, as
+    # later versions do, would count twice, and take its own lease for somebody else's.
+    if hasattr(client, "set_retry"):
+        client.set_retry(Retry(NoBackoff(), 0))
     answer: Any = client.ping()
     if not await answer:
         raise BackendError("Redis did not answer a ping")
@@ -159,5 +180,31 @@ def _milliseconds(seconds: float) -> int:
     return max(1, math.ceil(seconds * 1000))
 
 
-def _text(found: str | bytes) -> str:
-    return found.decode() if isinstance(found, bytes) else found
+# What an answer says. Of another kind it is none of Redis's, and no value: ``translated`` tells.
+
+
+def _text(found: Any) -> str:
+    text = found.decode() if isinstance(found, bytes) else found
+    if not isinstance(text, str):
+        raise TypeError(f"{found!r:.80} is no text")
+    return text
+
+
+def _text_or_none(found: Any) -> str | None:
+    return None if found is None else _text(found)
+
+
+def _texts(found: Any) -> frozenset[str]:
+    if not isinstance(found, (set, frozenset, list, tuple)):
+        raise TypeError(f"{found!r:.80} is no set")
+    return frozenset(_text(member) for member in found)
+
+
+def _is_done(found: Any) -> bool:
+    if found not in (True, None, "OK", b"OK"):
+        raise TypeError(f"{found!r:.80} does not say whether it was set")
+    return found is not None
+
+
+def _anything(found: Any) -> Any:
+    return found

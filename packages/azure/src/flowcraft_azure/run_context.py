@@ -48,9 +48,10 @@ class CosmosDbContext(SharedContext):
 
     async def __aenter__(self) -> Self:
         await self._container.open()
-        return self
+        return await super().__aenter__()
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        await super().__aexit__(kind, error, trace)
         await self._container.close()

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, cast
 
+from flowcraft_core.errors import BackendError
 from flowcraft_core.ports import FinalState, Page, RunStatus, State
 
+from ._answers import readable
 from ._cosmos import FORMAT, Container, Document, require_format
 from ._names import document_id, partition_key
 from .by_hand import WRITTEN_BY_HAND
+
+_logger = logging.getLogger("flowcraft.azure.status")
 
 #: A longer reason is cut: a run must end, whatever its steps have said.
 MAX_REASON_BYTES = 64 * 1024
@@ -100,7 +105,14 @@ class CosmosStatusStore:
     async def _found(self, documents: Sequence[Document], state: State) -> list[RunStatus]:
         found = [document if "runId" in document else await self._move(document) for document in documents]
         # One that was moved earlier may have got on, and its old document be left over.
-        return [_status(document) for document in found if document["status"] == state]
+        statuses: list[RunStatus] = []
+        for document in found:
+            try:
+                if document["status"] == state:
+                    statuses.append(_status(document))
+            except BackendError:  # it keeps no other from being found
+                _logger.exception("a status is left out of those that were looked for: mend or remove its document")
+        return statuses
 
     async def _change(self, run_id: str, changes: Mapping[str, Any]) -> bool:
         operations = [("set", f"/{name}", value) for name, value in changes.items()]
@@ -153,18 +165,31 @@ def _document(status: RunStatus) -> Document:
 
 
 def _status(document: Document) -> RunStatus:
-    require_format(document, f"the status of run {document['runId']!r}")
+    what = f"the status of run {document.get('runId')!r}"
+    require_format(document, what)
+    with readable(what):
+        return _read(document)
+
+
+def _read(document: Document) -> RunStatus:
     return RunStatus(
-        run_id=document["run"],
+        run_id=_typed(document, "run", str),
         state=cast(State, document["status"]),
-        blueprint_id=document["blueprintId"],
-        created=document["created"],
-        updated=document["updated"],
-        next_check=document["nextCheck"],
-        tags=document["tags"],
+        blueprint_id=_typed(document, "blueprintId", str),
+        created=_typed(document, "created", int, float),
+        updated=_typed(document, "updated", int, float),
+        next_check=_typed(document, "nextCheck", int, float, type(None)),
+        tags=_typed(document, "tags", dict),
         reason=document["reason"],
         body=document["body"],
     )
+
+
+def _typed(document: Document, name: str, *kinds: type) -> Any:
+    value = document[name]
+    if not isinstance(value, kinds):
+        raise TypeError(f"its {name!r} is {value!r:.80}")
+    return value
 
 
 def _cut(reason: str | None) -> str | None:

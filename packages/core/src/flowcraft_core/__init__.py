@@ -15,6 +15,7 @@ from .errors import (
     ResumeError,
     RunCancelledError,
     SerializationError,
+    StepEndedError,
     StepError,
     StepTimeoutError,
 )
@@ -54,6 +55,7 @@ __all__ = [
     "Serializer",
     "Status",
     "Step",
+    "StepEndedError",
     "StepError",
     "StepTimeoutError",
     "SyncNodeContext",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any
 
 from .blueprint import (
@@ -20,10 +19,11 @@ from .blueprint import (
 )
 from .errors import BlueprintError, ConfigurationError
 from .graph.compile import BREAK, CONTINUE, compile_blueprint
-from .graph.durations import parse_duration
+from .graph.durations import Duration, parse_seconds
 from .graph.keys import step_name
 from .graph.scopes import Graph
 from .retries import RetryPolicy
+from .settings import number, whole
 from .steps import Implementation, Step
 
 
@@ -73,7 +73,7 @@ class FlowBuilder:
         inputs: str | Mapping[str, str] | None = None,
         params: Mapping[str, Any] | None = None,
         retries: int | RetryPolicy | None = None,
-        timeout: float | timedelta | None = None,
+        timeout: Duration | None = None,
         fallback: str | Step | None = None,
         join: JoinStrategy | None = None,
         exclusive: bool = False,
@@ -89,7 +89,7 @@ class FlowBuilder:
                 with a path behind it if wanted (``"fetch.body"``), or a dict of such names.
             params: Static parameters, plain JSON data.
             retries: How many more times a failed attempt is made, at once; or a policy.
-            timeout: Seconds that one attempt may take.
+            timeout: How long one attempt may take: seconds, a ``timedelta``, or text such as ``"5s"``.
             fallback: Id of the node, or a step, that stands in when all attempts have failed.
             join: With several incoming edges: wait for ``"all"`` (default), or go on with ``"any"`` first one.
             exclusive: Ask that two workers do not execute the node at the same time.
@@ -97,7 +97,14 @@ class FlowBuilder:
         if fallback is not None and not isinstance(fallback, str):
             fallback = self._register(node_id, fallback, "fallback")
             self._fallback_names[fallback] = node_id
-        config = _config(retries, timeout, fallback=fallback, join_strategy=join, exclusive=exclusive or None)
+        config = _config(
+            f"node {node_id!r}",
+            retries,
+            timeout,
+            fallback=fallback,
+            join_strategy=join,
+            exclusive=exclusive or None,
+        )
         return self._add(node_id, self._register(node_id, step), params, inputs, config)
 
     def edge(
@@ -130,7 +137,7 @@ class FlowBuilder:
         inputs: Mapping[str, str] | None = None,
         output: str | None = None,
         retries: int | RetryPolicy | None = None,
-        timeout: float | timedelta | None = None,
+        timeout: Duration | None = None,
         tolerated_failure_count: int = 0,
         tolerated_failure_percentage: float = 0,
         join: JoinStrategy | None = None,
@@ -145,7 +152,7 @@ class FlowBuilder:
                 called flow is its own.
             output: Name of a context value to set to the results, too.
             retries: Of each item, if the worker is a step.
-            timeout: Seconds that one attempt at one item may take, if the worker is a step.
+            timeout: How long one attempt at one item may take, if the worker is a step; as for a node.
             tolerated_failure_count: So many items may fail; each then has ``{"error": ...}`` as its result.
             tolerated_failure_percentage: The same as a share of the items, 0 to 100.
             join: As for a node.
@@ -167,11 +174,14 @@ class FlowBuilder:
             params["workerUsesKey"] = self._register(batch_id, worker, "worker")
         if output is not None:
             params["outputKey"] = output
+        whole(f"batch {batch_id!r}: tolerated_failure_count", tolerated_failure_count, least=0)
+        number(f"batch {batch_id!r}: tolerated_failure_percentage", tolerated_failure_percentage, least=0, most=100)
         if tolerated_failure_count:
             params["toleratedFailureCount"] = tolerated_failure_count
         if tolerated_failure_percentage:
             params["toleratedFailurePercentage"] = tolerated_failure_percentage
-        return self._add(batch_id, BATCH, params, items, _config(retries, timeout, join_strategy=join))
+        config = _config(f"batch {batch_id!r}", retries, timeout, join_strategy=join)
+        return self._add(batch_id, BATCH, params, items, config)
 
     def loop(self, loop_id: str, *, start: str, end: str, condition: str) -> FlowBuilder:
         """Repeat the nodes between ``start`` and ``end`` while a condition holds.
@@ -217,39 +227,29 @@ class FlowBuilder:
             params["inputs"] = dict(inputs)
         if outputs is not None:
             params["outputs"] = dict(outputs)
-        return self._add(node_id, SUBFLOW, params, None, _config(None, None, join_strategy=join))
+        return self._add(node_id, SUBFLOW, params, None, _config(f"node {node_id!r}", join_strategy=join))
 
-    def wait(
-        self, node_id: str, *, timeout: float | timedelta | None = None, join: JoinStrategy | None = None
-    ) -> FlowBuilder:
+    def wait(self, node_id: str, *, timeout: Duration | None = None, join: JoinStrategy | None = None) -> FlowBuilder:
         """Add a point where the run waits until it is resumed from outside, with an output and an action.
 
         Args:
             node_id: Unique in the flow.
-            timeout: Seconds after which it goes on by itself, with the action ``"timeout"`` and no output.
+            timeout: How long until it goes on by itself, with the action ``"timeout"`` and no output; as for a node.
             join: As for a node.
         """
-        return self._add(node_id, WAIT, None, None, _config(None, timeout, join_strategy=join))
+        return self._add(node_id, WAIT, None, None, _config(f"wait {node_id!r}", timeout=timeout, join_strategy=join))
 
-    def sleep(
-        self, node_id: str, duration: float | str | timedelta, *, join: JoinStrategy | None = None
-    ) -> FlowBuilder:
+    def sleep(self, node_id: str, duration: Duration, *, join: JoinStrategy | None = None) -> FlowBuilder:
         """Add a pause, after which the input goes on as the output.
 
         Args:
             node_id: Unique in the flow.
-            duration: Seconds, or text such as ``"20m"`` or ``"40d"``.
+            duration: Seconds, a ``timedelta``, or text such as ``"20m"`` or ``"40d"``.
             join: As for a node.
         """
-        if isinstance(duration, str):
-            try:
-                parse_duration(duration)
-            except ValueError as error:
-                raise BlueprintError(self.id, [f"node {node_id!r}: its duration {error}"]) from None
-            stored: str | float = duration
-        else:
-            stored = _milliseconds(duration)
-        return self._add(node_id, SLEEP, {"duration": stored}, None, _config(None, None, join_strategy=join))
+        seconds = parse_seconds(f"sleep {node_id!r}: duration", duration, zero=True)
+        stored = duration if isinstance(duration, str) else _milliseconds(seconds)
+        return self._add(node_id, SLEEP, {"duration": stored}, None, _config(f"node {node_id!r}", join_strategy=join))
 
     def to_blueprint(self) -> Blueprint:
         """The flow as data, checked.
@@ -319,29 +319,27 @@ class FlowBuilder:
         return name
 
 
-def _milliseconds(duration: float | timedelta) -> float:
-    seconds = duration.total_seconds() if isinstance(duration, timedelta) else duration
+def _milliseconds(seconds: float) -> float:
     milliseconds = seconds * 1000
     return int(milliseconds) if milliseconds == int(milliseconds) else milliseconds
 
 
 def _config(
-    retries: int | RetryPolicy | None,
-    timeout: float | timedelta | None,
+    owner: str,
+    retries: int | RetryPolicy | None = None,
+    timeout: Duration | None = None,
     *,
     fallback: str | None = None,
     join_strategy: JoinStrategy | None = None,
     exclusive: bool | None = None,
 ) -> NodeConfig | None:
     settings: dict[str, Any] = {
-        "timeout": None if timeout is None else _milliseconds(timeout),
+        "timeout": None if timeout is None else _milliseconds(parse_seconds(f"{owner}: timeout", timeout)),
         "fallback": fallback,
         "join_strategy": join_strategy,
         "exclusive": exclusive,
     }
-    if isinstance(retries, int):
-        settings["max_retries"] = retries + 1
-    elif retries is not None:
+    if isinstance(retries, RetryPolicy):
         settings |= {
             "max_retries": retries.max_attempts,
             "retry_delay": _milliseconds(retries.delay),
@@ -353,5 +351,7 @@ def _config(
             )
             or None,
         }
+    elif retries is not None:
+        settings["max_retries"] = whole(f"{owner}: retries", retries, least=0) + 1
     settings = {name: value for name, value in settings.items() if value is not None}
     return NodeConfig(**settings) if settings else None

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any, Generic
 
 from typing_extensions import TypeVar
 
 from .errors import RunCancelledError
-from .graph.facts import DELETED
+from .graph.facts import DELETED, NodeError
 from .graph.instances import Instance, ScopeState
 from .serialization import Serializer
+from .texts import require_name
 
 InputT = TypeVar("InputT", default=Any)
 DependenciesT = TypeVar("DependenciesT", default=Any)
@@ -47,9 +48,17 @@ class Values:
 
     def put(self, name: str, value: Any) -> None:
         """Keep a value back until the attempt's outcome is committed."""
-        if not isinstance(name, str) or not name:
-            raise TypeError(f"a context value's name is a string that is not empty, not {name!r}")
-        self.sets[name] = self._serializer.copy(value)
+        self.sets[_checked(name)] = self._serializer.copy(value)
+
+    def remove(self, name: str) -> None:
+        """Keep the removal of a value back, likewise."""
+        self.sets[_checked(name)] = DELETED
+
+
+def _checked(name: str) -> str:
+    if not isinstance(name, str) or not name:
+        raise TypeError(f"a context value's name is a string that is not empty, not {name!r:.80}")
+    return require_name(name, "the name of a context value")
 
 
 class ContextValues:
@@ -72,7 +81,7 @@ class ContextValues:
         """Set a value.
 
         Raises:
-            SerializationError: The value cannot be stored.
+            SerializationError: The value, or its name, cannot be stored.
         """
         self._values.put(name, value)
 
@@ -82,7 +91,7 @@ class ContextValues:
 
     async def delete(self, name: str) -> None:
         """Remove a value; nothing happens if there is none."""
-        self._values.sets[name] = DELETED
+        self._values.remove(name)
 
 
 class SyncContextValues:
@@ -102,7 +111,7 @@ class SyncContextValues:
         """Set a value.
 
         Raises:
-            SerializationError: The value cannot be stored.
+            SerializationError: The value, or its name, cannot be stored.
         """
         self._values.put(name, value)
 
@@ -112,7 +121,7 @@ class SyncContextValues:
 
     def delete(self, name: str) -> None:
         """Remove a value; nothing happens if there is none."""
-        self._values.sets[name] = DELETED
+        self._values.remove(name)
 
 
 class BaseContext(Generic[InputT, DependenciesT]):
@@ -124,10 +133,12 @@ class BaseContext(Generic[InputT, DependenciesT]):
         input: What the taken edge, the join or ``inputs`` gives; a copy that the step may change.
         params: The node's static parameters, from the blueprint.
         dependencies: What the runtime was given for all steps.
+        error: In a fallback: why the node that it stands in for has failed. Else None.
     """
 
     __slots__ = (
-        "_cancelled", "_instance", "_keyed_by", "_values", "attempt", "dependencies", "input", "params", "run_id",
+        "_cancelled", "_instance", "_keyed_by", "_role", "_values", "attempt", "dependencies", "error", "input", "params",
+        "run_id",
     )  # fmt: skip
 
     def __init__(
@@ -139,12 +150,17 @@ class BaseContext(Generic[InputT, DependenciesT]):
         params: Mapping[str, Any],
         dependencies: DependenciesT,
         values: Values,
+        *,
+        role: str = "",
+        error: NodeError | None = None,
     ) -> None:
         self.run_id = run_id
         self.attempt = attempt
         self.input = input
         self.params = params
         self.dependencies = dependencies
+        self.error = error
+        self._role = role
         self._instance = instance
         self._values = values
         self._cancelled = False
@@ -164,9 +180,10 @@ class BaseContext(Generic[InputT, DependenciesT]):
     def idempotency_key(self) -> str:
         """The same for every attempt and redelivery of this instance, and for no other: hand it to other services.
 
-        In a fork, an instance that did not complete in the run before has the key that it had there.
+        A fallback does something else than what it stands in for: it has a key of its own. In a fork, an instance that
+        did not complete in the run before has the key that it had there.
         """
-        return f"{self._keyed_by}:{self._instance.identity}"
+        return f"{self._keyed_by}:{self._instance.identity}{self._role}"
 
     @property
     def cancelled(self) -> bool:
@@ -186,7 +203,15 @@ class BaseContext(Generic[InputT, DependenciesT]):
     def logger(self) -> logging.LoggerAdapter[logging.Logger]:
         """Writes to ``flowcraft.step`` with the run, the instance and the attempt in each record's ``extra``."""
         extra = {"run_id": self.run_id, "node_id": self.node_id, "instance": self.key, "attempt": self.attempt}
-        return logging.LoggerAdapter(_logger, extra)
+        return _StepLogger(_logger, extra)
+
+
+class _StepLogger(logging.LoggerAdapter[logging.Logger]):
+    """Adds the step's own ``extra`` to what the engine says of it, where the standard adapter would drop it."""
+
+    def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
+        kwargs["extra"] = {**(kwargs.get("extra") or {}), **(self.extra or {})}
+        return msg, kwargs
 
 
 class NodeContext(BaseContext[InputT, DependenciesT]):

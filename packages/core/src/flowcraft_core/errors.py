@@ -50,6 +50,23 @@ class StepTimeoutError(StepError):
     """A step ran longer than its node's timeout."""
 
 
+class StepEndedError(StepError):
+    """A step was ended by what is no ordinary exception: an exit, an interrupt, a cancellation of its own making.
+
+    What was raised is its ``__cause__``, and what is told of the failure. In a failed attempt like any other, it stands
+    for that wherever an ``Exception`` is expected.
+    """
+
+    @classmethod
+    def of(cls, error: BaseException) -> Exception:
+        """An error that a coroutine or a future can carry: the same one, or one of this class in its place."""
+        if isinstance(error, Exception) and not isinstance(error, (StopIteration, StopAsyncIteration)):
+            return error
+        ended = cls(f"the step was ended by {type(error).__name__}")
+        ended.__cause__ = error
+        return ended
+
+
 class NonRetryableError(StepError):
     """Raise this from a step to fail its node at once, whatever its retry policy."""
 
@@ -64,6 +81,10 @@ class ResumeError(FlowcraftError):
 
 class BackendError(FlowcraftError):
     """A backend refused a call, or is used wrongly; trying the same again does not help."""
+
+
+class BackendGoneError(BackendError):
+    """What was opened is not what is there now: what is done with it reaches nobody. Open the backend anew."""
 
 
 class TransientError(BackendError):

@@ -6,38 +6,36 @@ about what runs next; it asks the graph's pure code for the input and the edges.
 
 from __future__ import annotations
 
-import asyncio
-import contextvars
 import inspect
-import traceback
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
-from typing import Any, Generic, TypeVar
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, NamedTuple
 
 import attrs
 
 from .blueprint import SLEEP, WAIT, Node
+from .calling import call_step
 from .clock import Clock
 from .contexts import BaseContext, NodeContext, SyncNodeContext, Values
 from .errors import (
     ConfigurationError,
     ExpressionError,
-    ImplementationMissingError,
     NonRetryableError,
     RunCancelledError,
     SerializationError,
-    StepTimeoutError,
+    StepEndedError,
 )
+from .failures import node_error
 from .graph import decisions
 from .graph.durations import parse_duration
 from .graph.facts import NodeError, Outcome, Park
 from .graph.instances import Instance, ScopeState
+from .graph.keys import escape
 from .graph.scopes import Graph, Kind
 from .retries import RetryPolicy
 from .serialization import Serializer
 from .steps import FinalError, Implementation, NodeResult
+from .texts import require_name
 from .threads import StepThreads
-
-T = TypeVar("T")
 
 #: The action of a wait that nobody resumed in time.
 TIMEOUT_ACTION = "timeout"
@@ -83,13 +81,24 @@ class Executor:
     under_way: set[BaseContext[Any, Any]] = attrs.field(factory=set)
     kept_keys: Mapping[str, str] = attrs.field(factory=dict)
 
-    async def attempt(self, instance: Instance, number: int = 1, *, standing_in: bool = False) -> Outcome | Park:
+    async def attempt(
+        self,
+        instance: Instance,
+        number: int = 1,
+        *,
+        standing_in: bool = False,
+        primary_error: NodeError | None = None,
+    ) -> Outcome | Park:
         """Make one attempt at a ready instance.
+
+        Whatever a step raises is a failed attempt. What this raises itself is no failure of the step's: the program
+        lacks the step, what its expressions name cannot be read, or the engine ends the attempt by a cancellation.
 
         Args:
             instance: What to run.
             number: Which attempt this is: 1, 2, ...
             standing_in: Try the fallback node instead of the node itself.
+            primary_error: Then: why the node itself has failed.
 
         Returns:
             The outcome, failed or not; or a park record, if the instance has to wait, also for its next attempt.
@@ -100,41 +109,52 @@ class Executor:
         scope, vertex = instance
         started = self.clock.now()
         if vertex.kind is Kind.STEP:
-            uses = vertex.node.uses
-            if uses in (SLEEP, WAIT):
+            if vertex.node.uses in (SLEEP, WAIT):
                 return self._park(instance, started)
             node = vertex.fallback if standing_in and vertex.fallback is not None else vertex.node
+            implementation = self.implementations(scope.scope.blueprint, node.uses)
+            ended: _Given | Exception
             try:
-                implementation = self.implementations(scope.scope.blueprint, node.uses)
-                output, action, sets = await self._call(implementation, instance, node, number)
-                if self.before_deciding is not None:
-                    await self.before_deciding(instance)
-                taken = decisions.take_edges(scope, vertex, output, action, sets)
-                outcome = Outcome(output, action, None, taken, sets, attempts=number, started=started)
-            except ImplementationMissingError:
-                raise  # no fault of the step's: another worker may have it
+                role = "" if node is vertex.node else f":fallback:{escape(node.id)}"
+                ended = await self._call(implementation, instance, node, number, role=role, primary_error=primary_error)
             except Exception as error:
-                return await self._failed(error, instance, node, number, started)
+                ended = error
+            outcome = await self._outcome(instance, ended, number)
+            if isinstance(outcome, Exception):
+                return await self._failed(outcome, instance, node, number, started, primary_error)
             if standing_in:
-                outcome.via = node.id
+                outcome.via, outcome.primary_error = node.id, primary_error
         else:
+            if self.before_deciding is not None:
+                await self.before_deciding(instance)
             try:
-                if self.before_deciding is not None:
-                    await self.before_deciding(instance)
                 outcome = self._structure(instance)
             except Exception as error:
                 outcome = self.failure(error, instance, number)
-            outcome.started = started
-        outcome.ended = self.clock.now()
+        outcome.started, outcome.ended = started, self.clock.now()
         return outcome
+
+    async def _outcome(self, instance: Instance, ended: _Given | Exception, number: int) -> Outcome | Exception:
+        """The outcome that follows from what a step gave; or what failed, the step or an expression on an edge."""
+        if isinstance(ended, Exception):
+            return ended
+        if self.before_deciding is not None:
+            await self.before_deciding(instance)
+        try:
+            taken = decisions.take_edges(*instance, ended.output, ended.action, ended.sets)
+        except Exception as error:
+            return error
+        return Outcome(ended.output, ended.action, None, taken, ended.sets, attempts=number)
 
     def resume(self, instance: Instance, output: Any, action: str | None) -> Outcome:
         """The outcome of a wait that goes on with a given result.
 
         Raises:
-            SerializationError: The output cannot be stored.
+            SerializationError: The output or the action cannot be stored.
             ExpressionError: A condition or transform failed on it.
         """
+        if action is not None:
+            require_name(action, f"the action of wait {instance.key!r}")
         output = self.serializer.copy(output)
         taken = decisions.take_edges(instance.scope, instance.vertex, output, action)
         now = self.clock.now()
@@ -149,10 +169,10 @@ class Executor:
         except Exception as error:
             return self.failure(error, instance, 1)
 
-    def failure(self, error: Exception, instance: Instance, number: int) -> Outcome:
+    def failure(self, error: BaseException, instance: Instance, number: int) -> Outcome:
         """The outcome of an instance that failed for good."""
         now = self.clock.now()
-        return Outcome(error=_node_error(error, instance, number), attempts=number, started=now, ended=now)
+        return Outcome(error=node_error(error, instance, number), attempts=number, started=now, ended=now)
 
     def cancel(self) -> None:
         """Tell every step under way that its result is of no use any more."""
@@ -183,30 +203,39 @@ class Executor:
         instance: Instance,
         node: Node,
         number: int,
+        *,
+        role: str,
+        primary_error: NodeError | None,
         failed_with: Exception | None = None,
-    ) -> tuple[Any, str | None, dict[str, Any] | None]:
+    ) -> _Given:
         scope, vertex = instance
         copy = self.serializer.copy
         values = self.values(scope, self.serializer)
         kind = NodeContext if implementation.is_async else SyncNodeContext
-        value = copy(decisions.input_of(scope, vertex))
-        context = kind(self.run_id, instance, number, value, node.params or {}, self.dependencies, values)
+        context = kind(
+            self.run_id,
+            instance,
+            number,
+            copy(decisions.input_of(scope, vertex)),
+            node.params or {},
+            self.dependencies,
+            values,
+            role=role,
+            error=primary_error,
+        )
         if self.kept_keys:
             context._keyed_by = self.kept_keys.get(instance.key, self.run_id)
         self.under_way.add(context)
         try:
             timeout = vertex.timeout if node is vertex.node else _timeout(node)
-            if timeout is not None:
-                result = await self._within(timeout, implementation, context, failed_with)
-            elif implementation.is_async and failed_with is None:
-                result = await _Isolated(implementation.call(context))
-            else:
-                result = await self._invoke(implementation, context, failed_with)
+            result = await call_step(implementation, context, self.threads, timeout=timeout, failed_with=failed_with)
         finally:
             self.under_way.discard(context)
         action = None
         if type(result) is NodeResult:
             result, action = result.output, result.action
+            if action is not None:
+                require_name(action, f"the action of node {instance.key!r}")
         elif inspect.iscoroutine(result):
             result.close()
             raise ConfigurationError(
@@ -214,109 +243,82 @@ class Executor:
                 "make it async def, so that the engine awaits it"
             )
         try:
-            return copy(result), action, values.sets or None
+            return _Given(copy(result), action, values.sets or None)
         except SerializationError as error:
             raise SerializationError(f"the output of node {instance.key!r} cannot be stored: {error}") from error
 
-    async def _invoke(
-        self, implementation: Implementation, context: BaseContext[Any, Any], failed_with: Exception | None
-    ) -> Any:
-        stand_in = implementation.fallback if failed_with is not None else None
-
-        def call() -> Any:
-            if stand_in is not None and failed_with is not None:
-                return stand_in(failed_with, context)
-            return implementation.call(context)
-
-        return await (_Isolated(call()) if implementation.is_async else self.threads.run(call))
-
-    async def _within(
-        self,
-        seconds: float,
-        implementation: Implementation,
-        context: BaseContext[Any, Any],
-        failed_with: Exception | None,
-    ) -> Any:
-        timer = asyncio.timeout(seconds)
-        try:
-            async with timer:
-                return await self._invoke(implementation, context, failed_with)
-        except TimeoutError as error:
-            if not timer.expired():
-                raise  # the step's own
-            context._cancelled = True
-            left = "" if implementation.is_async else "; its thread was given up and may still be running"
-            raise StepTimeoutError(
-                f"node {context.key!r} ran longer than its timeout of {seconds:g} s{left}"
-            ) from error
-
     async def _failed(
-        self, raised: Exception, instance: Instance, node: Node, number: int, started: float
+        self,
+        raised: Exception,
+        instance: Instance,
+        node: Node,
+        number: int,
+        started: float,
+        primary_error: NodeError | None,
     ) -> Outcome | Park:
         """What follows a failed attempt: another one, the class's own fallback, the fallback node, or the failure."""
         vertex = instance.vertex
         standing_in = node is not vertex.node
-        error, final = raised, isinstance(raised, _NEVER_RETRIED)
-        if isinstance(raised, FinalError) and isinstance(raised.__cause__, Exception):
-            error, final = raised.__cause__, True
+        error, final = _raised(raised)
         policy = RetryPolicy.from_config(node.config) if standing_in else vertex.retry
         if not final and number < policy.max_attempts and policy.retries(error):
-            delay = policy.delay_after(number, f"{self.run_id}:{instance.key}:{node.id}")
-            parked = _node_error(error, instance, number)
-            return Park("retry", self.clock.now() + delay, number, standing_in, error=parked)
+            due = self.clock.now() + policy.delay_after(number, f"{self.run_id}:{instance.key}:{node.id}")
+            parked = node_error(error, instance, number)
+            return Park("retry", due, number, standing_in, error=parked, primary_error=primary_error)
         if not standing_in:
-            try:
-                implementation = self.implementations(instance.scope.scope.blueprint, node.uses)
-                if implementation.fallback is not None:
-                    output, action, sets = await self._call(implementation, instance, node, number, failed_with=error)
-                    taken = decisions.take_edges(instance.scope, vertex, output, action, sets)
-                    return Outcome(
-                        output, action, None, taken, sets, attempts=number, started=started, ended=self.clock.now()
-                    )
-            except Exception as second:
-                error = second
+            own = self.implementations(instance.scope.scope.blueprint, node.uses)
+            if own.fallback is not None:
+                primary_error, ended = node_error(error, instance, number), StepEndedError.of(error)
+                outcome = await self._saved(own, instance, number, primary_error, ended)
+                if isinstance(outcome, Outcome):
+                    outcome.started, outcome.ended = started, self.clock.now()
+                    return outcome
+                error = _raised(outcome)[0]
             if vertex.fallback is not None:
-                return await self.attempt(instance, standing_in=True)
+                return await self.attempt(instance, standing_in=True, primary_error=node_error(error, instance, number))
         outcome = self.failure(error, instance, number)
-        outcome.started = started
+        outcome.started, outcome.primary_error = started, primary_error
+        return outcome
+
+    async def _saved(
+        self, own: Implementation, instance: Instance, number: int, primary_error: NodeError, failed_with: Exception
+    ) -> Outcome | Exception:
+        """What a step's class gives in the place of its failed attempts; or why that failed, too."""
+        ended: _Given | Exception
+        try:
+            ended = await self._call(
+                own,
+                instance,
+                instance.vertex.node,
+                number,
+                role=":fallback",
+                primary_error=primary_error,
+                failed_with=failed_with,
+            )
+        except Exception as error:
+            ended = error
+        outcome = await self._outcome(instance, ended, number)
+        if isinstance(outcome, Outcome):
+            outcome.primary_error = primary_error
         return outcome
 
 
-class _Isolated(Generic[T]):
-    """Awaits a coroutine in a copy of the context, at a fraction of a task's cost.
+class _Given(NamedTuple):
+    """What a step gave: its output, its action, and the context values that it set."""
 
-    The context variables that a step sets stay with the step, as they would in a task of its own.
-    """
+    output: Any
+    action: str | None
+    sets: dict[str, Any] | None
 
-    __slots__ = ("_coroutine",)
 
-    def __init__(self, coroutine: Coroutine[Any, Any, T]) -> None:
-        self._coroutine = coroutine
-
-    def __await__(self) -> Generator[Any, Any, T]:
-        run = contextvars.copy_context().run
-        step, argument = self._coroutine.send, None
-        while True:
-            try:
-                awaited = run(step, argument)
-            except StopIteration as stop:
-                return stop.value  # type: ignore[no-any-return]
-            try:
-                step, argument = self._coroutine.send, (yield awaited)
-            except BaseException as error:
-                step, argument = self._coroutine.throw, error
+def _raised(carried: Exception) -> tuple[BaseException, bool]:
+    """What a step raised, without what carried it; and whether that alone rules out another attempt."""
+    error: BaseException = carried
+    final = isinstance(error, FinalError)
+    while isinstance(error, (FinalError, StepEndedError)) and error.__cause__ is not None:
+        error = error.__cause__
+    return error, final or isinstance(error, _NEVER_RETRIED)
 
 
 def _timeout(node: Node) -> float | None:
     return None if node.config is None or not node.config.timeout else node.config.timeout / 1000
-
-
-def _node_error(error: Exception, instance: Instance, number: int) -> NodeError:
-    return NodeError(
-        key=instance.key,
-        node_id=instance.vertex.id,
-        type=type(error).__name__,
-        message=str(error),
-        attempts=number,
-        traceback="".join(traceback.format_exception(error)),
-    )

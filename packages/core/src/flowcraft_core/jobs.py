@@ -14,6 +14,20 @@ FORMAT = 1
 #: Readers take the current format and the one before it.
 READABLE_FORMATS = frozenset({FORMAT})
 
+#: No job of any format is longer, in bytes of UTF-8: it carries ids only.
+MAX_BODY_BYTES = 48 * 1024
+
+#: Where a job of any format says since when it has been passed on, seconds since the epoch.
+_PASSED_ON = "passed"
+
+# Longer ids are given by nobody: they are what a store takes as a run id, and as the key of a fact.
+_LONGEST_ID = 300
+_LONGEST_KEY = 2_000
+
+# No clock shows a later time, and nothing is passed on or tried more often: whatever is given beyond is cut down to it.
+_LATEST = 1e11
+_MOST = 1_000_000
+
 
 class MalformedJobError(FlowcraftError):
     """A message is no job that this version understands; the text says why, and becomes its dead letter's reason."""
@@ -32,7 +46,9 @@ class Job:
         run_id: The run.
         nonce: The run's nonce; empty in a job that was written by hand.
         key: The instance's key. Empty for the run as a whole: look at what is due in it.
-        first_seen: When the job, or the one that it goes on for, was first sent; seconds since the epoch.
+        first_seen: When the job, or the one that it goes on for, was first sent; seconds since the epoch. It is what a
+            message says: a clock that is ahead, or anybody who may write to the queue, can give any time.
+        passed_on: Since when it is passed on from one worker to the next, seconds since the epoch; 0 if it is not.
         hops: How often it was passed on.
         attempt: Which attempt at the instance it is for, if that is known; else 0.
         standing_in: Whether that is an attempt of the fallback's.
@@ -45,6 +61,7 @@ class Job:
     nonce: str = ""
     key: str = ""
     first_seen: float = 0.0
+    passed_on: float = 0.0
     hops: int = 0
     attempt: int = 0
     standing_in: bool = False
@@ -57,6 +74,8 @@ def encode_job(job: Job) -> str:
     data: dict[str, Any] = {"v": FORMAT, "id": job.id, "run": job.run_id, "key": job.key, "seen": job.first_seen}
     if job.nonce:
         data["nonce"] = job.nonce
+    if job.passed_on:
+        data[_PASSED_ON] = job.passed_on
     if job.hops:
         data["hops"] = job.hops
     if job.attempt:
@@ -77,12 +96,7 @@ def decode_job(body: str) -> Job:
         MalformedJobError: It is no job; the text names what is wrong.
         NewerJobError: It is of a format that this version does not know yet.
     """
-    try:
-        data = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise MalformedJobError(f"the message is not JSON: {error}") from error
-    if not isinstance(data, dict):
-        raise MalformedJobError(f"a job is a JSON object, not {type(data).__name__}")
+    data = _object(body)
     if "v" not in data:
         return _by_hand(body, data)
     version = data["v"]
@@ -92,30 +106,91 @@ def decode_job(body: str) -> Job:
         raise MalformedJobError(f"the job has format {version!r:.80}; this version reads {sorted(READABLE_FORMATS)}")
     return Job(
         id=_text(data, "id"),
-        run_id=_text(data, "run"),
+        run_id=_run_id(data, "run"),
         nonce=_text(data, "nonce") if "nonce" in data else "",
-        key=_text(data, "key", empty=True),
-        first_seen=_number(data, "seen"),
-        hops=int(_number(data, "hops")),
-        attempt=int(_number(data, "attempt")),
+        key=_text(data, "key", longest=_LONGEST_KEY, empty=True),
+        first_seen=_time(data, "seen"),
+        passed_on=_time(data, _PASSED_ON),
+        hops=_count(data, "hops"),
+        attempt=_count(data, "attempt"),
         standing_in=data.get("fallback") is True,
-        blueprint_id=_text(data, "blueprint") if "blueprint" in data else None,
-        node_id=_text(data, "node") if "blueprint" in data else None,
+        blueprint_id=_text(data, "blueprint", longest=_LONGEST_KEY) if "blueprint" in data else None,
+        node_id=_text(data, "node", longest=_LONGEST_KEY) if "blueprint" in data else None,
     )
 
 
+def passed_on_since(body: str) -> float:
+    """Since when a job of a newer format is passed on, seconds since the epoch; 0 if it is not.
+
+    Raises:
+        MalformedJobError: It does not say so in a number.
+    """
+    return _time(_object(body), _PASSED_ON)
+
+
+def say_passed_on(body: str, since: float) -> str:
+    """A job of a newer format, with the time since when it is passed on; all else stays as it is.
+
+    Raises:
+        MalformedJobError: It is no JSON object.
+    """
+    return json.dumps({**_object(body), _PASSED_ON: since}, separators=(",", ":"))
+
+
+def _object(body: str) -> dict[str, Any]:
+    if len(body) > MAX_BODY_BYTES or len(body.encode(errors="replace")) > MAX_BODY_BYTES:
+        raise MalformedJobError(f"a job has at most {MAX_BODY_BYTES} bytes, and this message has more")
+    try:
+        data = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise MalformedJobError(f"the message is not JSON: {error}") from error
+    if not isinstance(data, dict):
+        raise MalformedJobError(f"a job is a JSON object, not {type(data).__name__}")
+    return data
+
+
 def _by_hand(body: str, data: dict[str, Any]) -> Job:
-    run_id, blueprint_id, node_id = (_text(data, name) for name in ("runId", "blueprintId", "nodeId"))
+    run_id = _run_id(data, "runId")
+    blueprint_id, node_id = (_text(data, name, longest=_LONGEST_KEY) for name in ("blueprintId", "nodeId"))
     # The same message always gives the same job, so that its redelivery is recognised.
-    identity = hashlib.sha256(body.encode()).hexdigest()[:32]
+    identity = hashlib.sha256(body.encode(errors="backslashreplace")).hexdigest()[:32]
     return Job(id=identity, run_id=run_id, blueprint_id=blueprint_id, node_id=node_id)
 
 
-def _text(data: dict[str, Any], name: str, *, empty: bool = False) -> str:
+def _run_id(data: dict[str, Any], name: str) -> str:
+    run_id = _text(data, name)
+    if run_id.startswith(":"):  # no run's: what the engine itself keeps
+        raise MalformedJobError(
+            f"the job's {name!r} is {run_id!r:.80}, which is no run's id: those begin with no colon"
+        )
+    return run_id
+
+
+def _text(data: dict[str, Any], name: str, *, longest: int = _LONGEST_ID, empty: bool = False) -> str:
     value = data.get(name)
     if not isinstance(value, str) or not (value or empty):
         raise MalformedJobError(f"the job's {name!r} must be text, not {value!r:.80}")
+    if len(value) > longest:
+        raise MalformedJobError(f"the job's {name!r} has {len(value)} characters; at most {longest} can be meant")
+    if not value.isascii() and not _can_be_stored(value):
+        raise MalformedJobError(f"the job's {name!r} is {value!r:.80}, which has half a character (a lone surrogate)")
     return value
+
+
+def _can_be_stored(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _time(data: dict[str, Any], name: str) -> float:
+    return float(min(_number(data, name), _LATEST))
+
+
+def _count(data: dict[str, Any], name: str) -> int:
+    return int(min(_number(data, name), _MOST))
 
 
 def _number(data: dict[str, Any], name: str) -> float:

@@ -3,21 +3,41 @@
 from __future__ import annotations
 
 import zlib
-from typing import Protocol
+from typing import Literal, Protocol, TypeAlias
+from urllib.parse import quote
 
 import attrs
 
 from .errors import SerializationError
 
+#: The longest record's text, bytes: nobody writes a longer one, so none is unpacked any further.
+MAX_RECORD_BYTES = 64 * 1024 * 1024
+
 _PLAIN = b"\x00"
 _DEFLATED = b"\x01"
+
+
+#: What a record is: a fact, or a context value.
+RecordKind: TypeAlias = Literal["fact", "value"]
+
+
+def place_of(run_id: str, key: str, kind: RecordKind) -> str:
+    """What a record's place is called: another text for each run, key and kind, whatever characters they have."""
+    return "/".join(quote(part, safe="", errors="surrogatepass") for part in (run_id, key, kind))
+
+
+def old_place_of(run_id: str, key: str) -> str:
+    """What it was called before: one text for several places, none of which has that name any more."""
+    return f"{run_id} {key}"
 
 
 class PayloadCodec(Protocol):
     """Turns a record's bytes into those that are stored, and back.
 
-    ``place`` names the run, the key and the kind of the record. A codec that encrypts must bind it, as associated data,
-    so that one record's ciphertext is of no use in another's place.
+    ``place`` names the run, the key and the kind of the record, each place by another text. A codec that encrypts must
+    bind it, as associated data, so that one record's ciphertext is of no use in another's place. What it refuses in its
+    place is tried once more under the name that places had before they had one each (the run's id, a space, the key),
+    which no place has now: so what was written then can be read, and what is written now fits nowhere else.
     """
 
     def encode(self, data: bytes, *, place: str) -> bytes:
@@ -41,7 +61,7 @@ class CompressingCodec:
     """
 
     threshold: int = 16_384
-    max_bytes: int = 256 * 1024 * 1024
+    max_bytes: int = MAX_RECORD_BYTES
 
     def encode(self, data: bytes, *, place: str) -> bytes:
         """The bytes to store."""

@@ -9,7 +9,11 @@ Of what is stored, the *facts* in the context store and the *status* must last. 
 hold hints: either may lose, double, delay or reorder what it was given, at any time, and a run is only delayed by it.
 
 Errors: a call that may succeed when it is tried again (throttling, a time-out, a reset connection) raises
-``TransientError``, whether or not it was applied; anything else that the backend refuses raises ``BackendError``.
+``TransientError``, whether or not it was applied; anything else that the backend refuses raises ``BackendError``; and
+``BackendGoneError`` where nothing that is done with it reaches anybody any more, which ends a worker.
+
+What is read may have been written by others, in any form. No message and no row that cannot be read may hide those
+beside it, nor be the end of who reads it: each method says how it is given.
 """
 
 from __future__ import annotations
@@ -108,7 +112,10 @@ class JobQueue(Protocol):
             visibility: From 1 to ``limits.max_visibility`` seconds.
 
         Returns:
-            The deliveries; none if nothing came in time.
+            The deliveries; none if nothing came in time. A message whose body is no text, as another program may have
+            written it, is delivered like any other, with a body in which its bytes are spelled out
+            (``bytes.decode("utf-8", "backslashreplace")``) or its other form is shown; whoever handles it sees that it
+            is no job. It must not make the call fail.
 
         Raises:
             TransientError: Worth another try.
@@ -195,7 +202,12 @@ class PositionedValue:
 
 
 class ContextStore(Protocol):
-    """Holds each run's facts, and its context values by position. It is never asked to list keys."""
+    """Holds each run's facts, and its context values by position. It is never asked to list keys.
+
+    Bodies are given as the bytes that are stored, whatever they are: who asks decodes them. A fact or a value that is
+    stored in another form altogether is given as some bytes that say so, or fails the call with ``BackendError`` that
+    names the run and the key: only those who ask for that run are told.
+    """
 
     limits: StoreLimits
 
@@ -304,6 +316,8 @@ class StatusStore(Protocol):
     async def get(self, run_id: str) -> RunStatus | None:
         """A run's status, as it was last written; None if there is none.
 
+        What of it cannot be read is given as if it were not set, see ``find``.
+
         Raises:
             TransientError: Worth another try.
         """
@@ -344,6 +358,10 @@ class StatusStore(Protocol):
         A page may have fewer items than the limit, or none, and still not be the last. What is found may lag behind
         what was written for a while, also for its own writer, as an index does: every status that has long been in the
         state is on one of the pages, and one that has just changed may be missing, or be shown as it was.
+
+        A status of which something cannot be read, as another program may have written it, is given all the same: with
+        no tags where they are no texts by name, with 0 for a time that is none, and so on. One whose very id cannot be
+        read is left out, and said in the adapter's log: nobody could ask for it. Neither makes the call fail.
 
         Args:
             state: The state.
@@ -445,6 +463,17 @@ class HandWrittenRuns(Protocol):
 
         Raises:
             BackendError: What was written cannot be read as that; the message says why.
+            TransientError: Worth another try.
+        """
+
+    async def name_flow(self, run_id: str, blueprint_id: str) -> None:
+        """Fill in the flow of a run in its status, if the status was written by hand and names none.
+
+        Args:
+            run_id: The run; with no status nothing happens.
+            blueprint_id: The flow, as the first message that came for the run says.
+
+        Raises:
             TransientError: Worth another try.
         """
 

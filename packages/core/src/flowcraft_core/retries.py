@@ -8,6 +8,7 @@ import attrs
 
 from .blueprint import NodeConfig
 from .errors import ConfigurationError
+from .settings import LONGEST, number, whole
 
 
 @attrs.frozen(kw_only=True)
@@ -31,11 +32,18 @@ class RetryPolicy:
     non_retryable: tuple[type[BaseException] | str, ...] = ()
 
     def __attrs_post_init__(self) -> None:
-        if self.max_attempts < 1:
-            raise ConfigurationError(f"RetryPolicy: max_attempts must be at least 1, not {self.max_attempts}")
-        if self.delay < 0 or self.max_delay < 0 or self.backoff <= 0 or not 0 <= self.jitter <= 1:
+        whole("RetryPolicy: max_attempts", self.max_attempts, least=1)
+        number("RetryPolicy: delay", self.delay, least=0)
+        number("RetryPolicy: max_delay", self.max_delay, least=0)
+        number("RetryPolicy: backoff", self.backoff, above=0)
+        number("RetryPolicy: jitter", self.jitter, least=0, most=1)
+        entries: object = self.non_retryable
+        if not isinstance(entries, (tuple, list)) or not all(
+            isinstance(entry, str) or (isinstance(entry, type) and issubclass(entry, BaseException))
+            for entry in entries
+        ):
             raise ConfigurationError(
-                "RetryPolicy: delay and max_delay must be at least 0, backoff above 0, jitter from 0 to 1"
+                f"RetryPolicy: non_retryable takes a tuple of exception classes or their names, not {entries!r:.80}"
             )
 
     @classmethod
@@ -48,9 +56,11 @@ class RetryPolicy:
             return SINGLE_ATTEMPT
         return cls(
             max_attempts=max(1, config.max_retries or 1),
-            delay=(config.retry_delay or 0.0) / 1000,
-            backoff=config.retry_backoff or 1.0,
-            max_delay=cls().max_delay if config.retry_max_delay is None else config.retry_max_delay / 1000,
+            delay=min(LONGEST, (config.retry_delay or 0.0) / 1000),
+            backoff=min(LONGEST, config.retry_backoff or 1.0),
+            max_delay=cls().max_delay
+            if config.retry_max_delay is None
+            else min(LONGEST, config.retry_max_delay / 1000),
             jitter=min(1.0, config.retry_jitter or 0.0),
             non_retryable=config.non_retryable_errors or (),
         )

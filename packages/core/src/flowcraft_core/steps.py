@@ -6,6 +6,7 @@ An ``async def`` step gets a ``NodeContext`` and runs in the event loop; a plain
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import logging
 from abc import ABC
@@ -16,7 +17,7 @@ import attrs
 from typing_extensions import TypeVar
 
 from .contexts import InputT, NodeContext, SyncNodeContext
-from .errors import ConfigurationError
+from .errors import ConfigurationError, StepEndedError
 
 OutputT = TypeVar("OutputT", default=Any)
 
@@ -63,7 +64,10 @@ class BaseNode(ABC, Generic[InputT, OutputT]):
         return result
 
     def fallback(self, error: Exception, ctx: Any) -> Any:
-        """Give a result in ``exec``'s place once all attempts have failed; raises ``error``, unless overridden."""
+        """Give a result in ``exec``'s place once all attempts have failed; raises ``error``, unless overridden.
+
+        What is no ordinary exception, such as an exit, is given as a ``StepEndedError`` with that as its cause.
+        """
         raise error
 
     def recover(self, error: Exception, ctx: Any) -> Any:
@@ -164,9 +168,11 @@ class _AsyncPhases(_Phases):
             result = await node.exec(prepared, ctx)  # type: ignore[misc]
             phase = "post"
             return await node.post(result, ctx) if self._ends else result
-        except Exception as error:
+        except (asyncio.CancelledError, GeneratorExit):
+            raise  # perhaps the engine's, which is no failure: whoever awaits this can tell
+        except BaseException as error:
             if self._recovers:
-                await _quietly(node.recover(error, ctx))
+                await _quietly(node.recover(StepEndedError.of(error), ctx))
             if phase == "exec":
                 raise
             raise FinalError from error
@@ -180,7 +186,9 @@ class _AsyncPhases(_Phases):
 async def _quietly(recovery: Awaitable[Any]) -> None:
     try:
         await recovery
-    except Exception:
+    except (asyncio.CancelledError, GeneratorExit):
+        raise
+    except BaseException:  # an exit from here would hide what is to be told
         _logger.exception("recover failed; the step's own error stands")
 
 
@@ -194,11 +202,11 @@ class _PlainPhases(_Phases):
             result = node.exec(prepared, ctx)
             phase = "post"
             return node.post(result, ctx)
-        except Exception as error:
+        except BaseException as error:
             if self._recovers:
                 try:
-                    node.recover(error, ctx)
-                except Exception:
+                    node.recover(StepEndedError.of(error), ctx)
+                except BaseException:  # an exit from here would hide what is to be told
                     _logger.exception("recover failed; the step's own error stands")
             if phase == "exec":
                 raise

@@ -9,24 +9,55 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
+import logging
+import os
 import threading
+import time
+import weakref
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, TypeVar
+
+from .errors import StepEndedError
+from .settings import number, whole
 
 T = TypeVar("T")
 
+_logger = logging.getLogger("flowcraft.runtime")
+
+# How often it is said that steps wait for a thread, seconds.
+_SAID_EVERY = 60.0
+
+
+class _Here(threading.local):
+    """What differs from thread to thread.
+
+    Attributes:
+        lend: In a step's thread: gives its place to others for a while.
+    """
+
+    lend: Callable[[], contextlib.AbstractContextManager[None]] = contextlib.nullcontext
+
+
+_here = _Here()
+_all: weakref.WeakSet[StepThreads] = weakref.WeakSet()
+
 
 class _Call:
-    __slots__ = ("abandoned", "context", "finished", "function", "future", "loop")
+    __slots__ = ("abandoned", "began", "context", "finished", "function", "future", "lent", "loop")
 
-    def __init__(self, function: Callable[[], Any], loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, function: Callable[[], Any], began: Callable[[], None] | None, loop: asyncio.AbstractEventLoop
+    ) -> None:
         self.function = function
+        self.began = began
         self.loop = loop
-        self.future: asyncio.Future[Any] = loop.create_future()
+        self.future: asyncio.Future[tuple[Any, BaseException | None]] = loop.create_future()
         self.context = contextvars.copy_context()
         self.abandoned = False
         self.finished = False
+        self.lent = False
 
 
 class StepThreads:
@@ -38,35 +69,72 @@ class StepThreads:
         Args:
             limit: How many steps run at once; further ones wait.
             idle_seconds: How long a thread waits for another step before it ends.
+
+        Raises:
+            ConfigurationError: A setting cannot mean anything.
         """
-        self._limit = limit
-        self._idle_seconds = idle_seconds
+        self._limit = whole("max_threads", limit, least=1)
+        self._idle_seconds = number("idle_seconds", idle_seconds, least=0)
+        self._said = float("-inf")
+        self._begin()
+        _all.add(self)
+
+    def _begin(self) -> None:
+        """Without any thread; also in a forked child, in which those of its parent do not exist."""
         self._changed = threading.Condition()
         self._calls: deque[_Call] = deque()
         self._busy = 0
         self._idle = 0
         self._abandoned = 0
 
+    def others(self) -> StepThreads:
+        """As many other threads."""
+        return StepThreads(self._limit, self._idle_seconds)
+
     @property
     def abandoned(self) -> int:
         """How many given-up steps are still running in their threads."""
         return self._abandoned
 
-    async def run(self, function: Callable[[], T]) -> T:
+    @property
+    def waiting(self) -> int:
+        """How many steps wait for a thread."""
+        return len(self._calls)
+
+    async def run(self, function: Callable[[], T], began: Callable[[], None] | None = None) -> T:
         """Run a function in a thread, in a copy of the caller's context variables.
 
         When the caller is cancelled, the function is given up: its thread goes on, and counts no more.
+
+        Args:
+            function: The function.
+            began: Called in the event loop once the function has a thread and begins.
+
+        Raises:
+            StepEndedError: The function raised what is no ordinary exception; that is its cause.
+            Exception: Whatever else the function raised.
         """
-        call = _Call(function, asyncio.get_running_loop())
+        call = _Call(function, began, asyncio.get_running_loop())
         with self._changed:
             self._calls.append(call)
             self._start_or_wake()
+            waiting = len(self._calls) - self._idle
+        if waiting > 0:
+            self._say_that_steps_wait(waiting)
         try:
-            result: T = await call.future
-            return result
+            result, error = await call.future
         except asyncio.CancelledError:
             self._give_up(call)
             raise
+        if error is not None:
+            raise StepEndedError.of(error)
+        return result  # type: ignore[no-any-return]
+
+    def _say_that_steps_wait(self, number_of: int) -> None:
+        now = time.monotonic()
+        if now - self._said >= _SAID_EVERY:
+            self._said = now
+            _logger.info("%d plain steps wait for one of max_threads=%d threads", number_of, self._limit)
 
     def _start_or_wake(self) -> None:
         if self._idle >= len(self._calls):
@@ -83,10 +151,28 @@ class StepThreads:
             if call in self._calls:
                 self._calls.remove(call)
             else:
-                self._busy -= 1
                 self._abandoned += 1
-                if self._calls:
-                    self._start_or_wake()
+                if not call.lent:
+                    self._make_room()
+
+    def _make_room(self) -> None:
+        self._busy -= 1
+        if self._calls:
+            self._start_or_wake()
+
+    @contextlib.contextmanager
+    def _lend(self, call: _Call) -> Iterator[None]:
+        with self._changed:
+            call.lent = True
+            if not call.abandoned:
+                self._make_room()
+        try:
+            yield
+        finally:
+            with self._changed:
+                call.lent = False
+                if not call.abandoned:
+                    self._busy += 1  # at once, though it may be one too many for a while: it was begun long ago
 
     def _work(self) -> None:
         while True:
@@ -99,7 +185,10 @@ class StepThreads:
                 self._idle -= 1
                 self._busy += 1
             result, error = None, None
+            _here.lend = partial(self._lend, call)
             try:
+                if call.began is not None:
+                    self._tell(call, call.began)
                 result = call.context.run(call.function)
             except BaseException as raised:  # a step's SystemExit must reach its node, not end this thread silently
                 error = raised
@@ -110,23 +199,38 @@ class StepThreads:
                 call.finished = True
                 self._busy -= 1
                 self._idle += 1
-            self._answer(call, result, error)
+                crowded = self._busy + self._idle > self._limit
+                if crowded:
+                    self._idle -= 1
+            # As a result: what is no ordinary exception would stop the event loop instead of the step.
+            self._tell(call, partial(call.future.set_result, (result, error)))
             del call, result, error
+            if crowded:
+                return
 
     @staticmethod
-    def _answer(call: _Call, result: Any, error: BaseException | None) -> None:
-        def settle() -> None:
-            if call.future.done():
-                return
-            if error is None:
-                call.future.set_result(result)
-            elif isinstance(error, (StopIteration, asyncio.CancelledError, KeyboardInterrupt, SystemExit)):
-                # A future cannot carry the first, and the others would stop the event loop instead of the step.
-                wrapped = RuntimeError(f"the step raised {type(error).__name__}: {error}")
-                wrapped.__cause__ = error
-                call.future.set_exception(wrapped)
-            else:
-                call.future.set_exception(error)
+    def _tell(call: _Call, callback: Callable[[], object]) -> None:
+        def tell() -> None:
+            if not call.future.done():
+                callback()
 
         with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile: nobody waits for the answer any more
-            call.loop.call_soon_threadsafe(settle)
+            call.loop.call_soon_threadsafe(tell)
+
+
+def lent() -> contextlib.AbstractContextManager[None]:
+    """Give this thread's place to another step for a while, if it is a step's: it waits for a run of its own.
+
+    A run inside a step may need threads for its steps. If those that wait for such runs counted, as many of them as
+    there may be threads would wait for ever.
+    """
+    return _here.lend()
+
+
+def _begin_anew() -> None:
+    for threads in _all:
+        threads._begin()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_anew)

@@ -278,7 +278,7 @@ class TestSettings:
         )
 
     def test_impossible_retries_are_refused(self) -> None:
-        with pytest.raises(BlueprintError, match="node 'a': RetryPolicy: delay and max_delay must be at least 0"):
+        with pytest.raises(BlueprintError, match="node 'a': RetryPolicy: delay must be a number of at least 0"):
             compile_blueprint(Blueprint("f", (Node("a", "x", config=NodeConfig(retry_delay=-1)),)))
 
 

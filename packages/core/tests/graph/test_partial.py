@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterable
 
 import attrs
-from flowcraft_core.graph.instances import Instance, Phase
-from flowcraft_core.graph.partial import Unknown, find, is_decided, missing, needs
+from flowcraft_core.graph.facts import Outcome
+from flowcraft_core.graph.instances import Instance, Mark, Phase
+from flowcraft_core.graph.partial import Unknown, find, is_decided, needs, settle
+from flowcraft_core.graph.scopes import Kind
 from flowcraft_core.graph.state import RunState
 from hypothesis import given
 
@@ -38,12 +41,9 @@ class Lookup:
             key = instance.key
             place = self.driver.facts.claims.get(key)
             if place is not None and instance.vertex.index not in instance.scope.claims:
-                self.state.claim(*instance, place, loud=False)
-                new += 1
-            if key in self.driver.outcomes and key != self.without:  # noqa: SIM102
-                if instance.vertex.index not in instance.scope.outcomes:
-                    self.state.add(*instance, self.driver.outcomes[key], loud=False)
-                    new += 1
+                new += self.state.learn_claim(*instance, place)
+            if key in self.driver.outcomes and key != self.without:
+                new += self.state.learn(*instance, self.driver.outcomes[key])
         return new
 
     def find(self, key: str) -> Instance | None:
@@ -57,18 +57,13 @@ class Lookup:
             self.learn([instance])
         while self.learn(needs(self.state, instance)):
             pass
-        self.state.attend(*instance)
-        while not is_decided(instance):
-            unresolved = missing(self.state, *instance)
-            new = self.learn(unresolved)
-            for found in unresolved:
-                self.state.attend(*found)
-            if not new:
-                return is_decided(instance)
+        while not is_decided(self.state, instance):
+            if not self.learn(settle(self.state, *instance)):
+                return is_decided(self.state, instance)
         return True
 
 
-@given(flows(called_outputs=False), seeds())
+@given(flows(), seeds())
 def test_each_instance_is_found_by_its_key(flow: Flow, seed: int) -> None:
     driver = Driver(flow, seed).run()
     for instance in instances(driver.state):
@@ -77,7 +72,7 @@ def test_each_instance_is_found_by_its_key(flow: Flow, seed: int) -> None:
         assert (found.key, found.vertex, found.scope.prefix) == (instance.key, instance.vertex, instance.scope.prefix)
 
 
-@given(flows(called_outputs=False), seeds())
+@given(flows(), seeds())
 def test_what_ran_is_to_run_by_what_is_looked_up_and_gives_the_same_again(flow: Flow, seed: int) -> None:
     driver = Driver(flow, seed).run()
     for key, outcome in driver.outcomes.items():
@@ -88,7 +83,7 @@ def test_what_ran_is_to_run_by_what_is_looked_up_and_gives_the_same_again(flow: 
         assert fact_of(execute(driver.script, driver.graphs, instance)) == fact_of(outcome), key
 
 
-@given(flows(called_outputs=False), seeds())
+@given(flows(), seeds())
 def test_what_was_passed_by_is_not_to_run(flow: Flow, seed: int) -> None:
     driver = Driver(flow, seed).run()
     if driver.state.phase is Phase.FAILED:
@@ -99,3 +94,43 @@ def test_what_was_passed_by_is_not_to_run(flow: Flow, seed: int) -> None:
         instance = lookup.find(key)
         assert instance is not None
         assert not lookup.is_to_run(instance), key
+
+
+@given(flows(), seeds(), seeds())
+def test_what_some_facts_say_all_facts_say_too(flow: Flow, seed: int, order: int) -> None:
+    driver = Driver(flow, seed).run()
+    if driver.state.phase is Phase.FAILED:
+        return  # at its first failure nothing more is decided
+    chance = random.Random(order)
+    facts: list[tuple[str, Outcome | int]] = [*driver.outcomes.items(), *driver.facts.claims.items()]
+    chance.shuffle(facts)
+    state = RunState(driver.graphs[flow.id], driver.graphs.__getitem__, CONTEXT, whole=False)
+    for key, fact in facts[: chance.randrange(len(facts) + 1)] * 2:  # what comes twice says no more
+        there = {instance.key: instance for instance in _opened(state)}
+        if (instance := there.get(key)) is None:
+            continue
+        _ = state.learn(*instance, fact) if isinstance(fact, Outcome) else state.learn_claim(*instance, fact)
+        for asked in chance.sample(list(there.values()), min(3, len(there))):
+            settle(state, *asked)
+    all_there = {instance.key: instance for instance in instances(driver.state)}
+    for instance in _opened(state):
+        scope, vertex = all_there[instance.key]
+        mark = state.decide(*instance)
+        if mark is Mark.TAKEN:
+            assert instance.key in driver.seen or scope.is_moot(vertex), instance.key
+        elif mark is not None:
+            assert scope.marks.get(vertex.index) is mark, instance.key
+        assert not instance.scope.is_moot(instance.vertex) or scope.is_moot(vertex), instance.key
+        assert not state.has_ended(instance.scope) or scope.ended, instance.key
+    assert state.phase in (Phase.RUNNING, driver.state.phase)
+
+
+def _opened(state: RunState) -> list[Instance]:
+    """The instances that can be spoken of, once all scopes are opened that are there by what is known."""
+    while True:
+        there = list(instances(state))
+        for scope, vertex in there:
+            if vertex.kind is Kind.EXIT and vertex.construct is not None:
+                settle(state, scope, vertex)
+        if len(there) == len(list(instances(state))):
+            return there

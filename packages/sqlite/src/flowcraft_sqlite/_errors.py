@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from typing import TypeVar
 
-from flowcraft_core.errors import BackendError, TransientError
+from flowcraft_core.errors import BackendError, BackendGoneError, TransientError
 
 ErrorT = TypeVar("ErrorT", bound=Exception)
 
@@ -29,6 +29,9 @@ _REFUSED = {
     sqlite3.SQLITE_READONLY: "the file and its folder must be writable",
 }
 
+# Nothing that is done with the file is of any use.
+_GONE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
 
 def is_busy(error: sqlite3.Error) -> bool:
     """Whether somebody else holds the lock that a call needed."""
@@ -50,7 +53,8 @@ def translate(error: ErrorT, path: str) -> ErrorT | BackendError:
     remedy = _TRANSIENT.get(code) or _REFUSED.get(code)
     name = getattr(error, "sqlite_errorname", type(error).__name__)
     message = f"SQLite file {path!r}: {error} ({name})" + (f": {remedy}" if remedy else "")
-    translated = TransientError(message) if code in _TRANSIENT else BackendError(message)
+    kind = TransientError if code in _TRANSIENT else BackendGoneError if code in _GONE else BackendError
+    translated = kind(message)
     translated.__cause__ = error
     return translated
 

@@ -14,9 +14,11 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal, TypeAlias, TypeVar
 
 import attrs
+from flowcraft_core.errors import BackendGoneError
 
 from ._batches import Call
 from ._errors import is_busy, translate
+from ._rows import lenient
 from ._schema import prepare
 
 T = TypeVar("T")
@@ -46,6 +48,7 @@ class Settings:
         """A connection for the calling thread, without implicit transactions and without automatic checkpoints."""
         connection = sqlite3.connect(self.path, timeout=self.busy_timeout, isolation_level=None, cached_statements=256)
         try:
+            connection.text_factory = lenient
             connection.execute(f"PRAGMA synchronous = {self.synchronous}")
             # On macOS a plain sync leaves data in the drive's cache; elsewhere these two do nothing.
             connection.execute(f"PRAGMA fullfsync = {int(self.synchronous == 'full')}")
@@ -56,6 +59,34 @@ class Settings:
             connection.close()
             raise
         return connection
+
+
+class _Opened:
+    """The file that was opened, and the log beside it: whether they are what their names lead to still.
+
+    A file that is deleted, or replaced as a restored backup replaces it, goes on to exist for whoever has it open. All
+    that is written to it then reaches nobody, without any error.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._files = {name: found for name in (path, f"{path}-wal") if (found := _identity(name)) is not None}
+
+    def require(self) -> None:
+        """See to it that it is the same file.
+
+        Raises:
+            BackendGoneError: It was deleted, replaced or emptied.
+        """
+        for name, known in self._files.items():
+            found = _identity(name)
+            if found == known and not (name == self._path and _size(name) == 0):
+                continue
+            what = "was deleted" if found is None else "was replaced by another" if found != known else "was emptied"
+            raise BackendGoneError(
+                f"SQLite file {name!r} {what} while it was open, and what is written to it reaches nobody: stop "
+                "whatever uses it, put the right file there, and open it anew"
+            )
 
 
 class WriteSession:
@@ -76,6 +107,7 @@ class WriteSession:
             self._checkpointer.execute("SELECT count(*) FROM sqlite_master").fetchone()  # makes it open the log
             # From here on there is one wait for the lock, ours: SQLite's own pauses grow to 100 ms.
             self._connection.execute("PRAGMA busy_timeout = 0")
+            self._file = _Opened(settings.path)
             self._opened = opened.pop_all()
         self._syncs = settings.synchronous == "full"
         self._changes_copied = 0
@@ -115,6 +147,7 @@ class WriteSession:
         self._opened.close()
 
     def _begin(self, calls: Sequence[Call[Any]]) -> None:
+        self._file.require()
         self._sync(any(call.synced for call in calls))
         self._lock()
 
@@ -160,6 +193,7 @@ class ReadSession:
         with _translated(settings):
             self._connection = settings.connect()
             self._connection.execute("PRAGMA query_only = ON")
+            self._file = _Opened(settings.path)
 
     def run(self, calls: Sequence[Call[Any]]) -> None:
         """Carry out a batch."""
@@ -173,6 +207,7 @@ class ReadSession:
         self._connection.close()
 
     def _begin(self, calls: Sequence[Call[Any]]) -> None:
+        self._file.require()
         self._connection.execute("BEGIN")
 
 
@@ -209,6 +244,15 @@ def _translated(settings: Settings) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise translate(error, settings.path) from error
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    """What tells a file from every other; None if there is none of that name."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _size(path: str) -> int:

@@ -31,11 +31,20 @@ class SqliteHandWrittenRuns:
             return None
         try:
             context = json.loads(row[0])
-        except ValueError as error:
+        except (ValueError, TypeError, RecursionError) as error:
             raise BackendError(f"run {run_id!r}: its row in initial_contexts is not JSON: {error}") from error
         if not isinstance(context, dict):
             raise BackendError(f"run {run_id!r}: its row in initial_contexts is no JSON object")
         return context
+
+    async def name_flow(self, run_id: str, blueprint_id: str) -> None:
+        """Fill in the flow of a run in its status, if that names none."""
+
+        def name(connection: sqlite3.Connection) -> None:
+            change = "UPDATE statuses SET blueprint_id = ? WHERE run_id = ? AND blueprint_id = ''"
+            connection.execute(change, (blueprint_id, run_id))
+
+        await self._database.write(name, synced=True)
 
     async def delete(self, run_id: str) -> None:
         """Remove what was written for a run."""

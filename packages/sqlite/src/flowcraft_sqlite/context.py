@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from flowcraft_core.ports import Fact, PositionedValue, StoreLimits
 
 from ._database import Database
+from ._rows import blob, text
 
 T = TypeVar("T")
 
@@ -39,14 +40,14 @@ class SqliteContextStore:
             standing = connection.execute(
                 "SELECT body, writer, job FROM facts WHERE run_id = ? AND key = ?", (run_id, key)
             )
-            return Fact(*standing.fetchone())
+            return _fact(*standing.fetchone())
 
         return await self._database.write(insert, synced=True)
 
     async def get(self, run_id: str, keys: Sequence[str]) -> Mapping[str, Fact]:
         """The facts under those keys."""
         return await self._find(
-            "SELECT key, body, writer, job FROM facts WHERE run_id = ? AND key", run_id, keys, lambda row: Fact(*row)
+            "SELECT key, body, writer, job FROM facts WHERE run_id = ? AND key", run_id, keys, lambda row: _fact(*row)
         )
 
     async def apply(self, run_id: str, values: Mapping[str, PositionedValue]) -> None:
@@ -73,7 +74,7 @@ class SqliteContextStore:
             "SELECT name, position, body FROM context_values WHERE run_id = ? AND name",
             run_id,
             names,
-            lambda row: PositionedValue(*row),
+            lambda row: _value(*row),
         )
 
     async def delete(self, run_id: str, *, keys: Sequence[str], names: Sequence[str]) -> None:
@@ -100,6 +101,14 @@ class SqliteContextStore:
         if not names:
             return {}
         return {name: make(row) for name, *row in await self._database.read(look)}
+
+
+def _fact(body: Any, writer: Any, job: Any) -> Fact:
+    return Fact(blob(body), text(writer), text(job))
+
+
+def _value(position: Any, body: Any) -> PositionedValue:
+    return PositionedValue(text(position), None if body is None else blob(body))
 
 
 def _require_room(body: bytes, what: str) -> None:

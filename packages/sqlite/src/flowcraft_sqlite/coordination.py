@@ -17,6 +17,9 @@ T = TypeVar("T")
 #: A value is text, a counter an integer, a set bytes of JSON, and None is nothing.
 Standing: TypeAlias = str | int | bytes | None
 
+_MOST = 2**63 - 1  # what a column holds
+_LONGEST_TTL = 10 * 365 * 86_400.0
+
 _SWEEP_EVERY = 1.0
 _SWEEP_AT_MOST = 500
 
@@ -24,7 +27,8 @@ _SWEEP_AT_MOST = 500
 class SqliteCoordinationStore:
     """A ``flowcraft_core.ports.CoordinationStore`` in an SQLite file.
 
-    A row that has expired counts as none; writes remove such rows in passing.
+    A row that has expired counts as none; writes remove such rows in passing. So does one whose time is none that
+    anybody may give, and a set that cannot be read: another program has written it, and all here are hints.
     """
 
     def __init__(self, database: Database, clock: Clock) -> None:
@@ -43,8 +47,9 @@ class SqliteCoordinationStore:
                 return 1
             if not isinstance(standing, int):
                 raise _of_another_kind(key, "counter")
-            connection.execute("UPDATE coordination SET value = ? WHERE key = ?", (standing + 1, key))
-            return standing + 1
+            total = min(standing + 1, _MOST)
+            connection.execute("UPDATE coordination SET value = ? WHERE key = ?", (total, key))
+            return total
 
         return await self._write(add)
 
@@ -120,8 +125,11 @@ class SqliteCoordinationStore:
 
 
 def _standing(connection: sqlite3.Connection, key: str, now: float) -> Standing:
-    row = connection.execute("SELECT value FROM coordination WHERE key = ? AND expires_at > ?", (key, now)).fetchone()
-    standing: Standing = None if row is None else row[0]
+    row = connection.execute(
+        "SELECT value FROM coordination WHERE key = ? AND expires_at > ? AND expires_at <= ?",
+        (key, now, now + _LONGEST_TTL),
+    ).fetchone()
+    standing: Standing = None if row is None or isinstance(row[0], float) else row[0]
     return standing
 
 
@@ -138,7 +146,13 @@ def _members(standing: Standing, key: str) -> frozenset[str]:
         return frozenset()
     if not isinstance(standing, bytes):
         raise _of_another_kind(key, "set")
-    return frozenset(json.loads(standing))
+    try:
+        members = json.loads(standing)
+    except (ValueError, RecursionError):
+        return frozenset()
+    return (
+        frozenset(member for member in members if isinstance(member, str)) if isinstance(members, list) else frozenset()
+    )
 
 
 def _of_another_kind(key: str, kind: str) -> BackendError:

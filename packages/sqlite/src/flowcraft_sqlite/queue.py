@@ -13,6 +13,7 @@ from flowcraft_core.errors import BackendError
 from flowcraft_core.ports import Delivery, Message, QueueLimits
 
 from ._database import Database
+from ._rows import count, text, time
 
 _TEN_YEARS = 10 * 365 * 86_400.0
 
@@ -26,8 +27,10 @@ _PAUSE_GROWTH = 1.05
 class SqliteJobQueue:
     """A ``flowcraft_core.ports.JobQueue`` in an SQLite file.
 
-    The oldest due message comes first. A delivery's handle is the message's id and a token, drawn anew each time that
-    the message is received, so that an old delivery can do nothing to a newer one.
+    The oldest due message comes first. One whose time is none that anybody may give is due at once: a program that
+    writes to the table can write anything, and who handles messages is to find out what it is. A delivery's handle is
+    the message's id and a token, drawn anew each time that the message is received, so that an old delivery can do
+    nothing to a newer one.
     """
 
     limits = QueueLimits(
@@ -130,12 +133,18 @@ class SqliteJobQueue:
                 "SELECT id, deliveries + 1, body FROM jobs WHERE visible_at <= ? ORDER BY visible_at LIMIT ?",
                 (now, limit),
             ).fetchall()
+            if len(rows) < limit:  # SQLite puts text and bytes behind every number
+                rows += connection.execute(
+                    "SELECT id, deliveries + 1, body FROM jobs WHERE visible_at > ? LIMIT ?",
+                    (now + 2 * _TEN_YEARS, limit - len(rows)),
+                ).fetchall()
             token = secrets.randbits(62)
+            taken = [Delivery(text(body), count(deliveries), (id_, token)) for id_, deliveries, body in rows]
             connection.executemany(
                 "UPDATE jobs SET visible_at = ?, deliveries = ?, token = ? WHERE id = ?",
-                [(now + visibility, count, token, id_) for id_, count, _ in rows],
+                [(now + visibility, delivery.count, *reversed(delivery.handle)) for delivery in taken],
             )
-            return [Delivery(body, count, (id_, token)) for id_, count, body in rows]
+            return taken
 
         taking = self._database.write(take, synced=False)
         try:
@@ -155,7 +164,7 @@ class SqliteJobQueue:
 
         def next_visible_at(connection: sqlite3.Connection) -> float | None:
             row = connection.execute("SELECT visible_at FROM jobs ORDER BY visible_at LIMIT 1").fetchone()
-            return None if row is None else float(row[0])
+            return None if row is None else time(row[0])  # 0, which is due, for what is none
 
         pause = _FIRST_PAUSE
         while not arrival.is_set():

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import base64
 import json
+import logging
 import sqlite3
-from collections.abc import Sequence
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, cast
 
 from flowcraft_core.ports import FinalState, Page, RunStatus, State
 
 from ._database import Database
+from ._rows import text, text_or_none, time, time_or_none
+
+_logger = logging.getLogger("flowcraft.sqlite")
 
 _COLUMNS = "run_id, state, blueprint_id, created, updated, next_check, tags, reason, body"
 _LIVE = "state IN ('running', 'awaiting')"
@@ -19,12 +23,15 @@ _LIVE = "state IN ('running', 'awaiting')"
 class SqliteStatusStore:
     """A ``flowcraft_core.ports.StatusStore`` in an SQLite file.
 
-    ``find`` gives the newest runs first, or, asked for those that are due, the longest overdue first.
+    ``find`` gives the newest runs first, or, asked for those that are due, the longest overdue first. A row that
+    another program has written is given as far as it can be read: without its tags, say, if they are no JSON object of
+    texts. One whose id is no text cannot be asked for by it, so it is left out, and said once.
     """
 
     def __init__(self, database: Database) -> None:
         """Use a file that may not be open yet."""
         self._database = database
+        self._has_left_out = False
 
     async def create(self, status: RunStatus) -> bool:
         """Store a status if the run has none."""
@@ -41,7 +48,7 @@ class SqliteStatusStore:
     async def get(self, run_id: str) -> RunStatus | None:
         """A run's status, as it was last written."""
         rows = await self._select("run_id = ?", (run_id,))
-        return _status(rows[0]) if rows else None
+        return _status(rows[0]) if rows else None  # its id is what was asked for
 
     async def touch(
         self, run_id: str, *, at: float, next_check: float | None, state: Literal["running", "awaiting"] | None = None
@@ -65,23 +72,31 @@ class SqliteStatusStore:
         """Statuses in a state, page by page."""
         if not 1 <= limit <= 1_000:
             raise ValueError(f"limit={limit} is out of range: SqliteStatusStore takes 1 to 1000")
-        if due_before is None:
+        due = due_before is not None
+        if not due:
             # By a column that never changes: a run that is touched between two pages is on one of them all the same.
-            conditions, order, after = "state = ?", "created DESC, run_id DESC", "(created, run_id) < (?, ?)"
+            column, conditions, order, beyond = "created", "state = ?", "created DESC, run_id DESC", "<"
             parameters: tuple[Any, ...] = (state,)
         else:
-            conditions, order, after = (
+            column, conditions, order, beyond = (
+                "next_check",
                 "state = ? AND next_check <= ?",
                 "next_check, run_id",
-                "(next_check, run_id) > (?, ?)",
+                ">",
             )
             parameters = (state, due_before)
         if cursor is not None:
-            conditions += f" AND {after}"
-            parameters += _read_cursor(cursor, due_before is not None)
-        rows = await self._select(f"{conditions} ORDER BY {order} LIMIT ?", (*parameters, limit + 1))
-        items = [_status(row) for row in rows[:limit]]
-        return Page(items, _write_cursor(items[-1], due_before is not None) if len(rows) > limit else None)
+            marks, place = _read_cursor(cursor, due)
+            conditions += f" AND ({column}, run_id) {beyond} ({marks})"
+            parameters += place
+        place_of = f", typeof({column}), CAST({column} AS BLOB), typeof(run_id), CAST(run_id AS BLOB)"
+        rows = await self._select(f"{conditions} ORDER BY {order} LIMIT ?", (*parameters, limit + 1), place_of)
+        page = rows[:limit]
+        items = [_status(row) for row in page if _has_id(row)]
+        if len(items) < len(page) and not self._has_left_out:
+            self._has_left_out = True
+            _logger.error("%d statuses have ids that are no text, and are left out", len(page) - len(items))
+        return Page(items, _write_cursor(page[-1], due) if len(rows) > limit else None)
 
     async def delete(self, run_id: str) -> None:
         """Remove a run's status."""
@@ -95,8 +110,8 @@ class SqliteStatusStore:
 
         return await self._database.write(change, synced=True)
 
-    async def _select(self, conditions: str, parameters: Sequence[Any]) -> list[Any]:
-        query = f"SELECT {_COLUMNS} FROM statuses WHERE {conditions}"  # noqa: S608 - made of constants of this module
+    async def _select(self, conditions: str, parameters: Sequence[Any], more: str = "") -> list[Any]:
+        query = f"SELECT {_COLUMNS}{more} FROM statuses WHERE {conditions}"  # noqa: S608 - made of constants of this module
 
         def select(connection: sqlite3.Connection) -> list[Any]:
             return connection.execute(query, parameters).fetchall()
@@ -105,31 +120,51 @@ class SqliteStatusStore:
 
 
 def _status(row: Sequence[Any]) -> RunStatus:
-    run_id, state, blueprint_id, created, updated, next_check, tags, reason, body = row
+    run_id, state, blueprint_id, created, updated, next_check, tags, reason, body = row[:9]
     return RunStatus(
-        run_id=run_id,
-        state=state,
-        blueprint_id=blueprint_id,
-        created=created,
-        updated=updated,
-        next_check=next_check,
-        tags=json.loads(tags),
-        reason=reason,
-        body=body,
+        run_id=text(run_id),
+        state=cast(State, text(state)),
+        blueprint_id=text(blueprint_id),
+        created=time(created),
+        updated=time(updated),
+        next_check=time_or_none(next_check),
+        tags=_tags(tags),
+        reason=text_or_none(reason),
+        body=text_or_none(body),
     )
 
 
-def _write_cursor(last: RunStatus, due: bool) -> str:
-    text = json.dumps(["due", last.next_check, last.run_id] if due else ["all", last.created, last.run_id])
-    return base64.urlsafe_b64encode(text.encode()).decode()
-
-
-def _read_cursor(cursor: str, due: bool) -> tuple[float, str]:
-    """Where a page begins: after this time and run."""
+def _tags(stored: Any) -> Mapping[str, str]:
     try:
-        kind, time, run_id = json.loads(base64.b64decode(cursor, altchars=b"-_", validate=True))
-        if kind != ("due" if due else "all") or not isinstance(run_id, str):
-            raise ValueError(kind)
-        return float(time), run_id
-    except (ValueError, TypeError, RecursionError) as error:
+        tags = json.loads(stored)
+    except (ValueError, TypeError, RecursionError):
+        return {}
+    if not isinstance(tags, dict) or not all(isinstance(value, str) for value in tags.values()):
+        return {}
+    return tags
+
+
+def _has_id(row: Sequence[Any]) -> bool:
+    """Whether what is read of a row's id is what is stored there."""
+    run_id, kind, raw = row[0], row[11], row[12]
+    return bool(kind == "text" and run_id.encode() == raw)
+
+
+def _write_cursor(last: Sequence[Any], due: bool) -> str:
+    """Where the next page begins, of whatever type the columns are that say it."""
+    column, (kind, raw), (id_kind, id_raw) = (last[5] if due else last[3]), last[9:11], last[11:13]
+    place = [kind, raw.hex() if kind in ("text", "blob") else column, id_kind, id_raw.hex()]
+    return base64.urlsafe_b64encode(json.dumps(["due" if due else "all", *place]).encode()).decode()
+
+
+def _read_cursor(cursor: str, due: bool) -> tuple[str, tuple[Any, ...]]:
+    """Where a page begins: what stands for its place in a query, and the place."""
+    try:
+        asked, kind, column, id_kind, run_id = json.loads(base64.b64decode(cursor, altchars=b"-_", validate=True))
+        if asked != ("due" if due else "all"):
+            raise ValueError(asked)
+        place = bytes.fromhex(column) if kind in ("text", "blob") else float(column)
+        marks = ["CAST(? AS TEXT)" if each == "text" else "?" for each in (kind, id_kind)]
+        return ", ".join(marks), (place, bytes.fromhex(run_id))
+    except (ValueError, TypeError, RecursionError, OverflowError) as error:
         raise ValueError(f"cursor={cursor!r} is none that SqliteStatusStore gave for this question") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections import Counter
 from typing import Any
 
@@ -10,7 +11,8 @@ import pytest
 from flowcraft_core import FlowBuilder, FlowRuntime, NodeContext, create_flow
 from flowcraft_core.durable.client import Client
 from flowcraft_core.durable.handler import PASS_ON_LIMIT
-from flowcraft_core.ports import Message
+from flowcraft_core.durable.reconciler import Reconciler
+from flowcraft_core.ports import Message, RunStatus
 
 from .helpers import Place, left_of, messages_in, place, working
 
@@ -55,6 +57,41 @@ async def test_a_run_that_was_begun_by_hand_completes() -> None:
         assert calls["c"] == 1
         assert (await here.client.status("run")).blueprint_id == "counted"
         assert not await here.client.dead_letters()
+
+
+async def test_a_run_begun_by_hand_has_its_flow_from_its_first_message() -> None:
+    async with place(counted(Counter())) as here, here.working(number=2):
+        now = here.clock.now()
+        here.backend.begin_by_hand("run", {"x": 1})
+        written = RunStatus(run_id="run", state="running", blueprint_id="", created=now, updated=now, next_check=now)
+        await here.backend.status.create(written)
+        await _send(here, _by_hand("run", "a"), _by_hand("run", "b"))
+        await here.client.wait("run", timeout=600)
+        assert (await here.client.status("run")).blueprint_id == "counted"
+
+
+async def test_a_run_begun_by_hand_for_which_no_message_comes_is_counted_and_named(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.WARNING, "flowcraft.reconciler")
+    async with place(counted(Counter())) as here:
+        now = here.clock.now()
+        here.backend.begin_by_hand("lonely", {"x": 1})
+        for run_id in ("lonely", "half started"):
+            status = RunStatus(
+                run_id=run_id, state="running", blueprint_id="", created=now, updated=now, next_check=now
+            )
+            await here.backend.status.create(status)
+        reconciler = Reconciler(here.backend, clock=here.clock, interval=60.0)
+        done = await reconciler.run_once()
+        assert (done.scanned, done.unstarted, done.unstarted_runs) == (2, 1, ("lonely",))
+        assert "lonely" in caplog.text
+        assert "cannot be started without its flow's id" in caplog.text
+        for _ in range(30):
+            await here.clock.sleep(61)
+            await reconciler.run_once()
+        assert "no message for it has come" in ((await here.client.status("lonely")).reason or "")
+        assert "its start was cut short" in ((await here.client.status("half started")).reason or "")
 
 
 async def test_a_purged_run_that_was_begun_by_hand_is_not_begun_again_by_a_late_message() -> None:

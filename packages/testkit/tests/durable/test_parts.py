@@ -10,11 +10,11 @@ from typing import Any
 import attrs
 import pytest
 from flowcraft_core import RetryPolicy, SerializationError, Serializer, create_flow
+from flowcraft_core.durable.caches import OutcomeCache
 from flowcraft_core.durable.sets import WIDTH, JoinSets
 from flowcraft_core.durable.storage import (
     FORMAT,
     NewerRecordError,
-    OutcomeCache,
     Records,
     StaleReadError,
     Stored,
@@ -100,8 +100,8 @@ async def test_who_comes_after_a_set_was_lost_is_told_so(backend: InMemoryBacken
 # --- the cache ---
 
 
-def _stored(size: int = 1_000) -> Stored[Outcome]:
-    return Stored(Outcome(output=1), "job", won=True, size=size)
+def _stored(weight: int = 1_000) -> Stored[Outcome]:
+    return Stored(Outcome(output=1), "job", won=True, weight=weight)
 
 
 def test_a_cache_forgets_what_was_not_asked_for_longest() -> None:
@@ -206,7 +206,7 @@ class Shifting:
 
 async def test_what_another_codec_has_stored_is_said_to_be_so(backend: InMemoryBackend) -> None:
     await _records(backend, Shifting()).put_outcome("run", "a", Outcome(output=1), "job")
-    with pytest.raises(SerializationError, match="record 'run a' was stored by another codec"):
+    with pytest.raises(SerializationError, match="record 'run/a/fact' was stored by another codec"):
         await _records(backend).outcomes("run", ["a"])
     assert (await _records(backend, Shifting()).outcomes("run", ["a"]))["a"].value.output == 1
 

@@ -22,6 +22,7 @@ from flowcraft_core import (
 )
 from flowcraft_core.durable.client import Client
 from flowcraft_core.durable.engine import Settings
+from flowcraft_core.durable.handler import PASS_ON_LIMIT
 from flowcraft_core.durable.reconciler import Reconciler
 from flowcraft_core.durable.runs import UnknownRunError
 from flowcraft_core.durable.worker import Worker
@@ -486,12 +487,16 @@ async def test_a_job_for_a_run_that_never_comes_is_given_up() -> None:
         assert messages_in(here.backend) == 0
 
 
-async def test_a_newer_job_waits_for_a_newer_worker() -> None:
+async def test_a_newer_job_waits_for_a_newer_worker_for_a_while() -> None:
     async with place(chain()) as here, here.working():
         await here.backend.queue.send([Message('{"v":99,"id":"i","run":"run"}')])
-        await here.clock.sleep(3600)
+        await here.clock.sleep(PASS_ON_LIMIT / 2)
         assert not await here.client.dead_letters()
         assert messages_in(here.backend) == 1
+        await here.clock.sleep(PASS_ON_LIMIT)
+        (letter,) = await here.client.dead_letters()
+        assert "no newer worker has come by: the job has format 99" in (letter.reason or "")
+        assert messages_in(here.backend) == 0
 
 
 # --- passing on, poison ---

@@ -19,7 +19,9 @@ Ctx = NodeContext[Any, Any]
 
 
 def _context(backend: InMemoryBackend, run_id: str = "run") -> SharedContext:
-    return SharedContext(run_id, Records(backend.context, Serializer(), CompressingCodec()), backend.by_hand)
+    context = SharedContext(run_id, Records(backend.context, Serializer(), CompressingCodec()), backend.by_hand)
+    context._is_open = True  # as inside of ``async with``
+    return context
 
 
 def _flow() -> Any:

@@ -10,7 +10,7 @@ import sys
 from typing import Any
 
 import pytest
-from flowcraft_core import NodeContext, SyncNodeContext, create_flow
+from flowcraft_core import NodeContext, StepEndedError, SyncNodeContext, create_flow
 from flowcraft_core.durable.client import Client
 from flowcraft_core.durable.engine import Engine
 from flowcraft_core.durable.storage import Records, Stored
@@ -363,7 +363,7 @@ def test_what_a_step_in_a_thread_raises_is_raised() -> None:
 
     with pytest.raises(KeyError):
         run_virtual(lambda: HandedOverThreads().run(fails))
-    with pytest.raises(RuntimeError, match="the step raised SystemExit: 3"):
+    with pytest.raises(StepEndedError, match="the step was ended by SystemExit"):
         run_virtual(lambda: HandedOverThreads().run(leaves))
 
 

@@ -4,40 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import threading
+import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import Self, TypedDict
+from typing import Self
 
 import attrs
 from typing_extensions import Unpack
 
 from ..errors import ConfigurationError
-from ..payloads import CompressingCodec, PayloadCodec
+from ..payloads import CompressingCodec
 from ..ports import Backend
 from ..runtime import FlowRuntime
 from .client import Client
 from .engine import Done, Settings
 from .handler import JobHandler
+from .options import WorkerOptions, require_options
 from .reconciler import Reconciled, Reconciler
 from .sync_client import SyncClient
 from .transient import RetryingBackend
 from .worker import Worker
 
+_logger = logging.getLogger("flowcraft.adapter")
 
-class WorkerOptions(TypedDict, total=False):
-    """What can be set on the worker of an adapter; see ``Worker``."""
-
-    concurrency: int
-    prefetch: int | None
-    visibility: float
-    poll: float
-    grace: float
-    control_interval: float
-    settings: Settings | None
-    codec: PayloadCodec | None
-    reconcile: bool
-    reconcile_interval: float
+# Before a worker that has ended by an error is begun again, seconds.
+_FIRST_PAUSE = 1.0
+_LONGEST_PAUSE = 30.0
 
 
 @attrs.frozen
@@ -69,7 +63,11 @@ class Adapter:
             make_backend: Makes the backend, not yet open. Called once for each event loop in which it is used.
             runtime: Brings the flows, the steps, the serializer and the clock.
             options: For the worker, see ``Worker``.
+
+        Raises:
+            ConfigurationError: An option cannot mean anything.
         """
+        require_options(options)
         self.runtime = runtime
         self._make_backend = make_backend
         self._options = options
@@ -78,6 +76,7 @@ class Adapter:
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._failure: BaseException | None = None
+        self._stopping = threading.Event()
         self._sync_client: SyncClient | None = None
 
     # --- in a thread ------------------------------------------------------------------------------------------------
@@ -85,18 +84,23 @@ class Adapter:
     def start(self) -> None:
         """Work on jobs in a background thread, until ``stop``; returns once the backend is open.
 
+        What ends the work later is logged as an error. It is begun again with a backend of its own, after pauses that
+        grow, as what was refused may be allowed in a moment. Only what the program itself has to mend ends it for good:
+        then ``is_running`` is false, and ``stop`` raises it.
+
         Raises:
             ConfigurationError: It works already.
             Exception: Whatever opening the backend raised.
         """
         if self._thread is not None or self._open is not None:
             raise ConfigurationError("the adapter has been started already: stop it first")
-        ready = threading.Event()
+        ready, failed = threading.Event(), threading.Event()
         self._failure = None
-        self._thread = threading.Thread(target=self._live, args=(ready,), name="flowcraft-adapter", daemon=True)
+        self._stopping.clear()
+        self._thread = threading.Thread(target=self._live, args=(ready, failed), name="flowcraft-adapter", daemon=True)
         self._thread.start()
         ready.wait()
-        if not self._thread.is_alive() or self._open is None:
+        if failed.is_set():
             self._end(None)
 
     def stop(self, timeout: float | None = None) -> None:
@@ -113,6 +117,7 @@ class Adapter:
         if self._sync_client is not None:
             self._sync_client.close()
             self._sync_client = None
+        self._stopping.set()
         loop, worker, thread = self._loop, self._worker, self._thread
         if loop is not None and worker is not None:
             with contextlib.suppress(RuntimeError):  # it has just ended by itself
@@ -132,19 +137,45 @@ class Adapter:
         if failure is not None:
             raise failure
 
-    def _live(self, ready: threading.Event) -> None:
+    @property
+    def is_running(self) -> bool:
+        """Whether it works on jobs, by ``start`` or ``serve``, or is about to begin again after an error."""
+        return self._worker is not None or (self._thread is not None and self._thread.is_alive())
+
+    def _live(self, ready: threading.Event, failed: threading.Event) -> None:
         async def live() -> None:
             async with self:
                 worker = self._new_worker()
                 ready.set()
-                await worker.run()
+                if not self._stopping.is_set():
+                    await worker.run()
 
+        pause = _FIRST_PAUSE
         try:
-            asyncio.run(live())
+            while True:
+                begun = time.monotonic()
+                try:
+                    asyncio.run(live())
+                    return
+                except Exception as failure:
+                    if not ready.is_set():
+                        raise  # ``start`` tells its caller
+                    if isinstance(failure, ConfigurationError):
+                        raise
+                    if time.monotonic() - begun > _LONGEST_PAUSE:
+                        pause = _FIRST_PAUSE
+                    _logger.exception("the adapter's worker has ended; it is begun again in %g s", pause)
+                finally:
+                    self._worker = None
+                if self._stopping.wait(pause):
+                    return
+                pause = min(2 * pause, _LONGEST_PAUSE)
         except BaseException as failure:
+            if ready.is_set():
+                _logger.critical("the adapter's worker has ended for good", exc_info=True)
             self._failure = failure
+            failed.set()
         finally:
-            self._worker = None
             ready.set()
 
     # --- in the caller's loop ---------------------------------------------------------------------------------------

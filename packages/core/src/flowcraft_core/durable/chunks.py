@@ -17,6 +17,7 @@ from collections.abc import Iterable, Sequence
 import attrs
 
 from ..ids import new_id
+from ..payloads import MAX_RECORD_BYTES
 from ..ports import ContextStore, Fact
 
 # What stands in front of a stored body: the record itself, a part of it, or what its chunks are called.
@@ -25,6 +26,9 @@ _CHUNKED = b"c"
 
 CHUNK = ":chunk:"
 _MOST_CHUNKS = 100_000
+
+# So many are read whatever the store's limit is, which may have been another one when they were written.
+_FEW_CHUNKS = 1_000
 
 
 @attrs.frozen
@@ -75,17 +79,24 @@ class Chunks:
             standing = await self.store.put(run_id, _slot(key, place, number), Fact(named, token))
             if standing is None or standing.writer == token:
                 break
-            earlier += chunk_keys(key, standing.body)
+            earlier += _begun(key, standing.body)
             number += 1
         for chunk, part in zip(chunk_keys(key, named), parts, strict=True):
             await self.store.put(run_id, chunk, Fact(_WHOLE + part, token))
         return Attempt(named, earlier)
 
     async def read(self, run_id: str, key: str, stored: bytes) -> bytes | None:
-        """The body that a record stands for; None if chunks of it are not visible."""
+        """The body that a record stands for; None if chunks of it are not visible.
+
+        Raises:
+            ValueError: What is said of its chunks is damaged, or they are more than any record has.
+        """
         keys = chunk_keys(key, stored)
         if not keys:
             return stored[1:]
+        most = 1 + 2 * MAX_RECORD_BYTES // self.store.limits.max_value_bytes  # twice: a codec may make more of it
+        if len(keys) > max(most, _FEW_CHUNKS):
+            raise ValueError(f"it has {len(keys)} chunks, and no record has more than {most}")
         chunks = await self.store.get(run_id, keys)
         return b"".join(chunks[chunk].body[1:] for chunk in keys) if len(chunks) == len(keys) else None
 
@@ -102,7 +113,7 @@ class Chunks:
         while left:
             slots = {_slot(key, place, len(slots_by_number)): (key, place) for key, place in left}
             standing = await self.store.get(run_id, list(slots))
-            chunks += [chunk for slot, fact in standing.items() for chunk in chunk_keys(slots[slot][0], fact.body)]
+            chunks += [chunk for slot, fact in standing.items() for chunk in _begun(slots[slot][0], fact.body)]
             slots_by_number.append(list(standing))
             left = [slots[slot] for slot in standing]
         return [chunks, *reversed(slots_by_number)]
@@ -111,10 +122,6 @@ class Chunks:
         """Remove chunks."""
         if keys:
             await self.store.delete(run_id, keys=keys, names=())
-
-    def size(self, stored: bytes) -> int:
-        """Bytes that a record takes in the store with its chunks, about."""
-        return len(stored) + len(chunk_keys("", stored)) * self.store.limits.max_value_bytes
 
 
 def chunk_keys(key: str, stored: bytes) -> list[str]:
@@ -133,3 +140,11 @@ def chunk_keys(key: str, stored: bytes) -> list[str]:
 
 def _slot(key: str, place: str, number: int) -> str:
     return f"{key}{CHUNK}{place}.{number}"
+
+
+def _begun(key: str, slot: bytes) -> list[str]:
+    """The chunks that a slot says were begun; none if it is damaged, which must not keep anybody from going on."""
+    try:
+        return chunk_keys(key, slot)
+    except (ValueError, TypeError, RecursionError):
+        return []

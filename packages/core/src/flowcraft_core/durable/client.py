@@ -9,15 +9,17 @@ from ..blueprint import Blueprint
 from ..builder import FlowBuilder
 from ..catalogue import Catalogue, FlowLike
 from ..clock import Clock, SystemClock
-from ..errors import ConfigurationError
+from ..graph.durations import Duration, parse_seconds
 from ..graph.failures import errors_of
 from ..graph.fold import context_of, instances, outputs_of
 from ..graph.scopes import Kind
-from ..ids import new_id
+from ..ids import new_id, require_run_id
 from ..jobs import encode_job
 from ..payloads import CompressingCodec, PayloadCodec
 from ..ports import Backend, Message, Page, RunStatus, State
 from ..serialization import Serializer
+from ..settings import number
+from ..texts import LONGEST_REASON, require_name, safe_text
 from .forking import fork, redrive
 from .purging import purge
 from .results import Started, StoredResult, StoredRun
@@ -31,6 +33,8 @@ from .transient import RetryingBackend
 
 class Client:
     """Starts and steers runs on a backend.
+
+    What can be no run's id is refused by each method, with a ``ConfigurationError``.
 
     Use it in one event loop, with the backend open.
     """
@@ -71,9 +75,9 @@ class Client:
         context: Mapping[str, Any] | None = None,
         *,
         run_id: str | None = None,
-        delay: float = 0.0,
+        delay: Duration = 0.0,
         tags: Mapping[str, str] | None = None,
-        timeout: float | None = None,
+        timeout: Duration | None = None,
     ) -> Started:
         """Start a run; with the id of a run that is there already, nothing but finish a start that was cut short.
 
@@ -85,18 +89,20 @@ class Client:
             flow: The flow, its blueprint, or its id.
             context: The initial context values, by name.
             run_id: The run's id; a new one by default.
-            delay: Seconds before its first step.
+            delay: How long before its first step: seconds, a ``timedelta``, or text such as ``"20m"``.
             tags: For filters in ``runs``.
-            timeout: Seconds after which it fails if it has not ended.
+            timeout: How long until it fails if it has not ended, likewise.
 
         Raises:
-            ConfigurationError: The flow is unknown or incomplete, or the run's id cannot be used.
-            SerializationError: An initial context value cannot be stored.
+            ConfigurationError: The flow is unknown or incomplete, or the run's id or a setting cannot be used.
+            SerializationError: An initial context value, its name or a tag cannot be stored.
         """
         graph = self._catalogue.find(flow)
-        run_id = run_id or new_id()
-        if run_id.startswith(":") or len(run_id) > 300:
-            raise ConfigurationError(f"run id {run_id!r:.80}: use 1 to 300 characters, the first of them no colon")
+        run_id = new_id() if run_id is None else require_run_id(run_id)
+        for name in (*(context or {}), *(part for tag in (tags or {}).items() for part in tag)):
+            require_name(name, f"run {run_id!r}: the name of a context value, or a tag,")
+        delay = parse_seconds("Client.start: delay", delay, zero=True)
+        limit = None if timeout is None else parse_seconds("Client.start: timeout", timeout)
         now = self._clock.now()
         record = RunRecord(
             run_id=run_id,
@@ -104,7 +110,7 @@ class Client:
             graphs=self._catalogue.reachable(graph),
             context=dict(context or {}),
             started=now,
-            deadline=None if timeout is None else now + timeout,
+            deadline=None if limit is None else now + limit,
         )
         created = await self._runs.create(record)
         # A delay beyond the queue's reach is the reconciler's to end.
@@ -130,12 +136,13 @@ class Client:
     # --- looking --------------------------------------------------------------------------------------------------
 
     async def status(self, run_id: str) -> StoredRun:
-        """A run's status, with the runs that it is linked to.
+        """A run's status, with the runs that it is linked to; or a dead letter.
 
         Raises:
             UnknownRunError: There is none.
         """
-        return await self._stored.linked(await self._stored.status(run_id))
+        status = await self._stored.status(require_run_id(run_id, may_be_letter=True))
+        return StoredRun.of(status) if status.state == "dead" else await self._stored.linked(status)
 
     async def result(self, run_id: str) -> StoredResult:
         """How a run ended, or where it stands, folded from its facts.
@@ -143,7 +150,7 @@ class Client:
         Raises:
             UnknownRunError: There is none.
         """
-        status = await self.status(run_id)
+        status = await self.status(require_run_id(run_id))
         state = await self._stored.state(await self._stored.record(run_id), status)
         return StoredResult(
             run_id=run_id,
@@ -157,24 +164,27 @@ class Client:
             redriven_as=status.redriven_as,
         )
 
-    async def wait(self, run_id: str, *, timeout: float | None = None, poll: float = 0.05) -> StoredResult:
+    async def wait(self, run_id: str, *, timeout: Duration | None = None, poll: float = 0.05) -> StoredResult:
         """Wait until a run has ended, and give its result.
 
         Args:
             run_id: The run.
-            timeout: Seconds to wait at most.
+            timeout: How long to wait at most, as for ``start``.
             poll: Seconds before the second look; the pauses grow to forty times that.
 
         Raises:
             UnknownRunError: There is no such run.
+            ConfigurationError: A setting cannot mean anything.
             TimeoutError: It has not ended in time; it goes on.
         """
-        deadline = None if timeout is None else self._clock.now() + timeout
+        seconds = None if timeout is None else parse_seconds("Client.wait: timeout", timeout, zero=True)
+        number("Client.wait: poll", poll, above=0)
+        deadline = None if seconds is None else self._clock.now() + seconds
         pause = poll
-        while (status := await self._stored.status(run_id)).state not in FINAL:
+        while (status := await self._stored.status(require_run_id(run_id))).state not in FINAL:
             now = self._clock.now()
             if deadline is not None and now >= deadline:
-                raise TimeoutError(f"run {run_id!r} is still {status.state} after {timeout:g} s")
+                raise TimeoutError(f"run {run_id!r} is still {status.state} after {seconds:g} s")
             await self._clock.sleep(pause if deadline is None else min(pause, deadline - now))
             pause = min(pause * 1.5, poll * 40)
         return await self.result(run_id)
@@ -220,7 +230,11 @@ class Client:
         Raises:
             UnknownRunError: There is no such run.
             ResumeError: The run has ended, or the wait was not reached, is resolved already, or does not exist.
+            SerializationError: The output or the action cannot be stored.
         """
+        require_run_id(run_id)
+        if action is not None:
+            require_name(action, f"run {run_id!r}: the action of wait {key!r}")
         await resume(self._stored, run_id, key, output, action)
 
     async def cancel(self, run_id: str, *, reason: str | None = None) -> bool:
@@ -229,7 +243,8 @@ class Client:
         Raises:
             UnknownRunError: There is no such run.
         """
-        await self._stored.status(run_id)
+        await self._stored.status(require_run_id(run_id))
+        reason = None if reason is None else safe_text(reason, LONGEST_REASON)
         return await self._backend.status.finish(run_id, "cancelled", at=self._clock.now(), reason=reason)
 
     async def fork(
@@ -252,7 +267,8 @@ class Client:
             UnknownRunError: There is no such run.
             ConfigurationError: The run has no such instance, or there is a run with the new id.
         """
-        return await fork(self._stored, run_id, keys, new_run_id, new_keys=new_idempotency_keys)
+        new = new_run_id and require_run_id(new_run_id)
+        return await fork(self._stored, require_run_id(run_id), keys, new, new_keys=new_idempotency_keys)
 
     async def redrive(
         self, run_id: str, *, new_run_id: str | None = None, new_idempotency_keys: bool = False
@@ -271,7 +287,8 @@ class Client:
             UnknownRunError: There is no such run.
             ConfigurationError: It has not failed, or there is another run with the new id.
         """
-        return await redrive(self._stored, run_id, new_run_id, new_keys=new_idempotency_keys)
+        new = new_run_id and require_run_id(new_run_id)
+        return await redrive(self._stored, require_run_id(run_id), new, new_keys=new_idempotency_keys)
 
     async def purge(self, run_id: str) -> None:
         """Remove all that is stored of a run that has ended; if that is cut off, purge it again.
@@ -279,11 +296,18 @@ class Client:
         Raises:
             ConfigurationError: It has not ended; cancel it first.
         """
-        await purge(self._stored, run_id)
+        await purge(self._stored, require_run_id(run_id))
 
-    async def purge_older(self, age: float) -> int:
-        """Purge the runs that ended at least ``age`` seconds ago; how many there were."""
-        before = self._clock.now() - age
+    async def purge_older(self, age: Duration) -> int:
+        """Purge the runs that ended at least so long ago; how many there were.
+
+        Args:
+            age: Seconds, a ``timedelta``, or text such as ``"30d"``.
+
+        Raises:
+            ConfigurationError: It is no duration.
+        """
+        before = self._clock.now() - parse_seconds("Client.purge_older: age", age, zero=True)
         old = [s.run_id for state in FINAL async for s in self.runs(state) if s.updated <= before]
         for run_id in old:
             await self.purge(run_id)

@@ -16,19 +16,22 @@ import attrs
 
 from ..blueprint import SLEEP, WAIT
 from ..clock import Clock
-from ..errors import FlowcraftError, ImplementationMissingError, SerializationError
+from ..errors import FlowcraftError, ImplementationMissingError, SerializationError, TransientError
 from ..execution import Executor
-from ..graph.facts import Outcome, Park
-from ..graph.instances import Arrival, Instance, Phase
+from ..failures import name_of, text_of
+from ..graph.facts import NodeError, Outcome, Park
+from ..graph.instances import Arrival, Claim, Instance, Phase
 from ..graph.partial import arrived
 from ..graph.scopes import Kind
 from ..jobs import Job
 from ..ports import Backend
 from ..runtime import Emitter
+from ..settings import number, whole
+from ..texts import safe_text
 from .hosts import Host, HostTimeError, cut_off, none_has_time, too_long
 from .sets import JoinSets
 from .signals import fail_if_late, finish_run, say_parked, send_jobs, send_parked
-from .storage import Records, StaleReadError, Stored
+from .storage import NewerRecordError, Records, StaleReadError, Stored
 from .tries import Tries
 from .view import RunView, StoredValues
 
@@ -73,13 +76,33 @@ class Settings:
     max_steps: int = 500
     delivery_limit: int = 5
 
+    def __attrs_post_init__(self) -> None:
+        number("Settings: max_hold", self.max_hold, least=0)
+        whole("Settings: max_steps", self.max_steps, least=1)
+        whole("Settings: delivery_limit", self.delivery_limit, least=1)
+
 
 class UnknownInstanceError(FlowcraftError):
     """A job names an instance that its run cannot have."""
 
 
+#: What whoever handles the message has an answer to. All else that the engine raises is a failure of its own.
+_CALLED_FOR = (
+    TransientError,
+    SerializationError,
+    ImplementationMissingError,
+    StaleReadError,
+    NewerRecordError,
+    UnknownInstanceError,
+)
+
+
 class PoisonError(Exception):
     """Becomes the error of an instance whose job was delivered too often."""
+
+
+class EngineError(Exception):
+    """Becomes the error of an instance at which the engine itself has failed too often."""
 
 
 @attrs.define(eq=False)
@@ -125,6 +148,7 @@ class Engine:
     _tries: Tries = attrs.field(init=False)
     _is_again: bool = False
     _looked_for_moot: float = 0.0
+    _at: str = ""  # the key of the instance that is dealt with, to name where the engine failed
 
     def __attrs_post_init__(self) -> None:
         self._tries = Tries(self.backend.coordination, self.settings.delivery_limit)
@@ -146,14 +170,37 @@ class Engine:
             done = await self._handle(count)
         except HostTimeError:
             raise  # whoever is cut off did not come back
-        except Exception:
+        except _CALLED_FOR:
             await self._tries.come_back()
             raise
+        except Exception as error:
+            return await self._in_trouble(error)
         await self._tries.come_back()
         return done
 
+    async def _in_trouble(self, error: Exception) -> Done:
+        """What becomes of a delivery at which the engine itself has failed, whatever it was that it could not do.
+
+        It is tried again, and counted. Past the limit the instance that it was at fails instead of being executed, by
+        the same way as one that ends its process; where that cannot be written either, or where there is nothing left
+        to execute, the run fails. Both name the error.
+        """
+        at, what = self._at, safe_text(f"{name_of(error)}: {text_of(error)}", 1_000)
+        record = self.view.record
+        times = await self._tries.note_trouble(record.life, self.job.id, at, what)
+        _logger.error(
+            "run %s: the engine failed at %r, in delivery %d: %s",
+            *(self.job.run_id, at or "the start", times, what),
+            exc_info=error,
+        )
+        if times <= self.settings.delivery_limit:
+            return Done.DELIVER_AGAIN
+        reason = f"the engine failed {times} times at {at or 'the start'!r}, at last with {what}"
+        await self.backend.status.finish(self.job.run_id, "failed", at=self.clock.now(), reason=reason)
+        return Done.ACKNOWLEDGE
+
     async def _handle(self, count: int) -> Done:
-        self._started, self._is_again = self.clock.now(), count > 1
+        self._started, self._is_again, self._at = self.clock.now(), count > 1, self.job.key
         if self.job.key:
             instance = await self.view.find(self.job.key)
             if instance is None:
@@ -171,8 +218,9 @@ class Engine:
                 await self.send(frontier)
                 break
             instance = frontier[0]
+            self._at = instance.key
             if first and count > 1 and await self._tries.are_too_many(self.view.record.life, instance.key, count):
-                outcome = self._poisoned(instance, count)
+                outcome = await self._poisoned(instance, count)
             else:
                 if not await self.view.prepare(instance):
                     raise StaleReadError(f"run {self.job.run_id!r}: what leads to {instance.key!r} is not visible yet")
@@ -189,7 +237,7 @@ class Engine:
                 if self.handed_over:
                     break
                 self.current = ""
-            frontier = await self.advance(instance, committed)
+            frontier = await self._not_done(await self.advance(instance, committed))
         await self.finish()
         return Done.LOOK_AGAIN if lost else Done.ACKNOWLEDGE
 
@@ -208,30 +256,17 @@ class Engine:
 
     # --- replay ---------------------------------------------------------------------------------------------------
 
-    async def _walk(self, frontier: list[Instance]) -> list[Instance]:
+    async def _walk(self, frontier: list[Instance], *, own: bool = True) -> list[Instance]:
         """Through the outcomes that are there already, to what has none.
 
         From the job's own instances whoever wrote their outcomes, and beyond them through outcomes of this very job;
         what another job wrote is followed by that one.
-        """
-        followed: set[str] = set()
-        found = await self._follow(frontier, followed)
-        own = dict.fromkeys(self.view.own)
-        while missed := [key for key in own if key not in followed]:
-            # Looked up on the way, to decide about something else: the state has taken them in without going on from
-            # them. In a view that knows nothing yet they are gone on from; what was found so far is for other jobs.
-            await self.send(found)
-            await self.finish()
-            self.view = self.view.anew()
-            instance = await self.view.find(missed[0])
-            followed.add(missed[0])
-            found = [] if instance is None else await self._follow([instance], followed)
-            own |= self.view.own
-        return found
 
-    async def _follow(self, frontier: list[Instance], followed: set[str]) -> list[Instance]:
+        Args:
+            frontier: Where to begin.
+            own: They are the job's own.
+        """
         found: list[Instance] = []
-        own = True
         while frontier:
             outcomes = await self.view.look(frontier)
             following: list[Instance] = []
@@ -240,11 +275,15 @@ class Engine:
                 if stored is None:
                     found.append(instance)
                 elif own or stored.job == self.job.id:
-                    if instance.vertex.index not in instance.scope.outcomes:
-                        followed.add(instance.key)
                     following += await self.advance(instance, stored)
             frontier, own = following, False
         return found
+
+    async def _not_done(self, frontier: list[Instance]) -> list[Instance]:
+        """Those without an outcome; one that was looked up already is gone on from if it is of this very job."""
+        if any(instance.vertex.index in instance.scope.outcomes for instance in frontier):
+            return await self._walk(frontier, own=False)
+        return frontier
 
     # --- execute --------------------------------------------------------------------------------------------------
 
@@ -253,10 +292,15 @@ class Engine:
         hold = min(self.settings.max_hold, self.backend.queue.limits.max_visibility / 4)
         return self._steps >= self.settings.max_steps or self.clock.now() - self._started >= hold
 
-    def _poisoned(self, instance: Instance, count: int) -> Outcome:
+    async def _poisoned(self, instance: Instance, count: int) -> Outcome:
+        limit = f"the limit is {self.settings.delivery_limit}"
+        trouble = await self._tries.trouble(self.view.record.life, instance.key)
+        if trouble is not None:
+            message = f"the engine failed at it again and again, with {trouble}; {count} deliveries, and {limit}"
+            return self.executor.failure(EngineError(message), instance, count)
         message = (
-            f"its job was delivered {count} times and never came to an outcome: the step seems to end its process, or "
-            f"to take longer than its host lives; the limit is {self.settings.delivery_limit}"
+            f"its job was delivered {count} times and never came to an outcome: the step seems to end its process, to "
+            f"cancel the worker's task from outside, or to take longer than its host lives; {limit}"
         )
         return self.executor.failure(PoisonError(message), instance, count)
 
@@ -272,9 +316,14 @@ class Engine:
         self._steps += 1
         if instance.vertex.inputs is not None:
             await self.view.refresh(instance)
-        number, standing_in = 1, False
+        number, standing_in, primary_error = 1, False, None
         if self.job.attempt and self.job.key == instance.key:
             number, standing_in = self.job.attempt, self.job.standing_in
+            if standing_in:
+                last = await self._last_park(instance)
+                if last is None or not last.standing_in:
+                    raise StaleReadError(f"the attempt before attempt {number} at {instance.key!r} is not visible yet")
+                primary_error = last.primary_error
         elif not fresh and instance.vertex.kind is Kind.STEP:
             park = await self._last_park(instance)
             if park is not None:
@@ -288,8 +337,9 @@ class Engine:
                         await self.schedule(instance, park)
                     return None
                 if park.kind == "retry":
-                    number, standing_in = park.attempt + 1, park.standing_in
+                    number, standing_in, primary_error = park.attempt + 1, park.standing_in, park.primary_error
                 elif await self._is_live():
+                    await self.view.refresh(instance)  # what its edges name
                     return self.executor.due(instance)
                 else:
                     return None
@@ -311,7 +361,7 @@ class Engine:
             self.current = instance.key
             if self.events is not None:
                 self.events.started(instance, number)
-            ended = await self._attempt(instance, number, standing_in)
+            ended = await self._attempt(instance, number, standing_in, primary_error)
         if self.view.trouble is not None:
             raise self.view.trouble  # the context could not be read: that is no failure of the step
         if isinstance(ended, Outcome):
@@ -324,23 +374,19 @@ class Engine:
         await self.schedule(instance, stored.value)
         return None
 
-    async def _attempt(self, instance: Instance, number: int, standing_in: bool) -> Outcome | Park:
+    async def _attempt(
+        self, instance: Instance, number: int, standing_in: bool, primary_error: NodeError | None
+    ) -> Outcome | Park:
         """One attempt, for as long as the host lives.
 
         Raises:
             HostTimeError: The host is about to end. The attempt was cancelled, and has no outcome.
         """
-        attempt = self.executor.attempt(instance, number, standing_in=standing_in)
+        attempt = self.executor.attempt(instance, number, standing_in=standing_in, primary_error=primary_error)
         timer = self.host.timer()
         try:
             async with timer:
                 return await attempt
-        except asyncio.CancelledError as error:
-            task = asyncio.current_task()
-            if task is None or task.cancelling():
-                raise
-            # The step cancelled itself, or something that it awaited: that is its failure, not the worker's end.
-            return self.executor.failure(RuntimeError(f"the step was cancelled: {error}"), instance, number)
         except TimeoutError as error:
             if not timer.expired():
                 raise
@@ -401,25 +447,31 @@ class Engine:
         """Apply an outcome's context values, resolve its edges, and give what became ready by them."""
         outcome, state = stored.value, self.view.state
         await self._apply(instance, outcome)
-        state.add(*instance, outcome)
+        state.learn(*instance, outcome)
+        state.follow(*instance)
         ready: list[Instance] = []
         while state.ready or state.wanted or state.arrivals or state.items:
             ready += state.ready
             state.ready.clear()
             while state.wanted:
-                around, join, link = state.wanted.popleft()
-                place = join.incoming.index(link)
-                claim = await self.records.put_claim(self.job.run_id, around.key(join), place, self.job.id)
-                state.claim(around, join, claim.value)
+                await self._claim(state.wanted.popleft())
             while state.items:
                 around, construct, total = state.items.popleft()
                 for index in range(total):
-                    state.child(around, construct, index, loud=True)
+                    state.start(around, construct, index)
             arrivals = list(state.arrivals)
             state.arrivals.clear()
             for arrival in arrivals:
                 await self._arrive(arrival)
         return [found for found in ready if not found.scope.is_moot(found.vertex)]
+
+    async def _claim(self, claim: Claim) -> None:
+        """Claim an ``any`` join for an edge; if another one holds it, whoever brought that one goes on."""
+        scope, join, link = claim
+        place = join.incoming.index(link)
+        standing = (await self.records.put_claim(self.job.run_id, scope.key(join), place, self.job.id)).value
+        self.view.state.learn_claim(scope, join, standing)
+        self.view.state.tell(scope, join, link)
 
     async def _apply(self, instance: Instance, outcome: Outcome | None) -> None:
         if outcome is not None and outcome.sets:
@@ -428,20 +480,24 @@ class Engine:
 
     async def _arrive(self, arrival: Arrival) -> None:
         size = await self.sets.add(self.view.record.life, [arrival])
+        scope, vertex = arrival.scope, arrival.vertex
         if size.is_full:
-            await self.view.resolve(arrival.scope, arrival.vertex)
-            if not self.view.is_resolved(arrival.scope, arrival.vertex):
+            self.view.hear()
+            if not await self.view.resolve(scope, vertex):
                 raise StaleReadError(f"run {self.job.run_id!r}: not all that leads to {arrival.key!r} is visible yet")
+            self.view.state.tell(scope, vertex)
         elif size.was_empty and arrival.total <= _HEALED:
             # The first to arrive, or the set was wiped or has expired: the facts tell, and fill the set again. Of what
             # ended just now somebody else is about to arrive, who is left to: else both would go on with the join.
-            learned = await self.view.glance(arrival.scope, arrival.vertex, before=self.clock.now() - _ARRIVES_WITHIN)
+            learned = await self.view.glance(scope, vertex, before=self.clock.now() - _ARRIVES_WITHIN)
             # Whoever wrote them may have died before their values were applied, and this arrives in their stead.
             for instance in learned:
                 await self._apply(instance, instance.scope.outcomes.get(instance.vertex.index))
             others = [other for other in arrived(arrival) if other != arrival]
             if others:
                 await self.sets.add(self.view.record.life, others)
+            if self.view.is_resolved(scope, vertex):
+                self.view.state.tell(scope, vertex)
 
     async def finish(self) -> None:
         """End the run if the facts say that it has ended."""

@@ -11,19 +11,31 @@ from functools import partial
 import attrs
 
 from ..clock import Clock
-from ..errors import ImplementationMissingError, SerializationError, TransientError
+from ..errors import FlowcraftError, ImplementationMissingError, TransientError
+from ..failures import reason_of
+from ..graph.instances import Phase
 from ..graph.keys import escape
 from ..ids import new_id
-from ..jobs import Job, MalformedJobError, NewerJobError, decode_job, encode_job
+from ..jobs import (
+    Job,
+    MalformedJobError,
+    NewerJobError,
+    decode_job,
+    encode_job,
+    passed_on_since,
+    say_passed_on,
+)
 from ..payloads import PayloadCodec
 from ..ports import Backend, HandWrittenRuns, Message, RunStatus
 from ..runtime import Emitter, FlowRuntime
+from ..texts import LONGEST_REASON, safe_text
+from .caches import KnownRuns, OutcomeCache
 from .engine import Done, Engine, Settings, UnknownInstanceError
 from .hosts import Host, HostTimeError
 from .runs import RunRecord, Runs
 from .sets import JoinSets
 from .signals import CHECK_AFTER, busy_key, held_key
-from .storage import NewerRecordError, OutcomeCache, Records, StaleReadError
+from .storage import Records, StaleReadError
 from .view import RunView
 
 _logger = logging.getLogger("flowcraft.worker")
@@ -38,8 +50,14 @@ _SETTLES = 5.0
 # How often a handler says that it gets on with a run, seconds; and how young a run is that no reconciler looks at yet.
 _SAYS_BUSY = CHECK_AFTER / 3
 
-_RECORDS_KEPT = 1000
+# Of how many runs it is kept when they were last seen to live, and said to be busy: some hundred bytes each.
 _LIVE_KEPT = 10_000
+
+# How often a message is delivered that can be neither done, nor passed on, nor buried, before it is dropped.
+_DELIVERIES = 20
+
+# How much of a dead letter is kept, characters.
+_LONGEST_LETTER = 256 * 1024
 
 
 class JobHandler:
@@ -81,7 +99,7 @@ class JobHandler:
         self._control_interval, self._visibility = control_interval, visibility
         self._stopped = stopped
         self._slots = slots or contextlib.nullcontext()
-        self._known: dict[str, RunRecord] = {}
+        self._known = KnownRuns(self._runs.weight_of)
         self._live: dict[str, float] = {}
         self._busy: dict[str, float] = {}
 
@@ -105,9 +123,23 @@ class JobHandler:
             What is to become of the delivery.
         """
         try:
-            job = decode_job(body)
-        except NewerJobError:
-            await self._backend.queue.send([Message(body)], delay=_PASS_ON_PAUSES[-1])
+            return await self._act_on(body, count, watch, remaining)
+        except TransientError:
+            _logger.warning("the backend does not answer; a message will be delivered again", exc_info=True)
+        except Exception:
+            _logger.error("a message could be neither done nor passed on (delivery %d)", count, exc_info=True)
+            if count >= _DELIVERIES:
+                await self._bury(body, f"it could be neither done nor passed on in {count} deliveries")
+                return Done.ACKNOWLEDGE
+        return Done.DELIVER_AGAIN
+
+    async def _act_on(
+        self, body: str, count: int, watch: Callable[[Engine], None], remaining: Callable[[], float] | None
+    ) -> Done:
+        try:
+            job = self._in_time(decode_job(body))
+        except NewerJobError as error:
+            await self._pass_on_newer(body, error)
             return Done.ACKNOWLEDGE
         except MalformedJobError as error:
             await self._bury(body, str(error))
@@ -115,17 +147,30 @@ class JobHandler:
         try:
             return await self._handle(job, count, watch, remaining)
         except UnknownInstanceError as error:
-            await self._backend.status.finish(job.run_id, "failed", at=self._clock.now(), reason=str(error))
+            await self._fail(job.run_id, str(error))
             await self._bury(body, str(error))
-        except (StaleReadError, NewerRecordError, ImplementationMissingError, SerializationError) as error:
-            await self._pass_on(job, error)
         except HostTimeError as error:
             _logger.warning("run %s: %s", job.run_id, error)
             return Done.DELIVER_AGAIN
         except TransientError:
             _logger.warning("run %s: the backend does not answer; later again", job.run_id, exc_info=True)
             return Done.DELIVER_AGAIN
+        except Exception as error:
+            # Whatever it is, another worker may be able to, or this one later; and if none is, the run fails by name.
+            if not isinstance(error, FlowcraftError):
+                _logger.error("run %s: the engine failed at %r", job.run_id, job.key, exc_info=True)
+            await self._pass_on(job, error)
         return Done.ACKNOWLEDGE
+
+    def _in_time(self, job: Job) -> Job:
+        """The job as if no clock were ahead: what is said to have been sent or passed on later than now was so now.
+
+        A time is what a message says. Nobody waits for one that lies in the future; and a job of which it lies further
+        ahead than clocks are apart counts as passed on, so that nobody takes its run for one that lived just now.
+        """
+        now = self._clock.now()
+        hops = max(job.hops, int(job.first_seen > now + _SETTLES))
+        return attrs.evolve(job, first_seen=min(job.first_seen, now), passed_on=min(job.passed_on, now), hops=hops)
 
     def record(self, run_id: str) -> RunRecord | None:
         """The record of a run that was worked on lately."""
@@ -159,10 +204,10 @@ class JobHandler:
             job = attrs.evolve(job, key=escape(job.node_id))
         if job.hops and await self._backend.coordination.get(held_key(record, job.key)) is not None:
             # A worker that lives is at it: look again, for as long as it takes.
-            again = attrs.evolve(job, first_seen=self._clock.now())
+            again = attrs.evolve(job, first_seen=self._clock.now(), passed_on=0.0)
             await self._backend.queue.send([Message(encode_job(again), job.run_id)], delay=self._visibility / 3)
             return Done.ACKNOWLEDGE
-        view = RunView(record, self._records, self._clock, job=job.id, since=job.first_seen)
+        view = RunView(record, self._records, self._clock, since=job.first_seen)
         executor = self._runtime.executor(job.run_id, record.graphs)
         engine = Engine(
             backend=self._backend,
@@ -180,7 +225,11 @@ class JobHandler:
             events=None if self._runtime.events is None else Emitter(self._runtime.events, job.run_id, self._clock),
         )
         watch(engine)
-        return await engine.handle(count)
+        try:
+            return await engine.handle(count)
+        finally:
+            if engine.view.state.phase is not Phase.RUNNING:
+                self._cache.forget(job.run_id)  # nobody asks for them any more
 
     async def _is_live(self, job: Job, record: RunRecord) -> bool:
         """Whether the run has not ended, as far as was known within the control interval."""
@@ -193,6 +242,7 @@ class JobHandler:
         if status is None and now - job.first_seen > self._backend.context.limits.staleness + _SETTLES:
             return False  # purged: a run has a status before it has a job
         if status is not None and status.state not in ("running", "awaiting"):
+            self._cache.forget(job.run_id)
             return False
         if len(self._live) >= _LIVE_KEPT:
             self._live.clear()
@@ -223,16 +273,14 @@ class JobHandler:
         known = self._known.get(job.run_id)
         if known is not None and known.nonce != record.nonce:
             self._cache.forget(job.run_id)
-        if len(self._known) >= _RECORDS_KEPT:
-            self._known.pop(next(iter(self._known)))
-        self._known[job.run_id] = record
+        self._known.put(record)
         return record
 
     async def _take_up(self, run_id: str, blueprint_id: str) -> RunRecord | None:
         """Make a record for a run that was begun by hand, in a backend that can be asked for such runs."""
         by_hand: HandWrittenRuns | None = getattr(self._backend, "by_hand", None)
         context = None if by_hand is None else await by_hand.initial_context(run_id)
-        if context is None:
+        if by_hand is None or context is None:
             return None
         graph = self._runtime.catalogue.graphs.get(blueprint_id)
         if graph is None:
@@ -258,6 +306,7 @@ class JobHandler:
             next_check=now + CHECK_AFTER,
         )
         if not await self._backend.status.create(status):
+            await by_hand.name_flow(run_id, blueprint_id)
             await self._backend.status.touch(run_id, at=now, next_check=status.next_check)
         return record if await self._runs.create(record) else await self._runs.get(run_id)
 
@@ -266,18 +315,39 @@ class JobHandler:
     async def _pass_on(self, job: Job, error: Exception) -> None:
         """Send the job again for later, and for a worker that can do it; not by its visibility, which would count."""
         now = self._clock.now()
-        if job.first_seen and now - job.first_seen > PASS_ON_LIMIT:
-            reason = f"gave up at {job.key or job.node_id or 'its start'} after {now - job.first_seen:.0f} s: {error}"
-            if not await self._backend.status.finish(job.run_id, "failed", at=now, reason=reason):
+        since = job.passed_on or now
+        if now - since > PASS_ON_LIMIT:
+            reason = f"gave up at {job.key or job.node_id or 'its start'} after {now - since:.0f} s: {reason_of(error)}"
+            if not await self._fail(job.run_id, reason):
                 await self._bury(encode_job(job), reason)
             return
         pause = _PASS_ON_PAUSES[min(job.hops, len(_PASS_ON_PAUSES) - 1)]
-        again = attrs.evolve(job, hops=job.hops + 1, first_seen=job.first_seen or now)
+        again = attrs.evolve(job, hops=job.hops + 1, first_seen=job.first_seen or now, passed_on=since)
         await self._backend.queue.send([Message(encode_job(again), job.run_id)], delay=pause)
 
+    async def _pass_on_newer(self, body: str, error: NewerJobError) -> None:
+        """Send a job of a newer format again, for a newer worker; for as long as any other job is passed on."""
+        now = self._clock.now()
+        try:
+            since = min(passed_on_since(body), now) or now
+            again = say_passed_on(body, since)
+        except MalformedJobError as malformed:
+            await self._bury(body, f"{error}; {malformed}")
+            return
+        if now - since > PASS_ON_LIMIT:
+            await self._bury(body, f"gave up after {now - since:.0f} s, in which no newer worker has come by: {error}")
+            return
+        await self._backend.queue.send([Message(again)], delay=_PASS_ON_PAUSES[-1])
+
+    async def _fail(self, run_id: str, reason: str) -> bool:
+        self._cache.forget(run_id)
+        return await self._backend.status.finish(
+            run_id, "failed", at=self._clock.now(), reason=safe_text(reason, LONGEST_REASON)
+        )
+
     async def _bury(self, body: str, reason: str) -> None:
-        """Keep what cannot be acted on where people find it."""
-        _logger.error("dead letter: %s", reason)
+        """Keep what cannot be acted on where people find it, as far as a store takes it."""
+        _logger.error("dead letter: %s", safe_text(reason, LONGEST_REASON))
         now = self._clock.now()
         letter = RunStatus(
             run_id=f":dead:{new_id()}",
@@ -285,7 +355,13 @@ class JobHandler:
             blueprint_id="",
             created=now,
             updated=now,
-            reason=reason,
-            body=body,
+            reason=safe_text(reason, LONGEST_REASON),
+            body=safe_text(body, _LONGEST_LETTER),
         )
-        await self._backend.status.create(letter)
+        try:
+            await self._backend.status.create(letter)
+        except TransientError:
+            raise
+        except Exception as error:
+            _logger.error("its message is not kept: the store does not take it (%s)", reason_of(error))
+            await self._backend.status.create(attrs.evolve(letter, body=None))

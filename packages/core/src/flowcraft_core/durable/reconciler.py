@@ -11,15 +11,18 @@ from typing import Literal
 import attrs
 
 from ..clock import Clock, SystemClock
-from ..errors import TransientError
+from ..errors import BackendGoneError, FlowcraftError, TransientError
+from ..failures import reason_of
 from ..graph.facts import Park
 from ..graph.instances import Instance, Phase
 from ..graph.positions import INITIAL
 from ..graph.state import RunState
 from ..ids import new_id
 from ..payloads import CompressingCodec, PayloadCodec
-from ..ports import Backend, RunStatus, State
+from ..ports import Backend, HandWrittenRuns, RunStatus, State
 from ..serialization import Serializer
+from ..settings import number, whole
+from ..texts import LONGEST_REASON, safe_text
 from .runs import RunRecord, Runs
 from .signals import (
     CHECK_AFTER,
@@ -47,11 +50,29 @@ _LOOKS_WHILE_BUSY = 10
 # How long looks and revivals are counted, seconds.
 _COUNTED = 7 * 86400.0
 
+# A run is failed by name that could not be looked at so many times in a day: its record is damaged, or its blueprint is
+# none that this version can run. Once is nothing, since what was just written may not be visible yet.
+_LOOKS_IN_VAIN = 10
+_IN_VAIN_COUNTED = 86400.0
+_IN_VAIN_KNOWN = 10_000
+
 # Runs that are looked at side by side: a look is a dozen requests, one after the other.
 _RUNS_AT_ONCE = 10
 
 # Requests about the instances of one run that are made side by side.
 _ASKED_AT_ONCE = 50
+
+
+# Why a run has no record.
+_CUT_SHORT = "it has no record: its start was cut short and never tried again"
+_NO_MESSAGE = (
+    'it was begun by hand and no message for it has come: send {"runId", "blueprintId", "nodeId"} for each start node,'
+    " as it cannot be started without its flow's id"
+)
+
+
+class NothingToDoError(FlowcraftError):
+    """A run's facts contradict one another: somebody has changed them."""
 
 
 @attrs.define
@@ -63,8 +84,10 @@ class Reconciled:
         revived: Runs in which jobs were sent.
         finished: Runs whose facts said that they have ended, and whose status did not.
         waiting: Runs in which only waits or timers are left.
-        failed: Runs that were failed: past their deadline, or revived too often without progress.
+        failed: Runs that were failed: past their deadline, revived too often without progress, or beyond reading.
         busy: Runs that workers get on with, and that were left to them.
+        unstarted: Runs that were begun by hand and for which no message has come: what their flow is, only that says.
+        unstarted_runs: Their ids.
         errors: Runs that could not be looked at; they are due again.
     """
 
@@ -74,6 +97,8 @@ class Reconciled:
     waiting: int = 0
     failed: int = 0
     busy: int = 0
+    unstarted: int = 0
+    unstarted_runs: tuple[str, ...] = ()
     errors: int = 0
 
 
@@ -99,7 +124,12 @@ class Reconciler:
             clock: Where time comes from.
             interval: Seconds after which a run is looked at again.
             revivals: How often a run is revived without any new outcome before it is failed.
+
+        Raises:
+            ConfigurationError: A setting cannot mean anything.
         """
+        number("Reconciler: interval", interval, above=0)
+        whole("Reconciler: revivals", revivals, least=0)
         self._clock: Clock = clock or SystemClock()
         self._backend: Backend = RetryingBackend(backend, self._clock)
         self._records = Records(self._backend.context, serializer or Serializer(), codec or CompressingCodec())
@@ -107,6 +137,7 @@ class Reconciler:
         self._side_by_side = asyncio.Semaphore(_RUNS_AT_ONCE)
         self._interval = interval
         self._revivals = revivals
+        self._in_vain: set[str] = set()
 
     async def run_once(self) -> Reconciled:
         """Look at every run that is due."""
@@ -133,6 +164,10 @@ class Reconciler:
                     await self.run_once()
             except TransientError:
                 _logger.warning("a round was cut short", exc_info=True)
+            except BackendGoneError:
+                raise  # no round that is done here reaches anybody any more
+            except Exception:  # whatever it is, the next round may go well, and nobody else would begin one
+                _logger.error("a round failed; the next one begins in %g s", self._interval / 4, exc_info=True)
             pause = asyncio.ensure_future(self._clock.sleep(self._interval / 4))
             stopped = asyncio.ensure_future(stop.wait())
             await asyncio.wait([pause, stopped], return_when=asyncio.FIRST_COMPLETED)
@@ -159,19 +194,50 @@ class Reconciler:
             done.scanned += 1
             try:
                 await self._look(status, done)
-            except Exception:
+                if status.run_id in self._in_vain:
+                    self._in_vain.discard(status.run_id)
+                    await self._backend.coordination.delete(_in_vain_key(status.run_id))
+            except TransientError:
                 _logger.warning("run %s could not be looked at", status.run_id, exc_info=True)
                 done.errors += 1
+            except Exception as error:
+                done.errors += 1
+                try:
+                    await self._look_in_vain(status, error, done)
+                except Exception:
+                    _logger.error("run %s could neither be looked at nor left", status.run_id, exc_info=True)
+
+    async def _look_in_vain(self, status: RunStatus, error: Exception, done: Reconciled) -> None:
+        """Say when to look again at a run that cannot be looked at; in the end it fails, by what is wrong with it."""
+        run_id, now = status.run_id, self._clock.now()
+        if len(self._in_vain) < _IN_VAIN_KNOWN:
+            self._in_vain.add(run_id)
+        in_vain = await self._backend.coordination.increment(_in_vain_key(run_id), ttl=_IN_VAIN_COUNTED)
+        if in_vain > _LOOKS_IN_VAIN:
+            reason = safe_text(f"it could not be looked at, {in_vain} times: {reason_of(error)}", LONGEST_REASON)
+            self._in_vain.discard(run_id)
+            done.failed += await self._backend.status.finish(run_id, "failed", at=now, reason=reason)
+            return
+        known = isinstance(error, FlowcraftError)  # its text says all
+        _logger.error(
+            "run %s could not be looked at (%d of %d): %s",
+            *(run_id, in_vain, _LOOKS_IN_VAIN, reason_of(error)),
+            exc_info=None if known else error,
+        )
+        await self._backend.status.touch(run_id, at=now, next_check=now + self._interval)
 
     async def _look(self, status: RunStatus, done: Reconciled, *, insist: bool = False) -> None:
         run_id, now = status.run_id, self._clock.now()
         record = await self._runs.get(run_id)
         if record is None:
+            is_by_hand = await self._is_begun_by_hand(status, done)
             # Half started; or begun by hand, and its message has lain there for as long as there was no worker. So it
             # is given time from the first look on.
             looks = await self._backend.coordination.increment(f"unrecorded:{run_id}", ttl=_COUNTED)
-            if looks > self._revivals and now - status.created > self._interval * self._revivals:
-                reason = "it has no record: its start was cut short and never tried again"
+            # One that says to have been begun in the future says so by mistake, or on purpose.
+            is_young = 0 <= now - status.created <= self._interval * self._revivals
+            if looks > self._revivals and not is_young:
+                reason = _NO_MESSAGE if is_by_hand else _CUT_SHORT
                 done.failed += await self._backend.status.finish(run_id, "failed", at=now, reason=reason)
             else:
                 await self._backend.status.touch(run_id, at=now, next_check=now + self._interval)
@@ -181,7 +247,7 @@ class Reconciler:
             done.busy += 1
             await self._look_again(record, now, now + self._interval)
             return
-        state = await whole_state(record, self._records)
+        state = await whole_state(record, self._records, claimant="reconciler")
         if state.phase is not Phase.RUNNING:
             await finish_run(self._backend, run_id, state, self._clock)
             done.finished += 1
@@ -189,6 +255,18 @@ class Reconciler:
             done.failed += 1
         else:
             await self._bring_on(record, state, looks, done)
+
+    async def _is_begun_by_hand(self, status: RunStatus, done: Reconciled) -> bool:
+        """Whether a run without a record was begun by hand; then it waits for a message, and is named."""
+        by_hand: HandWrittenRuns | None = getattr(self._backend, "by_hand", None)
+        if by_hand is None or await by_hand.initial_context(status.run_id) is None:
+            return False
+        done.unstarted += 1
+        done.unstarted_runs += (status.run_id,)
+        _logger.warning(
+            "run %s was begun by hand at %.0f and is not started: %s", status.run_id, status.created, _NO_MESSAGE
+        )
+        return True
 
     async def _bring_on(self, record: RunRecord, state: RunState, looks: int, done: Reconciled) -> None:
         """Send what is due in a run, and say when to look again."""
@@ -220,7 +298,7 @@ class Reconciler:
         elif parked:
             done.waiting += 1
         else:
-            _logger.error("run %s: its facts leave nothing to do, but do not end it", run_id)
+            raise NothingToDoError(f"the facts of run {run_id!r} leave nothing to do, but do not end it")
         await self._look_again(record, now, min([*dues, again]), "running" if ready else "awaiting")
 
     async def _look_again(
@@ -282,6 +360,11 @@ class Reconciler:
         name = uuid.uuid5(uuid.NAMESPACE_OID, "\n".join(sorted(keys))).hex
         key = f"revived:{record.life}:{name}"
         return await self._backend.coordination.increment(key, ttl=_COUNTED)
+
+
+def _in_vain_key(run_id: str) -> str:
+    """Where it is counted how often a run could not be looked at."""
+    return f"in vain:{run_id}"
 
 
 def _ready_since(instance: Instance) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -14,6 +16,7 @@ from ..graph.scopes import Graph
 from ..ids import new_id
 from ..jobs import Job
 from .storage import BLUEPRINTS, Records, StaleReadError, reading
+from .weights import Weighed, weight_of
 
 RECORD_KEY = ":run"
 
@@ -21,6 +24,10 @@ RECORD_KEY = ":run"
 REDRIVEN_KEY = ":redriven"
 #: Written into a fork: the id of the run that it was forked from. Its record says so too, and may be long.
 FORK_KEY = ":fork"
+# What the compiled blueprints may weigh that are kept, those that a program brings aside, bytes. Compiled, a blueprint
+# weighs about so many times what its text does.
+_GRAPHS_KEPT = 64 * 1024 * 1024
+_COMPILED = 3
 
 
 class UnknownRunError(FlowcraftError):
@@ -43,6 +50,7 @@ class RunRecord:
         kept_keys: The instances that act under the idempotency keys of an earlier run, in which they did not complete:
             that run's id, by key.
         nonce: Tells it from an earlier run of the same id, which was purged.
+        weight: What it takes in memory without its blueprints, bytes, about.
     """
 
     run_id: str
@@ -55,6 +63,7 @@ class RunRecord:
     again: tuple[str, ...] = ()
     kept_keys: Mapping[str, str] = attrs.field(factory=dict)
     nonce: str = attrs.field(factory=new_id)
+    weight: int = attrs.field(default=0, eq=False)
 
     @property
     def life(self) -> str:
@@ -79,19 +88,20 @@ class RunRecord:
 
 @attrs.define
 class Runs:
-    """Writes and reads run records; blueprints are stored once per content and cached by hash.
+    """Writes and reads run records; blueprints are stored once per content and cached by hash, as many as have room.
 
     Attributes:
         records: Where they are.
     """
 
     records: Records
-    _graphs: dict[str, Graph] = attrs.field(factory=dict)
+    _brought: dict[str, Graph] = attrs.field(factory=dict)
+    _graphs: Weighed[str, Graph] = attrs.field(factory=lambda: Weighed(_GRAPHS_KEPT))
     _stored: set[str] = attrs.field(factory=set)
 
     def know(self, graphs: Iterable[Graph]) -> None:
         """Take compiled blueprints that a program brings: those need not be read."""
-        self._graphs.update((graph.hash, graph) for graph in graphs)
+        self._brought.update((graph.hash, graph) for graph in graphs)
 
     async def create(self, record: RunRecord) -> bool:
         """Store a run's record and its blueprints; False if a run of that id has one already."""
@@ -118,35 +128,75 @@ class Runs:
         return stored.won
 
     async def get(self, run_id: str) -> RunRecord | None:
-        """A run's record; None if there is none."""
+        """A run's record; None if there is none.
+
+        Raises:
+            StaleReadError: Not all of it is visible yet.
+            SerializationError: It is damaged.
+            BlueprintError: One of its blueprints is none that this version can run.
+        """
         stored = await self.records.get(run_id, RECORD_KEY)
         if stored is None:
             return None
         with reading(run_id, RECORD_KEY):
-            hashes = {str(blueprint_id): str(hash_) for blueprint_id, hash_ in stored["blueprints"].items()}
+            hashes = {_text(name, "blueprints"): _text(of, "blueprints") for name, of in stored["blueprints"].items()}
+            if stored["blueprint"] not in hashes:
+                raise ValueError(f"its blueprint {stored['blueprint']!r:.80} is not among its blueprints")
         graphs = {blueprint_id: await self._graph(hash_) for blueprint_id, hash_ in hashes.items()}
         decode = self.records.serializer.from_data
         with reading(run_id, RECORD_KEY):
-            record = RunRecord(
+            return RunRecord(
                 run_id=run_id,
                 blueprint_id=stored["blueprint"],
                 graphs=graphs,
                 context={name: decode(value) for name, value in stored["context"].items()},
-                started=float(stored["started"]),
-                deadline=None if stored["deadline"] is None else float(stored["deadline"]),
-                redrive_of=stored["redrive_of"],
-                again=tuple(stored["again"]),
-                kept_keys={str(key): str(run) for key, run in stored.get("kept_keys", {}).items()},
-                nonce=str(stored["nonce"]),
+                started=_time(stored["started"], "started"),
+                deadline=None if stored["deadline"] is None else _time(stored["deadline"], "deadline"),
+                redrive_of=None if stored["redrive_of"] is None else _text(stored["redrive_of"], "redrive_of"),
+                again=_texts(stored["again"], "again"),
+                kept_keys={
+                    _text(key, "kept_keys"): _text(run, "kept_keys") for key, run in stored.get("kept_keys", {}).items()
+                },
+                nonce=_text(stored["nonce"], "nonce"),
+                weight=_weight(stored),
             )
-            _ = record.graph  # it is among them
-            return record
+
+    def weight_of(self, content_hash: str) -> int:
+        """What a compiled blueprint takes in memory beside what the program brings, bytes, about."""
+        return self._graphs.weight_of(content_hash)
 
     async def _graph(self, content_hash: str) -> Graph:
-        if content_hash not in self._graphs:
+        graph = self._brought.get(content_hash) or self._graphs.get(content_hash)
+        if graph is None:
             stored = await self.records.get(BLUEPRINTS, content_hash)
             if stored is None:
                 raise StaleReadError(f"blueprint {content_hash} is not visible yet")
             with reading(BLUEPRINTS, content_hash):
-                self._graphs[content_hash] = compile_blueprint(Blueprint.from_json(stored["blueprint"]))
-        return self._graphs[content_hash]
+                blueprint = Blueprint.from_json(stored["blueprint"])
+                if blueprint.content_hash() != content_hash:
+                    raise ValueError("it is another blueprint than the one that was stored under this hash")
+                graph = compile_blueprint(blueprint)
+            self._graphs.put(content_hash, graph, _COMPILED * _weight(stored))
+        return graph
+
+
+def _weight(stored: Mapping[str, Any]) -> int:
+    return weight_of(json.dumps(stored, ensure_ascii=False).encode())
+
+
+def _text(value: Any, name: str) -> str:
+    if type(value) is not str:
+        raise ValueError(f"its {name} must be text, not {value!r:.80}")
+    return value
+
+
+def _texts(value: Any, name: str) -> tuple[str, ...]:
+    if type(value) is not list:
+        raise ValueError(f"its {name} must be a list, not {value!r:.80}")
+    return tuple(_text(each, name) for each in value)
+
+
+def _time(value: Any, name: str) -> float:
+    if type(value) not in (int, float) or not math.isfinite(value):
+        raise ValueError(f"its {name} must be a time in seconds, not {value!r:.80}")
+    return float(value)

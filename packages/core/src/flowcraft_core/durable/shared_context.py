@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
-from ..errors import TransientError
+from ..errors import ConfigurationError, TransientError
 from ..graph.facts import DELETED
 from ..graph.fold import context_of
 from ..graph.positions import INITIAL, Position
+from ..ids import require_run_id
 from ..ports import HandWrittenRuns
 from .runs import RunRecord, Runs
 from .storage import OUTSIDE, Records, outside_of
@@ -28,16 +30,39 @@ class SharedContext:
     """
 
     def __init__(self, run_id: str, records: Records, by_hand: HandWrittenRuns | None = None) -> None:
-        """Read nothing yet.
+        """Read nothing yet: use it inside of ``async with``, whatever the backend is.
 
         Args:
             run_id: The run.
             records: Where it is; with the serializer and the codec of the workers.
             by_hand: Knows what runs that are begun by hand begin with.
+
+        Raises:
+            ConfigurationError: The run's id can be none.
         """
-        self.run_id = run_id
-        self._records = records
+        self.run_id = require_run_id(run_id)
+        self._stored = records
         self._by_hand = by_hand
+        self._is_open = False
+
+    async def __aenter__(self) -> Self:
+        """Open what it reads from."""
+        self._is_open = True
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close it."""
+        self._is_open = False
+
+    @property
+    def _records(self) -> Records:
+        if not self._is_open:
+            raise ConfigurationError(
+                f"the context of run {self.run_id!r} is not open: use `async with adapter.context(run_id) as context:`"
+            )
+        return self._stored
 
     async def get(self, name: str, default: Any = None) -> Any:
         """The value of a name as it stands, or the default if there is none."""

@@ -11,16 +11,17 @@ from ..graph.instances import Phase
 from ..graph.state import RunState
 from ..jobs import encode_job
 from ..ports import Backend, FinalState, Message
+from ..texts import safe_text
 from .runs import RunRecord
 
 #: When a reconciler looks at a run that nobody has touched since, seconds.
 CHECK_AFTER = 60.0
 
-# So many failures are named in a status; all of them are in the run's result.
-_SAID = 10
-
 # For how long it is known of a run that something in it waits for a reconciler, unless one says so again; seconds.
 _PARKED_SAID = 7 * 86400.0
+
+# How many of the errors of a failed run its status tells, and how much of each, characters.
+_ERRORS_TOLD, _LONGEST_ERROR = 10, 2_000
 
 
 async def finish_run(backend: Backend, run_id: str, state: RunState, clock: Clock) -> FinalState | None:
@@ -28,15 +29,16 @@ async def finish_run(backend: Backend, run_id: str, state: RunState, clock: Cloc
     if state.phase is Phase.RUNNING:
         return None
     ended: FinalState = "completed" if state.phase is Phase.COMPLETED else "failed"
+    # For people, who read the first of them; the result has them all.
     reason = _reason(errors_of(state.root))
     return ended if await backend.status.finish(run_id, ended, at=clock.now(), reason=reason) else None
 
 
 def _reason(errors: Sequence[NodeError]) -> str | None:
     """The failures in a line; of many the first, since a status has bounds."""
-    said = [f"{error!s:.1000}" for error in errors[:_SAID]]
-    if len(errors) > _SAID:
-        said.append(f"and {len(errors) - _SAID} more")
+    said = [safe_text(str(error), _LONGEST_ERROR) for error in errors[:_ERRORS_TOLD]]
+    if len(errors) > _ERRORS_TOLD:
+        said.append(f"and {len(errors) - _ERRORS_TOLD} more")
     return "; ".join(said) or None
 
 

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import hashlib
 import json
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
@@ -18,12 +17,14 @@ from ..graph.instances import Instance
 from ..graph.positions import Position, from_sortable, to_sortable
 from ..graph.records import outcome_from_record, outcome_to_record, park_from_record, park_to_record
 from ..ids import new_id
-from ..payloads import PayloadCodec
+from ..payloads import MAX_RECORD_BYTES, PayloadCodec, RecordKind, old_place_of, place_of
 from ..ports import ContextStore, Fact, PositionedValue
 from ..serialization import Serializer
+from .caches import OutcomeCache
 from .chunks import Chunks, chunk_keys
 from .gathering import GatheringReads
 from .parks import park_key, park_keys
+from .weights import MAX_WEIGHT, weight_of
 
 T = TypeVar("T")
 
@@ -50,13 +51,13 @@ class Stored(Generic[T]):
         value: What it says.
         job: The job under which it was written.
         won: Whether the call that returned it wrote it; False for a fact that was read.
-        size: Bytes that it takes in the store, about.
+        weight: Bytes of memory that it takes, about.
     """
 
     value: T
     job: str
     won: bool = False
-    size: int = 0
+    weight: int = 0
 
 
 @attrs.frozen
@@ -74,7 +75,7 @@ class Records:
     store: ContextStore
     serializer: Serializer
     codec: PayloadCodec
-    max_bytes: int = 64 * 1024 * 1024
+    max_bytes: int = MAX_RECORD_BYTES
     cache: OutcomeCache | None = None
     _reads: GatheringReads = attrs.field(
         init=False, default=attrs.Factory(lambda self: GatheringReads(self.store), takes_self=True)
@@ -104,9 +105,9 @@ class Records:
                 unknown.append(key)
             else:
                 found[key] = known
-        for key, (record, job, size) in (await self._get(run_id, unknown)).items():
+        for key, (record, job, weight) in (await self._get(run_id, unknown)).items():
             with reading(run_id, key):
-                found[key] = Stored(self._outcome(record), job, size=size)
+                found[key] = Stored(self._outcome(record), job, weight=weight)
             if self.cache is not None:
                 self.cache.add(run_id, key, found[key])
         return found
@@ -163,7 +164,7 @@ class Records:
             body = None
             if value is not DELETED:
                 key = _value_key(stored_name)
-                encoded = self._coded(run_id, key, {"value": self._encode(value)})
+                encoded, _ = self._coded(run_id, key, {"value": self._encode(value)}, "value")
                 if self._chunks.cuts(encoded) and await self._stands(run_id, stored_name, sortable):
                     continue  # applied before: its chunks need not be written again
                 # Earlier attempts are those of this very setter, and any of them may be what stands.
@@ -178,7 +179,7 @@ class Records:
         for stored_name, standing in found.items():
             value: Any = DELETED
             if standing.body is not None:
-                record = await self._record(run_id, _value_key(stored_name), standing.body)
+                record, _ = await self._record(run_id, _value_key(stored_name), standing.body, "value")
                 with reading(run_id, stored_name):
                     value = self._decode(record["value"])
             with reading(run_id, stored_name):
@@ -225,16 +226,17 @@ class Records:
         read: Callable[[Mapping[str, Any]], T],
     ) -> Stored[T]:
         writer = new_id()
-        attempt = await self._chunks.write(run_id, key, self._coded(run_id, key, record))
+        encoded, weight = self._coded(run_id, key, record)
+        attempt = await self._chunks.write(run_id, key, encoded)
         standing = await self.store.put(run_id, key, Fact(attempt.stored, writer, job))
         # A call that was applied though its answer was lost finds its own writer when it is made again.
         if standing is None or standing.writer == writer:
             await self._chunks.remove(run_id, attempt.earlier)  # of writers that died, or are about to lose
-            return Stored(value, job, won=True, size=self._chunks.size(attempt.stored))
+            return Stored(value, job, won=True, weight=weight)
         await self._chunks.remove(run_id, chunk_keys(key, attempt.stored))
-        found = await self._record(run_id, key, standing.body)
+        found, weight = await self._record(run_id, key, standing.body)
         with reading(run_id, key):
-            return Stored(read(found), standing.job, size=self._chunks.size(standing.body))
+            return Stored(read(found), standing.job, weight=weight)
 
     async def _get(self, run_id: str, keys: Sequence[str]) -> dict[str, tuple[Mapping[str, Any], str, int]]:
         if not keys:
@@ -242,8 +244,8 @@ class Records:
         facts = await self._reads.get(run_id, keys)
         records = await asyncio.gather(*(self._record(run_id, key, fact.body) for key, fact in facts.items()))
         return {
-            key: (record, fact.job, self._chunks.size(fact.body))
-            for (key, fact), record in zip(facts.items(), records, strict=True)
+            key: (record, fact.job, weight)
+            for (key, fact), (record, weight) in zip(facts.items(), records, strict=True)
         }
 
     async def _stands(self, run_id: str, stored_name: str, sortable: str) -> bool:
@@ -251,68 +253,59 @@ class Records:
         standing = (await self.store.values(run_id, [stored_name])).get(stored_name)
         return standing is not None and standing.position >= sortable
 
-    def _coded(self, run_id: str, key: str, record: Mapping[str, Any]) -> bytes:
+    def _coded(self, run_id: str, key: str, record: Mapping[str, Any], kind: RecordKind = "fact") -> tuple[bytes, int]:
+        """What is stored of a record, and what it weighs when it is read."""
         text = json.dumps({"v": FORMAT, **record}, ensure_ascii=False, separators=(",", ":")).encode()
-        name = f"{run_id} {key}"
+        weight = self._weigh(text, f"{run_id} {key}")
+        return self.codec.encode(text, place=place_of(run_id, key, kind)), weight
+
+    def _weigh(self, text: bytes, name: str) -> int:
+        """The memory that a record takes, bytes.
+
+        Raises:
+            SerializationError: It is too long, or takes too much.
+        """
         if len(text) > self.max_bytes:
             raise SerializationError(
                 f"record {name!r} has {len(text)} bytes; at most {self.max_bytes} are stored: keep large data "
                 "elsewhere and hand on where it is"
             )
-        return self.codec.encode(text, place=name)
+        weight = weight_of(text)
+        if weight > MAX_WEIGHT:
+            raise SerializationError(
+                f"record {name!r} has so many values that they may take {weight} bytes of memory; at most {MAX_WEIGHT} "
+                "are read: keep large data elsewhere and hand on where it is"
+            )
+        return weight
 
-    async def _record(self, run_id: str, key: str, stored: bytes) -> Mapping[str, Any]:
+    async def _record(
+        self, run_id: str, key: str, stored: bytes, kind: RecordKind = "fact"
+    ) -> tuple[Mapping[str, Any], int]:
+        """What a stored record says, and what it weighs."""
         with reading(run_id, key):
             body = await self._chunks.read(run_id, key, stored)
         if body is None:
             raise StaleReadError(f"run {run_id!r}: not all chunks of record {key!r} are visible yet")
         with reading(run_id, key):
-            record: dict[str, Any] = json.loads(self.codec.decode(body, place=f"{run_id} {key}"))
+            text = self._decoded(run_id, key, body, kind)
+            weight = self._weigh(text, f"{run_id} {key}")
+            record: dict[str, Any] = json.loads(text)
             version = record.pop("v")
             if type(version) is not int or version < 1:
                 raise ValueError(f"it has format {version!r:.80}")
             if version not in READABLE_FORMATS:
                 raise NewerRecordError(f"run {run_id!r}: record {key!r} has format {version!r}; this version is older")
-            return record
+            return record, weight
 
-
-class OutcomeCache:
-    """The outcomes that a worker has seen lately, so that the items of a batch read its input once per worker."""
-
-    def __init__(self, max_bytes: int = 64 * 1024 * 1024) -> None:
-        """Begin empty.
-
-        Args:
-            max_bytes: How much is kept, as bytes of the stored records; each counts as a few hundred at least.
-        """
-        self._room = max_bytes
-        self._outcomes: OrderedDict[tuple[str, str], Stored[Outcome]] = OrderedDict()
-
-    def get(self, run_id: str, key: str) -> Stored[Outcome] | None:
-        """An outcome, if it is here."""
-        stored = self._outcomes.get((run_id, key))
-        if stored is not None:
-            self._outcomes.move_to_end((run_id, key))
-        return stored
-
-    def add(self, run_id: str, key: str, stored: Stored[Outcome]) -> None:
-        """Keep an outcome, in the place of those that were not asked for longest."""
-        if (run_id, key) in self._outcomes:
-            return  # facts do not change
-        self._outcomes[run_id, key] = attrs.evolve(stored, won=False)
-        self._room -= self._weight(stored)
-        while self._room < 0:
-            _, oldest = self._outcomes.popitem(last=False)
-            self._room += self._weight(oldest)
-
-    def forget(self, run_id: str) -> None:
-        """Drop a run's outcomes: it was purged, and another run has its id."""
-        for found in [key for key in self._outcomes if key[0] == run_id]:
-            self._room += self._weight(self._outcomes.pop(found))
-
-    @staticmethod
-    def _weight(stored: Stored[Outcome]) -> int:
-        return max(stored.size, 500)
+    def _decoded(self, run_id: str, key: str, body: bytes, kind: RecordKind) -> bytes:
+        try:
+            return self.codec.decode(body, place=place_of(run_id, key, kind))
+        except SerializationError:
+            try:  # it may have been written before each place had a name of its own
+                return self.codec.decode(body, place=old_place_of(run_id, key))
+            except SerializationError:
+                pass  # what is wrong is told of its place as it is called now
+            raise
 
 
 class StaleReadError(BackendError):
@@ -332,6 +325,9 @@ def reading(run_id: str, key: str) -> Iterator[None]:
     """
     try:
         yield
+    except SerializationError as error:
+        name = f"run {run_id!r}: record {key!r}"
+        raise error if name in str(error) else SerializationError(f"{name} cannot be read: {error}") from error
     except (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError, OverflowError) as error:
         raise SerializationError(f"run {run_id!r}: record {key!r} is damaged: {error!r:.200}") from error
 

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from ..catalogue import FlowLike
 from ..errors import BackendError
+from ..graph.durations import Duration
 from ..ports import Backend, RunStatus, State
 from .client import Client
 from .results import Started, StoredResult, StoredRun
@@ -50,9 +51,9 @@ class SyncClient:
         context: Mapping[str, Any] | None = None,
         *,
         run_id: str | None = None,
-        delay: float = 0.0,
+        delay: Duration = 0.0,
         tags: Mapping[str, str] | None = None,
-        timeout: float | None = None,
+        timeout: Duration | None = None,
     ) -> Started:
         """See ``Client.start``."""
         return self._call(self._client.start(flow, context, run_id=run_id, delay=delay, tags=tags, timeout=timeout))
@@ -65,7 +66,7 @@ class SyncClient:
         """See ``Client.result``."""
         return self._call(self._client.result(run_id))
 
-    def wait(self, run_id: str, *, timeout: float | None = None) -> StoredResult:
+    def wait(self, run_id: str, *, timeout: Duration | None = None) -> StoredResult:
         """See ``Client.wait``."""
         return self._call(self._client.wait(run_id, timeout=timeout))
 
@@ -111,7 +112,7 @@ class SyncClient:
         """See ``Client.purge``."""
         self._call(self._client.purge(run_id))
 
-    def purge_older(self, age: float) -> int:
+    def purge_older(self, age: Duration) -> int:
         """See ``Client.purge_older``."""
         return self._call(self._client.purge_older(age))
 
@@ -151,4 +152,8 @@ class SyncClient:
         if problem is not None:
             coroutine.close()
             raise BackendError(f"this SyncClient {problem}")
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
+        calling = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        try:
+            return calling.result()
+        finally:
+            calling.cancel()  # nothing, unless this was interrupted while it waited: then the call is to end, too

@@ -1,4 +1,4 @@
-"""How often an instance was begun with, and whoever began did not come back."""
+"""How often an instance was begun with, and whoever began did not come back, or found the engine itself failing."""
 
 from __future__ import annotations
 
@@ -21,6 +21,9 @@ class Tries:
     did not answer. So from the second delivery on a counter says how many began with this very instance; who comes back
     clears it. That alone is no proof either: copies of a job may be at it in the same moment. Losing the counter costs
     some more deliveries.
+
+    Who comes back with an error of the engine's own has cleared nothing, since nothing came of it; what the error was
+    is kept beside the counter.
 
     Attributes:
         coordination: Where the counter is.
@@ -48,3 +51,24 @@ class Tries:
         if self._begun is not None:
             with contextlib.suppress(TransientError):
                 await self.coordination.delete(self._begun)
+
+    async def note_trouble(self, life: str, job: str, key: str, what: str) -> int:
+        """Say that the engine itself has failed; how often it has, under this job.
+
+        Args:
+            life: The run's, see ``RunRecord``.
+            job: The job's id.
+            key: The instance that it was at, if it was at one.
+            what: With what.
+        """
+        with contextlib.suppress(TransientError):
+            await self.coordination.set_if_absent(_trouble_key(life, key), what, ttl=_KEPT)
+        return await self.coordination.increment(f"troubles:{life}:{job}", ttl=_KEPT)
+
+    async def trouble(self, life: str, key: str) -> str | None:
+        """With what the engine has failed at an instance."""
+        return await self.coordination.get(_trouble_key(life, key))
+
+
+def _trouble_key(life: str, key: str) -> str:
+    return f"trouble:{life}:{key}"

@@ -10,8 +10,8 @@ from ..clock import Clock
 from ..contexts import Values
 from ..errors import BackendError, TransientError
 from ..graph.facts import Outcome
-from ..graph.instances import Instance, Phase, ScopeState
-from ..graph.partial import Unknown, context_names, find, is_decided, joins_ahead, missing, needs
+from ..graph.instances import Claim, Instance, Phase, ScopeState
+from ..graph.partial import Unknown, awaited, context_names, find, is_decided, joins_ahead, named, needs, settle
 from ..graph.scopes import Kind, Vertex
 from ..graph.state import RunState
 from ..serialization import Serializer
@@ -25,48 +25,49 @@ class RunView:
     Attributes:
         record: The run's record.
         state: What the known facts say.
-        trouble: Why context values could not be read, if they could not.
-        own: The keys of outcomes of this very job that were looked up for the sake of something else, in order.
+        trouble: Why something that an expression or a step looks up could not be read, if it could not.
     """
 
-    def __init__(
-        self, record: RunRecord, records: Records, clock: Clock, *, job: str = "", since: float | None = None
-    ) -> None:
+    def __init__(self, record: RunRecord, records: Records, clock: Clock, *, since: float | None = None) -> None:
         """Know nothing yet.
 
         Args:
             record: The run's record.
             records: Where facts are read.
             clock: Tells when what was written lately is visible to everybody.
-            job: The job that is worked on.
-            since: When it was sent: what comes before its instance was stored earlier than that. Now, by default.
+            since: When the job that is worked on was sent: what comes before its instance was stored earlier than that.
+                Now, by default.
         """
-        self.trouble: BackendError | None = None
-        self.own: dict[str, None] = {}
-        self._clock = clock
-        self._settled = (clock.now() if since is None else since) + records.store.limits.staleness
         self.record = record
-        self._job = job
         self.state = RunState(record.graph, record.graphs.__getitem__, record.context, whole=False)
+        self.trouble: BackendError | None = None
+        self._clock = clock
         self._records = records
+        self._settled = 0.0
+        self.hear(since)
 
-    def anew(self) -> RunView:
-        """A view of the same run, for the same job, that knows nothing yet."""
-        view = RunView(self.record, self._records, self._clock, job=self._job)
-        view._settled = self._settled
-        return view
+    def hear(self, when: float | None = None) -> None:
+        """Note that somebody else has told of what they wrote: it may take as long as the store says to be visible.
 
-    async def learn(
-        self, instances: Iterable[Instance], join: str | None = None, before: float | None = None
-    ) -> list[Instance]:
+        Args:
+            when: When they did; now, by default. A clock that is ahead of this one makes nobody wait for longer.
+        """
+        now = self._clock.now()
+        when = now if when is None else min(when, now)
+        self._settled = max(self._settled, when + self._records.store.limits.staleness)
+
+    async def settle(self) -> None:
+        """Wait until what others have told of is visible, at most for as long as the store's reads may lag."""
+        early = min(self._settled - self._clock.now(), self._records.store.limits.staleness)
+        if early > 0:
+            await self._clock.sleep(early)
+        self._settled = 0.0
+
+    async def learn(self, instances: Iterable[Instance], before: float | None = None) -> list[Instance]:
         """Look up the outcomes of instances, and the claims of joins among them; gives those of which there is news.
-
-        An outcome of the join itself, which may be among them, leaves nothing to be done; but one that this very job
-        wrote before it was delivered again is to be gone on from, so it is left for the walk to find.
 
         Args:
             instances: Which.
-            join: The key of the join for whose sake they are looked up.
             before: Leave out the outcomes that ended later than this.
         """
         by_key = {
@@ -84,11 +85,11 @@ class RunView:
             self._records.outcomes(run_id, by_key), self._records.claims(run_id, joins)
         )
         for key, place in claims.items():
-            self.state.claim(*joins[key], place, loud=False)
+            self.state.learn_claim(*joins[key], place)
         new = [joins[key] for key in claims]
         for key, stored in outcomes.items():
-            if (key != join or stored.job != self._job) and (before is None or stored.value.ended <= before):
-                self._take_in(by_key[key], stored)
+            if before is None or stored.value.ended <= before:
+                self.state.learn(*by_key[key], stored.value)
                 new.append(by_key[key])
         return new
 
@@ -102,13 +103,8 @@ class RunView:
         found = await self._records.outcomes(self.record.run_id, [*own, *others])
         for key, needed in others.items():
             if key in found and key not in own:
-                self._take_in(needed, found[key])
+                self.state.learn(*needed, found[key].value)
         return {key: found[key] for key in own if key in found}
-
-    def _take_in(self, instance: Instance, stored: Stored[Outcome]) -> None:
-        self.state.add(*instance, stored.value, loud=False)
-        if stored.job and stored.job == self._job:
-            self.own[instance.key] = None
 
     async def find(self, key: str) -> Instance | None:
         """The instance with a key; None if the run has no such instance.
@@ -123,13 +119,16 @@ class RunView:
             if not await self.learn([found.instance]):
                 raise StaleReadError(f"run {self.record.run_id!r}: {found.instance.key!r} has no outcome yet")
 
-    async def resolve(self, scope: ScopeState, vertex: Vertex | None) -> None:
-        """Learn what decides about a join, a construct's exit, or (without a vertex) a scope's end."""
-        while await self.glance(scope, vertex):
-            if scope.ended or (vertex is not None and vertex.index in scope.decided):
-                return
+    async def resolve(self, scope: ScopeState, vertex: Vertex | None) -> bool:
+        """Learn what decides about a join, a construct's exit, or (without a vertex) a scope's end; whether it does."""
+        while True:
+            missing = settle(self.state, scope, vertex)
+            if self.is_resolved(scope, vertex):
+                return True
+            if not await self.learn(missing):
+                return False
 
-    async def glance(self, scope: ScopeState, vertex: Vertex | None, before: float | None = None) -> list[Instance]:
+    async def glance(self, scope: ScopeState, vertex: Vertex | None, before: float) -> list[Instance]:
         """Learn, in one request, what there is of what leads to a join, an exit or a scope's end; gives what was new.
 
         Args:
@@ -137,10 +136,9 @@ class RunView:
             vertex: The join or exit; None for the scope's end.
             before: Leave out the outcomes that ended later than this.
         """
-        unresolved = missing(self.state, scope, vertex)
-        found = await self.learn(unresolved, None if vertex is None else scope.key(vertex), before)
-        for instance in unresolved:
-            self.state.attend(*instance)
+        missing = settle(self.state, scope, vertex)
+        found = await self.learn(missing, before)
+        settle(self.state, scope, vertex)
         return found
 
     async def is_moot(self, instance: Instance) -> bool:
@@ -154,42 +152,69 @@ class RunView:
             await self.learn(
                 Instance(scope, scope.scope.vertices[source]) for scope, source in zip(scopes, winners, strict=True)
             )
-            for join in joins:
-                self.state.attend(*join)
         return instance.scope.is_moot(instance.vertex)
 
     def is_resolved(self, scope: ScopeState, vertex: Vertex | None) -> bool:
         """Whether the known facts decide about a join, a construct's exit, or (without a vertex) a scope's end."""
+        if self.state.phase is not Phase.RUNNING:
+            return True
         if vertex is None:
-            return scope.ended or self.state.phase is not Phase.RUNNING
-        index = vertex.index
-        return (
-            index in scope.decided
-            or index in scope.outcomes
-            or index in scope.marks
-            or scope.is_moot(vertex)
-            or self.state.phase is not Phase.RUNNING
-        )
+            return self.state.has_ended(scope)
+        if vertex.index in scope.outcomes or scope.is_moot(vertex) or self.state.decide(scope, vertex) is not None:
+            return True
+        # All that leads to it is known, and one way is taken: it only wants a claim.
+        return vertex.joins_any and all(scope.mark_of(link) is not None for link in vertex.incoming)
 
     async def prepare(self, instance: Instance) -> bool:
         """Learn what an instance needs to run; whether the facts say that it is to."""
-        if instance.vertex.joins_any and instance.vertex.index not in instance.scope.claims:
+        scope, vertex = instance
+        if vertex.joins_any and vertex.index not in scope.claims:
             await self.learn([instance, *needs(self.state, instance)])
         while await self.learn(needs(self.state, instance)):
             pass
-        self.state.attend(*instance)
-        if not is_decided(instance) and (len(instance.vertex.incoming) > 1 or instance.vertex.kind is Kind.EXIT):
-            await self.resolve(*instance)
-        return is_decided(instance)
+        if not is_decided(self.state, instance) and (len(vertex.incoming) > 1 or vertex.kind is Kind.EXIT):
+            await self.resolve(scope, vertex)
+        return is_decided(self.state, instance)
 
     async def refresh(self, instance: Instance) -> None:
-        """Read the context values that deciding about an instance may look up, as they stand now."""
-        names = context_names(instance.vertex)
-        if names:
-            await self.load_values(instance.scope, names)
-            # Outputs that an expression names without being an ancestor: whatever there is by now.
-            while await self.learn(needs(self.state, instance)):
+        """Read what deciding about an instance may look up: context values as they stand now, and outputs of nodes.
+
+        Raises:
+            StaleReadError: An output that must be there is not visible yet. Never taken for a failure of the step's.
+        """
+        try:
+            for scope, names in context_names(instance):
+                await self.load_values(scope, names)
+            while await self.learn(named(self.state, instance)):
                 pass
+            if named(self.state, instance):
+                await self._look_closely(instance)
+        except (TransientError, StaleReadError, NewerRecordError) as error:
+            self.trouble = error
+            raise
+
+    async def _look_closely(self, instance: Instance) -> None:
+        """Of what an instance names some has no outcome: it was passed by, is still under way, or is not visible yet.
+
+        What an expression names without coming before it for certain is taken as it is by now, but of what was there
+        when the job was sent nothing is left out.
+        """
+        await self._resolve_named(instance)
+        if named(self.state, instance):
+            await self.settle()
+            await self._resolve_named(instance)
+        for missed in awaited(self.state, instance):
+            if not await self.is_moot(missed):
+                names = f"{missed.key!r}, which {instance.key!r} names,"
+                raise StaleReadError(f"run {self.record.run_id!r}: {names} is not visible yet")
+
+    async def _resolve_named(self, instance: Instance) -> None:
+        """Learn what became of all that an instance names: of what was passed by, too, and so has no outcome."""
+        while missing := named(self.state, instance):
+            for missed in missing:
+                await self.resolve(*missed)
+            if named(self.state, instance) == missing:
+                return
 
     async def load_values(self, scope: ScopeState, names: Iterable[str]) -> None:
         """Read context values as they stand now, with all that came before the job.
@@ -199,8 +224,7 @@ class RunView:
         """
         namespace = scope.namespace
         try:
-            if (early := self._settled - self._clock.now()) > 0:
-                await self._clock.sleep(early)
+            await self.settle()
             found = await self._records.values(self.record.run_id, namespace.prefix, names)
         except (TransientError, StaleReadError, NewerRecordError) as error:
             self.trouble = error
@@ -234,16 +258,23 @@ class StoredValues(Values):
         return asyncio.run_coroutine_threadsafe(self.fetch(name), self._loop).result()
 
 
-async def whole_state(record: RunRecord, records: Records) -> RunState:
+async def whole_state(record: RunRecord, records: Records, *, claimant: str | None = None) -> RunState:
     """The state that all of a run's facts give: what is ready in it is the run's frontier.
 
     Reads scope by scope: as many rounds as constructs are nested and loops have passes, each of one batched read.
+
+    Args:
+        record: The run's record.
+        records: Where facts are read.
+        claimant: In whose name a join is claimed that somebody has reached and nobody has claimed: he may have died, or
+            his job may be lost. None to leave such joins in ``wanted``.
     """
     state = RunState(record.graph, record.graphs.__getitem__, record.context)
     known: dict[str, Outcome] = {}
     claims: dict[str, int] = {}
     read: set[int] = set()
     frontier: list[Instance] = []
+    unclaimed: list[Claim] = []
     while True:
         fresh = [scope for scope in state.root.walk() if id(scope) not in read]
         read.update(id(scope) for scope in fresh)
@@ -259,10 +290,16 @@ async def whole_state(record: RunRecord, records: Records) -> RunState:
         frontier = []
         while state.ready or state.wanted:
             while state.wanted:
-                scope, vertex, _ = state.wanted.popleft()
-                place = claims.get(scope.key(vertex))
-                if place is not None:
-                    state.claim(scope, vertex, place)
+                scope, join, link = state.wanted.popleft()
+                key = scope.key(join)
+                place = claims.get(key)
+                if place is None and claimant is not None and state.phase is Phase.RUNNING:
+                    claim = await records.put_claim(record.run_id, key, join.incoming.index(link), claimant)
+                    claims[key] = place = claim.value
+                if place is None:
+                    unclaimed.append(Claim(scope, join, link))
+                else:
+                    state.claim(scope, join, place)
             if not state.ready:
                 break
             instance = state.ready.popleft()
@@ -273,4 +310,5 @@ async def whole_state(record: RunRecord, records: Records) -> RunState:
                 state.add(*instance, outcome)
         if all(id(scope) in read for scope in state.root.walk()):
             state.ready.extend(i for i in frontier if not i.scope.is_moot(i.vertex))
+            state.wanted.extend(claim for claim in unclaimed if not claim.scope.is_moot(claim.vertex))
             return state

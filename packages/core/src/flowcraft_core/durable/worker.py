@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import signal
 from collections.abc import Awaitable, Callable
 from functools import partial
 
 import attrs
 
 from ..clock import Clock
-from ..errors import TransientError
+from ..errors import BackendGoneError, TransientError
 from ..ids import new_id
 from ..jobs import encode_job
 from ..payloads import CompressingCodec, PayloadCodec
@@ -20,11 +19,17 @@ from ..ports import Backend, Delivery, Message
 from ..runtime import FlowRuntime
 from .engine import Done, Engine, Settings
 from .handler import JobHandler
+from .options import WorkerOptions, require_options
 from .reconciler import Reconciler
 from .signals import fail_if_late, held_key
+from .stopping import stopped_by_signals
 from .transient import RetryingBackend
 
 _logger = logging.getLogger("flowcraft.worker")
+
+# Before what failed is begun again, seconds: what keeps failing is not to fill the log.
+_PAUSE = 1.0
+_LONGEST_PAUSE = 30.0
 
 # Before a delivery is looked at again after somebody else was faster, seconds.
 _LOOK_AGAIN = 5.0
@@ -37,9 +42,17 @@ class _Held:
     engine: Engine | None = None
     since: float = 0.0
     was_held: bool = False  # when holds were extended the last time
+    given_up: bool = False  # by the worker, which cancels its task
 
     def watch(self, engine: Engine) -> None:
         self.engine = engine
+
+    def give_up(self) -> None:
+        self.given_up = True
+        if self.engine is not None:
+            self.engine.executor.cancel()
+        if self.task is not None:
+            self.task.cancel()
 
     @property
     def run_id(self) -> str | None:
@@ -81,7 +94,21 @@ class Worker:
             codec: For stored bytes; the same as the clients'.
             reconcile: Run a reconciler inside.
             reconcile_interval: Seconds after which it looks at a run again.
+
+        Raises:
+            ConfigurationError: A setting cannot mean anything.
         """
+        require_options(
+            WorkerOptions(
+                concurrency=concurrency,
+                prefetch=prefetch,
+                visibility=visibility,
+                poll=poll,
+                grace=grace,
+                control_interval=control_interval,
+                reconcile_interval=reconcile_interval,
+            )
+        )
         self.runtime = runtime
         self._clock: Clock = runtime.clock
         self._backend: Backend = RetryingBackend(backend, self._clock)
@@ -125,38 +152,58 @@ class Worker:
 
         Args:
             handle_signals: Stop at SIGTERM and SIGINT; only in the main thread.
+
+        Raises:
+            ConfigurationError: Signals are to be handled in another thread.
         """
-        loop = asyncio.get_running_loop()
-        if handle_signals:
-            for number in (signal.SIGTERM, signal.SIGINT):
-                loop.add_signal_handler(number, self.stop)
-        helpers = [
-            asyncio.ensure_future(self._repeat(self._visibility / 3, self._extend)),
+        with stopped_by_signals(self.stop) if handle_signals else contextlib.nullcontext():
+            await self._run()
+
+    async def _run(self) -> None:
+        tasks: dict[str, Callable[[], Awaitable[None]]] = {
+            "what keeps messages hidden": partial(self._repeat, self._visibility / 3, self._extend),
             # In a loop of its own: hints that hang must not hold up what keeps messages hidden.
-            asyncio.ensure_future(self._repeat(self._visibility / 3, self._tell)),
-            asyncio.ensure_future(self._repeat(self._control_interval, self._control)),
-            asyncio.ensure_future(self._acknowledge()),
-        ]
+            "what tells of steps under way": partial(self._repeat, self._visibility / 3, self._tell),
+            "what looks for ended runs": partial(self._repeat, self._control_interval, self._control),
+            "what acknowledges": self._acknowledge,
+        }
         if self._reconciler is not None:
-            helpers.append(asyncio.ensure_future(self._reconciler.run(self._stop)))
+            tasks["the reconciler"] = partial(self._reconciler.run, self._stop)
+        helpers = [asyncio.ensure_future(self._keep_up(what, begin)) for what, begin in tasks.items()]
         try:
             await self._receive()
             await self._drain()
         finally:
             # None is left unless this is cancelled itself: then they are not to go on behind its back.
             under_way = [held.task for held in self._held if held.task is not None]
-            for task in (*helpers, *under_way):
+            for held in self._held:
+                held.give_up()
+            for task in helpers:
                 task.cancel()
             await asyncio.gather(*helpers, *under_way, return_exceptions=True)
             try:
                 await self._flush()
             except Exception:  # what is not acknowledged comes again, and is found to be done
                 _logger.warning("acknowledging failed; %d messages will come again", len(self._done), exc_info=True)
-            if handle_signals:
-                for number in (signal.SIGTERM, signal.SIGINT):
-                    loop.remove_signal_handler(number)
+
+    async def _keep_up(self, what: str, begin: Callable[[], Awaitable[None]]) -> None:
+        """Have something go on for as long as this works: should it end, that is said, and it is begun again."""
+        while True:
+            task = asyncio.ensure_future(begin())
+            try:
+                await asyncio.wait([task])
+            except asyncio.CancelledError:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+                raise
+            error = None if task.cancelled() else task.exception()
+            if error is None and not task.cancelled() and self._stop.is_set():
+                return
+            _logger.error("%s has ended by itself; it is begun again", what, exc_info=error)
+            await self._clock.sleep(_PAUSE)
 
     async def _receive(self) -> None:
+        pause, has_received = _PAUSE, False
         while not self._stop.is_set():
             room = self._concurrency + self._prefetch - len(self._held)
             if room <= 0:
@@ -176,24 +223,52 @@ class Worker:
                 stopped.cancel()
             if not receiving.done():
                 # A long poll that is cancelled may have taken messages already: give it its time, and give them back.
-                with contextlib.suppress(TransientError):
+                try:
                     await self._backend.queue.release(await receiving)
+                except Exception:
+                    _logger.warning("giving back failed; what was received last will come again", exc_info=True)
                 return
             try:
                 deliveries = receiving.result()
             except TransientError:
                 _logger.warning("receiving failed; trying again", exc_info=True)
                 continue
+            except BackendGoneError:
+                raise  # nothing that is done here reaches anybody any more
+            except Exception:
+                if not has_received:
+                    raise  # it is set up wrongly, which is told at once
+                _logger.error("receiving failed; trying again in %g s", pause, exc_info=True)
+                await self._rest(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
+                continue
+            pause, has_received = _PAUSE, True
             for delivery in deliveries:
-                held = _Held(delivery, since=self._clock.now())
-                self._held[held] = None
-                held.task = asyncio.ensure_future(self._work(held))
-                held.task.add_done_callback(partial(self._let_go, held))
+                self._begin(delivery)
+
+    def _begin(self, delivery: Delivery) -> None:
+        """Work on a delivery beside all others. What is known of it is let go of with it: an idle worker keeps none."""
+        held = _Held(delivery, since=self._clock.now())
+        self._held[held] = None
+        held.task = asyncio.ensure_future(self._work(held))
+        held.task.add_done_callback(partial(self._let_go, held))
+
+    async def _rest(self, seconds: float) -> None:
+        """Wait, but no longer than until this is stopped."""
+        pause, stopped = asyncio.ensure_future(self._clock.sleep(seconds)), asyncio.ensure_future(self._stop.wait())
+        try:
+            await asyncio.wait([pause, stopped], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            pause.cancel()
+            stopped.cancel()
 
     def _let_go(self, held: _Held, task: asyncio.Task[None]) -> None:
         self._held.pop(held, None)
         self._changed.set()
-        if not task.cancelled() and task.exception() is not None:
+        if task.cancelled():
+            if not held.given_up:  # say, by a task that its step has started, and that holds it for its own
+                _logger.error("run %s: somebody has cancelled the task of a job; it comes again", held.run_id)
+        elif task.exception() is not None:
             _logger.error("a job failed in the engine; it will be delivered again", exc_info=task.exception())
 
     async def _drain(self) -> None:
@@ -209,10 +284,7 @@ class Worker:
         if late:
             deliveries = [held.delivery for held in self._held]
             for held in self._held:
-                if held.engine is not None:
-                    held.engine.executor.cancel()
-            for task in late:
-                task.cancel()
+                held.give_up()
             await asyncio.wait(late, timeout=1.0)
             with contextlib.suppress(TransientError):
                 await self._backend.queue.release(deliveries)
@@ -279,9 +351,8 @@ class Worker:
             status = await self._backend.status.get(run_id)
             if status is None or status.state not in ("running", "awaiting"):
                 for held in list(self._held):
-                    if held.run_id == run_id and held.engine is not None and held.task is not None:
-                        held.engine.executor.cancel()
-                        held.task.cancel()
+                    if held.run_id == run_id:
+                        held.give_up()
                         self._settle(held.delivery)
 
     async def _acknowledge(self) -> None:

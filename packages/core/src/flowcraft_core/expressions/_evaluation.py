@@ -1,4 +1,4 @@
-"""From tree and scope to value: simpleeval's walk over the tree, with operators and members that only take data."""
+"""From tree and scope to value: a walk over the tree, with operators and members that only take data."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from typing import Any
 from uuid import UUID
 
 import attrs
-from simpleeval import EvalWithCompoundTypes
 
 from ._grammar import Coalesce
 from ._tokens import within_bound
@@ -29,51 +28,65 @@ _DATA = (*_KEYS, list, tuple, set, frozenset, Mapping)
 
 def evaluate(tree: ast.expr, scope: Mapping[str, object]) -> object:
     """Give the value of a tree that `_grammar.parse` made. Raises whatever the data makes the operators raise."""
-    return _Evaluation(scope)._eval(tree)
+    return _HANDLERS[type(tree)](tree, scope)
 
 
-class _Evaluation(EvalWithCompoundTypes):  # type: ignore[misc]
-    """One evaluation, so that threads share nothing but the tree.
-
-    Simpleeval brings the handling of operators, choices and literals. Two of its parts are replaced on purpose: its
-    ``__init__`` builds tables and switches the warning filters of the whole process, which is slow and which threads
-    must not do, and its ``_eval`` searches every value for functions to refuse, where here nothing can be called.
-    """
-
-    def __init__(self, scope: Mapping[str, object]) -> None:
-        self._scope = scope
-        self.operators = _OPERATORS
-
-    def _eval(self, node: ast.AST) -> object:
-        return _HANDLERS[type(node)](self, node)
-
-    def _eval_constant(self, node: ast.Constant) -> object:
-        return node.value
-
-    def _eval_name(self, node: ast.Name) -> object:
-        return self._scope.get(node.id)
-
-    def _eval_member(self, node: ast.Subscript) -> object:
-        return _member(self._eval(node.value), self._eval(node.slice))
-
-    def _eval_logic(self, node: ast.BoolOp) -> object:
-        if not isinstance(node.op, Coalesce):
-            return self._eval_boolop(node)
-        value = self._eval(node.values[0])
-        return self._eval(node.values[1]) if value is None else value
+def _constant(node: ast.Constant, scope: Mapping[str, object]) -> object:
+    return node.value
 
 
-_HANDLERS: dict[type[ast.AST], Callable[[Any, Any], object]] = {
-    ast.Constant: _Evaluation._eval_constant,
-    ast.Name: _Evaluation._eval_name,
-    ast.Subscript: _Evaluation._eval_member,
-    ast.BoolOp: _Evaluation._eval_logic,
-    ast.UnaryOp: EvalWithCompoundTypes._eval_unaryop,
-    ast.BinOp: EvalWithCompoundTypes._eval_binop,
-    ast.Compare: EvalWithCompoundTypes._eval_compare,
-    ast.IfExp: EvalWithCompoundTypes._eval_ifexp,
-    ast.List: EvalWithCompoundTypes._eval_list,
-    ast.Dict: EvalWithCompoundTypes._eval_dict,
+def _name(node: ast.Name, scope: Mapping[str, object]) -> object:
+    return scope.get(node.id)
+
+
+def _subscript(node: ast.Subscript, scope: Mapping[str, object]) -> object:
+    return _member(evaluate(node.value, scope), evaluate(node.slice, scope))
+
+
+def _logic(node: ast.BoolOp, scope: Mapping[str, object]) -> object:
+    left, right = node.values
+    value = evaluate(left, scope)
+    is_enough = value is not None if isinstance(node.op, Coalesce) else bool(value) is isinstance(node.op, ast.Or)
+    return value if is_enough else evaluate(right, scope)
+
+
+def _sign(node: ast.UnaryOp, scope: Mapping[str, object]) -> object:
+    return _OPERATORS[type(node.op)](evaluate(node.operand, scope))
+
+
+def _calculation(node: ast.BinOp, scope: Mapping[str, object]) -> object:
+    return _OPERATORS[type(node.op)](evaluate(node.left, scope), evaluate(node.right, scope))
+
+
+def _comparison(node: ast.Compare, scope: Mapping[str, object]) -> object:
+    (operator_,), (right,) = node.ops, node.comparators
+    return _OPERATORS[type(operator_)](evaluate(node.left, scope), evaluate(right, scope))
+
+
+def _choice(node: ast.IfExp, scope: Mapping[str, object]) -> object:
+    return evaluate(node.body if evaluate(node.test, scope) else node.orelse, scope)
+
+
+def _list(node: ast.List, scope: Mapping[str, object]) -> object:
+    return [evaluate(item, scope) for item in node.elts]
+
+
+def _dict(node: ast.Dict, scope: Mapping[str, object]) -> object:
+    entries = zip(node.keys, node.values, strict=True)
+    return {evaluate(key, scope): evaluate(value, scope) for key, value in entries if key is not None}
+
+
+_HANDLERS: dict[type[ast.AST], Callable[[Any, Mapping[str, object]], object]] = {
+    ast.Constant: _constant,
+    ast.Name: _name,
+    ast.Subscript: _subscript,
+    ast.BoolOp: _logic,
+    ast.UnaryOp: _sign,
+    ast.BinOp: _calculation,
+    ast.Compare: _comparison,
+    ast.IfExp: _choice,
+    ast.List: _list,
+    ast.Dict: _dict,
 }
 
 

@@ -2,7 +2,7 @@
 
 The grammar is written out, rather than translated to Python text and parsed as such, because the languages bind the
 same operators differently (``!a == b``), and because a tree then holds only what this module can build. What it does
-not build, such as a call or an attribute, does not exist. The tree is made of `ast` nodes, which simpleeval walks.
+not build, such as a call or an attribute, does not exist. The tree is made of `ast` nodes, which `_evaluation` walks.
 """
 
 from __future__ import annotations

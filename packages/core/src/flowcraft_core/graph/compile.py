@@ -31,6 +31,7 @@ from ..blueprint import (
 from ..errors import BlueprintError, ConfigurationError, ExpressionError
 from ..expressions import Expression, compile_expression
 from ..retries import RetryPolicy
+from ..texts import safe_text
 from .durations import parse_duration
 from .facts import OUTPUT
 from .keys import ENTRY_SUFFIX, escape, step_name
@@ -96,6 +97,12 @@ class _Compiler:
     def _check_names(self) -> None:
         if not self.blueprint.nodes:
             self.problems.append("it has no nodes: add at least one")
+        try:
+            self.blueprint.to_json().encode()
+        except UnicodeEncodeError as error:
+            near = safe_text(error.object[max(0, error.start - 40) : error.end + 40], 200)
+            self.problems.append(f"it holds text that cannot be stored, a lone surrogate: near {near!r}")
+            return
         for node in self.blueprint.nodes:
             if node.id in self.nodes:
                 self.problems.append(f"node {node.id!r} is defined twice: give each node an id of its own")

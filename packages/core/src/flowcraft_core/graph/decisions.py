@@ -17,6 +17,7 @@ from .facts import DELETED, OUTPUT, NodeError, Outcome
 from .instances import ScopeState
 from .references import parse_reference
 from .scopes import Construct, Graph, Link, Reference, Scope, Vertex
+from .sizes import TooLargeError, require_modest
 
 _MISSING = object()
 _OUTPUTS = "_outputs."
@@ -121,11 +122,16 @@ def last_pass(scope: ScopeState, loop: Construct) -> ScopeState | None:
 
 
 def input_of(scope: ScopeState, vertex: Vertex) -> Any:
-    """The input of a ready instance: its explicit inputs, what its taken edges carry, or what its scope was given."""
+    """The input of a ready instance: its explicit inputs, what its taken edges carry, or what its scope was given.
+
+    Raises:
+        InputError: It is put together of parts that are too large together.
+    """
     if vertex.inputs is not None:
         if isinstance(vertex.inputs, Reference):
             return resolve(scope, vertex.inputs)
-        return {name: resolve(scope, reference) for name, reference in vertex.inputs.items()}
+        named = {name: resolve(scope, reference) for name, reference in vertex.inputs.items()}
+        return _assembled(named, f"the inputs of node {vertex.id!r}")
     incoming = vertex.incoming
     if not incoming:
         return _given(scope)
@@ -133,11 +139,12 @@ def input_of(scope: ScopeState, vertex: Vertex) -> Any:
         return _carried(scope, incoming[0])
     if vertex.joins_any:
         return _carried(scope, incoming[scope.claims[vertex.index]])
-    return {
+    carried = {
         link.source_id: _carried(scope, link)
         for link in incoming
         if (source := scope.outcomes.get(link.source)) is not None and link.place in source.taken
     }
+    return _assembled(carried, f"what the edges to node {vertex.id!r} carry")
 
 
 def resolve(scope: ScopeState, reference: Reference) -> Any:
@@ -204,7 +211,13 @@ def take_edges(
         taken = [link for link in vertex.out if link.action == action and _holds(link, names)]
     if not taken:
         taken = [link for link in vertex.out if link.action is None and _holds(link, names)]
-    return {link.place: _transformed(link, names) for link in taken}
+    carried = {link.place: _transformed(link, names) for link in taken}
+    made = [carried[link.place] for link in taken if link.transform is not None]
+    try:
+        require_modest(made, f"what the transforms of node {vertex.id!r} make")
+    except TooLargeError as error:
+        raise ExpressionError(str(error)) from error
+    return carried
 
 
 def _names(scope: ScopeState, vertex: Vertex, output: Any, action: str | None, sets: Mapping[str, Any] | None) -> Names:
@@ -232,7 +245,8 @@ def enter(scope: ScopeState, vertex: Vertex, value: Any, graph: Graph | None) ->
         if construct.checks_first and not _goes_on(construct, Names(scope, value, None, {})):
             action = BREAK
         return Outcome(output=value, action=action)
-    context = {name: resolve(scope, reference) for name, reference in (construct.inputs or {}).items()} or None
+    named = {name: resolve(scope, reference) for name, reference in (construct.inputs or {}).items()}
+    context = _assembled(named, f"the inputs of node {vertex.id!r}") or None
     if construct.kind == "batch":
         if not isinstance(value, (list, tuple)):
             raise InputError(
@@ -268,12 +282,21 @@ def leave(scope: ScopeState, vertex: Vertex) -> Outcome:
         results = [item_result(inside[index]) for index in sorted(inside)]
         name = vertex.params.get("outputKey") or (construct.node.params or {}).get("outputKey")
         return Outcome(output=results, sets={name: results} if name else None)
-    outputs = vertex.params.get("outputs")
+    outputs = outputs_named(inside[0], vertex)
     if outputs is None:
         return Outcome(output=scope_output(inside[0]))
-    nodes = _NodeIds(inside[0].scope)
-    values = {name: resolve(inside[0], parse_reference(source, nodes)) for name, source in outputs.items()}
+    values = {name: resolve(inside[0], reference) for name, reference in outputs.items()}
+    _assembled(values, f"the outputs of node {vertex.id!r}")
     return Outcome(output=values, sets=dict(values))
+
+
+def outputs_named(inside: ScopeState, exit_: Vertex) -> dict[str, Reference] | None:
+    """What a call hands out, if it says so: names, and where inside of the call their values come from."""
+    outputs = exit_.params.get("outputs")
+    if outputs is None:
+        return None
+    nodes = _NodeIds(inside.scope)
+    return {name: parse_reference(source, nodes) for name, source in outputs.items()}
 
 
 def item_result(item: ScopeState) -> Any:
@@ -295,6 +318,15 @@ def scope_output(scope: ScopeState) -> Any:
         if (outcome := scope.outcomes.get(index)) is not None and outcome.error is None
     }
     return outputs if outputs and len(ends) > 1 else next(iter(outputs.values()), None)
+
+
+def _assembled(values: dict[str, Any], what: str) -> dict[str, Any]:
+    """Values of which one may stand under many names, as a blueprint says."""
+    try:
+        require_modest(values, what)
+    except TooLargeError as error:
+        raise InputError(str(error)) from error
+    return values
 
 
 class _NodeIds:

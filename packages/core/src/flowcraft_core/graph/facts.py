@@ -57,7 +57,7 @@ class Outcome:
     Attributes:
         output: The result's value.
         action: The result's action, which chooses edges.
-        error: Set if the instance failed for good; then nothing else is.
+        error: Set if the instance failed for good; then of the rest only what tells about the attempts is.
         taken: The outgoing edges that were taken, by their place among the node's edges, with the values they carry.
         sets: The context values that the step set or deleted, in a dict by name.
         items: A batch's items; only in its entry's outcome.
@@ -65,6 +65,7 @@ class Outcome:
         context: The initial context of the call, or of each item's call; likewise.
         passes: How many passes a loop had; only in its exit.
         via: The fallback that produced the outcome in the node's place.
+        primary_error: Why the node's own step failed, if a fallback took its place.
         attempts: How many attempts it took; of the fallback's, if there is one.
         started: When the last attempt began, seconds since the epoch.
         ended: When it ended.
@@ -80,6 +81,7 @@ class Outcome:
     context: dict[str, Any] | None = None
     passes: int | None = None
     via: str | None = None
+    primary_error: NodeError | None = None
     attempts: int = 1
     started: float = attrs.field(default=0.0, eq=False)
     ended: float = attrs.field(default=0.0, eq=False)
@@ -96,6 +98,7 @@ class Park:
         standing_in: For a retry: it is the fallback's.
         queued: A job was sent that will arrive when it is due; where that is not so, a reconciler is to send it.
         error: For a retry: why.
+        primary_error: For a retry of the fallback's: why the node's own step failed.
     """
 
     kind: Literal["wait", "sleep", "retry"]
@@ -104,3 +107,4 @@ class Park:
     standing_in: bool = False
     queued: bool = False
     error: NodeError | None = None
+    primary_error: NodeError | None = None

@@ -55,7 +55,7 @@ class _Counted:
             # The last joins first: one that is moot has lost, and what led to it too, unless it led on to a winner.
             vertices = scope.scope.vertices
             for index in sorted(scope.claims, key=lambda join: vertices[join].depth, reverse=True):
-                if scope.has_fired(vertices[index]) and (index not in scope.moot or (id(scope), index) in self._kept):
+                if index in scope.fired and (index not in scope.moot or (id(scope), index) in self._kept):
                     self._keep(scope, vertices[index].incoming[scope.claims[index]].source)
 
     def __call__(self, scope: ScopeState, index: int) -> bool:

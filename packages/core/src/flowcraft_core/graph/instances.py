@@ -12,12 +12,12 @@ from .positions import ENTRY_INDEX, EXIT_INDEX, NO_INDEX, Position
 from .scopes import Construct, Kind, Link, Scope, Vertex
 
 
-class Mark(enum.IntEnum):
-    """How a vertex without an outcome, or an edge, was resolved."""
+class Mark(enum.Enum):
+    """How an edge was resolved, or what became of a vertex by its edges: dead, to run, or blocked."""
 
-    SKIPPED = 0
-    TAKEN = 1
-    BLOCKED = 2
+    SKIPPED = "skipped"
+    TAKEN = "taken"
+    BLOCKED = "blocked"
 
 
 class Phase(enum.Enum):
@@ -122,18 +122,19 @@ class ScopeState:
         ended: Whether it has ended.
         blame: The failures behind a failed or blocked vertex, by vertex index.
         failures: The failed vertices whose failure no ``any`` join inside contains.
-        arrived: How many edges into a join were SKIPPED, TAKEN and BLOCKED, by vertex index.
-        live: How many ways on from a vertex are not moot, once one is, by vertex index.
-        open_ends: How many of its ends are not resolved.
-        decided: In a state that is not whole: the vertices that are ready or were, by index.
-        passed: In a state that is not whole: the ids of the edges that were followed.
-        touched: In a state that is not whole: the vertices that something loud has come to, by index.
+        fired: The ``any`` joins that are claimed by an edge known to be taken, by index.
+        unfired: The ``any`` joins that are claimed by an edge of which that is not known, by index.
+        told: The vertices of which it was said what became of them, by index.
+        resolved: How many of a join's edges, of a batch's items or of its own ends are known to be resolved without a
+            gap from the first, by vertex index (-1 for the ends). Where to look on, not a count: it may be lost.
+        spent: How many of a vertex's ways on are known to be of no use without a gap from the first. Likewise.
+        failed_items: The items of a batch that are known to have failed, by the index of its entry.
     """
 
     __slots__ = (
-        "arrived", "blame", "claims", "construct", "decided", "ended", "failures", "index", "inside", "live",
-        "marks", "moot", "namespace", "open_ends", "outcomes", "parent", "passed", "prefix", "scope", "setters",
-        "touched", "values",
+        "blame", "claims", "construct", "ended", "failed_items", "failures", "fired", "index", "inside", "marks",
+        "moot", "namespace", "outcomes", "parent", "prefix", "resolved", "scope", "setters", "spent", "told", "unfired",
+        "values",
     )  # fmt: skip
 
     def __init__(self, scope: Scope, parent: ScopeState | None, construct: Construct | None, index: int | None) -> None:
@@ -156,12 +157,12 @@ class ScopeState:
         self.ended = False
         self.blame: dict[int, tuple[NodeError, ...]] = {}
         self.failures: list[Vertex] = []
-        self.arrived: dict[int, list[int]] = {}
-        self.live: dict[int, int] = {}
-        self.open_ends = len(scope.ends)
-        self.decided: set[int] = set()
-        self.passed: set[int] = set()
-        self.touched: set[int] = set()
+        self.fired: set[int] = set()
+        self.unfired: set[int] = set()
+        self.told: set[int] = set()
+        self.resolved: dict[int, int] = {}
+        self.spent: dict[int, int] = {}
+        self.failed_items: dict[int, set[int]] = {}
 
     @property
     def errors(self) -> tuple[NodeError, ...]:
@@ -176,6 +177,10 @@ class ScopeState:
         if vertex.kind is Kind.VERDICT:
             return self.prefix[:-1]  # the pass itself: `retry_loop[2]`
         return self.prefix + vertex.key
+
+    def at(self, index: int) -> Instance:
+        """The instance of the vertex with an index."""
+        return Instance(self, self.scope.vertices[index])
 
     def walk(self) -> Iterator[ScopeState]:
         """This instance of a scope and all that are known inside it."""
@@ -200,14 +205,19 @@ class ScopeState:
                 return False
             index, scope = scope.construct.exit, scope.parent
 
-    def has_fired(self, join: Vertex) -> bool:
-        """Whether the vertex is an ``any`` join that is claimed by an edge known to be taken."""
-        place = self.claims.get(join.index)
-        if place is None:
-            return False
-        link = join.incoming[place]
-        source = self.outcomes.get(link.source)
-        return source is not None and link.place in source.taken
+    def mark_of(self, link: Link) -> Mark | None:
+        """How an edge was resolved; None if that is not known. A failure that nothing contains resolves none."""
+        outcome = self.outcomes.get(link.source)
+        if outcome is None or outcome.error is not None:
+            return self.marks.get(link.source)
+        return Mark.TAKEN if link.place in outcome.taken else Mark.SKIPPED
+
+    def is_resolved(self, index: int) -> bool:
+        """Whether it is known what became of a vertex: done, dead or blocked."""
+        if index in self.marks:
+            return True
+        outcome = self.outcomes.get(index)
+        return outcome is not None and outcome.error is None
 
     def set(self, position: Position, values: Mapping[str, Any]) -> None:
         """Apply context values set at a position; a value set at a later position stays."""

@@ -1,15 +1,21 @@
-"""For a state that knows some of a run's facts: where an instance stands, and which facts would tell more."""
+"""For a state that knows some of a run's facts: where an instance stands, and which facts would tell more.
+
+A question is asked in rounds: ``settle`` decides what can be decided and names what is missing, the caller looks that
+up and has the state ``learn`` it, until the answer is there or nothing more is to be found. What is not there may only
+not be visible yet.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
 from ..expressions import Expression
-from .instances import Arrival, Instance, ScopeState
+from .decisions import last_pass, outputs_named
+from .instances import Arrival, Instance, Mark, ScopeState
 from .scopes import Construct, Kind, Reference, Vertex
-from .state import RunState
+from .state import RunState, goes_in, goes_on
 
 _STEP_IN = re.compile(r"([^\[\]./:]+)(?:\[(\d{1,12})\])?([./]|$)")
 
@@ -52,54 +58,88 @@ def find(state: RunState, key: str) -> Instance | Unknown | None:
             return Instance(scope, scope.scope.vertices[construct.verdict]) if is_verdict else None
 
 
-def is_decided(instance: Instance) -> bool:
+def is_decided(state: RunState, instance: Instance) -> bool:
     """Whether the known facts say that the instance is to run."""
-    scope, vertex = instance
-    if vertex.index in scope.decided:
-        return True
-    # The start of a scope is ready as soon as the scope exists, and `find` has looked for that.
-    return not vertex.incoming and vertex.kind is not Kind.EXIT
+    return state.decide(*instance) is Mark.TAKEN
 
 
-def needs(state: RunState, instance: Instance) -> Iterator[Instance]:
+def needs(state: RunState, instance: Instance) -> list[Instance]:
     """The instances whose outcomes decide about this one, or are its input, and are not known.
 
     What they say may show that more is needed.
     """
     scope, vertex = instance
-    for link in vertex.incoming:
-        yield from _unknown(scope, link.source)
+    place = scope.claims.get(vertex.index)
+    found = [scope.at(link.source) for link in (vertex.incoming if place is None else (vertex.incoming[place],))]
     if not vertex.incoming and scope.parent is not None and scope.construct is not None:
         construct, parent = scope.construct, scope.parent
-        yield from _unknown(parent, construct.entry)
+        found.append(parent.at(construct.entry))
         if construct.kind == "loop" and scope.index and construct.entry in parent.outcomes:
-            yield from _unknown(state.child(parent, construct, scope.index - 1), construct.verdict)
-    for node_id in _named(vertex):
-        yield from _by_id(state, scope, node_id)
+            found.append(state.child(parent, construct, scope.index - 1).at(construct.verdict))
+    return [*_unknown(found), *named(state, instance)]
 
 
-def missing(state: RunState, scope: ScopeState, vertex: Vertex | None) -> list[Instance]:
-    """The instances whose outcomes could resolve a join, a construct's exit, or (without a vertex) a scope's end.
+def named(state: RunState, instance: Instance) -> list[Instance]:
+    """The instances whose outputs this one names, in its inputs or in an expression, and which are not known.
 
-    All that is not resolved on the ways to it; most of it has no outcome to be found, if it was passed by.
+    Those that are known to be dead or blocked have no outputs, and are not among them.
+    """
+    scope, vertex = instance
+    names = [
+        name.removeprefix("_outputs.") for expression in _expressions(vertex) for name in expression.context_names or ()
+    ]
+    found = (other for name in names for other in _by_id(state, instance, scope, name))
+    return [*awaited(state, instance), *_unknown(found)]
+
+
+def awaited(state: RunState, instance: Instance) -> list[Instance]:
+    """Those of the ``named`` that must have been resolved before: what inputs and the outputs of a call may name."""
+    found = (
+        named
+        for around, references in _references(instance)
+        for reference in references
+        if reference.node is not None
+        for named in _by_id(state, instance, around, reference.node)
+    )
+    return list(_unknown(found))
+
+
+def unresolved(state: RunState, scope: ScopeState, vertex: Vertex | None) -> list[Instance]:
+    """All that is not resolved on the ways to a join, an exit or (without a vertex) a scope's end, and itself.
+
+    Each comes after what leads to it, so that a ``decide`` about one after the other says all that can be said. Most of
+    those that were passed by have no outcome to be found.
     """
     found: list[Instance] = []
     seen: set[tuple[int, int]] = set()
-    waiting = [(scope, index) for index in (scope.scope.ends if vertex is None else (vertex.index,))]
+    waiting = [(scope.at(index), False) for index in (scope.scope.ends if vertex is None else (vertex.index,))]
     while waiting:
-        around, index = waiting.pop()
-        if (id(around), index) in seen or index in around.outcomes or index in around.marks:
+        instance, before_is_done = waiting.pop()
+        around, current = instance
+        if before_is_done:
+            found.append(instance)
             continue
-        seen.add((id(around), index))
-        current = around.scope.vertices[index]
-        # The join itself too: whoever has run it already leaves nothing to be done.
-        found.append(Instance(around, current))
-        waiting.extend((around, link.source) for link in current.incoming)
+        if (id(around), current.index) in seen or current.index in around.outcomes or current.index in around.marks:
+            continue
+        seen.add((id(around), current.index))
+        waiting.append((instance, True))
+        waiting.extend((around.at(link.source), False) for link in current.incoming)
         if current.kind is Kind.EXIT and current.construct is not None:
-            waiting.append((around, current.construct.entry))
             for inside in _insides(state, around, current.construct):
-                waiting.extend((inside, end) for end in inside.scope.ends)
+                waiting.extend((inside.at(end), False) for end in inside.scope.ends)
+            waiting.append((around.at(current.construct.entry), False))
     return found
+
+
+def settle(state: RunState, scope: ScopeState, vertex: Vertex | None) -> list[Instance]:
+    """Decide, from what is known, about all that leads to a join, an exit or (without a vertex) a scope's end.
+
+    Returns:
+        What is still not resolved: the instances whose outcomes could tell more.
+    """
+    for instance in unresolved(state, scope, vertex):
+        state.decide(*instance)
+    return unresolved(state, scope, vertex)
 
 
 def joins_ahead(instance: Instance) -> list[Instance]:
@@ -127,52 +167,55 @@ def joins_ahead(instance: Instance) -> list[Instance]:
 
 
 def _insides(state: RunState, scope: ScopeState, construct: Construct) -> Iterable[ScopeState]:
-    """The scope instances of a construct that there are by what is known; a loop's later passes open as they do."""
+    """The scope instances of a construct that there are by what is known."""
     entry = scope.outcomes.get(construct.entry)
-    if entry is None or entry.error is not None:
-        return ()
+    if entry is None or not goes_in(construct, entry):
+        return
     if construct.kind == "batch":
-        for index in range(len(entry.items or ())):
-            state.child(scope, construct, index)
+        yield from (state.child(scope, construct, index) for index in range(len(entry.items or ())))
     elif construct.kind == "subflow":
-        state.child(scope, construct, None)
-    elif entry.action != "break":
-        state.child(scope, construct, 0)
-    return list(scope.inside.get(construct.entry, {}).values())
+        yield state.child(scope, construct, None)
+    else:
+        inside = state.child(scope, construct, 0)
+        yield inside
+        while goes_on(inside, construct):
+            inside = state.child(scope, construct, (inside.index or 0) + 1)
+            yield inside
 
 
-def context_names(vertex: Vertex) -> frozenset[str]:
-    """The names that deciding about this vertex's instance may look up among the context values."""
+def context_names(instance: Instance) -> Iterator[tuple[ScopeState, frozenset[str]]]:
+    """The names that deciding about an instance may look up among the context values, each with where it stands."""
+    scope, vertex = instance
     names: set[str] = set()
     for expression in _expressions(vertex):
         names |= expression.context_names or frozenset()
-    for reference in _references(vertex):
-        names.add(reference.text)
-        names.add(reference.name)
-    return frozenset(names)
+    if names:
+        yield scope, frozenset(names)
+    for around, references in _references(instance):
+        if texts := frozenset(text for reference in references for text in (reference.text, reference.name)):
+            yield around, texts
 
 
-def _unknown(scope: ScopeState, index: int) -> Iterator[Instance]:
-    if index not in scope.outcomes and index not in scope.marks:
-        yield Instance(scope, scope.scope.vertices[index])
+def _unknown(instances: Iterable[Instance]) -> Iterator[Instance]:
+    return (
+        instance
+        for instance in instances
+        if instance.vertex.index not in instance.scope.outcomes and instance.vertex.index not in instance.scope.marks
+    )
 
 
-def _named(vertex: Vertex) -> Iterator[str]:
-    for reference in _references(vertex):
-        if reference.node is not None:
-            yield reference.node
-    for expression in _expressions(vertex):
-        for name in expression.context_names or ():
-            yield name.removeprefix("_outputs.")
-
-
-def _references(vertex: Vertex) -> Iterator[Reference]:
-    if isinstance(vertex.inputs, Reference):
-        yield vertex.inputs
-    elif vertex.inputs is not None:
-        yield from vertex.inputs.values()
-    if vertex.kind is Kind.ENTRY and vertex.construct is not None:
-        yield from (vertex.construct.inputs or {}).values()
+def _references(instance: Instance) -> Iterator[tuple[ScopeState, Collection[Reference]]]:
+    """What an instance names explicitly, with the scope from which it is seen."""
+    scope, vertex = instance
+    if vertex.inputs is not None:
+        yield scope, [vertex.inputs] if isinstance(vertex.inputs, Reference) else vertex.inputs.values()
+    construct = vertex.construct
+    if construct is not None and vertex.kind is Kind.ENTRY:
+        yield scope, (construct.inputs or {}).values()
+    elif construct is not None and construct.kind == "subflow" and vertex.kind is Kind.EXIT:
+        inside = scope.inside.get(construct.entry, {}).get(0)
+        if inside is not None:
+            yield inside, (outputs_named(inside, vertex) or {}).values()
 
 
 def _expressions(vertex: Vertex) -> Iterator[Expression]:
@@ -190,21 +233,30 @@ def _expressions(vertex: Vertex) -> Iterator[Expression]:
                 yield expression
 
 
-def _by_id(state: RunState, scope: ScopeState, node_id: str) -> Iterator[Instance]:
+def _by_id(state: RunState, asker: Instance, scope: ScopeState, node_id: str) -> Iterator[Instance]:
+    """The instance of a node that is seen from a scope, or those of loops around it which must be known first."""
     around: ScopeState | None = scope
     while around is not None:
-        inside: ScopeState | None = around
-        while inside is not None:
+        inside = around
+        while True:
             index = inside.scope.by_id.get(node_id)
             if index is not None:
-                yield from _unknown(inside, index)
+                yield inside.at(index)
                 return
             loop = inside.scope.inner.get(node_id)
             if loop is None:
                 break
-            yield from _unknown(inside, loop.exit)
-            left = inside.outcomes.get(loop.exit)
-            inside = state.child(inside, loop, left.passes - 1) if left is not None and left.passes else None
+            yield inside.at(loop.entry)
+            # Of a loop that is about to be left, or whose last pass came to nothing, all passes are known by then.
+            last = last_pass(inside, loop)
+            if (inside, loop.exit) != (asker.scope, asker.vertex.index) and loop.exit not in inside.marks:
+                yield inside.at(loop.exit)
+                left = inside.outcomes.get(loop.exit)
+                passes = left.passes if left is not None and loop.entry in inside.outcomes else None
+                last = state.child(inside, loop, passes - 1) if passes else None
+            if last is None:
+                return
+            inside = last
         around = None if around.scope.namespace else around.parent
 
 
@@ -212,14 +264,10 @@ def arrived(arrival: Arrival) -> list[Arrival]:
     """The arrivals at the same join that the known facts tell of."""
     scope, vertex = arrival.scope, arrival.vertex
     if vertex is None:
-        known = [_is_resolved(scope, end) for end in scope.scope.ends]
+        known = [scope.is_resolved(end) for end in scope.scope.ends]
     elif vertex.kind is Kind.EXIT and vertex.construct is not None:
         items = scope.inside.get(vertex.construct.entry, {})
         known = [index in items and items[index].ended for index in range(arrival.total)]
     else:
-        known = [_is_resolved(scope, link.source) for link in vertex.incoming]
+        known = [scope.mark_of(link) is not None for link in vertex.incoming]
     return [arrival._replace(member=member) for member, is_known in enumerate(known) if is_known]
-
-
-def _is_resolved(scope: ScopeState, index: int) -> bool:
-    return index in scope.outcomes or index in scope.marks

@@ -1,15 +1,22 @@
-"""Facts as plain data and back, for whatever stores them. Values inside are left to the serializer."""
+"""Facts as plain data and back, for whatever stores them. Values inside are left to the serializer.
+
+What is read may be anything: each field is looked at, so that a fact has the types that it says, or there is none.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import attrs
 
 from .facts import DELETED, OUTPUT, NodeError, Outcome, Park
 
+T = TypeVar("T")
 Convert = Callable[[Any], Any]
+
+# No clock shows a later time.
+_LATEST = 1e11
 
 
 def outcome_to_record(outcome: Outcome, encode: Convert) -> dict[str, Any]:
@@ -32,6 +39,8 @@ def outcome_to_record(outcome: Outcome, encode: Convert) -> dict[str, Any]:
     }
     if outcome.error is not None:
         record["error"] = attrs.asdict(outcome.error)
+    if outcome.primary_error is not None:
+        record["primary_error"] = attrs.asdict(outcome.primary_error)
     if outcome.output is not None:
         record["output"] = encode(outcome.output)
     if outcome.items is not None:
@@ -49,35 +58,127 @@ def outcome_to_record(outcome: Outcome, encode: Convert) -> dict[str, Any]:
 
 
 def outcome_from_record(record: Mapping[str, Any], decode: Convert) -> Outcome:
-    """The outcome that a record stands for; the inverse of ``outcome_to_record``."""
-    error, items, context = record.get("error"), record.get("items"), record.get("context")
+    """The outcome that a record stands for; the inverse of ``outcome_to_record``.
+
+    Raises:
+        ValueError: A field is not what it must be; the message names it.
+        SerializationError: A value cannot be decoded.
+    """
     sets = None
     if "sets" in record or "deletes" in record:
-        sets = {name: decode(value) for name, value in record.get("sets", {}).items()}
-        sets.update(dict.fromkeys(record.get("deletes", ()), DELETED))
+        sets = _values(record.get("sets", {}), "sets", decode)
+        sets.update((_text(name, "deletes"), DELETED) for name in _list(record.get("deletes", []), "deletes"))
     return Outcome(
         output=decode(record["output"]) if "output" in record else None,
-        action=record.get("action"),
-        error=None if error is None else NodeError(**error),
-        taken={entry[0]: decode(entry[1]) if len(entry) > 1 else OUTPUT for entry in record.get("taken", ())},
+        action=_maybe(record, "action", _text),
+        error=_maybe(record, "error", _error),
+        taken=dict(_taken(entry, decode) for entry in _list(record.get("taken", []), "taken")),
         sets=sets,
-        items=None if items is None else tuple(decode(item) for item in items),
-        blueprint=record.get("blueprint"),
-        context=None if context is None else {name: decode(value) for name, value in context.items()},
-        passes=record.get("passes"),
-        via=record.get("via"),
-        attempts=record.get("attempts", 1),
-        started=record.get("started", 0.0),
-        ended=record.get("ended", 0.0),
+        items=_maybe(record, "items", lambda items, name: tuple(decode(item) for item in _list(items, name))),
+        blueprint=_maybe(record, "blueprint", _text),
+        context=_maybe(record, "context", lambda values, name: _values(values, name, decode)),
+        passes=_maybe(record, "passes", _count),
+        via=_maybe(record, "via", _text),
+        primary_error=_maybe(record, "primary_error", _error),
+        attempts=_count(record.get("attempts", 1), "attempts"),
+        started=_time(record.get("started", 0.0), "started"),
+        ended=_time(record.get("ended", 0.0), "ended"),
     )
 
 
 def park_to_record(park: Park) -> dict[str, Any]:
     """A park record as a JSON object."""
-    return attrs.asdict(park)
+    record = attrs.asdict(park)
+    if park.primary_error is None:
+        del record["primary_error"]
+    return record
 
 
 def park_from_record(record: Mapping[str, Any]) -> Park:
-    """The park that a record stands for; the inverse of ``park_to_record``."""
-    error = record.get("error")
-    return Park(**{**record, "error": None if error is None else NodeError(**error)})
+    """The park that a record stands for; the inverse of ``park_to_record``.
+
+    Raises:
+        ValueError: A field is not what it must be; the message names it.
+    """
+    kind = record.get("kind")
+    if kind not in ("wait", "sleep", "retry"):
+        raise _wrong("kind", "'wait', 'sleep' or 'retry'", kind)
+    return Park(
+        kind=kind,
+        due=_maybe(record, "due", _time),
+        attempt=_count(record.get("attempt", 0), "attempt"),
+        standing_in=_flag(record.get("standing_in", False), "standing_in"),
+        queued=_flag(record.get("queued", False), "queued"),
+        error=_maybe(record, "error", _error),
+        primary_error=_maybe(record, "primary_error", _error),
+    )
+
+
+# --- field by field ---------------------------------------------------------------------------------------------------
+
+
+def _wrong(name: str, wanted: str, value: Any) -> ValueError:
+    return ValueError(f"its {name} must be {wanted}, not {value!r:.80}")
+
+
+def _maybe(record: Mapping[str, Any], name: str, read: Callable[[Any, str], T]) -> T | None:
+    value = record.get(name)
+    return None if value is None else read(value, name)
+
+
+def _text(value: Any, name: str) -> str:
+    if type(value) is not str:
+        raise _wrong(name, "text", value)
+    return value
+
+
+def _list(value: Any, name: str) -> list[Any]:
+    if type(value) is not list:
+        raise _wrong(name, "a list", value)
+    return value
+
+
+def _values(value: Any, name: str, decode: Convert) -> dict[str, Any]:
+    if type(value) is not dict:
+        raise _wrong(name, "an object", value)
+    return {member: decode(inner) for member, inner in value.items()}
+
+
+def _count(value: Any, name: str) -> int:
+    if type(value) is not int or not 0 <= value < 2**53:
+        raise _wrong(name, "a whole number of at least 0", value)
+    return value
+
+
+def _flag(value: Any, name: str) -> bool:
+    if type(value) is not bool:
+        raise _wrong(name, "true or false", value)
+    return value
+
+
+def _time(value: Any, name: str) -> float:
+    if type(value) not in (int, float) or not 0 <= value <= _LATEST:
+        raise _wrong(name, "a time, in seconds since the epoch", value)
+    return float(value)
+
+
+def _taken(entry: Any, decode: Convert) -> tuple[int, Any]:
+    match entry:
+        case [place]:
+            return _count(place, "taken"), OUTPUT
+        case [place, value]:
+            return _count(place, "taken"), decode(value)
+    raise _wrong("taken", "a list of places and values", entry)
+
+
+def _error(value: Any, name: str) -> NodeError:
+    if type(value) is not dict:
+        raise _wrong(name, "an object", value)
+    return NodeError(
+        key=_text(value.get("key"), f"{name}.key"),
+        node_id=_text(value.get("node_id"), f"{name}.node_id"),
+        type=_text(value.get("type"), f"{name}.type"),
+        message=_text(value.get("message"), f"{name}.message"),
+        attempts=_count(value.get("attempts", 1), f"{name}.attempts"),
+        traceback=_maybe(value, "traceback", lambda text, _: _text(text, f"{name}.traceback")),
+    )

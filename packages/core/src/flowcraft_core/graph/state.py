@@ -1,8 +1,9 @@
 """What happens next: the one place that decides it, from a compiled blueprint and facts.
 
 A ``RunState`` is fed facts (outcomes, claims) in any order and says which instances are ready, which joins want a
-claim, and whether the run has ended. Each rule only ever looks for a fact's presence, so a state that knows some of a
-run's facts decides nothing that one which knows all of them would not; a fact that comes twice changes nothing.
+claim, and whether the run has ended. ``decide`` says what became of a vertex: it looks at what is known of its edges,
+each time anew, and counts nothing. So a fact that comes twice changes nothing, and since each rule only ever looks for
+a fact's presence, a state that knows some of a run's facts decides nothing that one which knows all would not.
 
 The rules, edge by edge:
 
@@ -19,6 +20,12 @@ The rules, edge by edge:
 * A scope ends when each of its vertices without a way on is done, dead or blocked: then every other vertex is done,
   dead, blocked or moot too, since a way on from it would lead to one that is not. A construct in which a failure was
   not contained fails when its scope ends.
+* A start vertex is ready once its scope is there: a call or an item by the outcome of its construct's entry, a pass by
+  that of the entry or by the verdict of the pass before.
+
+Who knows every fact (one process, a reconciler, a simulator) has a *whole* state: ``add`` follows each fact's edges.
+Who knows a few (a worker) *learns* what it looks up, asks ``decide`` about what it is concerned with (see ``partial``),
+and follows only what it has done itself: what follows from the rest is for those who did it.
 
 Completing an instance costs its edges and what they resolve, never the size of the graph.
 """
@@ -26,7 +33,7 @@ Completing an instance costs its edges and what they resolve, never the size of 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from .facts import NodeError, Outcome
@@ -34,7 +41,7 @@ from .instances import Arrival, Claim, Instance, Items, Mark, Phase, ScopeState
 from .positions import INITIAL
 from .scopes import Construct, Graph, Kind, Link, Scope, Vertex
 
-_END = -1  # stands for the end of a scope, where a join's index would stand
+_END = -1  # stands for the end of a scope, where a vertex's index would stand
 
 
 class RunState:
@@ -54,7 +61,7 @@ class RunState:
     def __init__(
         self, graph: Graph, graphs: Callable[[str], Graph], context: Mapping[str, Any], *, whole: bool = True
     ) -> None:
-        """Make a state that knows no facts; the root's start vertices are ready.
+        """Make a state that knows no facts. If it is whole, the root's start vertices are ready.
 
         Args:
             graph: The run's blueprint.
@@ -64,326 +71,414 @@ class RunState:
                 as ``arrivals``, and leaves it to the caller which of a batch's items it is to know.
         """
         self._whole = whole
+        self._graphs = graphs
         self.arrivals: deque[Arrival] = deque()
         self.items: deque[Items] = deque()
-        self._graphs = graphs
         self.context = context
         self.ready: deque[Instance] = deque()
         self.wanted: deque[Claim] = deque()
         self.phase = Phase.RUNNING
         self.errors: list[NodeError] = []
-        self._queue: deque[tuple[ScopeState, Link, Mark, bool]] = deque()
-        self._loud = whole
-        self.root = self._open(graph.root, None, None, None, context)
+        self._queue: deque[tuple[ScopeState, Vertex]] = deque()
+        self.root = ScopeState(graph.root, None, None, None)
+        if context:
+            self.root.set(INITIAL, context)
+        if whole:
+            self._start(self.root)
 
     # --- facts in -------------------------------------------------------------------------------------------------
 
-    def add(self, scope: ScopeState, vertex: Vertex, outcome: Outcome, *, loud: bool = True) -> None:
-        """Take in an instance's outcome.
+    def add(self, scope: ScopeState, vertex: Vertex, outcome: Outcome) -> None:
+        """Take in an instance's outcome, and say what follows from it.
 
         Args:
             scope: Where the instance stands.
             vertex: Which it is.
             outcome: What it ended with.
-            loud: Say what follows from it. A fact that was only looked up to decide about something else is not: what
-                follows from it is for whoever wrote it. It still completes what loud facts have touched.
         """
-        self._loud = loud
-        index = vertex.index
-        if index in scope.outcomes:
-            return
-        scope.outcomes[index] = outcome
+        if self.learn(scope, vertex, outcome):
+            self.follow(scope, vertex)
+
+    def learn(self, scope: ScopeState, vertex: Vertex, outcome: Outcome) -> bool:
+        """Take in an instance's outcome without a word of what follows from it; whether it is news."""
+        if vertex.index in scope.outcomes:
+            return False
+        scope.outcomes[vertex.index] = outcome
         if outcome.sets:
             scope.namespace.set(scope.position(vertex), outcome.sets)
             scope.namespace.setters.append(Instance(scope, vertex))
         if outcome.error is not None:
             self._fail(scope, vertex, (outcome.error,))
-        elif vertex.kind is Kind.ENTRY:
-            self._enter(scope, vertex, outcome)
-        elif vertex.out:
-            if self._whole:
-                taken = outcome.taken
-                for link in vertex.out:
-                    self._follow(scope, link, Mark.TAKEN if link.place in taken else Mark.SKIPPED)
-            elif loud:
-                self._pass_on(scope, vertex.out)
-        else:
-            self._close_one(scope, vertex)
-        self._propagate()
+        elif scope.unfired:
+            for join in list(scope.unfired):
+                if scope.mark_of(scope.scope.vertices[join].incoming[scope.claims[join]]) is Mark.TAKEN:
+                    self._fire(scope, join)
+        return True
 
-    def attend(self, scope: ScopeState, vertex: Vertex) -> None:
-        """In a state that is not whole: decide about a vertex by what was looked up.
+    def claim(self, scope: ScopeState, vertex: Vertex, place: int) -> None:
+        """Take in the standing claim of an ``any`` join, and say what follows from it.
 
-        A fact that was only looked up is not followed along all of its edges: of a thousand, one may be of interest.
+        Args:
+            scope: Where the join stands.
+            vertex: The join.
+            place: The place of the winning edge among its incoming ones.
         """
-        self._loud = False
-        self._pass_on(scope, (link for link in vertex.incoming if link.source in scope.outcomes))
+        if self.learn_claim(scope, vertex, place) and vertex.index in scope.fired:
+            self._arrive(scope, vertex, vertex.incoming[place])
+            self._propagate()
+
+    def learn_claim(self, scope: ScopeState, vertex: Vertex, place: int) -> bool:
+        """Take in the standing claim of an ``any`` join without a word of what follows; whether it is news."""
+        if vertex.index in scope.claims:
+            return False
+        scope.claims[vertex.index] = place
+        scope.unfired.add(vertex.index)
+        if scope.mark_of(vertex.incoming[place]) is Mark.TAKEN:
+            self._fire(scope, vertex.index)
+        return True
+
+    # --- decisions out --------------------------------------------------------------------------------------------
+
+    def follow(self, scope: ScopeState, vertex: Vertex) -> None:
+        """Say what follows from an outcome that was taken in: ``ready``, ``wanted``, and what this cannot decide."""
+        self._queue.append((scope, vertex))
         self._propagate()
 
-    def _pass_on(self, scope: ScopeState, links: Iterable[Link]) -> None:
-        for link in links:
-            outcome = scope.outcomes[link.source]
-            if outcome.error is None and id(link) not in scope.passed:
-                scope.passed.add(id(link))
-                mark = Mark.TAKEN if link.place in outcome.taken else Mark.SKIPPED
-                self._queue.append((scope, link, mark, self._loud))
+    def tell(self, scope: ScopeState, vertex: Vertex | None, link: Link | None = None) -> None:
+        """Say what became of a vertex, or (without one) of a scope, if that can be said, and what follows from it.
 
-    def claim(self, scope: ScopeState, vertex: Vertex, place: int, *, loud: bool = True) -> None:
-        """Take in the standing claim of an ``any`` join: the place of the winning edge among its incoming ones."""
-        self._loud = loud
-        if vertex.index in scope.claims:
-            return
-        scope.claims[vertex.index] = place
-        if scope.has_fired(vertex):
-            self._fire(scope, vertex)
-
-    # --- edges ----------------------------------------------------------------------------------------------------
-
-    def _propagate(self) -> None:
-        queue = self._queue
-        while queue:
-            scope, link, mark, self._loud = queue.popleft()
-            self._follow(scope, link, mark)
-
-    def _follow(self, scope: ScopeState, link: Link, mark: Mark) -> None:
-        target = scope.scope.vertices[link.target]
-        if len(target.incoming) > 1:
-            self._arrive(scope, target, link, mark)
-        elif mark is Mark.TAKEN:
-            self._make_ready(scope, target)
+        Args:
+            scope: Where the vertex stands.
+            vertex: The vertex.
+            link: The edge on whose account it is asked; None if all that leads to the vertex was looked up.
+        """
+        if vertex is None:
+            self._end(scope, None)
         else:
-            self._pass_by(scope, target, mark, scope.blame.get(link.source, ()))
+            self._arrive(scope, vertex, link)
+        self._propagate()
 
-    def _arrive(self, scope: ScopeState, target: Vertex, link: Link, mark: Mark) -> None:
-        own = self._loud
-        self._touch(scope, target.index)
-        counts = scope.arrived.get(target.index)
-        if counts is None:
-            counts = scope.arrived[target.index] = [0, 0, 0]
-        counts[mark] += 1
-        full = sum(counts) == len(target.incoming)
-        # A taken edge to an `any` join asks for the claim; its set is of those that cannot.
-        if own and not (self._whole or full or (target.joins_any and mark is Mark.TAKEN)):
-            member = target.incoming.index(link)
-            self.arrivals.append(Arrival(scope, target, scope.key(target), member, len(target.incoming)))
-        if target.joins_any:
-            if mark is Mark.TAKEN:
-                standing = scope.claims.get(target.index)
-                if standing is None:
-                    if self._loud and not scope.is_moot(target):
-                        self.wanted.append(Claim(scope, target, link))
-                elif target.incoming[standing] is link:
-                    self._fire(scope, target)
-            elif full and not counts[Mark.TAKEN]:
-                if counts[Mark.BLOCKED]:
-                    self._fail(scope, target, self._blamed(scope, target))
-                else:
-                    self._pass_by(scope, target, Mark.SKIPPED, ())
-        elif full:
-            if counts[Mark.BLOCKED]:
-                self._pass_by(scope, target, Mark.BLOCKED, self._blamed(scope, target))
-            elif counts[Mark.TAKEN]:
-                self._make_ready(scope, target)
-            else:
-                self._pass_by(scope, target, Mark.SKIPPED, ())
-
-    def _blamed(self, scope: ScopeState, target: Vertex) -> tuple[NodeError, ...]:
-        errors = (error for link in target.incoming for error in scope.blame.get(link.source, ()))
-        return tuple(dict.fromkeys(errors))
-
-    def _touch(self, scope: ScopeState, index: int) -> None:
-        """What a loud fact has touched once is said when it is decided, by whichever fact."""
-        if self._whole:
-            return
-        if self._loud:
-            scope.touched.add(index)
-        elif index in scope.touched:
-            self._loud = True
-
-    def _make_ready(self, scope: ScopeState, target: Vertex) -> None:
-        if target.index in scope.outcomes:
-            return  # its outcome was fed before what led to it
-        if not self._whole:
-            scope.decided.add(target.index)
-            if not self._loud:
-                return
-        if not (scope.moot or scope.parent) or not scope.is_moot(target):
-            self.ready.append(Instance(scope, target))
-
-    def _pass_by(self, scope: ScopeState, target: Vertex, mark: Mark, blame: tuple[NodeError, ...]) -> None:
-        """The vertex will never run: it is dead, or blocked by the failures ``blame``."""
-        if target.index in scope.marks:
-            return
-        scope.marks[target.index] = mark
-        if blame:
-            scope.blame[target.index] = blame
-        if target.kind is Kind.ENTRY and target.construct is not None:
-            self._pass_by(scope, scope.scope.vertices[target.construct.exit], mark, blame)
-        elif target.out:
-            self._queue.extend((scope, link, mark, self._loud) for link in target.out)
-        else:
-            self._close_one(scope, target)
-
-    # --- constructs and scopes ------------------------------------------------------------------------------------
-
-    def _open(
-        self,
-        template: Scope,
-        parent: ScopeState | None,
-        construct: Construct | None,
-        index: int | None,
-        context: Mapping[str, Any] | None = None,
-    ) -> ScopeState:
-        if parent is not None and construct is not None:
-            known = parent.inside.setdefault(construct.entry, {}).get(index or 0)
-            if known is not None:
-                return known
-        scope = ScopeState(template, parent, construct, index)
-        if context:
-            scope.set(INITIAL, context)
-        if parent is not None and construct is not None:
-            parent.inside[construct.entry][index or 0] = scope
-        if self._loud:  # else nobody asks: a start without a way in is to run once its scope is there
-            for start in template.starts:
-                self._make_ready(scope, template.vertices[start])
-        return scope
-
-    def _enter(self, scope: ScopeState, entry: Vertex, outcome: Outcome) -> None:
-        construct = entry.construct
-        assert construct is not None  # an entry always has one
-        exit_ = scope.scope.vertices[construct.exit]
-        template = self._inside_of(construct)
-        if construct.kind == "batch":
-            if not outcome.items:
-                self._make_ready(scope, exit_)
-            elif self._whole:
-                for index in range(len(outcome.items)):
-                    self._open(template, scope, construct, index, outcome.context)
-            elif self._loud:
-                self.items.append(Items(scope, construct, len(outcome.items)))
-        elif construct.kind == "loop" and outcome.action == "break":
-            self._make_ready(scope, exit_)
-        else:
-            self._open(template, scope, construct, 0 if construct.kind == "loop" else None, outcome.context)
-
-    def child(self, scope: ScopeState, construct: Construct, index: int | None, *, loud: bool = False) -> ScopeState:
+    def child(self, scope: ScopeState, construct: Construct, index: int | None) -> ScopeState:
         """A pass, item or call of a construct whose entry's outcome is known.
 
         Args:
             scope: Where the construct stands.
             construct: The construct.
             index: The pass or item; None for a subflow's call.
-            loud: Say that its start is ready.
         """
-        self._loud = loud
-        entry = scope.outcomes[construct.entry]
-        return self._open(self._inside_of(construct), scope, construct, index, entry.context)
+        insides = scope.inside.setdefault(construct.entry, {})
+        inside = insides.get(index or 0)
+        if inside is None:
+            inside = ScopeState(self._inside_of(construct), scope, construct, index)
+            context = scope.outcomes[construct.entry].context
+            if context:
+                inside.set(INITIAL, context)
+            insides[index or 0] = inside
+        return inside
+
+    def start(self, scope: ScopeState, construct: Construct, index: int | None) -> None:
+        """Say that the starts of a pass, item or call are ready."""
+        self._start(self.child(scope, construct, index))
+
+    def decide(self, scope: ScopeState, vertex: Vertex) -> Mark | None:
+        """What became of a vertex by what is known of its edges.
+
+        Returns:
+            TAKEN if its instance is to run, SKIPPED if it is dead, BLOCKED if it is blocked or has failed; None if
+            that cannot be said yet.
+        """
+        mark = scope.marks.get(vertex.index)
+        if mark is not None:
+            return mark
+        incoming = vertex.incoming
+        if len(incoming) == 1:
+            mark = scope.mark_of(incoming[0])
+            if mark is Mark.TAKEN:
+                return mark
+        elif vertex.kind is Kind.EXIT:
+            return self._decide_exit(scope, vertex)
+        elif not incoming:
+            return Mark.TAKEN if _is_there(scope) else None
+        elif vertex.index in scope.fired:
+            return Mark.TAKEN
+        else:
+            mark = self._joined(scope, vertex)
+            if vertex.joins_any and mark is Mark.TAKEN:
+                return None  # taken, but nobody has claimed it as far as is known
+            if vertex.joins_any and mark is Mark.BLOCKED:
+                self._fail(scope, vertex, _blamed(scope, vertex))
+                return scope.marks.get(vertex.index)
+        if mark is Mark.SKIPPED or mark is Mark.BLOCKED:
+            self._pass_by(scope, vertex, mark, _blamed(scope, vertex) if mark is Mark.BLOCKED else ())
+        return mark
+
+    def has_ended(self, scope: ScopeState) -> bool:
+        """Whether each vertex of a scope without a way on is known to be done, dead or blocked."""
+        if scope.ended:
+            return True
+        ends = scope.scope.ends
+        place = scope.resolved.get(_END, 0)
+        while place < len(ends) and scope.is_resolved(ends[place]):
+            place += 1
+        scope.resolved[_END] = place
+        if place < len(ends):
+            return False
+        scope.ended = True
+        if scope.parent is not None and scope.construct is not None and scope.failures:
+            scope.parent.failed_items.setdefault(scope.construct.entry, set()).add(scope.index or 0)
+        return True
+
+    # --- what follows ---------------------------------------------------------------------------------------------
+
+    def _propagate(self) -> None:
+        queue = self._queue
+        while queue:
+            scope, vertex = queue.popleft()
+            if vertex.kind is Kind.ENTRY and vertex.construct is not None:
+                self._enter(scope, vertex, vertex.construct)
+            elif vertex.out:
+                vertices, told = scope.scope.vertices, scope.told
+                for link in vertex.out:
+                    target = vertices[link.target]
+                    if target.index not in told:
+                        self._arrive(scope, target, link)
+            else:
+                self._end(scope, vertex)
+
+    def _arrive(self, scope: ScopeState, target: Vertex, link: Link | None) -> None:
+        """Say what became of a vertex to which an edge was resolved; without one, of a vertex that was asked about."""
+        index = target.index
+        if index in scope.told:
+            return
+        if index in scope.outcomes:
+            # Fed before what led to it. A worker goes on from it if it was its own job that ended it.
+            if not self._whole:
+                self._make_ready(scope, target)
+            return
+        mark = self.decide(scope, target)
+        if mark is None:
+            if target.joins_any or not self._whole:
+                self._leave_open(scope, target, link)
+        elif mark is not Mark.TAKEN:
+            scope.told.add(index)
+            self._queue.append((scope, target))
+        elif self._whole or not target.joins_any or (link is not None and target.incoming[scope.claims[index]] is link):
+            # In a state that is not whole a join that another edge has won is for whoever brought that edge.
+            self._make_ready(scope, target)
+
+    def _leave_open(self, scope: ScopeState, target: Vertex, link: Link | None) -> None:
+        """It cannot be said what becomes of a vertex: ask for its claim, or leave it to the last to arrive."""
+        if target.joins_any:
+            # Whoever was asked about the join has seen all its edges, and claims it where nobody else came to do so.
+            ways = target.incoming if link is None else (link,)
+            taken = next((way for way in ways if scope.mark_of(way) is Mark.TAKEN), None)
+            if taken is not None:
+                if target.index not in scope.claims and not scope.is_moot(target):
+                    self.wanted.append(Claim(scope, target, taken))
+                return
+        if link is not None and self._reports_arrivals():
+            member = target.incoming.index(link)
+            self.arrivals.append(Arrival(scope, target, scope.key(target), member, len(target.incoming)))
+
+    def _reports_arrivals(self) -> bool:
+        return not self._whole and self.phase is Phase.RUNNING
+
+    def _make_ready(self, scope: ScopeState, target: Vertex) -> None:
+        scope.told.add(target.index)
+        if (scope.parent is None and not scope.moot) or not scope.is_moot(target):
+            self.ready.append(Instance(scope, target))
+
+    def _joined(self, scope: ScopeState, join: Vertex) -> Mark | None:
+        """What the edges of a join come to once each is resolved; TAKEN for an ``any`` join as soon as one is taken."""
+        incoming, place = join.incoming, scope.resolved.get(join.index, 0)
+        while place < len(incoming):
+            mark = scope.mark_of(incoming[place])
+            if mark is None or (join.joins_any and mark is Mark.TAKEN):
+                break
+            place += 1
+        scope.resolved[join.index] = place
+        if place < len(incoming):
+            return mark
+        marks = {scope.mark_of(link) for link in incoming}
+        if Mark.BLOCKED in marks:
+            return Mark.BLOCKED
+        return Mark.TAKEN if Mark.TAKEN in marks else Mark.SKIPPED
+
+    def _pass_by(self, scope: ScopeState, target: Vertex, mark: Mark, blame: tuple[NodeError, ...]) -> None:
+        """The vertex will never run: it is dead, or blocked by the failures ``blame``."""
+        while True:
+            scope.marks[target.index] = mark
+            if blame:
+                scope.blame[target.index] = blame
+            if target.kind is not Kind.ENTRY or target.construct is None:
+                return
+            target = scope.scope.vertices[target.construct.exit]
+
+    # --- constructs and scopes ------------------------------------------------------------------------------------
+
+    def _start(self, scope: ScopeState) -> None:
+        for start in scope.scope.starts:
+            if start not in scope.told:
+                self._make_ready(scope, scope.scope.vertices[start])
+
+    def _enter(self, scope: ScopeState, entry: Vertex, construct: Construct) -> None:
+        outcome = scope.outcomes.get(entry.index)
+        if outcome is None or outcome.error is not None or not goes_in(construct, outcome):
+            self._arrive(scope, scope.scope.vertices[construct.exit], None)
+        elif construct.kind != "batch":
+            self.start(scope, construct, 0 if construct.kind == "loop" else None)
+        elif self._whole:
+            for index in range(len(outcome.items or ())):
+                self.start(scope, construct, index)
+        else:
+            self.items.append(Items(scope, construct, len(outcome.items or ())))
 
     def _inside_of(self, construct: Construct) -> Scope:
         return construct.body or self._graphs(construct.calls or "").root
 
-    def _close_one(self, scope: ScopeState, vertex: Vertex) -> None:
-        own = self._loud
-        scope.open_ends -= 1
-        self._touch(scope, _END)
-        if scope.open_ends:
-            if own and not self._whole:
-                key = f"{scope.prefix}:end"
-                ends = scope.scope.ends
-                self.arrivals.append(Arrival(scope, None, key, ends.index(vertex.index), len(ends)))
+    def _end(self, scope: ScopeState, vertex: Vertex | None) -> None:
+        """Say that a scope has ended, once it has; one of its ends was resolved, or somebody asked."""
+        if _END in scope.told:
             return
-        scope.ended = True
+        if not self.has_ended(scope):
+            if vertex is not None and self._reports_arrivals():
+                ends = scope.scope.ends
+                self.arrivals.append(Arrival(scope, None, f"{scope.prefix}:end", ends.index(vertex.index), len(ends)))
+            return
+        scope.told.add(_END)
         parent, construct = scope.parent, scope.construct
         if parent is None or construct is None:
             if self.phase is Phase.RUNNING:
                 self.phase = Phase.COMPLETED
-            return
-        exit_ = parent.scope.vertices[construct.exit]
+        elif construct.kind == "loop" and goes_on(scope, construct):
+            self.start(parent, construct, (scope.index or 0) + 1)
+        else:
+            exit_ = parent.scope.vertices[construct.exit]
+            self._arrive(parent, exit_, None)
+            if construct.kind == "batch" and exit_.index not in parent.told and self._reports_arrivals():
+                total = len(parent.outcomes[construct.entry].items or ())
+                self.arrivals.append(Arrival(parent, exit_, parent.key(exit_), scope.index or 0, total))
+
+    def _decide_exit(self, scope: ScopeState, exit_: Vertex) -> Mark | None:
+        construct = exit_.construct
+        assert construct is not None  # an exit always has one
+        outcome = scope.outcomes.get(construct.entry)
+        if outcome is None:
+            # An entry that is dead or blocked says so of its exit, too.
+            self.decide(scope, scope.scope.vertices[construct.entry])
+            return scope.marks.get(exit_.index)
+        if outcome.error is not None or exit_.index in scope.blame:
+            return None  # a failure that nothing contains
+        if not goes_in(construct, outcome):
+            return Mark.TAKEN
+        inside = scope.inside.get(construct.entry, {})
         if construct.kind == "batch":
-            self._end_item(parent, construct, exit_, scope)
-        elif scope.errors:
-            self._fail(parent, exit_, scope.errors)
-        elif construct.kind == "subflow":
-            self._make_ready(parent, exit_)
-        else:
-            self._end_pass(parent, construct, exit_, scope)
+            return self._decide_gather(scope, construct, exit_, inside, len(outcome.items or ()))
+        last = inside.get(max(inside)) if inside else None
+        if last is None or not self.has_ended(last):
+            return None
+        if last.failures:
+            self._fail(scope, exit_, last.errors)
+            return scope.marks.get(exit_.index)
+        if construct.kind == "subflow":
+            return Mark.TAKEN
+        if construct.verdict in last.outcomes:
+            return None if goes_on(last, construct) else Mark.TAKEN
+        self._pass_by(scope, exit_, Mark.SKIPPED, ())
+        return Mark.SKIPPED
 
-    def _end_pass(self, parent: ScopeState, loop: Construct, exit_: Vertex, scope: ScopeState) -> None:
-        verdict = scope.outcomes.get(loop.verdict)
-        if verdict is None:
-            self._pass_by(parent, exit_, Mark.SKIPPED, ())
-        elif verdict.taken:
-            self._open(scope.scope, parent, loop, (scope.index or 0) + 1)
-        else:
-            self._make_ready(parent, exit_)
-
-    def _end_item(self, parent: ScopeState, batch: Construct, exit_: Vertex, item: ScopeState) -> None:
-        items = parent.inside[batch.entry]
-        total = len(parent.outcomes[batch.entry].items or ())
-        counts = parent.arrived.setdefault(exit_.index, [0, 0, 0])  # its items are what a gather joins
-        counts[Mark.BLOCKED if item.errors else Mark.TAKEN] += 1
-        own = self._loud
-        self._touch(parent, exit_.index)
-        if own and not self._whole and sum(counts) < total:
-            self.arrivals.append(Arrival(parent, exit_, parent.key(exit_), item.index or 0, total))
-        within = batch.tolerates(counts[Mark.BLOCKED], total)
-        if within and sum(counts) == total:
-            self._make_ready(parent, exit_)
-        elif (
-            not within
-            and exit_.index not in parent.blame
-            and (sum(counts) == total or not (exit_.sheltered or self._contained(parent)))
-        ):
-            self._fail(parent, exit_, tuple(error for _, other in sorted(items.items()) for error in other.errors))
+    def _decide_gather(
+        self, scope: ScopeState, batch: Construct, exit_: Vertex, items: Mapping[int, ScopeState], total: int
+    ) -> Mark | None:
+        place = scope.resolved.get(exit_.index, 0)
+        while place in items and self.has_ended(items[place]):
+            place += 1
+        scope.resolved[exit_.index] = place
+        failed = scope.failed_items.get(batch.entry, ())
+        if batch.tolerates(len(failed), total):
+            return Mark.TAKEN if place == total else None
+        if place == total or not (exit_.sheltered or _is_contained(scope)):
+            self._fail(scope, exit_, tuple(error for index in sorted(failed) for error in items[index].errors))
+        return scope.marks.get(exit_.index)
 
     # --- failures -------------------------------------------------------------------------------------------------
 
     def _fail(self, scope: ScopeState, vertex: Vertex, errors: tuple[NodeError, ...]) -> None:
+        """The vertex has failed: it is blocked, or, if nothing contains that, the run has failed."""
+        if vertex.index in scope.blame:
+            return
         scope.blame[vertex.index] = errors
         if not vertex.sheltered:
             scope.failures.append(vertex)
-            if not self._contained(scope):
+            if not _is_contained(scope):
                 if self.phase is Phase.RUNNING:
                     self.phase = Phase.FAILED
                     self.errors.extend(errors)
                 return
-        failed = vertex
-        if vertex.kind is Kind.ENTRY and vertex.construct is not None:
-            failed = scope.scope.vertices[vertex.construct.exit]
-            scope.blame[failed.index] = errors
-        scope.marks[failed.index] = Mark.BLOCKED
-        if failed.out:
-            self._queue.extend((scope, link, Mark.BLOCKED, self._loud) for link in failed.out)
-        else:
-            self._close_one(scope, failed)
-
-    @staticmethod
-    def _contained(scope: ScopeState) -> bool:
-        """Whether a failure that leaves this scope is held by a construct around it."""
-        while scope.parent is not None and scope.construct is not None:
-            construct, scope = scope.construct, scope.parent
-            if construct.tolerant or scope.scope.vertices[construct.exit].sheltered:
-                return True
-        return False
+        self._pass_by(scope, vertex, Mark.BLOCKED, errors)
 
     # --- any joins ------------------------------------------------------------------------------------------------
 
-    def _fire(self, scope: ScopeState, join: Vertex) -> None:
+    def _fire(self, scope: ScopeState, join: int) -> None:
         """The edge that holds the claim is taken. Not sooner: what leads to it is no loser, and must be fed first."""
-        self._make_ready(scope, join)
-        # What is moot or has fired has counted its ways in already.
-        waiting = [] if join.index in scope.moot else [link.source for link in join.incoming]
+        vertices, fired, moot = scope.scope.vertices, scope.fired, scope.moot
+        scope.unfired.discard(join)
+        fired.add(join)
+        waiting = [link.source for link in vertices[join].incoming]
         while waiting:
-            index = waiting.pop()
-            vertex = scope.scope.vertices[index]
-            live = scope.live.get(index, len(vertex.out)) - 1
-            scope.live[index] = live
-            if live:
+            vertex = vertices[waiting.pop()]
+            if vertex.index in moot:
                 continue
-            scope.moot.add(index)
+            place = scope.spent.get(vertex.index, 0)
+            while place < len(vertex.out) and (vertex.out[place].target in fired or vertex.out[place].target in moot):
+                place += 1
+            scope.spent[vertex.index] = place
+            if place < len(vertex.out):
+                continue
+            moot.add(vertex.index)
             if vertex.kind is Kind.EXIT and vertex.construct is not None:
-                index = vertex.construct.entry
-                scope.moot.add(index)
-                vertex = scope.scope.vertices[index]
-            if not scope.has_fired(vertex):
+                vertex = vertices[vertex.construct.entry]
+                moot.add(vertex.index)
+            if vertex.index not in fired:  # else those before it lead into a fired join already
                 waiting.extend(link.source for link in vertex.incoming)
+
+
+def _blamed(scope: ScopeState, target: Vertex) -> tuple[NodeError, ...]:
+    errors = (error for link in target.incoming for error in scope.blame.get(link.source, ()))
+    return tuple(dict.fromkeys(errors))
+
+
+def goes_in(construct: Construct, outcome: Outcome) -> bool:
+    """Whether a construct has an inside, by its entry's outcome."""
+    if construct.kind == "batch":
+        return bool(outcome.items)
+    return construct.kind != "loop" or outcome.action != "break"
+
+
+def goes_on(scope: ScopeState, loop: Construct) -> bool:
+    """Whether a pass is followed by another one."""
+    verdict = scope.outcomes.get(loop.verdict)
+    return verdict is not None and verdict.error is None and bool(verdict.taken)
+
+
+def _is_there(scope: ScopeState) -> bool:
+    """Whether a scope is known to be there, and so what its starts begin with."""
+    parent, construct = scope.parent, scope.construct
+    if parent is None or construct is None:
+        return True
+    entry = parent.outcomes.get(construct.entry)
+    if entry is None or entry.error is not None or not goes_in(construct, entry):
+        return False
+    if construct.kind == "loop" and scope.index:
+        before = parent.inside[construct.entry].get(scope.index - 1)
+        return before is not None and goes_on(before, construct)
+    return True
+
+
+def _is_contained(scope: ScopeState) -> bool:
+    """Whether a failure that leaves this scope is held by a construct around it."""
+    while scope.parent is not None and scope.construct is not None:
+        construct, scope = scope.construct, scope.parent
+        if construct.tolerant or scope.scope.vertices[construct.exit].sheltered:
+            return True
+    return False

@@ -30,6 +30,7 @@ class TraceEntry:
         started: When its last attempt began, seconds since the epoch.
         ended: When it ended.
         error: Why it failed.
+        primary_error: Why the node's own step failed, where a fallback took its place.
     """
 
     key: str
@@ -41,6 +42,7 @@ class TraceEntry:
     started: float
     ended: float
     error: NodeError | None
+    primary_error: NodeError | None = None
 
     @classmethod
     def of(cls, instance: Instance) -> TraceEntry:
@@ -56,6 +58,7 @@ class TraceEntry:
             started=outcome.started,
             ended=outcome.ended,
             error=outcome.error,
+            primary_error=outcome.primary_error,
         )
 
 

@@ -18,9 +18,11 @@ from typing import Any
 import attrs
 
 from ..blueprint import WAIT
-from ..clock import Clock
-from ..errors import ConfigurationError, ResumeError
+from ..clock import Clock, Stopwatch
+from ..errors import ResumeError
 from ..execution import Executor
+from ..failures import name_of, text_of
+from ..graph.durations import Duration, parse_seconds
 from ..graph.facts import NodeError, Outcome, Park
 from ..graph.failures import errors_of
 from ..graph.fold import claims, context_of, outputs_of
@@ -28,6 +30,7 @@ from ..graph.instances import Claim, Instance, Phase
 from ..graph.records import outcome_from_record, outcome_to_record, park_from_record, park_to_record
 from ..graph.scopes import Graph
 from ..graph.state import RunState
+from ..settings import whole
 from .events import Emitter, EventSink
 from .results import RunResult, Status
 
@@ -60,8 +63,8 @@ class Run:
         concurrency: int | None,
         events: EventSink | None,
     ) -> None:
-        if concurrency is not None and concurrency < 1:
-            raise ConfigurationError(f"concurrency must be at least 1, not {concurrency}")
+        if concurrency is not None:
+            whole("concurrency", concurrency, least=1)
         self.run_id = run_id
         self.graph = graph
         self.executor = executor
@@ -78,6 +81,7 @@ class Run:
         self._order = itertools.count()
         self._workers: set[asyncio.Task[None]] = set()
         self._again: deque[tuple[Instance, Park]] = deque()
+        self._watch = Stopwatch(clock)  # timers and the deadline are kept in its seconds, not by the time of day
         self._timeout: float | None = None
         self._deadline: float | None = None
         self._starting = False
@@ -87,10 +91,14 @@ class Run:
 
     # --- driving --------------------------------------------------------------------------------------------------
 
-    def set_timeout(self, timeout: float | None) -> None:
-        """Let the run fail if it has not ended so many seconds from now; None takes the limit away."""
-        self._timeout = timeout
-        self._deadline = None if timeout is None else self.clock.now() + timeout
+    def set_timeout(self, timeout: Duration | None) -> None:
+        """Let the run fail if it has not ended so many seconds from now; None takes the limit away.
+
+        Raises:
+            ConfigurationError: It is no duration.
+        """
+        self._timeout = None if timeout is None else parse_seconds("timeout", timeout)
+        self._deadline = None if self._timeout is None else self._watch.now() + self._timeout
         self._changed.set()
 
     async def drive(self) -> RunResult:
@@ -107,7 +115,7 @@ class Run:
                     self.status = "awaiting"
                     break
                 await self._wait()
-                if self._deadline is not None and self.clock.now() >= self._deadline and not self._over():
+                if self._deadline is not None and self._watch.now() >= self._deadline and not self._over():
                     message = f"run {self.run_id!r} took longer than its timeout of {self._timeout:g} s"
                     self._failures.append(NodeError("", "", "RunTimeoutError", message))
                     self.status = "failed"
@@ -136,15 +144,15 @@ class Run:
         changed = asyncio.ensure_future(self._changed.wait())
         waiting = [changed]
         if times:
-            delay = max(0.0, min(times) - self.clock.now())
-            waiting.append(asyncio.ensure_future(self.clock.sleep(delay)))  # type: ignore[arg-type]
+            delay = max(0.0, min(times) - self._watch.now())
+            waiting.append(asyncio.ensure_future(self._watch.sleep(delay)))  # type: ignore[arg-type]
         try:
             await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for future in waiting:
                 future.cancel()
         self._changed.clear()
-        now = self.clock.now()
+        now = self._watch.now()
         while (due := self._next_due()) is not None and due <= now:
             _, _, instance, park = heapq.heappop(self._timers)
             self._time_is_up(instance, park)
@@ -175,11 +183,16 @@ class Run:
     def _worker_ended(self, worker: asyncio.Task[None]) -> None:
         self._workers.discard(worker)
         self._changed.set()
-        if not worker.cancelled() and worker.exception() is not None:
-            # Steps cannot raise out of a worker: this is a defect of the engine, and must not look like a wait.
+        # Steps cannot raise out of a worker, nor end it: this is a defect of the engine's, or somebody has cancelled a
+        # task that is not theirs. It must not look like a wait.
+        error: BaseException | None = None
+        if not worker.cancelled():
             error = worker.exception()
+        elif not self._stopping:
+            error = asyncio.CancelledError("somebody has cancelled the task in which a step ran")
+        if error is not None and not self._over():
             _logger.error("run %s: the engine failed", self.run_id, exc_info=error)
-            self._failures.append(NodeError("", "", type(error).__name__, f"the engine failed: {error}"))
+            self._failures.append(NodeError("", "", name_of(error), f"the engine failed: {text_of(error)}"))
             self.status = "failed"
 
     async def _work(self) -> None:
@@ -192,16 +205,12 @@ class Run:
             self._start_worker()
             if self._events is not None:
                 self._events.started(instance, 1 if park is None else park.attempt + 1)
-            try:
-                if park is None:
-                    ended = await attempt(instance)
-                else:
-                    ended = await attempt(instance, park.attempt + 1, standing_in=park.standing_in)
-            except asyncio.CancelledError as error:
-                if self._stopping:
-                    raise
-                # The step cancelled itself, or something that it awaited: that is its failure, not the run's end.
-                ended = self.executor.failure(RuntimeError(f"the step was cancelled: {error}"), instance, 1)
+            if park is None:
+                ended = await attempt(instance)
+            else:
+                ended = await attempt(
+                    instance, park.attempt + 1, standing_in=park.standing_in, primary_error=park.primary_error
+                )
             self._record(instance, ended)
             if turn % _TURN == 0:
                 await asyncio.sleep(0)
@@ -252,12 +261,13 @@ class Run:
     def _park(self, instance: Instance, park: Park) -> None:
         self._parked[instance.key] = (instance, park)
         if park.due is not None:
-            heapq.heappush(self._timers, (park.due, next(self._order), instance, park))
+            due = self._watch.now() + max(0.0, park.due - self.clock.now())
+            heapq.heappush(self._timers, (due, next(self._order), instance, park))
         if self._events is not None:
             self._events.parked(instance, park.kind)
 
     def _next_due(self) -> float | None:
-        """When the next timer is due; timers of waits that were resumed, and of what became moot, are dropped."""
+        """When the next timer is due, on the run's stopwatch; those of what was resumed or became moot are dropped."""
         while self._timers:
             due, _, instance, park = self._timers[0]
             standing = self._parked.get(instance.key)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import json
-import threading
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any, TypeVar
 
 from ..blueprint import BUILT_IN_USES, Blueprint
@@ -15,14 +15,17 @@ from ..clock import Clock, SystemClock
 from ..errors import ConfigurationError, ImplementationMissingError, ResumeError
 from ..execution import Executor
 from ..graph.compile import compile_blueprint
+from ..graph.durations import Duration
 from ..graph.scopes import Graph
-from ..ids import new_id
+from ..ids import new_id, require_run_id
 from ..serialization import Serializer
 from ..steps import Implementation, Step
+from ..texts import require_name
 from ..threads import StepThreads
 from .events import EventSink
 from .results import RunResult, Status
 from .run import SNAPSHOT_FORMAT, NothingLeftError, Run
+from .synchronously import has_loop, run_beside, run_here
 
 T = TypeVar("T")
 
@@ -84,7 +87,7 @@ class FlowRuntime:
         *,
         run_id: str | None = None,
         concurrency: int | None = None,
-        timeout: float | None = None,
+        timeout: Duration | None = None,
     ) -> RunResult:
         """Run a flow until it has ended or waits for someone.
 
@@ -93,14 +96,14 @@ class FlowRuntime:
             context: The initial context values, by name.
             run_id: The run's id; a new one by default.
             concurrency: How many steps may be under way at once; no limit by default.
-            timeout: Seconds after which the run fails.
+            timeout: Seconds after which the run fails, a ``timedelta``, or text such as ``"20m"``.
 
         Returns:
             The result. A failed step is no exception here: see ``status`` and ``errors``.
 
         Raises:
-            ConfigurationError: The flow is unknown or incomplete.
-            SerializationError: An initial context value cannot be stored.
+            ConfigurationError: The flow is unknown or incomplete, or a setting cannot mean anything.
+            SerializationError: An initial context value, or its name, cannot be stored.
         """
         return await self.start(flow, context, run_id=run_id, concurrency=concurrency).result(timeout)
 
@@ -121,15 +124,15 @@ class FlowRuntime:
             concurrency: How many steps may be under way at once; no limit by default.
 
         Raises:
-            ConfigurationError: The flow is unknown or incomplete.
-            SerializationError: An initial context value cannot be stored.
+            ConfigurationError: The flow is unknown or incomplete, or a setting cannot mean anything.
+            SerializationError: An initial context value, or its name, cannot be stored.
         """
         graph = self.catalogue.find(flow)
         if isinstance(flow, FlowBuilder):
             self._check_names([flow])
         self._check([graph])
         graphs = self.catalogue.graphs
-        return RunHandle(self._make(run_id or new_id(), graph, graphs, context or {}, concurrency))
+        return RunHandle(self._make(require_run_id(run_id or new_id()), graph, graphs, context or {}, concurrency))
 
     async def resume(
         self,
@@ -139,7 +142,7 @@ class FlowRuntime:
         output: Any = None,
         action: str | None = None,
         concurrency: int | None = None,
-        timeout: float | None = None,
+        timeout: Duration | None = None,
     ) -> RunResult:
         """Go on with a run from the state of an earlier result, on the blueprints that it started with.
 
@@ -183,10 +186,16 @@ class FlowRuntime:
         *,
         run_id: str | None = None,
         concurrency: int | None = None,
-        timeout: float | None = None,
+        timeout: Duration | None = None,
     ) -> RunResult:
-        """``run`` for code that is not async; works inside a running event loop too, as in a notebook."""
-        return _run_sync(self.run(flow, context, run_id=run_id, concurrency=concurrency, timeout=timeout))
+        """``run`` for code that is not async; works inside a running event loop too, as in a notebook.
+
+        In a plain step the thread counts as free meanwhile, so that steps of the run inside always find one. In an
+        async step it blocks the event loop: await ``run`` there.
+        """
+        return self._wait_for(
+            lambda runtime: runtime.run(flow, context, run_id=run_id, concurrency=concurrency, timeout=timeout)
+        )
 
     def resume_sync(
         self,
@@ -196,12 +205,22 @@ class FlowRuntime:
         output: Any = None,
         action: str | None = None,
         concurrency: int | None = None,
-        timeout: float | None = None,
+        timeout: Duration | None = None,
     ) -> RunResult:
         """``resume`` for code that is not async; works inside a running event loop too."""
-        return _run_sync(
-            self.resume(state, node, output=output, action=action, concurrency=concurrency, timeout=timeout)
+        return self._wait_for(
+            lambda runtime: runtime.resume(
+                state, node, output=output, action=action, concurrency=concurrency, timeout=timeout
+            )
         )
+
+    def _wait_for(self, begin: Callable[[FlowRuntime], Coroutine[Any, Any, T]]) -> T:
+        if not has_loop():
+            return run_here(begin(self))
+        # Steps in this runtime's threads may be waiting for the loop that is blocked here: it takes other threads.
+        beside = copy.copy(self)
+        beside._threads = self._threads.others()
+        return run_beside(begin(beside))
 
     # --- flows and steps ------------------------------------------------------------------------------------------
 
@@ -269,7 +288,10 @@ class FlowRuntime:
             graph=graph,
             executor=executor,
             clock=self.clock,
-            context={name: self.serializer.copy(value) for name, value in context.items()},
+            context={
+                require_name(name, "the name of a context value"): self.serializer.copy(value)
+                for name, value in context.items()
+            },
             concurrency=concurrency,
             events=self.events,
         )
@@ -319,11 +341,11 @@ class RunHandle:
             self._driver = asyncio.ensure_future(self._run.drive())
         return ended
 
-    async def result(self, timeout: float | None = None) -> RunResult:
+    async def result(self, timeout: Duration | None = None) -> RunResult:
         """Wait until the run has ended or only a resume can go on.
 
         Args:
-            timeout: Seconds from now after which the run fails.
+            timeout: How long from now until the run fails, as for ``FlowRuntime.run``.
         """
         self._run.set_timeout(timeout)
         try:
@@ -333,25 +355,3 @@ class RunHandle:
             self._driver.cancel()
             await asyncio.wait([self._driver])
             raise
-
-
-def _run_sync(coroutine: Coroutine[Any, Any, T]) -> T:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(coroutine)
-    results: list[T] = []
-    errors: list[BaseException] = []
-
-    def target() -> None:
-        try:
-            results.append(asyncio.run(coroutine))
-        except BaseException as error:
-            errors.append(error)
-
-    thread = threading.Thread(target=target, name="flowcraft-run-sync")
-    thread.start()
-    thread.join()
-    if errors:
-        raise errors[0]
-    return results[0]

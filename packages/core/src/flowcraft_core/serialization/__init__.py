@@ -16,7 +16,8 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final, NoReturn, TypeAlias, TypeVar
 
 from ..errors import SerializationError
-from ._codecs import BUILT_IN, NEEDS_BOTH, PLAIN, TABLE, Codec, is_text, name_of, recipe_for
+from ..texts import is_text
+from ._codecs import BUILT_IN, NEEDS_BOTH, PLAIN, TABLE, Codec, name_of, recipe_for
 from ._walking import ENCODABLE, IMMUTABLE, TAG, NotPlainError, PartError, plain_copy, run, show, walk
 
 __all__ = ["MAX_DEPTH", "JsonValue", "Serializer"]

@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo
 import attrs
 
 from ..errors import SerializationError
+from ..texts import is_text
 
 # Python may refuse ints of more than 640 digits in decimal text (sys.set_int_max_str_digits), but never in hexadecimal.
 WIDE_INT: Final = 1 << 2048
@@ -87,14 +88,6 @@ TABLE: Final = (
     # Looked up on the way out too: a zone without a key, or of a file of its own, could not be found again.
     Codec("zoneinfo", ZoneInfo, lambda zone: ZoneInfo(zone.key).key, ZoneInfo, str),
 )
-
-
-def is_text(value: str) -> bool:
-    """Tell a string that UTF-8 can hold from one with lone surrogates, which no queue or database would take."""
-    try:
-        return value.isascii() or bool(value.encode())
-    except UnicodeEncodeError:
-        return False
 
 
 # The scalars of JSON, each with the test for the values that JSON text can hold as they are.

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from .asking import AskingClauses
 from .data import DataClauses
 from .deliveries import DeliveryClauses
 from .dying import DyingClauses
+from .ending import EndingClauses
 from .forking import ForkingClauses
 from .minding import MindingClauses
+from .outside import OutsideClauses
 from .reconciling import ReconcilingClauses
 from .shapes import ShapeClauses
 from .starting import StartingClauses
@@ -19,9 +22,12 @@ class BackendContract(
     WaitingClauses,
     DeliveryClauses,
     DyingClauses,
+    EndingClauses,
     ReconcilingClauses,
     ForkingClauses,
     MindingClauses,
     DataClauses,
+    AskingClauses,
+    OutsideClauses,
 ):
     """What a ``Backend`` promises. It does not need a store of its own, nor an empty queue, for each clause."""

@@ -158,6 +158,8 @@ class StartingClauses(ProgramClauses):
             await self.until(lambda: _has_record(here.client, run_id))
             result = await here.ended(run_id)
             assert (result.status, result.outputs["c"], result.context) == ("completed", 2, {"x": 1})
+            named = (await here.client.status(run_id)).blueprint_id
+            assert named == flow.id, "its first message says which flow it is: its status says so, too"
 
     async def test_a_run_stays_on_the_blueprint_that_it_was_started_with(self) -> None:
         """A deployment changes what new runs do, and none that is under way."""
@@ -250,7 +252,7 @@ class StartingClauses(ProgramClauses):
             await resumable(here, run_id)
             long_ago = self.now() - 86_400
             for run, key in ((nobody, "a"), (run_id, "nowhere[3]")):
-                await here.send(json.dumps({"v": 1, "id": "job", "run": run, "key": key, "seen": long_ago}))
+                await here.send(json.dumps({"v": 1, "id": "job", "run": run, "key": key, "passed": long_ago}))
 
             async def letters() -> Any:
                 found = await here.client.dead_letters()

@@ -139,4 +139,4 @@ class InMemoryBackend:
         self.context = InMemoryContextStore(connection, world.facts, world.values, world.store_limits)
         self.status = InMemoryStatusStore(connection, world.statuses)
         self.coordination = InMemoryCoordinationStore(connection, world.hints)
-        self.by_hand = InMemoryHandWrittenRuns(connection, world.initial_contexts)
+        self.by_hand = InMemoryHandWrittenRuns(connection, world.initial_contexts, world.statuses)

@@ -72,21 +72,16 @@ class _Executor(Executor):
     scripts: Mapping[str, Implementation] = attrs.field(factory=dict)
     watch: Watch = lambda run_id, instance, attempt: None
 
-    async def attempt(self, instance: Instance, number: int = 1, *, standing_in: bool = False) -> Outcome | Park:
+    async def attempt(self, instance: Instance, number: int = 1, **options: Any) -> Outcome | Park:
         """See ``Executor.attempt``."""
-        fallback = ", fallback" if standing_in else ""
+        fallback = ", fallback" if options.get("standing_in") else ""
         self.watch(self.run_id, instance, f"{f', attempt {number}' if number > 1 else ''}{fallback}")
-        return await super().attempt(instance, number, standing_in=standing_in)
+        return await super().attempt(instance, number, **options)
 
     async def _call(
-        self,
-        implementation: Implementation,
-        instance: Instance,
-        node: Node,
-        number: int,
-        failed_with: Exception | None = None,
-    ) -> tuple[Any, str | None, dict[str, Any] | None]:
+        self, implementation: Implementation, instance: Instance, node: Node, number: int, **options: Any
+    ) -> Any:
         construct = instance.scope.construct
         is_worker = construct is not None and construct.kind == "batch" and construct.body is not None
         name = construct.node.id if construct is not None and is_worker else node.id
-        return await super()._call(self.scripts.get(name, implementation), instance, node, number, failed_with)
+        return await super()._call(self.scripts.get(name, implementation), instance, node, number, **options)

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
+from flowcraft_core.errors import StepEndedError
 from flowcraft_core.threads import StepThreads
 
 from .loop import VirtualLoop, of_thread
@@ -75,10 +76,12 @@ class _Step:
 class HandedOverThreads(StepThreads):
     """``StepThreads`` for a ``VirtualLoop``."""
 
-    async def run(self, function: Callable[[], T]) -> T:
+    async def run(self, function: Callable[[], T], began: Callable[[], None] | None = None) -> T:
         """Run a function in a thread while the loop stands still."""
         loop = asyncio.get_running_loop()
         assert isinstance(loop, VirtualLoop)
+        if began is not None:
+            began()
         step = _Step(function)
         step.go_on()
         while not step.ended:
@@ -91,10 +94,6 @@ class HandedOverThreads(StepThreads):
                 step.give_up()
                 raise
             step.go_on()
-        if isinstance(step.error, (StopIteration, asyncio.CancelledError, KeyboardInterrupt, SystemExit)):
-            # As real step threads do: a future could not carry it, or it would end the loop instead of the step.
-            name = type(step.error).__name__
-            raise RuntimeError(f"the step raised {name}: {step.error}") from step.error
         if step.error is not None:
-            raise step.error
+            raise StepEndedError.of(step.error)
         return cast(T, step.result)

@@ -21,7 +21,7 @@ from flowcraft_core.graph.positions import to_sortable
 from flowcraft_core.graph.records import outcome_from_record
 from flowcraft_core.graph.scopes import Graph, Link, Vertex
 from flowcraft_core.graph.state import RunState
-from flowcraft_core.payloads import CompressingCodec
+from flowcraft_core.payloads import CompressingCodec, place_of
 from flowcraft_core.ports import Fact, RunStatus
 from flowcraft_core.serialization import Serializer
 
@@ -154,7 +154,7 @@ class Truth:
             if None in chunks:
                 self._blame(f"{key!r} was stored before its chunks were")
             body = b"".join(chunk.body[1:] for chunk in chunks if chunk)
-        record: dict[str, Any] = json.loads(self._codec.decode(body, place=f"{run_id} {key}"))
+        record: dict[str, Any] = json.loads(self._codec.decode(body, place=place_of(run_id, key, "fact")))
         return record
 
 
@@ -168,6 +168,7 @@ class RunFacts:
         ready: The instances that have ever become ready, by key.
         executed: How often each attempt at each was executed.
         outcomes: The outcomes, by key.
+        claims: Of each claimed join the place of the edge that holds the claim, by key.
     """
 
     state: RunState
@@ -175,6 +176,7 @@ class RunFacts:
     ready: dict[str, Instance] = attrs.field(factory=dict)
     executed: dict[str, int] = attrs.field(factory=dict)
     outcomes: dict[str, Outcome] = attrs.field(factory=dict)
+    claims: dict[str, int] = attrs.field(factory=dict)
     _early: deque[tuple[str, Outcome | int]] = attrs.field(factory=deque)
     _fed: set[str] = attrs.field(factory=set)
 
@@ -189,6 +191,8 @@ class RunFacts:
         self._fed.add(name)
         if isinstance(fact, Outcome):
             self.outcomes[key] = fact
+        else:
+            self.claims[key] = fact
         self._early.append((key, fact))
         progress = True
         while progress and self._early:

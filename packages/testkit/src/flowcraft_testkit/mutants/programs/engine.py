@@ -12,7 +12,6 @@ from flowcraft_core.durable import view as view_module
 from flowcraft_core.durable.engine import Engine
 from flowcraft_core.durable.sets import JoinSets, Size
 from flowcraft_core.durable.tries import Tries
-from flowcraft_core.durable.view import RunView
 from flowcraft_core.graph.decisions import take_edges
 from flowcraft_core.graph.instances import Arrival, Instance, Phase
 from flowcraft_core.ids import new_id
@@ -62,7 +61,7 @@ async def never_empty(original: Any, self: Any, life: str, arrivals: Sequence[Ar
 # --- replay -----------------------------------------------------------------------------------------------------------
 
 
-async def _walk_everything(self: Any, frontier: list[Instance]) -> list[Instance]:
+async def _walk_everything(self: Any, frontier: list[Instance], *, own: bool = True) -> list[Instance]:
     """Through everybody's outcomes, and not only through the job's own."""
     found: list[Instance] = []
     while frontier:
@@ -77,20 +76,12 @@ async def _walk_everything(self: Any, frontier: list[Instance]) -> list[Instance
     return found
 
 
-_learn = RunView.learn
-
-
-async def _learn_no_join(self: Any, instances: Any, join: str | None = None, *rest: Any) -> Any:
-    """Without seeing that somebody has run the join already."""
-    return await _learn(self, [instance for instance in instances if instance.key != join], join, *rest)
-
-
 register(
     Mutant(
         name="engine.BlindReadvance",
         defect="Goes on from every outcome that it meets when a job comes again, whoever has gone on from it already.",
         clause=clause_id(BackendContract.test_doubled_messages_do_not_set_off_the_graph_again),
-        patches=((Engine, "_walk", _walk_everything), (RunView, "learn", _learn_no_join)),
+        patches=((Engine, "_walk", _walk_everything),),
     )
 )
 

@@ -1,0 +1,39 @@
+"""What can be set on a worker, and what of it means anything."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+from ..payloads import PayloadCodec
+from ..settings import number, whole
+from .engine import Settings
+
+
+class WorkerOptions(TypedDict, total=False):
+    """What can be set on a worker, also by way of an adapter; see ``Worker``."""
+
+    concurrency: int
+    prefetch: int | None
+    visibility: float
+    poll: float
+    grace: float
+    control_interval: float
+    settings: Settings | None
+    codec: PayloadCodec | None
+    reconcile: bool
+    reconcile_interval: float
+
+
+def require_options(options: WorkerOptions) -> None:
+    """Look at the numbers among a worker's options.
+
+    Raises:
+        ConfigurationError: One of them cannot mean anything; it is named.
+    """
+    whole("Worker: concurrency", options.get("concurrency", 1), least=1)
+    whole("Worker: prefetch", options.get("prefetch") or 0, least=0)
+    number("Worker: poll", options.get("poll", 0), least=0)
+    number("Worker: grace", options.get("grace", 0), least=0)
+    number("Worker: visibility", options.get("visibility", 1), above=0)
+    number("Worker: control_interval", options.get("control_interval", 1), above=0)
+    number("Worker: reconcile_interval", options.get("reconcile_interval", 1), above=0)

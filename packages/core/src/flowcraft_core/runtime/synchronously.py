@@ -1,0 +1,68 @@
+"""Runs for code that is not async: in this thread, or in one beside it where an event loop is running here."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import threading
+from collections.abc import Coroutine
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+from ..threads import lent
+
+T = TypeVar("T")
+
+# How long a thread that was interrupted while it was being started is given to begin, seconds.
+_BEGINS_WITHIN = 10.0
+
+
+def has_loop() -> bool:
+    """Whether an event loop is running in this thread, as in a notebook or in an async step."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+def run_here(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine in an event loop of its own, in this thread; a step's thread counts no more meanwhile."""
+    with lent():
+        return asyncio.run(coroutine)
+
+
+def run_beside(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine in an event loop and a thread of its own, and wait for it; an interrupt here cancels it there."""
+    answer: Future[T] = Future()
+    began = threading.Event()
+    task: asyncio.Task[Any] | None = None
+
+    async def main() -> T:
+        nonlocal task
+        task = asyncio.current_task()
+        began.set()
+        return await coroutine
+
+    def live() -> None:
+        try:
+            answer.set_result(asyncio.run(main()))
+        except BaseException as error:
+            answer.set_exception(error)
+        finally:
+            began.set()
+
+    # A daemon: a second interrupt may leave it behind, and is then to end the program.
+    thread = threading.Thread(
+        target=contextvars.copy_context().run, args=(live,), name="flowcraft-run-sync", daemon=True
+    )
+    try:
+        thread.start()  # in which an interrupt may come, too
+        return answer.result()
+    finally:
+        if not answer.done():
+            began.wait(_BEGINS_WITHIN)
+            if task is not None:
+                task.get_loop().call_soon_threadsafe(task.cancel)
+        if thread.is_alive():
+            thread.join()

@@ -1,0 +1,51 @@
+"""Settings are looked at where they are given: one that cannot mean anything is refused by its name."""
+
+from __future__ import annotations
+
+from .errors import ConfigurationError
+
+#: Longer than anybody waits, and far from what clocks and timers cannot count, seconds.
+LONGEST = 1e10
+
+
+def number(
+    name: str, value: object, *, least: float | None = None, above: float | None = None, most: float = LONGEST
+) -> float:
+    """A setting that is a number.
+
+    Args:
+        name: What the setting is called, with whom it belongs to: ``Worker: visibility``.
+        value: What was given.
+        least: The smallest number that it may be.
+        above: What it must be greater than.
+        most: The greatest that it may be.
+
+    Raises:
+        ConfigurationError: It is no number in these bounds.
+    """
+    bound = f" of at least {least:g}" if least is not None else f" above {above:g}" if above is not None else ""
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, (int, float))
+        or not value <= most  # NaN is not, either
+        or (least is not None and value < least)
+        or (above is not None and value <= above)
+    ):
+        raise ConfigurationError(f"{name} must be a number{bound} and of at most {most:g}, not {value!r:.80}")
+    return value
+
+
+def whole(name: str, value: object, *, least: int) -> int:
+    """A setting that is a count.
+
+    Args:
+        name: As for ``number``.
+        value: What was given.
+        least: The smallest that it may be.
+
+    Raises:
+        ConfigurationError: It is no whole number of at least that.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ConfigurationError(f"{name} must be a whole number of at least {least}, not {value!r:.80}")
+    return value

@@ -1,0 +1,48 @@
+"""Text that every queue and every database takes: made safe where it is told, refused where it is a name."""
+
+from __future__ import annotations
+
+from .errors import SerializationError
+
+#: Characters of why a run has failed, or of what a message said that was none: a store keeps it beside all else.
+LONGEST_REASON = 4_000
+
+
+def is_text(value: str) -> bool:
+    """Tell a string that UTF-8 can hold from one with lone surrogates, which no queue or database would take."""
+    try:
+        return value.isascii() or bool(value.encode())
+    except UnicodeEncodeError:
+        return False
+
+
+def safe_text(text: str, limit: int) -> str:
+    """A text for people that can be stored anywhere, whatever it was made of.
+
+    Args:
+        text: Any string. What UTF-8 cannot hold, and NUL, is written as an escape.
+        limit: Characters that are kept; a longer text loses its middle, and says so.
+    """
+    length = str.__len__(text)  # of a derived class, too: its own methods are not asked
+    if length > limit:
+        head = str.__getitem__(text, slice(limit * 2 // 3))
+        tail = str.__getitem__(text, slice(length - limit // 3, None))
+        text = f"{head} [... of {length} characters ...] {tail}"
+    return str.encode(text, "utf-8", "backslashreplace").decode().replace("\0", "\\x00")
+
+
+def require_name(name: object, what: str) -> str:
+    """A name as it can be stored, or an error that says what it is the name of.
+
+    Args:
+        name: The name.
+        what: What it names, for the message, such as ``the action of node 'a'``.
+
+    Raises:
+        SerializationError: It is no text, or text that UTF-8 cannot hold.
+    """
+    if not isinstance(name, str):
+        raise SerializationError(f"{what} must be text, not {type(name).__name__}")
+    if not is_text(name):
+        raise SerializationError(f"{what} cannot be stored: {safe_text(name, 80)!r} holds a lone surrogate")
+    return name

@@ -1,0 +1,126 @@
+"""The clauses of a whole backend on what a worker finds out about a run of which it knows nothing but a job's key."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from flowcraft_core import FlowBuilder, NodeResult, create_flow
+from flowcraft_core.durable import Settings
+
+from .interposed import Around, Call
+from .programs import Context, ProgramClauses, Programs, Steps
+
+# How often a worker looks for another's outcome before it sees it, where reads lag behind.
+_LOOKS_IN_VAIN = 3
+
+# Each step is begun by a worker that knows nothing of the run.
+_HANDED_ON = Settings(max_steps=1)
+
+
+class AskingClauses(ProgramClauses):
+    """What a ``Backend`` promises of runs whose steps are each begun by somebody else than those before."""
+
+    async def test_a_join_that_was_reached_and_never_claimed_is_claimed_by_a_reconciler(self) -> None:
+        """Whoever reached it died before the claim, and its message is lost: the facts show that it was reached."""
+        steps = Steps()
+        flow = create_flow("unclaimed").node("s", steps.one).node("j", steps.echo, join="any").node("z", steps.add)
+        flow.wait("w").edge("s", "j").edge("s", "w").edge("w", "j").edge("j", "z")
+        async with self.programs(flow, reconcile=False) as here:
+            await here.client.start(flow, run_id=(run_id := self.id("run")))
+            await here.hire_until("context.put", when="after")
+            await self.lose_messages(here)
+            await self.pass_time(here.backend.context.limits.staleness)
+            await (await here.reconciler()).reconcile(run_id)
+            await here.hire()
+            result = await here.ended(run_id)
+            assert (result.status, result.outputs) == ("completed", {"s": 1, "j": 1, "z": 2})
+
+    async def test_a_node_with_one_way_into_an_open_race_is_no_loser(self) -> None:
+        """It leads into a join that has fired and into one that has not, and so it still has to run."""
+        steps = Steps()
+        flow = create_flow("open way").node("s", steps.one).node("b", steps.add)
+        flow.node("j", steps.echo, join="any").node("k", steps.echo, join="any")
+        flow.edge("s", "j").edge("s", "b").edge("b", "j").edge("b", "k").edge("s", "k", condition="false")
+        async with self.programs(flow) as here:
+            await here.hire(2)
+            result = await here.run(flow)
+            assert (result.status, result.outputs) == ("completed", {"s": 1, "j": 1, "b": 2, "k": 2})
+
+    async def test_a_pass_begins_only_with_what_the_pass_before_has_handed_on(self) -> None:
+        """The verdict was written by another worker, and is not visible to the next one yet: that is no failure."""
+        steps = Steps()
+        flow = create_flow("passes").node("zero", steps.gives(0)).node("n", steps.add).edge("zero", "n")
+        flow.loop("l", start="n", end="n", condition="result.output < 5")
+        async with self.programs(flow, settings=_HANDED_ON) as here:
+            for _ in range(3):
+                await here.hire(around=_late())
+            result = await here.run(flow)
+            assert (result.status, result.outputs["l"], result.errors) == ("completed", 5, ())
+
+    async def test_a_node_in_a_loop_can_be_named_from_elsewhere(self) -> None:
+        """By inputs, by a condition and by a transform: its output of the last pass, also if that led nowhere."""
+        steps = Steps()
+        flow = create_flow("names").node("zero", steps.gives(0)).node("a", steps.add).node("e", steps.echo)
+        flow.edge("zero", "a").edge("a", "e").loop("l", start="a", end="e", condition="a < 3")
+        flow.node("o", steps.echo, inputs={"a": "a"}).node("p", steps.echo).node("q", steps.echo)
+        flow.edge("l", "o").edge("o", "p", condition="a == 3").edge("l", "q", transform="[a, input]")
+        outputs = await self._handed_on(flow)
+        assert (outputs["o"], outputs["p"], outputs["q"]) == ({"a": 3}, {"a": 3}, [3, 3])
+        dead = create_flow("led nowhere").node("s", steps.gives(5)).node("a", steps.add).node("e", steps.echo)
+        dead.edge("s", "a").loop("i", start="a", end="a", condition="false").edge("i", "e", condition="false")
+        dead.loop("l", start="s", end="e", condition="true").node("t", steps.echo).edge("l", "t")
+        dead.node("r", steps.one).node("o", steps.echo, inputs="a").edge("r", "o").edge("t", "o")
+        assert (await self._handed_on(dead))["o"] == 6
+
+    async def test_a_call_hands_out_what_its_outputs_name(self) -> None:
+        """Also of a node that is not its last, whoever executed that one."""
+        steps = Steps()
+        inner = create_flow("inner").node("a", steps.gives(7)).node("b", steps.one).node("c", steps.one)
+        inner.edge("a", "b").edge("b", "c")
+        flow = create_flow("outer").node("s", steps.one).subflow("call", inner, outputs={"seven": "a"})
+        flow.node("z", steps.echo).edge("s", "call").edge("call", "z")
+        assert (await self._handed_on(flow, inner, steps=2))["z"] == {"seven": 7}
+
+    async def test_the_edges_of_a_wait_see_the_context_values_of_what_came_before(self) -> None:
+        """A sleep that is over and a wait that nobody ended choose their edges like any step."""
+        steps = Steps()
+
+        async def put(ctx: Context) -> NodeResult[int]:
+            await ctx.context.set("limit", 3)
+            return NodeResult(1)
+
+        flow = create_flow("due").node("a", put).node("b", steps.echo).edge("a", "b")
+        flow.sleep("nap", self.beat).wait("w", timeout=self.beat).edge("b", "nap").edge("b", "w")
+        flow.node("z", steps.echo)
+        flow.edge("nap", "z", transform="[limit, input]").edge("w", "z", condition="limit == 3", transform="limit")
+        assert (await self._handed_on(flow))["z"] == {"nap": [3, 1], "w": 3}
+
+    async def _handed_on(self, *flows: FlowBuilder, steps: int = 1) -> dict[str, Any]:
+        """The outputs of a run of the first flow, in which every so many steps another job goes on."""
+        async with self.programs(*flows, settings=Settings(max_steps=steps)) as here:
+            await here.hire(2)
+            return await _completed(here, flows[0])
+
+
+def _late() -> Around:
+    """Let a worker miss each outcome of another the first few times that it looks for it."""
+    looks: Counter[str] = Counter()
+
+    async def around(operation: str, call: Call) -> Any:
+        answer = await call()
+        if operation == "context.put":
+            looks[call.args[1]] = _LOOKS_IN_VAIN
+        elif operation == "context.get" and not call.args[0].startswith(":"):
+            late = {key for key in answer if ":" not in key and looks[key] < _LOOKS_IN_VAIN}
+            looks.update(late)
+            answer = {key: fact for key, fact in answer.items() if key not in late}
+        return answer
+
+    return around
+
+
+async def _completed(here: Programs, flow: FlowBuilder) -> dict[str, Any]:
+    result = await here.run(flow)
+    assert (result.status, result.errors) == ("completed", ())
+    return result.outputs

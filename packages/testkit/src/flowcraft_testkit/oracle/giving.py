@@ -1,0 +1,244 @@
+"""What each instance should have given, by the model: its input, its output, the edges it took and what they carry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import attrs
+
+from .flows import AnyNode, Batch, Call, Flow, Loop, Sleep, Step, Wait, exit_id
+from .folding import Fold, Position
+from .meaning import Meaning, Status
+from .places import FAILURE, Fact, Place, PlacedNode, Verdict
+from .script import Answer, Script, ScriptedError, uses_of
+from .words import CONDITIONS, TRANSFORMS, Named, holds, member, transformed
+
+#: The action of a wait that nobody resumed in time.
+_TIMED_OUT = Answer(None, "timeout", {}, ())
+
+
+@attrs.frozen
+class Giving:
+    """Gives the outcomes that instances should have, from the facts about what came before them.
+
+    Attributes:
+        meaning: What the facts mean.
+        fold: The context values.
+        script: What steps do.
+    """
+
+    meaning: Meaning
+    fold: Fold
+    script: Script
+
+    def recorded(self) -> Iterator[tuple[str, Fact, list[Fact]]]:
+        """Each recorded outcome by its key, and those that it may be: of a wait there are two.
+
+        One that lost a race may be any: what it reads of the context may have been set after the race was over.
+        """
+        facts = self.meaning.facts.outcomes
+        for place in self.meaning.places:
+            for node in place.nodes():
+                begins, ends = place.begins_at(node), place.ends_at(node)
+                if not self.fold.counts(place, node):
+                    yield from ((key, facts[key], [facts[key]]) for key in {begins, ends} & facts.keys())
+                    continue
+                if begins in facts:
+                    if isinstance(node, (Step, Wait, Sleep)):
+                        yield begins, facts[begins], self._simple(place, node, begins)
+                    else:
+                        yield begins, facts[begins], [self._enter(place, node)]
+                if ends in facts and ends != begins and not isinstance(node, (Step, Wait, Sleep, Verdict)):
+                    fact = self._leave(place, node)
+                    yield ends, facts[ends], [attrs.evolve(fact, taken=self._taken(place, node, fact))]
+
+    # --- inputs ---------------------------------------------------------------------------------------------------
+
+    def input_of(self, place: Place, node: PlacedNode) -> Any:
+        """What an instance gets.
+
+        "One incoming edge, or an `any` join: the taken edge's value. An `all` join of several edges: a dict by source
+        node id, taken edges only. `inputs` on the node overrides both."
+        """
+        inputs = node.inputs if isinstance(node, (Step, Sleep, Batch)) else None
+        before = self.fold.position(place, node, entering=True)
+        if isinstance(inputs, str):
+            return self._named(place, inputs, before)
+        if inputs is not None:
+            return {name: self._named(place, text, before) for name, text in inputs.items()}
+        edges = place.into(node)
+        if not edges:
+            return place.given
+        claimed = edges[0] if len(edges) == 1 else self.meaning.claimed_edge(place, node)
+        if claimed is not None:
+            edges = [claimed]
+        taken = {
+            exit_id(place.flow.node(edge.source)): carried[0]
+            for edge in edges
+            if (carried := self.meaning.carried(place, edge)) is not None
+        }
+        return next(iter(taken.values()), None) if len(edges) == 1 else taken
+
+    def _named(self, place: Place, text: str, before: Position, entering: PlacedNode | None = None) -> Any:
+        """A node's output or a context value, and one key of it; ``entering`` is a loop that has not begun yet."""
+        name, _, path = text.partition(".")
+        found = self._output(place, name, entering)
+        value = self.fold.values(place.namespace or place, before=before).get(name) if found is None else found[0]
+        return member(value, path) if path else value
+
+    def _output(self, place: Place, name: str, entering: PlacedNode | None) -> tuple[Any] | None:
+        around: Place | None = place
+        while around is not None:
+            if _has(around.flow, name):
+                return (self._output_inside(around, name, entering),)
+            around = around.parent if around.namespace is not None else None
+        return None
+
+    def _output_inside(self, place: Place, name: str, entering: PlacedNode | None) -> Any:
+        """A node's output; of one inside a loop, that of the last pass."""
+        for node in place.flow.nodes:
+            if exit_id(node) == name:
+                fact = self.meaning.facts.outcomes.get(place.ends_at(node))
+                return None if fact is None else fact.output
+            if isinstance(node, Loop) and _has(node.body, name):
+                passes = [] if node is entering else self.meaning.inside(place, node)
+                return self._output_inside(passes[-1], name, entering) if passes else None
+        return None
+
+    # --- outcomes -------------------------------------------------------------------------------------------------
+
+    def _simple(self, place: Place, node: Step | Wait | Sleep, key: str) -> list[Fact]:
+        match node:
+            case Sleep():
+                answers = [Answer(self.input_of(place, node), None, {}, ())]
+            case Wait():
+                answers = [self.script(uses_of(node.id), key, None, {}, 1)]
+                answers += [] if node.timeout is None else [_TIMED_OUT]
+            case Step():
+                answer = self._step(place, node, key)
+                if answer is None:
+                    return [FAILURE]
+                answers = [answer]
+        facts = [Fact(answer.output, answer.action, {}, answer.sets, answer.deletes) for answer in answers]
+        return [attrs.evolve(fact, taken=self._taken(place, node, fact)) for fact in facts]
+
+    def _step(self, place: Place, step: Step, key: str) -> Answer | None:
+        value = self.input_of(place, step)
+        batch = place.node if isinstance(place.node, Batch) and not isinstance(place.node.worker, Flow) else None
+        uses = uses_of(step.id) if batch is None else step.id
+        values = self.fold.values(place.namespace or place, before=self.fold.position(place, step))
+        read = {name: values.get(name) for name in self.script.turn(uses, key).reads}
+        try:
+            return self.script(uses, key, value, read, (batch or step).attempts)
+        except ScriptedError:
+            if step.fallback is None:
+                return None
+        # "The fallback node's result becomes the outcome of the node that it stands in for."
+        try:
+            return self.script(uses_of(step.fallback), key, value, {}, 1)
+        except ScriptedError:
+            return None
+
+    def _enter(self, place: Place, node: PlacedNode) -> Fact:
+        value = self.input_of(place, node)
+        match node:
+            case Verdict():
+                assert place.parent is not None
+                assert isinstance(place.node, Loop)
+                if not self._goes_on(place.parent, place.node, value, self._names_inside(place, node, place.node)):
+                    return Fact(value, "break")
+                condition, transform = place.node.feedback_condition, place.node.feedback_transform
+                if condition is not None and not CONDITIONS[condition](value, None):
+                    return Fact(value, "continue")
+                return Fact(value, "continue", {0: value if transform is None else TRANSFORMS[transform](value)})
+            case Loop():
+                names = self._names_inside(place, node, node)
+                goes_on = not node.checks_first or self._goes_on(place, node, value, names)
+                return Fact(value, "continue" if goes_on else "break")
+            case Batch():
+                if not isinstance(value, list):
+                    return FAILURE
+                return Fact({"items": len(value)}, items=tuple(value), context=self._called_with(place, node))
+            case Call():
+                return Fact(value, context=self._called_with(place, node))
+        raise AssertionError(node)
+
+    def _names_inside(self, place: Place, node: PlacedNode, loop: Loop) -> Named:
+        """What names mean where a loop asks whether to go on: it has no output yet, and at its entry no pass."""
+        before = self.fold.position(place, node, entering=True)
+        entering = loop if node is loop else None
+
+        def named(name: str) -> Any:
+            return None if name == loop.id else self._named(place, name, before, entering)
+
+        return named
+
+    def _called_with(self, place: Place, node: Batch | Call) -> dict[str, Any] | None:
+        before = self.fold.position(place, node, entering=True)
+        names = node.context
+        return {name: self._named(place, text, before) for name, text in names.items()} if names else None
+
+    @staticmethod
+    def _goes_on(place: Place, loop: Loop, value: Any, named: Named) -> bool:
+        # A conditional edge out of the loop leaves it early.
+        leaves = [edge.condition for edge in place.out_of(loop) if edge.condition is not None]
+        return CONDITIONS[loop.condition](value, None) and not any(holds(text, value, None, named) for text in leaves)
+
+    def _leave(self, place: Place, node: AnyNode) -> Fact:
+        inside = self.meaning.inside(place, node)
+        match node:
+            case Loop():
+                last = self.meaning.facts.outcomes[inside[-1].prefix[:-1] if inside else place.begins_at(node)]
+                return Fact(last.output, last.action)
+            case Batch():
+                # "In input order: a failed item under tolerance gives its error in its place, one with nothing live
+                # gives null."
+                results = [
+                    {"error": {"node": self.meaning.errors_in(item)[0]}}
+                    if self.meaning.has_failed(item)
+                    else self._last_of(item)
+                    for item in inside
+                ]
+                return Fact(results, sets={} if node.output is None else {node.output: results})
+            case Call(outputs=None):
+                return Fact(self._last_of(inside[0]))
+            case Call():
+                end: Position = ((2**31, "", 0),)
+                named = {name: self._named(inside[0], text, end) for name, text in (node.outputs or {}).items()}
+                return Fact(named, sets=named)
+        raise AssertionError(node)
+
+    def _last_of(self, place: Place) -> Any:
+        """The last node's output; of several last nodes, a dict of those that have one; null if none has."""
+        last = [node for node in place.flow.nodes if not place.out_of(node)]
+        done = [node for node in last if self.meaning.status.get((place, node.id)) is Status.DONE]
+        outputs = {exit_id(node): self.meaning.facts.outcomes[place.ends_at(node)].output for node in done}
+        return outputs if len(last) > 1 and outputs else next(iter(outputs.values()), None)
+
+    def _taken(self, place: Place, node: PlacedNode, fact: Fact) -> Mapping[int, Any]:
+        """The edges that an outcome takes, with what they carry.
+
+        "With an `action` in the result: edges with that action whose condition holds; if none matches, edges with no
+        action whose condition holds."
+        """
+        output, action = fact.output, fact.action
+        before = (*self.fold.position(place, node), (0, "", 0))  # what it has set itself is seen
+
+        def named(name: str) -> Any:
+            # "What the node itself has just given stands before what was there."
+            return fact.sets[name] if name in fact.sets else self._named(place, name, before)
+
+        holding = [
+            (number, edge)
+            for number, edge in enumerate(place.out_of(node))
+            if edge.condition is None or holds(edge.condition, output, action, named)
+        ]
+        taken = [(number, edge) for number, edge in holding if action is not None and edge.action == action]
+        taken = taken or [(number, edge) for number, edge in holding if edge.action is None]
+        return {number: transformed(edge.transform, output, named) for number, edge in taken}
+
+
+def _has(flow: Flow, name: str) -> bool:
+    """Whether a graph, or a loop in it, has a node with that name."""
+    return any(exit_id(node) == name or (isinstance(node, Loop) and _has(node.body, name)) for node in flow.nodes)

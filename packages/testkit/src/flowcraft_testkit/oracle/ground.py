@@ -1,0 +1,113 @@
+"""What there is in a run by its facts: its places, the joins that have fired, and what is moot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, TypeAlias
+
+from .flows import Batch, Call, Edge, Flow, Loop, Step
+from .places import Facts, Place, PlacedNode
+from .script import worker_of
+
+At: TypeAlias = tuple[Place, str]
+
+
+class Ground:
+    """What some facts say of themselves, before anything is concluded.
+
+    Attributes:
+        facts: The facts.
+        root: The run's own place.
+        places: All places that there are.
+        lost: Nodes whose own ways on make them moot.
+    """
+
+    def __init__(self, flow: Flow, facts: Facts) -> None:
+        """Look at all facts."""
+        self.facts = facts
+        self.root = Place(flow, "")
+        self.places = list(self._places(self.root))
+        self.lost = self._find_lost()
+
+    # --- what there is --------------------------------------------------------------------------------------------
+
+    def _places(self, place: Place) -> Iterator[Place]:
+        yield place
+        for node in place.flow.nodes:
+            for inside in self.inside(place, node):
+                yield from self._places(inside)
+
+    def inside(self, place: Place, node: PlacedNode) -> list[Place]:
+        """The passes, items or the call that have been begun, in order."""
+        entry = self.facts.outcomes.get(place.begins_at(node))
+        if entry is None or entry.failed:
+            return []
+        namespace = place.namespace or place
+        match node:
+            case Call():
+                return [Place(node.flow, f"{place.prefix}{node.id}/", place, node, 0, entry.output)]
+            case Batch(worker=Flow() as worker):
+                return [
+                    Place(worker, f"{place.prefix}{node.id}[{index}]/", place, node, index, item)
+                    for index, item in enumerate(entry.items or ())
+                ]
+            case Batch(worker=turns):
+                worker = Flow("", (Step(worker_of(node.id), turns),))  # type: ignore[arg-type]  # not a Flow, by the case above
+                return [
+                    Place(worker, f"{place.prefix}{node.id}[{index}].", place, node, index, item, namespace)
+                    for index, item in enumerate(entry.items or ())
+                ]
+            case Loop():
+                passes: list[Place] = []
+                given, goes_on = entry.output, entry.action == "continue"
+                while goes_on:
+                    prefix = f"{place.prefix}{node.id}[{len(passes)}]."
+                    passes.append(Place(node.body, prefix, place, node, len(passes), given, namespace))
+                    verdict = self.facts.outcomes.get(prefix[:-1])
+                    # "A skipped feedback edge ends the loop: no instance of the next pass exists."
+                    goes_on = verdict is not None and 0 in verdict.taken
+                    given = verdict.taken[0] if verdict is not None and goes_on else None
+                return passes
+        return []
+
+    # --- moot -----------------------------------------------------------------------------------------------------
+
+    def _find_lost(self) -> set[At]:
+        """Nodes whose "ways on lead each into a fired `any` join or to a moot node"."""
+        lost: set[At] = set()
+        while True:
+            more = {
+                (place, node.id)
+                for place in self.places
+                for node in place.nodes()
+                if (place, node.id) not in lost and place.out_of(node)
+                if all(
+                    self.has_fired(place, place.find(edge.target)) or (place, edge.target) in lost
+                    for edge in place.out_of(node)
+                )
+            }
+            if not more:
+                return lost
+            lost |= more
+
+    def is_moot(self, place: Place, node: PlacedNode) -> bool:
+        """Whether a node, or a construct around it, is moot, since a last node's way on is that of the construct."""
+        if (place, node.id) in self.lost:
+            return True
+        return place.parent is not None and place.node is not None and self.is_moot(place.parent, place.node)
+
+    def has_fired(self, place: Place, node: PlacedNode) -> bool:
+        """Whether an `any` join is claimed, by an edge that is known to be taken."""
+        claimed = self.claimed_edge(place, node)
+        return claimed is not None and self.carried(place, claimed) is not None
+
+    def claimed_edge(self, place: Place, node: PlacedNode) -> Edge | None:
+        """The edge that holds the claim of an `any` join, if one does."""
+        claim = self.facts.claims.get(place.begins_at(node)) if place.is_any_join(node) else None
+        return None if claim is None else place.into(node)[claim]
+
+    def carried(self, place: Place, edge: Edge) -> tuple[Any] | None:
+        """What a taken edge carries, in a tuple to tell it from nothing."""
+        fact = self.facts.outcomes.get(place.ends_at(place.find(edge.source)))
+        number = place.place_of(edge)
+        return None if fact is None or number not in fact.taken else (fact.taken[number],)

@@ -1,0 +1,223 @@
+"""The meaning of a graph, said again: slowly, without state, and from the words rather than from the code.
+
+``Meaning`` is made from a flow and *all* facts about a run, and every question is answered by looking at all of them
+again. There are no counters and no queues: what is not decided yet is asked once more, until nothing changes. Words in
+quotes are the rules as the design states them.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable
+
+from .flows import AnyNode, Batch, Edge, Flow, Loop, Sleep, Step, Wait
+from .ground import At, Ground
+from .places import VERDICT, Facts, Place, PlacedNode, Verdict
+
+
+class Status(enum.Enum):
+    """What a node has come to."""
+
+    READY = "all that leads to it is resolved, and it has no outcome"
+    INSIDE = "a construct that was entered and has not ended"
+    LEAVING = "a construct in which all has ended, and which has no outcome yet"
+    DONE = "it has an outcome that is no failure"
+    FAILED = "it failed for good"
+    DEAD = "none of its edges can be taken any more"
+    BLOCKED = "a failure lies before it"
+
+
+class Way(enum.Enum):
+    """How an edge was resolved."""
+
+    TAKEN = "taken"
+    SKIPPED = "skipped"
+    BLOCKED = "blocked"
+
+
+OVER = (Status.DONE, Status.FAILED, Status.DEAD, Status.BLOCKED)
+
+
+class Meaning(Ground):
+    """What some facts mean.
+
+    Attributes:
+        status: Of each node at each place, once something is decided about it.
+    """
+
+    def __init__(self, flow: Flow, facts: Facts) -> None:
+        """Ask about every node until nothing changes any more."""
+        super().__init__(flow, facts)
+        self.status: dict[At, Status] = {}
+        changed = True
+        while changed:
+            changed = False
+            for place in self.places:
+                for node in place.nodes():
+                    found = self._status(place, node)
+                    if found is not self.status.get((place, node.id)):
+                        assert found is not None, "nothing that is decided is taken back"
+                        self.status[place, node.id] = found
+                        changed = True
+
+    # --- edges and nodes ------------------------------------------------------------------------------------------
+
+    def way(self, place: Place, edge: Edge) -> Way | None:
+        """How an edge was resolved, if it was."""
+        match self.status.get((place, edge.source)):
+            case Status.DONE:
+                return Way.SKIPPED if self.carried(place, edge) is None else Way.TAKEN
+            case Status.DEAD:
+                return Way.SKIPPED
+            case Status.FAILED | Status.BLOCKED:
+                return Way.BLOCKED
+        return None
+
+    def _way_in(self, place: Place, node: PlacedNode) -> Status | None:
+        ways = [self.way(place, edge) for edge in place.into(node)]
+        if not ways:
+            return Status.READY
+        if place.is_any_join(node):
+            # "The first success wins. An arriving taken edge claims the join and goes on only if the standing claim is
+            # its own."
+            if place.begins_at(node) in self.facts.claims:
+                return Status.READY if self.has_fired(place, node) else None
+            if None in ways or Way.TAKEN in ways:
+                return None
+            # "An `any` join drops that edge, and with none left and one of them blocked it fails."
+            return Status.FAILED if Way.BLOCKED in ways else Status.DEAD
+        # "Fire once every incoming edge is resolved and at least one was taken." "With a blocked edge it is blocked."
+        if None in ways:
+            return None
+        if Way.BLOCKED in ways:
+            return Status.BLOCKED
+        return Status.READY if Way.TAKEN in ways else Status.DEAD
+
+    def _status(self, place: Place, node: PlacedNode) -> Status | None:
+        way_in = self._way_in(place, node)
+        if way_in is not Status.READY:
+            return way_in
+        begun = self.facts.outcomes.get(place.begins_at(node))
+        if begun is None:
+            return Status.READY
+        if begun.failed:
+            return Status.FAILED
+        if isinstance(node, (Step, Wait, Sleep, Verdict)):
+            return Status.DONE
+        within = self._status_inside(place, node)
+        if within is not Status.LEAVING:
+            return within
+        ended = self.facts.outcomes.get(place.ends_at(node))
+        if ended is None:
+            return Status.LEAVING
+        return Status.FAILED if ended.failed else Status.DONE
+
+    def _status_inside(self, place: Place, node: AnyNode) -> Status:
+        inside = self.inside(place, node)
+        if isinstance(node, Batch):
+            # "A batch's gather fires when every item has ended, also when there are none."
+            failed = [item for item in inside if self.has_ended(item) and self.has_failed(item)]
+            all_ended = all(self.has_ended(item) for item in inside)
+            if len(failed) > node.tolerated and (all_ended or not place.contains(node)):
+                return Status.FAILED
+            return Status.LEAVING if all_ended else Status.INSIDE
+        if not inside:
+            return Status.LEAVING  # a loop that was left before its first pass
+        if not self.has_ended(inside[-1]):
+            return Status.INSIDE
+        # "A construct fails once nothing in it can run any more and a node in it has failed whose failure no `any` join
+        # inside contains."
+        if self.has_failed(inside[-1]):
+            return Status.FAILED
+        # "An end node dead in a pass ends the loop."
+        if isinstance(node, Loop) and self.status[inside[-1], VERDICT.id] is Status.DEAD:
+            return Status.DEAD
+        return Status.LEAVING
+
+    def has_ended(self, place: Place) -> bool:
+        """Whether "every node in it is done, dead, blocked or moot, even if nothing was taken"."""
+        return all(
+            (place, node.id) in self.lost or self.status.get((place, node.id)) in OVER  # a failed node is done with
+            for node in place.nodes()
+        )
+
+    def has_failed(self, place: Place) -> bool:
+        """Whether a node there has failed "whose failure no `any` join inside contains"."""
+        return any(
+            self.status.get((place, node.id)) is Status.FAILED and not place.shelters(node) for node in place.nodes()
+        )
+
+    # --- what happens next ----------------------------------------------------------------------------------------
+
+    def ready(self) -> dict[str, tuple[Place, PlacedNode]]:
+        """What may be started, by key; "what is moot is not started any more"."""
+        found: dict[str, tuple[Place, PlacedNode]] = {}
+        for place in self.places:
+            for node in place.nodes():
+                status = self.status.get((place, node.id))
+                if not self.is_moot(place, node):
+                    if status is Status.READY:
+                        found[place.begins_at(node)] = place, node
+                    elif status is Status.LEAVING:
+                        found[place.ends_at(node)] = place, node
+        return found
+
+    def wanted(self) -> set[tuple[str, int]]:
+        """The joins that nobody has claimed, with each taken edge that may claim them."""
+        return {
+            (place.begins_at(node), number)
+            for place in self.places
+            for node in place.nodes()
+            if place.is_any_join(node)
+            and place.begins_at(node) not in self.facts.claims
+            and not self.is_moot(place, node)
+            for number, edge in enumerate(place.into(node))
+            if self.way(place, edge) is Way.TAKEN
+        }
+
+    def phase(self) -> str:
+        """How the run stands: "a node that fails for good fails the run at once, unless the failure is contained"."""
+        if self.uncontained():
+            return "failed"
+        return "completed" if self.has_ended(self.root) else "running"
+
+    def uncontained(self) -> list[tuple[Place, PlacedNode]]:
+        """The failed nodes whose failures fail the run."""
+        return [
+            (place, node)
+            for place in self.places
+            for node in place.nodes()
+            if self.status.get((place, node.id)) is Status.FAILED and not place.contains(node)
+        ]
+
+    def errors(self) -> list[str]:
+        """The keys of the instances that failed the run."""
+        return _each_once(key for place, node in self.uncontained() for key in self.errors_of(place, node))
+
+    def errors_of(self, place: Place, node: PlacedNode) -> list[str]:
+        """The failures behind a node that failed or is blocked: "it fails with all their errors"."""
+        if self.status.get((place, node.id)) not in (Status.FAILED, Status.BLOCKED):
+            return []
+        for key in (place.begins_at(node), place.ends_at(node)):
+            fact = self.facts.outcomes.get(key)
+            if fact is not None and fact.failed:
+                return [key]
+        if self._way_in(place, node) is not Status.READY:
+            before = [place.find(edge.source) for edge in place.into(node)]
+            return _each_once(key for source in before for key in self.errors_of(place, source))
+        return [key for inside in self.inside(place, node) for key in self.errors_in(inside)]
+
+    def errors_in(self, place: Place) -> list[str]:
+        """The failures at a place that no `any` join there contains, in the order of the nodes' positions."""
+        failed = [
+            (place.depth(node), node.id, node)
+            for node in place.nodes()
+            if self.status.get((place, node.id)) is Status.FAILED and not place.shelters(node)
+        ]
+        return _each_once(
+            key for _, _, node in sorted(failed, key=lambda f: f[:2]) for key in self.errors_of(place, node)
+        )
+
+
+def _each_once(keys: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(keys))

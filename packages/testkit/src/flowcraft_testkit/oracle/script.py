@@ -1,0 +1,119 @@
+"""What the steps of a described flow do, as answers and as functions for the registry."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import attrs
+from flowcraft_core import NodeContext, NodeResult
+from flowcraft_core.steps import Step as Function
+
+from .flows import Batch, Flow, Step, Turn, Wait
+
+
+class ScriptedError(Exception):
+    """A step fails because its turn says so."""
+
+
+@attrs.frozen
+class Answer:
+    """What an attempt at a step gives.
+
+    Attributes:
+        output: Its output.
+        action: Its action.
+        sets: The context values that it sets.
+        deletes: The names of those that it deletes.
+    """
+
+    output: Any
+    action: str | None
+    sets: dict[str, Any]
+    deletes: tuple[str, ...]
+
+
+class Script:
+    """Gives the results of steps from what they are and what they are given, never from when they run."""
+
+    def __init__(self, flow: Flow) -> None:
+        self.turns: dict[str, tuple[Turn, ...]] = dict(turns_of(flow))
+
+    def turn(self, uses: str, key: str) -> Turn:
+        """What a step does at an instance's key."""
+        turns = self.turns[uses]
+        return turns[sum(_indexes(key)) % len(turns)]
+
+    def __call__(self, uses: str, key: str, value: Any, read: Mapping[str, Any], attempt: int) -> Answer:
+        """What an attempt comes to.
+
+        Raises:
+            ScriptedError: It fails.
+        """
+        turn = self.turn(uses, key)
+        if turn.fails or attempt <= turn.flaky:
+            raise ScriptedError(f"{uses} fails at attempt {attempt}")
+        said = json.dumps([uses, key, plain(value), plain(dict(read))], sort_keys=True)
+        seen = hashlib.sha256(said.encode()).hexdigest()[:8]
+        n = 0 if any(index >= 2 for index in _indexes(key)) else turn.n
+        output = {"v": seen, "n": n, "l": [seen, n, 7][: turn.items]}
+        return Answer(output, turn.action, {name: {"v": key, "n": n} for name in turn.sets}, turn.deletes)
+
+    def registry(self) -> dict[str, Function]:
+        """The steps by name."""
+        return {uses: self._function(uses) for uses in self.turns}
+
+    def _function(self, uses: str) -> Function:
+        async def scripted(ctx: NodeContext[Any, Any]) -> NodeResult[Any]:
+            turn = self.turn(uses, ctx.key)
+            read = {name: await ctx.context.get(name) for name in turn.reads}
+            if turn.takes:
+                await asyncio.sleep(turn.takes)
+            answer = self(uses, ctx.key, ctx.input, read, ctx.attempt)
+            for name, value in answer.sets.items():
+                await ctx.context.set(name, value)
+            for name in answer.deletes:
+                await ctx.context.delete(name)
+            return NodeResult(answer.output, answer.action)
+
+        return scripted
+
+
+def _indexes(key: str) -> list[int]:
+    return [int(number) for number in re.findall(r"\[(\d+)\]", key)]
+
+
+def plain(value: Any) -> Any:
+    """A value in which an error, in the place of a batch's result, is just the key of the instance that failed."""
+    if isinstance(value, Mapping):
+        if value.keys() == {"error"} and isinstance(value["error"], Mapping):
+            return {"error": {"node": value["error"]["node"]}}
+        return {name: plain(inner) for name, inner in value.items()}
+    return [plain(inner) for inner in value] if isinstance(value, (list, tuple)) else value
+
+
+def uses_of(node_id: str) -> str:
+    """The name of a node's step in the registry."""
+    return f"do {node_id}"
+
+
+def worker_of(batch_id: str) -> str:
+    """The name of a batch's worker in the registry."""
+    return f"{batch_id} work"
+
+
+def turns_of(flow: Flow) -> Iterator[tuple[str, tuple[Turn, ...]]]:
+    """All turns inside a flow, by the names of their steps."""
+    for graph in flow.walk():
+        for node_id, turns in graph.fallbacks.items():
+            yield uses_of(node_id), turns
+        for node in graph.nodes:
+            match node:
+                case Step() | Wait():
+                    yield uses_of(node.id), node.turns
+                case Batch(worker=tuple() as turns):
+                    yield worker_of(node.id), turns
