@@ -164,10 +164,10 @@ def test_steps_hand_on_plain_json(library: str) -> None:
 def test_another_process_finds_every_step_by_import() -> None:
     for built in (flow.census, flow.one_file, flow.ranking):
         assert built.to_blueprint().to_json()
-        for name, implementation in built.implementations.items():
-            step: Any = implementation.call
+        for implementation in built.implementations.values():
+            step: Any = implementation.step
             assert not isinstance(step, BaseNode)
-            assert getattr(importlib.import_module(step.__module__), name) is step
+            assert getattr(importlib.import_module(step.__module__), step.__name__) is step
 
 
 # --- the program ------------------------------------------------------------------------------------------------------

@@ -40,17 +40,17 @@ def test_a_flow_becomes_a_blueprint_in_flowcrafts_field_names() -> None:
         "nodes": [
             {
                 "id": "a",
-                "uses": "step",
+                "uses": "f/a",
                 "params": {"x": 1},
                 "config": {"timeout": 1500, "fallback": "spare", "exclusive": True},
             },
-            {"id": "spare", "uses": "other"},
-            {"id": "b", "uses": "step", "inputs": {"x": "a.y"}, "config": {"maxRetries": 3, "joinStrategy": "any"}},
+            {"id": "spare", "uses": "f/spare"},
+            {"id": "b", "uses": "f/b", "inputs": {"x": "a.y"}, "config": {"maxRetries": 3, "joinStrategy": "any"}},
             {
                 "id": "pages",
                 "uses": "batch",
                 "inputs": "list",
-                "params": {"workerUsesKey": "other", "outputKey": "texts", "toleratedFailureCount": 2},
+                "params": {"workerUsesKey": "f/pages/worker", "outputKey": "texts", "toleratedFailureCount": 2},
                 "config": {"maxRetries": 2},
             },
             {
@@ -94,21 +94,16 @@ def test_a_retry_policy_is_written_in_milliseconds() -> None:
     )
 
 
-def test_steps_are_named_by_their_functions_and_by_their_nodes_where_that_is_not_enough() -> None:
-    def twin() -> Any:
-        def other(ctx: SyncNodeContext[Any, Any]) -> None: ...
-
-        return other
-
-    flow = create_flow("f").node("a", other).node("b", other).node("c", twin()).node("d", lambda ctx: None)
+def test_steps_are_named_by_their_places_in_the_flow() -> None:
+    flow = create_flow("f").node("a", other).node("b", other).node("c", "named").node("d/1", lambda ctx: None)
     flow.batch("e", lambda ctx: None)
-    assert [node.uses for node in flow.to_blueprint().nodes][:4] == ["other", "other", "other@c", "d"]
-    assert sorted(flow.implementations) == ["d", "e-worker", "other", "other@c"]
+    assert [node.uses for node in flow.to_blueprint().nodes] == ["f/a", "f/b", "named", "f/d%2F1", "batch"]
+    assert sorted(flow.implementations) == ["f/a", "f/b", "f/d%2F1", "f/e/worker"]
 
 
 def test_a_fallback_may_be_a_step() -> None:
     flow = create_flow("f").node("a", step, fallback=other)
-    assert flow.to_blueprint().nodes[0].config.fallback == "other"  # type: ignore[union-attr]
+    assert flow.to_blueprint().nodes[0].config.fallback == "f/a/fallback"  # type: ignore[union-attr]
 
 
 def test_a_change_after_building_is_seen() -> None:

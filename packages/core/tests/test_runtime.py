@@ -628,7 +628,7 @@ class TestWaitsAndHandles:
     async def test_a_state_carries_its_blueprint(self) -> None:
         waiting = await FlowRuntime([self.flow]).run(self.flow)
         changed = create_flow("f").node("ask", one).wait("approval").edge("ask", "approval").node("more", one)
-        registry = {"one": one, "pass_on": pass_on}
+        registry = {"f/yes": pass_on, "f/no": pass_on}
         result = await FlowRuntime([changed], registry=registry).resume(waiting.state, "approval", action="reject")
         assert set(result.outputs) == {"ask", "approval", "no"}
 

@@ -75,8 +75,8 @@ async def test_a_step_that_has_not_begun_can_be_given_up() -> None:
     second = asyncio.ensure_future(threads.run(ran.set))
     await asyncio.sleep(0)
     second.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await second  # before the thread is free: else it might begin with it
+    with pytest.raises(asyncio.CancelledError):  # asked for is not yet given up: the loop carries it out
+        await second
     release.set()
     await first
     await threads.run(lambda: None)

@@ -17,9 +17,10 @@ from .blueprint import (
     Node,
     NodeConfig,
 )
-from .errors import ConfigurationError
+from .errors import BlueprintError, ConfigurationError
 from .graph.compile import BREAK, CONTINUE, compile_blueprint
 from .graph.durations import Duration, parse_seconds
+from .graph.keys import step_name
 from .graph.scopes import Graph
 from .retries import RetryPolicy
 from .settings import number, whole
@@ -45,7 +46,7 @@ class FlowBuilder:
         self._loops: dict[str, tuple[str, str]] = {}
         self._metadata: dict[str, Any] = {}
         self._implementations: dict[str, Implementation] = {}
-        self._steps: dict[str, object] = {}
+        self._fallback_names: dict[str, str] = {}
         self._called: dict[str, FlowBuilder] = {}
         self._graph: Graph | None = None
 
@@ -82,6 +83,8 @@ class FlowBuilder:
         Args:
             node_id: Unique in the flow.
             step: A function of its node context, a ``BaseNode`` class, or the name of one in the runtime's registry.
+                What is no name is used under ``"flow/node"``: whatever the function is called and wherever it lives,
+                a run in flight finds it as long as the flow has a step at that node.
             inputs: Takes the input from here instead of the edges: the name of an earlier node or of a context value,
                 with a path behind it if wanted (``"fetch.body"``), or a dict of such names.
             params: Static parameters, plain JSON data.
@@ -92,7 +95,8 @@ class FlowBuilder:
             exclusive: Ask that two workers do not execute the node at the same time.
         """
         if fallback is not None and not isinstance(fallback, str):
-            fallback = self._register(f"{node_id}-fallback", fallback)
+            fallback = self._register(node_id, fallback, "fallback")
+            self._fallback_names[fallback] = node_id
         config = _config(
             f"node {node_id!r}",
             retries,
@@ -167,7 +171,7 @@ class FlowBuilder:
                 f"batch {batch_id!r}: its worker is a step, which sees this flow's context; inputs= is for a flow"
             )
         else:
-            params["workerUsesKey"] = self._register(f"{batch_id}-worker", worker)
+            params["workerUsesKey"] = self._register(batch_id, worker, "worker")
         if output is not None:
             params["outputKey"] = output
         whole(f"batch {batch_id!r}: tolerated_failure_count", tolerated_failure_count, least=0)
@@ -262,12 +266,23 @@ class FlowBuilder:
             BlueprintError: See ``to_blueprint``.
         """
         if self._graph is None:
+            self._check_fallbacks()
             edges = [self._leaving(edge) for edge in self._edges]
             for loop_id, (start, end) in self._loops.items():
                 edges += [Edge(end, loop_id), Edge(loop_id, start, CONTINUE)]
             metadata = dict(self._metadata) or None
             self._graph = compile_blueprint(Blueprint(self.id, tuple(self._nodes), tuple(edges), metadata))
         return self._graph
+
+    def _check_fallbacks(self) -> None:
+        """A fallback is named by a node's id before all else: no step's name may be one."""
+        problems = [
+            f"node {node.id!r} is called as the fallback of node {self._fallback_names[node.id]!r} is: rename the node"
+            for node in self._nodes
+            if node.id in self._fallback_names
+        ]
+        if problems:
+            raise BlueprintError(self.id, problems)
 
     def _leaving(self, edge: Edge) -> Edge:
         if edge.source in self._loops and edge.action is None:
@@ -295,16 +310,11 @@ class FlowBuilder:
         self._graph = None
         return self
 
-    def _register(self, place: str, step: Step | str) -> str:
-        """The name of a step: the function's own, so that a stored blueprint says what it runs, or its place's."""
+    def _register(self, node_id: str, step: Step | str, role: str | None = None) -> str:
+        """The name under which the blueprint uses a step: one that depends on the node's place in the flow alone."""
         if isinstance(step, str):
             return step
-        name = getattr(step, "__name__", "")
-        if not name.isidentifier():  # a lambda, a partial, an object
-            name = place
-        if self._steps.get(name, step) is not step:
-            name = f"{name}@{place}"
-        self._steps[name] = step
+        name = step_name(self.id, node_id, role)
         self._implementations[name] = Implementation.of(name, step)
         return name
 

@@ -77,6 +77,22 @@ class Catalogue:
                 self._add_flow(called)
         return graph
 
+    def check_steps(self, flow: FlowBuilder) -> None:
+        """See that a flow's steps are those that would be run: a blueprint does not tell two functions apart.
+
+        Raises:
+            ConfigurationError: Another flow of its id has brought other ones.
+        """
+        standing = self.steps.get(flow.id, {})
+        for name, brought in flow.implementations.items():
+            if name in standing and standing[name].step != brought.step:
+                raise ConfigurationError(
+                    f"there are two flows with the id {flow.id!r}, and their steps for {name!r} are not the same "
+                    "object: rename one, or make the flow once and hand on that one, or its id"
+                )
+        for called in flow.called.values():
+            self.check_steps(called)
+
     def _add(self, graph: Graph) -> Graph:
         standing = self.graphs.setdefault(graph.blueprint.id, graph)
         if standing.hash != graph.hash:

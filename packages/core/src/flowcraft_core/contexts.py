@@ -137,7 +137,8 @@ class BaseContext(Generic[InputT, DependenciesT]):
     """
 
     __slots__ = (
-        "_cancelled", "_instance", "_role", "_values", "attempt", "dependencies", "error", "input", "params", "run_id",
+        "_cancelled", "_instance", "_keyed_by", "_role", "_values", "attempt", "dependencies", "error", "input", "params",
+        "run_id",
     )  # fmt: skip
 
     def __init__(
@@ -162,6 +163,7 @@ class BaseContext(Generic[InputT, DependenciesT]):
         self._instance = instance
         self._values = values
         self._cancelled = False
+        self._keyed_by = run_id
 
     @property
     def node_id(self) -> str:
@@ -177,9 +179,10 @@ class BaseContext(Generic[InputT, DependenciesT]):
     def idempotency_key(self) -> str:
         """The same for every attempt and redelivery of this instance, and for no other: hand it to other services.
 
-        A fallback does something else than what it stands in for: it has a key of its own.
+        A fallback does something else than what it stands in for: it has a key of its own. In a fork, an instance that
+        did not complete in the run before has the key that it had there.
         """
-        return f"{self.run_id}:{self._instance.identity}{self._role}"
+        return f"{self._keyed_by}:{self._instance.identity}{self._role}"
 
     @property
     def cancelled(self) -> bool:

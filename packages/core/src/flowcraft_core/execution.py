@@ -7,8 +7,8 @@ about what runs next; it asks the graph's pure code for the input and the edges.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable
-from typing import Any, TypeAlias
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, NamedTuple, TypeAlias
 
 import attrs
 
@@ -69,6 +69,7 @@ class Executor:
         values: Makes the view on the context that one attempt has.
         before_deciding: Awaited before expressions of an instance are evaluated, to get what they may name.
         under_way: The contexts of the attempts under way.
+        kept_keys: The instances that act under the idempotency keys of another run: that run's id, by key.
     """
 
     run_id: str
@@ -81,6 +82,7 @@ class Executor:
     values: Callable[[ScopeState, Serializer], Values] = Values
     before_deciding: Callable[[Instance], Awaitable[None]] | None = None
     under_way: set[BaseContext[Any, Any]] = attrs.field(factory=set)
+    kept_keys: Mapping[str, str] = attrs.field(factory=dict)
 
     async def attempt(
         self,
@@ -218,6 +220,8 @@ class Executor:
             role,
             primary_error,
         )
+        if self.kept_keys:
+            context._keyed_by = self.kept_keys.get(instance.key, self.run_id)
         self.under_way.add(context)
         try:
             timeout = vertex.timeout if node is vertex.node else _timeout(node)

@@ -102,13 +102,15 @@ class Implementation:
     Attributes:
         name: Under which it is registered.
         is_async: Whether it runs in the event loop.
-        call: The step itself, as a function of its node context.
+        call: The step, as a function of its node context.
+        step: What it was made of.
         fallback: What gives a result once all attempts have failed, as a function of the error and the node context.
     """
 
     name: str
     is_async: bool
     call: Callable[[Any], Any]
+    step: object
     fallback: Callable[[Exception, Any], Any] | None = None
 
     @classmethod
@@ -126,7 +128,7 @@ class Implementation:
             raise ConfigurationError(f"step {name!r} must be a function or a BaseNode class, not {step!r:.80}")
         called = getattr(type(step), "__call__", None)  # noqa: B004 - an object whose class has an async __call__
         is_async = inspect.iscoroutinefunction(step) or inspect.iscoroutinefunction(called)
-        return cls(name, is_async, step)
+        return cls(name, is_async, step, step)
 
 
 _PHASES = ("prep", "exec", "post", "fallback", "recover")
@@ -144,7 +146,7 @@ def _of_class(name: str, step: type[BaseNode[Any, Any]]) -> Implementation:
                 "make all phases that you define async def, or all plain def"
             )
     phases = _AsyncPhases(step, own) if is_async else _PlainPhases(step, own)
-    return Implementation(name, is_async, phases.call, phases.stand_in if "fallback" in own else None)
+    return Implementation(name, is_async, phases.call, step, phases.stand_in if "fallback" in own else None)
 
 
 class _Phases:

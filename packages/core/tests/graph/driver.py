@@ -154,23 +154,38 @@ class Driver:
         facts: What the model needs to know.
         outcomes: What a state needs to know, by key, in the order in which it came.
         seen: The keys of all instances that ever became ready.
+        executed: Of those that were executed.
     """
 
-    def __init__(self, flow: Flow, seed: int, claims: Mapping[str, int] | None = None) -> None:
+    def __init__(
+        self,
+        flow: Flow,
+        seed: int,
+        claims: Mapping[str, int] | None = None,
+        *,
+        script: Script | None = None,
+        kept: Mapping[str, Outcome] | None = None,
+        kept_claims: Mapping[str, int] | None = None,
+    ) -> None:
         """Begin.
 
         Args:
             flow: The flow.
             seed: What the schedule follows from.
             claims: Makes these claims and no others.
+            script: What steps give, if not what the flow says.
+            kept: Outcomes that are there already, as in a fork.
+            kept_claims: Claims that are.
         """
         self.graphs = compiled(flow)
         self.flow = flow
-        self.script = Script(flow)
+        self.script = script or Script(flow)
         self.state = self.fresh()
-        self.facts = Facts()
-        self.outcomes: dict[str, Outcome] = {}
+        self._kept, self._kept_claims = kept or {}, kept_claims or {}
+        self.outcomes: dict[str, Outcome] = dict(kept or {})
+        self.facts = Facts({key: fact_of(fact) for key, fact in self.outcomes.items()}, dict(kept_claims or {}))
         self.seen: set[str] = set()
+        self.executed: set[str] = set()
         self._claims = claims
         self._chance = random.Random(seed)
         self._waiting: list[Instance] = []
@@ -217,6 +232,7 @@ class Driver:
     def end(self, instance: Instance) -> None:
         """Take in the outcome of an instance."""
         outcome = execute(self.script, self.graphs, instance)
+        self.executed.add(instance.key)
         self.outcomes[instance.key] = outcome
         self.facts.outcomes[instance.key] = fact_of(outcome)
         self.state.add(instance.scope, instance.vertex, outcome)
@@ -229,16 +245,29 @@ class Driver:
             self.end(self._under_way.pop())
 
     def _look(self) -> None:
-        while self.state.ready:
+        while self.state.ready or self.state.wanted:
+            self._look_at_claims()
+            if not self.state.ready:
+                break
             instance = self.state.ready.popleft()
+            if instance.key in self._kept:
+                self.state.add(*instance, self._kept[instance.key])
+                continue
+            if self._kept and instance.scope.is_moot(instance.vertex):
+                continue  # by a claim that was kept, and that was looked at since
             assert not instance.scope.is_moot(instance.vertex), f"{instance.key} became ready when it was moot"
             assert instance.vertex.index not in instance.scope.marks, f"{instance.key} became ready when it was dead"
             assert instance.key not in self.seen, f"{instance.key} became ready twice"
             self.seen.add(instance.key)
             self._waiting.append(instance)
+
+    def _look_at_claims(self) -> None:
         while self.state.wanted:
             scope, vertex, link = self.state.wanted.popleft()
             key, place = scope.key(vertex), vertex.incoming.index(link)
+            if key in self._kept_claims:
+                self.state.claim(scope, vertex, self._kept_claims[key])
+                continue
             assert vertex.index not in scope.claims, f"{key} is claimed already"
             if self._claims is None or self._claims.get(key) == place:
                 self._asking.append((scope, vertex, place))

@@ -90,6 +90,14 @@ class TestPositions:
         assert (to_sortable(one) < to_sortable(two)) is (one < two)
         assert (to_sortable(one) == to_sortable(two)) is (one == two)
 
+    def test_as_text_keep_ids_of_the_lowest_characters_apart_and_in_order(self) -> None:
+        low = ["\x00", "\x01", "\x02", "a"]
+        pairs = [one + other for one in low for other in low]
+        texts = ["", *low, *pairs, "\x00\x01\x00", "\x01\x00\x01", "a\x00\x01\x02"]
+        there: list[Position] = [((1, text, 0), (2, "b", 3)) for text in sorted(texts)]
+        assert [from_sortable(to_sortable(position)) for position in there] == there
+        assert sorted(there, key=to_sortable) == there
+
 
 class TestKeys:
     @given(flows(), seeds())

@@ -17,7 +17,7 @@ from typing import Any
 from unittest import mock
 
 import attrs
-from flowcraft_core import FlowBuilder, FlowRuntime, NodeContext, RetryPolicy, Serializer, create_flow
+from flowcraft_core import FlowBuilder, FlowRuntime, NodeContext, RetryPolicy, Serializer, Step, create_flow
 from flowcraft_core.durable import Client, Worker
 from flowcraft_core.durable.storage import FORMAT
 from flowcraft_core.ids import seeded
@@ -69,8 +69,8 @@ def serializer() -> Serializer:
     return Serializer([Colour, Point])
 
 
-def flow() -> FlowBuilder:
-    """Every construct, and each of them with something left to do."""
+def steps() -> dict[str, Step]:
+    """The steps, by the names that the stored blueprints use: as releases before names by place had called them."""
 
     async def values(ctx: Ctx) -> Any:
         await ctx.context.set("name", "set")
@@ -97,17 +97,24 @@ def flow() -> FlowBuilder:
     async def echo(ctx: Ctx) -> Any:
         return ctx.input
 
-    inner = create_flow("inner").node("in", add).wait("ask").edge("in", "ask")
-    golden = create_flow("golden").node("values", values).node("items", items).node("one", one).node("long", long)
-    golden = golden.batch("each", add).edge("items", "each")
-    golden = golden.node("step", add).loop("again", start="step", end="step", condition="result.output < 4")
+    return {step.__name__: step for step in (values, items, add, one, long, second_time, echo)}
+
+
+def flow() -> FlowBuilder:
+    """Every construct, and each of them with something left to do."""
+    inner = create_flow("inner").node("in", "add").wait("ask").edge("in", "ask")
+    golden = (
+        create_flow("golden").node("values", "values").node("items", "items").node("one", "one").node("long", "long")
+    )
+    golden = golden.batch("each", "add").edge("items", "each")
+    golden = golden.node("step", "add").loop("again", start="step", end="step", condition="result.output < 4")
     golden = golden.edge("one", "step").edge("step", "again")
     golden = golden.subflow("call", inner).edge("one", "call")
-    golden = golden.node("flaky", second_time, retries=RetryPolicy(max_attempts=2, delay=3600, jitter=0))
-    golden = golden.sleep("nap", "40d").node("first", echo, join="any").edge("nap", "first").edge("items", "first")
-    golden = golden.node("yes", echo).node("no", echo)
+    golden = golden.node("flaky", "second_time", retries=RetryPolicy(max_attempts=2, delay=3600, jitter=0))
+    golden = golden.sleep("nap", "40d").node("first", "echo", join="any").edge("nap", "first").edge("items", "first")
+    golden = golden.node("yes", "echo").node("no", "echo")
     golden = golden.edge("one", "yes", condition="result.output == 1").edge("one", "no", condition="result.output != 1")
-    golden = golden.sleep("rest", "1d").node("end", echo)
+    golden = golden.sleep("rest", "1d").node("end", "echo")
     for node in ("rest", "values", "long", "each", "again", "call", "flaky", "first", "yes", "no"):
         golden = golden.edge(node, "end")
     return golden
@@ -127,13 +134,14 @@ async def write() -> dict[str, Any]:
         client = Client(backend, flows=[built], serializer=serializer(), clock=clock)
         await client.start(built, {"gone": 1, "kept": VALUES}, run_id=RUN, tags={"for": "ever"}, timeout=90 * 86400.0)
         await backend.queue.send([Message(json.dumps({"runId": RUN, "blueprintId": "golden", "nodeId": "one"}))])
-        runtime = FlowRuntime([built], serializer=serializer(), clock=clock)
+        runtime = FlowRuntime([built], registry=steps(), serializer=serializer(), clock=clock)
         worker = Worker(backend, runtime, concurrency=1, reconcile=False)
         working = asyncio.ensure_future(worker.run())
         await clock.sleep(60)
         worker.stop()
         await working
-        inside = backend._world
+        inside, standing = backend._world, await backend.status.get(RUN)
+        assert standing is not None
         facts = {key: record.newest for key, record in inside.facts._records.items() if record.newest is not None}
         values = {key: record.newest for key, record in inside.values._records.items() if record.newest is not None}
         return {
@@ -143,7 +151,7 @@ async def write() -> dict[str, Any]:
                 [run, name, value.position, None if value.body is None else value.body.hex()]
                 for (run, name), value in values.items()
             ],
-            "status": attrs.asdict(await client.status(RUN)),
+            "status": attrs.asdict(standing),
             "messages": [message.body for message in inside.messages._messages],
         }
 

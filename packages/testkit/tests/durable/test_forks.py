@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from flowcraft_core import ConfigurationError, FlowBuilder, NodeContext, create_flow
-from flowcraft_core.durable.client import Client
+from flowcraft_core.durable import Client, Started
 
-from .helpers import MODES, Crashing, Mode, Place, killed, place
+from .helpers import MODES, Crashing, Mode, Place, killed, left_of, place
 
 Ctx = NodeContext[Any, Any]
 #: More calls than any of the forks here makes.
@@ -91,10 +91,8 @@ async def test_a_fork_that_is_cut_short_anywhere_is_finished_by_making_it_again(
             await killed(fork, crashing.dead.wait())
             if not done.is_set():
                 cut += 1
-                try:
-                    await here.client.fork("old", "b", new_run_id="new")
-                except ConfigurationError:  # nothing was left to be done but to send its first job, if that
-                    assert await here.backend.status.get("new") is not None
+                there = await here.backend.status.get("new") is not None  # only its first job was left to be sent
+                assert (await here.client.fork("old", "b", new_run_id="new")).created is not there
             async with here.working():
                 result = await here.client.wait("new", timeout=3600)
             assert (result.status, result.outputs) == ("completed", {"a": 1, "b": 2, "c": 3})
@@ -117,5 +115,197 @@ async def test_a_fork_is_not_mixed_with_another_of_the_same_id() -> None:
         with pytest.raises(ConfigurationError, match="there is a run 'new' already"):
             await here.client.fork("old", "b", new_run_id="new")
         assert (await here.client.fork("old", "c", new_run_id="new")).created
+        assert not (await here.client.fork("old", "c", new_run_id="new")).created
         with pytest.raises(ConfigurationError, match="there is a run 'new' already"):
-            await here.client.fork("old", "c", new_run_id="new")
+            await here.client.fork("old", "b", new_run_id="new")
+
+
+def fetching(failing: set[int], calls: Counter[str], tolerated: int = 0) -> FlowBuilder:
+    """A batch, of which some items fail in the run ``old``, in a flow with more before, beside and behind it."""
+
+    async def fetch(ctx: Ctx) -> int:
+        calls[f"{ctx.run_id} {ctx.key}"] += 1
+        if ctx.run_id == "old" and ctx.input in failing:
+            raise ConnectionError(f"item {ctx.input}")
+        return int(ctx.input) * 10
+
+    async def count(ctx: Ctx) -> int:
+        calls[f"{ctx.run_id} {ctx.key}"] += 1
+        return len(ctx.input)
+
+    flow = create_flow("fetching").node("items", lambda ctx: list(range(8)))
+    flow.batch("calls", fetch, tolerated_failure_count=tolerated).edge("items", "calls")
+    return flow.node("count", count).edge("calls", "count")
+
+
+@pytest.mark.parametrize(("failing", "tolerated"), [({3}, 0), ({2, 6}, 0), ({0, 1, 3, 5, 7}, 0), ({1, 2, 3, 6}, 2)])
+async def test_a_redrive_begins_again_at_every_failed_item_once(failing: set[int], tolerated: int) -> None:
+    calls: Counter[str] = Counter()
+    flow = fetching(failing, calls, tolerated)
+    async with place(flow) as here:
+        await _ended(here, flow)
+        await here.clock.sleep(60)  # what was under way when the first one failed has ended by then
+        old = await here.client.result("old")
+        assert [error.key for error in old.errors] == [f"calls[{item}].calls" for item in sorted(failing)]
+        calls.clear()
+        await here.client.redrive("old", new_run_id="new")
+        async with here.working():
+            result = await here.client.wait("new", timeout=600)
+    assert (result.status, result.outputs["calls"]) == ("completed", [10 * item for item in range(8)])
+    assert calls == {f"new calls[{item}].calls": 1 for item in failing} | {"new count": 1}
+
+
+async def test_a_redrive_in_process_is_told_of_every_failure_that_ended_too() -> None:
+    async def fail(ctx: Ctx) -> None:
+        raise ValueError(ctx.node_id)
+
+    flow = create_flow("f")
+    for node in ("z", "a", "m"):
+        flow.node(node, fail)
+    async with place(flow) as here:
+        await _ended(here, flow)
+        await here.clock.sleep(60)
+        assert [error.key for error in (await here.client.result("old")).errors] == ["a", "m", "z"]
+
+
+async def test_a_run_is_redriven_once_whoever_asks_and_linked_both_ways() -> None:
+    calls: Counter[str] = Counter()
+    flow = fetching({2}, calls)
+    async with place(flow) as here:
+        await here.client.start(flow, run_id="old", tags={"customer": "ada"}, timeout=500)
+        async with here.working():
+            await here.client.wait("old", timeout=600)
+        assert (await here.client.status("old")).redriven_as is None
+        started = await asyncio.gather(*(here.client.redrive("old") for _ in range(3)))
+        assert len({each.run_id for each in started}) == 1
+        assert [each.created for each in started].count(True) == 1
+        new = started[0].run_id
+        began = here.clock.now()
+        async with here.working():
+            result = await here.client.wait(new, timeout=600)
+        again = await here.client.redrive("old", new_run_id="another")
+        assert (again.run_id, again.created) == (new, False)
+        status = await here.client.status(new)
+        assert (status.tags, status.redrive_of, status.redriven_as) == ({"customer": "ada"}, "old", None)
+        assert (result.redrive_of, result.redriven_as) == ("old", None)
+        old = await here.client.status("old")
+        assert (old.state, old.redrive_of, old.redriven_as) == ("failed", None, new)
+        assert (await here.client.result("old")).redriven_as == new
+        found = [status async for status in here.client.runs("failed", tags={"customer": "ada"}, links=True)]
+        assert [(each.run_id, each.redriven_as) for each in found] == [("old", new)]
+        record = await here.client._runs.get(new)
+        assert record is not None
+        assert record.deadline is not None
+        assert record.deadline - record.started == 500
+        assert record.started <= began
+        for run_id in ("old", new):
+            await here.client.purge(run_id)
+            assert left_of(here.backend, run_id) == set()
+
+
+async def test_a_redrive_of_a_run_whose_redrive_was_purged_starts_it_anew() -> None:
+    calls: Counter[str] = Counter()
+    flow = fetching({2}, calls)
+    async with place(flow) as here:
+        await _ended(here, flow)
+        await here.client.redrive("old", new_run_id="new")
+        async with here.working():
+            await here.client.wait("new", timeout=600)
+            await here.client.purge("new")
+            assert await here.client.redrive("old") == Started("new", created=True)
+            assert (await here.client.wait("new", timeout=600)).status == "completed"
+
+
+async def test_a_redrive_takes_no_other_run_for_its_own() -> None:
+    calls: Counter[str] = Counter()
+    flow = fetching({2}, calls)
+    async with place(flow) as here:
+        await _ended(here, flow)
+        await here.client.start(flow, run_id="other")
+        with pytest.raises(ConfigurationError, match="there is a run 'other' already"):
+            await here.client.redrive("old", new_run_id="other")
+        assert (await here.client.redrive("old", new_run_id="new")).created
+        with pytest.raises(ConfigurationError, match="only a failed run"):
+            await here.client.redrive("new")
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+async def test_what_did_not_complete_keeps_its_idempotency_key_in_redrive_after_redrive(fresh: bool) -> None:
+    keys: dict[str, list[str]] = {}
+    broken = {"old", "second"}
+
+    async def charge(ctx: Ctx) -> str:
+        keys.setdefault(ctx.node_id, []).append(ctx.idempotency_key)
+        if ctx.run_id in broken:
+            raise TimeoutError("charged, and the answer was lost")
+        return "charged"
+
+    async def refund(ctx: Ctx) -> str:
+        keys.setdefault("refund", []).append(ctx.idempotency_key)
+        if ctx.run_id in broken:
+            raise TimeoutError("refunded, perhaps")
+        return "refunded"
+
+    async def ship(ctx: Ctx) -> str:
+        keys.setdefault(ctx.node_id, []).append(ctx.idempotency_key)
+        return "shipped"
+
+    flow = create_flow("pay").node("order", ship).node("charge", charge, fallback=refund).node("ship", ship)
+    flow.edge("order", "charge").edge("charge", "ship")
+    async with place(flow) as here:
+        await _ended(here, flow)
+        for old, new in (("old", "second"), ("second", "third")):
+            await here.client.redrive(old, new_run_id=new, new_idempotency_keys=fresh)
+            async with here.working():
+                await here.client.wait(new, timeout=600)
+        assert (await here.client.result("third")).status == "completed"
+        # Done again on purpose, it is another deed.
+        await here.client.fork("third", "charge", new_run_id="fourth")
+        async with here.working():
+            assert (await here.client.wait("fourth", timeout=600)).status == "completed"
+    assert keys["order"] == ["old:order"]
+    charged = keys["charge"]
+    assert charged[:3] == (["old:charge", "second:charge", "third:charge"] if fresh else ["old:charge"] * 3)
+    assert charged[3] == "fourth:charge"
+    assert len(set(keys["refund"])) == (2 if fresh else 1)
+    assert keys["ship"] == ["third:ship", "fourth:ship"]
+
+
+async def test_what_was_under_way_when_the_run_failed_keeps_its_key_too() -> None:
+    keys: list[str] = []
+
+    async def slow(ctx: Ctx) -> str:
+        keys.append(ctx.idempotency_key)
+        if ctx.run_id == "old":
+            await asyncio.Event().wait()
+        return "done"
+
+    flow = create_flow("slow").node("a", slow)
+    async with place(flow) as here:
+        await here.client.start(flow, run_id="old", timeout=50)
+        async with here.working():
+            assert (await here.client.wait("old", timeout=600)).status == "failed"
+            await here.client.redrive("old", new_run_id="new")
+            assert (await here.client.wait("new", timeout=600)).status == "completed"
+    assert set(keys) == {"old:a"}
+
+
+async def test_a_fork_from_one_branch_of_a_failed_run_does_not_end_with_the_failure_of_the_other() -> None:
+    calls: Counter[str] = Counter()
+
+    async def step(ctx: Ctx) -> str:
+        calls[f"{ctx.run_id} {ctx.key}"] += 1
+        if ctx.run_id == "old" and ctx.node_id == "bad":
+            raise ValueError(ctx.key)
+        return ctx.key
+
+    flow = create_flow("two").node("good", step).node("bad", step).node("after", step).edge("good", "after")
+    async with place(flow) as here:
+        await _ended(here, flow)
+        await here.clock.sleep(60)
+        calls.clear()
+        await here.client.fork("old", "good", new_run_id="new")
+        async with here.working():
+            result = await here.client.wait("new", timeout=600)
+    assert (result.status, result.outputs) == ("completed", {"good": "good", "bad": "bad", "after": "after"})
+    assert calls["new good"] == calls["new bad"] == calls["new after"] == 1

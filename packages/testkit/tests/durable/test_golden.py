@@ -14,7 +14,7 @@ from flowcraft_core.durable.storage import READABLE_FORMATS
 from flowcraft_core.jobs import READABLE_FORMATS as READABLE_JOBS
 from flowcraft_testkit import VirtualClock
 
-from .golden_run import FOLDER, RUN, VALUES, flow, load, serializer, write
+from .golden_run import FOLDER, RUN, VALUES, flow, load, serializer, steps, write
 from .helpers import left_of
 
 FILES = sorted(FOLDER.glob("format-*.json"))
@@ -38,7 +38,7 @@ async def test_a_run_of_an_earlier_release_is_read_and_ended(data: dict[str, Any
     }
     assert so_far.context == {"kept": VALUES, "name": "set"}
     assert len(so_far.outputs["long"]) == 300
-    runtime = FlowRuntime([flow()], serializer=serializer(), clock=clock)
+    runtime = FlowRuntime([flow()], registry=steps(), serializer=serializer(), clock=clock)
     worker = Worker(backend, runtime, poll=600.0, visibility=3600.0)
     working = asyncio.ensure_future(worker.run())
     await client.resume(RUN, "call/ask", output="answer")

@@ -525,7 +525,7 @@ async def test_a_step_that_no_worker_has_fails_its_run_by_name_after_its_time() 
             assert 600 <= here.clock.now() - began < 700
         assert result.status == "failed"
         assert "gave up" in (result.reason or "")
-        assert "one" in (result.reason or "")
+        assert "'chain/n0'" in (result.reason or "")
 
 
 async def test_a_step_that_ends_its_process_each_time_fails_its_run_and_no_other() -> None:

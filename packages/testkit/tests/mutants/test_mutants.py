@@ -41,7 +41,7 @@ def test_every_clause_of_a_port_is_named_for_a_mutant(name: str) -> None:
 def test_there_are_mutants_of_each_port_and_program() -> None:
     kinds = {mutant.name.partition(".")[0] for mutant in MUTANTS}
     ports = {"queue", "context", "status", "coordination", "backend"}
-    assert kinds == ports | {"engine", "handler", "worker", "client", "reconciler", "storage"}
+    assert kinds == ports | {"engine", "handler", "worker", "client", "reconciler", "storage", "builder"}
     assert sum(mutant.name.partition(".")[0] not in ports for mutant in MUTANTS) >= 40
 
 

@@ -4,7 +4,7 @@ from .adapter import Adapter
 from .client import Client
 from .engine import Settings
 from .reconciler import Reconciled, Reconciler
-from .results import Started, StoredResult
+from .results import Started, StoredResult, StoredRun
 from .runs import UnknownRunError
 from .shared_context import SharedContext
 from .sync_client import SyncClient
@@ -19,6 +19,7 @@ __all__ = [
     "SharedContext",
     "Started",
     "StoredResult",
+    "StoredRun",
     "SyncClient",
     "UnknownRunError",
     "Worker",

@@ -10,6 +10,7 @@ from ..builder import FlowBuilder
 from ..catalogue import Catalogue, FlowLike
 from ..clock import Clock, SystemClock
 from ..graph.durations import Duration, parse_seconds
+from ..graph.failures import errors_of
 from ..graph.fold import context_of, instances, outputs_of
 from ..graph.scopes import Kind
 from ..ids import new_id, require_run_id
@@ -21,7 +22,7 @@ from ..settings import number
 from ..texts import LONGEST_REASON, require_name, safe_text
 from .forking import fork, redrive
 from .purging import purge
-from .results import Started, StoredResult
+from .results import Started, StoredResult, StoredRun
 from .resuming import resume
 from .runs import RunRecord, Runs, UnknownRunError
 from .signals import CHECK_AFTER
@@ -134,13 +135,14 @@ class Client:
 
     # --- looking --------------------------------------------------------------------------------------------------
 
-    async def status(self, run_id: str) -> RunStatus:
-        """A run's status, or a dead letter.
+    async def status(self, run_id: str) -> StoredRun:
+        """A run's status, with the runs that it is linked to; or a dead letter.
 
         Raises:
             UnknownRunError: There is none.
         """
-        return await self._stored.status(require_run_id(run_id, may_be_letter=True))
+        status = await self._stored.status(require_run_id(run_id, may_be_letter=True))
+        return StoredRun.of(status) if status.state == "dead" else await self._stored.linked(status)
 
     async def result(self, run_id: str) -> StoredResult:
         """How a run ended, or where it stands, folded from its facts.
@@ -155,9 +157,11 @@ class Client:
             status=status.state,
             outputs=outputs_of(state),
             context=context_of(state),
-            errors=tuple(state.errors),
+            errors=errors_of(state.root),
             reason=status.reason,
             steps=sum(1 for instance in instances(state) if instance.vertex.kind is Kind.STEP),
+            redrive_of=status.redrive_of,
+            redriven_as=status.redriven_as,
         )
 
     async def wait(self, run_id: str, *, timeout: Duration | None = None, poll: float = 0.05) -> StoredResult:
@@ -177,7 +181,7 @@ class Client:
         number("Client.wait: poll", poll, above=0)
         deadline = None if seconds is None else self._clock.now() + seconds
         pause = poll
-        while (status := await self.status(require_run_id(run_id))).state not in FINAL:
+        while (status := await self._stored.status(require_run_id(run_id))).state not in FINAL:
             now = self._clock.now()
             if deadline is not None and now >= deadline:
                 raise TimeoutError(f"run {run_id!r} is still {status.state} after {seconds:g} s")
@@ -186,16 +190,28 @@ class Client:
         return await self.result(run_id)
 
     async def runs(
-        self, state: State, *, tags: Mapping[str, str] | None = None, blueprint_id: str | None = None
-    ) -> AsyncIterator[RunStatus]:
-        """Every run in a state, with all of these tags and of this flow, if they are given."""
+        self,
+        state: State,
+        *,
+        tags: Mapping[str, str] | None = None,
+        blueprint_id: str | None = None,
+        links: bool = False,
+    ) -> AsyncIterator[StoredRun]:
+        """Every run in a state, with all of these tags and of this flow, if they are given.
+
+        Args:
+            state: The state.
+            tags: The tags.
+            blueprint_id: The flow.
+            links: Look up the runs that each is linked to, at a request more for each; else they are left None.
+        """
         wanted = dict(tags or {})
         cursor: str | None = None
         while True:
             page: Page = await self._backend.status.find(state=state, cursor=cursor)
             for status in page.items:
                 if wanted.items() <= dict(status.tags).items() and blueprint_id in (None, status.blueprint_id):
-                    yield status
+                    yield await self._stored.linked(status) if links else StoredRun.of(status)
             cursor = page.cursor
             if cursor is None:
                 return
@@ -227,35 +243,52 @@ class Client:
         Raises:
             UnknownRunError: There is no such run.
         """
-        await self.status(require_run_id(run_id))
+        await self._stored.status(require_run_id(run_id))
         reason = None if reason is None else safe_text(reason, LONGEST_REASON)
         return await self._backend.status.finish(run_id, "cancelled", at=self._clock.now(), reason=reason)
 
-    async def fork(self, run_id: str, *keys: str, new_run_id: str | None = None) -> Started:
+    async def fork(
+        self, run_id: str, *keys: str, new_run_id: str | None = None, new_idempotency_keys: bool = False
+    ) -> Started:
         """Start a new run that keeps what a run has done, but for some instances and all that follows from them.
 
-        The old run stays as it is. On the same blueprints, with the same initial context. A fork that was cut short is
-        finished by making it again, with the same new id and from the same instances.
+        The old run stays as it is. On the same blueprints, with the same initial context and tags, and with the whole
+        time-out again. What failed the run is begun again, too, named or not. A fork that was cut short is finished by
+        making it again, with the same new id and from the same instances; one that stands is given back.
 
         Args:
             run_id: The run.
             keys: The instances to begin again from, by key.
             new_run_id: The new run's id; a new one by default.
+            new_idempotency_keys: Give instances that did not complete new keys, too. By default they keep theirs, since
+                they may have acted: what another service knows under the key is not done twice.
 
         Raises:
             UnknownRunError: There is no such run.
             ConfigurationError: The run has no such instance, or there is a run with the new id.
         """
-        return await fork(self._stored, require_run_id(run_id), keys, new_run_id and require_run_id(new_run_id))
+        new = new_run_id and require_run_id(new_run_id)
+        return await fork(self._stored, require_run_id(run_id), keys, new, new_keys=new_idempotency_keys)
 
-    async def redrive(self, run_id: str, *, new_run_id: str | None = None) -> Started:
-        """Start a new run that keeps what a failed run has done, and tries again what failed it.
+    async def redrive(
+        self, run_id: str, *, new_run_id: str | None = None, new_idempotency_keys: bool = False
+    ) -> Started:
+        """Start a new run that keeps what a failed run has done, and tries again everything that failed it.
+
+        A run is redriven once: whoever asks again gets the run that was started then, with ``created`` False. (To try
+        once more than that, redrive the new run if it failed, or ``fork``.) The two are linked: see ``StoredRun``.
+
+        Args:
+            run_id: The run.
+            new_run_id: The new run's id, if this is the first redrive; a new one by default.
+            new_idempotency_keys: As for ``fork``.
 
         Raises:
             UnknownRunError: There is no such run.
-            ConfigurationError: It has not failed, or there is a run with the new id.
+            ConfigurationError: It has not failed, or there is another run with the new id.
         """
-        return await redrive(self._stored, require_run_id(run_id), new_run_id and require_run_id(new_run_id))
+        new = new_run_id and require_run_id(new_run_id)
+        return await redrive(self._stored, require_run_id(run_id), new, new_keys=new_idempotency_keys)
 
     async def purge(self, run_id: str) -> None:
         """Remove all that is stored of a run that has ended; if that is cut off, purge it again.

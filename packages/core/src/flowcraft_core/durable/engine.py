@@ -155,6 +155,7 @@ class Engine:
         # By way of the engine: the view may be replaced.
         self.executor.values = lambda scope, serializer: StoredValues(self.view, scope, serializer)
         self.executor.before_deciding = self._before_deciding
+        self.executor.kept_keys = self.view.record.kept_keys
 
     async def _before_deciding(self, instance: Instance) -> None:
         await self.view.refresh(instance)

@@ -7,7 +7,7 @@ from typing import Any
 import attrs
 
 from ..graph.facts import NodeError
-from ..ports import State
+from ..ports import RunStatus, State
 
 
 @attrs.frozen
@@ -16,11 +16,29 @@ class Started:
 
     Attributes:
         run_id: The run.
-        created: Whether this call started it; False if a run of that id was there already.
+        created: Whether this call started it; False if it was there already.
     """
 
     run_id: str
     created: bool
+
+
+@attrs.frozen(kw_only=True)
+class StoredRun(RunStatus):
+    """A run's status, with the runs that it is linked to.
+
+    Attributes:
+        redrive_of: The run that it was forked from, by a redrive or otherwise.
+        redriven_as: The run in which what failed it was tried again.
+    """
+
+    redrive_of: str | None = None
+    redriven_as: str | None = None
+
+    @classmethod
+    def of(cls, status: RunStatus, redrive_of: str | None = None, redriven_as: str | None = None) -> StoredRun:
+        """A status with its links."""
+        return cls(**attrs.asdict(status, recurse=False), redrive_of=redrive_of, redriven_as=redriven_as)
 
 
 @attrs.frozen
@@ -32,9 +50,12 @@ class StoredResult:
         status: Its state.
         outputs: Each node's output so far, by node id, as in ``RunResult``.
         context: The context values so far, by name.
-        errors: Why it failed: the failures that nothing contained.
+        errors: Why it failed: all the failures that the facts tell and that nothing contained, by position. The first
+            of them failed the run at once; what was in flight then may have failed later.
         reason: The status's reason, for people.
         steps: How many steps have an outcome; those that lost a race and ended all the same are left out.
+        redrive_of: The run that it was forked from, by a redrive or otherwise.
+        redriven_as: The run in which what failed it was tried again.
     """
 
     run_id: str
@@ -44,3 +65,5 @@ class StoredResult:
     errors: tuple[NodeError, ...]
     reason: str | None
     steps: int
+    redrive_of: str | None = None
+    redriven_as: str | None = None

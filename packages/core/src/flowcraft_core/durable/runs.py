@@ -20,6 +20,10 @@ from .weights import Weighed, weight_of
 
 RECORD_KEY = ":run"
 
+#: Written into a run that is redriven, once: the id of the run that tries again.
+REDRIVEN_KEY = ":redriven"
+#: Written into a fork: the id of the run that it was forked from. Its record says so too, and may be long.
+FORK_KEY = ":fork"
 # What the compiled blueprints may weigh that are kept, those that a program brings aside, bytes. Compiled, a blueprint
 # weighs about so many times what its text does.
 _GRAPHS_KEPT = 64 * 1024 * 1024
@@ -43,6 +47,8 @@ class RunRecord:
         deadline: When it fails if it has not ended by then; None for no limit.
         redrive_of: The run that it was forked from.
         again: The keys of the instances from which it was forked.
+        kept_keys: The instances that act under the idempotency keys of an earlier run, in which they did not complete:
+            that run's id, by key.
         nonce: Tells it from an earlier run of the same id, which was purged.
         weight: What it takes in memory without its blueprints, bytes, about.
     """
@@ -55,6 +61,7 @@ class RunRecord:
     deadline: float | None = None
     redrive_of: str | None = None
     again: tuple[str, ...] = ()
+    kept_keys: Mapping[str, str] = attrs.field(factory=dict)
     nonce: str = attrs.field(factory=new_id)
     weight: int = attrs.field(default=0, eq=False)
 
@@ -115,6 +122,7 @@ class Runs:
                 "deadline": record.deadline,
                 "redrive_of": record.redrive_of,
                 "again": record.again,
+                **({"kept_keys": dict(record.kept_keys)} if record.kept_keys else {}),
             },
         )
         return stored.won
@@ -146,6 +154,9 @@ class Runs:
                 deadline=None if stored["deadline"] is None else _time(stored["deadline"], "deadline"),
                 redrive_of=None if stored["redrive_of"] is None else _text(stored["redrive_of"], "redrive_of"),
                 again=_texts(stored["again"], "again"),
+                kept_keys={
+                    _text(key, "kept_keys"): _text(run, "kept_keys") for key, run in stored.get("kept_keys", {}).items()
+                },
                 nonce=_text(stored["nonce"], "nonce"),
                 weight=_weight(stored),
             )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..clock import Clock
-from ..graph.facts import Park
+from ..graph.facts import NodeError, Park
+from ..graph.failures import errors_of
 from ..graph.instances import Phase
 from ..graph.state import RunState
 from ..jobs import encode_job
@@ -29,8 +30,16 @@ async def finish_run(backend: Backend, run_id: str, state: RunState, clock: Cloc
         return None
     ended: FinalState = "completed" if state.phase is Phase.COMPLETED else "failed"
     # For people, who read the first of them; the result has them all.
-    reason = "; ".join(safe_text(str(error), _LONGEST_ERROR) for error in state.errors[:_ERRORS_TOLD]) or None
+    reason = _reason(errors_of(state.root))
     return ended if await backend.status.finish(run_id, ended, at=clock.now(), reason=reason) else None
+
+
+def _reason(errors: Sequence[NodeError]) -> str | None:
+    """The failures in a line; of many the first, since a status has bounds."""
+    said = [safe_text(str(error), _LONGEST_ERROR) for error in errors[:_ERRORS_TOLD]]
+    if len(errors) > _ERRORS_TOLD:
+        said.append(f"and {len(errors) - _ERRORS_TOLD} more")
+    return "; ".join(said) or None
 
 
 async def fail_if_late(backend: Backend, record: RunRecord, clock: Clock) -> bool:

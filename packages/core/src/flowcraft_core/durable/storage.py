@@ -149,6 +149,10 @@ class Records:
         """The record under a key."""
         return (await self._get(run_id, [key])).get(key, (None, "", 0))[0]
 
+    async def get_all(self, run_id: str, keys: Sequence[str]) -> dict[str, Mapping[str, Any]]:
+        """The records under those keys, as far as there are any."""
+        return {key: record for key, (record, _, _) in (await self._get(run_id, keys)).items()}
+
     # --- context values -------------------------------------------------------------------------------------------
 
     async def apply(self, run_id: str, namespace: str, position: Position, sets: Mapping[str, Any]) -> None:

@@ -11,8 +11,9 @@ from ..clock import Clock
 from ..graph.instances import Phase
 from ..graph.state import RunState
 from ..ports import Backend, FinalState, RunStatus
-from .runs import RunRecord, Runs, UnknownRunError
-from .storage import Records, StaleReadError
+from .results import StoredRun
+from .runs import FORK_KEY, REDRIVEN_KEY, RunRecord, Runs, UnknownRunError
+from .storage import Records, StaleReadError, reading
 from .view import whole_state
 
 T = TypeVar("T")
@@ -50,6 +51,14 @@ class StoredRuns:
         if status is None:
             raise UnknownRunError(f"there is no run {run_id!r}")
         return status
+
+    async def linked(self, status: RunStatus) -> StoredRun:
+        """A run's status with its links, which are facts of the runs: one request, in any store."""
+        found = await self.records.get_all(status.run_id, [FORK_KEY, REDRIVEN_KEY])
+        with reading(status.run_id, "its links"):
+            redrive_of = str(found[FORK_KEY]["of"]) if FORK_KEY in found else None
+            redriven_as = str(found[REDRIVEN_KEY]["as"]) if REDRIVEN_KEY in found else None
+        return StoredRun.of(status, redrive_of, redriven_as)
 
     async def record(self, run_id: str) -> RunRecord:
         """The record of a run that has a status.

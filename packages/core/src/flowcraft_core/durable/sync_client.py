@@ -14,7 +14,7 @@ from ..errors import BackendError
 from ..graph.durations import Duration
 from ..ports import Backend, RunStatus, State
 from .client import Client
-from .results import Started, StoredResult
+from .results import Started, StoredResult, StoredRun
 
 T = TypeVar("T")
 
@@ -58,7 +58,7 @@ class SyncClient:
         """See ``Client.start``."""
         return self._call(self._client.start(flow, context, run_id=run_id, delay=delay, tags=tags, timeout=timeout))
 
-    def status(self, run_id: str) -> RunStatus:
+    def status(self, run_id: str) -> StoredRun:
         """See ``Client.status``."""
         return self._call(self._client.status(run_id))
 
@@ -71,12 +71,18 @@ class SyncClient:
         return self._call(self._client.wait(run_id, timeout=timeout))
 
     def runs(
-        self, state: State, *, tags: Mapping[str, str] | None = None, blueprint_id: str | None = None
-    ) -> list[RunStatus]:
+        self,
+        state: State,
+        *,
+        tags: Mapping[str, str] | None = None,
+        blueprint_id: str | None = None,
+        links: bool = False,
+    ) -> list[StoredRun]:
         """Every run in a state, see ``Client.runs``."""
+        found = self._client.runs(state, tags=tags, blueprint_id=blueprint_id, links=links)
 
-        async def collect() -> list[RunStatus]:
-            return [status async for status in self._client.runs(state, tags=tags, blueprint_id=blueprint_id)]
+        async def collect() -> list[StoredRun]:
+            return [status async for status in found]
 
         return self._call(collect())
 
@@ -88,13 +94,19 @@ class SyncClient:
         """See ``Client.cancel``."""
         return self._call(self._client.cancel(run_id, reason=reason))
 
-    def fork(self, run_id: str, *keys: str, new_run_id: str | None = None) -> Started:
+    def fork(
+        self, run_id: str, *keys: str, new_run_id: str | None = None, new_idempotency_keys: bool = False
+    ) -> Started:
         """See ``Client.fork``."""
-        return self._call(self._client.fork(run_id, *keys, new_run_id=new_run_id))
+        return self._call(
+            self._client.fork(run_id, *keys, new_run_id=new_run_id, new_idempotency_keys=new_idempotency_keys)
+        )
 
-    def redrive(self, run_id: str, *, new_run_id: str | None = None) -> Started:
+    def redrive(self, run_id: str, *, new_run_id: str | None = None, new_idempotency_keys: bool = False) -> Started:
         """See ``Client.redrive``."""
-        return self._call(self._client.redrive(run_id, new_run_id=new_run_id))
+        return self._call(
+            self._client.redrive(run_id, new_run_id=new_run_id, new_idempotency_keys=new_idempotency_keys)
+        )
 
     def purge(self, run_id: str) -> None:
         """See ``Client.purge``."""

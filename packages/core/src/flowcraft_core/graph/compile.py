@@ -34,7 +34,7 @@ from ..retries import RetryPolicy
 from ..texts import safe_text
 from .durations import parse_duration
 from .facts import OUTPUT
-from .keys import ENTRY_SUFFIX, escape
+from .keys import ENTRY_SUFFIX, escape, step_name
 from .loops import Loop, enclosing_loops, find_loops
 from .order import put_in_order
 from .references import resolve_inputs
@@ -319,8 +319,10 @@ class _Compiler:
     def _item_scope(self, node: Node, worker: str) -> Scope:
         scope = Scope(self.blueprint.id, namespace=False)
         # The worker's retries and timeout are the batch's: it has no node of its own in the blueprint.
-        vertex = self._add(scope, Kind.STEP, Node(worker, worker, config=node.config), escape(worker))
-        scope.by_id[worker] = vertex.index
+        # So it has the batch's id, unless it is called by a name of its own.
+        worker_id = node.id if worker == step_name(self.blueprint.id, node.id, "worker") else worker
+        vertex = self._add(scope, Kind.STEP, Node(worker_id, worker, config=node.config), escape(worker_id))
+        scope.by_id[worker_id] = vertex.index
         put_in_order(scope, [])
         self._need(vertex.node)
         return scope

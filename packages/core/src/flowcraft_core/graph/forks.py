@@ -37,19 +37,6 @@ def dropped(instances: Iterable[Instance]) -> set[tuple[int, int]]:
     return found
 
 
-def failed(state: RunState) -> list[Instance]:
-    """The instances whose own failure failed the run."""
-    keys = {error.key for error in state.errors}
-    return [
-        instance
-        for scope in state.root.walk()
-        for instance in scope.instances()
-        if instance.vertex.index in scope.outcomes
-        and instance.outcome.error is not None
-        and instance.outcome.error.key in keys
-    ]
-
-
 def kept_claims(state: RunState, without: set[tuple[int, int]]) -> Iterator[tuple[str, int]]:
     """The claims of joins whose winning edge's source is kept: key, and place of the edge."""
     for scope in state.root.walk():

@@ -9,6 +9,8 @@
 ``charge:entry``            what ``charge`` was called with
 ==========================  =========================================
 
+The worker of a batch is called as the blueprint uses it, or as the batch if the flow brings it: ``pages[17].pages``.
+
 Inside an id, the characters that structure a key (``% [ ] . / :``, and ``<``, behind which an idempotency key names the
 edge that won a join) and control characters are percent-encoded.
 """
@@ -38,3 +40,19 @@ def scope_prefix(parent: str, construct_id: str, index: int | None, *, namespace
     """
     position = "" if index is None else f"[{index}]"
     return f"{parent}{construct_id}{position}{'/' if namespace else '.'}"
+
+
+def step_name(flow_id: str, node_id: str, role: str | None = None) -> str:
+    """The name under which a flow's blueprint uses a step that the flow brings.
+
+    Names are stored, and outlive deployments. So they are made of where the step stands and of nothing else: not of the
+    function, which may be called like others or not at all, nor of what there is beside it, nor of the order in which
+    it was added. A node that becomes something else has another name.
+
+    Args:
+        flow_id: The flow.
+        node_id: The node.
+        role: What the step is to the node, if not the node itself: its ``fallback``, or a batch's ``worker``.
+    """
+    place = f"{escape(flow_id)}/{escape(node_id)}"
+    return place if role is None else f"{place}/{role}"

@@ -71,7 +71,8 @@ class RunResult:
         outputs: Each node's output, by node id; of a node in a loop, the last pass's. Nodes that lost a race, and the
             insides of batches and subflows, are left out.
         context: The context values at the end, by name.
-        errors: Why the run failed: the failures that nothing contained.
+        errors: Why the run failed: the failures that nothing contained, by position. The first one ends the run at once
+            and cancels what is under way; another one is told beside it if it ended before that.
         waiting: The keys of the waits that can be resumed.
         steps: How many steps have an outcome; a construct's own bookkeeping does not count.
     """

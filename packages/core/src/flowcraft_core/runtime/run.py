@@ -24,6 +24,7 @@ from ..execution import Executor
 from ..failures import name_of, text_of
 from ..graph.durations import Duration, parse_seconds
 from ..graph.facts import NodeError, Outcome, Park
+from ..graph.failures import errors_of
 from ..graph.fold import claims, context_of, outputs_of
 from ..graph.instances import Claim, Instance, Phase
 from ..graph.records import outcome_from_record, outcome_to_record, park_from_record, park_to_record
@@ -69,7 +70,7 @@ class Run:
         self.executor = executor
         self.clock = clock
         self.state = RunState(graph, executor.graphs, context)
-        self.errors: list[NodeError] = []
+        self._failures: list[NodeError] = []  # that are no node's
         self.status: Status = "running"
         self._limit = concurrency
         self._events = None if events is None else Emitter(events, run_id, clock)
@@ -116,7 +117,7 @@ class Run:
                 await self._wait()
                 if self._deadline is not None and self._watch.now() >= self._deadline and not self._over():
                     message = f"run {self.run_id!r} took longer than its timeout of {self._timeout:g} s"
-                    self.errors.append(NodeError("", "", "RunTimeoutError", message))
+                    self._failures.append(NodeError("", "", "RunTimeoutError", message))
                     self.status = "failed"
         finally:
             await self._stop_workers()
@@ -135,7 +136,6 @@ class Run:
     def _over(self) -> bool:
         if self.status == "running" and self.state.phase is not Phase.RUNNING:
             self.status = "completed" if self.state.phase is Phase.COMPLETED else "failed"
-            self.errors.extend(self.state.errors)
         return self.status in ("completed", "failed", "cancelled")
 
     async def _wait(self) -> None:
@@ -192,7 +192,7 @@ class Run:
             error = asyncio.CancelledError("somebody has cancelled the task in which a step ran")
         if error is not None and not self._over():
             _logger.error("run %s: the engine failed", self.run_id, exc_info=error)
-            self.errors.append(NodeError("", "", name_of(error), f"the engine failed: {text_of(error)}"))
+            self._failures.append(NodeError("", "", name_of(error), f"the engine failed: {text_of(error)}"))
             self.status = "failed"
 
     async def _work(self) -> None:
@@ -332,6 +332,12 @@ class Run:
 
     # --- results --------------------------------------------------------------------------------------------------
 
+    @property
+    def errors(self) -> tuple[NodeError, ...]:
+        """Why the run failed: every failure that the facts tell, by position, and what was no node's."""
+        told = errors_of(self.state.root) if self.status == "failed" else ()
+        return tuple(dict.fromkeys((*told, *self._failures)))
+
     def result(self) -> RunResult:
         """How the run ended, or where it stands."""
         snapshot = self.snapshot
@@ -410,4 +416,4 @@ class Run:
         self._queue = deque(frontier)
         state.wanted.extend(unclaimed)
         self.status = snapshot["status"]
-        self.errors = [NodeError(**error) for error in snapshot["errors"]]
+        self._failures = [NodeError(**error) for error in snapshot["errors"]]

@@ -73,7 +73,9 @@ class FlowRuntime:
         reserved = BUILT_IN_USES & self._registry.keys()
         if reserved:
             raise ConfigurationError(f"the registry cannot redefine what the engine implements: {', '.join(reserved)}")
+        flows = tuple(flows)
         self.catalogue = Catalogue(flows, blueprints)
+        self._check_names(flows)
         self._check(self.catalogue.graphs.values())
 
     # --- running --------------------------------------------------------------------------------------------------
@@ -126,6 +128,8 @@ class FlowRuntime:
             SerializationError: An initial context value, or its name, cannot be stored.
         """
         graph = self.catalogue.find(flow)
+        if isinstance(flow, FlowBuilder):
+            self._check_names([flow])
         self._check([graph])
         graphs = self.catalogue.graphs
         return RunHandle(self._make(require_run_id(run_id or new_id()), graph, graphs, context or {}, concurrency))
@@ -219,6 +223,16 @@ class FlowRuntime:
         return run_beside(begin(beside))
 
     # --- flows and steps ------------------------------------------------------------------------------------------
+
+    def _check_names(self, flows: Iterable[FlowBuilder]) -> None:
+        for flow in flows:
+            self.catalogue.check_steps(flow)
+        for flow_id, steps in self.catalogue.steps.items():
+            if twice := sorted(steps.keys() & self._registry.keys()):
+                raise ConfigurationError(
+                    f"both flow {flow_id!r} and the registry bring a step {', '.join(map(repr, twice))}: take it out "
+                    "of the registry, or name it there as the flow's node does: node(..., 'name')"
+                )
 
     def _check(self, graphs: Iterable[Graph]) -> None:
         for graph in list(graphs):

@@ -7,6 +7,8 @@ from .data import DataClauses
 from .deliveries import DeliveryClauses
 from .dying import DyingClauses
 from .ending import EndingClauses
+from .forking import ForkingClauses
+from .minding import MindingClauses
 from .outside import OutsideClauses
 from .reconciling import ReconcilingClauses
 from .shapes import ShapeClauses
@@ -22,6 +24,8 @@ class BackendContract(
     DyingClauses,
     EndingClauses,
     ReconcilingClauses,
+    ForkingClauses,
+    MindingClauses,
     DataClauses,
     AskingClauses,
     OutsideClauses,

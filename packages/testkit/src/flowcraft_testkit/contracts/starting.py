@@ -187,6 +187,28 @@ class StartingClauses(ProgramClauses):
             await self.pass_time(2 * self.beat)
             assert steps.count("c") == 1
 
+    async def test_a_deployment_gives_no_run_in_flight_another_nodes_step(self) -> None:
+        """Steps that are called alike are told apart by their nodes, whatever was put before them meanwhile."""
+        steps = Steps()
+
+        def version(*nodes: str) -> FlowBuilder:
+            flow = create_flow("renewed").wait("w")
+            for node in nodes:
+                flow.node(node, steps.gives(node)).edge("w", node)
+            return flow
+
+        old, new = version("b", "c"), version("a", "c", "b")
+        async with self.programs(old) as here:
+            run_id = self.id("old")
+            await here.hire()
+            await here.client.start(old, run_id=run_id)
+            await resumable(here, run_id)
+            await here.leave()
+            await here.hire(runtime=FlowRuntime([new], clock=here.clock))
+            await here.client.resume(run_id, "w", output=5)
+            result = await here.ended(run_id)
+            assert (result.status, result.outputs) == ("completed", {"w": 5, "b": "b", "c": "c"})
+
     # --- what cannot be acted on ---
 
     async def test_what_is_no_job_becomes_a_dead_letter_with_its_reason(self) -> None:

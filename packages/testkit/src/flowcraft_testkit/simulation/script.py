@@ -26,4 +26,4 @@ def scripted(node_id: str, script: Script) -> Implementation:
                 answer = await answer
         return answer
 
-    return Implementation(f"the script of {node_id}", is_async=True, call=step)
+    return Implementation(f"the script of {node_id}", is_async=True, call=step, step=step)

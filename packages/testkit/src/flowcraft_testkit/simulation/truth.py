@@ -14,6 +14,7 @@ from typing import Any
 import attrs
 from flowcraft_core.durable.storage import BLUEPRINTS, CLAIM_SUFFIX
 from flowcraft_core.graph.facts import Outcome
+from flowcraft_core.graph.failures import errors_of
 from flowcraft_core.graph.fold import context_of, outputs_of
 from flowcraft_core.graph.instances import Instance, Phase, ScopeState
 from flowcraft_core.graph.positions import to_sortable
@@ -227,7 +228,7 @@ class RunFacts:
 
     def results(self) -> tuple[dict[str, Any], dict[str, Any], list[str]]:
         """Outputs, context and errors, by the facts."""
-        return outputs_of(self.state), context_of(self.state), [str(error) for error in self.state.errors]
+        return outputs_of(self.state), context_of(self.state), [str(error) for error in errors_of(self.state.root)]
 
     def moot(self, key: str) -> Instance | None:
         """An instance that only a join that fired elsewhere keeps from being ready.

@@ -1,5 +1,17 @@
 """Programs in which one function is wrong; importing this package adds them to the mutants."""
 
-from . import asking, client, delivering, ending, engine, outside, reconciler, stored, worker
+from . import asking, client, delivering, ending, engine, minding, names, outside, reconciler, stored, worker
 
-__all__ = ["asking", "client", "delivering", "ending", "engine", "outside", "reconciler", "stored", "worker"]
+__all__ = [
+    "asking",
+    "client",
+    "delivering",
+    "ending",
+    "engine",
+    "minding",
+    "names",
+    "outside",
+    "reconciler",
+    "stored",
+    "worker",
+]

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import contextlib
 from typing import Any
+from unittest import mock
 
+import attrs
 from flowcraft_core import ResumeError
+from flowcraft_core.durable import client as client_module
 from flowcraft_core.durable import forking as forking_module
 from flowcraft_core.durable import resuming as resuming_module
 from flowcraft_core.durable.client import Client
-from flowcraft_core.durable.results import Started
+from flowcraft_core.durable.results import Started, StoredRun
 from flowcraft_core.durable.runs import Runs
 from flowcraft_core.durable.storage import Records
+from flowcraft_core.durable.stored_runs import FINAL, StoredRuns
+from flowcraft_core.graph import failures as failures_module
+from flowcraft_core.ids import new_id
 
 from ...contracts import BackendContract
 from ..mutant import replaces
@@ -113,3 +119,115 @@ async def kept(original: Any, self: Any, dead_letter_id: str) -> None:
     letter = await self._backend.status.get(dead_letter_id)
     await original(self, dead_letter_id)
     await self._backend.status.create(letter)
+
+
+@replaces(
+    (forking_module, "failed"),
+    caught_by=BackendContract.test_a_redrive_begins_again_at_every_failure,
+    name="client.RedriveAtTheFirstFailureOnly",
+)
+def first_failure(original: Any, root: Any) -> list[Any]:
+    """Tries the first failure again, and keeps the others as what the run has done."""
+    found: list[Any] = original(root)
+    return found[:1]
+
+
+@replaces(
+    (failures_module, "_behind"),
+    caught_by=BackendContract.test_a_redrive_begins_again_at_every_failure,
+    name="client.FirstFailureTold",
+)
+def first_told(original: Any, scope: Any, vertex: Any) -> Any:
+    """Tells of failures inside a construct only that which came first."""
+    return iter(list(original(scope, vertex))[:1] if scope.parent is None or scope.index == 1 else [])
+
+
+@replaces(
+    (forking_module, "redrive"),
+    (client_module, "redrive"),
+    caught_by=BackendContract.test_a_run_is_redriven_once_and_linked_to_the_run_that_tries_again,
+    name="client.RedrivenEachTime",
+)
+async def each_time(original: Any, stored: Any, run_id: str, new_run_id: str | None, *, new_keys: bool) -> Started:
+    """Starts another run at each redrive."""
+    old = await forking_module._Forked.read(stored, run_id)
+    again = failures_module.failed(old.state.root)
+    return await old.begin_again(again, new_run_id or new_id(), new_keys=new_keys)
+
+
+@replaces(
+    (StoredRuns, "linked"),
+    caught_by=BackendContract.test_a_run_is_redriven_once_and_linked_to_the_run_that_tries_again,
+    name="client.ForksUnlinked",
+)
+async def unlinked(original: Any, self: Any, status: Any) -> StoredRun:
+    """Shows runs without those that they are linked to."""
+    return StoredRun.of(status)
+
+
+@replaces(
+    (Client, "redrive"),
+    caught_by=BackendContract.test_a_run_is_redriven_once_and_linked_to_the_run_that_tries_again,
+    name="client.TagsLeftBehind",
+)
+async def untagged(original: Any, self: Any, run_id: str, **options: Any) -> Started:
+    """Starts forks without the run's tags."""
+    create = self._backend.status.create
+
+    async def without_tags(status: Any) -> bool:
+        made: bool = await create(attrs.evolve(status, tags={}))
+        return made
+
+    with mock.patch.object(self._backend.status, "create", without_tags):
+        started: Started = await original(self, run_id, **options)
+    return started
+
+
+@replaces(
+    (forking_module._Forked, "_kept_keys"),
+    caught_by=BackendContract.test_what_did_not_complete_keeps_its_idempotency_key,
+    name="client.ForkActsUnderNewKeys",
+)
+def all_new(original: Any, self: Any, again: Any) -> dict[str, str]:
+    """Gives every instance of a fork a new idempotency key."""
+    return {}
+
+
+@replaces(
+    (forking_module._Forked, "_kept_keys"),
+    caught_by=BackendContract.test_what_did_not_complete_keeps_its_idempotency_key,
+    name="client.ForkActsUnderOldKeys",
+)
+def all_old(original: Any, self: Any, again: Any) -> dict[str, str]:
+    """Lets what completed act under its old idempotency key when it is done again on purpose."""
+    return {i.key: self.record.run_id for scope in self.state.root.walk() for i in scope.instances()}
+
+
+@replaces(
+    (Client, "purge_older"),
+    caught_by=BackendContract.test_a_purge_by_age_goes_by_the_time_of_the_end,
+    name="client.PurgedByTheStart",
+)
+async def by_the_start(original: Any, self: Any, age: float) -> int:
+    """Purges runs by the time at which they were started."""
+    before = self._clock.now() - age
+    old = [s.run_id for state in FINAL async for s in self.runs(state) if s.created <= before]
+    for run_id in old:
+        await self.purge(run_id)
+    return len(old)
+
+
+@replaces(
+    (resuming_module, "resume"),
+    (client_module, "resume"),
+    caught_by=BackendContract.test_a_resume_brings_the_next_look_forward,
+    name="client.ResumedAndLookedAtLate",
+)
+async def unseen(original: Any, stored: Any, *rest: Any) -> None:
+    """Leaves the next look at a run that it resumes where it was."""
+
+    async def nothing(*args: Any, **options: Any) -> bool:
+        return True
+
+    with mock.patch.object(stored.backend.status, "touch", nothing):
+        await original(stored, *rest)
