@@ -30,6 +30,7 @@ from .fast_clock import FastClock  # noqa: E402
 from .queue import JobQueueContract  # noqa: E402
 from .side_door import SideDoor  # noqa: E402
 from .status import StatusStoreContract  # noqa: E402
+from .trouble import BackendMaker, Trouble  # noqa: E402
 
 #: The contracts by the names that stand in the ids of their clauses.
 CONTRACTS: Mapping[str, type[Contract[Any]]] = {
@@ -46,6 +47,7 @@ CONTRACTS: Mapping[str, type[Contract[Any]]] = {
 __all__ = [
     "CONTRACTS",
     "BackendContract",
+    "BackendMaker",
     "Clause",
     "ContextStoreContract",
     "Contract",
@@ -56,6 +58,7 @@ __all__ = [
     "Opener",
     "SideDoor",
     "StatusStoreContract",
+    "Trouble",
     "excused",
     "opened",
 ]

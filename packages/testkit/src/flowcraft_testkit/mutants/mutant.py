@@ -29,6 +29,7 @@ class Mutant:
         clause: The id of the clause that is to fail on it before all others.
         spoil: Makes a port of a backend wrong; None for a defect of a program.
         patches: The functions that are replaced while it is tried: owner, name and the replacement.
+        meets: Whether a second store of another name is the first one.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Mutant:
     clause: str
     spoil: Callable[[Backend], None] | None = None
     patches: tuple[tuple[Any, str, Any], ...] = ()
+    meets: bool = False
 
     @property
     def contract(self) -> str:

@@ -17,8 +17,8 @@ from flowcraft_core.ids import seeded
 from flowcraft_core.ports import Backend
 
 from ..clock import VirtualClock
-from ..contracts import CONTRACTS, Clause, Contract, opened
-from ..contracts.in_memory import InMemorySideDoor, WritesByHand, declared
+from ..contracts import CONTRACTS, Clause, Contract, Opener, opened
+from ..contracts.in_memory import InMemorySideDoor, InMemoryTrouble, WritesByHand, declared
 from ..memory import InMemoryBackend, Weaknesses
 from .mutant import Mutant
 
@@ -56,18 +56,25 @@ def try_clause(clause: Clause, mutant: Mutant | None = None, *, strict: bool = T
         strict: Let errors pass that no clause is meant to fail with; else each of them is a failure.
     """
     clock = VirtualClock()
-    store = InMemoryBackend(clock=clock, weaknesses=_WEAKNESSES)
+    store, other = (InMemoryBackend(clock=clock, weaknesses=_WEAKNESSES) for _ in range(2))
+    if mutant is not None and mutant.meets:
+        other = store
 
-    @asynccontextmanager
-    async def open_backend() -> AsyncIterator[Backend]:
-        async with opened(store.connect()) as backend:
-            if mutant is not None and mutant.spoil is not None:
-                mutant.spoil(backend)
-            yield backend
+    def opener(world: InMemoryBackend) -> Opener:
+        @asynccontextmanager
+        async def open_backend() -> AsyncIterator[Backend]:
+            async with opened(world.connect()) as backend:
+                if mutant is not None and mutant.spoil is not None:
+                    mutant.spoil(backend)
+                yield backend
+
+        return open_backend
 
     kind = _tried(clause.id.partition("/")[0])
     contract = kind()
-    contract.begin(open_backend, clock, InMemorySideDoor(store))
+    contract.begin(
+        opener(store), clock, InMemorySideDoor(store), trouble=InMemoryTrouble(store), open_other=opener(other)
+    )
 
     async def ask() -> None:
         async with asyncio.timeout(_PATIENCE) as limit:
