@@ -17,6 +17,7 @@ except ImportError as error:
 # So that a clause that fails shows its values, as a test of one's own does. Must come before the modules are imported.
 _CLAUSES = (
     *("contract", "context", "coordination", "facts", "finding", "queue", "sending", "status"),
+    *("drawn.clauses", "drawn.context", "drawn.hints", "drawn.messages", "drawn.statuses"),
     *("backend", "data", "deliveries", "dying", "programs", "reconciling", "shapes", "starting", "waiting"),
 )
 pytest.register_assert_rewrite(*(f"{__name__}.{module}" for module in _CLAUSES))

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from flowcraft_core.ports import Backend, CoordinationStore
 
-from .contract import Contract
+from .drawn import DrawnHintClauses
 from .hostile import FULL_LENGTH_KEYS, LONG_KEYS, LONG_RUN_IDS, TEXTS
 
 #: A time to live that does not end within a clause.
 LONG = 600.0
 
 
-class CoordinationStoreContract(Contract[CoordinationStore]):
+class CoordinationStoreContract(DrawnHintClauses):
     """What a ``CoordinationStore`` promises, as long as it loses nothing."""
 
     contract = "coordination"

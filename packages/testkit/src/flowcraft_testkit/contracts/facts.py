@@ -9,13 +9,13 @@ import pytest
 from flowcraft_core.ports import Backend, ContextStore, Fact, PositionedValue
 
 from .clauses import needs
-from .contract import Contract
+from .drawn import DrawnContextClauses
 from .hostile import FULL_LENGTH_KEYS, LONG_KEYS, LONG_RUN_IDS, PAIRS, TEXTS
 
 _ALL_BYTES = bytes(range(256))
 
 
-class FactClauses(Contract[ContextStore]):
+class FactClauses(DrawnContextClauses):
     """What a ``ContextStore`` promises of facts."""
 
     contract = "context"

@@ -9,13 +9,13 @@ import pytest
 from flowcraft_core.ports import Backend, RunStatus, State, StatusStore
 
 from .clauses import needs
-from .contract import Contract
+from .drawn import DrawnStatusClauses
 
 #: A time with microseconds, as a database may round it.
 NOW = 1_700_000_000.123457
 
 
-class FindingClauses(Contract[StatusStore]):
+class FindingClauses(DrawnStatusClauses):
     """What a ``StatusStore`` promises of ``find``. An index may lag behind, so the clauses ask until it is right."""
 
     contract = "status"

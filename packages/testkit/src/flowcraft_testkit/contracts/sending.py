@@ -9,14 +9,14 @@ import pytest
 from flowcraft_core.ports import Backend, Delivery, JobQueue, Message
 
 from .clauses import needs
-from .contract import Contract
+from .drawn import DrawnMessageClauses
 from .hostile import LONG_RUN_IDS
 
 #: A visibility that does not end within a clause.
 LONG = 60.0
 
 
-class SendingClauses(Contract[JobQueue]):
+class SendingClauses(DrawnMessageClauses):
     """What a ``JobQueue`` promises of messages that nobody holds yet."""
 
     contract = "queue"
