@@ -13,6 +13,7 @@ from flowcraft_core.clock import Clock, SystemClock
 from flowcraft_core.ports import Backend
 
 from .clauses import Capability, Clause, ClauseFunction, Declared, described, needs_of, refuse_changes, written_in
+from .loop_watch import LoopWatch
 from .side_door import SideDoor
 from .trouble import BackendMaker, Trouble
 
@@ -145,6 +146,7 @@ class Contract(Generic[PortT]):
         self._make_in_process = make_in_process
         self._open_other = open_other
         self._numbers = count(1)
+        self._loop = LoopWatch()
         self._start = clock.now()
 
     def port(self, backend: Backend) -> PortT:
@@ -154,7 +156,7 @@ class Contract(Generic[PortT]):
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[PortT]:
         """A fresh client's port."""
-        async with self._open_backend() as backend:
+        async with self._loop.watched(), self._open_backend() as backend:
             yield self.port(backend)
 
     @asynccontextmanager
@@ -224,6 +226,17 @@ class Contract(Generic[PortT]):
         seconds = self.patience if deadline is None else deadline
         end = self.now() + seconds
         while not (answer := await condition()):
-            assert self.now() < end, f"after {seconds} seconds still {answer!r}"
+            assert self.now() < end, f"after {seconds:g} s of the backend's clock still {answer!a}{self._loop.told()}"
             await self.pass_time(self.pause)
         return answer
+
+    async def until_nothing(self, problem: Callable[[], Awaitable[str]]) -> None:
+        """Ask until nothing is wrong any more, for ``patience``.
+
+        Raises:
+            AssertionError: Something is; the message is what.
+        """
+        end = self.now() + self.patience
+        while what := await problem():
+            assert self.now() < end, f"after {self.patience:g} s of the backend's clock: {what}{self._loop.told()}"
+            await self.pass_time(self.pause)

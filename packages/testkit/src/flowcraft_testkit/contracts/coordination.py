@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flowcraft_core.ports import Backend, CoordinationStore
 
 from .drawn import DrawnHintClauses
 from .hostile import FULL_LENGTH_KEYS, LONG_KEYS, LONG_RUN_IDS, TEXTS
+from .processes import ROUNDS, take_leases
+from .troubled import Calls
 
 #: A time to live that does not end within a clause.
 LONG = 600.0
@@ -19,6 +23,36 @@ class CoordinationStoreContract(DrawnHintClauses):
     def port(self, backend: Backend) -> CoordinationStore:
         """The coordination store."""
         return backend.coordination
+
+    racer = take_leases
+
+    def calls_with(self, port: CoordinationStore, text: str) -> Calls:
+        """See ``TroubledClauses``."""
+        counter, lease, join = f"{text}1", f"{text}2", f"{text}3"
+        short = text[-30:]  # a member has 40 characters at most
+        return {
+            "increment": lambda: port.increment(counter, ttl=LONG),
+            "set_if_absent (key)": lambda: port.set_if_absent(lease, "me", ttl=LONG),
+            "set_if_absent (value)": lambda: port.set_if_absent(self.fresh("lease"), text, ttl=LONG),
+            "extend_ttl (key)": lambda: port.extend_ttl(lease, "me", ttl=LONG),
+            "add_members (key)": lambda: port.add_members(join, "a", ttl=LONG),
+            "add_members (member)": lambda: port.add_members(self.fresh("join"), short, ttl=LONG),
+            "members": lambda: port.members(join),
+            "get": lambda: port.get(lease),
+            "delete": lambda: port.delete(lease),
+        }
+
+    async def before_the_race(self, port: CoordinationStore, name: str) -> set[Any]:
+        """See ``TroubledClauses``."""
+        return set(range(ROUNDS))
+
+    async def leaves_no_trace(self, here: CoordinationStore, there: CoordinationStore, name: str) -> None:
+        """See ``TroubledClauses``."""
+        assert await here.set_if_absent(name, "mine", ttl=LONG) is True, "another store's lease stands in the way"
+        assert await there.get(name) is None, "a lease of one store is seen in the other"
+        await there.delete(name)
+        assert await here.get(name) == "mine", "deleting in one store takes from the other"
+        await here.delete(name)
 
     # --- counters ---
 

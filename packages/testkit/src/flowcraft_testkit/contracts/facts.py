@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
 from flowcraft_core.ports import Backend, ContextStore, Fact, PositionedValue
@@ -11,6 +12,8 @@ from flowcraft_core.ports import Backend, ContextStore, Fact, PositionedValue
 from .clauses import needs
 from .drawn import DrawnContextClauses
 from .hostile import FULL_LENGTH_KEYS, LONG_KEYS, LONG_RUN_IDS, PAIRS, TEXTS
+from .processes import ROUNDS, put_facts
+from .troubled import Calls
 
 _ALL_BYTES = bytes(range(256))
 
@@ -23,6 +26,46 @@ class FactClauses(DrawnContextClauses):
     def port(self, backend: Backend) -> ContextStore:
         """The context store."""
         return backend.context
+
+    racer = put_facts
+
+    def calls_with(self, port: ContextStore, text: str) -> Calls:
+        """See ``TroubledClauses``."""
+        value, fact = PositionedValue("1", b"value"), Fact(b"fact", "writer")
+        return {
+            "put (run id)": lambda: port.put(text, "key", fact),
+            "put (key)": lambda: port.put("run", text, fact),
+            "put (writer)": lambda: port.put(self.fresh("run"), "key", Fact(b"", text)),
+            "put (job)": lambda: port.put(self.fresh("run"), "key", Fact(b"", "writer", text)),
+            "get (run id)": lambda: port.get(text, ["key"]),
+            "get (key)": lambda: port.get("run", [text]),
+            "apply (run id)": lambda: port.apply(text, {"name": value}),
+            "apply (name)": lambda: port.apply("run", {text: value}),
+            "apply (position)": lambda: port.apply(self.fresh("run"), {"name": PositionedValue(text, b"")}),
+            "values (run id)": lambda: port.values(text, ["name"]),
+            "values (name)": lambda: port.values("run", [text]),
+            "delete (run id)": lambda: port.delete(text, keys=["key"], names=["name"]),
+            "delete (key)": lambda: port.delete("run", keys=[text], names=[]),
+            "delete (name)": lambda: port.delete("run", keys=[], names=[text]),
+        }
+
+    async def before_the_race(self, port: ContextStore, name: str) -> set[Any]:
+        """See ``TroubledClauses``."""
+        return set(range(ROUNDS))
+
+    async def leaves_no_trace(self, here: ContextStore, there: ContextStore, name: str) -> None:
+        """See ``TroubledClauses``."""
+        fact, value = Fact(b"mine", name), {name: PositionedValue("1", b"mine")}
+        assert await here.put(name, name, fact) is None, "another store's fact stands in the way"
+        await here.apply(name, value)
+        await self.settle(there)
+        assert dict(await there.get(name, [name])) == {}, "a fact of one store is seen in the other"
+        assert dict(await there.values(name, [name])) == {}, "a value of one store is seen in the other"
+        await there.delete(name, keys=[name], names=[name])
+        await self.settle(here)
+        assert dict(await here.get(name, [name])) == {name: fact}, "deleting in one store takes from the other"
+        assert dict(await here.values(name, [name])) == value, "deleting in one store takes from the other"
+        await here.delete(name, keys=[name], names=[name])
 
     async def settle(self, store: ContextStore) -> None:
         """Wait until reads see what other clients have written so far."""

@@ -10,6 +10,8 @@ from flowcraft_core.ports import Backend, RunStatus, State, StatusStore
 
 from .clauses import needs
 from .drawn import DrawnStatusClauses
+from .processes import ROUNDS, end_runs
+from .troubled import Calls
 
 #: A time with microseconds, as a database may round it.
 NOW = 1_700_000_000.123457
@@ -23,6 +25,52 @@ class FindingClauses(DrawnStatusClauses):
     def port(self, backend: Backend) -> StatusStore:
         """The status store."""
         return backend.status
+
+    racer = end_runs
+
+    def calls_with(self, port: StatusStore, text: str) -> Calls:
+        """See ``TroubledClauses``."""
+        return {
+            "create (run id)": lambda: port.create(self.status(run_id=text)),
+            "create (flow)": lambda: port.create(self.status(blueprint_id=text)),
+            "create (tag)": lambda: port.create(self.status(tags={text: ""})),
+            "create (tag's value)": lambda: port.create(self.status(tags={"tag": text})),
+            "create (reason)": lambda: port.create(self.status(reason=text)),
+            "create (body)": lambda: port.create(self.status(state="dead", body=text)),
+            "get": lambda: port.get(text),
+            "touch": lambda: port.touch(text, at=NOW, next_check=NOW),
+            "finish (run id)": lambda: port.finish(text, "completed", at=NOW),
+            "finish (reason)": lambda: self._ended(port, text),
+            "delete": lambda: port.delete(text),
+        }
+
+    async def _ended(self, port: StatusStore, reason: str) -> None:
+        status = self.status()
+        await port.create(status)
+        await port.finish(status.run_id, "failed", at=NOW, reason=reason)
+
+    async def calls_without_text(self, port: StatusStore) -> Calls:
+        """See ``TroubledClauses``."""
+        return {
+            "find": lambda: port.find(state="running"),
+            "find due": lambda: port.find(state="running", due_before=1),
+        }
+
+    async def before_the_race(self, port: StatusStore, name: str) -> set[Any]:
+        """See ``TroubledClauses``."""
+        return set(range(ROUNDS))
+
+    async def leaves_no_trace(self, here: StatusStore, there: StatusStore, name: str) -> None:
+        """See ``TroubledClauses``."""
+        status = self.status(run_id=name, next_check=NOW)
+        assert await here.create(status) is True, "another store's status stands in the way"
+        await self.until_found(here, [name], "running")
+        assert await there.get(name) is None, "a status of one store is seen in the other"
+        assert name not in await self.scan(there, "running"), "a status of one store is found in the other"
+        assert await there.finish(name, "failed", at=NOW) is False, "a run of one store can be ended in the other"
+        await there.delete(name)
+        assert await here.get(name) == status, "deleting in one store takes from the other"
+        await here.delete(name)
 
     def status(self, **fields: Any) -> RunStatus:
         """The status of a run of its own that began just now, but for these fields."""

@@ -113,6 +113,19 @@ def batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
     return (items[start : start + size] for start in range(0, len(items), size))
 
 
+def check_text(*texts: str | None) -> None:
+    """Refuse what is no text: half of a surrogate pair.
+
+    Raises:
+        ValueError: The message shows it.
+    """
+    for text in texts:
+        try:
+            (text or "").encode()
+        except UnicodeEncodeError as error:
+            raise ValueError(f"{text!a:.100} is no text: {error.reason} at {error.start}") from None
+
+
 def check(holds: bool, problem: str) -> None:
     """Refuse a call that the port's contract does not allow.
 

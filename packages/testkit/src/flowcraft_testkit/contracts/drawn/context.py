@@ -9,14 +9,15 @@ from typing import Any
 from flowcraft_core.ports import ContextStore, Fact, PositionedValue
 
 from ..model import UNKNOWN, ContextModel, Model, Part
-from .clauses import DrawnClauses, Play
+from ..troubled import TroubledClauses
+from .clauses import Play
 from .names import BODIES, some_names
 from .program import Op
 
 _POSITIONS = ("1", "10", "2", "B", "a", "a ", "\uffee", "😀")
 
 
-class DrawnContextClauses(DrawnClauses[ContextStore]):
+class DrawnContextClauses(TroubledClauses[ContextStore]):
     """Facts and values of two runs, under names that are almost the same."""
 
     def model(self, port: ContextStore) -> Model:

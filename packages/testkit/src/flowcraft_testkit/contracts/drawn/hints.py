@@ -9,7 +9,8 @@ from typing import Any
 from flowcraft_core.ports import CoordinationStore
 
 from ..model import UNKNOWN, HintModel, Model, Part
-from .clauses import DrawnClauses, Play
+from ..troubled import TroubledClauses
+from .clauses import Play
 from .names import some_names
 from .program import Op
 
@@ -21,7 +22,7 @@ _BY_KIND = {
 }
 
 
-class DrawnHintClauses(DrawnClauses[CoordinationStore]):
+class DrawnHintClauses(TroubledClauses[CoordinationStore]):
     """Counters, leases and sets, each under names that are almost the same."""
 
     def model(self, port: CoordinationStore) -> Model:

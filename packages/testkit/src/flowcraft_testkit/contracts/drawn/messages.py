@@ -13,7 +13,8 @@ from flowcraft_core.ports import Delivery, JobQueue, Message
 
 from ..hostile import TEXTS
 from ..model import UNKNOWN, Held, MessageModel, Model, Part
-from .clauses import DrawnClauses, Play
+from ..troubled import TroubledClauses
+from .clauses import Play
 from .program import Op
 
 
@@ -40,7 +41,7 @@ class _Held:
     number: int
 
 
-class DrawnMessageClauses(DrawnClauses[JobQueue]):
+class DrawnMessageClauses(TroubledClauses[JobQueue]):
     """Messages of any text, held, extended, released and acknowledged by whomever, in time and late."""
 
     def model(self, port: JobQueue) -> Model:

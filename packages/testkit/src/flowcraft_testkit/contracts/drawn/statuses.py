@@ -11,7 +11,8 @@ from flowcraft_core.ports import FinalState, RunStatus, State, StatusStore
 
 from ..hostile import TEXTS
 from ..model import UNKNOWN, Model, Part, StatusModel
-from .clauses import DrawnClauses, Play
+from ..troubled import TroubledClauses
+from .clauses import Play
 from .names import some_names
 from .program import Op
 
@@ -20,7 +21,7 @@ _TIMES = (_NOW, _NOW + 1, _NOW - 60, _NOW + 0.5)
 _STATES: tuple[State, ...] = ("running", "running", "running", "awaiting", "dead", "failed")
 
 
-class DrawnStatusClauses(DrawnClauses[StatusStore]):
+class DrawnStatusClauses(TroubledClauses[StatusStore]):
     """Statuses under run ids that are almost the same."""
 
     def model(self, port: StatusStore) -> Model:
