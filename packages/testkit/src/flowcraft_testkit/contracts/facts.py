@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,7 +12,7 @@ from flowcraft_core.ports import Backend, ContextStore, Fact, PositionedValue
 
 from .clauses import needs
 from .drawn import DrawnContextClauses
-from .hostile import FULL_LENGTH_KEYS, LONG_KEYS, LONG_RUN_IDS, PAIRS, TEXTS
+from .hostile import CONFUSED, FULL_LENGTH_KEYS, LONG_KEYS, LONG_RUN_IDS, PAIRS, TEXTS
 from .processes import ROUNDS, put_facts
 from .troubled import Calls
 
@@ -78,7 +79,8 @@ class FactClauses(DrawnContextClauses):
 
         async def put(key: str, fact: Fact) -> None:
             async with room:
-                assert await store.put(run_id, key, fact) is None
+                standing = await store.put(run_id, key, fact)
+                assert standing is None, f"under {key!a} there was to be no fact, and there stands {standing!a}"
 
         await asyncio.gather(*(put(key, fact) for key, fact in facts.items()))
 
@@ -243,6 +245,28 @@ class FactClauses(DrawnContextClauses):
             await store.delete(run_id, keys=[], names=[])
             assert dict(await store.get(run_id, list(facts))) == {"key 1": facts["key 1"]}
             assert dict(await store.get(other_run, list(facts))) == facts
+
+    async def test_deleting_by_any_name_leaves_all_others(self) -> None:
+        """A name is no pattern, no prefix and no folded word: neither a key's, nor a value's, nor a run's."""
+        first, names = self.fresh("run"), list(dict.fromkeys(itertools.chain(*CONFUSED)))
+        fact, value = Fact(b"fact", "writer"), PositionedValue("1", b"value")
+        runs = [first, *(f"{first}{name}" for name in names)]
+        async with self.connect() as store:
+            await self.put_all(store, first, dict.fromkeys(names, fact))
+            await store.apply(first, dict.fromkeys(names, value))
+            for run_id in runs[1:]:
+                assert await store.put(run_id, "a", fact) is None, f"the run {run_id!a} was another's"
+            for place, name in enumerate(names):
+                await store.delete(first, keys=[name], names=[])
+                await store.delete(first, keys=[], names=[name])
+                await store.delete(runs[place + 1], keys=["a"], names=["a"])
+                left = names[place + 1 :]
+                assert (await store.get(first, names)).keys() == set(left), f"deleting {name!a} took others"
+                assert (await store.values(first, names)).keys() == set(left), f"deleting {name!a} took others"
+                for run_id in runs[place + 2 :][:3]:
+                    assert await store.get(run_id, ["a"]), f"deleting in {runs[place + 1]!a} took from {run_id!a}"
+            for run_id in runs[1:]:
+                assert dict(await store.get(run_id, ["a"])) == {}, f"of {run_id!a} something was left"
 
     async def test_under_a_deleted_key_a_fact_can_be_put_again(self) -> None:
         """A run id may be used again once its run was purged."""

@@ -10,6 +10,7 @@ from flowcraft_core.ports import Backend, RunStatus, State, StatusStore
 
 from .clauses import needs
 from .drawn import DrawnStatusClauses
+from .hostile import TEXTS
 from .processes import ROUNDS, end_runs
 from .troubled import Calls
 
@@ -80,7 +81,7 @@ class FindingClauses(DrawnStatusClauses):
     async def create_all(self, store: StatusStore, statuses: Collection[RunStatus]) -> None:
         """Create statuses."""
         for status in statuses:
-            assert await store.create(status) is True
+            assert await store.create(status) is True, f"there is a status of {status.run_id!a} already"
 
     async def scan(
         self, store: StatusStore, state: State, *, due_before: float | None = None, limit: int = 100
@@ -90,7 +91,7 @@ class FindingClauses(DrawnStatusClauses):
         cursors: list[str | None] = [None]
         while True:
             page = await store.find(state=state, due_before=due_before, cursor=cursors[-1], limit=limit)
-            assert len(page.items) <= limit
+            assert len(page.items) <= limit, f"a page of at most {limit} was to be found, and has {len(page.items)}"
             found.update((status.run_id, status) for status in page.items)
             if page.cursor is None:
                 return found
@@ -108,7 +109,12 @@ class FindingClauses(DrawnStatusClauses):
             found.update(await self.scan(store, state, **query))
             return found.keys() >= set(wanted)
 
-        await self.until(all_found)
+        async def not_found() -> str:
+            missing = [] if await all_found() else sorted(set(wanted) - found.keys())
+            told = f"{len(missing)} of {len(set(wanted))} runs are not found among the {state}: {missing[:5]!a}"
+            return told if missing else ""
+
+        await self.until_nothing(not_found)
         return found
 
     async def until_not_found(self, store: StatusStore, unwanted: str, state: State, **query: Any) -> None:
@@ -164,6 +170,18 @@ class FindingClauses(DrawnStatusClauses):
             await self.create_all(store, statuses)
             for limit in (1, 4, 25, 1_000):
                 found = await self.until_found(store, [status.run_id for status in statuses], "running", limit=limit)
+                assert [found[status.run_id] for status in statuses] == statuses
+
+    async def test_pages_are_turned_over_any_run_id(self) -> None:
+        """A cursor is made of the last run id, or of what stands beside it: one that is read wrongly skips others."""
+        async with self.connect() as store:
+            first = self.fresh("run")
+            statuses = [self.status(run_id=f"{text}{first}{text}", next_check=NOW) for text in TEXTS]
+            await self.create_all(store, statuses)
+            for due_before in (None, NOW):
+                found = await self.until_found(
+                    store, [status.run_id for status in statuses], "running", due_before=due_before, limit=1
+                )
                 assert [found[status.run_id] for status in statuses] == statuses
 
     async def test_what_is_due_is_found_among_many_that_are_not(self) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, ClassVar, TypeAlias, TypeVar
 
 import pytest
-from flowcraft_core.errors import BackendError, TransientError
+from flowcraft_core.errors import TransientError
 
 from .clauses import needs
 from .drawn.clauses import DrawnClauses
@@ -63,24 +63,6 @@ class TroubledClauses(DrawnClauses[PortT]):
             assert not wrong, f"of a store that is out of reach, each call raises TransientError, not {wrong}"
             assert any(outcomes.values()), "the store is out of reach, and every call was answered: is it taken down?"
             await self._all_answer(calls)
-        async with self.connect() as port:
-            await self._all_answer(await self.each_call(port))
-
-    @needs("outages")
-    async def test_opening_what_cannot_be_reached_is_a_transient_error(self) -> None:
-        """A program that starts before its database does waits for it, or is begun again; it is not set up wrongly."""
-        async with self.connect():
-            pass  # so that there is a store
-        await self.trouble_maker.take_down()
-        try:
-            async with self.connect():
-                said: BackendError | None = None
-        except BackendError as error:
-            said = error
-        finally:
-            await self.trouble_maker.bring_up()
-        is_right = said is None or isinstance(said, TransientError)
-        assert is_right, f"it may be reached later: that is a TransientError, and not {said!r}"
         async with self.connect() as port:
             await self._all_answer(await self.each_call(port))
 

@@ -63,10 +63,12 @@ class Connection:
         """Bind to the running event loop.
 
         Raises:
-            BackendError: It is open already.
+            BackendError: It is open already, or the store refuses everything.
+            TransientError: The store cannot be reached.
         """
         if self._loop is not None:
             raise BackendError("this InMemoryBackend is open already: use its connect() for another client")
+        self.line.check(self.line.begin())
         self._loop = asyncio.get_running_loop()
 
     def close(self) -> None:

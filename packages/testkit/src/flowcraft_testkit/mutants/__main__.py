@@ -17,7 +17,7 @@ from typing import Any
 import attrs
 
 from ..contracts import CONTRACTS
-from . import MUTANTS, Mutant, clauses_for, primary, try_clause
+from . import MUTANTS, Mutant, clauses_for, is_asked, primary, try_clause
 
 _PAGE = Path("docs/conformance/mutants.md")
 _HEAD = """\
@@ -70,7 +70,8 @@ def page(caught: Sequence[Caught]) -> str:
         lines = [f"## {each.mutant.name}", "", each.mutant.defect, "", f"- **`{each.mutant.clause}`**"]
         sections.append("\n".join([*lines, *(f"- `{clause}`" for clause in others), ""]))
     tripped = {clause for each in caught for clause in each.tripped}
-    idle = [clause.id for contract in CONTRACTS.values() for clause in contract.clauses() if clause.id not in tripped]
+    asked = [clause for contract in CONTRACTS.values() for clause in contract.clauses() if is_asked(clause)]
+    idle = [clause.id for clause in asked if clause.id not in tripped]
     sections.append(
         "\n".join(["## Clauses that no mutant trips", "", *(f"- `{clause}`" for clause in idle or ["none"])])
     )

@@ -12,7 +12,7 @@ from ..model import UNKNOWN, ContextModel, Model, Part
 from ..troubled import TroubledClauses
 from .clauses import Play
 from .names import BODIES, some_names
-from .program import Op
+from .program import Op, picker
 
 _POSITIONS = ("1", "10", "2", "B", "a", "a ", "\uffee", "😀")
 
@@ -26,19 +26,21 @@ class DrawnContextClauses(TroubledClauses[ContextStore]):
 
     def drawing(self, dice: Random) -> Callable[[Random], Op]:
         """See ``DrawnClauses``."""
-        runs, names = some_names(dice, 2), some_names(dice)
+        runs, names = some_names(dice, dice.randint(1, 3)), some_names(dice, dice.randint(2, 5))
+        pick = picker(dice, ("put", "apply", "get", "values", "delete"))
+        positions = dice.sample(_POSITIONS, dice.randint(2, 4))
 
         def some(dice: Random) -> tuple[str, ...]:
-            return tuple(dice.sample(names, dice.randint(1, 3)))
+            return tuple(dice.sample(names, dice.randint(1, min(3, len(names)))))
 
         def draw(dice: Random) -> Op:
             client, run = dice.randrange(3), dice.choice(runs)
-            name = dice.choice(("put", "put", "get", "apply", "apply", "values", "delete"))
+            name = pick(dice)
             if name == "put":
                 fact = Fact(dice.choice(BODIES), f"writer {dice.randrange(1_000)}", dice.choice(("", "job", *names)))
                 return Op(client, name, (run, dice.choice(names), fact))
             if name == "apply":
-                value = {n: PositionedValue(dice.choice(_POSITIONS), dice.choice((None, *BODIES))) for n in some(dice)}
+                value = {n: PositionedValue(dice.choice(positions), dice.choice((None, *BODIES))) for n in some(dice)}
                 return Op(client, name, (run, value))
             if name == "delete":
                 both = dice.choice(((some(dice), ()), ((), some(dice)), (some(dice), some(dice))))

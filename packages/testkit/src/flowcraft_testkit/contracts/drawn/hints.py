@@ -12,13 +12,13 @@ from ..model import UNKNOWN, HintModel, Model, Part
 from ..troubled import TroubledClauses
 from .clauses import Play
 from .names import some_names
-from .program import Op
+from .program import Op, picker
 
 _LONG = 600.0
 _BY_KIND = {
-    "counter": ("increment", "increment", "get", "delete"),
-    "lease": ("set_if_absent", "set_if_absent", "get", "extend_ttl", "extend_ttl", "delete"),
-    "set": ("add_members", "add_members", "members", "delete"),
+    "counter": ("increment", "get", "delete"),
+    "lease": ("set_if_absent", "get", "extend_ttl", "delete"),
+    "set": ("add_members", "members", "delete"),
 }
 
 
@@ -31,21 +31,24 @@ class DrawnHintClauses(TroubledClauses[CoordinationStore]):
 
     def drawing(self, dice: Random) -> Callable[[Random], Op]:
         """See ``DrawnClauses``."""
-        names = some_names(dice, 6)
-        kinds = {name: list(_BY_KIND)[place % 3] for place, name in enumerate(names)}
-        ttls = (self.short, self.short * 1.6, self.short * 3, _LONG, _LONG)
+        names = some_names(dice, dice.randint(1, 5))
+        of_one_kind = dice.random() < 0.6
+        kinds = dict.fromkeys(names, dice.choice(list(_BY_KIND)))
+        kinds = kinds if of_one_kind else {name: dice.choice(list(_BY_KIND)) for name in names}
+        pickers = {kind: picker(dice, calls) for kind, calls in _BY_KIND.items()}
+        ttls = dice.sample((self.short, self.short * 1.6, self.short * 3, _LONG), dice.randint(1, 3))
         values = ("me", "you", names[0])
 
         def draw(dice: Random) -> Op:
             client, key, ttl = dice.randrange(3), dice.choice(names), dice.choice(ttls)
             kind = kinds[key]
-            name = dice.choice(_BY_KIND[kind])
+            name = pickers[kind](dice)
             if name == "increment":
                 return Op(client, name, (key, ttl))
             if name in ("set_if_absent", "extend_ttl"):
                 return Op(client, name, (key, (dice.choice(values), ttl)))
             if name == "add_members":
-                return Op(client, name, (key, (tuple(dice.sample(["a", "A", "b", *names], 2)), ttl)))
+                return Op(client, name, (key, (tuple(dice.sample(["a", "A", "b", *names], dice.randint(1, 3))), ttl)))
             if name == "delete":
                 return Op(client, name, (key, dice.choice((None, *values)) if kind == "lease" else None))
             return Op(client, name, (key, None))

@@ -15,7 +15,7 @@ from ..hostile import TEXTS
 from ..model import UNKNOWN, Held, MessageModel, Model, Part
 from ..troubled import TroubledClauses
 from .clauses import Play
-from .program import Op
+from .program import Op, picker
 
 
 @attrs.define(eq=False)
@@ -59,18 +59,20 @@ class DrawnMessageClauses(TroubledClauses[JobQueue]):
     def drawing(self, dice: Random) -> Callable[[Random], Op]:
         """See ``DrawnClauses``."""
         numbers = itertools.count()
+        pick = picker(dice, ("send", "receive", "extend", "acknowledge", "release"))
+        visibilities = dice.sample(self._visibilities, dice.randint(1, 3))
 
         def draw(dice: Random) -> Op:
             client = dice.choice((0, 0, 0, 1))
-            name = dice.choice(("send", "receive", "receive", "extend", "acknowledge", "release"))
+            name = "receive" if dice.random() < 0.3 else pick(dice)
             if name == "send":
                 bodies = tuple((dice.choice(TEXTS), next(numbers)) for _ in range(dice.randint(1, 3)))
                 return Op(client, name, (bodies, dice.choice(self._delays)))
             if name == "receive":
-                return Op(client, name, (dice.randint(1, 4), dice.choice(self._visibilities)))
+                return Op(client, name, (dice.randint(1, 4), dice.choice(visibilities)))
             # Which of the client's deliveries so far, the newest first.
             places = tuple(dice.sample(range(4), dice.randint(1, 3)))
-            return Op(client, name, (places, dice.choice(self._visibilities)))
+            return Op(client, name, (places, dice.choice(visibilities)))
 
         return draw
 

@@ -9,9 +9,9 @@ from ..hostile import CONFUSED, TEXTS
 
 
 def some_names(dice: Random, number: int = 4) -> list[str]:
-    """So many different texts, most of which something makes equal to another."""
+    """So many different texts, most of which something makes equal to another, or a pattern for it."""
     family = list(dice.choice(CONFUSED))
-    names = dice.sample(family, min(len(family), number - 1))
+    names = dice.sample(family, min(len(family), max(2, number - 1)))[:number]
     others = [text for text in TEXTS if text not in names]
     return names + dice.sample(others, number - len(names))
 

@@ -62,6 +62,16 @@ class Step:
 Program: TypeAlias = Sequence[Step]
 
 
+def picker(dice: Random, names: Sequence[str]) -> Callable[[Random], str]:
+    """What picks a call's name, the first of which is needed for all others.
+
+    Each program leaves some out and has many of others: what goes wrong after the third call of a kind, or where
+    nothing of another kind comes between, is met sooner so than by programs that all have a little of everything.
+    """
+    weights = [2, *(dice.choice((0, 1, 1, 4)) for _ in names[1:])]
+    return lambda dice: dice.choices(names, weights)[0]
+
+
 def draw(
     dice: Random, ways: Sequence[Way], length: int, draw_op: Callable[[Random], Op], pauses: Sequence[float]
 ) -> list[Step]:
@@ -77,16 +87,19 @@ def draw(
     steps: list[Step] = []
     ops: list[Op] = []
 
+    share_again = dice.choice((0.0, 0.15, 0.3))
+
     def next_op() -> Op:
         # Made again, by whomever, is what a lost answer leads to.
-        again = bool(ops) and dice.random() < 0.15
+        again = bool(ops) and dice.random() < share_again
         op = attrs.evolve(dice.choice(ops), client=dice.randrange(3)) if again else draw_op(dice)
         ops.append(op)
         return op
 
     lost = 0
+    share_of_time = dice.choice((0.05, 0.1, 0.3))
     for _ in range(length):
-        if dice.random() < 0.1:
+        if dice.random() < share_of_time:
             steps.append(Step("time", seconds=dice.choice(pauses)))
             continue
         way = dice.choice(ways) if ways and dice.random() < 0.5 else "call"

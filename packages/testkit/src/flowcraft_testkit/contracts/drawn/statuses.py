@@ -14,7 +14,7 @@ from ..model import UNKNOWN, Model, Part, StatusModel
 from ..troubled import TroubledClauses
 from .clauses import Play
 from .names import some_names
-from .program import Op
+from .program import Op, picker
 
 _NOW = 1_700_000_000.123457
 _TIMES = (_NOW, _NOW + 1, _NOW - 60, _NOW + 0.5)
@@ -31,10 +31,12 @@ class DrawnStatusClauses(TroubledClauses[StatusStore]):
 
     def drawing(self, dice: Random) -> Callable[[Random], Op]:
         """See ``DrawnClauses``."""
-        runs = some_names(dice, 5)
+        runs = some_names(dice, dice.randint(2, 5))
+        pick = picker(dice, ("create", "get", "touch", "finish", "delete", "find"))
+        states = (*_STATES, *("running",) * dice.choice((0, 10)))
 
         def status(dice: Random) -> RunStatus:
-            state = dice.choice(_STATES)
+            state = dice.choice(states)
             return RunStatus(
                 run_id="",
                 state=state,
@@ -49,11 +51,11 @@ class DrawnStatusClauses(TroubledClauses[StatusStore]):
 
         def draw(dice: Random) -> Op:
             client, run = dice.randrange(3), dice.choice(runs)
-            name = dice.choice(("create", "create", "get", "touch", "touch", "finish", "delete", "find", "find"))
+            name = pick(dice)
             if name == "create":
                 return Op(client, name, (run, status(dice)))
             if name == "touch":
-                change = {"at": dice.choice(_TIMES), "next_check": dice.choice((None, *_TIMES))}
+                change: dict[str, Any] = {"at": dice.choice(_TIMES), "next_check": dice.choice((None, *_TIMES))}
                 return Op(client, name, (run, {**change, "state": dice.choice((None, "running", "awaiting"))}))
             if name == "finish":
                 change = {"at": dice.choice(_TIMES), "reason": dice.choice((None, *runs))}
