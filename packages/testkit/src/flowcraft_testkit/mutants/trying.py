@@ -27,11 +27,11 @@ _WEAKNESSES = attrs.evolve(Weaknesses.none(), new_handles=True)
 
 # What a clause may take before it counts as failed, seconds of work and seconds in all. On a virtual clock it ends
 # well within one second of work, or never.
-_WORK = 5.0
+_WORK = 10.0
 _PATIENCE = 20.0
 
 # Programs that a drawn clause draws for the mutants that are its own, and for all others.
-_EXAMPLES = 80
+_EXAMPLES = 200
 _FEW_EXAMPLES = 20
 
 # What a clause may fail with, a node without an output too; a TypeError, say, would be a slip in the mutant.

@@ -33,8 +33,10 @@ class DrawnContextClauses(TroubledClauses[ContextStore]):
         def some(dice: Random) -> tuple[str, ...]:
             return tuple(dice.sample(names, dice.randint(1, min(3, len(names)))))
 
+        clients = dice.randint(1, 3)
+
         def draw(dice: Random) -> Op:
-            client, run = dice.randrange(3), dice.choice(runs)
+            client, run = dice.randrange(clients), dice.choice(runs)
             name = pick(dice)
             if name == "put":
                 fact = Fact(dice.choice(BODIES), f"writer {dice.randrange(1_000)}", dice.choice(("", "job", *names)))

@@ -37,10 +37,12 @@ class DrawnHintClauses(TroubledClauses[CoordinationStore]):
         kinds = kinds if of_one_kind else {name: dice.choice(list(_BY_KIND)) for name in names}
         pickers = {kind: picker(dice, calls) for kind, calls in _BY_KIND.items()}
         ttls = dice.sample((self.short, self.short * 1.6, self.short * 3, _LONG), dice.randint(1, 3))
-        values = ("me", "you", names[0])
+        values = dice.sample(["me", "you", names[0]], dice.randint(1, 3))
+
+        clients = dice.randint(1, 3)
 
         def draw(dice: Random) -> Op:
-            client, key, ttl = dice.randrange(3), dice.choice(names), dice.choice(ttls)
+            client, key, ttl = dice.randrange(clients), dice.choice(names), dice.choice(ttls)
             kind = kinds[key]
             name = pickers[kind](dice)
             if name == "increment":

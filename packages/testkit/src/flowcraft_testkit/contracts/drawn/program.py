@@ -92,7 +92,7 @@ def draw(
     def next_op() -> Op:
         # Made again, by whomever, is what a lost answer leads to.
         again = bool(ops) and dice.random() < share_again
-        op = attrs.evolve(dice.choice(ops), client=dice.randrange(3)) if again else draw_op(dice)
+        op = attrs.evolve(dice.choice(ops), client=dice.choice(ops).client) if again else draw_op(dice)
         ops.append(op)
         return op
 

@@ -31,7 +31,7 @@ class DrawnStatusClauses(TroubledClauses[StatusStore]):
 
     def drawing(self, dice: Random) -> Callable[[Random], Op]:
         """See ``DrawnClauses``."""
-        runs = some_names(dice, dice.randint(2, 5))
+        runs = some_names(dice, dice.randint(1, 5))
         pick = picker(dice, ("create", "get", "touch", "finish", "delete", "find"))
         states = (*_STATES, *("running",) * dice.choice((0, 10)))
 
@@ -44,13 +44,15 @@ class DrawnStatusClauses(TroubledClauses[StatusStore]):
                 created=dice.choice(_TIMES),
                 updated=dice.choice(_TIMES),
                 next_check=dice.choice((None, *_TIMES)),
-                tags={name: dice.choice(TEXTS) for name in dice.sample(runs, dice.randint(0, 2))},
+                tags={name: dice.choice(TEXTS) for name in dice.sample(runs, dice.randint(0, min(2, len(runs))))},
                 reason=dice.choice((None, *runs)),
                 body=dice.choice(runs) if state == "dead" else None,
             )
 
+        clients = dice.randint(1, 3)
+
         def draw(dice: Random) -> Op:
-            client, run = dice.randrange(3), dice.choice(runs)
+            client, run = dice.randrange(clients), dice.choice(runs)
             name = pick(dice)
             if name == "create":
                 return Op(client, name, (run, status(dice)))
