@@ -131,7 +131,10 @@ class DrawnStatusClauses(TroubledClauses[StatusStore]):
                 answer = await self.carry_out(play, look)
                 if why := play.knowledge.take_in([*self.parts(play, look, answer, begun, self.now())]):
                     return f"{why}\n  at the end: {look}"
-        return await self._list_all(play, runs)
+        wrong = await self._list_all(play, runs)
+        for run in runs:
+            await play.ports[0].delete(play.fresh + run)
+        return wrong
 
     async def _list_all(self, play: Play, runs: Iterable[str]) -> str | None:
         """An index may lag; in the end it shows what is."""

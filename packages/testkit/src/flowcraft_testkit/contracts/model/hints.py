@@ -28,6 +28,8 @@ class Hint:
 class HintModel:
     """A key that is used as one kind. Parts are the port's methods; times to live are in what is given."""
 
+    pends = True
+
     def __init__(self, early: float, late: float) -> None:
         """Know how much sooner or later than it should be a key may expire, seconds."""
         self._early, self._late = early, late

@@ -48,7 +48,13 @@ class Part:
 
 
 class Model(Protocol):
-    """One key of a port."""
+    """One key of a port.
+
+    Attributes:
+        pends: Whether it makes a difference that a call without an answer may be carried out later than it was made.
+    """
+
+    pends: bool
 
     def nothing(self) -> Standing:
         """What stands under a key of which nobody has made use."""
@@ -75,7 +81,9 @@ class Knowledge:
 
     def possible(self, key: Hashable) -> list[Standing]:
         """What may stand under a key, what pending calls can do to it included."""
-        return _distinct(world.standing for start in self._of(key) for world in self._reached(start, (), None))
+        return _distinct(
+            world.standing for start in self._of(key) for world in self._reached(start, (), to_the_end=True)
+        )
 
     def take_in(self, parts: Sequence[Part]) -> str | None:
         """Take in the parts of calls that were made at once, in whatever order they came about.
@@ -85,14 +93,11 @@ class Knowledge:
         """
         for key in dict.fromkeys(part.key for part in parts):
             mine = [part for part in parts if part.key == key]
-            known = tuple(part for part in mine if part.answer is not UNKNOWN)
-            lost = tuple(part for part in mine if part.answer is UNKNOWN)
+            known = tuple(part for part in mine if part.answer is not UNKNOWN or not self._model.pends)
+            lost = tuple(part for part in mine if part not in known)
             before = self._of(key)
-            now = max(part.ended for part in mine)
             after = [
-                end
-                for world in before
-                for end in self._reached(_World(world.standing, (*world.pending, *lost)), known, now)
+                end for world in before for end in self._reached(_World(world.standing, (*world.pending, *lost)), known)
             ]
             if not after:
                 return _wrong(key, known, before)
@@ -102,7 +107,7 @@ class Knowledge:
     def _of(self, key: Hashable) -> list[_World]:
         return self._worlds.setdefault(key, [_World(self._model.nothing())])
 
-    def _reached(self, world: _World, todo: tuple[Part, ...], now: float | None) -> Iterator[_World]:
+    def _reached(self, world: _World, todo: tuple[Part, ...], *, to_the_end: bool = False) -> Iterator[_World]:
         """Every world that these answers lead to, in any order, with pending calls carried out anywhere between."""
         seen: dict[tuple[int, ...], list[Standing]] = {}
         left = [(world, todo)]
@@ -117,10 +122,9 @@ class Knowledge:
             for place, part in enumerate(todo):
                 for standing in self._model.after(world.standing, part):
                     left.append((_World(standing, world.pending), _without(todo, place)))
-            if todo or now is None:  # else it is early enough to think of them at the next call
+            if todo or to_the_end:  # else it is early enough to think of them at the next call
                 for place, part in enumerate(world.pending):
-                    late = part if now is None else attrs.evolve(part, ended=now)
-                    for standing in self._model.after(world.standing, late):
+                    for standing in self._model.after(world.standing, part):
                         left.append((_World(standing, _without(world.pending, place)), todo))
 
 

@@ -56,6 +56,9 @@ class MessageModel:
     ``acknowledge`` and ``release`` with a ``Held``. A receive without an answer has a part for every message.
     """
 
+    #: What is done late with a handle does nothing, and what is taken late comes back.
+    pends = False
+
     def __init__(self, early: float, late: float, longest: float) -> None:
         """Know how much sooner or later than it should a message may be visible, and the longest time to hold one."""
         self._early, self._late, self._longest = early, late, longest
@@ -67,8 +70,11 @@ class MessageModel:
     def after(self, standing: Message, part: Part) -> Iterable[Message]:
         """See ``Model``."""
         if part.name == "send":
-            return [Waiting(part.begun + part.given - self._early, part.ended + part.given + self._late)]
+            sent = Waiting(part.begun + part.given - self._early, part.ended + part.given + self._late)
+            return [sent, standing] if part.answer is UNKNOWN else [sent]
         if standing is None:
+            if part.answer is UNKNOWN:
+                return [None]
             return [] if part.name == "receive" or isinstance(part.answer, int) else [None]
         held: Held = part.given
         is_newest = held.receipt == standing.receipt
@@ -87,8 +93,7 @@ class MessageModel:
         if part.answer is UNKNOWN:  # it may have been taken, and be given back
             if part.ended < standing.earliest:
                 return [standing]
-            taken = attrs.evolve(visible, earliest=standing.earliest, receipt=standing.receipt)
-            return [attrs.evolve(taken, latest=max(visible.latest, standing.latest), most=standing.most + 1)]
+            return [attrs.evolve(standing, latest=max(visible.latest, standing.latest), most=standing.most + 1)]
         if part.ended < standing.earliest or not standing.fewest < part.answer <= standing.most + 1:
             return []
         return [attrs.evolve(visible, receipt=held.new_receipt, fewest=part.answer, most=part.answer)]

@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 import attrs
 from flowcraft_core.ports import Fact, PositionedValue
 
-from .knowledge import Part
+from .knowledge import UNKNOWN, Part
 
 T = TypeVar("T")
 
@@ -34,6 +34,8 @@ Versions: TypeAlias = tuple[Version[T], ...]
 
 class _Records(Generic[T]):
     """Reading is a matter of staleness: conditional writes are not."""
+
+    pends = True
 
     def __init__(self, staleness: float) -> None:
         """Know for how long others may miss a version, seconds."""
@@ -61,9 +63,11 @@ class _Records(Generic[T]):
             if version.writer == part.client or part.begun - version.written >= self._staleness:
                 return
 
-    @staticmethod
-    def _written(standing: Versions[T], content: T | None, part: Part) -> Versions[T]:
-        return (*standing[-7:], Version(content, part.ended, part.client))
+    def _written(self, standing: Versions[T], content: T | None, part: Part) -> Versions[T]:
+        if not self._staleness:
+            return (Version(content),)
+        late = self._staleness if part.answer is UNKNOWN else 0.0  # it may be carried out a moment after its call
+        return (*standing[-7:], Version(content, part.ended + late, part.client))
 
 
 class FactModel(_Records[Fact]):
@@ -87,6 +91,8 @@ class ValueModel(_Records[PositionedValue]):
 
 class ContextModel:
     """Both, by the first element of the key: ``fact`` or ``value``."""
+
+    pends = True
 
     def __init__(self, staleness: float) -> None:
         """See ``StoreLimits.staleness``."""

@@ -19,6 +19,8 @@ class StatusModel:
     whose answer is the status if this run was on one of the pages.
     """
 
+    pends = True
+
     def __init__(self, lag: float) -> None:
         """Know for how long ``find`` may be wrong, seconds; it is held to nothing where that is more than 0."""
         self._lag = lag
