@@ -36,3 +36,8 @@ def test_a_bomb_is_refused_before_it_is_inflated() -> None:
     bomb = b"\x01" + zlib.compress(b"\x00" * 50_000_000)
     with pytest.raises(SerializationError, match="more than 1000 bytes"):
         CompressingCodec(max_bytes=1000).decode(bomb, place="p")
+
+
+def test_a_record_that_was_left_empty_is_not_taken_for_another_codecs() -> None:
+    with pytest.raises(SerializationError, match="'run key' is empty: its store has written a half of it"):
+        CompressingCodec().decode(b"", place="run key")
