@@ -26,9 +26,9 @@ from ..jobs import (
     say_passed_on,
 )
 from ..payloads import PayloadCodec
-from ..ports import Backend, HandWrittenRuns, Message, RunStatus
+from ..ports import REASON_LENGTH, Backend, HandWrittenRuns, Message, RunStatus
 from ..runtime import Emitter, FlowRuntime
-from ..texts import LONGEST_REASON, safe_text
+from ..texts import safe_text
 from .caches import KnownRuns, OutcomeCache
 from .engine import Done, Engine, Settings, UnknownInstanceError
 from .hosts import Host, HostTimeError
@@ -342,12 +342,12 @@ class JobHandler:
     async def _fail(self, run_id: str, reason: str) -> bool:
         self._cache.forget(run_id)
         return await self._backend.status.finish(
-            run_id, "failed", at=self._clock.now(), reason=safe_text(reason, LONGEST_REASON)
+            run_id, "failed", at=self._clock.now(), reason=safe_text(reason, REASON_LENGTH)
         )
 
     async def _bury(self, body: str, reason: str) -> None:
         """Keep what cannot be acted on where people find it, as far as a store takes it."""
-        _logger.error("dead letter: %s", safe_text(reason, LONGEST_REASON))
+        _logger.error("dead letter: %s", safe_text(reason, REASON_LENGTH))
         now = self._clock.now()
         letter = RunStatus(
             run_id=f":dead:{new_id()}",
@@ -355,7 +355,7 @@ class JobHandler:
             blueprint_id="",
             created=now,
             updated=now,
-            reason=safe_text(reason, LONGEST_REASON),
+            reason=safe_text(reason, REASON_LENGTH),
             body=safe_text(body, _LONGEST_LETTER),
         )
         try:

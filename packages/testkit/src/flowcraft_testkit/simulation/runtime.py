@@ -13,6 +13,7 @@ from flowcraft_core.execution import Executor
 from flowcraft_core.graph.facts import Outcome, Park
 from flowcraft_core.graph.instances import Instance
 from flowcraft_core.graph.scopes import Graph
+from flowcraft_core.runtime.events import EventSink
 from flowcraft_core.steps import Implementation
 
 from .scenario import Scenario
@@ -30,13 +31,14 @@ class SimulatedRuntime(FlowRuntime):
         flow: The scenario's flow.
     """
 
-    def __init__(self, scenario: Scenario, *, clock: Clock, watch: Watch) -> None:
+    def __init__(self, scenario: Scenario, *, clock: Clock, watch: Watch, events: EventSink | None = None) -> None:
         """Put it together.
 
         Args:
             scenario: Brings the flow, its dependencies, and the scripts.
             clock: On the loop's time.
             watch: Told of each attempt.
+            events: Told of what happens.
 
         Raises:
             ValueError: A script is for a node that no flow has, or has no answer.
@@ -48,7 +50,9 @@ class SimulatedRuntime(FlowRuntime):
             registry=flows.registry,
             clock=clock,
             dependencies=scenario.dependencies,
+            serializer=scenario.serializer,
             threads=HandedOverThreads(),
+            events=events,
         )
         self.flow = flows.flow
         scripts = scenario.scripts
