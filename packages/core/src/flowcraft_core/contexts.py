@@ -137,8 +137,8 @@ class BaseContext(Generic[InputT, DependenciesT]):
     """
 
     __slots__ = (
-        "_cancelled", "_instance", "_keyed_by", "_role", "_values", "attempt", "dependencies", "error", "input", "params",
-        "run_id",
+        "_cancelled", "_instance", "_keyed_by", "_role", "_values", "attempt", "dependencies", "error", "input",
+        "params", "run_id",
     )  # fmt: skip
 
     def __init__(
