@@ -10,8 +10,11 @@ from typing import Any
 
 import attrs
 import pytest
-from flowcraft_core import RetryPolicy, SerializationError, Serializer, create_flow
+from flowcraft_core import FlowRuntime, RetryPolicy, SerializationError, Serializer, create_flow
+from flowcraft_core.durable import Client, Settings
 from flowcraft_core.durable.caches import KnownRuns, OutcomeCache
+from flowcraft_core.durable.engine import Done
+from flowcraft_core.durable.handler import JobHandler
 from flowcraft_core.durable.runs import RunRecord
 from flowcraft_core.durable.sets import WIDTH, JoinSets
 from flowcraft_core.durable.storage import (
@@ -27,6 +30,7 @@ from flowcraft_core.graph.compile import compile_blueprint
 from flowcraft_core.graph.facts import DELETED, Outcome, Park
 from flowcraft_core.graph.instances import Arrival
 from flowcraft_core.graph.state import RunState
+from flowcraft_core.jobs import Job, encode_job
 from flowcraft_core.payloads import CompressingCodec, PayloadCodec
 from flowcraft_core.ports import Backend, Fact
 from flowcraft_testkit import CLOUD_STORE, CountingBackend, InMemoryBackend, VirtualClock
@@ -146,6 +150,32 @@ async def test_what_is_kept_weighs_what_it_takes_in_memory(backend: InMemoryBack
     assert (fresh.weight, read.weight) == (stored.weight, stored.weight)
     fresh.forget("run")
     assert (fresh.weight, fresh.get("run", "a")) == (0, None)
+
+
+async def test_what_can_be_neither_done_nor_passed_on_is_a_dead_letter_in_the_end(
+    backend: InMemoryBackend,
+) -> None:
+    async def refuse(*_: Any, **__: Any) -> None:
+        raise BackendError("access denied")
+
+    watched = Watched(backend)
+    watched.queue.send = refuse
+    handler = JobHandler(
+        watched,
+        FlowRuntime([], clock=VirtualClock()),
+        codec=CompressingCodec(),
+        settings=Settings(),
+        control_interval=2.0,
+        visibility=60.0,
+        stopped=lambda: False,
+    )
+    body = encode_job(Job(id="i", run_id="nobody", key="a"))
+    assert await handler.handle(body, 1) is Done.DELIVER_AGAIN
+    assert not await Client(backend).dead_letters()
+    assert await handler.handle(body, 20) is Done.ACKNOWLEDGE
+    (letter,) = await Client(backend).dead_letters()
+    assert letter.body == body
+    assert "20 deliveries" in (letter.reason or "")
 
 
 def _record(run_id: str, weight: int, *hashes: str) -> RunRecord:

@@ -53,7 +53,7 @@ _SAYS_BUSY = CHECK_AFTER / 3
 # Of how many runs it is kept when they were last seen to live, and said to be busy: some hundred bytes each.
 _LIVE_KEPT = 10_000
 
-# How often a message is delivered that can be neither done, nor passed on, nor buried, before it is dropped.
+# How often a message is delivered that can be neither done nor passed on before it becomes a dead letter.
 _DELIVERIES = 20
 
 # How much of a dead letter is kept, characters.
