@@ -42,6 +42,7 @@ class AwsBackend:
         by_hand: Finds what people have written for a run that they begin by hand.
         metrics: Every request that was made, by operation.
         calls: Where requests are made.
+        name: What logs call it: the region and the tables.
     """
 
     queue: JobQueue
@@ -113,6 +114,8 @@ class AwsBackend:
             coordination_store = coordination
         self.queue, self.context, self.status, self.coordination = queue, context, status, coordination_store
         self.by_hand = ByHand(context, status)
+        tables = f"{context_table_name}, {status_table_name}, {coordination_table_name}"
+        self.name = f"aws {sqs.meta.region_name} (tables {tables})"
 
     async def open(self) -> None:
         """Find out whether the queue and the tables can be used. Nothing is created: see ``provision``.

@@ -96,6 +96,7 @@ class SqsJobQueue:
         guard(client)
         self._client = client
         self._url = url
+        self.name = url.rsplit("/", 1)[-1]  # for logs; what is before it names the account
         self._calls = calls
         self._fair = fair
         self._place = f"SQS queue {url!r} in {client.meta.region_name}"

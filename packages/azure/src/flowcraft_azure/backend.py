@@ -101,6 +101,8 @@ class AzureBackend:
         self.status = CosmosStatusStore(statuses)
         self.coordination = coordination
         self.by_hand = CosmosHandWrittenRuns(contexts, statuses)
+        containers = f"{context_container_name}, {status_container_name}"
+        self.name = f"azure (database {cosmos_database_name}, containers {containers})"  # for logs
         # By service, and of each first what all the others need.
         self._container_names = (context_container_name, status_container_name)
         documents: list[_Openable] = [database, contexts, statuses]

@@ -77,6 +77,7 @@ class AzureJobQueue:
             clock: What pauses go by; by default the machine's clock.
             metrics: What counts the requests; new ones by default.
         """
+        self.name = "of storage"  # for logs; its own is the client's to say, once there is one
         self._connection = queue_connection(queue_client)
         self._clock = clock or SystemClock()
         self._metrics = metrics or Metrics()
@@ -97,6 +98,7 @@ class AzureJobQueue:
         await self._connection.open()
         try:
             client = self._connection.client
+            self.name = str(client.queue_name)
             policy = type(getattr(client, "_message_encode_policy", None)).__name__
             if policy not in ("NoEncodePolicy", "NoneType"):
                 raise ConfigurationError(

@@ -21,7 +21,7 @@ from .errors import (
 )
 from .graph.facts import NodeError
 from .retries import RetryPolicy
-from .runtime import Event, EventSink, FlowRuntime, RunHandle, RunResult, Status, TraceEntry
+from .runtime import Event, EventSink, FlowRuntime, RunFailedError, RunHandle, RunResult, Status, TraceEntry
 from .serialization import Serializer
 from .steps import BaseNode, NodeResult, Step
 
@@ -49,6 +49,7 @@ __all__ = [
     "ResumeError",
     "RetryPolicy",
     "RunCancelledError",
+    "RunFailedError",
     "RunHandle",
     "RunResult",
     "SerializationError",

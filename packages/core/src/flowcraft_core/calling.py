@@ -19,6 +19,8 @@ from typing import Any, Generic, TypeVar
 
 from .contexts import BaseContext
 from .errors import StepEndedError, StepTimeoutError
+from .logging.catalogue import TIMEOUT_MISSED
+from .logging.journal import Journal
 from .steps import Implementation
 from .threads import StepThreads
 
@@ -80,13 +82,8 @@ async def _within(
         late = error
     took = loop.time() - began
     if not timer.expired() and took > seconds:  # the loop had no moment to look at the time
-        context.logger.warning(
-            "node %s came back after %.3g s with a timeout of %g s: the event loop was blocked meanwhile, by this step "
-            "or by another; what blocks belongs in a plain def step",
-            context.key,
-            took,
-            seconds,
-        )
+        journal = Journal({"run_id": context.run_id})
+        journal.tell(TIMEOUT_MISSED, at=context.key, attempt=context.attempt, seconds=took, timeout=seconds)
     elif not timer.expired():
         if late is not None:
             raise late

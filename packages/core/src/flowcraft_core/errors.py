@@ -39,7 +39,15 @@ class ConfigurationError(FlowcraftError):
 
 
 class ImplementationMissingError(ConfigurationError):
-    """No implementation is registered under a name that a blueprint uses."""
+    """No implementation is registered under a name that a blueprint uses.
+
+    Attributes:
+        key: The instance that needs it; empty if it is not needed yet.
+    """
+
+    def __init__(self, message: str, key: str = "") -> None:
+        self.key = key
+        super().__init__(message)
 
 
 class StepError(FlowcraftError):

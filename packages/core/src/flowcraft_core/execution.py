@@ -31,6 +31,8 @@ from .graph.facts import NodeError, Outcome, Park
 from .graph.instances import Instance, ScopeState
 from .graph.keys import escape
 from .graph.scopes import Graph, Kind
+from .logging.catalogue import ATTEMPT_FAILED, FALLBACK_TAKEN, NODE_FAILED, NODE_LEFT
+from .logging.journal import Journal, is_contained
 from .retries import RetryPolicy
 from .serialization import Serializer
 from .steps import FinalError, Implementation, NodeResult
@@ -69,6 +71,7 @@ class Executor:
         values: Makes the view on the context that one attempt has.
         before_deciding: Awaited before expressions of an instance are evaluated, to get what they may name.
         under_way: The contexts of the attempts under way.
+        journal: Is told of each attempt that fails.
         kept_keys: The instances that act under the idempotency keys of another run: that run's id, by key.
     """
 
@@ -82,6 +85,7 @@ class Executor:
     values: Callable[[ScopeState, Serializer], Values] = Values
     before_deciding: Callable[[Instance], Awaitable[None]] | None = None
     under_way: set[BaseContext[Any, Any]] = attrs.field(factory=set)
+    journal: Journal = attrs.field(factory=Journal)
     kept_keys: Mapping[str, str] = attrs.field(factory=dict)
 
     async def attempt(
@@ -170,6 +174,8 @@ class Executor:
     def failure(self, error: BaseException, instance: Instance, number: int) -> Outcome:
         """The outcome of an instance that failed for good."""
         now = self.clock.now()
+        event = NODE_LEFT if isinstance(error, RunCancelledError) else NODE_FAILED
+        self.journal.tell(event, error, at=instance, attempt=number, lower=is_contained(instance))
         return Outcome(error=node_error(error, instance, number), attempts=number, started=now, ended=now)
 
     def cancel(self) -> None:
@@ -259,12 +265,15 @@ class Executor:
         error, final = _raised(raised)
         policy = RetryPolicy.from_config(node.config) if standing_in else vertex.retry
         if not final and number < policy.max_attempts and policy.retries(error):
-            due = self.clock.now() + policy.delay_after(number, f"{self.run_id}:{instance.key}:{node.id}")
+            delay = policy.delay_after(number, f"{self.run_id}:{instance.key}:{node.id}")
             parked = node_error(error, instance, number)
+            self.journal.tell(ATTEMPT_FAILED, error, at=instance, attempt=number, retry_in=delay)
+            due = self.clock.now() + delay
             return Park("retry", due, number, standing_in, error=parked, primary_error=primary_error)
         if not standing_in:
             own = self.implementations(instance.scope.scope.blueprint, node.uses)
             if own.fallback is not None:
+                self.journal.tell(FALLBACK_TAKEN, error, at=instance, attempt=number, fallback="fallback")
                 primary_error = node_error(error, instance, number)
                 saved = await self._saved(own, instance, number, primary_error, StepEndedError.of(error))
                 if isinstance(saved, Outcome):
@@ -272,6 +281,7 @@ class Executor:
                     return saved
                 error = _raised(saved)[0]
             if vertex.fallback is not None:
+                self.journal.tell(FALLBACK_TAKEN, error, at=instance, attempt=number, fallback=vertex.fallback.id)
                 return await self.attempt(instance, standing_in=True, primary_error=node_error(error, instance, number))
         outcome = self.failure(error, instance, number)
         outcome.started, outcome.primary_error = started, primary_error

@@ -512,6 +512,18 @@ class HandWrittenRuns(Protocol):
         """
 
 
+class Named(Protocol):
+    """Something that says where it is, for the logs of those who use it: a power of most backends and queues.
+
+    A backend or queue with this power has it as its attribute ``name``, such as ``sqlite /data/runs.db`` or ``jobs``.
+
+    Attributes:
+        name: Text on one line, without credentials.
+    """
+
+    name: str
+
+
 # --- all of it --------------------------------------------------------------------------------------------------------
 
 

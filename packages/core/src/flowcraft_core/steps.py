@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import logging
 from abc import ABC
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Generic, Protocol, TypeAlias
@@ -18,10 +17,10 @@ from typing_extensions import TypeVar
 
 from .contexts import InputT, NodeContext, SyncNodeContext
 from .errors import ConfigurationError, StepEndedError
+from .logging.catalogue import RECOVER_FAILED
+from .logging.journal import Journal
 
 OutputT = TypeVar("OutputT", default=Any)
-
-_logger = logging.getLogger("flowcraft.step")
 
 
 @attrs.frozen
@@ -172,7 +171,7 @@ class _AsyncPhases(_Phases):
             raise  # perhaps the engine's, which is no failure: whoever awaits this can tell
         except BaseException as error:
             if self._recovers:
-                await _quietly(node.recover(StepEndedError.of(error), ctx))
+                await _quietly(node.recover(StepEndedError.of(error), ctx), ctx)
             if phase == "exec":
                 raise
             raise FinalError from error
@@ -183,13 +182,17 @@ class _AsyncPhases(_Phases):
         return await node.post(result, ctx) if self._ends else result
 
 
-async def _quietly(recovery: Awaitable[Any]) -> None:
+async def _quietly(recovery: Awaitable[Any], ctx: Any) -> None:
     try:
         await recovery
     except (asyncio.CancelledError, GeneratorExit):
         raise
-    except BaseException:  # an exit from here would hide what is to be told
-        _logger.exception("recover failed; the step's own error stands")
+    except BaseException as error:  # an exit from here would hide what is to be told
+        _tell_of_recover(error, ctx)
+
+
+def _tell_of_recover(error: BaseException, ctx: Any) -> None:
+    Journal({"run_id": ctx.run_id}).tell(RECOVER_FAILED, error, at=ctx.key, attempt=ctx.attempt)
 
 
 class _PlainPhases(_Phases):
@@ -206,8 +209,8 @@ class _PlainPhases(_Phases):
             if self._recovers:
                 try:
                     node.recover(StepEndedError.of(error), ctx)
-                except BaseException:  # an exit from here would hide what is to be told
-                    _logger.exception("recover failed; the step's own error stands")
+                except BaseException as failed:  # an exit from here would hide what is to be told
+                    _tell_of_recover(failed, ctx)
             if phase == "exec":
                 raise
             raise FinalError from error

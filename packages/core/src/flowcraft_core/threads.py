@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
-import logging
 import os
 import threading
 import time
@@ -20,11 +19,11 @@ from functools import partial
 from typing import Any, TypeVar
 
 from .errors import StepEndedError
+from .logging.catalogue import STEPS_WAIT
+from .logging.journal import Journal
 from .settings import number, whole
 
 T = TypeVar("T")
-
-_logger = logging.getLogger("flowcraft.runtime")
 
 # How often it is said that steps wait for a thread, seconds.
 _SAID_EVERY = 60.0
@@ -134,7 +133,7 @@ class StepThreads:
         now = time.monotonic()
         if now - self._said >= _SAID_EVERY:
             self._said = now
-            _logger.info("%d plain steps wait for one of max_threads=%d threads", number_of, self._limit)
+            Journal().tell(STEPS_WAIT, steps=number_of, threads=self._limit)
 
     def _start_or_wake(self) -> None:
         if self._idle >= len(self._calls):

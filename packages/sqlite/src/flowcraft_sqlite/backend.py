@@ -31,6 +31,7 @@ class SqliteBackend:
         status: The statuses.
         coordination: The counters, leases and sets.
         by_hand: The runs that were begun by writing to the tables.
+        name: What logs call it: the file.
     """
 
     queue: JobQueue
@@ -71,6 +72,7 @@ class SqliteBackend:
         if not 0 <= busy_timeout <= 3_600:
             raise ConfigurationError(f"busy_timeout={busy_timeout}: give seconds, from 0 to 3600")
         clock = clock or SystemClock()
+        self.name = f"sqlite {os.path.realpath(location)}"
         self._database = Database(Settings(os.path.realpath(location), synchronous, busy_timeout))
         self.queue = SqliteJobQueue(self._database, clock)
         self.context = SqliteContextStore(self._database)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import threading
 import time
 from collections.abc import Callable
@@ -15,6 +14,8 @@ import attrs
 from typing_extensions import Unpack
 
 from ..errors import ConfigurationError
+from ..logging.catalogue import ADAPTER_ENDED, WORKER_REPLACED
+from ..logging.journal import Journal
 from ..payloads import CompressingCodec
 from ..ports import Backend
 from ..runtime import FlowRuntime
@@ -26,8 +27,6 @@ from .reconciler import Reconciled, Reconciler
 from .sync_client import SyncClient
 from .transient import RetryingBackend
 from .worker import Worker
-
-_logger = logging.getLogger("flowcraft.adapter")
 
 # Before a worker that has ended by an error is begun again, seconds.
 _FIRST_PAUSE = 1.0
@@ -164,7 +163,7 @@ class Adapter:
                         raise
                     if time.monotonic() - begun > _LONGEST_PAUSE:
                         pause = _FIRST_PAUSE
-                    _logger.exception("the adapter's worker has ended; it is begun again in %g s", pause)
+                    Journal().tell(WORKER_REPLACED, failure, reason=str(failure), retry_in=pause)
                 finally:
                     self._worker = None
                 if self._stopping.wait(pause):
@@ -172,7 +171,7 @@ class Adapter:
                 pause = min(2 * pause, _LONGEST_PAUSE)
         except BaseException as failure:
             if ready.is_set():
-                _logger.critical("the adapter's worker has ended for good", exc_info=True)
+                Journal().tell(ADAPTER_ENDED, failure, reason=str(failure))
             self._failure = failure
             failed.set()
         finally:

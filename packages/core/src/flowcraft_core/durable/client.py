@@ -15,6 +15,7 @@ from ..graph.fold import context_of, instances, outputs_of
 from ..graph.scopes import Kind
 from ..ids import new_id, require_run_id
 from ..jobs import encode_job
+from ..logging.journal import Journal
 from ..payloads import CompressingCodec, PayloadCodec
 from ..ports import REASON_LENGTH, Backend, Message, Page, RunStatus, State
 from ..serialization import Serializer
@@ -25,7 +26,7 @@ from .purging import purge
 from .results import Started, StoredResult, StoredRun
 from .resuming import resume
 from .runs import RunRecord, Runs, UnknownRunError
-from .signals import CHECK_AFTER
+from .signals import CHECK_AFTER, end_run
 from .storage import Records
 from .stored_runs import FINAL, StoredRuns
 from .transient import RetryingBackend
@@ -243,9 +244,17 @@ class Client:
         Raises:
             UnknownRunError: There is no such run.
         """
-        await self._stored.status(require_run_id(run_id))
-        reason = None if reason is None else safe_text(reason, REASON_LENGTH)
-        return await self._backend.status.finish(run_id, "cancelled", at=self._clock.now(), reason=reason)
+        status = await self._stored.status(require_run_id(run_id))
+        return await end_run(
+            self._backend,
+            run_id,
+            "cancelled",
+            clock=self._clock,
+            journal=Journal(),
+            flow=status.blueprint_id,
+            since=status.created,
+            reason=None if reason is None else safe_text(reason, REASON_LENGTH),
+        )
 
     async def fork(
         self, run_id: str, *keys: str, new_run_id: str | None = None, new_idempotency_keys: bool = False

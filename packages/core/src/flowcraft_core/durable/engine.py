@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import enum
-import logging
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 
@@ -24,19 +23,17 @@ from ..graph.instances import Arrival, Claim, Instance, Phase
 from ..graph.partial import arrived
 from ..graph.scopes import Kind
 from ..jobs import Job
+from ..logging.catalogue import JOB_FAILED
 from ..ports import Backend
 from ..runtime import Emitter
 from ..settings import number, whole
 from ..texts import safe_text
 from .hosts import Host, HostTimeError, cut_off, none_has_time, too_long
 from .sets import JoinSets
-from .signals import fail_if_late, finish_run, say_parked, send_jobs, send_parked
+from .signals import end_run, fail_if_late, finish_run, say_parked, send_jobs, send_parked
 from .storage import NewerRecordError, Records, StaleReadError, Stored
 from .tries import Tries
 from .view import RunView, StoredValues
-
-_logger = logging.getLogger("flowcraft.worker")
-
 
 # Joins up to this many ways in are looked up by whoever finds their set empty; wider ones wait for the reconciler.
 _HEALED = 100
@@ -120,6 +117,7 @@ class Engine:
         settings: Bounds.
         stopped: Asked before each instance: whether nothing new is to be started.
         got_on: Told of each outcome that was written.
+        begun: Told when the run begins with this job.
         host: Where it runs.
         events: Tells what happens.
         slots: Held while a step runs; no limit on them by default.
@@ -137,6 +135,7 @@ class Engine:
     settings: Settings
     stopped: Callable[[], bool]
     got_on: Callable[[], Awaitable[None]]
+    begun: Callable[[], None]
     host: Host = attrs.field(factory=Host)
     events: Emitter | None = None
     slots: AbstractAsyncContextManager[object] = attrs.field(factory=contextlib.nullcontext)
@@ -188,15 +187,21 @@ class Engine:
         at, what = self._at, safe_text(f"{name_of(error)}: {text_of(error)}", 1_000)
         record = self.view.record
         times = await self._tries.note_trouble(record.life, self.job.id, at, what)
-        _logger.error(
-            "run %s: the engine failed at %r, in delivery %d: %s",
-            *(self.job.run_id, at or "the start", times, what),
-            exc_info=error,
-        )
+        self.executor.journal.tell(JOB_FAILED, error, at=at)
         if times <= self.settings.delivery_limit:
             return Done.DELIVER_AGAIN
         reason = f"the engine failed {times} times at {at or 'the start'!r}, at last with {what}"
-        await self.backend.status.finish(self.job.run_id, "failed", at=self.clock.now(), reason=reason)
+        journal, flow, since = self.executor.journal, record.blueprint_id, record.started
+        await end_run(
+            self.backend,
+            self.job.run_id,
+            "failed",
+            clock=self.clock,
+            journal=journal,
+            flow=flow,
+            since=since,
+            reason=reason,
+        )
         return Done.ACKNOWLEDGE
 
     async def _handle(self, count: int) -> Done:
@@ -210,9 +215,10 @@ class Engine:
             root = self.view.state.root
             frontier = [Instance(root, root.scope.vertices[index]) for index in root.scope.starts]
         frontier = await self._walk(frontier)
+        self._say_begun(frontier)
         first, lost = True, False
         while frontier and self.view.state.phase is Phase.RUNNING:
-            if await fail_if_late(self.backend, self.view.record, self.clock):
+            if await fail_if_late(self.backend, self.view.record, self.clock, self.executor.journal):
                 break
             if len(frontier) > 1 or self._must_hand_on():
                 await self.send(frontier)
@@ -240,6 +246,16 @@ class Engine:
             frontier = await self._not_done(await self.advance(instance, committed))
         await self.finish()
         return Done.LOOK_AGAIN if lost else Done.ACKNOWLEDGE
+
+    def _say_begun(self, frontier: list[Instance]) -> None:
+        """Say that the run begins, if it does: by the first delivery of its first job to a worker that can begin it."""
+        starts, record = self.view.state.root.scope.starts, self.view.record
+        is_start = record.redrive_of is not None or [found.vertex.index for found in frontier] == list(starts)
+        if self.job.key or self._is_again or not frontier or not is_start:
+            return
+        if len(frontier) == 1:
+            self._check_steps(frontier[0])
+        self.begun()
 
     async def hand_over(self, send: Callable[[str], Awaitable[None]]) -> bool:
         """Have another job go on from the instance under way; whether it does, and this one does not.
@@ -411,7 +427,7 @@ class Engine:
                     try:
                         self.executor.implementations(instance.scope.scope.blueprint, node.uses)
                     except ImplementationMissingError as error:
-                        raise ImplementationMissingError(f"node {instance.key!r}: {error}") from error
+                        raise ImplementationMissingError(f"node {instance.key!r}: {error}", instance.key) from error
 
     async def _last_park(self, instance: Instance) -> Park | None:
         return (await self.records.parks(self.job.run_id, [instance])).get(instance.key)
@@ -501,7 +517,7 @@ class Engine:
 
     async def finish(self) -> None:
         """End the run if the facts say that it has ended."""
-        ended = await finish_run(self.backend, self.job.run_id, self.view.state, self.clock)
+        ended = await finish_run(self.backend, self.view.record, self.view.state, self.clock, self.executor.journal)
         if ended is not None and self.events is not None:
             self.events.ended(ended)
 

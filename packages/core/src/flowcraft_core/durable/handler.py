@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from functools import partial
@@ -25,6 +24,20 @@ from ..jobs import (
     passed_on_since,
     say_passed_on,
 )
+from ..logging.catalogue import (
+    DEAD_LETTER,
+    GIVEN_UP,
+    HOST_ENDS,
+    JOB_DROPPED,
+    JOB_FAILED,
+    LETTER_CUT,
+    MESSAGE_FAILED,
+    PASSED_ON,
+    REDELIVERED,
+    RUN_STARTED,
+    UNAVAILABLE,
+)
+from ..logging.journal import Journal, Rarely, node_of
 from ..payloads import PayloadCodec
 from ..ports import REASON_LENGTH, Backend, HandWrittenRuns, Message, RunStatus
 from ..runtime import Emitter, FlowRuntime
@@ -34,11 +47,9 @@ from .engine import Done, Engine, Settings, UnknownInstanceError
 from .hosts import Host, HostTimeError
 from .runs import RunRecord, Runs
 from .sets import JoinSets
-from .signals import CHECK_AFTER, busy_key, held_key
+from .signals import CHECK_AFTER, busy_key, end_run, held_key
 from .storage import Records, StaleReadError
 from .view import RunView
-
-_logger = logging.getLogger("flowcraft.worker")
 
 # How long a job is passed on before what keeps it from running counts as permanent, seconds.
 PASS_ON_LIMIT = 600.0
@@ -74,6 +85,7 @@ class JobHandler:
         visibility: float,
         stopped: Callable[[], bool],
         slots: AbstractAsyncContextManager[object] | None = None,
+        journal: Journal | None = None,
     ) -> None:
         """Put a handler together.
 
@@ -86,7 +98,9 @@ class JobHandler:
             visibility: Seconds for which messages are held at a time.
             stopped: Asked before each instance: whether nothing new is to be started.
             slots: Held while a step runs; no limit on them by default.
+            journal: Is told what happens.
         """
+        self._journal, self._rarely = journal or Journal(), Rarely()
         self._backend = backend
         self._runtime = runtime
         self._clock: Clock = runtime.clock
@@ -102,6 +116,7 @@ class JobHandler:
         self._known = KnownRuns(self._runs.weight_of)
         self._live: dict[str, float] = {}
         self._busy: dict[str, float] = {}
+        self._begun: dict[str, None] = {}  # runs that were said to have begun
 
     async def handle(
         self,
@@ -124,10 +139,10 @@ class JobHandler:
         """
         try:
             return await self._act_on(body, count, watch, remaining)
-        except TransientError:
-            _logger.warning("the backend does not answer; a message will be delivered again", exc_info=True)
-        except Exception:
-            _logger.error("a message could be neither done nor passed on (delivery %d)", count, exc_info=True)
+        except TransientError as error:
+            self._say_unavailable("pass a job on", error)
+        except Exception as error:
+            self._journal.tell(MESSAGE_FAILED, error, deliveries=count)
             if count >= _DELIVERIES:
                 await self._bury(body, f"it could be neither done nor passed on in {count} deliveries")
                 return Done.ACKNOWLEDGE
@@ -147,18 +162,18 @@ class JobHandler:
         try:
             return await self._handle(job, count, watch, remaining)
         except UnknownInstanceError as error:
-            await self._fail(job.run_id, str(error))
+            await self._fail(job, str(error))
             await self._bury(body, str(error))
         except HostTimeError as error:
-            _logger.warning("run %s: %s", job.run_id, error)
+            self._tell_of(job).tell(HOST_ENDS, at=job.key, reason=str(error))
             return Done.DELIVER_AGAIN
-        except TransientError:
-            _logger.warning("run %s: the backend does not answer; later again", job.run_id, exc_info=True)
+        except TransientError as error:
+            self._say_unavailable("work on a job", error)
             return Done.DELIVER_AGAIN
         except Exception as error:
             # Whatever it is, another worker may be able to, or this one later; and if none is, the run fails by name.
             if not isinstance(error, FlowcraftError):
-                _logger.error("run %s: the engine failed at %r", job.run_id, job.key, exc_info=True)
+                self._tell_of(job).tell(JOB_FAILED, error, at=job.key)
             await self._pass_on(job, error)
         return Done.ACKNOWLEDGE
 
@@ -200,6 +215,8 @@ class JobHandler:
             return Done.ACKNOWLEDGE
         if not await self._is_live(job, record):
             return Done.ACKNOWLEDGE
+        if count > 1:
+            self._tell_of(job).tell(REDELIVERED, at=job.key, deliveries=count)
         if job.node_id is not None:
             job = attrs.evolve(job, key=escape(job.node_id))
         if job.hops and await self._backend.coordination.get(held_key(record, job.key)) is not None:
@@ -209,6 +226,7 @@ class JobHandler:
             return Done.ACKNOWLEDGE
         view = RunView(record, self._records, self._clock, since=job.first_seen)
         executor = self._runtime.executor(job.run_id, record.graphs)
+        executor.journal = self._tell_of(job)
         engine = Engine(
             backend=self._backend,
             records=self._records,
@@ -220,6 +238,7 @@ class JobHandler:
             settings=self._settings,
             stopped=self._stopped,
             got_on=partial(self.say_busy, job.run_id),
+            begun=partial(self._say_begun, record),
             host=Host(remaining),
             slots=self._slots,
             events=None if self._runtime.events is None else Emitter(self._runtime.events, job.run_id, self._clock),
@@ -267,7 +286,7 @@ class JobHandler:
             raise StaleReadError(f"there is no run {job.run_id!r}")
         if job.nonce not in ("", record.nonce):
             if self._clock.now() - job.first_seen > self._backend.context.limits.staleness + _SETTLES:
-                _logger.info("run %s: a job of an earlier run of this id is dropped", job.run_id)
+                self._tell_of(job).tell(JOB_DROPPED)
                 return None
             raise StaleReadError(f"run {job.run_id!r} has another record than the job was sent for")
         known = self._known.get(job.run_id)
@@ -308,7 +327,10 @@ class JobHandler:
         if not await self._backend.status.create(status):
             await by_hand.name_flow(run_id, blueprint_id)
             await self._backend.status.touch(run_id, at=now, next_check=status.next_check)
-        return record if await self._runs.create(record) else await self._runs.get(run_id)
+        if not await self._runs.create(record):
+            return await self._runs.get(run_id)
+        self._say_begun(record)
+        return record
 
     # --- what cannot be done now, or ever ---------------------------------------------------------------------------
 
@@ -317,13 +339,55 @@ class JobHandler:
         now = self._clock.now()
         since = job.passed_on or now
         if now - since > PASS_ON_LIMIT:
-            reason = f"gave up at {job.key or job.node_id or 'its start'} after {now - since:.0f} s: {reason_of(error)}"
-            if not await self._fail(job.run_id, reason):
+            why = reason_of(error)
+            self._tell_of(job).tell(GIVEN_UP, error, at=job.key, reason=why, seconds=now - since)
+            reason = f"gave up at {job.key or job.node_id or 'its start'} after {now - since:.0f} s: {why}"
+            if not await self._fail(job, reason):
                 await self._bury(encode_job(job), reason)
             return
         pause = _PASS_ON_PAUSES[min(job.hops, len(_PASS_ON_PAUSES) - 1)]
         again = attrs.evolve(job, hops=job.hops + 1, first_seen=job.first_seen or now, passed_on=since)
         await self._backend.queue.send([Message(encode_job(again), job.run_id)], delay=pause)
+        self._say_passed_on(job, error, now - since)
+
+    def _say_passed_on(self, job: Job, error: Exception, waited: float) -> None:
+        """At once, then ever more rarely; of the items of a batch, say, once for all."""
+        key = error.key or job.key if isinstance(error, ImplementationMissingError) else job.key
+        lags = isinstance(error, StaleReadError) and waited <= self._backend.context.limits.staleness + _SETTLES
+        if times := self._rarely.times((job.run_id, node_of(key), type(error), lags), self._clock.now()):
+            self._tell_of(job).tell(
+                PASSED_ON, error, at=key, reason=reason_of(error), seconds=waited, times=times, lower=lags
+            )
+
+    async def _fail(self, job: Job, reason: str) -> bool:
+        """End a run as failed; whether it had not ended already."""
+        record = self._known.get(job.run_id)
+        self._cache.forget(job.run_id)
+        return await end_run(
+            self._backend,
+            job.run_id,
+            "failed",
+            clock=self._clock,
+            journal=self._journal,
+            flow=job.blueprint_id or "?" if record is None else record.blueprint_id,
+            since=job.first_seen if record is None else record.started,
+            reason=safe_text(reason, REASON_LENGTH),
+        )
+
+    def _say_begun(self, record: RunRecord) -> None:
+        """Once, also if the queue delivers two copies of the first job."""
+        if record.life not in self._begun:
+            if len(self._begun) >= _LIVE_KEPT:
+                self._begun.pop(next(iter(self._begun)))
+            self._begun[record.life] = None
+            self._journal.bind(run_id=record.run_id).tell(RUN_STARTED, flow=record.blueprint_id)
+
+    def _say_unavailable(self, operation: str, error: TransientError) -> None:
+        if times := self._rarely.times(operation, self._clock.now()):
+            self._journal.tell(UNAVAILABLE, error, operation=operation, times=times)
+
+    def _tell_of(self, job: Job) -> Journal:
+        return self._journal.bind(run_id=job.run_id)
 
     async def _pass_on_newer(self, body: str, error: NewerJobError) -> None:
         """Send a job of a newer format again, for a newer worker; for as long as any other job is passed on."""
@@ -339,15 +403,8 @@ class JobHandler:
             return
         await self._backend.queue.send([Message(again)], delay=_PASS_ON_PAUSES[-1])
 
-    async def _fail(self, run_id: str, reason: str) -> bool:
-        self._cache.forget(run_id)
-        return await self._backend.status.finish(
-            run_id, "failed", at=self._clock.now(), reason=safe_text(reason, REASON_LENGTH)
-        )
-
     async def _bury(self, body: str, reason: str) -> None:
         """Keep what cannot be acted on where people find it, as far as a store takes it."""
-        _logger.error("dead letter: %s", safe_text(reason, REASON_LENGTH))
         now = self._clock.now()
         letter = RunStatus(
             run_id=f":dead:{new_id()}",
@@ -363,5 +420,6 @@ class JobHandler:
         except TransientError:
             raise
         except Exception as error:
-            _logger.error("its message is not kept: the store does not take it (%s)", reason_of(error))
+            self._journal.tell(LETTER_CUT, error, letter=letter.run_id, reason=reason_of(error))
             await self._backend.status.create(attrs.evolve(letter, body=None))
+        self._journal.tell(DEAD_LETTER, letter=letter.run_id, reason=letter.reason)

@@ -22,6 +22,7 @@ class WorkerOptions(TypedDict, total=False):
     codec: PayloadCodec | None
     reconcile: bool
     reconcile_interval: float
+    blocked_after: float | None
 
 
 def require_options(options: WorkerOptions) -> None:
@@ -37,3 +38,6 @@ def require_options(options: WorkerOptions) -> None:
     number("Worker: visibility", options.get("visibility", 1), above=0)
     number("Worker: control_interval", options.get("control_interval", 1), above=0)
     number("Worker: reconcile_interval", options.get("reconcile_interval", 1), above=0)
+    blocked_after = options.get("blocked_after")
+    if blocked_after is not None:
+        number("Worker: blocked_after", blocked_after, above=0)

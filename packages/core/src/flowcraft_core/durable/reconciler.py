@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import uuid
 from collections.abc import Mapping
 from typing import Literal
@@ -18,6 +17,8 @@ from ..graph.instances import Instance, Phase
 from ..graph.positions import INITIAL
 from ..graph.state import RunState
 from ..ids import new_id
+from ..logging.catalogue import LOOK_FAILED, NOT_STARTED, REVIVED, ROUND_FAILED, UNAVAILABLE
+from ..logging.journal import Journal, Rarely
 from ..payloads import CompressingCodec, PayloadCodec
 from ..ports import REASON_LENGTH, Backend, HandWrittenRuns, RunStatus, State
 from ..serialization import Serializer
@@ -27,6 +28,7 @@ from .runs import RunRecord, Runs
 from .signals import (
     CHECK_AFTER,
     busy_key,
+    end_run,
     fail_if_late,
     finish_run,
     held_key,
@@ -38,8 +40,6 @@ from .signals import (
 from .storage import Records
 from .transient import RetryingBackend
 from .view import whole_state
-
-_logger = logging.getLogger("flowcraft.reconciler")
 
 # A run in which nothing has changed is looked at again after at most so many intervals.
 _LONGEST_INTERVALS = 60.0
@@ -114,6 +114,7 @@ class Reconciler:
         clock: Clock | None = None,
         interval: float = 60.0,
         revivals: int = 20,
+        journal: Journal | None = None,
     ) -> None:
         """Put a reconciler together.
 
@@ -124,14 +125,16 @@ class Reconciler:
             clock: Where time comes from.
             interval: Seconds after which a run is looked at again.
             revivals: How often a run is revived without any new outcome before it is failed.
+            journal: Is told what happens; a worker's, if the reconciler is one inside a worker.
 
         Raises:
             ConfigurationError: A setting cannot mean anything.
         """
         number("Reconciler: interval", interval, above=0)
         whole("Reconciler: revivals", revivals, least=0)
+        self._journal, self._rarely = journal or Journal(), Rarely()
         self._clock: Clock = clock or SystemClock()
-        self._backend: Backend = RetryingBackend(backend, self._clock)
+        self._backend: Backend = RetryingBackend(backend, self._clock, self._journal)
         self._records = Records(self._backend.context, serializer or Serializer(), codec or CompressingCodec())
         self._runs = Runs(self._records)
         self._side_by_side = asyncio.Semaphore(_RUNS_AT_ONCE)
@@ -162,12 +165,13 @@ class Reconciler:
                 # One of all who could is enough. A lease that is lost costs a second look, which does no harm.
                 if await self._backend.coordination.set_if_absent("reconciler", me, ttl=self._interval / 4):
                     await self.run_once()
-            except TransientError:
-                _logger.warning("a round was cut short", exc_info=True)
+            except TransientError as error:
+                if times := self._rarely.times("round", self._clock.now()):
+                    self._journal.tell(UNAVAILABLE, error, operation="a round of the reconciler", times=times)
             except BackendGoneError:
                 raise  # no round that is done here reaches anybody any more
-            except Exception:  # whatever it is, the next round may go well, and nobody else would begin one
-                _logger.error("a round failed; the next one begins in %g s", self._interval / 4, exc_info=True)
+            except Exception as error:  # whatever it is, the next round may go well, and nobody else would begin one
+                self._journal.tell(ROUND_FAILED, error, retry_in=self._interval / 4)
             pause = asyncio.ensure_future(self._clock.sleep(self._interval / 4))
             stopped = asyncio.ensure_future(stop.wait())
             await asyncio.wait([pause, stopped], return_when=asyncio.FIRST_COMPLETED)
@@ -197,15 +201,15 @@ class Reconciler:
                 if status.run_id in self._in_vain:
                     self._in_vain.discard(status.run_id)
                     await self._backend.coordination.delete(_in_vain_key(status.run_id))
-            except TransientError:
-                _logger.warning("run %s could not be looked at", status.run_id, exc_info=True)
+            except TransientError as error:
+                self._say_look_failed(status, error)
                 done.errors += 1
             except Exception as error:
                 done.errors += 1
                 try:
                     await self._look_in_vain(status, error, done)
-                except Exception:
-                    _logger.error("run %s could neither be looked at nor left", status.run_id, exc_info=True)
+                except Exception as failed:
+                    self._say_look_failed(status, failed)
 
     async def _look_in_vain(self, status: RunStatus, error: Exception, done: Reconciled) -> None:
         """Say when to look again at a run that cannot be looked at; in the end it fails, by what is wrong with it."""
@@ -216,15 +220,27 @@ class Reconciler:
         if in_vain > _LOOKS_IN_VAIN:
             reason = safe_text(f"it could not be looked at, {in_vain} times: {reason_of(error)}", REASON_LENGTH)
             self._in_vain.discard(run_id)
-            done.failed += await self._backend.status.finish(run_id, "failed", at=now, reason=reason)
+            done.failed += await self._fail(status, reason)
             return
-        known = isinstance(error, FlowcraftError)  # its text says all
-        _logger.error(
-            "run %s could not be looked at (%d of %d): %s",
-            *(run_id, in_vain, _LOOKS_IN_VAIN, reason_of(error)),
-            exc_info=None if known else error,
-        )
+        self._say_look_failed(status, error)
         await self._backend.status.touch(run_id, at=now, next_check=now + self._interval)
+
+    def _say_look_failed(self, status: RunStatus, error: Exception) -> None:
+        lower = isinstance(error, TransientError)
+        self._journal.bind(run_id=status.run_id).tell(LOOK_FAILED, error, reason=reason_of(error), lower=lower)
+
+    async def _fail(self, status: RunStatus, reason: str) -> bool:
+        """Fail a run whose record cannot be read."""
+        return await end_run(
+            self._backend,
+            status.run_id,
+            "failed",
+            clock=self._clock,
+            journal=self._journal,
+            flow=status.blueprint_id,
+            since=status.created,
+            reason=reason,
+        )
 
     async def _look(self, status: RunStatus, done: Reconciled, *, insist: bool = False) -> None:
         run_id, now = status.run_id, self._clock.now()
@@ -238,7 +254,7 @@ class Reconciler:
             is_young = 0 <= now - status.created <= self._interval * self._revivals
             if looks > self._revivals and not is_young:
                 reason = _NO_MESSAGE if is_by_hand else _CUT_SHORT
-                done.failed += await self._backend.status.finish(run_id, "failed", at=now, reason=reason)
+                done.failed += await self._fail(status, reason)
             else:
                 await self._backend.status.touch(run_id, at=now, next_check=now + self._interval)
             return
@@ -249,9 +265,9 @@ class Reconciler:
             return
         state = await whole_state(record, self._records, claimant="reconciler")
         if state.phase is not Phase.RUNNING:
-            await finish_run(self._backend, run_id, state, self._clock)
+            await finish_run(self._backend, record, state, self._clock, self._journal)
             done.finished += 1
-        elif await fail_if_late(self._backend, record, self._clock):
+        elif await fail_if_late(self._backend, record, self._clock, self._journal):
             done.failed += 1
         else:
             await self._bring_on(record, state, looks, done)
@@ -263,9 +279,8 @@ class Reconciler:
             return False
         done.unstarted += 1
         done.unstarted_runs += (status.run_id,)
-        _logger.warning(
-            "run %s was begun by hand at %.0f and is not started: %s", status.run_id, status.created, _NO_MESSAGE
-        )
+        if self._rarely.times(status.run_id, self._clock.now()):
+            self._journal.bind(run_id=status.run_id).tell(NOT_STARTED, flow=status.blueprint_id, reason=_NO_MESSAGE)
         return True
 
     async def _bring_on(self, record: RunRecord, state: RunState, looks: int, done: Reconciled) -> None:
@@ -285,11 +300,21 @@ class Reconciler:
             revivals = await self._count(record, keys)
             if revivals > self._revivals:
                 reason = f"revived {self._revivals} times without progress at {', '.join(keys[:5])}"
-                done.failed += await self._backend.status.finish(run_id, "failed", at=now, reason=reason)
+                done.failed += await end_run(
+                    self._backend,
+                    run_id,
+                    "failed",
+                    clock=self._clock,
+                    journal=self._journal,
+                    flow=record.blueprint_id,
+                    since=record.started,
+                    reason=reason,
+                )
                 return
             await self._apply(run_id, state)
             await send_jobs(self._backend, record, keys, self._clock)
             done.revived += 1
+            self._journal.bind(run_id=run_id).tell(REVIVED, at=keys[0], jobs=len(keys), revivals=revivals)
             # Its jobs may only wait for a free worker: each time that nothing has changed it is given longer.
             again = now + self._interval * min(2.0 ** (revivals - 1), _LONGEST_INTERVALS)
         elif ready:

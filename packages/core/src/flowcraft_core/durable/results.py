@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import attrs
 
 from ..graph.facts import NodeError
 from ..ports import RunStatus, State
+from ..runtime import RunFailedError
 
 
 @attrs.frozen
@@ -67,3 +68,13 @@ class StoredResult:
     steps: int
     redrive_of: str | None = None
     redriven_as: str | None = None
+
+    def raise_for_status(self) -> Self:
+        """The result itself, unless the run has failed or was cancelled.
+
+        Raises:
+            RunFailedError: It has; the error lists why.
+        """
+        if self.status == "failed" or self.status == "cancelled":
+            raise RunFailedError(self.run_id, self.status, self.errors, self.reason)
+        return self

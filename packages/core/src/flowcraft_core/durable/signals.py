@@ -10,6 +10,8 @@ from ..graph.failures import errors_of
 from ..graph.instances import Phase
 from ..graph.state import RunState
 from ..jobs import encode_job
+from ..logging.journal import Journal
+from ..logging.runs import tell_end
 from ..ports import Backend, FinalState, Message
 from ..texts import safe_text
 from .runs import RunRecord
@@ -24,14 +26,46 @@ _PARKED_SAID = 7 * 86400.0
 _ERRORS_TOLD, _LONGEST_ERROR = 10, 2_000
 
 
-async def finish_run(backend: Backend, run_id: str, state: RunState, clock: Clock) -> FinalState | None:
+async def end_run(
+    backend: Backend,
+    run_id: str,
+    state: FinalState,
+    *,
+    clock: Clock,
+    journal: Journal,
+    flow: str,
+    since: float,
+    reason: str | None = None,
+) -> bool:
+    """End a run, and say so if it was this call that ended it; whether it was.
+
+    Args:
+        backend: Where the run is.
+        run_id: Its id.
+        state: How it ends.
+        clock: Tells the time.
+        journal: Who says so.
+        flow: The run's flow.
+        since: When it was started, seconds since the epoch.
+        reason: Why it ends so, for people.
+    """
+    now = clock.now()
+    has_ended = await backend.status.finish(run_id, state, at=now, reason=reason)
+    if has_ended:
+        tell_end(journal.bind(run_id=run_id), state, flow=flow, seconds=now - since, reason=reason or "")
+    return has_ended
+
+
+async def finish_run(
+    backend: Backend, record: RunRecord, state: RunState, clock: Clock, journal: Journal
+) -> FinalState | None:
     """End a run whose facts say that it has ended; its state, if it was this call that ended it."""
     if state.phase is Phase.RUNNING:
         return None
     ended: FinalState = "completed" if state.phase is Phase.COMPLETED else "failed"
     # For people, who read the first of them; the result has them all.
     reason = _reason(errors_of(state.root))
-    return ended if await backend.status.finish(run_id, ended, at=clock.now(), reason=reason) else None
+    return ended if await _end(backend, record, ended, clock, journal, reason) else None
 
 
 def _reason(errors: Sequence[NodeError]) -> str | None:
@@ -42,14 +76,23 @@ def _reason(errors: Sequence[NodeError]) -> str | None:
     return "; ".join(said) or None
 
 
-async def fail_if_late(backend: Backend, record: RunRecord, clock: Clock) -> bool:
+async def fail_if_late(backend: Backend, record: RunRecord, clock: Clock, journal: Journal) -> bool:
     """Fail a run that has taken longer than its timeout; whether it has."""
     now, limit = clock.now(), record.deadline
     if limit is None or now < limit:
         return False
     reason = f"it took longer than its timeout of {limit - record.started:g} s"
-    await backend.status.finish(record.run_id, "failed", at=now, reason=reason)
+    await _end(backend, record, "failed", clock, journal, reason)
     return True
+
+
+async def _end(
+    backend: Backend, record: RunRecord, state: FinalState, clock: Clock, journal: Journal, reason: str | None
+) -> bool:
+    flow, since = record.blueprint_id, record.started
+    return await end_run(
+        backend, record.run_id, state, clock=clock, journal=journal, flow=flow, since=since, reason=reason
+    )
 
 
 def held_key(record: RunRecord, key: str) -> str:

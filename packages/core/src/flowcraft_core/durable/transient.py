@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 
 from ..clock import Clock
 from ..errors import TransientError
+from ..logging.catalogue import THROTTLED
+from ..logging.journal import Journal, Rarely
 from ..ports import Backend
 
 T = TypeVar("T")
@@ -23,14 +25,19 @@ class RetryingBackend:
     Every port's contract allows it: a call that was applied though its answer was lost may be made again.
     """
 
-    def __init__(self, backend: Backend, clock: Clock) -> None:
+    def __init__(self, backend: Backend, clock: Clock, journal: Journal | None = None) -> None:
         self.backend = backend
-        self.queue: Any = _Retrying(backend.queue, clock)
-        self.context: Any = _Retrying(backend.context, clock)
-        self.status: Any = _Retrying(backend.status, clock)
-        self.coordination: Any = _Retrying(backend.coordination, clock)
+        self._clock, self._journal, self._rarely = clock, journal or Journal(), Rarely()
+        self.queue: Any = _Retrying(backend.queue, "queue", clock, self._say)
+        self.context: Any = _Retrying(backend.context, "context", clock, self._say)
+        self.status: Any = _Retrying(backend.status, "status", clock, self._say)
+        self.coordination: Any = _Retrying(backend.coordination, "coordination", clock, self._say)
         by_hand = getattr(backend, "by_hand", None)
-        self.by_hand: Any = None if by_hand is None else _Retrying(by_hand, clock)
+        self.by_hand: Any = None if by_hand is None else _Retrying(by_hand, "by_hand", clock, self._say)
+
+    def _say(self, operation: str, error: TransientError) -> None:
+        if times := self._rarely.times(operation, self._clock.now()):
+            self._journal.tell(THROTTLED, error, operation=operation, reason=str(error), times=times)
 
     async def open(self) -> None:
         """Open the backend."""
@@ -42,9 +49,9 @@ class RetryingBackend:
 
 
 class _Retrying:
-    def __init__(self, port: Any, clock: Clock) -> None:
-        self._port = port
-        self._clock = clock
+    def __init__(self, port: Any, name: str, clock: Clock, say: Callable[[str, TransientError], None]) -> None:
+        self._port, self._name = port, name
+        self._clock, self._say = clock, say
         self.limits = getattr(port, "limits", None)
 
     def __getattr__(self, name: str) -> Callable[..., Awaitable[Any]]:
@@ -54,9 +61,10 @@ class _Retrying:
             for attempt in range(1, _ATTEMPTS + 1):
                 try:
                     return await call(*args, **kwargs)
-                except TransientError:
+                except TransientError as error:
                     if attempt == _ATTEMPTS:
                         raise
+                    self._say(f"{self._name}.{name}", error)
                     await self._clock.sleep(_pause(name, attempt, self._clock.now()))
             raise AssertionError("unreachable")
 

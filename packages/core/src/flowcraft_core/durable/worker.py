@@ -4,28 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import Awaitable, Callable
 from functools import partial
 
 import attrs
 
-from ..clock import Clock
+from ..clock import Clock, SystemClock
 from ..errors import BackendGoneError, TransientError
 from ..ids import new_id
 from ..jobs import encode_job
+from ..logging.catalogue import JOB_FAILED, LOOP_BLOCKED, TASK_ENDED, UNAVAILABLE
+from ..logging.journal import Journal, Rarely
 from ..payloads import CompressingCodec, PayloadCodec
 from ..ports import Backend, Delivery, Message
 from ..runtime import FlowRuntime
 from .engine import Done, Engine, Settings
 from .handler import JobHandler
+from .loop_watch import LoopWatch
 from .options import WorkerOptions, require_options
 from .reconciler import Reconciler
 from .signals import fail_if_late, held_key
 from .stopping import stopped_by_signals
 from .transient import RetryingBackend
-
-_logger = logging.getLogger("flowcraft.worker")
+from .worker_log import WorkerLog
 
 # Before what failed is begun again, seconds: what keeps failing is not to fill the log.
 _PAUSE = 1.0
@@ -77,6 +78,7 @@ class Worker:
         codec: PayloadCodec | None = None,
         reconcile: bool = True,
         reconcile_interval: float = 60.0,
+        blocked_after: float | None = 1.0,
     ) -> None:
         """Put a worker together.
 
@@ -94,6 +96,8 @@ class Worker:
             codec: For stored bytes; the same as the clients'.
             reconcile: Run a reconciler inside.
             reconcile_interval: Seconds after which it looks at a run again.
+            blocked_after: Seconds for which the event loop may stand still before that is logged; None to watch
+                nothing. Only on the machine's clock: on any other it is no sign of anything.
 
         Raises:
             ConfigurationError: A setting cannot mean anything.
@@ -107,11 +111,18 @@ class Worker:
                 grace=grace,
                 control_interval=control_interval,
                 reconcile_interval=reconcile_interval,
+                blocked_after=blocked_after,
             )
         )
         self.runtime = runtime
         self._clock: Clock = runtime.clock
-        self._backend: Backend = RetryingBackend(backend, self._clock)
+        self._name = new_id()
+        self._journal, self._rarely = Journal({"worker": self._name}), Rarely()
+        self._log = WorkerLog(self._journal)
+        watches = isinstance(self._clock, SystemClock)
+        self._watch = LoopWatch(blocked_after, self._say_blocked) if blocked_after is not None and watches else None
+        self._place = backend
+        self._backend: Backend = RetryingBackend(backend, self._clock, self._journal)
         self._concurrency = concurrency
         self._prefetch = concurrency // 4 if prefetch is None else prefetch
         self._visibility, self._poll, self._grace = visibility, poll, grace
@@ -119,7 +130,6 @@ class Worker:
         self._held: dict[_Held, None] = {}  # a set that keeps its order
         self._done: list[Delivery] = []
         self._something_done = asyncio.Event()
-        self._name = new_id()
         self._stop = asyncio.Event()
         self._changed = asyncio.Event()
         self._handler = JobHandler(
@@ -131,10 +141,16 @@ class Worker:
             visibility=visibility,
             stopped=self._stop.is_set,
             slots=asyncio.Semaphore(concurrency),
+            journal=self._journal,
         )
         self._reconciler = (
             Reconciler(
-                backend, serializer=runtime.serializer, codec=codec, clock=self._clock, interval=reconcile_interval
+                backend,
+                serializer=runtime.serializer,
+                codec=codec,
+                clock=self._clock,
+                interval=reconcile_interval,
+                journal=self._journal,
             )
             if reconcile
             else None
@@ -170,10 +186,19 @@ class Worker:
         if self._reconciler is not None:
             tasks["the reconciler"] = partial(self._reconciler.run, self._stop)
         helpers = [asyncio.ensure_future(self._keep_up(what, begin)) for what, begin in tasks.items()]
+        if self._watch is not None:
+            self._watch.start()
+        self._log.started(self._place, self.runtime.catalogue, self._concurrency, self._clock.now())
+        ended_by: BaseException | None = None
         try:
             await self._receive()
             await self._drain()
+        except BaseException as error:
+            ended_by = error
+            raise
         finally:
+            if self._watch is not None:
+                self._watch.stop()
             # None is left unless this is cancelled itself: then they are not to go on behind its back.
             under_way = [held.task for held in self._held if held.task is not None]
             for held in self._held:
@@ -183,8 +208,9 @@ class Worker:
             await asyncio.gather(*helpers, *under_way, return_exceptions=True)
             try:
                 await self._flush()
-            except Exception:  # what is not acknowledged comes again, and is found to be done
-                _logger.warning("acknowledging failed; %d messages will come again", len(self._done), exc_info=True)
+            except Exception as error:  # what is not acknowledged comes again, and is found to be done
+                self._say_unavailable("queue.acknowledge", error)
+            self._log.ended(self._clock.now(), ended_by)
 
     async def _keep_up(self, what: str, begin: Callable[[], Awaitable[None]]) -> None:
         """Have something go on for as long as this works: should it end, that is said, and it is begun again."""
@@ -199,7 +225,7 @@ class Worker:
             error = None if task.cancelled() else task.exception()
             if error is None and not task.cancelled() and self._stop.is_set():
                 return
-            _logger.error("%s has ended by itself; it is begun again", what, exc_info=error)
+            self._journal.tell(TASK_ENDED, error or RuntimeError("it came to its end"), operation=what)
             await self._clock.sleep(_PAUSE)
 
     async def _receive(self) -> None:
@@ -225,20 +251,20 @@ class Worker:
                 # A long poll that is cancelled may have taken messages already: give it its time, and give them back.
                 try:
                     await self._backend.queue.release(await receiving)
-                except Exception:
-                    _logger.warning("giving back failed; what was received last will come again", exc_info=True)
+                except Exception as error:
+                    self._say_unavailable("queue.release", error)
                 return
             try:
                 deliveries = receiving.result()
-            except TransientError:
-                _logger.warning("receiving failed; trying again", exc_info=True)
+            except TransientError as error:
+                self._say_unavailable("queue.receive", error)
                 continue
             except BackendGoneError:
                 raise  # nothing that is done here reaches anybody any more
-            except Exception:
+            except Exception as error:
                 if not has_received:
                     raise  # it is set up wrongly, which is told at once
-                _logger.error("receiving failed; trying again in %g s", pause, exc_info=True)
+                self._say_unavailable("queue.receive", error)
                 await self._rest(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
                 continue
@@ -265,11 +291,25 @@ class Worker:
     def _let_go(self, held: _Held, task: asyncio.Task[None]) -> None:
         self._held.pop(held, None)
         self._changed.set()
-        if task.cancelled():
-            if not held.given_up:  # say, by a task that its step has started, and that holds it for its own
-                _logger.error("run %s: somebody has cancelled the task of a job; it comes again", held.run_id)
-        elif task.exception() is not None:
-            _logger.error("a job failed in the engine; it will be delivered again", exc_info=task.exception())
+        error: BaseException | None = None
+        if not task.cancelled():
+            error = task.exception()
+        elif not held.given_up:  # say, by a task that its step has started, and that holds it for its own
+            error = asyncio.CancelledError("somebody has cancelled the task of a job")
+        if error is not None:
+            key = "" if held.engine is None else held.engine.job.key
+            self._journal.bind(run_id=held.run_id or "?").tell(JOB_FAILED, error, at=key)
+
+    def _say_blocked(self, seconds: float, place: str, task: asyncio.Task[object] | None) -> None:
+        """Called in another thread, while this one stands still."""
+        at_work = [held for held in tuple(self._held) if held.engine is not None and held.engine.current]
+        exact = [held for held in at_work if held.task is task]
+        nodes = [f"{held.run_id}:{held.engine.current}" for held in exact or at_work if held.engine is not None]
+        self._journal.tell(LOOP_BLOCKED, seconds=seconds, place=place, nodes=", ".join(nodes) or "nothing")
+
+    def _say_unavailable(self, operation: str, error: Exception) -> None:
+        if times := self._rarely.times(operation, self._clock.now()):
+            self._journal.tell(UNAVAILABLE, error, operation=operation, times=times)
 
     async def _drain(self) -> None:
         tasks = [held.task for held in self._held if held.task is not None]
@@ -286,6 +326,7 @@ class Worker:
             for held in self._held:
                 held.give_up()
             await asyncio.wait(late, timeout=1.0)
+            self._log.given_back += len(late)
             with contextlib.suppress(TransientError):
                 await self._backend.queue.release(deliveries)
 
@@ -294,8 +335,8 @@ class Worker:
             await self._clock.sleep(seconds)
             try:
                 await action()
-            except Exception:  # whatever it is, jobs that are held must go on being held
-                _logger.warning("%s failed; trying again", action.__name__, exc_info=True)
+            except Exception as error:  # whatever it is, jobs that are held must go on being held
+                self._say_unavailable(action.__name__.strip("_"), error)
 
     # --- holding --------------------------------------------------------------------------------------------------
 
@@ -347,7 +388,7 @@ class Worker:
                 continue
             record = self._handler.record(run_id)
             if record is not None:
-                await fail_if_late(self._backend, record, self._clock)
+                await fail_if_late(self._backend, record, self._clock, self._journal)
             status = await self._backend.status.get(run_id)
             if status is None or status.state not in ("running", "awaiting"):
                 for held in list(self._held):
@@ -363,8 +404,8 @@ class Worker:
             await self._clock.sleep(0.02)
             try:
                 await self._flush()
-            except Exception:  # whatever it is, what is done later is to be acknowledged
-                _logger.warning("acknowledging failed; trying again", exc_info=True)
+            except Exception as error:  # whatever it is, what is done later is to be acknowledged
+                self._say_unavailable("queue.acknowledge", error)
                 await self._clock.sleep(0.5)
                 self._something_done.set()
 

@@ -1,7 +1,17 @@
 """The in-process runtime: a whole run in one event loop, over the graph's pure code."""
 
 from .events import Emitter, Event, EventSink
-from .results import RunResult, Status, TraceEntry
+from .results import RunFailedError, RunResult, Status, TraceEntry
 from .runtime import FlowRuntime, RunHandle
 
-__all__ = ["Emitter", "Event", "EventSink", "FlowRuntime", "RunHandle", "RunResult", "Status", "TraceEntry"]
+__all__ = [
+    "Emitter",
+    "Event",
+    "EventSink",
+    "FlowRuntime",
+    "RunFailedError",
+    "RunHandle",
+    "RunResult",
+    "Status",
+    "TraceEntry",
+]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Literal, Protocol, TypeAlias
 
 import attrs
@@ -11,8 +10,8 @@ from ..clock import Clock
 from ..graph.facts import Outcome
 from ..graph.instances import Instance
 from ..graph.scopes import Kind
-
-_logger = logging.getLogger("flowcraft.runtime")
+from ..logging.catalogue import SINK_FAILED
+from ..logging.journal import Journal
 
 EventKind: TypeAlias = Literal["started", "completed", "failed", "parked", "ended"]
 
@@ -88,5 +87,5 @@ class Emitter:
             key, node_id, is_step = instance.key, instance.vertex.id, instance.vertex.kind is Kind.STEP
         try:
             self.sink(Event(kind, self.run_id, key, node_id, is_step, attempt, self.clock.now(), detail))
-        except Exception:
-            _logger.exception("run %s: the event sink failed on %s", self.run_id, kind)
+        except Exception as error:
+            Journal({"run_id": self.run_id}).tell(SINK_FAILED, error)

@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, Self, TypeAlias
 
 import attrs
 
+from ..errors import FlowcraftError
 from ..graph.facts import NodeError
 from ..graph.instances import Instance
 from ..graph.scopes import Kind
 
 Status: TypeAlias = Literal["running", "awaiting", "completed", "failed", "cancelled"]
+
+# How much of the errors a result shows of itself, characters.
+_SHOWN = 500
 
 
 @attrs.frozen
@@ -60,6 +64,36 @@ class TraceEntry:
             error=outcome.error,
             primary_error=outcome.primary_error,
         )
+
+
+class RunFailedError(FlowcraftError):
+    """A run has failed or was cancelled; raised by ``raise_for_status`` of its result.
+
+    The tracebacks of its steps, as far as they are known, are notes of the exception.
+
+    Attributes:
+        run_id: The run.
+        status: ``failed`` or ``cancelled``.
+        errors: The failures that nothing contained, each a ``NodeError``.
+        reason: What else is known of why; None if nothing is.
+    """
+
+    def __init__(self, run_id: str, status: str, errors: Sequence[NodeError] = (), reason: str | None = None) -> None:
+        self.run_id = run_id
+        self.status = status
+        self.errors = tuple(errors)
+        self.reason = reason
+        how = "was cancelled" if status == "cancelled" else "has failed"
+        why = [str(error) for error in errors] or [reason or "no reason was given"]
+        listing = f" {why[0]}" if len(why) == 1 else "".join(f"\n  - {one}" for one in why)
+        super().__init__(f"run {run_id!r} {how}:{listing}")
+        for error in errors:
+            if error.traceback:
+                self.add_note(f"{error.key}: {error.traceback.rstrip()}")
+
+    def __reduce__(self) -> tuple[type[RunFailedError], tuple[object, ...]]:
+        """Processes hand exceptions on by copying them."""
+        return type(self), (self.run_id, self.status, self.errors, self.reason)
 
 
 class RunResult:
@@ -113,5 +147,17 @@ class RunResult:
         """The run's facts as JSON text, from which ``FlowRuntime.resume`` goes on, in another process if need be."""
         return json.dumps(self._snapshot(), ensure_ascii=False)
 
+    def raise_for_status(self) -> Self:
+        """The result itself, unless the run has failed or was cancelled.
+
+        Raises:
+            RunFailedError: It has; the error lists why.
+        """
+        if self.status == "failed" or self.status == "cancelled":
+            raise RunFailedError(self.run_id, self.status, self.errors)
+        return self
+
     def __repr__(self) -> str:
-        return f"RunResult({self.run_id!r}, {self.status}, {len(self._ended)} instances)"
+        shown = "; ".join(str(error) for error in self.errors)
+        why = f", {shown if len(shown) <= _SHOWN else shown[:_SHOWN] + '...'}" if shown else ""
+        return f"RunResult({self.run_id!r}, {self.status}, {len(self._ended)} instances{why})"

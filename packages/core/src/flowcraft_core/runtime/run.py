@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
-import logging
 from collections import deque
 from collections.abc import Mapping
 from typing import Any
@@ -30,11 +29,11 @@ from ..graph.instances import Claim, Instance, Phase
 from ..graph.records import outcome_from_record, outcome_to_record, park_from_record, park_to_record
 from ..graph.scopes import Graph
 from ..graph.state import RunState
+from ..logging.catalogue import ENGINE_FAILED, STEPS_LEFT
+from ..logging.runs import RunLog
 from ..settings import whole
 from .events import Emitter, EventSink
 from .results import RunResult, Status
-
-_logger = logging.getLogger("flowcraft.runtime")
 
 # How many instances a worker runs before it lets the event loop look at everything else.
 _TURN = 100
@@ -74,6 +73,7 @@ class Run:
         self.status: Status = "running"
         self._limit = concurrency
         self._events = None if events is None else Emitter(events, run_id, clock)
+        self._log = RunLog(executor.journal, graph.blueprint.id, clock.now())
         self._queue: deque[Instance] = deque()
         self._ended: list[Instance] = []
         self._parked: dict[str, tuple[Instance, Park]] = {}
@@ -106,6 +106,8 @@ class Run:
         self._stopping = False
         if self.status == "awaiting":
             self.status = "running"
+        if self.status != "cancelled":
+            self._log.begins()
         try:
             while not self._over():
                 self._start_worker()
@@ -119,8 +121,12 @@ class Run:
                     message = f"run {self.run_id!r} took longer than its timeout of {self._timeout:g} s"
                     self._failures.append(NodeError("", "", "RunTimeoutError", message))
                     self.status = "failed"
+        except asyncio.CancelledError:
+            self._log.is_left()
+            raise
         finally:
             await self._stop_workers()
+        self._log.stops(self.status, self.clock.now(), self.errors, self.waiting)
         if self._events is not None:
             self._events.ended(self.status)
         return self.result()
@@ -167,7 +173,7 @@ class Run:
             worker.cancel()
         _, stuck = await asyncio.wait(workers, timeout=_GRACE)
         if stuck:
-            _logger.warning("run %s: left without %d steps that do not end when cancelled", self.run_id, len(stuck))
+            self.executor.journal.tell(STEPS_LEFT, steps=len(stuck))
 
     # --- working --------------------------------------------------------------------------------------------------
 
@@ -191,7 +197,7 @@ class Run:
         elif not self._stopping:
             error = asyncio.CancelledError("somebody has cancelled the task in which a step ran")
         if error is not None and not self._over():
-            _logger.error("run %s: the engine failed", self.run_id, exc_info=error)
+            self.executor.journal.tell(ENGINE_FAILED, error)
             self._failures.append(NodeError("", "", name_of(error), f"the engine failed: {text_of(error)}"))
             self.status = "failed"
 
@@ -415,5 +421,5 @@ class Run:
                 frontier.append(instance)
         self._queue = deque(frontier)
         state.wanted.extend(unclaimed)
-        self.status = snapshot["status"]
+        self.status = self._log.told = snapshot["status"]
         self._failures = [NodeError(**error) for error in snapshot["errors"]]

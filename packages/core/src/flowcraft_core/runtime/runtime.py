@@ -18,6 +18,7 @@ from ..graph.compile import compile_blueprint
 from ..graph.durations import Duration
 from ..graph.scopes import Graph
 from ..ids import new_id, require_run_id
+from ..logging.journal import Journal
 from ..serialization import Serializer
 from ..steps import Implementation, Step
 from ..texts import require_name
@@ -272,6 +273,7 @@ class FlowRuntime:
             serializer=self.serializer,
             clock=self.clock,
             threads=self._threads,
+            journal=Journal({"run_id": run_id}),
         )
 
     def _make(

@@ -63,6 +63,7 @@ class InMemoryBackend:
     status: StatusStore
     coordination: CoordinationStore
     by_hand: HandWrittenRuns
+    name = "memory"
 
     def __init__(
         self,

@@ -1,0 +1,471 @@
+"""Every log event of the engine: its name, level, message and fields. The core logs nothing else.
+
+One thing that happens is one line. A failed attempt is told by what follows it: ``attempt_failed`` if it is made again,
+``fallback_taken`` if another step takes its place, else ``node_failed``. A run's start and end are told by whichever
+program brought them about, so by one of all.
+
+Levels: ERROR is for what has failed for good and may need a person; WARNING for what is going wrong and is tried again;
+INFO for the life of runs and workers; DEBUG for what is to be expected.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Final
+
+import attrs
+
+#: What the fields of records mean. Durations are in seconds.
+FIELDS: Final[dict[str, str]] = {
+    "event": "the event's name, as in this list",
+    "worker": "the worker's name, a new one for each; missing in process and from clients",
+    "run_id": "the run",
+    "flow": "the run's flow: its blueprint's id",
+    "node_id": "the node's id in its blueprint",
+    "instance": "the instance's key; of a node in a loop, batch or subflow it says which pass, item or call",
+    "attempt": "which attempt at the node it was, from 1 on; of the fallback's, if that stands in",
+    "error": "the class of the exception",
+    "reason": "why, in a sentence for people",
+    "seconds": "how long it lasted",
+    "timeout": "the node's timeout",
+    "retry_in": "after how many seconds it is tried again",
+    "fallback": "the fallback node's id; `fallback` for the method of that name of a step that is a class",
+    "waiting": "the keys of the waits that are open",
+    "deliveries": "how often the queue has delivered the job",
+    "times": "how often it has happened since the last such line",
+    "jobs": "how many jobs were sent",
+    "revivals": "how often the run was revived at the same place",
+    "nodes": "what was under way, as `run_id:instance`",
+    "place": "the function and the line that held up the event loop",
+    "operation": "what was called: a port and its method",
+    "letter": "the dead letter's id, for `send_back`",
+    "steps": "how many steps",
+    "threads": "how many threads plain steps have",
+    "backend": "the kind of backend and where it is, without credentials",
+    "queues": "the queues that are worked on",
+    "flows": "the flows that are known, each with the version in its blueprint's metadata or the start of its hash",
+    "version": "of flowcraft-core",
+    "concurrency": "how many steps run at once",
+    "host": "the machine's name",
+    "pid": "the process",
+    "given_back": "how many jobs were cut off and given back to the queue",
+}
+
+#: On the records of every run.
+_RUN = ("run_id",)
+#: On the records of every instance.
+_NODE = ("run_id", "node_id", "instance")
+
+
+@attrs.frozen
+class LogEvent:
+    """One kind of thing that is logged.
+
+    Attributes:
+        name: What it is called, in the field ``event``.
+        level: At which it is logged; where the catalogue says so, one that is lower.
+        logger: Under which name.
+        message: The text, with its fields as ``%(name)s``.
+        fields: The names of its fields, besides ``event`` and, in the records of a worker, ``worker``.
+        has_traceback: Whether an exception goes with it.
+        lower: The level at which it is logged instead where that is all that it deserves, and when that is.
+        target: The logger itself: to look it up each time would cost more than all the rest.
+    """
+
+    name: str
+    level: int
+    logger: str
+    message: str
+    fields: tuple[str, ...]
+    has_traceback: bool = False
+    lower: tuple[int, str] | None = None
+    target: logging.Logger = attrs.field(init=False, repr=False, eq=False)
+
+    @target.default
+    def _find_target(self) -> logging.Logger:
+        return logging.getLogger(self.logger)
+
+
+#: All of them, by name.
+EVENTS: Final[dict[str, LogEvent]] = {}
+
+
+def _event(
+    name: str,
+    level: int,
+    logger: str,
+    message: str,
+    *fields: str,
+    traceback: bool = False,
+    lower: tuple[int, str] | None = None,
+) -> LogEvent:
+    event = EVENTS[name] = LogEvent(name, level, f"flowcraft.{logger}", message, fields, traceback, lower)
+    return event
+
+
+# --- runs -------------------------------------------------------------------------------------------------------------
+
+RUN_STARTED = _event("run_started", logging.INFO, "run", "run %(run_id)s of flow %(flow)r has started", *_RUN, "flow")
+RUN_RESUMED = _event("run_resumed", logging.INFO, "run", "run %(run_id)s of flow %(flow)r goes on", *_RUN, "flow")
+RUN_AWAITING = _event(
+    "run_awaiting",
+    logging.INFO,
+    "run",
+    "run %(run_id)s of flow %(flow)r waits to be resumed at %(waiting)s",
+    *_RUN,
+    "flow",
+    "waiting",
+)
+RUN_COMPLETED = _event(
+    "run_completed",
+    logging.INFO,
+    "run",
+    "run %(run_id)s of flow %(flow)r has completed after %(seconds).1f s",
+    *_RUN,
+    "flow",
+    "seconds",
+)
+RUN_FAILED = _event(
+    "run_failed",
+    logging.ERROR,
+    "run",
+    "run %(run_id)s of flow %(flow)r has failed after %(seconds).1f s: %(reason)s",
+    *_RUN,
+    "flow",
+    "seconds",
+    "reason",
+)
+RUN_CANCELLED = _event(
+    "run_cancelled",
+    logging.INFO,
+    "run",
+    "run %(run_id)s of flow %(flow)r was cancelled after %(seconds).1f s: %(reason)s",
+    *_RUN,
+    "flow",
+    "seconds",
+    "reason",
+)
+RUN_LEFT = _event(
+    "run_left",
+    logging.INFO,
+    "run",
+    "run %(run_id)s of flow %(flow)r was left before its end: whoever waited for it was interrupted",
+    *_RUN,
+    "flow",
+)
+STEPS_LEFT = _event(
+    "steps_left",
+    logging.WARNING,
+    "run",
+    "run %(run_id)s was left without %(steps)d steps that do not end when they are cancelled",
+    *_RUN,
+    "steps",
+)
+
+STEPS_WAIT = _event(
+    "steps_wait",
+    logging.INFO,
+    "run",
+    "%(steps)d plain steps wait for one of max_threads=%(threads)d threads",
+    "steps",
+    "threads",
+)
+
+# --- attempts ---------------------------------------------------------------------------------------------------------
+
+ATTEMPT_FAILED = _event(
+    "attempt_failed",
+    logging.WARNING,
+    "run",
+    "run %(run_id)s: attempt %(attempt)d at %(instance)s failed, the next one is in %(retry_in).1f s",
+    *_NODE,
+    "attempt",
+    "error",
+    "retry_in",
+    traceback=True,
+)
+FALLBACK_TAKEN = _event(
+    "fallback_taken",
+    logging.WARNING,
+    "run",
+    "run %(run_id)s: attempt %(attempt)d at %(instance)s failed, the last one; %(fallback)r takes its place",
+    *_NODE,
+    "attempt",
+    "error",
+    "fallback",
+    traceback=True,
+)
+NODE_FAILED = _event(
+    "node_failed",
+    logging.ERROR,
+    "run",
+    "run %(run_id)s: attempt %(attempt)d at %(instance)s failed, and with it the node for good",
+    *_NODE,
+    "attempt",
+    "error",
+    traceback=True,
+    lower=(logging.WARNING, "if contained by an `any` join or a batch's tolerance"),
+)
+NODE_LEFT = _event(
+    "node_left",
+    logging.INFO,
+    "run",
+    "run %(run_id)s: attempt %(attempt)d at %(instance)s has stopped, since its result is of no use any more",
+    *_NODE,
+    "attempt",
+    "error",
+)
+TIMEOUT_MISSED = _event(
+    "timeout_missed",
+    logging.WARNING,
+    "run",
+    "run %(run_id)s: attempt %(attempt)d at %(instance)s came back after %(seconds).3g s with a timeout of %(timeout)g"
+    " s: the event loop was blocked meanwhile, by this step or another; what blocks belongs in a plain def step",
+    *_NODE,
+    "attempt",
+    "seconds",
+    "timeout",
+)
+RECOVER_FAILED = _event(
+    "recover_failed",
+    logging.ERROR,
+    "run",
+    "run %(run_id)s: recover failed after attempt %(attempt)d at %(instance)s; the step's own error stands",
+    *_NODE,
+    "attempt",
+    "error",
+    traceback=True,
+)
+SINK_FAILED = _event(
+    "sink_failed",
+    logging.ERROR,
+    "run",
+    "run %(run_id)s: the event sink failed",
+    *_RUN,
+    "error",
+    traceback=True,
+)
+
+# --- workers ----------------------------------------------------------------------------------------------------------
+
+WORKER_STARTED = _event(
+    "worker_started",
+    logging.INFO,
+    "worker",
+    "worker %(worker)s has started on %(backend)s (queues %(queues)s; flows %(flows)s; concurrency %(concurrency)d;"
+    " flowcraft-core %(version)s)",
+    "backend",
+    "queues",
+    "flows",
+    "version",
+    "concurrency",
+    "host",
+    "pid",
+)
+WORKER_STOPPED = _event(
+    "worker_stopped",
+    logging.INFO,
+    "worker",
+    "worker %(worker)s has stopped after %(seconds).1f s; it gave back %(given_back)d jobs",
+    "seconds",
+    "given_back",
+)
+WORKER_FAILED = _event(
+    "worker_failed",
+    logging.CRITICAL,
+    "worker",
+    "worker %(worker)s has ended by an error after %(seconds).1f s; its jobs will be delivered to others",
+    "seconds",
+    "error",
+    traceback=True,
+)
+WORKER_REPLACED = _event(
+    "worker_replaced",
+    logging.WARNING,
+    "worker",
+    "the adapter's worker has ended by an error; another one begins in %(retry_in).1f s: %(reason)s",
+    "error",
+    "reason",
+    "retry_in",
+)
+ADAPTER_ENDED = _event(
+    "adapter_ended",
+    logging.CRITICAL,
+    "worker",
+    "the adapter has ended for good, and works no more: %(reason)s",
+    "error",
+    "reason",
+)
+LOOP_BLOCKED = _event(
+    "loop_blocked",
+    logging.WARNING,
+    "worker",
+    "the event loop has stood still for %(seconds).1f s, in %(place)s, with %(nodes)s under way: an async step must"
+    " await what takes long, or be a plain def",
+    "seconds",
+    "nodes",
+    "place",
+)
+REDELIVERED = _event(
+    "redelivered",
+    logging.INFO,
+    "worker",
+    "run %(run_id)s: the job for %(instance)s is delivered, time number %(deliveries)d",
+    *_NODE,
+    "deliveries",
+)
+PASSED_ON = _event(
+    "passed_on",
+    logging.WARNING,
+    "worker",
+    "run %(run_id)s: the job for %(instance)s is passed on (times: %(times)d, for %(seconds).0f s so far): %(reason)s",
+    *_NODE,
+    "error",
+    "reason",
+    "seconds",
+    "times",
+    lower=(logging.DEBUG, "for a read that lags no longer than the store says that it may"),
+)
+GIVEN_UP = _event(
+    "given_up",
+    logging.ERROR,
+    "worker",
+    "run %(run_id)s: the job for %(instance)s is given up after it was passed on for %(seconds).0f s: %(reason)s",
+    *_NODE,
+    "error",
+    "reason",
+    "seconds",
+)
+MESSAGE_FAILED = _event(
+    "message_failed",
+    logging.ERROR,
+    "worker",
+    "a message could be neither done nor passed on, in delivery number %(deliveries)d; it will be delivered again",
+    "deliveries",
+    "error",
+    traceback=True,
+)
+LETTER_CUT = _event(
+    "letter_cut",
+    logging.ERROR,
+    "worker",
+    "the dead letter %(letter)s is kept without its message, which the store does not take: %(reason)s",
+    "letter",
+    "error",
+    "reason",
+)
+TASK_ENDED = _event(
+    "task_ended",
+    logging.ERROR,
+    "worker",
+    "of worker %(worker)s, %(operation)s has ended by itself; it is begun again",
+    "operation",
+    "error",
+    traceback=True,
+)
+DEAD_LETTER = _event(
+    "dead_letter",
+    logging.ERROR,
+    "worker",
+    "a message is kept as the dead letter %(letter)s: %(reason)s",
+    "letter",
+    "reason",
+)
+JOB_DROPPED = _event(
+    "job_dropped",
+    logging.INFO,
+    "worker",
+    "run %(run_id)s: a job of an earlier run of this id is dropped",
+    *_RUN,
+)
+HOST_ENDS = _event(
+    "host_ends",
+    logging.WARNING,
+    "worker",
+    "run %(run_id)s: %(reason)s",
+    *_NODE,
+    "reason",
+)
+JOB_FAILED = _event(
+    "job_failed",
+    logging.ERROR,
+    "worker",
+    "run %(run_id)s: the engine failed at the job for %(instance)s, which is tried again",
+    *_NODE,
+    "error",
+    traceback=True,
+)
+ENGINE_FAILED = _event(
+    "engine_failed",
+    logging.ERROR,
+    "run",
+    "run %(run_id)s: the engine failed; this is a defect of Flowcraft's",
+    *_RUN,
+    "error",
+    traceback=True,
+)
+
+# --- backends ---------------------------------------------------------------------------------------------------------
+
+THROTTLED = _event(
+    "throttled",
+    logging.WARNING,
+    "backend",
+    "%(operation)s was refused or not answered (times: %(times)d), and is tried again: %(reason)s",
+    "operation",
+    "error",
+    "reason",
+    "times",
+)
+UNAVAILABLE = _event(
+    "unavailable",
+    logging.WARNING,
+    "backend",
+    "%(operation)s has failed (times: %(times)d), and is done again later",
+    "operation",
+    "error",
+    "times",
+    traceback=True,
+)
+
+# --- reconcilers ------------------------------------------------------------------------------------------------------
+
+REVIVED = _event(
+    "revived",
+    logging.INFO,
+    "reconciler",
+    "run %(run_id)s is revived, time number %(revivals)d at this place: %(jobs)d jobs are sent, the first for"
+    " %(instance)s",
+    *_NODE,
+    "jobs",
+    "revivals",
+)
+NOT_STARTED = _event(
+    "not_started",
+    logging.WARNING,
+    "reconciler",
+    "run %(run_id)s of flow %(flow)r is not started: %(reason)s",
+    *_RUN,
+    "flow",
+    "reason",
+)
+LOOK_FAILED = _event(
+    "look_failed",
+    logging.ERROR,
+    "reconciler",
+    "run %(run_id)s could not be looked at, and is looked at again: %(reason)s",
+    *_RUN,
+    "error",
+    "reason",
+    traceback=True,
+    lower=(logging.WARNING, "if the backend did not answer"),
+)
+ROUND_FAILED = _event(
+    "round_failed",
+    logging.ERROR,
+    "reconciler",
+    "a round of the reconciler has failed; the next one is in %(retry_in).1f s",
+    "error",
+    "retry_in",
+    traceback=True,
+)

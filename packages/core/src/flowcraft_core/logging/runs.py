@@ -1,0 +1,96 @@
+"""What is said of a run's start and end, in process and on workers alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Literal, TypeAlias, get_args
+
+import attrs
+
+from ..graph.facts import NodeError
+from .catalogue import (
+    RUN_AWAITING,
+    RUN_CANCELLED,
+    RUN_COMPLETED,
+    RUN_FAILED,
+    RUN_LEFT,
+    RUN_RESUMED,
+    RUN_STARTED,
+)
+from .journal import Journal
+
+_Ended: TypeAlias = Literal["completed", "failed", "cancelled"]
+_ENDED = frozenset(get_args(_Ended))
+_Status: TypeAlias = Literal["running", "awaiting"] | _Ended
+
+# Longer lists are for a look at the run.
+_SHOWN = 5
+
+
+def reason_of(errors: Sequence[NodeError]) -> str:
+    """Why a run has failed, in a sentence for people."""
+    return "; ".join(str(error) for error in errors)
+
+
+def tell_end(journal: Journal, state: _Ended, *, flow: str, seconds: float, reason: str) -> None:
+    """Say that a run has ended; to be called by whoever ended it.
+
+    Args:
+        journal: One that is bound to the run.
+        state: How.
+        flow: The run's flow.
+        seconds: How long it took.
+        reason: Why, if it has not completed.
+    """
+    if state == "completed":
+        journal.tell(RUN_COMPLETED, flow=flow, seconds=seconds)
+    else:
+        event = RUN_FAILED if state == "failed" else RUN_CANCELLED
+        journal.tell(event, flow=flow, seconds=seconds, reason=reason or "no reason was given")
+
+
+@attrs.define
+class RunLog:
+    """Says what becomes of one run in process, each thing once, however often it is gone on with.
+
+    Attributes:
+        journal: Bound to the run.
+        flow: The run's flow.
+        since: When it began, seconds since the epoch.
+        told: What was said last.
+    """
+
+    journal: Journal
+    flow: str
+    since: float
+    told: str = ""
+
+    def begins(self) -> None:
+        """The run is gone on with."""
+        if self.told in _ENDED:
+            return
+        self.journal.tell(RUN_RESUMED if self.told else RUN_STARTED, flow=self.flow)
+        self.told = "running"
+
+    def is_left(self) -> None:
+        """Whoever waited for the run was interrupted."""
+        self.journal.tell(RUN_LEFT, flow=self.flow)
+
+    def stops(self, status: _Status, now: float, errors: Sequence[NodeError], waiting: Callable[[], list[str]]) -> None:
+        """The run has ended, or only waits are left.
+
+        Args:
+            status: Which.
+            now: Seconds since the epoch.
+            errors: Why it has failed.
+            waiting: Gives the keys of what it waits for.
+        """
+        if status == self.told:
+            return
+        self.told = status
+        if status == "completed" or status == "failed" or status == "cancelled":
+            tell_end(self.journal, status, flow=self.flow, seconds=now - self.since, reason=reason_of(errors))
+        else:
+            keys = waiting()
+            shown = [*keys[:_SHOWN], *(["..."] if len(keys) > _SHOWN else [])]
+            self.journal.tell(RUN_AWAITING, flow=self.flow, waiting=", ".join(shown))
