@@ -13,6 +13,7 @@ from .outside import OutsideClauses
 from .reconciling import ReconcilingClauses
 from .shapes import ShapeClauses
 from .starting import StartingClauses
+from .telling import TellingClauses
 from .waiting import WaitingClauses
 
 
@@ -29,5 +30,6 @@ class BackendContract(
     DataClauses,
     AskingClauses,
     OutsideClauses,
+    TellingClauses,
 ):
     """What a ``Backend`` promises. It does not need a store of its own, nor an empty queue, for each clause."""

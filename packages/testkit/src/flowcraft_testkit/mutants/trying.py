@@ -141,9 +141,16 @@ def _in_place(mutant: Mutant | None) -> Iterator[None]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    before = logging.root.manager.disable
-    logging.disable(logging.CRITICAL)
+    """What fails on purpose has much to say; clauses on what is said listen by themselves."""
+    loggers = [logging.getLogger(name) for name in ("flowcraft", "asyncio")]
+    before = [logger.propagate for logger in loggers]
+    silent = logging.NullHandler()
+    for logger in loggers:
+        logger.addHandler(silent)
+        logger.propagate = False
     try:
         yield
     finally:
-        logging.disable(before)
+        for logger, propagate in zip(loggers, before, strict=True):
+            logger.removeHandler(silent)
+            logger.propagate = propagate

@@ -8,12 +8,14 @@ import logging
 import traceback
 from collections.abc import Callable, Iterator
 
+from flowcraft_core.durable.engine import PoisonError
 from flowcraft_core.errors import FlowcraftError
 
 from .script import ScriptedError
 
-# What happens to those who use a store: theirs to say, and no fault.
-_EXPECTED = (FlowcraftError, ScriptedError, asyncio.CancelledError)
+# What happens to those who use a store, or is in the script: theirs to say, and no fault. Any other error is one, also
+# where it is told as a step's.
+_EXPECTED = (FlowcraftError, ScriptedError, PoisonError, asyncio.CancelledError)
 
 
 class _Listener(logging.Handler):
@@ -25,8 +27,9 @@ class _Listener(logging.Handler):
         """See ``logging.Handler``."""
         error = record.exc_info[1] if record.exc_info else None
         if error is not None and not isinstance(error, _EXPECTED):
-            last = traceback.extract_tb(error.__traceback__)[-1]
-            self._tell(f"{type(error).__name__}: {error} in {last.name}: {record.getMessage()}")
+            trace = traceback.extract_tb(error.__traceback__)
+            where = trace[-1].name if trace else "what was never raised"
+            self._tell(f"{type(error).__name__}: {error} in {where}: {record.getMessage()}")
 
 
 @contextlib.contextmanager

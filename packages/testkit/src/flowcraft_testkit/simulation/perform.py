@@ -69,7 +69,8 @@ class Expected:
         """Run a scenario in process; None if its result depends on the schedule."""
         if scenario.racing:
             return None
-        result = run_virtual(lambda: _in_process(scenario))
+        with _quiet():
+            result = run_virtual(lambda: _in_process(scenario))
         return cls(
             result.status,
             result.outputs,

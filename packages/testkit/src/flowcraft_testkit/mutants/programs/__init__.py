@@ -1,6 +1,6 @@
 """Programs in which one function is wrong; importing this package adds them to the mutants."""
 
-from . import asking, client, delivering, ending, engine, minding, names, outside, reconciler, stored, worker
+from . import asking, client, delivering, ending, engine, minding, names, outside, reconciler, stored, telling, worker
 
 __all__ = [
     "asking",
@@ -13,5 +13,6 @@ __all__ = [
     "outside",
     "reconciler",
     "stored",
+    "telling",
     "worker",
 ]

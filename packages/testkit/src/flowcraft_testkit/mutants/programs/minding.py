@@ -75,7 +75,7 @@ async def no_deadline(original: Any, self: Any) -> None:
     caught_by=BackendContract.test_a_deadline_is_seen_by_a_reconciler_when_it_is_there,
     name="reconciler.DeadlineOverlooked",
 )
-async def never_late(original: Any, backend: Any, record: Any, clock: Any) -> bool:
+async def never_late(original: Any, backend: Any, record: Any, clock: Any, journal: Any) -> bool:
     """Leaves runs that are late as they are."""
     return False
 
