@@ -2,6 +2,7 @@
 
 import ast
 import re
+import runpy
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +16,7 @@ PAGES = [
     "README.md",
     "docs/durable.md",
     "docs/guide.md",
+    "docs/logging.md",
     "docs/testing.md",
     "docs/typescript.md",
     "packages/testkit/README.md",
@@ -124,3 +126,9 @@ def test_relative_links_lead_somewhere(path: Path) -> None:
         if not exists or (anchor and anchor not in anchors(target.read_text(encoding="utf-8"))):
             broken.append(link)
     assert not broken
+
+
+def test_the_page_on_logs_has_the_catalogue_as_it_is() -> None:
+    """`python tools/log_catalogue.py` writes its tables."""
+    text = read("docs/logging.md")
+    assert runpy.run_path(str(ROOT / "tools" / "log_catalogue.py"))["page"](text) == text
