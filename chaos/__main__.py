@@ -26,6 +26,7 @@ def main() -> int:
         path = Path(folder) / "flowcraft.db"
         done = asyncio.run(unleash(path, seconds=options.seconds, seed=seed, workers=options.workers))
     told = {
+        "ok": not done.wrong,
         "seed": done.seed,
         "kills": done.kills,
         "stops": done.stops,
@@ -35,7 +36,7 @@ def main() -> int:
         "what": done.wrong[:20],
     }
     if options.json:
-        print(json.dumps(told, indent=2))
+        print(json.dumps(told))
     else:
         print("\n".join(f"{name}: {value}" for name, value in told.items()))
     return 1 if done.wrong else 0

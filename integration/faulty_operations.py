@@ -104,11 +104,12 @@ async def _sees_status(backend: Any, run_id: str, answer: Any) -> bool:
 
 
 async def _put_stands(backend: Any, run_id: str, answer: Any) -> bool:
-    return answer in (None, FACT) and (await backend.context.get(run_id, ["new"])).get("new") == FACT
+    standing = (await backend.context.get(run_id, ["new"])).get("new")
+    return answer in (None, FACT) and bool(standing == FACT)
 
 
 async def _value_stands(backend: Any, run_id: str, answer: Any) -> bool:
-    return (await backend.context.values(run_id, ["new"])).get("new") == VALUE
+    return bool((await backend.context.values(run_id, ["new"])).get("new") == VALUE)
 
 
 async def _is_deleted(backend: Any, run_id: str, answer: Any) -> bool:

@@ -47,6 +47,8 @@ async def while_runs_go_on(backend: Durable) -> None:
     backend.deploy(*flows())
     await backend.staff(3, **_OPTIONS)
     client = await backend.client()
+    # A worker that never received anything is taken to be set up wrongly, and says so: each has its first poll.
+    await backend.clock.sleep(15.0)
     await backend.spoil_answers(10)
     for flow in flows():
         await _insist(partial(client.start, flow.id, run_id=flow.id))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,6 +18,7 @@ from flowcraft_core import Clock
 from flowcraft_core.ports import Fact, PositionedValue, QueueLimits, RunStatus, StoreLimits
 from flowcraft_testkit.contracts import (
     BackendContract,
+    BackendMaker,
     ContextStoreContract,
     CoordinationStoreContract,
     Declared,
@@ -24,6 +27,7 @@ from flowcraft_testkit.contracts import (
     Opener,
     SideDoor,
     StatusStoreContract,
+    Trouble,
     opened,
 )
 
@@ -60,6 +64,26 @@ class FilesSideDoor:
         return [(json.loads(header), body) for header, _, body in found]
 
 
+class FilesTrouble:
+    """What can happen to files: somebody puts something else in the place of their directories."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    async def cut(self) -> None:
+        raise NotImplementedError
+
+    async def take_down(self) -> None:
+        raise NotImplementedError
+
+    async def bring_up(self) -> None:
+        raise NotImplementedError
+
+    async def refuse(self) -> None:
+        shutil.rmtree(self._root)
+        self._root.write_text("no directory any more")
+
+
 class OnFiles:
     """What all of them have in common. The clock is the machine's, and is put forward where a clause lets time pass."""
 
@@ -72,6 +96,11 @@ class OnFiles:
         skips_time=True,
         side_door=True,
         hand_written=False,
+        cuts=False,
+        outages=False,
+        refusals=True,
+        processes=True,
+        other_store=True,
     )
 
     @pytest.fixture
@@ -85,6 +114,18 @@ class OnFiles:
     @pytest.fixture
     def side_door(self, tmp_path: Path) -> SideDoor:
         return FilesSideDoor(tmp_path / "store")
+
+    @pytest.fixture
+    def trouble(self, tmp_path: Path) -> Trouble:
+        return FilesTrouble(tmp_path / "store")
+
+    @pytest.fixture
+    def make_in_process(self, tmp_path: Path) -> BackendMaker:
+        return partial(DirectoryBackend, tmp_path / "store")
+
+    @pytest.fixture
+    def open_other(self, tmp_path: Path, clock: Clock) -> Opener:
+        return lambda: opened(DirectoryBackend(tmp_path / "store2", clock=clock))
 
 
 class Skipping:

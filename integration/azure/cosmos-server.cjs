@@ -49,6 +49,15 @@ const patch = patches.patchOperation;
 patches.patchOperation = (collection, input) =>
   input.operations.length > MAX_PATCH_OPERATIONS
     ? { statusCode: 400, body: { code: "BadRequest", message: "a patch can have 10 operations" } }
-    : patch(collection, input);
+    : patch(collection, withinItsPartition(input));
+
+// The condition of a patch is asked of every document with the id, in all partitions, and in small letters. Asked as a
+// whole query it stands as it is, and names the partition.
+function withinItsPartition(input) {
+  const where = /^\s*from c where (.*)$/is.exec(input.condition || "");
+  if (!where) return input;
+  const run = JSON.stringify([].concat(JSON.parse(input.partitionKey))[0]); // a header, in which it is JSON
+  return { ...input, condition: `SELECT * FROM c WHERE c.id = @id AND c.runId = ${run} AND (${where[1]})` };
+}
 
 require(lib).createHttpServer().listen(Number(port), "127.0.0.1");

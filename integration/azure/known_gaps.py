@@ -8,6 +8,8 @@ for where they are named:
 - Cosmos DB server: a document may have any size, a patch any number of operations, a page any number of documents.
   ``cosmos-server.cjs`` enforces 2 MB and 10, and ends pages early.
 - Cosmos DB server: a query for one partition looks in all of them. The adapter's queries name the run as well.
+- Cosmos DB server: the condition of a patch holds if it holds for any document of that id, in whichever partition.
+  ``cosmos-server.cjs`` asks it of the document that is patched.
 - Cosmos DB server: a document without a partition key is in the partition of its own id. No document of the adapter has
   a run's id as its own.
 - Cosmos DB server: everything costs 1 request unit. ``benchmarks/azure_units.py`` has a model of the real charges.

@@ -71,7 +71,7 @@ class DirectoryContextStore:
     def _encoded(self, body: bytes, **header: Any) -> bytes:
         size, longest = len(body), self.limits.max_value_bytes
         check(size <= longest, f"a body has {size} bytes; max_value_bytes is {longest}")
-        return json.dumps(header).encode() + b"\n" + body
+        return json.dumps(header, ensure_ascii=False).encode() + b"\n" + body
 
 
 def _fact(data: bytes | None) -> Fact | None:

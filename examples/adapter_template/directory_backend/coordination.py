@@ -60,7 +60,7 @@ class DirectoryCoordinationStore:
 
         def write(data: bytes | None) -> bytes | None:
             changed.append(change(self._live(data)))
-            return None if changed[-1] is None else json.dumps(changed[-1]).encode()
+            return None if changed[-1] is None else json.dumps(changed[-1], ensure_ascii=False).encode()
 
         await self._directory.call(lambda: self._directory.change(self._path(key), write, sync=False))
         return changed[-1]

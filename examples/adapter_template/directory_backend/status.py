@@ -20,7 +20,7 @@ class DirectoryStatusStore:
         self._directory = directory
 
     async def create(self, status: RunStatus) -> bool:
-        path, data = self._path(status.run_id), json.dumps(attrs.asdict(status)).encode()
+        path, data = self._path(status.run_id), _encoded(attrs.asdict(status))
         return await self._directory.call(lambda: self._directory.write_new(path, data))
 
     async def get(self, run_id: str) -> RunStatus | None:
@@ -65,13 +65,19 @@ class DirectoryStatusStore:
             nonlocal was_live
             status = _status(data)
             was_live = status is not None and status.state in ("running", "awaiting")
-            return json.dumps({**json.loads(data), **fields}).encode() if data and was_live else data
+            return (
+                json.dumps({**json.loads(data), **fields}, ensure_ascii=False).encode() if data and was_live else data
+            )
 
         await self._directory.call(lambda: self._directory.change(self._path(run_id), changed))
         return was_live
 
     def _path(self, run_id: str) -> Path:
         return self._directory.root / "statuses" / hashed(run_id)
+
+
+def _encoded(fields: dict[str, Any]) -> bytes:
+    return json.dumps(fields, ensure_ascii=False).encode()  # which refuses what is no text
 
 
 def _status(data: bytes | None) -> RunStatus | None:

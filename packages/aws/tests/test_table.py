@@ -104,7 +104,7 @@ async def test_a_second_writer_is_given_the_fact_that_stands_by_the_one_request(
 
 
 async def test_a_writer_whose_answer_was_lost_is_told_by_its_own_fact() -> None:
-    """The SDK tries again by itself; the second try finds what the first has written."""
+    """The SDK tries again by itself, and its second try finds what the first has written: that is not known at once."""
     items: dict[str, Any] = {}
 
     def answer(operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
@@ -117,10 +117,12 @@ async def test_a_writer_whose_answer_was_lost_is_told_by_its_own_fact() -> None:
     dynamodb = service("dynamodb", answer, attempts=2)
     store = DynamoDbContextStore(dynamodb.client, "contexts", dynamodb.calls)
     fact = Fact(b"one", "me")
+    with pytest.raises(TransientError, match="made again by the SDK"):
+        await store.put("run", "a", fact)
     assert await store.put("run", "a", fact) == fact
-    assert dynamodb.metrics.requests == {"dynamodb.PutItem": 2}
+    assert dynamodb.metrics.requests == {"dynamodb.PutItem": 3}
     assert dynamodb.metrics.retries == {"dynamodb.PutItem": 1}
-    assert dynamodb.metrics.of_run("run") == {"dynamodb.PutItem": 2}
+    assert dynamodb.metrics.of_run("run") == {"dynamodb.PutItem": 3}
 
 
 async def test_a_context_value_is_one_conditional_write() -> None:

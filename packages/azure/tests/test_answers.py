@@ -6,6 +6,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
+import attrs
 import azure.cosmos
 import azure.storage.queue
 import pytest
@@ -317,3 +318,26 @@ async def test_one_container_for_contexts_and_statuses_is_refused() -> None:
         await AzureBackend(**asynchronous(), **one).open()
     with pytest.raises(ConfigurationError, match="'runs' was given for both contexts and statuses"):
         await provision(**asynchronous(), **one)
+
+
+async def test_text_that_no_encoding_has_is_refused_before_anything_is_sent() -> None:
+    """Half of a surrogate pair: JSON would take it, and it would be another text when it comes back."""
+    half = "\ud800"
+    async with server(answer(500, MARK, b"{}")) as url, backend_at(url) as backend:
+        for made in (
+            backend.status.get(half),
+            backend.status.create(attrs.evolve(STATUS, reason=half)),
+            backend.status.create(attrs.evolve(STATUS, tags={half: ""})),
+            backend.status.finish("run", "failed", at=1.0, reason=half),
+            backend.context.put("run", "key", Fact(b"x", half)),
+            backend.context.get("run", [half]),
+            backend.coordination.add_members("key", half, ttl=1.0),
+            backend.queue.send([Message(half)]),
+            backend.queue.send([Message("body", half)]),
+        ):
+            with pytest.raises(ValueError, match="surrogate"):
+                await made
+    store = RedisCoordinationStore(lambda: Redis.from_url("redis://127.0.0.1:1"))
+    for asked in (store.get(half), store.set_if_absent("key", half, ttl=1.0), store.add_members("k", half, ttl=1.0)):
+        with pytest.raises(ValueError, match="surrogate"):
+            await asked

@@ -21,6 +21,9 @@ class FakeRedis:
     async def aclose(self) -> None:
         pass
 
+    def set_retry(self, retry: Any) -> None:
+        self.retries = retry._retries
+
     def __getattr__(self, command: str) -> Any:
         async def call(*args: Any, **options: Any) -> Any:
             self.calls.append((command, *args, options) if options else (command, *args))
@@ -51,6 +54,7 @@ async def test_each_operation_is_one_request_on_one_key_with_the_prefix() -> Non
     await store.delete("k")
     assert await store.get("k") == "5"
     assert len(redis.calls) == 8
+    assert redis.retries == 0, "what is made again by itself would count twice"
     for call in redis.calls:
         key = call[3] if call[0] == "evalsha" else call[1]
         assert key == "mine:k"

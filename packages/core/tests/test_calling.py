@@ -29,6 +29,11 @@ def me() -> asyncio.Task[Any]:
     return task
 
 
+async def alone(step: Callable[[], Any]) -> Any:
+    """A step that is all that another one is."""
+    return await step()
+
+
 # --- ends of the step's own -------------------------------------------------------------------------------------------
 
 
@@ -95,7 +100,7 @@ async def test_an_end_of_its_own_is_an_error_and_leaves_nothing_behind(
     step: Callable[[], Any], cause: type[BaseException]
 ) -> None:
     with pytest.raises(StepEndedError) as raised:
-        await Isolated(step)
+        await Isolated(alone, step)
     assert type(raised.value.__cause__) is cause
     assert me().cancelling() == 0
     await asyncio.sleep(0)  # no cancellation comes late, to somebody else
@@ -108,7 +113,7 @@ async def test_an_ordinary_error_is_raised_as_it_is() -> None:
         raise error
 
     with pytest.raises(ValueError, match="no") as raised:
-        await Isolated(fail)
+        await Isolated(alone, fail)
     assert raised.value is error
 
 
@@ -121,7 +126,7 @@ async def test_a_step_may_cancel_itself_and_take_it_back() -> None:
             me().uncancel()
         return "well"
 
-    assert await Isolated(forgives) == "well"
+    assert await Isolated(alone, forgives) == "well"
     assert me().cancelling() == 0
 
 
@@ -143,7 +148,7 @@ async def test_time_limits_and_groups_inside_of_a_step_are_its_own() -> None:
     async def by_a_panic_of_a_child() -> None:
         raise LookupError
 
-    assert await Isolated(limits) == "both have ended"
+    assert await Isolated(alone, limits) == "both have ended"
     assert me().cancelling() == 0
 
 
@@ -158,7 +163,7 @@ async def cancelled_from_outside(step: Callable[[], Any]) -> Any:
 
 
 async def holding(step: Callable[[], Any]) -> Any:
-    return await Isolated(step)
+    return await Isolated(alone, step)
 
 
 async def patient() -> None:

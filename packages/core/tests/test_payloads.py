@@ -57,3 +57,8 @@ def test_each_place_has_a_name_of_its_own(one: Any, other: Any) -> None:
 @given(PARTS, NAMES, NAMES)
 def test_no_place_is_called_as_one_was_before(place: Any, run_id: str, key: str) -> None:
     assert place_of(*place) != old_place_of(run_id, key)
+
+
+def test_a_record_that_was_left_empty_is_not_taken_for_another_codecs() -> None:
+    with pytest.raises(SerializationError, match="'run key' is empty: its store has written a half of it"):
+        CompressingCodec().decode(b"", place="run key")

@@ -1,8 +1,10 @@
 import asyncio
+import contextlib
 import json
 import sqlite3
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,6 +14,7 @@ from flowcraft_core.ports import Fact, PositionedValue, QueueLimits, RunStatus, 
 from flowcraft_sqlite import SqliteBackend
 from flowcraft_testkit.contracts import (
     BackendContract,
+    BackendMaker,
     ContextStoreContract,
     CoordinationStoreContract,
     Declared,
@@ -20,6 +23,7 @@ from flowcraft_testkit.contracts import (
     Opener,
     SideDoor,
     StatusStoreContract,
+    Trouble,
 )
 
 from .helpers import rows
@@ -81,7 +85,31 @@ class TablesSideDoor:
         return None
 
 
+class FileTrouble:
+    """What can happen to a file: somebody holds its lock for too long, or drops its tables. Nothing can be cut."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._held = contextlib.ExitStack()
+
+    async def cut(self) -> None:
+        raise NotImplementedError
+
+    async def take_down(self) -> None:
+        connection = self._held.enter_context(contextlib.closing(sqlite3.connect(self._path, isolation_level=None)))
+        connection.execute("BEGIN IMMEDIATE")
+
+    async def bring_up(self) -> None:
+        self._held.close()
+
+    async def refuse(self) -> None:
+        with contextlib.closing(sqlite3.connect(self._path, isolation_level=None)) as connection:
+            for table in ("jobs", "facts", "context_values", "statuses", "coordination"):
+                connection.execute(f"DROP TABLE {table}")
+
+
 class OnSqlite:
+    busy_timeout = 10.0
     declared: ClassVar[Declared] = Declared(
         queue_limits=QueueLimits(
             max_send=100, max_receive=100, max_body_bytes=262_144, max_delay=YEARS, max_visibility=YEARS
@@ -91,6 +119,11 @@ class OnSqlite:
         skips_time=True,
         side_door=True,
         hand_written=True,
+        cuts=False,
+        outages=True,
+        refusals=True,
+        processes=True,
+        other_store=True,
     )
 
     @pytest.fixture
@@ -99,11 +132,28 @@ class OnSqlite:
 
     @pytest.fixture
     def open_backend(self, tmp_path: Path, clock: Clock) -> Opener:
-        return lambda: SqliteBackend(tmp_path / "flowcraft.db", clock=WatchingClock(clock))
+        return lambda: SqliteBackend(
+            tmp_path / "flowcraft.db", clock=WatchingClock(clock), busy_timeout=self.busy_timeout
+        )
 
     @pytest.fixture
     def side_door(self, tmp_path: Path) -> SideDoor:
         return TablesSideDoor(tmp_path / "flowcraft.db")
+
+    @pytest.fixture
+    def trouble(self, tmp_path: Path) -> Iterator[Trouble]:
+        trouble = FileTrouble(tmp_path / "flowcraft.db")
+        self.busy_timeout = 0.2  # of those that are opened from now on: each call of theirs waits for it
+        yield trouble
+        trouble._held.close()
+
+    @pytest.fixture
+    def make_in_process(self, tmp_path: Path) -> BackendMaker:
+        return partial(SqliteBackend, tmp_path / "flowcraft.db")
+
+    @pytest.fixture
+    def open_other(self, tmp_path: Path, clock: Clock) -> Opener:
+        return lambda: SqliteBackend(tmp_path / "flowcraft.db2", clock=WatchingClock(clock))
 
 
 class TestSqliteJobQueue(OnSqlite, JobQueueContract):
@@ -133,7 +183,7 @@ class TestSqliteBackend(OnSqlite, BackendContract):
     @pytest.fixture
     def open_backend(self, tmp_path: Path, clock: Clock) -> Opener:
         self._path = tmp_path / "flowcraft.db"
-        return lambda: SqliteBackend(self._path, clock=clock)
+        return lambda: SqliteBackend(self._path, clock=clock, busy_timeout=self.busy_timeout)
 
     async def write_by_hand(self, backend: Any, run_id: str, blueprint_id: str, values: Mapping[str, Any]) -> None:
         connection = sqlite3.connect(self._path)

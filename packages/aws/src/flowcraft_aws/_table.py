@@ -98,8 +98,8 @@ class Table:
         Args:
             item: The item.
             run_id: The run for which it is written.
-            knows_itself: Whether the caller finds out by what stands that it was written by this very call, before an
-                answer was lost and the SDK has made the request again; else that is a transient error.
+            knows_itself: Whether a refusal says the same after the item was written by this very call, its answer was
+                lost, and the SDK has made the request again; else that is a transient error.
             condition: As the SDK takes it.
         """
         require_text(item)

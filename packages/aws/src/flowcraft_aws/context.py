@@ -63,7 +63,7 @@ class DynamoDbContextStore:
             item["job"] = {"S": fact.job}
         item |= await self._bodies.store(run_id, name, fact.writer, fact.body)
         while True:
-            refused = await self.table.put(item, run_id=run_id, **is_absent(_KEY))
+            refused = await self.table.put(item, run_id=run_id, knows_itself=False, **is_absent(_KEY))
             if refused is None:
                 return None
             # Not every emulator says what stands.

@@ -29,7 +29,8 @@ def require_text(value: Any) -> None:
     if isinstance(value, str):
         value.encode()
     elif isinstance(value, Mapping):
-        for each in value.values():
+        for name, each in value.items():
+            require_text(name)
             require_text(each)
     elif isinstance(value, (list, tuple)):
         for each in value:

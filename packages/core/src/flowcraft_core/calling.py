@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from functools import partial
 from typing import Any, Generic, TypeVar
 
@@ -25,15 +25,15 @@ from .threads import StepThreads
 T = TypeVar("T")
 
 
-async def call_step(
+def call_step(
     implementation: Implementation,
     context: BaseContext[Any, Any],
     threads: StepThreads,
     *,
     timeout: float | None,
     failed_with: Exception | None = None,
-) -> Any:
-    """What a step returns: a coroutine function in the event loop, another one in a thread.
+) -> Awaitable[Any]:
+    """What a step returns, to be awaited: a coroutine function runs in the event loop, another one in a thread.
 
     Args:
         implementation: The step.
@@ -47,24 +47,24 @@ async def call_step(
         StepEndedError: It was ended by something of its own that is no ordinary exception.
         Exception: Whatever else it raised.
     """
-    function: Callable[[], Any] = partial(implementation.call, context)
+    call = implementation.call
     if failed_with is not None and implementation.fallback is not None:
-        function = partial(implementation.fallback, failed_with, context)
+        call = partial(implementation.fallback, failed_with)
     if timeout is not None:
-        return await _within(timeout, implementation, context, threads, function)
-    return await (Isolated(function) if implementation.is_async else threads.run(function))
+        return _within(timeout, implementation.is_async, call, context, threads)
+    return Isolated(call, context) if implementation.is_async else threads.run(partial(call, context))
 
 
 async def _within(
     seconds: float,
-    implementation: Implementation,
+    is_async: bool,
+    call: Callable[[Any], Any],
     context: BaseContext[Any, Any],
     threads: StepThreads,
-    function: Callable[[], Any],
 ) -> Any:
     loop = asyncio.get_running_loop()
     began = loop.time()
-    timer = asyncio.timeout(seconds if implementation.is_async else None)
+    timer = asyncio.timeout(seconds if is_async else None)
 
     def begin() -> None:
         nonlocal began
@@ -75,7 +75,7 @@ async def _within(
     late: Exception | None = None
     try:
         async with timer:
-            result = await (Isolated(function) if implementation.is_async else threads.run(function, begin))
+            result = await (Isolated(call, context) if is_async else threads.run(partial(call, context), begin))
     except Exception as error:
         late = error
     took = loop.time() - began
@@ -93,56 +93,66 @@ async def _within(
         return result
     context._cancelled = True
     message = f"node {context.key!r} ran longer than its timeout of {seconds:g} s"
-    if timer.expired() and not implementation.is_async:
+    if timer.expired() and not is_async:
         message += "; its thread was given up and may still be running"
     raise StepTimeoutError(message) from late
 
 
 class Isolated(Generic[T]):
-    """Awaits a coroutine function in a copy of the context, at a fraction of a task's cost.
+    """Calls a coroutine function with one argument, in a copy of the context, at a fraction of a task's cost.
 
     The context variables that a step sets stay with the step, as they would in a task of its own.
     """
 
-    __slots__ = ("_function",)
+    __slots__ = ("_argument", "_coroutine", "_function")
 
-    def __init__(self, function: Callable[[], Coroutine[Any, Any, T]]) -> None:
+    _coroutine: Coroutine[Any, Any, T]
+
+    def __init__(self, function: Callable[[Any], Coroutine[Any, Any, T]], argument: object) -> None:
         self._function = function
+        self._argument = argument
 
     def __await__(self) -> Generator[Any, Any, T]:
         run, task = contextvars.copy_context().run, asyncio.current_task()
         assert task is not None  # steps run in the engine's tasks
-        before = task.cancelling()
+        cancelling = task.cancelling
+        before = cancelling()
         own = 0  # requests to cancel the task that the step itself has made, and not taken back
-        step: Callable[..., Any] = self._function
-        coroutine: Coroutine[Any, Any, T] | None = None
-        arguments: tuple[Any, ...] = ()
+        step: Callable[..., Any] = _begin
+        argument: Any = self
         closed = False
         while True:
-            asked = task.cancelling()
+            asked = cancelling()
             try:
-                awaited = run(step, *arguments)
+                awaited = run(step, argument)
             except BaseException as ended:
+                asks = cancelling()
+                if asks == before and type(ended) is StopIteration:
+                    return ended.value  # type: ignore[no-any-return] # nothing was asked for: by far the most do so
                 # What was asked for in this very stretch of the step has not reached it.
-                missed = task.cancelling() > asked
-                own = max(0, own + task.cancelling() - asked)
+                missed = asks > asked
+                own = max(0, own + asks - asked)
                 if missed:
                     yield from _absorb()
-                others = task.cancelling() - before - own > 0
+                others = cancelling() - before - own > 0
                 for _ in range(own):
                     task.uncancel()
                 result: T = _end_of(ended, missed=missed, others=others, closed=closed)
                 return result
-            own = max(0, own + task.cancelling() - asked)
-            if coroutine is None:
-                coroutine = awaited
-                step, arguments = coroutine.send, (None,)
-                continue
+            if cancelling() != asked:
+                own = max(0, own + cancelling() - asked)
             try:
-                step, arguments = coroutine.send, ((yield awaited),)
+                argument = yield awaited
+                step = self._coroutine.send
             except BaseException as error:
                 closed = isinstance(error, GeneratorExit)
-                step, arguments = coroutine.throw, (error,)
+                step, argument = self._coroutine.throw, error
+
+
+def _begin(isolated: Isolated[Any]) -> Any:
+    """The first stretch of a step, the call of its function included."""
+    isolated._coroutine = isolated._function(isolated._argument)
+    return isolated._coroutine.send(None)
 
 
 def _end_of(ended: BaseException, *, missed: bool, others: bool, closed: bool) -> Any:

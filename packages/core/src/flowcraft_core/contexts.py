@@ -150,7 +150,6 @@ class BaseContext(Generic[InputT, DependenciesT]):
         params: Mapping[str, Any],
         dependencies: DependenciesT,
         values: Values,
-        *,
         role: str = "",
         error: NodeError | None = None,
     ) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, TypeAlias
 
 import attrs
 
@@ -39,6 +39,9 @@ from .threads import StepThreads
 
 #: The action of a wait that nobody resumed in time.
 TIMEOUT_ACTION = "timeout"
+
+#: What a step gave: its output, its action, and the context values that it set.
+_Given: TypeAlias = tuple[Any, str | None, dict[str, Any] | None]
 
 # The value, the expression or the set-up is wrong: another attempt would fail in the same way.
 _NEVER_RETRIED = (
@@ -113,15 +116,17 @@ class Executor:
                 return self._park(instance, started)
             node = vertex.fallback if standing_in and vertex.fallback is not None else vertex.node
             implementation = self.implementations(scope.scope.blueprint, node.uses)
-            ended: _Given | Exception
+            role = "" if node is vertex.node else f":fallback:{escape(node.id)}"
             try:
-                role = "" if node is vertex.node else f":fallback:{escape(node.id)}"
-                ended = await self._call(implementation, instance, node, number, role=role, primary_error=primary_error)
+                given = await self._call(implementation, instance, node, number, role, primary_error)
             except Exception as error:
-                ended = error
-            outcome = await self._outcome(instance, ended, number)
-            if isinstance(outcome, Exception):
-                return await self._failed(outcome, instance, node, number, started, primary_error)
+                return await self._failed(error, instance, node, number, started, primary_error)
+            if self.before_deciding is not None:
+                await self.before_deciding(instance)
+            try:
+                outcome = self._outcome(instance, given, number)
+            except Exception as error:
+                return await self._failed(error, instance, node, number, started, primary_error)
             if standing_in:
                 outcome.via, outcome.primary_error = node.id, primary_error
         else:
@@ -134,17 +139,10 @@ class Executor:
         outcome.started, outcome.ended = started, self.clock.now()
         return outcome
 
-    async def _outcome(self, instance: Instance, ended: _Given | Exception, number: int) -> Outcome | Exception:
-        """The outcome that follows from what a step gave; or what failed, the step or an expression on an edge."""
-        if isinstance(ended, Exception):
-            return ended
-        if self.before_deciding is not None:
-            await self.before_deciding(instance)
-        try:
-            taken = decisions.take_edges(*instance, ended.output, ended.action, ended.sets)
-        except Exception as error:
-            return error
-        return Outcome(ended.output, ended.action, None, taken, ended.sets, attempts=number)
+    def _outcome(self, instance: Instance, given: _Given, number: int) -> Outcome:
+        output, action, sets = given
+        taken = decisions.take_edges(instance.scope, instance.vertex, output, action, sets)
+        return Outcome(output, action, None, taken, sets, attempts=number)
 
     def resume(self, instance: Instance, output: Any, action: str | None) -> Outcome:
         """The outcome of a wait that goes on with a given result.
@@ -203,7 +201,6 @@ class Executor:
         instance: Instance,
         node: Node,
         number: int,
-        *,
         role: str,
         primary_error: NodeError | None,
         failed_with: Exception | None = None,
@@ -220,8 +217,8 @@ class Executor:
             node.params or {},
             self.dependencies,
             values,
-            role=role,
-            error=primary_error,
+            role,
+            primary_error,
         )
         if self.kept_keys:
             context._keyed_by = self.kept_keys.get(instance.key, self.run_id)
@@ -243,7 +240,7 @@ class Executor:
                 "make it async def, so that the engine awaits it"
             )
         try:
-            return _Given(copy(result), action, values.sets or None)
+            return copy(result), action, values.sets or None
         except SerializationError as error:
             raise SerializationError(f"the output of node {instance.key!r} cannot be stored: {error}") from error
 
@@ -268,12 +265,12 @@ class Executor:
         if not standing_in:
             own = self.implementations(instance.scope.scope.blueprint, node.uses)
             if own.fallback is not None:
-                primary_error, ended = node_error(error, instance, number), StepEndedError.of(error)
-                outcome = await self._saved(own, instance, number, primary_error, ended)
-                if isinstance(outcome, Outcome):
-                    outcome.started, outcome.ended = started, self.clock.now()
-                    return outcome
-                error = _raised(outcome)[0]
+                primary_error = node_error(error, instance, number)
+                saved = await self._saved(own, instance, number, primary_error, StepEndedError.of(error))
+                if isinstance(saved, Outcome):
+                    saved.started, saved.ended = started, self.clock.now()
+                    return saved
+                error = _raised(saved)[0]
             if vertex.fallback is not None:
                 return await self.attempt(instance, standing_in=True, primary_error=node_error(error, instance, number))
         outcome = self.failure(error, instance, number)
@@ -284,31 +281,19 @@ class Executor:
         self, own: Implementation, instance: Instance, number: int, primary_error: NodeError, failed_with: Exception
     ) -> Outcome | Exception:
         """What a step's class gives in the place of its failed attempts; or why that failed, too."""
-        ended: _Given | Exception
+        node = instance.vertex.node
         try:
-            ended = await self._call(
-                own,
-                instance,
-                instance.vertex.node,
-                number,
-                role=":fallback",
-                primary_error=primary_error,
-                failed_with=failed_with,
-            )
+            given = await self._call(own, instance, node, number, ":fallback", primary_error, failed_with)
         except Exception as error:
-            ended = error
-        outcome = await self._outcome(instance, ended, number)
-        if isinstance(outcome, Outcome):
-            outcome.primary_error = primary_error
+            return error
+        if self.before_deciding is not None:
+            await self.before_deciding(instance)
+        try:
+            outcome = self._outcome(instance, given, number)
+        except Exception as error:
+            return error
+        outcome.primary_error = primary_error
         return outcome
-
-
-class _Given(NamedTuple):
-    """What a step gave: its output, its action, and the context values that it set."""
-
-    output: Any
-    action: str | None
-    sets: dict[str, Any] | None
 
 
 def _raised(carried: Exception) -> tuple[BaseException, bool]:

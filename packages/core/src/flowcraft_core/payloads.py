@@ -80,6 +80,8 @@ class CompressingCodec:
         mark, rest = data[:1], data[1:]
         if mark == _PLAIN:
             return rest
+        if not mark:
+            raise SerializationError(f"record {place!r} is empty: its store has written a half of it, or cut it off")
         if mark != _DEFLATED:
             raise SerializationError(f"record {place!r} was stored by another codec: give this program the same one")
         inflater = zlib.decompressobj()

@@ -8,12 +8,22 @@ itself, and that is all that is asked.
 Of what is stored, the *facts* in the context store and the *status* must last. The queue and the coordination store
 hold hints: either may lose, double, delay or reorder what it was given, at any time, and a run is only delayed by it.
 
-Errors: a call that may succeed when it is tried again (throttling, a time-out, a reset connection) raises
-``TransientError``, whether or not it was applied; anything else that the backend refuses raises ``BackendError``; and
-``BackendGoneError`` where nothing that is done with it reaches anybody any more, which ends a worker.
+Text (ids, keys, names, positions, bodies of messages, values, members, tags, reasons) may have any characters: NUL and
+other controls, U+2028, a byte-order mark, what Unicode has not assigned. Where a service takes fewer, or changes some,
+the adapter encodes. Only what UTF-8 cannot hold, half of a surrogate pair, is refused, with a ``ValueError`` before
+anything is done. Bodies in bytes may be any bytes.
+
+Errors: a call that may succeed when it is tried again (throttling, a time-out, a reset connection, a server that cannot
+be reached or restarts) raises ``TransientError``, whether or not it was applied, and the next call on the same client
+works once the backend does. Anything else that the backend refuses (a table that is not there, missing rights) raises
+``BackendError``; and ``BackendGoneError`` where nothing that is done with it reaches anybody any more, which ends a
+worker. A call that is cancelled is carried out as a whole, at that time or a moment later, or not at all, and can be
+made again.
 
 What is read may have been written by others, in any form. No message and no row that cannot be read may hide those
 beside it, nor be the end of who reads it: each method says how it is given.
+
+No call blocks the event loop. Two backends with different names, in whatever place, share nothing.
 """
 
 from __future__ import annotations
@@ -70,10 +80,13 @@ class Message:
 class Delivery:
     """A message that was received and is hidden from others for a while.
 
+    Only the client that has received it uses it.
+
     Attributes:
         body: The message's text, as it was sent.
-        count: How often it has been delivered, this time included; at least 1, and exact enough to find a message that
-            keeps killing its workers.
+        count: How often it has been delivered, this time included: 1 at first, and one more each time, without end, for
+            it finds a message that keeps killing its workers. A release may take its delivery back; an extension
+            changes nothing in it.
         handle: The adapter's own; what ``extend``, ``acknowledge`` and ``release`` need.
     """
 
@@ -112,8 +125,8 @@ class JobQueue(Protocol):
             visibility: From 1 to ``limits.max_visibility`` seconds.
 
         Returns:
-            The deliveries; none if nothing came in time. A message whose body is no text, as another program may have
-            written it, is delivered like any other, with a body in which its bytes are spelled out
+            The deliveries, each message once; none if nothing came in time. A message whose body is no text, as another
+            program may have written it, is delivered like any other, with a body in which its bytes are spelled out
             (``bytes.decode("utf-8", "backslashreplace")``) or its other form is shown; whoever handles it sees that it
             is no job. It must not make the call fail.
 
@@ -122,7 +135,7 @@ class JobQueue(Protocol):
         """
 
     async def extend(self, deliveries: Sequence[Delivery], visibility: float) -> Sequence[Delivery | None]:
-        """Hide deliveries for ``visibility`` seconds from now on, instead of what was left.
+        """Hide deliveries for ``visibility`` seconds from now on, instead of what was left; fractions count.
 
         Args:
             deliveries: Those to extend, each with its newest handle.
@@ -141,7 +154,8 @@ class JobQueue(Protocol):
         """Remove messages for good.
 
         A delivery whose time has run out may be removed or may stay; never may a *later* delivery of the same message
-        that someone else holds be taken from it in a way that loses the message before its holder acknowledges.
+        that someone else holds be taken from it in a way that loses the message before its holder acknowledges. What is
+        gone already keeps none of the others from being removed.
 
         Raises:
             TransientError: Worth another try, with the same deliveries.
@@ -149,6 +163,8 @@ class JobQueue(Protocol):
 
     async def release(self, deliveries: Sequence[Delivery]) -> None:
         """Make messages visible again at once. For a worker that stops: on some queues it raises the count.
+
+        What somebody else has received since stays hidden; what is gone keeps none of the others from being shown.
 
         Raises:
             TransientError: Worth another try; or leave them to their visibility.
@@ -206,7 +222,7 @@ class ContextStore(Protocol):
 
     Bodies are given as the bytes that are stored, whatever they are: who asks decodes them. A fact or a value that is
     stored in another form altogether is given as some bytes that say so, or fails the call with ``BackendError`` that
-    names the run and the key: only those who ask for that run are told.
+    names the run and the key: only those who ask for that run are told. Nothing in it expires.
     """
 
     limits: StoreLimits
@@ -253,7 +269,9 @@ class ContextStore(Protocol):
         """
 
     async def delete(self, run_id: str, *, keys: Sequence[str], names: Sequence[str]) -> None:
-        """Remove facts and values; what does not exist is no error.
+        """Remove facts and values, any number of both; what does not exist is no error.
+
+        A name is a name, and no pattern. Others may see what was removed within ``limits.staleness``.
 
         Raises:
             TransientError: Worth another try.
@@ -261,6 +279,10 @@ class ContextStore(Protocol):
 
 
 # --- the status store -------------------------------------------------------------------------------------------------
+
+
+#: So many characters of a reason are kept by every store.
+REASON_LENGTH = 4_000
 
 
 @attrs.frozen(kw_only=True)
@@ -275,8 +297,9 @@ class RunStatus:
         updated: When the status was last written.
         next_check: When a reconciler should look at it; None if there is no need, as once it is final.
         tags: The user's own, for filters.
-        reason: Why it failed, was cancelled, or was refused as a dead letter.
-        body: A dead letter's message; None for a run.
+        reason: Why it failed, was cancelled, or was refused as a dead letter. A store keeps the first ``REASON_LENGTH``
+            characters at least. It may cut what is longer; it may not refuse it, for a run must be able to end.
+        body: A dead letter's message, up to the longest that the queue takes; None for a run.
     """
 
     run_id: str
@@ -329,7 +352,8 @@ class StatusStore(Protocol):
 
         Args:
             run_id: The run.
-            at: The time of the change.
+            at: The time of the change; the run is changed also if that is earlier than what was noted last, for clocks
+                of several machines differ.
             next_check: When a reconciler should look; None for never.
             state: The state to report; None keeps it.
 
@@ -342,6 +366,8 @@ class StatusStore(Protocol):
 
     async def finish(self, run_id: str, state: FinalState, *, at: float, reason: str | None = None) -> bool:
         """End a live run; atomic: of any number of callers exactly one gets True, and its state stands.
+
+        That is so whatever they say: also the second of two equal calls gets False.
 
         Returns:
             True if this call ended the run; False if it was final already or has no status.
@@ -389,7 +415,8 @@ class CoordinationStore(Protocol):
     """Counters, leases and sets that may vanish at any moment. Every key has a time to live, in seconds.
 
     A key is any text of 1 to 4,000 characters; an adapter whose store takes less hashes what is longer. A key whose
-    time has run out is as good as gone, whether or not the store has removed it yet. While it lives, a key is used as
+    time has run out is as good as gone, whether or not the store has removed it yet; fractions of a second count. Only
+    what says that it renews a time renews it: reading does not. While it lives, a key is used as
     one kind, be it a counter, a value or a set; what happens to it when it is used as another is not defined.
     """
 

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from .errors import SerializationError
 
-#: Characters of why a run has failed, or of what a message said that was none: a store keeps it beside all else.
-LONGEST_REASON = 4_000
-
 
 def is_text(value: str) -> bool:
     """Tell a string that UTF-8 can hold from one with lone surrogates, which no queue or database would take."""

@@ -69,7 +69,7 @@ class SqliteCoordinationStore:
 
         def add(connection: sqlite3.Connection, now: float) -> int:
             union = _members(_standing(connection, key, now), key).union(members)
-            _store(connection, key, json.dumps(sorted(union)).encode(), now + ttl)
+            _store(connection, key, json.dumps(sorted(union), ensure_ascii=False).encode(), now + ttl)
             return len(union)
 
         return await self._write(add)

@@ -35,7 +35,7 @@ class SqliteStatusStore:
 
     async def create(self, status: RunStatus) -> bool:
         """Store a status if the run has none."""
-        tags = json.dumps(dict(status.tags))
+        tags = json.dumps(dict(status.tags), ensure_ascii=False)  # so that what is no text is refused as anywhere
         row = (
             *(status.run_id, status.state, status.blueprint_id, status.created, status.updated, status.next_check),
             *(tags, status.reason, status.body),

@@ -108,6 +108,8 @@ class Conformance:
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Say what was skipped because nothing was declared, and where the report is."""
         for contract in self.report()["contracts"]:
+            if contract["beat"]:
+                terminalreporter.write_line(f"flowcraft: {contract['class']}: {contract['beat']}")
             needed = Counter(str(each["why"]) for each in contract["clauses"] if each["result"] == "undeclared")
             if needed:
                 said = ", ".join(f"{number} for {capability}" for capability, number in sorted(needed.items()))
@@ -140,12 +142,14 @@ class Conformance:
                 }
             )
         said = attrs.asdict(kind.declared)
+        told = getattr(kind, "told_of_beat", None)
         return {
             "class": kind.__name__,
             "module": kind.__module__,
             "variant": variant,
             "contract": kind.contract,
             "declared": said,
+            "beat": told and told(),
             "clauses": clauses,
         }
 

@@ -36,8 +36,8 @@ LISTED = Path(__file__).parents[4] / "docs" / "conformance" / "clauses.md"
 MODULE = """
 import pytest
 from flowcraft_testkit import InMemoryBackend, VirtualClock
-from flowcraft_testkit.contracts import CoordinationStoreContract, StatusStoreContract, excused, opened
-from flowcraft_testkit.contracts.in_memory import InMemorySideDoor, declared
+from flowcraft_testkit.contracts import BackendContract, CoordinationStoreContract, StatusStoreContract, excused, opened
+from flowcraft_testkit.contracts.in_memory import InMemorySideDoor, InMemoryTrouble, declared
 
 
 class Mine:
@@ -136,6 +136,51 @@ def test_clauses_of_ones_own_may_be_added() -> None:
     assert "queue/mine" not in [clause.id for clause in Mine.clauses()]
 
 
+# --- a beat ---
+
+
+def test_a_beat_below_one_is_refused() -> None:
+    for beat in (0.5, 0.0, float("nan")):
+        with pytest.raises(TypeError, match=r"Mine: beat is .*1 or more"):
+            type("Mine", (BackendContract,), {"beat": beat})
+
+
+def test_a_failure_names_the_beat_and_what_was_measured(pytester: pytest.Pytester) -> None:
+    body = """
+    @pytest.fixture
+    def open_backend(self, clock):
+        store = InMemoryBackend(clock=clock)
+
+        class Slow:
+            def __init__(self):
+                self.backend = store.connect()
+
+            async def __aenter__(self):
+                await self.backend.open()
+                put = self.backend.context.put
+
+                async def slowly(*args):
+                    await clock.sleep(0.75)
+                    return await put(*args)
+
+                self.backend.context.put = slowly
+                self.backend.queue.send = None
+                return self.backend
+
+            async def __aexit__(self, *error): ...
+
+        return Slow
+
+    async def test_of_mine(self):
+        async with self.programs():
+            assert 1 == 2
+    """
+    result, report = _report(pytester, "-k", "of_mine", contract="BackendContract", body=body)
+    told = "beat is 1 s, and a round of calls took up to 0.75 s of the backend's clock: too long for it, raise beat"
+    result.stdout.fnmatch_lines([f"*{told}*", f"flowcraft: TestMine: {told}"])
+    assert report["contracts"] == [] or report["contracts"][0]["beat"] == told
+
+
 # --- the report -------------------------------------------------------------------------------------------------------
 
 
@@ -147,39 +192,67 @@ def _report(pytester: pytest.Pytester, *options: str, contract: str, body: str) 
     return result, json.loads(path.read_text(encoding="utf-8"))
 
 
+DECLARES_NOTHING_ODD = """
+    from flowcraft_testkit.contracts import Declared
+    declared = Declared(skips_time=True, cuts=True, outages=True, refusals=True, processes=False, other_store=True)
+
+    @pytest.fixture
+    def store(self, clock):
+        return InMemoryBackend(clock=clock)
+
+    @pytest.fixture
+    def open_backend(self, store):
+        return lambda: opened(store.connect())
+
+    @pytest.fixture
+    def trouble(self, store):
+        return InMemoryTrouble(store)
+
+    @pytest.fixture
+    def open_other(self, clock):
+        store = InMemoryBackend(clock=clock)
+        return lambda: opened(store.connect())
+"""
+
+
 def test_a_report_has_every_clause_with_its_result(pytester: pytest.Pytester) -> None:
-    result, report = _report(pytester, contract="CoordinationStoreContract", body="...")
+    result, report = _report(pytester, contract="CoordinationStoreContract", body=DECLARES_NOTHING_ODD)
     number = len(CoordinationStoreContract.clauses())
-    result.assert_outcomes(passed=number)
+    result.assert_outcomes(passed=number - 1, skipped=1)
     (contract,) = report["contracts"]
     assert (contract["class"], contract["contract"]) == ("TestMine", "coordination")
     assert [clause["id"] for clause in contract["clauses"]] == [each.id for each in CoordinationStoreContract.clauses()]
-    assert {clause["result"] for clause in contract["clauses"]} == {"passed"}
+    assert {clause["result"] for clause in contract["clauses"]} == {"passed", "absent"}
     assert all(clause["seconds"] > 0 for clause in contract["clauses"])
-    assert report["totals"]["passed"] == number
+    assert report["totals"]["passed"] == number - 1
     assert render(report).splitlines() == [
-        "| contract | clauses | passed |",
-        "| --- | ---: | ---: |",
-        f"| coordination | {number} | {number} |",
+        "| contract | clauses | passed | absent |",
+        "| --- | ---: | ---: | ---: |",
+        f"| coordination | {number} | {number - 1} | 1 |",
+        "",
+        "- `coordination/two_processes_are_as_two_clients`: absent (processes)",
     ]
 
 
 def test_a_report_is_of_all_processes(pytester: pytest.Pytester) -> None:
     """Each of those of pytest-xdist has asked some of the clauses."""
     path = pytester.path / "ids"
-    body = f"""
+    body = (
+        DECLARES_NOTHING_ODD
+        + f"""
     def teardown_method(self, method):
         import os
         with open({str(path)!r}, "a") as ids:
             ids.write(f"{{os.getpid()}}\\n")
     """
+    )
     result, report = _report(pytester, "-n", "2", contract="CoordinationStoreContract", body=body)
     number = len(CoordinationStoreContract.clauses())
-    result.assert_outcomes(passed=number)
+    result.assert_outcomes(passed=number - 1, skipped=1)
     assert len(set(path.read_text().split())) == 2
     (contract,) = report["contracts"]
-    assert {clause["result"] for clause in contract["clauses"]} == {"passed"}
-    assert report["totals"]["passed"] == number
+    assert {clause["result"] for clause in contract["clauses"]} == {"passed", "absent"}
+    assert report["totals"]["passed"] == number - 1
 
 
 def test_of_a_test_that_is_tried_again_the_last_try_counts(pytester: pytest.Pytester) -> None:
@@ -211,11 +284,10 @@ def test_of_a_test_that_is_tried_again_the_last_try_counts(pytester: pytest.Pyte
 def test_what_is_undeclared_is_skipped_and_said(pytester: pytest.Pytester) -> None:
     result, report = _report(pytester, contract="StatusStoreContract", body="...")
     skipped = [clause for clause in report["contracts"][0]["clauses"] if clause["result"] != "passed"]
-    assert {(clause["result"], clause["why"]) for clause in skipped} == {
-        ("undeclared", "side_door"),
-        ("undeclared", "index_lag"),
-    }
-    result.stdout.fnmatch_lines(["flowcraft: TestMine skips undeclared clauses: 1 for index_lag, 1 for side_door"])
+    needs = ("cuts", "index_lag", "other_store", "outages", "processes", "refusals", "side_door", "skips_time")
+    assert {(clause["result"], clause["why"]) for clause in skipped} == {("undeclared", need) for need in needs}
+    told = ", ".join(f"1 for {need}" for need in needs)
+    result.stdout.fnmatch_lines([f"flowcraft: TestMine skips undeclared clauses: {told}"])
     assert "- `status/the_store_holds_the_status_as_it_is`: undeclared (side_door)" in render(report)
 
 

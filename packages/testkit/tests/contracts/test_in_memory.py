@@ -16,9 +16,10 @@ from flowcraft_testkit.contracts import (
     Opener,
     SideDoor,
     StatusStoreContract,
+    Trouble,
     opened,
 )
-from flowcraft_testkit.contracts.in_memory import InMemorySideDoor, WritesByHand, declared
+from flowcraft_testkit.contracts.in_memory import InMemorySideDoor, InMemoryTrouble, WritesByHand, declared
 
 
 class InMemory:
@@ -41,6 +42,15 @@ class InMemory:
     @pytest.fixture
     def side_door(self, store: InMemoryBackend) -> SideDoor:
         return InMemorySideDoor(store)
+
+    @pytest.fixture
+    def trouble(self, store: InMemoryBackend) -> Trouble:
+        return InMemoryTrouble(store)
+
+    @pytest.fixture
+    def open_other(self, clock: Clock) -> Opener:
+        other = InMemoryBackend(clock=clock, weaknesses=self.weaknesses)
+        return lambda: opened(other.connect())
 
 
 class Weaker(InMemory):

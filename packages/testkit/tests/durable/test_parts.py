@@ -5,12 +5,17 @@ from __future__ import annotations
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import attrs
 import pytest
-from flowcraft_core import RetryPolicy, SerializationError, Serializer, create_flow
-from flowcraft_core.durable.caches import OutcomeCache
+from flowcraft_core import FlowRuntime, RetryPolicy, SerializationError, Serializer, create_flow
+from flowcraft_core.durable import Client, Settings
+from flowcraft_core.durable.caches import KnownRuns, OutcomeCache
+from flowcraft_core.durable.engine import Done
+from flowcraft_core.durable.handler import JobHandler
+from flowcraft_core.durable.runs import RunRecord
 from flowcraft_core.durable.sets import WIDTH, JoinSets
 from flowcraft_core.durable.storage import (
     FORMAT,
@@ -25,6 +30,7 @@ from flowcraft_core.graph.compile import compile_blueprint
 from flowcraft_core.graph.facts import DELETED, Outcome, Park
 from flowcraft_core.graph.instances import Arrival
 from flowcraft_core.graph.state import RunState
+from flowcraft_core.jobs import Job, encode_job
 from flowcraft_core.payloads import CompressingCodec, PayloadCodec
 from flowcraft_core.ports import Backend, Fact
 from flowcraft_testkit import CLOUD_STORE, CountingBackend, InMemoryBackend, VirtualClock
@@ -131,6 +137,67 @@ def test_what_comes_from_a_cache_was_won_by_nobody() -> None:
     stored = cache.get("run", "a")
     assert stored is not None
     assert not stored.won
+
+
+async def test_what_is_kept_weighs_what_it_takes_in_memory(backend: InMemoryBackend) -> None:
+    """And not what it takes in the store, which is a hundred times less for what compresses well."""
+    cache = OutcomeCache()
+    records = _records(backend, cache=cache)
+    stored = await records.put_outcome("run", "a", Outcome(output=[{"a": 1}] * 100_000), "job")
+    assert cache.weight == stored.weight > 100_000 * 200
+    fresh = OutcomeCache()
+    read = (await _records(backend, cache=fresh).outcomes("run", ["a"]))["a"]
+    assert (fresh.weight, read.weight) == (stored.weight, stored.weight)
+    fresh.forget("run")
+    assert (fresh.weight, fresh.get("run", "a")) == (0, None)
+
+
+async def test_what_can_be_neither_done_nor_passed_on_is_a_dead_letter_in_the_end(
+    backend: InMemoryBackend,
+) -> None:
+    async def refuse(*_: Any, **__: Any) -> None:
+        raise BackendError("access denied")
+
+    watched = Watched(backend)
+    watched.queue.send = refuse
+    handler = JobHandler(
+        watched,
+        FlowRuntime([], clock=VirtualClock()),
+        codec=CompressingCodec(),
+        settings=Settings(),
+        control_interval=2.0,
+        visibility=60.0,
+        stopped=lambda: False,
+    )
+    body = encode_job(Job(id="i", run_id="nobody", key="a"))
+    assert await handler.handle(body, 1) is Done.DELIVER_AGAIN
+    assert not await Client(backend).dead_letters()
+    assert await handler.handle(body, 20) is Done.ACKNOWLEDGE
+    (letter,) = await Client(backend).dead_letters()
+    assert letter.body == body
+    assert "20 deliveries" in (letter.reason or "")
+
+
+def _record(run_id: str, weight: int, *hashes: str) -> RunRecord:
+    graphs: Any = {each: SimpleNamespace(hash=each) for each in hashes}
+    return RunRecord(run_id=run_id, blueprint_id="f", graphs=graphs, context={}, started=0.0, weight=weight)
+
+
+def test_known_runs_are_bounded_with_the_blueprints_that_they_hold_each_of_which_counts_once() -> None:
+    known = KnownRuns({"small": 1_000, "large": 50_000}.__getitem__, max_bytes=60_000)
+    for number in range(5):
+        known.put(_record(f"{number}", 1_000, "small"))
+    assert known.weight == 6_000
+    known.put(_record("large", 1_000, "small", "large"))
+    assert known.weight == 57_000
+    assert known.get("0") is not None
+    known.put(_record("more", 4_000, "small"))
+    assert [name for name in ("0", "1", "2", "large", "more") if known.get(name)] == ["0", "2", "large", "more"]
+    assert known.weight == 60_000
+    known.forget("large")
+    assert known.weight == 9_000
+    known.put(_record("2", 2_000, "small"))
+    assert known.weight == 10_000
 
 
 # --- records ---

@@ -16,10 +16,10 @@ from ..graph.scopes import Kind
 from ..ids import new_id, require_run_id
 from ..jobs import encode_job
 from ..payloads import CompressingCodec, PayloadCodec
-from ..ports import Backend, Message, Page, RunStatus, State
+from ..ports import REASON_LENGTH, Backend, Message, Page, RunStatus, State
 from ..serialization import Serializer
 from ..settings import number
-from ..texts import LONGEST_REASON, require_name, safe_text
+from ..texts import require_name, safe_text
 from .forking import fork, redrive
 from .purging import purge
 from .results import Started, StoredResult, StoredRun
@@ -244,7 +244,7 @@ class Client:
             UnknownRunError: There is no such run.
         """
         await self._stored.status(require_run_id(run_id))
-        reason = None if reason is None else safe_text(reason, LONGEST_REASON)
+        reason = None if reason is None else safe_text(reason, REASON_LENGTH)
         return await self._backend.status.finish(run_id, "cancelled", at=self._clock.now(), reason=reason)
 
     async def fork(

@@ -26,9 +26,9 @@ from ..jobs import (
     say_passed_on,
 )
 from ..payloads import PayloadCodec
-from ..ports import Backend, HandWrittenRuns, Message, RunStatus
+from ..ports import REASON_LENGTH, Backend, HandWrittenRuns, Message, RunStatus
 from ..runtime import Emitter, FlowRuntime
-from ..texts import LONGEST_REASON, safe_text
+from ..texts import safe_text
 from .caches import KnownRuns, OutcomeCache
 from .engine import Done, Engine, Settings, UnknownInstanceError
 from .hosts import Host, HostTimeError
@@ -53,7 +53,7 @@ _SAYS_BUSY = CHECK_AFTER / 3
 # Of how many runs it is kept when they were last seen to live, and said to be busy: some hundred bytes each.
 _LIVE_KEPT = 10_000
 
-# How often a message is delivered that can be neither done, nor passed on, nor buried, before it is dropped.
+# How often a message is delivered that can be neither done nor passed on before it becomes a dead letter.
 _DELIVERIES = 20
 
 # How much of a dead letter is kept, characters.
@@ -342,12 +342,12 @@ class JobHandler:
     async def _fail(self, run_id: str, reason: str) -> bool:
         self._cache.forget(run_id)
         return await self._backend.status.finish(
-            run_id, "failed", at=self._clock.now(), reason=safe_text(reason, LONGEST_REASON)
+            run_id, "failed", at=self._clock.now(), reason=safe_text(reason, REASON_LENGTH)
         )
 
     async def _bury(self, body: str, reason: str) -> None:
         """Keep what cannot be acted on where people find it, as far as a store takes it."""
-        _logger.error("dead letter: %s", safe_text(reason, LONGEST_REASON))
+        _logger.error("dead letter: %s", safe_text(reason, REASON_LENGTH))
         now = self._clock.now()
         letter = RunStatus(
             run_id=f":dead:{new_id()}",
@@ -355,7 +355,7 @@ class JobHandler:
             blueprint_id="",
             created=now,
             updated=now,
-            reason=safe_text(reason, LONGEST_REASON),
+            reason=safe_text(reason, REASON_LENGTH),
             body=safe_text(body, _LONGEST_LETTER),
         )
         try:

@@ -19,10 +19,10 @@ from ..graph.positions import INITIAL
 from ..graph.state import RunState
 from ..ids import new_id
 from ..payloads import CompressingCodec, PayloadCodec
-from ..ports import Backend, HandWrittenRuns, RunStatus, State
+from ..ports import REASON_LENGTH, Backend, HandWrittenRuns, RunStatus, State
 from ..serialization import Serializer
 from ..settings import number, whole
-from ..texts import LONGEST_REASON, safe_text
+from ..texts import safe_text
 from .runs import RunRecord, Runs
 from .signals import (
     CHECK_AFTER,
@@ -214,7 +214,7 @@ class Reconciler:
             self._in_vain.add(run_id)
         in_vain = await self._backend.coordination.increment(_in_vain_key(run_id), ttl=_IN_VAIN_COUNTED)
         if in_vain > _LOOKS_IN_VAIN:
-            reason = safe_text(f"it could not be looked at, {in_vain} times: {reason_of(error)}", LONGEST_REASON)
+            reason = safe_text(f"it could not be looked at, {in_vain} times: {reason_of(error)}", REASON_LENGTH)
             self._in_vain.discard(run_id)
             done.failed += await self._backend.status.finish(run_id, "failed", at=now, reason=reason)
             return

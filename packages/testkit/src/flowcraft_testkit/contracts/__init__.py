@@ -17,7 +17,9 @@ except ImportError as error:
 # So that a clause that fails shows its values, as a test of one's own does. Must come before the modules are imported.
 _CLAUSES = (
     *("contract", "context", "coordination", "facts", "finding", "queue", "sending", "status"),
-    *("backend", "data", "deliveries", "dying", "ending", "programs", "reconciling", "shapes", "starting", "waiting"),
+    *("drawn.clauses", "drawn.context", "drawn.hints", "drawn.messages", "drawn.statuses"),
+    *("asking", "backend", "data", "deliveries", "dying", "ending", "forking", "minding", "outside", "programs"),
+    *("reconciling", "shapes", "starting", "troubled", "waiting"),
 )
 pytest.register_assert_rewrite(*(f"{__name__}.{module}" for module in _CLAUSES))
 
@@ -30,6 +32,7 @@ from .fast_clock import FastClock  # noqa: E402
 from .queue import JobQueueContract  # noqa: E402
 from .side_door import SideDoor  # noqa: E402
 from .status import StatusStoreContract  # noqa: E402
+from .trouble import BackendMaker, Trouble  # noqa: E402
 
 #: The contracts by the names that stand in the ids of their clauses.
 CONTRACTS: Mapping[str, type[Contract[Any]]] = {
@@ -46,6 +49,7 @@ CONTRACTS: Mapping[str, type[Contract[Any]]] = {
 __all__ = [
     "CONTRACTS",
     "BackendContract",
+    "BackendMaker",
     "Clause",
     "ContextStoreContract",
     "Contract",
@@ -56,6 +60,7 @@ __all__ = [
     "Opener",
     "SideDoor",
     "StatusStoreContract",
+    "Trouble",
     "excused",
     "opened",
 ]

@@ -13,7 +13,19 @@ from flowcraft_core.ports import QueueLimits, StoreLimits
 
 ClauseFunction: TypeAlias = Callable[[Any], Awaitable[None]]
 #: What a clause can need; the fields of ``Declared``.
-Capability: TypeAlias = Literal["queue_limits", "store_limits", "index_lag", "skips_time", "side_door", "hand_written"]
+Capability: TypeAlias = Literal[
+    "queue_limits",
+    "store_limits",
+    "index_lag",
+    "skips_time",
+    "side_door",
+    "hand_written",
+    "cuts",
+    "outages",
+    "refusals",
+    "processes",
+    "other_store",
+]
 
 _PREFIX = "test_"
 
@@ -32,6 +44,13 @@ class Declared:
         skips_time: Whether ``skip_time`` lets days pass in no time.
         side_door: Whether the fixture ``side_door`` gives a way to look at what is stored past the adapter.
         hand_written: Whether runs can be begun by hand; see ``flowcraft_core.ports.HandWrittenRuns``.
+        cuts: Whether the fixture ``trouble`` can cut connections; see ``Trouble``.
+        outages: Whether it can have the store be out of reach for a while.
+        refusals: Whether it can have the store refuse every call for good.
+        processes: Whether the fixture ``make_in_process`` gives what makes clients in other processes; see
+            ``BackendMaker``.
+        other_store: Whether the fixture ``open_other`` gives an ``Opener`` of a second store in the same place, with
+            other names: other tables and queues on the same server, another file in the same folder.
     """
 
     queue_limits: QueueLimits | None = None
@@ -40,6 +59,11 @@ class Declared:
     skips_time: bool | None = None
     side_door: bool | None = None
     hand_written: bool | None = None
+    cuts: bool | None = None
+    outages: bool | None = None
+    refusals: bool | None = None
+    processes: bool | None = None
+    other_store: bool | None = None
 
     def lacks(self, capability: Capability) -> Literal["undeclared", "absent"] | None:
         """Why a clause that needs this cannot be asked; None if it can."""

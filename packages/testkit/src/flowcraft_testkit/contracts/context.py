@@ -8,6 +8,7 @@ from random import Random
 import pytest
 from flowcraft_core.ports import Fact, PositionedValue
 
+from .clauses import needs
 from .facts import FactClauses
 from .hostile import LONG_KEYS, TEXTS
 
@@ -49,9 +50,10 @@ class ContextStoreContract(FactClauses):
         """An earlier setter that comes late does not bring back what a later one deleted."""
         async with self.connect() as store:
             run_id, deleted = self.fresh("run"), PositionedValue("2", None)
-            for value in (PositionedValue("1", b"set"), deleted, PositionedValue("1", b"set"), deleted):
+            await store.apply(run_id, {"name": PositionedValue("1", b"set")})
+            for value in (deleted, PositionedValue("1", b"set"), deleted):
                 await store.apply(run_id, {"name": value})
-            assert dict(await store.values(run_id, ["name"])) == {"name": deleted}
+                assert dict(await store.values(run_id, ["name"])) == {"name": deleted}
             await store.apply(run_id, {"name": PositionedValue("3", b"")})
             assert dict(await store.values(run_id, ["name"])) == {"name": PositionedValue("3", b"")}
 
@@ -92,6 +94,43 @@ class ContextStoreContract(FactClauses):
             assert dict(await store.values(run_id, [*values, "name 0"])) == {**values, **kept}
             await store.apply(run_id, {})
             assert dict(await store.values(run_id, [])) == {}
+
+    async def test_many_long_values_are_set_by_one_call(self) -> None:
+        """Where a request is limited in bytes, the adapter splits by that as well, and none is left out."""
+        async with self.connect() as store:
+            run_id, size = self.fresh("run"), min(store.limits.max_value_bytes, 400_000)
+            number = min(17_000_000 // size + 1, 100)
+            values = {f"name {n}": PositionedValue("1", b"%d" % (n % 10) * size) for n in range(number)}
+            await store.apply(run_id, values)
+            found = await store.values(run_id, list(values))
+            left_out = values.keys() - found.keys()
+            assert not left_out, f"of {number} values of {size} bytes these were not set: {sorted(left_out)}"
+            assert all(found[name] == value for name, value in values.items())
+
+    async def test_any_number_of_keys_and_names_is_deleted_by_one_call(self) -> None:
+        """A purge names both at once, and more of each than goes into a request."""
+        async with self.connect() as store:
+            run_id, number = self.fresh("run"), max(store.limits.max_keys_read, 100) * 2 + 1
+            facts = {f"key {place}": Fact(b"", "writer") for place in range(number)}
+            values = {f"key {place}": PositionedValue("1", b"") for place in range(number)}
+            await self.put_all(store, run_id, facts)
+            await store.apply(run_id, values)
+            await store.delete(run_id, keys=list(facts)[1:], names=list(values)[2:])
+            assert (await store.get(run_id, list(facts))).keys() == {"key 0"}
+            assert (await store.values(run_id, list(values))).keys() == {"key 0", "key 1"}
+
+    @needs("skips_time")
+    async def test_nothing_expires(self) -> None:
+        """A run may sleep for a year, and its facts are all that is left of it."""
+        async with self.connect() as store:
+            run_id, fact = self.fresh("run"), Fact(b"outcome", "writer")
+            values = {"set": PositionedValue("1", b"value"), "deleted": PositionedValue("2", None)}
+            await store.put(run_id, "key", fact)
+            await store.apply(run_id, values)
+            await self.skip_time(400 * 86_400.0)
+            assert dict(await store.get(run_id, ["key"])) == {"key": fact}
+            assert dict(await store.values(run_id, list(values))) == values
+            assert await store.put(run_id, "key", Fact(b"other", "other")) == fact
 
     async def test_what_one_client_sets_others_see_within_the_declared_staleness(self) -> None:
         """A client's own values it sees at once."""

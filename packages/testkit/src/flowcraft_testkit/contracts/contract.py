@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from itertools import count
 from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
@@ -12,12 +12,24 @@ import pytest
 from flowcraft_core.clock import Clock, SystemClock
 from flowcraft_core.ports import Backend
 
-from .clauses import Clause, ClauseFunction, Declared, described, needs_of, refuse_changes, written_in
+from .clauses import Capability, Clause, ClauseFunction, Declared, described, needs_of, refuse_changes, written_in
+from .loop_watch import LoopWatch
 from .side_door import SideDoor
+from .trouble import BackendMaker, Trouble
 
 T = TypeVar("T")
 BackendT = TypeVar("BackendT", bound=Backend)
 PortT = TypeVar("PortT")
+
+#: The fixtures that clauses with a need are given.
+_GIVEN: Mapping[Capability, str] = {
+    "side_door": "side_door",
+    "cuts": "trouble",
+    "outages": "trouble",
+    "refusals": "trouble",
+    "processes": "make_in_process",
+    "other_store": "open_other",
+}
 
 #: Gives a fresh client each time it is called, opened on entry and closed on exit. Within one test all are clients of
 #: the same store, as several processes are; each test has a store of its own.
@@ -90,20 +102,51 @@ class Contract(Generic[PortT]):
         """A way to look at what is stored; yours, if ``declared`` says that there is one."""
         raise NotImplementedError(f"{type(self).__name__} declares a side door, but has no fixture side_door")
 
+    @pytest.fixture
+    def trouble(self) -> Trouble:
+        """What can go wrong between clients and store; yours, if ``declared`` says that there is some of it."""
+        raise NotImplementedError(f"{type(self).__name__} declares cuts, outages or refusals: give a fixture trouble")
+
+    @pytest.fixture
+    def make_in_process(self) -> BackendMaker:
+        """What makes a client in another process; yours, if ``declared`` says ``processes``."""
+        raise NotImplementedError(f"{type(self).__name__} declares processes, but has no fixture make_in_process")
+
+    @pytest.fixture
+    def open_other(self) -> Opener:
+        """An opener of a second store; yours, if ``declared`` says ``other_store``."""
+        raise NotImplementedError(f"{type(self).__name__} declares another store, but has no fixture open_other")
+
     @pytest.fixture(autouse=True)
     def _begin(self, request: pytest.FixtureRequest, open_backend: Opener, clock: Clock) -> None:
-        for capability in needs_of(self._clauses.get(request.node.originalname, request.function)):
+        needed = needs_of(self._clauses.get(request.node.originalname, request.function))
+        for capability in needed:
             if why := self.declared.lacks(capability):
                 pytest.skip(f"{why}: {capability}")
-        door = request.getfixturevalue("side_door") if self.declared.side_door else None
-        self.begin(open_backend, clock, door)
+        given = {
+            _GIVEN[capability]: request.getfixturevalue(_GIVEN[capability]) for capability in _GIVEN.keys() & needed
+        }
+        self.begin(open_backend, clock, **given)
 
-    def begin(self, open_backend: Opener, clock: Clock, side_door: SideDoor | None = None) -> None:
+    def begin(
+        self,
+        open_backend: Opener,
+        clock: Clock,
+        side_door: SideDoor | None = None,
+        *,
+        trouble: Trouble | None = None,
+        make_in_process: BackendMaker | None = None,
+        open_other: Opener | None = None,
+    ) -> None:
         """Take what the clauses need; a runner other than pytest calls this, and then a clause."""
         self._open_backend = open_backend
         self._clock = clock
         self._side_door = side_door
+        self._trouble = trouble
+        self._make_in_process = make_in_process
+        self._open_other = open_other
         self._numbers = count(1)
+        self._loop = LoopWatch()
         self._start = clock.now()
 
     def port(self, backend: Backend) -> PortT:
@@ -113,7 +156,7 @@ class Contract(Generic[PortT]):
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[PortT]:
         """A fresh client's port."""
-        async with self._open_backend() as backend:
+        async with self._loop.watched(), self._open_backend() as backend:
             yield self.port(backend)
 
     @asynccontextmanager
@@ -151,6 +194,12 @@ class Contract(Generic[PortT]):
         assert self._side_door is not None, "this clause needs a side door"
         return self._side_door
 
+    @property
+    def trouble_maker(self) -> Trouble:
+        """What can go wrong; for clauses that need ``cuts``, ``outages`` or ``refusals``."""
+        assert self._trouble is not None, "this clause needs trouble"
+        return self._trouble
+
     async def race(self, calls: Iterable[Awaitable[T]]) -> list[T]:
         """Make calls at once and return their answers in order.
 
@@ -177,6 +226,17 @@ class Contract(Generic[PortT]):
         seconds = self.patience if deadline is None else deadline
         end = self.now() + seconds
         while not (answer := await condition()):
-            assert self.now() < end, f"after {seconds} seconds still {answer!r}"
+            assert self.now() < end, f"after {seconds:g} s of the backend's clock still {answer!a}{self._loop.told()}"
             await self.pass_time(self.pause)
         return answer
+
+    async def until_nothing(self, problem: Callable[[], Awaitable[str]]) -> None:
+        """Ask until nothing is wrong any more, for ``patience``.
+
+        Raises:
+            AssertionError: Something is; the message is what.
+        """
+        end = self.now() + self.patience
+        while what := await problem():
+            assert self.now() < end, f"after {self.patience:g} s of the backend's clock: {what}{self._loop.told()}"
+            await self.pass_time(self.pause)

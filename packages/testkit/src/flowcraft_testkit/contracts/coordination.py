@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
+from typing import Any
+
 from flowcraft_core.ports import Backend, CoordinationStore
 
-from .contract import Contract
-from .hostile import FULL_LENGTH_KEYS, LONG_KEYS, LONG_RUN_IDS, TEXTS
+from .clauses import needs
+from .drawn import DrawnHintClauses
+from .hostile import CONFUSED, FULL_LENGTH_KEYS, LONG_KEYS, LONG_RUN_IDS, TEXTS
+from .processes import ROUNDS, take_leases
+from .troubled import Calls
 
 #: A time to live that does not end within a clause.
 LONG = 600.0
 
 
-class CoordinationStoreContract(Contract[CoordinationStore]):
+class CoordinationStoreContract(DrawnHintClauses):
     """What a ``CoordinationStore`` promises, as long as it loses nothing."""
 
     contract = "coordination"
@@ -19,6 +25,36 @@ class CoordinationStoreContract(Contract[CoordinationStore]):
     def port(self, backend: Backend) -> CoordinationStore:
         """The coordination store."""
         return backend.coordination
+
+    racer = take_leases
+
+    def calls_with(self, port: CoordinationStore, text: str) -> Calls:
+        """See ``TroubledClauses``."""
+        counter, lease, join = f"{text}1", f"{text}2", f"{text}3"
+        short = text[-30:]  # a member has 40 characters at most
+        return {
+            "increment": lambda: port.increment(counter, ttl=LONG),
+            "set_if_absent (key)": lambda: port.set_if_absent(lease, "me", ttl=LONG),
+            "set_if_absent (value)": lambda: port.set_if_absent(self.fresh("lease"), text, ttl=LONG),
+            "extend_ttl (key)": lambda: port.extend_ttl(lease, "me", ttl=LONG),
+            "add_members (key)": lambda: port.add_members(join, "a", ttl=LONG),
+            "add_members (member)": lambda: port.add_members(self.fresh("join"), short, ttl=LONG),
+            "members": lambda: port.members(join),
+            "get": lambda: port.get(lease),
+            "delete": lambda: port.delete(lease),
+        }
+
+    async def before_the_race(self, port: CoordinationStore, name: str) -> set[Any]:
+        """See ``TroubledClauses``."""
+        return set(range(ROUNDS))
+
+    async def leaves_no_trace(self, here: CoordinationStore, there: CoordinationStore, name: str) -> None:
+        """See ``TroubledClauses``."""
+        assert await here.set_if_absent(name, "mine", ttl=LONG) is True, "another store's lease stands in the way"
+        assert await there.get(name) is None, "a lease of one store is seen in the other"
+        await there.delete(name)
+        assert await here.get(name) == "mine", "deleting in one store takes from the other"
+        await here.delete(name)
 
     # --- counters ---
 
@@ -148,6 +184,56 @@ class CoordinationStoreContract(Contract[CoordinationStore]):
                 expected = f"holder {answers.index(True)}" if True in answers else None
                 assert await stores[0].get(key) == expected
 
+    @needs("skips_time")
+    async def test_a_long_time_to_live_is_kept_to_its_end(self) -> None:
+        """A join may be open for weeks, and a store that takes less must not make it less quietly."""
+        async with self.connect() as store:
+            counter, lease, join = (self.fresh(name) for name in ("counter", "lease", "join"))
+            month = 30 * 86_400.0
+            await store.increment(counter, ttl=month)
+            await store.set_if_absent(lease, "me", ttl=month)
+            await store.add_members(join, "a", ttl=month)
+            await self.skip_time(month - LONG)
+            assert (await store.get(counter), await store.get(lease)) == ("1", "me")
+            assert await store.members(join) == {"a"}
+            await self.skip_time(LONG)
+            for key in (counter, lease):
+                await self.until_gone(store, key)
+
+    async def test_times_between_whole_seconds_are_not_cut(self) -> None:
+        """A lease that ends sooner than its holder believes is taken from it."""
+        async with self.connect() as store:
+            part = self.short * 1.6
+            counter, lease, renewed, join = (self.fresh(name) for name in ("counter", "lease", "renewed", "join"))
+            await store.increment(counter, ttl=part)
+            await store.set_if_absent(lease, "me", ttl=part)
+            await store.add_members(join, "a", ttl=part)
+            await store.set_if_absent(renewed, "me", ttl=LONG)
+            await store.extend_ttl(renewed, "me", ttl=part)
+            await self.pass_time(self.short * 1.3)
+            assert [await store.get(key) for key in (counter, lease, renewed)] == ["1", "me", "me"]
+            assert await store.members(join) == {"a"}
+
+    async def test_reading_renews_nothing(self) -> None:
+        """Whoever waits for a lease looks at it again and again, and gets it once its holder is dead."""
+        async with self.connect() as holder, self.connect() as other:
+            counter, lease, join = (self.fresh(name) for name in ("counter", "lease", "join"))
+            await holder.increment(counter, ttl=self.short * 2)
+            await holder.set_if_absent(lease, "me", ttl=self.short * 2)
+            await holder.add_members(join, "a", ttl=self.short * 2)
+            for _ in range(4):
+                await self.pass_time(self.short / 2)
+                await other.get(counter)
+                await other.get(lease)
+                await other.members(join)
+            for key in (counter, lease):
+                await self.until_gone(holder, key)
+
+            async def set_is_gone() -> bool:
+                return await other.members(join) == frozenset()
+
+            await self.until(set_is_gone)
+
     # --- sets ---
 
     async def test_a_member_counts_once(self) -> None:
@@ -233,6 +319,22 @@ class CoordinationStoreContract(Contract[CoordinationStore]):
                 assert await store.set_if_absent(key, f"value {place}", ttl=LONG) is True
             for place, key in enumerate(keys):
                 assert await store.get(key) == f"value {place}"
+
+    async def test_every_key_of_a_counter_and_of_a_set_is_a_key_of_its_own(self) -> None:
+        """As those of leases are; and what is deleted is one key, and no pattern."""
+        async with self.connect() as store:
+            first = self.fresh("key")
+            keys = [f"{first}{text}" for text in dict.fromkeys((*TEXTS, *itertools.chain(*CONFUSED)))]
+            for key in keys:
+                assert await store.increment(f"{key}", ttl=LONG) == 1, f"the counter {key!a} was another's"
+                assert await store.add_members(f"+{key}", "a", ttl=LONG) == 1, f"the set {key!a} was another's"
+            for place, key in enumerate(keys):
+                await store.delete(key)
+                await store.delete(f"+{key}")
+                left = keys[place + 1] if place + 1 < len(keys) else None
+                if left is not None:
+                    assert await store.get(left) == "1", f"deleting {key!a} took {left!a}"
+                    assert await store.members(f"+{left}") == {"a"}, f"deleting {key!a} took {left!a}"
 
     async def test_keys_of_full_length_are_keys_of_their_own_whatever_they_are_made_of(self) -> None:
         """A key is made of ids of runs and instances, up to 4,000 characters: whoever hashes it hashes all of it."""

@@ -10,6 +10,7 @@ from typing import Any
 from flowcraft_core import FlowBuilder, FlowRuntime, NodeResult, create_flow
 from flowcraft_core.errors import TransientError
 
+from .clauses import needs
 from .interposed import Around, Call
 from .programs import Context, ProgramClauses, Programs, Steps
 from .starting import chain, resumable
@@ -221,6 +222,25 @@ class DeliveryClauses(ProgramClauses):
             await self.pass_time(45 * self.beat)
             down = False
             assert (await here.ended(run_id)).outputs == {"n0": 1, "n1": 2, "n2": 3}
+
+    @needs("outages")
+    async def test_workers_outlive_an_outage_of_the_backend(self) -> None:
+        """A server restarts under workers that are at work, and idle ones: none ends by it, and the run goes on."""
+        steps = Steps()
+        flow = chain(steps)
+        async with self.programs(flow) as here:
+            hands = [await here.hire() for _ in range(2)]
+            assert (await here.run(flow)).status == "completed"
+            run_id = self.id("run")
+            await here.client.start(flow, run_id=run_id)
+            await self.trouble_maker.take_down()
+            try:
+                await self.pass_time(4 * self.beat)
+            finally:
+                await self.trouble_maker.bring_up()
+            assert (await here.ended(run_id)).outputs == {"n0": 1, "n1": 2, "n2": 3}
+            for hand in hands:
+                assert not hand.task.done(), f"a worker has ended when the backend was out of reach: {hand.task!a}"
 
     async def test_a_predecessor_that_is_not_visible_yet_is_waited_for(self) -> None:
         """A stale read says "try again shortly", and never "there is none": also of the run itself."""

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
 from flowcraft_core.ports import Backend, ContextStore, Fact, PositionedValue
 
 from .clauses import needs
-from .contract import Contract
-from .hostile import FULL_LENGTH_KEYS, LONG_KEYS, LONG_RUN_IDS, PAIRS, TEXTS
+from .drawn import DrawnContextClauses
+from .hostile import CONFUSED, FULL_LENGTH_KEYS, LONG_KEYS, LONG_RUN_IDS, PAIRS, TEXTS
+from .processes import ROUNDS, put_facts
+from .troubled import Calls
 
 _ALL_BYTES = bytes(range(256))
 
 
-class FactClauses(Contract[ContextStore]):
+class FactClauses(DrawnContextClauses):
     """What a ``ContextStore`` promises of facts."""
 
     contract = "context"
@@ -23,6 +27,46 @@ class FactClauses(Contract[ContextStore]):
     def port(self, backend: Backend) -> ContextStore:
         """The context store."""
         return backend.context
+
+    racer = put_facts
+
+    def calls_with(self, port: ContextStore, text: str) -> Calls:
+        """See ``TroubledClauses``."""
+        value, fact = PositionedValue("1", b"value"), Fact(b"fact", "writer")
+        return {
+            "put (run id)": lambda: port.put(text, "key", fact),
+            "put (key)": lambda: port.put("run", text, fact),
+            "put (writer)": lambda: port.put(self.fresh("run"), "key", Fact(b"", text)),
+            "put (job)": lambda: port.put(self.fresh("run"), "key", Fact(b"", "writer", text)),
+            "get (run id)": lambda: port.get(text, ["key"]),
+            "get (key)": lambda: port.get("run", [text]),
+            "apply (run id)": lambda: port.apply(text, {"name": value}),
+            "apply (name)": lambda: port.apply("run", {text: value}),
+            "apply (position)": lambda: port.apply(self.fresh("run"), {"name": PositionedValue(text, b"")}),
+            "values (run id)": lambda: port.values(text, ["name"]),
+            "values (name)": lambda: port.values("run", [text]),
+            "delete (run id)": lambda: port.delete(text, keys=["key"], names=["name"]),
+            "delete (key)": lambda: port.delete("run", keys=[text], names=[]),
+            "delete (name)": lambda: port.delete("run", keys=[], names=[text]),
+        }
+
+    async def before_the_race(self, port: ContextStore, name: str) -> set[Any]:
+        """See ``TroubledClauses``."""
+        return set(range(ROUNDS))
+
+    async def leaves_no_trace(self, here: ContextStore, there: ContextStore, name: str) -> None:
+        """See ``TroubledClauses``."""
+        fact, value = Fact(b"mine", name), {name: PositionedValue("1", b"mine")}
+        assert await here.put(name, name, fact) is None, "another store's fact stands in the way"
+        await here.apply(name, value)
+        await self.settle(there)
+        assert dict(await there.get(name, [name])) == {}, "a fact of one store is seen in the other"
+        assert dict(await there.values(name, [name])) == {}, "a value of one store is seen in the other"
+        await there.delete(name, keys=[name], names=[name])
+        await self.settle(here)
+        assert dict(await here.get(name, [name])) == {name: fact}, "deleting in one store takes from the other"
+        assert dict(await here.values(name, [name])) == value, "deleting in one store takes from the other"
+        await here.delete(name, keys=[name], names=[name])
 
     async def settle(self, store: ContextStore) -> None:
         """Wait until reads see what other clients have written so far."""
@@ -35,7 +79,8 @@ class FactClauses(Contract[ContextStore]):
 
         async def put(key: str, fact: Fact) -> None:
             async with room:
-                assert await store.put(run_id, key, fact) is None
+                standing = await store.put(run_id, key, fact)
+                assert standing is None, f"under {key!a} there was to be no fact, and there stands {standing!a}"
 
         await asyncio.gather(*(put(key, fact) for key, fact in facts.items()))
 
@@ -200,6 +245,28 @@ class FactClauses(Contract[ContextStore]):
             await store.delete(run_id, keys=[], names=[])
             assert dict(await store.get(run_id, list(facts))) == {"key 1": facts["key 1"]}
             assert dict(await store.get(other_run, list(facts))) == facts
+
+    async def test_deleting_by_any_name_leaves_all_others(self) -> None:
+        """A name is no pattern, no prefix and no folded word: neither a key's, nor a value's, nor a run's."""
+        first, names = self.fresh("run"), list(dict.fromkeys(itertools.chain(*CONFUSED)))
+        fact, value = Fact(b"fact", "writer"), PositionedValue("1", b"value")
+        runs = [first, *(f"{first}{name}" for name in names)]
+        async with self.connect() as store:
+            await self.put_all(store, first, dict.fromkeys(names, fact))
+            await store.apply(first, dict.fromkeys(names, value))
+            for run_id in runs[1:]:
+                assert await store.put(run_id, "a", fact) is None, f"the run {run_id!a} was another's"
+            for place, name in enumerate(names):
+                await store.delete(first, keys=[name], names=[])
+                await store.delete(first, keys=[], names=[name])
+                await store.delete(runs[place + 1], keys=["a"], names=["a"])
+                left = names[place + 1 :]
+                assert (await store.get(first, names)).keys() == set(left), f"deleting {name!a} took others"
+                assert (await store.values(first, names)).keys() == set(left), f"deleting {name!a} took others"
+                for run_id in runs[place + 2 :][:3]:
+                    assert await store.get(run_id, ["a"]), f"deleting in {runs[place + 1]!a} took from {run_id!a}"
+            for run_id in runs[1:]:
+                assert dict(await store.get(run_id, ["a"])) == {}, f"of {run_id!a} something was left"
 
     async def test_under_a_deleted_key_a_fact_can_be_put_again(self) -> None:
         """A run id may be used again once its run was purged."""

@@ -9,13 +9,16 @@ import pytest
 from flowcraft_core.ports import Backend, RunStatus, State, StatusStore
 
 from .clauses import needs
-from .contract import Contract
+from .drawn import DrawnStatusClauses
+from .hostile import TEXTS
+from .processes import ROUNDS, end_runs
+from .troubled import Calls
 
 #: A time with microseconds, as a database may round it.
 NOW = 1_700_000_000.123457
 
 
-class FindingClauses(Contract[StatusStore]):
+class FindingClauses(DrawnStatusClauses):
     """What a ``StatusStore`` promises of ``find``. An index may lag behind, so the clauses ask until it is right."""
 
     contract = "status"
@@ -23,6 +26,52 @@ class FindingClauses(Contract[StatusStore]):
     def port(self, backend: Backend) -> StatusStore:
         """The status store."""
         return backend.status
+
+    racer = end_runs
+
+    def calls_with(self, port: StatusStore, text: str) -> Calls:
+        """See ``TroubledClauses``."""
+        return {
+            "create (run id)": lambda: port.create(self.status(run_id=text)),
+            "create (flow)": lambda: port.create(self.status(blueprint_id=text)),
+            "create (tag)": lambda: port.create(self.status(tags={text: ""})),
+            "create (tag's value)": lambda: port.create(self.status(tags={"tag": text})),
+            "create (reason)": lambda: port.create(self.status(reason=text)),
+            "create (body)": lambda: port.create(self.status(state="dead", body=text)),
+            "get": lambda: port.get(text),
+            "touch": lambda: port.touch(text, at=NOW, next_check=NOW),
+            "finish (run id)": lambda: port.finish(text, "completed", at=NOW),
+            "finish (reason)": lambda: self._ended(port, text),
+            "delete": lambda: port.delete(text),
+        }
+
+    async def _ended(self, port: StatusStore, reason: str) -> None:
+        status = self.status()
+        await port.create(status)
+        await port.finish(status.run_id, "failed", at=NOW, reason=reason)
+
+    async def calls_without_text(self, port: StatusStore) -> Calls:
+        """See ``TroubledClauses``."""
+        return {
+            "find": lambda: port.find(state="running"),
+            "find due": lambda: port.find(state="running", due_before=1),
+        }
+
+    async def before_the_race(self, port: StatusStore, name: str) -> set[Any]:
+        """See ``TroubledClauses``."""
+        return set(range(ROUNDS))
+
+    async def leaves_no_trace(self, here: StatusStore, there: StatusStore, name: str) -> None:
+        """See ``TroubledClauses``."""
+        status = self.status(run_id=name, next_check=NOW)
+        assert await here.create(status) is True, "another store's status stands in the way"
+        await self.until_found(here, [name], "running")
+        assert await there.get(name) is None, "a status of one store is seen in the other"
+        assert name not in await self.scan(there, "running"), "a status of one store is found in the other"
+        assert await there.finish(name, "failed", at=NOW) is False, "a run of one store can be ended in the other"
+        await there.delete(name)
+        assert await here.get(name) == status, "deleting in one store takes from the other"
+        await here.delete(name)
 
     def status(self, **fields: Any) -> RunStatus:
         """The status of a run of its own that began just now, but for these fields."""
@@ -32,7 +81,7 @@ class FindingClauses(Contract[StatusStore]):
     async def create_all(self, store: StatusStore, statuses: Collection[RunStatus]) -> None:
         """Create statuses."""
         for status in statuses:
-            assert await store.create(status) is True
+            assert await store.create(status) is True, f"there is a status of {status.run_id!a} already"
 
     async def scan(
         self, store: StatusStore, state: State, *, due_before: float | None = None, limit: int = 100
@@ -42,7 +91,7 @@ class FindingClauses(Contract[StatusStore]):
         cursors: list[str | None] = [None]
         while True:
             page = await store.find(state=state, due_before=due_before, cursor=cursors[-1], limit=limit)
-            assert len(page.items) <= limit
+            assert len(page.items) <= limit, f"a page of at most {limit} was to be found, and has {len(page.items)}"
             found.update((status.run_id, status) for status in page.items)
             if page.cursor is None:
                 return found
@@ -60,7 +109,12 @@ class FindingClauses(Contract[StatusStore]):
             found.update(await self.scan(store, state, **query))
             return found.keys() >= set(wanted)
 
-        await self.until(all_found)
+        async def not_found() -> str:
+            missing = [] if await all_found() else sorted(set(wanted) - found.keys())
+            told = f"{len(missing)} of {len(set(wanted))} runs are not found among the {state}: {missing[:5]!a}"
+            return told if missing else ""
+
+        await self.until_nothing(not_found)
         return found
 
     async def until_not_found(self, store: StatusStore, unwanted: str, state: State, **query: Any) -> None:
@@ -116,6 +170,18 @@ class FindingClauses(Contract[StatusStore]):
             await self.create_all(store, statuses)
             for limit in (1, 4, 25, 1_000):
                 found = await self.until_found(store, [status.run_id for status in statuses], "running", limit=limit)
+                assert [found[status.run_id] for status in statuses] == statuses
+
+    async def test_pages_are_turned_over_any_run_id(self) -> None:
+        """A cursor is made of the last run id, or of what stands beside it: one that is read wrongly skips others."""
+        async with self.connect() as store:
+            first = self.fresh("run")
+            statuses = [self.status(run_id=f"{text}{first}{text}", next_check=NOW) for text in TEXTS]
+            await self.create_all(store, statuses)
+            for due_before in (None, NOW):
+                found = await self.until_found(
+                    store, [status.run_id for status in statuses], "running", due_before=due_before, limit=1
+                )
                 assert [found[status.run_id] for status in statuses] == statuses
 
     async def test_what_is_due_is_found_among_many_that_are_not(self) -> None:

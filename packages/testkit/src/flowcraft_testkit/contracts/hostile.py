@@ -14,8 +14,27 @@ TEXTS: Final = (
     *("0", "00", "0.0", "1e3", "null", "None", "true", "NaN", "undefined"),
     # beyond ASCII, and beyond 16 bits
     *("日本語", "ключ", "مفتاح", "😀", "👩‍👩‍👧", "\uffee", "\U00010000"),
+    # what ends, hides or has no place in text of some services: controls, marks, separators and what is no character
+    *("\0", "a\0", "a\0b", "\x01", "a\x1b", "\x7f", "\x85", "a\u2028b", "\u2029", "\ufeff", "\ufeffa", "a\u200b"),
+    *("\ufffd", "\ufffe", "\uffff", "\U0010ffff", "\ue000", "a\r\nb", "a\rb"),
 )
 """All different, none longer than 16 characters."""
+
+#: Families of which a careless store takes several for one, or one for a pattern that others match.
+CONFUSED: Final = (
+    ("a", "a\0", "\0a", "a\0b", "ab"),
+    ("a%", "a_", "ab", "a", "abc", "%", "_"),
+    ("a*", "a?", "a[b]", "ab", "a.", "a.b"),
+    ("a", "A", "á", "a\u0301", "\uff41", "ª"),
+    ("a", "a ", " a", "a\t", "a\n", "a\u00a0", "\ufeffa", "a\u200b", "a\u2028"),
+    ("a/b", "a%2Fb", "a\\b", "a", "b", "a//b", "a/../b"),
+    ("a:b", "a", "b", "a::b", "a:", ":b"),
+    ("1", "01", "1.0", "1e0", "one", "\u0661"),
+    ("\ufffd", "\ufffe", "\uffff", "\U0010ffff", "?"),
+)
+
+#: Text that no UTF-8 has, and that is refused by name wherever text is given.
+NOT_TEXT: Final = ("\ud800", "a\udcff", "\udfffa")
 
 #: Pairs of a run id and a key that become one when they are joined by a separator, or by none.
 PAIRS: Final = tuple(

@@ -25,6 +25,11 @@ def declared(weaknesses: Weaknesses | None = None) -> Declared:
         skips_time=True,
         side_door=True,
         hand_written=True,
+        cuts=True,
+        outages=True,
+        refusals=True,
+        processes=False,
+        other_store=True,
     )
 
 
@@ -57,6 +62,29 @@ class InMemorySideDoor:
     async def status(self, run_id: str) -> RunStatus | None:
         """See ``SideDoor``."""
         return self._world.statuses.get(run_id)
+
+
+class InMemoryTrouble:
+    """A ``Trouble`` for all clients of an ``InMemoryBackend``."""
+
+    def __init__(self, backend: InMemoryBackend) -> None:
+        self._backend = backend
+
+    async def cut(self) -> None:
+        """See ``Trouble``."""
+        self._backend.cut_connections()
+
+    async def take_down(self) -> None:
+        """See ``Trouble``."""
+        self._backend.take_down()
+
+    async def bring_up(self) -> None:
+        """See ``Trouble``."""
+        self._backend.bring_up()
+
+    async def refuse(self) -> None:
+        """See ``Trouble``."""
+        self._backend.refuse()
 
 
 def _newest(table: RecordTable[T], run_id: str) -> dict[str, T]:

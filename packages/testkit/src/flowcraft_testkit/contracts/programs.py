@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import attrs
 from flowcraft_core import Clock, FlowBuilder, FlowRuntime, NodeContext
 from flowcraft_core.durable import Client, Reconciler, StoredResult, Worker
-from flowcraft_core.ports import Backend, Message
+from flowcraft_core.ports import Backend, Fact, Message
 
 from .contract import Contract, Opener
 from .interposed import Around, Call, Interposed, simply
@@ -184,11 +184,22 @@ class ProgramClauses(Contract[Backend]):
     """What the clauses on whole runs have in common.
 
     Attributes:
-        beat: A time that is long against all that the backend needs by itself, seconds of its clock, at least 1.
+        beat: A time that is long against all that the backend needs by itself, seconds of its clock, at least 1. What a
+            round of calls really takes is measured, and told beside it: in the terminal's summary, in the report, and
+            in every failure that it may be to blame for.
+        slowest: The longest such round so far, seconds of the backend's clock.
     """
 
     contract = "backend"
     beat: ClassVar[float] = 1.0
+    slowest: ClassVar[float] = 0.0
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if not cls.beat >= 1:
+            raise TypeError(
+                f"{cls.__name__}: beat is {cls.beat!r}, and has to be 1 or more, seconds of the backend's clock"
+            )
 
     def port(self, backend: Backend) -> Backend:
         """All of it."""
@@ -208,10 +219,30 @@ class ProgramClauses(Contract[Backend]):
             here = Programs(self._open_backend, stack, self._clock, flows)
             here.patience = 200 * self.beat
             await here.begin({**usual, **options})
+            await self._measure(here.backend)
             try:
                 yield here
+            except (AssertionError, TimeoutError) as error:
+                error.add_note(self.told_of_beat())
+                raise
             finally:
                 await here.end()
+
+    async def _measure(self, backend: Interposed) -> None:
+        """How long the calls of one node take, which is what a beat has to be long against."""
+        run_id, began = self.id("measured"), self.now()
+        await backend.context.put(run_id, "key", Fact(b"body", "writer"))
+        await backend.context.get(run_id, ["key"])
+        await backend.coordination.add_members(run_id, "a", ttl=self.beat)
+        await backend.status.get(run_id)
+        await backend.context.delete(run_id, keys=["key"], names=[])
+        type(self).slowest = max(type(self).slowest, self.now() - began)
+
+    @classmethod
+    def told_of_beat(cls) -> str:
+        """What to say of the beat where it may be to blame."""
+        told = f"beat is {cls.beat:g} s, and a round of calls took up to {cls.slowest:.2g} s of the backend's clock"
+        return f"{told}: too long for it, raise beat" if cls.slowest > cls.beat / 4 else told
 
     async def lose_messages(self, here: Programs) -> None:
         """Take every message and forget it, those of dead workers too, once their time has ended."""

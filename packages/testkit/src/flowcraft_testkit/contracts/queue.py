@@ -148,6 +148,17 @@ class JobQueueContract(SendingClauses):
             assert sorted_bodies(await self.take(other, len(bodies))) == bodies
             assert await self.look(other) == []
 
+    async def test_times_between_whole_seconds_are_not_cut(self) -> None:
+        """Services that take whole seconds are told the next one: a job that shows too early is done twice."""
+        async with self.connect() as queue:
+            part = self.short * 1.6
+            await queue.send([Message(body) for body in "ab"])
+            held = await self.take(queue, ["a", "b"], visibility=part)
+            await queue.send([Message("delayed")], delay=part)
+            await queue.extend(held[:1], part)
+            await self.pass_time(self.short * 1.3)
+            assert await self.look(queue) == [], f"it shows too early: it was to be hidden for {part:g} s"
+
     # --- letting go ---
 
     async def test_an_acknowledged_message_does_not_come_back(self) -> None:
@@ -216,12 +227,53 @@ class JobQueueContract(SendingClauses):
             await late.send([Message("job")])
             lost = await self.take(late, visibility=self.short)
             await self.pass_time(self.short)
-            held = await self.take(holder, visibility=self.short)
+            held = await self.take(holder, visibility=self.short * 2)
             await late.release(lost)
+            assert await self.look(late) == [], "its holder works, and another one received it"
             await holder.acknowledge(held)
             assert await self.look(late) == []
-            await self.pass_time(self.short)
+            await self.pass_time(self.short * 2)
             assert await self.look(late) == []
+
+    async def test_an_extended_delivery_is_released_at_once(self) -> None:
+        """A worker's heart has beaten before it stops: what it hands on is the newest handle, and it works."""
+        async with self.connect() as stopping, self.connect() as other:
+            await stopping.send([Message(body) for body in "ab"])
+            extended = await stopping.extend(await self.take(stopping, ["a", "b"]), LONG)
+            held = [delivery for delivery in extended if delivery is not None]
+            assert len(held) == 2, "both are held still"
+            begun = self.now()
+            await stopping.release(held)
+            await self.take(other, ["a", "b"])
+            assert self.now() - begun < LONG, "they were to be visible at once, and not at the end of their time"
+
+    async def test_what_is_gone_keeps_no_other_from_being_let_go(self) -> None:
+        """Of all that a worker lets go, some may be done by others by now: the rest is acknowledged, or released."""
+        async with self.connect() as queue:
+            bodies = bodies_of(4)
+            await queue.send([Message(body) for body in bodies])
+            taken = await self.take(queue, bodies, visibility=self.short * 2)
+            await queue.acknowledge(taken[:2])
+            await queue.acknowledge([taken[1], taken[2], taken[0], taken[3]])
+            await self.pass_time(self.short * 2)
+            assert await self.look(queue) == [], "all of them were acknowledged"
+            await queue.send([Message(body) for body in bodies])
+            taken = await self.take(queue, bodies)
+            await queue.acknowledge(taken[:2])
+            begun = self.now()
+            await queue.release([taken[1], taken[2], taken[0], taken[3]])
+            await self.take(queue, [delivery.body for delivery in taken[2:]])
+            assert self.now() - begun < LONG, "they were to be visible at once, and not at the end of their time"
+
+    @needs("skips_time")
+    async def test_the_count_goes_on_to_ten_and_beyond(self) -> None:
+        """A limit on deliveries may be any number."""
+        async with self.connect() as queue:
+            await queue.send([Message("job")])
+            for number in range(1, 13):
+                (delivery,) = await self.take(queue, ["job"], visibility=self.short)
+                assert delivery.count == number, f"this was delivery {number}"
+                await self.pass_time(self.short)
 
     @needs("side_door")
     async def test_the_queue_holds_what_was_sent_and_is_not_acknowledged(self) -> None:

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import time
+from collections import Counter
+from collections.abc import Collection, Sequence
+from typing import Any
 
 import pytest
 from flowcraft_core.ports import Backend, Delivery, JobQueue, Message
 
 from .clauses import needs
-from .contract import Contract
-from .hostile import LONG_RUN_IDS
+from .drawn import DrawnMessageClauses
+from .hostile import LONG_RUN_IDS, TEXTS
+from .loop_watch import LoopWatch
+from .processes import ROUNDS, receive_messages
+from .troubled import Calls
 
 #: A visibility that does not end within a clause.
 LONG = 60.0
 
 
-class SendingClauses(Contract[JobQueue]):
+class SendingClauses(DrawnMessageClauses):
     """What a ``JobQueue`` promises of messages that nobody holds yet."""
 
     contract = "queue"
@@ -25,16 +31,53 @@ class SendingClauses(Contract[JobQueue]):
         """The queue."""
         return backend.queue
 
-    async def take(self, queue: JobQueue, number: int = 1, *, visibility: float = LONG) -> list[Delivery]:
-        """Receive until so many messages have come, and not one more than is wanted."""
-        taken: list[Delivery] = []
+    racer = receive_messages
 
-        async def has_all() -> bool:
+    def calls_with(self, port: JobQueue, text: str) -> Calls:
+        """See ``TroubledClauses``."""
+        return {"send": lambda: port.send([Message(text)])}
+
+    async def calls_without_text(self, port: JobQueue) -> Calls:
+        """See ``TroubledClauses``."""
+        await port.send([Message("held")])
+        held = await self.take(port)
+        return {
+            "receive": lambda: port.receive(max_messages=1, wait=0, visibility=LONG),
+            "extend": lambda: port.extend(held, LONG),
+            "release": lambda: port.release(held),
+            "acknowledge": lambda: port.acknowledge(held),
+        }
+
+    async def before_the_race(self, port: JobQueue, name: str) -> set[Any]:
+        """See ``TroubledClauses``."""
+        bodies = {f"{name} {number}" for number in range(ROUNDS)}
+        await port.send([Message(body) for body in bodies])
+        return bodies
+
+    async def leaves_no_trace(self, here: JobQueue, there: JobQueue, name: str) -> None:
+        """See ``TroubledClauses``."""
+        await here.send([Message(name)])
+        assert await self.look(there) == [], "a message of one queue is received from the other"
+        await here.acknowledge(await self.take(here, [name]))
+
+    async def take(
+        self, queue: JobQueue, wanted: int | Collection[str] = 1, *, visibility: float = LONG
+    ) -> list[Delivery]:
+        """Receive until so many messages have come, or these bodies; and not one more than is wanted."""
+        taken: list[Delivery] = []
+        number = wanted if isinstance(wanted, int) else len(wanted)
+        # What is only counted is called by its number.
+        missing = Counter([] if isinstance(wanted, int) else wanted)
+
+        async def has_all() -> str:
             found = await queue.receive(max_messages=number - len(taken), wait=0, visibility=visibility)
             taken.extend(found)
-            return len(taken) == number
+            come = [ascii(delivery.body)[:60] for delivery in taken]
+            left = [ascii(body)[:60] for body in (missing - Counter(delivery.body for delivery in taken)).elements()]
+            what = f"these: {', '.join(left)}" if left else f"{number - len(taken)} of {number}"
+            return "" if len(taken) == number else f"of the messages {what} have not come; those that have: {come}"
 
-        await self.until(has_all)
+        await self.until_nothing(has_all)
         return taken
 
     async def look(self, queue: JobQueue) -> list[Delivery]:
@@ -55,10 +98,12 @@ class SendingClauses(Contract[JobQueue]):
             "<a b='c'>&amp;</a>",
             "日本語 😀 é e\u0301",
             "%2F+=\\",
+            *TEXTS,
+            "".join(TEXTS),
         }
         async with self.connect() as sender, self.connect() as receiver:
             await sender.send([Message(body, group=LONG_RUN_IDS[-1]) for body in bodies])
-            assert {delivery.body for delivery in await self.take(receiver, len(bodies))} == bodies
+            assert {delivery.body for delivery in await self.take(receiver, bodies)} == bodies
 
     async def test_any_number_of_messages_is_sent_by_one_call(self) -> None:
         """The adapter splits into requests, and a request of which a half was refused is not done."""
@@ -115,6 +160,24 @@ class SendingClauses(Contract[JobQueue]):
             begun = self.now()
             assert list(await queue.receive(max_messages=1, wait=self.short, visibility=LONG)) == []
             assert self.now() - begun >= self.short * 0.9
+
+    async def test_a_waiting_receive_blocks_nobody(self) -> None:
+        """A worker's heartbeats and steps go on while it polls: a call that waits in the loop's thread stops all."""
+        stalls: list[float] = []
+        for _ in range(3):  # a machine may be busy for a moment, but a backend that blocks does so each time
+            watch = LoopWatch()
+            async with self.connect() as queue, watch.watched():
+                began = time.perf_counter()
+                await asyncio.sleep(0.05)
+                await queue.receive(max_messages=1, wait=self.short, visibility=LONG)
+                await asyncio.sleep(0.05)
+                stalls.append(watch.longest / (time.perf_counter() - began))
+            if stalls[-1] < 0.5:
+                return
+        raise AssertionError(
+            "while a receive waits, others must get on: the event loop stood still for "
+            f"{', '.join(f'{stall:.0%}' for stall in stalls)} of the time; let what blocks wait in a thread"
+        )
 
     async def test_a_waiting_receive_gets_what_is_sent_meanwhile(self) -> None:
         """Otherwise a hop of a run would take an idle worker's whole wait; now and then, if it is missed at a turn."""

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from flowcraft_core import FlowBuilder, FlowRuntime, ResumeError, create_flow
 from flowcraft_core.durable import Client, UnknownRunError
-from flowcraft_core.errors import BackendError
+from flowcraft_core.errors import BackendError, TransientError
 from flowcraft_core.ports import Backend
 
 from .clauses import needs
@@ -47,8 +47,9 @@ class StartingClauses(ProgramClauses):
     async def test_opening_twice_is_refused(self) -> None:
         """Connections of a first opening would be nobody's to close."""
         async with self.connect() as backend:
-            with pytest.raises(BackendError, match="open"):
+            with pytest.raises(BackendError, match="open") as raised:
                 await backend.open()
+            assert not isinstance(raised.value, TransientError), "to open it once more does not help"
             assert await backend.status.get(self.id("run")) is None
 
     async def test_use_in_another_event_loop_is_refused(self) -> None:
@@ -59,9 +60,28 @@ class StartingClauses(ProgramClauses):
             def elsewhere() -> None:
                 asyncio.run(_get(backend, run_id))
 
-            with pytest.raises(BackendError, match="loop"):
+            with pytest.raises(BackendError, match="loop") as raised:
                 await asyncio.to_thread(elsewhere)
+            assert not isinstance(raised.value, TransientError), "to use it there once more does not help"
             assert await backend.status.get(run_id) is None
+
+    @needs("outages")
+    async def test_opening_what_cannot_be_reached_is_a_transient_error(self) -> None:
+        """A program that starts before its database does waits for it, or is begun again; it is not set up wrongly."""
+        async with self.connect():
+            pass  # so that there is a store
+        await self.trouble_maker.take_down()
+        try:
+            async with self.connect():
+                said: BackendError | None = None
+        except BackendError as error:
+            said = error
+        finally:
+            await self.trouble_maker.bring_up()
+        is_right = said is None or isinstance(said, TransientError)
+        assert is_right, f"it may be reached later: that is a TransientError, and not {said!r}"
+        async with self.connect() as backend:
+            assert await backend.status.get(self.id("run")) is None
 
     # --- starting ---
 

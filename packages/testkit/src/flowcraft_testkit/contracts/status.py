@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import get_args
 
 import attrs
-from flowcraft_core.ports import FinalState
+from flowcraft_core.ports import REASON_LENGTH, FinalState
 
 from .clauses import needs
 from .finding import NOW, FindingClauses
-from .hostile import LONG_RUN_IDS, TEXTS
+from .hostile import CONFUSED, LONG_RUN_IDS, TEXTS
 
 
 class StatusStoreContract(FindingClauses):
@@ -81,6 +82,44 @@ class StatusStoreContract(FindingClauses):
                 await store.delete(status.run_id)
                 assert await store.get(status.run_id) is None
 
+    async def test_a_dead_letter_keeps_the_longest_message_that_the_queue_takes(self) -> None:
+        """It is sent back as it came: one that was cut would be another message."""
+        async with self._open_backend() as backend:
+            for letter in ("x", "😀", "\0"):
+                body = letter * (backend.queue.limits.max_body_bytes // len(letter.encode()))
+                dead = self.status(state="dead", body=body, reason="malformed")
+                assert await backend.status.create(dead) is True
+                found = await backend.status.get(dead.run_id)
+                assert found is not None, "the dead letter is not there"
+                assert found.body == body, f"of {len(body)} letters {letter!a} came back {len(found.body or '')}"
+
+    async def test_a_long_reason_keeps_no_run_from_ending(self) -> None:
+        """An error's text may have megabytes; the store may cut it, and ends the run."""
+        async with self.connect() as store:
+            for letter in ("x", "😀", "\0"):
+                status, reason = self.status(next_check=NOW), letter * 500_000
+                await store.create(status)
+                assert await store.finish(status.run_id, "failed", at=NOW, reason=reason) is True
+                dead = self.status(state="dead", reason=reason)
+                assert await store.create(dead) is True
+                for found in (await store.get(status.run_id), await store.get(dead.run_id)):
+                    assert found is not None, "the status is not there"
+                    kept = found.reason or ""
+                    assert reason.startswith(kept), "what is kept of a reason is its beginning"
+                    assert len(kept) >= REASON_LENGTH, f"of a reason {len(kept)} characters were kept"
+
+    @needs("skips_time")
+    async def test_nothing_expires(self) -> None:
+        """People look at what ended last year, and a run may sleep for longer."""
+        async with self.connect() as store:
+            statuses = [self.status(next_check=NOW), self.status(), self.status(state="dead", body="{}")]
+            await self.create_all(store, statuses)
+            await store.finish(statuses[1].run_id, "completed", at=NOW)
+            await self.skip_time(400 * 86_400.0)
+            ended = attrs.evolve(statuses[1], state="completed")
+            for status in (statuses[0], ended, statuses[2]):
+                assert await store.get(status.run_id) == status
+
     # --- touching ---
 
     async def test_touching_sets_what_it_names_and_keeps_the_rest(self) -> None:
@@ -125,6 +164,46 @@ class StatusStoreContract(FindingClauses):
             assert await store.touch(dead.run_id, at=NOW, next_check=NOW, state="running") is False
             assert await store.finish(dead.run_id, "cancelled", at=NOW) is False
             assert await store.get(dead.run_id) == dead
+
+    async def test_every_change_is_of_one_run_id(self) -> None:
+        """A run id is no pattern, no prefix and no folded word: touching, ending, deleting one leaves all others."""
+        first = self.fresh("run")
+        async with self.connect() as store:
+            live = [self.status(run_id=f"{first}{name}") for name in dict.fromkeys(itertools.chain(*CONFUSED))]
+            await self.create_all(store, live)
+            for place, status in enumerate(live):
+                run_id = status.run_id
+                assert await store.touch(run_id, at=NOW + 1, next_check=NOW + 60, state="awaiting") is True
+                touched = attrs.evolve(status, updated=NOW + 1, next_check=NOW + 60, state="awaiting")
+                assert await store.get(run_id) == touched
+                assert await store.finish(run_id, "completed", at=NOW + 2) is True
+                ended = attrs.evolve(status, updated=NOW + 2, state="completed", reason=None)
+                assert await store.get(run_id) == ended
+                await store.delete(run_id)
+                assert await store.get(run_id) is None
+                for other in live[place + 1 :]:
+                    assert await store.get(other.run_id) == other, f"a change of {run_id!a} was one of others"
+
+    async def test_a_clock_that_is_behind_changes_nothing(self) -> None:
+        """Clocks of several machines differ: an earlier time still touches, and still ends."""
+        async with self.connect() as store:
+            status = self.status(updated=NOW + 60)
+            await store.create(status)
+            assert await store.touch(status.run_id, at=NOW, next_check=NOW + 9, state="awaiting") is True
+            touched = attrs.evolve(status, updated=NOW, next_check=NOW + 9, state="awaiting")
+            assert await store.get(status.run_id) == touched
+            assert await store.finish(status.run_id, "failed", at=NOW - 60, reason="why") is True
+            ended = attrs.evolve(status, updated=NOW - 60, next_check=None, state="failed", reason="why")
+            assert await store.get(status.run_id) == ended
+
+    async def test_the_same_end_from_two_callers_is_one_callers(self) -> None:
+        """Two workers say the same at the same time: one of them ended the run, and says so to others."""
+        async with self.connect() as one, self.connect() as other:
+            status = self.status()
+            await one.create(status)
+            assert await one.finish(status.run_id, "completed", at=NOW, reason="done") is True
+            assert await other.finish(status.run_id, "completed", at=NOW, reason="done") is False
+            assert await one.finish(status.run_id, "completed", at=NOW, reason="done") is False
 
     # --- finishing ---
 

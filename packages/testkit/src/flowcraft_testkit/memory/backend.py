@@ -23,7 +23,7 @@ from flowcraft_core.ports import (
 )
 
 from .by_hand import InMemoryHandWrittenRuns
-from .connection import Connection
+from .connection import Connection, Line
 from .context import InMemoryContextStore, RecordTable
 from .coordination import HintTable, InMemoryCoordinationStore
 from .queue import InMemoryJobQueue, MessageStore
@@ -48,6 +48,7 @@ class _World:
         self.statuses = StatusTable(new_status, weaknesses.page_size)
         self.hints = HintTable(clock)
         self.initial_contexts: dict[str, Mapping[str, Any]] = {}
+        self.line = Line()
 
 
 class InMemoryBackend:
@@ -132,8 +133,25 @@ class InMemoryBackend:
         """Lose every counter, lease and set, as a coordination store may; runs must survive it."""
         self._world.hints.clear()
 
+    def cut_connections(self) -> None:
+        """Break off every request that is under way, of all clients: each may have been carried out, or not."""
+        self._world.line.cut()
+
+    def take_down(self) -> None:
+        """Have no client reach what is stored until ``bring_up``: every request is a ``TransientError``."""
+        self._world.line.is_up = False
+
+    def bring_up(self) -> None:
+        """Have requests be answered again; nothing was lost meanwhile."""
+        self._world.line.is_up = True
+
+    def refuse(self) -> None:
+        """Refuse every request of every client from now on with a ``BackendError``, as who has lost its rights is."""
+        self._world.line.refuses = True
+
     def _join(self, world: _World, connection: Connection) -> None:
         self._world = world
+        connection.line = world.line
         self._connection = connection
         self.queue = InMemoryJobQueue(connection, world.messages)
         self.context = InMemoryContextStore(connection, world.facts, world.values, world.store_limits)

@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 
 from flowcraft_core.ports import Fact, PositionedValue, StoreLimits
 
-from .connection import Connection, batches, check
+from .connection import Connection, batches, check, check_text
 from .records import Record
 
 T = TypeVar("T")
@@ -58,6 +58,7 @@ class InMemoryContextStore:
         """See ``ContextStore.put``."""
         _check_names(run_id, [key])
         self._check_body(key, fact.body)
+        check_text(fact.writer, fact.job)
         return await self._connection.request(self._facts.write_if, run_id, key, fact, _is_none, self._connection)
 
     async def get(self, run_id: str, keys: Sequence[str]) -> Mapping[str, Fact]:
@@ -69,6 +70,7 @@ class InMemoryContextStore:
         _check_names(run_id, [*values])
         for name, value in values.items():
             self._check_body(name, value.body or b"")
+            check_text(value.position)
             size = len(value.position.encode())
             check(size <= 4_000, f"the position of {name!r} is {size} bytes long; the longest is 4000")
         for name, value in values.items():
@@ -110,5 +112,6 @@ def _is_none(standing: object) -> bool:
 
 def _check_names(run_id: str, keys: Sequence[str]) -> None:
     check(1 <= len(run_id) <= 300, f"a run id has 1 to 300 characters, not {len(run_id)}")
+    check_text(run_id, *keys)
     for key in keys:
         check(1 <= len(key) <= 2_000, f"a key has 1 to 2000 characters, not {len(key)}")

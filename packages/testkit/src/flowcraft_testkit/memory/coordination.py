@@ -9,7 +9,7 @@ import attrs
 from flowcraft_core.clock import Clock
 from flowcraft_core.errors import BackendError
 
-from .connection import Connection, check
+from .connection import Connection, check, check_text
 
 T = TypeVar("T", int, str, set[str])
 
@@ -108,16 +108,19 @@ class InMemoryCoordinationStore:
 
     async def increment(self, key: str, *, ttl: float) -> int:
         """See ``CoordinationStore.increment``."""
+        check_text(key)
         _check_ttl(ttl)
         return await self._connection.request(self._table.increment, key, ttl)
 
     async def set_if_absent(self, key: str, value: str, *, ttl: float) -> bool:
         """See ``CoordinationStore.set_if_absent``."""
+        check_text(key, value)
         _check_ttl(ttl)
         return await self._connection.request(self._table.set_if_absent, key, value, ttl)
 
     async def add_members(self, key: str, *members: str, ttl: float) -> int:
         """See ``CoordinationStore.add_members``."""
+        check_text(key, *members)
         _check_ttl(ttl)
         longest = max(map(len, members), default=0)
         check(longest <= 40, f"a member has at most 40 characters, not {longest}")
@@ -125,19 +128,23 @@ class InMemoryCoordinationStore:
 
     async def members(self, key: str) -> frozenset[str]:
         """See ``CoordinationStore.members``."""
+        check_text(key)
         return await self._connection.request(self._table.members, key)
 
     async def extend_ttl(self, key: str, value: str, *, ttl: float) -> bool:
         """See ``CoordinationStore.extend_ttl``."""
+        check_text(key, value)
         _check_ttl(ttl)
         return await self._connection.request(self._table.extend_ttl, key, value, ttl)
 
     async def delete(self, key: str, *, value: str | None = None) -> None:
         """See ``CoordinationStore.delete``."""
+        check_text(key, value)
         await self._connection.request(self._table.delete, key, value)
 
     async def get(self, key: str) -> str | None:
         """See ``CoordinationStore.get``."""
+        check_text(key)
         return await self._connection.request(self._table.get, key)
 
 

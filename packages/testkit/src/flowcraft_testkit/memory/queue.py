@@ -11,7 +11,7 @@ import attrs
 from flowcraft_core.clock import Clock
 from flowcraft_core.ports import Delivery, Message, QueueLimits
 
-from .connection import Connection, batches, check
+from .connection import Connection, batches, check, check_text
 from .weaknesses import Weaknesses
 
 _SHORTEST_PAUSE = 0.001  # so that rounding cannot leave a sleeper just before the time that it waits for
@@ -149,6 +149,7 @@ class InMemoryJobQueue:
         """See ``JobQueue.send``; one request per ``max_send`` messages, so a crash may come between them."""
         check(0 <= delay <= self.limits.max_delay, f"delay is {delay} s; it goes from 0 to {self.limits.max_delay} s")
         for message in messages:
+            check_text(message.body)
             size, longest = len(message.body.encode()), self.limits.max_body_bytes
             check(size <= longest, f"a body is {size} bytes long; max_body_bytes is {longest}")
         for batch in batches(messages, self.limits.max_send):

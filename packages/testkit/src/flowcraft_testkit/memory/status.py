@@ -9,7 +9,7 @@ from typing import Literal
 import attrs
 from flowcraft_core.ports import FinalState, Page, RunStatus, State
 
-from .connection import Connection, check
+from .connection import Connection, check, check_text
 from .records import Record
 
 _LIVE = ("running", "awaiting")
@@ -86,6 +86,7 @@ class InMemoryStatusStore:
     async def create(self, status: RunStatus) -> bool:
         """See ``StatusStore.create``."""
         _check_run_id(status.run_id)
+        check_text(status.blueprint_id, status.reason, status.body, *status.tags, *status.tags.values())
         return await self._connection.request(self._table.create, status)
 
     async def get(self, run_id: str) -> RunStatus | None:
@@ -108,6 +109,7 @@ class InMemoryStatusStore:
     async def finish(self, run_id: str, state: FinalState, *, at: float, reason: str | None = None) -> bool:
         """See ``StatusStore.finish``."""
         _check_run_id(run_id)
+        check_text(reason)
 
         def change(status: RunStatus) -> RunStatus:
             return attrs.evolve(status, state=state, updated=at, next_check=None, reason=reason)
@@ -135,3 +137,4 @@ def _copy(status: RunStatus) -> RunStatus:
 
 def _check_run_id(run_id: str) -> None:
     check(1 <= len(run_id) <= 300, f"a run id has 1 to 300 characters, not {len(run_id)}")
+    check_text(run_id)

@@ -6,6 +6,6 @@ contracts do.
 
 from . import ports, programs
 from .mutant import MUTANTS, Mutant
-from .trying import Tried, clauses_for, primary, try_clause
+from .trying import Tried, clauses_for, is_asked, primary, try_clause
 
-__all__ = ["MUTANTS", "Mutant", "Tried", "clauses_for", "ports", "primary", "programs", "try_clause"]
+__all__ = ["MUTANTS", "Mutant", "Tried", "clauses_for", "is_asked", "ports", "primary", "programs", "try_clause"]

@@ -17,7 +17,7 @@ from typing import Any
 import attrs
 
 from ..contracts import CONTRACTS
-from . import MUTANTS, Mutant, clauses_for, primary, try_clause
+from . import MUTANTS, Mutant, clauses_for, is_asked, primary, try_clause
 
 _PAGE = Path("docs/conformance/mutants.md")
 _HEAD = """\
@@ -70,7 +70,8 @@ def page(caught: Sequence[Caught]) -> str:
         lines = [f"## {each.mutant.name}", "", each.mutant.defect, "", f"- **`{each.mutant.clause}`**"]
         sections.append("\n".join([*lines, *(f"- `{clause}`" for clause in others), ""]))
     tripped = {clause for each in caught for clause in each.tripped}
-    idle = [clause.id for contract in CONTRACTS.values() for clause in contract.clauses() if clause.id not in tripped]
+    asked = [clause for contract in CONTRACTS.values() for clause in contract.clauses() if is_asked(clause)]
+    idle = [clause.id for clause in asked if clause.id not in tripped]
     sections.append(
         "\n".join(["## Clauses that no mutant trips", "", *(f"- `{clause}`" for clause in idle or ["none"])])
     )
@@ -81,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Print what came out; 1 if a mutant has survived."""
     parser = argparse.ArgumentParser(prog="mutants", description="Try the contracts on deliberately broken programs.")
     parser.add_argument("names", nargs="*", help="only the mutants whose names contain one of these")
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--json", action="store_true", help="print the result as one line of JSON")
     parser.add_argument("--full", action="store_true", help=f"ask every clause, and write {_PAGE}")
     parser.add_argument("--jobs", type=int, default=2, help="processes, 2 by default")
     options = parser.parse_args(arguments)
@@ -98,8 +99,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _PAGE.write_text(page(caught), encoding="utf-8")
     killed = sum(each.why is not None for each in caught)
     if options.json:
-        data = {"total": len(caught), "killed": killed, "mutants": [each.data() for each in caught]}
-        sys.stdout.write(json.dumps(data, indent=1, ensure_ascii=False) + "\n")
+        data = {
+            "ok": killed == len(caught),
+            "total": len(caught),
+            "killed": killed,
+            "mutants": [each.data() for each in caught],
+        }
+        sys.stdout.write(json.dumps(data) + "\n")
     else:
         for each in caught:
             sys.stdout.write(f"{'killed  ' if each.why is not None else 'SURVIVED'} {each.mutant.name}\n")

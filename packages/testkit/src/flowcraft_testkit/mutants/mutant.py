@@ -29,6 +29,7 @@ class Mutant:
         clause: The id of the clause that is to fail on it before all others.
         spoil: Makes a port of a backend wrong; None for a defect of a program.
         patches: The functions that are replaced while it is tried: owner, name and the replacement.
+        meets: Whether a second store of another name is the first one.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Mutant:
     clause: str
     spoil: Callable[[Backend], None] | None = None
     patches: tuple[tuple[Any, str, Any], ...] = ()
+    meets: bool = False
 
     @property
     def contract(self) -> str:
@@ -43,13 +45,19 @@ class Mutant:
         return self.clause.partition("/")[0]
 
 
-def clause_id(clause: ClauseFunction) -> str:
+def clause_id(clause: ClauseFunction, contract_name: str | None = None) -> str:
     """The id of the clause that a function is.
+
+    Args:
+        clause: The function.
+        contract_name: Of the contract that is meant, for what several contracts have in common.
 
     Raises:
         LookupError: It is no clause of any contract.
     """
     for name, contract in CONTRACTS.items():
+        if contract_name not in (None, name):
+            continue
         for found in contract.clauses():
             if getattr(contract, found.method) is clause:
                 return f"{name}/{found.method.removeprefix('test_')}"
@@ -130,4 +138,6 @@ def spoiled_by(port: str, broken: type[Any], clause: ClauseFunction) -> None:
     def spoil(backend: Backend) -> None:
         setattr(backend, port, broken(getattr(backend, port)))
 
-    register(Mutant(name=f"{port}.{broken.__name__}", defect=_sentence(broken), clause=clause_id(clause), spoil=spoil))
+    register(
+        Mutant(name=f"{port}.{broken.__name__}", defect=_sentence(broken), clause=clause_id(clause, port), spoil=spoil)
+    )

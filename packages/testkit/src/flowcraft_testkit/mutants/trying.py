@@ -17,8 +17,8 @@ from flowcraft_core.ids import seeded
 from flowcraft_core.ports import Backend
 
 from ..clock import VirtualClock
-from ..contracts import CONTRACTS, Clause, Contract, opened
-from ..contracts.in_memory import InMemorySideDoor, WritesByHand, declared
+from ..contracts import CONTRACTS, Clause, Contract, Opener, opened
+from ..contracts.in_memory import InMemorySideDoor, InMemoryTrouble, WritesByHand, declared
 from ..memory import InMemoryBackend, Weaknesses
 from .mutant import Mutant
 
@@ -27,8 +27,12 @@ _WEAKNESSES = attrs.evolve(Weaknesses.none(), new_handles=True)
 
 # What a clause may take before it counts as failed, seconds of work and seconds in all. On a virtual clock it ends
 # well within one second of work, or never.
-_WORK = 2.5
+_WORK = 10.0
 _PATIENCE = 20.0
+
+# Programs that a drawn clause draws for the mutants that are its own, and for all others.
+_EXAMPLES = 200
+_FEW_EXAMPLES = 20
 
 # What a clause may fail with, a node without an output too; a TypeError, say, would be a slip in the mutant.
 _FAILURES = (AssertionError, FlowcraftError, LookupError)
@@ -56,18 +60,25 @@ def try_clause(clause: Clause, mutant: Mutant | None = None, *, strict: bool = T
         strict: Let errors pass that no clause is meant to fail with; else each of them is a failure.
     """
     clock = VirtualClock()
-    store = InMemoryBackend(clock=clock, weaknesses=_WEAKNESSES)
+    store, other = (InMemoryBackend(clock=clock, weaknesses=_WEAKNESSES) for _ in range(2))
+    if mutant is not None and mutant.meets:
+        other = store
 
-    @asynccontextmanager
-    async def open_backend() -> AsyncIterator[Backend]:
-        async with opened(store.connect()) as backend:
-            if mutant is not None and mutant.spoil is not None:
-                mutant.spoil(backend)
-            yield backend
+    def opener(world: InMemoryBackend) -> Opener:
+        @asynccontextmanager
+        async def open_backend() -> AsyncIterator[Backend]:
+            async with opened(world.connect()) as backend:
+                if mutant is not None and mutant.spoil is not None:
+                    mutant.spoil(backend)
+                yield backend
 
-    kind = _tried(clause.id.partition("/")[0])
+        return open_backend
+
+    kind = _tried(clause.id.partition("/")[0], _EXAMPLES if strict else _FEW_EXAMPLES)
     contract = kind()
-    contract.begin(open_backend, clock, InMemorySideDoor(store))
+    contract.begin(
+        opener(store), clock, InMemorySideDoor(store), trouble=InMemoryTrouble(store), open_other=opener(other)
+    )
 
     async def ask() -> None:
         async with asyncio.timeout(_PATIENCE) as limit:
@@ -107,12 +118,17 @@ def primary(mutant: Mutant) -> Clause:
 def clauses_for(mutant: Mutant) -> list[Clause]:
     """The clauses that a mutant could fail: of a broken port its own and the whole backend's, else the latter's."""
     names = dict.fromkeys((mutant.contract, "backend"))
-    return [clause for name in names for clause in CONTRACTS[name].clauses()]
+    return [clause for name in names for clause in CONTRACTS[name].clauses() if is_asked(clause)]
 
 
-def _tried(name: str) -> type[Contract[Any]]:
+def is_asked(clause: Clause) -> bool:
+    """Whether a clause can be asked of what is in memory: other processes have no part in that."""
+    return not any(declared(_WEAKNESSES).lacks(need) for need in clause.needs)
+
+
+def _tried(name: str, examples: int) -> type[Contract[Any]]:
     bases = (WritesByHand, CONTRACTS[name]) if name == "backend" else (CONTRACTS[name],)
-    return type("Tried", bases, {"declared": declared(_WEAKNESSES)})
+    return type("Tried", bases, {"declared": declared(_WEAKNESSES), "examples": examples})
 
 
 @contextmanager

@@ -32,7 +32,9 @@ from .words import LOOP_CONDITIONS, list_with
 # So many flows have no race of their own: what they come to does not depend on the schedule.
 _PLAIN = 0.2
 
-_WISHED = 0.74
+_WISHED = 0.78
+_OFTEN = 0.93
+_RARE = ("nested loop", "failure")
 _INSIDE = 0.3
 
 # What a flow may have, and what it may have only if its result may depend on the schedule.
@@ -87,8 +89,8 @@ class _Maker(LookMaker, RaceMaker):
     def draw(self, flow_id: str) -> Flow:
         """The run's own graph."""
         possible = _WISHES if self.plain else (*_WISHES, *_RACES)
-        wishes = [wish for wish in possible if self._is(_WISHED)]
-        self._in_bodies = [wish for wish in _IN_A_BODY if self._is(0.85)]
+        wishes = [wish for wish in possible if self._is(_OFTEN if wish in _RARE else _WISHED)]
+        self._in_bodies = [wish for wish in _IN_A_BODY if self._is(_OFTEN)]
         self._inside = [wish for wish in wishes if self._is(_INSIDE) and wish != "nested loop"]
         own = [wish for wish in wishes if wish not in self._inside] + ["step"] * self._chance.randint(1, 3)
         self._chance.shuffle(own)
@@ -97,7 +99,7 @@ class _Maker(LookMaker, RaceMaker):
         for wish in own:
             self._place(graph, wish, 2)
         left, self._inside = self._inside, []
-        for wish in (*left, *[look for look in _BEHIND_LOOPS if self._is(_WISHED)]):
+        for wish in (*left, *[look for look in _BEHIND_LOOPS if self._is(_OFTEN)]):
             self._place(graph, wish, 1)
         return graph.flow()
 

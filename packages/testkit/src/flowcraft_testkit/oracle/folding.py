@@ -12,8 +12,8 @@ from .places import Fact, Place, PlacedNode, Verdict
 
 Position: TypeAlias = tuple[tuple[int, str, float], ...]
 
-# After everything.
-END: Position = ((2**31, "", 0),)
+# Greater than every entry of a position.
+LAST = (2**31, "", 0.0)
 
 
 class Fold:
@@ -84,7 +84,7 @@ class Fold:
             self._depths[key] = place.depth(node)
         return self._depths[key]
 
-    def values(self, namespace: Place, *, before: Position = END, folded: bool = False) -> dict[str, Any]:
+    def values(self, namespace: Place, *, before: Position = (LAST,), folded: bool = False) -> dict[str, Any]:
         """The context values of a namespace; "of two setters of a name the greater position wins".
 
         Args:

@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 
 from .flows import AnyNode, Batch, Call, Flow, Loop, Sleep, Step, Wait, exit_id
-from .folding import Fold, Position
+from .folding import LAST, Fold, Position
 from .meaning import Meaning, Status
 from .places import FAILURE, Fact, Place, PlacedNode, Verdict
 from .script import Answer, Script, ScriptedError, uses_of
@@ -167,6 +167,8 @@ class Giving:
     def _names_inside(self, place: Place, node: PlacedNode, loop: Loop) -> Named:
         """What names mean where a loop asks whether to go on: it has no output yet, and at its entry no pass."""
         before = self.fold.position(place, node, entering=True)
+        if node is not loop:
+            before = (*before, LAST)  # at the end of a pass all that was set in it is seen
         entering = loop if node is loop else None
 
         def named(name: str) -> Any:
@@ -204,8 +206,7 @@ class Giving:
             case Call(outputs=None):
                 return Fact(self._last_of(inside[0]))
             case Call():
-                end: Position = ((2**31, "", 0),)
-                named = {name: self._named(inside[0], text, end) for name, text in (node.outputs or {}).items()}
+                named = {name: self._named(inside[0], text, (LAST,)) for name, text in (node.outputs or {}).items()}
                 return Fact(named, sets=named)
         raise AssertionError(node)
 

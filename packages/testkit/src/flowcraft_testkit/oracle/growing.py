@@ -104,8 +104,11 @@ def exported(node: AnyNode, path: tuple[str, ...]) -> dict[str, tuple[str, ...]]
         case Step(turns=turns):
             names |= {name: path for turn in turns for name in turn.sets if name == own_value(node.id)}
         case Loop(body=body):
+            # What lost a race inside may end at any time.
+            inside = Growing(body.id, "body", (*path, node.id), {})
             for inner in body.nodes:
-                names |= exported(inner, (*path, node.id))
+                inside.add(inner, body.into(inner.id))
+            names |= inside.behind(node.end)
         case Batch() | Call():
             pass
     return names

@@ -23,7 +23,7 @@ _AT_ONCE = 10
 LEAST_SHARE = 0.5
 
 # Of fewer seeds the shares say nothing.
-_ENOUGH = 200
+_ENOUGH = 1000
 
 
 @attrs.define

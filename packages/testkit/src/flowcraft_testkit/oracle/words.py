@@ -33,7 +33,7 @@ TRANSFORMS: dict[str, Callable[[Any], Any]] = {
 LISTS = ("[input.n, input.v, 7]", "[input.n]", "[]")
 
 #: For loops: in the third pass every ``n`` is 0 (see ``script``), so each of them ends the loop.
-LOOP_CONDITIONS = ("result.output.n > 0", "result.output.n > 0", "input.n == 1", "false")
+LOOP_CONDITIONS = ("result.output.n > 0", "result.output.n > 0", "result.output.n > 0", "input.n == 1", "false")
 
 _NAMED_CONDITION = re.compile(r"(\w+)\.n (> 0|== 1|!= 2)")
 _NAMED_TRANSFORM = re.compile(r'\{"o": (\w+)\.n, "h": (\w+)\.v, "n": input\.n\}')

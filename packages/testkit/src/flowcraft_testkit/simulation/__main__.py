@@ -23,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--scenario", choices=sorted(SCENARIOS), help="only this one")
     parser.add_argument("--exhaustive", action="store_true", help="every crash, and orders of two workers' requests")
     parser.add_argument("--budget", type=int, default=100, metavar="N", help="orders that are tried of each scenario")
-    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    parser.add_argument("--json", action="store_true", help="print the result as one line of JSON")
     options = parser.parse_args(arguments)
     if options.replay:
         return _replay(options.replay)
@@ -44,6 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(
             json.dumps(
                 {
+                    "ok": not report.violations,
                     "schedules": report.schedules,
                     "seeds": [first, first + number],
                     "scenarios": len(names),
@@ -52,8 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     "violations": len(report.violations),
                     "failing": [violation.replay for violation in report.violations],
                     "schedules_per_s": round(report.schedules / seconds, 1),
-                },
-                indent=2,
+                }
             )
         )
     else:
@@ -74,6 +74,7 @@ def _exhaust(names: Sequence[str], budget: int, *, as_json: bool) -> int:
         print(
             json.dumps(
                 {
+                    "ok": not done.violations,
                     "scenarios": len(names),
                     "crash_points": done.crash_points,
                     "interleavings": done.interleavings,
@@ -81,8 +82,7 @@ def _exhaust(names: Sequence[str], budget: int, *, as_json: bool) -> int:
                     "violations": len(done.violations),
                     "failing": [violation.replay for violation in done.violations],
                     "seconds": round(seconds, 1),
-                },
-                indent=2,
+                }
             )
         )
     else:

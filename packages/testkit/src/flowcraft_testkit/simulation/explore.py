@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 import attrs
-from flowcraft_core import FlowBuilder
+from flowcraft_core import FlowBuilder, Serializer
 
 from .dice import Dice
 from .faults import Faults
@@ -102,6 +102,7 @@ def simulate(
     context: Mapping[str, Any] | None = None,
     resumes: Mapping[str, Any] | None = None,
     dependencies: Any = None,
+    serializer: Serializer | None = None,
     scripts: Mapping[str, Script] | None = None,
     racing: bool = False,
     ends: tuple[Any, ...] = ("completed",),
@@ -118,6 +119,7 @@ def simulate(
         context: The initial context values.
         resumes: What waits are resumed with, by key.
         dependencies: Handed to every step.
+        serializer: Knows the types of your own that values have.
         scripts: What stands in for steps, by node id.
         racing: The result depends on the schedule; then it is only held to the replay of its own facts.
         ends: The states in which the run may end.
@@ -132,6 +134,7 @@ def simulate(
             context=context or {},
             resumes=resumes or {},
             dependencies=dependencies,
+            serializer=serializer,
             scripts=scripts or {},
             racing=racing,
             ends=ends,

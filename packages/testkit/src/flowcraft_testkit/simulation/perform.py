@@ -18,6 +18,7 @@ from flowcraft_core.durable.storage import StaleReadError
 from flowcraft_core.errors import FlowcraftError, TransientError
 from flowcraft_core.graph.instances import Instance, Phase
 from flowcraft_core.ports import RunStatus
+from flowcraft_core.runtime.events import Event
 
 from .loop import LoopClock, StuckError, run_virtual
 from .runtime import SimulatedRuntime, Watch
@@ -84,14 +85,26 @@ async def _in_process(scenario: Scenario) -> RunResult:
 
 
 async def run_in_process(scenario: Scenario, watch: Watch) -> RunResult:
-    """Run a scenario on a ``FlowRuntime``, and resume what it waits for."""
-    runtime = SimulatedRuntime(scenario, clock=LoopClock(), watch=watch)
+    """Run a scenario on a ``FlowRuntime``, and resume each wait as soon as it is reached, whatever its timeout."""
+    left = dict(scenario.resumes)
+
+    def resume(key: str) -> None:
+        if key in left and key in handle.waiting:
+            handle.resume(key, **_resumption(left.pop(key)))
+
+    def see(event: Event) -> None:
+        if event.kind == "parked":  # it is told of while it is done
+            asyncio.get_running_loop().call_soon(resume, event.key)
+
+    runtime = SimulatedRuntime(scenario, clock=LoopClock(), watch=watch, events=see)
     handle = runtime.start(runtime.flow, scenario.context, run_id=RUN)
     result = await handle.result()
-    left = dict(scenario.resumes)
-    while result.status == "awaiting" and (due := [key for key in left if key in result.waiting]):
-        for key in due:
-            handle.resume(key, **_resumption(left.pop(key)))
+    while result.status == "awaiting":
+        before = len(left)
+        for key in list(result.waiting):
+            resume(key)
+        if len(left) == before:
+            break
         result = await handle.result()
     return result
 
@@ -172,7 +185,7 @@ class _Stage:
         flows = scenario.flows()
         catalogue = Catalogue(flows.builders, flows.blueprints)
         graph = catalogue.find(flows.flow)
-        self.truth = Truth(world.backend, graph, catalogue.graphs, scenario.context, world.blame)
+        self.truth = Truth(world.backend, graph, catalogue.graphs, scenario.context, world.blame, scenario.serializer)
         self.client_is_done = False
         world.look = self._look
         world.watch = self._watch
@@ -182,7 +195,13 @@ class _Stage:
     async def _client(self, me: Program) -> None:
         async with self.world.connect(me) as backend:
             flows = self.scenario.flows()
-            client = Client(backend, flows=flows.builders, blueprints=flows.blueprints, clock=self.world.clock)
+            client = Client(
+                backend,
+                flows=flows.builders,
+                blueprints=flows.blueprints,
+                serializer=self.scenario.serializer,
+                clock=self.world.clock,
+            )
             while True:
                 try:
                     await client.start(flows.flow, self.scenario.context, run_id=RUN)
@@ -293,7 +312,8 @@ class _Stage:
             blame(f"there are outcomes of instances that the run cannot have: {run.orphans}")
         try:
             async with self.world.backend.connect() as backend:
-                result = await Client(backend, clock=self.world.clock).result(run_id)
+                client = Client(backend, serializer=self.scenario.serializer, clock=self.world.clock)
+                result = await client.result(run_id)
         except FlowcraftError as error:
             blame(f"the result cannot be read: {type(error).__name__}: {error}")
             return

@@ -13,6 +13,7 @@ from flowcraft_core.execution import Executor
 from flowcraft_core.graph.facts import Outcome, Park
 from flowcraft_core.graph.instances import Instance
 from flowcraft_core.graph.scopes import Graph
+from flowcraft_core.runtime.events import EventSink
 from flowcraft_core.steps import Implementation
 
 from .scenario import Scenario
@@ -30,13 +31,14 @@ class SimulatedRuntime(FlowRuntime):
         flow: The scenario's flow.
     """
 
-    def __init__(self, scenario: Scenario, *, clock: Clock, watch: Watch) -> None:
+    def __init__(self, scenario: Scenario, *, clock: Clock, watch: Watch, events: EventSink | None = None) -> None:
         """Put it together.
 
         Args:
             scenario: Brings the flow, its dependencies, and the scripts.
             clock: On the loop's time.
             watch: Told of each attempt.
+            events: Told of what happens.
 
         Raises:
             ValueError: A script is for a node that no flow has, or has no answer.
@@ -48,7 +50,9 @@ class SimulatedRuntime(FlowRuntime):
             registry=flows.registry,
             clock=clock,
             dependencies=scenario.dependencies,
+            serializer=scenario.serializer,
             threads=HandedOverThreads(),
+            events=events,
         )
         self.flow = flows.flow
         scripts = scenario.scripts
@@ -78,10 +82,8 @@ class _Executor(Executor):
         self.watch(self.run_id, instance, f"{f', attempt {number}' if number > 1 else ''}{fallback}")
         return await super().attempt(instance, number, **options)
 
-    async def _call(
-        self, implementation: Implementation, instance: Instance, node: Node, number: int, **options: Any
-    ) -> Any:
+    async def _call(self, implementation: Implementation, instance: Instance, node: Node, *rest: Any) -> Any:
         construct = instance.scope.construct
         is_worker = construct is not None and construct.kind == "batch" and construct.body is not None
         name = construct.node.id if construct is not None and is_worker else node.id
-        return await super()._call(self.scripts.get(name, implementation), instance, node, number, **options)
+        return await super()._call(self.scripts.get(name, implementation), instance, node, *rest)

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import attrs
-from flowcraft_core import Blueprint, FlowBuilder, NodeResult, Step
+from flowcraft_core import Blueprint, FlowBuilder, NodeResult, Serializer, Step
 from flowcraft_core.durable import Client
 from flowcraft_core.ports import FinalState
 
@@ -44,6 +44,7 @@ class Scenario:
         registry: The steps that blueprints use, by name.
         context: The initial context values.
         dependencies: Handed to every step.
+        serializer: Knows the types of the user's own that values have; by default there are none.
         scripts: What stands in for steps, by node id.
         resumes: What waits are resumed with, by key: an output, or a ``NodeResult`` for an action too.
         act: What else the client does once it has started the run. It may be interrupted at any request and be called
@@ -64,6 +65,7 @@ class Scenario:
     registry: Mapping[str, Step] = attrs.field(factory=dict)
     context: Mapping[str, Any] = attrs.field(factory=dict)
     dependencies: Any = None
+    serializer: Serializer | None = None
     scripts: Mapping[str, Script] = attrs.field(factory=dict)
     resumes: Mapping[str, Any | NodeResult[Any]] = attrs.field(factory=dict)
     act: Callable[[Client], Awaitable[None]] | None = None

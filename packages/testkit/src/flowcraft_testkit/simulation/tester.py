@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import attrs
-from flowcraft_core import FlowBuilder, NodeError, RunResult, ids
+from flowcraft_core import FlowBuilder, NodeError, RunResult, Serializer, ids
 from flowcraft_core.graph.instances import Instance
 
 from .explore import Report, simulate
@@ -60,12 +60,20 @@ class Tested:
 class FlowTester:
     """Runs flows in virtual time, with scripted steps, and simulates them.
 
+    Attributes:
+        serializer: For values of your own types; may be set, say by a fixture of yours.
+
     All that waits takes no time: sleeps, retries, timeouts, ``asyncio.sleep`` in a step. There is no machine under it,
     so a step that talks to the network needs a script, or a double among the dependencies.
     """
 
-    def __init__(self) -> None:
-        """Nothing is scripted yet."""
+    def __init__(self, *, serializer: Serializer | None = None) -> None:
+        """Nothing is scripted yet.
+
+        Args:
+            serializer: Knows the types of your own that your flows' values have; the one that your programs use.
+        """
+        self.serializer = serializer
         self._scripts: dict[str, Script] = {}
 
     def script(self, node_id: str, *answers: Any) -> None:
@@ -101,6 +109,7 @@ class FlowTester:
             context=context or {},
             resumes=resumes or {},
             dependencies=dependencies,
+            serializer=self.serializer,
             scripts=self._scripts,
         )
 
@@ -139,6 +148,7 @@ class FlowTester:
             context=context,
             resumes=resumes,
             dependencies=dependencies,
+            serializer=self.serializer,
             scripts=self._scripts,
             racing=racing,
             ends=ends,

@@ -48,6 +48,7 @@ class Truth:
         graphs: Mapping[str, Graph],
         context: Mapping[str, Any],
         blame: Callable[[str], None],
+        serializer: Serializer | None = None,
     ) -> None:
         """Watch.
 
@@ -57,13 +58,14 @@ class Truth:
             graphs: All blueprints, by id.
             context: What each run is started with.
             blame: Called with what was done that may not be.
+            serializer: What the programs use.
         """
         self.backend = backend
         self.runs: dict[str, RunFacts] = {}
         self._new_state: Callable[[], RunState] = lambda: RunState(graph, graphs.__getitem__, context)
         self._blame = blame
         self._codec = CompressingCodec()
-        self._decode = Serializer().from_data
+        self._decode = (serializer or Serializer()).from_data
 
     def run(self, run_id: str) -> RunFacts:
         """A run's facts."""

@@ -1,5 +1,31 @@
 """Ports that get one thing wrong; importing this package adds them to the mutants."""
 
-from . import coordination, facts, finding, holding, opening, sending, status, values
+from . import (
+    coordination,
+    facts,
+    finding,
+    holding,
+    lasting,
+    messages,
+    opening,
+    patterns,
+    raising,
+    sending,
+    status,
+    values,
+)
 
-__all__ = ["coordination", "facts", "finding", "holding", "opening", "sending", "status", "values"]
+__all__ = [
+    "coordination",
+    "facts",
+    "finding",
+    "holding",
+    "lasting",
+    "messages",
+    "opening",
+    "patterns",
+    "raising",
+    "sending",
+    "status",
+    "values",
+]

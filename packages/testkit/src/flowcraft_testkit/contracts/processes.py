@@ -1,0 +1,84 @@
+"""What other processes do on a test's store: they race, each with a client of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing.synchronize import Barrier
+from typing import Any
+
+from flowcraft_core.ports import Backend, Fact, RunStatus
+
+from .contract import opened
+from .trouble import BackendMaker
+
+#: Does its part of a race, given the client, a name for the race, and which process it is; returns what it has won.
+Racer = Callable[[Backend, str, int], Awaitable[list[Any]]]
+
+PROCESSES = 2
+ROUNDS = 30
+
+_start: list[Barrier] = []
+
+
+async def race_in_processes(make: BackendMaker, racer: Racer, name: str) -> list[list[Any]]:
+    """Have processes race that begin at once, and return what each has won."""
+    context = multiprocessing.get_context("spawn")  # as it is on every machine, and the event loop is not theirs
+    barrier = context.Barrier(PROCESSES)
+    with ProcessPoolExecutor(PROCESSES, context, _remember, (barrier,)) as pool:
+        loop = asyncio.get_running_loop()
+        racing = (loop.run_in_executor(pool, _race, make, racer, name, place) for place in range(PROCESSES))
+        return await asyncio.gather(*racing)
+
+
+def _remember(barrier: Barrier) -> None:
+    _start.append(barrier)
+
+
+def _race(make: BackendMaker, racer: Racer, name: str, place: int) -> list[Any]:
+    async def main() -> list[Any]:
+        async with opened(make()) as backend:
+            await asyncio.to_thread(_start[0].wait, 60)
+            return await racer(backend, name, place)
+
+    return asyncio.run(main())
+
+
+async def put_facts(backend: Backend, name: str, place: int) -> list[Any]:
+    """The numbers of the facts that were this process's to put."""
+    facts = [Fact(b"%d" % place, f"writer {place} {number}") for number in range(ROUNDS)]
+    return [
+        number for number, fact in enumerate(facts) if await backend.context.put(name, f"key {number}", fact) is None
+    ]
+
+
+async def end_runs(backend: Backend, name: str, place: int) -> list[Any]:
+    """The numbers of the runs that were this process's to end."""
+    won: list[Any] = []
+    for number in range(ROUNDS):
+        run_id = f"{name} {number}"
+        await backend.status.create(
+            RunStatus(run_id=run_id, state="running", blueprint_id="flow", created=1.0, updated=1.0)
+        )
+        if await backend.status.finish(run_id, "completed", at=2.0, reason=f"process {place}"):
+            won.append(number)
+    return won
+
+
+async def take_leases(backend: Backend, name: str, place: int) -> list[Any]:
+    """The numbers of the leases that this process has."""
+    leases = [backend.coordination.set_if_absent(f"{name} {n}", f"{place}", ttl=600.0) for n in range(ROUNDS)]
+    return [number for number, lease in enumerate(leases) if await lease]
+
+
+async def receive_messages(backend: Backend, name: str, place: int) -> list[Any]:
+    """The bodies of the messages that came to this process."""
+    bodies: list[Any] = []
+    empty = 0
+    while empty < 5:
+        found = await backend.queue.receive(max_messages=2, wait=0, visibility=60.0)
+        bodies += [delivery.body for delivery in found]
+        empty = 0 if found else empty + 1
+    return bodies
