@@ -112,3 +112,20 @@ def test_a_park_is_stored_by_the_names_of_its_fields_and_read_back(park: Park) -
 
 def test_a_park_without_an_error_of_an_earlier_release_is_read() -> None:
     assert park_from_record({"kind": "sleep", "due": 3.0, "attempt": 0}) == Park("sleep", due=3.0)
+
+
+def test_a_fallbacks_park_keeps_why_it_stands_in() -> None:
+    park = Park("retry", due=1.0, attempt=2, standing_in=True, error=ERROR, primary_error=attrs.evolve(ERROR, key="p"))
+    record = json.loads(json.dumps(park_to_record(park)))
+    assert record["primary_error"]["key"] == "p"
+    assert park_from_record(record) == park
+
+
+def test_what_a_park_leaves_out_has_its_default() -> None:
+    assert park_from_record({"kind": "wait"}) == Park("wait")
+
+
+@pytest.mark.parametrize("field", ["kind", "due", "attempt", "standing_in", "queued", "error", "primary_error"])
+def test_a_field_of_a_park_that_cannot_be_is_refused_by_its_name(field: str) -> None:
+    with pytest.raises(ValueError, match=rf"\b{field}\b"):
+        park_from_record({"kind": "retry", field: [field]})
