@@ -15,6 +15,7 @@ import pytest
 from aws_emulators import Place, add_index, client, proxied
 from aws_side_door import AwsSideDoor
 from boto3.dynamodb.types import TypeSerializer
+from flowcraft_aws import AwsBackend
 from flowcraft_core import Clock
 from flowcraft_core.ports import Backend, QueueLimits, StoreLimits
 from flowcraft_testkit.contracts import (
@@ -58,10 +59,16 @@ class OnAws:
 
     _behind_proxies: Place | None = None
 
+    def _opener(self, place: Place) -> Opener:
+        def open_one() -> AwsBackend:
+            return (self._behind_proxies or place).backend()
+
+        return open_one
+
     @pytest.fixture
     def open_backend(self, place: Place) -> Opener:
         """See ``Contract``."""
-        return lambda: (self._behind_proxies or place).backend()
+        return self._opener(place)
 
     @pytest.fixture
     def side_door(self, place: Place) -> SideDoor:
@@ -143,7 +150,7 @@ class TestDynamoDbStatusStoreWithIndex(OnAws, StatusStoreContract):
     def open_backend(self, place: Place) -> Opener:
         """See ``Contract``."""
         add_index(place)
-        return lambda: (self._behind_proxies or place).backend()
+        return self._opener(place)
 
 
 class OnMoto(OnAws):
