@@ -107,6 +107,10 @@ class Proxy:
         finally:
             self._plan = before
 
+    def set_plan(self, plan: Plan) -> None:
+        """Have things go wrong from now on."""
+        self._plan = plan
+
     def cut(self) -> None:
         """Break every connection that is open, also under a request."""
         self._call(self._abort_all)
@@ -310,6 +314,9 @@ class RedisProxy(Proxy):
                     return
                 if fault == "delay":
                     await asyncio.sleep(self._plan.delay)
+                if fault == "forbidden":
+                    writer.write(b"-NOPERM this user has no permissions to run this command\r\n")
+                    continue
                 if fault in ("throttle", "unavailable"):
                     said = self._dice.choice(("LOADING", "BUSY", "OOM", "READONLY", "TRYAGAIN", "CLUSTERDOWN"))
                     writer.write(f"-{said} just now\r\n".encode())

@@ -12,11 +12,14 @@ from collections.abc import Coroutine, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import attrs
 import boto3
+from dialects import DYNAMODB, SQS, Dialect
 from flowcraft_aws import AwsBackend, DynamoDbCoordinationStore, SqsAdapter, client_config, provision
 from flowcraft_core import FlowRuntime
+from proxy import HttpProxy
 from servers import (
     Server,
     answers_http,
@@ -157,6 +160,18 @@ class Place:
             status_table_name=self.statuses,
             **options,
         )
+
+
+@contextlib.contextmanager
+def proxied(place: Place, *, seed: int = 7) -> Iterator[tuple[Place, tuple[HttpProxy, HttpProxy]]]:
+    """The same place behind proxies, of SQS and of DynamoDB."""
+
+    def proxy(url: str, dialect: Dialect) -> HttpProxy:
+        parts = urlsplit(url)
+        return HttpProxy(parts.hostname or "", parts.port or 0, dialect, seed=seed)
+
+    with proxy(place.sqs_url, SQS) as sqs, proxy(place.dynamodb_url, DYNAMODB) as dynamodb:
+        yield attrs.evolve(place, sqs_url=sqs.url, dynamodb_url=dynamodb.url), (sqs, dynamodb)
 
 
 @functools.cache

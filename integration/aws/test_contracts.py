@@ -6,19 +6,21 @@ dynalite, for a second opinion.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 import attrs
 import pytest
-from aws_emulators import Place, add_index, client
+from aws_emulators import Place, add_index, client, proxied
 from aws_side_door import AwsSideDoor
 from boto3.dynamodb.types import TypeSerializer
+from flowcraft_aws import AwsBackend
 from flowcraft_core import Clock
 from flowcraft_core.ports import Backend, QueueLimits, StoreLimits
 from flowcraft_testkit.contracts import (
     BackendContract,
+    BackendMaker,
     ContextStoreContract,
     CoordinationStoreContract,
     Declared,
@@ -27,9 +29,11 @@ from flowcraft_testkit.contracts import (
     Opener,
     SideDoor,
     StatusStoreContract,
+    Trouble,
     excused,
 )
 from on_aws import RATE, hastened
+from troubles import ProxyTrouble
 
 DECLARED = Declared(
     queue_limits=QueueLimits(
@@ -40,6 +44,11 @@ DECLARED = Declared(
     skips_time=False,
     side_door=True,
     hand_written=True,
+    cuts=True,
+    outages=True,
+    refusals=True,
+    processes=True,
+    other_store=True,
 )
 
 
@@ -48,15 +57,40 @@ class OnAws:
 
     declared: ClassVar[Declared] = DECLARED
 
+    _behind_proxies: Place | None = None
+
+    def _opener(self, place: Place) -> Opener:
+        def open_one() -> AwsBackend:
+            return (self._behind_proxies or place).backend()
+
+        return open_one
+
     @pytest.fixture
     def open_backend(self, place: Place) -> Opener:
         """See ``Contract``."""
-        return place.backend
+        return self._opener(place)
 
     @pytest.fixture
     def side_door(self, place: Place) -> SideDoor:
         """See ``Contract``."""
         return AwsSideDoor(place)
+
+    @pytest.fixture
+    def trouble(self, place: Place) -> Iterator[Trouble]:
+        """See ``Contract``; whatever is opened from now on goes through proxies."""
+        with proxied(place) as (there, proxies):
+            self._behind_proxies = there
+            yield ProxyTrouble(proxies)
+
+    @pytest.fixture
+    def make_in_process(self, place: Place) -> BackendMaker:
+        """See ``Contract``."""
+        return place.backend
+
+    @pytest.fixture
+    def open_other(self, place: Place) -> Opener:
+        """See ``Contract``."""
+        return Place.create(sqs=place.sqs_url, dynamodb=place.dynamodb_url).backend
 
 
 class TestSqsJobQueue(OnAws, JobQueueContract):
@@ -116,7 +150,7 @@ class TestDynamoDbStatusStoreWithIndex(OnAws, StatusStoreContract):
     def open_backend(self, place: Place) -> Opener:
         """See ``Contract``."""
         add_index(place)
-        return place.backend
+        return self._opener(place)
 
 
 class OnMoto(OnAws):
@@ -125,9 +159,9 @@ class OnMoto(OnAws):
     declared: ClassVar[Declared] = attrs.evolve(DECLARED, side_door=False)
 
     @pytest.fixture
-    def open_backend(self, moto: str) -> Opener:
+    def place(self, moto: str) -> Place:
         """See ``Contract``."""
-        return Place.create(sqs=moto, dynamodb=moto).backend
+        return Place.create(sqs=moto, dynamodb=moto)
 
 
 class TestSqsJobQueueOnMoto(OnMoto, JobQueueContract):

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import itertools
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 import attrs
 from azure_emulators import Emulators
+from dialects import COSMOS, QUEUE_STORAGE
 from flowcraft_azure import (
     AzureBackend,
     CosmosCoordinationStore,
@@ -18,6 +21,7 @@ from flowcraft_azure import (
     RedisCoordinationStore,
     provision,
 )
+from proxy import HttpProxy, Proxy, RedisProxy
 
 _numbers = itertools.count()
 _session = uuid.uuid4().hex[:8]
@@ -62,6 +66,28 @@ class Place:
             metrics=metrics,
             **options,
         )
+
+    @contextlib.contextmanager
+    def proxied(self, *, seed: int = 3) -> Iterator[tuple[Place, tuple[Proxy, Proxy, Proxy]]]:
+        """The same place behind proxies, of Queue Storage, of Cosmos DB and of Redis."""
+
+        def of(url: str) -> tuple[str, int]:
+            parts = urlsplit(url)
+            return parts.hostname or "", parts.port or 0
+
+        behind = self.emulators
+        with (
+            HttpProxy(*of(behind.queue_url), QUEUE_STORAGE, seed=seed) as queue,
+            HttpProxy(*of(behind.cosmos_url), COSMOS, seed=seed) as cosmos,
+            RedisProxy(*of(behind.redis_url), seed=seed) as redis,
+        ):
+            there = attrs.evolve(
+                behind,
+                queue_url=f"{queue.url}{urlsplit(behind.queue_url).path}",
+                cosmos_url=cosmos.url,
+                redis_url=f"redis://{redis.host}:{redis.port}/0?protocol=2",
+            )
+            yield attrs.evolve(self, emulators=there), (queue, cosmos, redis)
 
     def environment(self) -> dict[str, str]:
         """The variables by which ``AzureSettings.from_environment`` finds this place."""

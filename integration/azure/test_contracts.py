@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
+from functools import partial
 from typing import Any, ClassVar
 
 import attrs
@@ -12,6 +13,7 @@ from flowcraft_core import Clock
 from flowcraft_core.ports import Backend, QueueLimits, StoreLimits
 from flowcraft_testkit.contracts import (
     BackendContract,
+    BackendMaker,
     ContextStoreContract,
     CoordinationStoreContract,
     Declared,
@@ -20,11 +22,13 @@ from flowcraft_testkit.contracts import (
     Opener,
     SideDoor,
     StatusStoreContract,
+    Trouble,
 )
 from hastened import Hastened
 from known_gaps import EXCUSED
 from on_azure import MAX_DELAY, RATE
 from places import Place
+from troubles import ProxyTrouble
 
 WEEK = 7 * 86_400.0
 
@@ -35,6 +39,11 @@ DECLARED = Declared(
     skips_time=False,
     side_door=True,
     hand_written=True,
+    cuts=True,
+    outages=True,
+    refusals=True,
+    processes=True,
+    other_store=True,
 )
 
 
@@ -43,15 +52,38 @@ class OnAzure:
 
     declared: ClassVar[Declared] = DECLARED
 
+    redis: ClassVar[bool] = True
+    _behind_proxies: Place | None = None
+
     @pytest.fixture
     def open_backend(self, place: Place) -> Opener:
         """See ``Contract``."""
-        return lambda: place.backend(staleness=0.0)
+        return lambda: (self._behind_proxies or place).backend(redis=self.redis, staleness=0.0)
 
     @pytest.fixture
     def side_door(self, place: Place) -> SideDoor:
         """See ``Contract``."""
         return AzureSideDoor(place)
+
+    @pytest.fixture
+    def trouble(self, place: Place) -> Iterator[Trouble]:
+        """See ``Contract``; whatever is opened from now on goes through proxies."""
+        with place.proxied() as (there, proxies):
+            self._behind_proxies = there
+            yield ProxyTrouble(proxies)
+
+    @pytest.fixture
+    def make_in_process(self, place: Place) -> BackendMaker:
+        """See ``Contract``."""
+        return partial(place.backend, redis=self.redis, staleness=0.0)
+
+    @pytest.fixture
+    async def open_other(self, place: Place) -> AsyncIterator[Opener]:
+        """See ``Contract``."""
+        other = Place(place.emulators)
+        await other.create()
+        yield lambda: other.backend(redis=self.redis, staleness=0.0)
+        await other.remove()
 
 
 class TestAzureJobQueue(OnAzure, JobQueueContract):
@@ -75,10 +107,7 @@ class TestRedisCoordinationStore(OnAzure, CoordinationStoreContract):
 class OnAzureWithoutRedis(OnAzure):
     """An opener of backends that have no Redis."""
 
-    @pytest.fixture
-    def open_backend(self, place: Place) -> Opener:
-        """See ``Contract``."""
-        return lambda: place.backend(redis=False, staleness=0.0)
+    redis: ClassVar[bool] = False
 
 
 class TestCosmosCoordinationStore(OnAzureWithoutRedis, CoordinationStoreContract):
