@@ -65,9 +65,7 @@ class DirectoryStatusStore:
             nonlocal was_live
             status = _status(data)
             was_live = status is not None and status.state in ("running", "awaiting")
-            return (
-                json.dumps({**json.loads(data), **fields}, ensure_ascii=False).encode() if data and was_live else data
-            )
+            return _encoded({**json.loads(data), **fields}) if data and was_live else data
 
         await self._directory.call(lambda: self._directory.change(self._path(run_id), changed))
         return was_live
