@@ -325,6 +325,24 @@ class TestInputs:
             flow.compile()
         flow.edge("l", "a").compile()
 
+    def test_may_not_name_what_a_join_inside_a_loop_may_have_left_behind(self) -> None:
+        for around in (False, True):
+            flow = create_flow("f").node("s", "x").node("a", "x").node("b", "x").node("j", "x", join="any")
+            flow.edge("s", "a").edge("s", "b").edge("a", "j").edge("b", "j")
+            flow.loop("l", start="s", end="j", condition="false")
+            if around:
+                flow.node("first", "x").edge("first", "s").loop("m", start="first", end="l", condition="false")
+            last = "m" if around else "l"
+            flow.node("t", "x", inputs="a").edge(last, "t")
+            with pytest.raises(
+                BlueprintError, match="names? 'a', which a join of any edge may leave behind when loop 'l'"
+            ):
+                flow.compile()
+            flow.node("u", "x", inputs={"s": "s", "j": "j"}).edge(last, "u")
+            with pytest.raises(BlueprintError) as refused:
+                flow.compile()
+            assert len(refused.value.problems) == 1  # only the first
+
     def test_of_a_call_are_checked_too(self) -> None:
         flow = create_flow("f").node("a", "x").subflow("c", "called", inputs={"v": "a"})
         with pytest.raises(BlueprintError, match="node 'c': inputs name 'a', which may not have ended when 'c' starts"):

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..clock import Clock
 from ..contexts import Values
-from ..errors import BackendError, TransientError
+from ..errors import BackendError
 from ..graph.facts import Outcome
 from ..graph.instances import Claim, Instance, Phase, ScopeState
 from ..graph.partial import Unknown, awaited, context_names, find, is_decided, joins_ahead, named, needs, settle
@@ -16,7 +16,7 @@ from ..graph.scopes import Kind, Vertex
 from ..graph.state import RunState
 from ..serialization import Serializer
 from .runs import RunRecord
-from .storage import NewerRecordError, Records, StaleReadError, Stored
+from .storage import Records, StaleReadError, Stored
 
 
 class RunView:
@@ -180,7 +180,7 @@ class RunView:
         """Read what deciding about an instance may look up: context values as they stand now, and outputs of nodes.
 
         Raises:
-            StaleReadError: An output that must be there is not visible yet. Never taken for a failure of the step's.
+            BackendError: They cannot be read; ``StaleReadError`` if what must be there is not visible yet.
         """
         try:
             for scope, names in context_names(instance):
@@ -189,7 +189,7 @@ class RunView:
                 pass
             if named(self.state, instance):
                 await self._look_closely(instance)
-        except (TransientError, StaleReadError, NewerRecordError) as error:
+        except BackendError as error:  # stale, newer or unreachable: never the step's failure
             self.trouble = error
             raise
 
@@ -226,7 +226,7 @@ class RunView:
         try:
             await self.settle()
             found = await self._records.values(self.record.run_id, namespace.prefix, names)
-        except (TransientError, StaleReadError, NewerRecordError) as error:
+        except BackendError as error:  # stale, newer or unreachable: never the step's failure
             self.trouble = error
             raise
         for name, standing in found.items():

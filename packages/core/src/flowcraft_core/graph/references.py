@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Container
 
-from .scopes import Kind, Reference, Scope, Vertex
+from .scopes import Construct, Kind, Reference, Scope, Vertex
 
 _OUTPUTS = "_outputs."
 
@@ -72,13 +72,16 @@ def _problem(
     if node_id in fallbacks:
         return "which is a fallback: name the node that it stands in for"
     for scope, index in places:
-        named = scope.by_id.get(node_id)
-        if named is None and node_id in scope.inner:
-            named = scope.inner[node_id].exit
+        named, loop = scope.by_id.get(node_id), scope.inner.get(node_id)
+        if named is None and loop is not None:
+            named = loop.exit
         if named is None:
             continue
         if guaranteed.before(scope, named, index):
-            return None
+            left = None if loop is None or named != loop.exit else guaranteed.left_behind(loop, node_id)
+            if left is None:
+                return None
+            return f"which a join of any edge may leave behind when loop {left.node.id!r} ends: name the loop instead"
         return (
             f"which may not have ended when {vertex.id!r} starts: draw an edge so that it always comes first, "
             "or name another node"
@@ -101,6 +104,15 @@ class _Guaranteed:
         if key not in self._after:
             self._after[key] = self._walk(scope, first)
         return then in self._after[key]
+
+    def left_behind(self, loop: Construct, node_id: str) -> Construct | None:
+        """The loop, this or one inside it, that may end a pass with the node not resolved; None if there is none."""
+        body = loop.body
+        assert body is not None  # a loop's always is
+        inner = body.inner.get(node_id)
+        if inner is not None:
+            return loop if not self.before(body, inner.exit, loop.verdict) else self.left_behind(inner, node_id)
+        return None if self.before(body, body.by_id[node_id], loop.verdict) else loop
 
     @staticmethod
     def _walk(scope: Scope, first: int) -> set[int]:
