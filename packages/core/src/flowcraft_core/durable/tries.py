@@ -44,7 +44,9 @@ class Tries:
         """
         self._begun = f"tries:{life}:{key}"
         begun = await self.coordination.increment(self._begun, ttl=_KEPT)
-        return min(begun, count - 1) >= self.limit
+        # Beyond twice the limit no copies in the same moment explain it: copies that kill their workers in turn would
+        # keep each other from saying so for ever.
+        return begun > 2 * self.limit or min(begun, count - 1) >= self.limit
 
     async def come_back(self) -> None:
         """Say that whatever was begun did not end this program."""
