@@ -164,7 +164,8 @@ class JobQueue(Protocol):
     async def release(self, deliveries: Sequence[Delivery]) -> None:
         """Make messages visible again at once. For a worker that stops: on some queues it raises the count.
 
-        What somebody else has received since stays hidden; what is gone keeps none of the others from being shown.
+        What somebody else has received since stays hidden; what is gone keeps none of the others from being shown. A
+        delivery that was released is not to be extended: what comes of that is not promised.
 
         Raises:
             TransientError: Worth another try; or leave them to their visibility.
@@ -298,7 +299,8 @@ class RunStatus:
         next_check: When a reconciler should look at it; None if there is no need, as once it is final.
         tags: The user's own, for filters.
         reason: Why it failed, was cancelled, or was refused as a dead letter. A store keeps the first ``REASON_LENGTH``
-            characters at least. It may cut what is longer; it may not refuse it, for a run must be able to end.
+            characters at least. It may cut what is longer, and mark that with an ellipsis; it may not refuse it, for a
+            run must be able to end.
         body: A dead letter's message, up to the longest that the queue takes; None for a run.
     """
 

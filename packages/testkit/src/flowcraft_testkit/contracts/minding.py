@@ -34,7 +34,7 @@ class PlainStep:
         """The step."""
         self._tell(self.begun.set)
         pause = threading.Event()
-        for _ in range(3_000):
+        for _ in range(60_000):
             if ctx.cancelled:
                 self.was_told = True
                 break

@@ -21,6 +21,7 @@ class Waiting:
         receipt: The last delivery that is known of, as a number of the test's own; 0 for none.
         fewest: How often it was delivered at least.
         most: How often at most.
+        released: Its last holder has given it back.
     """
 
     earliest: float
@@ -28,6 +29,7 @@ class Waiting:
     receipt: int = 0
     fewest: int = 0
     most: int = 0
+    released: bool = False
 
 
 #: None once it is gone, and before it was sent.
@@ -104,8 +106,11 @@ class MessageModel:
             return [longer, attrs.evolve(longer, receipt=-1), standing] if is_newest else [standing]
         if part.answer is None:
             return [] if surely_held else [standing]
-        longer = attrs.evolve(longer, receipt=held.new_receipt)
-        return [longer] if is_newest and standing.fewest <= part.answer <= standing.most else []
+        if not (is_newest and standing.fewest <= part.answer <= standing.most):
+            return []
+        # Who has given it back has nothing to extend: what comes of it all the same is not promised.
+        as_it_was = [attrs.evolve(standing, receipt=held.new_receipt)] if standing.released else []
+        return [attrs.evolve(longer, receipt=held.new_receipt), *as_it_was]
 
     def _released(self, standing: Waiting, part: Part) -> Waiting:
         return attrs.evolve(
@@ -113,6 +118,7 @@ class MessageModel:
             earliest=part.begun - self._early,
             latest=part.ended + self._late,
             fewest=max(0, standing.fewest - 1),
+            released=True,
         )
 
     def _hidden(self, standing: Waiting, visibility: float, part: Part) -> Waiting:
@@ -120,6 +126,7 @@ class MessageModel:
             standing,
             earliest=part.begun + min(visibility, self._longest) - self._early,
             latest=part.ended + visibility + self._late,
+            released=False,
         )
 
 
