@@ -335,7 +335,7 @@ class TestInputs:
             last = "m" if around else "l"
             flow.node("t", "x", inputs="a").edge(last, "t")
             with pytest.raises(
-                BlueprintError, match="names? 'a', which a join of any edge may leave behind when loop 'l'"
+                BlueprintError, match=r"names? 'a', which a join of any edge may leave behind when loop 'l'"
             ):
                 flow.compile()
             flow.node("u", "x", inputs={"s": "s", "j": "j"}).edge(last, "u")
