@@ -218,9 +218,9 @@ class Durable(Backend):
     async def until_given_up(self, run_id: str) -> None:
         """Return once a run has ended, or so much time is over that no job is passed on any more.
 
-        Of that time as little as possible is waited for.
+        Of that time as little as possible is waited for; but the delays of a queue with a time of its own take theirs.
         """
-        for _ in range(20):
+        for _ in range(60):
             for _ in range(10):
                 await self.clock.sleep(self.beat / 10)
                 if (await self.status(run_id)).state not in ("running", "awaiting"):

@@ -310,7 +310,7 @@ class DeliveryClauses(ProgramClauses):
             job = json.loads(delivery.body)
             await here.backend.queue.acknowledge([delivery])
             await self.pass_time(here.backend.context.limits.staleness)
-            await here.send(json.dumps({**job, "passed": job["seen"] - 3_600, "hops": 30}))
+            await here.send(json.dumps({**job, "passed": 3_600, "hops": 30}))
             await here.hire(runtime=FlowRuntime([other], clock=here.clock))
             result = await here.ended(run_id)
             assert result.status == "failed"
