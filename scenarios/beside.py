@@ -54,7 +54,7 @@ class Beside:
         backend, client = self.backend, await self.backend.client()
         left, unread, undecided = set(failed), set(letters), dict(either or {})
         for _ in range(25):
-            await backend.clock.sleep(backend.beat)
+            await backend.pass_at_work(60.0)
             dead = [letter.body or "" for letter in await client.dead_letters()]
             unread = {body for body in unread if not any(is_of(letter, body) for letter in dead)}
             left = {run_id for run_id in left if (await client.status(run_id)).state != "failed"}
@@ -75,10 +75,10 @@ class Beside:
         backend, client = self.backend, await self.backend.client()
         expect.equal("the workers that have ended", backend.ended, [])
         again: list[str] = ["?"]
-        for _ in range(10):
+        for _ in range(15):
             before = Counter(self.received)
             await backend.pass_time(300.0)
-            await backend.clock.sleep(4 * backend.beat)
+            await backend.pass_at_work(60.0)
             again = [body[:80] for body, number in (self.received - before).items() if number and _is_odd(body)]
             if not again:
                 break

@@ -216,16 +216,17 @@ class Durable(Backend):
             pause = min(pause * 1.5, self.hour / 3)
 
     async def until_given_up(self, run_id: str) -> None:
-        """Return once a run has ended, or so much time is over that no job is passed on any more.
-
-        Of that time as little as possible is waited for; but the delays of a queue with a time of its own take theirs.
-        """
-        for _ in range(60):
-            for _ in range(10):
-                await self.clock.sleep(self.beat / 10)
+        """Return once a run has ended, or so much time is over that no job is passed on any more."""
+        for _ in range(20):
+            for _ in range(6):
+                await self.pass_at_work(10.0)
                 if (await self.status(run_id)).state not in ("running", "awaiting"):
                     return
             await self.pass_time(300.0)
+
+    async def pass_at_work(self, seconds: float) -> None:
+        """Let time pass in which the workers go on; as fast as they and their queue can."""
+        await self.clock.sleep(seconds)
 
     def stand_between(self) -> None:
         """Have something stand between adapters and their service that can spoil answers; before the first connection.

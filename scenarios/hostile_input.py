@@ -238,7 +238,7 @@ async def rows(backend: Durable) -> None:
         await backend.send(json.dumps({"runId": run_id, "blueprintId": "plain", "nodeId": "only"}))
     client = await backend.client()
     for _ in range(25):
-        await backend.clock.sleep(backend.beat)
+        await backend.pass_at_work(60.0)
         dead = await client.dead_letters()
         of_runs = {run_id for run_id in runs for letter in dead if json.dumps(run_id) in (letter.body or "")}
         left = set(runs) - of_runs
