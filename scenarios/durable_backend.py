@@ -249,11 +249,11 @@ class Durable(Backend):
             connection, now = await self.ports(), self.clock.now()
             await connection.status.touch(run_id, at=now, next_check=now)
 
-    async def kill_one(self, run_id: str) -> None:
-        """Kill the worker that works on a run."""
-        for hand in list(self.hands):
-            if any(held.run_id == run_id for held in hand.worker._held):
-                await self.kill(hand)
+    async def kill_own(self) -> None:
+        """Kill the worker that the caller is a step of; another may be at the same run."""
+        caller = asyncio.current_task()
+        (own,) = [hand for hand in self.hands if any(held.task is caller for held in hand.worker._held)]
+        await self.kill(own)
 
     def run_of(self, run_id: str) -> Run:
         """A run that was started somehow."""
