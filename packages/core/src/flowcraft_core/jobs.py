@@ -48,8 +48,8 @@ class Job:
         key: The instance's key. Empty for the run as a whole: look at what is due in it.
         first_seen: When the job, or the one that it goes on for, was first sent; seconds since the epoch. It is what a
             message says: a clock that is ahead, or anybody who may write to the queue, can give any time.
-        passed_on: For how many seconds it has been passed on from one worker to the next: the sum of the delays that it was
-            sent with. Their clocks may be apart, so no times are compared.
+        passed_on: For how many seconds it has been passed on from one worker to the next: the sum of the delays that it
+            was sent with. Their clocks may be apart, so no times are compared.
         hops: How often it was passed on.
         attempt: Which attempt at the instance it is for, if that is known; else 0.
         standing_in: Whether that is an attempt of the fallback's.
