@@ -159,6 +159,8 @@ class Proxy:
                 await self._serve(reader, writer)
         except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             pass  # somebody has gone
+        except asyncio.CancelledError:
+            pass  # the proxy is at its end; who began this would tell of it as of an error
         finally:
             self._open.discard(writer)
             writer.transport.abort() if self._plan.is_down else writer.close()

@@ -53,8 +53,8 @@ class Beside:
         """
         backend, client = self.backend, await self.backend.client()
         left, unread, undecided = set(failed), set(letters), dict(either or {})
-        for _ in range(25):
-            await backend.clock.sleep(backend.beat)
+        for _ in range(60):
+            await backend.pass_at_work(60.0)
             dead = [letter.body or "" for letter in await client.dead_letters()]
             unread = {body for body in unread if not any(is_of(letter, body) for letter in dead)}
             left = {run_id for run_id in left if (await client.status(run_id)).state != "failed"}
@@ -65,7 +65,6 @@ class Beside:
             }
             if not (left or unread or undecided):
                 return
-            await backend.pass_time(300.0)
         messages = [body[:80] for body in sorted([*unread, *undecided.values()])]
         states = [f"{run_id!r} is {(await client.status(run_id)).state}" for run_id in sorted(left)]
         raise AssertionError(f"not in time: {messages} {states}")
@@ -75,10 +74,10 @@ class Beside:
         backend, client = self.backend, await self.backend.client()
         expect.equal("the workers that have ended", backend.ended, [])
         again: list[str] = ["?"]
-        for _ in range(10):
+        await backend.pass_time(300.0)
+        for _ in range(15):
             before = Counter(self.received)
-            await backend.pass_time(300.0)
-            await backend.clock.sleep(4 * backend.beat)
+            await backend.pass_at_work(90.0)
             again = [body[:80] for body, number in (self.received - before).items() if number and _is_odd(body)]
             if not again:
                 break

@@ -182,12 +182,12 @@ class Durable(Backend):
         return await (await self.client()).dead_letters()
 
     async def until_dead(self, number: int) -> None:
-        """Return once so many messages were set aside; fail if they are not in time."""
-        end = self.clock.now() + self.hour
-        while (found := len(await self.dead_letters())) < number:
-            if self.clock.now() > end:
-                raise AssertionError(f"the dead letters: {found}, not {number}")
-            await self.clock.sleep(self.beat)
+        """Return once so many messages were set aside; fail if they are not by when no job is passed on any more."""
+        for _ in range(90):
+            if (found := len(await self.dead_letters())) >= number:
+                return
+            await self.pass_at_work(10.0)
+        raise AssertionError(f"the dead letters: {found}, not {number}")
 
     async def cut(self, do: Callable[[Client], Awaitable[Any]]) -> None:
         """Have a client do something, and end before it sends a job."""
@@ -216,16 +216,17 @@ class Durable(Backend):
             pause = min(pause * 1.5, self.hour / 3)
 
     async def until_given_up(self, run_id: str) -> None:
-        """Return once a run has ended, or so much time is over that no job is passed on any more.
-
-        Of that time as little as possible is waited for.
-        """
+        """Return once a run has ended, or so much time is over that no job is passed on any more."""
         for _ in range(20):
-            for _ in range(10):
-                await self.clock.sleep(self.beat / 10)
+            for _ in range(6):
+                await self.pass_at_work(10.0)
                 if (await self.status(run_id)).state not in ("running", "awaiting"):
                     return
             await self.pass_time(300.0)
+
+    async def pass_at_work(self, seconds: float) -> None:
+        """Let time pass in which the workers go on; as fast as they and their queue can."""
+        await self.clock.sleep(seconds)
 
     def stand_between(self) -> None:
         """Have something stand between adapters and their service that can spoil answers; before the first connection.
@@ -248,11 +249,11 @@ class Durable(Backend):
             connection, now = await self.ports(), self.clock.now()
             await connection.status.touch(run_id, at=now, next_check=now)
 
-    async def kill_one(self, run_id: str) -> None:
-        """Kill the worker that works on a run."""
-        for hand in list(self.hands):
-            if any(held.run_id == run_id for held in hand.worker._held):
-                await self.kill(hand)
+    async def kill_own(self) -> None:
+        """Kill the worker that the caller is a step of; another may be at the same run."""
+        caller = asyncio.current_task()
+        (own,) = [hand for hand in self.hands if any(held.task is caller for held in hand.worker._held)]
+        await self.kill(own)
 
     def run_of(self, run_id: str) -> Run:
         """A run that was started somehow."""

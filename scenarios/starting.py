@@ -97,9 +97,6 @@ async def of_each_form(backend: Durable) -> None:
         json.dumps({"runId": "no-one's", "blueprintId": "chain", "nodeId": "first"}),
     )
     expect.completed(await backend.run(_chain(gives(1))))
-    for _ in range(12):
-        await backend.clock.sleep(backend.beat)
-        await backend.pass_time(60.0)
     await backend.until_dead(2)
     letters = await backend.dead_letters()
     for run_id in ("nobody's", "no-one's"):

@@ -9,17 +9,23 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, ClassVar
+from urllib.parse import urlsplit
 
+import attrs
 import aws_emulators
 from aws_emulators import Place, client
 from boto3.dynamodb.types import TypeSerializer
+from dialects import DYNAMODB, SQS
 from durable_backend import Durable
 from flowcraft_core import Clock, ports
 from flowcraft_testkit.contracts import FastClock
 from hastened import Hastened
+from proxy import CUTS, MALFORMED, HttpProxy
 
 RATE = 10.0
 _LONGEST_DELAY = 20.0
+#: What happens to answers that are spoilt.
+SPOILING = (*CUTS, *MALFORMED)
 
 
 class OnAws(Durable):
@@ -46,6 +52,8 @@ class OnAws(Durable):
         self.clock: FastClock = FastClock(RATE)
         sqs, dynamodb = emulators()
         self.place = Place.create(sqs=sqs, dynamodb=dynamodb)
+        self._standing, self._trouble = contextlib.ExitStack(), contextlib.ExitStack()
+        self._proxies: list[HttpProxy] = []
 
     def connect(self) -> ports.Backend:
         """See ``Durable``."""
@@ -56,6 +64,25 @@ class OnAws(Durable):
         await self.leave()
         self.clock.put_forward(seconds)
         await self.staff()
+
+    def stand_between(self) -> None:
+        """See ``Durable``; from now on all connections are to proxies."""
+        sqs = HttpProxy(*_address(self.place.sqs_url), SQS, seed=7)
+        dynamodb = HttpProxy(*_address(self.place.dynamodb_url), DYNAMODB, seed=11)
+        self._proxies = [self._standing.enter_context(proxy) for proxy in (sqs, dynamodb)]
+        self.place = attrs.evolve(self.place, sqs_url=sqs.url, dynamodb_url=dynamodb.url)
+
+    async def spoil_answers(self, every: int) -> None:
+        """See ``Durable``; it is done to the services' answers, on their way."""
+        self._trouble.close()
+        for proxy in self._proxies if every else ():
+            self._trouble.enter_context(proxy.trouble(SPOILING, rate=1 / every))
+
+    async def close(self) -> None:
+        """See ``Backend``."""
+        self._trouble.close()
+        await super().close()
+        self._standing.close()
 
     async def begin_by_hand(self, run_id: str, context: Mapping[str, Any]) -> None:
         """See ``Durable``."""
@@ -107,6 +134,11 @@ class OnAws(Durable):
 def hastened(place: Place, clock: Clock, max_visibility: float | None = None) -> Hastened:
     """A backend on a clock that is ``RATE`` times as fast as its queue's; not yet open."""
     return Hastened(place.backend(clock=clock), clock, RATE, max_delay=_LONGEST_DELAY, max_visibility=max_visibility)
+
+
+def _address(url: str) -> tuple[str, int]:
+    parts = urlsplit(url)
+    return parts.hostname or "", parts.port or 0
 
 
 @functools.cache

@@ -7,13 +7,17 @@ import functools
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any, ClassVar
+from urllib.parse import urlsplit
 
+import attrs
 from azure_emulators import Emulators, emulators
+from dialects import COSMOS, QUEUE_STORAGE
 from durable_backend import Durable
 from flowcraft_core import ports
 from flowcraft_testkit.contracts import FastClock
 from hastened import Hastened
 from places import Place
+from proxy import CUTS, MALFORMED, HttpProxy, Proxy, RedisProxy
 
 RATE = 10.0
 MAX_DELAY = 30.0
@@ -33,6 +37,11 @@ def end_emulators() -> None:
 
 
 atexit.register(end_emulators)
+
+
+def _address(url: str) -> tuple[str, int]:
+    parts = urlsplit(url)
+    return parts.hostname or "", parts.port or 0
 
 
 class OnAzure(Durable):
@@ -61,6 +70,8 @@ class OnAzure(Durable):
         self.clock: FastClock = FastClock(RATE)
         self.place = Place(_emulators())
         self._is_there = False
+        self._standing, self._trouble = ExitStack(), ExitStack()
+        self._proxies: list[Proxy] = []
 
     def connect(self) -> ports.Backend:
         """See ``Durable``."""
@@ -69,6 +80,28 @@ class OnAzure(Durable):
             backend, self.clock, RATE, max_delay=MAX_DELAY, max_visibility=self.longest_visibility, own_time=True
         )
         return _Creating(self, hastened)
+
+    def stand_between(self) -> None:
+        """See ``Durable``; from now on all connections are to proxies."""
+        behind = self.place.emulators
+        queue = HttpProxy(*_address(behind.queue_url), QUEUE_STORAGE, seed=3)
+        cosmos = HttpProxy(*_address(behind.cosmos_url), COSMOS, seed=5)
+        redis = RedisProxy(*_address(behind.redis_url), seed=7)
+        self._proxies = [self._standing.enter_context(proxy) for proxy in (queue, cosmos, redis)]
+        proxied = attrs.evolve(
+            behind,
+            queue_url=f"{queue.url}{urlsplit(behind.queue_url).path}",
+            cosmos_url=cosmos.url,
+            redis_url=f"redis://{redis.host}:{redis.port}/0?protocol=2",
+        )
+        self.place = attrs.evolve(self.place, emulators=proxied)
+
+    async def spoil_answers(self, every: int) -> None:
+        """See ``Durable``; it is done to the services' answers, on their way."""
+        self._trouble.close()
+        for proxy in self._proxies if every else ():
+            spoiling = [kind for kind in (*CUTS, *MALFORMED) if kind in proxy.kinds]
+            self._trouble.enter_context(proxy.trouble(spoiling, rate=1 / every))
 
     async def pass_time(self, seconds: float) -> None:
         """See ``Backend``; it passes at once, and nobody works meanwhile."""
@@ -108,9 +141,11 @@ class OnAzure(Durable):
 
     async def close(self) -> None:
         """See ``Backend``."""
+        self._trouble.close()
         await super().close()
         if self._is_there:
             await self.place.remove()
+        self._standing.close()
 
     async def create(self) -> None:
         """Create what is stored in, once."""

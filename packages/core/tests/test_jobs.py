@@ -12,7 +12,7 @@ from flowcraft_core.jobs import (
     NewerJobError,
     decode_job,
     encode_job,
-    passed_on_since,
+    passed_on_for,
     say_passed_on,
 )
 from hypothesis import given
@@ -94,11 +94,11 @@ def test_times_and_counts_beyond_all_measure_are_cut_down(absurd: str) -> None:
     assert decode_job(encode_job(job)) == job
 
 
-def test_a_job_of_a_newer_format_says_since_when_it_is_passed_on() -> None:
+def test_a_job_of_a_newer_format_says_for_how_long_it_has_been_passed_on() -> None:
     body = '{"v": 99, "half": "\\ud800", "deep": [{}]}'
-    assert passed_on_since(body) == 0.0
+    assert passed_on_for(body) == 0.0
     again = say_passed_on(body, 12.5)
-    assert passed_on_since(again) == 12.5
+    assert passed_on_for(again) == 12.5
     assert json.loads(again) == {**json.loads(body), "passed": 12.5}
     again.encode()
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextvars
 import subprocess
 import sys
 import threading
 import traceback
+from concurrent.futures import Future
 from typing import Any
 
 import pytest
 from flowcraft_core import ConfigurationError, FlowRuntime, create_flow
+from flowcraft_core.runtime import synchronously
 
 place: contextvars.ContextVar[str] = contextvars.ContextVar("place", default="nowhere")
 
@@ -97,6 +100,30 @@ def test_an_error_has_no_cause_but_its_own() -> None:
         FlowRuntime([INNER]).run_sync("typo")
     assert (raised.value.__cause__, raised.value.__context__) == (None, None)
     assert "no running event loop" not in "".join(traceback.format_exception(raised.value))
+
+
+def test_an_interrupt_as_a_run_ends_is_an_interrupt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its loop is closed by then, and there is nothing left in it to be cancelled."""
+    ended, goes_on = threading.Event(), threading.Event()
+
+    class Interrupted(Future[Any]):
+        def set_result(self, result: Any) -> None:
+            ended.set()
+            goes_on.wait(30)
+            super().set_result(result)
+
+        def result(self, timeout: float | None = None) -> Any:
+            ended.wait(30)
+            raise KeyboardInterrupt
+
+        def done(self) -> bool:
+            goes_on.set()
+            return False
+
+    monkeypatch.setattr(synchronously, "Future", Interrupted)
+    with pytest.raises(KeyboardInterrupt) as raised:
+        synchronously.run_beside(asyncio.sleep(0))
+    assert raised.value.__context__ is None
 
 
 def _printed(code: str) -> list[str]:

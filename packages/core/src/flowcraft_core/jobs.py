@@ -17,7 +17,7 @@ READABLE_FORMATS = frozenset({FORMAT})
 #: No job of any format is longer, in bytes of UTF-8: it carries ids only.
 MAX_BODY_BYTES = 48 * 1024
 
-#: Where a job of any format says since when it has been passed on, seconds since the epoch.
+#: Where a job of any format says for how many seconds it has been passed on.
 _PASSED_ON = "passed"
 
 # Longer ids are given by nobody: they are what a store takes as a run id, and as the key of a fact.
@@ -48,7 +48,8 @@ class Job:
         key: The instance's key. Empty for the run as a whole: look at what is due in it.
         first_seen: When the job, or the one that it goes on for, was first sent; seconds since the epoch. It is what a
             message says: a clock that is ahead, or anybody who may write to the queue, can give any time.
-        passed_on: Since when it is passed on from one worker to the next, seconds since the epoch; 0 if it is not.
+        passed_on: For how many seconds it has been passed on from one worker to the next: the sum of the delays that it
+            was sent with. Their clocks may be apart, so no times are compared.
         hops: How often it was passed on.
         attempt: Which attempt at the instance it is for, if that is known; else 0.
         standing_in: Whether that is an attempt of the fallback's.
@@ -109,8 +110,8 @@ def decode_job(body: str) -> Job:
         run_id=_run_id(data, "run"),
         nonce=_text(data, "nonce") if "nonce" in data else "",
         key=_text(data, "key", longest=_LONGEST_KEY, empty=True),
-        first_seen=_time(data, "seen"),
-        passed_on=_time(data, _PASSED_ON),
+        first_seen=_seconds(data, "seen"),
+        passed_on=_seconds(data, _PASSED_ON),
         hops=_count(data, "hops"),
         attempt=_count(data, "attempt"),
         standing_in=data.get("fallback") is True,
@@ -119,22 +120,22 @@ def decode_job(body: str) -> Job:
     )
 
 
-def passed_on_since(body: str) -> float:
-    """Since when a job of a newer format is passed on, seconds since the epoch; 0 if it is not.
+def passed_on_for(body: str) -> float:
+    """For how many seconds a job of a newer format has been passed on; 0 if it has not.
 
     Raises:
         MalformedJobError: It does not say so in a number.
     """
-    return _time(_object(body), _PASSED_ON)
+    return _seconds(_object(body), _PASSED_ON)
 
 
-def say_passed_on(body: str, since: float) -> str:
-    """A job of a newer format, with the time since when it is passed on; all else stays as it is.
+def say_passed_on(body: str, seconds: float) -> str:
+    """A job of a newer format, with how long it has been passed on; all else stays as it is.
 
     Raises:
         MalformedJobError: It is no JSON object.
     """
-    return json.dumps({**_object(body), _PASSED_ON: since}, separators=(",", ":"))
+    return json.dumps({**_object(body), _PASSED_ON: seconds}, separators=(",", ":"))
 
 
 def _object(body: str) -> dict[str, Any]:
@@ -185,7 +186,7 @@ def _can_be_stored(text: str) -> bool:
     return True
 
 
-def _time(data: dict[str, Any], name: str) -> float:
+def _seconds(data: dict[str, Any], name: str) -> float:
     return float(min(_number(data, name), _LATEST))
 
 

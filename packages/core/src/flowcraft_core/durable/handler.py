@@ -21,7 +21,7 @@ from ..jobs import (
     NewerJobError,
     decode_job,
     encode_job,
-    passed_on_since,
+    passed_on_for,
     say_passed_on,
 )
 from ..logging.catalogue import (
@@ -178,14 +178,14 @@ class JobHandler:
         return Done.ACKNOWLEDGE
 
     def _in_time(self, job: Job) -> Job:
-        """The job as if no clock were ahead: what is said to have been sent or passed on later than now was so now.
+        """The job as if no clock were ahead: what is said to have been sent later than now was so now.
 
         A time is what a message says. Nobody waits for one that lies in the future; and a job of which it lies further
         ahead than clocks are apart counts as passed on, so that nobody takes its run for one that lived just now.
         """
         now = self._clock.now()
         hops = max(job.hops, int(job.first_seen > now + _SETTLES))
-        return attrs.evolve(job, first_seen=min(job.first_seen, now), passed_on=min(job.passed_on, now), hops=hops)
+        return attrs.evolve(job, first_seen=min(job.first_seen, now), hops=hops)
 
     def record(self, run_id: str) -> RunRecord | None:
         """The record of a run that was worked on lately."""
@@ -336,19 +336,22 @@ class JobHandler:
 
     async def _pass_on(self, job: Job, error: Exception) -> None:
         """Send the job again for later, and for a worker that can do it; not by its visibility, which would count."""
-        now = self._clock.now()
-        since = job.passed_on or now
-        if now - since > PASS_ON_LIMIT:
+        if job.passed_on > PASS_ON_LIMIT:
             why = reason_of(error)
-            self._tell_of(job).tell(GIVEN_UP, error, at=job.key, reason=why, seconds=now - since)
-            reason = f"gave up at {job.key or job.node_id or 'its start'} after {now - since:.0f} s: {why}"
+            self._tell_of(job).tell(GIVEN_UP, error, at=job.key, reason=why, seconds=job.passed_on)
+            reason = f"gave up at {job.key or job.node_id or 'its start'} after {job.passed_on:.0f} s: {why}"
             if not await self._fail(job, reason):
                 await self._bury(encode_job(job), reason)
             return
         pause = _PASS_ON_PAUSES[min(job.hops, len(_PASS_ON_PAUSES) - 1)]
-        again = attrs.evolve(job, hops=job.hops + 1, first_seen=job.first_seen or now, passed_on=since)
+        again = attrs.evolve(
+            job,
+            hops=job.hops + 1,
+            first_seen=job.first_seen or self._clock.now(),
+            passed_on=job.passed_on + pause,
+        )
         await self._backend.queue.send([Message(encode_job(again), job.run_id)], delay=pause)
-        self._say_passed_on(job, error, now - since)
+        self._say_passed_on(job, error, job.passed_on)
 
     def _say_passed_on(self, job: Job, error: Exception, waited: float) -> None:
         """At once, then ever more rarely; of the items of a batch, say, once for all."""
@@ -391,17 +394,17 @@ class JobHandler:
 
     async def _pass_on_newer(self, body: str, error: NewerJobError) -> None:
         """Send a job of a newer format again, for a newer worker; for as long as any other job is passed on."""
-        now = self._clock.now()
+        pause = _PASS_ON_PAUSES[-1]
         try:
-            since = min(passed_on_since(body), now) or now
-            again = say_passed_on(body, since)
+            waited = passed_on_for(body)
+            again = say_passed_on(body, waited + pause)
         except MalformedJobError as malformed:
             await self._bury(body, f"{error}; {malformed}")
             return
-        if now - since > PASS_ON_LIMIT:
-            await self._bury(body, f"gave up after {now - since:.0f} s, in which no newer worker has come by: {error}")
+        if waited > PASS_ON_LIMIT:
+            await self._bury(body, f"gave up after {waited:.0f} s, in which no newer worker has come by: {error}")
             return
-        await self._backend.queue.send([Message(again)], delay=_PASS_ON_PAUSES[-1])
+        await self._backend.queue.send([Message(again)], delay=pause)
 
     async def _bury(self, body: str, reason: str) -> None:
         """Keep what cannot be acted on where people find it, as far as a store takes it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import threading
 from collections.abc import Coroutine
@@ -63,6 +64,7 @@ def run_beside(coroutine: Coroutine[Any, Any, T]) -> T:
         if not answer.done():
             began.wait(_BEGINS_WITHIN)
             if task is not None:
-                task.get_loop().call_soon_threadsafe(task.cancel)
+                with contextlib.suppress(RuntimeError):  # it has ended just now, and its loop is closed
+                    task.get_loop().call_soon_threadsafe(task.cancel)
         if thread.is_alive():
             thread.join()

@@ -7,13 +7,28 @@ import json
 from collections import Counter
 from typing import Any
 
-from flowcraft_core import FlowBuilder, FlowRuntime, NodeResult, create_flow
+import attrs
+from flowcraft_core import Clock, FlowBuilder, FlowRuntime, NodeResult, create_flow
 from flowcraft_core.errors import TransientError
 
 from .clauses import needs
 from .interposed import Around, Call
 from .programs import Context, ProgramClauses, Programs, Steps
 from .starting import chain, resumable
+
+
+@attrs.define
+class _Ahead:
+    """A clock that is ahead of another."""
+
+    inner: Clock
+    by: float = 0.0
+
+    def now(self) -> float:
+        return self.inner.now() + self.by
+
+    async def sleep(self, seconds: float) -> None:
+        await self.inner.sleep(seconds)
 
 
 async def doubling(operation: str, call: Call) -> Any:
@@ -297,6 +312,33 @@ class DeliveryClauses(ProgramClauses):
             await here.hire()
             assert (await here.ended(run_id)).outputs == {"n0": 1, "n1": 2, "n2": 3}
 
+    async def test_a_job_is_not_given_up_for_a_clock_that_is_ahead(self) -> None:
+        """For how long it has been passed on is counted by its delays: the next worker's clock may be an hour ahead."""
+        steps = Steps()
+        flow, other = chain(steps), chain(steps, flow_id="other")
+        async with self.programs(flow, other, reconcile=False) as here:
+            clock, receipts = _Ahead(here.clock), 0
+
+            async def counting(operation: str, call: Call) -> Any:
+                nonlocal receipts
+                answer = await call()
+                if operation == "queue.receive" and answer:
+                    receipts += 1
+                    clock.by = 3_600.0 * (receipts // 2)
+                return answer
+
+            await here.hire(around=counting, runtime=FlowRuntime([other], clock=clock))
+            await here.client.start(flow, run_id=(run_id := self.id("run")))
+
+            async def was_passed_on() -> bool:
+                return receipts >= 6
+
+            await self.until(was_passed_on, here.patience)
+            assert (await here.client.status(run_id)).state == "running"
+            await here.leave()
+            await here.hire()
+            assert (await here.ended(run_id)).outputs == {"n0": 1, "n1": 2, "n2": 3}
+
     async def test_a_job_that_nobody_can_do_fails_its_run_by_name_in_the_end(self) -> None:
         """After a bounded time, with the name of the step that no worker brings."""
         steps = Steps()
@@ -310,7 +352,7 @@ class DeliveryClauses(ProgramClauses):
             job = json.loads(delivery.body)
             await here.backend.queue.acknowledge([delivery])
             await self.pass_time(here.backend.context.limits.staleness)
-            await here.send(json.dumps({**job, "passed": job["seen"] - 3_600, "hops": 30}))
+            await here.send(json.dumps({**job, "passed": 3_600, "hops": 30}))
             await here.hire(runtime=FlowRuntime([other], clock=here.clock))
             result = await here.ended(run_id)
             assert result.status == "failed"

@@ -270,9 +270,8 @@ class StartingClauses(ProgramClauses):
             run_id, nobody = self.id("run"), self.id("nobody")
             await here.client.start(flow, run_id=run_id)
             await resumable(here, run_id)
-            long_ago = self.now() - 86_400
             for run, key in ((nobody, "a"), (run_id, "nowhere[3]")):
-                await here.send(json.dumps({"v": 1, "id": "job", "run": run, "key": key, "passed": long_ago}))
+                await here.send(json.dumps({"v": 1, "id": "job", "run": run, "key": key, "passed": 86_400}))
 
             async def letters() -> Any:
                 found = await here.client.dead_letters()

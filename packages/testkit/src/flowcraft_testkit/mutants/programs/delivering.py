@@ -67,6 +67,16 @@ sets(
 
 
 @replaces(
+    (JobHandler, "_pass_on"),
+    caught_by=BackendContract.test_a_job_is_not_given_up_for_a_clock_that_is_ahead,
+    name="handler.PassedOnByTheClock",
+)
+async def by_the_clock(original: Any, self: Any, job: Any, error: Exception) -> None:
+    """Takes for how long a job has been passed on from the clocks of two workers."""
+    await original(self, attrs.evolve(job, passed_on=self._clock.now() - job.first_seen if job.hops else 0.0), error)
+
+
+@replaces(
     (JobHandler, "_bury"),
     caught_by=BackendContract.test_what_is_no_job_becomes_a_dead_letter_with_its_reason,
     name="handler.DeadLettersDropped",
