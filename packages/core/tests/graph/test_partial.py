@@ -11,10 +11,11 @@ from flowcraft_core.graph.instances import Instance, Mark, Phase
 from flowcraft_core.graph.partial import Unknown, find, is_decided, needs, settle
 from flowcraft_core.graph.scopes import Kind
 from flowcraft_core.graph.state import RunState
+from flowcraft_testkit.oracle.flows import Flow
+from flowcraft_testkit.oracle.judging import fact_of
 from hypothesis import given
 
-from .driver import CONTEXT, Driver, execute, fact_of, instances
-from .flows import Flow
+from .driver import CONTEXT, Driver, execute, instances
 from .strategies import flows, seeds
 
 
