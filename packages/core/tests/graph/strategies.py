@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Literal, TypeAlias, TypeVar
 
 import attrs
+from flowcraft_testkit.oracle import draw as draw_from_seed
 from flowcraft_testkit.oracle.flows import (
     AnyNode,
     Batch,
@@ -22,6 +23,7 @@ from flowcraft_testkit.oracle.flows import (
     exit_id,
 )
 from flowcraft_testkit.oracle.words import LISTS, LOOP_CONDITIONS
+from hypothesis import settings
 from hypothesis import strategies as st
 
 T = TypeVar("T")
@@ -213,3 +215,23 @@ def flows(
 def seeds() -> st.SearchStrategy[int]:
     """Schedules: whatever is left to chance follows from a seed."""
     return st.integers(0, 2**16)
+
+
+@st.composite
+def drawn(draw: st.DrawFn, *, plain: bool = False) -> Flow:
+    """Flows of the oracle's own making, with sleeps, retries and names from afar. They are as small as they are.
+
+    Args:
+        draw: Given by Hypothesis.
+        plain: Only those without a race of their own.
+    """
+    possible = (draw_from_seed(seed) for seed in itertools.count(draw(seeds())))
+    return next(each.flow for each in possible if each.plain or not plain)
+
+
+#: Of three flows two that get smaller where something is wrong, and one of the oracle's.
+any_flows = st.one_of(flows(), flows(), drawn())
+plain_flows = st.one_of(*[flows(any_joins=False, failures=False)] * 2, drawn(plain=True))
+
+#: As many of those that get smaller as there are elsewhere of all.
+more = settings(max_examples=settings().max_examples * 3 // 2)
