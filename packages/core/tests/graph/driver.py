@@ -2,7 +2,7 @@
 
 Steps are started in any order, several are under way at once and end in any order, joins are claimed at any time and by
 any edge that asks. What each instance gives comes from the script alone. The facts are kept twice: as the state got
-them, and as the reference model reads them.
+them, and as the oracle's model reads them.
 """
 
 from __future__ import annotations
@@ -15,16 +15,21 @@ import attrs
 from flowcraft_core.errors import FlowcraftError
 from flowcraft_core.graph import decisions
 from flowcraft_core.graph.compile import compile_blueprint
-from flowcraft_core.graph.facts import DELETED, OUTPUT, NodeError, Outcome
+from flowcraft_core.graph.facts import DELETED, NodeError, Outcome
 from flowcraft_core.graph.fold import context_of, outputs_of
 from flowcraft_core.graph.instances import Instance, Mark, Phase, ScopeState
 from flowcraft_core.graph.scopes import Graph, Kind, Vertex
 from flowcraft_core.graph.state import RunState
+from flowcraft_testkit.oracle.flows import Flow
+from flowcraft_testkit.oracle.giving import TIMED_OUT
+from flowcraft_testkit.oracle.growing import CONTEXT
+from flowcraft_testkit.oracle.judging import fact_of
+from flowcraft_testkit.oracle.places import Facts
+from flowcraft_testkit.oracle.script import Answer, Script, ScriptedError, plain, uses_of
+from flowcraft_testkit.oracle.writing import blueprints
 
-from .flows import Flow, Script, ScriptedError, blueprints, plain, uses_of
-from .model import Fact, Facts
-
-CONTEXT = {"seed": 5, "two": ["x", "y"], "none": []}
+# Of a step that is tried again and again, whatever its number.
+_LAST_ATTEMPT = 100
 
 
 def compiled(flow: Flow) -> dict[str, Graph]:
@@ -39,7 +44,7 @@ def execute(script: Script, graphs: Mapping[str, Graph], instance: Instance) -> 
             return _step(script, instance)
         if vertex.kind is Kind.EXIT:
             outcome = decisions.leave(scope, vertex)
-            outcome.taken = decisions.take_edges(scope, vertex, outcome.output, outcome.action)
+            outcome.taken = decisions.take_edges(scope, vertex, outcome.output, outcome.action, outcome.sets)
             return outcome
         value = decisions.input_of(scope, vertex)
         if vertex.kind is Kind.VERDICT:
@@ -52,35 +57,34 @@ def execute(script: Script, graphs: Mapping[str, Graph], instance: Instance) -> 
 
 def _step(script: Script, instance: Instance) -> Outcome:
     scope, vertex = instance
-    value, via = decisions.input_of(scope, vertex), None
-    uses = vertex.node.uses
-    if uses == "wait":
-        uses, value = uses_of(vertex.id), None  # whoever ends it does not see its input
-    try:
-        answer = script(uses, instance.key, value)
-    except ScriptedError:
-        if vertex.fallback is None:
-            raise
-        answer, via = script(vertex.fallback.uses, instance.key, value), vertex.fallback.id
-    taken = decisions.take_edges(scope, vertex, answer.output, answer.action)
+    answer, via = _answer(script, instance, vertex.node.uses)
     sets = {**answer.sets, **dict.fromkeys(answer.deletes, DELETED)}
+    taken = decisions.take_edges(scope, vertex, answer.output, answer.action, sets)
     return Outcome(answer.output, answer.action, None, taken, sets or None, via=via)
 
 
-def fact_of(outcome: Outcome) -> Fact:
-    """An outcome as the reference model reads it."""
-    if outcome.error is not None:
-        return Fact(failed=True)
-    sets = outcome.sets or {}
-    return Fact(
-        output=plain(outcome.output),
-        action=outcome.action,
-        taken={place: plain(outcome.output if value is OUTPUT else value) for place, value in outcome.taken.items()},
-        sets={name: plain(value) for name, value in sets.items() if value is not DELETED},
-        deletes=tuple(name for name, value in sets.items() if value is DELETED),
-        items=None if outcome.items is None else tuple(plain(item) for item in outcome.items),
-        context=outcome.context,
-    )
+def _answer(script: Script, instance: Instance, uses: str) -> tuple[Answer, str | None]:
+    """What a step, a wait or a sleep gives, and the fallback that it is from."""
+    scope, vertex = instance
+    value = decisions.input_of(scope, vertex)
+    if uses == "sleep":
+        return Answer(value, None, {}, ()), None
+    if uses == "wait":
+        # Whether somebody comes in time follows from the key: what is asked again says the same again.
+        if vertex.node.config is not None and vertex.node.config.timeout and len(instance.key) % 2:
+            return TIMED_OUT, None
+        return script(uses_of(vertex.id), instance.key, None, {}, 1), None  # whoever ends it does not see its input
+    read = {name: _context_value(scope, name) for name in script.turn(uses, instance.key).reads}
+    try:
+        return script(uses, instance.key, value, read, _LAST_ATTEMPT), None
+    except ScriptedError:
+        if vertex.fallback is None:
+            raise
+        return script(vertex.fallback.uses, instance.key, value, {}, _LAST_ATTEMPT), vertex.fallback.id
+
+
+def _context_value(scope: ScopeState, name: str) -> Any:
+    return decisions.ContextView(scope, {}).get(name)
 
 
 # --- looking at a state -----------------------------------------------------------------------------------------------

@@ -7,16 +7,30 @@ from collections.abc import Iterator, Sequence
 from typing import Literal, TypeAlias, TypeVar
 
 import attrs
+from flowcraft_testkit.oracle import draw as draw_from_seed
+from flowcraft_testkit.oracle.flows import (
+    AnyNode,
+    Batch,
+    Call,
+    Edge,
+    Flow,
+    Inputs,
+    JoinName,
+    Loop,
+    Step,
+    Turn,
+    Wait,
+    exit_id,
+)
+from flowcraft_testkit.oracle.words import LISTS, LOOP_CONDITIONS
+from hypothesis import settings
 from hypothesis import strategies as st
-
-from .flows import LOOP_CONDITIONS, AnyNode, Batch, Call, Edge, Flow, JoinName, Loop, Step, Turn, exit_id
 
 T = TypeVar("T")
 Role: TypeAlias = Literal["run", "body", "called"]
 
 _CONDITIONS = (*[None] * 8, "result.output.n > 0", "input.n == 1", "result.action == 'a'", "true", "false")
 _TRANSFORMS = (None, None, None, "input.n", '{"w": input.n, "v": input.v}', "[input.n]")
-_LISTS = ("[input.n, input.v, 7]", "[input.n]", "[]")
 _NAMES = ("p", "q", "r")
 
 
@@ -77,7 +91,7 @@ class _Maker:
         action = self.one_of(None, None, None, None, "a" if isinstance(source, Step) else "break", "b")
         transform = self.one_of(*_TRANSFORMS)
         if isinstance(target, Batch) and target.inputs is None:
-            transform = self.one_of(*_LISTS, None) if self.failures else self.one_of(*_LISTS)
+            transform = self.one_of(*LISTS, None) if self.failures else self.one_of(*LISTS)
         return Edge(source.id, target.id, action, self.one_of(*_CONDITIONS), transform)
 
     def node(
@@ -112,15 +126,15 @@ class _Maker:
     def turns(self) -> tuple[Turn, ...]:
         return tuple(self.turn() for _ in range(self.one_of(1, 1, 2)))
 
-    def step(self, before: Sequence[AnyNode], join: JoinName, fallbacks: dict[str, tuple[Turn, ...]]) -> Step:
+    def step(self, before: Sequence[AnyNode], join: JoinName, fallbacks: dict[str, tuple[Turn, ...]]) -> Step | Wait:
         if self.waits and self.seldom():
             turns = tuple(attrs.evolve(turn, fails=False, sets=(), deletes=()) for turn in self.turns())
-            return Step(self.name(), turns, join, waits=True)
+            return Wait(self.name(), turns, join)
         fallback = None
         if self.failures and self.seldom():
             fallback = self.one_of(self.name(), *fallbacks)
             fallbacks.setdefault(fallback, self.turns())
-        inputs: str | dict[str, str] | None = None
+        inputs: Inputs = None
         if self.seldom():
             # Only what an edge makes sure of may be named, and an `any` join makes sure of none of its edges.
             sources = [exit_id(source) for source in before] if join == "all" else []
@@ -201,3 +215,23 @@ def flows(
 def seeds() -> st.SearchStrategy[int]:
     """Schedules: whatever is left to chance follows from a seed."""
     return st.integers(0, 2**16)
+
+
+@st.composite
+def drawn(draw: st.DrawFn, *, plain: bool = False) -> Flow:
+    """Flows of the oracle's own making, with sleeps, retries and names from afar. They are as small as they are.
+
+    Args:
+        draw: Given by Hypothesis.
+        plain: Only those without a race of their own.
+    """
+    possible = (draw_from_seed(seed) for seed in itertools.count(draw(seeds())))
+    return next(each.flow for each in possible if each.plain or not plain)
+
+
+#: Of three flows two that get smaller where something is wrong, and one of the oracle's.
+any_flows = st.one_of(flows(), flows(), drawn())
+plain_flows = st.one_of(*[flows(any_joins=False, failures=False)] * 2, drawn(plain=True))
+
+#: As many of those that get smaller as there are elsewhere of all.
+more = settings(max_examples=settings().max_examples * 3 // 2)

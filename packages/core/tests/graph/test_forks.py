@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any
 
@@ -14,12 +14,14 @@ from flowcraft_core.graph.forks import dropped, kept_claims
 from flowcraft_core.graph.instances import Instance, Phase
 from flowcraft_core.graph.scopes import Kind
 from flowcraft_core.graph.state import RunState
+from flowcraft_testkit.oracle.flows import Flow
+from flowcraft_testkit.oracle.folding import Fold
+from flowcraft_testkit.oracle.meaning import Meaning
+from flowcraft_testkit.oracle.script import Answer, Script, ScriptedError
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from .driver import CONTEXT, Driver, replay, results
-from .flows import Answer, Flow, Script, ScriptedError
-from .model import Meaning
 from .strategies import flows, seeds
 
 
@@ -30,9 +32,9 @@ class Mended(Script):
         super().__init__(flow)
         self._mended = mended
 
-    def __call__(self, uses: str, key: str, value: Any) -> Answer:
+    def __call__(self, uses: str, key: str, value: Any, read: Mapping[str, Any], attempt: int) -> Answer:
         try:
-            return super().__call__(uses, key, value)
+            return super().__call__(uses, key, value, read, attempt)
         except ScriptedError:
             if key not in self._mended:
                 raise
@@ -46,8 +48,8 @@ class Changed(Script):
         super().__init__(flow)
         self._changed = changed
 
-    def __call__(self, uses: str, key: str, value: Any) -> Answer:
-        answer = super().__call__(uses, key, value)
+    def __call__(self, uses: str, key: str, value: Any, read: Mapping[str, Any], attempt: int) -> Answer:
+        answer = super().__call__(uses, key, value, read, attempt)
         if key != self._changed:
             return answer
         return attrs.evolve(answer, output={"v": "changed", "n": 2 - answer.output["n"]}, sets={"q": "changed"})
@@ -125,10 +127,11 @@ class TestFromAnywhere:
         again = data.draw(st.lists(st.sampled_from(there), min_size=1, max_size=2))
         second = fork(first, [*again, *failed(state.root)], state, two).run()
         assert second.state.phase is not Phase.RUNNING
-        meaning = Meaning(flow, second.script, second.facts, CONTEXT)
+        meaning = Meaning(flow, second.facts)
         assert second.state.phase.value == meaning.phase()
         if second.state.phase is Phase.COMPLETED:
-            assert results(second.state) == (meaning.result_outputs(), meaning.result_context())
+            fold = Fold(meaning, CONTEXT)
+            assert results(second.state) == (fold.result_outputs(), fold.result_context())
 
     @given(flows(), seeds(), st.data())
     def test_keeps_the_claims_whose_source_it_keeps(self, flow: Flow, seed: int, data: st.DataObject) -> None:
@@ -173,7 +176,7 @@ class TestARedrive:
         first = Driver(flow, seed).run()
         if late:
             first.end_what_is_under_way()
-        meaning = Meaning(flow, first.script, first.facts, CONTEXT)
+        meaning = Meaning(flow, first.facts)
         state = whole(first)
         told = [error.key for error in errors_of(state.root)]
         assert sorted(told) == sorted(set(told))

@@ -8,14 +8,18 @@ from collections.abc import Iterable
 import attrs
 from flowcraft_core.graph.facts import Outcome
 from flowcraft_core.graph.instances import Instance, Mark, Phase
-from flowcraft_core.graph.partial import Unknown, find, is_decided, needs, settle
+from flowcraft_core.graph.partial import Unknown, find, is_decided, named, needs, settle
 from flowcraft_core.graph.scopes import Kind
 from flowcraft_core.graph.state import RunState
+from flowcraft_testkit.oracle.flows import Flow
+from flowcraft_testkit.oracle.judging import fact_of
 from hypothesis import given
 
-from .driver import CONTEXT, Driver, execute, fact_of, instances
-from .flows import Flow
-from .strategies import flows, seeds
+from .driver import CONTEXT, Driver, execute, instances
+from .strategies import any_flows, more, seeds
+
+# Greater than every entry of a position: a verdict sees all that was set in its pass.
+_BEHIND = (2**31, "", 0)
 
 
 @attrs.define
@@ -52,6 +56,29 @@ class Lookup:
                 return None
         return found
 
+    def see_names(self, instance: Instance) -> None:
+        """Learn the outputs that an instance names, and what became of those that were passed by."""
+        missing: list[Instance] = []
+        while (still := named(self.state, instance)) != missing:
+            missing = still
+            while self.learn(named(self.state, instance)):
+                pass
+            for missed in named(self.state, instance):
+                while self.learn(settle(self.state, *missed)):
+                    pass
+
+    def see_context(self, instance: Instance) -> None:
+        """Take in the context values that were set before an instance, as a store of them gives them."""
+        scope, vertex = instance
+        before = scope.position(vertex)
+        if vertex.kind is Kind.VERDICT:
+            before = (*before, _BEHIND)
+        around = next(s for s in self.driver.state.root.walk() if s.prefix == scope.namespace.prefix)
+        for setter in around.setters:
+            position = setter.scope.position(setter.vertex)
+            if position < before:
+                scope.namespace.set(position, setter.outcome.sets or {})
+
     def is_to_run(self, instance: Instance) -> bool:
         if instance.vertex.joins_any:
             self.learn([instance])
@@ -63,7 +90,8 @@ class Lookup:
         return True
 
 
-@given(flows(), seeds())
+@more
+@given(any_flows, seeds())
 def test_each_instance_is_found_by_its_key(flow: Flow, seed: int) -> None:
     driver = Driver(flow, seed).run()
     for instance in instances(driver.state):
@@ -72,7 +100,8 @@ def test_each_instance_is_found_by_its_key(flow: Flow, seed: int) -> None:
         assert (found.key, found.vertex, found.scope.prefix) == (instance.key, instance.vertex, instance.scope.prefix)
 
 
-@given(flows(), seeds())
+@more
+@given(any_flows, seeds())
 def test_what_ran_is_to_run_by_what_is_looked_up_and_gives_the_same_again(flow: Flow, seed: int) -> None:
     driver = Driver(flow, seed).run()
     for key, outcome in driver.outcomes.items():
@@ -80,10 +109,13 @@ def test_what_ran_is_to_run_by_what_is_looked_up_and_gives_the_same_again(flow: 
         instance = lookup.find(key)
         assert instance is not None
         assert lookup.is_to_run(instance), key
+        lookup.see_names(instance)
+        lookup.see_context(instance)
         assert fact_of(execute(driver.script, driver.graphs, instance)) == fact_of(outcome), key
 
 
-@given(flows(), seeds())
+@more
+@given(any_flows, seeds())
 def test_what_was_passed_by_is_not_to_run(flow: Flow, seed: int) -> None:
     driver = Driver(flow, seed).run()
     if driver.state.phase is Phase.FAILED:
@@ -96,7 +128,8 @@ def test_what_was_passed_by_is_not_to_run(flow: Flow, seed: int) -> None:
         assert not lookup.is_to_run(instance), key
 
 
-@given(flows(), seeds(), seeds())
+@more
+@given(any_flows, seeds(), seeds())
 def test_what_some_facts_say_all_facts_say_too(flow: Flow, seed: int, order: int) -> None:
     driver = Driver(flow, seed).run()
     if driver.state.phase is Phase.FAILED:

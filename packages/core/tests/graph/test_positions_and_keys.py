@@ -13,12 +13,12 @@ from flowcraft_core.graph.keys import escape
 from flowcraft_core.graph.positions import INITIAL, Position, from_sortable, to_sortable
 from flowcraft_core.graph.scopes import Kind
 from flowcraft_core.graph.state import RunState
+from flowcraft_testkit.oracle.flows import AnyNode, Batch, Call, Flow, Loop, Step
 from hypothesis import given
 from hypothesis import strategies as st
 
 from .by_hand import ByHand
 from .driver import Driver, instances
-from .flows import AnyNode, Batch, Call, Flow, Loop, Step
 from .strategies import flows, seeds
 
 #: What ids may hold: whatever structures keys, looks like a key, sorts oddly or is long.

@@ -9,32 +9,24 @@ import re
 from typing import Any
 
 import pytest
-from flowcraft_core import FlowRuntime, NodeContext, NodeResult, RunResult, Serializer, Step, create_flow
+from flowcraft_core import FlowRuntime, NodeContext, RunResult, Serializer, create_flow
 from flowcraft_core.graph.records import outcome_from_record
+from flowcraft_testkit.oracle.flows import Flow
+from flowcraft_testkit.oracle.folding import Fold
+from flowcraft_testkit.oracle.growing import CONTEXT
+from flowcraft_testkit.oracle.judging import fact_of
+from flowcraft_testkit.oracle.meaning import Meaning
+from flowcraft_testkit.oracle.places import Facts
+from flowcraft_testkit.oracle.script import Script, plain, uses_of
+from flowcraft_testkit.oracle.writing import blueprints
 from hypothesis import given
 
-from .driver import CONTEXT, fact_of
-from .flows import Flow, Script, blueprints, plain, uses_of
-from .model import Facts, Meaning
 from .strategies import flows, seeds
 
 
 def runtime_for(flow: Flow) -> FlowRuntime:
     """A runtime whose steps do what the flow's script says."""
-    script = Script(flow)
-
-    def step(uses: str) -> Step:
-        async def scripted(ctx: NodeContext[Any, Any]) -> NodeResult[Any]:
-            answer = script(uses, ctx.key, ctx.input)
-            for name, value in answer.sets.items():
-                await ctx.context.set(name, value)
-            for name in answer.deletes:
-                await ctx.context.delete(name)
-            return NodeResult(answer.output, answer.action)
-
-        return scripted
-
-    return FlowRuntime(blueprints=blueprints(flow), registry={uses: step(uses) for uses in script.turns})
+    return FlowRuntime(blueprints=blueprints(flow), registry=Script(flow).registry())
 
 
 class Resumer:
@@ -46,7 +38,7 @@ class Resumer:
 
     def __call__(self, result: RunResult) -> dict[str, Any]:
         key = self._chance.choice(sorted(result.waiting))
-        answer = self._script(uses_of(re.split(r"[./]", key)[-1]), key, None)
+        answer = self._script(uses_of(re.split(r"[./]", key)[-1]), key, None, {}, 1)
         return {"node": key, "output": answer.output, "action": answer.action}
 
 
@@ -128,9 +120,10 @@ def test_the_trace_of_a_run_that_was_put_away_is_whole() -> None:
 @given(flows(waits=True), seeds())
 def test_the_runtime_gives_what_its_facts_mean(flow: Flow, seed: int) -> None:
     result = asyncio.run(in_one_go(flow, seed))
-    meaning = Meaning(flow, Script(flow), facts_of(result), CONTEXT)
+    meaning = Meaning(flow, facts_of(result))
     assert result.status == meaning.phase()
     assert {error.key for error in result.errors} == set(meaning.errors())
     if result.status == "completed":
-        assert plain(result.outputs) == meaning.result_outputs()
-        assert plain(result.context) == meaning.result_context()
+        fold = Fold(meaning, CONTEXT)
+        assert plain(result.outputs) == fold.result_outputs()
+        assert plain(result.context) == fold.result_context()

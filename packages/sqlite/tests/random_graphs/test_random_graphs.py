@@ -8,16 +8,17 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from pathlib import Path
-from typing import Any
 
-from flowcraft_core import FlowRuntime, NodeContext, NodeResult, RunResult, Step
+from flowcraft_core import FlowRuntime, RunResult
 from flowcraft_core.durable import Client, StoredResult, Worker
 from flowcraft_sqlite import SqliteBackend
+from flowcraft_testkit.oracle.flows import Flow
+from flowcraft_testkit.oracle.growing import CONTEXT
+from flowcraft_testkit.oracle.script import Script
+from flowcraft_testkit.oracle.writing import blueprints
 from flowcraft_testkit.simulation import Scenario, simulate
 from hypothesis import HealthCheck, Phase, given, settings
 
-from packages.core.tests.graph.driver import CONTEXT
-from packages.core.tests.graph.flows import Flow, Script, blueprints
 from packages.core.tests.graph.strategies import flows, seeds
 
 EXAMPLES = 20
@@ -28,30 +29,13 @@ SCHEDULES = 2
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
 
 
-def registry_of(flow: Flow) -> dict[str, Step]:
-    script = Script(flow)
-
-    def step(uses: str) -> Step:
-        async def scripted(ctx: NodeContext[Any, Any]) -> NodeResult[Any]:
-            answer = script(uses, ctx.key, ctx.input)
-            for name, value in answer.sets.items():
-                await ctx.context.set(name, value)
-            for name in answer.deletes:
-                await ctx.context.delete(name)
-            return NodeResult(answer.output, answer.action)
-
-        return scripted
-
-    return {uses: step(uses) for uses in script.turns}
-
-
 def scenario_of(flow: Flow, *, racing: bool) -> Scenario:
     found = blueprints(flow)
     return Scenario(
         name=flow.id,
         build=lambda: found[flow.id],
         blueprints=[blueprint for name, blueprint in found.items() if name != flow.id],
-        registry=registry_of(flow),
+        registry=Script(flow).registry(),
         context=CONTEXT,
         racing=racing,
         ends=("completed", "failed") if racing else ("completed",),
@@ -59,7 +43,7 @@ def scenario_of(flow: Flow, *, racing: bool) -> Scenario:
 
 
 async def on_a_file(flow: Flow, path: Path) -> tuple[RunResult, StoredResult]:
-    runtime = FlowRuntime(blueprints=blueprints(flow), registry=registry_of(flow))
+    runtime = FlowRuntime(blueprints=blueprints(flow), registry=Script(flow).registry())
     in_process = await runtime.run(flow.id, CONTEXT)
     async with SqliteBackend(path, synchronous="off") as backend:
         client = Client(backend, blueprints=blueprints(flow))

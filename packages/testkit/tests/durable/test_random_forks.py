@@ -8,17 +8,20 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
-from flowcraft_core import FlowRuntime, NodeContext, NodeResult, Step
+from flowcraft_core import FlowRuntime, NodeContext
 from flowcraft_core.durable import Client, StoredResult
 from flowcraft_core.graph.fold import instances
 from flowcraft_core.graph.forks import dropped
 from flowcraft_testkit import VirtualClock
+from flowcraft_testkit.oracle.flows import Flow
+from flowcraft_testkit.oracle.growing import CONTEXT
+from flowcraft_testkit.oracle.script import Answer, Script, ScriptedError
+from flowcraft_testkit.oracle.writing import blueprints
 from hypothesis import HealthCheck, Phase, given, settings
 
-from packages.core.tests.graph.driver import CONTEXT
-from packages.core.tests.graph.flows import Answer, Flow, Script, ScriptedError, blueprints
 from packages.core.tests.graph.strategies import flows, seeds
 
 from .helpers import STRONG, working, world
@@ -30,43 +33,41 @@ FEW = settings(
 )
 
 
-class Run:
-    """A flow's steps, which are mended in all runs but ``old``, and how often each was executed in which run."""
+class Mending(Script):
+    """Steps that are mended in all runs but ``old``, and how often each was executed in which run."""
 
     def __init__(self, flow: Flow) -> None:
-        self.flow, self.script = flow, Script(flow)
+        super().__init__(flow)
         self.calls: Counter[tuple[str, str]] = Counter()
         self.mended: set[str] = set()
+
+    def answer(self, uses: str, ctx: NodeContext[Any, Any], read: Mapping[str, Any]) -> Answer:
+        self.calls[ctx.run_id, ctx.key] += 1
+        try:
+            return super().answer(uses, ctx, read)
+        except ScriptedError:
+            if ctx.run_id == "old" or ctx.key not in self.mended:
+                raise
+            return Answer(f"{ctx.key} was mended", None, {}, ())
+
+
+class Run:
+    """A flow with its steps, and where it is run."""
+
+    def __init__(self, flow: Flow) -> None:
+        self.script = Mending(flow)
         self.blueprints = blueprints(flow)
         self.clock = VirtualClock()
         self.backend = world(self.clock, STRONG)
-        registry: dict[str, Step] = {uses: self._step(uses) for uses in self.script.turns}
-        self.runtime = FlowRuntime(blueprints=self.blueprints, registry=registry, clock=self.clock)
+        self.runtime = FlowRuntime(blueprints=self.blueprints, registry=self.script.registry(), clock=self.clock)
         self.client = Client(self.backend, blueprints=self.blueprints, clock=self.clock)
-
-    def _step(self, uses: str) -> Step:
-        async def scripted(ctx: NodeContext[Any, Any]) -> NodeResult[Any]:
-            self.calls[ctx.run_id, ctx.key] += 1
-            try:
-                answer = self.script(uses, ctx.key, ctx.input)
-            except ScriptedError:
-                if ctx.run_id == "old" or ctx.key not in self.mended:
-                    raise
-                answer = Answer(f"{ctx.key} was mended", None, {}, ())
-            for name, value in answer.sets.items():
-                await ctx.context.set(name, value)
-            for name in answer.deletes:
-                await ctx.context.delete(name)
-            return NodeResult(answer.output, answer.action)
-
-        return scripted
 
     async def ended(self, run_id: str) -> StoredResult:
         async with working(self.backend, self.runtime, number=2):
             return await self.client.wait(run_id, timeout=3600, poll=0.5)
 
     def executed(self, run_id: str) -> set[str]:
-        return {key for (run, key), _ in self.calls.items() if run == run_id}
+        return {key for (run, key), _ in self.script.calls.items() if run == run_id}
 
 
 async def forked(flow: Flow, seed: int) -> None:
@@ -96,7 +97,7 @@ async def redriven(flow: Flow) -> None:
         await run.clock.sleep(60)  # what was under way has ended
         errors = (await run.client.result("old")).errors
         assert errors
-        run.mended = {error.key for error in errors}
+        run.script.mended = {error.key for error in errors}
         await run.client.redrive("old", new_run_id="new")
         new = await run.ended("new")
         await run.client.start(flow.id, CONTEXT, run_id="sound")
@@ -106,7 +107,7 @@ async def redriven(flow: Flow) -> None:
         scripted = {error.key for error in errors if error.type == "ScriptedError"}
         assert not scripted & {error.key for error in new.errors}
         if new.status == "completed":
-            assert all(run.calls["new", key] == 1 for key in scripted)
+            assert all(run.script.calls["new", key] == 1 for key in scripted)
             assert sound.status == "completed"
 
 

@@ -15,7 +15,7 @@ from .script import Answer, Script, ScriptedError, uses_of
 from .words import CONDITIONS, TRANSFORMS, Named, holds, member, transformed
 
 #: The action of a wait that nobody resumed in time.
-_TIMED_OUT = Answer(None, "timeout", {}, ())
+TIMED_OUT = Answer(None, "timeout", {}, ())
 
 
 @attrs.frozen
@@ -45,13 +45,26 @@ class Giving:
                     yield from ((key, facts[key], [facts[key]]) for key in {begins, ends} & facts.keys())
                     continue
                 if begins in facts:
-                    if isinstance(node, (Step, Wait, Sleep)):
-                        yield begins, facts[begins], self._simple(place, node, begins)
-                    else:
-                        yield begins, facts[begins], [self._enter(place, node)]
+                    yield begins, facts[begins], self._begun(place, node)
                 if ends in facts and ends != begins and not isinstance(node, (Step, Wait, Sleep, Verdict)):
-                    fact = self._leave(place, node)
-                    yield ends, facts[ends], [attrs.evolve(fact, taken=self._taken(place, node, fact))]
+                    yield ends, facts[ends], self._ended(place, node)
+
+    def ready(self, key: str) -> list[Fact]:
+        """The outcomes that an instance may come to which is ready."""
+        place, node = self.meaning.ready()[key]
+        if self.meaning.status[place, node.id] is Status.LEAVING:
+            assert not isinstance(node, Verdict)
+            return self._ended(place, node)
+        return self._begun(place, node)
+
+    def _begun(self, place: Place, node: PlacedNode) -> list[Fact]:
+        if isinstance(node, (Step, Wait, Sleep)):
+            return self._simple(place, node, place.begins_at(node))
+        return [self._enter(place, node)]
+
+    def _ended(self, place: Place, node: AnyNode) -> list[Fact]:
+        fact = self._leave(place, node)
+        return [attrs.evolve(fact, taken=self._taken(place, node, fact))]
 
     # --- inputs ---------------------------------------------------------------------------------------------------
 
@@ -114,7 +127,7 @@ class Giving:
                 answers = [Answer(self.input_of(place, node), None, {}, ())]
             case Wait():
                 answers = [self.script(uses_of(node.id), key, None, {}, 1)]
-                answers += [] if node.timeout is None else [_TIMED_OUT]
+                answers += [] if node.timeout is None else [TIMED_OUT]
             case Step():
                 answer = self._step(place, node, key)
                 if answer is None:

@@ -63,6 +63,10 @@ class Script:
         output = {"v": seen, "n": n, "l": [seen, n, 7][: turn.items]}
         return Answer(output, turn.action, {name: {"v": key, "n": n} for name in turn.sets}, turn.deletes)
 
+    def answer(self, uses: str, ctx: NodeContext[Any, Any], read: Mapping[str, Any]) -> Answer:
+        """What the attempt comes to that a context is for."""
+        return self(uses, ctx.key, ctx.input, read, ctx.attempt)
+
     def registry(self) -> dict[str, Function]:
         """The steps by name."""
         return {uses: self._function(uses) for uses in self.turns}
@@ -73,7 +77,7 @@ class Script:
             read = {name: await ctx.context.get(name) for name in turn.reads}
             if turn.takes:
                 await asyncio.sleep(turn.takes)
-            answer = self(uses, ctx.key, ctx.input, read, ctx.attempt)
+            answer = self.answer(uses, ctx, read)
             for name, value in answer.sets.items():
                 await ctx.context.set(name, value)
             for name in answer.deletes:
