@@ -16,12 +16,13 @@ from flowcraft_core.graph.scopes import Kind
 from flowcraft_core.graph.state import RunState
 from flowcraft_testkit.oracle.flows import Flow
 from flowcraft_testkit.oracle.folding import Fold
+from flowcraft_testkit.oracle.growing import CONTEXT
 from flowcraft_testkit.oracle.meaning import Meaning
 from flowcraft_testkit.oracle.script import Answer, Script, ScriptedError
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from .driver import CONTEXT, Driver, replay, results
+from .driver import Driver, replay, results
 from .strategies import flows, seeds
 
 

@@ -11,11 +11,12 @@ from flowcraft_core.graph.state import RunState
 from flowcraft_testkit.oracle.flows import Flow
 from flowcraft_testkit.oracle.folding import Fold
 from flowcraft_testkit.oracle.giving import Giving
+from flowcraft_testkit.oracle.growing import CONTEXT
 from flowcraft_testkit.oracle.meaning import Meaning, Status
 from hypothesis import given
 from hypothesis import strategies as st
 
-from .driver import CONTEXT, Driver, feed, replay, results, view_of
+from .driver import Driver, feed, replay, results, view_of
 from .strategies import any_flows, drawn, flows, more, plain_flows, seeds
 
 

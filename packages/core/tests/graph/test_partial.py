@@ -12,10 +12,11 @@ from flowcraft_core.graph.partial import Unknown, find, is_decided, named, needs
 from flowcraft_core.graph.scopes import Kind
 from flowcraft_core.graph.state import RunState
 from flowcraft_testkit.oracle.flows import Flow
+from flowcraft_testkit.oracle.growing import CONTEXT
 from flowcraft_testkit.oracle.judging import fact_of
 from hypothesis import given
 
-from .driver import CONTEXT, Driver, execute, instances
+from .driver import Driver, execute, instances
 from .strategies import any_flows, more, seeds
 
 # Greater than every entry of a position: a verdict sees all that was set in its pass.
