@@ -11,6 +11,7 @@ from flowcraft_core.errors import FlowcraftError
 from flowcraft_core.graph import decisions
 from flowcraft_core.graph.compile import compile_blueprint
 from flowcraft_core.graph.facts import NodeError, Outcome
+from flowcraft_core.graph.failures import errors_of
 from flowcraft_core.graph.fold import context_of, outputs_of
 from flowcraft_core.graph.instances import Claim, Instance, Mark
 from flowcraft_core.graph.scopes import Kind
@@ -108,7 +109,7 @@ class ByHand:
 
     @property
     def errors(self) -> list[str]:
-        return [error.key for error in self.state.errors]
+        return [error.key for error in errors_of(self.state.root)]
 
     @property
     def outputs(self) -> dict[str, Any]:

@@ -28,8 +28,17 @@ def failed(root: ScopeState) -> list[Instance]:
     return [instance for _, instance in _told(root)]
 
 
+def is_contained(scope: ScopeState) -> bool:
+    """Whether a failure that leaves this scope is held by a construct around it."""
+    while scope.parent is not None and scope.construct is not None:
+        construct, scope = scope.construct, scope.parent
+        if construct.tolerant or scope.scope.vertices[construct.exit].sheltered:
+            return True
+    return False
+
+
 def _told(root: ScopeState) -> list[tuple[NodeError, Instance]]:
-    errors = {error.key: error for scope in root.walk() if not _is_contained(scope) for error in _inside(scope)}
+    errors = {error.key: error for scope in root.walk() if not is_contained(scope) for error in _inside(scope)}
     if not errors:
         return []
     found = [
@@ -57,12 +66,3 @@ def _behind(scope: ScopeState, vertex: Vertex) -> Iterator[NodeError]:
                 yield from _inside(inside)
             return
     yield from scope.blame[vertex.index]
-
-
-def _is_contained(scope: ScopeState) -> bool:
-    """Whether a failure that leaves this scope is held by a construct around it."""
-    while scope.parent is not None and scope.construct is not None:
-        construct, scope = scope.construct, scope.parent
-        if construct.tolerant or scope.scope.vertices[construct.exit].sheltered:
-            return True
-    return False

@@ -37,6 +37,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from .facts import NodeError, Outcome
+from .failures import is_contained
 from .instances import Arrival, Claim, Instance, Items, Mark, Phase, ScopeState
 from .positions import INITIAL
 from .scopes import Construct, Graph, Kind, Link, Scope, Vertex
@@ -53,7 +54,6 @@ class RunState:
         wanted: Joins to claim; the caller takes them out and answers with ``claim``.
         context: The run's initial context.
         phase: Whether the run has ended.
-        errors: The failures that failed the run.
         arrivals: In a state that is not whole: edges towards joins that it cannot decide; the caller takes them out.
         items: In a state that is not whole: batches whose items are to be started; the caller takes them out.
     """
@@ -78,7 +78,6 @@ class RunState:
         self.ready: deque[Instance] = deque()
         self.wanted: deque[Claim] = deque()
         self.phase = Phase.RUNNING
-        self.errors: list[NodeError] = []
         self._queue: deque[tuple[ScopeState, Vertex]] = deque()
         self.root = ScopeState(graph.root, None, None, None)
         if context:
@@ -397,7 +396,7 @@ class RunState:
         failed = scope.failed_items.get(batch.entry, ())
         if batch.tolerates(len(failed), total):
             return Mark.TAKEN if place == total else None
-        if place == total or not (exit_.sheltered or _is_contained(scope)):
+        if place == total or not (exit_.sheltered or is_contained(scope)):
             self._fail(scope, exit_, tuple(error for index in sorted(failed) for error in items[index].errors))
         return scope.marks.get(exit_.index)
 
@@ -410,10 +409,9 @@ class RunState:
         scope.blame[vertex.index] = errors
         if not vertex.sheltered:
             scope.failures.append(vertex)
-            if not _is_contained(scope):
+            if not is_contained(scope):
                 if self.phase is Phase.RUNNING:
                     self.phase = Phase.FAILED
-                    self.errors.extend(errors)
                 return
         self._pass_by(scope, vertex, Mark.BLOCKED, errors)
 
@@ -473,12 +471,3 @@ def _is_there(scope: ScopeState) -> bool:
         before = parent.inside[construct.entry].get(scope.index - 1)
         return before is not None and goes_on(before, construct)
     return True
-
-
-def _is_contained(scope: ScopeState) -> bool:
-    """Whether a failure that leaves this scope is held by a construct around it."""
-    while scope.parent is not None and scope.construct is not None:
-        construct, scope = scope.construct, scope.parent
-        if construct.tolerant or scope.scope.vertices[construct.exit].sheltered:
-            return True
-    return False

@@ -9,6 +9,7 @@ from urllib.parse import unquote
 
 import attrs
 
+from ..graph import failures
 from ..graph.instances import Instance
 from .catalogue import LogEvent
 
@@ -97,13 +98,7 @@ def _on_one_line(text: str) -> str:
 def is_contained(instance: Instance) -> bool:
     """Whether a failure of an instance fails no run by itself, or concerns nobody; for its level."""
     scope, vertex = instance
-    if vertex.sheltered or scope.is_moot(vertex):
-        return True
-    while scope.parent is not None and scope.construct is not None:
-        construct, scope = scope.construct, scope.parent
-        if construct.tolerant or scope.scope.vertices[construct.exit].sheltered:
-            return True
-    return False
+    return vertex.sheltered or scope.is_moot(vertex) or failures.is_contained(scope)
 
 
 def _own_part(trace: TracebackType | None) -> TracebackType | None:
