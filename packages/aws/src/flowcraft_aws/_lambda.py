@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import threading
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 from flowcraft_core.errors import ConfigurationError
+from flowcraft_core.logging.catalogue import MESSAGE_FAILED
+from flowcraft_core.logging.journal import Journal
 
 from .queue import ENCODING, body_of
 
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from flowcraft_core.durable import Adapter
 
 T = TypeVar("T")
-
-_logger = logging.getLogger("flowcraft.lambda")
 
 
 class LambdaHost:
@@ -61,12 +60,13 @@ class LambdaHost:
         return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
 
     async def _handle_one(self, record: Mapping[str, Any], remaining: Callable[[], float]) -> bool:
+        count = 1
         try:
             encoding = record.get("messageAttributes", {}).get(ENCODING, {}).get("stringValue")
             count = int(record.get("attributes", {}).get("ApproximateReceiveCount", 1))
             return await self._adapter.handle_job(body_of(record["body"], encoding), count=count, remaining=remaining)
-        except Exception:  # one message that fails must not bring back the others of its batch
-            _logger.exception("message %s failed in the engine; it will be delivered again", record.get("messageId"))
+        except Exception as error:  # one message that fails must not bring back the others of its batch
+            Journal().tell(MESSAGE_FAILED, error, deliveries=count)
             return False
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:

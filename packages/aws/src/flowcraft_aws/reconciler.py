@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
 import attrs
 from flowcraft_core.durable import Reconciled, Reconciler
+from flowcraft_core.durable.looks import LookLog
 from flowcraft_core.errors import ConfigurationError
 from flowcraft_core.ports import RunStatus, State
 
@@ -16,8 +16,6 @@ from .status import DynamoDbStatusStore
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.client import DynamoDBClient
-
-_logger = logging.getLogger("flowcraft.reconciler")
 
 _LIVE: tuple[State, ...] = ("running", "awaiting")
 
@@ -72,6 +70,7 @@ class SqsReconciler:
         self._client = dynamodb_client
         self._table_name = status_table_name
         self._threshold = stalled_threshold_seconds
+        self._log = LookLog(adapter.runtime.clock.now)
 
     async def run(self) -> ReconcileStats:
         """Look once at every run that is due, in any event loop, on a backend of its own.
@@ -84,7 +83,7 @@ class SqsReconciler:
         now, done, recent = runtime.clock.now(), Reconciled(), 0
         watch(self._client)
         async with self._adapter.new_backend() as backend:
-            statuses = DynamoDbStatusStore(self._client, self._table_name, backend.calls)
+            statuses = DynamoDbStatusStore(self._client, self._table_name, backend.calls, log=self._log)
             reconciler = Reconciler(
                 backend, serializer=runtime.serializer, codec=self._adapter.codec, clock=runtime.clock
             )
@@ -94,8 +93,8 @@ class SqsReconciler:
                     continue
                 try:
                     one = await reconciler.reconcile(status.run_id, insist=False)
-                except Exception:  # one run that cannot be read does not hold up the others
-                    _logger.warning("run %s could not be looked at", status.run_id, exc_info=True)
+                except Exception as error:  # one run that cannot be read does not hold up the others
+                    self._log.failed(status.run_id, error)
                     one = Reconciled(scanned=1, errors=1)
                 for field in attrs.fields(Reconciled):
                     setattr(done, field.name, getattr(done, field.name) + getattr(one, field.name))

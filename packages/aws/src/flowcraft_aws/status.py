@@ -8,12 +8,12 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-import logging
 import zlib
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
+from flowcraft_core.durable.looks import LookLog
 from flowcraft_core.errors import BackendError
 from flowcraft_core.ports import FinalState, Page, RunStatus, State
 
@@ -24,7 +24,6 @@ from ._table import Item, Refused, Table, is_absent, readable
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.client import DynamoDBClient
 
-_logger = logging.getLogger("flowcraft.aws.status")
 
 _KEY = "runId"
 #: The index: a run that is live is in one of so many shards, by its id, and in each sorted by when it is due.
@@ -57,8 +56,16 @@ class DynamoDbStatusStore:
     consistent; a single status never is.
     """
 
-    def __init__(self, client: DynamoDBClient, table_name: str, calls: Calls) -> None:
-        """Use a table, which need not exist yet."""
+    def __init__(self, client: DynamoDBClient, table_name: str, calls: Calls, *, log: LookLog | None = None) -> None:
+        """Use a table, which need not exist yet.
+
+        Args:
+            client: The client of DynamoDB.
+            table_name: The table.
+            calls: Makes the calls.
+            log: Where items that cannot be read are told of; one of its own by default.
+        """
+        self._log = log or LookLog()
         self.table = Table(client, table_name, _KEY, calls)
         self._has_index: bool | None = None
 
@@ -191,7 +198,7 @@ class DynamoDbStatusStore:
             Limit=most,
             **({"ExclusiveStartKey": start} if start else {}),
         )
-        return _found(answer["Items"]), answer.get("LastEvaluatedKey")
+        return _found(answer["Items"], self._log), answer.get("LastEvaluatedKey")
 
     async def _scan(
         self, segment: int, start: Item | None, state: State, due_before: float | None, most: int
@@ -225,21 +232,21 @@ class DynamoDbStatusStore:
                 break
             if 2 * len(items) < size:  # few match: read more at once, as the price is by what is read
                 size *= 2
-        statuses = _found(found)
+        statuses = _found(found, self._log)
         if due_before is not None:
             statuses = [each for each in statuses if each.next_check is not None and each.next_check <= due_before]
         return statuses, start
 
 
-def _found(items: Sequence[Item]) -> list[RunStatus]:
+def _found(items: Sequence[Item], log: LookLog) -> list[RunStatus]:
     """The statuses in items, but for those that cannot be read: they keep no others from being found."""
     found: list[RunStatus] = []
     for item in items:
         try:
             with readable(f"the status item {item.get(_KEY)!r:.200}"):
                 found.append(_status(item))
-        except BackendError:
-            _logger.exception("a status is left out of those that were looked for: mend or remove its item")
+        except BackendError as error:
+            log.left_out(error)
     return found
 
 

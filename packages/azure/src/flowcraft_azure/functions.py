@@ -16,7 +16,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
 from typing import Protocol
 
@@ -24,8 +23,6 @@ from flowcraft_core.errors import FlowcraftError
 
 from .adapter import AzureQueueAdapter
 from .queue import decode_text
-
-_logger = logging.getLogger("flowcraft.azure.functions")
 
 #: More than any limit on deliveries: what was moved to the poison queue has killed its host that often.
 _POISONED = 1_000_000
@@ -111,8 +108,7 @@ class FunctionHandlers:
     async def reconcile(self, timer: TimerRequest) -> None:
         """Look at every run that is due; for a timer trigger, once a minute."""
         adapter = await self.adapter()
-        done = await adapter.reconcile()
-        _logger.info("reconciled%s: %s", ", late" if timer.past_due else "", done)
+        await adapter.reconcile()
 
     async def adapter(self) -> AzureQueueAdapter:
         """The adapter, open in this event loop; for functions that start runs, with ``adapter.client``."""

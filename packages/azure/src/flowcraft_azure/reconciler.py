@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 from collections.abc import Callable
 
 import attrs
 from azure.cosmos.aio import CosmosClient
+from flowcraft_core.durable.looks import LookLog
 from flowcraft_core.errors import ConfigurationError
 
 from ._cosmos import CosmosDatabase
 from .adapter import AzureQueueAdapter
 from .status import CosmosStatusStore
-
-_logger = logging.getLogger("flowcraft.azure.reconciler")
 
 
 @attrs.frozen(kw_only=True)
@@ -43,6 +41,7 @@ class AzureReconciler:
     _database: CosmosDatabase
     _status_container_name: str
     _threshold: float
+    _log: LookLog
 
     async def run(self) -> ReconcilerStats:
         """Look once at every run that has stalled.
@@ -62,14 +61,14 @@ class AzureReconciler:
                 _ = adapter.client
             except ConfigurationError:
                 adapter = await stack.enter_async_context(adapter.again())
-            stalled = await self._stalled(CosmosStatusStore(container))
+            stalled = await self._stalled(CosmosStatusStore(container, log=self._log))
             reconciled = failed = 0
             unstarted: tuple[str, ...] = ()
             for run_id in stalled:
                 try:
                     done = await adapter.reconcile(run_id, insist=False)
-                except Exception:  # one run that cannot be read does not hold up the others
-                    _logger.warning("run %s could not be reconciled", run_id, exc_info=True)
+                except Exception as error:  # one run that cannot be read does not hold up the others
+                    self._log.failed(run_id, error)
                     failed += 1
                 else:
                     failed += bool(done.failed or done.errors)
@@ -116,4 +115,5 @@ def create_azure_reconciler(
     if stalled_threshold_seconds <= 0:
         raise ConfigurationError(f"stalled_threshold_seconds={stalled_threshold_seconds}: give more than 0")
     database = CosmosDatabase(cosmos_client, cosmos_database_name)
-    return AzureReconciler(adapter, database, status_container_name, stalled_threshold_seconds)
+    log = LookLog(adapter.runtime.clock.now)
+    return AzureReconciler(adapter, database, status_container_name, stalled_threshold_seconds, log)

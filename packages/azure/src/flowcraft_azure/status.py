@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, cast
 
+from flowcraft_core.durable.looks import LookLog
 from flowcraft_core.errors import BackendError
 from flowcraft_core.ports import FinalState, Page, RunStatus, State
 
@@ -14,8 +14,6 @@ from ._answers import readable
 from ._cosmos import FORMAT, Container, Document, require_format
 from ._names import document_id, partition_key
 from .by_hand import WRITTEN_BY_HAND
-
-_logger = logging.getLogger("flowcraft.azure.status")
 
 #: A longer reason is cut: a run must end, whatever its steps have said.
 MAX_REASON_BYTES = 64 * 1024
@@ -39,13 +37,15 @@ class CosmosStatusStore:
     moved into their run's partition when they are first met.
     """
 
-    def __init__(self, container: Container, *, hand_begun_due: float = 60.0) -> None:
+    def __init__(self, container: Container, *, hand_begun_due: float = 60.0, log: LookLog | None = None) -> None:
         """Use a container that may not be open yet.
 
         Args:
             container: Where the documents are.
             hand_begun_due: Seconds after its ``lastUpdated`` at which a status written by hand is due for a look.
+            log: Where documents that cannot be read are told of; one of its own by default.
         """
+        self._log = log or LookLog()
         self.container = container
         self._hand_begun_due = hand_begun_due
 
@@ -110,8 +110,8 @@ class CosmosStatusStore:
             try:
                 if document["status"] == state:
                     statuses.append(_status(document))
-            except BackendError:  # it keeps no other from being found
-                _logger.exception("a status is left out of those that were looked for: mend or remove its document")
+            except BackendError as error:  # it keeps no other from being found
+                self._log.left_out(error)
         return statuses
 
     async def _change(self, run_id: str, changes: Mapping[str, Any]) -> bool:

@@ -315,6 +315,12 @@ class TestBatches:
         run.fail("b[0].w")
         assert (run.status, run.errors) == ("failed", ["b[0].w", "b[2].w"])
 
+    def test_give_of_a_batch_that_fails_in_a_tolerated_item_its_first_items_error(self) -> None:
+        item = create_flow("item").node("s", "x").batch("c", "w", items="s").edge("s", "c")
+        run = ByHand(self.batch(item, tolerated_failure_count=1), item, context={"list": [1]}).end("b[0]/s", [1, 2])
+        (given,) = run.fail("b[0]/c[1].w").fail("b[0]/c[0].w").input_of("after")
+        assert given["error"]["node"] == "b[0]/c[0].w"
+
     def test_run_a_tolerated_item_until_nothing_in_it_can_run(self) -> None:
         item = graph("a", "b", "c", edges="b>c", named="item")
         run = ByHand(self.batch(item, tolerated_failure_count=1), item, context={"list": [1]}).fail("b[0]/a")

@@ -16,7 +16,8 @@ import pytest
 from flowcraft_core import BaseNode, FlowBuilder, FlowRuntime, NodeContext, RetryPolicy, RunCancelledError, create_flow
 from flowcraft_core.durable import Adapter, Client, Reconciler, Settings, Worker
 from flowcraft_core.durable.handler import JobHandler
-from flowcraft_core.errors import ConfigurationError, TransientError
+from flowcraft_core.durable.looks import LookLog
+from flowcraft_core.errors import BackendError, ConfigurationError, TransientError
 from flowcraft_core.jobs import Job, encode_job
 from flowcraft_core.logging import EVENTS, FIELDS
 from flowcraft_core.payloads import CompressingCodec
@@ -344,6 +345,31 @@ async def _in_a_host_that_ends(lines: Lines, monkeypatch: pytest.MonkeyPatch) ->
         (delivery,) = await here.backend.queue.receive(max_messages=1, wait=0, visibility=60)
         left = iter([60.0])
         await _handler(here).handle(delivery.body, 1, remaining=lambda: next(left, 3.0))
+
+
+@causes("host_too_short")
+async def _in_a_host_that_has_too_little_time(lines: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with place(plain()) as here:
+        await here.client.start(plain(), run_id="r")
+        (delivery,) = await here.backend.queue.receive(max_messages=1, wait=0, visibility=60)
+        await _handler(here).handle(delivery.body, 1, remaining=lambda: 4.0)
+
+
+@causes("status_left_out")
+async def _in_which_a_status_cannot_be_read(lines: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = LookLog(lambda: 0.0)
+    for _ in range(3):
+        log.left_out(BackendError("the status of run 'r' cannot be read"))
+
+
+async def test_what_cannot_be_looked_at_is_said_ever_more_rarely(lines: Lines) -> None:
+    times = iter([0.0, 1.0, 6.0, 7.0, 7.0])
+    log = LookLog(lambda: next(times))
+    for _ in range(4):
+        log.failed("r", TransientError("no answer"))
+    log.failed("s", BackendError("no item"))
+    told = [(vars(record)["run_id"], record.levelname) for record in lines.of("look_failed")]
+    assert told == [("r", "WARNING"), ("r", "WARNING"), ("s", "ERROR")]
 
 
 @causes("job_failed")

@@ -23,12 +23,12 @@ from ..graph.instances import Arrival, Claim, Instance, Phase
 from ..graph.partial import arrived
 from ..graph.scopes import Kind
 from ..jobs import Job
-from ..logging.catalogue import JOB_FAILED
+from ..logging.catalogue import HOST_TOO_SHORT, JOB_FAILED
 from ..ports import Backend
 from ..runtime import Emitter
 from ..settings import number, whole
 from ..texts import safe_text
-from .hosts import Host, HostTimeError, cut_off, none_has_time, too_long
+from .hosts import Host, HostTimeError, cut_off, may_take, none_has_time, too_long
 from .sets import JoinSets
 from .signals import end_run, fail_if_late, finish_run, say_parked, send_jobs, send_parked
 from .storage import NewerRecordError, Records, StaleReadError, Stored
@@ -367,6 +367,8 @@ class Engine:
             if none_has_time(hops):
                 return self.executor.failure(too_long(instance), instance, number)
             await send_jobs(self.backend, self.view.record, [instance.key], self.clock, hops=hops + 1)
+            journal = self.executor.journal
+            journal.tell(HOST_TOO_SHORT, at=instance, seconds=self.host.left(), timeout=may_take(instance))
             return None
         looked = self.clock.now()
         # What the engine does itself takes no time, and waits for no step.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 
 import attrs
@@ -33,11 +34,20 @@ class Host:
 
     def has_time_for(self, instance: Instance) -> bool:
         """Whether enough time is left for a step: for its whole timeout, if it has one."""
-        return self.remaining is None or self.remaining() >= (instance.vertex.timeout or _RESERVE) + _RESERVE
+        return self.remaining is None or self.remaining() >= may_take(instance) + _RESERVE
+
+    def left(self) -> float:
+        """The seconds that it leaves."""
+        return math.inf if self.remaining is None else max(0.0, self.remaining())
 
     def timer(self) -> asyncio.Timeout:
         """Ends what is under way shortly before the host does."""
         return asyncio.timeout(None if self.remaining is None else max(0.0, self.remaining() - _RESERVE))
+
+
+def may_take(instance: Instance) -> float:
+    """The seconds that are to be there for a step."""
+    return instance.vertex.timeout or _RESERVE
 
 
 def none_has_time(hops: int) -> bool:
@@ -47,10 +57,9 @@ def none_has_time(hops: int) -> bool:
 
 def too_long(instance: Instance) -> HostTimeError:
     """Says of a step that no host has the time for it."""
-    timeout = instance.vertex.timeout or _RESERVE
     return HostTimeError(
-        f"node {instance.key!r} may take {timeout:g} s, and none of {_TRIED + 1} hosts had that much time left: give "
-        "the node a shorter timeout, or run it on a worker that does not end"
+        f"node {instance.key!r} may take {may_take(instance):g} s, and none of {_TRIED + 1} hosts had that much time "
+        "left: give the node a shorter timeout, or run it on a worker that does not end"
     )
 
 

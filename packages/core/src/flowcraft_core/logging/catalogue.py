@@ -27,7 +27,7 @@ FIELDS: Final[dict[str, str]] = {
     "error": "the class of the exception",
     "reason": "why, in a sentence for people",
     "seconds": "how long it lasted",
-    "timeout": "the node's timeout",
+    "timeout": "the node's timeout; without one, what is kept for a step",
     "retry_in": "after how many seconds it is tried again",
     "fallback": "the fallback node's id; `fallback` for the method of that name of a step that is a class",
     "waiting": "the keys of the waits that are open",
@@ -386,6 +386,16 @@ HOST_ENDS = _event(
     *_NODE,
     "reason",
 )
+HOST_TOO_SHORT = _event(
+    "host_too_short",
+    logging.INFO,
+    "worker",
+    "run %(run_id)s: the job for %(instance)s is passed on: its host has %(seconds).0f s left, and it may take"
+    " %(timeout).0f s",
+    *_NODE,
+    "seconds",
+    "timeout",
+)
 JOB_FAILED = _event(
     "job_failed",
     logging.ERROR,
@@ -459,6 +469,14 @@ LOOK_FAILED = _event(
     "reason",
     traceback=True,
     lower=(logging.WARNING, "if the backend did not answer"),
+)
+STATUS_LEFT_OUT = _event(
+    "status_left_out",
+    logging.ERROR,
+    "reconciler",
+    "a status is left out of those that were looked for (times: %(times)d), mend or remove it: %(reason)s",
+    "reason",
+    "times",
 )
 ROUND_FAILED = _event(
     "round_failed",

@@ -1,0 +1,37 @@
+"""What cannot be looked at, said at once and then ever more rarely: it is met again by every look for runs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import attrs
+
+from ..errors import TransientError
+from ..failures import reason_of
+from ..logging.catalogue import LOOK_FAILED, STATUS_LEFT_OUT
+from ..logging.journal import Journal, Rarely
+
+
+@attrs.frozen
+class LookLog:
+    """For those who look for runs: stores of statuses, and reconcilers. It is kept for as long as they look.
+
+    Attributes:
+        now: Tells the time, in seconds since the epoch.
+    """
+
+    now: Callable[[], float] = time.time
+    _rarely: Rarely = attrs.field(factory=Rarely)
+
+    def left_out(self, error: Exception) -> None:
+        """Say of a status that it cannot be read, and keeps no other from being found; the error names it."""
+        reason = reason_of(error)
+        if times := self._rarely.times(("status", reason), self.now()):
+            Journal().tell(STATUS_LEFT_OUT, reason=reason, times=times)
+
+    def failed(self, run_id: str, error: Exception) -> None:
+        """Say of a run that it could not be looked at."""
+        if self._rarely.times(("run", run_id), self.now()):
+            lower = isinstance(error, TransientError)
+            Journal({"run_id": run_id}).tell(LOOK_FAILED, error, reason=reason_of(error), lower=lower)
