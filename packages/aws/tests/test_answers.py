@@ -11,10 +11,10 @@ import pytest
 from botocore.awsrequest import AWSResponse
 from flowcraft_aws import AwsBackend, DynamoDbContextStore, S3PayloadStore
 from flowcraft_aws._calls import Calls
-from flowcraft_aws._names import require_text
 from flowcraft_aws.by_hand import ByHand
 from flowcraft_core.errors import BackendError, TransientError
 from flowcraft_core.ports import Delivery, Fact, Message, PositionedValue, RunStatus
+from flowcraft_core.texts import require_text
 
 from .helpers import URL, Raw, RefusalError, Service, service
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from typing import Any, Literal
+from typing import Literal
 
 #: Bytes of a partition key at most.
 MAX_KEY_BYTES = 2_048
@@ -60,22 +60,6 @@ def run_of(key: str) -> str:
 def group_name(group: str) -> str:
     """What a group of messages is called."""
     return group if _GROUP.fullmatch(group) else digest(group)
-
-
-def require_text(value: Any) -> None:
-    """Refuse text that no encoding has, wherever it is in a value: an SDK would send it, and a service change it.
-
-    Raises:
-        ValueError: There is half of a surrogate pair in it.
-    """
-    if isinstance(value, str):
-        value.encode()
-    elif isinstance(value, dict):
-        for each in value.values():
-            require_text(each)
-    elif isinstance(value, (list, tuple)):
-        for each in value:
-            require_text(each)
 
 
 def digest(text: str) -> str:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
 from botocore.exceptions import ClientError
 from flowcraft_core.errors import BackendError, TransientError
+from flowcraft_core.texts import require_text
 
 from ._answers import guard
 from ._calls import Calls
 from ._errors import code_of
-from ._names import require_text
 from .metrics import requests_of_this_call
 
 if TYPE_CHECKING:
@@ -274,19 +273,6 @@ def _or_refused(call: Any) -> Any:
             raise
         answer: Mapping[str, Any] = error.response
         return Refused(answer.get("Item") or None)
-
-
-@contextlib.contextmanager
-def readable(what: str) -> Iterator[None]:
-    """Say of which item it is that it does not hold what it must: somebody else has written it, or it was damaged.
-
-    Raises:
-        BackendError: It cannot be read.
-    """
-    try:
-        yield
-    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
-        raise BackendError(f"{what} cannot be read: {type(error).__name__}: {error}") from error
 
 
 def is_absent(key: str) -> dict[str, Any]:

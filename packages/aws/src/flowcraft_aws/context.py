@@ -10,10 +10,11 @@ import attrs
 from flowcraft_core.errors import ConfigurationError
 from flowcraft_core.ids import new_id
 from flowcraft_core.ports import Fact, PositionedValue, StoreLimits
+from flowcraft_core.reading import readable
 
 from ._calls import Calls
 from ._names import item_name
-from ._table import MAX_KEYS_READ, Item, Table, is_absent, readable
+from ._table import MAX_KEYS_READ, Item, Table, is_absent
 from .s3 import S3PayloadStore
 
 if TYPE_CHECKING:

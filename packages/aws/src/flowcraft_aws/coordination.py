@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from flowcraft_core.clock import Clock, SystemClock
 from flowcraft_core.errors import TransientError
+from flowcraft_core.reading import readable
 
 from ._calls import Calls
 from ._names import coordination_name, run_of
-from ._table import Item, Refused, Table, readable
+from ._table import Item, Refused, Table
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.client import DynamoDBClient

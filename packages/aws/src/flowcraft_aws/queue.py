@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 import attrs
 from flowcraft_core.errors import BackendError, ConfigurationError, TransientError
 from flowcraft_core.ports import Delivery, Message, QueueLimits
+from flowcraft_core.texts import require_text
 
 from ._answers import UnreadableAnswerError, guard
 from ._calls import Calls
 from ._errors import advised
-from ._names import group_name, require_text
+from ._names import group_name
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.client import SQSClient

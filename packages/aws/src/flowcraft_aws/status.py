@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 from flowcraft_core.durable.looks import LookLog
 from flowcraft_core.errors import BackendError
 from flowcraft_core.ports import FinalState, Page, RunStatus, State
+from flowcraft_core.reading import readable
 
 from ._calls import Calls
 from ._names import digest
-from ._table import Item, Refused, Table, is_absent, readable
+from ._table import Item, Refused, Table, is_absent
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.client import DynamoDBClient

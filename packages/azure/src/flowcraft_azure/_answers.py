@@ -7,12 +7,9 @@ Both services put their mark on every answer, and what they say has a form. What
 
 from __future__ import annotations
 
-import contextlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
-
-from flowcraft_core.errors import BackendError
 
 # Headers of which each service sends at least one with all that it says.
 _MARKS_OF_COSMOS = ("x-ms-activity-id", "x-ms-request-charge")
@@ -85,16 +82,3 @@ def require_document(found: Any, document_id: str) -> Any:
     if not isinstance(found, Mapping) or found.get("id") != document_id:
         raise UnreadableAnswerError(f"an answer is not the document {document_id!r:.200}: {found!r:.80}")
     return found
-
-
-@contextlib.contextmanager
-def readable(what: str) -> Iterator[None]:
-    """Say of which document it is that it does not hold what it must: somebody else wrote it, or it was damaged.
-
-    Raises:
-        BackendError: It cannot be read.
-    """
-    try:
-        yield
-    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
-        raise BackendError(f"{what} cannot be read: {type(error).__name__}: {error}") from error

@@ -19,11 +19,11 @@ from azure.cosmos.exceptions import (
 from azure.cosmos.partition_key import NonePartitionKeyValue
 from flowcraft_core.durable.storage import NewerRecordError
 from flowcraft_core.errors import ConfigurationError
+from flowcraft_core.texts import require_text
 
 from ._answers import require_document
 from ._clients import ClientKind, Connection
 from ._cosmos_errors import translated
-from ._names import require_text
 from .metrics import Metrics
 
 Document: TypeAlias = dict[str, Any]

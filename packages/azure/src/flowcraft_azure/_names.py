@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import re
 import string
-from collections.abc import Mapping
-from typing import Any
 
 #: Cosmos DB allows 1,023 bytes; some of its tools and SDKs stop at 255 characters.
 MAX_ID = 255
@@ -18,23 +16,6 @@ MAX_PARTITION_BYTES = 100
 # but these is written as ~ and two hexadecimal digits per byte.
 _SAFE = frozenset((string.ascii_letters + string.digits + "_-.:,").encode())
 _READABLE = 100
-
-
-def require_text(value: Any) -> None:
-    """Refuse text that no encoding has, wherever it is in a value: an SDK would send it, and a service change it.
-
-    Raises:
-        ValueError: There is half of a surrogate pair in it.
-    """
-    if isinstance(value, str):
-        value.encode()
-    elif isinstance(value, Mapping):
-        for name, each in value.items():
-            require_text(name)
-            require_text(each)
-    elif isinstance(value, (list, tuple)):
-        for each in value:
-            require_text(each)
 
 
 def document_id(kind: str, key: str = "") -> str:

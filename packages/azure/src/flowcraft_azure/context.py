@@ -9,8 +9,8 @@ from typing import TypeVar
 
 from flowcraft_core.errors import TransientError
 from flowcraft_core.ports import Fact, PositionedValue, StoreLimits
+from flowcraft_core.reading import readable
 
-from ._answers import readable
 from ._calls import at_once
 from ._cosmos import FORMAT, Container, Document, require_format
 from ._names import document_id, is_hashed, partition_key

@@ -9,8 +9,8 @@ from typing import Any
 
 from flowcraft_core.clock import Clock, SystemClock
 from flowcraft_core.errors import TransientError
+from flowcraft_core.reading import readable
 
-from ._answers import readable
 from ._clients import require_unopened
 from ._cosmos import MAX_PATCH_OPERATIONS, Container, Document
 from ._names import document_id, partition_key

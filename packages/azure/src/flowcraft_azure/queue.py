@@ -17,10 +17,10 @@ from azure.storage.queue.aio import QueueClient
 from flowcraft_core.clock import Clock, SystemClock
 from flowcraft_core.errors import ConfigurationError
 from flowcraft_core.ports import Delivery, Message, QueueLimits
+from flowcraft_core.texts import require_text
 
 from ._calls import at_once
 from ._clients import ClientKind, Connection
-from ._names import require_text
 from ._queue_errors import is_lost, translated
 from .metrics import Metrics
 

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias, TypeVar
 
 import attrs
 from flowcraft_core.errors import BackendError
+from flowcraft_core.texts import require_text
 from redis.asyncio import Redis
 from redis.asyncio.cluster import RedisCluster
 from redis.asyncio.retry import Retry
@@ -16,7 +17,6 @@ from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError
 
 from ._clients import ClientKind, Connection, require_unopened
-from ._names import require_text
 from ._redis_errors import translated
 from .metrics import Metrics
 

@@ -9,8 +9,8 @@ from typing import Any, Literal, cast
 from flowcraft_core.durable.looks import LookLog
 from flowcraft_core.errors import BackendError
 from flowcraft_core.ports import FinalState, Page, RunStatus, State
+from flowcraft_core.reading import readable
 
-from ._answers import readable
 from ._cosmos import FORMAT, Container, Document, require_format
 from ._names import document_id, partition_key
 from .by_hand import WRITTEN_BY_HAND

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from .errors import SerializationError
 
 
@@ -43,3 +46,20 @@ def require_name(name: object, what: str) -> str:
     if not is_text(name):
         raise SerializationError(f"{what} cannot be stored: {safe_text(name, 80)!r} holds a lone surrogate")
     return name
+
+
+def require_text(value: Any) -> None:
+    """Refuse text that no encoding has, wherever it is in a value: an SDK would send it, and a service change it.
+
+    Raises:
+        ValueError: There is half of a surrogate pair in it.
+    """
+    if isinstance(value, str):
+        value.encode()
+    elif isinstance(value, Mapping):
+        for name, each in value.items():
+            require_text(name)
+            require_text(each)
+    elif isinstance(value, (list, tuple)):
+        for each in value:
+            require_text(each)

@@ -17,7 +17,7 @@ from flowcraft_testkit.oracle.judging import fact_of
 from hypothesis import given
 
 from .driver import Driver, execute, instances
-from .strategies import any_flows, more, seeds
+from .strategies import any_flows, flows, more, seeds
 
 # Greater than every entry of a position: a verdict sees all that was set in its pass.
 _BEHIND = (2**31, "", 0)
@@ -101,8 +101,7 @@ def test_each_instance_is_found_by_its_key(flow: Flow, seed: int) -> None:
         assert (found.key, found.vertex, found.scope.prefix) == (instance.key, instance.vertex, instance.scope.prefix)
 
 
-@more
-@given(any_flows, seeds())
+@given(flows(), seeds())
 def test_what_ran_is_to_run_by_what_is_looked_up_and_gives_the_same_again(flow: Flow, seed: int) -> None:
     driver = Driver(flow, seed).run()
     for key, outcome in driver.outcomes.items():

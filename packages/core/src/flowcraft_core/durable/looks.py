@@ -19,19 +19,21 @@ class LookLog:
 
     Attributes:
         now: Tells the time, in seconds since the epoch.
+        journal: Where it is said.
     """
 
     now: Callable[[], float] = time.time
+    journal: Journal = attrs.field(factory=Journal)
     _rarely: Rarely = attrs.field(factory=Rarely)
 
     def left_out(self, error: Exception) -> None:
         """Say of a status that it cannot be read, and keeps no other from being found; the error names it."""
         reason = reason_of(error)
         if times := self._rarely.times(("status", reason), self.now()):
-            Journal().tell(STATUS_LEFT_OUT, reason=reason, times=times)
+            self.journal.tell(STATUS_LEFT_OUT, reason=reason, times=times)
 
     def failed(self, run_id: str, error: Exception) -> None:
         """Say of a run that it could not be looked at."""
         if self._rarely.times(("run", run_id), self.now()):
             lower = isinstance(error, TransientError)
-            Journal({"run_id": run_id}).tell(LOOK_FAILED, error, reason=reason_of(error), lower=lower)
+            self.journal.bind(run_id=run_id).tell(LOOK_FAILED, error, reason=reason_of(error), lower=lower)

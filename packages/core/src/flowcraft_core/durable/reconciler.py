@@ -17,13 +17,14 @@ from ..graph.instances import Instance, Phase
 from ..graph.positions import INITIAL
 from ..graph.state import RunState
 from ..ids import new_id
-from ..logging.catalogue import LOOK_FAILED, NOT_STARTED, REVIVED, ROUND_FAILED, UNAVAILABLE
+from ..logging.catalogue import NOT_STARTED, REVIVED, ROUND_FAILED, UNAVAILABLE
 from ..logging.journal import Journal, Rarely
 from ..payloads import CompressingCodec, PayloadCodec
 from ..ports import REASON_LENGTH, Backend, HandWrittenRuns, RunStatus, State
 from ..serialization import Serializer
 from ..settings import number, whole
 from ..texts import safe_text
+from .looks import LookLog
 from .runs import RunRecord, Runs
 from .signals import (
     CHECK_AFTER,
@@ -134,6 +135,7 @@ class Reconciler:
         whole("Reconciler: revivals", revivals, least=0)
         self._journal, self._rarely = journal or Journal(), Rarely()
         self._clock: Clock = clock or SystemClock()
+        self._log = LookLog(self._clock.now, self._journal)
         self._backend: Backend = RetryingBackend(backend, self._clock, self._journal)
         self._records = Records(self._backend.context, serializer or Serializer(), codec or CompressingCodec())
         self._runs = Runs(self._records)
@@ -202,14 +204,14 @@ class Reconciler:
                     self._in_vain.discard(status.run_id)
                     await self._backend.coordination.delete(_in_vain_key(status.run_id))
             except TransientError as error:
-                self._say_look_failed(status, error)
+                self._log.failed(status.run_id, error)
                 done.errors += 1
             except Exception as error:
                 done.errors += 1
                 try:
                     await self._look_in_vain(status, error, done)
                 except Exception as failed:
-                    self._say_look_failed(status, failed)
+                    self._log.failed(status.run_id, failed)
 
     async def _look_in_vain(self, status: RunStatus, error: Exception, done: Reconciled) -> None:
         """Say when to look again at a run that cannot be looked at; in the end it fails, by what is wrong with it."""
@@ -220,25 +222,20 @@ class Reconciler:
         if in_vain > _LOOKS_IN_VAIN:
             reason = safe_text(f"it could not be looked at, {in_vain} times: {reason_of(error)}", REASON_LENGTH)
             self._in_vain.discard(run_id)
-            done.failed += await self._fail(status, reason)
+            done.failed += await self._fail(status.run_id, status.blueprint_id, status.created, reason)
             return
-        self._say_look_failed(status, error)
+        self._log.failed(status.run_id, error)
         await self._backend.status.touch(run_id, at=now, next_check=now + self._interval)
 
-    def _say_look_failed(self, status: RunStatus, error: Exception) -> None:
-        lower = isinstance(error, TransientError)
-        self._journal.bind(run_id=status.run_id).tell(LOOK_FAILED, error, reason=reason_of(error), lower=lower)
-
-    async def _fail(self, status: RunStatus, reason: str) -> bool:
-        """Fail a run whose record cannot be read."""
+    async def _fail(self, run_id: str, flow: str, since: float, reason: str) -> bool:
         return await end_run(
             self._backend,
-            status.run_id,
+            run_id,
             "failed",
             clock=self._clock,
             journal=self._journal,
-            flow=status.blueprint_id,
-            since=status.created,
+            flow=flow,
+            since=since,
             reason=reason,
         )
 
@@ -254,7 +251,7 @@ class Reconciler:
             is_young = 0 <= now - status.created <= self._interval * self._revivals
             if looks > self._revivals and not is_young:
                 reason = _NO_MESSAGE if is_by_hand else _CUT_SHORT
-                done.failed += await self._fail(status, reason)
+                done.failed += await self._fail(status.run_id, status.blueprint_id, status.created, reason)
             else:
                 await self._backend.status.touch(run_id, at=now, next_check=now + self._interval)
             return
@@ -300,16 +297,7 @@ class Reconciler:
             revivals = await self._count(record, keys)
             if revivals > self._revivals:
                 reason = f"revived {self._revivals} times without progress at {', '.join(keys[:5])}"
-                done.failed += await end_run(
-                    self._backend,
-                    run_id,
-                    "failed",
-                    clock=self._clock,
-                    journal=self._journal,
-                    flow=record.blueprint_id,
-                    since=record.started,
-                    reason=reason,
-                )
+                done.failed += await self._fail(run_id, record.blueprint_id, record.started, reason)
                 return
             await self._apply(run_id, state)
             await send_jobs(self._backend, record, keys, self._clock)

@@ -124,7 +124,7 @@ class _Stage:
         self._seen = 0
         self._started = False
         self._known, self._got_on = 0, self.world.clock.now()
-        self.world.look = self._look
+        self.world.look = self.truth.before
         self.world.watch = self._watch
 
     # --- programs -------------------------------------------------------------------------------------------------
@@ -215,27 +215,14 @@ class _Stage:
 
     # --- watching -------------------------------------------------------------------------------------------------
 
-    def _look(self, operation: str, args: Any) -> Any:
-        if operation in ("status.touch", "status.finish", "status.create"):
-            return self.truth.status(args[0] if isinstance(args[0], str) else args[0].run_id)
-        if operation == "context.apply":
-            return self.truth.position(args[0], args[1])
-        return None
-
     def _watch(self, operation: str, args: Any, answer: Any, seen: Any) -> None:
         truth = self.truth
+        truth.after(operation, args, answer, seen)
         if operation == "context.put":
-            truth.put(args[0], args[1])
             if (known := len(truth.run(RUN).facts)) != self._known:
                 self._known, self._got_on = known, self.world.clock.now()
             self._start_people()
-        elif operation == "context.delete":
-            truth.deleted(args[0], args[1])
-        elif operation == "context.apply":
-            truth.applied(args[0], args[1], seen)
         elif operation in ("status.touch", "status.finish"):
-            told = operation == "status.finish" and answer is True
-            truth.changed(seen, truth.status(args[0]), told=told)
             self._look_for_the_end()
 
     def _look_for_the_end(self) -> None:

@@ -188,7 +188,7 @@ class _Stage:
         graph = catalogue.find(flows.flow)
         self.truth = Truth(world.backend, graph, catalogue.graphs, scenario.context, world.blame, scenario.serializer)
         self.client_is_done = False
-        world.look = self._look
+        world.look = self.truth.before
         world.watch = self._watch
 
     # --- programs -------------------------------------------------------------------------------------------------
@@ -245,24 +245,9 @@ class _Stage:
 
     # --- watching -------------------------------------------------------------------------------------------------
 
-    def _look(self, operation: str, args: Any) -> Any:
-        if operation in ("status.touch", "status.finish", "status.create"):
-            return self.truth.status(args[0] if isinstance(args[0], str) else args[0].run_id)
-        if operation == "context.apply":
-            return self.truth.position(args[0], args[1])
-        return None
-
     def _watch(self, operation: str, args: Any, answer: Any, seen: Any) -> None:
-        truth = self.truth
-        if operation == "context.put":
-            truth.put(args[0], args[1])
-        elif operation == "context.delete":
-            truth.deleted(args[0], args[1])
-        elif operation == "context.apply":
-            truth.applied(args[0], args[1], seen)
-        elif operation in ("status.touch", "status.finish"):
-            told = operation == "status.finish" and answer is True
-            truth.changed(seen, truth.status(args[0]), told=told)
+        self.truth.after(operation, args, answer, seen)
+        if operation in ("status.touch", "status.finish"):
             self._look_for_the_end()
 
     def _look_for_the_end(self) -> None:

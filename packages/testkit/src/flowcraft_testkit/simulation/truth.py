@@ -75,6 +75,33 @@ class Truth:
 
     # --- what happens ---------------------------------------------------------------------------------------------
 
+    def before(self, operation: str, args: Any) -> Any:
+        """What a call of a port is about to change, as it is now; for ``after``."""
+        if operation in ("status.touch", "status.finish", "status.create"):
+            return self.status(args[0] if isinstance(args[0], str) else args[0].run_id)
+        if operation == "context.apply":
+            return self.position(args[0], args[1])
+        return None
+
+    def after(self, operation: str, args: Any, answer: Any, seen: Any) -> None:
+        """Take in what a call of a port has changed.
+
+        Args:
+            operation: The port and its method.
+            args: What it was called with.
+            answer: What it gave.
+            seen: What ``before`` has said.
+        """
+        if operation == "context.put":
+            self.put(args[0], args[1])
+        elif operation == "context.delete":
+            self.deleted(args[0], args[1])
+        elif operation == "context.apply":
+            self.applied(args[0], args[1], seen)
+        elif operation in ("status.touch", "status.finish"):
+            told = operation == "status.finish" and answer is True
+            self.changed(seen, self.status(args[0]), told=told)
+
     def put(self, run_id: str, key: str) -> None:
         """A fact may have been stored."""
         if run_id == BLUEPRINTS:
