@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import attrs
 from flowcraft_core.graph.facts import Outcome
 from flowcraft_core.graph.instances import Instance, Mark, Phase
-from flowcraft_core.graph.partial import Unknown, find, is_decided, named, needs, settle
+from flowcraft_core.graph.partial import Unknown, context_names, find, is_decided, named, needs, settle
 from flowcraft_core.graph.scopes import Kind
 from flowcraft_core.graph.state import RunState
 from flowcraft_testkit.oracle.flows import Flow
@@ -74,11 +74,12 @@ class Lookup:
         before = scope.position(vertex)
         if vertex.kind is Kind.VERDICT:
             before = (*before, _BEHIND)
-        around = next(s for s in self.driver.state.root.walk() if s.prefix == scope.namespace.prefix)
-        for setter in around.setters:
-            position = setter.scope.position(setter.vertex)
-            if position < before:
-                scope.namespace.set(position, setter.outcome.sets or {})
+        for seen in {id(each): each for each in (scope, *(each for each, _ in context_names(instance)))}.values():
+            around = next(s for s in self.driver.state.root.walk() if s.prefix == seen.namespace.prefix)
+            for setter in around.setters:
+                position = setter.scope.position(setter.vertex)
+                if position < before or seen is not scope:  # inside of a call all has ended
+                    seen.namespace.set(position, setter.outcome.sets or {})
 
     def is_to_run(self, instance: Instance) -> bool:
         if instance.vertex.joins_any:

@@ -8,7 +8,6 @@ import random
 import re
 from typing import Any
 
-import pytest
 from flowcraft_core import FlowRuntime, NodeContext, RunResult, Serializer, create_flow
 from flowcraft_core.graph.records import outcome_from_record
 from flowcraft_testkit.oracle.flows import Flow
@@ -100,14 +99,23 @@ def test_a_join_that_was_won_by_the_longer_way_goes_on() -> None:
     assert result.outputs.keys() == {"first", "a", "b", "c", "j", "hold", "last"}
 
 
-@pytest.mark.xfail(strict=True, reason="Run.restore passes over outcomes that lost a race")
 def test_the_trace_of_a_run_that_was_put_away_is_whole() -> None:
     async def step(ctx: NodeContext[Any, Any]) -> str:
         return ctx.key
 
-    flow = create_flow("f").wait("slow").wait("hold").node("fast", step).node("j", step, join="any")
+    others = asyncio.Event()
+
+    async def last(ctx: NodeContext[Any, Any]) -> str:
+        others.set()
+        return ctx.key
+
+    async def fast(ctx: NodeContext[Any, Any]) -> str:
+        await others.wait()  # and wins when those on the other way have ended
+        return ctx.key
+
+    flow = create_flow("f").wait("slow").wait("hold").node("fast", fast).node("j", step, join="any")
     for node in ("a", "b", "c"):
-        flow.node(node, step)
+        flow.node(node, last if node == "c" else step)
     for source, target in (("a", "b"), ("b", "c"), ("c", "slow"), ("slow", "j"), ("fast", "j")):
         flow.edge(source, target)
     runtime = FlowRuntime([flow])

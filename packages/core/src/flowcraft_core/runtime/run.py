@@ -389,6 +389,18 @@ class Run:
             "parks": {key: park_to_record(park) for key, (_, park) in self._parked.items()},
         }
 
+    def _lost(self, outcomes: Mapping[str, Any]) -> Instance | None:
+        """An instance that has an outcome and is not told to be ready: it lost a race, and ended all the same."""
+        return next(
+            (
+                instance
+                for scope in self.state.root.walk()
+                for instance in scope.instances()
+                if instance.vertex.index not in scope.outcomes and instance.key in outcomes
+            ),
+            None,
+        )
+
     def restore(self, snapshot: Mapping[str, Any]) -> None:
         """Take in the facts of a snapshot: the state then stands where the snapshot's run stood."""
         decode = self.executor.serializer.from_data
@@ -399,7 +411,7 @@ class Run:
         frontier: list[Instance] = []
         unclaimed: list[Claim] = []
         state.ready.extend(self._queue)
-        while state.ready or state.wanted:
+        while True:
             while state.wanted:
                 claim = state.wanted.popleft()
                 place = standing.get(claim.scope.key(claim.vertex))
@@ -407,9 +419,9 @@ class Run:
                     unclaimed.append(claim)
                 else:
                     state.claim(claim.scope, claim.vertex, place)
-            if not state.ready:
+            instance = state.ready.popleft() if state.ready else self._lost(outcomes)
+            if instance is None:
                 break
-            instance = state.ready.popleft()
             key = instance.key
             if key in outcomes:
                 outcome = outcome_from_record(outcomes[key], decode)

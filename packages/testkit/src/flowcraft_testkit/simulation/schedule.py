@@ -229,7 +229,10 @@ class DrawnSchedule(Schedule):
 
     def refused_for(self, program: str) -> float:
         """For how long a program's requests are refused, seconds."""
-        return self._with_its_deaths(self._dice.one_of(f"{program}-refused", _REFUSED), _SHORT_REFUSAL)
+        seconds = self._dice.one_of(f"{program}-refused", _REFUSED)
+        if program.startswith("client") and not self.reconciles:
+            return min(seconds, _REFUSED[0])  # for longer, and it gives up: a start that was cut short
+        return self._with_its_deaths(seconds, _SHORT_REFUSAL)
 
     def _with_its_deaths(self, seconds: float, short: float) -> float:
         """So many seconds; or fewer, if they would look like an end and there may be no more of these."""
