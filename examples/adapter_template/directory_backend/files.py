@@ -68,9 +68,11 @@ class Directory:
             fcntl.flock(lock, fcntl.LOCK_EX)  # given back when the file is closed, also by the death of the process
             before = read(path)
             after = change(before)
-            if after is None:
+            if after == before:
+                pass  # also where nothing was: somebody may have written a new one meanwhile, who takes no lock
+            elif after is None:
                 path.unlink(missing_ok=True)
-            elif after != before:
+            else:
                 path.parent.mkdir(exist_ok=True)
                 self._written(after, sync).replace(path)
 
