@@ -40,7 +40,9 @@ def cluster() -> Iterator[servers.Server]:
 class TestRedisClusterCoordinationStore(CoordinationStoreContract):
     """The counters, leases and sets."""
 
-    declared: ClassVar[Declared] = attrs.evolve(DECLARED, side_door=False)
+    declared: ClassVar[Declared] = attrs.evolve(
+        DECLARED, side_door=False, cuts=False, outages=False, refusals=False, processes=False, other_store=False
+    )
 
     @pytest.fixture
     def open_backend(self, place: Place, cluster: servers.Server) -> Opener:

@@ -16,7 +16,7 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 #: The most that the values of one record may weigh, bytes of memory; a heavier one is neither written nor read.
-MAX_WEIGHT = 256 * 1024 * 1024
+MAX_WEIGHT = 160 * 1024 * 1024
 
 # Bytes per list or object, per member with its place in a list, and per entry of an object on top of that.
 _PER_CONTAINER, _PER_MEMBER, _PER_ENTRY = 72, 60, 130

@@ -137,7 +137,8 @@ class DrawnClauses(Contract[PortT]):
         answers = await asyncio.gather(*tasks, return_exceptions=True)
         parts: list[Part] = []
         for op, answer in zip(step.ops, answers, strict=True):
-            if (isinstance(answer, TransientError) and step.way == "cut") or (
+            # Of calls at once one may meet another half way, and be worth another try.
+            if (isinstance(answer, TransientError) and step.way in ("cut", "at once")) or (
                 isinstance(answer, asyncio.CancelledError) and step.way == "cancelled"
             ):
                 answer = UNKNOWN  # noqa: PLW2901
