@@ -11,7 +11,7 @@ import attrs
 from .errors import SerializationError
 
 #: The longest record's text, bytes: nobody writes a longer one, so none is unpacked any further.
-MAX_RECORD_BYTES = 64 * 1024 * 1024
+MAX_RECORD_BYTES = 32 * 1024 * 1024
 
 _PLAIN = b"\x00"
 _DEFLATED = b"\x01"
