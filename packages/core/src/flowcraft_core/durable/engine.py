@@ -123,6 +123,7 @@ class Engine:
         slots: Held while a step runs; no limit on them by default.
         current: The key of the instance under way, until it has an outcome and is gone on from.
         handed_over: Another job goes on from the instance under way, once it has an outcome.
+        is_ending: The run's end is being written: whoever sees it written has nothing to call off here.
     """
 
     backend: Backend
@@ -141,6 +142,7 @@ class Engine:
     slots: AbstractAsyncContextManager[object] = attrs.field(factory=contextlib.nullcontext)
     current: str = ""
     handed_over: bool = False
+    is_ending: bool = False
     _handing_over: asyncio.Lock = attrs.field(factory=asyncio.Lock)
     _started: float = 0.0
     _steps: int = 0
@@ -519,6 +521,7 @@ class Engine:
 
     async def finish(self) -> None:
         """End the run if the facts say that it has ended."""
+        self.is_ending = self.view.state.phase is not Phase.RUNNING
         ended = await finish_run(self.backend, self.view.record, self.view.state, self.clock, self.executor.journal)
         if ended is not None and self.events is not None:
             self.events.ended(ended)

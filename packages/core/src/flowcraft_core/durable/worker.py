@@ -392,7 +392,8 @@ class Worker:
             status = await self._backend.status.get(run_id)
             if status is None or status.state not in ("running", "awaiting"):
                 for held in list(self._held):
-                    if held.run_id == run_id:
+                    is_ending = held.engine is not None and held.engine.is_ending  # by itself, and is about to say so
+                    if held.run_id == run_id and not is_ending:
                         held.give_up()
                         self._settle(held.delivery)
 
