@@ -213,6 +213,7 @@ class RunView:
         while missing := named(self.state, instance):
             for missed in missing:
                 await self.resolve(*missed)
+            await self.learn(named(self.state, instance))  # what is to run by the facts may have run
             if named(self.state, instance) == missing:
                 return
 
