@@ -119,11 +119,17 @@ class RunView:
             if not await self.learn([found.instance]):
                 raise StaleReadError(f"run {self.record.run_id!r}: {found.instance.key!r} has no outcome yet")
 
-    async def resolve(self, scope: ScopeState, vertex: Vertex | None) -> bool:
-        """Learn what decides about a join, a construct's exit, or (without a vertex) a scope's end; whether it does."""
+    async def resolve(self, scope: ScopeState, vertex: Vertex | None, *, if_moot: bool = False) -> bool:
+        """Learn what decides about a join, a construct's exit, or (without a vertex) a scope's end; whether it does.
+
+        Args:
+            scope: Where it is.
+            vertex: Which; None for the scope's end.
+            if_moot: Also about what need not run any more, since somebody names what came of it all the same.
+        """
         while True:
             missing = settle(self.state, scope, vertex)
-            if self.is_resolved(scope, vertex):
+            if self.is_resolved(scope, vertex, if_moot=if_moot):
                 return True
             if not await self.learn(missing):
                 return False
@@ -154,13 +160,15 @@ class RunView:
             )
         return instance.scope.is_moot(instance.vertex)
 
-    def is_resolved(self, scope: ScopeState, vertex: Vertex | None) -> bool:
+    def is_resolved(self, scope: ScopeState, vertex: Vertex | None, *, if_moot: bool = False) -> bool:
         """Whether the known facts decide about a join, a construct's exit, or (without a vertex) a scope's end."""
         if self.state.phase is not Phase.RUNNING:
             return True
         if vertex is None:
             return self.state.has_ended(scope)
-        if vertex.index in scope.outcomes or scope.is_moot(vertex) or self.state.decide(scope, vertex) is not None:
+        if vertex.index in scope.outcomes or self.state.decide(scope, vertex) is not None:
+            return True
+        if scope.is_moot(vertex) and not if_moot:
             return True
         # All that leads to it is known, and one way is taken: it only wants a claim.
         return vertex.joins_any and all(scope.mark_of(link) is not None for link in vertex.incoming)
@@ -212,7 +220,7 @@ class RunView:
         """Learn what became of all that an instance names: of what was passed by, too, and so has no outcome."""
         while missing := named(self.state, instance):
             for missed in missing:
-                await self.resolve(*missed)
+                await self.resolve(*missed, if_moot=True)
             await self.learn(named(self.state, instance))  # what is to run by the facts may have run
             if named(self.state, instance) == missing:
                 return
