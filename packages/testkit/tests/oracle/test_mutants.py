@@ -6,18 +6,19 @@ import pytest
 from flowcraft_testkit.mutants import MUTANTS
 from flowcraft_testkit.oracle import find_with_oracle
 
-# Of each defect a seed that shows it, found by going through some thousands.
+# Of each defect seeds that have shown it, found by going through some thousands. What is drawn of a schedule follows
+# from the requests that are made: a change of the engine may take the defect out of one of them, and hardly out of all.
 SEEN = {
-    "reconciler.LeavesJoinsUnclaimed": 23,
-    "engine.LoserCountedTwice": 16,
-    "engine.PassTakenForGranted": 15,
-    "engine.LoopWithoutItsEntry": 1,
-    "engine.LoopThatLedNowhere": 503,
-    "engine.WaitsSeeNoContext": 7,
+    "reconciler.LeavesJoinsUnclaimed": (23, 81, 114),
+    "engine.LoserCountedTwice": (16, 45, 47),
+    "engine.PassTakenForGranted": (15, 73, 295),
+    "engine.LoopWithoutItsEntry": (1, 7, 12),
+    "engine.LoopThatLedNowhere": (503,),
+    "engine.WaitsSeeNoContext": (7, 9, 48),
 }
 
 
 @pytest.mark.parametrize("name", SEEN)
 def test_a_defect_that_was_once_there_is_seen(name: str) -> None:
     (mutant,) = (each for each in MUTANTS if each.name == name)
-    assert find_with_oracle(mutant, [SEEN[name]]) is not None
+    assert find_with_oracle(mutant, SEEN[name]) is not None
