@@ -55,7 +55,9 @@ async def describe(
     )
     hints = _still_true(hints, state, parks)
     standing = Standing.of(state, parks)
-    teller = Teller(standing, of_page, hints, record.started, values)
+    moot = [instance.key for instance in page if standing.of_instance(instance) == "moot"]
+    lost = {key: found.value for key, found in (await stored.records.outcomes(run_id, moot)).items()}
+    teller = Teller(standing, of_page, hints, record.started, values, lost)
     of_level = counts(standing, level.scopes)
     return RunDescription(
         run=status,
