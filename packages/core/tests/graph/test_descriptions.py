@@ -54,7 +54,7 @@ class Shown:
             opened = open_at(self.state.root, each.key)
             assert opened is not None
             assert len(opened.scopes) == each.inside.scopes
-            below = {key for key in self.by_key.keys() - before}
+            below = self.by_key.keys() - before
             direct = [self.by_key[instance.key].state for instance in opened.instances()]
             assert Counter(direct) == each.inside.counts, f"what is folded in {each.key} is not what is opened"
             assert {instance.key for instance in opened.instances()} <= below

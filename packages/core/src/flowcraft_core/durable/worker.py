@@ -130,7 +130,7 @@ class Worker:
         )
         self.runtime = runtime
         self._clock: Clock = runtime.clock
-        self._name = new_id()
+        self._name = new_id()[:12]  # short, as it is read by people, and stands in each fact
         self._journal, self._rarely = Journal({"worker": self._name}), Rarely()
         self._log = WorkerLog(self._journal)
         watches = isinstance(self._clock, SystemClock)
