@@ -130,6 +130,7 @@ class BaseContext(Generic[InputT, DependenciesT]):
     Attributes:
         run_id: The run.
         attempt: Which attempt this is: 1, 2, ...
+        deferrals: How often the step has raised a ``RetryAfter`` here that did not count.
         input: What the taken edge, the join or ``inputs`` gives; a copy that the step may change.
         params: The node's static parameters, from the blueprint.
         dependencies: What the runtime was given for all steps.
@@ -137,8 +138,8 @@ class BaseContext(Generic[InputT, DependenciesT]):
     """
 
     __slots__ = (
-        "_cancelled", "_instance", "_keyed_by", "_role", "_values", "attempt", "dependencies", "error", "input",
-        "params", "run_id",
+        "_cancelled", "_instance", "_keyed_by", "_role", "_values", "attempt", "deferrals", "dependencies", "error",
+        "input", "params", "run_id",
     )  # fmt: skip
 
     def __init__(
@@ -152,6 +153,7 @@ class BaseContext(Generic[InputT, DependenciesT]):
         values: Values,
         role: str = "",
         error: NodeError | None = None,
+        deferrals: int = 0,
     ) -> None:
         self.run_id = run_id
         self.attempt = attempt
@@ -159,6 +161,7 @@ class BaseContext(Generic[InputT, DependenciesT]):
         self.params = params
         self.dependencies = dependencies
         self.error = error
+        self.deferrals = deferrals
         self._role = role
         self._instance = instance
         self._values = values

@@ -10,8 +10,8 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from ..catalogue import FlowLike
+from ..durations import Duration
 from ..errors import BackendError
-from ..graph.durations import Duration
 from ..ports import Backend, RunStatus, State
 from .client import Client
 from .results import Started, StoredResult, StoredRun

@@ -91,6 +91,8 @@ def park_to_record(park: Park) -> dict[str, Any]:
     record = attrs.asdict(park)
     if park.primary_error is None:
         del record["primary_error"]
+    if not park.deferred:
+        del record["deferred"]
     return record
 
 
@@ -111,6 +113,7 @@ def park_from_record(record: Mapping[str, Any]) -> Park:
         queued=_flag(record.get("queued", False), "queued"),
         error=_maybe(record, "error", _error),
         primary_error=_maybe(record, "primary_error", _error),
+        deferred=_count(record.get("deferred", 0), "deferred"),
     )
 
 

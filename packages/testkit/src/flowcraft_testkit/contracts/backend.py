@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .asking import AskingClauses
 from .data import DataClauses
+from .deferring import DeferringClauses
 from .deliveries import DeliveryClauses
 from .dying import DyingClauses
 from .ending import EndingClauses
@@ -23,6 +24,7 @@ class BackendContract(
     WaitingClauses,
     DeliveryClauses,
     DyingClauses,
+    DeferringClauses,
     EndingClauses,
     ReconcilingClauses,
     ForkingClauses,
