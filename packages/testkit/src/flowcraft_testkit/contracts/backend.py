@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .asking import AskingClauses
 from .data import DataClauses
+from .deferring import DeferringClauses
 from .deliveries import DeliveryClauses
 from .describing import DescribingClauses
 from .dying import DyingClauses
@@ -24,6 +25,7 @@ class BackendContract(
     WaitingClauses,
     DeliveryClauses,
     DyingClauses,
+    DeferringClauses,
     EndingClauses,
     ReconcilingClauses,
     ForkingClauses,

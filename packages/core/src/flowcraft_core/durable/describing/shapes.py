@@ -100,7 +100,8 @@ class FailedAttempt:
     """An attempt after which there was another one.
 
     Attributes:
-        number: Which attempt it was: 1, 2, ...
+        number: How many attempts had failed with it: 1, 2, ...
+        deferred: How often the step had asked, with it, to be tried again without that being an attempt.
         error: Why it failed.
         retry_at: When the next one was due.
         standing_in: Whether it was the fallback's.
@@ -112,6 +113,7 @@ class FailedAttempt:
     number: int
     error: NodeError | None
     retry_at: float | None
+    deferred: int = 0
     standing_in: bool = False
     started: float | None = None
     ended: float | None = None

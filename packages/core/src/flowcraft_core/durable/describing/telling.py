@@ -56,7 +56,7 @@ class Teller:
         last = parks[-1] if parks else None
         kind, node = _kind(vertex, construct), vertex.node if construct is None else construct.node
         live = state in ("ready", "retrying")
-        attempts = outcome.attempts if outcome is not None else sum(1 for park in parks if park.kind == "retry")
+        attempts = outcome.attempts if outcome is not None else 0 if last is None else last.attempt
         return InstanceDescription(
             key=key,
             node_id=node.id,
@@ -172,6 +172,7 @@ def _failed(park: Park) -> FailedAttempt:
         error=park.error,
         retry_at=park.due,
         standing_in=park.standing_in,
+        deferred=park.deferred,
         started=_known(park.started),
         ended=_known(park.ended),
         worker=park.worker,

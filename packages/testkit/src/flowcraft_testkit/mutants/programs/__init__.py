@@ -3,6 +3,7 @@
 from . import (
     asking,
     client,
+    deferring,
     delivering,
     describing,
     ending,
@@ -19,6 +20,7 @@ from . import (
 __all__ = [
     "asking",
     "client",
+    "deferring",
     "delivering",
     "describing",
     "ending",
