@@ -28,11 +28,13 @@ class OnEmulators(Durable):
     """
 
     beat = 10.0
-    #: Real seconds that a check may take: the longest carries out two thousand runs.
+    #: Real seconds that a check may take: the longest carries out a thousand runs.
     patience: ClassVar[float] = 600.0
     longest: ClassVar[float] = 250.0
     #: A pass is two writes, each of them some ten milliseconds on emulators; the jobs are as many as of 2,000.
     passes: ClassVar[int] = 200
+    #: Ten pages.
+    stalled: ClassVar[int] = 1_000
 
     def __init__(self) -> None:
         super().__init__()

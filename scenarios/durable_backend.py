@@ -52,6 +52,7 @@ class Durable(Backend):
         hands: The workers at work.
         ended: Why workers have ended that nobody stopped or killed; each of them is a fault.
         passes: How many passes the longest of loops has.
+        stalled: How many runs are found again that stall all at once.
         longest: How long a run may take without ending or waiting for someone, in hours of the backend.
         codec: Between records and their bytes, for clients and workers alike; before the first of them.
         stale: What workers do not see yet of each other's facts; as the store itself is, by default.
@@ -60,6 +61,7 @@ class Durable(Backend):
     options: ClassVar[Mapping[str, Any]]
     moments: ClassVar[Iterable[int]]
     passes: ClassVar[int] = 2_000
+    stalled: ClassVar[int] = 2_000
     longest: ClassVar[float] = 60.0
 
     def __init__(self) -> None:
@@ -340,6 +342,7 @@ class Durable(Backend):
                 if held.task is not None:
                     held.task.cancel()
             hand.task.cancel()
+            self._tasks.discard(hand.task)  # its way out may be a call that is never answered
             if hand in self.hands:
                 self.hands.remove(hand)
         await asyncio.sleep(0)
