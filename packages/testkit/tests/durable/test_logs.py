@@ -13,7 +13,16 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
-from flowcraft_core import BaseNode, FlowBuilder, FlowRuntime, NodeContext, RetryPolicy, RunCancelledError, create_flow
+from flowcraft_core import (
+    BaseNode,
+    FlowBuilder,
+    FlowRuntime,
+    NodeContext,
+    RetryAfter,
+    RetryPolicy,
+    RunCancelledError,
+    create_flow,
+)
 from flowcraft_core.durable import Adapter, Client, Reconciler, Settings, Worker
 from flowcraft_core.durable.handler import JobHandler
 from flowcraft_core.durable.looks import LookLog
@@ -148,6 +157,17 @@ async def _that_fails(lines: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
 async def _with_a_fallback(lines: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
     async with place(falls_back()) as here, here.working():
         await here.finished(falls_back(), run_id="r")
+
+
+@causes("attempt_deferred")
+async def _that_asks_for_later(lines: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def busy(ctx: NodeContext) -> None:
+        if not ctx.deferrals:
+            raise RetryAfter(1, "too many requests", counts=False)
+
+    flow = create_flow("busy").node("a", busy)
+    async with place(flow) as here, here.working():
+        await here.finished(flow, run_id="r")
 
 
 @causes("run_cancelled")
