@@ -79,7 +79,8 @@ def _tests(cloud: str, jobs: int) -> dict[str, Any]:
         report = Path(folder) / "report.json"
         command = [sys.executable, "-m", "pytest", str(_HERE / cloud), "-q", "-rsx", f"--flowcraft-report={report}"]
         command += [f"--numprocesses={jobs}", "--dist=worksteal"]  # each with emulators of its own
-        command += ["--reruns=1", "-rR"]  # where time is real, a machine that is too busy is no fault of the product's
+        # Where time is real, a machine that is too busy is no fault of the product's.
+        command += ["--reruns=1", "-rR", "--durations=20"]
         ended = subprocess.run([*command, *([] if found else ["-p", _PLUGIN])], cwd=_HERE.parent, check=False)
         said = json.loads(report.read_text(encoding="utf-8"))
     by_result: dict[str, set[str]] = {}

@@ -6,6 +6,8 @@ import argparse
 import asyncio
 import logging
 import multiprocessing
+import os
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -89,7 +91,7 @@ def carry_out_at_once(
     """
     asked = [_Asked.of(make, number, (absent or {}).get(number)) for make in backends for number in numbers]
     # A process that is forked would share what its parent has started.
-    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), initializer=quieten) as pool:
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), initializer=_begin_process) as pool:
         under_way: dict[Future[Checked], tuple[_Asked, int]] = {}
         for one in asked:
             if not one.checks:
@@ -114,6 +116,19 @@ def carry_out_at_once(
 def quieten() -> None:
     """Say nothing of what goes wrong: much does, on purpose."""
     logging.getLogger("flowcraft").setLevel(logging.CRITICAL)
+
+
+def _begin_process() -> None:
+    """Of a pool: end, with all that was started here, when the program does, also if that is killed."""
+    quieten()
+    parent = multiprocessing.parent_process()
+
+    def end_with_it() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=end_with_it, name="ends with the program", daemon=True).start()
 
 
 @attrs.define

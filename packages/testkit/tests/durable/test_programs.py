@@ -27,6 +27,7 @@ from flowcraft_core.durable.reconciler import Reconciler
 from flowcraft_core.durable.runs import UnknownRunError
 from flowcraft_core.durable.worker import Worker
 from flowcraft_core.errors import BackendError, TransientError
+from flowcraft_core.jobs import Job, encode_job
 from flowcraft_core.ports import Message
 from flowcraft_testkit import CLOUD_QUEUE, CountingBackend, VirtualClock, Weaknesses
 from flowcraft_testkit.contracts.interposed import Call, Interposed
@@ -501,6 +502,17 @@ async def test_a_job_for_a_run_that_never_comes_is_given_up() -> None:
         (letter,) = await here.client.dead_letters()
         assert "there is no run 'nobody'" in (letter.reason or "")
         assert messages_in(here.backend) == 0
+
+
+async def test_of_two_jobs_that_are_given_up_at_once_the_first_fails_the_run_and_none_is_kept() -> None:
+    async with place() as here:
+        await here.client.start(chain(), run_id="run")
+        job = Job(id="i", run_id="run", key="", first_seen=1.0, hops=30, passed_on=PASS_ON_LIMIT + 1.0)
+        await here.backend.queue.send([Message(encode_job(attrs.evolve(job, id=f"{number}"))) for number in range(2)])
+        async with here.working(reconcile=False):
+            await here.clock.sleep(1.0)
+            assert (await here.client.status("run")).state == "failed"
+            assert not await here.client.dead_letters()
 
 
 async def test_a_newer_job_waits_for_a_newer_worker_for_a_while() -> None:

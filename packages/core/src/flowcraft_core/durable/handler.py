@@ -346,7 +346,8 @@ class JobHandler:
             why = reason_of(error)
             self._tell_of(job).tell(GIVEN_UP, error, at=job.key, reason=why, seconds=job.passed_on)
             reason = f"gave up at {job.key or job.node_id or 'its start'} after {job.passed_on:.0f} s: {why}"
-            if not await self._fail(job, reason):
+            # Of a run that has ended meanwhile, say by this job's twin, there is nothing left to do.
+            if not await self._fail(job, reason) and self._known.get(job.run_id) is None:
                 await self._bury(encode_job(job), reason)
             return
         pause = _PASS_ON_PAUSES[min(job.hops, len(_PASS_ON_PAUSES) - 1)]
