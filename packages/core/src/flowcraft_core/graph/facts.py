@@ -122,6 +122,8 @@ class Park:
         queued: A job was sent that will arrive when it is due; where that is not so, a reconciler is to send it.
         error: For a retry: why.
         primary_error: For a retry of the fallback's: why the node's own step failed.
+        started: When the attempt began that came to this, seconds since the epoch; for people.
+        ended: When it ended.
     """
 
     kind: Literal["wait", "sleep", "retry"]
@@ -132,6 +134,8 @@ class Park:
     error: NodeError | None = None
     primary_error: NodeError | None = None
     deferred: int = 0
+    started: float = attrs.field(default=0.0, eq=False)
+    ended: float = attrs.field(default=0.0, eq=False)
 
     @property
     def next_attempt(self) -> Attempt:

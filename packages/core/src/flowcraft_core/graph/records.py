@@ -89,10 +89,9 @@ def outcome_from_record(record: Mapping[str, Any], decode: Convert) -> Outcome:
 def park_to_record(park: Park) -> dict[str, Any]:
     """A park record as a JSON object."""
     record = attrs.asdict(park)
-    if park.primary_error is None:
-        del record["primary_error"]
-    if not park.deferred:
-        del record["deferred"]
+    for name in ("primary_error", "deferred", "started", "ended"):
+        if not record[name]:
+            del record[name]
     return record
 
 
@@ -114,6 +113,8 @@ def park_from_record(record: Mapping[str, Any]) -> Park:
         error=_maybe(record, "error", _error),
         primary_error=_maybe(record, "primary_error", _error),
         deferred=_count(record.get("deferred", 0), "deferred"),
+        started=_time(record.get("started", 0.0), "started"),
+        ended=_time(record.get("ended", 0.0), "ended"),
     )
 
 
