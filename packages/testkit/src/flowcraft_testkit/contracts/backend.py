@@ -15,6 +15,7 @@ from .reconciling import ReconcilingClauses
 from .shapes import ShapeClauses
 from .starting import StartingClauses
 from .telling import TellingClauses
+from .tracing import TracingClauses
 from .waiting import WaitingClauses
 
 
@@ -33,5 +34,6 @@ class BackendContract(
     AskingClauses,
     OutsideClauses,
     TellingClauses,
+    TracingClauses,
 ):
     """What a ``Backend`` promises. It does not need a store of its own, nor an empty queue, for each clause."""

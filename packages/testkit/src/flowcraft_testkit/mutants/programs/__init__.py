@@ -13,6 +13,7 @@ from . import (
     reconciler,
     stored,
     telling,
+    tracing,
     worker,
 )
 
@@ -29,5 +30,6 @@ __all__ = [
     "reconciler",
     "stored",
     "telling",
+    "tracing",
     "worker",
 ]
