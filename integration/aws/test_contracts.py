@@ -50,6 +50,8 @@ DECLARED = Declared(
     refusals=True,
     processes=True,
     other_store=True,
+    depth="each",
+    newest_first=False,
 )
 
 

@@ -27,6 +27,8 @@ REDRIVEN_KEY = ":redriven"
 FORK_KEY = ":fork"
 #: Written by the first worker that traces a run whose record names no trace, once.
 TRACE_KEY = ":trace"
+#: Before the numbers under which a run has the ids of the runs that were forked from it, one after the other.
+FORKED = ":forked:"
 # What the compiled blueprints may weigh that are kept, those that a program brings aside, bytes. Compiled, a blueprint
 # weighs about so many times what its text does.
 _GRAPHS_KEPT = 64 * 1024 * 1024

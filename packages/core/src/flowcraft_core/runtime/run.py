@@ -77,6 +77,7 @@ class Run:
         self._trace, telemetry = trace, executor.journal.telemetry
         executor.observer = None if telemetry is None else telemetry.observe(run_id, trace, clock)
         self._events = Emitter.of(events, executor.observer, run_id, clock)
+        executor.progressed = None if self._events is None else self._events.progressed
         self._log = RunLog(executor.journal, graph.blueprint.id, clock.now(), trace)
         self._queue: deque[Instance] = deque()
         self._ended: list[Instance] = []

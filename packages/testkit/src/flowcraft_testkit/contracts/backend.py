@@ -6,6 +6,7 @@ from .asking import AskingClauses
 from .data import DataClauses
 from .deferring import DeferringClauses
 from .deliveries import DeliveryClauses
+from .describing import DescribingClauses
 from .dying import DyingClauses
 from .ending import EndingClauses
 from .forking import ForkingClauses
@@ -35,5 +36,6 @@ class BackendContract(
     OutsideClauses,
     TellingClauses,
     TracingClauses,
+    DescribingClauses,
 ):
     """What a ``Backend`` promises. It does not need a store of its own, nor an empty queue, for each clause."""
