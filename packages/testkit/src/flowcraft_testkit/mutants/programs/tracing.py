@@ -10,6 +10,7 @@ from flowcraft_core.durable import runs as runs_module
 from flowcraft_core.durable import signals as signals_module
 from flowcraft_core.durable.engine import Engine
 from flowcraft_core.durable.runs import Runs
+from flowcraft_core.graph.instances import Phase
 
 from ...contracts import BackendContract
 from ..mutant import replaces
@@ -77,5 +78,5 @@ async def ends_twice(original: Any, self: Any) -> None:
     """Tells a run's end once more than it has ended."""
     await original(self)
     telemetry, record = self.executor.journal.telemetry, self.view.record
-    if telemetry is not None and self.is_ending:
+    if telemetry is not None and self.view.state.phase is not Phase.RUNNING:
         telemetry.run_ended(record.run_id, record.blueprint_id, "completed", started=0.0, ended=0.0, trace=record.trace)
