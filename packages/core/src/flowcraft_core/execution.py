@@ -34,6 +34,7 @@ from .graph.keys import escape
 from .graph.scopes import Graph, Kind
 from .logging.catalogue import ATTEMPT_DEFERRED, ATTEMPT_FAILED, FALLBACK_TAKEN, NODE_FAILED, NODE_LEFT
 from .logging.journal import Journal, is_contained
+from .observing import Observer
 from .retries import RetryAfter, RetryPolicy
 from .serialization import Serializer
 from .steps import FinalError, Implementation, NodeResult
@@ -76,6 +77,7 @@ class Executor:
         before_deciding: Awaited before expressions of an instance are evaluated, to get what they may name.
         under_way: The contexts of the attempts under way.
         journal: Is told of each attempt that fails.
+        observer: Watches each attempt.
         kept_keys: The instances that act under the idempotency keys of another run: that run's id, by key.
         worker: Who executes, for people: it stands in what comes of an attempt.
         progressed: Is told, in the event loop, when a step says how far it is.
@@ -92,6 +94,7 @@ class Executor:
     before_deciding: Callable[[Instance], Awaitable[None]] | None = None
     under_way: set[BaseContext[Any, Any]] = attrs.field(factory=set)
     journal: Journal = attrs.field(factory=Journal)
+    observer: Observer | None = None
     kept_keys: Mapping[str, str] = attrs.field(factory=dict)
     worker: str | None = None
     progressed: Callable[[BaseContext[Any, Any]], None] | None = None
@@ -147,7 +150,7 @@ class Executor:
         taken = decisions.take_edges(instance.scope, instance.vertex, output, action, sets)
         return Outcome(output, action, None, taken, sets, attempts=number)
 
-    def resume(self, instance: Instance, output: Any, action: str | None) -> Outcome:
+    def resume(self, instance: Instance, park: Park, output: Any, action: str | None) -> Outcome:
         """The outcome of a wait that goes on with a given result.
 
         Raises:
@@ -159,14 +162,15 @@ class Executor:
         output = self.serializer.copy(output)
         taken = decisions.take_edges(instance.scope, instance.vertex, output, action)
         now = self.clock.now()
-        return Outcome(output=output, action=action, taken=taken, started=now, ended=now, worker=self.worker)
+        started = park.ended or now
+        return Outcome(output=output, action=action, taken=taken, started=started, ended=now, worker=self.worker)
 
-    def due(self, instance: Instance) -> Outcome:
+    def due(self, instance: Instance, park: Park) -> Outcome:
         """The outcome of a wait or sleep whose time has come: a sleep hands on its input, a wait times out."""
         try:
             if instance.vertex.node.uses == WAIT:
-                return self.resume(instance, None, TIMEOUT_ACTION)
-            return self.resume(instance, decisions.input_of(instance.scope, instance.vertex), None)
+                return self.resume(instance, park, None, TIMEOUT_ACTION)
+            return self.resume(instance, park, decisions.input_of(instance.scope, instance.vertex), None)
         except Exception as error:
             return self.failure(error, instance, 1)
 
@@ -236,7 +240,14 @@ class Executor:
         self.under_way.add(context)
         try:
             timeout = vertex.timeout if node is vertex.node else _timeout(node)
-            result = await call_step(implementation, context, self.threads, timeout=timeout, failed_with=failed_with)
+            # It begins when it is awaited, and with the context variables of then.
+            step = call_step(implementation, context, self.threads, timeout=timeout, failed_with=failed_with)
+            if self.observer is None:
+                result = await step
+            else:
+                stand_in = None if not role else node.id if node is not vertex.node else "fallback"
+                with self.observer.attempt(instance, attempt.number, stand_in):
+                    result = await step
         finally:
             self.under_way.discard(context)
         action = None

@@ -29,9 +29,11 @@ from flowcraft_core.durable.looks import LookLog
 from flowcraft_core.errors import BackendError, ConfigurationError, TransientError
 from flowcraft_core.jobs import Job, encode_job
 from flowcraft_core.logging import EVENTS, FIELDS
+from flowcraft_core.logging.journal import Rarely
 from flowcraft_core.payloads import CompressingCodec
 from flowcraft_core.ports import Message, RunStatus
 from flowcraft_core.runtime.run import Run
+from flowcraft_core.telemetry import OpenTelemetry, guarding
 from flowcraft_testkit import InMemoryBackend, VirtualClock
 
 from .helpers import STRONG, Place, Watched, place, working
@@ -289,6 +291,17 @@ async def _with_a_bad_sink(lines: Lines, monkeypatch: pytest.MonkeyPatch) -> Non
             raise RuntimeError("a bug of the sink's")
 
     await FlowRuntime([plain()], events=sink).run("plain", run_id="r")
+
+
+@causes("telemetry_failed")
+async def _with_a_bad_collector(lines: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(name: str, seconds: float) -> None:
+        raise RuntimeError("a bug of the collector's")
+
+    telemetry = OpenTelemetry()
+    monkeypatch.setattr(guarding, "_rarely", Rarely())
+    monkeypatch.setattr(telemetry._meters, "took", fails)
+    telemetry.loop_lagged(1.0)
 
 
 @causes("worker_failed")

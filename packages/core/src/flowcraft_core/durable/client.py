@@ -18,6 +18,7 @@ from ..graph.scopes import Kind
 from ..ids import new_id, require_run_id
 from ..jobs import encode_job
 from ..logging.journal import Journal
+from ..observing import Telemetry
 from ..payloads import CompressingCodec, PayloadCodec
 from ..ports import REASON_LENGTH, Backend, Message, QueueDepth, RunStatus, State
 from ..serialization import Serializer
@@ -35,6 +36,7 @@ from .runs import RunRecord, Runs, UnknownRunError
 from .signals import CHECK_AFTER, end_run
 from .storage import Records
 from .stored_runs import FINAL, StoredRuns
+from .tracing import stored_trace
 from .transient import RetryingBackend
 from .worker_log import name_of
 
@@ -56,6 +58,7 @@ class Client:
         serializer: Serializer | None = None,
         codec: PayloadCodec | None = None,
         clock: Clock | None = None,
+        telemetry: Telemetry | None = None,
     ) -> None:
         """Put a client together.
 
@@ -66,15 +69,19 @@ class Client:
             serializer: For values; the same as the workers'.
             codec: For stored bytes; the same as the workers'.
             clock: Where time comes from.
+            telemetry: Measures what is done here, and has each run go on in its caller's trace; as for ``FlowRuntime``.
         """
         self._clock: Clock = clock or SystemClock()
         self._place = backend
-        self._backend: Backend = RetryingBackend(backend, self._clock)
+        self._telemetry, self._journal = telemetry, Journal(telemetry=telemetry)
+        if telemetry is not None:
+            telemetry.uses(backend)
+        self._backend: Backend = RetryingBackend(backend, self._clock, self._journal)
         self._catalogue = Catalogue(flows, blueprints)
         records = Records(self._backend.context, serializer or Serializer(), codec or CompressingCodec())
-        self._runs = Runs(records)
+        self._runs = Runs(records, is_tracing=telemetry is not None)
         self._runs.know(self._catalogue.graphs.values())
-        self._stored = StoredRuns(self._backend, records, self._runs, self._clock)
+        self._stored = StoredRuns(self._backend, records, self._runs, self._clock, telemetry)
 
     # --- starting -------------------------------------------------------------------------------------------------
 
@@ -113,6 +120,7 @@ class Client:
         delay = parse_seconds("Client.start: delay", delay, zero=True)
         limit = None if timeout is None else parse_seconds("Client.start: timeout", timeout)
         now = self._clock.now()
+        starting = None if self._telemetry is None else self._telemetry.start(run_id, graph.blueprint.id, now)
         record = RunRecord(
             run_id=run_id,
             blueprint_id=graph.blueprint.id,
@@ -120,8 +128,11 @@ class Client:
             context=dict(context or {}),
             started=now,
             deadline=None if limit is None else now + limit,
+            trace=None if starting is None else starting.trace,
         )
         created = await self._runs.create(record)
+        if created and starting is not None:
+            starting.done(self._clock.now())
         # A delay beyond the queue's reach is the reconciler's to end.
         next_check = now + delay + (CHECK_AFTER if delay <= self._backend.queue.limits.max_delay else 0.0)
         status = RunStatus(
@@ -345,9 +356,10 @@ class Client:
             run_id,
             "cancelled",
             clock=self._clock,
-            journal=Journal(),
+            journal=self._journal,
             flow=status.blueprint_id,
             since=status.created,
+            trace=await stored_trace(self._stored.records, run_id, self._telemetry),
             reason=None if reason is None else safe_text(reason, REASON_LENGTH),
         )
 

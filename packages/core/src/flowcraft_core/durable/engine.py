@@ -28,6 +28,7 @@ from ..ports import Backend
 from ..runtime import Emitter
 from ..settings import number, whole
 from ..texts import safe_text
+from ..traces import Trace
 from .hosts import Host, HostTimeError, cut_off, may_take, none_has_time, too_long
 from .parks import may_be_parked
 from .sets import JoinSets
@@ -206,6 +207,7 @@ class Engine:
             journal=journal,
             flow=flow,
             since=since,
+            trace=record.trace,
             reason=reason,
         )
         return Done.ACKNOWLEDGE
@@ -364,7 +366,7 @@ class Engine:
                     attempt = park.next_attempt
                 elif await self._is_live():
                     await self.view.refresh(instance)  # what its edges name
-                    return self.executor.due(instance)
+                    return self.executor.due(instance, park)
                 else:
                     return None
         if not attempt.is_first and not await self._is_live():
@@ -374,7 +376,7 @@ class Engine:
             hops = self.job.hops if self.job.key == instance.key else 0
             if none_has_time(hops):
                 return self.executor.failure(too_long(instance), instance, attempt.number)
-            await send_jobs(self.backend, self.view.record, [instance.key], self.clock, hops=hops + 1)
+            await self.send([instance], hops=hops + 1)
             journal = self.executor.journal
             journal.tell(HOST_TOO_SHORT, at=instance, seconds=self.host.left(), timeout=may_take(instance))
             return None
@@ -446,7 +448,7 @@ class Engine:
         """See to it that a parked instance is looked at when it is due."""
         now = self.clock.now()
         if park.queued and park.due is not None:
-            await send_parked(self.backend, self.view.record, instance.key, park, self.clock)
+            await send_parked(self.backend, self.view.record, instance.key, park, self.clock, trace=self._trace)
         else:
             # Only someone else can go on, or the time is beyond the queue's reach: the reconciler is to look soon, to
             # report the run as waiting and to send the job when the time is near.
@@ -532,8 +534,12 @@ class Engine:
         if ended is not None and self.events is not None:
             self.events.ended(ended)
 
-    async def send(self, instances: Iterable[Instance]) -> None:
+    async def send(self, instances: Iterable[Instance], *, hops: int = 0) -> None:
         """Send a job for each instance."""
         keys = [instance.key for instance in instances]
         if keys:
-            await send_jobs(self.backend, self.view.record, keys, self.clock)
+            await send_jobs(self.backend, self.view.record, keys, self.clock, hops=hops, trace=self._trace)
+
+    @property
+    def _trace(self) -> Trace | None:
+        return None if self.events is None else self.events.trace

@@ -87,6 +87,9 @@ class _Forked:
         """Start the new run, or go on with starting it."""
         stored, old, now = self.stored, self.record, self.stored.clock.now()
         again = {instance.key: instance for instance in (*named, *failed(self.state.root))}
+        starting = None
+        if stored.telemetry is not None:
+            starting = stored.telemetry.start(run_id, old.blueprint_id, now, link=old.trace)
         new = attrs.evolve(
             old,
             run_id=run_id,
@@ -95,9 +98,13 @@ class _Forked:
             redrive_of=old.run_id,
             again=tuple(sorted(again)),
             kept_keys={} if new_keys else self._kept_keys(again.values()),
+            trace=None if starting is None else starting.trace,
             nonce=new_id(),
         )
-        if not await stored.runs.create(new):
+        if await stored.runs.create(new):
+            if starting is not None:
+                starting.done(stored.clock.now())
+        else:
             standing = await stored.record(run_id)
             if not self._is_the_same(standing, named):
                 raise ConfigurationError(f"there is a run {run_id!r} already: fork under another id")

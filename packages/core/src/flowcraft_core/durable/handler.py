@@ -38,6 +38,7 @@ from ..logging.catalogue import (
     UNAVAILABLE,
 )
 from ..logging.journal import Journal, Rarely, node_of
+from ..observing import Delivered
 from ..payloads import PayloadCodec
 from ..ports import REASON_LENGTH, Backend, HandWrittenRuns, Message, RunStatus
 from ..runtime import Emitter, FlowRuntime
@@ -50,6 +51,7 @@ from .runs import RunRecord, Runs
 from .sets import JoinSets
 from .signals import CHECK_AFTER, busy_key, end_run, held_key
 from .storage import Records, StaleReadError
+from .tracing import traced
 from .view import RunView
 
 # How long a job is passed on before what keeps it from running counts as permanent, seconds.
@@ -105,13 +107,14 @@ class JobHandler:
         """
         self._worker = worker
         self._passing_on = PassingOn(backend.coordination, worker or "", runtime.clock)
-        self._journal, self._rarely = journal or Journal(), Rarely()
+        self._telemetry = runtime.telemetry
+        self._journal, self._rarely = journal or Journal(telemetry=runtime.telemetry), Rarely()
         self._backend = backend
         self._runtime = runtime
         self._clock: Clock = runtime.clock
         self._cache = OutcomeCache()
         self._records = Records(backend.context, runtime.serializer, codec, cache=self._cache)
-        self._runs = Runs(self._records)
+        self._runs = Runs(self._records, is_tracing=self._telemetry is not None)
         self._runs.know(runtime.catalogue.graphs.values())
         self._sets = JoinSets(backend.coordination)
         self._settings = settings
@@ -232,6 +235,10 @@ class JobHandler:
         view = RunView(record, self._records, self._clock, since=job.first_seen)
         executor = self._runtime.executor(job.run_id, record.graphs)
         executor.journal, executor.worker = self._tell_of(job), self._worker
+        if self._telemetry is not None:
+            delivered = Delivered(job=job.id, sent=job.first_seen, deliveries=count, trace=job.trace)
+            executor.observer = self._telemetry.observe(job.run_id, record.trace, self._clock, delivered)
+        events = Emitter.of(self._runtime.events, executor.observer, job.run_id, self._clock)
         engine = Engine(
             backend=self._backend,
             records=self._records,
@@ -246,13 +253,15 @@ class JobHandler:
             begun=partial(self._say_begun, record),
             host=Host(remaining),
             slots=self._slots,
-            events=None if self._runtime.events is None else Emitter(self._runtime.events, job.run_id, self._clock),
+            events=events,
         )
         executor.progressed = None if engine.events is None else engine.events.progressed
         watch(engine)
         try:
             return await engine.handle(count)
         finally:
+            if events is not None:
+                events.close()
             if engine.view.state.phase is not Phase.RUNNING:
                 self._cache.forget(job.run_id)  # nobody asks for them any more
 
@@ -298,6 +307,7 @@ class JobHandler:
         known = self._known.get(job.run_id)
         if known is not None and known.nonce != record.nonce:
             self._cache.forget(job.run_id)
+        record = await traced(record, self._runs, self._telemetry, job.trace)
         self._known.put(record)
         return record
 
@@ -384,6 +394,7 @@ class JobHandler:
             journal=self._journal,
             flow=job.blueprint_id or "?" if record is None else record.blueprint_id,
             since=job.first_seen if record is None else record.started,
+            trace=job.trace if record is None else record.trace,
             reason=safe_text(reason, REASON_LENGTH),
         )
 

@@ -7,7 +7,7 @@ from typing import Any
 from ..blueprint import WAIT
 from ..errors import ResumeError
 from ..graph.decisions import take_edges
-from ..graph.facts import Outcome
+from ..graph.facts import Outcome, Park
 from ..graph.instances import Instance
 from ..graph.keys import escape
 from ..ports import RunStatus
@@ -27,7 +27,8 @@ async def resume(stored: StoredRuns, run_id: str, key: str, output: Any, action:
     view = RunView(record, stored.records, stored.clock)
     instance = await _wait(stored, view, status, key)
     key = instance.key
-    if not await stored.settled(lambda: _is_parked(stored, run_id, instance)):
+    park = await stored.settled(lambda: _park_of(stored, run_id, instance))
+    if park is None:
         raise ResumeError(f"run {run_id!r}: wait {key!r} was not reached yet")
     view.hear()  # it may have been reached just now, and what came before it may be as new
     await view.prepare(instance)
@@ -35,11 +36,14 @@ async def resume(stored: StoredRuns, run_id: str, key: str, output: Any, action:
     output = stored.records.serializer.copy(output)
     now = stored.clock.now()
     taken = take_edges(*instance, output, action)
-    outcome = Outcome(output=output, action=action, taken=taken, started=now, ended=now)
+    outcome = Outcome(output=output, action=action, taken=taken, started=park.ended or now, ended=now)
     if not (await stored.records.put_outcome(run_id, key, outcome, "")).won:
         raise ResumeError(f"run {run_id!r}: wait {key!r} was resolved already; the first result stands")
     await stored.backend.status.touch(run_id, at=now, next_check=now + CHECK_AFTER, state="running")
-    await send_jobs(stored.backend, record, [key], stored.clock)
+    trace = record.trace
+    if stored.telemetry is not None:
+        trace = stored.telemetry.resumed(run_id, instance, outcome, trace)
+    await send_jobs(stored.backend, record, [key], stored.clock, trace=trace)
 
 
 async def _wait(stored: StoredRuns, view: RunView, status: RunStatus, key: str) -> Instance:
@@ -62,8 +66,8 @@ async def _find(view: RunView, key: str) -> tuple[Instance | None]:
     return (await view.find(key) or await view.find(escape(key)),)
 
 
-async def _is_parked(stored: StoredRuns, run_id: str, instance: Instance) -> bool | None:
-    return bool(await stored.records.parks(run_id, [instance])) or None
+async def _park_of(stored: StoredRuns, run_id: str, instance: Instance) -> Park | None:
+    return (await stored.records.parks(run_id, [instance])).get(instance.key)
 
 
 async def _open_wait(stored: StoredRuns, record: RunRecord, status: RunStatus, node_id: str) -> str:

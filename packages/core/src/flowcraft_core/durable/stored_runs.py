@@ -10,6 +10,7 @@ import attrs
 from ..clock import Clock
 from ..graph.instances import Phase
 from ..graph.state import RunState
+from ..observing import Telemetry
 from ..ports import Backend, FinalState, RunStatus
 from .results import StoredRun
 from .runs import FORK_KEY, FORKED, REDRIVEN_KEY, RunRecord, Runs, UnknownRunError
@@ -37,12 +38,14 @@ class StoredRuns:
         records: The backend's records.
         runs: The backend's run records.
         clock: Tells the time.
+        telemetry: Measures what is done with runs.
     """
 
     backend: Backend
     records: Records
     runs: Runs
     clock: Clock
+    telemetry: Telemetry | None = None
 
     async def status(self, run_id: str) -> RunStatus:
         """A run's status.

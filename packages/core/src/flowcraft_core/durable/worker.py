@@ -35,6 +35,9 @@ from .worker_log import WorkerLog
 _PAUSE = 1.0
 _LONGEST_PAUSE = 30.0
 
+# What costs a request to measure is measured so often, seconds.
+_MEASURED = 60.0
+
 # Before a delivery is looked at again after somebody else was faster, seconds.
 _LOOK_AGAIN = 5.0
 
@@ -131,10 +134,16 @@ class Worker:
         self.runtime = runtime
         self._clock: Clock = runtime.clock
         self._name = new_id()[:12]  # short, as it is read by people, and stands in each fact
-        self._journal, self._rarely = Journal({"worker": self._name}), Rarely()
+        self._telemetry = runtime.telemetry
+        if self._telemetry is not None:
+            self._telemetry.uses(backend)
+        self._journal, self._rarely = Journal({"worker": self._name}, self._telemetry), Rarely()
         self._log = WorkerLog(self._journal)
         watches = isinstance(self._clock, SystemClock)
-        self._watch = LoopWatch(blocked_after, self._say_blocked) if blocked_after is not None and watches else None
+        lagged = None if self._telemetry is None else self._telemetry.loop_lagged
+        self._watch = (
+            LoopWatch(blocked_after, self._say_blocked, lagged) if blocked_after is not None and watches else None
+        )
         self._place = backend
         self._backend: Backend = RetryingBackend(backend, self._clock, self._journal)
         self._concurrency = concurrency
@@ -205,6 +214,8 @@ class Worker:
             "what looks for ended runs": partial(self._repeat, self._control_interval, self._control),
             "what acknowledges": self._acknowledge,
         }
+        if self._telemetry is not None:
+            tasks["what measures the backend"] = partial(self._repeat, _MEASURED, self._measure)
         if self._told_after is not None:
             at_work = AtWork(self._place.coordination, self._name, self._clock, self._told_after)
             tell = partial(self._tell_at_work, at_work)
@@ -438,11 +449,16 @@ class Worker:
         async def send(key: str) -> None:
             record = engine.view.record
             await self._backend.coordination.set_if_absent(held_key(record, key), self._name, ttl=self._visibility)
-            job = record.job(key, self._clock.now(), hops=1)
+            trace = None if engine.events is None else engine.events.trace
+            job = record.job(key, self._clock.now(), hops=1, trace=trace or record.trace)
             await self._backend.queue.send([Message(encode_job(job), job.run_id)], delay=self._visibility / 3)
 
         if await engine.hand_over(send):
             self._settle(held.delivery)
+
+    async def _measure(self) -> None:
+        if self._telemetry is not None:
+            await self._telemetry.look(self._place)
 
     async def _control(self) -> None:
         """Tell steps whose run was cancelled, or has failed elsewhere, that their results are of no use any more."""

@@ -13,6 +13,8 @@ from ..graph.instances import Instance
 from ..graph.scopes import Kind
 from ..logging.catalogue import SINK_FAILED
 from ..logging.journal import Journal
+from ..observing import Observer
+from ..traces import Trace
 
 EventKind: TypeAlias = Literal["started", "progress", "completed", "failed", "parked", "ended"]
 
@@ -56,20 +58,34 @@ class EventSink(Protocol):
 
 @attrs.frozen
 class Emitter:
-    """Tells a sink what happens in one run; what the sink raises is logged, and changes nothing.
+    """Tells what happens in one run to whoever listens.
 
     Attributes:
-        sink: Who is told.
+        sink: The user's; what it raises is logged, and changes nothing.
+        observer: Telemetry's.
         run_id: The run.
         clock: Tells the time.
     """
 
-    sink: EventSink
+    sink: EventSink | None
+    observer: Observer | None
     run_id: str
     clock: Clock
 
+    @classmethod
+    def of(cls, sink: EventSink | None, observer: Observer | None, run_id: str, clock: Clock) -> Emitter | None:
+        """An emitter; None if nobody listens."""
+        return None if sink is None and observer is None else cls(sink, observer, run_id, clock)
+
+    @property
+    def trace(self) -> Trace | None:
+        """The span that is under way, for jobs that are sent."""
+        return None if self.observer is None else self.observer.trace
+
     def started(self, instance: Instance, attempt: int) -> None:
         """An attempt begins."""
+        if self.observer is not None:
+            self.observer.started(instance, attempt)
         self._tell("started", instance, attempt)
 
     def progressed(self, context: BaseContext[Any, Any]) -> None:
@@ -83,6 +99,8 @@ class Emitter:
 
     def outcome(self, instance: Instance, outcome: Outcome) -> None:
         """An instance has completed or failed for good."""
+        if self.observer is not None:
+            self.observer.outcome(instance, outcome)
         if outcome.error is None:
             self._tell("completed", instance, outcome.attempts, outcome.action)
         else:
@@ -90,11 +108,18 @@ class Emitter:
 
     def parked(self, instance: Instance, kind: str) -> None:
         """An instance waits: for someone, for a time, or for its next attempt."""
+        if self.observer is not None:
+            self.observer.parked(instance)
         self._tell("parked", instance, 1, kind)
 
     def ended(self, status: str) -> None:
         """The run has ended, or only waits are left in it."""
         self._tell("ended", None, 1, status)
+
+    def close(self) -> None:
+        """Whatever is under way is not gone on with here."""
+        if self.observer is not None:
+            self.observer.close()
 
     def _tell(
         self,
@@ -104,6 +129,8 @@ class Emitter:
         detail: str | None = None,
         fraction: float | None = None,
     ) -> None:
+        if self.sink is None:
+            return
         key, node_id, is_step = "", "", False
         if instance is not None:
             key, node_id, is_step = instance.key, instance.vertex.id, instance.vertex.kind is Kind.STEP

@@ -16,6 +16,7 @@ from .reconciling import ReconcilingClauses
 from .shapes import ShapeClauses
 from .starting import StartingClauses
 from .telling import TellingClauses
+from .tracing import TracingClauses
 from .waiting import WaitingClauses
 
 
@@ -34,6 +35,7 @@ class BackendContract(
     AskingClauses,
     OutsideClauses,
     TellingClauses,
+    TracingClauses,
     DescribingClauses,
 ):
     """What a ``Backend`` promises. It does not need a store of its own, nor an empty queue, for each clause."""

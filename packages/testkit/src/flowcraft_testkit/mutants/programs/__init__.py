@@ -14,6 +14,7 @@ from . import (
     reconciler,
     stored,
     telling,
+    tracing,
     worker,
 )
 
@@ -31,5 +32,6 @@ __all__ = [
     "reconciler",
     "stored",
     "telling",
+    "tracing",
     "worker",
 ]
