@@ -3,6 +3,7 @@
 from .adapter import Adapter
 from .client import Client
 from .engine import Settings
+from .places import backend_from_url, installed_backends, open_url, provision_url
 from .reconciler import Reconciled, Reconciler
 from .results import Started, StoredResult, StoredRun
 from .runs import UnknownRunError
@@ -23,4 +24,8 @@ __all__ = [
     "SyncClient",
     "UnknownRunError",
     "Worker",
+    "backend_from_url",
+    "installed_backends",
+    "open_url",
+    "provision_url",
 ]
