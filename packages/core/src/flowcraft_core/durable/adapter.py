@@ -231,6 +231,7 @@ class Adapter:
             codec=codec,
             clock=runtime.clock,
             interval=options.get("reconcile_interval", 60.0),
+            retention=options.get("retention"),
         )
         self._open = _Open(self._loop, backend, client, handler, reconciler)
         return self

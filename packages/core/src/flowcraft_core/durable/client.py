@@ -337,8 +337,26 @@ class Client:
         Raises:
             UnknownRunError: There is no such dead letter.
         """
-        letter = await self._backend.status.get(dead_letter_id)
-        if letter is None or letter.state != "dead" or letter.body is None:
+        letter = await self._letter(dead_letter_id)
+        if letter.body is None:
             raise UnknownRunError(f"there is no dead letter {dead_letter_id!r}")
         await self._backend.queue.send([Message(letter.body)])
         await self._backend.status.delete(dead_letter_id)
+
+    async def drop_dead_letter(self, dead_letter_id: str) -> None:
+        """Forget a dead letter, with its message. A run that it was for goes on by the reconciler.
+
+        Args:
+            dead_letter_id: Its ``run_id`` in ``dead_letters``.
+
+        Raises:
+            UnknownRunError: There is no such dead letter.
+        """
+        await self._letter(dead_letter_id)
+        await self._backend.status.delete(dead_letter_id)
+
+    async def _letter(self, dead_letter_id: str) -> RunStatus:
+        letter = await self._backend.status.get(require_run_id(dead_letter_id, may_be_letter=True))
+        if letter is None or letter.state != "dead":
+            raise UnknownRunError(f"there is no dead letter {dead_letter_id!r}")
+        return letter

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TypedDict
 
+from ..graph.durations import Duration, parse_seconds
 from ..payloads import PayloadCodec
 from ..settings import number, whole
 from .engine import Settings
@@ -23,6 +24,7 @@ class WorkerOptions(TypedDict, total=False):
     reconcile: bool
     reconcile_interval: float
     blocked_after: float | None
+    retention: Duration | None
 
 
 def require_options(options: WorkerOptions) -> None:
@@ -41,3 +43,6 @@ def require_options(options: WorkerOptions) -> None:
     blocked_after = options.get("blocked_after")
     if blocked_after is not None:
         number("Worker: blocked_after", blocked_after, above=0)
+    retention = options.get("retention")
+    if retention is not None:
+        parse_seconds("Worker: retention", retention)

@@ -124,6 +124,10 @@ class SyncClient:
         """See ``Client.send_back``."""
         self._call(self._client.send_back(dead_letter_id))
 
+    def drop_dead_letter(self, dead_letter_id: str) -> None:
+        """See ``Client.drop_dead_letter``."""
+        self._call(self._client.drop_dead_letter(dead_letter_id))
+
     def close(self) -> None:
         """Close the backend, and end the background loop."""
         if self._thread.is_alive():

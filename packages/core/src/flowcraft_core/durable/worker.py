@@ -11,6 +11,7 @@ import attrs
 
 from ..clock import Clock, SystemClock
 from ..errors import BackendGoneError, TransientError
+from ..graph.durations import Duration
 from ..ids import new_id
 from ..jobs import encode_job
 from ..logging.catalogue import JOB_FAILED, LOOP_BLOCKED, TASK_ENDED, UNAVAILABLE
@@ -79,6 +80,7 @@ class Worker:
         reconcile: bool = True,
         reconcile_interval: float = 60.0,
         blocked_after: float | None = 1.0,
+        retention: Duration | None = None,
     ) -> None:
         """Put a worker together.
 
@@ -98,6 +100,8 @@ class Worker:
             reconcile_interval: Seconds after which it looks at a run again.
             blocked_after: Seconds for which the event loop may stand still before that is logged; None to watch
                 nothing. Only on the machine's clock: on any other it is no sign of anything.
+            retention: How long runs are kept once they have ended, before the reconciler purges them: seconds, a
+                ``timedelta``, or text such as ``"30d"``. For ever by default.
 
         Raises:
             ConfigurationError: A setting cannot mean anything.
@@ -112,6 +116,7 @@ class Worker:
                 control_interval=control_interval,
                 reconcile_interval=reconcile_interval,
                 blocked_after=blocked_after,
+                retention=retention,
             )
         )
         self.runtime = runtime
@@ -150,6 +155,7 @@ class Worker:
                 codec=codec,
                 clock=self._clock,
                 interval=reconcile_interval,
+                retention=retention,
                 journal=self._journal,
             )
             if reconcile
