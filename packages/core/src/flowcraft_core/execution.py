@@ -6,6 +6,7 @@ about what runs next; it asks the graph's pure code for the input and the edges.
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeAlias
@@ -73,6 +74,8 @@ class Executor:
         under_way: The contexts of the attempts under way.
         journal: Is told of each attempt that fails.
         kept_keys: The instances that act under the idempotency keys of another run: that run's id, by key.
+        worker: Who executes, for people: it stands in what comes of an attempt.
+        progressed: Is told, in the event loop, when a step says how far it is.
     """
 
     run_id: str
@@ -87,6 +90,8 @@ class Executor:
     under_way: set[BaseContext[Any, Any]] = attrs.field(factory=set)
     journal: Journal = attrs.field(factory=Journal)
     kept_keys: Mapping[str, str] = attrs.field(factory=dict)
+    worker: str | None = None
+    progressed: Callable[[BaseContext[Any, Any]], None] | None = None
 
     async def attempt(
         self,
@@ -140,7 +145,7 @@ class Executor:
                 outcome = self._structure(instance)
             except Exception as error:
                 outcome = self.failure(error, instance, number)
-        outcome.started, outcome.ended = started, self.clock.now()
+        outcome.started, outcome.ended, outcome.worker = started, self.clock.now(), self.worker
         return outcome
 
     def _outcome(self, instance: Instance, given: _Given, number: int) -> Outcome:
@@ -160,7 +165,7 @@ class Executor:
         output = self.serializer.copy(output)
         taken = decisions.take_edges(instance.scope, instance.vertex, output, action)
         now = self.clock.now()
-        return Outcome(output=output, action=action, taken=taken, started=now, ended=now)
+        return Outcome(output=output, action=action, taken=taken, started=now, ended=now, worker=self.worker)
 
     def due(self, instance: Instance) -> Outcome:
         """The outcome of a wait or sleep whose time has come: a sleep hands on its input, a wait times out."""
@@ -176,7 +181,8 @@ class Executor:
         now = self.clock.now()
         event = NODE_LEFT if isinstance(error, RunCancelledError) else NODE_FAILED
         self.journal.tell(event, error, at=instance, attempt=number, lower=is_contained(instance))
-        return Outcome(error=node_error(error, instance, number), attempts=number, started=now, ended=now)
+        failed = node_error(error, instance, number)
+        return Outcome(error=failed, attempts=number, started=now, ended=now, worker=self.worker)
 
     def cancel(self) -> None:
         """Tell every step under way that its result is of no use any more."""
@@ -186,8 +192,10 @@ class Executor:
     def _park(self, instance: Instance, now: float) -> Park:
         vertex = instance.vertex
         if vertex.node.uses == SLEEP:
-            return Park("sleep", due=now + parse_duration(vertex.params["duration"]))
-        return Park("wait", due=None if vertex.timeout is None else now + vertex.timeout)
+            due = now + parse_duration(vertex.params["duration"])
+            return Park("sleep", due, started=now, ended=now, worker=self.worker)
+        limit = None if vertex.timeout is None else now + vertex.timeout
+        return Park("wait", limit, started=now, ended=now, worker=self.worker)
 
     def _structure(self, instance: Instance) -> Outcome:
         scope, vertex = instance
@@ -228,6 +236,9 @@ class Executor:
         )
         if self.kept_keys:
             context._keyed_by = self.kept_keys.get(instance.key, self.run_id)
+        context._since = self.clock.now()
+        if self.progressed is not None:
+            context._tells = self._telling(implementation.is_async)
         self.under_way.add(context)
         try:
             timeout = vertex.timeout if node is vertex.node else _timeout(node)
@@ -250,6 +261,14 @@ class Executor:
         except SerializationError as error:
             raise SerializationError(f"the output of node {instance.key!r} cannot be stored: {error}") from error
 
+    def _telling(self, is_async: bool) -> Callable[[BaseContext[Any, Any]], object] | None:
+        """How a step's progress is told in the event loop, from there or from a thread."""
+        progressed = self.progressed
+        if is_async or progressed is None:
+            return progressed
+        loop = asyncio.get_running_loop()
+        return lambda context: loop.call_soon_threadsafe(progressed, context)
+
     async def _failed(
         self,
         raised: Exception,
@@ -268,8 +287,18 @@ class Executor:
             delay = policy.delay_after(number, f"{self.run_id}:{instance.key}:{node.id}")
             parked = node_error(error, instance, number)
             self.journal.tell(ATTEMPT_FAILED, error, at=instance, attempt=number, retry_in=delay)
-            due = self.clock.now() + delay
-            return Park("retry", due, number, standing_in, error=parked, primary_error=primary_error)
+            now = self.clock.now()
+            return Park(
+                "retry",
+                now + delay,
+                number,
+                standing_in,
+                error=parked,
+                primary_error=primary_error,
+                started=started,
+                ended=now,
+                worker=self.worker,
+            )
         if not standing_in:
             own = self.implementations(instance.scope.scope.blueprint, node.uses)
             if own.fallback is not None:
@@ -277,7 +306,7 @@ class Executor:
                 primary_error = node_error(error, instance, number)
                 saved = await self._saved(own, instance, number, primary_error, StepEndedError.of(error))
                 if isinstance(saved, Outcome):
-                    saved.started, saved.ended = started, self.clock.now()
+                    saved.started, saved.ended, saved.worker = started, self.clock.now(), self.worker
                     return saved
                 error = _raised(saved)[0]
             if vertex.fallback is not None:

@@ -179,7 +179,7 @@ async def test_runs_are_listed_by_state_tag_and_flow_over_many_pages() -> None:
         client = here.client
         assert [run.run_id async for run in client.runs("running")] == [f"run {n:02}" for n in range(20)]
         assert len([run async for run in client.runs("running", tags={"kind": "even"})]) == 10
-        fans = [run async for run in client.runs("running", tags={"kind": "even", "all": "1"}, blueprint_id="fan")]
+        fans = [run async for run in client.runs("running", tags={"kind": "even", "all": "1"}, flow="fan")]
         assert {run.run_id for run in fans} == {"run 01", "run 05", "run 09", "run 13", "run 17"}
         assert not [run async for run in client.runs("running", tags={"kind": "neither"})]
         assert not [run async for run in client.runs("completed")]

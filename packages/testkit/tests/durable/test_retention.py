@@ -72,7 +72,7 @@ async def test_a_look_at_many_young_runs_costs_three_requests() -> None:
         counting = CountingBackend(backend)
         reconciler = Reconciler(counting, clock=clock, retention=clock.now() + DAY)
         await reconciler.run_once()
-        assert counting.requests["status.find"] == 2 + 3, "those of the look for what is due, and three"
+        assert counting.counts()["status.find"] == 2 + 3, "those of the look for what is due, and three"
 
 
 async def test_a_run_that_cannot_be_purged_keeps_no_other(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -43,6 +43,7 @@ from ..ports import REASON_LENGTH, Backend, HandWrittenRuns, Message, RunStatus
 from ..runtime import Emitter, FlowRuntime
 from ..texts import safe_text
 from .caches import KnownRuns, OutcomeCache
+from .describing.at_work import PassingOn
 from .engine import Done, Engine, Settings, UnknownInstanceError
 from .hosts import Host, HostTimeError
 from .runs import RunRecord, Runs
@@ -86,6 +87,7 @@ class JobHandler:
         stopped: Callable[[], bool],
         slots: AbstractAsyncContextManager[object] | None = None,
         journal: Journal | None = None,
+        worker: str | None = None,
     ) -> None:
         """Put a handler together.
 
@@ -99,7 +101,10 @@ class JobHandler:
             stopped: Asked before each instance: whether nothing new is to be started.
             slots: Held while a step runs; no limit on them by default.
             journal: Is told what happens.
+            worker: Whose it is, for people; a host that receives by itself has none.
         """
+        self._worker = worker
+        self._passing_on = PassingOn(backend.coordination, worker or "", runtime.clock)
         self._journal, self._rarely = journal or Journal(), Rarely()
         self._backend = backend
         self._runtime = runtime
@@ -226,7 +231,7 @@ class JobHandler:
             return Done.ACKNOWLEDGE
         view = RunView(record, self._records, self._clock, since=job.first_seen)
         executor = self._runtime.executor(job.run_id, record.graphs)
-        executor.journal = self._tell_of(job)
+        executor.journal, executor.worker = self._tell_of(job), self._worker
         engine = Engine(
             backend=self._backend,
             records=self._records,
@@ -243,6 +248,7 @@ class JobHandler:
             slots=self._slots,
             events=None if self._runtime.events is None else Emitter(self._runtime.events, job.run_id, self._clock),
         )
+        executor.progressed = None if engine.events is None else engine.events.progressed
         watch(engine)
         try:
             return await engine.handle(count)
@@ -351,9 +357,9 @@ class JobHandler:
             passed_on=job.passed_on + pause,
         )
         await self._backend.queue.send([Message(encode_job(again), job.run_id)], delay=pause)
-        self._say_passed_on(job, error, job.passed_on)
+        await self._say_passed_on(job, error, job.passed_on)
 
-    def _say_passed_on(self, job: Job, error: Exception, waited: float) -> None:
+    async def _say_passed_on(self, job: Job, error: Exception, waited: float) -> None:
         """At once, then ever more rarely; of the items of a batch, say, once for all."""
         key = error.key or job.key if isinstance(error, ImplementationMissingError) else job.key
         lags = isinstance(error, StaleReadError) and waited <= self._backend.context.limits.staleness + _SETTLES
@@ -361,6 +367,9 @@ class JobHandler:
             self._tell_of(job).tell(
                 PASSED_ON, error, at=key, reason=reason_of(error), seconds=waited, times=times, lower=lags
             )
+        record = self._known.get(job.run_id)
+        if record is not None and not lags:
+            await self._passing_on.tell(record.life, key, node_of(key), reason_of(error), job.first_seen)
 
     async def _fail(self, job: Job, reason: str) -> bool:
         """End a run as failed; whether it had not ended already."""

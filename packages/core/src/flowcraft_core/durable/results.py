@@ -9,6 +9,7 @@ import attrs
 from ..graph.facts import NodeError
 from ..ports import RunStatus, State
 from ..runtime import RunFailedError
+from ..runtime.results import SHOWN, shown
 
 
 @attrs.frozen
@@ -42,7 +43,7 @@ class StoredRun(RunStatus):
         return cls(**attrs.asdict(status, recurse=False), redrive_of=redrive_of, redriven_as=redriven_as)
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class StoredResult:
     """How a stored run ended, or where it stands.
 
@@ -78,3 +79,7 @@ class StoredResult:
         if self.status == "failed" or self.status == "cancelled":
             raise RunFailedError(self.run_id, self.status, self.errors, self.reason)
         return self
+
+    def __repr__(self) -> str:
+        why = shown(self.errors) or (self.reason or "")
+        return f"StoredResult({self.run_id!r}, {self.status}, {self.steps} steps{f', {why[:SHOWN]}' if why else ''})"

@@ -118,13 +118,17 @@ class Records:
 
     async def parks(self, run_id: str, instances: Iterable[Instance]) -> dict[str, Park]:
         """By key of those instances that were parked: why and until when each was last."""
+        return {key: parks[-1] for key, parks in (await self.all_parks(run_id, instances)).items()}
+
+    async def all_parks(self, run_id: str, instances: Iterable[Instance]) -> dict[str, list[Park]]:
+        """By key of those instances that were parked: each time, in the order in which they came by it."""
         of_instance = {key: instance.key for instance in instances for key in park_keys(instance)}
         found = await self._get(run_id, list(of_instance))
-        parks: dict[str, Park] = {}
+        parks: dict[str, list[Park]] = {}
         for key, instance_key in of_instance.items():
             if key in found:
                 with reading(run_id, key):
-                    parks[instance_key] = park_from_record(found[key][0])
+                    parks.setdefault(instance_key, []).append(park_from_record(found[key][0]))
         return parks
 
     async def put_claim(self, run_id: str, key: str, place: int, job: str) -> Stored[int]:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 from functools import partial
+from typing import Literal
 
 import attrs
 
@@ -19,6 +20,8 @@ from ..logging.journal import Journal, Rarely
 from ..payloads import CompressingCodec, PayloadCodec
 from ..ports import Backend, Delivery, Message
 from ..runtime import FlowRuntime
+from .describing.at_work import AtWork
+from .describing.heartbeats import Heartbeat
 from .engine import Done, Engine, Settings
 from .handler import JobHandler
 from .loop_watch import LoopWatch
@@ -35,6 +38,9 @@ _LONGEST_PAUSE = 30.0
 
 # Before a delivery is looked at again after somebody else was faster, seconds.
 _LOOK_AGAIN = 5.0
+
+# Before a worker first says that it lives, seconds.
+_FIRST_BEAT = 5.0
 
 
 @attrs.define(eq=False)
@@ -81,6 +87,8 @@ class Worker:
         reconcile_interval: float = 60.0,
         blocked_after: float | None = 1.0,
         retention: Duration | None = None,
+        told_after: float | None = 5.0,
+        heartbeat: float | None = 60.0,
     ) -> None:
         """Put a worker together.
 
@@ -102,6 +110,10 @@ class Worker:
                 nothing. Only on the machine's clock: on any other it is no sign of anything.
             retention: How long runs are kept once they have ended, before the reconciler purges them: seconds, a
                 ``timedelta``, or text such as ``"30d"``. For ever by default.
+            told_after: Seconds after which a step that is at work is told of, for ``Client.describe``; None to tell of
+                none.
+            heartbeat: Seconds between two words of the worker's that it lives, for ``Client.workers``, each of two
+                requests; None to give none.
 
         Raises:
             ConfigurationError: A setting cannot mean anything.
@@ -117,6 +129,8 @@ class Worker:
                 reconcile_interval=reconcile_interval,
                 blocked_after=blocked_after,
                 retention=retention,
+                told_after=told_after,
+                heartbeat=heartbeat,
             )
         )
         self.runtime = runtime
@@ -147,7 +161,10 @@ class Worker:
             stopped=self._stop.is_set,
             slots=asyncio.Semaphore(concurrency),
             journal=self._journal,
+            worker=self._name,
         )
+        self._told_after, self._interval = told_after, heartbeat
+        self._heartbeat: Heartbeat | None = None  # once this works
         self._reconciler = (
             Reconciler(
                 backend,
@@ -189,6 +206,12 @@ class Worker:
             "what looks for ended runs": partial(self._repeat, self._control_interval, self._control),
             "what acknowledges": self._acknowledge,
         }
+        if self._told_after is not None:
+            at_work = AtWork(self._place.coordination, self._name, self._clock, self._told_after)
+            tell = partial(self._tell_at_work, at_work)
+            tasks["what tells of long steps"] = partial(self._repeat, self._told_after, tell)
+        if self._interval is not None:
+            tasks["the heartbeat"] = partial(self._keep_beating, self._interval)
         if self._reconciler is not None:
             tasks["the reconciler"] = partial(self._reconciler.run, self._stop)
         helpers = [asyncio.ensure_future(self._keep_up(what, begin)) for what, begin in tasks.items()]
@@ -212,6 +235,7 @@ class Worker:
             for task in helpers:
                 task.cancel()
             await asyncio.gather(*helpers, *under_way, return_exceptions=True)
+            await self._say_stopped()
             try:
                 await self._flush()
             except Exception as error:  # what is not acknowledged comes again, and is found to be done
@@ -342,7 +366,7 @@ class Worker:
             try:
                 await action()
             except Exception as error:  # whatever it is, jobs that are held must go on being held
-                self._say_unavailable(action.__name__.strip("_"), error)
+                self._say_unavailable(getattr(action, "__name__", "tell").strip("_"), error)
 
     # --- holding --------------------------------------------------------------------------------------------------
 
@@ -371,6 +395,40 @@ class Worker:
                 key = held_key(each.engine.view.record, each.engine.current)
                 if not await self._backend.coordination.extend_ttl(key, self._name, ttl=self._visibility):
                     await self._backend.coordination.set_if_absent(key, self._name, ttl=self._visibility)
+
+    # --- hints for people -----------------------------------------------------------------------------------------
+
+    async def _tell_at_work(self, at_work: AtWork) -> None:
+        await at_work.tell([held.engine for held in self._held if held.engine is not None])
+
+    async def _keep_beating(self, interval: float) -> None:
+        self._heartbeat = Heartbeat.of(
+            self._name,
+            self._place,
+            self.runtime.catalogue,
+            concurrency=self._concurrency,
+            interval=interval,
+            now=self._clock.now(),
+        )
+        # A worker that lives for a moment only leaves no trace.
+        await self._clock.sleep(min(_FIRST_BEAT, interval))
+        await self._beat()
+        await self._repeat(interval, self._beat)
+
+    async def _beat(self, state: Literal["working", "stopping", "stopped"] | None = None) -> None:
+        if self._heartbeat is not None:
+            state = state or ("stopping" if self._stop.is_set() else "working")
+            busy = sum(1 for held in self._held if held.engine is not None and held.engine.current)
+            await self._heartbeat.beat(self._clock.now(), busy=busy, held=len(self._held), state=state)
+
+    async def _say_stopped(self) -> None:
+        if self._heartbeat is not None and self._heartbeat.has_beaten:
+            try:
+                await self._beat("stopped")
+            except Exception as error:  # it is seen by its silence
+                self._say_unavailable("heartbeat", error)
+
+    # --- handing over, control --------------------------------------------------------------------------------------
 
     async def _hand_over(self, held: _Held) -> None:
         """Before the queue's longest visibility is over, hand a long step to a new job, which waits for its outcome."""

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Literal, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 import attrs
 
 from ..clock import Clock
+from ..contexts import BaseContext
 from ..graph.facts import Outcome
 from ..graph.instances import Instance
 from ..graph.scopes import Kind
 from ..logging.catalogue import SINK_FAILED
 from ..logging.journal import Journal
 
-EventKind: TypeAlias = Literal["started", "completed", "failed", "parked", "ended"]
+EventKind: TypeAlias = Literal["started", "progress", "completed", "failed", "parked", "ended"]
+
+# How often one attempt's progress is told, seconds.
+_PROGRESS_EVERY = 0.1
 
 
 @attrs.frozen
@@ -28,7 +32,8 @@ class Event:
         is_step: Whether it is a step, rather than the bookkeeping of a loop, batch or subflow.
         attempt: Which attempt it was, or is.
         time: Seconds since the epoch.
-        detail: The error's text, the action, or the run's status.
+        detail: The error's text, the action, the run's status, or what the step says of its progress.
+        fraction: How far the step says that it is, from 0 to 1.
     """
 
     kind: EventKind
@@ -39,6 +44,7 @@ class Event:
     attempt: int
     time: float
     detail: str | None = None
+    fraction: float | None = None
 
 
 class EventSink(Protocol):
@@ -66,6 +72,15 @@ class Emitter:
         """An attempt begins."""
         self._tell("started", instance, attempt)
 
+    def progressed(self, context: BaseContext[Any, Any]) -> None:
+        """A step says how far it is; told now and then, and when it says that it is through."""
+        context._is_telling = False
+        fraction, message = context._said or (None, None)
+        now = self.clock.now()
+        if now - context._told_at >= _PROGRESS_EVERY or fraction == 1.0:
+            context._told_at = now
+            self._tell("progress", context._instance, context.attempt, message, fraction)
+
     def outcome(self, instance: Instance, outcome: Outcome) -> None:
         """An instance has completed or failed for good."""
         if outcome.error is None:
@@ -81,11 +96,18 @@ class Emitter:
         """The run has ended, or only waits are left in it."""
         self._tell("ended", None, 1, status)
 
-    def _tell(self, kind: EventKind, instance: Instance | None, attempt: int, detail: str | None = None) -> None:
+    def _tell(
+        self,
+        kind: EventKind,
+        instance: Instance | None,
+        attempt: int,
+        detail: str | None = None,
+        fraction: float | None = None,
+    ) -> None:
         key, node_id, is_step = "", "", False
         if instance is not None:
             key, node_id, is_step = instance.key, instance.vertex.id, instance.vertex.kind is Kind.STEP
         try:
-            self.sink(Event(kind, self.run_id, key, node_id, is_step, attempt, self.clock.now(), detail))
+            self.sink(Event(kind, self.run_id, key, node_id, is_step, attempt, self.clock.now(), detail, fraction))
         except Exception as error:
             Journal({"run_id": self.run_id}).tell(SINK_FAILED, error)

@@ -73,6 +73,7 @@ class Run:
         self.status: Status = "running"
         self._limit = concurrency
         self._events = None if events is None else Emitter(events, run_id, clock)
+        executor.progressed = None if self._events is None else self._events.progressed
         self._log = RunLog(executor.journal, graph.blueprint.id, clock.now())
         self._queue: deque[Instance] = deque()
         self._ended: list[Instance] = []
