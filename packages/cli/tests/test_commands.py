@@ -242,3 +242,70 @@ def test_shells_are_told_how_to_complete(cli: Commanding, shell: str) -> None:
 def test_with_json_the_last_line_is_all_that_is_printed(cli: Commanding) -> None:
     result = cli("run", "shop:order", "-i", SMALL, "--json")
     assert json.loads(result.stdout)["ok"]
+
+
+# --- looking ---
+
+
+def test_show_tells_of_each_instance_with_values_and_errors(cli: Commanding) -> None:
+    here = ("-b", cli.url)
+    cli("run", "shop:order", "-i", BIG, "--id", "x", "-t", "kind=nightly", *here, code=1)
+    said = cli.said("show", "x", *here)
+    assert {each["key"]: (each["state"], each["output"]) for each in said["instances"]} == {
+        "price": ("done", 5000),
+        "pay": ("failed", None),
+    }
+    assert "5000 is too much" in said["instances"][1]["errors"][0]["message"]
+    text = cli("show", "x", *here).stdout
+    assert all(word in text for word in ("kind=nightly", "failed", "5000 is too much", "price"))
+    assert cli.said("show", "nobody", *here, code=3)
+
+
+def test_show_opens_what_is_folded(cli: Commanding) -> None:
+    here = ("-b", cli.url)
+    cli("init", "letters")
+    cli("run", "letters/flows.py", "-i", '{"cities": ["Oslo", "Lima"]}', "--id", "x", *here)
+    opened = cli.said("show", "x", "--inside", "count", *here)["instances"]
+    assert [each["output"] for each in opened] == [8, 8]
+    assert all(each["output"] is None for each in cli.said("show", "x", "--no-values", *here)["instances"])
+
+
+def test_tail_tells_each_thing_and_ends_as_the_run_did(cli: Commanding) -> None:
+    here = ("-b", cli.url)
+    cli("run", "shop:order", "-i", BIG, "--id", "x", *here, code=1)
+    lines = [json.loads(line) for line in cli("tail", "x", *here, "--json", code=1).stdout.splitlines()]
+    assert [(line["key"], line["state"]) for line in lines[:-1]] == [("price", "done"), ("pay", "failed")]
+    assert (lines[-1]["ok"], lines[-1]["state"]) == (False, "failed")
+    cli("start", "shop:order", "--id", "y", *here)
+    assert cli("tail", "y", "--timeout", "0s", *here, code=6).stderr
+
+
+def test_waits_say_what_to_resume_and_resume_does_it(cli: Commanding) -> None:
+    here = ("-b", cli.url)
+    first = cli("run", "shop:asking", "-i", SMALL, "--id", "x", *here, code=6)
+    assert "flowcraft resume x approve" in first.stdout
+    (wait,) = cli.said("waits", *here)["waits"]
+    assert (wait["run_id"], wait["key"], wait["kind"]) == ("x", "approve", "wait")
+    assert cli.said("waits", "x", *here)["waits"] == [wait]
+    cli("resume", "x", "approve", "--output", "true", *here)
+    assert cli.said("run", "shop:asking", "-i", SMALL, "--id", "x", *here)["outputs"]["approve"] is True
+    assert cli.said("waits", *here)["waits"] == []
+
+
+def test_queues_tell_how_much_there_is_to_do(cli: Commanding) -> None:
+    here = ("-b", cli.url)
+    cli("start", "shop:order", *here)
+    cli("start", "shop:order", "--delay", "1h", *here)
+    (queue,) = cli.said("queues", *here)["queues"]
+    assert (queue["visible"], queue["delayed"]) == (1, 1)
+    assert cli.said("queues", "--over", "0.1", *here)["queues"][0]["per_second"] == 0
+    assert cli.said("workers", *here)["workers"] == []
+
+
+def test_a_list_can_be_cut_by_time(cli: Commanding) -> None:
+    here = ("-b", cli.url)
+    cli("start", "shop:order", "--id", "x", *here)
+    assert len(cli.said("list", "--since", "1h", *here)["runs"]) == 1
+    assert cli.said("list", "--until", "1h", *here)["runs"] == []
+    assert cli.said("list", "--since", "2001-01-01", "--flow", "other", *here)["runs"] == []
+    assert "--since" in cli.said("list", "--since", "soon", *here, code=2)["error"]["message"]

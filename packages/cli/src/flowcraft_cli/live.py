@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import attrs
 from flowcraft_core import Event
+from flowcraft_core.durable import RunDescription
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
@@ -19,6 +20,17 @@ from .output import Output, brief, moment, seconds
 _INDEX = re.compile(r"\[\d+\]")
 _PARTS = re.compile(r"[./]")
 _STYLES = {"running": "cyan", "completed": "green", "failed": "red", "parked": "yellow"}
+# Those of a description that are shown, in the words of events.
+_STATES = {
+    "done": "completed",
+    "failed": "failed",
+    "blocked": "failed",
+    "running": "running",
+    "ready": "running",
+    "waiting": "parked",
+    "sleeping": "parked",
+    "retrying": "parked",
+}
 _MARKS = {"running": "●", "completed": "✓", "failed": "✗", "parked": "◌"}
 
 
@@ -33,6 +45,7 @@ class Row:
         last: When something was last heard of them.
         attempts: Attempts beyond the first of each instance.
         inside: The nodes inside, by id.
+        said: The state, where it is known otherwise than from the instances.
     """
 
     name: str
@@ -41,10 +54,13 @@ class Row:
     last: float = 0.0
     attempts: int = 0
     inside: dict[str, Row] = attrs.field(factory=dict)
+    said: str | None = None
 
     @property
     def state(self) -> str:
         """The state that people want to know of first."""
+        if self.said is not None:
+            return self.said
         for state in ("running", "failed", "parked", "completed"):
             if self.states.get(state):
                 return state
@@ -105,6 +121,26 @@ class Progress:
         row.first = when if row.first is None else min(row.first, when)
         row.last = max(row.last, when)
         self._states[key] = state
+
+    def take(self, found: RunDescription) -> None:
+        """Take what a backend says of a run: its nodes, those inside constructs counted."""
+        self.title = f"{found.run.blueprint_id}  {found.run.run_id}  {found.run.state}"
+        for instance in found.instances:
+            state = _STATES.get(instance.state)
+            if state is None:
+                continue
+            row = self.rows.setdefault(instance.key, Row(instance.key))
+            row.said, row.states = state, {state: 1}
+            if instance.under_way is not None or instance.standing == "next":
+                row.said = "running" if instance.under_way is not None else "parked"
+            if instance.inside is not None:
+                row.states = {
+                    "completed": instance.inside.ended,
+                    "running": instance.inside.scopes - instance.inside.ended,
+                }
+            row.attempts = max(0, instance.attempts - 1)
+            row.first = instance.started
+            row.last = instance.ended or found.at
 
     def tree(self, now: float) -> Tree:
         """All of it, drawn."""

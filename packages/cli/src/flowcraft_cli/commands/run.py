@@ -13,7 +13,8 @@ from flowcraft_core.graph.durations import parse_seconds
 
 from .. import logs
 from ..command import App, Commands
-from ..exits import Answer
+from ..exits import Answer, Exit
+from ..following import follow
 from ..live import Progress
 from ..loading import Flow, load_flow
 from ..places import own, place
@@ -59,16 +60,17 @@ async def run(
     if timeout is not None:
         parse_seconds("--timeout", timeout, zero=True)
     serializer = own(app, "serializer", Serializer)
-    progress = Progress(found.id, app.out)
-    runtime = found.runtime(**({} if serializer is None else {"serializer": serializer}), events=progress)
+    options = {} if serializer is None else {"serializer": serializer}
     if in_process or app.settings["backend"] is None:
         if labels:
             raise click.UsageError("--tag needs a backend: tags are for finding stored runs")
+        progress = Progress(found.id, app.out)
+        runtime = found.runtime(**options, events=progress)
         with progress.shown() as console:
             logs.set_up(app.settings, level="warning", console=console)
             result = await runtime.run(found.id, context, run_id=run_id, concurrency=_concurrency(app), timeout=timeout)
         return tell_result(app, result)
-    return await _on_backend(app, found, runtime, progress, context, run_id, labels, timeout)
+    return await _on_backend(app, found, found.runtime(**options), context, run_id, labels, timeout)
 
 
 def _concurrency(app: App) -> int | None:
@@ -79,23 +81,24 @@ async def _on_backend(
     app: App,
     flow: Flow,
     runtime: FlowRuntime,
-    progress: Progress,
     context: dict[str, Any],
     run_id: str | None,
     tags: dict[str, str],
     timeout: str | None,
 ) -> Answer:
+    logs.set_up(app.settings, level="warning")
     async with place(app, [flow.source]) as here:
         started = await here.client.start(flow.id, context, run_id=run_id, tags=tags)
-        progress.run_id = started.run_id
-        progress.title = f"{flow.id}  {started.run_id}"
         app.out.note(f"run {started.run_id} {'started' if started.created else 'was there already, and goes on'}")
         worker = Worker(here.backend, runtime, concurrency=app.settings["concurrency"], codec=here.codec, grace=1.0)
-        with progress.shown() as console:
-            logs.set_up(app.settings, level="warning", console=console)
-            async with _working(worker):
-                result = await here.client.wait(started.run_id, timeout=timeout)
-        return tell_result(app, result)
+        async with _working(worker):
+            await follow(app, here.client, started.run_id, interval=0.1, timeout=timeout, until_waiting=True)
+        answer = tell_result(app, await here.client.result(started.run_id))
+        if answer.code is Exit.WAITING:
+            described = await here.client.describe(started.run_id, values=False, limit=1)
+            for wait in described.waits:
+                app.out.say(f"  waits: flowcraft resume {started.run_id} {wait.key}")
+        return answer
 
 
 @contextlib.asynccontextmanager
