@@ -49,6 +49,8 @@ DECLARED = Declared(
     refusals=True,
     processes=True,
     other_store=True,
+    depth="each",
+    newest_first=False,
 )
 
 

@@ -44,6 +44,8 @@ DECLARED = Declared(
     refusals=True,
     processes=True,
     other_store=True,
+    depth="all",
+    newest_first=False,
 )
 
 

@@ -194,7 +194,10 @@ def _report(pytester: pytest.Pytester, *options: str, contract: str, body: str) 
 
 DECLARES_NOTHING_ODD = """
     from flowcraft_testkit.contracts import Declared
-    declared = Declared(skips_time=True, cuts=True, outages=True, refusals=True, processes=False, other_store=True)
+    declared = Declared(
+        skips_time=True, cuts=True, outages=True, refusals=True, processes=False, other_store=True, depth="each",
+        newest_first=False,
+    )
 
     @pytest.fixture
     def store(self, clock):

@@ -171,6 +171,7 @@ class Client:
             steps=sum(1 for instance in instances(state) if instance.vertex.kind is Kind.STEP),
             redrive_of=status.redrive_of,
             redriven_as=status.redriven_as,
+            forked_as=status.forked_as,
         )
 
     async def wait(self, run_id: str, *, timeout: Duration | None = None, poll: float = 0.05) -> StoredResult:

@@ -35,7 +35,10 @@ async def fork(
     unknown = [key for key in keys if key not in by_key]
     if unknown or not keys:
         raise ConfigurationError(f"run {run_id!r} has no instance {', '.join(unknown) or 'to fork from was named'}")
-    return await old.begin_again([by_key[key] for key in keys], new_run_id or new_id(), new_keys=new_keys)
+    started = await old.begin_again([by_key[key] for key in keys], new_run_id or new_id(), new_keys=new_keys)
+    # Once it stands: a fork that was cut short before is linked when it is finished.
+    await stored.note_fork(run_id, started.run_id)
+    return started
 
 
 async def redrive(stored: StoredRuns, run_id: str, new_run_id: str | None, *, new_keys: bool) -> Started:

@@ -10,10 +10,10 @@ from ..graph.instances import ScopeState
 from ..graph.positions import INITIAL, Position
 from ..ports import HandWrittenRuns
 from .parks import park_keys
-from .runs import FORK_KEY, RECORD_KEY, REDRIVEN_KEY
+from .runs import FORK_KEY, FORKED, RECORD_KEY, REDRIVEN_KEY
 from .shared_context import outside_names
 from .storage import CLAIM_SUFFIX, OUTSIDE, outside_of
-from .stored_runs import FINAL, StoredRuns
+from .stored_runs import FINAL, LINKS_READ, StoredRuns
 
 
 async def purge(stored: StoredRuns, run_id: str) -> None:
@@ -33,6 +33,9 @@ async def purge(stored: StoredRuns, run_id: str) -> None:
     # What leads to other things goes after them: facts to scopes, a note to the next one, the record to all facts.
     groups = [_keys_of(group) for _, group in itertools.groupby(scopes, _place)]
     groups += [[f"{OUTSIDE}{number}"] for number in reversed(range(len(outside)))]
+    # Links, the last ones first, as they are found one after the other; and such as may not be visible yet.
+    links = [f"{FORKED}{number}" for number in range(len(await stored.forked_as(run_id)) + LINKS_READ)]
+    groups += [links[first : first + LINKS_READ] for first in reversed(range(0, len(links), LINKS_READ))]
     for group in (*groups, [FORK_KEY, REDRIVEN_KEY, RECORD_KEY]):
         await stored.records.delete(run_id, group)
     by_hand: HandWrittenRuns | None = getattr(stored.backend, "by_hand", None)

@@ -24,6 +24,8 @@ RECORD_KEY = ":run"
 REDRIVEN_KEY = ":redriven"
 #: Written into a fork: the id of the run that it was forked from. Its record says so too, and may be long.
 FORK_KEY = ":fork"
+#: Before the numbers under which a run has the ids of the runs that were forked from it, one after the other.
+FORKED = ":forked:"
 # What the compiled blueprints may weigh that are kept, those that a program brings aside, bytes. Compiled, a blueprint
 # weighs about so many times what its text does.
 _GRAPHS_KEPT = 64 * 1024 * 1024

@@ -179,6 +179,11 @@ class Worker:
             else None
         )
 
+    @property
+    def name(self) -> str:
+        """What it is called in logs, in descriptions, and among ``Client.workers``."""
+        return self._name
+
     # --- life -----------------------------------------------------------------------------------------------------
 
     def stop(self) -> None:
