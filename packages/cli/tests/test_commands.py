@@ -7,7 +7,7 @@ from flowcraft_cli import main
 from flowcraft_cli.exits import Exit
 from flowcraft_core.ports import Message
 
-from .helpers import Commanding
+from .helpers import FLOWS, Commanding
 
 BIG, SMALL = '{"items": {"car": 5000}}', '{"items": {"tea": 3, "pot": 20}}'
 
@@ -309,3 +309,68 @@ def test_a_list_can_be_cut_by_time(cli: Commanding) -> None:
     assert cli.said("list", "--until", "1h", *here)["runs"] == []
     assert cli.said("list", "--since", "2001-01-01", "--flow", "other", *here)["runs"] == []
     assert "--since" in cli.said("list", "--since", "soon", *here, code=2)["error"]["message"]
+
+
+# --- what has been recorded ---
+
+
+def _exported(cli: Commanding, text: str = SMALL, code: int = 0) -> tuple[str, str]:
+    here = ("-b", cli.url)
+    cli("run", "shop:order", "-i", text, "--id", "x", *here, code=code)
+    cli("export", "x", "-o", "run.json", *here)
+    return here
+
+
+def test_an_exported_run_is_gone_through_without_a_backend(cli: Commanding) -> None:
+    _exported(cli, BIG, code=1)
+    (cli.folder / "runs.db").unlink()
+    said = cli.said("replay", "run.json")
+    assert [(each["key"], each["state"]) for each in said["instances"]] == [("price", "completed"), ("pay", "failed")]
+    assert said["instances"][1]["input"] == 5000
+    assert (said["executed"], said["state"]) == (0, "failed")
+
+
+def test_a_replay_executes_steps_again_and_says_what_differs(cli: Commanding) -> None:
+    _exported(cli, BIG, code=1)
+    assert cli.said("replay", "run.json", "shop:order", "--execute")["executed"] == 2
+    mended = FLOWS.replace("> 100", "> 10_000")
+    cli.write("mended.py", mended)
+    said = cli.said("replay", "run.json", "mended:order", "--only", "pay", code=1)
+    assert (said["executed"], said["differing"]) == (1, ["pay"])
+    assert said["instances"][1]["again"]["error"]["is"] is None
+    assert cli.said("replay", "run.json", "shop:order", "--only", "nowhere", code=3)
+
+
+def test_a_replay_stops_in_a_step_with_the_input_of_then(cli: Commanding) -> None:
+    _exported(cli)
+    result = cli("replay", "run.json", "shop:order", "--break", "pay", stdin="p ctx.input + 1\nc\n")
+    assert "24" in result.stdout
+    assert "if ctx.input > 100" in result.stdout
+    cli("replay", "run.json", "shop:order", "--break", "pay", stdin="q\n", code=130)
+
+
+def test_a_replay_can_be_stepped_through(cli: Commanding) -> None:
+    _exported(cli)
+    result = cli("replay", "run.json", "shop:order", "--step", stdin="n\ne\n")
+    assert "1 executed, 0 differ" in result.stdout
+
+
+def test_cost_counts_what_is_stored(cli: Commanding) -> None:
+    here = _exported(cli)
+    said = cli.said("cost", "x", *here)
+    assert (said["steps"], said["facts"], said["writes"]) == (2, {"run": 1, "outcomes": 2}, 5)
+
+
+def test_diff_tells_in_what_two_runs_differ(cli: Commanding) -> None:
+    here = _exported(cli)
+    cli("run", "shop:order", "-i", SMALL, "--id", "same", *here)
+    cli("run", "shop:order", "-i", BIG, "--id", "other", *here, code=1)
+    assert cli.said("diff", "x", "same", *here)["differences"] == []
+    found = cli.said("diff", "x", "other", *here, code=1)["differences"]
+    assert {(each["at"], each["what"]) for each in found} >= {("run", "status"), ("price", "output"), ("pay", "error")}
+
+
+@pytest.mark.parametrize("text", ["{}", "no JSON"])
+def test_what_is_no_recorded_run_is_told(cli: Commanding, text: str) -> None:
+    cli.write("bad.json", text)
+    assert "no recorded run" in cli("replay", "bad.json", code=2).stderr

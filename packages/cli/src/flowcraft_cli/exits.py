@@ -65,7 +65,7 @@ def code_of(error: BaseException) -> Exit:
             return error.code
         case UnknownRunError():
             return Exit.UNKNOWN
-        case ResumeError():
+        case ResumeError() if "recorded run" not in str(error):
             return Exit.REFUSED
         case BackendError():
             return Exit.BACKEND

@@ -40,6 +40,30 @@ def read_json(text: str | None, what: str) -> Any:
         raise CommandError(f"{place} is no JSON: {error}; quote it for the shell, or give @file or -") from error
 
 
+def read_file(path: Path) -> str:
+    """The text of a file.
+
+    Raises:
+        CommandError: It cannot be read.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise CommandError(f"{path} cannot be read: {error}") from error
+
+
+def write_file(path: Path, text: str) -> None:
+    """Write a file.
+
+    Raises:
+        CommandError: It cannot be written.
+    """
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise CommandError(f"{path} cannot be written: {error}") from error
+
+
 def read_context(text: str | None) -> dict[str, Any]:
     """The initial context values of a run.
 

@@ -18,6 +18,7 @@ from .describing.shapes import (
     WorkerDescription,
 )
 from .engine import Settings
+from .exporting import Footprint
 from .finding import RunFilters
 from .places import backend_from_url, installed_backends, open_url, provision_url
 from .reconciler import Reconciled, Reconciler
@@ -31,6 +32,7 @@ __all__ = [
     "Adapter",
     "Client",
     "FailedAttempt",
+    "Footprint",
     "Inside",
     "InstanceDescription",
     "InstanceKind",

@@ -26,6 +26,7 @@ from ..texts import require_name, safe_text
 from .describing.heartbeats import living
 from .describing.reading import describe
 from .describing.shapes import QueueDescription, RunDescription, RunsPage, WorkerDescription
+from .exporting import Footprint, export, footprint
 from .finding import MOST_FOUND, RunFilters, RunFinder, Wanted
 from .forking import fork, redrive
 from .purging import purge
@@ -311,6 +312,25 @@ class Client:
                 delayed=depth.delayed,
             )
         ]
+
+    async def export(self, run_id: str) -> str:
+        """All facts of a run as JSON text, with its blueprints: what happened, for another machine.
+
+        ``flowcraft_core.runtime.Replay`` goes through it there, and ``FlowRuntime.resume`` goes on from it in process,
+        both without this backend. Inputs, outputs and context values are in it, as they were.
+
+        Raises:
+            UnknownRunError: There is no such run.
+        """
+        return await export(self._stored, require_run_id(run_id))
+
+    async def footprint(self, run_id: str) -> Footprint:
+        """What a run has cost, by its facts, all of which are read.
+
+        Raises:
+            UnknownRunError: There is no such run.
+        """
+        return await footprint(self._stored, require_run_id(run_id))
 
     # --- steering -------------------------------------------------------------------------------------------------
 

@@ -14,7 +14,6 @@ from ..catalogue import Catalogue, FlowLike
 from ..clock import Clock, SystemClock
 from ..errors import ConfigurationError, ImplementationMissingError, ResumeError
 from ..execution import Executor
-from ..graph.compile import compile_blueprint
 from ..graph.durations import Duration
 from ..graph.scopes import Graph
 from ..ids import new_id, require_run_id
@@ -25,7 +24,8 @@ from ..texts import require_name
 from ..threads import StepThreads
 from .events import EventSink
 from .results import RunResult, Status
-from .run import SNAPSHOT_FORMAT, NothingLeftError, Run
+from .run import NothingLeftError, Run
+from .snapshots import Begun
 from .synchronously import has_loop, run_beside, run_here
 
 T = TypeVar("T")
@@ -162,15 +162,12 @@ class FlowRuntime:
         """
         try:
             snapshot = json.loads(state)
-            if snapshot["format"] != SNAPSHOT_FORMAT:
-                raise ResumeError(f"the state has format {snapshot['format']!r}; this version reads {SNAPSHOT_FORMAT}")
-            graphs = {data["id"]: compile_blueprint(Blueprint.from_json(data)) for data in snapshot["blueprints"]}
-            values = {name: self.serializer.from_data(value) for name, value in snapshot["context"].items()}
-            run = self._make(snapshot["run"], graphs[snapshot["blueprint"]], graphs, values, concurrency)
+            begun = Begun.of(snapshot, self.serializer)
+            run = self._make(begun.run_id, begun.graph, begun.graphs, begun.context, concurrency)
             run.restore(snapshot)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ResumeError(f"the state is not one that RunResult.state gave: {error!r}") from error
-        for called in graphs.values():
+        for called in begun.graphs.values():
             self._check_steps(called)
         if node is not None:
             run.resume(node, output, action)
