@@ -96,7 +96,7 @@ class Place:
     @property
     def url(self) -> str:
         """The place as a URL, for programs with its ``environment``."""
-        return f"azure:///{self.name}?queue={self.name}"
+        return f"azure:///{self.name}?queue={self.name}&prefix={self.name}:"
 
     def redis_store(self) -> RedisCoordinationStore:
         """The coordination store in Redis."""

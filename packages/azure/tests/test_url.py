@@ -22,6 +22,7 @@ def test_an_account_in_the_url_is_opened_with_a_token() -> None:
     assert settings.cosmos == "https://other.documents.azure.com"
     assert (settings.cosmos_database_name, settings.queue_name) == ("runs", "jobs")
     assert "hunter2" not in repr(settings)
+    assert AzureSettings.from_url("azure:///a?prefix=mine:", KEYS).redis_prefix == "mine:"
 
 
 @pytest.mark.parametrize("url", ["azure://shop/a/b", "azure:///a?cosmos=b", "azure://a/b?key=hunter2", "azure:///a"])

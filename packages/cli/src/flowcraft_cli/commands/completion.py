@@ -25,7 +25,7 @@ def register(main: Commands) -> None:
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion(context: click.Context, app: App, shell: str) -> dict[str, Any]:
-    """Print what the SHELL needs to complete commands, options and their values."""
+    """Print what a SHELL needs to complete words."""
     kind = get_completion_class(shell)
     assert kind is not None
     script = kind(context.find_root().command, {}, "flowcraft", "_FLOWCRAFT_COMPLETE").source()

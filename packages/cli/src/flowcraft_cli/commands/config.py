@@ -22,7 +22,10 @@ def register(main: Commands) -> None:
 
 
 def config(app: App) -> dict[str, Any]:
-    """Show the settings, and where each comes from: command line, environment, file, default. Secrets are hidden."""
+    """Show the settings and their sources.
+
+    Command line, environment, file or default, in this order; secrets are hidden.
+    """
     found = {}
     for name in SETTINGS:
         value, source = app.settings.shown(name), app.settings.values[name].source

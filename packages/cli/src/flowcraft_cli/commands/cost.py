@@ -19,7 +19,10 @@ def register(main: Commands) -> None:
 
 @click.argument("run")
 async def cost(app: App, run: str) -> dict[str, Any]:
-    """Show what a RUN has cost: steps, attempts, their time, writes to the stores, bytes stored."""
+    """Show what a RUN has cost.
+
+    Steps, attempts, their time, writes to the stores, bytes stored.
+    """
     async with place(app) as here:
         found = await here.client.footprint(run)
     app.out.say(f"{found.steps} steps in {found.attempts} attempts, which took {seconds(found.seconds)} together")

@@ -17,9 +17,7 @@ _HERE = ("backend",)
 
 def register(main: Commands) -> None:
     """Add the commands."""
-    group = main.group("dead-letters", help="Look at messages that could not be acted on, send them back, drop them.")(
-        lambda: None
-    )
+    group = main.group("dead-letters", help="Look after messages that nobody could act on.")(lambda: None)
     group.command("list", settings=_HERE, examples="flowcraft dead-letters list")(list_letters)
     group.command("show", settings=_HERE, examples="flowcraft dead-letters show LETTER")(show)
     group.command("send-back", settings=_HERE, examples="flowcraft dead-letters send-back --all --yes")(send_back)
@@ -27,7 +25,7 @@ def register(main: Commands) -> None:
 
 
 async def list_letters(app: App) -> dict[str, Any]:
-    """List them, with why each was put aside."""
+    """List dead letters, with why each was put aside."""
     letters: list[dict[str, Any]] = []
     app.out.heading(["LETTER", "CREATED", "REASON"], [34, 19])
     async with place(app) as here:
@@ -41,7 +39,7 @@ async def list_letters(app: App) -> dict[str, Any]:
 
 @click.argument("letter")
 async def show(app: App, letter: str) -> dict[str, Any]:
-    """Show one, with the message itself."""
+    """Show a dead LETTER, with the message itself."""
     async with place(app) as here:
         found = await here.client.status(letter)
     if found.state != "dead":
@@ -65,7 +63,7 @@ async def _named(client: Client, letters: tuple[str, ...], everything: bool) -> 
 
 @_which
 async def send_back(app: App, letters: tuple[str, ...], everything: bool, yes: bool) -> dict[str, Any]:
-    """Send their messages to the queue again: after the reason has gone away."""
+    """Send dead letters to the queue again."""
     async with place(app) as here:
         named = await _named(here.client, letters, everything)
         if everything:
@@ -78,7 +76,10 @@ async def send_back(app: App, letters: tuple[str, ...], everything: bool, yes: b
 
 @_which
 async def drop(app: App, letters: tuple[str, ...], everything: bool, yes: bool) -> dict[str, Any]:
-    """Forget them for good. A run whose message is dropped goes on by the reconciler, if it is a run's."""
+    """Forget dead letters for good.
+
+    A run that one was for goes on by the reconciler.
+    """
     async with place(app) as here:
         named = await _named(here.client, letters, everything)
         sure(f"Forget {len(named)} dead letters for good?", yes)

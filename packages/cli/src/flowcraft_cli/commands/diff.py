@@ -32,7 +32,10 @@ def register(main: Commands) -> None:
 @click.argument("run")
 @click.argument("other")
 async def diff(app: App, run: str, other: str) -> Answer:
-    """Show in what a RUN and an OTHER differ: blueprint, start, and instance by instance. Exits with 1 if they do."""
+    """Show in what a RUN and an OTHER differ.
+
+    Blueprint, start, and instance by instance. Exits with 1 if they do.
+    """
     async with place(app) as here:
         first, second = [json.loads(await here.client.export(each)) for each in (run, other)]
     found = [*_whole(first, second), *_instances(first["outcomes"], second["outcomes"])]

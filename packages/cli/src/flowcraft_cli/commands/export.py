@@ -28,7 +28,10 @@ def register(main: Commands) -> None:
 @click.argument("run")
 @click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="The file to write.")
 async def export(app: App, run: str, output: Path | None) -> dict[str, Any]:
-    """Write all facts of a RUN as JSON: its blueprint, inputs, outputs, context values. `flowcraft replay` reads it."""
+    """Write all facts of a RUN as JSON.
+
+    Its blueprint, inputs, outputs, context values, as they were: `flowcraft replay` reads it.
+    """
     async with place(app) as here:
         text = await here.client.export(run)
     if output is None:

@@ -25,7 +25,7 @@ def register(main: Commands) -> None:
 
 @click.argument("flow", required=False)
 def graph(app: App, flow: str | None) -> dict[str, Any]:
-    """Draw a flow as a Mermaid diagram, for documents and pull requests."""
+    """Draw a flow as a Mermaid diagram."""
     found = load_flow(flow, app.settings)
     text = mermaid(found.blueprint)
     app.out.say(text)

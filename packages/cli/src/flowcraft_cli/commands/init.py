@@ -32,7 +32,10 @@ def register(main: Commands) -> None:
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path), default=".")
 @click.option("--name", help="The project's name; that of the folder by default.")
 def init(app: App, folder: Path, name: str | None) -> dict[str, Any]:
-    """Make a small project in FOLDER: a flow, a worker, a starter, tests, settings. It overwrites nothing."""
+    """Make a small project in FOLDER.
+
+    It has a flow, a worker, a starter, tests, settings, and what deploys it. Nothing is overwritten.
+    """
     name = name or re.sub(r"[^a-z0-9_-]+", "-", folder.resolve().name.lower()).strip("-") or "flow"
     made = {folder / path: text for path, text in _files(files(__package__.rpartition(".")[0]) / "template")}
     if standing := [path for path in made if path.exists()]:

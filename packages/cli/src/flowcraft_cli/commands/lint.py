@@ -27,7 +27,10 @@ def register(main: Commands) -> None:
 
 @click.argument("flows", nargs=-1, metavar="[FLOW]...")
 def lint(app: App, flows: tuple[str, ...]) -> Answer:
-    """Say what cannot be run in flows, all of it at once: cycles, unknown nodes, missing steps, bad expressions."""
+    """Say what cannot be run in flows.
+
+    All of it at once: cycles, unknown nodes, missing steps, bad expressions. Exits with 1 if there is something.
+    """
     references = flows or app.settings["flows"]
     if not references:
         raise CommandError("say what to look at: FLOW on the command line, or the setting 'flows'")

@@ -84,7 +84,9 @@ async def list_runs(
 @click.argument("run", required=False)
 @click.option("--limit", "-L", type=click.IntRange(1), default=50, help="Into so many runs at most; 50 by default.")
 async def waits(app: App, run: str | None, limit: int) -> dict[str, Any]:
-    """Show what runs wait for: who must resume what, and what goes on by itself when.
+    """Show what runs wait for.
+
+    Who must resume what, and what goes on by itself when.
 
     Without a RUN, each run is looked into that only waits: that costs as many reads as it has facts.
     """

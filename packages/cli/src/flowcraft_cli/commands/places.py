@@ -42,7 +42,10 @@ def register(main: Commands) -> None:
 
 @click.option("--over", type=click.FloatRange(0), default=0.0, help="Measure again so many seconds later.")
 async def queues(app: App, over: float) -> dict[str, Any]:
-    """Show the queues: how many messages each has, about; with --over, how fast it grows or shrinks."""
+    """Show the queues and their depth.
+
+    How many messages each has, about; with --over, how fast that grows or shrinks.
+    """
     found: list[dict[str, Any]] = []
     app.out.heading(["QUEUE", "READY", "HELD", "LATER", "PER SECOND"], _QUEUES)
     async with place(app) as here:
@@ -64,7 +67,10 @@ async def queues(app: App, over: float) -> dict[str, Any]:
 
 @click.option("--within", default="150s", metavar="TIME", help="Those that were heard of so lately; 150s by default.")
 async def workers(app: App, within: str) -> dict[str, Any]:
-    """Show who works here: host, process, flows, load, since when, and when last heard of."""
+    """Show who works here.
+
+    Host, process, flows, load, since when, and when each was last heard of.
+    """
     app.out.heading(["WORKER", "STATE", "HOST", "PID", "LOAD", "FOR", "HEARD", "FLOWS"], [*_WORKERS, 8])
     async with place(app) as here:
         found = await here.client.workers(within=within)
@@ -80,7 +86,10 @@ async def workers(app: App, within: str) -> dict[str, Any]:
 
 
 async def provision(app: App) -> dict[str, Any]:
-    """Create what the backend needs, as far as it is missing; what is there stays as it is."""
+    """Create what the backend needs.
+
+    As far as it is missing; what is there stays as it is.
+    """
     url = url_of(app)
     there = await provision_url(url)
     for line in there:

@@ -31,7 +31,7 @@ def register(main: Commands) -> None:
 @click.option("--older-than", metavar="TIME", help="Every run that ended at least so long ago, such as 30d.")
 @yes_option
 async def purge(app: App, runs: tuple[str, ...], older_than: str | None, yes: bool) -> dict[str, Any]:
-    """Remove all that is stored of runs that have ended."""
+    """Remove all that is stored of ended runs."""
     if bool(runs) == (older_than is not None):
         raise click.UsageError("name the runs, or give --older-than")
     if older_than is not None:

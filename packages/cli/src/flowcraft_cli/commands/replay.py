@@ -51,7 +51,9 @@ async def replay(
     breaks: tuple[str, ...],
     step: bool,
 ) -> Answer:
-    """Go through a recorded run, the FILE of `flowcraft export`, on this machine; no backend is touched.
+    """Go through a recorded run on this machine.
+
+    FILE is what `flowcraft export` has written; no backend is touched.
 
     Nothing is executed unless it is asked for. Then FLOW brings the steps, each gets the input and the context values
     of then, and what it gives is compared with what was recorded: exits with 1 if that differs.

@@ -48,7 +48,11 @@ def register(main: Commands) -> None:
 @click.option("--limit", "-L", type=click.IntRange(1, 1000), default=100, help="At most so many; 100 by default.")
 @click.option("--no-values", is_flag=True, help="Leave inputs and outputs out.")
 async def show(app: App, run: str, inside: str, after: str | None, limit: int, no_values: bool) -> dict[str, Any]:
-    """Show a RUN's inside: what is done, under way, waiting and failed, with inputs, outputs, times and errors."""
+    """Show a RUN's inside.
+
+    What is done, under way, waiting and failed, with inputs, outputs, times and errors. Loops, batches and subflows
+    are folded; --inside opens them.
+    """
     async with place(app) as here:
         found = await here.client.describe(run, inside=inside, after=after, limit=limit, values=not no_values)
     for line in _told(found):
@@ -117,7 +121,11 @@ def _detail(instance: InstanceDescription) -> str:
 @click.option("--timeout", metavar="TIME", help="For how long to follow it.")
 @click.option("--interval", type=click.FloatRange(0.05), default=0.5, help="Seconds between two looks; 0.5 by default.")
 async def tail(app: App, run: str, timeout: str | None, interval: float) -> Answer:
-    """Follow a RUN until it has ended: a tree on a terminal, else a line for each thing that happens."""
+    """Follow a RUN until it has ended.
+
+    A tree on a terminal, else a line for each thing that happens; with --json an object for each, and the last line as
+    always. Exits as the run has ended.
+    """
     async with place(app) as here:
         await follow(app, here.client, run, interval=interval, timeout=timeout, events=True)
         return tell_result(app, await here.client.result(run))

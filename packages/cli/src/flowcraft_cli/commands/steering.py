@@ -64,7 +64,10 @@ def _allowed() -> Iterator[None]:
 @click.option("--output", "-o", metavar="JSON", help="The wait's output; @file or - to read it.")
 @click.option("--action", metavar="NAME", help="The wait's action, which chooses its edges.")
 async def resume(app: App, run: str, wait: str, output: str | None, action: str | None) -> dict[str, Any]:
-    """End a WAIT of a RUN with a result; the run goes on. WAIT is its key, or its node's id if only one is open."""
+    """End a WAIT of a RUN with a result.
+
+    The run goes on. WAIT is its key, or its node's id if only one is open.
+    """
     value = read_json(output, "--output")
     async with place(app) as here:
         await here.client.resume(run, wait, output=value, action=action)
@@ -75,7 +78,10 @@ async def resume(app: App, run: str, wait: str, output: str | None, action: str 
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...")
 @click.option("--reason", help="Why; it is shown with the run.")
 async def cancel(app: App, runs: tuple[str, ...], reason: str | None) -> Answer:
-    """Cancel runs: nothing new starts in them, and steps under way are told."""
+    """Cancel runs.
+
+    Nothing new starts in them, and steps under way are told.
+    """
     ended: dict[str, bool] = {}
     async with place(app) as here:
         for run in runs:
@@ -98,7 +104,10 @@ def _fork_options(function: Any) -> Any:
 @click.argument("run")
 @_fork_options
 async def redrive(app: App, run: str, new_id: str | None, new_keys: bool, wait: bool, timeout: str | None) -> Answer:
-    """Try again what failed a RUN, in a new run that keeps all that is done. A run is redriven once."""
+    """Try again what failed a RUN.
+
+    It is a new run, which keeps all that is done; its id is printed. A run is redriven once: who asks again gets that.
+    """
     async with place(app) as here:
         with _allowed():
             started = await here.client.redrive(run, new_run_id=new_id, new_idempotency_keys=new_keys)
@@ -113,7 +122,10 @@ async def redrive(app: App, run: str, new_id: str | None, new_keys: bool, wait: 
 async def fork(
     app: App, run: str, nodes: tuple[str, ...], new_id: str | None, new_keys: bool, wait: bool, timeout: str | None
 ) -> Answer:
-    """Start a new run that keeps what a RUN has done, but for some nodes and all that follows from them."""
+    """Begin a RUN again from some of its nodes.
+
+    It is a new run, which keeps what the old one has done, but for these nodes and all that follows from them.
+    """
     async with place(app) as here:
         with _allowed():
             started = await here.client.fork(run, *nodes, new_run_id=new_id, new_idempotency_keys=new_keys)
@@ -132,7 +144,10 @@ async def _begun(app: App, client: Any, old: str, started: Started, wait: bool, 
 
 @click.argument("runs", nargs=-1, metavar="[RUN]...")
 async def reconcile(app: App, runs: tuple[str, ...]) -> Answer:
-    """Have the facts say what is due: send lost jobs again, and end runs whose end nobody wrote. Workers do it, too."""
+    """Have the facts say what is due in runs.
+
+    Lost jobs are sent again, and runs are ended whose end nobody wrote. Workers do this by themselves.
+    """
     totals: dict[str, Any] = {}
     async with place(app) as here:
         reconciler = Reconciler(
