@@ -17,6 +17,7 @@ PAGES = [
     "docs/durable.md",
     "docs/guide.md",
     "docs/logging.md",
+    "docs/observing.md",
     "docs/testing.md",
     "docs/typescript.md",
     "packages/testkit/README.md",

@@ -47,7 +47,9 @@ def commands() -> Iterator[tuple[list[str], click.Command]]:
 
 def help_of(names: list[str], command: click.Command) -> str:
     """A command's help, on a page of this width."""
-    above = click.Context(main, info_name="flowcraft", terminal_width=_WIDTH, max_content_width=_WIDTH)
+    above = click.Context(
+        main, info_name="flowcraft", terminal_width=_WIDTH, max_content_width=_WIDTH, **main.context_settings
+    )
     for name in names[:-1]:
         above = click.Context(main.commands[name], info_name=name, parent=above)
     return command.get_help(click.Context(command, info_name=names[-1], parent=above)).rstrip()

@@ -6,7 +6,7 @@ import asyncio
 import time
 
 from flowcraft_core.durable import Client, InstanceDescription, RunDescription
-from flowcraft_core.graph.durations import parse_seconds
+from flowcraft_core.durations import parse_seconds
 
 from .command import App
 from .live import Progress

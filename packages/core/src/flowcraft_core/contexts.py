@@ -134,6 +134,7 @@ class BaseContext(Generic[InputT, DependenciesT]):
     Attributes:
         run_id: The run.
         attempt: Which attempt this is: 1, 2, ...
+        deferrals: How often the step has raised a ``RetryAfter`` here that did not count.
         input: What the taken edge, the join or ``inputs`` gives; a copy that the step may change.
         params: The node's static parameters, from the blueprint.
         dependencies: What the runtime was given for all steps.
@@ -142,7 +143,7 @@ class BaseContext(Generic[InputT, DependenciesT]):
 
     __slots__ = (
         "_cancelled", "_instance", "_is_telling", "_keyed_by", "_role", "_said", "_since", "_tells", "_told_at",
-        "_values", "attempt", "dependencies", "error", "input", "params", "run_id",
+        "_values", "attempt", "deferrals", "dependencies", "error", "input", "params", "run_id",
     )  # fmt: skip
 
     def __init__(
@@ -156,6 +157,7 @@ class BaseContext(Generic[InputT, DependenciesT]):
         values: Values,
         role: str = "",
         error: NodeError | None = None,
+        deferrals: int = 0,
     ) -> None:
         self.run_id = run_id
         self.attempt = attempt
@@ -163,6 +165,7 @@ class BaseContext(Generic[InputT, DependenciesT]):
         self.params = params
         self.dependencies = dependencies
         self.error = error
+        self.deferrals = deferrals
         self._role = role
         self._instance = instance
         self._values = values

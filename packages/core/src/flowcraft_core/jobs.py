@@ -52,6 +52,7 @@ class Job:
             was sent with. Their clocks may be apart, so no times are compared.
         hops: How often it was passed on.
         attempt: Which attempt at the instance it is for, if that is known; else 0.
+        deferred: How often the step there has asked to be tried again without that being an attempt.
         standing_in: Whether that is an attempt of the fallback's.
         blueprint_id: The flow, in a job that was written by hand for a run that has no record yet.
         node_id: The start node, likewise.
@@ -65,6 +66,7 @@ class Job:
     passed_on: float = 0.0
     hops: int = 0
     attempt: int = 0
+    deferred: int = 0
     standing_in: bool = False
     blueprint_id: str | None = None
     node_id: str | None = None
@@ -82,6 +84,8 @@ def encode_job(job: Job) -> str:
     if job.attempt:
         data["attempt"] = job.attempt
         data["fallback"] = job.standing_in
+    if job.deferred:
+        data["deferred"] = job.deferred
     if job.blueprint_id is not None:
         data["blueprint"], data["node"] = job.blueprint_id, job.node_id
     return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
@@ -114,6 +118,7 @@ def decode_job(body: str) -> Job:
         passed_on=_seconds(data, _PASSED_ON),
         hops=_count(data, "hops"),
         attempt=_count(data, "attempt"),
+        deferred=_count(data, "deferred"),
         standing_in=data.get("fallback") is True,
         blueprint_id=_text(data, "blueprint", longest=_LONGEST_KEY) if "blueprint" in data else None,
         node_id=_text(data, "node", longest=_LONGEST_KEY) if "blueprint" in data else None,

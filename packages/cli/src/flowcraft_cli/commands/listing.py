@@ -8,8 +8,8 @@ from typing import Any, get_args
 
 import click
 from flowcraft_core.durable import StoredRun
+from flowcraft_core.durations import parse_seconds
 from flowcraft_core.errors import ConfigurationError
-from flowcraft_core.graph.durations import parse_seconds
 from flowcraft_core.ports import State
 
 from ..command import App, Commands

@@ -6,8 +6,8 @@ import contextlib
 from typing import Any
 
 import click
+from flowcraft_core.durations import parse_seconds
 from flowcraft_core.errors import ConfigurationError
-from flowcraft_core.graph.durations import parse_seconds
 
 from ..command import App, Commands
 from ..exits import CommandError, Exit

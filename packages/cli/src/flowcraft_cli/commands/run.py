@@ -9,7 +9,7 @@ from typing import Any
 import click
 from flowcraft_core import FlowRuntime, Serializer
 from flowcraft_core.durable import Worker
-from flowcraft_core.graph.durations import parse_seconds
+from flowcraft_core.durations import parse_seconds
 
 from .. import logs
 from ..command import App, Commands

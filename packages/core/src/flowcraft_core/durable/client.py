@@ -11,7 +11,7 @@ from ..blueprint import Blueprint
 from ..builder import FlowBuilder
 from ..catalogue import Catalogue, FlowLike
 from ..clock import Clock, SystemClock
-from ..graph.durations import Duration, parse_seconds
+from ..durations import Duration, parse_seconds
 from ..graph.failures import errors_of
 from ..graph.fold import context_of, instances, outputs_of
 from ..graph.scopes import Kind

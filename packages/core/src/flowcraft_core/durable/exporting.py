@@ -10,11 +10,9 @@ import attrs
 
 from ..graph.failures import errors_of
 from ..graph.fold import instances
-from ..graph.instances import ScopeState
 from ..graph.scopes import Kind
 from ..runtime.snapshots import snapshot_of
 from .chunks import chunk_keys
-from .parks import park_keys
 from .runs import RECORD_KEY
 from .storage import CLAIM_SUFFIX
 from .stored_runs import StoredRuns
@@ -72,8 +70,12 @@ async def footprint(stored: StoredRuns, run_id: str) -> Footprint:
     record = await stored.record(run_id)
     state = await stored.state(record, status)
     kinds = {RECORD_KEY: "run"}
-    for scope in state.root.walk():
-        kinds.update(_kinds(scope))
+    found_there = [instance for scope in state.root.walk() for instance in scope.instances()]
+    for instance in found_there:
+        kinds[instance.key] = "outcomes"
+        if instance.vertex.joins_any:
+            kinds[instance.key + CLAIM_SUFFIX] = "claims"
+    kinds.update(dict.fromkeys(await stored.records.park_keys(run_id, found_there), "parks"))
     facts: Counter[str] = Counter()
     sizes: Counter[str] = Counter()
     found = await stored.backend.context.get(run_id, list(kinds))
@@ -92,14 +94,3 @@ async def footprint(stored: StoredRuns, run_id: str) -> Footprint:
         bytes=dict(sizes),
         values=sum(len(instance.outcome.sets or ()) for instance in instances(state)),
     )
-
-
-def _kinds(scope: ScopeState) -> Mapping[str, str]:
-    """The keys of the facts that a scope's instances may have, and which kind they are of."""
-    found: dict[str, str] = {}
-    for instance in scope.instances():
-        found[instance.key] = "outcomes"
-        found.update(dict.fromkeys(park_keys(instance), "parks"))
-        if instance.vertex.joins_any:
-            found[instance.key + CLAIM_SUFFIX] = "claims"
-    return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TypedDict
 
-from ..graph.durations import Duration, parse_seconds
+from ..durations import Duration, parse_seconds
 from ..payloads import PayloadCodec
 from ..settings import number, whole
 from .engine import Settings

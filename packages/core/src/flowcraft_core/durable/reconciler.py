@@ -10,9 +10,9 @@ from typing import Literal
 import attrs
 
 from ..clock import Clock, SystemClock
+from ..durations import Duration, parse_seconds
 from ..errors import BackendGoneError, FlowcraftError, TransientError
 from ..failures import reason_of
-from ..graph.durations import Duration, parse_seconds
 from ..graph.facts import Park
 from ..graph.instances import Instance, Phase
 from ..graph.positions import INITIAL

@@ -120,7 +120,7 @@ async def send_parked(backend: Backend, record: RunRecord, key: str, park: Park,
     now = clock.now()
     due = max(now, park.due or now)
     attempt = park.attempt + 1 if park.kind == "retry" else 0
-    job = record.job(key, due, attempt=attempt, standing_in=park.standing_in)
+    job = record.job(key, due, attempt=attempt, deferred=park.deferred, standing_in=park.standing_in)
     await backend.queue.send([Message(encode_job(job), record.run_id)], delay=due - now)
 
 

@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 from typing_extensions import Unpack
 
 from ..catalogue import FlowLike
+from ..durations import Duration
 from ..errors import BackendError
-from ..graph.durations import Duration
 from ..ports import Backend, RunStatus, State
 from .client import Client
 from .describing.shapes import QueueDescription, RunDescription, RunsPage, WorkerDescription

@@ -11,8 +11,8 @@ from typing import Literal
 import attrs
 
 from ..clock import Clock, SystemClock
+from ..durations import Duration
 from ..errors import BackendGoneError, TransientError
-from ..graph.durations import Duration
 from ..ids import new_id
 from ..jobs import encode_job
 from ..logging.catalogue import JOB_FAILED, LOOP_BLOCKED, TASK_ENDED, UNAVAILABLE
@@ -135,7 +135,7 @@ class Worker:
         )
         self.runtime = runtime
         self._clock: Clock = runtime.clock
-        self._name = new_id()
+        self._name = new_id()[:12]  # short, as it is read by people, and stands in each fact
         self._journal, self._rarely = Journal({"worker": self._name}), Rarely()
         self._log = WorkerLog(self._journal)
         watches = isinstance(self._clock, SystemClock)

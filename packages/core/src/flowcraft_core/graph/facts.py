@@ -90,13 +90,36 @@ class Outcome:
 
 
 @attrs.frozen
+class Attempt:
+    """Which attempt at an instance one is.
+
+    Attributes:
+        number: 1, 2, ...; of the fallback's, if that stands in.
+        deferred: How often the step has asked to be tried again without that being an attempt.
+        standing_in: It is the fallback's.
+        primary_error: Then: why the node's own step failed.
+    """
+
+    number: int = 1
+    deferred: int = 0
+    standing_in: bool = False
+    primary_error: NodeError | None = None
+
+    @property
+    def is_first(self) -> bool:
+        """Whether the step was never begun before."""
+        return self.number == 1 and not self.deferred and not self.standing_in
+
+
+@attrs.frozen
 class Park:
     """An instance that waits for someone, for a time, or for its next attempt.
 
     Attributes:
         kind: ``wait`` for a resume, ``sleep`` for a time, ``retry`` for the next attempt.
         due: When it goes on by itself, seconds since the epoch; None if only a resume ends it.
-        attempt: For a retry: the attempt that failed.
+        attempt: For a retry: how many attempts have failed.
+        deferred: For a retry: how often the step has asked to be tried again without that being an attempt.
         standing_in: For a retry: it is the fallback's.
         queued: A job was sent that will arrive when it is due; where that is not so, a reconciler is to send it.
         error: For a retry: why.
@@ -113,6 +136,12 @@ class Park:
     queued: bool = False
     error: NodeError | None = None
     primary_error: NodeError | None = None
+    deferred: int = 0
     started: float = attrs.field(default=0.0, eq=False)
     ended: float = attrs.field(default=0.0, eq=False)
     worker: str | None = attrs.field(default=None, eq=False)
+
+    @property
+    def next_attempt(self) -> Attempt:
+        """For a retry: the attempt that follows."""
+        return Attempt(self.attempt + 1, self.deferred, self.standing_in, self.primary_error)

@@ -91,7 +91,7 @@ def outcome_from_record(record: Mapping[str, Any], decode: Convert) -> Outcome:
 def park_to_record(park: Park) -> dict[str, Any]:
     """A park record as a JSON object."""
     record = attrs.asdict(park)
-    for name in ("primary_error", "started", "ended", "worker"):
+    for name in ("primary_error", "deferred", "started", "ended", "worker"):
         if not record[name]:
             del record[name]
     return record
@@ -114,6 +114,7 @@ def park_from_record(record: Mapping[str, Any]) -> Park:
         queued=_flag(record.get("queued", False), "queued"),
         error=_maybe(record, "error", _error),
         primary_error=_maybe(record, "primary_error", _error),
+        deferred=_count(record.get("deferred", 0), "deferred"),
         started=_time(record.get("started", 0.0), "started"),
         ended=_time(record.get("ended", 0.0), "ended"),
         worker=_maybe(record, "worker", _text),

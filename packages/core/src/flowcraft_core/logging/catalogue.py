@@ -184,6 +184,16 @@ ATTEMPT_FAILED = _event(
     "retry_in",
     traceback=True,
 )
+ATTEMPT_DEFERRED = _event(
+    "attempt_deferred",
+    logging.INFO,
+    "run",
+    "run %(run_id)s: %(instance)s asks to be tried again in %(retry_in).1f s: %(error)s",
+    *_NODE,
+    "attempt",
+    "error",
+    "retry_in",
+)
 FALLBACK_TAKEN = _event(
     "fallback_taken",
     logging.WARNING,

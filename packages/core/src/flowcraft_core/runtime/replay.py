@@ -11,7 +11,7 @@ import attrs
 from ..blueprint import SLEEP, WAIT
 from ..errors import ResumeError
 from ..graph import decisions
-from ..graph.facts import Outcome, Park
+from ..graph.facts import Attempt, Outcome, Park
 from ..graph.instances import Instance
 from ..graph.records import outcome_from_record
 from ..graph.scopes import Kind
@@ -140,10 +140,6 @@ class Replay:
         if around is not None:
             find, wrap = executor.implementations, around
             executor.implementations = lambda blueprint, uses: wrap(find(blueprint, uses))
-        standing_in = recorded.outcome.via is not None
-        return await executor.attempt(
-            recorded._instance,
-            recorded.outcome.attempts,
-            standing_in=standing_in,
-            primary_error=recorded.outcome.primary_error,
-        )
+        outcome = recorded.outcome
+        last = Attempt(outcome.attempts, standing_in=outcome.via is not None, primary_error=outcome.primary_error)
+        return await executor.attempt(recorded._instance, last)

@@ -16,10 +16,10 @@ from typing import Any
 
 from ..blueprint import WAIT
 from ..clock import Clock, Stopwatch
+from ..durations import Duration, parse_seconds
 from ..errors import ResumeError
-from ..execution import Executor
+from ..execution import FIRST, Executor
 from ..failures import name_of, text_of
-from ..graph.durations import Duration, parse_seconds
 from ..graph.facts import NodeError, Outcome, Park
 from ..graph.failures import errors_of
 from ..graph.fold import context_of, outputs_of
@@ -209,13 +209,8 @@ class Run:
                 return
             self._start_worker()
             if self._events is not None:
-                self._events.started(instance, 1 if park is None else park.attempt + 1)
-            if park is None:
-                ended = await attempt(instance)
-            else:
-                ended = await attempt(
-                    instance, park.attempt + 1, standing_in=park.standing_in, primary_error=park.primary_error
-                )
+                self._events.started(instance, 1 if park is None else park.next_attempt.number)
+            ended = await attempt(instance, FIRST if park is None else park.next_attempt)
             self._record(instance, ended)
             if turn % _TURN == 0:
                 await asyncio.sleep(0)

@@ -12,9 +12,9 @@ from ..blueprint import BUILT_IN_USES, Blueprint
 from ..builder import FlowBuilder
 from ..catalogue import Catalogue, FlowLike
 from ..clock import Clock, SystemClock
+from ..durations import Duration
 from ..errors import ConfigurationError, ImplementationMissingError, ResumeError
 from ..execution import Executor
-from ..graph.durations import Duration
 from ..graph.scopes import Graph
 from ..ids import new_id, require_run_id
 from ..logging.journal import Journal

@@ -5,6 +5,7 @@ from __future__ import annotations
 from .addressing import AddressClauses
 from .asking import AskingClauses
 from .data import DataClauses
+from .deferring import DeferringClauses
 from .deliveries import DeliveryClauses
 from .describing import DescribingClauses
 from .dying import DyingClauses
@@ -26,6 +27,7 @@ class BackendContract(
     WaitingClauses,
     DeliveryClauses,
     DyingClauses,
+    DeferringClauses,
     EndingClauses,
     ReconcilingClauses,
     ForkingClauses,

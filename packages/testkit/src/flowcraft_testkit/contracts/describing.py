@@ -290,7 +290,7 @@ class DescribingClauses(ProgramClauses):
         end = self.now() + here.patience
         while what := await differs():
             assert self.now() < end, what
-            await self.pass_time(self.beat / 10)
+            await self.pass_time(self.beat / 4)
 
     async def _until_waiting(self, here: Programs, run_id: str) -> RunDescription:
         return await self._until(here, run_id, lambda told: any(wait.kind == "wait" for wait in told.waits))

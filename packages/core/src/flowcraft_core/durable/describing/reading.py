@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 
-from ...blueprint import SLEEP, WAIT
 from ...errors import BackendError, ConfigurationError
 from ...graph.facts import Park
 from ...graph.failures import errors_of
@@ -50,12 +49,14 @@ async def describe(
     now, is_live = stored.clock.now(), status.state not in FINAL
     parks, of_page, hints = await asyncio.gather(
         stored.records.parks(run_id, [instance for instance in state.ready if _may_be_parked(instance)]),
-        stored.records.all_parks(run_id, [instance for instance in page if _has_parks(instance)]),
+        stored.records.all_parks(run_id, [instance for instance in page if _may_be_parked(instance)]),
         _hints(stored.backend.coordination, record, now) if is_live else _none(),
     )
     hints = _still_true(hints, state, parks)
     standing = Standing.of(state, parks)
-    teller = Teller(standing, of_page, hints, record.started, values)
+    moot = [instance.key for instance in page if standing.of_instance(instance) == "moot"]
+    lost = {key: found.value for key, found in (await stored.records.outcomes(run_id, moot)).items()}
+    teller = Teller(standing, of_page, hints, record.started, values, lost)
     of_level = counts(standing, level.scopes)
     return RunDescription(
         run=status,
@@ -103,18 +104,8 @@ def _still_true(hints: Hints, state: RunState, parks: Mapping[str, Park]) -> Hin
 
 
 def _may_be_parked(instance: Instance) -> bool:
-    vertex = instance.vertex
-    if vertex.kind is not Kind.STEP:
-        return False
-    return vertex.node.uses in (WAIT, SLEEP) or vertex.retry.max_attempts > 1 or vertex.fallback is not None
-
-
-def _has_parks(instance: Instance) -> bool:
-    """Whether there may be something to read: of what took one attempt there is nothing."""
-    outcome = instance.scope.outcomes.get(instance.vertex.index)
-    if outcome is None or instance.vertex.node.uses in (WAIT, SLEEP):
-        return _may_be_parked(instance)
-    return _may_be_parked(instance) and (outcome.attempts > 1 or outcome.primary_error is not None)
+    """Whether there may be something to read: any step may ask for another attempt."""
+    return instance.vertex.kind is Kind.STEP
 
 
 def _open_waits(state: RunState, parks: Mapping[str, Park]) -> Sequence[OpenWait]:

@@ -28,7 +28,7 @@ from ..results import StoredRun
 #: ``pending``   what leads to it is not resolved
 #: ``dead``      none of the ways to it was taken: it will not run
 #: ``blocked``   what leads to it has failed, and the failure is contained: it will not run
-#: ``moot``      it has lost a race: it need not run
+#: ``moot``      it has lost a race: it need not run, and if it has ended all the same, that counts nowhere
 #: ============  ====================================================================================================
 #:
 #: In a run that has ended, what was ready, waiting, sleeping or retrying stays so: a fork goes on with it.
@@ -100,7 +100,8 @@ class FailedAttempt:
     """An attempt after which there was another one.
 
     Attributes:
-        number: Which attempt it was: 1, 2, ...
+        number: How many attempts had failed with it: 1, 2, ...
+        deferred: How often the step had asked, with it, to be tried again without that being an attempt.
         error: Why it failed.
         retry_at: When the next one was due.
         standing_in: Whether it was the fallback's.
@@ -112,6 +113,7 @@ class FailedAttempt:
     number: int
     error: NodeError | None
     retry_at: float | None
+    deferred: int = 0
     standing_in: bool = False
     started: float | None = None
     ended: float | None = None

@@ -29,6 +29,7 @@ class Teller:
     Attributes:
         standing: What the facts say.
         parks: All parks of the instances that are told of, by instance key, in the order in which they came.
+        lost: Of what need not run, and has ended all the same: the outcomes, by key, which count nowhere.
         hints: What workers say.
         started: When the run was started, seconds since the epoch.
         values: Whether inputs, outputs and the like are told.
@@ -39,22 +40,23 @@ class Teller:
     hints: Hints
     started: float
     values: bool = True
+    lost: Mapping[str, Outcome] = attrs.field(factory=dict)
 
     def tell(self, instance: Instance) -> InstanceDescription:
         """Describe an instance; a construct is given by its exit."""
         scope, vertex = instance
         construct = vertex.construct if vertex.kind is Kind.EXIT else None
         key, state = instance.key, self.standing.of_instance(instance)
-        outcome = scope.outcomes.get(vertex.index)
+        outcome = scope.outcomes.get(vertex.index) or self.lost.get(key)
         # A construct begins with its entry, in which it may fail, too.
         entry = instance if construct is None else scope.at(construct.entry)
-        opening = scope.outcomes.get(entry.vertex.index)
-        ending = outcome or (opening if construct is not None and state == "failed" else None)
+        opening = outcome if construct is None else scope.outcomes.get(entry.vertex.index)
+        ending = outcome or (opening if opening is not None and opening.error is not None else None)
         parks = self.parks.get(key, ())
         last = parks[-1] if parks else None
         kind, node = _kind(vertex, construct), vertex.node if construct is None else construct.node
         live = state in ("ready", "retrying")
-        attempts = outcome.attempts if outcome is not None else sum(1 for park in parks if park.kind == "retry")
+        attempts = outcome.attempts if outcome is not None else 0 if last is None else last.attempt
         return InstanceDescription(
             key=key,
             node_id=node.id,
@@ -170,6 +172,7 @@ def _failed(park: Park) -> FailedAttempt:
         error=park.error,
         retry_at=park.due,
         standing_in=park.standing_in,
+        deferred=park.deferred,
         started=_known(park.started),
         ended=_known(park.ended),
         worker=park.worker,
