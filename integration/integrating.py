@@ -67,7 +67,7 @@ def _options(cloud: str, arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--no-scenarios", action="store_true", help="run the tests only")
     carrying_out.add_only(parser, known)
     # Nearly all of their time is spent waiting for time to pass.
-    carrying_out.add_jobs(parser, usual=4)
+    carrying_out.add_jobs(parser, usual=6)
     return parser.parse_args(arguments)
 
 

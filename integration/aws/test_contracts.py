@@ -32,7 +32,8 @@ from flowcraft_testkit.contracts import (
     Trouble,
     excused,
 )
-from on_aws import RATE, hastened
+from on_aws import hastened
+from on_emulators import RATE
 from troubles import ProxyTrouble
 
 DECLARED = Declared(
@@ -131,7 +132,7 @@ class TestAwsBackend(OnAws, BackendContract):
         return FastClock(RATE)
 
     @pytest.fixture
-    def open_backend(self, place: Place, clock: Clock) -> Opener:
+    def open_backend(self, place: Place, clock: FastClock) -> Opener:
         """See ``Contract``."""
         return lambda: hastened(place, clock)
 

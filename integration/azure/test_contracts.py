@@ -26,7 +26,8 @@ from flowcraft_testkit.contracts import (
 )
 from hastened import Hastened
 from known_gaps import EXCUSED
-from on_azure import MAX_DELAY, RATE
+from on_azure import MAX_DELAY
+from on_emulators import RATE
 from places import Place
 from troubles import ProxyTrouble
 
@@ -138,11 +139,11 @@ class TestAzureBackend(OnAzure, BackendContract):
         return FastClock(RATE)
 
     @pytest.fixture
-    def open_backend(self, place: Place, clock: Clock) -> Opener:
+    def open_backend(self, place: Place, clock: FastClock) -> Opener:
         """See ``Contract``."""
         self._place = place
         return lambda: Hastened(
-            place.backend(staleness=0.0, longest_pause=0.2), clock, RATE, max_delay=MAX_DELAY, own_time=True
+            place.backend(staleness=0.0, longest_pause=0.2), clock, max_delay=MAX_DELAY, own_time=True
         )
 
     async def write_by_hand(self, backend: Backend, run_id: str, blueprint_id: str, values: Mapping[str, Any]) -> None:

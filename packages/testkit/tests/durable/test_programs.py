@@ -491,6 +491,22 @@ async def test_a_job_for_an_instance_that_cannot_be_is_a_dead_letter() -> None:
         assert "no instance 'nowhere[3]'" in (letter.reason or "")
 
 
+async def test_a_worker_that_sees_a_run_ended_by_its_own_job_lets_that_job_keep_the_message() -> None:
+    async def after(operation: str, answer: Any) -> None:
+        if operation == "status.finish":
+            await here.clock.sleep(10.0)  # in which the worker looks at its runs several times
+
+    async with place(wait()) as here:
+        await here.client.start(wait(), run_id="run")
+        async with working(Watched(here.backend, after=after), here.runtime, reconcile=False):
+            job = {"v": 1, "id": "i", "run": "run", "key": "nowhere[3]", "seen": here.clock.now()}
+            await here.backend.queue.send([Message(json.dumps(job))])
+            await here.clock.sleep(60.0)
+        assert (await here.client.status("run")).state == "failed"
+        (letter,) = await here.client.dead_letters()
+        assert "no instance 'nowhere[3]'" in (letter.reason or "")
+
+
 async def test_a_job_for_a_run_that_never_comes_is_given_up() -> None:
     async with place(chain()) as here, here.working():
         job = {"v": 1, "id": "i", "run": "nobody", "key": "", "seen": here.clock.now()}

@@ -124,7 +124,7 @@ class Engine:
         slots: Held while a step runs; no limit on them by default.
         current: The key of the instance under way, until it has an outcome and is gone on from.
         handed_over: Another job goes on from the instance under way, once it has an outcome.
-        is_ending: The run's end is being written: whoever sees it written has nothing to call off here.
+        is_past_steps: No step will run here any more: whoever sees that the run has ended has nothing to call off.
     """
 
     backend: Backend
@@ -143,7 +143,7 @@ class Engine:
     slots: AbstractAsyncContextManager[object] = attrs.field(factory=contextlib.nullcontext)
     current: str = ""
     handed_over: bool = False
-    is_ending: bool = False
+    is_past_steps: bool = False
     _handing_over: asyncio.Lock = attrs.field(factory=asyncio.Lock)
     _started: float = 0.0
     _steps: int = 0
@@ -169,7 +169,10 @@ class Engine:
             count: How often the job has been delivered.
         """
         try:
-            done = await self._handle(count)
+            try:
+                done = await self._handle(count)
+            finally:
+                self.is_past_steps = True  # and what becomes of the message is not to be cut off
         except HostTimeError:
             raise  # whoever is cut off did not come back
         except _CALLED_FOR:
@@ -524,7 +527,7 @@ class Engine:
 
     async def finish(self) -> None:
         """End the run if the facts say that it has ended."""
-        self.is_ending = self.view.state.phase is not Phase.RUNNING
+        self.is_past_steps = self.view.state.phase is not Phase.RUNNING
         ended = await finish_run(self.backend, self.view.record, self.view.state, self.clock, self.executor.journal)
         if ended is not None and self.events is not None:
             self.events.ended(ended)

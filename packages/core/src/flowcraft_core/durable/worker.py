@@ -461,8 +461,9 @@ class Worker:
             status = await self._backend.status.get(run_id)
             if status is None or status.state not in ("running", "awaiting"):
                 for held in list(self._held):
-                    is_ending = held.engine is not None and held.engine.is_ending  # by itself, and is about to say so
-                    if held.run_id == run_id and not is_ending:
+                    # Else it may be what has ended the run, and has yet to say so.
+                    has_steps = held.engine is not None and not held.engine.is_past_steps
+                    if held.run_id == run_id and has_steps:
                         held.give_up()
                         self._settle(held.delivery)
 

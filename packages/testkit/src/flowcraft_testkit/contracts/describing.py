@@ -110,11 +110,11 @@ class DescribingClauses(ProgramClauses):
 
     async def test_a_step_that_takes_long_is_seen_under_way_with_its_progress(self) -> None:
         """Since when, at which worker, in which attempt, and how far it says that it is; and not once it has ended."""
-        steps, ends = Steps(), self._clock.now() + 12 * self.beat
+        steps = Steps()
 
         async def slow(ctx: Context) -> None:
             ctx.progress(0.25, "reading")
-            await self._clock.sleep(ends - self._clock.now())
+            await self._clock.sleep(12 * self.beat)
 
         flow = create_flow("slow").node("a", steps.one).node("slow", slow).wait("w").edge("a", "slow").edge("slow", "w")
         async with self.programs(flow) as here:
@@ -126,7 +126,7 @@ class DescribingClauses(ProgramClauses):
             assert _by_key(told)["slow"].under_way == step
             assert _by_key(told)["slow"].standing == "under way"
             assert step.since <= step.seen <= told.at + self.beat
-            await self.until(lambda: self._are_listed(here, {step.worker}))
+            await self.until(lambda: self._are_listed(here, {step.worker}), here.patience)
             told = await self._until_waiting(here, run_id)
             assert (told.under_way, _by_key(told)["slow"].state) == ((), "done")
 
@@ -186,7 +186,7 @@ class DescribingClauses(ProgramClauses):
             await here.hire(around=around, told_after=self.beat / 2, heartbeat=self.beat)
             client = Client(await here.connect(around), flows=here.flows, clock=clock)
             await client.start(flow, run_id=(run_id := self.id("run")))
-            await self.until(lambda: is_so(refused > 2))
+            await self.until(lambda: is_so(refused > 2), here.patience)
             told = await client.describe(run_id)
             assert (told.under_way, told.passed_on) == ((), ())
             assert (await here.ended(run_id)).outputs["b"] == 1
@@ -199,9 +199,9 @@ class DescribingClauses(ProgramClauses):
         async with self.programs(flow, heartbeat=self.beat) as here:
             hands = [await here.hire(concurrency=2 + place) for place in range(3)]
             names = {hand.worker.name for hand in hands}
-            await self.until(lambda: self._are_listed(here, names))
+            await self.until(lambda: self._are_listed(here, names), here.patience)
             await here.client.start(flow)
-            await self.until(lambda: self._some_are_busy(here, names))
+            await self.until(lambda: self._some_are_busy(here, names), here.patience)
             found = {worker.name: worker for worker in await here.client.workers()}
             for place, hand in enumerate(hands):
                 told = found[hand.worker.name]
