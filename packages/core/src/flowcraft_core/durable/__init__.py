@@ -18,7 +18,9 @@ from .describing.shapes import (
     WorkerDescription,
 )
 from .engine import Settings
+from .exporting import Footprint
 from .finding import RunFilters
+from .places import backend_from_url, installed_backends, open_url, provision_url
 from .reconciler import Reconciled, Reconciler
 from .results import Started, StoredResult, StoredRun
 from .runs import UnknownRunError
@@ -30,6 +32,7 @@ __all__ = [
     "Adapter",
     "Client",
     "FailedAttempt",
+    "Footprint",
     "Inside",
     "InstanceDescription",
     "InstanceKind",
@@ -53,4 +56,8 @@ __all__ = [
     "UnknownRunError",
     "Worker",
     "WorkerDescription",
+    "backend_from_url",
+    "installed_backends",
+    "open_url",
+    "provision_url",
 ]
