@@ -61,7 +61,7 @@ class Commanding:
         return await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "flowcraft_cli", *arguments),
             cwd=self.folder,
-            env={**self.environment, **settings},
+            env={**self.environment, **settings, "PYTHONFAULTHANDLER": "1"},
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE if errors is None else asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE if errors is None else _file(errors),
@@ -70,7 +70,12 @@ class Commanding:
     async def __call__(self, *arguments: str, code: int = 0) -> dict[str, Any]:
         """Call a command; what its last line says."""
         process = await self.begin(*arguments, "--json")
-        printed, beside = await asyncio.wait_for(process.communicate(), _PATIENCE)
+        talking = asyncio.ensure_future(process.communicate())
+        ended, _ = await asyncio.wait([talking], timeout=_PATIENCE)
+        if not ended:  # where it stands, it says by itself
+            process.send_signal(signal.SIGABRT)
+        printed, beside = await talking
+        assert ended, f"`flowcraft {' '.join(arguments)}` does not end: {beside.decode()}"
         said: dict[str, Any] = json.loads(printed.decode().splitlines()[-1]) if printed else {}
         assert process.returncode == code, (arguments, process.returncode, said, beside.decode())
         assert said["ok"] is (code == 0)
