@@ -101,6 +101,7 @@ class OnFiles:
         refusals=True,
         processes=True,
         other_store=True,
+        diagnosis=False,
     )
 
     @pytest.fixture

@@ -49,6 +49,7 @@ DECLARED = Declared(
     refusals=True,
     processes=True,
     other_store=True,
+    diagnosis=True,
 )
 
 

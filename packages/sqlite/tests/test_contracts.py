@@ -124,6 +124,7 @@ class OnSqlite:
         refusals=True,
         processes=True,
         other_store=True,
+        diagnosis=True,
     )
 
     @pytest.fixture

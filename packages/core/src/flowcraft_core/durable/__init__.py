@@ -2,6 +2,7 @@
 
 from .adapter import Adapter
 from .client import Client
+from .diagnosing import diagnose
 from .engine import Settings
 from .reconciler import Reconciled, Reconciler
 from .results import Started, StoredResult, StoredRun
@@ -23,4 +24,5 @@ __all__ = [
     "SyncClient",
     "UnknownRunError",
     "Worker",
+    "diagnose",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from .asking import AskingClauses
 from .data import DataClauses
 from .deliveries import DeliveryClauses
+from .diagnosing import DiagnosingClauses
 from .dying import DyingClauses
 from .ending import EndingClauses
 from .forking import ForkingClauses
@@ -31,5 +32,6 @@ class BackendContract(
     AskingClauses,
     OutsideClauses,
     TellingClauses,
+    DiagnosingClauses,
 ):
     """What a ``Backend`` promises. It does not need a store of its own, nor an empty queue, for each clause."""

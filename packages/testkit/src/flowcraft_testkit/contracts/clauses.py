@@ -25,6 +25,7 @@ Capability: TypeAlias = Literal[
     "refusals",
     "processes",
     "other_store",
+    "diagnosis",
 ]
 
 _PREFIX = "test_"
@@ -51,6 +52,8 @@ class Declared:
             ``BackendMaker``.
         other_store: Whether the fixture ``open_other`` gives an ``Opener`` of a second store in the same place, with
             other names: other tables and queues on the same server, another file in the same folder.
+        diagnosis: Whether the backend says what is wrong with how it is set up; see
+            ``flowcraft_core.ports.Diagnosable``. What ``open_backend`` opens has to be set up as it should be.
     """
 
     queue_limits: QueueLimits | None = None
@@ -64,6 +67,7 @@ class Declared:
     refusals: bool | None = None
     processes: bool | None = None
     other_store: bool | None = None
+    diagnosis: bool | None = None
 
     def lacks(self, capability: Capability) -> Literal["undeclared", "absent"] | None:
         """Why a clause that needs this cannot be asked; None if it can."""

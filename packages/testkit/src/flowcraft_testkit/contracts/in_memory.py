@@ -30,6 +30,7 @@ def declared(weaknesses: Weaknesses | None = None) -> Declared:
         refusals=True,
         processes=False,
         other_store=True,
+        diagnosis=True,
     )
 
 
