@@ -29,10 +29,9 @@ async def cry_wolf(original: Any, self: Any) -> Any:
     name="backend.ReceivesToLook",
 )
 async def receive(original: Any, self: Any) -> Any:
-    """Finds out whether messages can be received by receiving some, and gives them back."""
+    """Finds out whether messages can be received by receiving some, and lets them come again."""
     if self._connection._loop is not None:
-        found = await self.queue.receive(max_messages=10, wait=0, visibility=1)
-        await self.queue.release(found)
+        await self.queue.receive(max_messages=10, wait=0, visibility=1)
     return await original(self)
 
 
