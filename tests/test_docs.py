@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # nothing.
 PAGES = [
     "README.md",
+    "docs/doctor.md",
     "docs/durable.md",
     "docs/guide.md",
     "docs/logging.md",
@@ -132,3 +133,16 @@ def test_the_page_on_logs_has_the_catalogue_as_it_is() -> None:
     """`python tools/log_catalogue.py` writes its tables."""
     text = read("docs/logging.md")
     assert runpy.run_path(str(ROOT / "tools" / "log_catalogue.py"))["page"](text) == text
+
+
+def test_the_page_on_the_doctor_has_every_finding_as_it_is() -> None:
+    """`python tools/findings_catalogue.py` writes its tables."""
+    text = read("docs/doctor.md")
+    assert runpy.run_path(str(ROOT / "tools" / "findings_catalogue.py"))["page"](text) == text
+
+
+def test_no_two_findings_have_one_code() -> None:
+    tool = runpy.run_path(str(ROOT / "tools" / "findings_catalogue.py"))
+    codes = [symptom.code for module in tool["PARTS"].values() for symptom in tool["symptoms_of"](module)]
+    assert len(set(codes)) == len(codes)
+    assert [code for code in codes if not re.fullmatch(r"[A-Z]+(-[A-Z]+)+", code)] == []

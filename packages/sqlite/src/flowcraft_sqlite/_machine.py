@@ -49,7 +49,7 @@ def write_lock_holder(path: str, locks: str) -> int | None:
             inodes.add(str(os.stat(name).st_ino))
     for line in locks.splitlines():
         fields = line.split()  # 1: POSIX ADVISORY WRITE 4711 fe:00:131 120 120
-        if "WRITE" not in fields or len(fields) < 8:
+        if "POSIX" not in fields or "WRITE" not in fields or len(fields) < 8:
             continue
         process, place, first, last = fields[-4:]
         if place.rpartition(":")[2] in inodes and any(
