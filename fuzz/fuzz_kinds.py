@@ -41,7 +41,7 @@ class Kind:
         name: What is wrong.
         write: Makes one.
         gives: What is to come of at least one of them: a dead letter, a failed run, or just an end.
-        heavy: Takes seconds to be found out, so that few are made.
+        heavy: Takes seconds to be found out, and much memory: few are made, one at a time.
     """
 
     name: str

@@ -14,7 +14,7 @@ import random
 import resource
 import sys
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +113,7 @@ async def fuzz(path: Path, *, seconds: float, seed: int, only: Sequence[str] = (
         only: What the names of the kinds begin with; all kinds by default.
         workers: How many there are.
     """
-    done, chance, clock = Fuzzed(seed), random.Random(seed), FastClock(_RATE)
+    done, clock = Fuzzed(seed), FastClock(_RATE)
     kinds = [kind for kind in KINDS if not only or kind.name.startswith(tuple(only))]
     runtime = FlowRuntime(
         [*(build() for build in HEALTHY.values()), victim()],
@@ -133,7 +133,7 @@ async def fuzz(path: Path, *, seconds: float, seed: int, only: Sequence[str] = (
                 rows = stack.enter_context(contextlib.closing(Stored(path)))
                 for _ in range(workers):
                     await stack.enter_async_context(_working(path, runtime, clock, done))
-                place = Place(rows, client, chance, lambda name: _parked(client, rows, name))
+                place = Place(rows, client, random.Random(seed), lambda name: _parked(client, rows, name))
                 names = await _write_all(place, kinds, done, seconds, expected)
                 await _wait_for_all(place, names, clock, done)
                 await _look_at_all(place, names, done, expected)
@@ -198,7 +198,11 @@ async def _parked(client: Client, rows: Stored, name: str) -> None:
 async def _write_all(
     place: Place, kinds: Sequence[Kind], done: Fuzzed, seconds: float, expected: dict[str, Any]
 ) -> dict[str, Kind]:
-    """Write things of all kinds, in any order, each kind as often as the others; their names, and of which kind."""
+    """Write things of all kinds, in any order, each kind as often as the others; their names, and of which kind.
+
+    What is drawn for a thing follows from the seed, its kind and how many there were of it, so that however many a
+    machine gets to write, the first ones are those of any other.
+    """
     names: dict[str, Kind] = {}
     ends, number = time.monotonic() + seconds, 0
     while number == 0 or time.monotonic() < ends:
@@ -208,23 +212,35 @@ async def _write_all(
             counts = done.by_kind.setdefault(kind.name, Counts())
             if kind.heavy and counts.written and counts.written * 10 > seconds:
                 continue
+            if kind.heavy:  # one at a time: several at once show how many jobs there are, not what one of them takes
+                await _until(lambda: not any(_heavy(name, names) for name in _under_way(place, names)))
             number += 1
             name = f"{kind.name}#{number}"
             names[name] = kind
             counts.written += 1
+            drawn = random.Random(f"{done.seed} {kind.name} {counts.written}")
             try:
-                await kind.write(place, name)
+                await kind.write(attrs.evolve(place, chance=drawn), name)
             except Exception as error:
                 done.wrong.append(f"{name} could not be written: {error!r:.200}")
             if number % 3 == 0:
                 await place.client.start(place.chance.choice(list(expected)), run_id=f"healthy {done.healthy}")
                 done.healthy += 1
             await asyncio.sleep(place.chance.uniform(0, 0.02))
-            for _ in range(600):
-                if len(_under_way(place, names)) <= _UNDER_WAY:
-                    break
-                await asyncio.sleep(0.1)
+            await _until(lambda: len(_under_way(place, names)) <= _UNDER_WAY)
     return names
+
+
+async def _until(holds: Callable[[], bool]) -> None:
+    """Wait for something for a minute at most; what never comes is found at the end."""
+    for _ in range(600):
+        if holds():
+            return
+        await asyncio.sleep(0.1)
+
+
+def _heavy(name: str, names: dict[str, Kind]) -> bool:
+    return name in names and names[name].heavy
 
 
 def _under_way(place: Place, names: dict[str, Kind]) -> list[str]:

@@ -101,6 +101,8 @@ class OnFiles:
         refusals=True,
         processes=True,
         other_store=True,
+        depth=False,
+        newest_first=False,
         diagnosis=False,
     )
 

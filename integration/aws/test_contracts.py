@@ -32,7 +32,8 @@ from flowcraft_testkit.contracts import (
     Trouble,
     excused,
 )
-from on_aws import RATE, hastened
+from on_aws import hastened
+from on_emulators import RATE
 from troubles import ProxyTrouble
 
 DECLARED = Declared(
@@ -49,6 +50,8 @@ DECLARED = Declared(
     refusals=True,
     processes=True,
     other_store=True,
+    depth="each",
+    newest_first=False,
     diagnosis=True,
 )
 
@@ -122,7 +125,7 @@ class TestAwsBackend(OnAws, BackendContract):
         return FastClock(RATE)
 
     @pytest.fixture
-    def open_backend(self, place: Place, clock: Clock) -> Opener:
+    def open_backend(self, place: Place, clock: FastClock) -> Opener:
         """See ``Contract``."""
         return lambda: hastened(self._behind_proxies or place, clock)
 

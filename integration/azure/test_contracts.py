@@ -26,7 +26,8 @@ from flowcraft_testkit.contracts import (
 )
 from hastened import Hastened
 from known_gaps import EXCUSED
-from on_azure import MAX_DELAY, RATE
+from on_azure import MAX_DELAY
+from on_emulators import RATE
 from places import Place
 from troubles import ProxyTrouble
 
@@ -44,6 +45,8 @@ DECLARED = Declared(
     refusals=True,
     processes=True,
     other_store=True,
+    depth="all",
+    newest_first=False,
     diagnosis=True,
 )
 
@@ -129,13 +132,12 @@ class TestAzureBackend(OnAzure, BackendContract):
         return FastClock(RATE)
 
     @pytest.fixture
-    def open_backend(self, place: Place, clock: Clock) -> Opener:
+    def open_backend(self, place: Place, clock: FastClock) -> Opener:
         """See ``Contract``."""
         self._place = place
         return lambda: Hastened(
             (self._behind_proxies or place).backend(staleness=0.0, longest_pause=0.2),
             clock,
-            RATE,
             max_delay=MAX_DELAY,
             own_time=True,
         )

@@ -18,7 +18,7 @@ from flowcraft_core import (
 )
 from flowcraft_core.durable import Client, Reconciler, Settings, SyncClient, Worker
 from flowcraft_core.durable.adapter import Adapter
-from flowcraft_core.graph.durations import parse_seconds
+from flowcraft_core.durations import parse_seconds
 from flowcraft_testkit import InMemoryBackend
 
 NAN, INF = float("nan"), float("inf")

@@ -124,6 +124,8 @@ class OnSqlite:
         refusals=True,
         processes=True,
         other_store=True,
+        depth="each",
+        newest_first=True,
         diagnosis=True,
     )
 

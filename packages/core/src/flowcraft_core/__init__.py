@@ -20,7 +20,7 @@ from .errors import (
     StepTimeoutError,
 )
 from .graph.facts import NodeError
-from .retries import RetryPolicy
+from .retries import RetryAfter, RetryPolicy
 from .runtime import Event, EventSink, FlowRuntime, RunFailedError, RunHandle, RunResult, Status, TraceEntry
 from .serialization import Serializer
 from .steps import BaseNode, NodeResult, Step
@@ -47,6 +47,7 @@ __all__ = [
     "NodeResult",
     "NonRetryableError",
     "ResumeError",
+    "RetryAfter",
     "RetryPolicy",
     "RunCancelledError",
     "RunFailedError",

@@ -49,6 +49,9 @@ class NodeConfig:
         retry_backoff: Factor by which the delay grows with each further attempt.
         retry_max_delay: Longest delay between two attempts, milliseconds.
         retry_jitter: Share of the delay that is spread, 0 to 1.
+        retry_delays: Milliseconds before each further attempt, one by one, instead of those three.
+        retry_if: Name of the function that says of an error whether it is worth another attempt.
+        max_deferrals: How often a step may ask to be tried again without that being an attempt.
         non_retryable_errors: Names of exception classes (or their bases) that end the attempts at once.
         timeout: Milliseconds that one attempt, or a wait, may take.
         fallback: Id of the node, or name of the implementation, that stands in when all attempts have failed.
@@ -62,6 +65,9 @@ class NodeConfig:
     retry_backoff: float | None = None
     retry_max_delay: float | None = None
     retry_jitter: float | None = None
+    retry_delays: tuple[float, ...] | None = None
+    retry_if: str | None = None
+    max_deferrals: int | None = None
     non_retryable_errors: tuple[str, ...] | None = None
     timeout: float | None = None
     fallback: str | None = None
@@ -212,6 +218,12 @@ def _strings(value: Any, where: str) -> tuple[str, ...]:
     return tuple(_string(item, f"{where}[{position}]") for position, item in enumerate(value))
 
 
+def _numbers(value: Any, where: str) -> tuple[float, ...]:
+    if not isinstance(value, (list, tuple)):
+        raise _ShapeError(f"{where} must be an array of numbers, not {value!r:.80}")
+    return tuple(_number(item, f"{where}[{position}]") for position, item in enumerate(value))
+
+
 def _join_strategy(value: Any, where: str) -> JoinStrategy:
     if value not in get_args(JoinStrategy):
         raise _ShapeError(f"{where} must be 'all' or 'any', not {value!r:.80}")
@@ -241,6 +253,9 @@ _FIELDS: dict[type, tuple[tuple[str, str, Callable[[Any, str], Any]], ...]] = {
         ("retry_backoff", "retryBackoff", _number),
         ("retry_max_delay", "retryMaxDelay", _number),
         ("retry_jitter", "retryJitter", _number),
+        ("retry_delays", "retryDelays", _numbers),
+        ("retry_if", "retryIf", _string),
+        ("max_deferrals", "maxDeferrals", _count),
         ("non_retryable_errors", "nonRetryableErrors", _strings),
         ("timeout", "timeout", _number),
         ("fallback", "fallback", _string),

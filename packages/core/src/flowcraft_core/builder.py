@@ -17,9 +17,9 @@ from .blueprint import (
     Node,
     NodeConfig,
 )
+from .durations import Duration, parse_seconds
 from .errors import BlueprintError, ConfigurationError
 from .graph.compile import BREAK, CONTINUE, compile_blueprint
-from .graph.durations import Duration, parse_seconds
 from .graph.keys import step_name
 from .graph.scopes import Graph
 from .retries import RetryPolicy
@@ -101,6 +101,7 @@ class FlowBuilder:
             f"node {node_id!r}",
             retries,
             timeout,
+            retry_if=self._predicate(node_id, retries),
             fallback=fallback,
             join_strategy=join,
             exclusive=exclusive or None,
@@ -180,7 +181,8 @@ class FlowBuilder:
             params["toleratedFailureCount"] = tolerated_failure_count
         if tolerated_failure_percentage:
             params["toleratedFailurePercentage"] = tolerated_failure_percentage
-        config = _config(f"batch {batch_id!r}", retries, timeout, join_strategy=join)
+        asked = self._predicate(batch_id, retries)
+        config = _config(f"batch {batch_id!r}", retries, timeout, retry_if=asked, join_strategy=join)
         return self._add(batch_id, BATCH, params, items, config)
 
     def loop(self, loop_id: str, *, start: str, end: str, condition: str) -> FlowBuilder:
@@ -310,6 +312,15 @@ class FlowBuilder:
         self._graph = None
         return self
 
+    def _predicate(self, node_id: str, retries: int | RetryPolicy | None) -> str | None:
+        """The name under which the blueprint uses a policy's ``retry_if``."""
+        asked = retries.retry_if if isinstance(retries, RetryPolicy) else None
+        if asked is None or isinstance(asked, str):
+            return asked
+        name = step_name(self.id, node_id, "retry_if")
+        self._implementations[name] = Implementation.of(name, asked)
+        return name
+
     def _register(self, node_id: str, step: Step | str, role: str | None = None) -> str:
         """The name under which the blueprint uses a step: one that depends on the node's place in the flow alone."""
         if isinstance(step, str):
@@ -329,6 +340,7 @@ def _config(
     retries: int | RetryPolicy | None = None,
     timeout: Duration | None = None,
     *,
+    retry_if: str | None = None,
     fallback: str | None = None,
     join_strategy: JoinStrategy | None = None,
     exclusive: bool | None = None,
@@ -346,6 +358,9 @@ def _config(
             "retry_backoff": retries.backoff,
             "retry_max_delay": _milliseconds(retries.max_delay),
             "retry_jitter": retries.jitter,
+            "retry_delays": tuple(_milliseconds(delay) for delay in retries.delays) or None,
+            "retry_if": retry_if,
+            "max_deferrals": None if retries.max_deferrals == RetryPolicy().max_deferrals else retries.max_deferrals,
             "non_retryable_errors": tuple(
                 entry if isinstance(entry, str) else entry.__name__ for entry in retries.non_retryable
             )

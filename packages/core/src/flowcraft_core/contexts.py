@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, MutableMapping
+import math
+from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any, Generic
 
 from typing_extensions import TypeVar
@@ -12,12 +13,15 @@ from .errors import RunCancelledError
 from .graph.facts import DELETED, NodeError
 from .graph.instances import Instance, ScopeState
 from .serialization import Serializer
-from .texts import require_name
+from .texts import require_name, safe_text
 
 InputT = TypeVar("InputT", default=Any)
 DependenciesT = TypeVar("DependenciesT", default=Any)
 
 _logger = logging.getLogger("flowcraft.step")
+
+# How much of what a step says of its progress is kept, characters.
+_LONGEST_MESSAGE = 200
 
 
 class Values:
@@ -130,6 +134,7 @@ class BaseContext(Generic[InputT, DependenciesT]):
     Attributes:
         run_id: The run.
         attempt: Which attempt this is: 1, 2, ...
+        deferrals: How often the step has raised a ``RetryAfter`` here that did not count.
         input: What the taken edge, the join or ``inputs`` gives; a copy that the step may change.
         params: The node's static parameters, from the blueprint.
         dependencies: What the runtime was given for all steps.
@@ -137,8 +142,8 @@ class BaseContext(Generic[InputT, DependenciesT]):
     """
 
     __slots__ = (
-        "_cancelled", "_instance", "_keyed_by", "_role", "_values", "attempt", "dependencies", "error", "input",
-        "params", "run_id",
+        "_cancelled", "_instance", "_is_telling", "_keyed_by", "_role", "_said", "_since", "_tells", "_told_at",
+        "_values", "attempt", "deferrals", "dependencies", "error", "input", "params", "run_id",
     )  # fmt: skip
 
     def __init__(
@@ -152,6 +157,7 @@ class BaseContext(Generic[InputT, DependenciesT]):
         values: Values,
         role: str = "",
         error: NodeError | None = None,
+        deferrals: int = 0,
     ) -> None:
         self.run_id = run_id
         self.attempt = attempt
@@ -159,11 +165,16 @@ class BaseContext(Generic[InputT, DependenciesT]):
         self.params = params
         self.dependencies = dependencies
         self.error = error
+        self.deferrals = deferrals
         self._role = role
         self._instance = instance
         self._values = values
         self._cancelled = False
         self._keyed_by = run_id
+        self._since = 0.0
+        self._said: tuple[float | None, str | None] | None = None
+        self._tells: Callable[[BaseContext[Any, Any]], object] | None = None
+        self._is_telling, self._told_at = False, 0.0
 
     @property
     def node_id(self) -> str:
@@ -197,6 +208,32 @@ class BaseContext(Generic[InputT, DependenciesT]):
         """
         if self.cancelled:
             raise RunCancelledError(f"run {self.run_id!r}: node {self.key!r} need not go on")
+
+    def progress(self, fraction: float | None = None, message: str | None = None) -> None:
+        """Say how far a long step is, for people: ``Client.describe`` shows it, and it is an event of the runtime.
+
+        It costs no request of its own and may be called as often as one likes: what was said last is told now and
+        then, and of a short step nothing at all.
+
+        Args:
+            fraction: From 0 to 1; what is beyond is cut.
+            message: In a few words; of more than 200 characters the first are kept.
+
+        Raises:
+            TypeError: One of them is none of that.
+        """
+        if fraction is not None:
+            if isinstance(fraction, bool) or not isinstance(fraction, (int, float)) or math.isnan(fraction):
+                raise TypeError(f"ctx.progress: fraction is a number from 0 to 1, not {fraction!r:.80}")
+            fraction = min(1.0, max(0.0, float(fraction)))
+        if message is not None:
+            if not isinstance(message, str):
+                raise TypeError(f"ctx.progress: message is text, not {message!r:.80}")
+            message = safe_text(message, _LONGEST_MESSAGE)
+        self._said = fraction, message
+        if self._tells is not None and not self._is_telling:
+            self._is_telling = True
+            self._tells(self)
 
     @property
     def logger(self) -> logging.LoggerAdapter[logging.Logger]:

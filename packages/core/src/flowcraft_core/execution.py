@@ -6,6 +6,7 @@ about what runs next; it asks the graph's pure code for the input and the edges.
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeAlias
@@ -16,6 +17,7 @@ from .blueprint import SLEEP, WAIT, Node
 from .calling import call_step
 from .clock import Clock
 from .contexts import BaseContext, NodeContext, SyncNodeContext, Values
+from .durations import parse_duration
 from .errors import (
     ConfigurationError,
     ExpressionError,
@@ -24,16 +26,16 @@ from .errors import (
     SerializationError,
     StepEndedError,
 )
-from .failures import node_error
+from .failures import name_of, node_error, text_of
 from .graph import decisions
-from .graph.durations import parse_duration
-from .graph.facts import NodeError, Outcome, Park
+from .graph.facts import Attempt, Outcome, Park
 from .graph.instances import Instance, ScopeState
 from .graph.keys import escape
 from .graph.scopes import Graph, Kind
-from .logging.catalogue import ATTEMPT_FAILED, FALLBACK_TAKEN, NODE_FAILED, NODE_LEFT
+from .logging.catalogue import ATTEMPT_DEFERRED, ATTEMPT_FAILED, FALLBACK_TAKEN, NODE_FAILED, NODE_LEFT
 from .logging.journal import Journal, is_contained
-from .retries import RetryPolicy
+from .observing import Observer
+from .retries import RetryAfter, RetryPolicy
 from .serialization import Serializer
 from .steps import FinalError, Implementation, NodeResult
 from .texts import require_name
@@ -41,6 +43,9 @@ from .threads import StepThreads
 
 #: The action of a wait that nobody resumed in time.
 TIMEOUT_ACTION = "timeout"
+
+#: The first attempt at an instance.
+FIRST = Attempt()
 
 #: What a step gave: its output, its action, and the context values that it set.
 _Given: TypeAlias = tuple[Any, str | None, dict[str, Any] | None]
@@ -72,7 +77,10 @@ class Executor:
         before_deciding: Awaited before expressions of an instance are evaluated, to get what they may name.
         under_way: The contexts of the attempts under way.
         journal: Is told of each attempt that fails.
+        observer: Watches each attempt.
         kept_keys: The instances that act under the idempotency keys of another run: that run's id, by key.
+        worker: Who executes, for people: it stands in what comes of an attempt.
+        progressed: Is told, in the event loop, when a step says how far it is.
     """
 
     run_id: str
@@ -86,16 +94,12 @@ class Executor:
     before_deciding: Callable[[Instance], Awaitable[None]] | None = None
     under_way: set[BaseContext[Any, Any]] = attrs.field(factory=set)
     journal: Journal = attrs.field(factory=Journal)
+    observer: Observer | None = None
     kept_keys: Mapping[str, str] = attrs.field(factory=dict)
+    worker: str | None = None
+    progressed: Callable[[BaseContext[Any, Any]], None] | None = None
 
-    async def attempt(
-        self,
-        instance: Instance,
-        number: int = 1,
-        *,
-        standing_in: bool = False,
-        primary_error: NodeError | None = None,
-    ) -> Outcome | Park:
+    async def attempt(self, instance: Instance, attempt: Attempt = FIRST) -> Outcome | Park:
         """Make one attempt at a ready instance.
 
         Whatever a step raises is a failed attempt. What this raises itself is no failure of the step's: the program
@@ -103,9 +107,7 @@ class Executor:
 
         Args:
             instance: What to run.
-            number: Which attempt this is: 1, 2, ...
-            standing_in: Try the fallback node instead of the node itself.
-            primary_error: Then: why the node itself has failed.
+            attempt: Which attempt this is.
 
         Returns:
             The outcome, failed or not; or a park record, if the instance has to wait, also for its next attempt.
@@ -118,29 +120,29 @@ class Executor:
         if vertex.kind is Kind.STEP:
             if vertex.node.uses in (SLEEP, WAIT):
                 return self._park(instance, started)
-            node = vertex.fallback if standing_in and vertex.fallback is not None else vertex.node
+            node = vertex.fallback if attempt.standing_in and vertex.fallback is not None else vertex.node
             implementation = self.implementations(scope.scope.blueprint, node.uses)
             role = "" if node is vertex.node else f":fallback:{escape(node.id)}"
             try:
-                given = await self._call(implementation, instance, node, number, role, primary_error)
+                given = await self._call(implementation, instance, node, attempt, role)
             except Exception as error:
-                return await self._failed(error, instance, node, number, started, primary_error)
+                return await self._failed(error, instance, node, attempt, started)
             if self.before_deciding is not None:
                 await self.before_deciding(instance)
             try:
-                outcome = self._outcome(instance, given, number)
+                outcome = self._outcome(instance, given, attempt.number)
             except Exception as error:
-                return await self._failed(error, instance, node, number, started, primary_error)
-            if standing_in:
-                outcome.via, outcome.primary_error = node.id, primary_error
+                return await self._failed(error, instance, node, attempt, started)
+            if attempt.standing_in:
+                outcome.via, outcome.primary_error = node.id, attempt.primary_error
         else:
             if self.before_deciding is not None:
                 await self.before_deciding(instance)
             try:
                 outcome = self._structure(instance)
             except Exception as error:
-                outcome = self.failure(error, instance, number)
-        outcome.started, outcome.ended = started, self.clock.now()
+                outcome = self.failure(error, instance, attempt.number)
+        outcome.started, outcome.ended, outcome.worker = started, self.clock.now(), self.worker
         return outcome
 
     def _outcome(self, instance: Instance, given: _Given, number: int) -> Outcome:
@@ -148,7 +150,7 @@ class Executor:
         taken = decisions.take_edges(instance.scope, instance.vertex, output, action, sets)
         return Outcome(output, action, None, taken, sets, attempts=number)
 
-    def resume(self, instance: Instance, output: Any, action: str | None) -> Outcome:
+    def resume(self, instance: Instance, park: Park, output: Any, action: str | None) -> Outcome:
         """The outcome of a wait that goes on with a given result.
 
         Raises:
@@ -160,14 +162,15 @@ class Executor:
         output = self.serializer.copy(output)
         taken = decisions.take_edges(instance.scope, instance.vertex, output, action)
         now = self.clock.now()
-        return Outcome(output=output, action=action, taken=taken, started=now, ended=now)
+        started = park.ended or now
+        return Outcome(output=output, action=action, taken=taken, started=started, ended=now, worker=self.worker)
 
-    def due(self, instance: Instance) -> Outcome:
+    def due(self, instance: Instance, park: Park) -> Outcome:
         """The outcome of a wait or sleep whose time has come: a sleep hands on its input, a wait times out."""
         try:
             if instance.vertex.node.uses == WAIT:
-                return self.resume(instance, None, TIMEOUT_ACTION)
-            return self.resume(instance, decisions.input_of(instance.scope, instance.vertex), None)
+                return self.resume(instance, park, None, TIMEOUT_ACTION)
+            return self.resume(instance, park, decisions.input_of(instance.scope, instance.vertex), None)
         except Exception as error:
             return self.failure(error, instance, 1)
 
@@ -176,7 +179,8 @@ class Executor:
         now = self.clock.now()
         event = NODE_LEFT if isinstance(error, RunCancelledError) else NODE_FAILED
         self.journal.tell(event, error, at=instance, attempt=number, lower=is_contained(instance))
-        return Outcome(error=node_error(error, instance, number), attempts=number, started=now, ended=now)
+        failed = node_error(error, instance, number)
+        return Outcome(error=failed, attempts=number, started=now, ended=now, worker=self.worker)
 
     def cancel(self) -> None:
         """Tell every step under way that its result is of no use any more."""
@@ -186,8 +190,10 @@ class Executor:
     def _park(self, instance: Instance, now: float) -> Park:
         vertex = instance.vertex
         if vertex.node.uses == SLEEP:
-            return Park("sleep", due=now + parse_duration(vertex.params["duration"]))
-        return Park("wait", due=None if vertex.timeout is None else now + vertex.timeout)
+            due = now + parse_duration(vertex.params["duration"])
+            return Park("sleep", due, started=now, ended=now, worker=self.worker)
+        limit = None if vertex.timeout is None else now + vertex.timeout
+        return Park("wait", limit, started=now, ended=now, worker=self.worker)
 
     def _structure(self, instance: Instance) -> Outcome:
         scope, vertex = instance
@@ -206,9 +212,8 @@ class Executor:
         implementation: Implementation,
         instance: Instance,
         node: Node,
-        number: int,
+        attempt: Attempt,
         role: str,
-        primary_error: NodeError | None,
         failed_with: Exception | None = None,
     ) -> _Given:
         scope, vertex = instance
@@ -218,20 +223,31 @@ class Executor:
         context = kind(
             self.run_id,
             instance,
-            number,
+            attempt.number,
             copy(decisions.input_of(scope, vertex)),
             node.params or {},
             self.dependencies,
             values,
             role,
-            primary_error,
+            attempt.primary_error,
+            attempt.deferred,
         )
         if self.kept_keys:
             context._keyed_by = self.kept_keys.get(instance.key, self.run_id)
+        context._since = self.clock.now()
+        if self.progressed is not None:
+            context._tells = self._telling(implementation.is_async)
         self.under_way.add(context)
         try:
             timeout = vertex.timeout if node is vertex.node else _timeout(node)
-            result = await call_step(implementation, context, self.threads, timeout=timeout, failed_with=failed_with)
+            # It begins when it is awaited, and with the context variables of then.
+            step = call_step(implementation, context, self.threads, timeout=timeout, failed_with=failed_with)
+            if self.observer is None:
+                result = await step
+            else:
+                stand_in = None if not role else node.id if node is not vertex.node else "fallback"
+                with self.observer.attempt(instance, attempt.number, stand_in):
+                    result = await step
         finally:
             self.under_way.discard(context)
         action = None
@@ -250,59 +266,99 @@ class Executor:
         except SerializationError as error:
             raise SerializationError(f"the output of node {instance.key!r} cannot be stored: {error}") from error
 
+    def _telling(self, is_async: bool) -> Callable[[BaseContext[Any, Any]], object] | None:
+        """How a step's progress is told in the event loop, from there or from a thread."""
+        progressed = self.progressed
+        if is_async or progressed is None:
+            return progressed
+        loop = asyncio.get_running_loop()
+        return lambda context: loop.call_soon_threadsafe(progressed, context)
+
     async def _failed(
-        self,
-        raised: Exception,
-        instance: Instance,
-        node: Node,
-        number: int,
-        started: float,
-        primary_error: NodeError | None,
+        self, raised: Exception, instance: Instance, node: Node, attempt: Attempt, started: float
     ) -> Outcome | Park:
         """What follows a failed attempt: another one, the class's own fallback, the fallback node, or the failure."""
-        vertex = instance.vertex
-        standing_in = node is not vertex.node
+        vertex, number, primary_error = instance.vertex, attempt.number, attempt.primary_error
         error, final = _raised(raised)
-        policy = RetryPolicy.from_config(node.config) if standing_in else vertex.retry
-        if not final and number < policy.max_attempts and policy.retries(error):
-            delay = policy.delay_after(number, f"{self.run_id}:{instance.key}:{node.id}")
-            parked = node_error(error, instance, number)
-            self.journal.tell(ATTEMPT_FAILED, error, at=instance, attempt=number, retry_in=delay)
-            due = self.clock.now() + delay
-            return Park("retry", due, number, standing_in, error=parked, primary_error=primary_error)
-        if not standing_in:
+        if not final:
+            again = self._again(error, instance, node, attempt)
+            if again is not None:
+                return attrs.evolve(again, started=started, ended=self.clock.now(), worker=self.worker)
+        if not attempt.standing_in:
             own = self.implementations(instance.scope.scope.blueprint, node.uses)
             if own.fallback is not None:
                 self.journal.tell(FALLBACK_TAKEN, error, at=instance, attempt=number, fallback="fallback")
                 primary_error = node_error(error, instance, number)
-                saved = await self._saved(own, instance, number, primary_error, StepEndedError.of(error))
+                failed = attrs.evolve(attempt, primary_error=primary_error)
+                saved = await self._saved(own, instance, failed, StepEndedError.of(error))
                 if isinstance(saved, Outcome):
-                    saved.started, saved.ended = started, self.clock.now()
+                    saved.started, saved.ended, saved.worker = started, self.clock.now(), self.worker
                     return saved
                 error = _raised(saved)[0]
             if vertex.fallback is not None:
                 self.journal.tell(FALLBACK_TAKEN, error, at=instance, attempt=number, fallback=vertex.fallback.id)
-                return await self.attempt(instance, standing_in=True, primary_error=node_error(error, instance, number))
+                why = node_error(error, instance, number)
+                return await self.attempt(instance, Attempt(standing_in=True, primary_error=why))
         outcome = self.failure(error, instance, number)
         outcome.started, outcome.primary_error = started, primary_error
         return outcome
 
+    def _again(self, error: BaseException, instance: Instance, node: Node, attempt: Attempt) -> Park | None:
+        """When a step that has failed is tried again, if it is."""
+        vertex, number = instance.vertex, attempt.number
+        policy = RetryPolicy.from_config(node.config) if attempt.standing_in else vertex.retry
+        deferred, event = attempt.deferred, ATTEMPT_FAILED
+        if isinstance(error, RetryAfter) and not error.counts and deferred < policy.max_deferrals:
+            deferred, event = deferred + 1, ATTEMPT_DEFERRED
+        elif number >= policy.max_attempts or not self._is_worth_another(error, policy, instance):
+            return None
+        now = self.clock.now()
+        if isinstance(error, RetryAfter):
+            delay = error.delay(now)
+        else:
+            delay = policy.delay_after(number, f"{self.run_id}:{instance.key}:{node.id}")
+        self.journal.tell(event, error, at=instance, attempt=number, retry_in=delay)
+        return Park(
+            "retry",
+            now + delay,
+            number - (deferred - attempt.deferred),
+            attempt.standing_in,
+            error=node_error(error, instance, number),
+            primary_error=attempt.primary_error,
+            deferred=deferred,
+        )
+
+    def _is_worth_another(self, error: BaseException, policy: RetryPolicy, instance: Instance) -> bool:
+        """Whether a policy says so of an error; what ``retry_if`` itself raises is noted at the error, and is a no."""
+        if isinstance(error, RetryAfter):
+            return True
+        if not policy.retries(error):
+            return False
+        asked = policy.retry_if
+        if isinstance(asked, str):
+            asked = self.implementations(instance.scope.scope.blueprint, asked).call
+        try:
+            return asked is None or bool(asked(error))
+        except Exception as second:
+            error.add_note(f"retry_if of node {instance.key!r} has failed on it: {name_of(second)}: {text_of(second)}")
+            return False
+
     async def _saved(
-        self, own: Implementation, instance: Instance, number: int, primary_error: NodeError, failed_with: Exception
+        self, own: Implementation, instance: Instance, attempt: Attempt, failed_with: Exception
     ) -> Outcome | Exception:
         """What a step's class gives in the place of its failed attempts; or why that failed, too."""
         node = instance.vertex.node
         try:
-            given = await self._call(own, instance, node, number, ":fallback", primary_error, failed_with)
+            given = await self._call(own, instance, node, attempt, ":fallback", failed_with)
         except Exception as error:
             return error
         if self.before_deciding is not None:
             await self.before_deciding(instance)
         try:
-            outcome = self._outcome(instance, given, number)
+            outcome = self._outcome(instance, given, attempt.number)
         except Exception as error:
             return error
-        outcome.primary_error = primary_error
+        outcome.primary_error = attempt.primary_error
         return outcome
 
 

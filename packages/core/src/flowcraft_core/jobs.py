@@ -9,6 +9,7 @@ from typing import Any
 import attrs
 
 from .errors import FlowcraftError
+from .traces import Trace, trace_of
 
 FORMAT = 1
 #: Readers take the current format and the one before it.
@@ -52,9 +53,11 @@ class Job:
             was sent with. Their clocks may be apart, so no times are compared.
         hops: How often it was passed on.
         attempt: Which attempt at the instance it is for, if that is known; else 0.
+        deferred: How often the step there has asked to be tried again without that being an attempt.
         standing_in: Whether that is an attempt of the fallback's.
         blueprint_id: The flow, in a job that was written by hand for a run that has no record yet.
         node_id: The start node, likewise.
+        trace: The span in which it was sent, for whoever traces. One that cannot be read is none.
     """
 
     id: str
@@ -65,9 +68,11 @@ class Job:
     passed_on: float = 0.0
     hops: int = 0
     attempt: int = 0
+    deferred: int = 0
     standing_in: bool = False
     blueprint_id: str | None = None
     node_id: str | None = None
+    trace: Trace | None = None
 
 
 def encode_job(job: Job) -> str:
@@ -82,8 +87,12 @@ def encode_job(job: Job) -> str:
     if job.attempt:
         data["attempt"] = job.attempt
         data["fallback"] = job.standing_in
+    if job.deferred:
+        data["deferred"] = job.deferred
     if job.blueprint_id is not None:
         data["blueprint"], data["node"] = job.blueprint_id, job.node_id
+    if job.trace is not None:
+        data |= job.trace.fields()
     return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
 
 
@@ -91,7 +100,7 @@ def decode_job(body: str) -> Job:
     """The job that a message's text stands for.
 
     Besides the engine's own form it reads ``{"runId", "blueprintId", "nodeId"}``, which people and the TypeScript
-    original send by hand.
+    original send by hand; with a ``trace``, if they like, for the run to go on in it.
 
     Raises:
         MalformedJobError: It is no job; the text names what is wrong.
@@ -114,9 +123,11 @@ def decode_job(body: str) -> Job:
         passed_on=_seconds(data, _PASSED_ON),
         hops=_count(data, "hops"),
         attempt=_count(data, "attempt"),
+        deferred=_count(data, "deferred"),
         standing_in=data.get("fallback") is True,
         blueprint_id=_text(data, "blueprint", longest=_LONGEST_KEY) if "blueprint" in data else None,
         node_id=_text(data, "node", longest=_LONGEST_KEY) if "blueprint" in data else None,
+        trace=trace_of(data),
     )
 
 
@@ -155,7 +166,7 @@ def _by_hand(body: str, data: dict[str, Any]) -> Job:
     blueprint_id, node_id = (_text(data, name, longest=_LONGEST_KEY) for name in ("blueprintId", "nodeId"))
     # The same message always gives the same job, so that its redelivery is recognised.
     identity = hashlib.sha256(body.encode(errors="backslashreplace")).hexdigest()[:32]
-    return Job(id=identity, run_id=run_id, blueprint_id=blueprint_id, node_id=node_id)
+    return Job(id=identity, run_id=run_id, blueprint_id=blueprint_id, node_id=node_id, trace=trace_of(data))
 
 
 def _run_id(data: dict[str, Any], name: str) -> str:

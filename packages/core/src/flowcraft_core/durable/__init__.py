@@ -2,8 +2,24 @@
 
 from .adapter import Adapter
 from .client import Client
+from .describing.shapes import (
+    FailedAttempt,
+    Inside,
+    InstanceDescription,
+    InstanceKind,
+    InstanceState,
+    OpenWait,
+    PassedOn,
+    QueueDescription,
+    RunDescription,
+    RunsPage,
+    TakenEdge,
+    UnderWay,
+    WorkerDescription,
+)
 from .diagnosing import diagnose
 from .engine import Settings
+from .finding import RunFilters
 from .reconciler import Reconciled, Reconciler
 from .results import Started, StoredResult, StoredRun
 from .runs import UnknownRunError
@@ -14,15 +30,29 @@ from .worker import Worker
 __all__ = [
     "Adapter",
     "Client",
+    "FailedAttempt",
+    "Inside",
+    "InstanceDescription",
+    "InstanceKind",
+    "InstanceState",
+    "OpenWait",
+    "PassedOn",
+    "QueueDescription",
     "Reconciled",
     "Reconciler",
+    "RunDescription",
+    "RunFilters",
+    "RunsPage",
     "Settings",
     "SharedContext",
     "Started",
     "StoredResult",
     "StoredRun",
     "SyncClient",
+    "TakenEdge",
+    "UnderWay",
     "UnknownRunError",
     "Worker",
+    "WorkerDescription",
     "diagnose",
 ]

@@ -16,9 +16,9 @@ import attrs
 from ..blueprint import SLEEP, WAIT
 from ..clock import Clock
 from ..errors import FlowcraftError, ImplementationMissingError, SerializationError, TransientError
-from ..execution import Executor
+from ..execution import FIRST, Executor
 from ..failures import name_of, text_of
-from ..graph.facts import NodeError, Outcome, Park
+from ..graph.facts import Attempt, Outcome, Park
 from ..graph.instances import Arrival, Claim, Instance, Phase
 from ..graph.partial import arrived
 from ..graph.scopes import Kind
@@ -28,7 +28,9 @@ from ..ports import Backend
 from ..runtime import Emitter
 from ..settings import number, whole
 from ..texts import safe_text
+from ..traces import Trace
 from .hosts import Host, HostTimeError, cut_off, may_take, none_has_time, too_long
+from .parks import may_be_parked
 from .sets import JoinSets
 from .signals import end_run, fail_if_late, finish_run, say_parked, send_jobs, send_parked
 from .storage import NewerRecordError, Records, StaleReadError, Stored
@@ -123,7 +125,7 @@ class Engine:
         slots: Held while a step runs; no limit on them by default.
         current: The key of the instance under way, until it has an outcome and is gone on from.
         handed_over: Another job goes on from the instance under way, once it has an outcome.
-        is_ending: The run's end is being written: whoever sees it written has nothing to call off here.
+        is_past_steps: No step will run here any more: whoever sees that the run has ended has nothing to call off.
     """
 
     backend: Backend
@@ -142,7 +144,7 @@ class Engine:
     slots: AbstractAsyncContextManager[object] = attrs.field(factory=contextlib.nullcontext)
     current: str = ""
     handed_over: bool = False
-    is_ending: bool = False
+    is_past_steps: bool = False
     _handing_over: asyncio.Lock = attrs.field(factory=asyncio.Lock)
     _started: float = 0.0
     _steps: int = 0
@@ -168,7 +170,10 @@ class Engine:
             count: How often the job has been delivered.
         """
         try:
-            done = await self._handle(count)
+            try:
+                done = await self._handle(count)
+            finally:
+                self.is_past_steps = True  # and what becomes of the message is not to be cut off
         except HostTimeError:
             raise  # whoever is cut off did not come back
         except _CALLED_FOR:
@@ -202,6 +207,7 @@ class Engine:
             journal=journal,
             flow=flow,
             since=since,
+            trace=record.trace,
             reason=reason,
         )
         return Done.ACKNOWLEDGE
@@ -334,15 +340,17 @@ class Engine:
         self._steps += 1
         if instance.vertex.inputs is not None:
             await self.view.refresh(instance)
-        number, standing_in, primary_error = 1, False, None
+        attempt = FIRST
         if self.job.attempt and self.job.key == instance.key:
-            number, standing_in = self.job.attempt, self.job.standing_in
-            if standing_in:
+            attempt = Attempt(self.job.attempt, self.job.deferred, self.job.standing_in)
+            if attempt.standing_in:
                 last = await self._last_park(instance)
                 if last is None or not last.standing_in:
-                    raise StaleReadError(f"the attempt before attempt {number} at {instance.key!r} is not visible yet")
-                primary_error = last.primary_error
-        elif not fresh and instance.vertex.kind is Kind.STEP:
+                    raise StaleReadError(
+                        f"the attempt before attempt {attempt.number} at {instance.key!r} is not visible yet"
+                    )
+                attempt = attrs.evolve(attempt, primary_error=last.primary_error)
+        elif not fresh and instance.vertex.kind is Kind.STEP and (self._is_again or may_be_parked(instance)):
             park = await self._last_park(instance)
             if park is not None:
                 if park.kind == "wait" and (park.due is None or park.due > self.clock.now()):
@@ -355,20 +363,20 @@ class Engine:
                         await self.schedule(instance, park)
                     return None
                 if park.kind == "retry":
-                    number, standing_in, primary_error = park.attempt + 1, park.standing_in, park.primary_error
+                    attempt = park.next_attempt
                 elif await self._is_live():
                     await self.view.refresh(instance)  # what its edges name
-                    return self.executor.due(instance)
+                    return self.executor.due(instance, park)
                 else:
                     return None
-        if number > 1 and not await self._is_live():
+        if not attempt.is_first and not await self._is_live():
             return None
         self._check_steps(instance)
         if not self.host.has_time_for(instance):
             hops = self.job.hops if self.job.key == instance.key else 0
             if none_has_time(hops):
-                return self.executor.failure(too_long(instance), instance, number)
-            await send_jobs(self.backend, self.view.record, [instance.key], self.clock, hops=hops + 1)
+                return self.executor.failure(too_long(instance), instance, attempt.number)
+            await self.send([instance], hops=hops + 1)
             journal = self.executor.journal
             journal.tell(HOST_TOO_SHORT, at=instance, seconds=self.host.left(), timeout=may_take(instance))
             return None
@@ -380,8 +388,8 @@ class Engine:
                 return None
             self.current = instance.key
             if self.events is not None:
-                self.events.started(instance, number)
-            ended = await self._attempt(instance, number, standing_in, primary_error)
+                self.events.started(instance, attempt.number)
+            ended = await self._attempt(instance, attempt)
         if self.view.trouble is not None:
             raise self.view.trouble  # the context could not be read: that is no failure of the step
         if isinstance(ended, Outcome):
@@ -394,19 +402,16 @@ class Engine:
         await self.schedule(instance, stored.value)
         return None
 
-    async def _attempt(
-        self, instance: Instance, number: int, standing_in: bool, primary_error: NodeError | None
-    ) -> Outcome | Park:
+    async def _attempt(self, instance: Instance, attempt: Attempt) -> Outcome | Park:
         """One attempt, for as long as the host lives.
 
         Raises:
             HostTimeError: The host is about to end. The attempt was cancelled, and has no outcome.
         """
-        attempt = self.executor.attempt(instance, number, standing_in=standing_in, primary_error=primary_error)
         timer = self.host.timer()
         try:
             async with timer:
-                return await attempt
+                return await self.executor.attempt(instance, attempt)
         except TimeoutError as error:
             if not timer.expired():
                 raise
@@ -427,9 +432,12 @@ class Engine:
         vertex = instance.vertex
         if vertex.kind is Kind.STEP and vertex.node.uses not in (SLEEP, WAIT):
             for node in (vertex.node, vertex.fallback):
-                if node is not None:
+                if node is None:
+                    continue
+                retry_if = None if node.config is None else node.config.retry_if
+                for name in (node.uses,) if retry_if is None else (node.uses, retry_if):
                     try:
-                        self.executor.implementations(instance.scope.scope.blueprint, node.uses)
+                        self.executor.implementations(instance.scope.scope.blueprint, name)
                     except ImplementationMissingError as error:
                         raise ImplementationMissingError(f"node {instance.key!r}: {error}", instance.key) from error
 
@@ -440,7 +448,7 @@ class Engine:
         """See to it that a parked instance is looked at when it is due."""
         now = self.clock.now()
         if park.queued and park.due is not None:
-            await send_parked(self.backend, self.view.record, instance.key, park, self.clock)
+            await send_parked(self.backend, self.view.record, instance.key, park, self.clock, trace=self._trace)
         else:
             # Only someone else can go on, or the time is beyond the queue's reach: the reconciler is to look soon, to
             # report the run as waiting and to send the job when the time is near.
@@ -521,13 +529,17 @@ class Engine:
 
     async def finish(self) -> None:
         """End the run if the facts say that it has ended."""
-        self.is_ending = self.view.state.phase is not Phase.RUNNING
+        self.is_past_steps = self.view.state.phase is not Phase.RUNNING
         ended = await finish_run(self.backend, self.view.record, self.view.state, self.clock, self.executor.journal)
         if ended is not None and self.events is not None:
             self.events.ended(ended)
 
-    async def send(self, instances: Iterable[Instance]) -> None:
+    async def send(self, instances: Iterable[Instance], *, hops: int = 0) -> None:
         """Send a job for each instance."""
         keys = [instance.key for instance in instances]
         if keys:
-            await send_jobs(self.backend, self.view.record, keys, self.clock)
+            await send_jobs(self.backend, self.view.record, keys, self.clock, hops=hops, trace=self._trace)
+
+    @property
+    def _trace(self) -> Trace | None:
+        return None if self.events is None else self.events.trace

@@ -9,11 +9,10 @@ from ..errors import ConfigurationError
 from ..graph.instances import ScopeState
 from ..graph.positions import INITIAL, Position
 from ..ports import HandWrittenRuns
-from .parks import park_keys
-from .runs import FORK_KEY, RECORD_KEY, REDRIVEN_KEY
+from .runs import FORK_KEY, FORKED, RECORD_KEY, REDRIVEN_KEY, TRACE_KEY
 from .shared_context import outside_names
-from .storage import CLAIM_SUFFIX, OUTSIDE, outside_of
-from .stored_runs import FINAL, StoredRuns
+from .storage import CLAIM_SUFFIX, OUTSIDE, Records, outside_of
+from .stored_runs import FINAL, LINKS_READ, StoredRuns
 
 
 async def purge(stored: StoredRuns, run_id: str) -> None:
@@ -31,9 +30,12 @@ async def purge(stored: StoredRuns, run_id: str) -> None:
     sets += [(name, outside_of(position)) for name, position in sets if name in outside]
     await stored.records.delete_values(run_id, sets)
     # What leads to other things goes after them: facts to scopes, a note to the next one, the record to all facts.
-    groups = [_keys_of(group) for _, group in itertools.groupby(scopes, _place)]
+    groups = [await _keys_of(stored.records, run_id, group) for _, group in itertools.groupby(scopes, _place)]
     groups += [[f"{OUTSIDE}{number}"] for number in reversed(range(len(outside)))]
-    for group in (*groups, [FORK_KEY, REDRIVEN_KEY, RECORD_KEY]):
+    # Links, the last ones first, as they are found one after the other; and such as may not be visible yet.
+    links = [f"{FORKED}{number}" for number in range(len(await stored.forked_as(run_id)) + LINKS_READ)]
+    groups += [links[first : first + LINKS_READ] for first in reversed(range(0, len(links), LINKS_READ))]
+    for group in (*groups, [FORK_KEY, REDRIVEN_KEY, TRACE_KEY, RECORD_KEY]):
         await stored.records.delete(run_id, group)
     by_hand: HandWrittenRuns | None = getattr(stored.backend, "by_hand", None)
     if by_hand is not None:
@@ -55,14 +57,12 @@ def _place(scope: ScopeState) -> tuple[tuple[int, int, int], ...]:
     return tuple(reversed(place))
 
 
-def _keys_of(scopes: Iterable[ScopeState]) -> list[str]:
+async def _keys_of(records: Records, run_id: str, scopes: Iterable[ScopeState]) -> list[str]:
     """The keys of all facts that instances in these scopes may have."""
-    keys: list[str] = []
-    for instance in (found for scope in scopes for found in scope.instances()):
-        keys += [instance.key, *park_keys(instance)]
-        if instance.vertex.joins_any:
-            keys.append(instance.key + CLAIM_SUFFIX)
-    return keys
+    instances = [instance for scope in scopes for instance in scope.instances()]
+    keys = [instance.key for instance in instances]
+    keys += [instance.key + CLAIM_SUFFIX for instance in instances if instance.vertex.joins_any]
+    return keys + await records.park_keys(run_id, instances)
 
 
 def _sets_in(scope: ScopeState) -> Iterable[tuple[str, Position]]:

@@ -19,6 +19,7 @@ from ..graph.state import RunState
 from ..ids import new_id
 from ..logging.catalogue import NOT_STARTED, REVIVED, ROUND_FAILED, UNAVAILABLE
 from ..logging.journal import Journal, Rarely
+from ..observing import Telemetry
 from ..payloads import CompressingCodec, PayloadCodec
 from ..ports import REASON_LENGTH, Backend, HandWrittenRuns, RunStatus, State
 from ..serialization import Serializer
@@ -39,6 +40,7 @@ from .signals import (
     send_parked,
 )
 from .storage import Records
+from .tracing import stored_trace
 from .transient import RetryingBackend
 from .view import whole_state
 
@@ -116,6 +118,7 @@ class Reconciler:
         interval: float = 60.0,
         revivals: int = 20,
         journal: Journal | None = None,
+        telemetry: Telemetry | None = None,
     ) -> None:
         """Put a reconciler together.
 
@@ -127,18 +130,19 @@ class Reconciler:
             interval: Seconds after which a run is looked at again.
             revivals: How often a run is revived without any new outcome before it is failed.
             journal: Is told what happens; a worker's, if the reconciler is one inside a worker.
+            telemetry: Measures what is done here, as for ``FlowRuntime``; a worker's journal brings its own.
 
         Raises:
             ConfigurationError: A setting cannot mean anything.
         """
         number("Reconciler: interval", interval, above=0)
         whole("Reconciler: revivals", revivals, least=0)
-        self._journal, self._rarely = journal or Journal(), Rarely()
+        self._journal, self._rarely = journal or Journal(telemetry=telemetry), Rarely()
         self._clock: Clock = clock or SystemClock()
         self._log = LookLog(self._clock.now, self._journal)
         self._backend: Backend = RetryingBackend(backend, self._clock, self._journal)
         self._records = Records(self._backend.context, serializer or Serializer(), codec or CompressingCodec())
-        self._runs = Runs(self._records)
+        self._runs = Runs(self._records, is_tracing=self._journal.telemetry is not None)
         self._side_by_side = asyncio.Semaphore(_RUNS_AT_ONCE)
         self._interval = interval
         self._revivals = revivals
@@ -236,6 +240,7 @@ class Reconciler:
             journal=self._journal,
             flow=flow,
             since=since,
+            trace=await stored_trace(self._records, run_id, self._journal.telemetry),
             reason=reason,
         )
 

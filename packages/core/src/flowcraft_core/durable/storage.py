@@ -23,7 +23,7 @@ from ..serialization import Serializer
 from .caches import OutcomeCache
 from .chunks import Chunks, chunk_keys
 from .gathering import GatheringReads
-from .parks import park_key, park_keys
+from .parks import park_key, park_windows
 from .weights import MAX_WEIGHT, weight_of
 
 T = TypeVar("T")
@@ -118,14 +118,38 @@ class Records:
 
     async def parks(self, run_id: str, instances: Iterable[Instance]) -> dict[str, Park]:
         """By key of those instances that were parked: why and until when each was last."""
-        of_instance = {key: instance.key for instance in instances for key in park_keys(instance)}
-        found = await self._get(run_id, list(of_instance))
-        parks: dict[str, Park] = {}
-        for key, instance_key in of_instance.items():
-            if key in found:
-                with reading(run_id, key):
-                    parks[instance_key] = park_from_record(found[key][0])
+        return {key: parks[-1] for key, parks in (await self.all_parks(run_id, instances)).items()}
+
+    async def all_parks(self, run_id: str, instances: Iterable[Instance]) -> dict[str, list[Park]]:
+        """By key of those instances that were parked: each time, in the order in which they came by it."""
+        found: list[tuple[tuple[tuple[int, int], int], str, str, Mapping[str, Any]]] = []
+        windows = [window for instance in instances for window in park_windows(instance)]
+        while windows:
+            asked = [key for window in windows for key in (*window.keys, window.beyond) if key is not None]
+            records = await self._get(run_id, asked)
+            for window in windows:
+                # What is beyond is read again as the first of the next window.
+                found += [
+                    ((window.order, place), window.key, key, records[key][0])
+                    for place, key in enumerate(window.keys)
+                    if key in records
+                ]
+            windows = [window.next() for window in windows if window.beyond in records]
+        parks: dict[str, list[Park]] = {}
+        for _, instance_key, key, record in sorted(found, key=lambda one: one[0]):
+            with reading(run_id, key):
+                parks.setdefault(instance_key, []).append(park_from_record(record))
         return parks
+
+    async def park_keys(self, run_id: str, instances: Iterable[Instance]) -> list[str]:
+        """The keys of all park records that those instances may have."""
+        keys: list[str] = []
+        windows = [window for instance in instances for window in park_windows(instance)]
+        while windows:
+            keys += [key for window in windows for key in window.keys]
+            found = await self._reads.get(run_id, [window.beyond for window in windows if window.beyond is not None])
+            windows = [window.next() for window in windows if window.beyond in found]
+        return keys
 
     async def put_claim(self, run_id: str, key: str, place: int, job: str) -> Stored[int]:
         """Claim an ``any`` join for one of its incoming edges."""

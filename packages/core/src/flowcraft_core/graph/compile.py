@@ -28,11 +28,11 @@ from ..blueprint import (
     Edge,
     Node,
 )
+from ..durations import parse_duration
 from ..errors import BlueprintError, ConfigurationError, ExpressionError
 from ..expressions import Expression, compile_expression
 from ..retries import RetryPolicy
 from ..texts import safe_text
-from .durations import parse_duration
 from .facts import OUTPUT
 from .keys import ENTRY_SUFFIX, escape, step_name
 from .loops import Loop, enclosing_loops, find_loops
@@ -240,6 +240,8 @@ class _Compiler:
     def _need(self, node: Node) -> None:
         if node.uses not in BUILT_IN_USES:
             self.uses.setdefault(node.uses, node.id)
+        if node.config is not None and node.config.retry_if is not None:
+            self.uses.setdefault(node.config.retry_if, node.id)
 
     def _make_step(self, scope: Scope, node: Node) -> Vertex:
         vertex = self._add(scope, Kind.STEP, node, escape(node.id))

@@ -69,6 +69,7 @@ class Outcome:
         attempts: How many attempts it took; of the fallback's, if there is one.
         started: When the last attempt began, seconds since the epoch.
         ended: When it ended.
+        worker: Who has made it, for people; None outside of workers.
     """
 
     output: Any = None
@@ -85,6 +86,29 @@ class Outcome:
     attempts: int = 1
     started: float = attrs.field(default=0.0, eq=False)
     ended: float = attrs.field(default=0.0, eq=False)
+    worker: str | None = attrs.field(default=None, eq=False)
+
+
+@attrs.frozen
+class Attempt:
+    """Which attempt at an instance one is.
+
+    Attributes:
+        number: 1, 2, ...; of the fallback's, if that stands in.
+        deferred: How often the step has asked to be tried again without that being an attempt.
+        standing_in: It is the fallback's.
+        primary_error: Then: why the node's own step failed.
+    """
+
+    number: int = 1
+    deferred: int = 0
+    standing_in: bool = False
+    primary_error: NodeError | None = None
+
+    @property
+    def is_first(self) -> bool:
+        """Whether the step was never begun before."""
+        return self.number == 1 and not self.deferred and not self.standing_in
 
 
 @attrs.frozen
@@ -94,11 +118,15 @@ class Park:
     Attributes:
         kind: ``wait`` for a resume, ``sleep`` for a time, ``retry`` for the next attempt.
         due: When it goes on by itself, seconds since the epoch; None if only a resume ends it.
-        attempt: For a retry: the attempt that failed.
+        attempt: For a retry: how many attempts have failed.
+        deferred: For a retry: how often the step has asked to be tried again without that being an attempt.
         standing_in: For a retry: it is the fallback's.
         queued: A job was sent that will arrive when it is due; where that is not so, a reconciler is to send it.
         error: For a retry: why.
         primary_error: For a retry of the fallback's: why the node's own step failed.
+        started: When the attempt began that came to this, seconds since the epoch; for people.
+        ended: When it ended.
+        worker: Who has made it; None outside of workers.
     """
 
     kind: Literal["wait", "sleep", "retry"]
@@ -108,3 +136,12 @@ class Park:
     queued: bool = False
     error: NodeError | None = None
     primary_error: NodeError | None = None
+    deferred: int = 0
+    started: float = attrs.field(default=0.0, eq=False)
+    ended: float = attrs.field(default=0.0, eq=False)
+    worker: str | None = attrs.field(default=None, eq=False)
+
+    @property
+    def next_attempt(self) -> Attempt:
+        """For a retry: the attempt that follows."""
+        return Attempt(self.attempt + 1, self.deferred, self.standing_in, self.primary_error)

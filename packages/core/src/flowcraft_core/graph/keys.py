@@ -52,7 +52,8 @@ def step_name(flow_id: str, node_id: str, role: str | None = None) -> str:
     Args:
         flow_id: The flow.
         node_id: The node.
-        role: What the step is to the node, if not the node itself: its ``fallback``, or a batch's ``worker``.
+        role: What the step is to the node, if not the node itself: its ``fallback``, a batch's ``worker``, or what says
+            whether its errors are worth another attempt, ``retry_if``.
     """
     place = f"{escape(flow_id)}/{escape(node_id)}"
     return place if role is None else f"{place}/{role}"

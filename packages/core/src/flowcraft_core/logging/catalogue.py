@@ -184,6 +184,16 @@ ATTEMPT_FAILED = _event(
     "retry_in",
     traceback=True,
 )
+ATTEMPT_DEFERRED = _event(
+    "attempt_deferred",
+    logging.INFO,
+    "run",
+    "run %(run_id)s: %(instance)s asks to be tried again in %(retry_in).1f s: %(error)s",
+    *_NODE,
+    "attempt",
+    "error",
+    "retry_in",
+)
 FALLBACK_TAKEN = _event(
     "fallback_taken",
     logging.WARNING,
@@ -243,6 +253,17 @@ SINK_FAILED = _event(
     "run %(run_id)s: the event sink failed",
     *_RUN,
     "error",
+    traceback=True,
+)
+
+TELEMETRY_FAILED = _event(
+    "telemetry_failed",
+    logging.ERROR,
+    "telemetry",
+    "telemetry has failed (times: %(times)d) in %(operation)s; runs go on",
+    "error",
+    "operation",
+    "times",
     traceback=True,
 )
 

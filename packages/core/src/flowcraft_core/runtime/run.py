@@ -18,10 +18,10 @@ import attrs
 
 from ..blueprint import WAIT
 from ..clock import Clock, Stopwatch
+from ..durations import Duration, parse_seconds
 from ..errors import ResumeError
-from ..execution import Executor
+from ..execution import FIRST, Executor
 from ..failures import name_of, text_of
-from ..graph.durations import Duration, parse_seconds
 from ..graph.facts import NodeError, Outcome, Park
 from ..graph.failures import errors_of
 from ..graph.fold import claims, context_of, outputs_of
@@ -32,6 +32,7 @@ from ..graph.state import RunState
 from ..logging.catalogue import ENGINE_FAILED, STEPS_LEFT
 from ..logging.runs import RunLog
 from ..settings import whole
+from ..traces import Trace
 from .events import Emitter, EventSink
 from .results import RunResult, Status
 
@@ -61,6 +62,7 @@ class Run:
         context: Mapping[str, Any],
         concurrency: int | None,
         events: EventSink | None,
+        trace: Trace | None = None,
     ) -> None:
         if concurrency is not None:
             whole("concurrency", concurrency, least=1)
@@ -72,8 +74,11 @@ class Run:
         self._failures: list[NodeError] = []  # that are no node's
         self.status: Status = "running"
         self._limit = concurrency
-        self._events = None if events is None else Emitter(events, run_id, clock)
-        self._log = RunLog(executor.journal, graph.blueprint.id, clock.now())
+        self._trace, telemetry = trace, executor.journal.telemetry
+        executor.observer = None if telemetry is None else telemetry.observe(run_id, trace, clock)
+        self._events = Emitter.of(events, executor.observer, run_id, clock)
+        executor.progressed = None if self._events is None else self._events.progressed
+        self._log = RunLog(executor.journal, graph.blueprint.id, clock.now(), trace)
         self._queue: deque[Instance] = deque()
         self._ended: list[Instance] = []
         self._parked: dict[str, tuple[Instance, Park]] = {}
@@ -126,6 +131,8 @@ class Run:
             raise
         finally:
             await self._stop_workers()
+            if self._events is not None:
+                self._events.close()
         self._log.stops(self.status, self.clock.now(), self.errors, self.waiting)
         if self._events is not None:
             self._events.ended(self.status)
@@ -210,13 +217,8 @@ class Run:
                 return
             self._start_worker()
             if self._events is not None:
-                self._events.started(instance, 1 if park is None else park.attempt + 1)
-            if park is None:
-                ended = await attempt(instance)
-            else:
-                ended = await attempt(
-                    instance, park.attempt + 1, standing_in=park.standing_in, primary_error=park.primary_error
-                )
+                self._events.started(instance, 1 if park is None else park.next_attempt.number)
+            ended = await attempt(instance, FIRST if park is None else park.next_attempt)
             self._record(instance, ended)
             if turn % _TURN == 0:
                 await asyncio.sleep(0)
@@ -287,7 +289,7 @@ class Run:
         if park.kind == "retry":
             self._again.append((instance, park))
         else:
-            self._record(instance, self.executor.due(instance))
+            self._record(instance, self.executor.due(instance, park))
 
     def waiting(self) -> list[str]:
         """The keys of the waits that can be resumed."""
@@ -316,8 +318,8 @@ class Run:
         ]
         if len(keys) != 1:
             raise ResumeError(f"run {self.run_id!r}: {self._why_not(name, keys)}")
-        instance, _ = self._parked[keys[0]]
-        outcome = self.executor.resume(instance, output, action)
+        instance, park = self._parked[keys[0]]
+        outcome = self.executor.resume(instance, park, output, action)
         del self._parked[keys[0]]
         self._record(instance, outcome)
         self._changed.set()
@@ -387,6 +389,7 @@ class Run:
             "claims": dict(claims(self.state)),
             "outcomes": {i.key: outcome_to_record(i.outcome, encode) for i in self._ended},
             "parks": {key: park_to_record(park) for key, (_, park) in self._parked.items()},
+            **({} if self._trace is None else self._trace.fields()),
         }
 
     def _lost(self, outcomes: Mapping[str, Any]) -> Instance | None:

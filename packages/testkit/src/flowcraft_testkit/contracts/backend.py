@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from .asking import AskingClauses
 from .data import DataClauses
+from .deferring import DeferringClauses
 from .deliveries import DeliveryClauses
+from .describing import DescribingClauses
 from .diagnosing import DiagnosingClauses
 from .dying import DyingClauses
 from .ending import EndingClauses
@@ -15,6 +17,7 @@ from .reconciling import ReconcilingClauses
 from .shapes import ShapeClauses
 from .starting import StartingClauses
 from .telling import TellingClauses
+from .tracing import TracingClauses
 from .waiting import WaitingClauses
 
 
@@ -24,6 +27,7 @@ class BackendContract(
     WaitingClauses,
     DeliveryClauses,
     DyingClauses,
+    DeferringClauses,
     EndingClauses,
     ReconcilingClauses,
     ForkingClauses,
@@ -32,6 +36,8 @@ class BackendContract(
     AskingClauses,
     OutsideClauses,
     TellingClauses,
+    TracingClauses,
+    DescribingClauses,
     DiagnosingClauses,
 ):
     """What a ``Backend`` promises. It does not need a store of its own, nor an empty queue, for each clause."""

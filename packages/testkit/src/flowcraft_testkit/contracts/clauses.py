@@ -25,6 +25,8 @@ Capability: TypeAlias = Literal[
     "refusals",
     "processes",
     "other_store",
+    "depth",
+    "newest_first",
     "diagnosis",
 ]
 
@@ -52,6 +54,10 @@ class Declared:
             ``BackendMaker``.
         other_store: Whether the fixture ``open_other`` gives an ``Opener`` of a second store in the same place, with
             other names: other tables and queues on the same server, another file in the same folder.
+        depth: What the queue tells of its depth: ``"each"`` kind of message, or ``"all"`` of them in one number; see
+            ``flowcraft_core.ports.Measured``.
+        newest_first: Whether the status store gives runs in the order of their starts; see
+            ``flowcraft_core.ports.NewestFirst``.
         diagnosis: Whether the backend says what is wrong with how it is set up; see
             ``flowcraft_core.ports.Diagnosable``. What ``open_backend`` opens has to be set up as it should be.
     """
@@ -67,6 +73,8 @@ class Declared:
     refusals: bool | None = None
     processes: bool | None = None
     other_store: bool | None = None
+    depth: Literal["each", "all", False] | None = None
+    newest_first: bool | None = None
     diagnosis: bool | None = None
 
     def lacks(self, capability: Capability) -> Literal["undeclared", "absent"] | None:

@@ -30,6 +30,8 @@ def declared(weaknesses: Weaknesses | None = None) -> Declared:
         refusals=True,
         processes=False,
         other_store=True,
+        depth="each",
+        newest_first=not weaknesses.unordered,
         diagnosis=True,
     )
 

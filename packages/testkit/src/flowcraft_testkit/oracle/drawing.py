@@ -37,6 +37,10 @@ _OFTEN = 0.93
 _RARE = ("nested loop", "failure")
 _INSIDE = 0.3
 
+# How often a step asks to be tried again without that being an attempt, by the delay of its retries. Not drawn: what is
+# drawn after it would be something else.
+_DEFERS = {0.0: 0, 1.0: 3, 30.0: 1}
+
 # What a flow may have, and what it may have only if its result may depend on the schedule.
 _WISHES = ("loop", "nested loop", "batch", "batch of a flow", "subflow", "wait", "sleep", "retry", "fallback")
 _LOOKS = (
@@ -173,8 +177,10 @@ class _Maker(LookMaker, RaceMaker):
             graph.add(node, self._edges(graph, sources, node))
         elif wish == "retry":
             flaky = self._one_of(1, 2)
-            turns = tuple(attrs.evolve(turn, flaky=flaky) for turn in self._turns())
-            self._step(graph, sources, join, turns=turns, attempts=flaky + 1, delay=self._one_of(0.0, 1.0, 30.0))
+            turns = self._turns()
+            delay = self._one_of(0.0, 1.0, 30.0)
+            turns = tuple(attrs.evolve(turn, flaky=flaky, defers=_DEFERS[delay]) for turn in turns)
+            self._step(graph, sources, join, turns=turns, attempts=flaky + 1, delay=delay)
         elif wish == "fallback":
             name = self._one_of(self._id(), *graph.fallbacks)
             graph.fallbacks.setdefault(name, self._turns())

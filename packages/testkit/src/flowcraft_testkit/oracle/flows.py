@@ -40,6 +40,7 @@ class Turn(_Brief):
         items: How long the list in its output is, at most 3.
         fails: It fails for good.
         flaky: So many attempts fail before one does not.
+        defers: So often it asks at first to be tried again without that being an attempt.
         takes: How long it takes, seconds.
         sets: Names of context values that it sets.
         deletes: Names of context values that it deletes.
@@ -51,6 +52,7 @@ class Turn(_Brief):
     items: int = 0
     fails: bool = False
     flaky: int = 0
+    defers: int = 0
     takes: float = 0.0
     sets: tuple[str, ...] = ()
     deletes: tuple[str, ...] = ()

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import attrs
-from flowcraft_core import NodeContext, NodeResult
+from flowcraft_core import NodeContext, NodeResult, RetryAfter
 from flowcraft_core.steps import Step as Function
 
 from .flows import Batch, Flow, Step, Turn, Wait
@@ -65,6 +65,8 @@ class Script:
 
     def answer(self, uses: str, ctx: NodeContext[Any, Any], read: Mapping[str, Any]) -> Answer:
         """What the attempt comes to that a context is for."""
+        if ctx.deferrals < self.turn(uses, ctx.key).defers:
+            raise RetryAfter(2, counts=False)
         return self(uses, ctx.key, ctx.input, read, ctx.attempt)
 
     def registry(self) -> dict[str, Function]:

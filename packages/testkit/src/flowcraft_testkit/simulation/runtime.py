@@ -9,8 +9,8 @@ import attrs
 from flowcraft_core import FlowRuntime
 from flowcraft_core.blueprint import Node
 from flowcraft_core.clock import Clock
-from flowcraft_core.execution import Executor
-from flowcraft_core.graph.facts import Outcome, Park
+from flowcraft_core.execution import FIRST, Executor
+from flowcraft_core.graph.facts import Attempt, Outcome, Park
 from flowcraft_core.graph.instances import Instance
 from flowcraft_core.graph.scopes import Graph
 from flowcraft_core.runtime.events import EventSink
@@ -76,11 +76,12 @@ class _Executor(Executor):
     scripts: Mapping[str, Implementation] = attrs.field(factory=dict)
     watch: Watch = lambda run_id, instance, attempt: None
 
-    async def attempt(self, instance: Instance, number: int = 1, **options: Any) -> Outcome | Park:
+    async def attempt(self, instance: Instance, attempt: Attempt = FIRST) -> Outcome | Park:
         """See ``Executor.attempt``."""
-        fallback = ", fallback" if options.get("standing_in") else ""
-        self.watch(self.run_id, instance, f"{f', attempt {number}' if number > 1 else ''}{fallback}")
-        return await super().attempt(instance, number, **options)
+        number = f", attempt {attempt.number}" if attempt.number > 1 else ""
+        deferred = f", deferred {attempt.deferred} times" if attempt.deferred else ""
+        self.watch(self.run_id, instance, f"{number}{deferred}{', fallback' if attempt.standing_in else ''}")
+        return await super().attempt(instance, attempt)
 
     async def _call(self, implementation: Implementation, instance: Instance, node: Node, *rest: Any) -> Any:
         construct = instance.scope.construct

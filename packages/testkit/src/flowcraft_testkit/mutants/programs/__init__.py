@@ -1,11 +1,29 @@
 """Programs in which one function is wrong; importing this package adds them to the mutants."""
 
-from . import asking, client, delivering, ending, engine, minding, names, outside, reconciler, stored, telling, worker
+from . import (
+    asking,
+    client,
+    deferring,
+    delivering,
+    describing,
+    ending,
+    engine,
+    minding,
+    names,
+    outside,
+    reconciler,
+    stored,
+    telling,
+    tracing,
+    worker,
+)
 
 __all__ = [
     "asking",
     "client",
+    "deferring",
     "delivering",
+    "describing",
     "ending",
     "engine",
     "minding",
@@ -14,5 +32,6 @@ __all__ = [
     "reconciler",
     "stored",
     "telling",
+    "tracing",
     "worker",
 ]

@@ -6,8 +6,8 @@ import re
 from datetime import timedelta
 from typing import TypeAlias
 
-from ..errors import ConfigurationError
-from ..settings import LONGEST
+from .errors import ConfigurationError
+from .settings import LONGEST
 
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _TEXT = re.compile(r"(\d{1,12}(?:\.\d{1,9})?)(ms|s|m|h|d)", re.ASCII)
