@@ -143,6 +143,12 @@ def test_the_page_on_telemetry_has_the_catalogue_as_it_is() -> None:
     assert runpy.run_path(str(ROOT / "tools" / "telemetry_catalogue.py"))["page"](text) == text
 
 
+def test_the_page_on_the_command_has_its_help_as_it_is() -> None:
+    """`python tools/cli_page.py` writes it."""
+    text = read("docs/cli.md")
+    assert runpy.run_path(str(ROOT / "tools" / "cli_page.py"))["page"](text) == text
+
+
 def test_the_page_on_the_doctor_has_every_finding_as_it_is() -> None:
     """`python tools/findings_catalogue.py` writes its tables."""
     text = read("docs/doctor.md")

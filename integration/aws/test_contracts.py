@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 import attrs
 import pytest
-from aws_emulators import Place, add_index, client, proxied
+from aws_emulators import Place, add_index, client, environment_of, proxied
 from aws_side_door import AwsSideDoor
 from boto3.dynamodb.types import TypeSerializer
 from flowcraft_aws import AwsBackend
@@ -50,6 +50,7 @@ DECLARED = Declared(
     refusals=True,
     processes=True,
     other_store=True,
+    by_url=True,
     depth="each",
     newest_first=False,
     diagnosis=True,
@@ -90,6 +91,13 @@ class OnAws:
     def make_in_process(self, place: Place) -> BackendMaker:
         """See ``Contract``."""
         return place.backend
+
+    @pytest.fixture
+    def url(self, place: Place, monkeypatch: pytest.MonkeyPatch) -> str:
+        """See ``Contract``; the emulators' addresses are where boto3 looks for them."""
+        for name, value in environment_of(sqs=place.sqs_url, dynamodb=place.dynamodb_url).items():
+            monkeypatch.setenv(name, value)
+        return place.url
 
     @pytest.fixture
     def open_other(self, place: Place) -> Opener:

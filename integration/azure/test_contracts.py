@@ -45,6 +45,7 @@ DECLARED = Declared(
     refusals=True,
     processes=True,
     other_store=True,
+    by_url=True,
     depth="all",
     newest_first=False,
     diagnosis=True,
@@ -80,6 +81,13 @@ class OnAzure:
     def make_in_process(self, place: Place) -> BackendMaker:
         """See ``Contract``."""
         return partial(place.backend, redis=self.redis, staleness=0.0)
+
+    @pytest.fixture
+    def url(self, place: Place, monkeypatch: pytest.MonkeyPatch) -> str:
+        """See ``Contract``; what has a key in it comes from the environment."""
+        for name, value in place.environment().items():
+            monkeypatch.setenv(name, value)
+        return place.url
 
     @pytest.fixture
     async def open_other(self, place: Place) -> AsyncIterator[Opener]:

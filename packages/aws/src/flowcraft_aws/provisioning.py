@@ -13,14 +13,13 @@ from flowcraft_core.errors import BackendError, ConfigurationError
 from ._clients import make_client
 from ._errors import code_of, translate
 from ._layout import INDEX_MADE, MAX_RECEIVES, QUEUE_ATTRIBUTES, TableLayout, contexts, coordination, statuses
-from .backend import CONTEXT_TABLE, COORDINATION_TABLE, STATUS_TABLE
+from .places import CONTEXT_TABLE, COORDINATION_TABLE, QUEUE, STATUS_TABLE
 from .status import INDEX
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.client import DynamoDBClient
     from mypy_boto3_sqs.client import SQSClient
 
-QUEUE = "flowcraft-jobs"
 #: A table or index is made within so many seconds, or something is wrong.
 _PATIENCE = 600.0
 

@@ -79,7 +79,7 @@ class SqsJobQueue:
 
         Args:
             client: Makes the requests.
-            url: The queue's URL.
+            url: The queue's URL; or its name, which ``check`` looks up.
             calls: Where the requests are made.
             fair: Whether a message's group is given to SQS, which then serves no run before others.
 
@@ -249,14 +249,18 @@ class SqsJobQueue:
     # --- inside ---------------------------------------------------------------------------------------------------
 
     async def check(self) -> None:
-        """Find out whether the queue can be used.
+        """Find out whether the queue can be used; where only its name is known, its URL.
 
         Raises:
             BackendError: It does not exist, or may not be used.
         """
-        answer = await self._calls.make(
-            lambda: self._client.get_queue_attributes(QueueUrl=self._url, AttributeNames=["All"]), self._place
-        )
+
+        def ask() -> Mapping[str, Any]:
+            if "://" not in self._url:
+                self._url = self._client.get_queue_url(QueueName=self._url)["QueueUrl"]
+            return self._client.get_queue_attributes(QueueUrl=self._url, AttributeNames=["All"])
+
+        answer = await self._calls.make(ask, self._place)
         if answer.get("Attributes", {}).get("FifoQueue") == "true":
             raise ConfigurationError(f"{self._place} is a FIFO queue: use a standard queue")
 

@@ -630,6 +630,45 @@ class NewestFirst(Protocol):
         """
 
 
+class MadeFromUrl(Protocol):
+    """A backend that a URL is enough for: a power of the classes that programs find by their entry points.
+
+    The scheme is the name of the entry point, in the group ``flowcraft.backends``. ``flowcraft_core.urls.BackendUrl``
+    takes a URL apart. Credentials come from where the backend's own SDK finds them, rather than from the URL.
+    """
+
+    @classmethod
+    def from_url(cls, url: str) -> Backend:
+        """A backend, not opened yet. It asks no service for anything, and opens nothing.
+
+        Args:
+            url: The whole URL, as it was given.
+
+        Raises:
+            ConfigurationError: There is something in it that means nothing here, such as an option that is misspelt.
+                The message, like any other of the backend, and its ``name``, show no secret of the URL.
+        """
+
+
+class ProvisionedByUrl(Protocol):
+    """A backend that creates what it needs when it is asked to, and not when it is opened: a power of such classes."""
+
+    @classmethod
+    async def provision_url(cls, url: str) -> Sequence[str]:
+        """Create what is missing, and leave what is there as it is.
+
+        Args:
+            url: As for ``MadeFromUrl.from_url``.
+
+        Returns:
+            What is there now, a line each, for people.
+
+        Raises:
+            ConfigurationError: As ``from_url`` does.
+            BackendError: Something cannot be created; the message says what.
+        """
+
+
 # --- all of it --------------------------------------------------------------------------------------------------------
 
 

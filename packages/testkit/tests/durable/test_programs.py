@@ -465,6 +465,22 @@ async def test_a_malformed_message_becomes_a_dead_letter(body: str, reason: str)
         assert again.run_id != letter.run_id
 
 
+async def test_a_dead_letter_is_dropped_and_nothing_else() -> None:
+    flow = chain()
+    async with place(flow) as here, here.working():
+        await here.client.start(flow, run_id="run")
+        await here.backend.queue.send([Message("no JSON")])
+        await here.clock.sleep(5)
+        (letter,) = await here.client.dead_letters()
+        with pytest.raises(UnknownRunError, match="no dead letter 'run'"):
+            await here.client.drop_dead_letter("run")
+        await here.client.drop_dead_letter(letter.run_id)
+        assert not await here.client.dead_letters()
+        with pytest.raises(UnknownRunError):
+            await here.client.drop_dead_letter(letter.run_id)
+        assert (await here.client.status("run")).state == "completed"
+
+
 async def test_a_job_for_an_instance_that_cannot_be_is_a_dead_letter() -> None:
     flow = wait()
     async with place(flow) as here, here.working():

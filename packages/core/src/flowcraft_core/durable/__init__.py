@@ -19,7 +19,9 @@ from .describing.shapes import (
 )
 from .diagnosing import diagnose
 from .engine import Settings
+from .exporting import Footprint
 from .finding import RunFilters
+from .places import backend_from_url, installed_backends, open_url, provision_url
 from .reconciler import Reconciled, Reconciler
 from .results import Started, StoredResult, StoredRun
 from .runs import UnknownRunError
@@ -31,6 +33,7 @@ __all__ = [
     "Adapter",
     "Client",
     "FailedAttempt",
+    "Footprint",
     "Inside",
     "InstanceDescription",
     "InstanceKind",
@@ -54,5 +57,9 @@ __all__ = [
     "UnknownRunError",
     "Worker",
     "WorkerDescription",
+    "backend_from_url",
     "diagnose",
+    "installed_backends",
+    "open_url",
+    "provision_url",
 ]

@@ -233,6 +233,7 @@ class Adapter:
             clock=runtime.clock,
             interval=options.get("reconcile_interval", 60.0),
             telemetry=runtime.telemetry,
+            retention=options.get("retention"),
         )
         self._open = _Open(self._loop, backend, client, handler, reconciler)
         return self

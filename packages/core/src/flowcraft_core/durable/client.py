@@ -27,6 +27,7 @@ from ..texts import require_name, safe_text
 from .describing.heartbeats import living
 from .describing.reading import describe
 from .describing.shapes import QueueDescription, RunDescription, RunsPage, WorkerDescription
+from .exporting import Footprint, export, footprint
 from .finding import MOST_FOUND, RunFilters, RunFinder, Wanted
 from .forking import fork, redrive
 from .purging import purge
@@ -323,6 +324,25 @@ class Client:
             )
         ]
 
+    async def export(self, run_id: str) -> str:
+        """All facts of a run as JSON text, with its blueprints: what happened, for another machine.
+
+        ``flowcraft_core.runtime.Replay`` goes through it there, and ``FlowRuntime.resume`` goes on from it in process,
+        both without this backend. Inputs, outputs and context values are in it, as they were.
+
+        Raises:
+            UnknownRunError: There is no such run.
+        """
+        return await export(self._stored, require_run_id(run_id))
+
+    async def footprint(self, run_id: str) -> Footprint:
+        """What a run has cost, by its facts, all of which are read.
+
+        Raises:
+            UnknownRunError: There is no such run.
+        """
+        return await footprint(self._stored, require_run_id(run_id))
+
     # --- steering -------------------------------------------------------------------------------------------------
 
     async def resume(self, run_id: str, key: str, *, output: Any = None, action: str | None = None) -> None:
@@ -444,8 +464,26 @@ class Client:
         Raises:
             UnknownRunError: There is no such dead letter.
         """
-        letter = await self._backend.status.get(dead_letter_id)
-        if letter is None or letter.state != "dead" or letter.body is None:
+        letter = await self._letter(dead_letter_id)
+        if letter.body is None:
             raise UnknownRunError(f"there is no dead letter {dead_letter_id!r}")
         await self._backend.queue.send([Message(letter.body)])
         await self._backend.status.delete(dead_letter_id)
+
+    async def drop_dead_letter(self, dead_letter_id: str) -> None:
+        """Forget a dead letter, with its message. A run that it was for goes on by the reconciler.
+
+        Args:
+            dead_letter_id: Its ``run_id`` in ``dead_letters``.
+
+        Raises:
+            UnknownRunError: There is no such dead letter.
+        """
+        await self._letter(dead_letter_id)
+        await self._backend.status.delete(dead_letter_id)
+
+    async def _letter(self, dead_letter_id: str) -> RunStatus:
+        letter = await self._backend.status.get(require_run_id(dead_letter_id, may_be_letter=True))
+        if letter is None or letter.state != "dead":
+            raise UnknownRunError(f"there is no dead letter {dead_letter_id!r}")
+        return letter

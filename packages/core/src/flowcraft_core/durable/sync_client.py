@@ -17,6 +17,7 @@ from ..errors import BackendError
 from ..ports import Backend, RunStatus, State
 from .client import Client
 from .describing.shapes import QueueDescription, RunDescription, RunsPage, WorkerDescription
+from .exporting import Footprint
 from .finding import RunFilters
 from .results import Started, StoredResult, StoredRun
 
@@ -156,6 +157,18 @@ class SyncClient:
     def send_back(self, dead_letter_id: str) -> None:
         """See ``Client.send_back``."""
         self._call(self._client.send_back(dead_letter_id))
+
+    def export(self, run_id: str) -> str:
+        """See ``Client.export``."""
+        return self._call(self._client.export(run_id))
+
+    def footprint(self, run_id: str) -> Footprint:
+        """See ``Client.footprint``."""
+        return self._call(self._client.footprint(run_id))
+
+    def drop_dead_letter(self, dead_letter_id: str) -> None:
+        """See ``Client.drop_dead_letter``."""
+        self._call(self._client.drop_dead_letter(dead_letter_id))
 
     def close(self) -> None:
         """Close the backend, and end the background loop."""

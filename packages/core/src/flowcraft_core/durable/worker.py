@@ -11,6 +11,7 @@ from typing import Literal
 import attrs
 
 from ..clock import Clock, SystemClock
+from ..durations import Duration
 from ..errors import BackendGoneError, TransientError
 from ..ids import new_id
 from ..jobs import encode_job
@@ -88,6 +89,7 @@ class Worker:
         reconcile: bool = True,
         reconcile_interval: float = 60.0,
         blocked_after: float | None = 1.0,
+        retention: Duration | None = None,
         told_after: float | None = 5.0,
         heartbeat: float | None = 60.0,
     ) -> None:
@@ -109,6 +111,8 @@ class Worker:
             reconcile_interval: Seconds after which it looks at a run again.
             blocked_after: Seconds for which the event loop may stand still before that is logged; None to watch
                 nothing. Only on the machine's clock: on any other it is no sign of anything.
+            retention: How long runs are kept once they have ended, before the reconciler purges them: seconds, a
+                ``timedelta``, or text such as ``"30d"``. For ever by default.
             told_after: Seconds after which a step that is at work is told of, for ``Client.describe``; None to tell of
                 none.
             heartbeat: Seconds between two words of the worker's that it lives, for ``Client.workers``, each of two
@@ -127,6 +131,7 @@ class Worker:
                 control_interval=control_interval,
                 reconcile_interval=reconcile_interval,
                 blocked_after=blocked_after,
+                retention=retention,
                 told_after=told_after,
                 heartbeat=heartbeat,
             )
@@ -176,6 +181,7 @@ class Worker:
                 codec=codec,
                 clock=self._clock,
                 interval=reconcile_interval,
+                retention=retention,
                 journal=self._journal,
             )
             if reconcile

@@ -14,8 +14,6 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
-import attrs
-
 from ..blueprint import WAIT
 from ..clock import Clock, Stopwatch
 from ..durations import Duration, parse_seconds
@@ -24,9 +22,9 @@ from ..execution import FIRST, Executor
 from ..failures import name_of, text_of
 from ..graph.facts import NodeError, Outcome, Park
 from ..graph.failures import errors_of
-from ..graph.fold import claims, context_of, outputs_of
+from ..graph.fold import context_of, outputs_of
 from ..graph.instances import Claim, Instance, Phase
-from ..graph.records import outcome_from_record, outcome_to_record, park_from_record, park_to_record
+from ..graph.records import outcome_from_record, park_from_record
 from ..graph.scopes import Graph
 from ..graph.state import RunState
 from ..logging.catalogue import ENGINE_FAILED, STEPS_LEFT
@@ -35,11 +33,11 @@ from ..settings import whole
 from ..traces import Trace
 from .events import Emitter, EventSink
 from .results import RunResult, Status
+from .snapshots import snapshot_of
 
 # How many instances a worker runs before it lets the event loop look at everything else.
 _TURN = 100
 
-SNAPSHOT_FORMAT = 1
 
 # How long a cancelled step may take to notice before the run is left without it, seconds.
 _GRACE = 5.0
@@ -376,21 +374,18 @@ class Run:
 
     def snapshot(self) -> dict[str, Any]:
         """The run's facts as JSON data."""
-        encode = self.executor.serializer.to_data
-        blueprints = {self.graph.blueprint.id: self.graph, **self._called()}
-        return {
-            "format": SNAPSHOT_FORMAT,
-            "run": self.run_id,
-            "blueprint": self.graph.blueprint.id,
-            "blueprints": [graph.blueprint.to_dict() for graph in blueprints.values()],
-            "context": {name: encode(value) for name, value in self.state.context.items()},
-            "status": self.status,
-            "errors": [attrs.asdict(error) for error in self.errors],
-            "claims": dict(claims(self.state)),
-            "outcomes": {i.key: outcome_to_record(i.outcome, encode) for i in self._ended},
-            "parks": {key: park_to_record(park) for key, (_, park) in self._parked.items()},
-            **({} if self._trace is None else self._trace.fields()),
-        }
+        return snapshot_of(
+            run_id=self.run_id,
+            graph=self.graph,
+            graphs={self.graph.blueprint.id: self.graph, **self._called()}.values(),
+            state=self.state,
+            status=self.status,
+            errors=self.errors,
+            ended=self._ended,
+            parks={key: park for key, (_, park) in self._parked.items()},
+            serializer=self.executor.serializer,
+            trace=self._trace,
+        )
 
     def _lost(self, outcomes: Mapping[str, Any]) -> Instance | None:
         """An instance that has an outcome and is not told to be ready: it lost a race, and ended all the same."""

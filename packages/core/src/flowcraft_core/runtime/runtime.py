@@ -15,7 +15,6 @@ from ..clock import Clock, SystemClock
 from ..durations import Duration
 from ..errors import ConfigurationError, ImplementationMissingError, ResumeError
 from ..execution import Executor
-from ..graph.compile import compile_blueprint
 from ..graph.scopes import Graph
 from ..ids import new_id, require_run_id
 from ..logging.journal import Journal
@@ -24,10 +23,11 @@ from ..serialization import Serializer
 from ..steps import Implementation, Step
 from ..texts import require_name
 from ..threads import StepThreads
-from ..traces import Trace, trace_of
+from ..traces import Trace
 from .events import EventSink
 from .results import RunResult, Status
-from .run import SNAPSHOT_FORMAT, NothingLeftError, Run
+from .run import NothingLeftError, Run
+from .snapshots import Begun
 from .synchronously import has_loop, run_beside, run_here
 
 T = TypeVar("T")
@@ -174,21 +174,18 @@ class FlowRuntime:
         """
         try:
             snapshot = json.loads(state)
-            if snapshot["format"] != SNAPSHOT_FORMAT:
-                raise ResumeError(f"the state has format {snapshot['format']!r}; this version reads {SNAPSHOT_FORMAT}")
-            graphs = {data["id"]: compile_blueprint(Blueprint.from_json(data)) for data in snapshot["blueprints"]}
-            values = {name: self.serializer.from_data(value) for name, value in snapshot["context"].items()}
-            graph, trace = graphs[snapshot["blueprint"]], trace_of(snapshot)
+            begun = Begun.of(snapshot, self.serializer)
+            trace = begun.trace
             if trace is None and self.telemetry is not None:  # it was begun without
                 now = self.clock.now()
-                if starting := self.telemetry.start(snapshot["run"], graph.blueprint.id, now):
+                if starting := self.telemetry.start(begun.run_id, begun.graph.blueprint.id, now):
                     starting.done(now)
                     trace = starting.trace
-            run = self._make(snapshot["run"], graph, graphs, values, concurrency, trace)
+            run = self._make(begun.run_id, begun.graph, begun.graphs, begun.context, concurrency, trace)
             run.restore(snapshot)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ResumeError(f"the state is not one that RunResult.state gave: {error!r}") from error
-        for called in graphs.values():
+        for called in begun.graphs.values():
             self._check_steps(called)
         if node is not None:
             run.resume(node, output, action)

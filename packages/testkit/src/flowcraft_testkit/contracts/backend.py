@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .addressing import AddressClauses
 from .asking import AskingClauses
 from .data import DataClauses
 from .deferring import DeferringClauses
@@ -22,6 +23,7 @@ from .waiting import WaitingClauses
 
 
 class BackendContract(
+    AddressClauses,
     StartingClauses,
     ShapeClauses,
     WaitingClauses,
