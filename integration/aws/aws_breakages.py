@@ -53,6 +53,11 @@ async def the_queue_is_deleted(place: Place) -> AsyncIterator[Backend]:
     yield place.backend()
 
 
+@BREAKAGES.found_as("AWS-QUEUE-MISSING", "no-such-queue")
+async def there_is_no_queue_of_that_name(place: Place) -> AsyncIterator[Backend]:
+    yield place.backend(queue_url="no-such-queue")
+
+
 @BREAKAGES.found_as("AWS-REGION", "us-east-1", "eu-west-1")
 async def the_client_asks_in_another_region(place: Place) -> AsyncIterator[Backend]:
     yield place.backend(sqs_client=_client("sqs", place.sqs_url, region_name="eu-west-1"))

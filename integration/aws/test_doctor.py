@@ -22,6 +22,7 @@ async def test_it_is_named_rightly(breakage: Breakage, place: Place) -> None:
 
 async def test_what_is_healthy_has_no_findings(place: Place) -> None:
     assert await wrong_about_health(place.backend()) == ""
+    assert await wrong_about_health(place.backend(queue_url=place.queue_url.rpartition("/")[2])) == "", "by its name"
 
 
 def test_what_no_emulator_can_show_is_known() -> None:

@@ -115,8 +115,12 @@ def _region_of(queue_url: str) -> str | None:
 
 
 async def _of_queue(asking: Asking, sqs: Any, url: str, report: _Report) -> None:
-    place = f"SQS queue {url!r}"
+    place, action = f"SQS queue {url!r}", "sqs:GetQueueAttributes"
     try:
+        if "://" not in url:  # its name
+            action = "sqs:GetQueueUrl"
+            url = (await asking.ask(sqs, "get_queue_url", place, QueueName=url))["QueueUrl"]
+            action = "sqs:GetQueueAttributes"
         answer = await asking.ask(sqs, "get_queue_attributes", place, QueueUrl=url, AttributeNames=["All"])
     except Refusal as refusal:
         if "NonExistentQueue" in refusal.code or "QueueDoesNotExist" in refusal.code:
@@ -125,7 +129,9 @@ async def _of_queue(asking: Asking, sqs: Any, url: str, report: _Report) -> None
         if not refusal.is_denied:
             report.found.append(refusal.finding)
             return
-        report.denied.append(f"sqs:GetQueueAttributes on {place}")
+        report.denied.append(f"{action} on {place}")
+        if "://" not in url:
+            return  # without its URL, nothing more can be asked
     else:
         report.found += _of_attributes(answer.get("Attributes", {}), url)
     receipt: Any = {"QueueUrl": url, "ReceiptHandle": "flowcraft-doctor"}
