@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -13,6 +14,10 @@ import venv
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import pexpect
+
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 #: How long anything may take that is waited for, seconds.
 PATIENCE = 120.0
@@ -32,18 +37,21 @@ class Folder:
         checks: How many things were looked at.
     """
 
-    def __init__(self, path: Path, wheels: Path) -> None:
+    def __init__(self, path: Path, environment: Path, wheels: Path) -> None:
         """Begin in an empty folder.
 
         Args:
-            path: Where.
+            path: Where; it is made.
+            environment: Where the environment is; it is made if it is missing.
             wheels: Where pip finds the distributions of this project.
         """
         self.path = path
         self.said: list[str] = []
         self.checks = 0
-        scripts = path.parent / "environment" / "bin"
-        venv.create(scripts.parent, with_pip=True)
+        path.mkdir()
+        scripts = environment / "bin"
+        if not scripts.exists():
+            venv.create(environment, with_pip=True)
         self._environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("FLOWCRAFT_", "PYTHON"))},
             "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}",
@@ -62,7 +70,14 @@ class Folder:
     def write(self, name: str, text: str) -> None:
         """Write a file of the project, as the user does in an editor."""
         (self.path / name).write_text(text, encoding="utf-8")
-        self.said += [f"`{name}`:", "", "```python" if name.endswith(".py") else "```toml", text.rstrip("\n"), "```", ""]
+        self.said += [
+            f"`{name}`:",
+            "",
+            "```python" if name.endswith(".py") else "```toml",
+            text.rstrip("\n"),
+            "```",
+            "",
+        ]
 
     def edit(self, name: str, old: str, new: str) -> None:
         """Change a line of a file."""
@@ -75,14 +90,24 @@ class Folder:
 
     # --- what is typed ------------------------------------------------------------------------------------------------
 
-    def type(self, line: str, *, code: int = 0, show: bool = True) -> str:
+    def type(self, line: str, *, code: int = 0, show: bool = True, in_terminal: bool = False) -> str:
         """Type a command, and wait for its end; what it has printed.
 
         Args:
             line: The command.
             code: The exit code that it is to have.
             show: Whether what it prints belongs into the transcript; the command does in any case.
+            in_terminal: Whether it sees that people look on; what it draws there over and over is no transcript.
         """
+        text, ended = self._in_terminal(line) if in_terminal else self._plainly(line)
+        lines = [each.rstrip() for each in text.replace(str(self.path), ".").splitlines()]
+        printed = "\n".join(lines).strip("\n")
+        self.check(ended == code, f"`{line}` exits with {ended}, not {code}: {printed[-1500:]}")
+        exit_code = [f"[exit code {code}]"] if code else []
+        self.said += ["```console", f"$ {line}", *([printed] if show and printed else []), *exit_code, "```", ""]
+        return printed
+
+    def _plainly(self, line: str) -> tuple[str, int]:
         ended = subprocess.run(
             shlex.split(line),
             cwd=self.path,
@@ -94,11 +119,19 @@ class Folder:
             timeout=PATIENCE * 3,
             check=False,
         )
-        printed = ended.stdout.replace(str(self.path), ".").rstrip()
-        self.check(ended.returncode == code, f"`{line}` exits with {ended.returncode}, not {code}: {printed[-1500:]}")
-        exit_code = [f"[exit code {code}]"] if code else []
-        self.said += ["```console", f"$ {line}", *([printed] if show and printed else []), *exit_code, "```", ""]
-        return printed
+        return ended.stdout, ended.returncode
+
+    def _in_terminal(self, line: str) -> tuple[str, int]:
+        printed, ended = pexpect.run(
+            line,
+            timeout=PATIENCE,
+            withexitstatus=True,
+            cwd=str(self.path),
+            env=self._environment,
+            encoding="utf-8",
+            dimensions=(50, 120),
+        )
+        return _COLOUR.sub("", printed), ended
 
     def ask(self, line: str) -> dict[str, Any]:
         """Ask a command for JSON, beside the transcript."""
@@ -117,9 +150,15 @@ class Folder:
 
     def begin(self, line: str) -> subprocess.Popen[str]:
         """Type a command in a terminal of its own, and leave it running."""
-        log = (self.path.parent / f"terminal-{len(self._begun)}.log").open("w")
+        log = (self.path.parent / f"{self.path.name}-{len(self._begun)}.log").open("w")
         begun = subprocess.Popen(
-            shlex.split(line), cwd=self.path, env=self._environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL, text=True
+            shlex.split(line),
+            cwd=self.path,
+            env=self._environment,
+            stdout=log,
+            stderr=log,
+            stdin=subprocess.DEVNULL,
+            text=True,
         )
         self._begun.append(begun)
         self.said += ["```console", f"$ {line} &", "```", ""]
