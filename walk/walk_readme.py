@@ -18,8 +18,9 @@ def first_minute(here: Folder, text: str) -> None:
     blocks = re.findall(r"^```(\w+)\n(.*?)^```$", minute, re.MULTILINE | re.DOTALL)
     (program, *_) = [body for kind, body in blocks if kind == "python"]
     (here.path / "letters.py").write_text(program, encoding="utf-8")
-    install, run, *looks = [body.strip() for kind, body in blocks if kind == "sh"]
-    printed = [body for kind, body in blocks if kind == "text"]
+    typed = [body.removeprefix("$ ").partition("\n")[::2] for kind, body in blocks if kind == "console"]
+    (install, _), *printing = typed
+    run = printing[0][0]
     here.type(install)
     killed = here.begin(run)
     here.until(
@@ -28,10 +29,9 @@ def first_minute(here: Folder, text: str) -> None:
         "the batch is not begun",
     )
     here.kill(killed)
-    for command, told in zip([run, *looks], printed, strict=True):
+    for command, told in printing:
         found = here.type(command, in_terminal=command != run)
-        wanted, is_so = _shape(told), _shape(found)
-        here.check(is_so == wanted, f"`{command}` prints\n{found}\nand the README says\n{told}")
+        here.check(_shape(found) == _shape(told), f"`{command}` prints\n{found}\nand the README says\n{told}")
 
 
 def _shape(printed: str) -> list[list[str]]:

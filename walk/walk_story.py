@@ -47,8 +47,8 @@ def install(here: Folder) -> None:
     """The packages."""
     here.tell("# A walk")
     here.tell(
-        "The first quarter of an hour with Flowcraft, as it was typed in an empty folder, and as it was printed. `hatch\n"
-        "run walk` does it anew, sees at each step that what is promised has come true, and writes this page."
+        "The first quarter of an hour with Flowcraft, as it was typed in an empty folder, and as it was printed.\n"
+        "`hatch run walk` does it anew, sees at each step that what is promised has come true, and writes this page."
     )
     here.tell("## Begin")
     here.type("pip install --quiet flowcraft-cli flowcraft-sqlite", show=False)
