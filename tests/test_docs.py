@@ -30,6 +30,8 @@ PAGES = [
 WITH_SERVICES = ["packages/aws/README.md", "packages/azure/README.md"]
 # It quotes the template of an adapter; tests of the testkit compare the quotations.
 QUOTING = ["docs/write-an-adapter.md"]
+# It is the transcript of what `hatch run walk` does.
+WALKED = ["docs/walk.md"]
 
 
 class Program(NamedTuple):
@@ -82,7 +84,7 @@ def test_a_program_that_needs_services_is_python(program: Program) -> None:
 
 def test_every_page_with_programs_is_listed() -> None:
     found = {path.relative_to(ROOT).as_posix() for path in markdown_files() if "```python" in path.read_text("utf-8")}
-    assert found == {*PAGES, *WITH_SERVICES, *QUOTING}
+    assert found == {*PAGES, *WITH_SERVICES, *QUOTING, *WALKED}
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -101,7 +103,8 @@ def test_a_newcomer_is_told_what_ci_runs(program: str) -> None:
     assert hatch
     assert tests
     make = f"python3 -m venv .venv && .venv/bin/pip install -q {hatch[1]} && .venv/bin/"
-    blocks = re.findall(r"^```sh\n(.*?)^```$", read("README.md"), re.MULTILINE | re.DOTALL)
+    commands = read("README.md").partition("## Two commands")[2]
+    blocks = re.findall(r"^```sh\n(.*?)^```$", commands, re.MULTILINE | re.DOTALL)
     assert blocks == [f"{make}hatch run demo\n", f"{make}{tests[1]}\n"]
     assert f"{make}{tests[1]}\n" in read("CONTRIBUTING.md")
 
