@@ -18,12 +18,13 @@ SHARED = ("conftest.py", "packages", "tests", "tools", "examples", "integration"
 #: Further folders whose modules import one another by plain name; and where modules of a folder find others.
 ROOMS = {
     "benchmarks": ("integration", "integration/aws", "integration/azure", "scenarios"),
+    "doctor": ("integration", "integration/aws", "integration/azure", "scenarios"),
     "examples/adapter_template": (),
     "examples/aws": (),
     "examples/azure": (),
     "integration": ("scenarios",),
-    "integration/aws": ("integration", "scenarios"),
-    "integration/azure": ("integration", "scenarios"),
+    "integration/aws": ("integration", "scenarios", "doctor"),
+    "integration/azure": ("integration", "scenarios", "doctor"),
 }
 
 
