@@ -78,7 +78,7 @@ class Proxy:
         self._dice = random.Random(seed)
         self._plan = Plan()
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="proxy", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="proxy", daemon=True)
         self._open: set[asyncio.StreamWriter] = set()
         self.faults: Counter[str] = Counter()
         self.operations: Counter[str] = Counter()
@@ -96,7 +96,7 @@ class Proxy:
 
     def __exit__(self, *error: object) -> None:
         self.cut()
-        self._call(self._stop)
+        self._call(self._server.close)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -143,16 +143,15 @@ class Proxy:
         port: int = self._server.sockets[0].getsockname()[1]
         return port
 
-    async def _stop(self) -> int:
-        self._server.close()
-        await asyncio.sleep(0.02)  # whoever has just been let in begins
-        # One that is let in at this very moment begins others.
-        while tasks := [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]:
+    def _run(self) -> None:
+        self._loop.run_forever()
+        # Nobody is let in any more; but whoever was let in at the last moment may begin only now, and others after it.
+        while tasks := asyncio.all_tasks(self._loop):
             self._abort_all()
             for task in tasks:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-        return 0
+            self._loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+            self._loop.run_until_complete(asyncio.sleep(0.02))
 
     def _abort_all(self) -> None:
         for writer in list(self._open):

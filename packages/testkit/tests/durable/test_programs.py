@@ -178,7 +178,7 @@ async def test_runs_are_listed_by_state_tag_and_flow_over_many_pages() -> None:
             flow, tag = flows[number % 2], "even" if number % 4 < 2 else "odd"
             await here.client.start(flow, run_id=f"run {number:02}", tags={"kind": tag, "all": "1"})
         client = here.client
-        assert [run.run_id async for run in client.runs("running")] == [f"run {n:02}" for n in range(20)]
+        assert [run.run_id async for run in client.runs("running")] == [f"run {n:02}" for n in reversed(range(20))]
         assert len([run async for run in client.runs("running", tags={"kind": "even"})]) == 10
         fans = [run async for run in client.runs("running", tags={"kind": "even", "all": "1"}, flow="fan")]
         assert {run.run_id for run in fans} == {"run 01", "run 05", "run 09", "run 13", "run 17"}
@@ -796,7 +796,7 @@ async def test_a_step_that_outlasts_the_grace_time_is_given_back() -> None:
 async def test_an_idle_worker_asks_no_more_often_than_its_poll() -> None:
     async with place(chain()) as here:
         counting = CountingBackend(here.backend)
-        async with working(counting, here.runtime, poll=20.0, reconcile=False):
+        async with working(counting, here.runtime, poll=20.0, reconcile=False, heartbeat=None):
             await here.clock.sleep(1000)
         assert counting.counts().keys() <= {"queue.receive.empty"}
         assert counting.counts()["queue.receive.empty"] <= 51
