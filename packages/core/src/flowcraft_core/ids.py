@@ -64,7 +64,7 @@ def seeded(seed: int | str) -> Iterator[None]:
     """
     before = _random.getstate()
     _random.seed(seed)
-    _elsewhere.append(("somewhere", 0))
+    _elsewhere.append(("somewhere", 1))
     try:
         yield
     finally:
