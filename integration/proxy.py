@@ -80,6 +80,7 @@ class Proxy:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="proxy", daemon=True)
         self._open: set[asyncio.StreamWriter] = set()
+        self._serving: set[asyncio.Task[object] | None] = set()  # nobody else keeps those whose client has gone
         self.faults: Counter[str] = Counter()
         self.operations: Counter[str] = Counter()
         self.host, self.port = "127.0.0.1", 0
@@ -159,6 +160,8 @@ class Proxy:
 
     async def _begin(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._open.add(writer)
+        task = asyncio.current_task()
+        self._serving.add(task)
         try:
             if not self._plan.is_down:
                 await self._serve(reader, writer)
@@ -171,6 +174,7 @@ class Proxy:
             writer.transport.abort() if self._plan.is_down else writer.close()
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
+            self._serving.discard(task)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         raise NotImplementedError
