@@ -118,8 +118,12 @@ class Proxy:
         self._plan = plan
 
     def cut(self) -> None:
-        """Break every connection that is open, also under a request."""
+        """Break every connection that is open, also under a request; what the service has got of it, it has done.
+
+        Were it done later than this, it could be after it was asked for again, and after others have gone on from that.
+        """
         self._call(self._abort_all)
+        self._call(self._settle)
 
     def take_down(self) -> None:
         """Let nobody in any more, and break what is open."""
@@ -153,6 +157,11 @@ class Proxy:
                 task.cancel()
             self._loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
             self._loop.run_until_complete(asyncio.sleep(0.02))
+
+    async def _settle(self) -> int:
+        if serving := [task for task in self._serving if task is not None]:
+            await asyncio.wait(serving, timeout=5)
+        return 0
 
     def _abort_all(self) -> None:
         for writer in list(self._open):
