@@ -9,7 +9,6 @@ from typing_extensions import Unpack
 
 from ..blueprint import Blueprint
 from ..builder import FlowBuilder
-from ..builder import FlowBuilder
 from ..catalogue import Catalogue, FlowLike
 from ..clock import Clock, SystemClock
 from ..durations import Duration, parse_seconds

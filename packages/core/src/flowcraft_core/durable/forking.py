@@ -29,7 +29,6 @@ from .runs import FORK_KEY, REDRIVEN_KEY, RunRecord
 from .signals import CHECK_AFTER
 from .stored_runs import StoredRuns
 
-
 # So many of the instances that do not fit are named.
 _NAMED = 5
 
@@ -202,8 +201,8 @@ class _Forked:
             named = "; ".join(str(misfit) for misfit in misfits[:_NAMED])
             more = f"; and {len(misfits) - _NAMED} more" if len(misfits) > _NAMED else ""
             raise ConfigurationError(
-                f"run {old.run_id!r} has done what does not fit this version of flow {old.blueprint_id!r}: {named}{more}."
-                " Begin again from what does not fit, too, or go on in the version that it was started in"
+                f"run {old.run_id!r} has done what does not fit this version of flow {old.blueprint_id!r}: "
+                f"{named}{more}. Begin again from what does not fit, too, or stay in the version that it was started in"
             )
         return _Kept(list(instances(state)), list(claims(state)))
 
