@@ -11,7 +11,6 @@ import re
 from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
-from ..expressions import Expression
 from .decisions import last_pass, outputs_named
 from .instances import Arrival, Instance, Mark, ScopeState
 from .scopes import Construct, Kind, Reference, Vertex
@@ -85,9 +84,7 @@ def named(state: RunState, instance: Instance) -> list[Instance]:
     Those that are known to be dead or blocked have no outputs, and are not among them.
     """
     scope, vertex = instance
-    names = [
-        name.removeprefix("_outputs.") for expression in _expressions(vertex) for name in expression.context_names or ()
-    ]
+    names = [name.removeprefix("_outputs.") for name in _named_in_expressions(vertex)]
     found = (other for name in names for other in _by_id(state, instance, scope, name))
     return [*awaited(state, instance), *_unknown(found)]
 
@@ -154,7 +151,7 @@ def joins_ahead(instance: Instance) -> list[Instance]:
         seen.add((id(scope), vertex.index))
         if vertex.kind is Kind.ENTRY and vertex.construct is not None:
             waiting.append(Instance(scope, scope.scope.vertices[vertex.construct.exit]))
-        elif vertex.out:
+        elif not vertex.is_end:
             for link in vertex.out:
                 target = Instance(scope, scope.scope.vertices[link.target])
                 is_race = target.vertex.joins_any and len({way.source for way in target.vertex.incoming}) > 1
@@ -186,11 +183,8 @@ def _insides(state: RunState, scope: ScopeState, construct: Construct) -> Iterab
 def context_names(instance: Instance) -> Iterator[tuple[ScopeState, frozenset[str]]]:
     """The names that deciding about an instance may look up among the context values, each with where it stands."""
     scope, vertex = instance
-    names: set[str] = set()
-    for expression in _expressions(vertex):
-        names |= expression.context_names or frozenset()
-    if names:
-        yield scope, frozenset(names)
+    if names := frozenset(_named_in_expressions(vertex)):
+        yield scope, names
     for around, references in _references(instance):
         if texts := frozenset(text for reference in references for text in (reference.text, reference.name)):
             yield around, texts
@@ -218,19 +212,21 @@ def _references(instance: Instance) -> Iterator[tuple[ScopeState, Collection[Ref
             yield inside, (outputs_named(inside, vertex) or {}).values()
 
 
-def _expressions(vertex: Vertex) -> Iterator[Expression]:
+def _named_in_expressions(vertex: Vertex) -> Iterator[str]:
+    """The context values and outputs that deciding about an instance may name."""
     links = list(vertex.out)
     construct = vertex.construct
     if construct is not None and construct.kind == "loop" and vertex.kind in (Kind.VERDICT, Kind.ENTRY):
         if construct.condition is not None:
-            yield construct.condition
+            yield from construct.condition.context_names or ()
         if construct.feedback is not None:
             links.append(construct.feedback)
         links.extend(construct.leaving)
     for link in links:
         for expression in (link.condition, link.transform):
-            if expression is not None:
-                yield expression
+            for name in () if expression is None else expression.context_names or ():
+                if link.on == "success" or name != "error":  # which on those edges is given
+                    yield name
 
 
 def _by_id(state: RunState, asker: Instance, scope: ScopeState, node_id: str) -> Iterator[Instance]:
