@@ -17,12 +17,13 @@ from flowcraft_testkit.oracle.flows import (
     Inputs,
     JoinName,
     Loop,
+    On,
     Step,
     Turn,
     Wait,
     exit_id,
 )
-from flowcraft_testkit.oracle.words import LISTS, LOOP_CONDITIONS
+from flowcraft_testkit.oracle.words import BOTH, LISTS, LOOP_CONDITIONS, ON_FAILURE
 from hypothesis import settings
 from hypothesis import strategies as st
 
@@ -86,6 +87,10 @@ class _Maker:
         return Flow(f"flow {next(self.numbers)}", tuple(nodes), tuple(edges), fallbacks)
 
     def edge(self, source: AnyNode, target: AnyNode) -> Edge:
+        if self.failures and self.one_of(False, False, False, True):
+            on: On = self.one_of("failure", "failure", "always")
+            transform = self.one_of(*LISTS) if isinstance(target, Batch) else self.one_of(None, None, BOTH, "input.n")
+            return Edge(source.id, target.id, None, self.one_of(*[None] * 6, "true", *ON_FAILURE), transform, on)
         if self.sheltered and not isinstance(target, Batch) and not self.seldom():
             return Edge(source.id, target.id)
         action = self.one_of(None, None, None, None, "a" if isinstance(source, Step) else "break", "b")

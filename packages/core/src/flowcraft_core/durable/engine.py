@@ -321,12 +321,18 @@ class Engine:
         trouble = await self._tries.trouble(self.view.record.life, instance.key)
         if trouble is not None:
             message = f"the engine failed at it again and again, with {trouble}; {count} deliveries, and {limit}"
-            return self.executor.failure(EngineError(message), instance, count)
+            return await self._failure(EngineError(message), instance, count)
         message = (
             f"its job was delivered {count} times and never came to an outcome: the step seems to end its process, to "
             f"cancel the worker's task from outside, or to take longer than its host lives; {limit}"
         )
-        return self.executor.failure(PoisonError(message), instance, count)
+        return await self._failure(PoisonError(message), instance, count)
+
+    async def _failure(self, error: Exception, instance: Instance, number: int) -> Outcome:
+        """The outcome of an instance that fails without being executed, or after it was."""
+        if instance.vertex.catches:
+            await self.view.refresh(instance)
+        return self.executor.failure(error, instance, number)
 
     async def _run(self, instance: Instance, *, fresh: bool) -> Outcome | None:
         """The instance's outcome; None if it waits, and goes on under another job."""
@@ -375,7 +381,7 @@ class Engine:
         if not self.host.has_time_for(instance):
             hops = self.job.hops if self.job.key == instance.key else 0
             if none_has_time(hops):
-                return self.executor.failure(too_long(instance), instance, attempt.number)
+                return await self._failure(too_long(instance), instance, attempt.number)
             await self.send([instance], hops=hops + 1)
             journal = self.executor.journal
             journal.tell(HOST_TOO_SHORT, at=instance, seconds=self.host.left(), timeout=may_take(instance))
@@ -462,14 +468,29 @@ class Engine:
         try:
             stored = await self.records.put_outcome(self.job.run_id, instance.key, outcome, self.job.id)
         except SerializationError as error:
-            outcome = self.executor.failure(error, instance, outcome.attempts)
-            stored = await self.records.put_outcome(self.job.run_id, instance.key, outcome, self.job.id)
+            outcome, stored = await self._commit_failure(instance, error, outcome)
         if not stored.won:
             return None
         if self.events is not None:
             self.events.outcome(instance, outcome)
         await self.got_on()
         return stored
+
+    async def _commit_failure(
+        self, instance: Instance, error: Exception, refused: Outcome
+    ) -> tuple[Outcome, Stored[Outcome]]:
+        """Commit in the place of an outcome that cannot be stored that it cannot."""
+        run_id, key = self.job.run_id, instance.key
+        if refused.error is None:
+            outcome = await self._failure(error, instance, refused.attempts)
+            try:
+                return outcome, await self.records.put_outcome(run_id, key, outcome, self.job.id)
+            except SerializationError as second:
+                error, refused = second, outcome
+        # What the edges of a failure carry is too large: the failure itself is not.
+        why = dict.fromkeys(refused.taken, safe_text(str(error), 1_000))
+        outcome = attrs.evolve(refused, taken={}, untaken={**(refused.untaken or {}), **why})
+        return outcome, await self.records.put_outcome(run_id, key, outcome, self.job.id)
 
     async def advance(self, instance: Instance, stored: Stored[Outcome]) -> list[Instance]:
         """Apply an outcome's context values, resolve its edges, and give what became ready by them."""

@@ -23,6 +23,20 @@ def errors_of(root: ScopeState) -> tuple[NodeError, ...]:
     return tuple(error for error, _ in _told(root))
 
 
+def handled(ended: Iterable[Instance]) -> tuple[NodeError, ...]:
+    """The failures that edges have taken over, each once, by position.
+
+    Args:
+        ended: Instances that have outcomes.
+    """
+    found = [
+        (instance.scope.position(instance.vertex), instance.key, error)
+        for instance in ended
+        if (error := instance.outcome.error) is not None and instance.outcome.handled
+    ]
+    return tuple(dict.fromkeys(error for _, _, error in sorted(found, key=lambda told: told[:2])))
+
+
 def failed(root: ScopeState) -> list[Instance]:
     """The instances whose own failures they are, by position."""
     return [instance for _, instance in _told(root)]

@@ -16,7 +16,7 @@ from ..logging.journal import Journal
 from ..observing import Observer
 from ..traces import Trace
 
-EventKind: TypeAlias = Literal["started", "progress", "completed", "failed", "parked", "ended"]
+EventKind: TypeAlias = Literal["started", "progress", "completed", "failed", "handled", "parked", "ended"]
 
 # How often one attempt's progress is told, seconds.
 _PROGRESS_EVERY = 0.1
@@ -104,7 +104,7 @@ class Emitter:
         if outcome.error is None:
             self._tell("completed", instance, outcome.attempts, outcome.action)
         else:
-            self._tell("failed", instance, outcome.attempts, str(outcome.error))
+            self._tell("handled" if outcome.handled else "failed", instance, outcome.attempts, str(outcome.error))
 
     def parked(self, instance: Instance, kind: str) -> None:
         """An instance waits: for someone, for a time, or for its next attempt."""
