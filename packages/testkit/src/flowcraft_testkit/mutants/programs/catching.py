@@ -9,6 +9,7 @@ import attrs
 from flowcraft_core.durable import forking as forking_module
 from flowcraft_core.durable import storage as storage_module
 from flowcraft_core.durable.engine import Engine
+from flowcraft_core.errors import StepTimeoutError
 from flowcraft_core.execution import Executor
 from flowcraft_core.graph import decisions
 from flowcraft_core.graph.facts import NodeError, Outcome
@@ -110,7 +111,7 @@ async def alone(original: Any, self: Any, error: Exception, instance: Instance, 
 def not_timeouts(original: Any, self: Any, error: BaseException, instance: Instance, number: int) -> Outcome:
     """Takes a timeout for an end of the run's, and not for a failure of the node's."""
     outcome: Outcome = original(self, error, instance, number)
-    return attrs.evolve(outcome, taken={}) if isinstance(error, TimeoutError) else outcome
+    return attrs.evolve(outcome, taken={}) if isinstance(error, StepTimeoutError) else outcome
 
 
 @replaces(
