@@ -194,7 +194,9 @@ class Executor:
         left = isinstance(error, RunCancelledError)
         outcome = decisions.fail(*instance, node_error(error, instance, number), alone=left)
         if outcome.handled:
-            self.journal.tell(FAILURE_HANDLED, error, at=instance, attempt=number, handlers=_handlers(instance, outcome))
+            self.journal.tell(
+                FAILURE_HANDLED, error, at=instance, attempt=number, handlers=_handlers(instance, outcome)
+            )
         else:
             event = NODE_LEFT if left else NODE_FAILED
             self.journal.tell(event, error, at=instance, attempt=number, lower=is_contained(instance))
@@ -208,7 +210,9 @@ class Executor:
             await self.before_deciding(instance)
         outcome = decisions.fail(*instance, errors[0])
         if outcome.handled:
-            self.journal.tell(CONSTRUCT_HANDLED, at=instance, handlers=_handlers(instance, outcome), reason=str(errors[0]))
+            self.journal.tell(
+                CONSTRUCT_HANDLED, at=instance, handlers=_handlers(instance, outcome), reason=str(errors[0])
+            )
         return outcome
 
     def cancel(self) -> None:

@@ -45,7 +45,12 @@ class TestAFailure:
         assert run.errors == ["a"]
 
     def test_that_is_contained_and_not_handled_blocks_its_edges_on_failure_too(self) -> None:
-        built = flow("a", "b", "c", "j", join="j").edge("a", "j").edge("b", "j").edge("a", "c", on="failure", condition="false")
+        built = (
+            flow("a", "b", "c", "j", join="j")
+            .edge("a", "j")
+            .edge("b", "j")
+            .edge("a", "c", on="failure", condition="false")
+        )
         run = ByHand(built).fail("a")
         assert (run.blocked, run.status) == ({"a", "c"}, "running")
         assert run.end_all("b", "j").status == "completed"
@@ -55,7 +60,9 @@ class TestAFailure:
         assert run.fail("a").status == "failed"
 
     def test_chooses_among_several_edges_by_its_error(self) -> None:
-        built = flow("a", "b", "c").edge("a", "b", on="failure", condition="error.message == 'no' && error.attempts == 1")
+        built = flow("a", "b", "c").edge(
+            "a", "b", on="failure", condition="error.message == 'no' && error.attempts == 1"
+        )
         run = ByHand(built.edge("a", "c", on="failure", condition="error.type == 'KeyError'")).fail("a")
         assert (run.ready, run.dead) == ({"b"}, {"c"})
 
@@ -222,7 +229,11 @@ def test_the_json_of_an_edge_says_on_what_it_is_taken() -> None:
     built = flow("a", "b", "c").edge("a", "b", on="failure").edge("a", "c").to_blueprint()
     assert [edge.get("on") for edge in built.to_dict()["edges"]] == ["failure", None]
     assert Blueprint.from_json(built.to_json()) == built
-    explicit = {"id": "f", "nodes": [{"id": "a", "uses": "u"}], "edges": [{"source": "a", "target": "a", "on": "success"}]}
+    explicit = {
+        "id": "f",
+        "nodes": [{"id": "a", "uses": "u"}],
+        "edges": [{"source": "a", "target": "a", "on": "success"}],
+    }
     assert Blueprint.from_json(explicit).to_dict() == explicit
 
 

@@ -377,7 +377,9 @@ def scope_output(scope: ScopeState) -> Any:
     ends: Collection[int] = scope.scope.ends
     if len(last := scope.scope.last) == 1 and len(ends) > 1:
         ends = last if _has_output(scope, last[0]) else [index for index in ends if index != last[0]]
-    outputs = {scope.scope.vertices[index].id: scope.outcomes[index].output for index in ends if _has_output(scope, index)}
+    outputs = {
+        scope.scope.vertices[index].id: scope.outcomes[index].output for index in ends if _has_output(scope, index)
+    }
     return outputs if outputs and len(ends) > 1 else next(iter(outputs.values()), None)
 
 

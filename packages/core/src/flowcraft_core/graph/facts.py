@@ -57,8 +57,8 @@ class Outcome:
     Attributes:
         output: The result's value.
         action: The result's action, which chooses edges.
-        error: Set if the instance failed for good; then of the rest only what tells about the attempts is, and the edges
-            that were taken. Of a construct, or of an ``any`` join, the first of the failures for which it failed.
+        error: Set if the instance failed for good; then of the rest only what tells about the attempts is, and the
+            edges that were taken. Of a construct, or of an ``any`` join, the first of the failures for which it failed.
         taken: The outgoing edges that were taken, by their place among the node's edges, with the values they carry.
         sets: The context values that the step set or deleted, in a dict by name.
         items: A batch's items; only in its entry's outcome.

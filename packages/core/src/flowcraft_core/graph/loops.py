@@ -69,8 +69,8 @@ def _refuse_feedback(controllers: Sequence[str], edges: Sequence[Edge], problems
         forward[edge.source].append(edge.target)
     inside = {loop: _reach(start, forward, stop=loop) for start, loop in around.items()}
     problems += [
-        f"edge {edge.source!r} -> {edge.target!r}: an edge on {edge.on!r} cannot end a pass of loop {edge.target!r}: draw "
-        f"it from {edge.target!r}, which fails when its body does"
+        f"edge {edge.source!r} -> {edge.target!r}: an edge on {edge.on!r} cannot end a pass of loop {edge.target!r}: "
+        f"draw it from {edge.target!r}, which fails when its body does"
         for edge in edges
         if edge.on in ("failure", "always") and edge.source in inside.get(edge.target, ())
     ]

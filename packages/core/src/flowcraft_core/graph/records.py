@@ -76,7 +76,9 @@ def outcome_from_record(record: Mapping[str, Any], decode: Convert) -> Outcome:
         action=_maybe(record, "action", _text),
         error=_maybe(record, "error", _error),
         taken=dict(_taken(entry, decode) for entry in _list(record.get("taken", []), "taken")),
-        untaken=_maybe(record, "untaken", lambda entries, name: dict(_untaken(entry) for entry in _list(entries, name))),
+        untaken=_maybe(
+            record, "untaken", lambda entries, name: dict(_untaken(entry) for entry in _list(entries, name))
+        ),
         sets=sets,
         items=_maybe(record, "items", lambda items, name: tuple(decode(item) for item in _list(items, name))),
         blueprint=_maybe(record, "blueprint", _text),

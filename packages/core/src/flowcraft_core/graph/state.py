@@ -16,8 +16,8 @@ The rules, edge by edge:
   ready otherwise.
 * An ``any`` join goes by its first taken edge that holds the claim. With every edge resolved and none taken, it is
   dead, or, if one of them is blocked, it fails with the errors behind them.
-* A vertex *catches* if it has edges on failure or always. An ``any`` join that fails and catches is ready: its outcome is
-  that failure, with the edges that it takes. So is the exit of a construct that fails, once nothing inside can run.
+* A vertex *catches* if it has edges on failure or always. An ``any`` join that fails and catches is ready: its outcome
+  is that failure, with the edges that it takes. So is the exit of a construct that fails, once nothing inside can run.
 * A fired join makes its other ways *moot*: a vertex is moot once it has ways on and each leads into a fired ``any``
   join or to a moot vertex; all inside a moot construct is moot. What is moot is not started. A vertex whose ways on are
   all edges on failure has the end of its scope as a way on, too: it is never moot for want of others.
@@ -381,7 +381,7 @@ class RunState:
         assert construct is not None  # an exit always has one
         outcome = scope.outcomes.get(construct.entry)
         if outcome is None:
-            # An entry that is dead or blocked says so of its exit, too; one that has failed, only if that does not catch.
+            # An entry that is dead or blocked says so of its exit, too; one that fails does unless that catches.
             entry = self.decide(scope, scope.scope.vertices[construct.entry])
             failed = entry is Mark.BLOCKED and exit_.catches and exit_.index not in scope.marks
             return Mark.TAKEN if failed else scope.marks.get(exit_.index)
@@ -434,10 +434,10 @@ class RunState:
         if vertex.index in scope.blame:
             return
         scope.blame[vertex.index] = errors
-        if vertex.kind is Kind.ENTRY and vertex.construct is not None:
-            if scope.scope.vertices[vertex.construct.exit].catches:
-                scope.marks[vertex.index] = Mark.BLOCKED  # no more than that: its exit is to say what becomes of it
-                return
+        construct = vertex.construct if vertex.kind is Kind.ENTRY else None
+        if construct is not None and scope.scope.vertices[construct.exit].catches:
+            scope.marks[vertex.index] = Mark.BLOCKED  # no more than that: its exit is to say what becomes of it
+            return
         if not vertex.sheltered:
             scope.failures.append(vertex)
             if not is_contained(scope):

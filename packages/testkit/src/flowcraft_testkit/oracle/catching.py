@@ -142,4 +142,3 @@ class _Catcher:
 
 def _replaced(flow: Flow, new: AnyNode) -> Flow:
     return attrs.evolve(flow, nodes=tuple(new if node.id == new.id else node for node in flow.nodes))
-

@@ -13,7 +13,7 @@ from .words import names_in
 
 @attrs.frozen
 class _Seen:
-    """A graph, with where it lies: the loops around it, and what these loops' flows have; or whether it is the run's."""
+    """A graph, with where it lies: the loops around it, what these loops' flows have, and whether it is the run's."""
 
     graph: Flow
     path: tuple[str, ...]
@@ -64,7 +64,9 @@ def _is_in(*kinds: type) -> Callable[[_Seen], bool]:
 
 
 def _is_caught(*kinds: type) -> Callable[[_Seen], bool]:
-    return lambda seen: any(e.on != "success" and isinstance(seen.graph.node(e.source), kinds) for e in seen.graph.edges)
+    return lambda seen: any(
+        e.on != "success" and isinstance(seen.graph.node(e.source), kinds) for e in seen.graph.edges
+    )
 
 
 def _any_joins(graph: Flow) -> list[AnyNode]:
@@ -185,7 +187,9 @@ CONSTRUCTS: Mapping[str, Callable[[_Seen], bool]] = {
     "edge on failure": lambda seen: any(edge.on == "failure" for edge in seen.graph.edges),
     "edge always": lambda seen: any(edge.on == "always" for edge in seen.graph.edges),
     "failure of a construct caught": _is_caught(Loop, Batch, Call),
-    "failure caught inside a construct": lambda seen: not seen.is_run and any(e.on != "success" for e in seen.graph.edges),
+    "failure caught inside a construct": lambda seen: (
+        not seen.is_run and any(e.on != "success" for e in seen.graph.edges)
+    ),
     "values set side by side": _set_side_by_side,
     "value deleted": lambda seen: any(turn.deletes for turn in _turns(seen.graph)),
     "value read": lambda seen: any(turn.reads for turn in _turns(seen.graph)),

@@ -12,7 +12,7 @@ from flowcraft_core.durable.engine import Engine
 from flowcraft_core.errors import StepTimeoutError
 from flowcraft_core.execution import Executor
 from flowcraft_core.graph import decisions
-from flowcraft_core.graph.facts import NodeError, Outcome
+from flowcraft_core.graph.facts import OUTPUT, NodeError, Outcome
 from flowcraft_core.graph.instances import Instance, Mark, ScopeState
 from flowcraft_core.graph.scopes import Construct, Link, Vertex
 from flowcraft_core.graph.state import RunState
@@ -33,7 +33,9 @@ def blocks(original: Any, self: Any, link: Link) -> Mark | None:
     return Mark.BLOCKED if mark is Mark.SKIPPED and outcome is not None and outcome.handled else mark
 
 
-def _fail_by(keep: Callable[[Link], bool], original: Any, scope: Any, vertex: Vertex, error: Any, alone: bool) -> Outcome:
+def _fail_by(
+    keep: Callable[[Link], bool], original: Any, scope: Any, vertex: Vertex, error: Any, alone: bool
+) -> Outcome:
     outcome: Outcome = original(scope, vertex, error, alone=alone)
     taken = {link.place: outcome.taken[link.place] for link in vertex.out if link.place in outcome.taken and keep(link)}
     return attrs.evolve(outcome, taken=taken)
@@ -44,9 +46,7 @@ def _fail_by(keep: Callable[[Link], bool], original: Any, scope: Any, vertex: Ve
     caught_by=BackendContract.test_what_always_follows_runs_after_success_and_after_failure,
     name="engine.AlwaysMeansOnSuccess",
 )
-def only_failure(
-    original: Any, scope: ScopeState, vertex: Vertex, error: NodeError, *, alone: bool = False
-) -> Outcome:
+def only_failure(original: Any, scope: ScopeState, vertex: Vertex, error: NodeError, *, alone: bool = False) -> Outcome:
     """Takes an edge that is always to be taken after success alone."""
     return _fail_by(lambda link: link.on == "failure", original, scope, vertex, error, alone)
 
@@ -61,7 +61,7 @@ def whatever_error(
 ) -> Outcome:
     """Takes every edge on failure, whether or not its condition holds for the error."""
     outcome: Outcome = original(scope, vertex, error, alone=alone)
-    return attrs.evolve(outcome, taken={link.place: decisions.OUTPUT for link in vertex.out if link.on != "success"})
+    return attrs.evolve(outcome, taken={link.place: OUTPUT for link in vertex.out if link.on != "success"})
 
 
 @replaces(
@@ -83,7 +83,9 @@ def at_once(
     caught_by=BackendContract.test_several_failures_are_handled_together,
     name="engine.JoinFailsWithoutAnOutcome",
 )
-def no_outcome(original: Any, self: Any, scope: ScopeState, vertex: Vertex, errors: tuple[NodeError, ...]) -> Mark | None:
+def no_outcome(
+    original: Any, self: Any, scope: ScopeState, vertex: Vertex, errors: tuple[NodeError, ...]
+) -> Mark | None:
     """Fails a join of any edge without asking whether an edge handles that."""
     if not vertex.joins_any:
         mark: Mark | None = original(self, scope, vertex, errors)
