@@ -20,7 +20,7 @@ from ..execution import FIRST, Executor
 from ..failures import name_of, text_of
 from ..graph.facts import Attempt, Outcome, Park
 from ..graph.instances import Arrival, Claim, Instance, Phase
-from ..graph.partial import arrived
+from ..graph.partial import arrived, holds_up
 from ..graph.scopes import Kind
 from ..jobs import Job
 from ..logging.catalogue import HOST_TOO_SHORT, JOB_FAILED
@@ -151,6 +151,7 @@ class Engine:
     _tries: Tries = attrs.field(init=False)
     _is_again: bool = False
     _looked_for_moot: float = 0.0
+    _arrivals: list[Arrival] = attrs.field(factory=list)  # at joins that wait for what the job goes on with
     _at: str = ""  # the key of the instance that is dealt with, to name where the engine failed
 
     def __attrs_post_init__(self) -> None:
@@ -251,7 +252,9 @@ class Engine:
                 if self.handed_over:
                     break
                 self.current = ""
-            frontier = await self._not_done(await self.advance(instance, committed))
+            frontier = await self._not_done(await self.advance(instance, committed, goes_on=True))
+        if self.view.state.phase is Phase.RUNNING:
+            await self.send(await self._arrive_all([]))
         await self.finish()
         return Done.LOOK_AGAIN if lost else Done.ACKNOWLEDGE
 
@@ -492,14 +495,41 @@ class Engine:
         outcome = attrs.evolve(refused, taken={}, untaken={**(refused.untaken or {}), **why})
         return outcome, await self.records.put_outcome(run_id, key, outcome, self.job.id)
 
-    async def advance(self, instance: Instance, stored: Stored[Outcome]) -> list[Instance]:
-        """Apply an outcome's context values, resolve its edges, and give what became ready by them."""
+    async def advance(self, instance: Instance, stored: Stored[Outcome], *, goes_on: bool = False) -> list[Instance]:
+        """Apply an outcome's context values, resolve its edges, and give what became ready by them.
+
+        Args:
+            instance: The instance.
+            stored: Its outcome.
+            goes_on: If one instance becomes ready, the job goes on with it. What arrives at joins that wait for that one
+                is kept until it is known to be needed: the job may come by there itself.
+        """
         outcome, state = stored.value, self.view.state
         await self._apply(instance, outcome)
         state.learn(*instance, outcome)
         state.follow(*instance)
+        return await self._arrive_all(await self._news(), goes_on=goes_on)
+
+    async def _arrive_all(self, ready: list[Instance], *, goes_on: bool = False) -> list[Instance]:
+        """Arrive at the joins that cannot be decided yet; gives what is ready, with what became so by that."""
+        while self._arrivals:
+            joins = {arrival.key: arrival for arrival in self._arrivals} if goes_on and len(ready) == 1 else {}
+            kept = {key for key, arrival in joins.items() if holds_up(ready[0], arrival)}
+            arrivals = [arrival for arrival in self._arrivals if arrival.key not in kept]
+            if not arrivals:
+                break
+            self._arrivals = [arrival for arrival in self._arrivals if arrival.key in kept]
+            for arrival in arrivals:
+                if not self.view.state.has_told(arrival):
+                    await self._arrive(arrival)
+            ready = [*ready, *await self._news()]
+        return ready
+
+    async def _news(self) -> list[Instance]:
+        """What became ready by what the state was told; what it cannot decide is noted as arrivals."""
+        state = self.view.state
         ready: list[Instance] = []
-        while state.ready or state.wanted or state.arrivals or state.items:
+        while state.ready or state.wanted or state.items:
             ready += state.ready
             state.ready.clear()
             while state.wanted:
@@ -508,10 +538,8 @@ class Engine:
                 around, construct, total = state.items.popleft()
                 for index in range(total):
                     state.start(around, construct, index)
-            arrivals = list(state.arrivals)
-            state.arrivals.clear()
-            for arrival in arrivals:
-                await self._arrive(arrival)
+        self._arrivals += state.arrivals
+        state.arrivals.clear()
         return [found for found in ready if not found.scope.is_moot(found.vertex)]
 
     async def _claim(self, claim: Claim) -> None:

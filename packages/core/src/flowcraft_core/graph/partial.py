@@ -16,6 +16,9 @@ from .instances import Arrival, Instance, Mark, ScopeState
 from .scopes import Construct, Kind, Reference, Vertex
 from .state import RunState, goes_in, goes_on
 
+# So many vertices are looked at to find out whether a join waits for an instance.
+_LOOKED_AT = 1_000
+
 _STEP_IN = re.compile(r"([^\[\]./:]+)(?:\[(\d{1,12})\])?([./]|$)")
 
 
@@ -254,6 +257,40 @@ def _by_id(state: RunState, asker: Instance, scope: ScopeState, node_id: str) ->
                 return
             inside = last
         around = None if around.scope.namespace else around.parent
+
+
+def holds_up(instance: Instance, arrival: Arrival) -> bool:
+    """Whether a join cannot be decided before an instance has ended, since another of its ways in waits for that.
+
+    Only what waits for certain counts: an ``any`` join may go on without what leads to it. What would take long to find
+    is not looked for.
+    """
+    scope, vertex = instance
+    while scope is not arrival.scope:
+        if scope.parent is None or scope.construct is None:
+            return False
+        scope, vertex = scope.parent, scope.parent.scope.vertices[scope.construct.exit]
+    vertices, join = scope.scope.vertices, arrival.vertex
+    if join is None:
+        waiting = [end for end in scope.scope.ends if not scope.is_resolved(end)]
+    elif join.kind is Kind.EXIT:
+        return False  # what arrives is an item, which waits for no other
+    else:
+        waiting = [link.source for link in join.incoming if scope.mark_of(link) is None]
+    seen = set(waiting)
+    while waiting and len(seen) <= _LOOKED_AT:
+        current = vertices[waiting.pop()]
+        if current is vertex:
+            return True
+        if current.joins_any or current.depth < vertex.depth:
+            continue
+        if current.kind is Kind.EXIT and current.construct is not None:
+            before = {current.construct.entry}
+        else:
+            before = {link.source for link in current.incoming}
+        waiting.extend(before - seen)
+        seen |= before
+    return False
 
 
 def arrived(arrival: Arrival) -> list[Arrival]:

@@ -167,6 +167,10 @@ class RunState:
             self._arrive(scope, vertex, link)
         self._propagate()
 
+    def has_told(self, arrival: Arrival) -> bool:
+        """Whether it was said by now what became of the join at which an edge arrives."""
+        return (_END if arrival.vertex is None else arrival.vertex.index) in arrival.scope.told
+
     def child(self, scope: ScopeState, construct: Construct, index: int | None) -> ScopeState:
         """A pass, item or call of a construct whose entry's outcome is known.
 
