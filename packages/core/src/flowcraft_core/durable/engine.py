@@ -501,8 +501,8 @@ class Engine:
         Args:
             instance: The instance.
             stored: Its outcome.
-            goes_on: If one instance becomes ready, the job goes on with it. What arrives at joins that wait for that one
-                is kept until it is known to be needed: the job may come by there itself.
+            goes_on: If one instance becomes ready, the job goes on with it. What arrives at joins that wait for that
+                one is kept until it is known to be needed: the job may come by there itself.
         """
         outcome, state = stored.value, self.view.state
         await self._apply(instance, outcome)

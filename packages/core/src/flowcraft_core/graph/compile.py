@@ -110,8 +110,8 @@ class _Compiler:
         for edge in self.blueprint.edges:
             if edge.action and edge.on in ("failure", "always"):
                 self.problems.append(
-                    f"edge {edge.source!r} -> {edge.target!r}: an edge on {edge.on!r} has no action: a failure has none, "
-                    "and what is always taken does not depend on one; use a condition"
+                    f"edge {edge.source!r} -> {edge.target!r}: an edge on {edge.on!r} has no action: a failure has "
+                    "none, and what is always taken does not depend on one; use a condition"
                 )
             for end in (edge.source, edge.target):
                 if end not in self.nodes:
