@@ -140,6 +140,8 @@ class TestWhatFailsWithoutBeingRun:
         built = flow("s", "x", "h", "y").loop("l", start="x", end="x", condition="true").edge("s", "x").edge("l", "y")
         run = ByHand(built.edge("l", "h", on="failure")).end_all("s", "l[0].x").fail("l[1].x")
         assert (run.ready, run.dead) == ({"h"}, {"y"})
+        exit_ = run.state.root.scope.by_id["l"]
+        assert run.state.root.outcomes[exit_].passes == 2  # so that what its last pass gave is found by name
 
     def test_a_call_fails_as_without_such_edges_where_none_is_taken(self) -> None:
         inner = flow("x", "y")

@@ -17,7 +17,7 @@ from .compile import BREAK, CONTINUE
 from .facts import DELETED, OUTPUT, NodeError, Outcome
 from .instances import ScopeState
 from .references import parse_reference
-from .scopes import Construct, Graph, Link, Reference, Scope, Vertex
+from .scopes import Construct, Graph, Kind, Link, Reference, Scope, Vertex
 from .sizes import TooLargeError, require_modest
 
 _MISSING = object()
@@ -254,7 +254,7 @@ def fail(scope: ScopeState, vertex: Vertex, error: NodeError, *, alone: bool = F
         error: Why it failed.
         alone: It takes no edge.
     """
-    outcome = Outcome(error=error, attempts=error.attempts)
+    outcome = Outcome(error=error, attempts=error.attempts, passes=_passes(scope, vertex))
     if alone or not vertex.catches:
         return outcome
     names = _NamesWithError(Names(scope, None, None, {}), error_data(error))
@@ -337,7 +337,7 @@ def leave(scope: ScopeState, vertex: Vertex) -> Outcome:
     inside = scope.inside.get(construct.entry, {})
     if construct.kind == "loop":
         last = inside[max(inside)].outcomes[construct.verdict] if inside else scope.outcomes[construct.entry]
-        return Outcome(output=last.output, action=last.action, passes=max(inside) + 1 if inside else 0)
+        return Outcome(output=last.output, action=last.action, passes=_passes(scope, vertex))
     if construct.kind == "batch":
         results = [item_result(inside[index]) for index in sorted(inside)]
         name = vertex.params.get("outputKey") or (construct.node.params or {}).get("outputKey")
@@ -348,6 +348,13 @@ def leave(scope: ScopeState, vertex: Vertex) -> Outcome:
     values = {name: resolve(inside[0], reference) for name, reference in outputs.items()}
     _assembled(values, f"the outputs of node {vertex.id!r}")
     return Outcome(output=values, sets=dict(values))
+
+
+def _passes(scope: ScopeState, vertex: Vertex) -> int | None:
+    """How many passes a loop had, whose exit this is; None of anything else."""
+    if vertex.kind is not Kind.EXIT or vertex.construct is None or vertex.construct.kind != "loop":
+        return None
+    return max(scope.inside.get(vertex.construct.entry, {}), default=-1) + 1
 
 
 def outputs_named(inside: ScopeState, exit_: Vertex) -> dict[str, Reference] | None:

@@ -64,7 +64,7 @@ class Outcome:
         items: A batch's items; only in its entry's outcome.
         blueprint: The called blueprint's content hash; only in the entry of a construct that calls one.
         context: The initial context of the call, or of each item's call; likewise.
-        passes: How many passes a loop had; only in its exit.
+        passes: How many passes a loop had; only in its exit, also if it failed.
         via: The fallback that produced the outcome in the node's place.
         primary_error: Why the node's own step failed, if a fallback took its place.
         attempts: How many attempts it took; of the fallback's, if there is one.
