@@ -8,7 +8,7 @@ import pytest
 from flowcraft_core import Blueprint, Edge, FlowBuilder, Node, create_flow
 from flowcraft_core.errors import BlueprintError, ConfigurationError
 from flowcraft_core.graph import decisions
-from flowcraft_core.graph.facts import NodeError, Outcome
+from flowcraft_core.graph.facts import OUTPUT, NodeError, Outcome
 from flowcraft_core.graph.records import outcome_from_record, outcome_to_record
 
 from .by_hand import ByHand
@@ -240,7 +240,7 @@ def test_the_json_of_an_edge_says_on_what_it_is_taken() -> None:
 
 
 def test_a_handled_failure_is_read_back_with_its_edges() -> None:
-    outcome = Outcome(error=NodeError("a", "a", "E", "no"), taken={1: decisions.OUTPUT, 2: {"w": 1}})
+    outcome = Outcome(error=NodeError("a", "a", "E", "no"), taken={1: OUTPUT, 2: {"w": 1}})
     record = outcome_to_record(outcome, lambda value: value)
     assert outcome_from_record(record, lambda value: value) == outcome
     assert (outcome.handled, outcome.failed) == (True, False)

@@ -267,9 +267,10 @@ def holds_up(instance: Instance, arrival: Arrival) -> bool:
     """
     scope, vertex = instance
     while scope is not arrival.scope:
-        if scope.parent is None or scope.construct is None:
+        parent, construct = scope.parent, scope.construct
+        if parent is None or construct is None:
             return False
-        scope, vertex = scope.parent, scope.parent.scope.vertices[scope.construct.exit]
+        scope, vertex = parent, parent.scope.vertices[construct.exit]
     vertices, join = scope.scope.vertices, arrival.vertex
     if join is None:
         waiting = [end for end in scope.scope.ends if not scope.is_resolved(end)]
