@@ -20,6 +20,7 @@ from ..results import StoredRun
 #: ============  ====================================================================================================
 #: ``done``      it has completed
 #: ``failed``    it has failed for good, contained or not
+#: ``handled``   it has failed for good, and an edge on failure, or always, has taken that over
 #: ``running``   a loop, batch or subflow that was entered, and whose insides have not ended
 #: ``ready``     it is to run: it is under way, or waits for a worker
 #: ``waiting``   a wait that can be resumed
@@ -35,6 +36,7 @@ from ..results import StoredRun
 InstanceState: TypeAlias = Literal[
     "done",
     "failed",
+    "handled",
     "running",
     "ready",
     "waiting",

@@ -10,7 +10,7 @@ import attrs
 from ...blueprint import SLEEP, WAIT
 from ...errors import FlowcraftError
 from ...graph import decisions
-from ...graph.facts import DELETED, OUTPUT, NodeError, Outcome, Park
+from ...graph.facts import DELETED, NodeError, Outcome, Park
 from ...graph.instances import Instance, ScopeState
 from ...graph.scopes import Construct, Kind, Link, Vertex
 from .hints import Hints, pattern_of
@@ -19,7 +19,7 @@ from .shapes import FailedAttempt, InstanceDescription, InstanceKind, InstanceSt
 from .standing import Standing
 
 _BUILT_IN: Mapping[str, InstanceKind] = {WAIT: "wait", SLEEP: "sleep"}
-_REACHED = ("done", "failed", "ready", "waiting", "sleeping", "retrying", "running")
+_REACHED = ("done", "failed", "handled", "ready", "waiting", "sleeping", "retrying", "running")
 
 
 @attrs.frozen(eq=False)
@@ -128,8 +128,7 @@ class Teller:
         ]
 
     def _carried(self, outcome: Outcome, place: int) -> Any:
-        value = outcome.taken[place]
-        return None if not self.values else outcome.output if value is OUTPUT else value
+        return decisions.carried(outcome, place) if self.values else None
 
     def _sets(self, outcome: Outcome | None) -> dict[str, Any]:
         set_ = {name: value for name, value in _sets(outcome).items() if value is not DELETED}
