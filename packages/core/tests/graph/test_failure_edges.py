@@ -8,8 +8,12 @@ import pytest
 from flowcraft_core import Blueprint, Edge, FlowBuilder, Node, create_flow
 from flowcraft_core.errors import BlueprintError, ConfigurationError
 from flowcraft_core.graph import decisions
+from flowcraft_core.graph.compile import compile_blueprint
 from flowcraft_core.graph.facts import OUTPUT, NodeError, Outcome
+from flowcraft_core.graph.failures import errors_of
+from flowcraft_core.graph.instances import Phase
 from flowcraft_core.graph.records import outcome_from_record, outcome_to_record
+from flowcraft_core.graph.state import RunState
 
 from .by_hand import ByHand
 
@@ -164,6 +168,34 @@ class TestWhatFailsWithoutBeingRun:
         inner.id = "inner"
         run = ByHand(built.edge("c", "h", on="failure"), inner).fail("a", "b")
         assert (run.ready, run.input_of("h")) == ({"h"}, error_of("a"))
+
+
+class TestAStateThatKnowsLittle:
+    """It has read the failed outcome of a batch that catches and took no edge; not what is inside, or not all of it."""
+
+    @staticmethod
+    def state(*known: int) -> RunState:
+        built = flow("h").batch("b", "w").edge("b", "h", on="failure", condition="false")
+        state = RunState(compile_blueprint(built.to_blueprint()), {}.__getitem__, {}, whole=False)
+        root, exit_ = state.root, state.root.scope.vertices[state.root.scope.by_id["b"]]
+        construct = exit_.construct
+        assert construct is not None
+        state.learn(root, root.scope.vertices[construct.entry], Outcome(items=(0, 1, 2)))
+        for index in known:
+            item = state.child(root, construct, index)
+            state.learn(item, item.scope.vertices[0], Outcome(error=NodeError(f"b[{index}].w", "w", "E", "no")))
+            state.has_ended(item)
+        state.learn(root, exit_, Outcome(error=NodeError("b[0].w", "w", "E", "no")))
+        return state
+
+    @pytest.mark.parametrize(("known", "errors"), [((), ["b[0].w"]), ((2,), ["b[0].w", "b[2].w"])])
+    def test_tells_why_the_run_failed(self, known: tuple[int, ...], errors: list[str]) -> None:
+        state = self.state(*known)
+        assert state.phase is Phase.FAILED
+        assert sorted(error.key for error in errors_of(state.root)) == errors
+
+    def test_takes_the_outcome_s_word_for_which_failure_is_the_first(self) -> None:
+        assert [error.key for error in self.state(2).root.errors] == ["b[0].w", "b[2].w"]
 
 
 class TestOutputs:

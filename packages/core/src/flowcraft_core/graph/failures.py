@@ -91,15 +91,18 @@ def _told(root: ScopeState) -> list[tuple[NodeError, Instance]]:
     errors = {error.key: error for scope in root.walk() if not is_contained(scope) for error in _inside(scope)}
     if not errors:
         return []
-    found = [
-        (error, instance)
-        for scope in root.walk()
-        for instance in scope.instances()
-        if instance.vertex.index in scope.outcomes
-        and (error := instance.outcome.error) is not None
-        and error == errors.get(instance.key)
-    ]
-    return sorted(found, key=lambda told: (told[1].scope.position(told[1].vertex), told[1].key))
+    found: dict[str, tuple[NodeError, Instance]] = {}
+    for scope in root.walk():
+        for index, outcome in scope.outcomes.items():
+            error, instance = outcome.error, scope.at(index)
+            # Its own instance's, or, where that has not been read, a construct's around it that tells of it.
+            if (
+                error is not None
+                and error == errors.get(error.key)
+                and (error.key not in found or error.key == instance.key)
+            ):
+                found[error.key] = error, instance
+    return sorted(found.values(), key=lambda told: (told[1].scope.position(told[1].vertex), told[1].key))
 
 
 def _inside(scope: ScopeState) -> Iterator[NodeError]:
@@ -112,9 +115,6 @@ def _behind(scope: ScopeState, vertex: Vertex) -> Iterator[NodeError]:
     own = scope.outcomes.get(vertex.index)
     is_derived = own is None or own.error is None or own.error.key != scope.key(vertex)
     if vertex.kind is Kind.EXIT and vertex.construct is not None and is_derived:
-        insides = scope.inside.get(vertex.construct.entry, {})
-        if insides:
-            for inside in insides.values():
-                yield from _inside(inside)
-            return
-    yield from scope.blame[vertex.index]
+        for inside in scope.inside.get(vertex.construct.entry, {}).values():
+            yield from _inside(inside)
+    yield from scope.blame[vertex.index]  # of what was not looked into, that is all

@@ -116,8 +116,9 @@ class RunState:
             scope.namespace.setters.append(Instance(scope, vertex))
         error = outcome.error
         if error is not None and not outcome.taken:
-            own = error.key == scope.key(vertex)
-            self._fail(scope, vertex, (error,) if own else causes(scope, vertex) or (error,))
+            # The outcome says which is the first, whatever is known of the others behind it.
+            behind = () if error.key == scope.key(vertex) else causes(scope, vertex)
+            self._fail(scope, vertex, tuple(dict.fromkeys((error, *behind))))
         elif scope.unfired:
             for join in list(scope.unfired):
                 if scope.mark_of(scope.scope.vertices[join].incoming[scope.claims[join]]) is Mark.TAKEN:
