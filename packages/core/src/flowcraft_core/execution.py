@@ -37,6 +37,7 @@ from .logging.catalogue import (
     ATTEMPT_DEFERRED,
     ATTEMPT_FAILED,
     CONSTRUCT_HANDLED,
+    EDGE_UNTAKEN,
     FAILURE_HANDLED,
     FALLBACK_TAKEN,
     NODE_FAILED,
@@ -200,6 +201,7 @@ class Executor:
         else:
             event = NODE_LEFT if left else NODE_FAILED
             self.journal.tell(event, error, at=instance, attempt=number, lower=is_contained(instance))
+        self._tell_untaken(instance, outcome)
         outcome.started = outcome.ended = self.clock.now()
         outcome.worker = self.worker
         return outcome
@@ -213,7 +215,12 @@ class Executor:
             self.journal.tell(
                 CONSTRUCT_HANDLED, at=instance, handlers=_handlers(instance, outcome), reason=str(errors[0])
             )
+        self._tell_untaken(instance, outcome)
         return outcome
+
+    def _tell_untaken(self, instance: Instance, outcome: Outcome) -> None:
+        for why in (outcome.untaken or {}).values():
+            self.journal.tell(EDGE_UNTAKEN, at=instance, reason=why)
 
     def cancel(self) -> None:
         """Tell every step under way that its result is of no use any more."""

@@ -162,8 +162,10 @@ def _differences(then: Outcome, now: Outcome | Park) -> dict[str, tuple[Any, Any
     was = None if then.error is None else (then.error.type, then.error.message)
     if was != error:
         return {"error": (was, error)}
-    if was is not None or isinstance(now, Park):
+    if isinstance(now, Park):
         return {}
+    if was is not None:
+        return {} if then.taken.keys() == now.taken.keys() else {"edges": (then.taken, now.taken)}
     pairs = {
         "output": (then.output, now.output),
         "action": (then.action, now.action),

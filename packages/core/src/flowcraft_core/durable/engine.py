@@ -258,8 +258,7 @@ class Engine:
                     break
                 self.current = ""
             frontier = await self._not_done(await self.advance(instance, committed, goes_on=True))
-        if self.view.state.phase is Phase.RUNNING:
-            await self.send(await self._arrive_all([]))
+        await self._tell_arrivals()
         await self.finish()
         return Done.LOOK_AGAIN if lost else Done.ACKNOWLEDGE
 
@@ -282,6 +281,7 @@ class Engine:
         async with self._handing_over:
             if not self.current or self.handed_over:
                 return False
+            await self._tell_arrivals()  # the other job begins at what is under way: it finds no more than that
             await send(self.current)
             self.handed_over = True
             return True
@@ -523,12 +523,17 @@ class Engine:
             arrivals = [arrival for arrival in self._arrivals if arrival.key not in kept]
             if not arrivals:
                 break
-            self._arrivals = [arrival for arrival in self._arrivals if arrival.key in kept]
             for arrival in arrivals:
                 if not self.view.state.has_told(arrival):
                     await self._arrive(arrival)
+            self._arrivals = [arrival for arrival in self._arrivals if arrival.key in kept]
             ready = [*ready, *await self._news()]
         return ready
+
+    async def _tell_arrivals(self) -> None:
+        """Arrive where the job has not come by itself, since it does not go on."""
+        if self.view.state.phase is Phase.RUNNING:
+            await self.send(await self._arrive_all([]))
 
     async def _news(self) -> list[Instance]:
         """What became ready by what the state was told; what it cannot decide is noted as arrivals."""

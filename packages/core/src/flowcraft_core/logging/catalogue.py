@@ -237,6 +237,14 @@ CONSTRUCT_HANDLED = _event(
     "handlers",
     "reason",
 )
+EDGE_UNTAKEN = _event(
+    "edge_untaken",
+    logging.WARNING,
+    "run",
+    "run %(run_id)s: %(instance)s failed, and an edge from it was not taken, since that failed, too: %(reason)s",
+    *_NODE,
+    "reason",
+)
 NODE_LEFT = _event(
     "node_left",
     logging.INFO,

@@ -45,6 +45,8 @@ class CatchingClauses(ProgramClauses):
                 result = await here.run(flow)
                 assert (result.status, [each.key for each in result.errors]) == ("failed", ["x"]), flow.id
                 assert (steps.count("h"), steps.count("y"), result.handled) == (0, 0, ()), flow.id
+                (failed,) = [each for each in (await here.client.describe(result.run_id)).instances if each.key == "x"]
+                assert (failed.state, set(failed.untaken)) == ("failed", {"h"} if flow is wrong else set())
             assert (await here.run(right)).status == "completed"
 
     async def test_what_always_follows_runs_after_success_and_after_failure(self) -> None:
@@ -195,6 +197,24 @@ class CatchingClauses(ProgramClauses):
                     result = await here.ended(run_id)
                     assert (result.status, result.outputs["j"].keys()) == ("completed", {"h", "w"}), (operation, when)
                     assert [each.key for each in result.handled] == ["x"], (operation, when)
+
+    async def test_what_is_skipped_arrives_although_the_job_that_saw_it_waits(self) -> None:
+        """While a job goes on it tells of what it skips where that is needed; before it waits it tells of all of it."""
+        steps = Steps()
+        flow = create_flow("waits").node("s", steps.one).node("a", steps.one).wait("w").node("b", steps.one)
+        flow.node("h", steps.echo).node("j", steps.echo).edge("s", "a").edge("s", "b").edge("a", "w")
+        flow.edge("a", "h", on="failure").edge("h", "j").edge("w", "j").edge("b", "j")
+        async with self.programs(flow, reconcile=False) as here:
+            await here.hire(2)
+            run_id = (await here.client.start(flow)).run_id
+
+            async def waits() -> bool:
+                return len(await here.backend.context.get(run_id, ["b", "w:park"])) == 2
+
+            await self.until(waits, here.patience)
+            await here.client.resume(run_id, "w", output=2)
+            result = await here.ended(run_id)
+            assert (result.status, result.outputs["j"]) == ("completed", {"w": 2, "b": 1})
 
     async def test_a_redrive_keeps_what_failed_and_was_handled(self) -> None:
         """It begins again at what failed the run: what was handled was answered, and its handler has acted."""

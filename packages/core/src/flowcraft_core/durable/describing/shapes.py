@@ -182,6 +182,7 @@ class InstanceDescription:
         due: When it goes on by itself: a sleep, a wait with a timeout, a next attempt.
         worker: Who has ended it; None if nobody said so.
         taken: The ways on that it has taken.
+        untaken: Those that it would have taken after its failure, had an expression not failed: why, by their targets.
         sets: The context values that it has set, by name; what it deleted is in ``deletes``.
         deletes: The names that it has deleted.
         under_way: That a worker is at it; a hint.
@@ -210,6 +211,7 @@ class InstanceDescription:
     due: float | None = None
     worker: str | None = None
     taken: tuple[TakenEdge, ...] = ()
+    untaken: Mapping[str, str] = attrs.field(factory=dict)
     sets: Mapping[str, Any] = attrs.field(factory=dict)
     deletes: tuple[str, ...] = ()
     under_way: UnderWay | None = None

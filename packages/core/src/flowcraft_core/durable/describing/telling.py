@@ -77,6 +77,7 @@ class Teller:
             due=last.due if last is not None and outcome is None else None,
             worker=None if ending is None else ending.worker,
             taken=() if outcome is None else tuple(self._taken(vertex, outcome)),
+            untaken=_untaken(vertex, outcome),
             sets=self._sets(outcome),
             deletes=tuple(name for name, value in (_sets(outcome)).items() if value is DELETED),
             under_way=self.hints.under_way.get(key) if live else None,
@@ -156,6 +157,11 @@ def _errors(scope: ScopeState, vertex: Vertex, ending: Outcome | None) -> tuple[
     if ending is not None and ending.error is not None:
         return (ending.error,)
     return scope.blame.get(vertex.index, ())
+
+
+def _untaken(vertex: Vertex, outcome: Outcome | None) -> dict[str, str]:
+    why = {} if outcome is None else outcome.untaken or {}
+    return {link.target_id: why[link.place] for link in vertex.out if link.place in why}
 
 
 def _started(kind: InstanceKind, opening: Outcome | None, parks: Sequence[Park]) -> float | None:

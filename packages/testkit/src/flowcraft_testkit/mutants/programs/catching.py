@@ -117,6 +117,15 @@ def not_timeouts(original: Any, self: Any, error: BaseException, instance: Insta
 
 
 @replaces(
+    (Engine, "_tell_arrivals"),
+    caught_by=BackendContract.test_what_is_skipped_arrives_although_the_job_that_saw_it_waits,
+    name="engine.SkippedEdgesKept",
+)
+async def keeps(original: Any, self: Any) -> None:
+    """Keeps to itself what it has seen skipped, also where it does not come by there any more."""
+
+
+@replaces(
     (storage_module, "outcome_from_record"),
     caught_by=BackendContract.test_a_handled_failure_survives_whoever_found_it,
     name="engine.HandledOnlyWhereItFailed",
