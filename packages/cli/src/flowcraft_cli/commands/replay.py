@@ -112,8 +112,7 @@ class _Going:
         names = {recorded.key, recorded.node_id}
         self.seen |= names
         outcome = recorded.outcome
-        state = "completed" if outcome.error is None else "handled" if outcome.handled else "failed"
-        took = seconds(max(0.0, outcome.ended - outcome.started))
+        state, took = outcome.state, seconds(max(0.0, outcome.ended - outcome.started))
         what = str(outcome.error) if outcome.error is not None else "" if outcome.output is None else outcome.output
         self.app.out.row([moment(outcome.ended), state, recorded.key, took, brief(what)], _WIDTHS)
         told: dict[str, Any] = {"key": recorded.key, "state": state, "input": recorded.input, "output": outcome.output}

@@ -92,6 +92,11 @@ class Outcome:
     untaken: dict[int, str] | None = None
 
     @property
+    def state(self) -> Literal["completed", "failed", "handled"]:
+        """What it is in a word: a failure that an edge has taken over is ``handled``."""
+        return "completed" if self.error is None else "handled" if self.taken else "failed"
+
+    @property
     def failed(self) -> bool:
         """Whether it is a failure that no edge has taken over."""
         return self.error is not None and not self.taken

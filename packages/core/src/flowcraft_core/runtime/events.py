@@ -101,10 +101,8 @@ class Emitter:
         """An instance has completed or failed for good."""
         if self.observer is not None:
             self.observer.outcome(instance, outcome)
-        if outcome.error is None:
-            self._tell("completed", instance, outcome.attempts, outcome.action)
-        else:
-            self._tell("handled" if outcome.handled else "failed", instance, outcome.attempts, str(outcome.error))
+        detail = outcome.action if outcome.error is None else str(outcome.error)
+        self._tell(outcome.state, instance, outcome.attempts, detail)
 
     def parked(self, instance: Instance, kind: str) -> None:
         """An instance waits: for someone, for a time, or for its next attempt."""

@@ -56,7 +56,7 @@ class TraceEntry:
         return cls(
             key=instance.key,
             node_id=instance.vertex.id,
-            status="completed" if outcome.error is None else "handled" if outcome.handled else "failed",
+            status=outcome.state,
             action=outcome.action,
             attempts=outcome.attempts,
             via=outcome.via,
