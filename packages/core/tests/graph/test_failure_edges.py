@@ -13,6 +13,7 @@ from flowcraft_core.graph.facts import OUTPUT, NodeError, Outcome
 from flowcraft_core.graph.failures import errors_of
 from flowcraft_core.graph.instances import Phase
 from flowcraft_core.graph.records import outcome_from_record, outcome_to_record
+from flowcraft_core.graph.scopes import Graph
 from flowcraft_core.graph.state import RunState
 
 from .by_hand import ByHand
@@ -176,7 +177,7 @@ class TestAStateThatKnowsLittle:
     @staticmethod
     def state(*known: int) -> RunState:
         built = flow("h").batch("b", "w").edge("b", "h", on="failure", condition="false")
-        state = RunState(compile_blueprint(built.to_blueprint()), {}.__getitem__, {}, whole=False)
+        state = RunState(compile_blueprint(built.to_blueprint()), dict[str, Graph]().__getitem__, {}, whole=False)
         root, exit_ = state.root, state.root.scope.vertices[state.root.scope.by_id["b"]]
         construct = exit_.construct
         assert construct is not None
