@@ -40,12 +40,13 @@ def test_a_graph_is_drawn_with_what_ids_would_break_escaped(cli: Commanding) -> 
         "odd.py",
         "from flowcraft_core import create_flow\nasync def s(ctx): ...\n"
         "flow = create_flow('odd').node('a\"]', s).node('end', s, fallback='b').node('b', s)"
-        ".edge('a\"]', 'end', action='go', condition='result.output > 1')",
+        ".edge('a\"]', 'end', action='go', condition='result.output > 1').edge('a\"]', 'end', on='failure')",
     )
     text = cli("graph", "odd").stdout
     assert text.splitlines()[0] == "flowchart TD"
     assert 'n0["a&quot;]"]' in text
     assert 'n0 -->|"go<br/>if result.output &gt; 1"| n1' in text
+    assert 'n0 -->|"on failure"| n1' in text
     assert 'n1 -.->|"fallback"| n2' in text
 
 
