@@ -7,17 +7,15 @@ not be visible yet.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
 from ..expressions import Expression
+from .addresses import STEP_IN
 from .decisions import last_pass, outputs_named
 from .instances import Arrival, Instance, Mark, ScopeState
 from .scopes import Construct, Kind, Reference, Vertex
 from .state import RunState, goes_in, goes_on
-
-_STEP_IN = re.compile(r"([^\[\]./:]+)(?:\[(\d{1,12})\])?([./]|$)")
 
 
 class Unknown(NamedTuple):
@@ -37,7 +35,7 @@ def find(state: RunState, key: str) -> Instance | Unknown | None:
         index = scope.scope.by_key.get(rest)
         if index is not None:
             return Instance(scope, scope.scope.vertices[index])
-        match = _STEP_IN.match(rest)
+        match = STEP_IN.match(rest)
         construct = scope.scope.by_construct.get(match[1]) if match else None
         if match is None or construct is None:
             return None
