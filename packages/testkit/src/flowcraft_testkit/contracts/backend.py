@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .addressing import AddressClauses
+from .answering import AnsweringClauses
 from .asking import AskingClauses
 from .data import DataClauses
 from .deferring import DeferringClauses
@@ -27,6 +28,7 @@ class BackendContract(
     StartingClauses,
     ShapeClauses,
     WaitingClauses,
+    AnsweringClauses,
     DeliveryClauses,
     DyingClauses,
     DeferringClauses,

@@ -1,6 +1,7 @@
 """Programs in which one function is wrong; importing this package adds them to the mutants."""
 
 from . import (
+    answering,
     asking,
     client,
     deferring,
@@ -19,6 +20,7 @@ from . import (
 )
 
 __all__ = [
+    "answering",
     "asking",
     "client",
     "deferring",
