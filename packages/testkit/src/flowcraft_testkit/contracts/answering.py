@@ -133,7 +133,7 @@ class AnsweringClauses(ProgramClauses):
             await here.hire()
             result = await here.ended(run_id)
             assert (result.status, [error.key for error in result.errors]) == ("failed", ["w"])
-            assert "'w' -> 'b'" in result.errors[0].message
+            assert (result.errors[0].type, "'w' -> 'b'" in result.errors[0].message) == ("ExpressionError", True)
 
     @needs("side_door")
     async def test_answers_that_nobody_asks_for_do_nothing_and_go_with_a_purge(self) -> None:

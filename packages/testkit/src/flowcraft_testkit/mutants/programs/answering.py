@@ -61,7 +61,7 @@ def unguarded(original: Any, self: Any, instance: Any, answer: Any) -> Any:
 async def answered_is_parked(original: Any, self: Any, run_id: str, instances: Any) -> Any:
     """Takes a wait that was answered before it was reached for one that waits for someone."""
     waits = [instance.key for instance in instances if instance.vertex.node.uses == WAIT]
-    answered = dict.fromkeys(await self.answers(run_id, waits), [Park("wait")])
+    answered = {key: [Park("wait")] for key in await self.answers(run_id, waits)}
     return {**answered, **await original(self, run_id, instances)}
 
 
