@@ -15,6 +15,7 @@ SEEN = {
     "engine.LoopWithoutItsEntry": (1, 7, 12),
     "engine.LoopThatLedNowhere": (503,),
     "engine.WaitsSeeNoContext": (7, 9, 48),
+    "engine.AnswerOverlooked": (12, 17, 18),
 }
 
 
