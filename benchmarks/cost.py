@@ -9,7 +9,7 @@ import itertools
 from collections.abc import Sequence
 from typing import Any
 
-from flowcraft_core import FlowBuilder, FlowRuntime, NodeContext
+from flowcraft_core import FlowBuilder, FlowRuntime, NodeContext, create_flow
 from flowcraft_core.durable import Client, Worker
 from flowcraft_core.errors import TransientError
 from flowcraft_core.ports import Message
@@ -21,7 +21,8 @@ from shapes import awaited_step, diamonds, flow_of, flow_with
 HELP = "requests per node that a run makes of its backend, by operation"
 
 # What the design allows, requests per node.
-_MOST = {("chain", 20): 1.5, ("fan", 52): 3.5}
+# A wait that was answered early takes the write of its park, which finds the answer, and nothing else.
+_MOST = {("chain", 20): 1.5, ("fan", 52): 3.5, ("answered early", 20): 2.0}
 _BIG = "x" * 4_000
 # How far the bytes per node of a long chain may be from those of a shorter one.
 _FLAT = 0.05
@@ -68,6 +69,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         figures: dict[str, Any] = importlib.import_module(f"{options.backend}_cost").run()
         return figures
     rows = [_row("chain", 20, flow_of("chain", 20, awaited_step)), _row("fan", 52, flow_of("fan", 52, awaited_step))]
+    rows.append(_row("answered early", 20, _asking(20), early=range(1, 20, 2)))
     big = [_row("chain of 4 KB", nodes, flow_of("chain", nodes, big_step)) for nodes in (10, 100, 1_000)]
     nodes = 3 * _DIAMONDS + 1
     row_of_diamonds = flow_with(diamonds(nodes), nodes, awaited_step, "diamonds")
@@ -110,11 +112,30 @@ def _caught(nodes: int) -> FlowBuilder:
     return flow
 
 
-def _row(shape: str, nodes: int, flow: FlowBuilder, weaknesses: Weaknesses | None = None) -> dict[str, Any]:
-    return asyncio.run(_count(shape, nodes, flow, weaknesses))
+def _asking(nodes: int) -> FlowBuilder:
+    """A chain of which every other node is a wait."""
+    flow = create_flow("asking")
+    for number in range(nodes):
+        flow = flow.wait(f"n{number}") if number % 2 else flow.node(f"n{number}", awaited_step)
+    for number in range(1, nodes):
+        flow.edge(f"n{number - 1}", f"n{number}")
+    return flow
 
 
-async def _count(shape: str, nodes: int, flow: FlowBuilder, weaknesses: Weaknesses | None) -> dict[str, Any]:
+def _row(
+    shape: str,
+    nodes: int,
+    flow: FlowBuilder,
+    weaknesses: Weaknesses | None = None,
+    *,
+    early: Sequence[int] = (),
+) -> dict[str, Any]:
+    return asyncio.run(_count(shape, nodes, flow, weaknesses, early))
+
+
+async def _count(
+    shape: str, nodes: int, flow: FlowBuilder, weaknesses: Weaknesses | None, early: Sequence[int]
+) -> dict[str, Any]:
     clock = VirtualClock()
     world = InMemoryBackend(clock=clock, weaknesses=weaknesses)
     counted, reader = Counted(world.connect()), world.connect()
@@ -123,8 +144,10 @@ async def _count(shape: str, nodes: int, flow: FlowBuilder, weaknesses: Weakness
         runtime = FlowRuntime([flow], clock=clock)
         # A reconciler and a heartbeat cost by the hour, and no run more: they have no part in what a run costs.
         worker = Worker(counted, runtime, reconcile=False, heartbeat=None)
-        working = asyncio.ensure_future(worker.run())
         started = await Client(counted, flows=[flow], clock=clock).start(flow)
+        for number in early:  # what it takes to answer is for whoever does, and is not counted
+            await Client(reader, flows=[flow], clock=clock).resume(started.run_id, f"n{number}", output=1, early=True)
+        working = asyncio.ensure_future(worker.run())
         # Waiting for the result is not the run's cost either: another client does it.
         result = await Client(reader, flows=[flow], clock=clock).wait(started.run_id, timeout=3600)
         worker.stop()

@@ -17,8 +17,8 @@ class Run(ABC):
         """Wait until the run has ended or only a resume can go on."""
 
     @abstractmethod
-    async def resume(self, node: str, *, output: Any = None, action: str | None = None) -> None:
-        """End the wait of that id or key; raises ``ResumeError`` if it cannot be."""
+    async def resume(self, node: str, *, output: Any = None, action: str | None = None, early: bool = False) -> None:
+        """End the wait of that id or key, ``early`` before it is reached; raises ``ResumeError`` if it cannot be."""
 
     @abstractmethod
     async def cancel(self) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from types import ModuleType
 
 import answering
+import asked_early
 import calling
 import catching
 import claiming
@@ -34,7 +35,7 @@ from on_sqlite import OnSqlite
 from scenario import Scenario
 
 #: The numbers of all that must be there. One that nothing implements is a fault of this program, not a smaller list.
-NUMBERS = (*range(1, 49), *range(62, 76))
+NUMBERS = (*range(1, 49), 55, *range(62, 76))
 
 
 def _defined_in(module: ModuleType) -> list[Scenario]:
@@ -61,6 +62,7 @@ _MODULES = (
     joining,
     nesting,
     waiting,
+    asked_early,
     trying,
     delivering,
     recovering,

@@ -59,11 +59,11 @@ class _Run(Run):
             self._result = await self._backend.runtime.resume(self._state)
         return self._result
 
-    async def resume(self, node: str, *, output: Any = None, action: str | None = None) -> None:
+    async def resume(self, node: str, *, output: Any = None, action: str | None = None, early: bool = False) -> None:
         if self._handle is not None:
-            self._handle.resume(node, output=output, action=action)
+            self._handle.resume(node, output=output, action=action, early=early)
             return
-        self._result = await self._backend.runtime.resume(self._state, node, output=output, action=action)
+        self._result = await self._backend.runtime.resume(self._state, node, output=output, action=action, early=early)
         self._state = self._result.state
 
     async def cancel(self) -> bool:

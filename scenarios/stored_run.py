@@ -49,9 +49,9 @@ class StoredRun(Run):
             await self._backend.ports(), self._backend.serializer, self._backend.codec, self.run_id
         )
 
-    async def resume(self, node: str, *, output: Any = None, action: str | None = None) -> None:
+    async def resume(self, node: str, *, output: Any = None, action: str | None = None, early: bool = False) -> None:
         """See ``Run``."""
-        await (await self._backend.client()).resume(self.run_id, node, output=output, action=action)
+        await (await self._backend.client()).resume(self.run_id, node, output=output, action=action, early=early)
 
     async def cancel(self) -> bool:
         """See ``Run``."""

@@ -309,6 +309,16 @@ def test_waits_say_what_to_resume_and_resume_does_it(cli: Commanding) -> None:
     assert cli.said("waits", *here)["waits"] == []
 
 
+def test_a_wait_is_answered_before_a_run_comes_to_it(cli: Commanding) -> None:
+    here = ("-b", cli.url)
+    cli("start", "shop:asking", "-i", SMALL, "--id", "x", *here)
+    cli("resume", "x", "approve", "--output", "true", *here, code=4)
+    assert "approve answered" in cli("resume", "x", "approve", "--output", "true", "--early", *here).stdout
+    assert "already" in cli("resume", "x", "approve", "--early", *here, code=4).stderr
+    assert "nowhere" in cli("resume", "x", "nowhere", "--early", *here, code=4).stderr
+    assert cli.said("run", "shop:asking", "-i", SMALL, "--id", "x", *here)["outputs"]["approve"] is True
+
+
 def test_queues_tell_how_much_there_is_to_do(cli: Commanding) -> None:
     here = ("-b", cli.url)
     cli("start", "shop:order", *here)

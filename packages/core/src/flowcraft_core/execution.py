@@ -28,7 +28,7 @@ from .errors import (
 )
 from .failures import name_of, node_error, text_of
 from .graph import decisions
-from .graph.facts import Attempt, NodeError, Outcome, Park
+from .graph.facts import Answer, Attempt, NodeError, Outcome, Park
 from .graph.failures import causes
 from .graph.instances import Instance, ScopeState
 from .graph.keys import escape
@@ -176,6 +176,16 @@ class Executor:
         now = self.clock.now()
         started = park.ended or now
         return Outcome(output=output, action=action, taken=taken, started=started, ended=now, worker=self.worker)
+
+    def answered(self, instance: Instance, answer: Answer) -> Outcome:
+        """The outcome of a wait that finds an answer where it would park.
+
+        Whoever gave it is not there any more: what is wrong with it is the wait's failure.
+        """
+        try:
+            return self.resume(instance, Park("wait", ended=self.clock.now()), answer.output, answer.action)
+        except Exception as error:
+            return self.failure(error, instance, 1)
 
     def due(self, instance: Instance, park: Park) -> Outcome:
         """The outcome of a wait or sleep whose time has come: a sleep hands on its input, a wait times out."""

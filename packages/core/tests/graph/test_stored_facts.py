@@ -7,8 +7,16 @@ from typing import Any
 
 import attrs
 import pytest
-from flowcraft_core.graph.facts import DELETED, OUTPUT, NodeError, Outcome, Park
-from flowcraft_core.graph.records import outcome_from_record, outcome_to_record, park_from_record, park_to_record
+from flowcraft_core.graph.facts import DELETED, OUTPUT, Answer, NodeError, Outcome, Park
+from flowcraft_core.graph.records import (
+    ANSWER,
+    answer_from_record,
+    answer_to_record,
+    outcome_from_record,
+    outcome_to_record,
+    park_from_record,
+    park_to_record,
+)
 
 ERROR = NodeError("a[1].b", "b", "ValueError", "it is so", attempts=3, traceback="Traceback: here")
 
@@ -99,6 +107,17 @@ def test_an_outcome_is_stored_in_these_words_and_read_back(name: str) -> None:
 
 def test_what_is_left_out_has_its_default() -> None:
     assert same(outcome_from_record({}, decode), Outcome())
+
+
+def test_an_answer_is_stored_as_what_no_park_is_and_read_back() -> None:
+    for answer in (Answer(), Answer({"a": 1}, "yes", 12.5)):
+        record = answer_to_record(answer, lambda value: value)
+        assert record["kind"] == ANSWER
+        assert answer_from_record(record, lambda value: value) == answer
+        with pytest.raises(ValueError, match="kind"):
+            park_from_record(record)
+    with pytest.raises(ValueError, match="action"):
+        answer_from_record({"kind": ANSWER, "action": 5}, lambda value: value)
 
 
 @pytest.mark.parametrize("park", PARKS, ids=lambda park: park.kind)

@@ -18,6 +18,7 @@ class Case:
     Attributes:
         build: Makes the flow.
         resumes: Outputs for waits, by key.
+        answers: Outputs for waits, by key, given before anything runs.
         racing: Nodes of which it depends on the schedule which of them ends; if there are any, neither the number of
             steps nor which facts there are is compared.
         ends: The state in which it ends.
@@ -26,6 +27,7 @@ class Case:
 
     build: Callable[[], FlowBuilder]
     resumes: dict[str, Any] = attrs.field(factory=dict)
+    answers: dict[str, Any] = attrs.field(factory=dict)
     racing: tuple[str, ...] = ()
     ends: str = "completed"
     big: bool = False
@@ -195,6 +197,12 @@ def wait() -> FlowBuilder:
     return flow.edge("a", "w").edge("w", "b").edge("a", "c").edge("b", "d").edge("c", "d")
 
 
+def answered() -> FlowBuilder:
+    inner = create_flow("asked").wait("w").node("z", add).edge("w", "z")
+    flow = create_flow("answered").wait("w").node("src", numbers).batch("pages", inner).node("d", total)
+    return flow.edge("w", "src").edge("src", "pages").edge("pages", "d")
+
+
 def sleep() -> FlowBuilder:
     return create_flow("sleep").node("a", one).sleep("z", 90).node("b", add).edge("a", "z").edge("z", "b")
 
@@ -277,6 +285,9 @@ CASES = {
     "batch_in_loop": Case(build=batch_in_loop),
     "subflow": Case(build=subflow),
     "wait": Case(build=wait, resumes={"w": 5}),
+    "answered": Case(
+        build=answered, answers={"w": 5, "pages[0]/w": 1, "pages[1]/w": 2, "pages[2]/w": 3, "pages[9]/w": 4}
+    ),
     "sleep": Case(build=sleep),
     "fallback": Case(build=fallback),
     "retry": Case(build=retry),

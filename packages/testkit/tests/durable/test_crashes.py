@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 from collections.abc import Callable
 from typing import Any
@@ -61,6 +62,8 @@ async def _crashed(case: Case, at: int, mode: Mode, *, weak: bool) -> Ended:
     async with _backend(case, clock, weak, seed=at) as backend:
         client = Client(backend, clock=clock)
         run_id = (await client.start(flow)).run_id
+        for key, output in case.answers.items():
+            await client.resume(run_id, key, output=output, early=True)
         crashing = Crashing(backend.connect(), at, mode)
         await crashing.open()
         worker = Worker(crashing, runtime, poll=5, reconcile=False)
@@ -89,6 +92,8 @@ def _of(result: StoredResult | RunResult, case: Case) -> Any:
 async def _in_process(case: Case) -> RunResult:
     flow = case.build()
     handle = FlowRuntime([flow], clock=VirtualClock()).start(flow)
+    for key, output in case.answers.items():
+        handle.resume(key, output=output, early=True)
     result = await handle.result()
     for key, output in case.resumes.items():
         handle.resume(key, output=output)
@@ -158,6 +163,44 @@ async def test_a_client_dies_at_each_call_of_a_start_and_a_second_start_with_the
     assert at >= 4
 
 
+@pytest.mark.parametrize("key", ["w", "pages[1]/w"])
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("is_open", [False, True])
+async def test_a_person_dies_at_each_call_of_an_early_answer_and_gives_it_again(
+    key: str, mode: Mode, is_open: bool
+) -> None:
+    case, at = CASES["answered"], 0
+    others = {other: output for other, output in case.answers.items() if other != key}
+    while True:
+        at += 1
+        clock, flow = VirtualClock(), case.build()
+        async with world(clock, None, seed=at) as backend:
+            client = Client(backend, clock=clock)
+            await client.start(flow, run_id="run")
+            for other, output in others.items():
+                await client.resume("run", other, output=output, early=True)
+            crashing = Crashing(backend.connect(), at, mode)
+            await crashing.open()
+            dying, runtime = Client(crashing, clock=clock), FlowRuntime([flow], clock=clock)
+            if is_open:
+                async with working(backend, runtime):
+                    await clock.sleep(30)
+            await killed(lambda: dying.resume("run", key, output=7, early=True), crashing.dead.wait())  # noqa: B023
+            with contextlib.suppress(ResumeError):  # it may have gone through
+                await client.resume("run", key, output=8, early=True)
+            async with working(backend, runtime):
+                result = await client.wait("run", timeout=600, poll=1.0)
+            assert result.status == "completed", crashing.calls
+            given = result.outputs["w"] if key == "w" else result.outputs["pages"][1] - 1
+            assert given in (7, 8)
+            await clock.sleep(5)
+            await client.purge("run")
+            assert not keys_of(backend, "run")
+        if at > len(crashing.calls):
+            break
+    assert at >= 3
+
+
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("build", [chain, fan, loop, sleep])
 @pytest.mark.parametrize("weak", [False, True])
@@ -200,7 +243,7 @@ async def test_a_reconciler_dies_at_each_call_and_the_next_one_goes_on(
 @pytest.mark.parametrize("seed", range(20))
 async def test_workers_die_again_and_again_at_any_call(seed: int) -> None:
     chance = random.Random(seed)
-    name = chance.choice([name for name, case in CASES.items() if not case.resumes])
+    name = chance.choice([name for name, case in CASES.items() if not case.resumes and not case.answers])
     case, clock = CASES[name], VirtualClock()
     flow = case.build()
     runtime = FlowRuntime([flow], clock=clock)

@@ -21,6 +21,8 @@ async def _run(here: Place, name: str) -> str:
     case = CASES[name]
     async with here.working():
         await here.client.start(case.build(), run_id="run")
+        for key, output in case.answers.items():
+            await here.client.resume("run", key, output=output, early=True)
         await here.clock.sleep(30)
         for key, output in case.resumes.items():
             await here.client.resume("run", key, output=output)
@@ -60,6 +62,20 @@ async def test_a_run_that_is_exported_while_it_waits_goes_on_elsewhere() -> None
     (key,) = json.loads(text)["parks"]
     result = await FlowRuntime([flow]).resume(text, key, output=1)
     assert result.status == "completed"
+
+
+async def test_a_run_that_is_exported_before_it_is_asked_takes_its_answers_with_it() -> None:
+    inner = create_flow("asked").wait("w").node("z", one).edge("w", "z")
+    flow = create_flow("f").wait("first").wait("next").subflow("call", inner).edge("first", "next").edge("next", "call")
+    async with place(flow) as here, here.working():
+        await here.client.start(flow, run_id="run")
+        for key in ("next", "call/w"):
+            await here.client.resume("run", key, output=key, early=True)
+        await here.clock.sleep(30)
+        text = await here.client.export("run")
+    assert json.loads(text)["answers"].keys() == {"next", "call/w"}
+    result = await FlowRuntime([flow]).resume(text, "first", output=1)
+    assert (result.status, result.outputs) == ("completed", {"first": 1, "next": "next", "call": 1})
 
 
 async def test_a_footprint_counts_what_is_stored() -> None:

@@ -15,6 +15,7 @@ SEEN = {
     "engine.LoopWithoutItsEntry": (1, 7, 12),
     "engine.LoopThatLedNowhere": (503,),
     "engine.WaitsSeeNoContext": (69, 116, 138),
+    "engine.AnswerOverlooked": (12, 17, 18),
 }
 
 

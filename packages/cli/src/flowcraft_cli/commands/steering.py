@@ -29,6 +29,7 @@ def register(main: Commands) -> None:
         examples="""
             flowcraft resume RUN approve --output '{"ok": true}'
             flowcraft resume RUN approve --action rejected
+            flowcraft resume RUN 'pages[17].approve' --early
         """,
     )(resume)
     main.command("cancel", settings=_HERE, examples='flowcraft cancel RUN --reason "ordered twice"')(cancel)
@@ -71,15 +72,16 @@ def _allowed() -> Iterator[None]:
 @click.argument("wait")
 @click.option("--output", "-o", metavar="JSON", help="The wait's output; @file or - to read it.")
 @click.option("--action", metavar="NAME", help="The wait's action, which chooses its edges.")
-async def resume(app: App, run: str, wait: str, output: str | None, action: str | None) -> dict[str, Any]:
+@click.option("--early", is_flag=True, help="Also if the run has not come to it; inside a batch, say, by its key.")
+async def resume(app: App, run: str, wait: str, output: str | None, action: str | None, early: bool) -> dict[str, Any]:
     """End a WAIT of a RUN with a result.
 
     The run goes on. WAIT is its key, or its node's id if only one is open.
     """
     value = read_json(output, "--output")
     async with place(app) as here:
-        await here.client.resume(run, wait, output=value, action=action)
-    app.out.say(f"run {run}: {wait} resumed")
+        await here.client.resume(run, wait, output=value, action=action, early=early)
+    app.out.say(f"run {run}: {wait} {'answered' if early else 'resumed'}")
     return {"run_id": run, "wait": wait}
 
 

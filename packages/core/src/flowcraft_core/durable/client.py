@@ -346,24 +346,31 @@ class Client:
 
     # --- steering -------------------------------------------------------------------------------------------------
 
-    async def resume(self, run_id: str, key: str, *, output: Any = None, action: str | None = None) -> None:
+    async def resume(
+        self, run_id: str, key: str, *, output: Any = None, action: str | None = None, early: bool = False
+    ) -> None:
         """End a wait with a result; the run goes on.
 
         Args:
             run_id: The run.
-            key: The wait's instance key, or its node id if only one instance of it is open.
+            key: The wait's instance key, or its node id if only one instance of it is open. With ``early`` the node id
+                will do for a wait of the run's own flow; one inside a loop, a batch or a subflow is named by its key
+                (``pages[17].approve``), and whether there will be such an instance is not asked.
             output: The wait's output.
             action: The wait's action, which chooses its edges.
+            early: Also if the run has not come to the wait yet: it goes on at once when it does. An answer that does
+                not fit the wait's edges is the wait's failure then. One that no wait asks for does nothing.
 
         Raises:
             UnknownRunError: There is no such run.
-            ResumeError: The run has ended, or the wait was not reached, is resolved already, or does not exist.
+            ResumeError: The run has ended, or the wait was not reached, is resolved or answered already, or does not
+                exist.
             SerializationError: The output or the action cannot be stored.
         """
         require_run_id(run_id)
         if action is not None:
             require_name(action, f"run {run_id!r}: the action of wait {key!r}")
-        await resume(self._stored, run_id, key, output, action)
+        await resume(self._stored, run_id, key, output, action, early=early)
 
     async def cancel(self, run_id: str, *, reason: str | None = None) -> bool:
         """Cancel a run: nothing new starts, and steps under way are told; False if it had ended already.

@@ -18,7 +18,7 @@ from ..clock import Clock
 from ..errors import FlowcraftError, ImplementationMissingError, SerializationError, TransientError
 from ..execution import FIRST, Executor
 from ..failures import name_of, text_of
-from ..graph.facts import Attempt, Outcome, Park
+from ..graph.facts import Answer, Attempt, Outcome, Park
 from ..graph.instances import Arrival, Claim, Instance, Phase
 from ..graph.partial import arrived, holds_up
 from ..graph.scopes import Kind
@@ -411,6 +411,9 @@ class Engine:
         reach = self.backend.queue.limits.max_delay
         ended = attrs.evolve(ended, queued=ended.due is not None and ended.due - self.clock.now() <= reach)
         stored = await self.records.put_park(self.job.run_id, instance.key, ended, self.job.id)
+        if isinstance(stored.value, Answer):
+            await self.view.refresh(instance)  # what its edges name
+            return self.executor.answered(instance, stored.value)
         if self.events is not None and stored.won:
             self.events.parked(instance, ended.kind)
         await self.schedule(instance, stored.value)

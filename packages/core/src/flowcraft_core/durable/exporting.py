@@ -12,6 +12,7 @@ from ..graph.failures import errors_of
 from ..graph.fold import instances
 from ..graph.scopes import Kind
 from ..runtime.snapshots import snapshot_of
+from .answers import unused_answers
 from .chunks import chunk_keys
 from .runs import RECORD_KEY
 from .storage import CLAIM_SUFFIX
@@ -33,6 +34,7 @@ async def export(stored: StoredRuns, run_id: str) -> str:
         errors=errors_of(state.root),
         ended=instances(state),
         parks=await stored.records.parks(run_id, ready),
+        answers=await unused_answers(stored.records, record, state),
         serializer=stored.records.serializer,
     )
     return json.dumps({**snapshot, "reason": status.reason}, ensure_ascii=False)

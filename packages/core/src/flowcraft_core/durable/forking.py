@@ -13,7 +13,9 @@ from typing import Any
 
 import attrs
 
+from ..blueprint import WAIT
 from ..errors import ConfigurationError
+from ..graph.facts import Park
 from ..graph.failures import failed
 from ..graph.fold import claims, instances
 from ..graph.forks import dropped, kept_claims
@@ -24,6 +26,7 @@ from ..graph.state import RunState
 from ..ids import new_id
 from ..jobs import encode_job
 from ..ports import Message, RunStatus
+from .answers import copy_answers
 from .results import Started
 from .runs import FORK_KEY, REDRIVEN_KEY, RunRecord
 from .signals import CHECK_AFTER
@@ -244,8 +247,12 @@ class _Forked:
             if instance.outcome.sets:
                 position = instance.scope.position(instance.vertex)
                 await records.apply(run_id, instance.scope.namespace.prefix, position, instance.outcome.sets)
+            if instance.vertex.node.uses == WAIT:  # so that nobody answers it who comes after it
+                at = instance.outcome.started
+                await records.put_park(run_id, instance.key, Park("wait", started=at, ended=at), job_id)
         for key, place in kept.claims:
             await records.put_claim(run_id, key, place, job_id)
+        await copy_answers(records, self.record, self.state, run_id)
 
 
 def _hashes(graphs: Mapping[str, Graph]) -> dict[str, str]:

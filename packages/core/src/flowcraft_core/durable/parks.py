@@ -28,6 +28,11 @@ def park_key(key: str, park: Park) -> str:
     return _retry_key(key, park.attempt + park.deferred, standing_in=park.standing_in)
 
 
+def answer_key(key: str) -> str:
+    """Where a wait is answered that nobody has come to: where it would park, so that one of the two stands."""
+    return key + _SUFFIX
+
+
 @attrs.frozen
 class ParkWindow:
     """Some keys under which there may be park records of an instance, and the one that follows.

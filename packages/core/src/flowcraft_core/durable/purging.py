@@ -9,6 +9,8 @@ from ..errors import ConfigurationError
 from ..graph.instances import ScopeState
 from ..graph.positions import INITIAL, Position
 from ..ports import HandWrittenRuns
+from .answers import ANSWERED, noted_answers
+from .parks import answer_key
 from .runs import FORK_KEY, FORKED, RECORD_KEY, REDRIVEN_KEY, TRACE_KEY
 from .shared_context import outside_names
 from .storage import CLAIM_SUFFIX, OUTSIDE, Records, outside_of
@@ -32,6 +34,8 @@ async def purge(stored: StoredRuns, run_id: str) -> None:
     # What leads to other things goes after them: facts to scopes, a note to the next one, the record to all facts.
     groups = [await _keys_of(stored.records, run_id, group) for _, group in itertools.groupby(scopes, _place)]
     groups += [[f"{OUTSIDE}{number}"] for number in reversed(range(len(outside)))]
+    noted = await noted_answers(stored.records, run_id)
+    groups += [[answer_key(key) for key in noted], *([f"{ANSWERED}{number}"] for number in reversed(range(len(noted))))]
     # Links, the last ones first, as they are found one after the other; and such as may not be visible yet.
     links = [f"{FORKED}{number}" for number in range(len(await stored.forked_as(run_id)) + LINKS_READ)]
     groups += [links[first : first + LINKS_READ] for first in reversed(range(0, len(links), LINKS_READ))]

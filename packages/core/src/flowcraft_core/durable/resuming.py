@@ -1,4 +1,4 @@
-"""Ends a wait with a result, once."""
+"""Ends a wait with a result, once; also before it is reached."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import Any
 from ..blueprint import WAIT
 from ..errors import ResumeError
 from ..graph.decisions import take_edges
-from ..graph.facts import Outcome, Park
+from ..graph.facts import Answer, Outcome, Park
 from ..graph.instances import Instance
 from ..graph.keys import escape
 from ..ports import RunStatus
+from .answers import answer_early, answered_already
 from .runs import RunRecord
 from .signals import CHECK_AFTER, send_jobs
 from .storage import StaleReadError
@@ -18,16 +19,25 @@ from .stored_runs import FINAL, StoredRuns
 from .view import RunView
 
 
-async def resume(stored: StoredRuns, run_id: str, key: str, output: Any, action: str | None) -> None:
+async def resume(
+    stored: StoredRuns, run_id: str, key: str, output: Any, action: str | None, *, early: bool = False
+) -> None:
     """See ``Client.resume``."""
     status = await stored.status(run_id)
     if status.state in FINAL:
         raise ResumeError(f"run {run_id!r} has ended ({status.state}); nothing in it can be resumed")
     record = await stored.record(run_id)
+    if early:
+        reached = await answer_early(stored.records, record, key, Answer(output, action, stored.clock.now()))
+        if reached is None:
+            return
+        key = reached
     view = RunView(record, stored.records, stored.clock)
     instance = await _wait(stored, view, status, key)
     key = instance.key
     park = await stored.settled(lambda: _park_of(stored, run_id, instance))
+    if park is None and await stored.records.answers(run_id, [key]):
+        raise answered_already(run_id, key)
     if park is None:
         raise ResumeError(f"run {run_id!r}: wait {key!r} was not reached yet")
     view.hear()  # it may have been reached just now, and what came before it may be as new

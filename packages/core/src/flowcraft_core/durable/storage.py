@@ -12,10 +12,18 @@ from typing import Any, Generic, TypeVar
 import attrs
 
 from ..errors import BackendError, SerializationError
-from ..graph.facts import DELETED, Outcome, Park
+from ..graph.facts import DELETED, Answer, Outcome, Park
 from ..graph.instances import Instance
 from ..graph.positions import Position, from_sortable, to_sortable
-from ..graph.records import outcome_from_record, outcome_to_record, park_from_record, park_to_record
+from ..graph.records import (
+    ANSWER,
+    answer_from_record,
+    answer_to_record,
+    outcome_from_record,
+    outcome_to_record,
+    park_from_record,
+    park_to_record,
+)
 from ..ids import new_id
 from ..payloads import MAX_RECORD_BYTES, PayloadCodec, RecordKind, old_place_of, place_of
 from ..ports import ContextStore, Fact, PositionedValue
@@ -23,7 +31,7 @@ from ..serialization import Serializer
 from .caches import OutcomeCache
 from .chunks import Chunks, chunk_keys
 from .gathering import GatheringReads
-from .parks import park_key, park_windows
+from .parks import answer_key, park_key, park_windows
 from .weights import MAX_WEIGHT, weight_of
 
 T = TypeVar("T")
@@ -112,16 +120,41 @@ class Records:
                 self.cache.add(run_id, key, found[key])
         return found
 
-    async def put_park(self, run_id: str, key: str, park: Park, job: str) -> Stored[Park]:
-        """Record that an instance waits. A retry has a record per attempt."""
-        return await self._put(run_id, park_key(key, park), park_to_record(park), job, park, park_from_record)
+    async def put_park(self, run_id: str, key: str, park: Park, job: str) -> Stored[Park | Answer]:
+        """Record that an instance waits; what stands then is returned, for a wait perhaps an answer.
+
+        A retry has a record per attempt.
+        """
+        return await self._put(run_id, park_key(key, park), park_to_record(park), job, park, self._parked)
+
+    async def put_answer(self, run_id: str, key: str, answer: Answer) -> Stored[Park | Answer]:
+        """Answer a wait that nobody may have come to; what stands then is returned, perhaps its park record.
+
+        Raises:
+            SerializationError: The answer cannot be stored.
+        """
+        record = answer_to_record(answer, self._encode)
+        return await self._put(run_id, answer_key(key), record, "", answer, self._parked)
+
+    async def answers(self, run_id: str, keys: Iterable[str]) -> dict[str, Answer]:
+        """The answers that stand where those waits would park, by the waits' keys."""
+        by_key = {answer_key(key): key for key in keys}
+        found: dict[str, Answer] = {}
+        for key, (record, _, _) in (await self._get(run_id, list(by_key))).items():
+            with reading(run_id, key):
+                if isinstance(standing := self._parked(record), Answer):
+                    found[by_key[key]] = standing
+        return found
 
     async def parks(self, run_id: str, instances: Iterable[Instance]) -> dict[str, Park]:
         """By key of those instances that were parked: why and until when each was last."""
         return {key: parks[-1] for key, parks in (await self.all_parks(run_id, instances)).items()}
 
     async def all_parks(self, run_id: str, instances: Iterable[Instance]) -> dict[str, list[Park]]:
-        """By key of those instances that were parked: each time, in the order in which they came by it."""
+        """By key of those instances that were parked: each time, in the order in which they came by it.
+
+        A wait that was answered before it was reached was never parked.
+        """
         found: list[tuple[tuple[tuple[int, int], int], str, str, Mapping[str, Any]]] = []
         windows = [window for instance in instances for window in park_windows(instance)]
         while windows:
@@ -132,7 +165,7 @@ class Records:
                 found += [
                     ((window.order, place), window.key, key, records[key][0])
                     for place, key in enumerate(window.keys)
-                    if key in records
+                    if key in records and records[key][0].get("kind") != ANSWER
                 ]
             windows = [window.next() for window in windows if window.beyond in records]
         parks: dict[str, list[Park]] = {}
@@ -236,6 +269,10 @@ class Records:
 
     def _decode(self, data: Any) -> Any:
         return self.serializer.from_data(data)
+
+    def _parked(self, record: Mapping[str, Any]) -> Park | Answer:
+        """What stands where an instance parks."""
+        return answer_from_record(record, self._decode) if record.get("kind") == ANSWER else park_from_record(record)
 
     def _outcome(self, record: Mapping[str, Any]) -> Outcome:
         return outcome_from_record(record, self._decode)

@@ -163,3 +163,18 @@ class Park:
     def next_attempt(self) -> Attempt:
         """For a retry: the attempt that follows."""
         return Attempt(self.attempt + 1, self.deferred, self.standing_in, self.primary_error)
+
+
+@attrs.frozen
+class Answer:
+    """What a wait goes on with that nobody had come to when it was answered. It stands in the place of its park.
+
+    Attributes:
+        output: The wait's output.
+        action: Its action.
+        given: When it was given, seconds since the epoch; for people.
+    """
+
+    output: Any = None
+    action: str | None = None
+    given: float = attrs.field(default=0.0, eq=False)

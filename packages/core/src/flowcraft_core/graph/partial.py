@@ -7,10 +7,10 @@ not be visible yet.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
+from .addresses import STEP_IN
 from .decisions import last_pass, outputs_named
 from .instances import Arrival, Instance, Mark, ScopeState
 from .scopes import Construct, Kind, Reference, Vertex
@@ -18,8 +18,6 @@ from .state import RunState, goes_in, goes_on
 
 # So many vertices are looked at to find out whether a join waits for an instance.
 _LOOKED_AT = 1_000
-
-_STEP_IN = re.compile(r"([^\[\]./:]+)(?:\[(\d{1,12})\])?([./]|$)")
 
 
 class Unknown(NamedTuple):
@@ -39,7 +37,7 @@ def find(state: RunState, key: str) -> Instance | Unknown | None:
         index = scope.scope.by_key.get(rest)
         if index is not None:
             return Instance(scope, scope.scope.vertices[index])
-        match = _STEP_IN.match(rest)
+        match = STEP_IN.match(rest)
         construct = scope.scope.by_construct.get(match[1]) if match else None
         if match is None or construct is None:
             return None

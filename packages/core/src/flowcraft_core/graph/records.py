@@ -10,10 +10,13 @@ from typing import Any, TypeVar
 
 import attrs
 
-from .facts import DELETED, OUTPUT, NodeError, Outcome, Park
+from .facts import DELETED, OUTPUT, Answer, NodeError, Outcome, Park
 
 T = TypeVar("T")
 Convert = Callable[[Any], Any]
+
+#: The kind of a record that is an answer, and no park.
+ANSWER = "answer"
 
 # No clock shows a later time.
 _LATEST = 1e11
@@ -123,6 +126,26 @@ def park_from_record(record: Mapping[str, Any]) -> Park:
         started=_time(record.get("started", 0.0), "started"),
         ended=_time(record.get("ended", 0.0), "ended"),
         worker=_maybe(record, "worker", _text),
+    )
+
+
+def answer_to_record(answer: Answer, encode: Convert) -> dict[str, Any]:
+    """An answer as a JSON object that no park record is."""
+    record = {"kind": ANSWER, "output": encode(answer.output), "action": answer.action, "given": answer.given}
+    return {name: value for name, value in record.items() if value is not None}
+
+
+def answer_from_record(record: Mapping[str, Any], decode: Convert) -> Answer:
+    """The answer that a record stands for; the inverse of ``answer_to_record``.
+
+    Raises:
+        ValueError: A field is not what it must be; the message names it.
+        SerializationError: The output cannot be decoded.
+    """
+    return Answer(
+        output=decode(record["output"]) if "output" in record else None,
+        action=_maybe(record, "action", _text),
+        given=_time(record.get("given", 0.0), "given"),
     )
 
 

@@ -20,16 +20,18 @@ from ..durations import Duration, parse_seconds
 from ..errors import ResumeError
 from ..execution import FIRST, Executor
 from ..failures import name_of, text_of
-from ..graph.facts import NodeError, Outcome, Park
+from ..graph.addresses import wait_at
+from ..graph.facts import Answer, NodeError, Outcome, Park
 from ..graph.failures import errors_of
 from ..graph.fold import context_of, outputs_of
 from ..graph.instances import Claim, Instance, Phase
-from ..graph.records import outcome_from_record, park_from_record
+from ..graph.records import answer_from_record, outcome_from_record, park_from_record
 from ..graph.scopes import Graph
 from ..graph.state import RunState
 from ..logging.catalogue import ENGINE_FAILED, STEPS_LEFT
 from ..logging.runs import RunLog
 from ..settings import whole
+from ..texts import require_name
 from ..traces import Trace
 from .events import Emitter, EventSink
 from .results import RunResult, Status
@@ -80,6 +82,7 @@ class Run:
         self._queue: deque[Instance] = deque()
         self._ended: list[Instance] = []
         self._parked: dict[str, tuple[Instance, Park]] = {}
+        self._answers: dict[str, Answer] = {}  # to waits that were not reached
         self._timers: list[tuple[float, int, Instance, Park]] = []
         self._order = itertools.count()
         self._workers: set[asyncio.Task[None]] = set()
@@ -265,6 +268,10 @@ class Run:
     # --- waiting --------------------------------------------------------------------------------------------------
 
     def _park(self, instance: Instance, park: Park) -> None:
+        answer = self._answers.pop(instance.key, None)
+        if answer is not None:
+            self._record(instance, self.executor.answered(instance, answer))
+            return
         self._parked[instance.key] = (instance, park)
         if park.due is not None:
             due = self._watch.now() + max(0.0, park.due - self.clock.now())
@@ -297,19 +304,26 @@ class Run:
             if park.kind == "wait" and not instance.scope.is_moot(instance.vertex)
         ]
 
-    def resume(self, name: str, output: Any, action: str | None) -> None:
+    def resume(self, name: str, output: Any, action: str | None, *, early: bool = False) -> bool:
         """End a wait with a result.
 
         Args:
             name: The wait's instance key, or its node id if only one instance of it waits.
             output: The wait's output.
             action: The wait's action.
+            early: Also if it was not reached yet.
+
+        Returns:
+            Whether it was reached, so that there is something to do now.
 
         Raises:
-            ResumeError: There is no such wait, it was not reached yet, or it is resolved already.
+            ResumeError: There is no such wait, it was not reached yet, or it is resolved or answered already.
         """
         if self._over():
             raise ResumeError(f"run {self.run_id!r} has ended ({self.status}); nothing in it can be resumed")
+        if early and (name := self._wait_at(name)) not in self._parked:
+            self._answer(name, output, action)
+            return False
         waiting = self.waiting()
         keys = [key for key in waiting if key == name] or [
             key for key in waiting if self._parked[key][0].vertex.id == name
@@ -321,11 +335,30 @@ class Run:
         del self._parked[keys[0]]
         self._record(instance, outcome)
         self._changed.set()
+        return True
+
+    def _wait_at(self, name: str) -> str:
+        try:
+            return wait_at(self.graph, self.executor.graphs, name).key
+        except ResumeError as error:
+            raise ResumeError(f"run {self.run_id!r}: {error}") from error
+
+    def _answer(self, key: str, output: Any, action: str | None) -> None:
+        """Keep an answer until its wait is reached."""
+        if any(instance.key == key for instance in self._ended):
+            raise ResumeError(f"run {self.run_id!r}: wait {key!r} was resolved already; the first result stands")
+        if key in self._answers:
+            raise ResumeError(f"run {self.run_id!r}: wait {key!r} was answered already; the first answer stands")
+        if action is not None:
+            require_name(action, f"the action of wait {key!r}")
+        self._answers[key] = Answer(self.executor.serializer.copy(output), action, self.clock.now())
 
     def _why_not(self, name: str, keys: list[str]) -> str:
         if len(keys) > 1:
             return f"{len(keys)} waits of node {name!r} are open; name one of them by its key: {', '.join(keys)}"
         resolved = [i for i in self._ended if name in (i.key, i.vertex.id) and i.vertex.node.uses == WAIT]
+        if name in self._answers:
+            return f"wait {name!r} was answered already; the first answer stands"
         if resolved:
             return f"wait {name!r} was resolved already; the first result stands"
         blueprints = {self.graph.blueprint.id: self.graph, **self._called()}
@@ -383,6 +416,7 @@ class Run:
             errors=self.errors,
             ended=self._ended,
             parks={key: park for key, (_, park) in self._parked.items()},
+            answers=self._answers,
             serializer=self.executor.serializer,
             trace=self._trace,
         )
@@ -405,6 +439,7 @@ class Run:
         outcomes: Mapping[str, Any] = snapshot["outcomes"]
         standing: Mapping[str, int] = snapshot["claims"]
         parks: Mapping[str, Any] = snapshot["parks"]
+        self._answers = {key: answer_from_record(answer, decode) for key, answer in snapshot.get("answers", {}).items()}
         state = self.state
         frontier: list[Instance] = []
         unclaimed: list[Claim] = []

@@ -154,6 +154,7 @@ class FlowRuntime:
         *,
         output: Any = None,
         action: str | None = None,
+        early: bool = False,
         concurrency: int | None = None,
         timeout: Duration | None = None,
     ) -> RunResult:
@@ -165,6 +166,7 @@ class FlowRuntime:
                 goes on with what else there is to do.
             output: The wait's output.
             action: The wait's action, which chooses its edges.
+            early: Also if the run has not come to the wait yet, as for ``RunHandle.resume``.
             concurrency: As for ``run``.
             timeout: As for ``run``.
 
@@ -188,7 +190,7 @@ class FlowRuntime:
         for called in begun.graphs.values():
             self._check_steps(called)
         if node is not None:
-            run.resume(node, output, action)
+            run.resume(node, output, action, early=early)
         run.set_timeout(timeout)
         try:
             return await run.drive()
@@ -220,13 +222,14 @@ class FlowRuntime:
         *,
         output: Any = None,
         action: str | None = None,
+        early: bool = False,
         concurrency: int | None = None,
         timeout: Duration | None = None,
     ) -> RunResult:
         """``resume`` for code that is not async; works inside a running event loop too."""
         return self._wait_for(
             lambda runtime: runtime.resume(
-                state, node, output=output, action=action, concurrency=concurrency, timeout=timeout
+                state, node, output=output, action=action, early=early, concurrency=concurrency, timeout=timeout
             )
         )
 
@@ -338,19 +341,22 @@ class RunHandle:
         """The keys of the waits that can be resumed now."""
         return self._run.waiting()
 
-    def resume(self, node: str, *, output: Any = None, action: str | None = None) -> None:
+    def resume(self, node: str, *, output: Any = None, action: str | None = None, early: bool = False) -> None:
         """End a wait with a result; the run goes on.
 
         Args:
-            node: The wait's key, or its node id if only one instance of it is open.
+            node: The wait's key, or its node id if only one instance of it is open. With ``early`` the node id will do
+                for a wait of the run's own flow; one inside a loop, a batch or a subflow is named by its key.
             output: The wait's output.
             action: The wait's action, which chooses its edges.
+            early: Also if the run has not come to the wait yet: it goes on at once when it does.
 
         Raises:
-            ResumeError: There is no such open wait; the message says why.
+            ResumeError: There is no such open wait, or none at all; the message says why.
+            SerializationError: The output or the action cannot be stored.
         """
-        self._run.resume(node, output, action)
-        if self._driver.done():
+        goes_on = self._run.resume(node, output, action, early=early)
+        if goes_on and self._driver.done():
             self._driver = asyncio.ensure_future(self._run.drive())
 
     def cancel(self) -> bool:

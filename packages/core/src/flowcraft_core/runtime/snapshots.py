@@ -10,10 +10,10 @@ import attrs
 from ..blueprint import Blueprint
 from ..errors import ResumeError
 from ..graph.compile import compile_blueprint
-from ..graph.facts import NodeError, Park
+from ..graph.facts import Answer, NodeError, Park
 from ..graph.fold import claims
 from ..graph.instances import Instance
-from ..graph.records import outcome_to_record, park_to_record
+from ..graph.records import answer_to_record, outcome_to_record, park_to_record
 from ..graph.scopes import Graph
 from ..graph.state import RunState
 from ..serialization import Serializer
@@ -32,6 +32,7 @@ def snapshot_of(
     errors: Iterable[NodeError],
     ended: Iterable[Instance],
     parks: Mapping[str, Park],
+    answers: Mapping[str, Answer],
     serializer: Serializer,
     trace: Trace | None = None,
 ) -> dict[str, Any]:
@@ -46,6 +47,7 @@ def snapshot_of(
         errors: Why it has failed.
         ended: The instances that have an outcome.
         parks: What is parked, by instance.
+        answers: What waits are to go on with that were not reached, by instance.
         serializer: For the values.
         trace: Where its spans belong.
     """
@@ -61,6 +63,7 @@ def snapshot_of(
         "claims": dict(claims(state)),
         "outcomes": {instance.key: outcome_to_record(instance.outcome, encode) for instance in ended},
         "parks": {key: park_to_record(park) for key, park in parks.items()},
+        **({"answers": {key: answer_to_record(each, encode) for key, each in answers.items()}} if answers else {}),
         **({} if trace is None else trace.fields()),
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .addressing import AddressClauses
+from .answering import AnsweringClauses
 from .asking import AskingClauses
 from .catching import CatchingClauses
 from .data import DataClauses
@@ -29,6 +30,7 @@ class BackendContract(
     ShapeClauses,
     CatchingClauses,
     WaitingClauses,
+    AnsweringClauses,
     DeliveryClauses,
     DyingClauses,
     DeferringClauses,

@@ -23,6 +23,7 @@ from ..simulation.loop import StuckError, run_virtual
 from ..simulation.scenario import RUN
 from ..simulation.truth import RunFacts, Truth
 from ..simulation.world import Program, World
+from .answering import early_answers
 from .described import Described
 from .flows import Wait
 from .growing import CONTEXT
@@ -78,7 +79,8 @@ def perform(described: Described, dice: Dice, *, spoil: Callable[[Backend], None
     stage: list[_Stage] = []
 
     async def main() -> None:
-        stage.append(_Stage(described, OracleSchedule(dice), spoil))
+        early = early_answers(described.flow, dice)
+        stage.append(_Stage(described, OracleSchedule(dice), early, spoil))
         await stage[0].play()
 
     errors: list[str] = []
@@ -107,8 +109,14 @@ def perform(described: Described, dice: Dice, *, spoil: Callable[[Backend], None
 
 
 class _Stage:
-    def __init__(self, described: Described, schedule: OracleSchedule, spoil: Callable[[Backend], None] | None) -> None:
-        self._spoil = spoil
+    def __init__(
+        self,
+        described: Described,
+        schedule: OracleSchedule,
+        early: list[tuple[str, Wait, float]],
+        spoil: Callable[[Backend], None] | None,
+    ) -> None:
+        self._early, self._spoil = early, spoil
         self.described = described
         self.schedule = schedule
         self.weather = schedule.weather
@@ -178,6 +186,32 @@ class _Stage:
                         return
                 await asyncio.sleep(5.0)  # it was not reached yet, say
 
+    async def _answerer(self, me: Program, key: str, node: Wait) -> None:
+        """Answers a wait that the run may not have come to; when killed and started again, once more."""
+        answer = self.described.resumption(node.id, key)
+        async with self._connected(me) as backend:
+            client = Client(backend, blueprints=self.described.blueprints, clock=self.world.clock)
+            while not self._has_ended():
+                try:
+                    await client.resume(RUN, key, output=answer.output, action=answer.action, early=True)
+                except ResumeError as error:
+                    if "already" not in str(error) and "has ended" not in str(error):
+                        self.world.blame(f"an early answer to {key!r} is refused: {error}")
+                    return
+                except (StaleReadError, TransientError, UnknownRunError):
+                    await asyncio.sleep(1.0)  # it may not have been started yet
+                else:
+                    self.world.schedule.counts["answered early"] += 1
+                    return
+
+    def _start_answerers(self) -> None:
+        for key, node, after in self._early:
+
+            async def answerer(me: Program, key: str = key, node: Wait = node) -> None:
+                await self._answerer(me, key, node)
+
+            self.world._loop.call_later(after, self.world.start, f"answerer for {key}", answerer)
+
     def _is_passed_by(self, key: str) -> bool:
         """Whether a wait need not run any more, and does not: who asked for it again and again would never be done."""
         facts = self.truth.run(RUN)
@@ -246,6 +280,7 @@ class _Stage:
         world = self.world
         self._start_people()
         world.start("client", self._starter)
+        self._start_answerers()
         for _ in range(self.weather.workers):
             world.start("worker", self._worker)
         self._plan()

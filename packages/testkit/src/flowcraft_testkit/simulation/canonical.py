@@ -24,6 +24,17 @@ Ctx = NodeContext[Any, Any]
 #: The run that the fork's scenario makes of the first one.
 FORKED = "forked"
 
+# What is answered before it is asked; the last one never is.
+_ANSWERS = {
+    "w": 5,
+    "each[0]/w": 1,
+    "each[1]/w": 2,
+    "again[0].ask": 1,
+    "again[1].ask": 3,
+    "call/w": 6,
+    "again[5].ask": 0,
+}
+
 
 async def one(ctx: Ctx) -> int:
     """The number 1."""
@@ -43,6 +54,11 @@ async def same(ctx: Ctx) -> Any:
 async def numbers(ctx: Ctx) -> list[int]:
     """Some items."""
     return [10, 20, 30]
+
+
+async def pair(ctx: Ctx) -> list[int]:
+    """Two items."""
+    return [10, 20]
 
 
 async def total(ctx: Ctx) -> int:
@@ -242,6 +258,15 @@ def waits_in_subflows() -> FlowBuilder:
     return flow.edge("a", "x").edge("a", "y").edge("x", "d").edge("y", "d")
 
 
+def answered() -> FlowBuilder:
+    """Waits that are answered while others are at the nodes before them: at the top, in passes, items and a call."""
+    inner = create_flow("asked").wait("w").node("z", add).edge("w", "z")
+    flow = create_flow("answered").node("a", one).wait("w").node("two", pair).batch("each", inner)
+    flow.node("head", same).wait("ask").subflow("call", inner).edge("a", "w").edge("w", "two").edge("two", "each")
+    flow.edge("head", "ask").loop("again", start="head", end="ask", condition="result.output < 2")
+    return flow.edge("each", "head").edge("again", "call")
+
+
 def sleep() -> FlowBuilder:
     """A sleep that the queue can hold."""
     return create_flow("sleep").node("a", one).sleep("z", 90).node("b", add).edge("a", "z").edge("z", "b")
@@ -336,6 +361,7 @@ def _all() -> list[Scenario]:
         Scenario(name="doubly", build=doubly),
         Scenario(name="wait", build=wait, resumes={"w": 5}),
         Scenario(name="waits_in_subflows", build=waits_in_subflows, resumes={"y/w": 5, "x/w": 6}),
+        Scenario(name="answered", build=answered, answers=_ANSWERS),
         Scenario(name="sleep", build=sleep, lasts=90),
         Scenario(name="long_sleep", build=long_sleep, lasts=1200, needs_reconciler=True),
         Scenario(name="first_of_two", build=first_of_two, lasts=30, racing=True),

@@ -101,6 +101,7 @@ def simulate(
     shrink: bool = True,
     context: Mapping[str, Any] | None = None,
     resumes: Mapping[str, Any] | None = None,
+    answers: Mapping[str, Any] | None = None,
     dependencies: Any = None,
     serializer: Serializer | None = None,
     scripts: Mapping[str, Script] | None = None,
@@ -118,6 +119,7 @@ def simulate(
         shrink: Look for the shortest schedule that still goes wrong.
         context: The initial context values.
         resumes: What waits are resumed with, by key.
+        answers: What waits are answered with before they are reached, by key.
         dependencies: Handed to every step.
         serializer: Knows the types of your own that values have.
         scripts: What stands in for steps, by node id.
@@ -133,6 +135,7 @@ def simulate(
             build=build,  # type: ignore[arg-type]
             context=context or {},
             resumes=resumes or {},
+            answers=answers or {},
             dependencies=dependencies,
             serializer=serializer,
             scripts=scripts or {},

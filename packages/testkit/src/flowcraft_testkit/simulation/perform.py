@@ -86,7 +86,10 @@ async def _in_process(scenario: Scenario) -> RunResult:
 
 
 async def run_in_process(scenario: Scenario, watch: Watch) -> RunResult:
-    """Run a scenario on a ``FlowRuntime``, and resume each wait as soon as it is reached, whatever its timeout."""
+    """Run a scenario on a ``FlowRuntime``, and resume each wait as soon as it is reached, whatever its timeout.
+
+    What is answered early is answered before anything runs.
+    """
     left = dict(scenario.resumes)
 
     def resume(key: str) -> None:
@@ -99,6 +102,8 @@ async def run_in_process(scenario: Scenario, watch: Watch) -> RunResult:
 
     runtime = SimulatedRuntime(scenario, clock=LoopClock(), watch=watch, events=see)
     handle = runtime.start(runtime.flow, scenario.context, run_id=RUN)
+    for key, value in scenario.answers.items():
+        handle.resume(key, **_resumption(value), early=True)
     result = await handle.result()
     while result.status == "awaiting":
         before = len(left)
@@ -206,6 +211,8 @@ class _Stage:
             while True:
                 try:
                     await client.start(flows.flow, self.scenario.context, run_id=RUN)
+                    for key, value in self.scenario.answers.items():
+                        await self._answer(client, key, value)
                     for key, value in self.scenario.resumes.items():
                         await self._resume(client, key, value)
                     if self.scenario.act is not None:
@@ -216,6 +223,15 @@ class _Stage:
                     break
             self.client_is_done = True
             self._look_for_the_end()
+
+    async def _answer(self, client: Client, key: str, value: Any) -> None:
+        try:
+            await client.resume(RUN, key, **_resumption(value), early=True)
+        except ResumeError as error:
+            if "already" not in str(error) and "has ended" not in str(
+                error
+            ):  # by an earlier try, whose answer was lost
+                raise
 
     async def _resume(self, client: Client, key: str, value: Any) -> None:
         while (await client.status(RUN)).state not in _FINAL:

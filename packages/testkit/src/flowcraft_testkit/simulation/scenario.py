@@ -47,6 +47,7 @@ class Scenario:
         serializer: Knows the types of the user's own that values have; by default there are none.
         scripts: What stands in for steps, by node id.
         resumes: What waits are resumed with, by key: an output, or a ``NodeResult`` for an action too.
+        answers: What waits are answered with before the run comes to them, likewise.
         act: What else the client does once it has started the run. It may be interrupted at any request and be called
             again from its beginning.
         ends: The states in which the run may end.
@@ -68,6 +69,7 @@ class Scenario:
     serializer: Serializer | None = None
     scripts: Mapping[str, Script] = attrs.field(factory=dict)
     resumes: Mapping[str, Any | NodeResult[Any]] = attrs.field(factory=dict)
+    answers: Mapping[str, Any | NodeResult[Any]] = attrs.field(factory=dict)
     act: Callable[[Client], Awaitable[None]] | None = None
     ends: tuple[FinalState, ...] = ("completed",)
     racing: bool = False
@@ -87,4 +89,4 @@ class Scenario:
     @property
     def rests_on_reconciler(self) -> bool:
         """Whether messages alone may not bring it to its end, as where people die between two of their calls."""
-        return self.needs_reconciler or bool(self.resumes) or self.act is not None
+        return self.needs_reconciler or bool(self.resumes) or bool(self.answers) or self.act is not None

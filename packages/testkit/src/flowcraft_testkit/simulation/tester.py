@@ -92,6 +92,7 @@ class FlowTester:
         context: Mapping[str, Any] | None = None,
         *,
         resumes: Mapping[str, Any] | None = None,
+        answers: Mapping[str, Any] | None = None,
         dependencies: Any = None,
     ) -> Tested:
         """Run a flow in process until it has ended, or waits for what is not resumed.
@@ -100,6 +101,7 @@ class FlowTester:
             flow: The flow.
             context: The initial context values.
             resumes: What waits are resumed with as soon as they are reached, by key: an output, or a ``NodeResult``.
+            answers: What waits are answered with before they are reached, likewise.
             dependencies: Handed to every step.
         """
         executed: list[str] = []
@@ -108,6 +110,7 @@ class FlowTester:
             build=lambda: flow,
             context=context or {},
             resumes=resumes or {},
+            answers=answers or {},
             dependencies=dependencies,
             serializer=self.serializer,
             scripts=self._scripts,
@@ -132,6 +135,7 @@ class FlowTester:
         seeds: int | Iterable[int | str] = 50,
         faults: Faults | None = None,
         resumes: Mapping[str, Any] | None = None,
+        answers: Mapping[str, Any] | None = None,
         dependencies: Any = None,
         racing: bool = False,
         ends: tuple[Any, ...] = ("completed",),
@@ -147,6 +151,7 @@ class FlowTester:
             faults=faults,
             context=context,
             resumes=resumes,
+            answers=answers,
             dependencies=dependencies,
             serializer=self.serializer,
             scripts=self._scripts,

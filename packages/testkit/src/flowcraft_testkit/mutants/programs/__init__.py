@@ -1,6 +1,7 @@
 """Programs in which one function is wrong; importing this package adds them to the mutants."""
 
 from . import (
+    answering,
     asking,
     catching,
     client,
@@ -20,6 +21,7 @@ from . import (
 )
 
 __all__ = [
+    "answering",
     "asking",
     "catching",
     "client",

@@ -256,11 +256,11 @@ async def by_the_start(original: Any, self: Any, age: float) -> int:
     caught_by=BackendContract.test_a_resume_brings_the_next_look_forward,
     name="client.ResumedAndLookedAtLate",
 )
-async def unseen(original: Any, stored: Any, *rest: Any) -> None:
+async def unseen(original: Any, stored: Any, *rest: Any, **options: Any) -> None:
     """Leaves the next look at a run that it resumes where it was."""
 
     async def nothing(*args: Any, **options: Any) -> bool:
         return True
 
     with mock.patch.object(stored.backend.status, "touch", nothing):
-        await original(stored, *rest)
+        await original(stored, *rest, **options)
