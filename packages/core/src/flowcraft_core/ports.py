@@ -33,8 +33,8 @@ from typing import Any, Literal, Protocol, TypeAlias
 
 import attrs
 
-#: ``awaiting`` is a report for people and may lag; the three after it are final. A dead letter is ``dead``, and what says
-#: when a schedule is to be looked at is a ``schedule``: neither is a run.
+#: ``awaiting`` is a report for people and may lag; the three after it are final. A dead letter is ``dead``, and what
+#: says when a schedule is to be looked at is a ``schedule``: neither is a run.
 State: TypeAlias = Literal["running", "awaiting", "completed", "failed", "cancelled", "dead", "schedule"]
 FinalState: TypeAlias = Literal["completed", "failed", "cancelled"]
 

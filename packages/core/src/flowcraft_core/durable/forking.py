@@ -98,6 +98,7 @@ class _Forked:
             redrive_of=old.run_id,
             again=tuple(sorted(again)),
             kept_keys={} if new_keys else self._kept_keys(again.values()),
+            schedule=None,
             trace=None if starting is None else starting.trace,
             nonce=new_id(),
         )
