@@ -13,7 +13,7 @@ from flowcraft_core.durable import Client, Reconciler, UnknownScheduleError
 from flowcraft_core.durable.scheduling.revisions import place_of
 from flowcraft_core.errors import ConfigurationError
 from flowcraft_core.ports import Fact
-from flowcraft_core.schedules import due_of, firing_id
+from flowcraft_core.schedules import Missed, Overlap, due_of, firing_id
 
 from .interposed import Call
 from .programs import Context, ProgramClauses, Programs, Steps
@@ -86,7 +86,7 @@ class SchedulingClauses(ProgramClauses):
                 for n in range(3)
             ]
             runs = [firing_id(schedule.schedule_id, schedule.upcoming[0]) for schedule in made]
-            reconciler, errors = await self._reconciler(here, made[1].upcoming[0] + _SOON), 0
+            reconciler, errors = await self._reconciler_at(here, made[1].upcoming[0] + _SOON), 0
 
             async def found() -> bool:
                 nonlocal errors
@@ -109,7 +109,7 @@ class SchedulingClauses(ProgramClauses):
             made = await here.client.schedules.make(self.id("minutely"), flow, every="1m")
             begin, times = made.since, [made.since + 60 * (number + 1) for number in range(7)]
             for moment in range(20, 300, 70):
-                behind, ahead = [await self._reconciler(here, begin + moment + apart) for apart in (0, 90)]
+                behind, ahead = [await self._reconciler_at(here, begin + moment + apart) for apart in (0, 90)]
                 pair = (behind, ahead) if moment % 140 == 20 else (ahead, behind)
                 await self.race(one.reconcile_schedule(made.schedule_id) for one in (*pair, pair[0]))
             started = [time for time in times if await here.backend.status.get(firing_id(made.schedule_id, time))]
@@ -122,12 +122,13 @@ class SchedulingClauses(ProgramClauses):
         """Down for a day: all of them, the latest, or none; and then it goes on with its own times."""
         flow = create_flow("missed").node("a", Steps().one)
         async with self.programs(flow) as here:
-            for missed, expected in (("all", [0, 1, 2, 3]), ("latest", [3]), ("none", [])):
+            cases: tuple[tuple[Missed, list[int]], ...] = (("all", [0, 1, 2, 3]), ("latest", [3]), ("none", []))
+            for missed, expected in cases:
                 made = await here.client.schedules.make(
                     self.id(missed),
                     flow,
                     every="6h",
-                    missed=missed,  # type: ignore[typeddict-item]  # each of them is one
+                    missed=missed,
                 )
                 await self._fire(here, made.schedule_id, made.since + 24.5 * _HOUR)
                 assert await self._started(here, made.schedule_id, made.upcoming) == expected, missed
@@ -138,16 +139,17 @@ class SchedulingClauses(ProgramClauses):
         """The next one starts all the same, or is left out, or the older one is cancelled."""
         flow = create_flow("slow").wait("a")
         async with self.programs(flow, reconcile=False) as here:
-            for overlap, states in (
+            cases: tuple[tuple[Overlap, list[str | None]], ...] = (
                 ("start", ["live", "live", "live"]),
                 ("skip", ["cancelled", None, "live"]),
                 ("cancel", ["cancelled", "cancelled", "live"]),
-            ):
+            )
+            for overlap, states in cases:
                 made = await here.client.schedules.make(
                     self.id(overlap),
                     flow,
                     every="1h",
-                    overlap=overlap,  # type: ignore[typeddict-item]  # each of them is one
+                    overlap=overlap,
                 )
                 runs = [firing_id(made.schedule_id, time) for time in made.upcoming[:3]]
                 for number, time in enumerate(made.upcoming[:3]):
@@ -164,7 +166,7 @@ class SchedulingClauses(ProgramClauses):
             paused = await here.client.schedules.pause(made.schedule_id)
             assert (paused.state, paused.upcoming) == ("paused", ())
             assert await self._fire(here, made.schedule_id, made.since + 1.5 * _HOUR) == 0
-            later = await self._client(here, flow, made.since + 3.5 * _HOUR)
+            later = await self._client_at(here, flow, made.since + 3.5 * _HOUR)
             resumed = await later.schedules.resume(made.schedule_id)
             assert (resumed.state, resumed.since) == ("active", resumed.upcoming[0] - _HOUR)
             assert resumed.since >= made.since + 3.5 * _HOUR - 1
@@ -183,7 +185,7 @@ class SchedulingClauses(ProgramClauses):
             assert await here.client.schedules.make(made.schedule_id, old, every="1h", missed="all") == made
             with pytest.raises(ConfigurationError, match="otherwise"):
                 await here.client.schedules.make(made.schedule_id, old, every="2h", missed="all")
-            later = await self._client(here, new, made.since + 0.5 * _HOUR)
+            later = await self._client_at(here, new, made.since + 0.5 * _HOUR)
             edited = await later.schedules.make(made.schedule_id, new, every="1h", missed="all", replace=True)
             assert (edited.since, edited.revision) == (made.since, 1)
             edited = await later.schedules.edit(made.schedule_id, every="2h")
@@ -219,7 +221,7 @@ class SchedulingClauses(ProgramClauses):
                 await self.pass_time(here.backend.context.limits.staleness)
                 await self._fire(here, made.schedule_id, due + 2 * _SOON)
                 # A start that was cut short after its status is finished by a look at the run.
-                healing = await self._reconciler(here, due + 300.0)
+                healing = await self._reconciler_at(here, due + 300.0)
                 run_id = firing_id(made.schedule_id, due)
                 assert await here.backend.status.get(run_id) is not None, f"nothing was started, cut at call {number}"
                 await healing.reconcile(run_id, insist=False)
@@ -288,7 +290,7 @@ class SchedulingClauses(ProgramClauses):
 
             await self.until(is_listed)
             for state in ("running", "awaiting", "completed", "failed", "cancelled", "dead"):
-                runs = [run.run_id async for run in here.client.runs(state)]  # type: ignore[arg-type]  # each is one
+                runs = [run.run_id async for run in here.client.runs(state)]
                 assert place_of(made.schedule_id) not in runs, f"among the {state}"
             with pytest.raises(ConfigurationError, match="schedules"):
                 [run async for run in here.client.runs("schedule")]
@@ -297,21 +299,21 @@ class SchedulingClauses(ProgramClauses):
                     await call(self.id("unknown"))
             for settings in ({}, {"every": "1h", "cron": "* * * * *"}, {"every": 0}, {"every": "1h", "missed": "some"}):
                 with pytest.raises(ConfigurationError, match="schedule"):
-                    await here.client.schedules.make(self.id("refused"), flow, **settings)  # type: ignore[arg-type]
+                    await here.client.schedules.make(self.id("refused"), flow, **settings)
 
     # --- helpers --------------------------------------------------------------------------------------------------
 
-    async def _reconciler(self, here: Programs, moment: float, **options: Any) -> Reconciler:
+    async def _reconciler_at(self, here: Programs, moment: float, **options: Any) -> Reconciler:
         """A reconciler by whose clock it is that moment."""
         return await here.reconciler(clock=Ahead(self._clock, moment - self.now()), **options)
 
-    async def _client(self, here: Programs, flow: FlowBuilder, moment: float) -> Client:
+    async def _client_at(self, here: Programs, flow: FlowBuilder, moment: float) -> Client:
         """A client by whose clock it is that moment."""
         return Client(await here.connect(), flows=[flow], clock=Ahead(self._clock, moment - self.now()))
 
     async def _fire(self, here: Programs, schedule_id: str, moment: float) -> int:
         """Have a reconciler look at a schedule at a moment; how many runs it has started."""
-        return (await (await self._reconciler(here, moment)).reconcile_schedule(schedule_id)).fired
+        return (await (await self._reconciler_at(here, moment)).reconcile_schedule(schedule_id)).fired
 
     async def _fire_until(
         self, here: Programs, schedule_id: str, moment: float, number: int, operation: str | None = None
@@ -328,7 +330,7 @@ class SchedulingClauses(ProgramClauses):
                 await asyncio.Event().wait()
             return answer
 
-        reconciler = await self._reconciler(here, moment, around=around)
+        reconciler = await self._reconciler_at(here, moment, around=around)
         looking = asyncio.ensure_future(reconciler.reconcile_schedule(schedule_id))
         dying = asyncio.ensure_future(died.wait())
         await asyncio.wait([looking, dying], return_when=asyncio.FIRST_COMPLETED)

@@ -13,7 +13,7 @@ from flowcraft_core.durable.scheduling.client import ScheduleClient
 from flowcraft_core.durable.scheduling.firing import Firing
 from flowcraft_core.durable.scheduling.revisions import Chain, Revision, schedule_at
 from flowcraft_core.durable.scheduling.standing import Done, Schedules
-from flowcraft_core.schedules import Plan
+from flowcraft_core.schedules import Plan, firing_id
 
 from ...contracts import BackendContract
 from ..mutant import replaces
@@ -117,7 +117,7 @@ def pause_is_made_up_for(original: Any, self: Schedules, revision: Revision, don
 )
 async def pause_ignored(original: Any, self: Chain, schedule_id: str) -> Revision | None:
     """Reads that a schedule is paused, and starts on."""
-    last = await original(self, schedule_id)
+    last: Revision | None = await original(self, schedule_id)
     return last and attrs.evolve(last, is_paused=False)
 
 
@@ -166,7 +166,7 @@ async def cut_start_left(
 )
 async def noted_before(original: Any, self: Firing, revision: Revision, due: int, done: Done | None) -> Any:
     """Writes that it has started a run, and then starts it."""
-    run_id = firing_module.firing_id(revision.schedule_id, due)
+    run_id = firing_id(revision.schedule_id, due)
     await standing_module.note_done(self.schedules.stored.records, revision.schedule_id, Done(due, run_id))
     return await original(self, revision, due, done)
 
