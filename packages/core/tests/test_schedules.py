@@ -28,7 +28,7 @@ def times(cron: str, zone: str, begin: str, number: int) -> list[str]:
     return [datetime.fromtimestamp(time, ZoneInfo(zone)).strftime("%m-%d %H:%M %z") for time in found]
 
 
-# --- cron: a certain time of day comes once a day, what goes by the hour whenever it is shown --------------------------
+# --- cron: a certain time of day comes once a day, what goes by the hour whenever it is shown -------------------------
 
 
 @pytest.mark.parametrize(
