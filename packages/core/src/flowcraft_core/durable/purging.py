@@ -10,7 +10,7 @@ from ..graph.instances import ScopeState
 from ..graph.positions import INITIAL, Position
 from ..ports import HandWrittenRuns
 from .runs import FORK_KEY, FORKED, RECORD_KEY, REDRIVEN_KEY, TRACE_KEY
-from .scheduling.standing import Done, note_done
+from .scheduling.standing import note_purged
 from .shared_context import outside_names
 from .storage import CLAIM_SUFFIX, OUTSIDE, Records, outside_of
 from .stored_runs import FINAL, LINKS_READ, StoredRuns
@@ -31,8 +31,7 @@ async def purge(stored: StoredRuns, run_id: str) -> None:
     sets += [(name, outside_of(position)) for name, position in sets if name in outside]
     await stored.records.delete_values(run_id, sets)
     if record is not None and record.schedule is not None:  # or who was about to start it would do so again
-        schedule_id, due = record.schedule
-        await note_done(stored.records, schedule_id, Done(due, run_id))
+        await note_purged(stored, *record.schedule, run_id)
     # What leads to other things goes after them: facts to scopes, a note to the next one, the record to all facts.
     groups = [await _keys_of(stored.records, run_id, group) for _, group in itertools.groupby(scopes, _place)]
     groups += [[f"{OUTSIDE}{number}"] for number in reversed(range(len(outside)))]

@@ -141,3 +141,14 @@ class Schedules:
 async def note_done(records: Records, schedule_id: str, done: Done) -> None:
     """Write down what a schedule is done with; of two times the later one stands."""
     await records.apply(place_of(schedule_id), "", ((0, _DONE, done.due),), {_DONE: done.run_id})
+
+
+async def note_purged(stored: StoredRuns, schedule_id: str, due: int, run_id: str) -> None:
+    """Have it seen that a schedule is done with a time, before the run for it is purged.
+
+    Whoever started the run has said so, unless they died before that.
+    """
+    done = await Schedules.on(stored).done(schedule_id)
+    if done is None or done.due < due:
+        await note_done(stored.records, schedule_id, Done(due, run_id))
+        await stored.clock.sleep(stored.backend.context.limits.staleness)

@@ -73,11 +73,11 @@ async def nothing_noted(original: Any, records: Any, schedule_id: str, done: Don
 
 
 @replaces(
-    (purging_module, "note_done"),
+    (purging_module, "note_purged"),
     caught_by=BackendContract.test_a_purged_run_is_not_started_again,
     name="scheduling.PurgeLeavesNothing",
 )
-async def purge_leaves_nothing(original: Any, records: Any, schedule_id: str, done: Done) -> None:
+async def purge_leaves_nothing(original: Any, stored: Any, schedule_id: str, due: int, run_id: str) -> None:
     """Purges a run whose reconciler died before it wrote that it had started it, and leaves no mark."""
 
 
