@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import attrs
+from flowcraft_core.durable import finding as finding_module
 from flowcraft_core.durable import purging as purging_module
 from flowcraft_core.durable.reconciler import Reconciler
 from flowcraft_core.durable.scheduling import firing as firing_module
@@ -199,3 +200,13 @@ async def stops_at_the_first(original: Any, self: Reconciler, status: Any, done:
 async def nobody_looks(original: Any, self: Reconciler, done: Any = None) -> Any:
     """Looks at runs, and at no schedule."""
     return done
+
+
+@replaces(
+    (finding_module, "_states"),
+    caught_by=BackendContract.test_schedules_are_no_runs,
+    name="scheduling.ListedAsRuns",
+)
+def listed_as_runs(original: Any, states: Any) -> Any:
+    """Lists schedules where runs are asked for."""
+    return ("schedule",) if "schedule" in states else original(states)
