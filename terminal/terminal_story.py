@@ -200,6 +200,27 @@ def a_run_is_taken_home_and_stepped_through(session: Session) -> None:
     session.ended(debugging, "replay --break", says="1 executed, 0 differ")
 
 
+def runs_start_by_themselves(session: Session) -> None:
+    """Schedules make, list, show, edit, pause, resume, trigger, remove; a worker starts what is due."""
+    session.call("schedules", "make", "often", "mending", "--every", "1s", "--tag", "kind=often", says="every 1.0 s")
+    session.call("schedules", "make", "often", "mending", "--every", "1h", code=2, says="replace=True")
+
+    async def started(client: object) -> list[str]:
+        found = client.runs("completed", tags={"schedule": "often"})  # type: ignore[attr-defined]
+        return [run.run_id async for run in found]
+
+    session.until(started, lambda found: len(found) >= 2, "a worker has started two runs")
+    session.call("schedules", "list", says="often")
+    session.call("schedules", "pause", "often", says="is paused")
+    session.call("schedules", "edit", "often", "--cron", "30 2 * * *", "--timezone", "Europe/Oslo", says="30 2")
+    session.call("schedules", "show", "often", says="paused")
+    session.call("schedules", "resume", "often", says="goes on")
+    session.call("schedules", "trigger", "often", "--id", "by hand", says="by hand")
+    session.check(session.outputs("by hand")["first"] == 20, "what was triggered gave something else")
+    session.call("schedules", "remove", "often", "--yes", says="removed")
+    session.call("schedules", "show", "often", code=3, says="there is no schedule")
+
+
 def what_has_ended_is_purged(session: Session) -> None:
     """purge, of one run and of old ones."""
     session.call("purge", "alone", "--yes")
@@ -254,6 +275,7 @@ CHAPTERS: tuple[Callable[[Session], None], ...] = (
     what_failed_is_mended_and_tried_again,
     dead_letters_are_looked_after,
     a_run_is_taken_home_and_stepped_through,
+    runs_start_by_themselves,
     what_has_ended_is_purged,
     workers_end_as_they_are_told,
 )

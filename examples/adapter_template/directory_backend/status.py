@@ -12,6 +12,8 @@ from flowcraft_core.ports import FinalState, Page, RunStatus, State
 
 from .files import Directory, check, hashed, read
 
+LIVE = ("running", "awaiting")
+
 
 class DirectoryStatusStore:
     """A ``flowcraft_core.ports.StatusStore``."""
@@ -29,10 +31,12 @@ class DirectoryStatusStore:
     async def touch(
         self, run_id: str, *, at: float, next_check: float | None, state: Literal["running", "awaiting"] | None = None
     ) -> bool:
-        return await self._change(run_id, updated=at, next_check=next_check, **({"state": state} if state else {}))
+        if state is None:
+            return await self._change(run_id, (*LIVE, "schedule"), updated=at, next_check=next_check)
+        return await self._change(run_id, LIVE, updated=at, next_check=next_check, state=state)
 
     async def finish(self, run_id: str, state: FinalState, *, at: float, reason: str | None = None) -> bool:
-        return await self._change(run_id, updated=at, next_check=None, state=state, reason=reason)
+        return await self._change(run_id, LIVE, updated=at, next_check=None, state=state, reason=reason)
 
     async def find(
         self, *, state: State, due_before: float | None = None, cursor: str | None = None, limit: int = 100
@@ -58,17 +62,17 @@ class DirectoryStatusStore:
         # In its turn, or a change that is under way would bring the status back.
         await self._directory.call(lambda: self._directory.change(self._path(run_id), lambda data: None))
 
-    async def _change(self, run_id: str, **fields: Any) -> bool:
-        was_live = False
+    async def _change(self, run_id: str, states: tuple[str, ...], **fields: Any) -> bool:
+        is_one = False
 
         def changed(data: bytes | None) -> bytes | None:
-            nonlocal was_live
+            nonlocal is_one
             status = _status(data)
-            was_live = status is not None and status.state in ("running", "awaiting")
-            return _encoded({**json.loads(data), **fields}) if data and was_live else data
+            is_one = status is not None and status.state in states
+            return _encoded({**json.loads(data), **fields}) if data and is_one else data
 
         await self._directory.call(lambda: self._directory.change(self._path(run_id), changed))
-        return was_live
+        return is_one
 
     def _path(self, run_id: str) -> Path:
         return self._directory.root / "statuses" / hashed(run_id)

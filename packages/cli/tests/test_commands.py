@@ -187,6 +187,33 @@ def test_dead_letters_are_listed_shown_sent_back_and_dropped(cli: Commanding) ->
     assert cli.said("dead-letters", "drop", second, "--yes", *here, code=3)
 
 
+def test_a_schedule_is_made_shown_changed_triggered_and_removed(cli: Commanding) -> None:
+    here = ("-b", cli.url)
+    assert cli.said("schedules", "list", *here)["schedules"] == []
+    nightly = ("schedules", "make", "nightly", "shop:order", "-i", SMALL, "--cron", "30  2 * * *", *here)
+    made = cli.said(*nightly, "--timezone", "Europe/Oslo", "--overlap", "skip", "--tag", "kind=nightly")
+    assert (made["cron"], made["timezone"], made["overlap"]) == ("30 2 * * *", "Europe/Oslo", "skip")
+    assert (made["state"], made["flow"], made["tags"]) == ("active", "order", {"kind": "nightly"})
+    assert made["input"] == json.loads(SMALL)
+    assert cli.said(*nightly, code=2)["error"]["message"].startswith("there is a schedule 'nightly'")
+    assert cli.said(*nightly, "--replace")["revision"] == 1
+    edited = cli.said("schedules", "edit", "nightly", "--every", "6h", "--missed", "all", "--grace", "5m", *here)
+    assert (edited["every"], edited["cron"], edited["missed"], edited["grace"]) == (21_600, None, "all", 300)
+    assert cli.said("schedules", "edit", "nightly", "--to", "shop:asking", *here)["flow"] == "asking"
+    assert cli.said("schedules", "pause", "nightly", *here)["upcoming"] == []
+    assert cli.said("schedules", "resume", "nightly", *here)["state"] == "active"
+    assert "every 6 h 0 min" in cli("schedules", "show", "nightly", *here).stdout
+    assert [one["schedule"] for one in cli.said("schedules", "list", *here)["schedules"]] == ["nightly"]
+    run_id = cli.said("schedules", "trigger", "nightly", *here)["run_id"]
+    (run,) = cli.said("list", "--tag", "schedule=nightly", *here)["runs"]
+    assert (run["run_id"], run["flow"]) == (run_id, "asking")
+    assert cli.said("schedules", "remove", "nightly", "--yes", *here)["removed"] == "nightly"
+    for command in ("show", "pause", "resume", "trigger"):
+        assert "nightly" in cli.said("schedules", command, "nightly", *here, code=3)["error"]["message"]
+    assert cli.said("schedules", "make", "x", "shop:order", "--cron", "61 * * * *", *here, code=2)
+    assert cli.said("schedules", "make", "x", "shop:order", *here, code=2)
+
+
 def test_provision_says_what_is_there(cli: Commanding) -> None:
     assert cli.said("provision", "-b", cli.url)["there"] == [f"sqlite {cli.folder.resolve()}/runs.db"]
     assert (cli.folder / "runs.db").exists()

@@ -38,6 +38,7 @@ class ReconcileStats:
         unstarted_run_ids: Their ids.
         recent_runs: Runs that are due, and were left alone as they were updated within the threshold.
         errors: Runs that could not be looked at; they are due again.
+        fired_runs: Runs that were started as a schedule was due.
     """
 
     scanned_items: int
@@ -51,6 +52,7 @@ class ReconcileStats:
     unstarted_run_ids: tuple[str, ...]
     recent_runs: int
     errors: int
+    fired_runs: int = 0
 
 
 class SqsReconciler:
@@ -75,7 +77,7 @@ class SqsReconciler:
         self._log = LookLog(adapter.runtime.clock.now, self._journal)
 
     async def run(self) -> ReconcileStats:
-        """Look once at every run that is due, in any event loop, on a backend of its own.
+        """Look once at every run and every schedule that is due, in any event loop, on a backend of its own.
 
         Raises:
             BackendError: A table or the queue cannot be used.
@@ -104,6 +106,7 @@ class SqsReconciler:
                     one = Reconciled(scanned=1, errors=1)
                 for field in attrs.fields(Reconciled):
                     setattr(done, field.name, getattr(done, field.name) + getattr(one, field.name))
+            await reconciler.fire_schedules(done)
         return ReconcileStats(
             scanned_items=done.scanned + recent,
             reconciled_runs=done.revived + done.finished + done.failed,
@@ -116,6 +119,7 @@ class SqsReconciler:
             unstarted_run_ids=done.unstarted_runs,
             recent_runs=recent,
             errors=done.errors,
+            fired_runs=done.fired,
         )
 
     async def _due(self, statuses: DynamoDbStatusStore, now: float) -> list[RunStatus]:

@@ -46,8 +46,7 @@ _CUT = "…"
 #: Which shard or segment, and the key of the last item that was seen of it.
 _Part: TypeAlias = tuple[int, Item | None]
 
-_LIVE = "#status IN (:running, :awaiting)"
-_LIVE_VALUES: Item = {":running": {"S": "running"}, ":awaiting": {"S": "awaiting"}}
+_LIVE: tuple[State, ...] = ("running", "awaiting")
 
 
 class DynamoDbStatusStore:
@@ -101,7 +100,7 @@ class DynamoDbStatusStore:
     async def touch(
         self, run_id: str, *, at: float, next_check: float | None, state: Literal["running", "awaiting"] | None = None
     ) -> bool:
-        """Set when a live run is to be looked at, and how it is reported; False if it is not live."""
+        """Set when a live run or a schedule is to be looked at, and how a run is reported; False if it is neither."""
         sets = ["lastUpdated = :at", "created = if_not_exists(created, :at)", f"{SHARD_KEY} = :shard"]
         values: Item = {":at": {"S": _iso(at)}, ":shard": {"S": _shard(run_id)}}
         removes = ""
@@ -113,7 +112,8 @@ class DynamoDbStatusStore:
         if state is not None:
             sets.append("#status = :state")
             values[":state"] = {"S": state}
-        return await self._change_live(run_id, f"SET {', '.join(sets)}{removes}", values)
+        states = _LIVE if state is not None else (*_LIVE, "schedule")
+        return await self._change(run_id, f"SET {', '.join(sets)}{removes}", values, states)
 
     async def finish(self, run_id: str, state: FinalState, *, at: float, reason: str | None = None) -> bool:
         """End a live run; True to exactly one caller."""
@@ -124,7 +124,7 @@ class DynamoDbStatusStore:
         else:
             sets += ", reason = :reason"
             values[":reason"] = {"S": _shortened(reason, _MAX_REASON)}
-        return await self._change_live(run_id, f"SET {sets} REMOVE {removes}", values, knows_itself=False)
+        return await self._change(run_id, f"SET {sets} REMOVE {removes}", values, _LIVE, knows_itself=False)
 
     async def find(
         self, *, state: State, due_before: float | None = None, cursor: str | None = None, limit: int = 100
@@ -170,15 +170,18 @@ class DynamoDbStatusStore:
             )
         return self._has_index
 
-    async def _change_live(self, run_id: str, expression: str, values: Item, *, knows_itself: bool = True) -> bool:
+    async def _change(
+        self, run_id: str, expression: str, values: Item, states: Sequence[State], *, knows_itself: bool = True
+    ) -> bool:
+        """Change a status in one of these states; whether there was one."""
         changed = await self.table.update(
             run_id,
             run_id=run_id,
             knows_itself=knows_itself,
             UpdateExpression=expression,
-            ConditionExpression=_LIVE,
+            ConditionExpression=f"#status IN ({', '.join(f':is_{each}' for each in states)})",
             ExpressionAttributeNames={"#status": "status"},
-            ExpressionAttributeValues={**values, **_LIVE_VALUES},
+            ExpressionAttributeValues={**values, **{f":is_{each}": {"S": each} for each in states}},
         )
         return not isinstance(changed, Refused)
 

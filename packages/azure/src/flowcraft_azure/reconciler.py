@@ -25,6 +25,7 @@ class ReconcilerStats:
         reconciled_runs: Of these, those in which jobs were sent, or whose end was written.
         unstarted_runs: Of these, the ids of those that were begun by hand and for which no message has come; they
             cannot be started without their flow's id, which the message has.
+        fired_runs: Runs that were started as a schedule was due.
         failed_runs: Of these, those that were failed, or could not be looked at; the log says which and why.
     """
 
@@ -32,6 +33,7 @@ class ReconcilerStats:
     reconciled_runs: int
     failed_runs: int
     unstarted_runs: tuple[str, ...] = ()
+    fired_runs: int = 0
 
 
 @attrs.frozen
@@ -45,7 +47,7 @@ class AzureReconciler:
     _log: LookLog
 
     async def run(self) -> ReconcilerStats:
-        """Look once at every run that has stalled.
+        """Look once at every run that has stalled, and at every schedule that is due.
 
         Uses the adapter where it is open in the running event loop, and else opens it for the time.
 
@@ -75,8 +77,13 @@ class AzureReconciler:
                     failed += bool(done.failed or done.errors)
                     reconciled += bool(done.revived or done.finished)
                     unstarted += done.unstarted_runs
+            fired = (await adapter.fire_schedules()).fired
         return ReconcilerStats(
-            stalled_runs=len(stalled), reconciled_runs=reconciled, failed_runs=failed, unstarted_runs=unstarted
+            stalled_runs=len(stalled),
+            reconciled_runs=reconciled,
+            failed_runs=failed,
+            unstarted_runs=unstarted,
+            fired_runs=fired,
         )
 
     async def _stalled(self, store: CosmosStatusStore) -> list[str]:

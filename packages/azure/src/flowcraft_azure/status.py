@@ -20,6 +20,7 @@ MAX_REASON_BYTES = 64 * 1024
 
 _ID = document_id("status")
 _LIVE = 'c.status IN ("running", "awaiting")'
+_TOUCHED = 'c.status IN ("running", "awaiting", "schedule")'
 
 # What was written by hand has no time of the next look.
 _OF_STATE = "c.status = @state"
@@ -63,14 +64,16 @@ class CosmosStatusStore:
     async def touch(
         self, run_id: str, *, at: float, next_check: float | None, state: Literal["running", "awaiting"] | None = None
     ) -> bool:
-        """Set when a live run is to be looked at, and how it is reported; False if it is not live."""
+        """Set when a live run or a schedule is to be looked at, and how a run is reported; False if it is neither."""
         changes: dict[str, Any] = {"updated": at, "lastUpdated": _iso(at), "nextCheck": next_check}
-        return await self._change(run_id, changes if state is None else {**changes, "status": state})
+        if state is None:
+            return await self._change(run_id, changes, _TOUCHED)
+        return await self._change(run_id, {**changes, "status": state}, _LIVE)
 
     async def finish(self, run_id: str, state: FinalState, *, at: float, reason: str | None = None) -> bool:
         """End a live run; True to exactly one caller."""
         changes = {"updated": at, "lastUpdated": _iso(at), "nextCheck": None, "status": state, "reason": _cut(reason)}
-        return await self._change(run_id, changes)
+        return await self._change(run_id, changes, _LIVE)
 
     async def find(
         self, *, state: State, due_before: float | None = None, cursor: str | None = None, limit: int = 100
@@ -114,9 +117,9 @@ class CosmosStatusStore:
                 self._log.left_out(error)
         return statuses
 
-    async def _change(self, run_id: str, changes: Mapping[str, Any]) -> bool:
+    async def _change(self, run_id: str, changes: Mapping[str, Any], which: str) -> bool:
         operations = [("set", f"/{name}", value) for name, value in changes.items()]
-        return await self.container.patch(_ID, partition_key(run_id), operations, _LIVE) is not None
+        return await self.container.patch(_ID, partition_key(run_id), operations, which) is not None
 
     async def _by_hand(self, run_id: str) -> Document | None:
         """The status of a run that was begun by hand, from now on in the run's partition."""

@@ -12,7 +12,7 @@ from .command import Main
 #: The modules of ``commands`` in the order of the help; each has a function ``register``.
 _MODULES = (
     *("init", "lint", "graph", "run", "worker"),
-    *("start", "listing", "show", "steering", "dead_letters", "purge"),
+    *("start", "listing", "show", "steering", "dead_letters", "purge", "schedules"),
     *("places", "doctor", "cost", "diff", "export", "replay", "config", "completion"),
 )
 

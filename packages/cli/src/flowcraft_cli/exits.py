@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import attrs
-from flowcraft_core.durable import UnknownRunError
+from flowcraft_core.durable import UnknownRunError, UnknownScheduleError
 from flowcraft_core.errors import BackendError, FlowcraftError, ResumeError
 
 
@@ -20,7 +20,7 @@ class Exit(enum.IntEnum):
         "it was looked at, and is not well: a run has failed or was cancelled, a flow cannot be built, two differ",
     )
     USAGE = 2, "the command line, the settings, a flow or an input cannot be used"
-    UNKNOWN = 3, "there is no such run, dead letter, node or wait"
+    UNKNOWN = 3, "there is no such run, dead letter, schedule, node or wait"
     REFUSED = 4, "what is there does not allow it: the run has ended, has not failed, or the wait is resolved"
     BACKEND = 5, "the backend cannot be reached, or refuses"
     WAITING = 6, "it has not ended: the time to wait is over, or only a resume goes on"
@@ -63,7 +63,7 @@ def code_of(error: BaseException) -> Exit:
     match error:
         case CommandError():
             return error.code
-        case UnknownRunError():
+        case UnknownRunError() | UnknownScheduleError():
             return Exit.UNKNOWN
         case ResumeError() if "recorded run" not in str(error):
             return Exit.REFUSED

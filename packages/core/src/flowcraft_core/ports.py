@@ -33,8 +33,9 @@ from typing import Any, Literal, Protocol, TypeAlias
 
 import attrs
 
-#: ``awaiting`` is a report for people and may lag; the last three are final.
-State: TypeAlias = Literal["running", "awaiting", "completed", "failed", "cancelled", "dead"]
+#: ``awaiting`` is a report for people and may lag; the three after it are final. A dead letter is ``dead``, and what
+#: says when a schedule is to be looked at is a ``schedule``: neither is a run.
+State: TypeAlias = Literal["running", "awaiting", "completed", "failed", "cancelled", "dead", "schedule"]
 FinalState: TypeAlias = Literal["completed", "failed", "cancelled"]
 
 PORTS_VERSION = 1
@@ -288,7 +289,9 @@ REASON_LENGTH = 4_000
 
 @attrs.frozen(kw_only=True)
 class RunStatus:
-    """What lists and reconcilers see of a run; also of a dead letter, which has the state ``dead``.
+    """What lists and reconcilers see of a run; also of a dead letter, which has the state ``dead``, and of a schedule.
+
+    Of a schedule, which has the state ``schedule``, it carries ``next_check`` and nothing else; that is a hint.
 
     Attributes:
         run_id: The run.
@@ -352,6 +355,8 @@ class StatusStore(Protocol):
     ) -> bool:
         """Set when a live run is to be looked at, and how it is reported; a final run is never changed by it.
 
+        Likewise when a schedule is to be looked at, if no state is given: with one, a schedule is left as it is.
+
         Args:
             run_id: The run.
             at: The time of the change; the run is changed also if that is earlier than what was noted last, for clocks
@@ -360,7 +365,7 @@ class StatusStore(Protocol):
             state: The state to report; None keeps it.
 
         Returns:
-            Whether the run is live; False if it is final or has no status.
+            Whether it was set; False if the run is final or has no status.
 
         Raises:
             TransientError: Worth another try.
@@ -368,6 +373,8 @@ class StatusStore(Protocol):
 
     async def finish(self, run_id: str, state: FinalState, *, at: float, reason: str | None = None) -> bool:
         """End a live run; atomic: of any number of callers exactly one gets True, and its state stands.
+
+        Dead letters and schedules are no runs, and stay as they are.
 
         That is so whatever they say: also the second of two equal calls gets False.
 

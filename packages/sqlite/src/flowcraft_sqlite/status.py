@@ -18,6 +18,7 @@ _logger = logging.getLogger("flowcraft.sqlite")
 
 _COLUMNS = "run_id, state, blueprint_id, created, updated, next_check, tags, reason, body"
 _LIVE = "state IN ('running', 'awaiting')"
+_TOUCHED = "state IN ('running', 'awaiting', 'schedule')"
 
 
 class SqliteStatusStore:
@@ -53,9 +54,10 @@ class SqliteStatusStore:
     async def touch(
         self, run_id: str, *, at: float, next_check: float | None, state: Literal["running", "awaiting"] | None = None
     ) -> bool:
-        """Set when a live run is to be looked at, and how it is reported; False if it is not live."""
+        """Set when a live run or a schedule is to be looked at, and how a run is reported; False if it is neither."""
+        which = _TOUCHED if state is None else _LIVE
         return await self._change(
-            f"UPDATE statuses SET updated = ?, next_check = ?, state = coalesce(?, state) WHERE run_id = ? AND {_LIVE}",  # noqa: S608
+            f"UPDATE statuses SET updated = ?, next_check = ?, state = coalesce(?, state) WHERE run_id = ? AND {which}",  # noqa: S608
             (at, next_check, state, run_id),
         )
 

@@ -18,7 +18,7 @@ from ..output import brief, moment, seconds
 from ..places import place
 from ..values import read_tags, tags_option
 
-_STATES = [state for state in get_args(State) if state != "dead"]
+_STATES = [state for state in get_args(State) if state not in ("dead", "schedule")]
 _WIDTHS = [32, 9, 20, 19]
 _HERE = ("backend", "serializer", "codec")
 

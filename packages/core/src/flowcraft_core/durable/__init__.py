@@ -25,6 +25,10 @@ from .places import backend_from_url, installed_backends, open_url, provision_ur
 from .reconciler import Reconciled, Reconciler
 from .results import Started, StoredResult, StoredRun
 from .runs import UnknownRunError
+from .scheduling.client import ScheduleClient, ScheduleSettings
+from .scheduling.revisions import UnknownScheduleError
+from .scheduling.shapes import StoredSchedule
+from .scheduling.sync_client import SyncScheduleClient
 from .shared_context import SharedContext
 from .sync_client import SyncClient
 from .worker import Worker
@@ -46,15 +50,20 @@ __all__ = [
     "RunDescription",
     "RunFilters",
     "RunsPage",
+    "ScheduleClient",
+    "ScheduleSettings",
     "Settings",
     "SharedContext",
     "Started",
     "StoredResult",
     "StoredRun",
+    "StoredSchedule",
     "SyncClient",
+    "SyncScheduleClient",
     "TakenEdge",
     "UnderWay",
     "UnknownRunError",
+    "UnknownScheduleError",
     "Worker",
     "WorkerDescription",
     "backend_from_url",

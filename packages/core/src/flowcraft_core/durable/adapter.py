@@ -312,3 +312,11 @@ class Adapter:
         """
         reconciler = self._opened.reconciler
         return await (reconciler.run_once() if run_id is None else reconciler.reconcile(run_id, insist=insist))
+
+    async def fire_schedules(self) -> Reconciled:
+        """Start what schedules are due for, as ``reconcile`` without a run does among other things.
+
+        Raises:
+            ConfigurationError: The adapter is not open here.
+        """
+        return await self._opened.reconciler.fire_schedules()

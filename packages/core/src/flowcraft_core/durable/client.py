@@ -16,7 +16,6 @@ from ..graph.failures import errors_of, handled
 from ..graph.fold import context_of, instances, outputs_of
 from ..graph.scopes import Kind
 from ..ids import new_id, require_run_id
-from ..jobs import encode_job
 from ..logging.journal import Journal
 from ..observing import Telemetry
 from ..payloads import CompressingCodec, PayloadCodec
@@ -34,7 +33,9 @@ from .purging import purge
 from .results import Started, StoredResult, StoredRun
 from .resuming import resume
 from .runs import RunRecord, Runs, UnknownRunError
-from .signals import CHECK_AFTER, end_run
+from .scheduling.client import ScheduleClient
+from .signals import end_run
+from .starting import start_recorded
 from .storage import Records
 from .stored_runs import FINAL, StoredRuns
 from .tracing import stored_trace
@@ -48,6 +49,9 @@ class Client:
     What can be no run's id is refused by each method, with a ``ConfigurationError``.
 
     Use it in one event loop, with the backend open.
+
+    Attributes:
+        schedules: Makes schedules, which start runs by themselves, and steers them.
     """
 
     def __init__(
@@ -83,6 +87,7 @@ class Client:
         self._runs = Runs(records, is_tracing=telemetry is not None)
         self._runs.know(self._catalogue.graphs.values())
         self._stored = StoredRuns(self._backend, records, self._runs, self._clock, telemetry)
+        self.schedules = ScheduleClient(self._stored, self._catalogue)
 
     # --- starting -------------------------------------------------------------------------------------------------
 
@@ -134,24 +139,7 @@ class Client:
         created = await self._runs.create(record)
         if created and starting is not None:
             starting.done(self._clock.now())
-        # A delay beyond the queue's reach is the reconciler's to end.
-        next_check = now + delay + (CHECK_AFTER if delay <= self._backend.queue.limits.max_delay else 0.0)
-        status = RunStatus(
-            run_id=run_id,
-            state="running",
-            blueprint_id=graph.blueprint.id,
-            created=now,
-            updated=now,
-            next_check=next_check if record.deadline is None else min(next_check, record.deadline),
-            tags=dict(tags or {}),
-        )
-        unfinished = await self._backend.status.create(status)
-        if (created or unfinished) and delay <= self._backend.queue.limits.max_delay:
-            # With a hop, a worker looks before it begins: the run may have got on, or been cancelled, meanwhile.
-            hops = 0 if created and not delay else 1
-            standing = record if created else await self._stored.record(run_id)
-            job = standing.job("", now + delay, hops=hops)
-            await self._backend.queue.send([Message(encode_job(job), run_id)], delay=delay)
+        await start_recorded(self._stored, record, tags or {}, created=created, delay=delay)
         return Started(run_id, created)
 
     # --- looking --------------------------------------------------------------------------------------------------

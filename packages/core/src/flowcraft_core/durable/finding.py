@@ -23,8 +23,9 @@ MOST_FOUND = 1_000
 # How often the store is asked for one page, if little of what it gives is wanted.
 _ASKED = 20
 
-# The states of runs; a dead letter is none, and is found if it is asked for.
-_OF_RUNS: tuple[State, ...] = tuple(state for state in get_args(State) if state != "dead")
+# The states that can be asked for: those of runs, and of dead letters, which are none, but no schedules.
+_ASKED_FOR: tuple[State, ...] = tuple(state for state in get_args(State) if state != "schedule")
+_OF_RUNS: tuple[State, ...] = tuple(state for state in _ASKED_FOR if state != "dead")
 
 
 class RunFilters(TypedDict, total=False):
@@ -207,11 +208,11 @@ def _no_cursor(cursor: str | None) -> ConfigurationError:
 
 
 def _states(states: Sequence[str]) -> tuple[State, ...]:
-    known: tuple[State, ...] = get_args(State)
     for state in states:
-        if state not in known:
-            raise ConfigurationError(f"Client.runs: there is no state {state!r:.80}; the states are {', '.join(known)}")
-    return tuple(state for state in known if state in states) or _OF_RUNS
+        if state not in _ASKED_FOR:
+            there_are = f"the states are {', '.join(_ASKED_FOR)}; schedules are listed by Client.schedules"
+            raise ConfigurationError(f"Client.runs: there is no state {state!r:.80} of runs; {there_are}")
+    return tuple(state for state in _ASKED_FOR if state in states) or _OF_RUNS
 
 
 def _seconds(name: str, filters: Mapping[str, Any]) -> float | None:

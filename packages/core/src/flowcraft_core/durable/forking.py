@@ -143,6 +143,7 @@ class _Forked:
             redrive_of=old.run_id,
             again=tuple(sorted(again)),
             kept_keys={} if changes.new_keys else self._kept_keys(again.values()),
+            schedule=None,
             trace=None if starting is None else starting.trace,
             nonce=new_id(),
         )

@@ -9,7 +9,7 @@ import attrs
 
 from ..errors import TransientError
 from ..failures import reason_of
-from ..logging.catalogue import LOOK_FAILED, STATUS_LEFT_OUT
+from ..logging.catalogue import LOOK_FAILED, SCHEDULE_FAILED, STATUS_LEFT_OUT
 from ..logging.journal import Journal, Rarely
 
 
@@ -37,3 +37,9 @@ class LookLog:
         if self._rarely.times(("run", run_id), self.now()):
             lower = isinstance(error, TransientError)
             self.journal.bind(run_id=run_id).tell(LOOK_FAILED, error, reason=reason_of(error), lower=lower)
+
+    def schedule_failed(self, schedule_id: str, error: Exception) -> None:
+        """Say of a schedule that it could not be looked at."""
+        if self._rarely.times(("schedule", schedule_id), self.now()):
+            lower = isinstance(error, TransientError)
+            self.journal.tell(SCHEDULE_FAILED, error, schedule=schedule_id, reason=reason_of(error), lower=lower)

@@ -12,6 +12,7 @@ from ..ports import HandWrittenRuns
 from .answers import ANSWERED, noted_answers
 from .parks import answer_key
 from .runs import FORK_KEY, FORKED, RECORD_KEY, REDRIVEN_KEY, TRACE_KEY
+from .scheduling.standing import note_purged
 from .shared_context import outside_names
 from .storage import CLAIM_SUFFIX, OUTSIDE, Records, outside_of
 from .stored_runs import FINAL, LINKS_READ, StoredRuns
@@ -31,6 +32,8 @@ async def purge(stored: StoredRuns, run_id: str) -> None:
     sets = [(name, INITIAL) for name in outside] + [one for scope in scopes for one in _sets_in(scope)]
     sets += [(name, outside_of(position)) for name, position in sets if name in outside]
     await stored.records.delete_values(run_id, sets)
+    if record is not None and record.schedule is not None:  # or who was about to start it would do so again
+        await note_purged(stored, *record.schedule, run_id)
     # What leads to other things goes after them: facts to scopes, a note to the next one, the record to all facts.
     groups = [await _keys_of(stored.records, run_id, group) for _, group in itertools.groupby(scopes, _place)]
     groups += [[f"{OUTSIDE}{number}"] for number in reversed(range(len(outside)))]

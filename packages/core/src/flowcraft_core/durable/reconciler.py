@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Literal
 
 import attrs
@@ -29,6 +29,9 @@ from ..texts import safe_text
 from .looks import LookLog
 from .retention import Retention
 from .runs import RunRecord, Runs
+from .scheduling.firing import Firing
+from .scheduling.revisions import require_schedule_id, schedule_at
+from .scheduling.standing import Schedules
 from .signals import (
     CHECK_AFTER,
     busy_key,
@@ -96,6 +99,7 @@ class Reconciled:
         unstarted_runs: Their ids.
         errors: Runs that could not be looked at; they are due again.
         purged: Runs that were purged, as they had ended longer ago than they are kept.
+        fired: Runs that were started as a schedule was due.
     """
 
     scanned: int = 0
@@ -108,6 +112,7 @@ class Reconciled:
     unstarted_runs: tuple[str, ...] = ()
     errors: int = 0
     purged: int = 0
+    fired: int = 0
 
 
 class Reconciler:
@@ -156,25 +161,58 @@ class Reconciler:
         self._revivals = revivals
         self._in_vain: set[str] = set()
         stored = StoredRuns(self._backend, self._records, self._runs, self._clock)
+        self._schedules = Schedules.on(stored)
+        self._firing = Firing(self._schedules, self._journal)
+        self._has_schedules = False
         age = None if retention is None else parse_seconds("Reconciler: retention", retention)
         self._retention = None if age is None else Retention(stored, age, self._log)
 
     async def run_once(self) -> Reconciled:
-        """Look at every run that is due; and purge some that have ended long ago, if they are not kept for ever."""
+        """Look at every run and every schedule that is due; and purge some runs, if they are not kept for ever."""
         done = Reconciled()
-        now = self._clock.now()
-        states: tuple[State, ...] = ("running", "awaiting")
-        for state in states:
-            cursor: str | None = None
-            while True:
-                page = await self._backend.status.find(state=state, due_before=now, cursor=cursor)
-                await asyncio.gather(*(self._look_for_sure(status, done) for status in page.items))
-                cursor = page.cursor
-                if cursor is None:
-                    break
+        await self._find("running", done, self._look_for_sure)
+        await self._find("awaiting", done, self._look_for_sure)
+        await self.fire_schedules(done)
         if self._retention is not None:
             done.purged = await self._retention.look()
         return done
+
+    async def fire_schedules(self, done: Reconciled | None = None) -> Reconciled:
+        """Look at every schedule that is due, and start what it is due for; a part of ``run_once``.
+
+        Args:
+            done: What this round has done so far; nothing by default.
+        """
+        done = done or Reconciled()
+        # Where nobody has ever made a schedule, that takes one read, and no look through the statuses.
+        self._has_schedules = self._has_schedules or await self._schedules.there_are()
+        if self._has_schedules:
+            await self._find("schedule", done, self._fire_for_sure)
+        return done
+
+    async def _find(
+        self, state: State, done: Reconciled, look: Callable[[RunStatus, Reconciled], Awaitable[None]]
+    ) -> None:
+        """Look at all statuses in a state that are due, some of them side by side."""
+        now, cursor = self._clock.now(), None
+        while True:
+            page = await self._backend.status.find(state=state, due_before=now, cursor=cursor)
+            await asyncio.gather(*(look(status, done) for status in page.items))
+            cursor = page.cursor
+            if cursor is None:
+                break
+
+    async def _fire_for_sure(self, status: RunStatus, done: Reconciled) -> None:
+        """Look at one of many schedules: one that cannot be read does not hold up the others."""
+        async with self._side_by_side:
+            try:
+                done.fired += await self._firing.look(schedule_at(status.run_id))
+            except Exception as error:
+                done.errors += 1
+                self._log.schedule_failed(schedule_at(status.run_id), error)
+                if not isinstance(error, TransientError):
+                    now = self._clock.now()
+                    await self._backend.status.touch(status.run_id, at=now, next_check=now + self._interval)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Look again and again until ``stop`` is set."""
@@ -210,6 +248,14 @@ class Reconciler:
             done.scanned = 1
             await self._look(status, done, insist=insist)
         return done
+
+    async def reconcile_schedule(self, schedule_id: str) -> Reconciled:
+        """Look at one schedule, due or not, and start what it is due for.
+
+        Args:
+            schedule_id: The schedule.
+        """
+        return Reconciled(fired=await self._firing.look(require_schedule_id(schedule_id)))
 
     async def _look_for_sure(self, status: RunStatus, done: Reconciled) -> None:
         """Look at one of many runs: one that cannot be read does not hold up the others."""

@@ -54,6 +54,7 @@ class RunRecord:
         again: The keys of the instances from which it was forked.
         kept_keys: The instances that act under the idempotency keys of an earlier run, in which they did not complete:
             that run's id, by key.
+        schedule: The id of the schedule that has started it, and the time for which; None if none has.
         trace: The span below which those of the run are, for whoever traces.
         nonce: Tells it from an earlier run of the same id, which was purged.
         weight: What it takes in memory without its blueprints, bytes, about.
@@ -68,6 +69,7 @@ class RunRecord:
     redrive_of: str | None = None
     again: tuple[str, ...] = ()
     kept_keys: Mapping[str, str] = attrs.field(factory=dict)
+    schedule: tuple[str, int] | None = None
     trace: Trace | None = None
     nonce: str = attrs.field(factory=new_id)
     weight: int = attrs.field(default=0, eq=False)
@@ -115,10 +117,7 @@ class Runs:
 
     async def create(self, record: RunRecord) -> bool:
         """Store a run's record and its blueprints; False if a run of that id has one already."""
-        for graph in record.graphs.values():
-            if graph.hash not in self._stored:
-                await self.records.put(BLUEPRINTS, graph.hash, {"blueprint": graph.blueprint.to_dict()})
-                self._stored.add(graph.hash)
+        await self.store(record.graphs)
         encode = self.records.serializer.to_data
         stored = await self.records.put(
             record.run_id,
@@ -133,10 +132,31 @@ class Runs:
                 "redrive_of": record.redrive_of,
                 "again": record.again,
                 **({"kept_keys": dict(record.kept_keys)} if record.kept_keys else {}),
+                **({} if record.schedule is None else {"schedule": list(record.schedule)}),
                 **({} if record.trace is None else record.trace.fields()),
             },
         )
         return stored.won
+
+    async def store(self, graphs: Mapping[str, Graph]) -> dict[str, str]:
+        """Store blueprints, each once; their content hashes by id."""
+        for graph in graphs.values():
+            if graph.hash not in self._stored:
+                await self.records.put(BLUEPRINTS, graph.hash, {"blueprint": graph.blueprint.to_dict()})
+                self._stored.add(graph.hash)
+        return {blueprint_id: graph.hash for blueprint_id, graph in graphs.items()}
+
+    async def graphs(self, hashes: Mapping[str, str]) -> dict[str, Graph]:
+        """Blueprints that were stored, by id, compiled.
+
+        Raises:
+            StaleReadError: One is not visible yet.
+            SerializationError: One is damaged.
+            BlueprintError: One is none that this version can run.
+        """
+        found = {blueprint_id: await self._graph(hash_) for blueprint_id, hash_ in hashes.items()}
+        self._stored.update(hashes.values())
+        return found
 
     async def get(self, run_id: str) -> RunRecord | None:
         """A run's record; None if there is none.
@@ -154,7 +174,7 @@ class Runs:
             hashes = {_text(name, "blueprints"): _text(of, "blueprints") for name, of in stored["blueprints"].items()}
             if stored["blueprint"] not in hashes:
                 raise ValueError(f"its blueprint {stored['blueprint']!r:.80} is not among its blueprints")
-        graphs = {blueprint_id: await self._graph(hash_) for blueprint_id, hash_ in hashes.items()}
+        graphs = await self.graphs(hashes)
         decode = self.records.serializer.from_data
         with reading(run_id, RECORD_KEY):
             return RunRecord(
@@ -169,6 +189,7 @@ class Runs:
                 kept_keys={
                     _text(key, "kept_keys"): _text(run, "kept_keys") for key, run in stored.get("kept_keys", {}).items()
                 },
+                schedule=_schedule(stored.get("schedule")),
                 trace=trace_of(stored) or trace_of(found.get(TRACE_KEY, {})),
                 nonce=_text(stored["nonce"], "nonce"),
                 weight=_weight(stored),
@@ -207,6 +228,15 @@ def _texts(value: Any, name: str) -> tuple[str, ...]:
     if type(value) is not list:
         raise ValueError(f"its {name} must be a list, not {value!r:.80}")
     return tuple(_text(each, name) for each in value)
+
+
+def _schedule(value: Any) -> tuple[str, int] | None:
+    if value is None:
+        return None
+    schedule_id, due = value
+    if type(due) is not int:
+        raise ValueError(f"its schedule must be an id and a time in whole seconds, not {value!r:.80}")
+    return _text(schedule_id, "schedule"), due
 
 
 def _time(value: Any, name: str) -> float:

@@ -54,7 +54,7 @@ class StoredRuns:
             UnknownRunError: There is none.
         """
         status = await self.backend.status.get(run_id)
-        if status is None:
+        if status is None or status.state == "schedule":
             raise UnknownRunError(f"there is no run {run_id!r}")
         return status
 

@@ -20,12 +20,17 @@ from .describing.shapes import QueueDescription, RunDescription, RunsPage, Worke
 from .exporting import Footprint
 from .finding import RunFilters
 from .results import Started, StoredResult, StoredRun
+from .scheduling.sync_client import SyncScheduleClient
 
 T = TypeVar("T")
 
 
 class SyncClient:
-    """A ``Client`` on an event loop of its own, in a background thread. Also a context manager, which closes it."""
+    """A ``Client`` on an event loop of its own, in a background thread. Also a context manager, which closes it.
+
+    Attributes:
+        schedules: See ``Client.schedules``.
+    """
 
     def __init__(self, backend: Callable[[], Backend], **options: Any) -> None:
         """Open a backend, and a client on it.
@@ -40,6 +45,7 @@ class SyncClient:
         self._thread.start()
         try:
             self._backend, self._client = self._call(self._open(backend, options))
+            self.schedules = SyncScheduleClient(self._client.schedules, self._call)
         except BaseException:
             self._end()
             raise

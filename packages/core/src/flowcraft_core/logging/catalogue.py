@@ -49,6 +49,9 @@ FIELDS: Final[dict[str, str]] = {
     "concurrency": "how many steps run at once",
     "host": "the machine's name",
     "pid": "the process",
+    "schedule": "the schedule's id",
+    "due": "the time that it is about, in UTC; where there are several, the first of them",
+    "until": "the last of those times",
     "given_back": "how many jobs were cut off and given back to the queue",
 }
 
@@ -508,6 +511,44 @@ NOT_STARTED = _event(
     *_RUN,
     "flow",
     "reason",
+)
+SCHEDULE_FIRED = _event(
+    "schedule_fired",
+    logging.INFO,
+    "reconciler",
+    "schedule %(schedule)r has started run %(run_id)s for %(due)s",
+    *_RUN,
+    "schedule",
+    "due",
+)
+SCHEDULE_SKIPPED = _event(
+    "schedule_skipped",
+    logging.WARNING,
+    "reconciler",
+    "schedule %(schedule)r leaves %(due)s out: run %(run_id)s is still under way",
+    *_RUN,
+    "schedule",
+    "due",
+)
+SCHEDULE_MISSED = _event(
+    "schedule_missed",
+    logging.WARNING,
+    "reconciler",
+    "schedule %(schedule)r leaves out what was missed from %(due)s to %(until)s: no reconciler was there",
+    "schedule",
+    "due",
+    "until",
+)
+SCHEDULE_FAILED = _event(
+    "schedule_failed",
+    logging.ERROR,
+    "reconciler",
+    "schedule %(schedule)r could not be looked at, and is looked at again: %(reason)s",
+    "schedule",
+    "error",
+    "reason",
+    traceback=True,
+    lower=(logging.WARNING, "if the backend did not answer"),
 )
 LOOK_FAILED = _event(
     "look_failed",

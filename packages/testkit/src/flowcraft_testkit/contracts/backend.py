@@ -17,6 +17,7 @@ from .forking import ForkingClauses
 from .minding import MindingClauses
 from .outside import OutsideClauses
 from .reconciling import ReconcilingClauses
+from .scheduling import SchedulingClauses
 from .shapes import ShapeClauses
 from .starting import StartingClauses
 from .telling import TellingClauses
@@ -36,6 +37,7 @@ class BackendContract(
     DeferringClauses,
     EndingClauses,
     ReconcilingClauses,
+    SchedulingClauses,
     ForkingClauses,
     MindingClauses,
     DataClauses,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import get_args
 
 from flowcraft_core.durable import diagnose
-from flowcraft_core.ports import Backend, Fact, Finding, Message, PositionedValue, RunStatus
+from flowcraft_core.ports import Backend, Fact, Finding, Message, PositionedValue, RunStatus, State
 
 from .clauses import needs
 from .programs import ProgramClauses
@@ -89,7 +90,7 @@ class DiagnosingClauses(ProgramClauses):
 async def _runs(backend: Backend) -> set[str]:
     """The runs that are there, in whatever state."""
     found: set[str] = set()
-    for state in ("running", "awaiting", "completed", "failed", "cancelled", "dead"):
+    for state in get_args(State):
         cursor = None
         while True:
             page = await backend.status.find(state=state, cursor=cursor)

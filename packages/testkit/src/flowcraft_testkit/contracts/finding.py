@@ -135,6 +135,25 @@ class FindingClauses(DrawnStatusClauses):
                 assert found[status.run_id] == status
                 assert {each.state for each in found.values()} == {state}
 
+    async def test_schedules_are_found_by_their_state_and_never_among_runs(self) -> None:
+        """They are in the same store: who asks for runs is given none, and a reconciler asks for those that are due."""
+        async with self.connect() as creator, self.connect() as reader:
+            due, later = (self.status(state="schedule", next_check=when) for when in (NOW, NOW + 60))
+            await self.create_all(creator, [due, later, self.status(next_check=NOW)])
+            found = await self.until_found(reader, [due.run_id, later.run_id], "schedule")
+            assert (found[due.run_id], found[later.run_id]) == (due, later)
+            assert {status.state for status in found.values()} == {"schedule"}
+            found = await self.until_found(reader, [due.run_id], "schedule", due_before=NOW)
+            assert later.run_id not in found
+            for state in get_args(State):
+                if state != "schedule":
+                    for due_before in (None, NOW * 2):
+                        others = await self.scan(reader, state, due_before=due_before)
+                        assert others.keys().isdisjoint({due.run_id, later.run_id}), f"schedules among the {state}"
+            await creator.touch(due.run_id, at=NOW, next_check=NOW + 60)
+            await self.until_not_found(reader, due.run_id, "schedule", due_before=NOW)
+            await self.until_found(reader, [due.run_id], "schedule", due_before=NOW + 60)
+
     async def test_due_runs_are_found_and_others_are_not(self) -> None:
         """Due is what has a time that is not later; a run without a time needs no look."""
         async with self.connect() as store:

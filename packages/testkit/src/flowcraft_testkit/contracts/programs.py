@@ -72,9 +72,9 @@ class Programs:
         self.backend = await self.connect()
         self.client = Client(self.backend, flows=self.flows, clock=self.clock)
 
-    async def reconciler(self, **options: Any) -> Reconciler:
-        """A reconciler with its own connection."""
-        return Reconciler(await self.connect(), clock=self.clock, **options)
+    async def reconciler(self, *, around: Around = simply, **options: Any) -> Reconciler:
+        """A reconciler with its own connection, each call of which goes through ``around``."""
+        return Reconciler(await self.connect(around), **{"clock": self.clock, **options})
 
     async def run(self, flow: FlowBuilder, context: Mapping[str, Any] | None = None, **options: Any) -> StoredResult:
         """Start a run and wait for its end."""

@@ -166,6 +166,23 @@ class StatusStoreContract(OrderingClauses):
             assert await store.finish(dead.run_id, "cancelled", at=NOW) is False
             assert await store.get(dead.run_id) == dead
 
+    async def test_a_schedule_is_touched_and_is_no_run(self) -> None:
+        """It is looked at again and again, and neither reported as a run nor ended like one."""
+        async with self.connect() as store, self.connect() as reader:
+            schedule = self.status(state="schedule", next_check=NOW)
+            await store.create(schedule)
+            assert await store.touch(schedule.run_id, at=NOW + 1, next_check=NOW + 60.5) is True
+            touched = attrs.evolve(schedule, updated=NOW + 1, next_check=NOW + 60.5)
+            assert await reader.get(schedule.run_id) == touched
+            assert await store.touch(schedule.run_id, at=NOW + 2, next_check=NOW, state="running") is False
+            assert await store.finish(schedule.run_id, "cancelled", at=NOW + 2) is False
+            assert await reader.get(schedule.run_id) == touched
+            assert await store.touch(schedule.run_id, at=NOW + 3, next_check=None) is True
+            assert await reader.get(schedule.run_id) == attrs.evolve(touched, updated=NOW + 3, next_check=None)
+            await store.delete(schedule.run_id)
+            assert await store.touch(schedule.run_id, at=NOW, next_check=NOW) is False
+            assert await reader.get(schedule.run_id) is None
+
     async def test_every_change_is_of_one_run_id(self) -> None:
         """A run id is no pattern, no prefix and no folded word: touching, ending, deleting one leaves all others."""
         first = self.fresh("run")

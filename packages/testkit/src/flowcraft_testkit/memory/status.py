@@ -13,7 +13,7 @@ from flowcraft_core.ports import FinalState, Page, RunStatus, State
 from .connection import Connection, check, check_text
 from .records import Record
 
-_LIVE = ("running", "awaiting")
+_LIVE: tuple[State, ...] = ("running", "awaiting")
 _CURSOR = "after:"
 _NEWEST = "newest:"
 
@@ -43,10 +43,10 @@ class StatusTable:
         record = self._records.get(run_id)
         return record.newest if record else None
 
-    def change(self, run_id: str, change: Callable[[RunStatus], RunStatus]) -> bool:
-        """Change a live status; False if there is none."""
+    def change(self, run_id: str, change: Callable[[RunStatus], RunStatus], states: Sequence[State] = _LIVE) -> bool:
+        """Change a status in one of these states; False if there is none."""
         status = self.get(run_id)
-        if status is None or status.state not in _LIVE:
+        if status is None or status.state not in states:
             return False
         self._records[run_id].write(change(status), None)
         return True
@@ -117,7 +117,8 @@ class InMemoryStatusStore:
         def change(status: RunStatus) -> RunStatus:
             return attrs.evolve(status, updated=at, next_check=next_check, state=state or status.state)
 
-        return await self._connection.request(self._table.change, run_id, change)
+        states = _LIVE if state is not None else (*_LIVE, "schedule")
+        return await self._connection.request(self._table.change, run_id, change, states)
 
     async def finish(self, run_id: str, state: FinalState, *, at: float, reason: str | None = None) -> bool:
         """See ``StatusStore.finish``."""

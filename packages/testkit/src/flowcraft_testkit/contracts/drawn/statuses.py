@@ -18,7 +18,7 @@ from .program import Op, picker
 
 _NOW = 1_700_000_000.123457
 _TIMES = (_NOW, _NOW + 1, _NOW - 60, _NOW + 0.5)
-_STATES: tuple[State, ...] = ("running", "running", "running", "awaiting", "dead", "failed")
+_STATES: tuple[State, ...] = ("running", "running", "running", "awaiting", "dead", "failed", "schedule")
 
 
 class DrawnStatusClauses(TroubledClauses[StatusStore]):

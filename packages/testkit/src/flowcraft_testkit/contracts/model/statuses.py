@@ -40,10 +40,11 @@ class StatusModel:
             return [standing] if self._lag or part.may_answer(_as_found(standing, *part.given)) else []
         if part.name == "delete":
             return [None]
-        is_live = standing is not None and standing.state in _LIVE
-        if not part.may_answer(is_live):
+        is_a_look = part.name == "touch" and "state" not in part.given  # which schedules have as well
+        is_changed = standing is not None and standing.state in (*_LIVE, *(["schedule"] if is_a_look else []))
+        if not part.may_answer(is_changed):
             return []
-        return [attrs.evolve(standing, **part.given) if standing is not None and is_live else standing]
+        return [attrs.evolve(standing, **part.given) if standing is not None and is_changed else standing]
 
 
 def _as_found(standing: RunStatus | None, state: str, due_before: float | None) -> RunStatus | None:

@@ -23,6 +23,18 @@ class FoundInPart(BrokenStatus):
         return Page([attrs.evolve(status, tags={}) for status in page.items], page.cursor)
 
 
+@caught_by(StatusStoreContract.test_schedules_are_found_by_their_state_and_never_among_runs)
+class SchedulesAmongRuns(BrokenStatus):
+    """Lists schedules with the runs, as all that somebody has to look at."""
+
+    async def find(self, *, state: Any, **query: Any) -> Page:
+        page: Page = await self._port.find(state=state, **query)
+        if state != "running":
+            return page
+        schedules: Page = await self._port.find(**{**query, "state": "schedule", "cursor": None})
+        return Page([*page.items, *schedules.items][: query.get("limit", 100)], page.cursor)
+
+
 @caught_by(StatusStoreContract.test_due_runs_are_found_and_others_are_not)
 class DueIsEarlier(BrokenStatus):
     """Takes for due what is earlier, and not what is due at that very time."""

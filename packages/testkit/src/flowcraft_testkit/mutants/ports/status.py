@@ -152,6 +152,41 @@ class DeadLetterEnded(BrokenStatus):
         return await self._port.finish(run_id, state, at=at, reason=reason)
 
 
+@caught_by(StatusStoreContract.test_a_schedule_is_touched_and_is_no_run)
+class ScheduleNeverTouched(BrokenStatus):
+    """Touches runs only, so that a schedule is looked at for ever, or never again."""
+
+    async def touch(self, run_id: str, *, at: float, next_check: float | None, state: Any = None) -> bool:
+        status = await self._port.get(run_id)
+        if status is not None and status.state == "schedule":
+            return False
+        return await self._port.touch(run_id, at=at, next_check=next_check, state=state)
+
+
+@caught_by(StatusStoreContract.test_a_schedule_is_touched_and_is_no_run)
+class ScheduleBecomesARun(BrokenStatus):
+    """Reports a schedule as a run, if it is asked to."""
+
+    async def touch(self, run_id: str, *, at: float, next_check: float | None, state: Any = None) -> bool:
+        status = await self._port.get(run_id)
+        if status is not None and status.state == "schedule" and state is not None:
+            await self.overwrite(status, updated=at, next_check=next_check, state=state)
+            return True
+        return await self._port.touch(run_id, at=at, next_check=next_check, state=state)
+
+
+@caught_by(StatusStoreContract.test_a_schedule_is_touched_and_is_no_run)
+class ScheduleEnded(BrokenStatus):
+    """Ends a schedule as if it were a run."""
+
+    async def finish(self, run_id: str, state: Any, *, at: float, reason: str | None = None) -> bool:
+        status = await self._port.get(run_id)
+        if status and status.state == "schedule":
+            await self.overwrite(status, state=state, updated=at, next_check=None, reason=reason)
+            return True
+        return await self._port.finish(run_id, state, at=at, reason=reason)
+
+
 @caught_by(StatusStoreContract.test_a_run_ends_once)
 class FinishedTwice(BrokenStatus):
     """Tells everyone that it was they who ended the run."""

@@ -1,0 +1,44 @@
+"""The second half of a start, after the run's record: its status, and its first job."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ..jobs import encode_job
+from ..ports import Message, RunStatus
+from .runs import RunRecord
+from .signals import CHECK_AFTER
+from .stored_runs import StoredRuns
+
+
+async def start_recorded(
+    stored: StoredRuns, record: RunRecord, tags: Mapping[str, str], *, created: bool, delay: float = 0.0
+) -> None:
+    """Start a run whose record stands; of one that was started already, finish what was cut short.
+
+    Args:
+        stored: Where it is.
+        record: Its record, as it would have been written now.
+        tags: Its tags.
+        created: Whether the record was written now; else there was one already.
+        delay: Seconds before its first step.
+    """
+    backend, now = stored.backend, record.started
+    is_in_reach = delay <= backend.queue.limits.max_delay  # what is not is the reconciler's to end
+    next_check = now + delay + (CHECK_AFTER if is_in_reach else 0.0)
+    status = RunStatus(
+        run_id=record.run_id,
+        state="running",
+        blueprint_id=record.blueprint_id,
+        created=now,
+        updated=now,
+        next_check=next_check if record.deadline is None else min(next_check, record.deadline),
+        tags=dict(tags),
+    )
+    unfinished = await backend.status.create(status)
+    if (created or unfinished) and is_in_reach:
+        # With a hop, a worker looks before it begins: the run may have got on, or been cancelled, meanwhile.
+        hops = 0 if created and not delay else 1
+        standing = record if created else await stored.record(record.run_id)
+        job = standing.job("", now + delay, hops=hops)
+        await backend.queue.send([Message(encode_job(job), record.run_id)], delay=delay)
