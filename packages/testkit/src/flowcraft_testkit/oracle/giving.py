@@ -75,7 +75,8 @@ class Giving:
 
     def _comes_to_nothing(self, place: Place, node: PlacedNode) -> bool:
         """Whether it is an `any` join that no edge can win any more, and owes a failed outcome."""
-        return place.is_any_join(node) and not self.meaning.has_fired(place, node)
+        is_lost = place.is_any_join(node) and not self.meaning.has_fired(place, node)
+        return is_lost and bool(self.meaning.causes(place, node))
 
     def _failing(self, place: Place, node: PlacedNode) -> Fact:
         """The failed outcome that a construct or an `any` join commits: the first of the failures behind it."""
