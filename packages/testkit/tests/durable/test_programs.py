@@ -631,6 +631,34 @@ async def test_a_step_is_not_taken_for_one_that_kills_while_somebody_is_at_it() 
         assert (begun, [error.type for error in result.errors]) == (5, ["PoisonError"])
 
 
+async def test_a_worker_that_dies_with_copies_of_a_job_is_one_that_did_not_come_back() -> None:
+    copies, kills, begun = 4, 4, 0
+    all_begun = asyncio.Event()
+
+    async def step(ctx: Ctx) -> int:
+        nonlocal begun
+        begun += 1
+        if begun > copies * kills:
+            return begun
+        if begun % copies == 0:
+            all_begun.set()
+        await never()
+        return 0
+
+    flow = create_flow("copied").node("a", step)
+    async with place(flow) as here:
+        await here.client.start(flow, run_id="run")
+        record = await here.client._stored.record("run")
+        for _ in range(copies - 1):
+            job = record.job("a", here.clock.now())
+            await here.backend.queue.send([Message(encode_job(job), "run")])
+        async with asyncio.timeout(60):  # if one is taken for deadly, not all of them begin
+            await _kill_workers(here, kills, all_begun)
+        async with here.working(reconcile=False):
+            result = await here.client.wait("run", timeout=600)
+    assert (result.status, result.errors) == ("completed", ())
+
+
 # --- time ---
 
 
