@@ -1,0 +1,12 @@
+"""Flows of decorated functions: a function's parameters say what its step needs, and the edges follow from that.
+
+``flow.py`` has what a user calls, ``nodes.py`` what that gives back, ``references.py`` what stands for a value that is
+not there yet. ``needs.py`` reads a function's parameters and calls it at work; ``wiring.py`` opens with the rules by
+which nodes, edges and conditions follow from needs; ``planning.py`` puts them into a builder.
+"""
+
+from .flow import Flow
+from .nodes import Batch, Loop, Node, Step, Wait
+from .references import ContextValue, first_of
+
+__all__ = ["Batch", "ContextValue", "Flow", "Loop", "Node", "Step", "Wait", "first_of"]

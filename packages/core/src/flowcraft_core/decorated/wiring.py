@@ -1,0 +1,371 @@
+"""From what nodes need to how they are reached: the edges, and what they are taken for.
+
+The rules, for a node N:
+
+* N comes after each node whose output it needs, that ``after=`` names, or that its condition looks at. It runs exactly
+  if all those ran whose ``output`` (not ``maybe``) it needs or that ``after`` names, and its condition holds. Needing a
+  wait's output includes that somebody answered. A node that needs nothing runs at the start.
+* A way that another way implies is not drawn: if P always comes before Q, and N needs both, then Q -> N is enough.
+* Several ways join with ``all``, where an edge that is taken implies that the others are taken, too. Where one may be
+  taken without the other, a *gate* stands before N: a step of the engine's own that is told which ways were taken.
+* A node that only can do without what it needs (``maybe``) runs if at least one of it ran. ``first_of`` is a join of
+  ``any``; beside other needs, or as a value that is handed on, it has a node of its own.
+* A condition is asked on the edge from the node that it looks at. Where it looks at several, it is the one that comes
+  after the others; where there is none, or the edge is one out of a loop (which would leave the loop early), at a gate.
+* What a loop's body needs from outside comes before the loop, since a loop is entered at its start alone.
+
+Whether one way implies another is decided on *facts*: that a node ran, or that a condition held. ``before`` has for
+each node the facts that hold whenever it runs and that were settled before; ``enough`` the sets of facts of which each
+suffices for it to run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeAlias
+
+import attrs
+
+from .nodes import Loop, Node, Plan, Wait
+from .references import FirstOf, Member, Operation, OutputOf, Term, TimedOut, nodes_in, root_of, shown
+
+#: That a node ran, or, as text, that a condition held.
+Fact: TypeAlias = Node[Any] | str
+
+
+@attrs.frozen(eq=False)
+class Way:
+    """How a node is reached from another.
+
+    Attributes:
+        source: The other one.
+        conditions: The terms that all have to hold.
+        required: Whether the node runs only if this way is taken.
+        carries: What the edge carries, instead of the source's output.
+    """
+
+    source: Node[Any]
+    conditions: tuple[Term, ...] = ()
+    required: bool = True
+    carries: Term | None = None
+
+    @property
+    def facts(self) -> frozenset[Fact]:
+        """What holds if it is taken, as far as it says itself."""
+        return frozenset([self.source, *(shown(condition) for condition in self.conditions)])
+
+
+@attrs.define(eq=False)
+class Wired:
+    """A node, and how it is reached.
+
+    Attributes:
+        node: The node; also one that the wiring has added.
+        ways: The edges to it.
+        is_any: Whether they join with ``any``.
+        required: Of a gate: the ids of the nodes that all must have led to it.
+    """
+
+    node: Node[Any]
+    ways: tuple[Way, ...] = ()
+    is_any: bool = False
+    required: frozenset[str] = frozenset()
+
+
+def terms_of(plan: Plan) -> Iterator[Term]:
+    """The terms whose values a node is given."""
+    yield from plan.needs.values()
+    if plan.value is not None:
+        yield plan.value
+
+
+def named_by(plan: Plan) -> Iterator[Node[Any]]:
+    """All nodes that a node's definition names."""
+    for term in terms_of(plan):
+        yield from nodes_in(term)
+    if plan.when is not None:
+        yield from nodes_in(plan.when)
+    yield from plan.after
+
+
+class Wiring:
+    """Wires a flow's nodes.
+
+    Attributes:
+        wired: Each node with its ways, a node after all that it comes after; gates and the like are among them.
+        problems: What cannot be wired, each with a remedy.
+        merged: The steps that begin a loop's pass themselves, by the start that they stand for.
+    """
+
+    def __init__(self, flow_id: str, nodes: Iterable[Node[Any]]) -> None:
+        self.wired: list[Wired] = []
+        self.problems: list[str] = []
+        self.merged: dict[Node[Any], Node[Any]] = {}
+        self._flow_id = flow_id
+        self._nodes = tuple(nodes)
+        self._before: dict[Node[Any], frozenset[Fact]] = {}
+        self._settled: dict[Node[Any], frozenset[Node[Any]]] = {}
+        self._enough: dict[Node[Any], tuple[frozenset[Fact], ...]] = {}
+        self._loops: dict[Node[Any], frozenset[Loop[Any]]] = {}
+        self._entries: dict[Loop[Any], dict[Node[Any], bool]] = {}
+        self._under_way: set[Node[Any]] = set()
+        self._find_loops()
+        for node in self._nodes:
+            self._wire(node)
+
+    # --- loops ----------------------------------------------------------------------------------------------------
+
+    def _find_loops(self) -> None:
+        """Which loops each node is in, what their bodies need from outside, and which steps begin their passes."""
+        known = set(self._nodes)
+        for node in self._nodes:
+            loops: set[Loop[Any]] = set()
+            for source in named_by(node.plan):
+                if source not in known:
+                    self._complain(node, f"needs {source.id!r} of flow {source.flow_id!r}: call that flow instead")
+                loops |= self._loops.get(source, frozenset())
+            own = node.plan.options.get("loop")
+            if isinstance(node, Loop):
+                loops.discard(node)
+            elif isinstance(own, Loop):
+                if own not in known:
+                    self._complain(own, "never says when it goes on: call its again(...)")
+                loops.add(own)
+            self._loops[node] = frozenset(loops)
+        users: dict[Node[Any], list[Node[Any]]] = {}
+        for node in self._nodes:
+            for source in named_by(node.plan):
+                users.setdefault(source, []).append(node)
+            self._find_entries(node)
+        for start, (first, *others) in users.items():
+            if start.plan.kind == "start" and not others and first.plan.kind == "step" and first.plan.when is None:
+                if set(named_by(first.plan)) == {start} and not first.plan.after:
+                    self.merged[start] = first
+
+    def _find_entries(self, node: Node[Any]) -> None:
+        own = node.plan.options.get("loop")
+        around = self._loops[node] - {own}
+        optional = _optional(node.plan)
+        for source in named_by(node.plan):
+            if isinstance(node, Loop):
+                continue
+            inside = self._loops.get(source, frozenset())
+            if inside - around:
+                loop = min(inside - around, key=lambda one: len(self._loops[one.start]))
+                self._complain(node, f"needs {source.id!r}, which is inside of loop {loop.id!r}: need {loop.id}.output")
+            elif around - inside:
+                outermost = min(around - inside, key=lambda one: len(self._loops[one.start]))
+                needed = self._entries.setdefault(outermost, {})
+                needed[source] = needed.get(source, False) or source not in optional
+
+    def _is_outer(self, node: Node[Any], source: Node[Any]) -> bool:
+        around = self._loops.get(node, frozenset()) - {node.plan.options.get("loop")}
+        return bool(around - self._loops.get(source, frozenset()))
+
+    # --- nodes ----------------------------------------------------------------------------------------------------
+
+    def _wire(self, node: Node[Any]) -> None:
+        if node in self._before or node in self._under_way:
+            return
+        self._under_way.add(node)
+        plan = node.plan
+        for source in [*named_by(plan), *self._entries.get(plan.options.get("loop"), ())]:  # type: ignore[call-overload]
+            self._wire(source)
+            if source not in self._before and source in self._under_way and source not in self.merged:
+                self._complain(node, f"and {source.id!r} wait for each other: what a loop's steps need comes before it")
+        if isinstance(node, Loop):
+            self._wire_loop(node)
+        elif node in self.merged:
+            self._note(node, Wired(node), listed=False)
+        elif node in self.merged.values():
+            start = next(start for start, first in self.merged.items() if first is node)
+            self._wire_value(node, start.plan, self._entries.get(start.plan.options["loop"], {}))
+        elif plan.kind == "step":
+            self._wire_step(node)
+        elif plan.kind == "wait":
+            self._settle(node, plan, {})
+        else:
+            self._wire_value(node, plan, self._entries.get(plan.options.get("loop"), {}))  # type: ignore[call-overload]
+
+    def _wire_loop(self, loop: Loop[Any]) -> None:
+        assert isinstance(loop.plan.value, OutputOf)
+        end = loop.plan.value.node
+        if loop not in self._loops.get(end, frozenset()):
+            self._complain(loop, f"ends with {end.id!r}, which does not follow from {loop.id}.value: need that in a pass")
+        self._note(loop, Wired(loop, (Way(end),)))
+
+    def _wire_step(self, node: Node[Any]) -> None:
+        races = {name: term for name, term in node.plan.needs.items() if isinstance(term, FirstOf)}
+        if len(races) == 1 and len(list(named_by(node.plan))) == len(list(nodes_in(*races.values()))):
+            self._race(node, *races.values())
+            return
+        for name, term in races.items():
+            node.plan.needs[name] = OutputOf(self._raced(f"{node.id}.{name}", term))
+        self._settle(node, node.plan, {})
+
+    def _raced(self, node_id: str, term: FirstOf) -> Node[Any]:
+        race: Node[Any] = Node(self._flow_id, node_id, Plan(kind="first", value=term))
+        self._race(race, term)
+        return race
+
+    def _race(self, node: Node[Any], race: FirstOf) -> None:
+        ways = []
+        for term in race.terms:
+            root = root_of(term)
+            assert isinstance(root, OutputOf)
+            ways.append(Way(root.node, _answered(root), carries=term if isinstance(term, Member) else None))
+        self._note(node, Wired(node, tuple(ways), is_any=True))
+
+    def _wire_value(self, node: Node[Any], plan: Plan, entries: dict[Node[Any], bool]) -> None:
+        """A node whose edge carries its value: straight from where that is, or by way of a step that fetches it."""
+        value = plan.value
+        assert value is not None
+        if isinstance(value, FirstOf):
+            if plan.when is None and not plan.after and plan.kind != "start":
+                self._race(node, value)
+                return
+            plan.value = value = OutputOf(self._raced(f"{node.id}.first", value))
+        root = root_of(value)
+        ways, gate = self._ways(node, plan, entries)
+        if isinstance(root, OutputOf) and gate is None and len(ways) == 1 and ways[0].source is root.node:
+            carries = value if isinstance(value, Member) else None
+            self._note(node, Wired(node, (attrs.evolve(ways[0], carries=carries),)))
+            return
+        fetching = Plan(kind="given", needs={"value": value}, after=plan.after, when=plan.when)
+        given: Node[Any] = Node(self._flow_id, f"{node.id}.given", fetching)
+        self._reach(given, ways, gate)
+        self._note(node, Wired(node, (Way(given),)))
+
+    def _settle(self, node: Node[Any], plan: Plan, entries: dict[Node[Any], bool]) -> None:
+        self._reach(node, *self._ways(node, plan, entries))
+
+    def _reach(self, node: Node[Any], ways: list[Way], gate: tuple[Term, ...] | None) -> None:
+        if gate is None:
+            self._note(node, Wired(node, tuple(ways)))
+            return
+        passing: Node[Any] = Node(self._flow_id, f"{node.id}.gate", Plan(kind="gate"))
+        required = frozenset(way.source.id for way in ways if way.required)
+        self._note(passing, Wired(passing, tuple(ways), required=required))
+        self._note(node, Wired(node, (Way(passing, gate),)))
+
+    # --- ways -----------------------------------------------------------------------------------------------------
+
+    def _ways(
+        self, node: Node[Any], plan: Plan, entries: dict[Node[Any], bool]
+    ) -> tuple[list[Way], tuple[Term, ...] | None]:
+        """The ways to a node; and if they need a gate, the conditions on the edge that leads on from it."""
+        found: dict[Node[Any], Way] = {}
+
+        def lead(source: Node[Any], required: bool, conditions: tuple[Term, ...] = ()) -> None:
+            standing = found.get(source, Way(source, (), required=False))
+            seen = {shown(one) for one in standing.conditions}
+            added = tuple(one for one in conditions if shown(one) not in seen)
+            found[source] = Way(source, standing.conditions + added, required or standing.required)
+
+        for term in terms_of(plan):
+            root = root_of(term)
+            if isinstance(root, OutputOf) and not self._is_outer(node, root.node):
+                lead(root.node, not root.optional, _answered(root))
+        for source in plan.after:
+            if not self._is_outer(node, source):
+                lead(source, True)
+        for source, required in entries.items():
+            lead(source, required, _answered(OutputOf(source, optional=not required)))
+        ways = self._reduced(list(found.values()))
+        if plan.when is None:
+            return ways, None if self._is_joint(ways) else ()
+        looked_at = list(dict.fromkeys(one for one in nodes_in(plan.when) if not self._is_outer(node, one)))
+        deciding = self._deciding(ways, looked_at, plan.when)
+        if deciding is None:
+            for source in looked_at:
+                lead(source, True)
+            return self._reduced(list(found.values())), (plan.when,)
+        lead(deciding, True, (plan.when,))
+        ways = self._reduced(list(found.values()))
+        return ways, None if self._is_joint(ways) else ()
+
+    def _deciding(self, ways: list[Way], looked_at: list[Node[Any]], when: Term) -> Node[Any] | None:
+        """The node on whose edge a condition is asked; None if it takes a gate."""
+        waits = {node for node in looked_at if isinstance(node, Wait) and _asks_timeout(when, node)}
+        if waits:
+            return next(iter(waits))
+        if len(ways) == 1 and ways[0].required:
+            source = ways[0].source
+            if set(looked_at) <= self._settled[source] | {source}:
+                return None if isinstance(source, Loop) else source
+        for node in looked_at:
+            if set(looked_at) - {node} <= self._settled[node] and not isinstance(node, Loop):
+                return node
+        return None
+
+    def _reduced(self, ways: list[Way]) -> list[Way]:
+        """The ways without those that others imply."""
+        kept = list(ways)
+        for way in ways:
+            for other in kept:
+                if other is way or not other.required:
+                    continue
+                implied = self._before[other.source] | other.facts
+                if way.facts <= implied if way.required else way.source in self._settled[other.source]:
+                    kept.remove(way)
+                    break
+        return kept
+
+    def _is_joint(self, ways: list[Way]) -> bool:
+        """Whether each of the ways is taken only if all that are required are."""
+        if len(ways) < 2:
+            return True
+        required = frozenset[Fact]().union(*(way.facts for way in ways if way.required))
+        return all(required <= self._closure(self._before[way.source] | way.facts) for way in ways)
+
+    def _closure(self, facts: frozenset[Fact]) -> frozenset[Fact]:
+        """What follows from facts: each node runs for which there is enough."""
+        known = set(facts)
+        for wired in self.wired:
+            node = wired.node
+            if node not in known and any(enough <= known for enough in self._enough[node]):
+                known |= {node, *self._before[node]}
+        return frozenset(known)
+
+    def _note(self, node: Node[Any], wired: Wired, *, listed: bool = True) -> None:
+        ways = [way for way in wired.ways if way.required]
+        alternatives = [self._before[way.source] | way.facts for way in wired.ways]
+        sources = [self._settled[way.source] | {way.source} for way in wired.ways]
+        if wired.is_any or (wired.ways and not ways):
+            self._before[node] = frozenset.intersection(*alternatives)
+            self._enough[node] = tuple(way.facts for way in wired.ways)
+        else:
+            self._before[node] = frozenset[Fact]().union(
+                *(self._before[way.source] | way.facts for way in wired.ways if way.required)
+            )
+            self._enough[node] = (frozenset[Fact]().union(*(way.facts for way in ways)),)
+        join = frozenset.intersection if wired.is_any else frozenset.union
+        self._settled[node] = join(*sources) if sources else frozenset()
+        if listed:
+            self.wired.append(wired)
+
+    def _complain(self, node: Node[Any], problem: str) -> None:
+        self.problems.append(f"{'loop' if isinstance(node, Loop) else 'node'} {node.id!r} {problem}")
+
+
+def _answered(root: OutputOf) -> tuple[Term, ...]:
+    """Needing a wait's output is needing an answer."""
+    if root.optional or not isinstance(root.node, Wait) or root.node.plan.settings.timeout is None:
+        return ()
+    return (Operation("!", (TimedOut(root.node),)),)
+
+
+def _asks_timeout(term: Term, wait: Wait[Any]) -> bool:
+    match term:
+        case TimedOut(node):
+            return node is wait
+        case Operation(_, operands):
+            return any(_asks_timeout(operand, wait) for operand in operands)
+    return False
+
+
+def _optional(plan: Plan) -> set[Node[Any]]:
+    """The nodes that a node can do without, whatever else it says of them."""
+    roots = [root for term in terms_of(plan) if isinstance(root := root_of(term), OutputOf)]
+    required = {root.node for root in roots if not root.optional} | set(plan.after)
+    return {root.node for root in roots if root.optional} - required
