@@ -31,8 +31,7 @@ _PROMOTIONS = {float: (int,), complex: (int, float), bytes: (bytearray, memoryvi
 
 def hints_of(function: Any) -> Mapping[str, Any]:
     """The types of a function's parameters, and of what it returns under ``return``; without what cannot be told."""
-    target = function if inspect.isroutine(function) else getattr(type(function), "__call__", function)
-    target = inspect.unwrap(target)
+    target = inspect.unwrap(function if inspect.isroutine(function) else type(function).__call__)
     try:
         return typing.get_type_hints(target, include_extras=True)
     except Exception:  # a name that is not there any more, or only for type checkers: then each one by itself
@@ -230,7 +229,7 @@ def _dicts_fit(one: type, other: type) -> bool:
     if not is_typeddict(one):
         return issubclass(one, dict)
     mine, theirs = hints_of_class(one), hints_of_class(other)
-    required = getattr(other, "__required_keys__", frozenset())
+    required: frozenset[str] = getattr(other, "__required_keys__", frozenset())
     return all(
         fits(_unwrapped(mine[key]), _unwrapped(wanted)) if key in mine else key not in required
         for key, wanted in theirs.items()

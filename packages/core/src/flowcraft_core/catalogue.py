@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TypeAlias
 
 from .blueprint import Blueprint
+from .builder import FlowBuilder
 from .definition import FlowDefinition
 from .errors import ConfigurationError
 from .graph.compile import compile_blueprint, missing_calls
@@ -14,6 +15,9 @@ from .steps import Implementation
 
 #: A flow as it can be named: its definition, its blueprint, or its id.
 FlowLike: TypeAlias = FlowDefinition | Blueprint | str
+
+#: One that does not say what it takes and gives.
+UntypedFlow: TypeAlias = FlowBuilder | Blueprint | str
 
 
 class Catalogue:
@@ -24,7 +28,9 @@ class Catalogue:
         steps: For each flow that was built in Python, the steps that it brings.
     """
 
-    def __init__(self, flows: Iterable[FlowDefinition], blueprints: Iterable[Blueprint] | Mapping[str, Blueprint]) -> None:
+    def __init__(
+        self, flows: Iterable[FlowDefinition], blueprints: Iterable[Blueprint] | Mapping[str, Blueprint]
+    ) -> None:
         self.graphs: dict[str, Graph] = {}
         self.steps: dict[str, Mapping[str, Implementation]] = {}
         for flow in flows:

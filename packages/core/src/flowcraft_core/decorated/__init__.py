@@ -6,7 +6,7 @@ which nodes, edges and conditions follow from needs; ``planning.py`` puts them i
 """
 
 from .flow import Flow
-from .nodes import Batch, Loop, Node, Step, Wait
+from .nodes import Batch, FailedItem, Loop, Node, Step, Wait
 from .references import ContextValue, first_of
 
-__all__ = ["Batch", "ContextValue", "Flow", "Loop", "Node", "Step", "Wait", "first_of"]
+__all__ = ["Batch", "ContextValue", "FailedItem", "Flow", "Loop", "Node", "Step", "Wait", "first_of"]

@@ -8,7 +8,6 @@ from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, cast
 import typing_extensions
 
 from ..annotations import type_name
-from ..blueprint import JoinStrategy
 from ..definition import FlowDefinition
 from ..durations import Duration
 from ..errors import ConfigurationError
@@ -16,11 +15,22 @@ from ..graph.scopes import Graph
 from ..retries import RetryPolicy
 from ..steps import Implementation, NodeResult
 from .needs import Signature
-from .nodes import Batch, FailedItem, Loop, Node, Plan, Settings, Step, Wait
+from .nodes import Batch, Loop, Node, Plan, Settings, Step, Wait
 from .planning import build
-from .references import INPUT, ContextValue, InputOf, OutputOf, Provided, Reference, Term, negated, root_of, shown, term_of
-
-__all__ = ["FailedItem", "Flow"]
+from .references import (
+    INPUT,
+    ContextValue,
+    InputOf,
+    Operation,
+    OutputOf,
+    Provided,
+    Reference,
+    Term,
+    negated,
+    root_of,
+    shown,
+    term_of,
+)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -76,7 +86,9 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
     def input(self) -> InT:
         """What the flow was started or called with, as a need of a step or in a condition."""
         if self._type(0) in (None, type(None)):
-            raise ConfigurationError(f"flow {self.id!r} takes no input: say what it takes, as in Flow[Order, Receipt](...)")
+            raise ConfigurationError(
+                f"flow {self.id!r} takes no input: say what it takes, as in Flow[Order, Receipt](...)"
+            )
         return cast(InT, Reference(InputOf(self.id, self._type(0))))
 
     # --- steps ----------------------------------------------------------------------------------------------------
@@ -115,6 +127,7 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
 
         Args:
             function: The function, ``async def`` or plain.
+            options: See below.
             name: The step's id, its function's name by default: what a run in flight knows it by.
             when: Run only if this holds: a condition on outputs, inputs and context values, such as
                 ``check.output.total > 100``; with ``&`` and ``|`` between conditions.
@@ -257,7 +270,9 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
             unless: Likewise.
         """
         plan = Plan(kind="wait", type=answer)
-        return self._add(Wait(self.id, name, self._placed(plan, when=when, unless=unless, after=after, timeout=timeout)))
+        return self._add(
+            Wait(self.id, name, self._placed(plan, when=when, unless=unless, after=after, timeout=timeout))
+        )
 
     def sleep(
         self,
@@ -326,12 +341,14 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
             raise ConfigurationError(f"flow {self.id!r}: {INPUT!r} is its input: name the context value otherwise")
         declared = ContextValue(name, type_, default)
         if self._values.setdefault(name, declared) is not declared:
-            raise ConfigurationError(f"flow {self.id!r} declares context value {name!r} twice: declare it once, and hand that on")
+            raise ConfigurationError(
+                f"flow {self.id!r} declares context value {name!r} twice: declare it once, and hand that on"
+            )
         return declared
 
     @staticmethod
     def dependencies(kind: type[T]) -> T:
-        """What the runtime is given as ``dependencies``: its members are needs of steps, as in ``mailer=services.mail``.
+        """What the runtime is given as ``dependencies``: needs of steps are its members, as in ``mail=services.mail``.
 
         Args:
             kind: The class of it.
@@ -348,7 +365,9 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
             raise ConfigurationError(f"flow {self.id!r} returns twice: return first_of both outputs")
         self._returned, self._built = term_of(value), None
         if not isinstance(root_of(self._returned), OutputOf) and not hasattr(self._returned, "terms"):
-            raise ConfigurationError(f"flow {self.id!r} returns the output of a step, or first_of some, not {shown(self._returned)}")
+            raise ConfigurationError(
+                f"flow {self.id!r} returns the output of a step, or first_of some, not {shown(self._returned)}"
+            )
 
     # --- what it is made into -------------------------------------------------------------------------------------
 
@@ -396,8 +415,10 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
             self._built = build(self.id, tuple(self._nodes.values()), self._returned, given, self._metadata)
         return self._built
 
-    def _read(self, function: Callable[..., Any], name: str | None, *, with_item: bool = False) -> tuple[str, Signature]:
-        step_id = name or getattr(function, "__name__", "")
+    def _read(
+        self, function: Callable[..., Any], name: str | None, *, with_item: bool = False
+    ) -> tuple[str, Signature]:
+        step_id = name or str(getattr(function, "__name__", ""))
         if not step_id.isidentifier() and name is None:
             raise ConfigurationError(f"flow {self.id!r}: a function without a name of its own needs name=")
         where = f"step {step_id!r} of flow {self.id!r}"
@@ -432,10 +453,4 @@ N = TypeVar("N", bound=Node[Any])
 
 
 def _both(conditions: Sequence[Term]) -> Term:
-    from .references import Operation
-
     return Operation("&&", tuple(conditions))
-
-
-#: How edges into a node join; the wiring chooses.
-Join = JoinStrategy

@@ -12,9 +12,20 @@ from ..annotations import gives_of, hints_of, is_context
 from ..contexts import BaseContext
 from ..errors import ConfigurationError
 from ..graph.decisions import called_with
-from .references import Constant, FirstOf, InputOf, Member, OutputOf, Provided, Reference, Term, ValueOf, root_of
+from .references import (
+    Constant,
+    FirstOf,
+    InputOf,
+    Member,
+    OutputOf,
+    Provided,
+    Reference,
+    Term,
+    ValueOf,
+    root_of,
+    term_of,
+)
 from .references import shown as shown_term
-from .references import term_of
 
 #: Gets one parameter's value, given the node context.
 Getter = Callable[[Any], Any]
@@ -261,4 +272,3 @@ class Gate:
     def gives(self) -> Any:
         """What it gives."""
         return bool
-

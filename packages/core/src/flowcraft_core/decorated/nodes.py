@@ -218,7 +218,7 @@ class Loop(Node[OutputT]):
             ConfigurationError: The value is no step's output, or the loop has ended already.
         """
         if self._close is None:
-            raise ConfigurationError(f"loop {self.id!r} of flow {self.flow_id!r} says twice when it goes on: leave one out")
+            raise ConfigurationError(f"loop {self.id!r} of flow {self.flow_id!r} ends twice: drop one again()")
         close, self._close = self._close, None
         term = term_of(value)
         if not isinstance(term, OutputOf) or term.optional or term.node is self.start:

@@ -6,13 +6,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Union
 
 import attrs
+from typing_extensions import is_typeddict
 
-from ..annotations import UNKNOWN, fields_of, fits, gives_of, item_of, member_of, type_name
+from ..annotations import UNKNOWN, fields_of, fits, item_of, member_of, type_name
 from ..builder import FlowBuilder, create_flow
-from ..errors import BlueprintError, ConfigurationError
+from ..errors import BlueprintError
 from .needs import Carry, Gate, Signature, call_of
 from .nodes import Loop, Node, Plan
 from .references import (
+    Constant,
     FirstOf,
     InputOf,
     Member,
@@ -25,7 +27,7 @@ from .references import (
     root_of,
     shown,
 )
-from .wiring import Way, Wired, Wiring, terms_of
+from .wiring import Way, Wired, Wiring, named_by, terms_of
 
 #: The node whose output is the flow's, where none of its steps is the only one at the end.
 RESULT = "result"
@@ -74,8 +76,6 @@ def _is_only_end(nodes: Sequence[Node[Any]], returned: Term) -> bool:
 
 
 def _sources(node: Node[Any]) -> set[Node[Any]]:
-    from .wiring import named_by
-
     return {*named_by(node.plan), *((node.start,) if isinstance(node, Loop) else ())}
 
 
@@ -196,9 +196,9 @@ def type_of(term: Term) -> Any:
             return Union[tuple(type_of(one) for one in terms)]  # noqa: UP007 - of a tuple
         case Member(owner, key, is_field):
             return member_of(type_of(owner), key, is_field=is_field)
-        case Operation():
-            return UNKNOWN
-    return type(term.value)
+        case Constant(value):
+            return type(value)
+    return UNKNOWN
 
 
 def _gives(node: Node[Any]) -> Any:
@@ -248,7 +248,7 @@ def _value_mismatches(node: Node[Any], plan: Plan, value: Term) -> list[str]:
     return []
 
 
-_ITERABLE = Union[list, tuple]
+_ITERABLE = list[Any] | tuple[Any, ...]
 
 
 def _compared(taker: str, wanted: Any, what: str, giver: str, given: Any) -> list[str]:
@@ -262,17 +262,9 @@ def _unknown_members(where: str, term: Term) -> list[str]:
         case Member(owner, key, is_field):
             given = type_of(owner)
             known = fields_of(given) if isinstance(key, str) else None
-            if known is not None and key not in known and (is_field or known and not isinstance(given, type) or is_typed(given)):
+            if known is not None and key not in known and is_field is not is_typeddict(given):
                 return [f"{where} needs {shown(term)}, and {shown(owner)} is {type_name(given)}, which has no {key!r}"]
             return _unknown_members(where, owner)
         case Operation(_, operands) | FirstOf(operands):
             return [problem for operand in operands for problem in _unknown_members(where, operand)]
     return []
-
-
-def is_typed(given: Any) -> bool:
-    """Whether a type is a TypedDict, whose items are its members."""
-    return hasattr(given, "__required_keys__")
-
-
-__all__ = ["ConfigurationError", "build", "gives_of", "type_of"]

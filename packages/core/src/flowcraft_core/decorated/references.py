@@ -167,7 +167,7 @@ def render(term: Term, deciding: Node[Any] | None = None, *, at: str = "result.o
         case TimedOut(node):
             if node is not deciding:
                 raise ConfigurationError(
-                    f"{shown(term)} can be asked only right after the wait: let the step come directly after {node.id!r}"
+                    f"{shown(term)} can be asked only right after the wait: let the step come after {node.id!r} alone"
                 )
             return '(result.action == "timeout")'
         case InputOf():
@@ -232,16 +232,17 @@ class Reference:
     def __setattr__(self, name: str, value: object) -> None:
         self._refuse(f"setting {name!r}")
 
-    def __bool__(self) -> bool:
+    def __bool__(self) -> bool:  # noqa: PLE0304 - it never does
         self._refuse("a decision (if, and, or, not, in)")
 
     def __iter__(self) -> Iterator[Any]:
         self._refuse("a loop over it")
 
-    def __len__(self) -> int:
+    def __len__(self) -> int:  # noqa: PLE0303 - it never does
         self._refuse("len()")
 
     def __call__(self, *_args: Any, **_named: Any) -> Any:
+        """Refuse a call."""
         self._refuse("a call")
 
     def __contains__(self, item: object) -> bool:
@@ -334,7 +335,9 @@ def first_of(*outputs: Any) -> Any:
     terms = tuple(term_of(output) for output in outputs)
     for term in terms:
         if not isinstance(root_of(term), OutputOf):
-            raise ConfigurationError(f"first_of takes outputs of steps, as in first_of(a.output, b.output), not {shown(term)}")
+            raise ConfigurationError(
+                f"first_of takes outputs of steps, as in first_of(a.output, b.output), not {shown(term)}"
+            )
     if len(terms) < 2:
         raise ConfigurationError("first_of takes two outputs at least")
     return Reference(FirstOf(terms))

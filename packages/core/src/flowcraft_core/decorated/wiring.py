@@ -138,9 +138,9 @@ class Wiring:
                 users.setdefault(source, []).append(node)
             self._find_entries(node)
         for start, (first, *others) in users.items():
-            if start.plan.kind == "start" and not others and first.plan.kind == "step" and first.plan.when is None:
-                if set(named_by(first.plan)) == {start} and not first.plan.after:
-                    self.merged[start] = first
+            is_alone = not others and first.plan.kind == "step" and set(named_by(first.plan)) == {start}
+            if start.plan.kind == "start" and is_alone and first.plan.when is None and not first.plan.after:
+                self.merged[start] = first
 
     def _find_entries(self, node: Node[Any]) -> None:
         own = node.plan.options.get("loop")
@@ -169,7 +169,7 @@ class Wiring:
             return
         self._under_way.add(node)
         plan = node.plan
-        for source in [*named_by(plan), *self._entries.get(plan.options.get("loop"), ())]:  # type: ignore[call-overload]
+        for source in [*named_by(plan), *self._entries_of(plan)]:
             self._wire(source)
             if source not in self._before and source in self._under_way and source not in self.merged:
                 self._complain(node, f"and {source.id!r} wait for each other: what a loop's steps need comes before it")
@@ -179,19 +179,23 @@ class Wiring:
             self._note(node, Wired(node), listed=False)
         elif node in self.merged.values():
             start = next(start for start, first in self.merged.items() if first is node)
-            self._wire_value(node, start.plan, self._entries.get(start.plan.options["loop"], {}))
+            self._wire_value(node, start, self._entries_of(start.plan))
         elif plan.kind == "step":
             self._wire_step(node)
         elif plan.kind == "wait":
-            self._settle(node, plan, {})
+            self._reach(node, *self._ways(node, {}))
         else:
-            self._wire_value(node, plan, self._entries.get(plan.options.get("loop"), {}))  # type: ignore[call-overload]
+            self._wire_value(node, node, self._entries_of(plan))
+
+    def _entries_of(self, plan: Plan) -> dict[Node[Any], bool]:
+        loop = plan.options.get("loop")
+        return self._entries.get(loop, {}) if isinstance(loop, Loop) else {}
 
     def _wire_loop(self, loop: Loop[Any]) -> None:
         assert isinstance(loop.plan.value, OutputOf)
         end = loop.plan.value.node
         if loop not in self._loops.get(end, frozenset()):
-            self._complain(loop, f"ends with {end.id!r}, which does not follow from {loop.id}.value: need that in a pass")
+            self._complain(loop, f"ends with {end.id!r}, which does not need {loop.id}.value: need it in a pass")
         self._note(loop, Wired(loop, (Way(end),)))
 
     def _wire_step(self, node: Node[Any]) -> None:
@@ -201,7 +205,7 @@ class Wiring:
             return
         for name, term in races.items():
             node.plan.needs[name] = OutputOf(self._raced(f"{node.id}.{name}", term))
-        self._settle(node, node.plan, {})
+        self._reach(node, *self._ways(node, {}))
 
     def _raced(self, node_id: str, term: FirstOf) -> Node[Any]:
         race: Node[Any] = Node(self._flow_id, node_id, Plan(kind="first", value=term))
@@ -216,8 +220,15 @@ class Wiring:
             ways.append(Way(root.node, _answered(root), carries=term if isinstance(term, Member) else None))
         self._note(node, Wired(node, tuple(ways), is_any=True))
 
-    def _wire_value(self, node: Node[Any], plan: Plan, entries: dict[Node[Any], bool]) -> None:
-        """A node whose edge carries its value: straight from where that is, or by way of a step that fetches it."""
+    def _wire_value(self, node: Node[Any], asking: Node[Any], entries: dict[Node[Any], bool]) -> None:
+        """A node whose edge carries a value: straight from where that is, or by way of a step that fetches it.
+
+        Args:
+            node: The node.
+            asking: Whose value it is: its own, or that of a loop's start for which it stands.
+            entries: What else must have come before.
+        """
+        plan = asking.plan
         value = plan.value
         assert value is not None
         if isinstance(value, FirstOf):
@@ -226,7 +237,7 @@ class Wiring:
                 return
             plan.value = value = OutputOf(self._raced(f"{node.id}.first", value))
         root = root_of(value)
-        ways, gate = self._ways(node, plan, entries)
+        ways, gate = self._ways(asking, entries)
         if isinstance(root, OutputOf) and gate is None and len(ways) == 1 and ways[0].source is root.node:
             carries = value if isinstance(value, Member) else None
             self._note(node, Wired(node, (attrs.evolve(ways[0], carries=carries),)))
@@ -235,9 +246,6 @@ class Wiring:
         given: Node[Any] = Node(self._flow_id, f"{node.id}.given", fetching)
         self._reach(given, ways, gate)
         self._note(node, Wired(node, (Way(given),)))
-
-    def _settle(self, node: Node[Any], plan: Plan, entries: dict[Node[Any], bool]) -> None:
-        self._reach(node, *self._ways(node, plan, entries))
 
     def _reach(self, node: Node[Any], ways: list[Way], gate: tuple[Term, ...] | None) -> None:
         if gate is None:
@@ -250,11 +258,9 @@ class Wiring:
 
     # --- ways -----------------------------------------------------------------------------------------------------
 
-    def _ways(
-        self, node: Node[Any], plan: Plan, entries: dict[Node[Any], bool]
-    ) -> tuple[list[Way], tuple[Term, ...] | None]:
+    def _ways(self, node: Node[Any], entries: dict[Node[Any], bool]) -> tuple[list[Way], tuple[Term, ...] | None]:
         """The ways to a node; and if they need a gate, the conditions on the edge that leads on from it."""
-        found: dict[Node[Any], Way] = {}
+        plan, found = node.plan, dict[Node[Any], Way]()
 
         def lead(source: Node[Any], required: bool, conditions: tuple[Term, ...] = ()) -> None:
             standing = found.get(source, Way(source, (), required=False))

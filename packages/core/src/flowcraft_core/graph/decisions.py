@@ -329,7 +329,7 @@ def error_data(error: NodeError) -> dict[str, Any]:
 
 
 def scope_output(scope: ScopeState) -> Any:
-    """The output of a run, a call or an item: its last node's; with several, a dict of those that ran; None if none did.
+    """The output of a run, a call or an item: its last node's; with several, a dict of those that ran, if any did.
 
     A blueprint whose metadata name one of several last nodes as ``result`` means that one's.
     """
