@@ -218,7 +218,8 @@ class Loop(Node[OutputT]):
             ConfigurationError: The value is no step's output, or the loop has ended already.
         """
         if self._close is None:
-            raise ConfigurationError(f"loop {self.id!r} of flow {self.flow_id!r} ends twice: drop one again()")
+            where = f"loop {self.id!r} of flow {self.flow_id!r}"
+            raise ConfigurationError(f"{where} ends twice: leave one again() out")
         close, self._close = self._close, None
         term = term_of(value)
         if not isinstance(term, OutputOf) or term.optional or term.node is self.start:

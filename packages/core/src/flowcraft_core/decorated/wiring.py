@@ -3,8 +3,9 @@
 The rules, for a node N:
 
 * N comes after each node whose output it needs, that ``after=`` names, or that its condition looks at. It runs exactly
-  if all those ran whose ``output`` (not ``maybe``) it needs or that ``after`` names, and its condition holds. Needing a
-  wait's output includes that somebody answered. A node that needs nothing runs at the start.
+  if all those ran whose ``output`` (not ``maybe``) it needs or that ``after`` names, and its condition holds. What a
+  condition looks at must have run, too, for it to hold. Needing a wait's output includes that somebody answered. A node
+  that needs nothing runs at the start.
 * A way that another way implies is not drawn: if P always comes before Q, and N needs both, then Q -> N is enough.
 * Several ways join with ``all``, where an edge that is taken implies that the others are taken, too. Where one may be
   taken without the other, a *gate* stands before N: a step of the engine's own that is told which ways were taken.
@@ -297,10 +298,10 @@ class Wiring:
             return next(iter(waits))
         if len(ways) == 1 and ways[0].required:
             source = ways[0].source
-            if set(looked_at) <= self._settled[source] | {source}:
+            if set(looked_at) <= self._before[source] | {source}:
                 return None if isinstance(source, Loop) else source
         for node in looked_at:
-            if set(looked_at) - {node} <= self._settled[node] and not isinstance(node, Loop):
+            if set(looked_at) - {node} <= self._before[node] and not isinstance(node, Loop):
                 return node
         return None
 
