@@ -20,6 +20,7 @@ from .blueprint import (
 from .definition import FlowDefinition
 from .durations import Duration, parse_seconds
 from .errors import BlueprintError, ConfigurationError
+from .fitting import Fitting
 from .graph.compile import BREAK, CONTINUE, compile_blueprint
 from .graph.keys import step_name
 from .graph.scopes import Graph
@@ -270,8 +271,24 @@ class FlowBuilder(FlowDefinition):
             for loop_id, (start, end) in self._loops.items():
                 edges += [Edge(end, loop_id), Edge(loop_id, start, CONTINUE)]
             metadata = dict(self._metadata) or None
-            self._graph = compile_blueprint(Blueprint(self.id, tuple(self._nodes), tuple(edges), metadata))
+            graph = compile_blueprint(Blueprint(self.id, tuple(self._nodes), tuple(edges), metadata))
+            if problems := self._fitting(graph).problems():
+                raise BlueprintError(self.id, problems)
+            self._graph = graph
         return self._graph
+
+    def _fitting(self, graph: Graph) -> Fitting:
+        return Fitting(graph.blueprint, self._implementations, self._called)
+
+    @property
+    def takes(self) -> Any:
+        """The type of the input that a call of it hands to its one start node, as far as annotations say."""
+        return self._fitting(self.compile()).takes
+
+    @property
+    def gives(self) -> Any:
+        """The type of its one last node's output, likewise."""
+        return self._fitting(self.compile()).gives
 
     def _check_fallbacks(self) -> None:
         """A fallback is named by a node's id before all else: no step's name may be one."""

@@ -22,6 +22,16 @@ class FlowDefinition(ABC):
 
     @property
     @abstractmethod
+    def takes(self) -> Any:
+        """The type of its input, as far as annotations say."""
+
+    @property
+    @abstractmethod
+    def gives(self) -> Any:
+        """The type of its output, likewise."""
+
+    @property
+    @abstractmethod
     def implementations(self) -> Mapping[str, Implementation]:
         """The flow's steps by the name under which its blueprint uses them."""
 

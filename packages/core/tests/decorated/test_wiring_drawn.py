@@ -52,7 +52,9 @@ def expected(flow: list[Drawn], given: int) -> dict[int, Any]:
     ran: dict[int, Any] = {}
     for place, step in enumerate(flow):
         required = {*step.needs, *step.after}
-        if not all(one in ran for one in required) or (step.look is not None and not holds(step.look, ran, flow, given)):
+        if not all(one in ran for one in required) or (
+            step.look is not None and not holds(step.look, ran, flow, given)
+        ):
             continue
         only_optional = step.maybes and not required and not (step.look is not None and step.look.steps)
         if only_optional and not any(one in ran for one in step.maybes):

@@ -85,11 +85,11 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
     @property
     def input(self) -> InT:
         """What the flow was started or called with, as a need of a step or in a condition."""
-        if self._type(0) in (None, type(None)):
+        if self.takes in (None, type(None)):
             raise ConfigurationError(
                 f"flow {self.id!r} takes no input: say what it takes, as in Flow[Order, Receipt](...)"
             )
-        return cast(InT, Reference(InputOf(self.id, self._type(0))))
+        return cast(InT, Reference(InputOf(self.id, self.takes)))
 
     # --- steps ----------------------------------------------------------------------------------------------------
 
@@ -220,7 +220,7 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
             unless: Likewise.
             after: Likewise.
         """
-        plan = Plan(kind="call", value=term_of(value), calls=flow, type=flow._type(1))
+        plan = Plan(kind="call", value=term_of(value), calls=flow, type=flow.gives)
         return self._add(Node(self.id, name or flow.id, self._placed(plan, when=when, unless=unless, after=after)))
 
     def call_each(
@@ -243,7 +243,7 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
             unless: Likewise.
             after: Likewise.
         """
-        plan = Plan(kind="each", value=term_of(over), calls=flow, type=list[flow._type(1)])  # type: ignore[misc]
+        plan = Plan(kind="each", value=term_of(over), calls=flow, type=list[flow.gives])  # type: ignore[misc]
         return self._add(Node(self.id, name or flow.id, self._placed(plan, when=when, unless=unless, after=after)))
 
     # --- time and people ------------------------------------------------------------------------------------------
@@ -395,7 +395,7 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
         Raises:
             ConfigurationError: There is no input and the flow takes one, or the other way round.
         """
-        wanted = self._type(0)
+        wanted = self.takes
         if wanted in (None, type(None)):
             if given is not None:
                 raise ConfigurationError(f"flow {self.id!r} takes no input: start it without")
@@ -404,14 +404,23 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
             raise ConfigurationError(f"flow {self.id!r} takes {type_name(wanted)}: start it as run(flow, input)")
         return {INPUT: given}
 
+    @property
+    def takes(self) -> Any:
+        """The type of its input; None if it takes none."""
+        return self._type(0)
+
+    @property
+    def gives(self) -> Any:
+        """The type of its output, as far as it was said."""
+        return self._type(1)
+
     def _type(self, place: int) -> Any:
-        """What the flow takes (0) or gives (1), as far as it was said."""
         arguments = get_args(getattr(self, "__orig_class__", None))
         return arguments[place] if len(arguments) > place else (None, Any)[place]
 
     def _builder(self) -> Any:
         if self._built is None:
-            given = self._type(1)
+            given = self.gives
             self._built = build(self.id, tuple(self._nodes.values()), self._returned, given, self._metadata)
         return self._built
 

@@ -224,7 +224,7 @@ class Loop(Node[OutputT]):
         term = term_of(value)
         if not isinstance(term, OutputOf) or term.optional or term.node is self.start:
             raise ConfigurationError(
-                f"loop {self.id!r} of flow {self.flow_id!r}: again() takes the output of the last step of a pass, as in "
+                f"loop {self.id!r} of flow {self.flow_id!r}: again() takes the output of a pass's last step, as in "
                 "again(review.output, when=...)"
             )
         close(self, term, term_of(when))

@@ -241,7 +241,7 @@ def _value_mismatches(node: Node[Any], plan: Plan, value: Term) -> list[str]:
         what = f" as {plan.signature.item!r}"
         return _compared(f"batch {node.id!r} takes", wanted, what, f"an item of {where}", item_of(given))
     if plan.kind in ("each", "call"):
-        wanted = plan.calls._type(0)
+        wanted = plan.calls.takes
         item = plan.kind == "each"
         what = f"an item of {where}" if item else where
         return _compared(f"flow {plan.calls.id!r} takes", wanted, "", what, item_of(given) if item else given)

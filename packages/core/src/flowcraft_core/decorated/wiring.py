@@ -133,6 +133,7 @@ class Wiring:
                     self._complain(own, "never says when it goes on: call its again(...)")
                 loops.add(own)
             self._loops[node] = frozenset(loops)
+        self._find_strays()
         users: dict[Node[Any], list[Node[Any]]] = {}
         for node in self._nodes:
             for source in named_by(node.plan):
@@ -142,6 +143,26 @@ class Wiring:
             is_alone = not others and first.plan.kind == "step" and set(named_by(first.plan)) == {start}
             if start.plan.kind == "start" and is_alone and first.plan.when is None and not first.plan.after:
                 self.merged[start] = first
+
+    def _find_strays(self) -> None:
+        """Nodes that follow from a loop's pass, and do not lead to its end."""
+        for loop in self._nodes:
+            if not isinstance(loop, Loop):
+                continue
+            leading, waiting = set[Node[Any]](), list(named_by(loop.plan))
+            while waiting:
+                node = waiting.pop()
+                if node not in leading:
+                    leading.add(node)
+                    waiting += [*named_by(node.plan), *([node.start] if isinstance(node, Loop) else [])]
+            for node in self._nodes:
+                if loop in self._loops[node] and node not in leading and node not in (loop, loop.start):
+                    inside = next(one for one in named_by(node.plan) if loop in self._loops.get(one, ()))
+                    self._complain(
+                        node,
+                        f"needs {inside.id!r}, which is inside of loop {loop.id!r}: need {loop.id}.output, or let the "
+                        f"step that {loop.id}.again() names need {node.id!r}",
+                    )
 
     def _find_entries(self, node: Node[Any]) -> None:
         own = node.plan.options.get("loop")
