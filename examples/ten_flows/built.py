@@ -168,6 +168,9 @@ def parcels() -> FlowBuilder:
 def agent() -> FlowBuilder:
     """An agent that thinks and uses tools, until it knows."""
 
+    def ask(ctx: SyncNodeContext) -> Turn:
+        return Turn(ctx.context.get("input"))
+
     def move(ctx: SyncNodeContext[Turn]) -> Turn:
         return think(ctx.input)
 
@@ -179,7 +182,7 @@ def agent() -> FlowBuilder:
         turn.seen += ctx.input["use"]
         return turn
 
-    flow = create_flow("agent").node("ask", lambda ctx: Turn(ctx.context.get("input"))).node("move", move)
+    flow = create_flow("agent").node("ask", ask).node("move", move)
     flow.batch("use", use).node("note", note, inputs={"move": "move", "use": "use"})
     flow.loop("turns", start="move", end="note", condition="result.output.is_open")
     flow.node("tell", lambda ctx: ctx.input)

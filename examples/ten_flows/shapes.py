@@ -31,8 +31,8 @@ class Turn:
     """Where an agent stands."""
 
     question: str
-    calls: list[str] = field(default_factory=list)
-    seen: list[str] = field(default_factory=list)
+    calls: list[str] = field(default_factory=list[str])
+    seen: list[str] = field(default_factory=list[str])
     answer: str = ""
     is_open: bool = True
 
