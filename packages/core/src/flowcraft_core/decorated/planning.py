@@ -146,10 +146,11 @@ class _Adding:
     def _add_batch(self) -> None:
         signature, settings = self._plan.signature, self._plan.settings.given()
         assert signature is not None
-        self._builder.batch(self._node.id, call_of(signature, None), join=self._join, **self._plan.options, **settings)
+        settings = {"items": self._wired.items, "join": self._join, **self._plan.options, **settings}
+        self._builder.batch(self._node.id, call_of(signature, None), **settings)
 
     def _add_each(self) -> None:
-        self._builder.batch(self._node.id, self._plan.calls, join=self._join)
+        self._builder.batch(self._node.id, self._plan.calls, items=self._wired.items, join=self._join)
 
     def _add_call(self) -> None:
         self._builder.subflow(self._node.id, self._plan.calls, join=self._join)

@@ -28,7 +28,7 @@ from typing import Any, TypeAlias
 import attrs
 
 from .nodes import Loop, Node, Plan, Wait
-from .references import FirstOf, Member, Operation, OutputOf, Term, TimedOut, nodes_in, root_of, shown
+from .references import INPUT, FirstOf, InputOf, Member, Operation, OutputOf, Term, TimedOut, nodes_in, root_of, shown
 
 #: That a node ran, or, as text, that a condition held.
 Fact: TypeAlias = Node[Any] | str
@@ -65,12 +65,14 @@ class Wired:
         ways: The edges to it.
         is_any: Whether they join with ``any``.
         required: Of a gate: the ids of the nodes that all must have led to it.
+        items: Of a batch: where its items are, if no edge carries them.
     """
 
     node: Node[Any]
     ways: tuple[Way, ...] = ()
     is_any: bool = False
     required: frozenset[str] = frozenset()
+    items: str | None = None
 
 
 def terms_of(plan: Plan) -> Iterator[Term]:
@@ -264,19 +266,24 @@ class Wiring:
             carries = value if isinstance(value, Member) else None
             self._note(node, Wired(node, (attrs.evolve(ways[0], carries=carries),)))
             return
+        if node.plan.kind in ("batch", "each") and (items := _in_input(value)):
+            self._reach(node, ways, gate, items=items)
+            return
         fetching = Plan(kind="given", needs={"value": value}, after=plan.after, when=plan.when)
         given: Node[Any] = Node(self._flow_id, f"{node.id}.given", fetching)
         self._reach(given, ways, gate)
         self._note(node, Wired(node, (Way(given),)))
 
-    def _reach(self, node: Node[Any], ways: list[Way], gate: tuple[Term, ...] | None) -> None:
+    def _reach(
+        self, node: Node[Any], ways: list[Way], gate: tuple[Term, ...] | None, *, items: str | None = None
+    ) -> None:
         if gate is None:
-            self._note(node, Wired(node, tuple(ways)))
+            self._note(node, Wired(node, tuple(ways), items=items))
             return
         passing: Node[Any] = Node(self._flow_id, f"{node.id}.gate", Plan(kind="gate"))
         required = frozenset(way.source.id for way in ways if way.required)
         self._note(passing, Wired(passing, tuple(ways), required=required))
-        self._note(node, Wired(node, (Way(passing, gate),)))
+        self._note(node, Wired(node, (Way(passing, gate),), items=items))
 
     # --- ways -----------------------------------------------------------------------------------------------------
 
@@ -381,6 +388,15 @@ def _answered(root: OutputOf) -> tuple[Term, ...]:
     if root.optional or not isinstance(root.node, Wait) or root.node.plan.settings.timeout is None:
         return ()
     return (Operation("!", (TimedOut(root.node),)),)
+
+
+def _in_input(term: Term) -> str | None:
+    """An item of the flow's input as a blueprint names it; None for what it has no name for."""
+    keys: list[str] = []
+    while isinstance(term, Member) and not term.is_field and "." not in str(term.key):
+        keys.append(str(term.key))
+        term = term.owner
+    return ".".join([INPUT, *reversed(keys)]) if isinstance(term, InputOf) else None
 
 
 def _asks_timeout(term: Term, wait: Wait[Any]) -> bool:
