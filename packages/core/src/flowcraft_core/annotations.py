@@ -167,7 +167,7 @@ def _unwrapped(given: Any) -> Any:
 def fits(given: Any, wanted: Any) -> bool:
     """Whether what one annotation tells of a value may be what the other asks for; False if it certainly is not."""
     if isinstance(given, NewType) and isinstance(wanted, NewType):
-        return given is wanted or fits(given.__supertype__, wanted)
+        return given is wanted or (isinstance(given.__supertype__, NewType) and fits(given.__supertype__, wanted))
     if isinstance(wanted, NewType):
         return fits(given, wanted.__supertype__)
     given, wanted = _bare(given), _bare(wanted)
