@@ -95,8 +95,8 @@ def main() -> int:
                     f"{file.relative_to(ROOT)}:{line}: {checker} says {says or 'nothing'}, not {should or 'nothing'}"
                 )
         counts[checker] = len(wanted)
-    for line in wrong:
-        print(line)
+    for problem in wrong:
+        print(problem)
     accepted = sum("refused" not in file.parts for file in files)
     print(f"{accepted} files accepted, {counts['mypy']} lines refused by both, {len(wrong)} wrong")
     if arguments.json:

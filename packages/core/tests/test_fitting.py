@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypedDict
 
 import pytest
@@ -35,7 +35,7 @@ def doubled(ctx: SyncNodeContext[int]) -> int:
     return ctx.input * 2
 
 
-def unknown(ctx):  # type: ignore[no-untyped-def]
+def unknown(ctx: Any) -> Any:
     return ctx.input
 
 
@@ -60,7 +60,7 @@ def flow(*steps: Any) -> FlowBuilder:
     return made
 
 
-FITTING = {
+FITTING: dict[str, Callable[[], FlowBuilder]] = {
     "chain": lambda: flow(words, counted, doubled),
     "of unknown": lambda: flow(words, unknown, doubled),
     "class": lambda: flow(words, Sized, doubled),
@@ -86,7 +86,7 @@ DICT = (
     "node 'c' takes list[str], and as a join of 'a', 'b' it gets a dict by source: take that, say inputs=, or make it "
     "join='any'"
 )
-NOT_FITTING = {
+NOT_FITTING: dict[str, tuple[Callable[[], FlowBuilder], list[str]]] = {
     "chain": (lambda: flow(words, doubled), ["edge 'n0' -> 'n1': node 'n1' takes int, and 'n0' gives list[str]"]),
     "class": (lambda: flow(counted, Sized), ["edge 'n0' -> 'n1': node 'n1' takes list[str], and 'n0' gives int"]),
     "batch": (

@@ -102,6 +102,11 @@ def item_of(given: Any) -> Any:
     return UNKNOWN
 
 
+def list_of(item: Any) -> Any:
+    """The type of a list of items of a type."""
+    return types.GenericAlias(list, (item,))
+
+
 def member_of(given: Any, key: str | int, *, is_field: bool) -> Any:
     """The type of a value's field or item."""
     given = _bare(given)

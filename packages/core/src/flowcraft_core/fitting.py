@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from .annotations import UNKNOWN, fits, gives_of, hints_of_class, item_of, takes_of, type_name
+from .annotations import UNKNOWN, fits, gives_of, hints_of_class, item_of, list_of, takes_of, type_name
 from .blueprint import BATCH, LOOP_CONTROLLER, SLEEP, SUBFLOW, Blueprint, Edge, Node
 from .definition import FlowDefinition
 from .graph.compile import CONTINUE
@@ -132,6 +132,6 @@ class Fitting:
             step = self._steps.get(params.get("workerUsesKey", ""))
             item = flow.gives if flow is not None else UNKNOWN if step is None else gives_of(step.step)
             is_tolerant = params.get("toleratedFailureCount") or params.get("toleratedFailurePercentage")
-            return list if item is UNKNOWN or is_tolerant else list[item]
+            return list if item is UNKNOWN or is_tolerant else list_of(item)
         step = self._steps.get(node.uses)
         return UNKNOWN if step is None else gives_of(step.step)

@@ -6,10 +6,15 @@ import asyncio
 from typing import Any, TypedDict
 
 import pytest
-from flowcraft_core import BlueprintError, Flow, FlowRuntime, NoOutputError, create_flow, first_of
+from flowcraft_core import BlueprintError, Flow, FlowRuntime, NoOutputError, SyncNodeContext, create_flow, first_of
 from flowcraft_core.graph.keys import escape
 
 from .helpers import run
+
+
+class Given(TypedDict):
+    n: int
+    list: list[int]
 
 
 class Answer(TypedDict):
@@ -171,10 +176,10 @@ def test_a_loop_in_a_loop() -> None:
 
 
 def test_a_called_flow_knows_its_input_everywhere() -> None:
-    inner = Flow[dict[str, Any], list[int]]("inner")
+    inner = Flow[Given, list[int]]("inner")
 
     @inner.step
-    async def first(given: dict[str, Any] = inner.input) -> int:
+    async def first(given: Given = inner.input) -> int:
         return given["n"]
 
     @inner.step(when=inner.input["n"] > 0)
@@ -198,7 +203,7 @@ def test_a_called_flow_knows_its_input_everywhere() -> None:
     outer = Flow[int, Any]("outer")
 
     @outer.step
-    async def make(given: int = outer.input) -> list[dict[str, Any]]:
+    async def make(given: int = outer.input) -> list[Given]:
         return [{"n": given, "list": [1, 2]}, {"n": given + 1, "list": []}]
 
     all_of = outer.call_each(inner, make.output, name="all")
@@ -214,7 +219,10 @@ def test_a_called_flow_knows_its_input_everywhere() -> None:
 
 
 def test_flows_of_both_kinds_call_each_other() -> None:
-    built = create_flow("built").node("twice", lambda ctx: ctx.input * 2)
+    def twice(ctx: SyncNodeContext[int]) -> int:
+        return ctx.input * 2
+
+    built = create_flow("built").node("twice", twice)
     inner = Flow[int, int]("inner")
 
     @inner.step

@@ -168,10 +168,10 @@ def test_calls_and_loops_are_compared_too() -> None:
     loop = flow.loop("again", call.output)
 
     @flow.step
-    def size(text: str = loop.value, others: list[int] = each.output) -> int:  # type: ignore[assignment]
+    def size(text: str = loop.value, others: list[int] = each.output) -> int:
         return len(text)
 
-    loop.again(size.output, when=size.output < 3)  # type: ignore[arg-type]
+    loop.again(size.output, when=size.output < 3)
     assert refused(flow) == [
         "flow 'inner' takes int, and the input of flow 'f' is str",
         "batch 'each' goes through a list, and the input of flow 'f' is str",

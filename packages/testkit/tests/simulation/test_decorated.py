@@ -72,7 +72,7 @@ def raced() -> Flow[int, str]:
     return flow
 
 
-GIVEN = {"lines": [{"price": 5, "pieces": 2}, {"price": 3, "pieces": 4}], "least": 9}
+GIVEN: dict[str, Any] = {"lines": [{"price": 5, "pieces": 2}, {"price": 3, "pieces": 4}], "least": 9}
 
 
 def test_it_runs_in_virtual_time() -> None:

@@ -7,7 +7,7 @@ from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, cast
 
 import typing_extensions
 
-from ..annotations import type_name
+from ..annotations import list_of, type_name
 from ..definition import FlowDefinition
 from ..durations import Duration
 from ..errors import ConfigurationError
@@ -193,7 +193,7 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
                 value=term_of(over),
                 signature=signature,
                 options={name: share for name, share in tolerance.items() if share},
-                type=list[signature.gives],  # type: ignore[name-defined]
+                type=list_of(signature.gives),
             )
             placed = self._placed(plan, when=when, unless=unless, after=after, retries=retries, timeout=timeout)
             return self._add(Batch(self.id, step_id, placed, function))
@@ -243,7 +243,7 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
             unless: Likewise.
             after: Likewise.
         """
-        plan = Plan(kind="each", value=term_of(over), calls=flow, type=list[flow.gives])  # type: ignore[misc]
+        plan = Plan(kind="each", value=term_of(over), calls=flow, type=list_of(flow.gives))
         return self._add(Node(self.id, name or flow.id, self._placed(plan, when=when, unless=unless, after=after)))
 
     # --- time and people ------------------------------------------------------------------------------------------

@@ -114,6 +114,8 @@ class Node(Generic[OutputT]):
 class _Function(Node[OutputT], Generic[P, CallT, OutputT]):
     """A node that is a function: calling it calls the function, as if it had never been decorated."""
 
+    __name__: str
+
     def __init__(self, flow_id: str, node_id: str, plan: Plan, function: Callable[..., Any]) -> None:
         super().__init__(flow_id, node_id, plan)
         self._function = function
