@@ -79,6 +79,26 @@ def test_where_one_way_may_be_taken_without_the_other_a_gate_stands_before() -> 
     assert run(flow, 5).output is None
 
 
+def test_what_can_do_without_runs_without() -> None:
+    flow = Flow[int, list[int | None]]("f")
+
+    @flow.step
+    async def one(given: int = flow.input) -> int:
+        return given
+
+    @flow.step(when=one.output > 5)
+    async def rare(number: int = one.output) -> int:
+        return number * 10
+
+    @flow.step
+    async def both(number: int = one.output, more: int | None = rare.maybe) -> list[int | None]:
+        return [number, more]
+
+    flow.returns(both.output)
+    assert run(flow, 6).output == [6, 60]
+    assert run(flow, 5).output == [5, None]
+
+
 def test_the_first_of_a_race_wins_and_holds_nothing_up() -> None:
     flow = Flow[None, str]("f")
 
