@@ -97,6 +97,10 @@ NOT_FITTING: dict[str, tuple[Callable[[], FlowBuilder], list[str]]] = {
         lambda: create_flow("f").node("a", counted).batch("b", doubled).edge("a", "b"),
         ["edge 'a' -> 'b': batch 'b' goes through a list, and 'a' gives int"],
     ),
+    "no list for a worker of which nothing is known": (
+        lambda: create_flow("f").node("a", counted).batch("b", unknown, items="a").edge("a", "b"),
+        ["inputs of node 'b': batch 'b' goes through a list, and 'a' gives int"],
+    ),
     "results": (
         lambda: create_flow("f").node("a", words).batch("b", words).node("c", counted).edge("a", "b").edge("b", "c"),
         ["edge 'b' -> 'c': node 'c' takes list[str], and 'b' gives list[list[str]]"],

@@ -56,7 +56,7 @@ class Fitting:
 
     def _problems_of(self, node: Node) -> Iterator[str]:
         wanted = self._input_of(node)
-        if wanted is UNKNOWN:
+        if wanted is UNKNOWN and node.uses != BATCH:
             return
         if isinstance(node.inputs, str):
             yield from self._compared(node, wanted, node.inputs, f"inputs of node {node.id!r}")
