@@ -125,6 +125,56 @@ def test_the_first_of_a_race_wins_and_holds_nothing_up() -> None:
     assert run(flow).output == "fast fast"
 
 
+def test_a_flow_that_was_looked_at_can_be_gone_on_with() -> None:
+    flow = Flow[int, int]("f")
+
+    @flow.step(when=flow.input > 3)
+    async def one() -> int:
+        return 1
+
+    @flow.step(unless=flow.input > 3)
+    async def two() -> int:
+        return 2
+
+    winner = first_of(one.output, two.output)
+
+    @flow.step
+    async def show(which: int = winner, given: int = one.output) -> int:
+        return which + given
+
+    @flow.batch(over=flow.value("numbers", list[int], default=[1]).value)
+    async def each(number: int) -> int:
+        return number
+
+    flow.returns(show.output)
+    before = flow.to_blueprint()
+
+    @show.fallback
+    async def other(which: int) -> int:
+        return which
+
+    @flow.step
+    async def more(which: int = winner) -> int:
+        return which
+
+    assert [node.id for node in flow.to_blueprint().nodes][: len(before.nodes) - 1] == [
+        node.id for node in before.nodes if node.id != "result"
+    ]
+    assert run(flow, 4).output == 2
+
+
+def test_a_context_value_and_a_node_cannot_have_one_name() -> None:
+    flow = Flow("f")
+    flow.value("one", int, default=1)
+
+    @flow.step
+    async def one() -> int:
+        return 1
+
+    with pytest.raises(BlueprintError, match="node 'one' is called as a context value is: rename one of them"):
+        flow.to_blueprint()
+
+
 def test_a_loop_whose_body_needs_more_than_its_value() -> None:
     flow = Flow[int, list[int]]("f")
 

@@ -420,8 +420,8 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
 
     def _builder(self) -> Any:
         if self._built is None:
-            given = self.gives
-            self._built = build(self.id, tuple(self._nodes.values()), self._returned, given, self._metadata)
+            nodes = tuple(self._nodes.values())
+            self._built = build(self.id, nodes, self._values, self._returned, self.gives, self._metadata)
         return self._built
 
     def _read(
@@ -454,8 +454,12 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
         if node.id == INPUT or self._nodes.setdefault(node.id, node) is not node:
             taken = "its input is called that" if node.id == INPUT else "there is one already"
             raise ConfigurationError(f"flow {self.id!r} cannot have a node {node.id!r}, since {taken}: give it name=")
-        self._built = None
+        node.changed = self._changed
+        self._changed()
         return node
+
+    def _changed(self) -> None:
+        self._built = None
 
 
 N = TypeVar("N", bound=Node[Any])

@@ -90,12 +90,14 @@ class Node(Generic[OutputT]):
         id: Its id in the blueprint.
         flow_id: The flow that it belongs to.
         plan: What it needs; for the flow's own use.
+        changed: Tells the flow that the plan has changed.
     """
 
     def __init__(self, flow_id: str, node_id: str, plan: Plan) -> None:
         self.id = node_id
         self.flow_id = flow_id
         self.plan = plan
+        self.changed: Callable[[], object] = lambda: None
 
     @property
     def output(self) -> OutputT:
@@ -141,6 +143,7 @@ class _Function(Node[OutputT], Generic[P, CallT, OutputT]):
         if self.plan.fallback is not None:
             raise ConfigurationError(f"step {self.id!r} of flow {self.flow_id!r} has two fallbacks: leave one out")
         self.plan.fallback = self.plan.signature.of_fallback(function)
+        self.changed()
 
 
 class Step(_Function[P, CallT, OutputT]):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Union
 
 import attrs
@@ -34,13 +34,19 @@ RESULT = "result"
 
 
 def build(
-    flow_id: str, nodes: Sequence[Node[Any]], returned: Term | None, gives: Any, metadata: Mapping[str, Any]
+    flow_id: str,
+    nodes: Sequence[Node[Any]],
+    values: Collection[str],
+    returned: Term | None,
+    gives: Any,
+    metadata: Mapping[str, Any],
 ) -> FlowBuilder:
     """A builder of a flow's nodes.
 
     Args:
         flow_id: The flow's id.
         nodes: Its nodes, in the order of their definition.
+        values: The names of its context values.
         returned: What it returns.
         gives: What it says that it returns.
         metadata: The blueprint's metadata.
@@ -48,7 +54,9 @@ def build(
     Raises:
         BlueprintError: The nodes cannot be wired, or what one gives does not fit what another takes.
     """
-    problems: list[str] = []
+    problems = [
+        f"node {node.id!r} is called as a context value is: rename one of them" for node in nodes if node.id in values
+    ]
     if returned is None and gives not in (UNKNOWN, None, type(None)):
         problems.append(f"it gives {type_name(gives)} and never says which: call flow.returns(...)")
     problems += _mismatches(flow_id, nodes, returned, gives)
@@ -87,7 +95,7 @@ class _Adding:
 
     def __init__(self, builder: FlowBuilder, wiring: Wiring, wired: Wired) -> None:
         self._builder, self._wiring, self._wired = builder, wiring, wired
-        self._node, self._plan = wired.node, wired.node.plan
+        self._node, self._plan = wired.node, wiring.plan_of(wired.node)
 
     def add(self) -> None:
         """Add them."""
@@ -111,7 +119,7 @@ class _Adding:
     def _add_step(self) -> None:
         signature = self._plan.signature
         assert signature is not None
-        signature = attrs.evolve(signature, needs=self._plan.needs)  # a race may have got a node of its own
+        signature = attrs.evolve(signature, needs=self._plan.needs)
         inputs = self._inputs()
         keys = inputs if isinstance(inputs, dict) else None
         settings = self._plan.settings.given()

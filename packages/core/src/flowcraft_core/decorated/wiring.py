@@ -112,6 +112,7 @@ class Wiring:
         self._loops: dict[Node[Any], frozenset[Loop[Any]]] = {}
         self._entries: dict[Loop[Any], dict[Node[Any], bool]] = {}
         self._under_way: set[Node[Any]] = set()
+        self._plans: dict[Node[Any], Plan] = {}
         self._find_loops()
         for node in self._nodes:
             self._wire(node)
@@ -186,6 +187,10 @@ class Wiring:
         around = self._loops.get(node, frozenset()) - {node.plan.options.get("loop")}
         return bool(around - self._loops.get(source, frozenset()))
 
+    def plan_of(self, node: Node[Any]) -> Plan:
+        """What a node needs, where a race that it needs may have got a node of its own."""
+        return self._plans.get(node, node.plan)
+
     # --- nodes ----------------------------------------------------------------------------------------------------
 
     def _wire(self, node: Node[Any]) -> None:
@@ -228,7 +233,9 @@ class Wiring:
             self._race(node, *races.values())
             return
         for name, term in races.items():
-            node.plan.needs[name] = OutputOf(self._raced(f"{node.id}.{name}", term))
+            race = OutputOf(self._raced(f"{node.id}.{name}", term))
+            plan = self.plan_of(node)
+            self._plans[node] = attrs.evolve(plan, needs={**plan.needs, name: race})
         self._reach(node, *self._ways(node, {}))
 
     def _raced(self, node_id: str, term: FirstOf) -> Node[Any]:
@@ -259,7 +266,8 @@ class Wiring:
             if plan.when is None and not plan.after and plan.kind != "start":
                 self._race(node, value)
                 return
-            plan.value = value = OutputOf(self._raced(f"{node.id}.first", value))
+            value = OutputOf(self._raced(f"{node.id}.first", value))
+            self._plans[asking] = attrs.evolve(plan, value=value)
         root = root_of(value)
         ways, gate = self._ways(asking, entries)
         if isinstance(root, OutputOf) and gate is None and len(ways) == 1 and ways[0].source is root.node:
@@ -289,7 +297,7 @@ class Wiring:
 
     def _ways(self, node: Node[Any], entries: dict[Node[Any], bool]) -> tuple[list[Way], tuple[Term, ...] | None]:
         """The ways to a node; and if they need a gate, the conditions on the edge that leads on from it."""
-        plan, found = node.plan, dict[Node[Any], Way]()
+        plan, found = self.plan_of(node), dict[Node[Any], Way]()
 
         def lead(source: Node[Any], required: bool, conditions: tuple[Term, ...] = ()) -> None:
             standing = found.get(source, Way(source, (), required=False))
