@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
-from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, cast, get_args, overload
+from typing import Any, Generic, ParamSpec, TypeVar, cast, get_args, overload
 
 import typing_extensions
 
@@ -14,51 +14,19 @@ from ..errors import ConfigurationError
 from ..graph.scopes import Graph
 from ..retries import RetryPolicy
 from ..steps import Implementation, NodeResult
+from .decorators import BatchDecorator, StepDecorator
 from .needs import Signature
-from .nodes import Batch, Loop, Node, Plan, Settings, Step, Wait
+from .nodes import Batch, Loop, Node, Step, Wait
 from .planning import build
-from .references import (
-    INPUT,
-    ContextValue,
-    InputOf,
-    Operation,
-    OutputOf,
-    Provided,
-    Reference,
-    Term,
-    negated,
-    root_of,
-    shown,
-    term_of,
-)
+from .plans import Plan, Settings
+from .references import ContextValue, Reference, negated, term_of
+from .terms import INPUT, InputOf, Operation, OutputOf, Provided, Term, root_of, shown
 
 P = ParamSpec("P")
 T = TypeVar("T")
 R = TypeVar("R")
 InT = typing_extensions.TypeVar("InT", default=None)
 OutT = typing_extensions.TypeVar("OutT", default=Any)
-
-
-class _StepDecorator(Protocol):
-    @overload
-    def __call__(
-        self, function: Callable[P, Coroutine[Any, Any, NodeResult[R]]], /
-    ) -> Step[P, Coroutine[Any, Any, NodeResult[R]], R]: ...
-    @overload
-    def __call__(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> Step[P, Coroutine[Any, Any, R], R]: ...
-    @overload
-    def __call__(self, function: Callable[P, NodeResult[R]], /) -> Step[P, NodeResult[R], R]: ...
-    @overload
-    def __call__(self, function: Callable[P, R], /) -> Step[P, R, R]: ...
-
-
-class _BatchDecorator(Protocol[T]):
-    @overload
-    def __call__(
-        self, function: Callable[Concatenate[T, P], Coroutine[Any, Any, R]], /
-    ) -> Batch[Concatenate[T, P], Coroutine[Any, Any, R], R]: ...
-    @overload
-    def __call__(self, function: Callable[Concatenate[T, P], R], /) -> Batch[Concatenate[T, P], R, R]: ...
 
 
 class Flow(FlowDefinition, Generic[InT, OutT]):
@@ -116,7 +84,7 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
         retries: int | RetryPolicy | None = None,
         timeout: Duration | None = None,
         exclusive: bool = False,
-    ) -> _StepDecorator: ...
+    ) -> StepDecorator: ...
     def step(self, function: Any = None, /, *, name: str | None = None, **options: Any) -> Any:
         """Make a function a step. Each of its parameters says by its default what it takes.
 
@@ -161,7 +129,7 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
         timeout: Duration | None = None,
         tolerated_failure_count: int = 0,
         tolerated_failure_percentage: float = 0,
-    ) -> _BatchDecorator[T]:
+    ) -> BatchDecorator[T]:
         """Decorate a function that runs once per item of a list, in parallel: its first parameter takes the item.
 
         Its further parameters are as a step's, but for outputs of steps. The output is the list of results, in order.
@@ -198,7 +166,7 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
             placed = self._placed(plan, when=when, unless=unless, after=after, retries=retries, timeout=timeout)
             return self._add(Batch(self.id, step_id, placed, function))
 
-        return cast("_BatchDecorator[T]", decorate)
+        return cast("BatchDecorator[T]", decorate)
 
     def call(
         self,

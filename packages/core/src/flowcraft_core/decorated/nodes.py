@@ -6,14 +6,10 @@ import functools
 from collections.abc import Callable, Coroutine
 from typing import Any, Generic, ParamSpec, TypedDict, TypeVar, cast, overload
 
-import attrs
-
-from ..blueprint import JoinStrategy
-from ..durations import Duration
 from ..errors import ConfigurationError
-from ..retries import RetryPolicy
-from .needs import Signature
-from .references import OutputOf, Reference, Term, TimedOut, term_of
+from .plans import Plan
+from .references import Reference, term_of
+from .terms import OutputOf, Term, TimedOut
 
 P = ParamSpec("P")
 OutputT = TypeVar("OutputT")
@@ -34,53 +30,6 @@ class FailedItem(TypedDict):
     """What stands in the place of the result of a batch's item that has failed."""
 
     error: ErrorData
-
-
-@attrs.frozen(eq=False, kw_only=True)
-class Settings:
-    """How a node is tried and bounded; as for ``FlowBuilder.node``."""
-
-    retries: int | RetryPolicy | None = None
-    timeout: Duration | None = None
-    exclusive: bool = False
-
-    def given(self) -> dict[str, Any]:
-        """Those that were given, as the builder takes them."""
-        given: dict[str, Any] = {"retries": self.retries, "timeout": self.timeout, "exclusive": self.exclusive or None}
-        return {name: setting for name, setting in given.items() if setting is not None}
-
-
-@attrs.define(eq=False, kw_only=True)
-class Plan:
-    """What a node needs, as its definition says.
-
-    Attributes:
-        kind: What is made of it: ``step``, ``batch``, ``each``, ``call``, ``wait``, ``sleep``, ``start`` (of a loop's
-            pass), ``loop`` or ``first``.
-        needs: For a step: the terms that its parameters take, by parameter.
-        value: For all but steps and waits: the term that it is given.
-        after: The nodes that it comes after without needing their outputs.
-        when: The condition under which it runs.
-        signature: Of the function.
-        calls: The flow that it calls.
-        settings: How it is tried.
-        options: What else its kind knows.
-        fallback: The function that stands in.
-        type: What it gives, as far as annotations say.
-    """
-
-    kind: str
-    needs: dict[str, Term] = attrs.field(factory=dict)
-    value: Term | None = None
-    after: tuple[Node[Any], ...] = ()
-    when: Term | None = None
-    signature: Signature | None = None
-    calls: Any = None
-    settings: Settings = attrs.field(factory=Settings)
-    options: dict[str, Any] = attrs.field(factory=dict)
-    fallback: Signature | None = None
-    join: JoinStrategy | None = None
-    type: Any = Any
 
 
 class Node(Generic[OutputT]):

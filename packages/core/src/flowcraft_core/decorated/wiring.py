@@ -22,13 +22,15 @@ suffices for it to run.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 import attrs
 
-from .nodes import Loop, Node, Plan, Wait
-from .references import INPUT, FirstOf, InputOf, Member, Operation, OutputOf, Term, TimedOut, nodes_in, root_of, shown
+from .bodies import Bodies
+from .nodes import Loop, Node, Wait
+from .plans import Plan, named_by, terms_of
+from .terms import INPUT, FirstOf, InputOf, Member, Operation, OutputOf, Term, TimedOut, nodes_in, root_of, shown
 
 #: That a node ran, or, as text, that a condition held.
 Fact: TypeAlias = Node[Any] | str
@@ -75,22 +77,6 @@ class Wired:
     items: str | None = None
 
 
-def terms_of(plan: Plan) -> Iterator[Term]:
-    """The terms whose values a node is given."""
-    yield from plan.needs.values()
-    if plan.value is not None:
-        yield plan.value
-
-
-def named_by(plan: Plan) -> Iterator[Node[Any]]:
-    """All nodes that a node's definition names."""
-    for term in terms_of(plan):
-        yield from nodes_in(term)
-    if plan.when is not None:
-        yield from nodes_in(plan.when)
-    yield from plan.after
-
-
 class Wiring:
     """Wires a flow's nodes.
 
@@ -100,92 +86,19 @@ class Wiring:
         merged: The steps that begin a loop's pass themselves, by the start that they stand for.
     """
 
-    def __init__(self, flow_id: str, nodes: Iterable[Node[Any]]) -> None:
+    def __init__(self, flow_id: str, nodes: Sequence[Node[Any]]) -> None:
         self.wired: list[Wired] = []
-        self.problems: list[str] = []
-        self.merged: dict[Node[Any], Node[Any]] = {}
+        self._bodies = Bodies(nodes)
+        self.problems = self._bodies.problems
+        self.merged = self._bodies.merged
         self._flow_id = flow_id
-        self._nodes = tuple(nodes)
         self._before: dict[Node[Any], frozenset[Fact]] = {}
         self._settled: dict[Node[Any], frozenset[Node[Any]]] = {}
         self._enough: dict[Node[Any], tuple[frozenset[Fact], ...]] = {}
-        self._loops: dict[Node[Any], frozenset[Loop[Any]]] = {}
-        self._entries: dict[Loop[Any], dict[Node[Any], bool]] = {}
         self._under_way: set[Node[Any]] = set()
         self._plans: dict[Node[Any], Plan] = {}
-        self._find_loops()
-        for node in self._nodes:
+        for node in nodes:
             self._wire(node)
-
-    # --- loops ----------------------------------------------------------------------------------------------------
-
-    def _find_loops(self) -> None:
-        """Which loops each node is in, what their bodies need from outside, and which steps begin their passes."""
-        known = set(self._nodes)
-        for node in self._nodes:
-            loops: set[Loop[Any]] = set()
-            for source in named_by(node.plan):
-                if source not in known:
-                    self._complain(node, f"needs {source.id!r} of flow {source.flow_id!r}: call that flow instead")
-                loops |= self._loops.get(source, frozenset())
-            own = node.plan.options.get("loop")
-            if isinstance(node, Loop):
-                loops.discard(node)
-            elif isinstance(own, Loop):
-                if own not in known:
-                    self._complain(own, "never says when it goes on: call its again(...)")
-                loops.add(own)
-            self._loops[node] = frozenset(loops)
-        self._find_strays()
-        users: dict[Node[Any], list[Node[Any]]] = {}
-        for node in self._nodes:
-            for source in named_by(node.plan):
-                users.setdefault(source, []).append(node)
-            self._find_entries(node)
-        for start, (first, *others) in users.items():
-            is_alone = not others and first.plan.kind == "step" and set(named_by(first.plan)) == {start}
-            if start.plan.kind == "start" and is_alone and first.plan.when is None and not first.plan.after:
-                self.merged[start] = first
-
-    def _find_strays(self) -> None:
-        """Nodes that follow from a loop's pass, and do not lead to its end."""
-        for loop in self._nodes:
-            if not isinstance(loop, Loop):
-                continue
-            leading, waiting = set[Node[Any]](), list(named_by(loop.plan))
-            while waiting:
-                node = waiting.pop()
-                if node not in leading:
-                    leading.add(node)
-                    waiting += [*named_by(node.plan), *([node.start] if isinstance(node, Loop) else [])]
-            for node in self._nodes:
-                if loop in self._loops[node] and node not in leading and node not in (loop, loop.start):
-                    inside = next(one for one in named_by(node.plan) if loop in self._loops.get(one, ()))
-                    self._complain(
-                        node,
-                        f"needs {inside.id!r}, which is inside of loop {loop.id!r}: need {loop.id}.output, or let the "
-                        f"step that {loop.id}.again() names need {node.id!r}",
-                    )
-
-    def _find_entries(self, node: Node[Any]) -> None:
-        own = node.plan.options.get("loop")
-        around = self._loops[node] - {own}
-        optional = _optional(node.plan)
-        for source in named_by(node.plan):
-            if isinstance(node, Loop):
-                continue
-            inside = self._loops.get(source, frozenset())
-            if inside - around:
-                loop = min(inside - around, key=lambda one: len(self._loops[one.start]))
-                self._complain(node, f"needs {source.id!r}, which is inside of loop {loop.id!r}: need {loop.id}.output")
-            elif around - inside:
-                outermost = min(around - inside, key=lambda one: len(self._loops[one.start]))
-                needed = self._entries.setdefault(outermost, {})
-                needed[source] = needed.get(source, False) or source not in optional
-
-    def _is_outer(self, node: Node[Any], source: Node[Any]) -> bool:
-        around = self._loops.get(node, frozenset()) - {node.plan.options.get("loop")}
-        return bool(around - self._loops.get(source, frozenset()))
 
     def plan_of(self, node: Node[Any]) -> Plan:
         """What a node needs, where a race that it needs may have got a node of its own."""
@@ -198,33 +111,31 @@ class Wiring:
             return
         self._under_way.add(node)
         plan = node.plan
-        for source in [*named_by(plan), *self._entries_of(plan)]:
+        for source in [*named_by(plan), *self._bodies.entries_of(plan)]:
             self._wire(source)
             if source not in self._before and source in self._under_way and source not in self.merged:
-                self._complain(node, f"and {source.id!r} wait for each other: what a loop's steps need comes before it")
+                self._bodies.complain(
+                    node, f"and {source.id!r} wait for each other: what a loop's steps need comes before it"
+                )
         if isinstance(node, Loop):
             self._wire_loop(node)
         elif node in self.merged:
             self._note(node, Wired(node), listed=False)
         elif node in self.merged.values():
             start = next(start for start, first in self.merged.items() if first is node)
-            self._wire_value(node, start, self._entries_of(start.plan))
+            self._wire_value(node, start, self._bodies.entries_of(start.plan))
         elif plan.kind == "step":
             self._wire_step(node)
         elif plan.kind == "wait":
             self._reach(node, *self._ways(node, {}))
         else:
-            self._wire_value(node, node, self._entries_of(plan))
-
-    def _entries_of(self, plan: Plan) -> dict[Node[Any], bool]:
-        loop = plan.options.get("loop")
-        return self._entries.get(loop, {}) if isinstance(loop, Loop) else {}
+            self._wire_value(node, node, self._bodies.entries_of(plan))
 
     def _wire_loop(self, loop: Loop[Any]) -> None:
         assert isinstance(loop.plan.value, OutputOf)
         end = loop.plan.value.node
-        if loop not in self._loops.get(end, frozenset()):
-            self._complain(loop, f"ends with {end.id!r}, which does not need {loop.id}.value: need it in a pass")
+        if not self._bodies.has(loop, end):
+            self._bodies.complain(loop, f"ends with {end.id!r}, which does not need {loop.id}.value: need it in a pass")
         self._note(loop, Wired(loop, (Way(end),)))
 
     def _wire_step(self, node: Node[Any]) -> None:
@@ -251,7 +162,7 @@ class Wiring:
             ways.append(Way(root.node, _answered(root), carries=term if isinstance(term, Member) else None))
         self._note(node, Wired(node, tuple(ways), is_any=True))
 
-    def _wire_value(self, node: Node[Any], asking: Node[Any], entries: dict[Node[Any], bool]) -> None:
+    def _wire_value(self, node: Node[Any], asking: Node[Any], entries: Mapping[Node[Any], bool]) -> None:
         """A node whose edge carries a value: straight from where that is, or by way of a step that fetches it.
 
         Args:
@@ -295,7 +206,7 @@ class Wiring:
 
     # --- ways -----------------------------------------------------------------------------------------------------
 
-    def _ways(self, node: Node[Any], entries: dict[Node[Any], bool]) -> tuple[list[Way], tuple[Term, ...] | None]:
+    def _ways(self, node: Node[Any], entries: Mapping[Node[Any], bool]) -> tuple[list[Way], tuple[Term, ...] | None]:
         """The ways to a node; and if they need a gate, the conditions on the edge that leads on from it."""
         plan, found = self.plan_of(node), dict[Node[Any], Way]()
 
@@ -307,17 +218,17 @@ class Wiring:
 
         for term in terms_of(plan):
             root = root_of(term)
-            if isinstance(root, OutputOf) and not self._is_outer(node, root.node):
+            if isinstance(root, OutputOf) and not self._bodies.is_outer(node, root.node):
                 lead(root.node, not root.optional, _answered(root))
         for source in plan.after:
-            if not self._is_outer(node, source):
+            if not self._bodies.is_outer(node, source):
                 lead(source, True)
         for source, required in entries.items():
             lead(source, required, _answered(OutputOf(source, optional=not required)))
         ways = self._reduced(list(found.values()))
         if plan.when is None:
             return ways, None if self._is_joint(ways) else ()
-        looked_at = list(dict.fromkeys(one for one in nodes_in(plan.when) if not self._is_outer(node, one)))
+        looked_at = list(dict.fromkeys(one for one in nodes_in(plan.when) if not self._bodies.is_outer(node, one)))
         deciding = self._deciding(ways, looked_at, plan.when)
         if deciding is None:
             for source in looked_at:
@@ -387,9 +298,6 @@ class Wiring:
         if listed:
             self.wired.append(wired)
 
-    def _complain(self, node: Node[Any], problem: str) -> None:
-        self.problems.append(f"{'loop' if isinstance(node, Loop) else 'node'} {node.id!r} {problem}")
-
 
 def _answered(root: OutputOf) -> tuple[Term, ...]:
     """Needing a wait's output is needing an answer."""
@@ -414,10 +322,3 @@ def _asks_timeout(term: Term, wait: Wait[Any]) -> bool:
         case Operation(_, operands):
             return any(_asks_timeout(operand, wait) for operand in operands)
     return False
-
-
-def _optional(plan: Plan) -> set[Node[Any]]:
-    """The nodes that a node can do without, whatever else it says of them."""
-    roots = [root for term in terms_of(plan) if isinstance(root := root_of(term), OutputOf)]
-    required = {root.node for root in roots if not root.optional} | set(plan.after)
-    return {root.node for root in roots if root.optional} - required
