@@ -52,3 +52,10 @@ async def run(make: Callable[[], Any], given: Any, answer: Any) -> Any:
 async def test_a_flow_gives_what_it_is_for(way: Any, name: str, given: Any, answer: Any, output: Any) -> None:
     result = await run(getattr(way, name), given, answer)
     assert result == (pytest.approx(output) if isinstance(output, float) else output)
+
+
+@pytest.mark.parametrize("name", dict.fromkeys(run[0] for run in RUNS))
+def test_a_flow_is_the_same_blueprint_each_time(name: str) -> None:
+    make = getattr(decorated, name)
+    kept = [make() for _ in range(5)]  # each at places of its own in memory
+    assert len({flow.to_blueprint().content_hash() for flow in kept}) == 1

@@ -240,9 +240,9 @@ class Wiring:
 
     def _deciding(self, ways: list[Way], looked_at: list[Node[Any]], when: Term) -> Node[Any] | None:
         """The node on whose edge a condition is asked; None if it takes a gate."""
-        waits = {node for node in looked_at if isinstance(node, Wait) and _asks_timeout(when, node)}
-        if waits:
-            return next(iter(waits))
+        for node in looked_at:
+            if isinstance(node, Wait) and _asks_timeout(when, node):
+                return node
         if len(ways) == 1 and ways[0].required:
             source = ways[0].source
             if set(looked_at) <= self._before[source] | {source}:
