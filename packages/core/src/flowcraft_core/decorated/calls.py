@@ -16,13 +16,19 @@ from .terms import shown as shown_term
 Getter = Callable[[Any], Any]
 
 
-class PlainCall:
-    """A plain function as a step: called with what its parameters need."""
+class FunctionCall:
+    """A function as a step: called with what its parameters need.
+
+    Attributes:
+        is_async: Whether what it gives is to be awaited: it hands on the function's own coroutine, which costs less
+            than one around it.
+    """
 
     def __init__(self, signature: Signature, getters: Mapping[str, Getter]) -> None:
         self.signature = signature
         self._getters = tuple(getters.items())
         self._function, self._context = signature.function, signature.context
+        self.is_async = signature.is_async
 
     def __call__(self, ctx: Any) -> Any:
         """Run the step."""
@@ -37,8 +43,8 @@ class PlainCall:
         return self.signature.gives
 
 
-class AsyncCall(PlainCall):
-    """An ``async def`` function as a step, likewise."""
+class ReadingCall(FunctionCall):
+    """An ``async def`` function that needs context values, which have to be read first."""
 
     async def __call__(self, ctx: Any) -> Any:
         """Run the step."""
@@ -64,7 +70,7 @@ class _Later:
         return self._members(value)
 
 
-def call_of(signature: Signature, inputs: Mapping[str, str] | None) -> PlainCall:
+def call_of(signature: Signature, inputs: Mapping[str, str] | None) -> FunctionCall:
     """A function as a step.
 
     Args:
@@ -77,7 +83,8 @@ def call_of(signature: Signature, inputs: Mapping[str, str] | None) -> PlainCall
     }
     if signature.item is not None:
         getters = {signature.item: lambda ctx: ctx.input, **getters}
-    return (AsyncCall if signature.is_async else PlainCall)(signature, getters)
+    is_reading = signature.is_async and any(isinstance(root_of(term), ValueOf) for term in signature.needs.values())
+    return (ReadingCall if is_reading else FunctionCall)(signature, getters)
 
 
 def _getter(signature: Signature, name: str, term: Term, inputs: Mapping[str, str] | None) -> Getter:
