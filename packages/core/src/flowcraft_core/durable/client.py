@@ -127,9 +127,9 @@ class Client:
             ConfigurationError: The flow is unknown or incomplete, or the run's id or a setting cannot be used.
             SerializationError: An initial context value, its name or a tag cannot be stored.
         """
-        return await self.begin(flow, context, run_id=run_id, delay=delay, tags=tags, timeout=timeout)
+        return await self._begin(flow, context, run_id=run_id, delay=delay, tags=tags, timeout=timeout)
 
-    async def begin(self, flow: FlowLike, given: Any, **options: Unpack[StartOptions]) -> Started:
+    async def _begin(self, flow: FlowLike, given: Any, **options: Unpack[StartOptions]) -> Started:
         """``start``, for a flow of which a type checker knows nothing."""
         graph = self._catalogue.find(flow)
         context: Mapping[str, Any] | None = flow.begin(given) if isinstance(flow, FlowDefinition) else given

@@ -72,7 +72,7 @@ class SyncClient:
         timeout: Duration | None = None,
     ) -> Started:
         """See ``Client.start``."""
-        return self._call(self._client.begin(flow, context, run_id=run_id, delay=delay, tags=tags, timeout=timeout))
+        return self._call(self._client._begin(flow, context, run_id=run_id, delay=delay, tags=tags, timeout=timeout))
 
     def status(self, run_id: str) -> StoredRun:
         """See ``Client.status``."""
