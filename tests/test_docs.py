@@ -19,6 +19,7 @@ PAGES = [
     "docs/guide.md",
     "docs/logging.md",
     "docs/observing.md",
+    "docs/steps.md",
     "docs/telemetry.md",
     "docs/testing.md",
     "docs/typescript.md",

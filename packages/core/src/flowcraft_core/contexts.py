@@ -46,6 +46,10 @@ class Values:
             return DELETED
         return self._serializer.copy(entry[1])
 
+    def copy(self, value: Any) -> Any:
+        """A copy of a value that the attempt may change."""
+        return self._serializer.copy(value)
+
     async def fetch(self, name: str) -> Any:
         """``find`` for values that may have to be read from somewhere first."""
         return self.find(name)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar, overload
 
 from typing_extensions import Unpack
 
 from ..blueprint import Blueprint
-from ..builder import FlowBuilder
-from ..catalogue import Catalogue, FlowLike
+from ..catalogue import Catalogue, FlowLike, UntypedFlow
 from ..clock import Clock, SystemClock
+from ..decorated import Flow
+from ..definition import FlowDefinition
 from ..durations import Duration, parse_seconds
+from ..graph.decisions import scope_output
 from ..graph.failures import errors_of
 from ..graph.fold import context_of, instances, outputs_of
 from ..graph.scopes import Kind
@@ -21,6 +23,7 @@ from ..logging.journal import Journal
 from ..observing import Telemetry
 from ..payloads import CompressingCodec, PayloadCodec
 from ..ports import REASON_LENGTH, Backend, Message, QueueDepth, RunStatus, State
+from ..runtime.results import OutT
 from ..serialization import Serializer
 from ..settings import number, whole
 from ..texts import require_name, safe_text
@@ -31,7 +34,7 @@ from .exporting import Footprint, export, footprint
 from .finding import MOST_FOUND, RunFilters, RunFinder, Wanted
 from .forking import fork, redrive
 from .purging import purge
-from .results import Started, StoredResult, StoredRun
+from .results import Started, StartOptions, StoredResult, StoredRun
 from .resuming import resume
 from .runs import RunRecord, Runs, UnknownRunError
 from .signals import CHECK_AFTER, end_run
@@ -40,6 +43,8 @@ from .stored_runs import FINAL, StoredRuns
 from .tracing import stored_trace
 from .transient import RetryingBackend
 from .worker_log import name_of
+
+InT = TypeVar("InT")
 
 
 class Client:
@@ -54,7 +59,7 @@ class Client:
         self,
         backend: Backend,
         *,
-        flows: Iterable[FlowBuilder] = (),
+        flows: Iterable[FlowDefinition] = (),
         blueprints: Iterable[Blueprint] | Mapping[str, Blueprint] = (),
         serializer: Serializer | None = None,
         codec: PayloadCodec | None = None,
@@ -86,10 +91,18 @@ class Client:
 
     # --- starting -------------------------------------------------------------------------------------------------
 
+    @overload
+    async def start(self, flow: Flow[None, OutT], /, **options: Unpack[StartOptions]) -> Started[OutT]: ...
+    @overload
+    async def start(self, flow: Flow[InT, OutT], given: InT, /, **options: Unpack[StartOptions]) -> Started[OutT]: ...
+    @overload
+    async def start(
+        self, flow: UntypedFlow, context: Mapping[str, Any] | None = None, **options: Unpack[StartOptions]
+    ) -> Started: ...
     async def start(
         self,
         flow: FlowLike,
-        context: Mapping[str, Any] | None = None,
+        context: Any = None,
         *,
         run_id: str | None = None,
         delay: Duration = 0.0,
@@ -104,7 +117,7 @@ class Client:
 
         Args:
             flow: The flow, its blueprint, or its id.
-            context: The initial context values, by name.
+            context: The flow's input, if it is a ``Flow``; else the initial context values, by name.
             run_id: The run's id; a new one by default.
             delay: How long before its first step: seconds, a ``timedelta``, or text such as ``"20m"``.
             tags: For filters in ``runs``.
@@ -114,11 +127,17 @@ class Client:
             ConfigurationError: The flow is unknown or incomplete, or the run's id or a setting cannot be used.
             SerializationError: An initial context value, its name or a tag cannot be stored.
         """
+        return await self._begin(flow, context, run_id=run_id, delay=delay, tags=tags, timeout=timeout)
+
+    async def _begin(self, flow: FlowLike, given: Any, **options: Unpack[StartOptions]) -> Started:
+        """``start``, for a flow of which a type checker knows nothing."""
         graph = self._catalogue.find(flow)
+        context: Mapping[str, Any] | None = flow.begin(given) if isinstance(flow, FlowDefinition) else given
+        run_id, tags, timeout = options.get("run_id"), options.get("tags"), options.get("timeout")
         run_id = new_id() if run_id is None else require_run_id(run_id)
         for name in (*(context or {}), *(part for tag in (tags or {}).items() for part in tag)):
             require_name(name, f"run {run_id!r}: the name of a context value, or a tag,")
-        delay = parse_seconds("Client.start: delay", delay, zero=True)
+        delay = parse_seconds("Client.start: delay", options.get("delay", 0.0), zero=True)
         limit = None if timeout is None else parse_seconds("Client.start: timeout", timeout)
         now = self._clock.now()
         starting = None if self._telemetry is None else self._telemetry.start(run_id, graph.blueprint.id, now)
@@ -165,12 +184,16 @@ class Client:
         status = await self._stored.status(require_run_id(run_id, may_be_letter=True))
         return StoredRun.of(status) if status.state == "dead" else await self._stored.linked(status)
 
-    async def result(self, run_id: str) -> StoredResult:
+    async def result(self, run_id: str | Started[OutT]) -> StoredResult[OutT]:
         """How a run ended, or where it stands, folded from its facts.
+
+        Args:
+            run_id: The run, or what ``start`` gave: then the output has the type that the flow says.
 
         Raises:
             UnknownRunError: There is none.
         """
+        run_id = run_id.run_id if isinstance(run_id, Started) else run_id
         status = await self.status(require_run_id(run_id))
         state = await self._stored.state(await self._stored.record(run_id), status)
         return StoredResult(
@@ -184,13 +207,16 @@ class Client:
             redrive_of=status.redrive_of,
             redriven_as=status.redriven_as,
             forked_as=status.forked_as,
+            output=scope_output(state.root),
         )
 
-    async def wait(self, run_id: str, *, timeout: Duration | None = None, poll: float = 0.05) -> StoredResult:
+    async def wait(
+        self, run_id: str | Started[OutT], *, timeout: Duration | None = None, poll: float = 0.05
+    ) -> StoredResult[OutT]:
         """Wait until a run has ended, and give its result.
 
         Args:
-            run_id: The run.
+            run_id: The run, or what ``start`` gave.
             timeout: How long to wait at most, as for ``start``.
             poll: Seconds before the second look; the pauses grow to forty times that.
 
@@ -199,6 +225,7 @@ class Client:
             ConfigurationError: A setting cannot mean anything.
             TimeoutError: It has not ended in time; it goes on.
         """
+        run_id = run_id.run_id if isinstance(run_id, Started) else run_id
         seconds = None if timeout is None else parse_seconds("Client.wait: timeout", timeout, zero=True)
         number("Client.wait: poll", poll, above=0)
         deadline = None if seconds is None else self._clock.now() + seconds

@@ -20,6 +20,7 @@ from ..durations import Duration, parse_seconds
 from ..errors import ResumeError
 from ..execution import FIRST, Executor
 from ..failures import name_of, text_of
+from ..graph.decisions import scope_output
 from ..graph.facts import NodeError, Outcome, Park
 from ..graph.failures import errors_of
 from ..graph.fold import context_of, outputs_of
@@ -359,6 +360,7 @@ class Run:
             waiting=[] if self._over() else self.waiting(),
             ended=self._ended,
             snapshot=snapshot,
+            output=scope_output(self.state.root),
         )
 
     def _called(self) -> dict[str, Graph]:

@@ -98,7 +98,7 @@ async def run_in_process(scenario: Scenario, watch: Watch) -> RunResult:
             asyncio.get_running_loop().call_soon(resume, event.key)
 
     runtime = SimulatedRuntime(scenario, clock=LoopClock(), watch=watch, events=see)
-    handle = runtime.start(runtime.flow, scenario.context, run_id=RUN)
+    handle = runtime.start(runtime.flow.id, scenario.context, run_id=RUN)
     result = await handle.result()
     while result.status == "awaiting":
         before = len(left)
@@ -205,7 +205,7 @@ class _Stage:
             )
             while True:
                 try:
-                    await client.start(flows.flow, self.scenario.context, run_id=RUN)
+                    await client.start(flows.flow.id, self.scenario.context, run_id=RUN)
                     for key, value in self.scenario.resumes.items():
                         await self._resume(client, key, value)
                     if self.scenario.act is not None:
