@@ -126,6 +126,20 @@ def test_redrive_and_fork_begin_a_new_run(cli: Commanding) -> None:
     assert cli.said("redrive", "again", *here, code=4)["error"]["type"] == "CommandError"
 
 
+def test_a_fork_goes_on_in_a_mended_flow_with_mended_input(cli: Commanding) -> None:
+    here = ("-b", cli.url)
+    cli("run", "shop:order", "-i", BIG, "--id", "x", *here, code=1)
+    begin = "from shop import *\norder = create_flow('order')"
+    begin += ".node('price', price).node('pay', pay).node('ship', ship)\n"
+    cli.write("mended.py", begin + "order.edge('price', 'pay').edge('pay', 'ship')\n")
+    cli.write("other.py", begin + "order.edge('price', 'pay').edge('price', 'ship')\n")
+    said = cli.said("redrive", "x", "--onto", "other:order", *here, code=4)
+    assert "'price': it has other ways on" in said["error"]["message"]
+    cli("fork", "x", "--from", "price", "--onto", "mended:order", "-i", SMALL, "--id", "new", *here)
+    assert cli.ask(lambda client: client.result("new")).context == {"items": {"tea": 3, "pot": 20}}
+    assert "ship" in {each.key for each in cli.ask(lambda client: client.describe("new")).instances}
+
+
 def test_reconcile_counts_what_it_does(cli: Commanding) -> None:
     here = ("-b", cli.url)
     cli("start", "shop:order", "--id", "x", *here)

@@ -71,7 +71,13 @@ def fork(driver: Driver, again: Iterable[Instance], state: RunState, seed: int, 
         for instance in instances(state)
         if (id(instance.scope), instance.vertex.index) not in without
     }
-    return Driver(driver.flow, seed, kept=kept, kept_claims=dict(kept_claims(state, without)), **options)
+    return Driver(
+        driver.flow,
+        seed,
+        kept=kept,
+        kept_claims={join.key: place for join, place in kept_claims(state, without)},
+        **options,
+    )
 
 
 class TestFromAnywhere:
@@ -141,7 +147,7 @@ class TestFromAnywhere:
         there = list(instances(state))
         assume(there)
         without = dropped([data.draw(st.sampled_from(there))])
-        kept = dict(kept_claims(state, without))
+        kept = {join.key for join, _ in kept_claims(state, without)}
         for scope in state.root.walk():
             for index, place in scope.claims.items():
                 join = scope.scope.vertices[index]

@@ -17,15 +17,14 @@ Ctx = NodeContext[Any, Any]
 MANY = 30
 
 
-def line(calls: Counter[str]) -> FlowBuilder:
+def line(calls: Counter[str], **last: Any) -> FlowBuilder:
     async def step(ctx: Ctx) -> int:
         calls[f"{ctx.run_id} {ctx.key}"] += 1
         await ctx.context.set(ctx.node_id, ctx.run_id)
         return int(ctx.input or 0) + 1
 
     flow = create_flow("line")
-    for node in ("a", "b", "c"):
-        flow = flow.node(node, step)
+    flow = flow.node("a", step).node("b", step).node("c", step, **last)
     return flow.edge("a", "b").edge("b", "c")
 
 
@@ -73,9 +72,11 @@ async def test_a_redrive_keeps_the_passes_of_a_loop_beside_what_failed() -> None
     assert calls == {"old s": 5}
 
 
+@pytest.mark.parametrize("mended", [False, True])
 @pytest.mark.parametrize("mode", MODES)
-async def test_a_fork_that_is_cut_short_anywhere_is_finished_by_making_it_again(mode: Mode) -> None:
+async def test_a_fork_that_is_cut_short_anywhere_is_finished_by_making_it_again(mode: Mode, mended: bool) -> None:
     cut = 0
+    changes: dict[str, Any] = {"flow": line(Counter(), retries=1), "context": {"more": 1}} if mended else {}
     for at in range(1, MANY):
         flow = line(Counter())
         async with place(flow) as here:
@@ -85,18 +86,24 @@ async def test_a_fork_that_is_cut_short_anywhere_is_finished_by_making_it_again(
             done = asyncio.Event()
 
             async def fork(client: Client = client, done: asyncio.Event = done) -> None:
-                await client.fork("old", "b", new_run_id="new")
+                await client.fork("old", "b", new_run_id="new", **changes)
                 done.set()
 
             await killed(fork, crashing.dead.wait())
             if not done.is_set():
                 cut += 1
                 there = await here.backend.status.get("new") is not None  # only its first job was left to be sent
-                assert (await here.client.fork("old", "b", new_run_id="new")).created is not there
+                again = changes if at % 2 else {}  # what it was to be, is known by what stands
+                if await here.client._runs.get("new") is None:
+                    again = changes
+                assert (await here.client.fork("old", "b", new_run_id="new", **again)).created is not there
             async with here.working():
                 result = await here.client.wait("new", timeout=3600)
             assert (result.status, result.outputs) == ("completed", {"a": 1, "b": 2, "c": 3})
-            assert result.context == {"a": "old", "b": "new", "c": "new"}
+            assert result.context == {"a": "old", "b": "new", "c": "new", **changes.get("context", {})}
+            record = await here.client._runs.get("new")
+            assert record is not None
+            assert record.graph.hash == (changes.get("flow") or flow).compile().hash
         if done.is_set() and len(crashing.calls) < at:
             break
     else:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import attrs
 import click
-from flowcraft_core.durable import Reconciler, Started
+from flowcraft_core.durable import Client, Reconciler, Started
 from flowcraft_core.errors import ConfigurationError
 
 from ..command import App, Commands
 from ..exits import Answer, CommandError, Exit
+from ..loading import load_flow
 from ..places import place
-from ..values import read_json
+from ..values import read_context, read_json
 from ..waiting import wait_for
 
 _HERE = ("backend", "serializer", "codec")
@@ -31,10 +32,17 @@ def register(main: Commands) -> None:
         """,
     )(resume)
     main.command("cancel", settings=_HERE, examples='flowcraft cancel RUN --reason "ordered twice"')(cancel)
-    main.command("redrive", settings=_HERE, examples="flowcraft redrive RUN --wait")(redrive)
+    main.command(
+        "redrive",
+        settings=(*_HERE, "flows"),
+        examples="""
+            flowcraft redrive RUN --wait
+            flowcraft redrive RUN --onto app:flow --input '{"currency": "USD"}'
+        """,
+    )(redrive)
     main.command(
         "fork",
-        settings=_HERE,
+        settings=(*_HERE, "flows"),
         examples="""
             flowcraft fork RUN --from pay
             flowcraft fork RUN --from 'pages[17].ocr' --id second-try
@@ -95,6 +103,14 @@ def _fork_options(function: Any) -> Any:
         click.option("--timeout", metavar="TIME", help="With --wait: for how long; the run goes on."),
         click.option("--wait", is_flag=True, help="Wait until the new run has ended."),
         click.option("--new-keys", is_flag=True, help="Give what had not completed new idempotency keys."),
+        click.option(
+            *("--input", "-i", "input_"),
+            metavar="JSON",
+            help="Initial context values in the place of the run's own; @file or - to read them.",
+        ),
+        click.option(
+            "--onto", metavar="FLOW", help="Go on in this version of the run's flow, where what is kept fits."
+        ),
         click.option("--id", "new_id", metavar="RUN", help="The new run's id."),
     ):
         function = option(function)
@@ -103,15 +119,15 @@ def _fork_options(function: Any) -> Any:
 
 @click.argument("run")
 @_fork_options
-async def redrive(app: App, run: str, new_id: str | None, new_keys: bool, wait: bool, timeout: str | None) -> Answer:
+async def redrive(app: App, run: str, wait: bool, timeout: str | None, **options: Any) -> Answer:
     """Try again what failed a RUN.
 
     It is a new run, which keeps all that is done; its id is printed. A run is redriven once: who asks again gets that.
     """
-    async with place(app) as here:
+    async with _forking(app, **options) as (client, changes):
         with _allowed():
-            started = await here.client.redrive(run, new_run_id=new_id, new_idempotency_keys=new_keys)
-        return await _begun(app, here.client, run, started, wait, timeout)
+            started = await client.redrive(run, **changes)
+        return await _begun(app, client, run, started, wait, timeout)
 
 
 @click.argument("run")
@@ -119,17 +135,25 @@ async def redrive(app: App, run: str, new_id: str | None, new_keys: bool, wait: 
     "--from", "nodes", multiple=True, required=True, metavar="NODE", help="Where to begin again; may be repeated."
 )
 @_fork_options
-async def fork(
-    app: App, run: str, nodes: tuple[str, ...], new_id: str | None, new_keys: bool, wait: bool, timeout: str | None
-) -> Answer:
+async def fork(app: App, run: str, nodes: tuple[str, ...], wait: bool, timeout: str | None, **options: Any) -> Answer:
     """Begin a RUN again from some of its nodes.
 
     It is a new run, which keeps what the old one has done, but for these nodes and all that follows from them.
     """
-    async with place(app) as here:
+    async with _forking(app, **options) as (client, changes):
         with _allowed():
-            started = await here.client.fork(run, *nodes, new_run_id=new_id, new_idempotency_keys=new_keys)
-        return await _begun(app, here.client, run, started, wait, timeout)
+            started = await client.fork(run, *nodes, **changes)
+        return await _begun(app, client, run, started, wait, timeout)
+
+
+@contextlib.asynccontextmanager
+async def _forking(
+    app: App, *, new_id: str | None, onto: str | None, input_: str | None, new_keys: bool
+) -> AsyncIterator[tuple[Client, dict[str, Any]]]:
+    found, context = onto and load_flow(onto, app.settings), read_context(input_)
+    async with place(app, [found.source] if found else ()) as here:
+        changes = {"new_run_id": new_id, "context": context, "new_idempotency_keys": new_keys}
+        yield here.client, changes | {"flow": found.id if found else None}
 
 
 async def _begun(app: App, client: Any, old: str, started: Started, wait: bool, timeout: str | None) -> Answer:

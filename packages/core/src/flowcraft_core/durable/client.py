@@ -32,7 +32,7 @@ from .describing.reading import describe
 from .describing.shapes import QueueDescription, RunDescription, RunsPage, WorkerDescription
 from .exporting import Footprint, export, footprint
 from .finding import MOST_FOUND, RunFilters, RunFinder, Wanted
-from .forking import fork, redrive
+from .forking import Changes, fork, redrive
 from .purging import purge
 from .results import Started, StartOptions, StoredResult, StoredRun
 from .resuming import resume
@@ -411,30 +411,49 @@ class Client:
         )
 
     async def fork(
-        self, run_id: str, *keys: str, new_run_id: str | None = None, new_idempotency_keys: bool = False
+        self,
+        run_id: str,
+        *keys: str,
+        new_run_id: str | None = None,
+        flow: FlowLike | None = None,
+        context: Mapping[str, Any] | None = None,
+        new_idempotency_keys: bool = False,
     ) -> Started:
         """Start a new run that keeps what a run has done, but for some instances and all that follows from them.
 
-        The old run stays as it is. On the same blueprints, with the same initial context and tags, and with the whole
-        time-out again. What failed the run is begun again, too, named or not. A fork that was cut short is finished by
-        making it again, with the same new id and from the same instances; one that stands is given back.
+        The old run stays as it is. The new one has its tags, and the whole time-out again. What failed the run is begun
+        again, too, named or not. A fork that was cut short is finished by making it again, with the same new id and
+        from the same instances; one that stands is given back.
 
         Args:
             run_id: The run.
             keys: The instances to begin again from, by key.
             new_run_id: The new run's id; a new one by default.
+            flow: Another version of the run's flow, in which the new run goes on; by default the one that it was
+                started in. What is kept must fit: its nodes have the same ways in and on there. Their steps may differ.
+            context: Initial context values in the place of the run's own, or beside them, by name. What is kept stays
+                as it was made with the old ones.
             new_idempotency_keys: Give instances that did not complete new keys, too. By default they keep theirs, since
                 they may have acted: what another service knows under the key is not done twice.
 
         Raises:
             UnknownRunError: There is no such run.
-            ConfigurationError: The run has no such instance, or there is a run with the new id.
+            ConfigurationError: The run has no such instance; there is a run with the new id; or what is kept does not
+                fit the other version, by instance and reason.
+            SerializationError: A context value or its name cannot be stored.
         """
-        new = new_run_id and require_run_id(new_run_id)
-        return await fork(self._stored, require_run_id(run_id), keys, new, new_keys=new_idempotency_keys)
+        new, run_id = new_run_id and require_run_id(new_run_id), require_run_id(run_id)
+        changes = self._changes(flow, context, new_keys=new_idempotency_keys)
+        return await fork(self._stored, run_id, keys, new, changes)
 
     async def redrive(
-        self, run_id: str, *, new_run_id: str | None = None, new_idempotency_keys: bool = False
+        self,
+        run_id: str,
+        *,
+        new_run_id: str | None = None,
+        flow: FlowLike | None = None,
+        context: Mapping[str, Any] | None = None,
+        new_idempotency_keys: bool = False,
     ) -> Started:
         """Start a new run that keeps what a failed run has done, and tries again everything that failed it.
 
@@ -444,14 +463,29 @@ class Client:
         Args:
             run_id: The run.
             new_run_id: The new run's id, if this is the first redrive; a new one by default.
-            new_idempotency_keys: As for ``fork``.
+            flow: As for ``fork``.
+            context: Likewise.
+            new_idempotency_keys: Likewise.
 
         Raises:
             UnknownRunError: There is no such run.
-            ConfigurationError: It has not failed, or there is another run with the new id.
+            ConfigurationError: It has not failed; there is another run with the new id; or what is kept does not fit
+                the other version, or the redrive that stands is in another one.
+            SerializationError: A context value or its name cannot be stored.
         """
-        new = new_run_id and require_run_id(new_run_id)
-        return await redrive(self._stored, require_run_id(run_id), new, new_keys=new_idempotency_keys)
+        new, run_id = new_run_id and require_run_id(new_run_id), require_run_id(run_id)
+        changes = self._changes(flow, context, new_keys=new_idempotency_keys)
+        return await redrive(self._stored, run_id, new, changes)
+
+    def _changes(self, flow: FlowLike | None, context: Mapping[str, Any] | None, *, new_keys: bool) -> Changes:
+        for name in context or {}:
+            require_name(name, "the name of a context value")
+        if flow is None:
+            return Changes(context=dict(context or {}), new_keys=new_keys)
+        # A flow brings what it calls, and may stand beside the version that this client has started runs in.
+        catalogue = Catalogue([flow], ()) if isinstance(flow, FlowBuilder) else self._catalogue
+        graph = catalogue.find(flow)
+        return Changes(graph.blueprint.id, catalogue.reachable(graph), dict(context or {}), new_keys)
 
     async def purge(self, run_id: str) -> None:
         """Remove all that is stored of a run that has ended; if that is cut off, purge it again.

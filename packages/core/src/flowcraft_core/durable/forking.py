@@ -2,20 +2,24 @@
 
 A fork never begins with what failed the run: such failures are begun again from, named or not, or the fork would end
 with them at once. What was handed to other services stays known to them: an instance that did not complete keeps its
-idempotency key.
+idempotency key. A fork may go on in another version of the flow, where all that is kept fits, and with other initial
+context values: what is kept stays as it was made.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import attrs
 
 from ..errors import ConfigurationError
 from ..graph.failures import failed
-from ..graph.fold import instances
+from ..graph.fold import claims, instances
 from ..graph.forks import dropped, kept_claims
 from ..graph.instances import Instance
+from ..graph.refits import refit
+from ..graph.scopes import Graph
 from ..graph.state import RunState
 from ..ids import new_id
 from ..jobs import encode_job
@@ -25,9 +29,29 @@ from .runs import FORK_KEY, REDRIVEN_KEY, RunRecord
 from .signals import CHECK_AFTER
 from .stored_runs import StoredRuns
 
+# So many of the instances that do not fit are named.
+_NAMED = 5
+
+
+@attrs.frozen
+class Changes:
+    """In what a fork differs from the run that it is made of.
+
+    Attributes:
+        flow: The id of the flow that another version is given of; None to go on in the run's own.
+        graphs: That version, and all that it can call, compiled, by id.
+        context: Initial context values in the place of the run's, by name.
+        new_keys: Instances that did not complete get new idempotency keys, too.
+    """
+
+    flow: str | None = None
+    graphs: Mapping[str, Graph] = attrs.field(factory=dict)
+    context: Mapping[str, Any] = attrs.field(factory=dict)
+    new_keys: bool = False
+
 
 async def fork(
-    stored: StoredRuns, run_id: str, keys: tuple[str, ...], new_run_id: str | None, *, new_keys: bool
+    stored: StoredRuns, run_id: str, keys: tuple[str, ...], new_run_id: str | None, changes: Changes
 ) -> Started:
     """See ``Client.fork``."""
     old = await _Forked.read(stored, run_id)
@@ -35,13 +59,13 @@ async def fork(
     unknown = [key for key in keys if key not in by_key]
     if unknown or not keys:
         raise ConfigurationError(f"run {run_id!r} has no instance {', '.join(unknown) or 'to fork from was named'}")
-    started = await old.begin_again([by_key[key] for key in keys], new_run_id or new_id(), new_keys=new_keys)
+    started = await old.begin_again([by_key[key] for key in keys], new_run_id or new_id(), changes)
     # Once it stands: a fork that was cut short before is linked when it is finished.
     await stored.note_fork(run_id, started.run_id)
     return started
 
 
-async def redrive(stored: StoredRuns, run_id: str, new_run_id: str | None, *, new_keys: bool) -> Started:
+async def redrive(stored: StoredRuns, run_id: str, new_run_id: str | None, changes: Changes) -> Started:
     """See ``Client.redrive``."""
     old = await _Forked.read(stored, run_id)
     if old.status.state != "failed":
@@ -51,9 +75,23 @@ async def redrive(stored: StoredRuns, run_id: str, new_run_id: str | None, *, ne
         raise ConfigurationError(f"run {run_id!r} leaves nothing to try again: {old.status.reason}")
     if new_run_id is not None and not await old.may_become(new_run_id):
         raise ConfigurationError(f"there is a run {new_run_id!r} already: redrive under another id")
+    old.kept(again, old.graphs(changes))  # what does not fit there is no redrive
     # The first to say so stands, so that whoever comes later, or finishes what was cut short, gets the same run.
     said = await stored.records.put(run_id, REDRIVEN_KEY, {"as": new_run_id or new_id()})
-    return await old.begin_again(again, str(said.value["as"]), new_keys=new_keys)
+    return await old.begin_again(again, str(said.value["as"]), changes)
+
+
+@attrs.frozen
+class _Kept:
+    """What a fork keeps.
+
+    Attributes:
+        instances: The instances with outcomes, in the version of the flow in which the fork goes on.
+        claims: The claims of joins, by key, with the place of the edge.
+    """
+
+    instances: Sequence[Instance]
+    claims: Sequence[tuple[str, int]]
 
 
 @attrs.frozen
@@ -83,21 +121,25 @@ class _Forked:
         standing = await self.stored.runs.get(run_id)
         return standing is None or standing.redrive_of == self.record.run_id
 
-    async def begin_again(self, named: list[Instance], run_id: str, *, new_keys: bool) -> Started:
+    async def begin_again(self, named: list[Instance], run_id: str, changes: Changes) -> Started:
         """Start the new run, or go on with starting it."""
         stored, old, now = self.stored, self.record, self.stored.clock.now()
         again = {instance.key: instance for instance in (*named, *failed(self.state.root))}
+        graphs = self.graphs(changes)
+        kept = self.kept(again.values(), graphs)
         starting = None
         if stored.telemetry is not None:
             starting = stored.telemetry.start(run_id, old.blueprint_id, now, link=old.trace)
         new = attrs.evolve(
             old,
             run_id=run_id,
+            graphs=graphs,
+            context={**old.context, **changes.context},
             started=now,
             deadline=None if old.deadline is None else now + old.deadline - old.started,
             redrive_of=old.run_id,
             again=tuple(sorted(again)),
-            kept_keys={} if new_keys else self._kept_keys(again.values()),
+            kept_keys={} if changes.new_keys else self._kept_keys(again.values()),
             trace=None if starting is None else starting.trace,
             nonce=new_id(),
         )
@@ -106,18 +148,17 @@ class _Forked:
                 starting.done(stored.clock.now())
         else:
             standing = await stored.record(run_id)
-            if not self._is_the_same(standing, named):
-                raise ConfigurationError(f"there is a run {run_id!r} already: fork under another id")
+            self._require_the_same(standing, named, changes)
             if await stored.backend.status.get(run_id) is not None:
                 return Started(run_id, created=False)
             # The same fork, which was cut short: all that it copied is copied again. What has failed since then is
             # begun again from as well.
             found = {i.key: i for scope in self.state.root.walk() for i in scope.instances()}
             again |= {key: found[key] for key in standing.again if key in found}
-            new = standing
+            new, kept = standing, self.kept(again.values(), standing.graphs)
         job = new.job("", now)
         await stored.records.put(run_id, FORK_KEY, {"of": old.run_id})
-        await self._copy(run_id, again.values(), job.id)
+        await self._copy(run_id, kept, job.id)
         limit, look = new.deadline, now + CHECK_AFTER
         status = RunStatus(
             run_id=run_id,
@@ -132,11 +173,56 @@ class _Forked:
         await stored.backend.queue.send([Message(encode_job(job), run_id)])
         return Started(run_id, created)
 
-    def _is_the_same(self, standing: RunRecord, named: Iterable[Instance]) -> bool:
-        """Whether a run was forked from this one, at these instances; at failures it begins again in any case."""
+    def graphs(self, changes: Changes) -> Mapping[str, Graph]:
+        """The flows in whose versions the new run goes on.
+
+        Raises:
+            ConfigurationError: They are of another flow.
+        """
+        own = self.record.blueprint_id
+        if changes.flow is None:
+            return self.record.graphs
+        if changes.flow != own:
+            raise ConfigurationError(f"run {self.record.run_id!r} is one of flow {own!r}, not of {changes.flow!r}")
+        return changes.graphs
+
+    def kept(self, again: Iterable[Instance], graphs: Mapping[str, Graph]) -> _Kept:
+        """What is kept in a version of the flow if the run is begun again from some instances.
+
+        Raises:
+            ConfigurationError: It does not fit there.
+        """
+        without, old = dropped(again), self.record
+        if _hashes(graphs) == _hashes(old.graphs):
+            own = [i for i in instances(self.state) if (id(i.scope), i.vertex.index) not in without]
+            return _Kept(own, [(join.key, place) for join, place in kept_claims(self.state, without)])
+        state = RunState(graphs[old.blueprint_id], graphs.__getitem__, old.context)
+        if misfits := refit(self.state, without, state, graphs):
+            named = "; ".join(str(misfit) for misfit in misfits[:_NAMED])
+            more = f"; and {len(misfits) - _NAMED} more" if len(misfits) > _NAMED else ""
+            raise ConfigurationError(
+                f"run {old.run_id!r} has done what does not fit this version of flow {old.blueprint_id!r}: "
+                f"{named}{more}. Begin again from what does not fit, too, or stay in the version that it was started in"
+            )
+        return _Kept(list(instances(state)), list(claims(state)))
+
+    def _require_the_same(self, standing: RunRecord, named: Iterable[Instance], changes: Changes) -> None:
+        """Refuse to take another run for the fork that is asked for; at failures each begins again in any case."""
+        run_id = standing.run_id
         failures = {instance.key for instance in failed(self.state.root)}
         own = {instance.key for instance in named}
-        return standing.redrive_of == self.record.run_id and set(standing.again) - failures == own - failures
+        if standing.redrive_of != self.record.run_id or set(standing.again) - failures != own - failures:
+            raise ConfigurationError(f"there is a run {run_id!r} already: fork under another id")
+        as_stored = self.stored.records.serializer.to_data
+        is_other = changes.flow is not None and _hashes(changes.graphs) != _hashes(standing.graphs)
+        if is_other or any(
+            name not in standing.context or as_stored(value) != as_stored(standing.context[name])
+            for name, value in changes.context.items()
+        ):
+            raise ConfigurationError(
+                f"run {self.record.run_id!r} was begun again as {run_id!r} already, in another version of its flow or "
+                "with other initial context values: fork it under another id"
+            )
 
     def _kept_keys(self, again: Iterable[Instance]) -> dict[str, str]:
         """By instance: the run under whose idempotency key it acts, if it may have acted and did not complete."""
@@ -150,15 +236,17 @@ class _Forked:
                 open_keys.add(scope.key(vertex))
         return {key: base.get(key, self.record.run_id) for key in open_keys | (base.keys() - completed)}
 
-    async def _copy(self, run_id: str, again: Iterable[Instance], job_id: str) -> None:
+    async def _copy(self, run_id: str, kept: _Kept, job_id: str) -> None:
         """Write what is kept of the run's facts as those of the new one."""
-        records, without = self.stored.records, dropped(again)
-        for instance in instances(self.state):
-            if (id(instance.scope), instance.vertex.index) in without:
-                continue
+        records = self.stored.records
+        for instance in kept.instances:
             await records.put_outcome(run_id, instance.key, instance.outcome, job_id)
             if instance.outcome.sets:
                 position = instance.scope.position(instance.vertex)
                 await records.apply(run_id, instance.scope.namespace.prefix, position, instance.outcome.sets)
-        for key, place in kept_claims(self.state, without):
+        for key, place in kept.claims:
             await records.put_claim(run_id, key, place, job_id)
+
+
+def _hashes(graphs: Mapping[str, Graph]) -> dict[str, str]:
+    return {flow_id: graph.hash for flow_id, graph in graphs.items()}

@@ -140,18 +140,39 @@ class SyncClient:
         return self._call(self._client.cancel(run_id, reason=reason))
 
     def fork(
-        self, run_id: str, *keys: str, new_run_id: str | None = None, new_idempotency_keys: bool = False
+        self,
+        run_id: str,
+        *keys: str,
+        new_run_id: str | None = None,
+        flow: FlowLike | None = None,
+        context: Mapping[str, Any] | None = None,
+        new_idempotency_keys: bool = False,
     ) -> Started:
         """See ``Client.fork``."""
-        return self._call(
-            self._client.fork(run_id, *keys, new_run_id=new_run_id, new_idempotency_keys=new_idempotency_keys)
+        asked = self._client.fork(
+            run_id,
+            *keys,
+            new_run_id=new_run_id,
+            flow=flow,
+            context=context,
+            new_idempotency_keys=new_idempotency_keys,
         )
+        return self._call(asked)
 
-    def redrive(self, run_id: str, *, new_run_id: str | None = None, new_idempotency_keys: bool = False) -> Started:
+    def redrive(
+        self,
+        run_id: str,
+        *,
+        new_run_id: str | None = None,
+        flow: FlowLike | None = None,
+        context: Mapping[str, Any] | None = None,
+        new_idempotency_keys: bool = False,
+    ) -> Started:
         """See ``Client.redrive``."""
-        return self._call(
-            self._client.redrive(run_id, new_run_id=new_run_id, new_idempotency_keys=new_idempotency_keys)
+        asked = self._client.redrive(
+            run_id, new_run_id=new_run_id, flow=flow, context=context, new_idempotency_keys=new_idempotency_keys
         )
+        return self._call(asked)
 
     def purge(self, run_id: str) -> None:
         """See ``Client.purge``."""

@@ -37,10 +37,10 @@ def dropped(instances: Iterable[Instance]) -> set[tuple[int, int]]:
     return found
 
 
-def kept_claims(state: RunState, without: set[tuple[int, int]]) -> Iterator[tuple[str, int]]:
-    """The claims of joins whose winning edge's source is kept: key, and place of the edge."""
+def kept_claims(state: RunState, without: set[tuple[int, int]]) -> Iterator[tuple[Instance, int]]:
+    """The claims of joins whose winning edge's source is kept: the join, and place of the edge."""
     for scope in state.root.walk():
         for index, place in scope.claims.items():
             join = scope.scope.vertices[index]
             if (id(scope), join.incoming[place].source) not in without:
-                yield scope.key(join), place
+                yield Instance(scope, join), place

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from flowcraft_core import create_flow
+import pytest
+from flowcraft_core import ConfigurationError, FlowBuilder, create_flow
+from flowcraft_core.durable import Client, Started
 
 from .programs import Context, ProgramClauses, Steps
 
@@ -62,6 +64,42 @@ class ForkingClauses(ProgramClauses):
             assert (await here.client.status(old)).redriven_as == new
             assert (await here.client.result(old)).redriven_as == new
             assert (await here.client.result(new)).redrive_of == old
+
+    async def test_a_fork_goes_on_in_another_version_of_its_flow_with_other_values(self) -> None:
+        """What is kept is not done again; where it does not fit, that is refused by node, and nothing is begun."""
+        steps, is_broken = Steps(), True
+
+        async def convert(ctx: Context) -> str:
+            if is_broken:
+                raise ValueError("no rate is known")
+            return f"{ctx.input} {await ctx.context.get('currency')}"
+
+        def version(*ways: tuple[str, str]) -> FlowBuilder:
+            flow = create_flow("priced").node("price", steps.one).node("convert", convert).node("show", steps.echo)
+            for way in ways:
+                flow = flow.edge(*way)
+            return flow
+
+        first = create_flow("priced").node("price", steps.one).node("convert", convert).edge("price", "convert")
+        second = version(("price", "convert"), ("convert", "show"))
+        third = version(("price", "convert"), ("price", "show"))
+        async with self.programs(second) as here:
+            await here.hire()
+            earlier = Client(here.backend, flows=[first], clock=here.clock)
+            old = (await earlier.start(first, {"currency": "EUR"}, run_id=self.id("old"))).run_id
+            assert (await here.ended(old)).status == "failed"
+            await self.pass_time(2 * self.beat + here.backend.context.limits.staleness)
+            is_broken, priced = False, steps.count("price")
+            with pytest.raises(ConfigurationError, match="'price': it has other ways on"):
+                await here.client.redrive(old, flow=third)
+            started = await here.client.redrive(old, flow=second, context={"currency": "USD"})
+            result = await here.ended(started.run_id)
+            assert result.outputs == {"price": 1, "convert": "1 USD", "show": "1 USD"}
+            assert steps.count("price") == priced
+            await self.pass_time(here.backend.context.limits.staleness)
+            assert await here.client.redrive(old) == Started(started.run_id, created=False)
+            with pytest.raises(ConfigurationError, match="already"):
+                await here.client.redrive(old, context={"currency": "CHF"})
 
     async def test_what_did_not_complete_keeps_its_idempotency_key(self) -> None:
         """The answer of a charge may have been lost: tried again in another run, it is the same charge."""

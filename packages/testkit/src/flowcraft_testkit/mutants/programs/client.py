@@ -149,11 +149,11 @@ def first_told(original: Any, scope: Any, vertex: Any) -> Any:
     caught_by=BackendContract.test_a_run_is_redriven_once_and_linked_to_the_run_that_tries_again,
     name="client.RedrivenEachTime",
 )
-async def each_time(original: Any, stored: Any, run_id: str, new_run_id: str | None, *, new_keys: bool) -> Started:
+async def each_time(original: Any, stored: Any, run_id: str, new_run_id: str | None, changes: Any) -> Started:
     """Starts another run at each redrive."""
     old = await forking_module._Forked.read(stored, run_id)
     again = failures_module.failed(old.state.root)
-    return await old.begin_again(again, new_run_id or new_id(), new_keys=new_keys)
+    return await old.begin_again(again, new_run_id or new_id(), changes)
 
 
 @replaces(
@@ -181,6 +181,38 @@ async def untagged(original: Any, self: Any, run_id: str, **options: Any) -> Sta
 
     with mock.patch.object(self._backend.status, "create", without_tags):
         started: Started = await original(self, run_id, **options)
+    return started
+
+
+@replaces(
+    (forking_module._Forked, "graphs"),
+    caught_by=BackendContract.test_a_fork_goes_on_in_another_version_of_its_flow_with_other_values,
+    name="client.ForkStaysInTheOldVersion",
+)
+def old_version(original: Any, self: Any, changes: Any) -> Any:
+    """Goes on in the version that the run was started in, whichever is asked for."""
+    return self.record.graphs
+
+
+@replaces(
+    (forking_module, "refit"),
+    caught_by=BackendContract.test_a_fork_goes_on_in_another_version_of_its_flow_with_other_values,
+    name="client.ForkFitsAnything",
+)
+def fits_anything(original: Any, *of: Any) -> list[Any]:
+    """Takes what does not fit another version of the flow for what fits."""
+    original(*of)
+    return []
+
+
+@replaces(
+    (forking_module._Forked, "begin_again"),
+    caught_by=BackendContract.test_a_fork_goes_on_in_another_version_of_its_flow_with_other_values,
+    name="client.ForkKeepsTheOldValues",
+)
+async def old_values(original: Any, self: Any, named: Any, run_id: str, changes: Any) -> Started:
+    """Starts a fork with the run's own initial context values, whatever is to take their place."""
+    started: Started = await original(self, named, run_id, attrs.evolve(changes, context={}))
     return started
 
 
