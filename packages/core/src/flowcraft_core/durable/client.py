@@ -483,7 +483,7 @@ class Client:
         if flow is None:
             return Changes(context=dict(context or {}), new_keys=new_keys)
         # A flow brings what it calls, and may stand beside the version that this client has started runs in.
-        catalogue = Catalogue([flow], ()) if isinstance(flow, FlowBuilder) else self._catalogue
+        catalogue = Catalogue([flow], ()) if isinstance(flow, FlowDefinition) else self._catalogue
         graph = catalogue.find(flow)
         return Changes(graph.blueprint.id, catalogue.reachable(graph), dict(context or {}), new_keys)
 
