@@ -27,7 +27,7 @@ The rules, edge by edge:
 * A scope ends when each of its vertices that have its end as a way on is done, dead or blocked: then every other vertex
   is done, dead, blocked or moot too, since a way on from it would lead to one that is not. A construct in which a
   failure was neither handled nor contained fails when its scope ends.
-* A loop whose last pass has no verdict, since its end is dead, or blocked by a failure that is contained inside, is dead.
+* A loop is dead if the end of its last pass is: so it is if that is blocked by a failure which is contained inside.
 * A start vertex is ready once its scope is there: a call or an item by the outcome of its construct's entry, a pass by
   that of the entry or by the verdict of the pass before.
 
