@@ -8,8 +8,12 @@ import pytest
 from flowcraft_core import FlowBuilder, create_flow
 from flowcraft_core.graph.compile import compile_blueprint
 from flowcraft_core.graph.hints import hints_of
+from flowcraft_core.graph.instances import Instance, Mark
+from flowcraft_core.graph.scopes import Link
+from flowcraft_testkit.oracle import draw
 
 from .by_hand import ByHand
+from .driver import Driver, instances
 
 
 def step(_: Any) -> None:
@@ -37,10 +41,11 @@ def hinted(built: FlowBuilder) -> list[str]:
 
 
 def test_a_hint_names_the_join_what_it_lacks_and_what_to_do() -> None:
-    assert hints(flow("a>b b>j c>j a>h:failure")) == [
-        "node 'j': it may go on without 'b', where a failure of 'a' is handled by 'h': let what follows 'h' lead to 'j', "
-        "too, unless it can do without"
-    ]
+    (hint,) = hints(flow("a>b b>j c>j a>h:failure"))
+    assert hint == (
+        "node 'j': it may go on without 'b', where a failure of 'a' is handled by 'h': let what follows 'h' lead to "
+        "'j', too, unless it can do without"
+    )
 
 
 def test_it_is_what_happens() -> None:
@@ -104,3 +109,49 @@ def test_the_body_of_a_loop_is_looked_into() -> None:
 def test_a_loop_is_named_by_the_node_that_edges_are_drawn_to() -> None:
     built = flow("x>a c>a").loop("l", start="a", end="a", condition="false").node("h", step)
     assert hinted(built.edge("x", "h", on="failure")) == ["a"]
+
+
+# --- whatever the flow ------------------------------------------------------------------------------------------------
+
+
+def lacking(driver: Driver) -> list[tuple[Instance, Link]]:
+    """The joins of all that ran without the input of a node behind them whose failure was handled elsewhere."""
+    return [
+        (instance, link)
+        for instance in instances(driver.state)
+        if instance.vertex.index in instance.scope.outcomes and not instance.vertex.joins_any
+        for link in instance.vertex.incoming
+        if link.on == "success" and instance.scope.mark_of(link) is Mark.SKIPPED
+        if (failed := instance.scope.outcomes.get(link.source)) is not None and failed.handled
+        if instance.vertex.index not in behind_handlers(instance.scope.at(link.source))
+    ]
+
+
+def behind_handlers(failed: Instance) -> set[int]:
+    """The vertices to which a way leads from a node's edges on failure or always."""
+    vertices = failed.scope.scope.vertices
+    found, waiting = set[int](), [link.target for link in failed.vertex.out if link.on != "success"]
+    while waiting:
+        vertex = vertices[waiting.pop()]
+        if vertex.index not in found:
+            found.add(vertex.index)
+            waiting += [link.target for link in vertex.out]
+            if vertex.construct is not None and vertex.index == vertex.construct.entry:
+                waiting.append(vertex.construct.exit)
+    return found
+
+
+def test_there_is_one_wherever_a_join_went_on_without() -> None:
+    found = 0
+    for seed in range(150):
+        driver = Driver(draw(seed).flow, seed).run()
+        told = {blueprint: hints_of(graph) for blueprint, graph in driver.graphs.items()}
+        for instance, link in lacking(driver):
+            found += 1
+            where, failing = (
+                f"node {link.target_id!r}: ",
+                f"a failure of {instance.scope.at(link.source).vertex.id!r} is",
+            )
+            hints_there = told[instance.scope.scope.blueprint]
+            assert any(hint.startswith(where) and failing in hint for hint in hints_there), (seed, instance.key)
+    assert found >= 3
