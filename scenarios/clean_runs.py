@@ -27,7 +27,14 @@ def flows() -> list[FlowBuilder]:
     race = create_flow("race").node("start", gives(1)).node("p", gives("first")).node("q", gives("first"))
     race.node("first", echo, join="any").edge("start", "p").edge("start", "q").edge("p", "first").edge("q", "first")
     failing = create_flow("failing").node("start", gives(1)).node("bad", fails("broken")).edge("start", "bad")
-    return [chain, fan, fork, loop, batch, race, failing]
+    caught = (
+        create_flow("caught").node("list", gives([1, 2])).batch("each", fails("broken")).node("bad", fails("worse"))
+    )
+    caught.node("one", echo).node("end", echo, join="any").node("not", echo).edge("list", "each").edge("each", "not")
+    caught.edge("each", "one", on="failure", transform="error.message").edge("one", "bad").edge(
+        "bad", "end", on="always"
+    )
+    return [chain, fan, fork, loop, batch, race, failing, caught]
 
 
 async def clean_run(flow: FlowBuilder) -> RunResult:

@@ -29,6 +29,24 @@ def test_lint_lists_all_that_building_refuses(cli: Commanding) -> None:
     assert cli.said("lint", "shop")["flows"] == ["order", "asking"]
 
 
+def test_lint_hints_at_what_is_seldom_meant_and_is_content(cli: Commanding) -> None:
+    cli.write(
+        "odd.py",
+        "from flowcraft_core import create_flow\nasync def s(ctx): ...\n"
+        "inner = create_flow('inner').node('a', s).node('c', s).node('j', s).node('h', s)"
+        ".edge('a', 'j').edge('c', 'j').edge('a', 'h', on='failure')\n"
+        "flow = create_flow('odd').subflow('call', inner)\n",
+    )
+    said = cli.said("lint", "odd:flow")
+    (hint,) = said["hints"]
+    assert (said["ok"], said["problems"], hint["flow"]) == (True, [], "odd:flow")
+    assert hint["hint"].startswith("flow 'inner', node 'j': it may go on without 'a'")
+    text = cli("lint", "odd:flow", "shop").stdout
+    assert f"odd:flow: hint: {hint['hint']}" in text
+    assert "3 flows, nothing to mend: odd, order, asking" in text
+    assert cli.said("lint", "shop")["hints"] == []
+
+
 def test_lint_names_a_step_that_is_missing(cli: Commanding) -> None:
     cli.write("missing.py", "from flowcraft_core import create_flow\nflow = create_flow('f').node('a', 'nobodys')")
     (problem,) = cli.said("lint", "missing", code=1)["problems"]
@@ -40,12 +58,13 @@ def test_a_graph_is_drawn_with_what_ids_would_break_escaped(cli: Commanding) -> 
         "odd.py",
         "from flowcraft_core import create_flow\nasync def s(ctx): ...\n"
         "flow = create_flow('odd').node('a\"]', s).node('end', s, fallback='b').node('b', s)"
-        ".edge('a\"]', 'end', action='go', condition='result.output > 1')",
+        ".edge('a\"]', 'end', action='go', condition='result.output > 1').edge('a\"]', 'end', on='failure')",
     )
     text = cli("graph", "odd").stdout
     assert text.splitlines()[0] == "flowchart TD"
     assert 'n0["a&quot;]"]' in text
     assert 'n0 -->|"go<br/>if result.output &gt; 1"| n1' in text
+    assert 'n0 -->|"on failure"| n1' in text
     assert 'n1 -.->|"fallback"| n2' in text
 
 

@@ -19,11 +19,12 @@ from .output import Output, brief, moment, seconds
 
 _INDEX = re.compile(r"\[\d+\]")
 _PARTS = re.compile(r"[./]")
-_STYLES = {"running": "cyan", "completed": "green", "failed": "red", "parked": "yellow"}
+_STYLES = {"running": "cyan", "completed": "green", "failed": "red", "handled": "yellow", "parked": "yellow"}
 # Those of a description that are shown, in the words of events.
 _STATES = {
     "done": "completed",
     "failed": "failed",
+    "handled": "handled",
     "blocked": "failed",
     "running": "running",
     "ready": "running",
@@ -31,7 +32,7 @@ _STATES = {
     "sleeping": "parked",
     "retrying": "parked",
 }
-_MARKS = {"running": "●", "completed": "✓", "failed": "✗", "parked": "◌"}
+_MARKS = {"running": "●", "completed": "✓", "failed": "✗", "handled": "✗", "parked": "◌"}
 
 
 @attrs.define
@@ -61,7 +62,7 @@ class Row:
         """The state that people want to know of first."""
         if self.said is not None:
             return self.said
-        for state in ("running", "failed", "parked", "completed"):
+        for state in ("running", "failed", "parked", "handled", "completed"):
             if self.states.get(state):
                 return state
         return "running" if self.inside else "parked"

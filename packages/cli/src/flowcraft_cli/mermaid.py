@@ -42,7 +42,8 @@ def _shape(node: Node) -> str:
 
 
 def _label(edge: Edge) -> str:
-    parts = [edge.action, edge.condition and f"if {edge.condition}"]
+    on = None if edge.on in (None, "success") else f"on {edge.on}"
+    parts = [edge.action, on, edge.condition and f"if {edge.condition}"]
     return "<br/>".join(_text(part) for part in parts if part)
 
 

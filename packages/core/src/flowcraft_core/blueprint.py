@@ -17,6 +17,8 @@ import attrs
 from .errors import BlueprintError
 
 JoinStrategy = Literal["all", "any"]
+#: After what an edge may be taken.
+On = Literal["success", "failure", "always"]
 
 # What the engine itself implements; a registry cannot redefine these names.
 LOOP_CONTROLLER = "loop-controller"
@@ -107,6 +109,7 @@ class Edge:
         action: Taken only if the source's result has this action.
         condition: Taken only if this expression is true.
         transform: Expression that gives the value that the edge carries, instead of the source's output.
+        on: After what it may be taken: ``success`` (the default), ``failure``, or ``always`` after either.
         extra: Fields that this version does not know, kept as they were.
     """
 
@@ -115,6 +118,7 @@ class Edge:
     action: str | None = None
     condition: str | None = None
     transform: str | None = None
+    on: On | None = None
     extra: dict[str, Any] = attrs.field(factory=dict, kw_only=True)
 
 
@@ -230,6 +234,12 @@ def _join_strategy(value: Any, where: str) -> JoinStrategy:
     return value  # type: ignore[no-any-return]
 
 
+def _on(value: Any, where: str) -> On:
+    if value not in get_args(On):
+        raise _ShapeError(f"{where} must be 'success', 'failure' or 'always', not {value!r:.80}")
+    return value  # type: ignore[no-any-return]
+
+
 def _inputs(value: Any, where: str) -> str | dict[str, str]:
     if isinstance(value, str):
         return value
@@ -275,6 +285,7 @@ _FIELDS: dict[type, tuple[tuple[str, str, Callable[[Any, str], Any]], ...]] = {
         ("action", "action", _string),
         ("condition", "condition", _string),
         ("transform", "transform", _string),
+        ("on", "on", _on),
     ),
     Blueprint: (
         ("id", "id", _identifier),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 from .blueprint import (
     BATCH,
@@ -16,6 +16,7 @@ from .blueprint import (
     JoinStrategy,
     Node,
     NodeConfig,
+    On,
 )
 from .definition import FlowDefinition
 from .durations import Duration, parse_seconds
@@ -118,6 +119,7 @@ class FlowBuilder(FlowDefinition):
         action: str | None = None,
         condition: str | None = None,
         transform: str | None = None,
+        on: On = "success",
     ) -> FlowBuilder:
         """Make one node follow another.
 
@@ -127,8 +129,15 @@ class FlowBuilder(FlowDefinition):
             action: Take the edge only if the source's result has this action.
             condition: Take it only if this expression holds, such as ``"result.output.total > 100"``.
             transform: Expression for the value that the edge carries, such as ``"input.items"``.
+            on: With ``"failure"`` the edge is taken when the source fails for good, and carries the error; the failure
+                is then handled, and fails nothing. With ``"always"`` it is taken after success, with the output, and
+                after failure, with the error. In their expressions the error is called ``error``.
         """
-        self._edges.append(Edge(source, target, action, condition, transform))
+        if on not in get_args(On):
+            raise ConfigurationError(
+                f"edge {source!r} -> {target!r}: on must be 'success', 'failure' or 'always', not {on!r:.80}"
+            )
+        self._edges.append(Edge(source, target, action, condition, transform, None if on == "success" else on))
         return self._changed()
 
     def batch(
@@ -301,7 +310,7 @@ class FlowBuilder(FlowDefinition):
             raise BlueprintError(self.id, problems)
 
     def _leaving(self, edge: Edge) -> Edge:
-        if edge.source in self._loops and edge.action is None:
+        if edge.source in self._loops and edge.action is None and edge.on is None:
             return Edge(edge.source, edge.target, BREAK, edge.condition, edge.transform)
         return edge
 

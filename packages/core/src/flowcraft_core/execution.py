@@ -28,11 +28,21 @@ from .errors import (
 )
 from .failures import name_of, node_error, text_of
 from .graph import decisions
-from .graph.facts import Attempt, Outcome, Park
+from .graph.facts import Attempt, NodeError, Outcome, Park
+from .graph.failures import causes
 from .graph.instances import Instance, ScopeState
 from .graph.keys import escape
 from .graph.scopes import Graph, Kind
-from .logging.catalogue import ATTEMPT_DEFERRED, ATTEMPT_FAILED, FALLBACK_TAKEN, NODE_FAILED, NODE_LEFT
+from .logging.catalogue import (
+    ATTEMPT_DEFERRED,
+    ATTEMPT_FAILED,
+    CONSTRUCT_HANDLED,
+    EDGE_UNTAKEN,
+    FAILURE_HANDLED,
+    FALLBACK_TAKEN,
+    NODE_FAILED,
+    NODE_LEFT,
+)
 from .logging.journal import Journal, is_contained
 from .observing import Observer
 from .retries import RetryAfter, RetryPolicy
@@ -117,7 +127,9 @@ class Executor:
         """
         scope, vertex = instance
         started = self.clock.now()
-        if vertex.kind is Kind.STEP:
+        if vertex.catches and (errors := causes(scope, vertex)):
+            outcome = await self._fails_unrun(instance, errors)
+        elif vertex.kind is Kind.STEP:
             if vertex.node.uses in (SLEEP, WAIT):
                 return self._park(instance, started)
             node = vertex.fallback if attempt.standing_in and vertex.fallback is not None else vertex.node
@@ -175,12 +187,40 @@ class Executor:
             return self.failure(error, instance, 1)
 
     def failure(self, error: BaseException, instance: Instance, number: int) -> Outcome:
-        """The outcome of an instance that failed for good."""
-        now = self.clock.now()
-        event = NODE_LEFT if isinstance(error, RunCancelledError) else NODE_FAILED
-        self.journal.tell(event, error, at=instance, attempt=number, lower=is_contained(instance))
-        failed = node_error(error, instance, number)
-        return Outcome(error=failed, attempts=number, started=now, ended=now, worker=self.worker)
+        """The outcome of an instance that failed for good, with the edges that its failure takes.
+
+        What the expressions on those may name must have been read. A step that has stopped since its result is of no
+        use takes none.
+        """
+        left = isinstance(error, RunCancelledError)
+        outcome = decisions.fail(*instance, node_error(error, instance, number), alone=left)
+        if outcome.handled:
+            self.journal.tell(
+                FAILURE_HANDLED, error, at=instance, attempt=number, handlers=_handlers(instance, outcome)
+            )
+        else:
+            event = NODE_LEFT if left else NODE_FAILED
+            self.journal.tell(event, error, at=instance, attempt=number, lower=is_contained(instance))
+        self._tell_untaken(instance, outcome)
+        outcome.started = outcome.ended = self.clock.now()
+        outcome.worker = self.worker
+        return outcome
+
+    async def _fails_unrun(self, instance: Instance, errors: tuple[NodeError, ...]) -> Outcome:
+        """The failed outcome of a construct, or of a join of any edge, for the failures inside of it or before it."""
+        if self.before_deciding is not None:
+            await self.before_deciding(instance)
+        outcome = decisions.fail(*instance, errors[0])
+        if outcome.handled:
+            self.journal.tell(
+                CONSTRUCT_HANDLED, at=instance, handlers=_handlers(instance, outcome), reason=str(errors[0])
+            )
+        self._tell_untaken(instance, outcome)
+        return outcome
+
+    def _tell_untaken(self, instance: Instance, outcome: Outcome) -> None:
+        for why in (outcome.untaken or {}).values():
+            self.journal.tell(EDGE_UNTAKEN, at=instance, reason=why)
 
     def cancel(self) -> None:
         """Tell every step under way that its result is of no use any more."""
@@ -299,6 +339,8 @@ class Executor:
                 self.journal.tell(FALLBACK_TAKEN, error, at=instance, attempt=number, fallback=vertex.fallback.id)
                 why = node_error(error, instance, number)
                 return await self.attempt(instance, Attempt(standing_in=True, primary_error=why))
+        if vertex.catches and self.before_deciding is not None:
+            await self.before_deciding(instance)
         outcome = self.failure(error, instance, number)
         outcome.started, outcome.primary_error = started, primary_error
         return outcome
@@ -369,6 +411,10 @@ def _raised(carried: Exception) -> tuple[BaseException, bool]:
     while isinstance(error, (FinalError, StepEndedError)) and error.__cause__ is not None:
         error = error.__cause__
     return error, final or isinstance(error, _NEVER_RETRIED)
+
+
+def _handlers(instance: Instance, outcome: Outcome) -> list[str]:
+    return [link.target_id for link in instance.vertex.out if link.place in outcome.taken]
 
 
 def _timeout(node: Node) -> float | None:

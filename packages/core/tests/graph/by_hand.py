@@ -11,7 +11,7 @@ from flowcraft_core.errors import FlowcraftError
 from flowcraft_core.graph import decisions
 from flowcraft_core.graph.compile import compile_blueprint
 from flowcraft_core.graph.facts import NodeError, Outcome
-from flowcraft_core.graph.failures import errors_of
+from flowcraft_core.graph.failures import causes, errors_of
 from flowcraft_core.graph.fold import context_of, outputs_of
 from flowcraft_core.graph.instances import Claim, Instance, Mark
 from flowcraft_core.graph.scopes import Kind
@@ -65,7 +65,7 @@ class ByHand:
         """Let steps fail for good."""
         for key in keys:
             instance = self._open.pop(key)
-            self._add(instance, Outcome(error=NodeError(key, instance.vertex.id, "ValueError", "no")))
+            self._add(instance, decisions.fail(*instance, NodeError(key, instance.vertex.id, "ValueError", "no")))
         return self
 
     def claim(self, join: str, source: str) -> ByHand:
@@ -144,7 +144,9 @@ class ByHand:
                     self.state.claim(claim.scope, claim.vertex, claim.vertex.incoming.index(claim.link))
             while self.state.ready:
                 instance = self.state.ready.popleft()
-                if instance.vertex.kind is Kind.STEP:
+                if instance.vertex.catches and (errors := causes(*instance)):
+                    self.state.add(*instance, decisions.fail(*instance, errors[0]))
+                elif instance.vertex.kind is Kind.STEP:
                     self._open[instance.key] = instance
                     self.started.append(instance.key)
                 elif not instance.scope.is_moot(instance.vertex):
@@ -163,7 +165,7 @@ class ByHand:
             called = vertex.construct.calls if vertex.construct else None
             return decisions.enter(scope, vertex, value, self._graphs[called] if called else None)
         except FlowcraftError as error:
-            return Outcome(error=NodeError(instance.key, vertex.id, type(error).__name__, str(error)))
+            return decisions.fail(scope, vertex, NodeError(instance.key, vertex.id, type(error).__name__, str(error)))
 
 
 def keys(numbers: Iterable[int], form: str) -> set[str]:

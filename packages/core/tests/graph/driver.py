@@ -16,6 +16,7 @@ from flowcraft_core.errors import FlowcraftError
 from flowcraft_core.graph import decisions
 from flowcraft_core.graph.compile import compile_blueprint
 from flowcraft_core.graph.facts import DELETED, NodeError, Outcome
+from flowcraft_core.graph.failures import causes
 from flowcraft_core.graph.fold import context_of, outputs_of
 from flowcraft_core.graph.instances import Instance, Mark, Phase, ScopeState
 from flowcraft_core.graph.scopes import Graph, Kind, Vertex
@@ -39,6 +40,8 @@ def compiled(flow: Flow) -> dict[str, Graph]:
 def execute(script: Script, graphs: Mapping[str, Graph], instance: Instance) -> Outcome:
     """The outcome of a ready instance, as a runtime would make it."""
     scope, vertex = instance
+    if vertex.catches and (errors := causes(scope, vertex)):
+        return decisions.fail(scope, vertex, errors[0])
     try:
         if vertex.kind is Kind.STEP:
             return _step(script, instance)
@@ -52,7 +55,11 @@ def execute(script: Script, graphs: Mapping[str, Graph], instance: Instance) -> 
         called = vertex.construct.calls if vertex.construct else None
         return decisions.enter(scope, vertex, value, graphs[called] if called else None)
     except (ScriptedError, FlowcraftError) as error:
-        return Outcome(error=NodeError(instance.key, vertex.id, type(error).__name__, str(error)))
+        tried = isinstance(error, ScriptedError) and vertex.fallback is None
+        attempts = vertex.retry.max_attempts if tried else 1
+        return decisions.fail(
+            scope, vertex, NodeError(instance.key, vertex.id, type(error).__name__, str(error), attempts)
+        )
 
 
 def _step(script: Script, instance: Instance) -> Outcome:

@@ -17,12 +17,13 @@ from flowcraft_testkit.oracle.flows import (
     Inputs,
     JoinName,
     Loop,
+    On,
     Step,
     Turn,
     Wait,
     exit_id,
 )
-from flowcraft_testkit.oracle.words import LISTS, LOOP_CONDITIONS
+from flowcraft_testkit.oracle.words import BOTH, LISTS, LOOP_CONDITIONS, ON_FAILURE
 from hypothesis import settings
 from hypothesis import strategies as st
 
@@ -42,6 +43,7 @@ class _Maker:
     waits: bool
     called_outputs: bool
     size: int
+    catches: bool = True
     sheltered: bool = False
     numbers: Iterator[int] = attrs.field(factory=itertools.count)
 
@@ -86,6 +88,10 @@ class _Maker:
         return Flow(f"flow {next(self.numbers)}", tuple(nodes), tuple(edges), fallbacks)
 
     def edge(self, source: AnyNode, target: AnyNode) -> Edge:
+        if self.failures and self.catches and self.one_of(False, False, False, True):
+            on: On = self.one_of("failure", "failure", "always")
+            transform = self.one_of(*LISTS) if isinstance(target, Batch) else self.one_of(None, None, BOTH, "input.n")
+            return Edge(source.id, target.id, None, self.one_of(*[None] * 6, "true", *ON_FAILURE), transform, on)
         if self.sheltered and not isinstance(target, Batch) and not self.seldom():
             return Edge(source.id, target.id)
         action = self.one_of(None, None, None, None, "a" if isinstance(source, Step) else "break", "b")
@@ -193,6 +199,7 @@ def flows(
     failures: bool = True,
     waits: bool = False,
     called_outputs: bool = True,
+    catches: bool = True,
     size: int = 8,
     nesting: int = 2,
 ) -> Flow:
@@ -204,10 +211,11 @@ def flows(
         failures: With steps and entries that fail.
         waits: With waits among the steps.
         called_outputs: With calls that name the outputs they give; those may be of nodes that may have lost a race.
+        catches: With edges on failure and always. Of several failures they carry the first, which depends on the ids.
         size: How many nodes the run's own graph has at most.
         nesting: How many constructs lie inside one another at most.
     """
-    maker = _Maker(draw, any_joins, failures, waits, called_outputs, size)
+    maker = _Maker(draw, any_joins, failures, waits, called_outputs, size, catches)
     maker.sheltered = any_joins and failures and maker.one_of(False, True)
     return maker.graph("run", nesting, lists=True)
 

@@ -24,7 +24,7 @@ from .strategies import any_flows, seeds
 few = settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 
 #: In the model's words.
-_PASSED_BY = {Status.DEAD: "dead", Status.BLOCKED: "blocked", Status.FAILED: "failed"}
+_PASSED_BY = {Status.DEAD: "dead", Status.BLOCKED: "blocked", Status.FAILED: "failed", Status.HANDLED: "handled"}
 
 
 class Shown:
@@ -92,7 +92,8 @@ def assert_agree(driver: Driver) -> None:
         if speaks_of(instance):
             told, outcome = shown.by_key[instance.key], instance.scope.outcomes.get(instance.vertex.index)
             assert (told.state == "done") is (outcome is not None and outcome.error is None), instance.key
-            assert outcome is None or told.state in ("done", "failed"), instance.key
+            assert (told.state == "handled") is (outcome is not None and outcome.handled), instance.key
+            assert outcome is None or told.state in ("done", "failed", "handled"), instance.key
             assert outcome is None or told.output == outcome.output
             if told.inside is None:
                 assert not told.fork_from or told.state not in ("pending", "dead", "blocked"), instance.key

@@ -54,6 +54,10 @@ async def count(ctx: Ctx) -> int:
     return number
 
 
+async def echo(ctx: Ctx) -> Any:
+    return ctx.input
+
+
 async def broken(ctx: Ctx) -> None:
     raise ValueError("broken for good")
 
@@ -229,6 +233,38 @@ def chunked() -> FlowBuilder:
     return flow.edge("a", "b").edge("a", "c").edge("b", "d").edge("c", "d")
 
 
+def handled() -> FlowBuilder:
+    """A failure with a way on, beside one that never fails, into one join; both always followed by one node."""
+    flow = create_flow("handled").node("s", one).node("x", broken).node("y", add).node("h", echo).node("ok", add)
+    flow.node("never", echo).node("j", echo).node("end", echo)
+    flow.edge("s", "x").edge("s", "ok").edge("x", "y").edge("x", "h", on="failure").edge("y", "j").edge("h", "j")
+    flow.edge("ok", "j").edge("ok", "never", on="failure").edge("never", "j")
+    return flow.edge("x", "end", on="always").edge("ok", "end", on="always")
+
+
+def handled_insides() -> FlowBuilder:
+    """Failures of a batch, of a subflow and of a race, each with a way on; one of them in a called flow."""
+    inner = create_flow("inner").node("a", one).node("b", broken).node("c", echo).edge("a", "b")
+    inner.edge("b", "c", on="failure", transform="error.node")
+    lost = create_flow("lost").node("p", broken).node("q", broken).node("r", echo, join="any")
+    lost.edge("p", "r").edge("q", "r")
+    flow = create_flow("handled_insides").node("s", numbers).batch("pages", broken).node("h", echo).edge("s", "pages")
+    flow.edge("pages", "h", on="failure", transform="error.message").subflow("good", inner).edge("h", "good")
+    flow.subflow("bad", lost).edge("good", "bad").node("last", echo).node("not", echo).edge("bad", "not")
+    return flow.edge("bad", "last", on="failure", transform="error.type")
+
+
+def chain_with_handlers() -> FlowBuilder:
+    """A chain that does not fail, in which each node has a way on if it does: one of its own, and one of all."""
+    flow = create_flow("chain_with_handlers").node("n0", one).node("all", echo, join="any")
+    for place in range(1, 6):
+        flow.node(f"n{place}", add).edge(f"n{place - 1}", f"n{place}")
+    for place in range(6):
+        flow.node(f"h{place}", echo).edge(f"n{place}", f"h{place}", on="failure")
+        flow.edge(f"n{place}", "all", on="failure")
+    return flow
+
+
 CASES = {
     "chain": Case(build=chain),
     "if_else": Case(build=if_else),
@@ -247,6 +283,9 @@ CASES = {
     "contained": Case(build=contained),
     "failing": Case(build=failing, ends="failed"),
     "failing_batch": Case(build=failing_batch, ends="failed", racing=("pages",)),
+    "handled": Case(build=handled),
+    "handled_insides": Case(build=handled_insides),
+    "chain_with_handlers": Case(build=chain_with_handlers),
     "values": Case(build=values),
     "chunked": Case(build=chunked, big=True),
 }

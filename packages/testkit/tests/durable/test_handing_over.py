@@ -75,3 +75,42 @@ async def _executed(step: float, slow: str, pause: float, failing: int = 0) -> C
         await asyncio.gather(*at_work)
     assert not left
     return executed
+
+
+async def test_what_was_kept_for_the_step_under_way_is_told_before_another_job_goes_on() -> None:
+    """The worker that handed over dies: nobody delivers its own job again, and no reconciler looks."""
+    clock, executed = VirtualClock(), Counter[str]()
+    handed_over = asyncio.Event()
+
+    async def work(ctx: NodeContext[Any, Any]) -> None:
+        executed[ctx.key] += 1
+        await clock.sleep(90.0 if ctx.node_id == "long" else 0.0)
+
+    flow = create_flow("kept")
+    for name in ("start", "before", "beside", "long", "handler", "join"):
+        flow.node(name, work)
+    flow.edge("start", "before").edge("start", "beside").edge("before", "long").edge("before", "handler", on="failure")
+    flow.edge("handler", "join").edge("long", "join").edge("beside", "join")
+
+    async def around(operation: str, call: Call) -> Any:
+        answer = await call()
+        if operation == "queue.send" and '"hops":1' in call.args[0][0].body.replace(" ", ""):
+            handed_over.set()
+        return answer
+
+    backend = world(clock, STRONG, queue_limits=_LONGEST)
+    async with backend:
+        client, runtime = Client(backend, flows=[flow], clock=clock), FlowRuntime([flow], clock=clock)
+        first = Worker(Interposed(backend, around), runtime, visibility=_VISIBILITY, reconcile=False)
+        at_work = asyncio.ensure_future(first.run())
+        run_id = (await client.start(flow)).run_id
+        await handed_over.wait()
+        await clock.sleep(1.0)  # its own job is acknowledged
+        at_work.cancel()
+        await asyncio.gather(at_work, return_exceptions=True)
+        second = Worker(backend, runtime, visibility=_VISIBILITY, reconcile=False)
+        at_work = asyncio.ensure_future(second.run())
+        assert (await client.wait(run_id, timeout=2_000)).status == "completed"
+        second.stop()
+        await at_work
+    assert executed == Counter(start=1, before=1, beside=1, long=2, join=1)

@@ -111,6 +111,10 @@ def falls_back() -> FlowBuilder:
     return create_flow("falls").node("bad", broken, fallback="good").node("good", stands_in)
 
 
+def caught(**edge: Any) -> FlowBuilder:
+    return create_flow("caught").node("bad", broken).node("good", echo).edge("bad", "good", on="failure", **edge)
+
+
 def waits() -> FlowBuilder:
     return create_flow("waits").wait("approval")
 
@@ -159,6 +163,26 @@ async def _that_fails(lines: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
 async def _with_a_fallback(lines: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
     async with place(falls_back()) as here, here.working():
         await here.finished(falls_back(), run_id="r")
+
+
+@causes("failure_handled")
+async def _that_is_handled(lines: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with place(caught()) as here, here.working():
+        await here.finished(caught(), run_id="r")
+
+
+@causes("construct_handled")
+async def _that_is_handled_around(lines: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
+    flow = create_flow("around").subflow("call", fails()).node("good", echo).edge("call", "good", on="failure")
+    async with place(flow) as here, here.working():
+        await here.finished(flow, run_id="r")
+
+
+@causes("edge_untaken")
+async def _that_is_not_handled_for_a_mistake(lines: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
+    flow = caught(condition="error.type > 1")
+    async with place(flow) as here, here.working():
+        await here.finished(flow, run_id="r")
 
 
 @causes("attempt_deferred")
@@ -657,6 +681,15 @@ async def test_a_fallback_is_told_with_the_error_that_led_to_it(lines: Lines) ->
     assert record.exc_info is not None
     assert isinstance(record.exc_info[1], ValueError)
     assert not lines.of("node_failed")
+
+
+async def test_a_handled_failure_is_told_with_who_handles_it(lines: Lines) -> None:
+    async with place(caught()) as here, here.working():
+        assert (await here.finished(caught(), run_id="r")).status == "completed"
+    (record,) = lines.of("failure_handled")
+    assert vars(record)["handlers"] == ["good"]
+    assert record.exc_info is not None
+    assert not lines.names(level=logging.ERROR)
 
 
 async def test_a_contained_failure_is_a_warning(lines: Lines) -> None:

@@ -27,6 +27,7 @@ FEW = settings(
 )
 
 _FINAL = ("completed", "failed", "cancelled")
+_ENDED = ("done", "failed", "handled")
 
 
 class Looked:
@@ -46,15 +47,16 @@ class Looked:
             await self.look()
             await self.clock.sleep(0.01 if self.times < 50 else 30.0)
         await self.clock.sleep(60.0)
-        await self.look()
+        await self.look(settled=True)
 
-    async def look(self) -> None:
+    async def look(self, *, settled: bool = False) -> None:
+        """Look once; of a run in which nothing moves any more, pages and counts are of the same moment."""
         self.times += 1
         before = await self._ended()
         told = await self.client.describe("run", limit=3)
-        shown = await self._opened("")
+        shown = await self._opened("", settled=settled)
         after = await self._ended()
-        ended = {key for key, each in shown.items() if each.state in ("done", "failed") and each.ended is not None}
+        ended = {key for key, each in shown.items() if each.state in _ENDED and each.ended is not None}
         assert before <= ended | {key for key, each in shown.items() if each.state == "moot"}
         assert ended <= after
         if told.run.state == "completed":
@@ -69,7 +71,7 @@ class Looked:
         failed = (i for i in instances(state) if i.vertex.kind is Kind.ENTRY and i.outcome.error is not None)
         return ended | {i.scope.at(i.vertex.construct.exit).key for i in failed if i.vertex.construct is not None}
 
-    async def _opened(self, inside: str) -> dict[str, InstanceDescription]:
+    async def _opened(self, inside: str, *, settled: bool) -> dict[str, InstanceDescription]:
         """All that is shown in there, at any depth."""
         found: dict[str, InstanceDescription] = {}
         after = None
@@ -82,11 +84,11 @@ class Looked:
             after = page.cursor
             if after is None:
                 break
-        if page.run.state in _FINAL:
+        if settled:
             assert Counter(each.state for each in found.values()) == Counter(dict(page.counts))
         for each in list(found.values()):
             if each.inside is not None and each.inside.scopes:
-                found |= await self._opened(each.key)
+                found |= await self._opened(each.key, settled=settled)
         return found
 
 

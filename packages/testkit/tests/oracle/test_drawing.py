@@ -8,6 +8,7 @@ import attrs
 import pytest
 from flowcraft_core.catalogue import Catalogue
 from flowcraft_testkit.oracle import CONSTRUCTS, constructs_of, draw
+from flowcraft_testkit.oracle.described import Described, in_process
 from flowcraft_testkit.oracle.flows import Edge, Flow, Loop, Step, Turn, is_any_join
 from flowcraft_testkit.oracle.growing import is_sound
 from flowcraft_testkit.oracle.hunting import LEAST_SHARE
@@ -35,8 +36,9 @@ def test_a_plain_flow_has_no_race_of_its_own(seed: int) -> None:
     for graph in drawn.flow.walk():
         for node in graph.nodes:
             assert not is_any_join(graph, node)
-            assert not isinstance(node, Step) or node.fallback or not any(turn.fails for turn in node.turns)
             assert getattr(node, "timeout", None) is None
+    # What fails in it is handled.
+    assert in_process(Described.of(drawn.flow)).status == "completed"
 
 
 def test_each_construct_is_in_at_least_half_of_the_flows() -> None:

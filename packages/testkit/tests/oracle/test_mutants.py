@@ -14,7 +14,7 @@ SEEN = {
     "engine.PassTakenForGranted": (73, 77, 221),
     "engine.LoopWithoutItsEntry": (1, 7, 12),
     "engine.LoopThatLedNowhere": (503,),
-    "engine.WaitsSeeNoContext": (7, 9, 48),
+    "engine.WaitsSeeNoContext": (69, 116, 138),
 }
 
 

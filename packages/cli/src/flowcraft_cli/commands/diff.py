@@ -69,7 +69,9 @@ def _instances(first: Mapping[str, Any], second: Mapping[str, Any]) -> Iterator[
 def _state(outcome: Mapping[str, Any] | None) -> str:
     if outcome is None:
         return "none"
-    return "failed" if outcome.get("error") else "completed"
+    if not outcome.get("error"):
+        return "completed"
+    return "handled" if outcome.get("taken") else "failed"
 
 
 def _of(outcome: Mapping[str, Any], name: str) -> Any:

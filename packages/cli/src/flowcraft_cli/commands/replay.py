@@ -112,8 +112,7 @@ class _Going:
         names = {recorded.key, recorded.node_id}
         self.seen |= names
         outcome = recorded.outcome
-        state = "failed" if outcome.error is not None else "completed"
-        took = seconds(max(0.0, outcome.ended - outcome.started))
+        state, took = outcome.state, seconds(max(0.0, outcome.ended - outcome.started))
         what = str(outcome.error) if outcome.error is not None else "" if outcome.output is None else outcome.output
         self.app.out.row([moment(outcome.ended), state, recorded.key, took, brief(what)], _WIDTHS)
         told: dict[str, Any] = {"key": recorded.key, "state": state, "input": recorded.input, "output": outcome.output}
@@ -162,8 +161,10 @@ def _differences(then: Outcome, now: Outcome | Park) -> dict[str, tuple[Any, Any
     was = None if then.error is None else (then.error.type, then.error.message)
     if was != error:
         return {"error": (was, error)}
-    if was is not None or isinstance(now, Park):
+    if isinstance(now, Park):
         return {}
+    if was is not None:
+        return {} if then.taken.keys() == now.taken.keys() else {"edges": (then.taken, now.taken)}
     pairs = {
         "output": (then.output, now.output),
         "action": (then.action, now.action),

@@ -14,7 +14,7 @@ from ..decorated import Flow
 from ..definition import FlowDefinition
 from ..durations import Duration, parse_seconds
 from ..graph.decisions import scope_output
-from ..graph.failures import errors_of
+from ..graph.failures import errors_of, handled
 from ..graph.fold import context_of, instances, outputs_of
 from ..graph.scopes import Kind
 from ..ids import new_id, require_run_id
@@ -202,6 +202,7 @@ class Client:
             outputs=outputs_of(state),
             context=context_of(state),
             errors=errors_of(state.root),
+            handled=handled(instances(state)),
             reason=status.reason,
             steps=sum(1 for instance in instances(state) if instance.vertex.kind is Kind.STEP),
             redrive_of=status.redrive_of,

@@ -20,7 +20,7 @@ from ..execution import FIRST, Executor
 from ..failures import name_of, text_of
 from ..graph.facts import Attempt, Outcome, Park
 from ..graph.instances import Arrival, Claim, Instance, Phase
-from ..graph.partial import arrived
+from ..graph.partial import arrived, holds_up
 from ..graph.scopes import Kind
 from ..jobs import Job
 from ..logging.catalogue import HOST_TOO_SHORT, JOB_FAILED
@@ -153,6 +153,7 @@ class Engine:
     _tries: Tries = attrs.field(init=False)
     _is_again: bool = False
     _looked_for_moot: float = 0.0
+    _arrivals: list[Arrival] = attrs.field(factory=list)  # at joins that wait for what the job goes on with
     _at: str = ""  # the key of the instance that is dealt with, to name where the engine failed
 
     def __attrs_post_init__(self) -> None:
@@ -259,7 +260,8 @@ class Engine:
                 if self.handed_over:
                     break
                 self.current = ""
-            frontier = await self._not_done(await self.advance(instance, committed))
+            frontier = await self._not_done(await self.advance(instance, committed, goes_on=True))
+        await self._tell_arrivals()
         await self.finish()
         return Done.LOOK_AGAIN if lost else Done.ACKNOWLEDGE
 
@@ -282,6 +284,7 @@ class Engine:
         async with self._handing_over:
             if not self.current or self.handed_over:
                 return False
+            await self._tell_arrivals()  # the other job begins at what is under way: it finds no more than that
             await send(self.current)
             self.handed_over = True
             return True
@@ -329,12 +332,18 @@ class Engine:
         trouble = await self._tries.trouble(self.view.record.life, instance.key)
         if trouble is not None:
             message = f"the engine failed at it again and again, with {trouble}; {count} deliveries, and {limit}"
-            return self.executor.failure(EngineError(message), instance, count)
+            return await self._failure(EngineError(message), instance, count)
         message = (
             f"its job was delivered {count} times and never came to an outcome: the step seems to end its process, to "
             f"cancel the worker's task from outside, or to take longer than its host lives; {limit}"
         )
-        return self.executor.failure(PoisonError(message), instance, count)
+        return await self._failure(PoisonError(message), instance, count)
+
+    async def _failure(self, error: Exception, instance: Instance, number: int) -> Outcome:
+        """The outcome of an instance that fails without being executed, or after it was."""
+        if instance.vertex.catches:
+            await self.view.refresh(instance)
+        return self.executor.failure(error, instance, number)
 
     async def _run(self, instance: Instance, *, fresh: bool) -> Outcome | None:
         """The instance's outcome; None if it waits, and goes on under another job."""
@@ -383,7 +392,7 @@ class Engine:
         if not self.host.has_time_for(instance):
             hops = self.job.hops if self.job.key == instance.key else 0
             if none_has_time(hops):
-                return self.executor.failure(too_long(instance), instance, attempt.number)
+                return await self._failure(too_long(instance), instance, attempt.number)
             await self.send([instance], hops=hops + 1)
             journal = self.executor.journal
             journal.tell(HOST_TOO_SHORT, at=instance, seconds=self.host.left(), timeout=may_take(instance))
@@ -470,8 +479,7 @@ class Engine:
         try:
             stored = await self.records.put_outcome(self.job.run_id, instance.key, outcome, self.job.id)
         except SerializationError as error:
-            outcome = self.executor.failure(error, instance, outcome.attempts)
-            stored = await self.records.put_outcome(self.job.run_id, instance.key, outcome, self.job.id)
+            outcome, stored = await self._commit_failure(instance, error, outcome)
         if not stored.won:
             return None
         if self.events is not None:
@@ -479,14 +487,62 @@ class Engine:
         await self.got_on()
         return stored
 
-    async def advance(self, instance: Instance, stored: Stored[Outcome]) -> list[Instance]:
-        """Apply an outcome's context values, resolve its edges, and give what became ready by them."""
+    async def _commit_failure(
+        self, instance: Instance, error: Exception, refused: Outcome
+    ) -> tuple[Outcome, Stored[Outcome]]:
+        """Commit in the place of an outcome that cannot be stored that it cannot."""
+        run_id, key = self.job.run_id, instance.key
+        if refused.error is None:
+            outcome = await self._failure(error, instance, refused.attempts)
+            try:
+                return outcome, await self.records.put_outcome(run_id, key, outcome, self.job.id)
+            except SerializationError as second:
+                error, refused = second, outcome
+        # What the edges of a failure carry is too large: the failure itself is not.
+        why = dict.fromkeys(refused.taken, safe_text(str(error), 1_000))
+        outcome = attrs.evolve(refused, taken={}, untaken={**(refused.untaken or {}), **why})
+        return outcome, await self.records.put_outcome(run_id, key, outcome, self.job.id)
+
+    async def advance(self, instance: Instance, stored: Stored[Outcome], *, goes_on: bool = False) -> list[Instance]:
+        """Apply an outcome's context values, resolve its edges, and give what became ready by them.
+
+        Args:
+            instance: The instance.
+            stored: Its outcome.
+            goes_on: If one instance becomes ready, the job goes on with it. What arrives at joins that wait for that
+                one is kept until it is known to be needed: the job may come by there itself.
+        """
         outcome, state = stored.value, self.view.state
         await self._apply(instance, outcome)
         state.learn(*instance, outcome)
         state.follow(*instance)
+        return await self._arrive_all(await self._news(), goes_on=goes_on)
+
+    async def _arrive_all(self, ready: list[Instance], *, goes_on: bool = False) -> list[Instance]:
+        """Arrive at the joins that cannot be decided yet; gives what is ready, with what became so by that."""
+        while self._arrivals:
+            joins = {arrival.key: arrival for arrival in self._arrivals} if goes_on and len(ready) == 1 else {}
+            kept = {key for key, arrival in joins.items() if holds_up(ready[0], arrival)}
+            arrivals = [arrival for arrival in self._arrivals if arrival.key not in kept]
+            if not arrivals:
+                break
+            for arrival in arrivals:
+                if not self.view.state.has_told(arrival):
+                    await self._arrive(arrival)
+            self._arrivals = [arrival for arrival in self._arrivals if arrival.key in kept]
+            ready = [*ready, *await self._news()]
+        return ready
+
+    async def _tell_arrivals(self) -> None:
+        """Arrive where the job has not come by itself, since it does not go on."""
+        if self.view.state.phase is Phase.RUNNING:
+            await self.send(await self._arrive_all([]))
+
+    async def _news(self) -> list[Instance]:
+        """What became ready by what the state was told; what it cannot decide is noted as arrivals."""
+        state = self.view.state
         ready: list[Instance] = []
-        while state.ready or state.wanted or state.arrivals or state.items:
+        while state.ready or state.wanted or state.items:
             ready += state.ready
             state.ready.clear()
             while state.wanted:
@@ -495,10 +551,8 @@ class Engine:
                 around, construct, total = state.items.popleft()
                 for index in range(total):
                     state.start(around, construct, index)
-            arrivals = list(state.arrivals)
-            state.arrivals.clear()
-            for arrival in arrivals:
-                await self._arrive(arrival)
+        self._arrivals += state.arrivals
+        state.arrivals.clear()
         return [found for found in ready if not found.scope.is_moot(found.vertex)]
 
     async def _claim(self, claim: Claim) -> None:

@@ -67,6 +67,7 @@ class StoredResult(Generic[OutT]):
         context: The context values so far, by name.
         errors: Why it failed: all the failures that the facts tell and that nothing contained, by position. The first
             of them failed the run at once; what was in flight then may have failed later.
+        handled: The failures that edges on failure, or always, have taken over, by position; they failed nothing.
         reason: The status's reason, for people.
         steps: How many steps have an outcome; those that lost a race and ended all the same are left out.
         redrive_of: The run that it was forked from, by a redrive or otherwise.
@@ -84,6 +85,7 @@ class StoredResult(Generic[OutT]):
     redrive_of: str | None = None
     redriven_as: str | None = None
     forked_as: tuple[str, ...] = ()
+    handled: tuple[NodeError, ...] = ()
     _output: Any = None
 
     @property

@@ -108,6 +108,11 @@ class _Compiler:
                 self.problems.append(f"node {node.id!r} is defined twice: give each node an id of its own")
             self.nodes[node.id] = attrs.evolve(node, uses=ALIASES.get(node.uses, node.uses))
         for edge in self.blueprint.edges:
+            if edge.action and edge.on in ("failure", "always"):
+                self.problems.append(
+                    f"edge {edge.source!r} -> {edge.target!r}: an edge on {edge.on!r} has no action: a failure has "
+                    "none, and what is always taken does not depend on one; use a condition"
+                )
             for end in (edge.source, edge.target):
                 if end not in self.nodes:
                     self.problems.append(
@@ -138,7 +143,7 @@ class _Compiler:
             self.fallbacks[node.id] = fallback
         drawn: dict[str, set[tuple[Any, ...]]] = defaultdict(set)
         for edge in self.blueprint.edges:
-            drawn[edge.source].add((edge.target, edge.action, edge.condition))
+            drawn[edge.source].add((edge.target, edge.action, edge.condition, edge.on or "success"))
         for edge in self.blueprint.edges:
             if edge.target in stands_in:
                 self.problems.append(
@@ -150,7 +155,7 @@ class _Compiler:
                 continue
             for primary in stands_in[edge.source]:
                 # The TypeScript documentation draws the primary's edges from the fallback again: that adds nothing.
-                if (edge.target, edge.action, edge.condition) not in drawn[primary]:
+                if (edge.target, edge.action, edge.condition, edge.on or "success") not in drawn[primary]:
                     self.edges.append(attrs.evolve(edge, source=primary))
         for name in stands_in:
             self._need(self.nodes.pop(name))
@@ -173,6 +178,11 @@ class _Compiler:
         kept = []
         for edge in self.edges:
             if self.gathers.get(edge.source) == edge.target and edge.source in self.gathers:
+                if edge.on in ("failure", "always"):
+                    self.problems.append(
+                        f"edge {edge.source!r} -> {edge.target!r}: an edge on {edge.on!r} cannot lead from a batch's "
+                        "scatter node to its gather node: draw it from the gather node"
+                    )
                 continue
             if edge.source in self.gathers:
                 self.problems.append(
@@ -374,12 +384,13 @@ class _Compiler:
             for vertex in scope.vertices:
                 vertex.out = tuple(outgoing[id(vertex)]) if id(vertex) in outgoing else ()
                 vertex.incoming = tuple(incoming[id(vertex)]) if id(vertex) in incoming else ()
-                if any(link.action or link.condition or link.transform for link in vertex.out):
+                vertex.catches = any(link.on != "success" for link in vertex.out)
+                if vertex.catches or any(link.action or link.condition or link.transform for link in vertex.out):
                     vertex.all_taken = None
                 else:
                     vertex.all_taken = {link.place: OUTPUT for link in vertex.out}
                 if vertex.kind is Kind.EXIT and vertex.construct is not None:
-                    vertex.construct.leaving = vertex.out
+                    vertex.construct.leaving = tuple(link for link in vertex.out if link.on == "success")
                 vertex.joins_any = len(vertex.incoming) > 1 and self._join_strategy(vertex) == "any"
 
     def _join_strategy(self, vertex: Vertex) -> str | None:
@@ -408,6 +419,7 @@ class _Compiler:
             action=edge.action or None,  # an empty one is none, as in the TypeScript original
             condition=self._expression(f"{where}: condition", edge.condition),
             transform=self._expression(f"{where}: transform", edge.transform),
+            on=edge.on or "success",
         )
 
     def _expression(self, where: str, source: object, *, required: bool = False) -> Expression | None:

@@ -8,18 +8,21 @@ that the edge would carry, ``context`` the context values and, by node id, the o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from ..errors import ExpressionError, FlowcraftError
+from ..texts import safe_text
 from .compile import BREAK, CONTINUE
 from .facts import DELETED, OUTPUT, NodeError, Outcome
 from .instances import ScopeState
 from .references import parse_reference
-from .scopes import Construct, Graph, Link, Reference, Scope, Vertex
+from .scopes import Construct, Graph, Kind, Link, Reference, Scope, Vertex
 from .sizes import TooLargeError, require_modest
 
 _MISSING = object()
+# What is kept of why an edge was not taken after a failure, characters.
+_LONGEST_REASON = 1_000
 _OUTPUTS = "_outputs."
 
 #: What a flow was called with, or started with as the context value of that name, where nothing else is called so.
@@ -92,6 +95,21 @@ class Names(ContextView):
         return super().__getitem__(name)
 
 
+class _NamesWithError(Names):
+    """What an expression on a failure or always edge can name: the error besides; where there is one, no result."""
+
+    def __init__(self, names: Names, error: dict[str, Any] | None) -> None:
+        super().__init__(names._scope, names._output, names._action, names._own)
+        self._error = error
+
+    def __getitem__(self, name: str) -> Any:
+        if name == "error":
+            return self._error
+        if self._error is not None and name in ("result", "input"):
+            return self._error if name == "input" else None
+        return super().__getitem__(name)
+
+
 def context_value(scope: ScopeState, name: str) -> Any:
     """The context value of that name as it stands, or a marker that no value equals."""
     entry = scope.namespace.values.get(name)
@@ -153,15 +171,16 @@ def input_of(scope: ScopeState, vertex: Vertex) -> Any:
     if not incoming:
         return _given(scope)
     if len(incoming) == 1:
-        return _carried(scope, incoming[0])
+        return carried(scope.outcomes[incoming[0].source], incoming[0].place)
     if vertex.joins_any:
-        return _carried(scope, incoming[scope.claims[vertex.index]])
-    carried = {
-        link.source_id: _carried(scope, link)
+        link = incoming[scope.claims[vertex.index]]
+        return carried(scope.outcomes[link.source], link.place)
+    taken = {
+        link.source_id: carried(source, link.place)
         for link in incoming
         if (source := scope.outcomes.get(link.source)) is not None and link.place in source.taken
     }
-    return _assembled(carried, f"what the edges to node {vertex.id!r} carry")
+    return _assembled(taken, f"what the edges to node {vertex.id!r} carry")
 
 
 def resolve(scope: ScopeState, reference: Reference) -> Any:
@@ -187,10 +206,12 @@ def resolve(scope: ScopeState, reference: Reference) -> Any:
     return None if value is _MISSING else value
 
 
-def _carried(scope: ScopeState, link: Link) -> Any:
-    outcome = scope.outcomes[link.source]
-    value = outcome.taken[link.place]
-    return outcome.output if value is OUTPUT else value
+def carried(outcome: Outcome, place: int) -> Any:
+    """What a taken edge of an outcome carries."""
+    value = outcome.taken[place]
+    if value is not OUTPUT:
+        return value
+    return outcome.output if outcome.error is None else error_data(outcome.error)
 
 
 def _given(scope: ScopeState) -> Any:
@@ -217,7 +238,7 @@ def take_edges(
     """Which edges a result takes, and what each carries, in the form of ``Outcome.taken``.
 
     With an action: the edges with that action whose condition holds; if there are none, or without an action: the
-    edges without one whose condition holds.
+    edges without one whose condition holds. Besides, those to be taken always whose condition holds.
 
     Raises:
         ExpressionError: A condition or transform failed; the message names the edge.
@@ -225,18 +246,57 @@ def take_edges(
     if vertex.all_taken is not None:
         return vertex.all_taken
     names = _names(scope, vertex, output, action, sets)
+    out = [link for link in vertex.out if link.on == "success"] if vertex.catches else vertex.out
     taken: list[Link] = []
     if action is not None:
-        taken = [link for link in vertex.out if link.action == action and _holds(link, names)]
+        taken = [link for link in out if link.action == action and _holds(link, names)]
     if not taken:
-        taken = [link for link in vertex.out if link.action is None and _holds(link, names)]
-    carried = {link.place: _transformed(link, names) for link in taken}
-    made = [carried[link.place] for link in taken if link.transform is not None]
+        taken = [link for link in out if link.action is None and _holds(link, names)]
+    values = {link.place: _transformed(link, names) for link in taken}
+    if vertex.catches:
+        names = _NamesWithError(names, None)
+        always = [link for link in vertex.out if link.on == "always" and _holds(link, names)]
+        values |= {link.place: _transformed(link, names) for link in always}
+        taken += always
+    _require_modest(vertex, [values[link.place] for link in taken if link.transform is not None])
+    return values
+
+
+def fail(scope: ScopeState, vertex: Vertex, error: NodeError, *, alone: bool = False) -> Outcome:
+    """The outcome of an instance that failed for good: the edges on failure, or always, whose condition holds.
+
+    An expression that fails there leaves its edge untaken, and the outcome says so: the failure that came first counts.
+
+    Args:
+        scope: Where the instance stands.
+        vertex: Which it is.
+        error: Why it failed.
+        alone: It takes no edge.
+    """
+    outcome = Outcome(error=error, attempts=error.attempts, passes=_passes(scope, vertex))
+    if alone or not vertex.catches:
+        return outcome
+    names = _NamesWithError(Names(scope, None, None, {}), error_data(error))
+    untaken: dict[int, str] = {}
+    for link in vertex.out:
+        if link.on == "success":
+            continue
+        try:
+            if _holds(link, names):
+                value = _transformed(link, names)
+                _require_modest(vertex, [] if value is OUTPUT else [value])
+                outcome.taken[link.place] = value
+        except ExpressionError as second:
+            untaken[link.place] = safe_text(str(second), _LONGEST_REASON)
+    outcome.untaken = untaken or None
+    return outcome
+
+
+def _require_modest(vertex: Vertex, made: list[Any]) -> None:
     try:
         require_modest(made, f"what the transforms of node {vertex.id!r} make")
     except TooLargeError as error:
         raise ExpressionError(str(error)) from error
-    return carried
 
 
 def _names(scope: ScopeState, vertex: Vertex, output: Any, action: str | None, sets: Mapping[str, Any] | None) -> Names:
@@ -296,7 +356,7 @@ def leave(scope: ScopeState, vertex: Vertex) -> Outcome:
     inside = scope.inside.get(construct.entry, {})
     if construct.kind == "loop":
         last = inside[max(inside)].outcomes[construct.verdict] if inside else scope.outcomes[construct.entry]
-        return Outcome(output=last.output, action=last.action, passes=max(inside) + 1 if inside else 0)
+        return Outcome(output=last.output, action=last.action, passes=_passes(scope, vertex))
     if construct.kind == "batch":
         results = [item_result(inside[index]) for index in sorted(inside)]
         name = vertex.params.get("outputKey") or (construct.node.params or {}).get("outputKey")
@@ -307,6 +367,13 @@ def leave(scope: ScopeState, vertex: Vertex) -> Outcome:
     values = {name: resolve(inside[0], reference) for name, reference in outputs.items()}
     _assembled(values, f"the outputs of node {vertex.id!r}")
     return Outcome(output=values, sets=dict(values))
+
+
+def _passes(scope: ScopeState, vertex: Vertex) -> int | None:
+    """How many passes a loop had, whose exit this is; None of anything else."""
+    if vertex.kind is not Kind.EXIT or vertex.construct is None or vertex.construct.kind != "loop":
+        return None
+    return max(scope.inside.get(vertex.construct.entry, {}), default=-1) + 1
 
 
 def outputs_named(inside: ScopeState, exit_: Vertex) -> dict[str, Reference] | None:
@@ -331,17 +398,23 @@ def error_data(error: NodeError) -> dict[str, Any]:
 def scope_output(scope: ScopeState) -> Any:
     """The output of a run, a call or an item: its last node's; with several, a dict of those that ran, if any did.
 
-    A blueprint whose metadata name one of several last nodes as ``result`` means that one's.
+    A blueprint whose metadata name one of several last nodes as ``result`` means that one's. What lies behind edges on
+    failure alone stands in for the only last node, where that has no output.
     """
-    ends = scope.scope.ends
+    ends: Collection[int] = scope.scope.ends
+    if len(last := scope.scope.last) == 1 and len(ends) > 1:
+        ends = last if _has_output(scope, last[0]) else [index for index in ends if index != last[0]]
     outputs = {
-        scope.scope.vertices[index].id: outcome.output
-        for index in ends
-        if (outcome := scope.outcomes.get(index)) is not None and outcome.error is None
+        scope.scope.vertices[index].id: scope.outcomes[index].output for index in ends if _has_output(scope, index)
     }
     if scope.scope.result is not None:
         return outputs.get(scope.scope.result)
     return outputs if outputs and len(ends) > 1 else next(iter(outputs.values()), None)
+
+
+def _has_output(scope: ScopeState, index: int) -> bool:
+    outcome = scope.outcomes.get(index)
+    return outcome is not None and outcome.error is None
 
 
 def _assembled(values: dict[str, Any], what: str) -> dict[str, Any]:

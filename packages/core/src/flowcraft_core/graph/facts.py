@@ -19,7 +19,7 @@ class _Sentinel:
         return self._name
 
 
-#: In ``Outcome.taken``: the edge carries the instance's output as it is.
+#: In ``Outcome.taken``: the edge carries the instance's output as it is; of a failed instance the error.
 OUTPUT: Final = _Sentinel("OUTPUT")
 #: In ``Outcome.sets`` and among context values: the name was deleted. A tombstone, since positions still compare.
 DELETED: Final = _Sentinel("DELETED")
@@ -57,19 +57,21 @@ class Outcome:
     Attributes:
         output: The result's value.
         action: The result's action, which chooses edges.
-        error: Set if the instance failed for good; then of the rest only what tells about the attempts is.
+        error: Set if the instance failed for good; then of the rest only what tells about the attempts is, and the
+            edges that were taken. Of a construct, or of an ``any`` join, the first of the failures for which it failed.
         taken: The outgoing edges that were taken, by their place among the node's edges, with the values they carry.
         sets: The context values that the step set or deleted, in a dict by name.
         items: A batch's items; only in its entry's outcome.
         blueprint: The called blueprint's content hash; only in the entry of a construct that calls one.
         context: The initial context of the call, or of each item's call; likewise.
-        passes: How many passes a loop had; only in its exit.
+        passes: How many passes a loop had; only in its exit, also if it failed.
         via: The fallback that produced the outcome in the node's place.
         primary_error: Why the node's own step failed, if a fallback took its place.
         attempts: How many attempts it took; of the fallback's, if there is one.
         started: When the last attempt began, seconds since the epoch.
         ended: When it ended.
         worker: Who has made it, for people; None outside of workers.
+        untaken: The edges that were not taken after a failure since an expression failed, too: by their place, why.
     """
 
     output: Any = None
@@ -87,6 +89,22 @@ class Outcome:
     started: float = attrs.field(default=0.0, eq=False)
     ended: float = attrs.field(default=0.0, eq=False)
     worker: str | None = attrs.field(default=None, eq=False)
+    untaken: dict[int, str] | None = None
+
+    @property
+    def state(self) -> Literal["completed", "failed", "handled"]:
+        """What it is in a word: a failure that an edge has taken over is ``handled``."""
+        return "completed" if self.error is None else "handled" if self.taken else "failed"
+
+    @property
+    def failed(self) -> bool:
+        """Whether it is a failure that no edge has taken over."""
+        return self.error is not None and not self.taken
+
+    @property
+    def handled(self) -> bool:
+        """Whether it is a failure that an edge has taken over."""
+        return self.error is not None and bool(self.taken)
 
 
 @attrs.frozen

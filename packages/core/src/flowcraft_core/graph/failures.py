@@ -1,4 +1,4 @@
-"""Why a run has failed: every failure that its facts tell and that nothing contains.
+"""Why something fails without being run; and why a run has failed: every failure that its facts tell uncontained.
 
 The first failure that nothing contains fails a run at once, and nothing new is started. What was in flight may end all
 the same, and may fail, too; and two may fail before either is seen. All of them are told, in the order of their
@@ -7,10 +7,10 @@ positions, which is that of the flow and not that of time: so who knows the same
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from .facts import NodeError
-from .instances import Instance, ScopeState
+from .instances import Instance, Mark, ScopeState
 from .scopes import Kind, Vertex
 
 
@@ -23,6 +23,20 @@ def errors_of(root: ScopeState) -> tuple[NodeError, ...]:
     return tuple(error for error, _ in _told(root))
 
 
+def handled(ended: Iterable[Instance]) -> tuple[NodeError, ...]:
+    """The failures that edges have taken over, each once, by position.
+
+    Args:
+        ended: Instances that have outcomes.
+    """
+    found = [
+        (instance.scope.position(instance.vertex), instance.key, error)
+        for instance in ended
+        if (error := instance.outcome.error) is not None and instance.outcome.handled
+    ]
+    return tuple(dict.fromkeys(error for _, _, error in sorted(found, key=lambda told: told[:2])))
+
+
 def failed(root: ScopeState) -> list[Instance]:
     """The instances whose own failures they are, by position."""
     return [instance for _, instance in _told(root)]
@@ -32,24 +46,63 @@ def is_contained(scope: ScopeState) -> bool:
     """Whether a failure that leaves this scope is held by a construct around it."""
     while scope.parent is not None and scope.construct is not None:
         construct, scope = scope.construct, scope.parent
-        if construct.tolerant or scope.scope.vertices[construct.exit].sheltered:
+        exit_ = scope.scope.vertices[construct.exit]
+        if construct.tolerant or exit_.sheltered or exit_.catches:
             return True
     return False
+
+
+def causes(scope: ScopeState, vertex: Vertex) -> tuple[NodeError, ...]:
+    """The failures for which a construct or an ``any`` join fails without being run; none where it does not.
+
+    Args:
+        scope: Where it stands.
+        vertex: The join, or the construct's exit, about which the facts decide.
+    """
+    construct = vertex.construct
+    if vertex.kind is Kind.EXIT and construct is not None:
+        if scope.marks.get(construct.entry) is Mark.BLOCKED:
+            return scope.blame[construct.entry]
+        return tuple(dict.fromkeys(_failed_inside(scope, vertex)))
+    if vertex.joins_any and vertex.index not in scope.fired:
+        return blamed(scope, vertex)
+    return ()
+
+
+def blamed(scope: ScopeState, target: Vertex) -> tuple[NodeError, ...]:
+    """The failures behind the edges that are blocked, of those to a vertex."""
+    links = (link for link in target.incoming if scope.mark_of(link) is Mark.BLOCKED)
+    return tuple(dict.fromkeys(error for link in links for error in scope.blame.get(link.source, ())))
+
+
+def _failed_inside(scope: ScopeState, exit_: Vertex) -> Iterable[NodeError]:
+    construct = exit_.construct
+    assert construct is not None  # an exit always has one
+    insides = scope.inside.get(construct.entry, {})
+    if construct.kind == "batch":
+        entry, failed = scope.outcomes.get(construct.entry), scope.failed_items.get(construct.entry, ())
+        if entry is None or construct.tolerates(len(failed), len(entry.items or ())):
+            return ()
+        return [error for index in sorted(failed) for error in insides[index].errors]
+    return insides[max(insides)].errors if insides else ()
 
 
 def _told(root: ScopeState) -> list[tuple[NodeError, Instance]]:
     errors = {error.key: error for scope in root.walk() if not is_contained(scope) for error in _inside(scope)}
     if not errors:
         return []
-    found = [
-        (error, instance)
-        for scope in root.walk()
-        for instance in scope.instances()
-        if instance.vertex.index in scope.outcomes
-        and (error := instance.outcome.error) is not None
-        and error == errors.get(instance.key)
-    ]
-    return sorted(found, key=lambda told: (told[1].scope.position(told[1].vertex), told[1].key))
+    found: dict[str, tuple[NodeError, Instance]] = {}
+    for scope in root.walk():
+        for index, outcome in scope.outcomes.items():
+            error, instance = outcome.error, scope.at(index)
+            # Its own instance's, or, where that has not been read, a construct's around it that tells of it.
+            if (
+                error is not None
+                and error == errors.get(error.key)
+                and (error.key not in found or error.key == instance.key)
+            ):
+                found[error.key] = error, instance
+    return sorted(found.values(), key=lambda told: (told[1].scope.position(told[1].vertex), told[1].key))
 
 
 def _inside(scope: ScopeState) -> Iterator[NodeError]:
@@ -59,10 +112,9 @@ def _inside(scope: ScopeState) -> Iterator[NodeError]:
 
 def _behind(scope: ScopeState, vertex: Vertex) -> Iterator[NodeError]:
     """The failures behind a failed vertex: for a construct those inside it, also such as came after it had failed."""
-    if vertex.kind is Kind.EXIT and vertex.construct is not None and vertex.index not in scope.outcomes:
-        insides = scope.inside.get(vertex.construct.entry, {})
-        if insides:
-            for inside in insides.values():
-                yield from _inside(inside)
-            return
-    yield from scope.blame[vertex.index]
+    own = scope.outcomes.get(vertex.index)
+    is_derived = own is None or own.error is None or own.error.key != scope.key(vertex)
+    if vertex.kind is Kind.EXIT and vertex.construct is not None and is_derived:
+        for inside in scope.inside.get(vertex.construct.entry, {}).values():
+            yield from _inside(inside)
+    yield from scope.blame[vertex.index]  # of what was not looked into, that is all

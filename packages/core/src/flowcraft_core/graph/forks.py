@@ -28,7 +28,7 @@ def dropped(instances: Iterable[Instance]) -> set[tuple[int, int]]:
             waiting.append(Instance(scope, vertices[vertex.construct.exit]))
             for inside in scope.inside.get(vertex.construct.entry, {}).values():
                 waiting.extend(inside.instances())
-        elif not vertex.out and scope.parent is not None and scope.construct is not None:
+        elif vertex.is_end and scope.parent is not None and scope.construct is not None:
             waiting.append(Instance(scope.parent, scope.parent.scope.vertices[scope.construct.exit]))
             if scope.construct.kind == "loop":
                 for index, later in scope.parent.inside[scope.construct.entry].items():

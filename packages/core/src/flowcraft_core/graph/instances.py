@@ -208,7 +208,11 @@ class ScopeState:
     def mark_of(self, link: Link) -> Mark | None:
         """How an edge was resolved; None if that is not known. A failure that nothing contains resolves none."""
         outcome = self.outcomes.get(link.source)
-        if outcome is None or outcome.error is not None:
+        if outcome is None:
+            mark = self.marks.get(link.source)
+            # Of what is blocked the failure is another's: it takes no edge of its own.
+            return Mark.SKIPPED if mark is Mark.BLOCKED and link.on == "failure" else mark
+        if outcome.error is not None and not outcome.taken:
             return self.marks.get(link.source)
         return Mark.TAKEN if link.place in outcome.taken else Mark.SKIPPED
 
@@ -217,7 +221,7 @@ class ScopeState:
         if index in self.marks:
             return True
         outcome = self.outcomes.get(index)
-        return outcome is not None and outcome.error is None
+        return outcome is not None and not outcome.failed
 
     def set(self, position: Position, values: Mapping[str, Any]) -> None:
         """Apply context values set at a position; a value set at a later position stays."""

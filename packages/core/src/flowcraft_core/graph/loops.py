@@ -42,6 +42,9 @@ def find_loops(
     controllers = [node.id for node in nodes.values() if node.uses == LOOP_CONTROLLER]
     if not controllers:
         return {}
+    _refuse_feedback(controllers, edges, problems)
+    if problems:
+        return {}
     after: dict[str, list[str]] = defaultdict(list)
     before: dict[str, list[str]] = defaultdict(list)
     for source, target in [(edge.source, edge.target) for edge in edges] + list(gathers.items()):
@@ -56,6 +59,21 @@ def find_loops(
     if not problems:
         _check_borders(loops, edges, problems)
     return {loop.id: loop for loop in loops}
+
+
+def _refuse_feedback(controllers: Sequence[str], edges: Sequence[Edge], problems: list[str]) -> None:
+    """Add to ``problems`` the edges on failure, or always, that would lead from one pass of a loop to the next."""
+    around = {edge.target: edge.source for edge in edges if edge.source in controllers and edge.action == "continue"}
+    forward: dict[str, list[str]] = defaultdict(list)
+    for edge in edges:
+        forward[edge.source].append(edge.target)
+    inside = {loop: _reach(start, forward, stop=loop) for start, loop in around.items()}
+    problems += [
+        f"edge {edge.source!r} -> {edge.target!r}: an edge on {edge.on!r} cannot end a pass of loop {edge.target!r}: "
+        f"draw it from {edge.target!r}, which fails when its body does"
+        for edge in edges
+        if edge.on in ("failure", "always") and edge.source in inside.get(edge.target, ())
+    ]
 
 
 def enclosing_loops(loops: Mapping[str, Loop]) -> dict[str, list[str]]:
@@ -131,7 +149,12 @@ def _check_borders(loops: Sequence[Loop], edges: Sequence[Edge], problems: list[
             return
     for edge in edges:
         for loop_id in around.get(edge.source, ()):
-            if edge.target not in by_id[loop_id].body and edge.target != loop_id:
+            if edge.target not in by_id[loop_id].body and edge.target != loop_id and edge.on in ("failure", "always"):
+                problems.append(
+                    f"edge {edge.source!r} -> {edge.target!r}: an edge on {edge.on!r} cannot leave the body of loop "
+                    f"{loop_id!r}: draw it from {loop_id!r}, which fails when its body does"
+                )
+            elif edge.target not in by_id[loop_id].body and edge.target != loop_id:
                 problems.append(
                     f"edge {edge.source!r} -> {edge.target!r} leaves the body of loop {loop_id!r}: a loop is left only "
                     f"through its controller, so draw the edge from {loop_id!r}, or lead it to {by_id[loop_id].end!r}"

@@ -8,7 +8,7 @@ from .scopes import Kind, Scope, Vertex
 
 
 def put_in_order(scope: Scope, problems: list[str]) -> None:
-    """Fill ``order``, ``depth``, ``sheltered``, ``starts`` and ``ends``; a cycle is added to ``problems``."""
+    """Fill in what follows from the order; a cycle is added to ``problems``."""
     vertices = scope.vertices
     waits_for = [len(vertex.incoming) + (vertex.kind is Kind.EXIT) for vertex in vertices]
     order = [vertex.index for vertex in vertices if waits_for[vertex.index] == 0]
@@ -27,19 +27,27 @@ def put_in_order(scope: Scope, problems: list[str]) -> None:
         return
     scope.order = order
     scope.starts = tuple(v.index for v in vertices if not v.incoming and v.kind is not Kind.EXIT)
-    scope.ends = tuple(v.index for v in vertices if not v.out and v.kind is not Kind.ENTRY)
+    for vertex in vertices:
+        vertex.is_end = vertex.kind is not Kind.ENTRY and all(link.on == "failure" for link in vertex.out)
+    scope.ends = tuple(vertex.index for vertex in vertices if vertex.is_end)
+    last = set(scope.starts)
+    for index in order:
+        if index in last:
+            last.update(_following(vertices[index], failures=False))
+    scope.last = tuple(index for index in scope.ends if index in last)
     for index in reversed(order):
-        ways_on = list(_following(vertices[index]))
+        ways_on = list(_following(vertices[index], failures=False))
         vertices[index].sheltered = bool(ways_on) and all(
             vertices[target].joins_any or vertices[target].sheltered for target in ways_on
         )
 
 
-def _following(vertex: Vertex) -> Iterator[int]:
+def _following(vertex: Vertex, *, failures: bool = True) -> Iterator[int]:
     if vertex.kind is Kind.ENTRY and vertex.construct is not None:
         yield vertex.construct.exit
     for link in vertex.out:
-        yield link.target
+        if failures or link.on != "failure":
+            yield link.target
 
 
 def _cycle(scope: Scope, unordered: set[int]) -> list[str]:

@@ -11,11 +11,13 @@ import re
 from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
-from ..expressions import Expression
 from .decisions import last_pass, outputs_named
 from .instances import Arrival, Instance, Mark, ScopeState
 from .scopes import Construct, Kind, Reference, Vertex
 from .state import RunState, goes_in, goes_on
+
+# So many vertices are looked at to find out whether a join waits for an instance.
+_LOOKED_AT = 1_000
 
 _STEP_IN = re.compile(r"([^\[\]./:]+)(?:\[(\d{1,12})\])?([./]|$)")
 
@@ -85,9 +87,7 @@ def named(state: RunState, instance: Instance) -> list[Instance]:
     Those that are known to be dead or blocked have no outputs, and are not among them.
     """
     scope, vertex = instance
-    names = [
-        name.removeprefix("_outputs.") for expression in _expressions(vertex) for name in expression.context_names or ()
-    ]
+    names = [name.removeprefix("_outputs.") for name in _named_in_expressions(vertex)]
     found = (other for name in names for other in _by_id(state, instance, scope, name))
     return [*awaited(state, instance), *_unknown(found)]
 
@@ -154,7 +154,7 @@ def joins_ahead(instance: Instance) -> list[Instance]:
         seen.add((id(scope), vertex.index))
         if vertex.kind is Kind.ENTRY and vertex.construct is not None:
             waiting.append(Instance(scope, scope.scope.vertices[vertex.construct.exit]))
-        elif vertex.out:
+        elif not vertex.is_end:
             for link in vertex.out:
                 target = Instance(scope, scope.scope.vertices[link.target])
                 is_race = target.vertex.joins_any and len({way.source for way in target.vertex.incoming}) > 1
@@ -186,11 +186,8 @@ def _insides(state: RunState, scope: ScopeState, construct: Construct) -> Iterab
 def context_names(instance: Instance) -> Iterator[tuple[ScopeState, frozenset[str]]]:
     """The names that deciding about an instance may look up among the context values, each with where it stands."""
     scope, vertex = instance
-    names: set[str] = set()
-    for expression in _expressions(vertex):
-        names |= expression.context_names or frozenset()
-    if names:
-        yield scope, frozenset(names)
+    if names := frozenset(_named_in_expressions(vertex)):
+        yield scope, names
     for around, references in _references(instance):
         if texts := frozenset(text for reference in references for text in (reference.text, reference.name)):
             yield around, texts
@@ -218,19 +215,21 @@ def _references(instance: Instance) -> Iterator[tuple[ScopeState, Collection[Ref
             yield inside, (outputs_named(inside, vertex) or {}).values()
 
 
-def _expressions(vertex: Vertex) -> Iterator[Expression]:
+def _named_in_expressions(vertex: Vertex) -> Iterator[str]:
+    """The context values and outputs that deciding about an instance may name."""
     links = list(vertex.out)
     construct = vertex.construct
     if construct is not None and construct.kind == "loop" and vertex.kind in (Kind.VERDICT, Kind.ENTRY):
         if construct.condition is not None:
-            yield construct.condition
+            yield from construct.condition.context_names or ()
         if construct.feedback is not None:
             links.append(construct.feedback)
         links.extend(construct.leaving)
     for link in links:
         for expression in (link.condition, link.transform):
-            if expression is not None:
-                yield expression
+            for name in () if expression is None else expression.context_names or ():
+                if link.on == "success" or name != "error":  # which on those edges is given
+                    yield name
 
 
 def _by_id(state: RunState, asker: Instance, scope: ScopeState, node_id: str) -> Iterator[Instance]:
@@ -258,6 +257,41 @@ def _by_id(state: RunState, asker: Instance, scope: ScopeState, node_id: str) ->
                 return
             inside = last
         around = None if around.scope.namespace else around.parent
+
+
+def holds_up(instance: Instance, arrival: Arrival) -> bool:
+    """Whether a join cannot be decided before an instance has ended, since another of its ways in waits for that.
+
+    Only what waits for certain counts: an ``any`` join may go on without what leads to it. What would take long to find
+    is not looked for.
+    """
+    scope, vertex = instance
+    while scope is not arrival.scope:
+        parent, construct = scope.parent, scope.construct
+        if parent is None or construct is None:
+            return False
+        scope, vertex = parent, parent.scope.vertices[construct.exit]
+    vertices, join = scope.scope.vertices, arrival.vertex
+    if join is None:
+        waiting = [end for end in scope.scope.ends if not scope.is_resolved(end)]
+    elif join.kind is Kind.EXIT:
+        return False  # what arrives is an item, which waits for no other
+    else:
+        waiting = [link.source for link in join.incoming if scope.mark_of(link) is None]
+    seen = set(waiting)
+    while waiting and len(seen) <= _LOOKED_AT:
+        current = vertices[waiting.pop()]
+        if current is vertex:
+            return True
+        if current.joins_any or current.depth < vertex.depth:
+            continue
+        if current.kind is Kind.EXIT and current.construct is not None:
+            before = {current.construct.entry}
+        else:
+            before = {link.source for link in current.incoming}
+        waiting.extend(before - seen)
+        seen |= before
+    return False
 
 
 def arrived(arrival: Arrival) -> list[Arrival]:

@@ -38,6 +38,8 @@ def outcome_to_record(outcome: Outcome, encode: Convert) -> dict[str, Any]:
         # An edge that carries the output as it is does not store it again.
         "taken": [[place] if value is OUTPUT else [place, encode(value)] for place, value in outcome.taken.items()],
     }
+    if outcome.untaken:
+        record["untaken"] = [[place, why] for place, why in outcome.untaken.items()]
     if outcome.error is not None:
         record["error"] = attrs.asdict(outcome.error)
     if outcome.primary_error is not None:
@@ -74,6 +76,9 @@ def outcome_from_record(record: Mapping[str, Any], decode: Convert) -> Outcome:
         action=_maybe(record, "action", _text),
         error=_maybe(record, "error", _error),
         taken=dict(_taken(entry, decode) for entry in _list(record.get("taken", []), "taken")),
+        untaken=_maybe(
+            record, "untaken", lambda entries, name: dict(_untaken(entry) for entry in _list(entries, name))
+        ),
         sets=sets,
         items=_maybe(record, "items", lambda items, name: tuple(decode(item) for item in _list(items, name))),
         blueprint=_maybe(record, "blueprint", _text),
@@ -176,6 +181,13 @@ def _taken(entry: Any, decode: Convert) -> tuple[int, Any]:
         case [place, value]:
             return _count(place, "taken"), decode(value)
     raise _wrong("taken", "a list of places and values", entry)
+
+
+def _untaken(entry: Any) -> tuple[int, str]:
+    match entry:
+        case [place, why]:
+            return _count(place, "untaken"), _text(why, "untaken")
+    raise _wrong("untaken", "a list of places and reasons", entry)
 
 
 def _error(value: Any, name: str) -> NodeError:

@@ -105,7 +105,7 @@ def _ways_on(instance: Instance) -> tuple[Any, ...]:
 
 def _way(link: Link, vertices: list[Vertex]) -> tuple[Any, ...]:
     texts = (expression and expression.source for expression in (link.condition, link.transform))
-    return link.place, link.target_id, vertices[link.target].kind, link.action, *texts
+    return link.place, link.target_id, vertices[link.target].kind, link.action, link.on, *texts
 
 
 def _unreached(instance: Instance, graphs: Mapping[str, Graph]) -> Misfit:

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import attrs
 
-from ..blueprint import Blueprint, Node
+from ..blueprint import Blueprint, Node, On
 from ..expressions import Expression
 from ..retries import RetryPolicy
 
@@ -59,6 +59,7 @@ class Link:
         action: See ``blueprint.Edge``.
         condition: The compiled condition.
         transform: The compiled transform.
+        on: After what it may be taken.
     """
 
     place: int
@@ -69,6 +70,7 @@ class Link:
     action: str | None
     condition: Expression | None
     transform: Expression | None
+    on: On = "success"
 
 
 @attrs.define(eq=False)
@@ -88,7 +90,7 @@ class Construct:
         condition: A loop's condition for another pass.
         verdict: Index of a loop's verdict vertex in ``body``.
         feedback: A loop's edge from a pass to the next; its place is 0 in the verdict's outcome.
-        leaving: A loop's edges out of it.
+        leaving: A loop's edges out of it, but for those on failure or always.
         tolerated_count: How many items of a batch may fail.
         tolerated_percentage: Which share of a batch's items may fail, 0 to 100.
     """
@@ -137,7 +139,9 @@ class Vertex:
         inputs: Its explicit input: one reference, or one per name.
         depth: Longest way from the scope's start, counted in nodes; a construct counts as one.
         all_taken: If each edge is always taken and carries the output as it is: ``Outcome.taken`` of each instance.
-        sheltered: Each of its ways on leads, inside its scope, into an ``any`` join.
+        catches: It has edges on failure or always: it has an outcome of its own also where it fails without being run.
+        is_end: The end of its scope is a way on: it has no other, or only edges on failure.
+        sheltered: Each of its ways on but for edges on failure leads, inside its scope, into an ``any`` join.
         construct: Set for entries and exits, and for a verdict the loop that it belongs to.
         timeout: Seconds that one attempt, or a wait, may take.
     """
@@ -155,6 +159,8 @@ class Vertex:
     inputs: Reference | dict[str, Reference] | None = None
     depth: int = 0
     all_taken: dict[int, Any] | None = attrs.field(factory=dict)
+    catches: bool = False
+    is_end: bool = False
     sheltered: bool = False
     construct: Construct | None = None
     timeout: float | None = None
@@ -176,7 +182,8 @@ class Scope:
         by_key: The index of each vertex but the verdict, by what follows the scope's prefix in its instance key.
         by_construct: The constructs that stand in it, by their escaped ids.
         starts: Vertices without incoming edges.
-        ends: Vertices without a way on inside the scope.
+        ends: Vertices whose way on is the end of the scope.
+        last: Those of them that do not lie behind edges on failure alone.
         order: The vertices' indexes, each after all that lead to it.
         constructs: The constructs that stand in it.
         namespace: Whether its context is its own (a run or a subflow's call), or the enclosing scope's.
@@ -192,6 +199,7 @@ class Scope:
     by_construct: dict[str, Construct] = attrs.field(factory=dict)
     starts: tuple[int, ...] = ()
     ends: tuple[int, ...] = ()
+    last: tuple[int, ...] = ()
     order: list[int] = attrs.field(factory=list)
     constructs: list[Construct] = attrs.field(factory=list)
     inner: dict[str, Construct] = attrs.field(factory=dict)

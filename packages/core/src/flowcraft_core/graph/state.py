@@ -7,19 +7,27 @@ a fact's presence, a state that knows some of a run's facts decides nothing that
 
 The rules, edge by edge:
 
-* A completed instance *takes* or *skips* each of its edges, as its outcome says. A failed one *blocks* them.
-* A vertex with one way in: taken, it is ready; skipped, it is dead and skips its own edges; blocked, it blocks them.
+* A completed instance *takes* or *skips* each of its edges, as its outcome says; those on failure it skips.
+* A failed one takes those of its edges on failure, and those that are always to be taken, that its outcome says. If it
+  took any, the failure is *handled*: the others are skipped, and it fails nothing. If it took none, it *blocks* them.
+* A vertex with one way in: taken, it is ready; skipped, it is dead and skips its own edges; blocked, it blocks them,
+  but for those on failure: it skips them, since the failure is another's.
 * An ``all`` join goes by all its edges: once each is resolved, it is blocked if one is blocked, dead if none is taken,
   ready otherwise.
 * An ``any`` join goes by its first taken edge that holds the claim. With every edge resolved and none taken, it is
   dead, or, if one of them is blocked, it fails with the errors behind them.
+* A vertex *catches* if it has edges on failure or always. An ``any`` join that fails and catches is ready: its outcome
+  is that failure, with the edges that it takes. So is the exit of a construct that fails, once nothing inside can run.
 * A fired join makes its other ways *moot*: a vertex is moot once it has ways on and each leads into a fired ``any``
-  join or to a moot vertex; all inside a moot construct is moot. What is moot is not started.
-* A failure is *contained* inside its scope if each of the vertex's ways on leads into an ``any`` join there; else by
-  the constructs around it, if one tolerates failures or leads into ``any`` joins itself; else it fails the run at once.
-* A scope ends when each of its vertices without a way on is done, dead or blocked: then every other vertex is done,
-  dead, blocked or moot too, since a way on from it would lead to one that is not. A construct in which a failure was
-  not contained fails when its scope ends.
+  join or to a moot vertex; all inside a moot construct is moot. What is moot is not started. A vertex whose ways on are
+  all edges on failure has the end of its scope as a way on, too: it is never moot for want of others.
+* A failure that is not handled is *contained* inside its scope if each of the vertex's ways on, but for those on
+  failure, leads into an ``any`` join there; else by the constructs around it, if one catches, tolerates failures or
+  leads into ``any`` joins itself; else it fails the run at once.
+* A scope ends when each of its vertices that have its end as a way on is done, dead or blocked: then every other vertex
+  is done, dead, blocked or moot too, since a way on from it would lead to one that is not. A construct in which a
+  failure was neither handled nor contained fails when its scope ends.
+* A loop is dead if the end of its last pass is: so it is if that is blocked by a failure which is contained inside.
 * A start vertex is ready once its scope is there: a call or an item by the outcome of its construct's entry, a pass by
   that of the entry or by the verdict of the pass before.
 
@@ -37,7 +45,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from .facts import NodeError, Outcome
-from .failures import is_contained
+from .failures import blamed, causes, is_contained
 from .instances import Arrival, Claim, Instance, Items, Mark, Phase, ScopeState
 from .positions import INITIAL
 from .scopes import Construct, Graph, Kind, Link, Scope, Vertex
@@ -79,6 +87,7 @@ class RunState:
         self.wanted: deque[Claim] = deque()
         self.phase = Phase.RUNNING
         self._queue: deque[tuple[ScopeState, Vertex]] = deque()
+        self._ending: deque[tuple[ScopeState, Vertex]] = deque()
         self.root = ScopeState(graph.root, None, None, None)
         if context:
             self.root.set(INITIAL, context)
@@ -106,8 +115,11 @@ class RunState:
         if outcome.sets:
             scope.namespace.set(scope.position(vertex), outcome.sets)
             scope.namespace.setters.append(Instance(scope, vertex))
-        if outcome.error is not None:
-            self._fail(scope, vertex, (outcome.error,))
+        error = outcome.error
+        if error is not None and not outcome.taken:
+            # The outcome says which is the first, whatever is known of the others behind it.
+            behind = () if error.key == scope.key(vertex) else causes(scope, vertex)
+            self._fail(scope, vertex, tuple(dict.fromkeys((error, *behind))))
         elif scope.unfired:
             for join in list(scope.unfired):
                 if scope.mark_of(scope.scope.vertices[join].incoming[scope.claims[join]]) is Mark.TAKEN:
@@ -157,6 +169,10 @@ class RunState:
             self._arrive(scope, vertex, link)
         self._propagate()
 
+    def has_told(self, arrival: Arrival) -> bool:
+        """Whether it was said by now what became of the join at which an edge arrives."""
+        return (_END if arrival.vertex is None else arrival.vertex.index) in arrival.scope.told
+
     def child(self, scope: ScopeState, construct: Construct, index: int | None) -> ScopeState:
         """A pass, item or call of a construct whose entry's outcome is known.
 
@@ -205,14 +221,13 @@ class RunState:
             if vertex.joins_any and mark is Mark.TAKEN:
                 return None  # taken, but nobody has claimed it as far as is known
             if vertex.joins_any and mark is Mark.BLOCKED:
-                self._fail(scope, vertex, _blamed(scope, vertex))
-                return scope.marks.get(vertex.index)
+                return self._fails(scope, vertex, blamed(scope, vertex))
         if mark is Mark.SKIPPED or mark is Mark.BLOCKED:
-            self._pass_by(scope, vertex, mark, _blamed(scope, vertex) if mark is Mark.BLOCKED else ())
+            self._pass_by(scope, vertex, mark, blamed(scope, vertex) if mark is Mark.BLOCKED else ())
         return mark
 
     def has_ended(self, scope: ScopeState) -> bool:
-        """Whether each vertex of a scope without a way on is known to be done, dead or blocked."""
+        """Whether each vertex of a scope with its end as a way on is known to be done, dead or blocked."""
         if scope.ended:
             return True
         ends = scope.scope.ends
@@ -230,19 +245,24 @@ class RunState:
     # --- what follows ---------------------------------------------------------------------------------------------
 
     def _propagate(self) -> None:
-        queue = self._queue
-        while queue:
+        queue, ending = self._queue, self._ending
+        while queue or ending:
+            if not queue:
+                # Last of all, since what else was resolved may be all that the end wanted.
+                self._end(*ending.popleft())
+                continue
             scope, vertex = queue.popleft()
             if vertex.kind is Kind.ENTRY and vertex.construct is not None:
                 self._enter(scope, vertex, vertex.construct)
-            elif vertex.out:
+                continue
+            if vertex.out:
                 vertices, told = scope.scope.vertices, scope.told
                 for link in vertex.out:
                     target = vertices[link.target]
                     if target.index not in told:
                         self._arrive(scope, target, link)
-            else:
-                self._end(scope, vertex)
+            if vertex.is_end:
+                ending.append((scope, vertex))
 
     def _arrive(self, scope: ScopeState, target: Vertex, link: Link | None) -> None:
         """Say what became of a vertex to which an edge was resolved; without one, of a vertex that was asked about."""
@@ -261,7 +281,11 @@ class RunState:
         elif mark is not Mark.TAKEN:
             scope.told.add(index)
             self._queue.append((scope, target))
-        elif self._whole or not target.joins_any or (link is not None and target.incoming[scope.claims[index]] is link):
+        elif (
+            self._whole
+            or index not in scope.fired  # no race that anybody has won
+            or (link is not None and target.incoming[scope.claims[index]] is link)
+        ):
             # In a state that is not whole a join that another edge has won is for whoever brought that edge.
             self._make_ready(scope, target)
 
@@ -363,9 +387,12 @@ class RunState:
         assert construct is not None  # an exit always has one
         outcome = scope.outcomes.get(construct.entry)
         if outcome is None:
-            # An entry that is dead or blocked says so of its exit, too.
-            self.decide(scope, scope.scope.vertices[construct.entry])
-            return scope.marks.get(exit_.index)
+            # An entry that is dead or blocked says so of its exit, too; one that fails does unless that catches.
+            entry = self.decide(scope, scope.scope.vertices[construct.entry])
+            failed = entry is Mark.BLOCKED and exit_.catches and exit_.index not in scope.marks
+            return Mark.TAKEN if failed else scope.marks.get(exit_.index)
+        if outcome.error is not None and exit_.catches:
+            return Mark.TAKEN
         if outcome.error is not None or exit_.index in scope.blame:
             return None  # a failure that nothing contains
         if not goes_in(construct, outcome):
@@ -377,8 +404,7 @@ class RunState:
         if last is None or not self.has_ended(last):
             return None
         if last.failures:
-            self._fail(scope, exit_, last.errors)
-            return scope.marks.get(exit_.index)
+            return self._fails(scope, exit_, last.errors)
         if construct.kind == "subflow":
             return Mark.TAKEN
         if construct.verdict in last.outcomes:
@@ -396,17 +422,28 @@ class RunState:
         failed = scope.failed_items.get(batch.entry, ())
         if batch.tolerates(len(failed), total):
             return Mark.TAKEN if place == total else None
-        if place == total or not (exit_.sheltered or is_contained(scope)):
-            self._fail(scope, exit_, tuple(error for index in sorted(failed) for error in items[index].errors))
+        if place == total or not (exit_.catches or exit_.sheltered or is_contained(scope)):
+            return self._fails(scope, exit_, tuple(error for index in sorted(failed) for error in items[index].errors))
         return scope.marks.get(exit_.index)
 
     # --- failures -------------------------------------------------------------------------------------------------
+
+    def _fails(self, scope: ScopeState, vertex: Vertex, errors: tuple[NodeError, ...]) -> Mark | None:
+        """A construct or a join fails without being run; if it catches, its outcome is to say which edges it takes."""
+        if vertex.catches:
+            return Mark.TAKEN
+        self._fail(scope, vertex, errors)
+        return scope.marks.get(vertex.index)
 
     def _fail(self, scope: ScopeState, vertex: Vertex, errors: tuple[NodeError, ...]) -> None:
         """The vertex has failed: it is blocked, or, if nothing contains that, the run has failed."""
         if vertex.index in scope.blame:
             return
         scope.blame[vertex.index] = errors
+        construct = vertex.construct if vertex.kind is Kind.ENTRY else None
+        if construct is not None and scope.scope.vertices[construct.exit].catches:
+            scope.marks[vertex.index] = Mark.BLOCKED  # no more than that: its exit is to say what becomes of it
+            return
         if not vertex.sheltered:
             scope.failures.append(vertex)
             if not is_contained(scope):
@@ -425,7 +462,7 @@ class RunState:
         waiting = [link.source for link in vertices[join].incoming]
         while waiting:
             vertex = vertices[waiting.pop()]
-            if vertex.index in moot:
+            if vertex.index in moot or vertex.is_end:
                 continue
             place = scope.spent.get(vertex.index, 0)
             while place < len(vertex.out) and (vertex.out[place].target in fired or vertex.out[place].target in moot):
@@ -439,11 +476,6 @@ class RunState:
                 moot.add(vertex.index)
             if vertex.index not in fired:  # else those before it lead into a fired join already
                 waiting.extend(link.source for link in vertex.incoming)
-
-
-def _blamed(scope: ScopeState, target: Vertex) -> tuple[NodeError, ...]:
-    errors = (error for link in target.incoming for error in scope.blame.get(link.source, ()))
-    return tuple(dict.fromkeys(errors))
 
 
 def goes_in(construct: Construct, outcome: Outcome) -> bool:

@@ -30,6 +30,7 @@ FIELDS: Final[dict[str, str]] = {
     "timeout": "the node's timeout; without one, what is kept for a step",
     "retry_in": "after how many seconds it is tried again",
     "fallback": "the fallback node's id; `fallback` for the method of that name of a step that is a class",
+    "handlers": "the nodes to which edges on failure, or always, have led",
     "waiting": "the keys of the waits that are open",
     "deliveries": "how often the queue has delivered the job",
     "times": "how often it has happened since the last such line",
@@ -214,7 +215,35 @@ NODE_FAILED = _event(
     "attempt",
     "error",
     traceback=True,
-    lower=(logging.WARNING, "if contained by an `any` join or a batch's tolerance"),
+    lower=(logging.WARNING, "if contained by an `any` join, a batch's tolerance or an edge of the construct around"),
+)
+FAILURE_HANDLED = _event(
+    "failure_handled",
+    logging.WARNING,
+    "run",
+    "run %(run_id)s: attempt %(attempt)d at %(instance)s failed, the last one; the failure is handled by %(handlers)s",
+    *_NODE,
+    "attempt",
+    "error",
+    "handlers",
+    traceback=True,
+)
+CONSTRUCT_HANDLED = _event(
+    "construct_handled",
+    logging.INFO,
+    "run",
+    "run %(run_id)s: what failed at %(instance)s is handled by %(handlers)s: %(reason)s",
+    *_NODE,
+    "handlers",
+    "reason",
+)
+EDGE_UNTAKEN = _event(
+    "edge_untaken",
+    logging.WARNING,
+    "run",
+    "run %(run_id)s: %(instance)s failed, and an edge from it was not taken, since that failed, too: %(reason)s",
+    *_NODE,
+    "reason",
 )
 NODE_LEFT = _event(
     "node_left",

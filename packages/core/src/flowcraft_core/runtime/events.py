@@ -16,7 +16,7 @@ from ..logging.journal import Journal
 from ..observing import Observer
 from ..traces import Trace
 
-EventKind: TypeAlias = Literal["started", "progress", "completed", "failed", "parked", "ended"]
+EventKind: TypeAlias = Literal["started", "progress", "completed", "failed", "handled", "parked", "ended"]
 
 # How often one attempt's progress is told, seconds.
 _PROGRESS_EVERY = 0.1
@@ -101,10 +101,8 @@ class Emitter:
         """An instance has completed or failed for good."""
         if self.observer is not None:
             self.observer.outcome(instance, outcome)
-        if outcome.error is None:
-            self._tell("completed", instance, outcome.attempts, outcome.action)
-        else:
-            self._tell("failed", instance, outcome.attempts, str(outcome.error))
+        detail = outcome.action if outcome.error is None else str(outcome.error)
+        self._tell(outcome.state, instance, outcome.attempts, detail)
 
     def parked(self, instance: Instance, kind: str) -> None:
         """An instance waits: for someone, for a time, or for its next attempt."""

@@ -12,6 +12,7 @@ from typing_extensions import TypeVar
 
 from ..errors import FlowcraftError
 from ..graph.facts import NodeError
+from ..graph.failures import handled
 from ..graph.instances import Instance
 from ..graph.scopes import Kind
 
@@ -31,19 +32,19 @@ class TraceEntry:
     Attributes:
         key: The instance's key.
         node_id: The node's id.
-        status: Whether it completed.
+        status: Whether it completed, or its failure was ``handled``: an edge on failure, or always, was taken.
         action: The result's action.
         attempts: How many attempts it took.
         via: The fallback that gave the result in the node's place.
         started: When its last attempt began, seconds since the epoch.
         ended: When it ended.
-        error: Why it failed.
+        error: Why it failed, also where that was handled.
         primary_error: Why the node's own step failed, where a fallback took its place.
     """
 
     key: str
     node_id: str
-    status: Literal["completed", "failed"]
+    status: Literal["completed", "failed", "handled"]
     action: str | None
     attempts: int
     via: str | None
@@ -59,7 +60,7 @@ class TraceEntry:
         return cls(
             key=instance.key,
             node_id=instance.vertex.id,
-            status="completed" if outcome.error is None else "failed",
+            status=outcome.state,
             action=outcome.action,
             attempts=outcome.attempts,
             via=outcome.via,
@@ -157,6 +158,11 @@ class RunResult(Generic[OutT]):
     def steps(self) -> int:
         """How many steps have an outcome; the bookkeeping of loops, batches and subflows does not count."""
         return sum(1 for instance in self._ended if instance.vertex.kind is Kind.STEP)
+
+    @cached_property
+    def handled(self) -> tuple[NodeError, ...]:
+        """The failures that edges on failure, or always, have taken over, by position; they failed nothing."""
+        return handled(self._ended)
 
     @cached_property
     def trace(self) -> tuple[TraceEntry, ...]:

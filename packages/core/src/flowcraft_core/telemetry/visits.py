@@ -171,7 +171,7 @@ class Visits:
             )
             visit.below.append((commit, max(now, outcome.ended)))
             self._meters.took("commit_duration", now - outcome.ended)
-        self._leave(visit, "completed" if outcome.error is None else "failed", now, outcome)
+        self._leave(visit, outcome.state, now, outcome)
 
     @guarded
     def parked(self, instance: Instance) -> None:
@@ -255,7 +255,7 @@ def waited(
     span = tracer.start_span(
         SPANS[name].name.format(node=instance.vertex.id),
         context=context,
-        attributes=about(run_id, instance) | {STATE: "completed" if outcome.error is None else "failed"},
+        attributes=about(run_id, instance) | {STATE: outcome.state},
         links=links,
         start_time=nanoseconds(outcome.started),
     )

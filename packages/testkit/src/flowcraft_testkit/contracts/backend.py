@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .addressing import AddressClauses
 from .asking import AskingClauses
+from .catching import CatchingClauses
 from .data import DataClauses
 from .deferring import DeferringClauses
 from .deliveries import DeliveryClauses
@@ -26,6 +27,7 @@ class BackendContract(
     AddressClauses,
     StartingClauses,
     ShapeClauses,
+    CatchingClauses,
     WaitingClauses,
     DeliveryClauses,
     DyingClauses,

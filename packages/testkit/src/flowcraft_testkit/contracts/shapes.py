@@ -21,7 +21,7 @@ class ShapeClauses(ProgramClauses):
         async def choose(ctx: Context) -> NodeResult[int]:
             return NodeResult(7, action=await ctx.context.get("action"))
 
-        def forked(flow_id: str, **other: str) -> FlowBuilder:
+        def forked(flow_id: str, **other: Any) -> FlowBuilder:
             flow = create_flow(flow_id).node("a", choose).node("b", steps.add).node("c", steps.add)
             return flow.edge("a", "b", action="high").edge("a", "c", **other)
 

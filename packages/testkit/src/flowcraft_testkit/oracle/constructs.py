@@ -13,10 +13,11 @@ from .words import names_in
 
 @attrs.frozen
 class _Seen:
-    """A graph, with where it lies: the loops around it, and what these loops' flows have."""
+    """A graph, with where it lies: the loops around it, what these loops' flows have, and whether it is the run's."""
 
     graph: Flow
     path: tuple[str, ...]
+    is_run: bool
     places: Mapping[str, tuple[str, ...]]  # the path of each node in the whole called flow, loops' bodies included
 
     def origins(self, names: Iterator[str]) -> set[str]:
@@ -26,12 +27,14 @@ class _Seen:
 
 def constructs_of(flow: Flow) -> set[str]:
     """The names of the constructs that a flow has."""
-    graphs = list(_graphs(flow, (), _places(flow, ())))
+    graphs = list(_graphs(flow, (), _places(flow, ()), is_run=True))
     return {name for name, has in CONSTRUCTS.items() if any(has(seen) for seen in graphs)}
 
 
-def _graphs(flow: Flow, path: tuple[str, ...], places: Mapping[str, tuple[str, ...]]) -> Iterator[_Seen]:
-    yield _Seen(flow, path, places)
+def _graphs(
+    flow: Flow, path: tuple[str, ...], places: Mapping[str, tuple[str, ...]], *, is_run: bool = False
+) -> Iterator[_Seen]:
+    yield _Seen(flow, path, is_run, places)
     for node in flow.nodes:
         match node:
             case Loop(body=body):
@@ -58,6 +61,12 @@ def _turns(graph: Flow) -> Iterator[Turn]:
 
 def _is_in(*kinds: type) -> Callable[[_Seen], bool]:
     return lambda seen: any(isinstance(node, kinds) for node in seen.graph.nodes)
+
+
+def _is_caught(*kinds: type) -> Callable[[_Seen], bool]:
+    return lambda seen: any(
+        e.on != "success" and isinstance(seen.graph.node(e.source), kinds) for e in seen.graph.edges
+    )
 
 
 def _any_joins(graph: Flow) -> list[AnyNode]:
@@ -175,6 +184,12 @@ CONSTRUCTS: Mapping[str, Callable[[_Seen], bool]] = {
     "failure contained by a join": _has_contained_failure,
     "failure tolerated by a batch": _tolerates,
     "failure that no join contains": _has_open_failure,
+    "edge on failure": lambda seen: any(edge.on == "failure" for edge in seen.graph.edges),
+    "edge always": lambda seen: any(edge.on == "always" for edge in seen.graph.edges),
+    "failure of a construct caught": _is_caught(Loop, Batch, Call),
+    "failure caught inside a construct": lambda seen: (
+        not seen.is_run and any(e.on != "success" for e in seen.graph.edges)
+    ),
     "values set side by side": _set_side_by_side,
     "value deleted": lambda seen: any(turn.deletes for turn in _turns(seen.graph)),
     "value read": lambda seen: any(turn.reads for turn in _turns(seen.graph)),

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import attrs
 
+from .catching import with_failure_edges
 from .flows import (
     AnyNode,
     Batch,
@@ -67,7 +68,7 @@ class Drawn:
     Attributes:
         seed: The seed.
         flow: The flow.
-        plain: It has no race of its own: no ``any`` join, no timeout, no failure.
+        plain: It has no race of its own: no ``any`` join, no timeout, no failure that is not handled.
     """
 
     seed: int
@@ -78,7 +79,8 @@ class Drawn:
 def draw(seed: int) -> Drawn:
     """Draw a flow."""
     maker = _Maker(random.Random(f"flow {seed}"))  # noqa: S311 - to be repeated
-    return Drawn(seed, maker.draw("oracle"), maker.plain)
+    flow = maker.draw("oracle")
+    return Drawn(seed, with_failure_edges(flow, seed, plain=maker.plain), maker.plain)
 
 
 class _Maker(LookMaker, RaceMaker):

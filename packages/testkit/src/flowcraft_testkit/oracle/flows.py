@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeAlias
 import attrs
 
 JoinName: TypeAlias = Literal["all", "any"]
+On: TypeAlias = Literal["success", "failure", "always"]
 Inputs: TypeAlias = str | Mapping[str, str] | None
 
 
@@ -152,13 +153,14 @@ AnyNode: TypeAlias = Step | Wait | Sleep | Loop | Batch | Call
 
 @attrs.frozen(repr=False)
 class Edge(_Brief):
-    """An edge between two nodes of one graph, by their ids."""
+    """An edge between two nodes of one graph, by their ids; ``on`` says after what it may be taken."""
 
     source: str
     target: str
     action: str | None = None
     condition: str | None = None
     transform: str | None = None
+    on: On = "success"
 
 
 @attrs.frozen(repr=False)

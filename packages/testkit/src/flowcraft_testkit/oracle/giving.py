@@ -10,9 +10,9 @@ import attrs
 from .flows import AnyNode, Batch, Call, Flow, Loop, Sleep, Step, Wait, exit_id
 from .folding import LAST, Fold, Position
 from .meaning import Meaning, Status
-from .places import FAILURE, Fact, Place, PlacedNode, Verdict
+from .places import Fact, Place, PlacedNode, Verdict, failure
 from .script import Answer, Script, ScriptedError, uses_of
-from .words import CONDITIONS, TRANSFORMS, Named, holds, member, transformed
+from .words import CONDITIONS, TRANSFORMS, Named, holds, holds_on, member, transformed, transformed_on
 
 #: The action of a wait that nobody resumed in time.
 TIMED_OUT = Answer(None, "timeout", {}, ())
@@ -52,19 +52,51 @@ class Giving:
     def ready(self, key: str) -> list[Fact]:
         """The outcomes that an instance may come to which is ready."""
         place, node = self.meaning.ready()[key]
-        if self.meaning.status[place, node.id] is Status.LEAVING:
-            assert not isinstance(node, Verdict)
+        if self.meaning.status[place, node.id] in (Status.LEAVING, Status.FAILING) and key == place.ends_at(node):
+            if isinstance(node, (Step, Wait, Sleep, Verdict)):
+                return [self._failing(place, node)]
             return self._ended(place, node)
         return self._begun(place, node)
 
     def _begun(self, place: Place, node: PlacedNode) -> list[Fact]:
         if isinstance(node, (Step, Wait, Sleep)):
+            if self._comes_to_nothing(place, node):
+                return [self._failing(place, node)]
             return self._simple(place, node, place.begins_at(node))
         return [self._enter(place, node)]
 
     def _ended(self, place: Place, node: AnyNode) -> list[Fact]:
+        if self.meaning.causes(place, node):
+            return [self._failing(place, node)]
         fact = self._leave(place, node)
         return [attrs.evolve(fact, taken=self._taken(place, node, fact))]
+
+    # --- failures -------------------------------------------------------------------------------------------------
+
+    def _comes_to_nothing(self, place: Place, node: PlacedNode) -> bool:
+        """Whether it is an `any` join that no edge can win any more, and owes a failed outcome."""
+        is_lost = place.is_any_join(node) and not self.meaning.has_fired(place, node)
+        return is_lost and bool(self.meaning.causes(place, node))
+
+    def _failing(self, place: Place, node: PlacedNode) -> Fact:
+        """The failed outcome that a construct or an `any` join commits: the first of the failures behind it."""
+        first = self.meaning.facts.outcomes[self.meaning.causes(place, node)[0]]
+        return self._failed(place, node, attrs.evolve(first, taken={}))
+
+    def _failed(self, place: Place, node: PlacedNode, fact: Fact) -> Fact:
+        """A failed outcome, with the edges that it takes.
+
+        "Its failure edges whose condition holds are taken, with the error as the value." An always edge "is taken on
+        success or failure whenever its condition holds; it carries output or error". "An expression that fails there
+        leaves the edge untaken."
+        """
+        named = self._named_by(place, node, {})
+        taken = {
+            number: transformed_on(edge.transform, None, fact.error, named)
+            for number, edge in enumerate(place.out_of(node))
+            if edge.on != "success" and holds_on(edge.condition, None, None, fact.error, named)
+        }
+        return attrs.evolve(fact, taken=taken)
 
     # --- inputs ---------------------------------------------------------------------------------------------------
 
@@ -130,13 +162,14 @@ class Giving:
                 answers += [] if node.timeout is None else [TIMED_OUT]
             case Step():
                 answer = self._step(place, node, key)
-                if answer is None:
-                    return [FAILURE]
+                if isinstance(answer, int):
+                    return [self._failed(place, node, failure(key, ScriptedError.__name__, answer))]
                 answers = [answer]
         facts = [Fact(answer.output, answer.action, {}, answer.sets, answer.deletes) for answer in answers]
         return [attrs.evolve(fact, taken=self._taken(place, node, fact)) for fact in facts]
 
-    def _step(self, place: Place, step: Step, key: str) -> Answer | None:
+    def _step(self, place: Place, step: Step, key: str) -> Answer | int:
+        """What a step gives, or after how many attempts it has failed: its own, or those of its fallback."""
         value = self.input_of(place, step)
         batch = place.node if isinstance(place.node, Batch) and not isinstance(place.node.worker, Flow) else None
         uses = uses_of(step.id) if batch is None else step.id
@@ -146,12 +179,12 @@ class Giving:
             return self.script(uses, key, value, read, (batch or step).attempts)
         except ScriptedError:
             if step.fallback is None:
-                return None
+                return (batch or step).attempts
         # "The fallback node's result becomes the outcome of the node that it stands in for."
         try:
             return self.script(uses_of(step.fallback), key, value, {}, 1)
         except ScriptedError:
-            return None
+            return 1
 
     def _enter(self, place: Place, node: PlacedNode) -> Fact:
         value = self.input_of(place, node)
@@ -171,7 +204,7 @@ class Giving:
                 return Fact(value, "continue" if goes_on else "break")
             case Batch():
                 if not isinstance(value, list):
-                    return FAILURE
+                    return failure(place.begins_at(node), "InputError")
                 return Fact({"items": len(value)}, items=tuple(value), context=self._called_with(place, node))
             case Call():
                 return Fact(value, context=self._called_with(place, node))
@@ -197,7 +230,7 @@ class Giving:
     @staticmethod
     def _goes_on(place: Place, loop: Loop, value: Any, named: Named) -> bool:
         # A conditional edge out of the loop leaves it early.
-        leaves = [edge.condition for edge in place.out_of(loop) if edge.condition is not None]
+        leaves = [edge.condition for edge in place.out_of(loop) if edge.condition is not None and edge.on == "success"]
         return CONDITIONS[loop.condition](value, None) and not any(holds(text, value, None, named) for text in leaves)
 
     def _leave(self, place: Place, node: AnyNode) -> Fact:
@@ -224,33 +257,64 @@ class Giving:
         raise AssertionError(node)
 
     def _last_of(self, place: Place) -> Any:
-        """The last node's output; of several last nodes, a dict of those that have one; null if none has."""
-        last = [node for node in place.flow.nodes if not place.out_of(node)]
-        done = [node for node in last if self.meaning.status.get((place, node.id)) is Status.DONE]
+        """The last node's output; of several last nodes, a dict of those that have one; null if none has.
+
+        "Its output stays its scope's output": a node that only failure edges leave is a last one, and what lies behind
+        failure edges alone stands in for the only last one where that has no output.
+        """
+        last = [node for node in place.flow.nodes if place.ends_here(node)]
+        own = [node for node in last if node.id in self._reached_without_failures(place)]
+        if len(own) == 1:
+            last = own if self._has_output(place, own[0]) else [node for node in last if node is not own[0]]
+        done = [node for node in last if self._has_output(place, node)]
         outputs = {exit_id(node): self.meaning.facts.outcomes[place.ends_at(node)].output for node in done}
         return outputs if len(last) > 1 and outputs else next(iter(outputs.values()), None)
+
+    def _has_output(self, place: Place, node: PlacedNode) -> bool:
+        return self.meaning.status.get((place, node.id)) is Status.DONE
+
+    @staticmethod
+    def _reached_without_failures(place: Place) -> set[str]:
+        reached = {node.id for node in place.flow.nodes if not place.into(node)}
+        while True:
+            more = {edge.target for edge in place.edges if edge.on != "failure" and edge.source in reached} - reached
+            if not more:
+                return reached
+            reached |= more
 
     def _taken(self, place: Place, node: PlacedNode, fact: Fact) -> Mapping[int, Any]:
         """The edges that an outcome takes, with what they carry.
 
         "With an `action` in the result: edges with that action whose condition holds; if none matches, edges with no
-        action whose condition holds."
+        action whose condition holds." "An always edge has no action, stands outside the choice by action, and is taken
+        whenever its condition holds."
         """
         output, action = fact.output, fact.action
+        named = self._named_by(place, node, fact.sets)
+        edges = list(enumerate(place.out_of(node)))
+        holding = [
+            (number, edge)
+            for number, edge in edges
+            if edge.on == "success" and (edge.condition is None or holds(edge.condition, output, action, named))
+        ]
+        taken = [(number, edge) for number, edge in holding if action is not None and edge.action == action]
+        taken = taken or [(number, edge) for number, edge in holding if edge.action is None]
+        carried = {number: transformed(edge.transform, output, named) for number, edge in taken}
+        return carried | {
+            number: transformed_on(edge.transform, output, None, named)
+            for number, edge in edges
+            if edge.on == "always" and holds_on(edge.condition, output, action, None, named)
+        }
+
+    def _named_by(self, place: Place, node: PlacedNode, sets: Mapping[str, Any]) -> Named:
+        """What names mean in the expressions on a node's edges."""
         before = (*self.fold.position(place, node), (0, "", 0))  # what it has set itself is seen
 
         def named(name: str) -> Any:
             # "What the node itself has just given stands before what was there."
-            return fact.sets[name] if name in fact.sets else self._named(place, name, before)
+            return sets[name] if name in sets else self._named(place, name, before)
 
-        holding = [
-            (number, edge)
-            for number, edge in enumerate(place.out_of(node))
-            if edge.condition is None or holds(edge.condition, output, action, named)
-        ]
-        taken = [(number, edge) for number, edge in holding if action is not None and edge.action == action]
-        taken = taken or [(number, edge) for number, edge in holding if edge.action is None]
-        return {number: transformed(edge.transform, output, named) for number, edge in taken}
+        return named
 
 
 def _has(flow: Flow, name: str) -> bool:

@@ -73,14 +73,18 @@ class Ground:
     # --- moot -----------------------------------------------------------------------------------------------------
 
     def _find_lost(self) -> set[At]:
-        """Nodes whose "ways on lead each into a fired `any` join or to a moot node"."""
+        """Nodes whose "ways on lead each into a fired `any` join or to a moot node".
+
+        "A node whose ways on are all failure edges has the end of its scope as a way on, too: it is never moot for want
+        of others."
+        """
         lost: set[At] = set()
         while True:
             more = {
                 (place, node.id)
                 for place in self.places
                 for node in place.nodes()
-                if (place, node.id) not in lost and place.out_of(node)
+                if (place, node.id) not in lost and not place.ends_here(node)
                 if all(
                     self.has_fired(place, place.find(edge.target)) or (place, edge.target) in lost
                     for edge in place.out_of(node)

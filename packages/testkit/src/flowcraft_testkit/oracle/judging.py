@@ -8,7 +8,8 @@ from typing import Any
 
 import attrs
 from flowcraft_core import RunResult
-from flowcraft_core.graph.facts import DELETED, OUTPUT, Outcome
+from flowcraft_core.graph.decisions import carried, error_data
+from flowcraft_core.graph.facts import DELETED, Outcome
 from flowcraft_core.graph.instances import Phase
 
 from .described import Described
@@ -16,7 +17,7 @@ from .folding import Fold
 from .giving import Giving
 from .growing import CONTEXT
 from .meaning import Meaning
-from .places import FAILURE, Fact, Facts
+from .places import Fact, Facts
 from .script import ScriptedError, plain
 from .stage import Performed
 
@@ -127,12 +128,16 @@ def _by_the_model(described: Described, performed: Performed, meaning: Meaning) 
 def fact_of(outcome: Outcome) -> Fact:
     """An outcome as the model reads it."""
     if outcome.error is not None:
-        return FAILURE
+        return Fact(
+            failed=True,
+            error=plain(error_data(outcome.error)),
+            taken={place: plain(carried(outcome, place)) for place in outcome.taken},
+        )
     sets = outcome.sets or {}
     return Fact(
         output=plain(outcome.output),
         action=outcome.action,
-        taken={place: plain(outcome.output if value is OUTPUT else value) for place, value in outcome.taken.items()},
+        taken={place: plain(carried(outcome, place)) for place in outcome.taken},
         sets={name: plain(value) for name, value in sets.items() if value is not DELETED},
         deletes=tuple(name for name, value in sets.items() if value is DELETED),
         items=None if outcome.items is None else tuple(plain(item) for item in outcome.items),
@@ -141,7 +146,7 @@ def fact_of(outcome: Outcome) -> Fact:
 
 
 def _what(fact: Fact, should: Fact) -> str:
-    names = ("failed", "output", "action", "taken", "sets", "deletes", "items", "context")
+    names = ("failed", "error", "output", "action", "taken", "sets", "deletes", "items", "context")
     return " and ".join(name for name in names if getattr(fact, name) != getattr(should, name))
 
 

@@ -22,6 +22,8 @@ class Status(enum.Enum):
     INSIDE = "a construct that was entered and has not ended"
     LEAVING = "a construct in which all has ended, and which has no outcome yet"
     DONE = "it has an outcome that is no failure"
+    FAILING = "it fails, and its outcome is to say which edges it takes"
+    HANDLED = "it failed for good, and an edge was taken"
     FAILED = "it failed for good"
     DEAD = "none of its edges can be taken any more"
     BLOCKED = "a failure lies before it"
@@ -35,7 +37,7 @@ class Way(enum.Enum):
     BLOCKED = "blocked"
 
 
-OVER = (Status.DONE, Status.FAILED, Status.DEAD, Status.BLOCKED)
+OVER = (Status.DONE, Status.HANDLED, Status.FAILED, Status.DEAD, Status.BLOCKED)
 
 
 class Meaning(Ground):
@@ -65,12 +67,16 @@ class Meaning(Ground):
     def way(self, place: Place, edge: Edge) -> Way | None:
         """How an edge was resolved, if it was."""
         match self.status.get((place, edge.source)):
-            case Status.DONE:
+            case Status.DONE | Status.HANDLED:
+                # Of a failure that is handled, "its other edges are skipped, not blocked".
                 return Way.SKIPPED if self.carried(place, edge) is None else Way.TAKEN
             case Status.DEAD:
                 return Way.SKIPPED
-            case Status.FAILED | Status.BLOCKED:
+            case Status.FAILED:
                 return Way.BLOCKED
+            case Status.BLOCKED:
+                # "When a is dead or blocked, they are skipped." An always edge "is blocked when its node is".
+                return Way.SKIPPED if edge.on == "failure" else Way.BLOCKED
         return None
 
     def _way_in(self, place: Place, node: PlacedNode) -> Status | None:
@@ -95,22 +101,37 @@ class Meaning(Ground):
 
     def _status(self, place: Place, node: PlacedNode) -> Status | None:
         way_in = self._way_in(place, node)
+        if way_in is Status.FAILED:
+            return self._status_failed(place, node)
         if way_in is not Status.READY:
             return way_in
         begun = self.facts.outcomes.get(place.begins_at(node))
         if begun is None:
             return Status.READY
         if begun.failed:
-            return Status.FAILED
+            return self._status_failed(place, node)
         if isinstance(node, (Step, Wait, Sleep, Verdict)):
             return Status.DONE
         within = self._status_inside(place, node)
+        if within is Status.FAILED:
+            return self._status_failed(place, node)
         if within is not Status.LEAVING:
             return within
         ended = self.facts.outcomes.get(place.ends_at(node))
         if ended is None:
             return Status.LEAVING
-        return Status.FAILED if ended.failed else Status.DONE
+        return self._status_failed(place, node) if ended.failed else Status.DONE
+
+    def _status_failed(self, place: Place, node: PlacedNode) -> Status:
+        """What a node has come to that fails.
+
+        "A construct, or an `any` join that fails, with failure or always edges commits a failed outcome of its own,
+        edges included. If no edge is taken, that outcome fails by the ordinary rules."
+        """
+        ended = self.facts.outcomes.get(place.ends_at(node))
+        if ended is None:
+            return Status.FAILING if place.catches(node) else Status.FAILED
+        return Status.HANDLED if ended.handled else Status.FAILED
 
     def _status_inside(self, place: Place, node: AnyNode) -> Status:
         inside = self.inside(place, node)
@@ -118,7 +139,9 @@ class Meaning(Ground):
             # "A batch's gather fires when every item has ended, also when there are none."
             failed = [item for item in inside if self.has_ended(item) and self.has_failed(item)]
             all_ended = all(self.has_ended(item) for item in inside)
-            if len(failed) > node.tolerated and (all_ended or not place.contains(node)):
+            # One with failure or always edges "waits until nothing inside can run".
+            waits = place.contains(node) or place.catches(node)
+            if len(failed) > node.tolerated and (all_ended or not waits):
                 return Status.FAILED
             return Status.LEAVING if all_ended else Status.INSIDE
         if not inside:
@@ -129,8 +152,8 @@ class Meaning(Ground):
         # inside contains."
         if self.has_failed(inside[-1]):
             return Status.FAILED
-        # "An end node dead in a pass ends the loop."
-        if isinstance(node, Loop) and self.status[inside[-1], VERDICT.id] is Status.DEAD:
+        # "An end node dead in a pass ends the loop." So does one that a contained failure blocks.
+        if isinstance(node, Loop) and self.status[inside[-1], VERDICT.id] in (Status.DEAD, Status.BLOCKED):
             return Status.DEAD
         return Status.LEAVING
 
@@ -158,7 +181,7 @@ class Meaning(Ground):
                 if not self.is_moot(place, node):
                     if status is Status.READY:
                         found[place.begins_at(node)] = place, node
-                    elif status is Status.LEAVING:
+                    elif status in (Status.LEAVING, Status.FAILING):
                         found[place.ends_at(node)] = place, node
         return found
 
@@ -196,15 +219,25 @@ class Meaning(Ground):
 
     def errors_of(self, place: Place, node: PlacedNode) -> list[str]:
         """The failures behind a node that failed or is blocked: "it fails with all their errors"."""
-        if self.status.get((place, node.id)) not in (Status.FAILED, Status.BLOCKED):
+        if self.status.get((place, node.id)) not in (Status.FAILED, Status.FAILING, Status.BLOCKED):
             return []
-        for key in (place.begins_at(node), place.ends_at(node)):
-            fact = self.facts.outcomes.get(key)
-            if fact is not None and fact.failed:
-                return [key]
-        if self._way_in(place, node) is not Status.READY:
-            before = [place.find(edge.source) for edge in place.into(node)]
-            return _each_once(key for source in before for key in self.errors_of(place, source))
+        if self.status[place, node.id] is Status.BLOCKED:
+            blocked = [edge for edge in place.into(node) if self.way(place, edge) is Way.BLOCKED]
+            return _each_once(key for edge in blocked for key in self.errors_of(place, place.find(edge.source)))
+        return self.causes(place, node) or [place.ends_at(node)]  # its own, where no other is behind it
+
+    def causes(self, place: Place, node: PlacedNode) -> list[str]:
+        """The failures for which a construct or an `any` join fails, before its own outcome says so; none otherwise."""
+        if self._way_in(place, node) is Status.FAILED:
+            blocked = [edge for edge in place.into(node) if self.way(place, edge) is Way.BLOCKED]
+            return _each_once(key for edge in blocked for key in self.errors_of(place, place.find(edge.source)))
+        begins = self.facts.outcomes.get(place.begins_at(node))
+        if begins is None or isinstance(node, (Step, Wait, Sleep, Verdict)):
+            return []
+        if begins.failed:
+            return [place.begins_at(node)]
+        if self._status_inside(place, node) is not Status.FAILED:
+            return []
         return [key for inside in self.inside(place, node) for key in self.errors_in(inside)]
 
     def errors_in(self, place: Place) -> list[str]:

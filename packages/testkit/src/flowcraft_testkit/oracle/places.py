@@ -25,7 +25,8 @@ class Fact:
         deletes: The names of those deleted.
         items: Of a batch's entry: its items.
         context: Of an entry that calls a flow: the context values that each call begins with.
-        failed: It failed for good; then nothing else is set.
+        failed: It failed for good; then of the rest only the edges that were taken are set.
+        error: Then: why, as steps and expressions see it, but for the text.
     """
 
     output: Any = None
@@ -36,9 +37,17 @@ class Fact:
     items: tuple[Any, ...] | None = None
     context: Mapping[str, Any] | None = None
     failed: bool = False
+    error: Mapping[str, Any] | None = None
+
+    @property
+    def handled(self) -> bool:
+        """Whether it failed and took an edge: "the failure is then handled"."""
+        return self.failed and bool(self.taken)
 
 
-FAILURE = Fact(failed=True)
+def failure(key: str, kind: str, attempts: int = 1) -> Fact:
+    """The fact that an instance failed for good, before any edge is taken."""
+    return Fact(failed=True, error={"node": key, "type": kind, "attempts": attempts})
 
 
 @attrs.define
@@ -127,19 +136,33 @@ class Place:
         """How many nodes the longest way to a node has."""
         return max((1 + self.depth(self.find(edge.source)) for edge in self.into(node)), default=0)
 
+    def ends_here(self, node: PlacedNode) -> bool:
+        """Whether the end of this place is a way on of a node: it has none, or "its ways on are all failure edges"."""
+        return all(edge.on == "failure" for edge in self.out_of(node))
+
+    def catches(self, node: PlacedNode) -> bool:
+        """Whether a node has "failure or always edges"."""
+        return any(edge.on != "success" for edge in self.out_of(node))
+
     def shelters(self, node: PlacedNode) -> bool:
-        """Whether inside this place "each of its ways on leads into an `any` join"."""
-        targets = [self.find(edge.target) for edge in self.out_of(node)]
+        """Whether inside this place "each of its ways on leads into an `any` join".
+
+        "For moot, a failure edge is a way on like any other; for containment it is none."
+        """
+        targets = [self.find(edge.target) for edge in self.out_of(node) if edge.on != "failure"]
         return bool(targets) and all(self.is_any_join(target) or self.shelters(target) for target in targets)
 
     def contains(self, node: PlacedNode) -> bool:
         """Whether the node's failure is contained.
 
         It is "under a batch's tolerance, or where each of its ways on leads into an `any` join"; a last node's way on
-        is that of the construct around it.
+        is that of the construct around it. "A failure inside such a construct", one with failure or always edges, "is
+        contained until" it commits a failed outcome of its own.
         """
         if self.shelters(node):
             return True
         if self.parent is None or self.node is None:
             return False
-        return (isinstance(self.node, Batch) and self.node.tolerated > 0) or self.parent.contains(self.node)
+        if self.parent.catches(self.node) or (isinstance(self.node, Batch) and self.node.tolerated > 0):
+            return True
+        return self.parent.contains(self.node)

@@ -94,10 +94,12 @@ def _indexes(key: str) -> list[int]:
 
 
 def plain(value: Any) -> Any:
-    """A value in which an error, in the place of a batch's result, is just the key of the instance that failed."""
+    """A value in which errors have no text, and in the place of a batch's result just the failed instance's key."""
     if isinstance(value, Mapping):
         if value.keys() == {"error"} and isinstance(value["error"], Mapping):
             return {"error": {"node": value["error"]["node"]}}
+        if value.keys() == {"node", "type", "message", "attempts"}:
+            return {name: value[name] for name in ("node", "type", "attempts")}
         return {name: plain(inner) for name, inner in value.items()}
     return [plain(inner) for inner in value] if isinstance(value, (list, tuple)) else value
 

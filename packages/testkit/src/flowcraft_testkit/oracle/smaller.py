@@ -58,9 +58,9 @@ def _smaller(flow: Flow) -> Iterator[Flow]:
                     yield _replaced(flow, node, put_back(smaller))
     for place, edge in enumerate(flow.edges):
         yield attrs.evolve(flow, edges=(*flow.edges[:place], *flow.edges[place + 1 :]))
-        for name in ("action", "condition", "transform"):
-            if getattr(edge, name) is not None:
-                plain = _with(edge, name, None)
+        for name, default in (("action", None), ("condition", None), ("transform", None), ("on", "success")):
+            if getattr(edge, name) != default:
+                plain = _with(edge, name, default)
                 yield attrs.evolve(flow, edges=(*flow.edges[:place], plain, *flow.edges[place + 1 :]))
     for node in flow.nodes:
         for simpler in _simpler(node):

@@ -32,6 +32,20 @@ TRANSFORMS: dict[str, Callable[[Any], Any]] = {
 }
 LISTS = ("[input.n, input.v, 7]", "[input.n]", "[]")
 
+#: For failure and always edges. The last one but two fails on its data where there is an error, and so does not hold.
+ON_FAILURE: dict[str, Callable[[Any], bool]] = {
+    "error.type == 'ScriptedError'": lambda error: member(error, "type") == "ScriptedError",
+    "error.attempts > 1": lambda error: error is not None and error["attempts"] > 1,
+    "error == null": lambda error: error is None,
+    "error.type > 1": lambda error: False,
+    "result == null": lambda error: error is not None,
+    "error.attempts == 1": lambda error: member(error, "attempts") == 1,
+}
+BOTH = '{"r": result.output.v, "e": error.node}'
+
+# What looks at the result, which a failure has not.
+_OF_RESULT = ("result.output.n > 0", "result.action == 'a'")
+
 #: For loops: in the third pass every ``n`` is 0 (see ``script``), so each of them ends the loop.
 LOOP_CONDITIONS = ("result.output.n > 0", "result.output.n > 0", "result.output.n > 0", "input.n == 1", "false")
 
@@ -55,9 +69,29 @@ def list_with(name: str) -> str:
     return f"[{name}.n, input.v]"
 
 
+def holds_on(text: str | None, output: Any, action: str | None, error: Any, named: Named) -> bool:
+    """Whether the condition of a failure or always edge holds; one that fails on its data does not."""
+    if text is None:
+        return True
+    if text in ON_FAILURE:
+        return ON_FAILURE[text](error)
+    if error is None:
+        return holds(text, output, action, named)
+    # On a failure there is no result, and the input of the condition is the error.
+    return text not in _OF_RESULT and holds(text, error, None, named)
+
+
+def transformed_on(text: str | None, output: Any, error: Any, named: Named) -> Any:
+    """What a failure or always edge with that transform carries: of the output, or else of the error."""
+    given = output if error is None else error
+    if text == BOTH:
+        return {"r": None if error is not None else member(output, "v"), "e": member(error, "node")}
+    return transformed(text, given, named)
+
+
 def names_in(text: str | None) -> list[str]:
     """What an expression names, beside what it is given."""
-    if text in CONDITIONS or text in TRANSFORMS:
+    if text in CONDITIONS or text in TRANSFORMS or text in ON_FAILURE or text == BOTH:
         return []
     for pattern in (_NAMED_CONDITION, _NAMED_TRANSFORM, _NAMED_LIST):
         if text is not None and (found := pattern.fullmatch(text)):

@@ -8,7 +8,7 @@ import attrs
 from flowcraft_core.blueprint import Blueprint, Node, NodeConfig
 from flowcraft_core.blueprint import Edge as BlueprintEdge
 
-from .flows import AnyNode, Batch, Call, Flow, Loop, Sleep, Step, Wait, entry_id, exit_id
+from .flows import AnyNode, Batch, Call, Edge, Flow, Loop, On, Sleep, Step, Wait, entry_id, exit_id
 from .script import uses_of, worker_of
 
 
@@ -63,11 +63,15 @@ def _flatten(
                 _write(node.flow, found)
     for edge in flow.edges:
         source, target = exit_id(flow.node(edge.source)), _entered_at(flow.node(edge.target))
-        edges.append(BlueprintEdge(source, target, edge.action, edge.condition, edge.transform))
+        edges.append(BlueprintEdge(source, target, edge.action, edge.condition, edge.transform, _on(edge)))
     if loop is not None:
         edges.append(BlueprintEdge(exit_id(flow.node(loop.end)), loop.id))
         condition, transform = loop.feedback_condition, loop.feedback_transform
         edges.append(BlueprintEdge(loop.id, _entered_at(flow.start()), "continue", condition, transform))
+
+
+def _on(edge: Edge) -> On | None:
+    return None if edge.on == "success" else edge.on
 
 
 def _retries(node: Step | Batch) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from flowcraft_core import (
 )
 from flowcraft_core.durable import Client
 
+from .catching import handled, handled_insides
 from .scenario import RUN, Scenario
 
 Ctx = NodeContext[Any, Any]
@@ -341,6 +342,8 @@ def _all() -> list[Scenario]:
         Scenario(name="fallback", build=fallback),
         Scenario(name="retry", build=retry),
         Scenario(name="failure", build=failure, ends=("failed",)),
+        Scenario(name="handled", build=handled),
+        Scenario(name="handled_insides", build=handled_insides),
         Scenario(name="values", build=values),
         Scenario(name="threads", build=threads),
         Scenario(name="slow", build=slow, lasts=70),

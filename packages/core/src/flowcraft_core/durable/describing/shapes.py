@@ -20,6 +20,7 @@ from ..results import StoredRun
 #: ============  ====================================================================================================
 #: ``done``      it has completed
 #: ``failed``    it has failed for good, contained or not
+#: ``handled``   it has failed for good, and an edge on failure, or always, has taken that over
 #: ``running``   a loop, batch or subflow that was entered, and whose insides have not ended
 #: ``ready``     it is to run: it is under way, or waits for a worker
 #: ``waiting``   a wait that can be resumed
@@ -35,6 +36,7 @@ from ..results import StoredRun
 InstanceState: TypeAlias = Literal[
     "done",
     "failed",
+    "handled",
     "running",
     "ready",
     "waiting",
@@ -180,6 +182,7 @@ class InstanceDescription:
         due: When it goes on by itself: a sleep, a wait with a timeout, a next attempt.
         worker: Who has ended it; None if nobody said so.
         taken: The ways on that it has taken.
+        untaken: Those that it would have taken after its failure, had an expression not failed: why, by their targets.
         sets: The context values that it has set, by name; what it deleted is in ``deletes``.
         deletes: The names that it has deleted.
         under_way: That a worker is at it; a hint.
@@ -208,6 +211,7 @@ class InstanceDescription:
     due: float | None = None
     worker: str | None = None
     taken: tuple[TakenEdge, ...] = ()
+    untaken: Mapping[str, str] = attrs.field(factory=dict)
     sets: Mapping[str, Any] = attrs.field(factory=dict)
     deletes: tuple[str, ...] = ()
     under_way: UnderWay | None = None

@@ -48,7 +48,7 @@ class Standing:
         assert construct is not None  # the caller has looked
         vertices = scope.scope.vertices
         exit_ = self._vertex(scope, vertices[construct.exit])
-        if exit_ in ("done", "failed", "moot"):
+        if exit_ in ("done", "failed", "handled", "moot"):
             return exit_
         entry = scope.outcomes.get(construct.entry)
         if entry is None or entry.error is not None:
@@ -61,7 +61,7 @@ class Standing:
         index = vertex.index
         outcome = scope.outcomes.get(index)
         if outcome is not None:
-            return "done" if outcome.error is None else "failed"
+            return "done" if outcome.error is None else "handled" if outcome.handled else "failed"
         mark = scope.marks.get(index)
         if mark is Mark.BLOCKED and vertex.joins_any:
             return "failed"  # with all the errors behind its ways

@@ -10,7 +10,7 @@ import attrs
 from ...blueprint import SLEEP, WAIT
 from ...errors import FlowcraftError
 from ...graph import decisions
-from ...graph.facts import DELETED, OUTPUT, NodeError, Outcome, Park
+from ...graph.facts import DELETED, NodeError, Outcome, Park
 from ...graph.instances import Instance, ScopeState
 from ...graph.scopes import Construct, Kind, Link, Vertex
 from .hints import Hints, pattern_of
@@ -19,7 +19,7 @@ from .shapes import FailedAttempt, InstanceDescription, InstanceKind, InstanceSt
 from .standing import Standing
 
 _BUILT_IN: Mapping[str, InstanceKind] = {WAIT: "wait", SLEEP: "sleep"}
-_REACHED = ("done", "failed", "ready", "waiting", "sleeping", "retrying", "running")
+_REACHED = ("done", "failed", "handled", "ready", "waiting", "sleeping", "retrying", "running")
 
 
 @attrs.frozen(eq=False)
@@ -77,6 +77,7 @@ class Teller:
             due=last.due if last is not None and outcome is None else None,
             worker=None if ending is None else ending.worker,
             taken=() if outcome is None else tuple(self._taken(vertex, outcome)),
+            untaken=_untaken(vertex, outcome),
             sets=self._sets(outcome),
             deletes=tuple(name for name, value in (_sets(outcome)).items() if value is DELETED),
             under_way=self.hints.under_way.get(key) if live else None,
@@ -128,8 +129,7 @@ class Teller:
         ]
 
     def _carried(self, outcome: Outcome, place: int) -> Any:
-        value = outcome.taken[place]
-        return None if not self.values else outcome.output if value is OUTPUT else value
+        return decisions.carried(outcome, place) if self.values else None
 
     def _sets(self, outcome: Outcome | None) -> dict[str, Any]:
         set_ = {name: value for name, value in _sets(outcome).items() if value is not DELETED}
@@ -157,6 +157,11 @@ def _errors(scope: ScopeState, vertex: Vertex, ending: Outcome | None) -> tuple[
     if ending is not None and ending.error is not None:
         return (ending.error,)
     return scope.blame.get(vertex.index, ())
+
+
+def _untaken(vertex: Vertex, outcome: Outcome | None) -> dict[str, str]:
+    why = {} if outcome is None else outcome.untaken or {}
+    return {link.target_id: why[link.place] for link in vertex.out if link.place in why}
 
 
 def _started(kind: InstanceKind, opening: Outcome | None, parks: Sequence[Park]) -> float | None:

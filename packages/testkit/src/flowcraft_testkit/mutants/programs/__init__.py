@@ -2,6 +2,7 @@
 
 from . import (
     asking,
+    catching,
     client,
     deferring,
     delivering,
@@ -20,6 +21,7 @@ from . import (
 
 __all__ = [
     "asking",
+    "catching",
     "client",
     "deferring",
     "delivering",

@@ -91,14 +91,14 @@ register(
     caught_by=BackendContract.test_what_was_decided_stays_decided,
     name="engine.EdgesTakenAgain",
 )
-async def decided_again(original: Any, self: Any, instance: Instance, stored: Any) -> Any:
+async def decided_again(original: Any, self: Any, instance: Instance, stored: Any, *, goes_on: bool = False) -> Any:
     """Evaluates the conditions of an outcome that it finds again, on the context as it is by then."""
     if not stored.won and instance.vertex.out:
         await self.view.refresh(instance)
         outcome = stored.value
         taken = take_edges(*instance, outcome.output, outcome.action)
         stored = attrs.evolve(stored, value=attrs.evolve(outcome, taken=taken))
-    return await original(self, instance, stored)
+    return await original(self, instance, stored, goes_on=goes_on)
 
 
 @replaces(
@@ -106,11 +106,11 @@ async def decided_again(original: Any, self: Any, instance: Instance, stored: An
     caught_by=BackendContract.test_values_reach_the_successor_also_when_their_setter_died,
     name="engine.ValuesAppliedByTheirSetterOnly",
 )
-async def applied_once(original: Any, self: Any, instance: Instance, stored: Any) -> Any:
+async def applied_once(original: Any, self: Any, instance: Instance, stored: Any, *, goes_on: bool = False) -> Any:
     """Leaves the context values of an outcome that it finds to whoever has written it."""
     if not stored.won:
         stored = attrs.evolve(stored, value=attrs.evolve(stored.value, sets=None))
-    return await original(self, instance, stored)
+    return await original(self, instance, stored, goes_on=goes_on)
 
 
 @replaces(
@@ -118,7 +118,7 @@ async def applied_once(original: Any, self: Any, instance: Instance, stored: Any
     caught_by=BackendContract.test_passes_beyond_ten_set_values_in_their_order,
     name="engine.ValuesNotApplied",
 )
-async def never_applied(original: Any, self: Any, instance: Instance, stored: Any) -> Any:
+async def never_applied(original: Any, self: Any, instance: Instance, stored: Any, *, goes_on: bool = False) -> Any:
     """Goes on without applying the context values."""
     return await original(self, instance, attrs.evolve(stored, value=attrs.evolve(stored.value, sets=None)))
 
