@@ -43,6 +43,10 @@ def paged(ctx: SyncNodeContext[Page]) -> str:
     return ctx.input["text"]
 
 
+def told(ctx: SyncNodeContext[dict[str, Any]]) -> str:
+    return str(ctx.input)
+
+
 class Sized(BaseNode[list[str], int]):
     def prep(self, ctx: SyncNodeContext[list[str]]) -> list[str]:
         return ctx.input
@@ -76,6 +80,8 @@ FITTING: dict[str, Callable[[], FlowBuilder]] = {
         .edge("a", "n").edge("n", "b")
     ),
     "call": lambda: create_flow("f").node("a", words).subflow("c", flow(counted)).edge("a", "c"),
+    "failure": lambda: create_flow("f").node("a", counted).node("b", told).edge("a", "b", on="failure"),
+    "always": lambda: create_flow("f").node("a", counted).node("b", told).edge("a", "b", on="always"),
     "any": lambda: (
         create_flow("f").node("a", counted).node("b", doubled).node("c", doubled, join="any")
         .edge("a", "c").edge("b", "c")
@@ -139,6 +145,14 @@ NOT_FITTING: dict[str, tuple[Callable[[], FlowBuilder], list[str]]] = {
         lambda: create_flow("f").subflow("c", flow(counted)).node("b", counted).edge("c", "b"),
         ["edge 'c' -> 'b': node 'b' takes list[str], and 'c' gives int"],
     ),
+    "failure": (
+        lambda: create_flow("f").node("a", counted).node("b", doubled).edge("a", "b", on="failure"),
+        ["edge 'a' -> 'b': node 'b' takes int, and an edge on 'failure' hands on the error as a dict"],
+    ),
+    "always, into a batch": (
+        lambda: create_flow("f").node("a", words).batch("b", words).edge("a", "b", on="always"),
+        ["edge 'a' -> 'b': batch 'b' goes through a list, and an edge on 'always' hands on output and error as a dict"],
+    ),
     "a decorated flow": (
         lambda: create_flow("f").node("a", words).subflow("c", Flow[int, int]("called")).edge("a", "c"),
         ["edge 'a' -> 'c': node 'c' takes int, and 'a' gives list[str]"],
@@ -164,3 +178,9 @@ def test_annotations_that_cannot_be_resolved_say_nothing() -> None:
         return []
 
     flow(gives, doubled).to_blueprint()
+
+
+def test_what_stands_in_for_the_last_step_may_give_anything() -> None:
+    handled = flow(words, counted).node("b", told).edge("n1", "b", on="failure")
+    create_flow("f").subflow("c", handled).node("d", doubled).edge("c", "d").to_blueprint()
+    create_flow("f").subflow("c", handled).node("d", paged).edge("c", "d").to_blueprint()

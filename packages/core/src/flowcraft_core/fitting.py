@@ -41,7 +41,10 @@ class Fitting:
         own = [node for node in blueprint.nodes if node.id not in fallbacks and node.uses != LOOP_CONTROLLER]
         led_to = {edge.target for edge in self._edges} | {self._starts.get(edge.target) for edge in self._edges}
         begins = [self._input_of(node) for node in own if node.id not in led_to and node.inputs is None]
-        ends = [node for node in own if node.id not in {edge.source for edge in self._edges}]
+        led_on = {
+            edge.source for edge in self._edges if edge.on != "failure"
+        }  # whose ways on are for failures only ends its scope
+        ends = [node for node in own if node.id not in led_on]
         self.takes = begins[0] if len(begins) == 1 else UNKNOWN
         self.gives = self._output_of(ends[0].id) if len(ends) == 1 else UNKNOWN
         self._own = own
@@ -79,8 +82,18 @@ class Fitting:
                 )
             return
         for edge in incoming:
-            if edge.transform is None:
-                yield from self._compared(node, wanted, edge.source, f"edge {edge.source!r} -> {node.id!r}")
+            where = f"edge {edge.source!r} -> {node.id!r}"
+            if edge.transform is not None:
+                continue
+            if edge.on in (None, "success"):
+                yield from self._compared(node, wanted, edge.source, where)
+            elif node.uses == BATCH or not fits(dict[str, Any], wanted):
+                taker = f"batch {node.id!r} goes through a list" if node.uses == BATCH else None
+                carried = "the error" if edge.on == "failure" else "output and error"
+                yield (
+                    f"{where}: {taker or f'node {node.id!r} takes {type_name(wanted)}'}, and an edge on "
+                    f"{edge.on!r} hands on {carried} as a dict"
+                )
 
     def _compared_parts(self, node: Node, wanted: Any, inputs: Mapping[str, str]) -> Iterator[str]:
         if not fits(dict[str, Any], wanted):
@@ -124,7 +137,8 @@ class Fitting:
             return self._output_of(self._ends[node.id]) if node.id in self._ends else UNKNOWN
         if node.uses == SLEEP:
             incoming = [edge for edge in self._edges if edge.target == node.id]
-            return self._output_of(incoming[0].source) if len(incoming) == 1 and not incoming[0].transform else UNKNOWN
+            is_plain = len(incoming) == 1 and not incoming[0].transform and incoming[0].on in (None, "success")
+            return self._output_of(incoming[0].source) if is_plain else UNKNOWN
         flow = self._called.get(params.get("blueprintId") or params.get("workerBlueprintId") or "")
         if node.uses == SUBFLOW:
             return UNKNOWN if flow is None or params.get("outputs") else flow.gives

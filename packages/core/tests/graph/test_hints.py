@@ -16,7 +16,7 @@ from .by_hand import ByHand
 from .driver import Driver, instances
 
 
-def step(_: Any) -> None:
+def step(_: Any) -> Any:
     """Never runs."""
 
 
