@@ -1,0 +1,20 @@
+"""Durable runs on PostgreSQL."""
+
+from ._schema import Role, grants_sql, schema_sql
+from .backend import PostgresBackend, SynchronousCommit
+from .context import PostgresContextStore
+from .coordination import PostgresCoordinationStore
+from .queue import PostgresJobQueue
+from .status import PostgresStatusStore
+
+__all__ = [
+    "PostgresBackend",
+    "PostgresContextStore",
+    "PostgresCoordinationStore",
+    "PostgresJobQueue",
+    "PostgresStatusStore",
+    "Role",
+    "SynchronousCommit",
+    "grants_sql",
+    "schema_sql",
+]

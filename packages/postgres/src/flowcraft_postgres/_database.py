@@ -1,0 +1,177 @@
+"""One database, for one event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any, TypeVar
+
+import psycopg
+from flowcraft_core.clock import Clock
+from flowcraft_core.errors import BackendError, TransientError
+
+from ._connections import Connections, Settings
+from ._errors import translate
+from ._gathering import Gathering
+from ._schema import placed, prepare
+
+T = TypeVar("T")
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
+
+#: A row of an answer.
+Row = tuple[Any, ...]
+
+# The server's clock, or the one that a test has given.
+_NOW = "coalesce(%(now)s::float8, extract(epoch FROM statement_timestamp())::float8)"
+
+_NOT_OPEN = "not open: await backend.open() first"
+
+
+class Database:
+    """Carries out statements, for the event loop in which it was opened.
+
+    Statements are written for the schema ``flowcraft``, with ``:now`` for the time, and with parameters by name.
+    """
+
+    def __init__(self, settings: Settings, clock: Clock | None) -> None:
+        """Connect to nothing yet.
+
+        Args:
+            settings: Where the database is.
+            clock: What ``:now`` is; the server's own clock by default.
+        """
+        self.settings = settings
+        self.clock = clock
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._process = 0
+        self._connections: Connections | None = None
+        self._placed: dict[str, str] = {}
+        self._under_way: set[asyncio.Task[Any]] = set()
+        self._gatherings: list[Gathering[Any, Any]] = []
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it was opened and not closed since."""
+        return self._loop is not None
+
+    async def open(self) -> None:
+        """Connect, and make the tables if they are missing.
+
+        Raises:
+            BackendError: It is open already, or refused.
+            TransientError: It cannot be reached.
+        """
+        if self._loop is not None:
+            raise BackendError(f"PostgresBackend({self.settings.name!r}) is open already: open each backend once")
+        self._loop = asyncio.get_running_loop()
+        self._process = os.getpid()
+        connections = Connections(self.settings)
+        try:
+            async with connections.connection() as connection:
+                await prepare(connection, self.settings.schema, self.settings.name)
+        except BaseException as error:
+            self._loop = None
+            await connections.close()
+            if isinstance(error, psycopg.Error):
+                raise translate(error, self.settings.name) from error
+            raise
+        self._connections = connections
+
+    async def close(self) -> None:
+        """Finish what was asked for, and let go of all connections; closing what is not open does nothing."""
+        if self._loop is None:
+            return
+        self.require_home()
+        for gathering in self._gatherings:
+            await gathering.settle()
+        connections, self._connections = self._connections, None
+        while self._under_way:
+            await asyncio.wait(self._under_way)
+        if connections is not None:
+            await connections.close()
+        self._loop = None
+
+    def gathering(
+        self, flush: Callable[[Sequence[Item]], Awaitable[Sequence[Answer]]], *, most: int
+    ) -> Gathering[Item, Answer]:
+        """See ``Gathering``; what it was asked for is finished before this closes."""
+        made = Gathering(flush, most=most)
+        self._gatherings.append(made)
+        return made
+
+    async def run(self, statement: str, **parameters: Any) -> list[Row]:
+        """Carry out one statement, which is a transaction of its own, and give its rows.
+
+        It is carried out even if nobody waits for it any more.
+
+        Raises:
+            BackendError: The database is not open, or not open here; or it refuses the statement.
+            TransientError: Worth another try; whether it was carried out cannot be told.
+        """
+        self.require_home()
+        return await self.carry_out(self._run(statement, parameters))
+
+    async def carry_out(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do something to its end, also if whoever asked for it is cancelled; but wait only so long for it."""
+        task = self.in_background(work)
+        # Once for a connection and once for the answer, and a moment for either to be told.
+        done, _ = await asyncio.wait([task], timeout=2 * self.settings.timeout + 1)
+        if not done:
+            raise TransientError(f"{self.settings.name}: no answer within {2 * self.settings.timeout + 1:g} s")
+        return task.result()
+
+    def in_background(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Do something while nobody waits for it; closing waits for it."""
+        task = asyncio.ensure_future(work)
+        self._under_way.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def require_home(self) -> None:
+        """See to it that it is open, here.
+
+        Raises:
+            BackendError: It is not.
+        """
+        if self._loop is None:
+            raise self._unusable(_NOT_OPEN)
+        if self._process != os.getpid():
+            raise self._unusable("open in another process: after a fork, open a new one in the child")
+        if self._loop is not asyncio.get_running_loop():
+            raise self._unusable("open in another event loop: open one in each loop, and use it there")
+
+    def placed(self, statement: str) -> str:
+        """A statement as this database's server takes it."""
+        found = self._placed.get(statement)
+        if found is None:
+            schema = self.settings.schema.replace("%", "%%")
+            found = self._placed[statement] = placed(statement, schema).replace(":now", _NOW)
+        return found
+
+    def with_time(self, statement: str, parameters: dict[str, Any]) -> dict[str, Any]:
+        """A statement's parameters, with the time if it asks for it."""
+        if ":now" in statement:
+            parameters["now"] = None if self.clock is None else self.clock.now()
+        return parameters
+
+    async def _run(self, statement: str, parameters: dict[str, Any]) -> list[Row]:
+        connections = self._connections
+        if connections is None:
+            raise self._unusable(_NOT_OPEN)
+        try:
+            async with connections.connection() as connection:
+                cursor = connection.cursor(binary=True)
+                await cursor.execute(self.placed(statement).encode(), self.with_time(statement, parameters))
+                return await cursor.fetchall() if cursor.description is not None else []
+        except psycopg.Error as error:
+            raise translate(error, self.settings.name) from error
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._under_way.discard(task)
+        if not task.cancelled():
+            task.exception()  # whoever asked may not wait for it any more
+
+    def _unusable(self, why: str) -> BackendError:
+        return BackendError(f"PostgresBackend({self.settings.name!r}) is {why}")
