@@ -24,6 +24,7 @@ ROOMS = {
     "integration": ("scenarios",),
     "integration/aws": ("integration", "scenarios"),
     "integration/azure": ("integration", "scenarios"),
+    "integration/postgres": ("integration", "scenarios"),
 }
 
 

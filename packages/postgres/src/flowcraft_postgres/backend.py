@@ -5,6 +5,7 @@ from __future__ import annotations
 import typing
 from types import TracebackType
 from typing import Literal, Self, TypeAlias
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import psycopg
 from flowcraft_core.clock import Clock
@@ -120,12 +121,16 @@ class PostgresBackend:
 
     @classmethod
     def from_url(cls, url: str) -> Self:
-        """A backend by its address alone, ``postgresql://...``; a schema can be named by ``flowcraft_schema=`` in it.
+        """A backend by its address alone: ``postgresql://user@host:5432/name``, and ``?schema=`` if it is another one.
 
         Raises:
             ConfigurationError: It cannot be read.
         """
-        return cls(url)
+        parts = urlsplit(url)
+        asked = parse_qsl(parts.query, keep_blank_values=True)
+        schema = dict(asked).get("schema", "flowcraft")
+        rest = urlencode([(name, value) for name, value in asked if name != "schema"])
+        return cls(urlunsplit(parts._replace(query=rest)), schema=schema)
 
     async def open(self) -> None:
         """Connect; make the schema and its tables if they are missing.

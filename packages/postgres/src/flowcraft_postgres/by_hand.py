@@ -36,7 +36,8 @@ class PostgresHandWrittenRuns:
     async def name_flow(self, run_id: str, blueprint_id: str) -> None:
         """Fill in the flow of a run in its status, if that names none."""
         await self._database.run(
-            "UPDATE flowcraft.statuses SET blueprint_id = %(blueprint_id)s WHERE run_id = %(run_id)s AND blueprint_id = ''",
+            "UPDATE flowcraft.statuses SET blueprint_id = %(blueprint_id)s"
+            " WHERE run_id = %(run_id)s AND blueprint_id = ''",
             run_id=escaped(run_id),
             blueprint_id=escaped(blueprint_id),
         )

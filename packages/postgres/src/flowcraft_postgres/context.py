@@ -112,7 +112,7 @@ class PostgresContextStore:
             stored = [indexed(each) for each in given]
             for part in parts([0] * len(stored), _MAX_KEYS_READ):
                 await self._database.run(
-                    f"DELETE FROM flowcraft.{table} WHERE run_id = %(run_id)s AND {column} = ANY(%(names)b)",  # noqa: S608
+                    f"DELETE FROM flowcraft.{table} WHERE run_id = %(run_id)s AND {column} = ANY(%(names)b)",
                     run_id=run,
                     names=stored[part],
                 )
@@ -151,9 +151,7 @@ class PostgresContextStore:
             left = [place for place in lost if answers[place] is None]  # it was deleted meanwhile
         return answers
 
-    async def _find(
-        self, statement: str, run_id: str, names: Sequence[str], make: Callable[..., T]
-    ) -> dict[str, T]:
+    async def _find(self, statement: str, run_id: str, names: Sequence[str], make: Callable[..., T]) -> dict[str, T]:
         asked = {indexed(name): name for name in names}
         stored, run = list(asked), escaped(run_id)
         found: dict[str, T] = {}

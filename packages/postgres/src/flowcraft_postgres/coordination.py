@@ -58,7 +58,7 @@ _SWEEP = f"""
 DELETE FROM flowcraft.coordination WHERE key IN (
     SELECT key FROM flowcraft.coordination WHERE expires_at <= :now LIMIT {_SWEEP_AT_MOST} FOR UPDATE SKIP LOCKED
 )
-"""  # noqa: S608 - made of constants of this module
+"""
 
 
 class PostgresCoordinationStore:

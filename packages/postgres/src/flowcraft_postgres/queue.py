@@ -42,7 +42,7 @@ UPDATE flowcraft.jobs AS jobs SET visible_at = :now + %(visibility)s, token = %(
     deliveries = least(greatest(jobs.deliveries, 0) + 1, {_MOST_COUNT})
 FROM due WHERE jobs.id = due.id
 RETURNING jobs.id, jobs.deliveries, jobs.body, {_NEED_NOT_LAST}
-"""  # noqa: S608 - made of constants of this module
+"""
 
 _HELD = "FROM unnest(%(ids)b::int8[], %(tokens)b::int8[]) AS held (id, token)"
 _IS_HELD = "jobs.id = held.id AND jobs.token = held.token"
@@ -54,7 +54,7 @@ RETURNING jobs.id, jobs.token, {_NEED_NOT_LAST}
 
 _ACKNOWLEDGE = f"""
 DELETE FROM flowcraft.jobs AS jobs USING {_HELD.removeprefix("FROM ")} WHERE {_IS_HELD} RETURNING {_NEED_NOT_LAST}
-"""  # noqa: S608 - likewise
+"""
 
 _RELEASE = f"""
 UPDATE flowcraft.jobs AS jobs SET visible_at = :now, token = NULL, deliveries = jobs.deliveries - %(less)s
@@ -168,9 +168,7 @@ class PostgresJobQueue:
 
     async def _take(self, limit: int, visibility: float) -> Sequence[Delivery]:
         token = secrets.randbits(62)
-        taking = asyncio.ensure_future(
-            self._database.run(_RECEIVE, limit=limit, visibility=visibility, token=token)
-        )
+        taking = asyncio.ensure_future(self._database.run(_RECEIVE, limit=limit, visibility=visibility, token=token))
         try:
             return _deliveries(await asyncio.shield(taking), token)
         except asyncio.CancelledError:

@@ -25,12 +25,12 @@ ON CONFLICT DO NOTHING RETURNING true
 _TOUCH = f"""
 UPDATE flowcraft.statuses SET updated = %(at)s, next_check = %(next_check)s, state = coalesce(%(state)s, state)
 WHERE run_id = %(run_id)s AND {_LIVE} RETURNING true
-"""  # noqa: S608 - made of constants of this module
+"""
 
 _FINISH = f"""
 UPDATE flowcraft.statuses SET state = %(state)s, updated = %(at)s, reason = %(reason)s, next_check = NULL
 WHERE run_id = %(run_id)s AND {_LIVE} RETURNING true
-"""  # noqa: S608 - likewise
+"""
 
 
 class PostgresStatusStore:
@@ -110,7 +110,7 @@ class PostgresStatusStore:
         return bool(await self._database.run(statement, run_id=escaped(run_id), **parameters))
 
     async def _select(self, conditions: str, **parameters: Any) -> list[tuple[Any, ...]]:
-        statement = f"SELECT {_COLUMNS} FROM flowcraft.statuses WHERE {conditions}"  # noqa: S608 - of constants
+        statement = f"SELECT {_COLUMNS} FROM flowcraft.statuses WHERE {conditions}"
         return await self._database.run(statement, **parameters)
 
 
