@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SHARED = ("conftest.py", "packages", "tests", "tools", "examples", "integration")
 #: Further folders whose modules import one another by plain name; and where modules of a folder find others.
 ROOMS = {
-    "benchmarks": ("integration", "integration/aws", "integration/azure", "scenarios"),
+    "benchmarks": ("integration", "integration/aws", "integration/azure", "integration/postgres", "scenarios"),
     "examples/adapter_template": (),
     "examples/aws": (),
     "examples/azure": (),
