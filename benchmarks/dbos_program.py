@@ -1,7 +1,7 @@
 """Chains of steps on DBOS, by the interpreter of its own environment: ``python dbos_program.py <settings as JSON>``.
 
-It prints one JSON object: seconds per chain, and seconds for many chains at once, of each flavour of step. Workflows are
-called, and not started and waited for, so that no polling is in the figures.
+It prints one JSON object: seconds per chain, and seconds for many chains at once, of each flavour of step. Workflows
+are called, and not started and waited for, so that no polling is in the figures.
 """
 
 from __future__ import annotations

@@ -61,7 +61,7 @@ def test_what_psycopg_itself_refuses_is_not_tried_again() -> None:
 
 
 def test_a_connection_that_leads_to_the_wrong_server_is_not_used_again() -> None:
-    for kind in (errors.ReadOnlySqlTransaction, errors.AdminShutdown, psycopg.OperationalError):
-        assert spoils(kind("gone"))
-    for kind in (errors.DeadlockDetected, errors.QueryCanceled, errors.UndefinedTable):
-        assert not spoils(kind("no"))
+    for gone in (errors.ReadOnlySqlTransaction("no"), errors.AdminShutdown("no"), psycopg.OperationalError("lost")):
+        assert spoils(gone)
+    for refused in (errors.DeadlockDetected("no"), errors.QueryCanceled("no"), errors.UndefinedTable("no")):
+        assert not spoils(refused)

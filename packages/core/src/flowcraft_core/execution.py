@@ -76,6 +76,8 @@ class Executor:
         under_way: The contexts of the attempts under way.
         journal: Is told of each attempt that fails.
         kept_keys: The instances that act under the idempotency keys of another run: that run's id, by key.
+        connection: Gives a step a connection in a transaction that commits with its outcome.
+        roll_back: Awaited before a step is called: what was begun for an earlier call is to leave nothing.
     """
 
     run_id: str
@@ -90,6 +92,8 @@ class Executor:
     under_way: set[BaseContext[Any, Any]] = attrs.field(factory=set)
     journal: Journal = attrs.field(factory=Journal)
     kept_keys: Mapping[str, str] = attrs.field(factory=dict)
+    connection: Callable[[str], Awaitable[Any]] | None = None
+    roll_back: Callable[[], Awaitable[None]] | None = None
 
     async def attempt(self, instance: Instance, attempt: Attempt = FIRST) -> Outcome | Park:
         """Make one attempt at a ready instance.
@@ -222,6 +226,9 @@ class Executor:
         )
         if self.kept_keys:
             context._keyed_by = self.kept_keys.get(instance.key, self.run_id)
+        context._connection = self.connection
+        if self.roll_back is not None:
+            await self.roll_back()
         self.under_way.add(context)
         try:
             timeout = vertex.timeout if node is vertex.node else _timeout(node)

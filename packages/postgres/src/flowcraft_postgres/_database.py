@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import psycopg
 from flowcraft_core.clock import Clock
@@ -32,6 +32,21 @@ _PAUSES = (0.1, 0.4, 1.0)
 _NOT_OPEN = "not open: await backend.open() first"
 
 
+class Statements(Protocol):
+    """What carries out statements: a database, or one connection to it."""
+
+    def require_home(self) -> None:
+        """See ``Database``."""
+
+    def gathering(
+        self, flush: Callable[[Sequence[Item]], Awaitable[Sequence[Answer]]], *, most: int
+    ) -> Gathering[Item, Answer]:
+        """See ``Database``."""
+
+    async def run(self, statement: str, **parameters: Any) -> list[Row]:
+        """See ``Database``."""
+
+
 class Database:
     """Carries out statements, for the event loop in which it was opened.
 
@@ -52,6 +67,7 @@ class Database:
         self._connections: Connections | None = None
         self._placed: dict[str, str] = {}
         self._under_way: set[asyncio.Task[Any]] = set()
+        self._transactions: Connections | None = None
         self._gatherings: list[Gathering[Any, Any]] = []
 
     @property
@@ -72,6 +88,7 @@ class Database:
         self._process = os.getpid()
         try:
             self._connections = await self._prepared()
+            self._transactions = Connections(self.settings)
         except BaseException:
             self._loop = None
             raise
@@ -83,12 +100,26 @@ class Database:
         self.require_home()
         for gathering in self._gatherings:
             await gathering.settle()
-        connections, self._connections = self._connections, None
+        kept = self._connections, self._transactions
+        self._connections = self._transactions = None
         while self._under_way:
             await asyncio.wait(self._under_way)
-        if connections is not None:
-            await connections.close()
+        for connections in kept:
+            if connections is not None:
+                await connections.close()
         self._loop = None
+
+    @property
+    def transactions(self) -> Connections:
+        """Connections for what takes as long as its user likes: as many as there are for all else, apart from those.
+
+        Raises:
+            BackendError: The database is not open, or not open here.
+        """
+        self.require_home()
+        if self._transactions is None:
+            raise self._unusable(_NOT_OPEN)
+        return self._transactions
 
     def gathering(
         self, flush: Callable[[Sequence[Item]], Awaitable[Sequence[Answer]]], *, most: int

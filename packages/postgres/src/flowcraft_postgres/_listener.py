@@ -47,7 +47,7 @@ class Listener:
         if self._listening is None and self._database.settings.listens:
             self._listening = asyncio.ensure_future(self._listen())
 
-    def tell(self) -> None:
+    async def tell(self) -> None:
         """Say that something was sent: here at once, and elsewhere by a request that many who send share."""
         self._wake()
         if not self._database.settings.listens:

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 import psycopg
 from flowcraft_core.clock import Clock
 from flowcraft_core.errors import ConfigurationError
-from flowcraft_core.ports import ContextStore, CoordinationStore, HandWrittenRuns, JobQueue, StatusStore
+from flowcraft_core.ports import ContextStore, CoordinationStore, HandWrittenRuns, JobQueue, StatusStore, Transactional
 from psycopg.conninfo import conninfo_to_dict
 
 from ._connections import Settings
@@ -22,6 +22,7 @@ from .context import PostgresContextStore
 from .coordination import PostgresCoordinationStore
 from .queue import PostgresJobQueue
 from .status import PostgresStatusStore
+from .transactions import PostgresTransactions
 
 #: What a commit waits for, as the server's setting of that name has it.
 SynchronousCommit: TypeAlias = Literal["off", "local", "remote_write", "on", "remote_apply"]
@@ -38,6 +39,7 @@ class PostgresBackend:
         status: The statuses.
         coordination: The counters, leases and sets.
         by_hand: The runs that were begun in SQL.
+        transactional: Runs and outcomes in transactions with a program's own rows.
         name: What logs call it: the server, the database and the schema.
     """
 
@@ -46,6 +48,7 @@ class PostgresBackend:
     status: StatusStore
     coordination: CoordinationStore
     by_hand: HandWrittenRuns
+    transactional: Transactional
 
     def __init__(
         self,
@@ -66,7 +69,8 @@ class PostgresBackend:
             conninfo: Where the database is, as a ``postgresql://`` address or as libpq's ``name=value`` pairs; what it
                 does not say comes from libpq's environment variables (``PGHOST``, ``PGPASSWORD``, ``PGSERVICE``).
             schema: Where its tables are; ``open`` makes it if it is missing.
-            connections: How many connections there are at most, besides one that listens for notifications.
+            connections: How many connections there are at most, besides one that listens for notifications, and as
+                many for steps that ask for ``ctx.connection()``.
             timeout: How long a call waits for a connection, and then for its answer, before it raises
                 ``TransientError``, seconds.
             synchronous_commit: What a commit of facts, statuses and sent messages waits for; by default what the server
@@ -118,6 +122,7 @@ class PostgresBackend:
         self.status = PostgresStatusStore(self._database)
         self.coordination = PostgresCoordinationStore(self._database)
         self.by_hand = PostgresHandWrittenRuns(self._database)
+        self.transactional = PostgresTransactions(self._database)
 
     @classmethod
     def from_url(cls, url: str) -> Self:

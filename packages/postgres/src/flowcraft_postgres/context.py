@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import attrs
 from flowcraft_core.ports import Fact, PositionedValue, StoreLimits
 
-from ._database import Database
+from ._database import Statements
 from ._gathering import parts
 from ._texts import escaped, in_full, indexed, unescaped
 
@@ -61,7 +61,7 @@ class PostgresContextStore:
 
     limits = StoreLimits(max_value_bytes=_MAX_VALUE_BYTES, max_keys_read=_MAX_KEYS_READ)
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Statements) -> None:
         """Use a database that may not be open yet."""
         self._database = database
         self._puts = database.gathering(self._insert, most=_PER_REQUEST)

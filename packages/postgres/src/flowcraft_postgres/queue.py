@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from flowcraft_core.clock import Clock, SystemClock
 from flowcraft_core.errors import BackendError
 from flowcraft_core.ports import Delivery, Message, QueueLimits
 
-from ._database import Database, Row
+from ._database import Database, Row, Statements
 from ._gathering import parts
 from ._listener import Listener
 from ._texts import escaped, unescaped
@@ -62,34 +62,31 @@ UPDATE flowcraft.jobs AS jobs SET visible_at = :now, token = NULL, deliveries = 
 """
 
 
-class PostgresJobQueue:
-    """A ``flowcraft_core.ports.JobQueue`` in PostgreSQL.
+LIMITS = QueueLimits(
+    max_send=100, max_receive=100, max_body_bytes=2**18, max_delay=_TEN_YEARS, max_visibility=_TEN_YEARS
+)
 
-    The oldest due message comes first. A delivery's handle is the message's id and a token, drawn anew each time that
-    the message is received, so that an old delivery can do nothing to a newer one.
-    """
 
-    limits = QueueLimits(
-        max_send=100, max_receive=100, max_body_bytes=2**18, max_delay=_TEN_YEARS, max_visibility=_TEN_YEARS
-    )
+class Sender:
+    """Stores messages, on whatever connection."""
 
-    def __init__(self, database: Database, listener: Listener) -> None:
-        """Use a database that may not be open yet."""
-        self._database = database
-        self._listener = listener
-        self._clock: Clock = database.clock or SystemClock()
-        self._sends = database.gathering(self._insert, most=self.limits.max_send)
-        self._acknowledgements = database.gathering(self._remove, most=10 * self.limits.max_send)
+    def __init__(self, statements: Statements, tell: Callable[[], Awaitable[None]]) -> None:
+        """Send nothing yet.
+
+        Args:
+            statements: Where they go.
+            tell: Tells those who wait for messages, after each request.
+        """
+        self._statements, self._tell = statements, tell
+        self._sends = statements.gathering(self._insert, most=LIMITS.max_send)
 
     async def send(self, messages: Sequence[Message], *, delay: float = 0.0) -> None:
         """Store messages for delivery, each after at least ``delay`` seconds."""
-        self._database.require_home()
-        _require(0 <= delay <= self.limits.max_delay, f"delay={delay}", f"from 0 to {self.limits.max_delay:.0f}")
+        self._statements.require_home()
+        _require(0 <= delay <= LIMITS.max_delay, f"delay={delay}", f"from 0 to {LIMITS.max_delay:.0f}")
         sizes = [len(message.body.encode()) for message in messages]
         for size in sizes:
-            _require(
-                size <= self.limits.max_body_bytes, f"a body of {size} bytes", f"{self.limits.max_body_bytes} at most"
-            )
+            _require(size <= LIMITS.max_body_bytes, f"a body of {size} bytes", f"{LIMITS.max_body_bytes} at most")
         if messages:
             await asyncio.gather(
                 *(
@@ -97,6 +94,33 @@ class PostgresJobQueue:
                     for message, size in zip(messages, sizes, strict=True)
                 )
             )
+
+    async def _insert(self, given: Sequence[tuple[str, float]]) -> Sequence[None]:
+        await self._statements.run(_SEND, delays=[delay for _, delay in given], bodies=[body for body, _ in given])
+        await self._tell()
+        return [None] * len(given)
+
+
+class PostgresJobQueue:
+    """A ``flowcraft_core.ports.JobQueue`` in PostgreSQL.
+
+    The oldest due message comes first. A delivery's handle is the message's id and a token, drawn anew each time that
+    the message is received, so that an old delivery can do nothing to a newer one.
+    """
+
+    limits = LIMITS
+
+    def __init__(self, database: Database, listener: Listener) -> None:
+        """Use a database that may not be open yet."""
+        self._database = database
+        self._listener = listener
+        self._clock: Clock = database.clock or SystemClock()
+        self._sender = Sender(database, listener.tell)
+        self._acknowledgements = database.gathering(self._remove, most=10 * self.limits.max_send)
+
+    async def send(self, messages: Sequence[Message], *, delay: float = 0.0) -> None:
+        """Store messages for delivery, each after at least ``delay`` seconds."""
+        await self._sender.send(messages, delay=delay)
 
     async def receive(self, *, max_messages: int, wait: float, visibility: float) -> Sequence[Delivery]:
         """Take up to ``max_messages`` messages and hide them from every receiver for ``visibility`` seconds."""
@@ -151,11 +175,6 @@ class PostgresJobQueue:
         )
         return max(int(about), int(exact))
 
-    async def _insert(self, given: Sequence[tuple[str, float]]) -> Sequence[None]:
-        await self._database.run(_SEND, delays=[delay for _, delay in given], bodies=[body for body, _ in given])
-        self._listener.tell()
-        return [None] * len(given)
-
     async def _remove(self, handles: Sequence[tuple[int, int]]) -> Sequence[None]:
         ids, tokens = zip(*handles, strict=True)
         await self._database.run(_ACKNOWLEDGE, ids=list(ids), tokens=list(tokens))
@@ -164,7 +183,7 @@ class PostgresJobQueue:
     async def _give_back(self, deliveries: Sequence[Delivery], less: int) -> None:
         for part in parts([0] * len(deliveries), self.limits.max_receive):
             await self._database.run(_RELEASE, less=less, **_handles(deliveries[part]))
-        self._listener.tell()
+        await self._listener.tell()
 
     async def _take(self, limit: int, visibility: float) -> Sequence[Delivery]:
         token = secrets.randbits(62)

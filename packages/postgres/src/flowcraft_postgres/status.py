@@ -9,7 +9,7 @@ from typing import Any, Literal, cast
 
 from flowcraft_core.ports import FinalState, Page, RunStatus, State
 
-from ._database import Database
+from ._database import Statements
 from ._texts import escaped, unescaped
 
 _COLUMNS = "run_id, state, blueprint_id, created, updated, next_check, tags::text, reason, body"
@@ -41,7 +41,7 @@ class PostgresStatusStore:
     JSON object of texts.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Statements) -> None:
         """Use a database that may not be open yet."""
         self._database = database
 
