@@ -170,6 +170,8 @@ class PostgresSideDoor:
             escaped(run_id),
         )
         for row in found:
-            fields = {k: unescaped(v) if isinstance(v, str) else v for k, v in zip(names, row, strict=True)}
+            fields: dict[str, Any] = {
+                k: unescaped(v) if isinstance(v, str) else v for k, v in zip(names, row, strict=True)
+            }
             return RunStatus(run_id=run_id, **fields)
         return None

@@ -95,11 +95,10 @@ class LocalServer(PostgresServer):
         self._settings: Mapping[str, str] = {**_SETTINGS, **settings}
         if os.geteuid() == 0:
             os.chown(self._folder, *_ordinary_user())
+        command = [*_as_ordinary_user(), str(self._programs / "initdb"), "--pgdata", str(self._data)]
+        command += ["--username=flowcraft", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"]
         made = subprocess.run(
-            [
-                *(*_as_ordinary_user(), self._programs / "initdb", "--pgdata", self._data, "--username=flowcraft"),
-                *("--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions"),
-            ],
+            command,
             cwd=self._folder,
             capture_output=True,
             text=True,

@@ -91,7 +91,7 @@ async def test_serialization_failures_and_deadlocks_are_tried_again(place: Place
     async with behind.backend() as one, behind.backend() as other:
         keys = [f"{number}" for number in range(40)]
 
-        async def put(backend: Any, key: str) -> Fact | None:
+        async def put(backend: Any, key: str) -> Any:
             return await in_the_end(lambda: backend.context.put("run", key, Fact(key.encode(), str(id(backend)))))
 
         calls = [put(backend, key) for key in keys for backend in (one, other)]

@@ -149,7 +149,7 @@ async def test_runs_need_no_more_rights_than_their_roles_have(place: Place, role
         await working
         assert (await reader.result("run")).outputs["b"] == 1
         with pytest.raises(BackendError, match="grants_sql"):
-            await reader.cancel("run") or await looks.status.delete("run")
+            await looks.status.delete("run")
         for run_id in ("run", "other"):
             await client.purge(run_id)
     for table in ("facts", "context_values", "statuses"):

@@ -51,8 +51,8 @@ class StatementProxy(TcpProxy):
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         read = reader.read
 
-        async def noting(size: int) -> bytes:
-            self._piece = await read(size)
+        async def noting(n: int = -1) -> bytes:
+            self._piece = await read(n)
             return self._piece
 
         reader.read = noting  # type: ignore[method-assign]

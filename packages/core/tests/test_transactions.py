@@ -38,7 +38,8 @@ class Played:
         return await self._backend.inner.context.get(run_id, keys)
 
     async def put(self, run_id: str, key: str, fact: Fact) -> Fact | None:
-        if standing := (await self.get(run_id, [key])).get(key):
+        standing: Fact | None = (await self.get(run_id, [key])).get(key)
+        if standing is not None:
             return standing
         self.facts.append((run_id, key, fact))
         return None
@@ -158,7 +159,7 @@ async def test_an_output_that_cannot_be_stored_leaves_nothing() -> None:
 
 async def test_a_database_that_is_away_fails_no_step() -> None:
     """Whatever a step makes of it: it is executed again, and no attempt is counted."""
-    backend, times = Playing(), []
+    backend, times = Playing(), list[int]()
 
     async def shrugs(ctx: Any) -> int:
         times.append(ctx.attempt)
@@ -174,7 +175,7 @@ async def test_a_database_that_is_away_fails_no_step() -> None:
 
 
 async def test_a_connection_that_is_lost_under_a_step_fails_no_step() -> None:
-    backend, lost = Playing(), []
+    backend, lost = Playing(), list[int]()
 
     async def loses_it_once(ctx: Any) -> int:
         connection = await ctx.connection()
