@@ -120,8 +120,8 @@ async def _count(where: _Emulators, shape: str, nodes: int, flow: FlowBuilder, *
         before = _requests(counted)
         if doubling:
             counted.queue.send = partial(_send_twice, counted.queue, counted.queue.send)  # type: ignore[method-assign]
-        # Its looks at other runs are the reconciler's, and no run's: it has no part in what a run costs.
-        worker = Worker(counted, FlowRuntime([flow]), reconcile=False, poll=1.0)
+        # A reconciler and a heartbeat cost by the hour, and no run more: they have no part in what a run costs.
+        worker = Worker(counted, FlowRuntime([flow]), reconcile=False, heartbeat=None, poll=1.0)
         working = asyncio.ensure_future(worker.run())
         started = await Client(counted, flows=[flow]).start(flow)
         # Waiting for the result is not the run's cost either: another client does it.

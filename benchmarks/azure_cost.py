@@ -112,8 +112,8 @@ async def _count(
     async with place.backend(metrics=meter) as counted, place.backend() as reader:
         if doubling:
             _double(counted)
-        # Its looks at other runs are the reconciler's, and no run's: it has no part in what a run costs.
-        worker = Worker(counted, FlowRuntime([flow]), reconcile=False, poll=_POLL)
+        # A reconciler and a heartbeat cost by the hour, and no run more: they have no part in what a run costs.
+        worker = Worker(counted, FlowRuntime([flow]), reconcile=False, heartbeat=None, poll=_POLL)
         working = asyncio.ensure_future(worker.run())
         started = await Client(counted, flows=[flow]).start(flow)
         # Waiting for the result is not the run's cost either: another client does it.

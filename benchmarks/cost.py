@@ -108,8 +108,8 @@ async def _count(shape: str, nodes: int, flow: FlowBuilder, weaknesses: Weakness
     async with world, reader:
         await counted.open()
         runtime = FlowRuntime([flow], clock=clock)
-        # Its looks at other runs are the reconciler's, and no run's: it has no part in what a run costs.
-        worker = Worker(counted, runtime, reconcile=False)
+        # A reconciler and a heartbeat cost by the hour, and no run more: they have no part in what a run costs.
+        worker = Worker(counted, runtime, reconcile=False, heartbeat=None)
         working = asyncio.ensure_future(worker.run())
         started = await Client(counted, flows=[flow], clock=clock).start(flow)
         # Waiting for the result is not the run's cost either: another client does it.

@@ -103,3 +103,11 @@ def test_durable_runs_are_measured_beside_sqlite_itself(capsys: pytest.CaptureFi
     answer = _answer(capsys)
     for name in ("chain_ms", "chains_steps_per_s", "fan_ms", "sqlite_commits_per_s"):
         assert answer[name] > 0
+
+
+def test_what_telemetry_costs_is_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["telemetry", "--json", "--nodes", "20", "--repeat", "1"]) == 0
+    answer = _answer(capsys)
+    assert answer["spans_per_node"] == {"in process": 2.0, "on a worker": 3.0}
+    assert answer["requests"]["on"] == answer["requests"]["off"]
+    assert answer["nodes_per_s"].keys() == {"off", "metrics, no span sampled", "all"}

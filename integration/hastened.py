@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import attrs
-from flowcraft_core import Clock
 from flowcraft_core.ports import Backend, CoordinationStore, Delivery, JobQueue, Message
+from flowcraft_testkit.contracts import FastClock
 
 
 class Hastened:
     """A ``Backend`` whose queue's delays and holds, and whose coordination's times to live, are so much shorter.
 
-    The servers' queues count in whole seconds; so each is at least one of the servers' seconds long.
+    The servers' queues count in whole seconds; so each is at least one of the servers' seconds long. But where the
+    clock runs faster than usual, a delay of less than one of them is none: else most of the time would be that.
     """
 
     def __init__(
         self,
         backend: Backend,
-        clock: Clock,
-        rate: float,
+        clock: FastClock,
         *,
         max_delay: float,
         max_visibility: float | None = None,
@@ -30,18 +31,17 @@ class Hastened:
 
         Args:
             backend: The one on the servers.
-            clock: The engine's.
-            rate: Its seconds per second of the servers.
+            clock: The engine's; its rate is its seconds per second of the servers.
             max_delay: The queue's longest delay, in the engine's seconds.
             max_visibility: For how long a message can be held from its receipt on, likewise; None for the queue's own.
             own_time: Whether keys in the coordination store expire by the servers' time, and not by the clock.
         """
         self._backend = backend
-        self.queue: JobQueue = HastenedQueue(backend.queue, clock, rate, max_delay, max_visibility)
+        self.queue: JobQueue = HastenedQueue(backend.queue, clock, max_delay, max_visibility)
         self.context = backend.context
         self.status = backend.status
         self.coordination: CoordinationStore = (
-            _Coordination(backend.coordination, rate) if own_time else backend.coordination
+            _Coordination(backend.coordination, clock) if own_time else backend.coordination
         )
         self.by_hand = getattr(backend, "by_hand", None)
 
@@ -70,22 +70,21 @@ class _Handle:
 class HastenedQueue:
     """A ``JobQueue`` in the engine's time."""
 
-    def __init__(
-        self, queue: JobQueue, clock: Clock, rate: float, max_delay: float, max_visibility: float | None
-    ) -> None:
-        longest = queue.limits.max_visibility * rate if max_visibility is None else max_visibility
+    def __init__(self, queue: JobQueue, clock: FastClock, max_delay: float, max_visibility: float | None) -> None:
+        longest = queue.limits.max_visibility * clock.rate if max_visibility is None else max_visibility
         self.limits = attrs.evolve(queue.limits, max_delay=max_delay, max_visibility=longest)
-        self._queue, self._clock, self._rate = queue, clock, rate
+        self._queue, self._clock, self._usual = queue, clock, clock.rate
 
     async def send(self, messages: Sequence[Message], *, delay: float = 0.0) -> None:
         """See ``JobQueue``."""
-        await self._queue.send(messages, delay=delay / self._rate)
+        seconds = delay / self._clock.rate
+        await self._queue.send(messages, delay=seconds if self._clock.rate <= self._usual else math.floor(seconds))
 
     async def receive(self, *, max_messages: int, wait: float, visibility: float) -> Sequence[Delivery]:
         """See ``JobQueue``."""
         now = self._clock.now()
         found = await self._queue.receive(
-            max_messages=max_messages, wait=wait / self._rate, visibility=self._hold(visibility, now)
+            max_messages=max_messages, wait=wait / self._clock.rate, visibility=self._hold(visibility, now)
         )
         now = self._clock.now()
         return [attrs.evolve(delivery, handle=_Handle(delivery.handle, now)) for delivery in found]
@@ -114,7 +113,7 @@ class HastenedQueue:
 
     def _hold(self, visibility: float, received: float) -> float:
         left = received + self.limits.max_visibility - self._clock.now()
-        return max(1.0, min(visibility, left) / self._rate)
+        return max(1.0, min(visibility, left) / self._clock.rate)
 
 
 def _real(delivery: Delivery) -> Delivery:
@@ -122,15 +121,15 @@ def _real(delivery: Delivery) -> Delivery:
 
 
 class _Coordination:
-    def __init__(self, store: CoordinationStore, rate: float) -> None:
-        self._store, self._rate = store, rate
+    def __init__(self, store: CoordinationStore, clock: FastClock) -> None:
+        self._store, self._clock = store, clock
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._store, name)
 
         def call(*args: Any, ttl: float | None = None, **kwargs: Any) -> Any:
             if ttl is not None:
-                kwargs["ttl"] = ttl / self._rate
+                kwargs["ttl"] = ttl / self._clock.rate
             return method(*args, **kwargs)
 
         return call

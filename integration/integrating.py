@@ -67,7 +67,7 @@ def _options(cloud: str, arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--no-scenarios", action="store_true", help="run the tests only")
     carrying_out.add_only(parser, known)
     # Nearly all of their time is spent waiting for time to pass.
-    carrying_out.add_jobs(parser, usual=4)
+    carrying_out.add_jobs(parser, usual=6)
     return parser.parse_args(arguments)
 
 
@@ -79,7 +79,8 @@ def _tests(cloud: str, jobs: int) -> dict[str, Any]:
         report = Path(folder) / "report.json"
         command = [sys.executable, "-m", "pytest", str(_HERE / cloud), "-q", "-rsx", f"--flowcraft-report={report}"]
         command += [f"--numprocesses={jobs}", "--dist=worksteal"]  # each with emulators of its own
-        command += ["--reruns=1", "-rR"]  # where time is real, a machine that is too busy is no fault of the product's
+        # Where time is real, a machine that is too busy is no fault of the product's.
+        command += ["--reruns=1", "-rR", "--durations=20"]
         ended = subprocess.run([*command, *([] if found else ["-p", _PLUGIN])], cwd=_HERE.parent, check=False)
         said = json.loads(report.read_text(encoding="utf-8"))
     by_result: dict[str, set[str]] = {}

@@ -51,10 +51,11 @@ class Beside:
             letters: Messages that must be dead letters.
             either: Runs with messages, one of which must be so.
         """
-        backend, client = self.backend, await self.backend.client()
+        client = await self.backend.client()
         left, unread, undecided = set(failed), set(letters), dict(either or {})
-        for _ in range(60):
-            await backend.pass_at_work(60.0)
+
+        async def is_done() -> bool:
+            nonlocal left, unread, undecided
             dead = [letter.body or "" for letter in await client.dead_letters()]
             unread = {body for body in unread if not any(is_of(letter, body) for letter in dead)}
             left = {run_id for run_id in left if (await client.status(run_id)).state != "failed"}
@@ -63,24 +64,28 @@ class Beside:
                 for run_id, body in undecided.items()
                 if not any(is_of(letter, body) for letter in dead) and (await client.status(run_id)).state != "failed"
             }
-            if not (left or unread or undecided):
-                return
-        messages = [body[:80] for body in sorted([*unread, *undecided.values()])]
-        states = [f"{run_id!r} is {(await client.status(run_id)).state}" for run_id in sorted(left)]
-        raise AssertionError(f"not in time: {messages} {states}")
+            return not (left or unread or undecided)
+
+        if not await self.backend.comes_to_hold(is_done, within=3_600.0, every=60.0):
+            messages = [body[:80] for body in sorted([*unread, *undecided.values()])]
+            states = [f"{run_id!r} is {(await client.status(run_id)).state}" for run_id in sorted(left)]
+            raise AssertionError(f"not in time: {messages} {states}")
 
     async def all_is_well(self) -> None:
         """Workers and the reconcilers in them go on, and no message comes again and again."""
         backend, client = self.backend, await self.backend.client()
         expect.equal("the workers that have ended", backend.ended, [])
-        again: list[str] = ["?"]
-        await backend.pass_time(300.0)
-        for _ in range(15):
+        again: list[str] = []
+        before = Counter(self.received)
+
+        async def is_quiet() -> bool:
+            nonlocal again, before
+            again = [body[:80] for body in self.received - before if _is_odd(body)]
             before = Counter(self.received)
-            await backend.pass_at_work(90.0)
-            again = [body[:80] for body, number in (self.received - before).items() if number and _is_odd(body)]
-            if not again:
-                break
+            return not again
+
+        await backend.pass_time(300.0)
+        await backend.comes_to_hold(is_quiet, within=1_500.0, every=100.0)
         expect.equal("the messages that still come", again, [])
         await backend.run_of("beside").resume("pause")
         expect.completed(await backend.run_of("beside").result())

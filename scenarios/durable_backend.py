@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, ClassVar
 
 import attrs
@@ -50,6 +52,7 @@ class Durable(Backend):
         hands: The workers at work.
         ended: Why workers have ended that nobody stopped or killed; each of them is a fault.
         passes: How many passes the longest of loops has.
+        stalled: How many runs are found again that stall all at once.
         longest: How long a run may take without ending or waiting for someone, in hours of the backend.
         codec: Between records and their bytes, for clients and workers alike; before the first of them.
         stale: What workers do not see yet of each other's facts; as the store itself is, by default.
@@ -58,6 +61,7 @@ class Durable(Backend):
     options: ClassVar[Mapping[str, Any]]
     moments: ClassVar[Iterable[int]]
     passes: ClassVar[int] = 2_000
+    stalled: ClassVar[int] = 2_000
     longest: ClassVar[float] = 60.0
 
     def __init__(self) -> None:
@@ -183,11 +187,12 @@ class Durable(Backend):
 
     async def until_dead(self, number: int) -> None:
         """Return once so many messages were set aside; fail if they are not by when no job is passed on any more."""
-        for _ in range(90):
-            if (found := len(await self.dead_letters())) >= number:
-                return
-            await self.pass_at_work(10.0)
-        raise AssertionError(f"the dead letters: {found}, not {number}")
+
+        async def are_dead() -> bool:
+            return len(await self.dead_letters()) >= number
+
+        if not await self.comes_to_hold(are_dead, within=900.0, every=10.0):
+            raise AssertionError(f"the dead letters: {len(await self.dead_letters())}, not {number}")
 
     async def cut(self, do: Callable[[Client], Awaitable[Any]]) -> None:
         """Have a client do something, and end before it sends a job."""
@@ -217,16 +222,43 @@ class Durable(Backend):
 
     async def until_given_up(self, run_id: str) -> None:
         """Return once a run has ended, or so much time is over that no job is passed on any more."""
-        for _ in range(20):
-            for _ in range(6):
-                await self.pass_at_work(10.0)
-                if (await self.status(run_id)).state not in ("running", "awaiting"):
-                    return
-            await self.pass_time(300.0)
+
+        async def has_ended() -> bool:
+            return (await self.status(run_id)).state not in ("running", "awaiting")
+
+        await self.comes_to_hold(has_ended, within=1_800.0, every=10.0)
+
+    async def comes_to_hold(self, holds: Callable[[], Awaitable[bool]], *, within: float, every: float) -> bool:
+        """Let time pass in which the workers go on, as fast as they and their queue can, until something holds.
+
+        Args:
+            holds: What is asked.
+            within: Seconds in which it must come to hold.
+            every: Seconds between two looks.
+
+        Returns:
+            Whether it did.
+        """
+
+        async def is_seen() -> bool:
+            for _ in range(math.ceil(within / every)):
+                await self.pass_at_work(every)
+                if await holds():
+                    return True
+            return False
+
+        with self.in_a_hurry():
+            if await is_seen():
+                return True
+        return await is_seen()  # what a machine that is busy gets done in a hurry may be little
 
     async def pass_at_work(self, seconds: float) -> None:
-        """Let time pass in which the workers go on; as fast as they and their queue can."""
+        """Let time pass in which the workers go on."""
         await self.clock.sleep(seconds)
+
+    def in_a_hurry(self) -> AbstractContextManager[None]:
+        """Have time pass faster for a ``with`` block, if the place can."""
+        return contextlib.nullcontext()
 
     def stand_between(self) -> None:
         """Have something stand between adapters and their service that can spoil answers; before the first connection.
@@ -313,6 +345,7 @@ class Durable(Backend):
                 if held.task is not None:
                     held.task.cancel()
             hand.task.cancel()
+            self._tasks.discard(hand.task)  # its way out may be a call that is never answered
             if hand in self.hands:
                 self.hands.remove(hand)
         await asyncio.sleep(0)

@@ -236,15 +236,16 @@ async def rows(backend: Durable) -> None:
     letters, runs = await backend.spoil_rows()
     for run_id in runs:
         await backend.send(json.dumps({"runId": run_id, "blueprintId": "plain", "nodeId": "only"}))
-    client = await backend.client()
-    for _ in range(60):
-        await backend.pass_at_work(60.0)
+    client, left, number = await backend.client(), set(runs), 0
+
+    async def is_done() -> bool:
+        nonlocal left, number
         dead = await client.dead_letters()
         of_runs = {run_id for run_id in runs for letter in dead if json.dumps(run_id) in (letter.body or "")}
-        left = set(runs) - of_runs
-        left -= {status.run_id async for status in client.runs("failed")}
-        if not left and len(dead) - len(of_runs) >= letters:
-            break
-    else:
-        raise AssertionError(f"not in time: {len(dead)} dead letters of {letters}; neither failed nor dead: {left}")
+        left = set(runs) - of_runs - {status.run_id async for status in client.runs("failed")}
+        number = len(dead) - len(of_runs)
+        return not left and number >= letters
+
+    if not await backend.comes_to_hold(is_done, within=3_600.0, every=60.0):
+        raise AssertionError(f"not in time: {number} dead letters of {letters}; neither failed nor dead: {left}")
     await beside.all_is_well()

@@ -149,7 +149,7 @@ async def for_a_long_time(backend: Durable) -> None:
 @MANY_STALLED.check_durable
 async def over_many_pages(backend: Durable) -> None:
     """Every one of them is revived, and ends."""
-    number, tally = 2_000, Tally()
+    number, tally = backend.stalled, Tally()
     backend.deploy(create_flow("stalled").node("only", tally.step))
     client = await backend.client()
     for _ in range(0, number, 100):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Literal, TypeAlias, TypeVar
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Literal, TypeAlias
 
 import attrs
 from backend import Backend
@@ -17,8 +18,6 @@ Check: TypeAlias = Callable[[Backend], Awaitable[None]]
 DurableCheck: TypeAlias = Callable[[Durable], Awaitable[None]]
 #: The same, of runs in the program that started them.
 InProcessCheck: TypeAlias = Callable[[InProcess], Awaitable[None]]
-
-B = TypeVar("B", bound=Backend)
 
 
 @attrs.define(kw_only=True)
@@ -56,6 +55,32 @@ class Scenario:
         self.in_process_checks.append(function)
         return function
 
+    def checks_on(self, make: type[Backend]) -> Sequence[Check]:
+        """All that must hold on a kind of backend: nothing where the scenario has no meaning."""
+        if make.name in self.absent:
+            return ()
+        own: Sequence[Any] = ()
+        if issubclass(make, Durable):
+            own = self.durable_checks
+        elif issubclass(make, InProcess):
+            own = self.in_process_checks
+        return [*self.checks, *own]
+
+
+@attrs.frozen
+class Checked:
+    """What came out of one check on a backend.
+
+    Attributes:
+        name: The check's name.
+        failure: What did not hold; None if all of it did.
+        seconds: How long it took.
+    """
+
+    name: str
+    failure: str | None
+    seconds: float
+
 
 @attrs.frozen
 class Result:
@@ -68,6 +93,7 @@ class Result:
         status: Whether all of its checks held; ``n/a`` if it has no meaning there.
         why: What did not hold, or why it has no meaning; None if it passed at once.
         tries: How often it was carried out.
+        seconds: How long each of its checks took, by name; those that were made again, both times together.
     """
 
     id: int
@@ -76,30 +102,38 @@ class Result:
     status: Literal["pass", "fail", "n/a"]
     why: str | None = None
     tries: int = 1
+    seconds: Mapping[str, float] = attrs.field(factory=dict)
 
 
-async def carry_out(scenario: Scenario, make: type[Backend]) -> Result:
-    """Make every check of a scenario, each on a backend of its own."""
-    why = scenario.absent.get(make.name)
-    if why is not None:
-        return Result(scenario.id, scenario.title, make.name, "n/a", why)
-    failures = [failure for check in scenario.checks if (failure := await _failure(check, make()))]
-    made = len(scenario.checks)
-    if issubclass(make, Durable):
-        failures += [failure for check in scenario.durable_checks if (failure := await _failure(check, make()))]
-        made += len(scenario.durable_checks)
-    if issubclass(make, InProcess):
-        failures += [failure for check in scenario.in_process_checks if (failure := await _failure(check, make()))]
-        made += len(scenario.in_process_checks)
-    if not made:
+def concluded(scenario: Scenario, make: type[Backend], checked: Sequence[Checked]) -> Result:
+    """What the checks of a scenario come to; of none, that it has no meaning there or is checked by nothing."""
+    if (absent := scenario.absent.get(make.name)) is not None:
+        return Result(scenario.id, scenario.title, make.name, "n/a", absent)
+    failures = [f"{each.name}: {each.failure}" for each in checked if each.failure is not None]
+    if not checked:
         failures = ["nothing checks it yet"]
-    if failures:
-        return Result(scenario.id, scenario.title, make.name, "fail", "; ".join(failures))
-    return Result(scenario.id, scenario.title, make.name, "pass")
+    return Result(
+        scenario.id,
+        scenario.title,
+        make.name,
+        "fail" if failures else "pass",
+        "; ".join(failures) or None,
+        seconds={each.name: round(each.seconds, 1) for each in checked},
+    )
 
 
-async def _failure(check: Callable[[B], Awaitable[None]], backend: B) -> str | None:
-    name = getattr(check, "__name__", repr(check))
+def check_name(check: Check) -> str:
+    """What a check is called in results."""
+    return getattr(check, "__name__", repr(check))
+
+
+async def carry_out(check: Check, backend: Backend) -> Checked:
+    """Make a check on a backend of its own, which is closed then."""
+    began = time.monotonic()
+    return Checked(check_name(check), await _failure(check, backend), time.monotonic() - began)
+
+
+async def _failure(check: Check, backend: Backend) -> str | None:
     try:
         async with asyncio.timeout(backend.patience):
             try:
@@ -107,7 +141,7 @@ async def _failure(check: Callable[[B], Awaitable[None]], backend: B) -> str | N
             finally:
                 await backend.close()
     except AssertionError as error:
-        return f"{name}: {error}"
+        return str(error)
     except Exception as error:
-        return f"{name}: {type(error).__name__}: {error}"
+        return f"{type(error).__name__}: {error}"
     return None

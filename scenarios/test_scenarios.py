@@ -4,9 +4,8 @@ import pytest
 from backend import Backend
 from carrying_out import carry_out_alone
 from catalogue import BACKENDS, NUMBERS, SCENARIOS, in_order
-from durable_backend import Durable
 from in_process import InProcess
-from scenario import Scenario, carry_out
+from scenario import Scenario
 from scenario_command import main
 
 # On SQLite time is real, if twenty times as fast: minutes in all, for `hatch run scenarios` and not for a test.
@@ -36,9 +35,7 @@ def test_one_that_is_missing_or_doubled_is_an_error_and_no_smaller_list() -> Non
 def test_a_scenario_is_checked_or_says_where_it_is_absent() -> None:
     for scenario in SCENARIOS:
         for name, make in BACKENDS.items():
-            own = scenario.durable_checks if issubclass(make, Durable) else scenario.in_process_checks
-            checks = [*scenario.checks, *own]
-            assert checks or name in scenario.absent, (scenario.id, name)
+            assert scenario.checks_on(make) or name in scenario.absent, (scenario.id, name)
 
 
 async def _holds(backend: Backend) -> None:
@@ -100,7 +97,7 @@ def test_a_step_that_ends_the_event_loop_fails_its_scenario_and_no_more() -> Non
         raise SystemExit("no licence")
 
     result = carry_out_alone(Scenario(id=1, title="exits", checks=[exits]), InProcess)
-    assert (result.status, result.why) == ("fail", "a step's SystemExit('no licence') has ended the program")
+    assert (result.status, result.why) == ("fail", "exits: a step's SystemExit('no licence') has ended the program")
 
 
 def test_without_json_the_last_line_is_the_count(capsys: pytest.CaptureFixture[str]) -> None:
@@ -117,11 +114,11 @@ def test_what_there_is_not_is_refused(arguments: list[str], capsys: pytest.Captu
     capsys.readouterr()
 
 
-async def test_each_check_has_a_backend_of_its_own() -> None:
+def test_each_check_has_a_backend_of_its_own() -> None:
     seen: list[Backend] = []
 
     async def look(backend: Backend) -> None:
         seen.append(backend)
 
-    await carry_out(Scenario(id=1, title="twice", checks=[look, look]), InProcess)
+    carry_out_alone(Scenario(id=1, title="twice", checks=[look, look]), InProcess)
     assert len({id(backend) for backend in seen}) == 2

@@ -17,6 +17,8 @@ PAGES = [
     "docs/durable.md",
     "docs/guide.md",
     "docs/logging.md",
+    "docs/observing.md",
+    "docs/telemetry.md",
     "docs/testing.md",
     "docs/typescript.md",
     "packages/testkit/README.md",
@@ -132,3 +134,15 @@ def test_the_page_on_logs_has_the_catalogue_as_it_is() -> None:
     """`python tools/log_catalogue.py` writes its tables."""
     text = read("docs/logging.md")
     assert runpy.run_path(str(ROOT / "tools" / "log_catalogue.py"))["page"](text) == text
+
+
+def test_the_page_on_telemetry_has_the_catalogue_as_it_is() -> None:
+    """`python tools/telemetry_catalogue.py` writes its tables."""
+    text = read("docs/telemetry.md")
+    assert runpy.run_path(str(ROOT / "tools" / "telemetry_catalogue.py"))["page"](text) == text
+
+
+def test_the_page_on_the_command_has_its_help_as_it_is() -> None:
+    """`python tools/cli_page.py` writes it."""
+    text = read("docs/cli.md")
+    assert runpy.run_path(str(ROOT / "tools" / "cli_page.py"))["page"](text) == text

@@ -28,6 +28,7 @@ def test_every_import_points_the_permitted_way() -> None:
         ("flowcraft_core.blueprint", "asyncio"),
         ("flowcraft_core.graph", "time"),
         ("flowcraft_core.graph", "flowcraft_core.runtime"),
+        ("flowcraft_core.runtime", "opentelemetry"),
         ("flowcraft_core", "flowcraft_sqlite"),
         ("flowcraft_aws", "flowcraft_azure"),
         ("flowcraft_sqlite", "flowcraft_testkit"),

@@ -101,6 +101,9 @@ class OnFiles:
         refusals=True,
         processes=True,
         other_store=True,
+        by_url=True,
+        depth=False,
+        newest_first=False,
     )
 
     @pytest.fixture
@@ -122,6 +125,10 @@ class OnFiles:
     @pytest.fixture
     def make_in_process(self, tmp_path: Path) -> BackendMaker:
         return partial(DirectoryBackend, tmp_path / "store")
+
+    @pytest.fixture
+    def url(self, tmp_path: Path) -> str:
+        return f"directory:///{tmp_path}/store"
 
     @pytest.fixture
     def open_other(self, tmp_path: Path, clock: Clock) -> Opener:

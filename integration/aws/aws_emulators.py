@@ -135,6 +135,12 @@ class Place:
             made.get_waiter("table_exists").wait(TableName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 30})
         return cls(sqs, dynamodb, queue_url, *tables)
 
+    @property
+    def url(self) -> str:
+        """The place as a URL, for programs with ``environment_of`` these emulators."""
+        tables = f"contexts={self.contexts}&statuses={self.statuses}&coordination={self.coordination}"
+        return f"aws://{CREDENTIALS['region_name']}?queue={self.queue_url.rpartition('/')[2]}&{tables}"
+
     def backend(self, **options: Any) -> AwsBackend:
         """A backend, not yet open."""
         return AwsBackend(

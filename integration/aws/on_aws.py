@@ -9,80 +9,40 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, ClassVar
-from urllib.parse import urlsplit
 
-import attrs
 import aws_emulators
-from aws_emulators import Place, client
+from aws_emulators import Place, client, proxied
 from boto3.dynamodb.types import TypeSerializer
-from dialects import DYNAMODB, SQS
-from durable_backend import Durable
-from flowcraft_core import Clock, ports
+from flowcraft_core import ports
 from flowcraft_testkit.contracts import FastClock
 from hastened import Hastened
-from proxy import CUTS, MALFORMED, HttpProxy
+from on_emulators import OnEmulators
 
-RATE = 10.0
 _LONGEST_DELAY = 20.0
-#: What happens to answers that are spoilt.
-SPOILING = (*CUTS, *MALFORMED)
 
 
-class OnAws(Durable):
-    """Workers in this process, each with a backend of its own, on a queue and tables of this check's own.
-
-    Its emulators are LocalStack's SQS and moto's DynamoDB. They start with the first check and end with the process.
-    """
+class OnAws(OnEmulators):
+    """On a queue and tables of this check's own, in LocalStack's SQS and moto's DynamoDB."""
 
     name = "aws"
     late = 50.0
-    beat = 10.0
     hour = 40.0
     day = 120.0
     options: ClassVar[Mapping[str, Any]] = {"poll": 20.0, "reconcile_interval": 15.0}
     moments: ClassVar[Iterable[int]] = (3, 7)
-    #: Real seconds that a check may take: the longest sleeps a hundred beats, or carries out two thousand runs.
-    patience: ClassVar[float] = 1_200.0
-    longest: ClassVar[float] = 250.0
-    #: A pass is two writes, each of them some ten milliseconds on emulators; the jobs are as many as of 2,000.
-    passes: ClassVar[int] = 200
 
     def __init__(self) -> None:
         super().__init__()
-        self.clock: FastClock = FastClock(RATE)
         sqs, dynamodb = emulators()
         self.place = Place.create(sqs=sqs, dynamodb=dynamodb)
-        self._standing, self._trouble = contextlib.ExitStack(), contextlib.ExitStack()
-        self._proxies: list[HttpProxy] = []
 
     def connect(self) -> ports.Backend:
         """See ``Durable``."""
         return hastened(self.place, self.clock, self.longest_visibility)
 
-    async def pass_time(self, seconds: float) -> None:
-        """See ``Backend``; it passes at once, but for the queue, and nobody works meanwhile."""
-        await self.leave()
-        self.clock.put_forward(seconds)
-        await self.staff()
-
     def stand_between(self) -> None:
-        """See ``Durable``; from now on all connections are to proxies."""
-        sqs = HttpProxy(*_address(self.place.sqs_url), SQS, seed=7)
-        dynamodb = HttpProxy(*_address(self.place.dynamodb_url), DYNAMODB, seed=11)
-        self._proxies = [self._standing.enter_context(proxy) for proxy in (sqs, dynamodb)]
-        self.place = attrs.evolve(self.place, sqs_url=sqs.url, dynamodb_url=dynamodb.url)
-
-    async def spoil_answers(self, every: int) -> None:
-        """See ``Durable``; it is done to the services' answers, on their way."""
-        self._trouble.close()
-        for proxy in self._proxies if every else ():
-            self._trouble.enter_context(proxy.trouble(SPOILING, rate=1 / every))
-
-    async def close(self) -> None:
-        """See ``Backend``."""
-        self._trouble.close()
-        await super().close()
-        self._standing.close()
+        """See ``Durable``."""
+        self.place, self.proxies = self.standing.enter_context(proxied(self.place))
 
     async def begin_by_hand(self, run_id: str, context: Mapping[str, Any]) -> None:
         """See ``Durable``."""
@@ -131,14 +91,9 @@ class OnAws(Durable):
         await asyncio.to_thread(empty)
 
 
-def hastened(place: Place, clock: Clock, max_visibility: float | None = None) -> Hastened:
-    """A backend on a clock that is ``RATE`` times as fast as its queue's; not yet open."""
-    return Hastened(place.backend(clock=clock), clock, RATE, max_delay=_LONGEST_DELAY, max_visibility=max_visibility)
-
-
-def _address(url: str) -> tuple[str, int]:
-    parts = urlsplit(url)
-    return parts.hostname or "", parts.port or 0
+def hastened(place: Place, clock: FastClock, max_visibility: float | None = None) -> Hastened:
+    """A backend on a clock that is faster than its queue's; not yet open."""
+    return Hastened(place.backend(clock=clock), clock, max_delay=_LONGEST_DELAY, max_visibility=max_visibility)
 
 
 @functools.cache

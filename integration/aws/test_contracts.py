@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 import attrs
 import pytest
-from aws_emulators import Place, add_index, client, proxied
+from aws_emulators import Place, add_index, client, environment_of, proxied
 from aws_side_door import AwsSideDoor
 from boto3.dynamodb.types import TypeSerializer
 from flowcraft_aws import AwsBackend
@@ -32,7 +32,8 @@ from flowcraft_testkit.contracts import (
     Trouble,
     excused,
 )
-from on_aws import RATE, hastened
+from on_aws import hastened
+from on_emulators import RATE
 from troubles import ProxyTrouble
 
 DECLARED = Declared(
@@ -49,6 +50,9 @@ DECLARED = Declared(
     refusals=True,
     processes=True,
     other_store=True,
+    by_url=True,
+    depth="each",
+    newest_first=False,
 )
 
 
@@ -88,6 +92,13 @@ class OnAws:
         return place.backend
 
     @pytest.fixture
+    def url(self, place: Place, monkeypatch: pytest.MonkeyPatch) -> str:
+        """See ``Contract``; the emulators' addresses are where boto3 looks for them."""
+        for name, value in environment_of(sqs=place.sqs_url, dynamodb=place.dynamodb_url).items():
+            monkeypatch.setenv(name, value)
+        return place.url
+
+    @pytest.fixture
     def open_other(self, place: Place) -> Opener:
         """See ``Contract``."""
         return Place.create(sqs=place.sqs_url, dynamodb=place.dynamodb_url).backend
@@ -121,7 +132,7 @@ class TestAwsBackend(OnAws, BackendContract):
         return FastClock(RATE)
 
     @pytest.fixture
-    def open_backend(self, place: Place, clock: Clock) -> Opener:
+    def open_backend(self, place: Place, clock: FastClock) -> Opener:
         """See ``Contract``."""
         return lambda: hastened(place, clock)
 

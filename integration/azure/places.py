@@ -93,6 +93,11 @@ class Place:
         """The variables by which ``AzureSettings.from_environment`` finds this place."""
         return {**self.emulators.environment(), "FLOWCRAFT_QUEUE": self.name, "FLOWCRAFT_DATABASE": self.name}
 
+    @property
+    def url(self) -> str:
+        """The place as a URL, for programs with its ``environment``."""
+        return f"azure:///{self.name}?queue={self.name}&prefix={self.name}:"
+
     def redis_store(self) -> RedisCoordinationStore:
         """The coordination store in Redis."""
         return RedisCoordinationStore(self.emulators.redis_client, prefix=f"{self.name}:")

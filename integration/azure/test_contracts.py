@@ -26,7 +26,8 @@ from flowcraft_testkit.contracts import (
 )
 from hastened import Hastened
 from known_gaps import EXCUSED
-from on_azure import MAX_DELAY, RATE
+from on_azure import MAX_DELAY
+from on_emulators import RATE
 from places import Place
 from troubles import ProxyTrouble
 
@@ -44,6 +45,9 @@ DECLARED = Declared(
     refusals=True,
     processes=True,
     other_store=True,
+    by_url=True,
+    depth="all",
+    newest_first=False,
 )
 
 
@@ -76,6 +80,13 @@ class OnAzure:
     def make_in_process(self, place: Place) -> BackendMaker:
         """See ``Contract``."""
         return partial(place.backend, redis=self.redis, staleness=0.0)
+
+    @pytest.fixture
+    def url(self, place: Place, monkeypatch: pytest.MonkeyPatch) -> str:
+        """See ``Contract``; what has a key in it comes from the environment."""
+        for name, value in place.environment().items():
+            monkeypatch.setenv(name, value)
+        return place.url
 
     @pytest.fixture
     async def open_other(self, place: Place) -> AsyncIterator[Opener]:
@@ -128,11 +139,11 @@ class TestAzureBackend(OnAzure, BackendContract):
         return FastClock(RATE)
 
     @pytest.fixture
-    def open_backend(self, place: Place, clock: Clock) -> Opener:
+    def open_backend(self, place: Place, clock: FastClock) -> Opener:
         """See ``Contract``."""
         self._place = place
         return lambda: Hastened(
-            place.backend(staleness=0.0, longest_pause=0.2), clock, RATE, max_delay=MAX_DELAY, own_time=True
+            place.backend(staleness=0.0, longest_pause=0.2), clock, max_delay=MAX_DELAY, own_time=True
         )
 
     async def write_by_hand(self, backend: Backend, run_id: str, blueprint_id: str, values: Mapping[str, Any]) -> None:

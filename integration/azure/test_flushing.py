@@ -14,7 +14,8 @@ from flowcraft_core.durable import Client, StoredResult, Worker
 from flowcraft_testkit.contracts import FastClock
 from flowcraft_testkit.contracts.interposed import Call, Interposed
 from hastened import Hastened
-from on_azure import MAX_DELAY, RATE
+from on_azure import MAX_DELAY
+from on_emulators import RATE
 from places import Place
 
 _WIDTH = 50
@@ -110,9 +111,7 @@ async def _run(place: Place, flow: FlowBuilder, moment: int) -> tuple[StoredResu
             flushed = bool(await redis.flushall())
         return answer
 
-    backends = [
-        Hastened(place.backend(longest_pause=0.1), clock, RATE, max_delay=MAX_DELAY, own_time=True) for _ in range(3)
-    ]
+    backends = [Hastened(place.backend(longest_pause=0.1), clock, max_delay=MAX_DELAY, own_time=True) for _ in range(3)]
     for backend in backends:
         await backend.open()
     runtime = FlowRuntime([flow], clock=clock)

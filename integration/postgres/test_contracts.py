@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
+from urllib.parse import urlencode
 
 import attrs
 import pytest
@@ -46,6 +47,9 @@ DECLARED = Declared(
     refusals=True,
     processes=True,
     other_store=True,
+    by_url=True,
+    depth="each",
+    newest_first=True,
 )
 
 
@@ -86,6 +90,11 @@ class OnPostgres:
     def make_in_process(self, place: Place) -> BackendMaker:
         """See ``Contract``."""
         return place.backend
+
+    @pytest.fixture
+    def url(self, place: Place) -> str:
+        """See ``Contract``."""
+        return f"{place.url}?{urlencode({'schema': place.schema})}"
 
     @pytest.fixture
     def open_other(self, place: Place, clock: Clock) -> Opener:

@@ -1,9 +1,12 @@
 """A backend for Flowcraft on a directory of files: one to read in one sitting, and to begin one's own from."""
 
 from pathlib import Path
+from typing import Self
 
 from flowcraft_core.clock import Clock, SystemClock
+from flowcraft_core.errors import ConfigurationError
 from flowcraft_core.ports import ContextStore, CoordinationStore, JobQueue, StatusStore
+from flowcraft_core.urls import BackendUrl
 
 from .context import DirectoryContextStore
 from .coordination import DirectoryCoordinationStore
@@ -30,6 +33,14 @@ class DirectoryBackend:
         self.context = DirectoryContextStore(directory)
         self.status = DirectoryStatusStore(directory)
         self.coordination = DirectoryCoordinationStore(directory, clock)
+
+    @classmethod
+    def from_url(cls, url: str) -> Self:
+        """A backend on the directory of ``directory:///path``, or ``directory:////absolute/path``."""
+        parts = BackendUrl.parse(url, options=())
+        if parts.host or len(parts.path) < 2:
+            raise ConfigurationError(f"{parts}: write directory:///path, or directory:////absolute/path")
+        return cls(parts.path[1:])
 
     async def open(self) -> None:
         """Create what is missing, and bind to the running event loop."""

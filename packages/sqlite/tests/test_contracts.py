@@ -124,6 +124,9 @@ class OnSqlite:
         refusals=True,
         processes=True,
         other_store=True,
+        by_url=True,
+        depth="each",
+        newest_first=True,
     )
 
     @pytest.fixture
@@ -150,6 +153,10 @@ class OnSqlite:
     @pytest.fixture
     def make_in_process(self, tmp_path: Path) -> BackendMaker:
         return partial(SqliteBackend, tmp_path / "flowcraft.db")
+
+    @pytest.fixture
+    def url(self, tmp_path: Path) -> str:
+        return f"sqlite:///{tmp_path}/flowcraft.db"
 
     @pytest.fixture
     def open_other(self, tmp_path: Path, clock: Clock) -> Opener:

@@ -62,13 +62,18 @@ def require_client(name: str, client: Any, service: str) -> None:
         raise ConfigurationError(f"{given}, a client of {found!r}: give one of {service!r}, boto3.client({service!r})")
 
 
-def make_client(service: Any, threads: int = THREADS) -> Any:
-    """A client with those settings, and with boto3's own credentials and region.
+def make_client(service: Any, threads: int = THREADS, *, region: str | None = None) -> Any:
+    """A client with those settings, and with boto3's own credentials and addresses.
+
+    Args:
+        service: The service, as boto3 names it.
+        threads: How many threads will use it.
+        region: The region; boto3's own by default.
 
     Raises:
         BackendError: There is no region, or boto3's configuration cannot be read.
     """
     try:
-        return boto3.client(service, config=client_config(threads))
+        return boto3.client(service, region_name=region, config=client_config(threads))
     except BotoCoreError as error:
         raise translate(error, f"a boto3 client of {service!r}") from error

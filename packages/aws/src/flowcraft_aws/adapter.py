@@ -13,8 +13,9 @@ from flowcraft_core.runtime import FlowRuntime
 from ._calls import THREADS, Calls
 from ._clients import make_client
 from ._lambda import LambdaHost
-from .backend import CONTEXT_TABLE, STATUS_TABLE, AwsBackend
+from .backend import AwsBackend
 from .metrics import Metrics
+from .places import CONTEXT_TABLE, STATUS_TABLE
 from .s3 import S3PayloadStore
 from .shared_context import DynamoDbContext
 

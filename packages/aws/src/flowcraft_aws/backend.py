@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -16,6 +17,8 @@ from .by_hand import ByHand
 from .context import DynamoDbContextStore
 from .coordination import DynamoDbCoordinationStore
 from .metrics import Metrics, watch
+from .places import CONTEXT_TABLE, COORDINATION_TABLE, STATUS_TABLE, AwsPlace
+from .provisioning import provision
 from .queue import SqsJobQueue
 from .s3 import S3PayloadStore
 from .status import DynamoDbStatusStore
@@ -23,10 +26,6 @@ from .status import DynamoDbStatusStore
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.client import DynamoDBClient
     from mypy_boto3_sqs.client import SQSClient
-
-CONTEXT_TABLE = "flowcraft-contexts"
-STATUS_TABLE = "flowcraft-statuses"
-COORDINATION_TABLE = "flowcraft-coordination"
 
 
 class AwsBackend:
@@ -69,7 +68,7 @@ class AwsBackend:
         """Send nothing yet.
 
         Args:
-            queue_url: The URL of a standard queue.
+            queue_url: The URL of a standard queue; or its name, which ``open`` looks up.
             context_table_name: The table of facts and context values, with the partition key ``runId``.
             status_table_name: The table of statuses, with the partition key ``runId``.
             coordination_table_name: The table of counters, leases and sets, with the partition key ``key``.
@@ -116,6 +115,50 @@ class AwsBackend:
         self.by_hand = ByHand(context, status)
         tables = f"{context_table_name}, {status_table_name}, {coordination_table_name}"
         self.name = f"aws {sqs.meta.region_name} (tables {tables})"
+
+    @classmethod
+    def from_url(cls, url: str) -> Self:
+        """A backend by names, ``aws://REGION/NAME``, with boto3's own credentials; see ``places.AwsPlace``.
+
+        Raises:
+            ConfigurationError: The URL cannot be read, or says something else.
+            BackendError: boto3's configuration cannot be read.
+        """
+        place = AwsPlace.of(url)
+        sqs = make_client("sqs", region=place.region)
+        dynamodb = make_client("dynamodb", region=place.region)
+        own = [sqs, dynamodb]
+        payloads = None
+        if place.bucket is not None:
+            payloads = S3PayloadStore(client=make_client("s3", region=place.region), bucket=place.bucket)
+            own.append(payloads.client)
+        backend = cls(
+            queue_url=place.queue, sqs_client=sqs, dynamodb_client=dynamodb, payloads=payloads, **place.tables
+        )
+        backend._own += own
+        return backend
+
+    @classmethod
+    async def provision_url(cls, url: str) -> Sequence[str]:
+        """Create what such a URL names: see ``provision``. A bucket must be there.
+
+        Raises:
+            ConfigurationError: The URL cannot be read, or says something else.
+            BackendError: Something cannot be created; the message says which.
+        """
+        place = AwsPlace.of(url)
+
+        def make() -> Sequence[str]:
+            made = provision(
+                queue_name=place.queue,
+                sqs_client=make_client("sqs", region=place.region),
+                dynamodb_client=make_client("dynamodb", region=place.region),
+                **place.tables,
+            )
+            tables = (made.context_table_name, made.status_table_name, made.coordination_table_name)
+            return [f"queue {made.queue_url}", *(f"table {name}" for name in tables)]
+
+        return await asyncio.to_thread(make)
 
     async def open(self) -> None:
         """Find out whether the queue and the tables can be used. Nothing is created: see ``provision``.

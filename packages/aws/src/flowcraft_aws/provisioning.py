@@ -12,14 +12,13 @@ from flowcraft_core.errors import BackendError, ConfigurationError
 
 from ._clients import make_client
 from ._errors import code_of, translate
-from .backend import CONTEXT_TABLE, COORDINATION_TABLE, STATUS_TABLE
+from .places import CONTEXT_TABLE, COORDINATION_TABLE, QUEUE, STATUS_TABLE
 from .status import DUE_KEY, INDEX, SHARD_KEY
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.client import DynamoDBClient
     from mypy_boto3_sqs.client import SQSClient
 
-QUEUE = "flowcraft-jobs"
 #: How often SQS delivers a message before it sets it aside. The engine gives a job up long before, with a reason; but
 #: a message that is released, or whose worker drains, is counted too.
 MAX_RECEIVES = 100

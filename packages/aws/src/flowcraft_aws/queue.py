@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 from flowcraft_core.errors import BackendError, ConfigurationError, TransientError
-from flowcraft_core.ports import Delivery, Message, QueueLimits
+from flowcraft_core.ports import Delivery, Message, QueueDepth, QueueLimits
 from flowcraft_core.texts import require_text
 
 from ._answers import UnreadableAnswerError, guard
@@ -22,6 +22,7 @@ from ._names import group_name
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.client import SQSClient
+    from mypy_boto3_sqs.literals import QueueAttributeNameType
 
 _BATCH = 10
 #: Queues take 1 MiB by now, but not in every region, and not every tool that moves messages does.
@@ -78,7 +79,7 @@ class SqsJobQueue:
 
         Args:
             client: Makes the requests.
-            url: The queue's URL.
+            url: The queue's URL; or its name, which ``check`` looks up.
             calls: Where the requests are made.
             fair: Whether a message's group is given to SQS, which then serves no run before others.
 
@@ -229,17 +230,37 @@ class SqsJobQueue:
             [{"ReceiptHandle": receipt, "VisibilityTimeout": 0} for receipt in _live_receipts(deliveries)],
         )
 
+    async def depth(self) -> QueueDepth:
+        """How many messages there are, as SQS estimates it; see ``flowcraft_core.ports.Measured``."""
+        kinds: tuple[QueueAttributeNameType, ...] = (
+            "ApproximateNumberOfMessages",
+            "ApproximateNumberOfMessagesNotVisible",
+            "ApproximateNumberOfMessagesDelayed",
+        )
+        answer = await self._calls.make(
+            lambda: self._client.get_queue_attributes(QueueUrl=self._url, AttributeNames=kinds), self._place
+        )
+        counted = answer.get("Attributes", {})
+        visible, in_flight, delayed = (
+            int(number) if (number := counted.get(kind, "")).isdigit() else None for kind in kinds
+        )
+        return QueueDepth(visible=visible, in_flight=in_flight, delayed=delayed)
+
     # --- inside ---------------------------------------------------------------------------------------------------
 
     async def check(self) -> None:
-        """Find out whether the queue can be used.
+        """Find out whether the queue can be used; where only its name is known, its URL.
 
         Raises:
             BackendError: It does not exist, or may not be used.
         """
-        answer = await self._calls.make(
-            lambda: self._client.get_queue_attributes(QueueUrl=self._url, AttributeNames=["All"]), self._place
-        )
+
+        def ask() -> Mapping[str, Any]:
+            if "://" not in self._url:
+                self._url = self._client.get_queue_url(QueueName=self._url)["QueueUrl"]
+            return self._client.get_queue_attributes(QueueUrl=self._url, AttributeNames=["All"])
+
+        answer = await self._calls.make(ask, self._place)
         if answer.get("Attributes", {}).get("FifoQueue") == "true":
             raise ConfigurationError(f"{self._place} is a FIFO queue: use a standard queue")
 

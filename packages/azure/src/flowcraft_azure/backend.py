@@ -21,6 +21,7 @@ from .by_hand import CosmosHandWrittenRuns
 from .context import CosmosContextStore
 from .cosmos_coordination import CosmosCoordinationStore
 from .metrics import Metrics
+from .provision import provision
 from .queue import AzureJobQueue
 from .settings import AzureSettings
 from .status import CosmosStatusStore
@@ -122,6 +123,29 @@ class AzureBackend:
             ConfigurationError: A service is not named.
         """
         return cls(**AzureSettings.from_environment(environment).for_backend())
+
+    @classmethod
+    def from_url(cls, url: str) -> Self:
+        """A backend where ``azure://ACCOUNT/DATABASE`` and the environment say; see ``AzureSettings.from_url``.
+
+        Raises:
+            ConfigurationError: The URL cannot be read, says something else, or a service is not named.
+        """
+        return cls(**AzureSettings.from_url(url).for_backend())
+
+    @classmethod
+    async def provision_url(cls, url: str) -> Sequence[str]:
+        """Create what such a URL names: see ``provision``.
+
+        Raises:
+            ConfigurationError: As ``from_url`` does.
+            BackendError: A service refuses: the message says which.
+        """
+        settings = AzureSettings.from_url(url)
+        await provision(**settings.for_provision())
+        containers = (settings.context_container_name, settings.status_container_name)
+        database = settings.cosmos_database_name
+        return [f"queue {settings.queue_name}", *(f"container {database}/{name}" for name in containers)]
 
     async def open(self) -> None:
         """Connect, and see that the queue and the containers are there.

@@ -16,7 +16,7 @@ from azure.storage.queue import QueueMessage
 from azure.storage.queue.aio import QueueClient
 from flowcraft_core.clock import Clock, SystemClock
 from flowcraft_core.errors import ConfigurationError
-from flowcraft_core.ports import Delivery, Message, QueueLimits
+from flowcraft_core.ports import Delivery, Message, QueueDepth, QueueLimits
 from flowcraft_core.texts import require_text
 
 from ._calls import at_once
@@ -183,6 +183,13 @@ class AzureJobQueue:
                 )
 
         await at_once(remove, deliveries)
+
+    async def depth(self) -> QueueDepth:
+        """How many messages there are in all, as ``visible``: the service tells no more of them."""
+        client = self._connection.client
+        async with translated(client.queue_name):
+            properties = await client.get_queue_properties(**ONCE)
+        return QueueDepth(visible=properties.approximate_message_count)
 
     async def release(self, deliveries: Sequence[Delivery]) -> None:
         """Make messages visible again at once; their count stays."""

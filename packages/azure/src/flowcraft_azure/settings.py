@@ -12,6 +12,7 @@ import attrs
 from azure.cosmos.aio import CosmosClient
 from azure.storage.queue.aio import QueueClient
 from flowcraft_core.errors import ConfigurationError
+from flowcraft_core.urls import BackendUrl
 from redis.asyncio import Redis
 
 from .redis_coordination import RedisCoordinationStore
@@ -37,6 +38,7 @@ class AzureSettings:
         status_container_name: The container of statuses.
         redis: ``rediss://:KEY@HOST:PORT``, or ``HOST:PORT,password=KEY,ssl=True`` as the portal shows it; without it
             all coordination is in Cosmos DB.
+        redis_prefix: Before each key in Redis; each deployment that shares one needs its own.
         credential: Makes the credential for what is given as an address; by default ``DefaultAzureCredential`` of
             azure-identity, which finds a managed identity.
     """
@@ -48,6 +50,7 @@ class AzureSettings:
     context_container_name: str = "contexts"
     status_container_name: str = "statuses"
     redis: str | None = attrs.field(default=None, repr=False)
+    redis_prefix: str = "flowcraft:"
     credential: Callable[[], AsyncTokenCredential] | None = None
 
     @classmethod
@@ -72,6 +75,40 @@ class AzureSettings:
             redis=environment.get("REDIS_CONNECTION_STRING") or None,
             **chosen,
         )
+
+    @classmethod
+    def from_url(cls, url: str, environment: Mapping[str, str] = os.environ) -> AzureSettings:
+        """Read ``azure://ACCOUNT/DATABASE``, where the account is that of storage and, unless ``?cosmos=`` names
+        another, of Cosmos DB. What the URL leaves out, and all that has a key in it, is as ``from_environment`` says.
+
+        With an account in the URL, both are opened with a token (``DefaultAzureCredential``). Further options are
+        ``queue=``, ``contexts=`` and ``statuses=``, their names, and ``prefix=`` of the keys in Redis.
+
+        Raises:
+            ConfigurationError: It cannot be read, says something else, or a service is not named.
+        """  # noqa: D205 - the form of the URL is the summary
+        parts = BackendUrl.parse(url, ("contexts", "cosmos", "prefix", "queue", "statuses"))
+        database = parts.path.strip("/")
+        if "/" in database:
+            raise ConfigurationError(f"{parts}: write azure://ACCOUNT/DATABASE, with one database")
+        named = dict(environment)
+        if parts.host:
+            cosmos = parts.options.get("cosmos", parts.host)
+            named.pop("AZURE_STORAGE_CONNECTION_STRING", None)
+            named.pop("COSMOS_DB_CONNECTION_STRING", None)
+            named["AZURE_STORAGE_QUEUE_ENDPOINT"] = f"https://{parts.host}.queue.core.windows.net"
+            named["COSMOS_DB_ENDPOINT"] = f"https://{cosmos}.documents.azure.com"
+        elif "cosmos" in parts.options:
+            raise ConfigurationError(f"{parts}: cosmos= goes with an account: azure://ACCOUNT/DATABASE?cosmos=OTHER")
+        chosen = {
+            "FLOWCRAFT_DATABASE": database,
+            "FLOWCRAFT_QUEUE": parts.options.get("queue"),
+            "FLOWCRAFT_CONTEXTS": parts.options.get("contexts"),
+            "FLOWCRAFT_STATUSES": parts.options.get("statuses"),
+        }
+        settings = cls.from_environment({**named, **{name: value for name, value in chosen.items() if value}})
+        prefix = parts.options.get("prefix")
+        return settings if prefix is None else attrs.evolve(settings, redis_prefix=prefix)
 
     def queue_client(self) -> QueueClient:
         """A client of the queue, not yet open.
@@ -111,7 +148,7 @@ class AzureSettings:
 
     def for_backend(self) -> dict[str, Any]:
         """The arguments that ``AzureBackend`` and ``AzureQueueAdapter`` have in common."""
-        redis = None if self.redis is None else RedisCoordinationStore(self.redis_client)
+        redis = None if self.redis is None else RedisCoordinationStore(self.redis_client, prefix=self.redis_prefix)
         return {**self.for_provision(), "coordination_store": redis}
 
     def for_provision(self) -> dict[str, Any]:

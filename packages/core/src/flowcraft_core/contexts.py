@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, Generic
 
@@ -12,12 +13,15 @@ from .errors import ConfigurationError, RunCancelledError
 from .graph.facts import DELETED, NodeError
 from .graph.instances import Instance, ScopeState
 from .serialization import Serializer
-from .texts import require_name
+from .texts import require_name, safe_text
 
 InputT = TypeVar("InputT", default=Any)
 DependenciesT = TypeVar("DependenciesT", default=Any)
 
 _logger = logging.getLogger("flowcraft.step")
+
+# How much of what a step says of its progress is kept, characters.
+_LONGEST_MESSAGE = 200
 
 
 class Values:
@@ -138,8 +142,8 @@ class BaseContext(Generic[InputT, DependenciesT]):
     """
 
     __slots__ = (
-        "_cancelled", "_connection", "_instance", "_keyed_by", "_role", "_values", "attempt", "deferrals",
-        "dependencies", "error", "input", "params", "run_id",
+        "_cancelled", "_connection", "_instance", "_is_telling", "_keyed_by", "_role", "_said", "_since", "_tells",
+        "_told_at", "_values", "attempt", "deferrals", "dependencies", "error", "input", "params", "run_id",
     )  # fmt: skip
 
     def __init__(
@@ -168,6 +172,10 @@ class BaseContext(Generic[InputT, DependenciesT]):
         self._cancelled = False
         self._keyed_by = run_id
         self._connection: Callable[[str], Awaitable[Any]] | None = None
+        self._since = 0.0
+        self._said: tuple[float | None, str | None] | None = None
+        self._tells: Callable[[BaseContext[Any, Any]], object] | None = None
+        self._is_telling, self._told_at = False, 0.0
 
     @property
     def node_id(self) -> str:
@@ -201,6 +209,32 @@ class BaseContext(Generic[InputT, DependenciesT]):
         """
         if self.cancelled:
             raise RunCancelledError(f"run {self.run_id!r}: node {self.key!r} need not go on")
+
+    def progress(self, fraction: float | None = None, message: str | None = None) -> None:
+        """Say how far a long step is, for people: ``Client.describe`` shows it, and it is an event of the runtime.
+
+        It costs no request of its own and may be called as often as one likes: what was said last is told now and
+        then, and of a short step nothing at all.
+
+        Args:
+            fraction: From 0 to 1; what is beyond is cut.
+            message: In a few words; of more than 200 characters the first are kept.
+
+        Raises:
+            TypeError: One of them is none of that.
+        """
+        if fraction is not None:
+            if isinstance(fraction, bool) or not isinstance(fraction, (int, float)) or math.isnan(fraction):
+                raise TypeError(f"ctx.progress: fraction is a number from 0 to 1, not {fraction!r:.80}")
+            fraction = min(1.0, max(0.0, float(fraction)))
+        if message is not None:
+            if not isinstance(message, str):
+                raise TypeError(f"ctx.progress: message is text, not {message!r:.80}")
+            message = safe_text(message, _LONGEST_MESSAGE)
+        self._said = fraction, message
+        if self._tells is not None and not self._is_telling:
+            self._is_telling = True
+            self._tells(self)
 
     @property
     def logger(self) -> logging.LoggerAdapter[logging.Logger]:

@@ -6,6 +6,7 @@ about what runs next; it asks the graph's pure code for the input and the edges.
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeAlias
@@ -33,6 +34,7 @@ from .graph.keys import escape
 from .graph.scopes import Graph, Kind
 from .logging.catalogue import ATTEMPT_DEFERRED, ATTEMPT_FAILED, FALLBACK_TAKEN, NODE_FAILED, NODE_LEFT
 from .logging.journal import Journal, is_contained
+from .observing import Observer
 from .retries import RetryAfter, RetryPolicy
 from .serialization import Serializer
 from .steps import FinalError, Implementation, NodeResult
@@ -75,9 +77,12 @@ class Executor:
         before_deciding: Awaited before expressions of an instance are evaluated, to get what they may name.
         under_way: The contexts of the attempts under way.
         journal: Is told of each attempt that fails.
+        observer: Watches each attempt.
         kept_keys: The instances that act under the idempotency keys of another run: that run's id, by key.
         connection: Gives a step a connection in a transaction that commits with its outcome.
         roll_back: Awaited before a step is called: what was begun for an earlier call is to leave nothing.
+        worker: Who executes, for people: it stands in what comes of an attempt.
+        progressed: Is told, in the event loop, when a step says how far it is.
     """
 
     run_id: str
@@ -91,9 +96,12 @@ class Executor:
     before_deciding: Callable[[Instance], Awaitable[None]] | None = None
     under_way: set[BaseContext[Any, Any]] = attrs.field(factory=set)
     journal: Journal = attrs.field(factory=Journal)
+    observer: Observer | None = None
     kept_keys: Mapping[str, str] = attrs.field(factory=dict)
     connection: Callable[[str], Awaitable[Any]] | None = None
     roll_back: Callable[[], Awaitable[None]] | None = None
+    worker: str | None = None
+    progressed: Callable[[BaseContext[Any, Any]], None] | None = None
 
     async def attempt(self, instance: Instance, attempt: Attempt = FIRST) -> Outcome | Park:
         """Make one attempt at a ready instance.
@@ -138,7 +146,7 @@ class Executor:
                 outcome = self._structure(instance)
             except Exception as error:
                 outcome = self.failure(error, instance, attempt.number)
-        outcome.started, outcome.ended = started, self.clock.now()
+        outcome.started, outcome.ended, outcome.worker = started, self.clock.now(), self.worker
         return outcome
 
     def _outcome(self, instance: Instance, given: _Given, number: int) -> Outcome:
@@ -146,7 +154,7 @@ class Executor:
         taken = decisions.take_edges(instance.scope, instance.vertex, output, action, sets)
         return Outcome(output, action, None, taken, sets, attempts=number)
 
-    def resume(self, instance: Instance, output: Any, action: str | None) -> Outcome:
+    def resume(self, instance: Instance, park: Park, output: Any, action: str | None) -> Outcome:
         """The outcome of a wait that goes on with a given result.
 
         Raises:
@@ -158,14 +166,15 @@ class Executor:
         output = self.serializer.copy(output)
         taken = decisions.take_edges(instance.scope, instance.vertex, output, action)
         now = self.clock.now()
-        return Outcome(output=output, action=action, taken=taken, started=now, ended=now)
+        started = park.ended or now
+        return Outcome(output=output, action=action, taken=taken, started=started, ended=now, worker=self.worker)
 
-    def due(self, instance: Instance) -> Outcome:
+    def due(self, instance: Instance, park: Park) -> Outcome:
         """The outcome of a wait or sleep whose time has come: a sleep hands on its input, a wait times out."""
         try:
             if instance.vertex.node.uses == WAIT:
-                return self.resume(instance, None, TIMEOUT_ACTION)
-            return self.resume(instance, decisions.input_of(instance.scope, instance.vertex), None)
+                return self.resume(instance, park, None, TIMEOUT_ACTION)
+            return self.resume(instance, park, decisions.input_of(instance.scope, instance.vertex), None)
         except Exception as error:
             return self.failure(error, instance, 1)
 
@@ -174,7 +183,8 @@ class Executor:
         now = self.clock.now()
         event = NODE_LEFT if isinstance(error, RunCancelledError) else NODE_FAILED
         self.journal.tell(event, error, at=instance, attempt=number, lower=is_contained(instance))
-        return Outcome(error=node_error(error, instance, number), attempts=number, started=now, ended=now)
+        failed = node_error(error, instance, number)
+        return Outcome(error=failed, attempts=number, started=now, ended=now, worker=self.worker)
 
     def cancel(self) -> None:
         """Tell every step under way that its result is of no use any more."""
@@ -184,8 +194,10 @@ class Executor:
     def _park(self, instance: Instance, now: float) -> Park:
         vertex = instance.vertex
         if vertex.node.uses == SLEEP:
-            return Park("sleep", due=now + parse_duration(vertex.params["duration"]))
-        return Park("wait", due=None if vertex.timeout is None else now + vertex.timeout)
+            due = now + parse_duration(vertex.params["duration"])
+            return Park("sleep", due, started=now, ended=now, worker=self.worker)
+        limit = None if vertex.timeout is None else now + vertex.timeout
+        return Park("wait", limit, started=now, ended=now, worker=self.worker)
 
     def _structure(self, instance: Instance) -> Outcome:
         scope, vertex = instance
@@ -229,10 +241,20 @@ class Executor:
         context._connection = self.connection
         if self.roll_back is not None:
             await self.roll_back()
+        context._since = self.clock.now()
+        if self.progressed is not None:
+            context._tells = self._telling(implementation.is_async)
         self.under_way.add(context)
         try:
             timeout = vertex.timeout if node is vertex.node else _timeout(node)
-            result = await call_step(implementation, context, self.threads, timeout=timeout, failed_with=failed_with)
+            # It begins when it is awaited, and with the context variables of then.
+            step = call_step(implementation, context, self.threads, timeout=timeout, failed_with=failed_with)
+            if self.observer is None:
+                result = await step
+            else:
+                stand_in = None if not role else node.id if node is not vertex.node else "fallback"
+                with self.observer.attempt(instance, attempt.number, stand_in):
+                    result = await step
         finally:
             self.under_way.discard(context)
         action = None
@@ -251,6 +273,14 @@ class Executor:
         except SerializationError as error:
             raise SerializationError(f"the output of node {instance.key!r} cannot be stored: {error}") from error
 
+    def _telling(self, is_async: bool) -> Callable[[BaseContext[Any, Any]], object] | None:
+        """How a step's progress is told in the event loop, from there or from a thread."""
+        progressed = self.progressed
+        if is_async or progressed is None:
+            return progressed
+        loop = asyncio.get_running_loop()
+        return lambda context: loop.call_soon_threadsafe(progressed, context)
+
     async def _failed(
         self, raised: Exception, instance: Instance, node: Node, attempt: Attempt, started: float
     ) -> Outcome | Park:
@@ -260,7 +290,7 @@ class Executor:
         if not final:
             again = self._again(error, instance, node, attempt)
             if again is not None:
-                return again
+                return attrs.evolve(again, started=started, ended=self.clock.now(), worker=self.worker)
         if not attempt.standing_in:
             own = self.implementations(instance.scope.scope.blueprint, node.uses)
             if own.fallback is not None:
@@ -269,7 +299,7 @@ class Executor:
                 failed = attrs.evolve(attempt, primary_error=primary_error)
                 saved = await self._saved(own, instance, failed, StepEndedError.of(error))
                 if isinstance(saved, Outcome):
-                    saved.started, saved.ended = started, self.clock.now()
+                    saved.started, saved.ended, saved.worker = started, self.clock.now(), self.worker
                     return saved
                 error = _raised(saved)[0]
             if vertex.fallback is not None:

@@ -9,6 +9,7 @@ from typing import Any
 import attrs
 
 from .errors import FlowcraftError
+from .traces import Trace, trace_of
 
 FORMAT = 1
 #: Readers take the current format and the one before it.
@@ -56,6 +57,7 @@ class Job:
         standing_in: Whether that is an attempt of the fallback's.
         blueprint_id: The flow, in a job that was written by hand for a run that has no record yet.
         node_id: The start node, likewise.
+        trace: The span in which it was sent, for whoever traces. One that cannot be read is none.
     """
 
     id: str
@@ -70,6 +72,7 @@ class Job:
     standing_in: bool = False
     blueprint_id: str | None = None
     node_id: str | None = None
+    trace: Trace | None = None
 
 
 def encode_job(job: Job) -> str:
@@ -88,6 +91,8 @@ def encode_job(job: Job) -> str:
         data["deferred"] = job.deferred
     if job.blueprint_id is not None:
         data["blueprint"], data["node"] = job.blueprint_id, job.node_id
+    if job.trace is not None:
+        data |= job.trace.fields()
     return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
 
 
@@ -95,7 +100,7 @@ def decode_job(body: str) -> Job:
     """The job that a message's text stands for.
 
     Besides the engine's own form it reads ``{"runId", "blueprintId", "nodeId"}``, which people and the TypeScript
-    original send by hand.
+    original send by hand; with a ``trace``, if they like, for the run to go on in it.
 
     Raises:
         MalformedJobError: It is no job; the text names what is wrong.
@@ -122,6 +127,7 @@ def decode_job(body: str) -> Job:
         standing_in=data.get("fallback") is True,
         blueprint_id=_text(data, "blueprint", longest=_LONGEST_KEY) if "blueprint" in data else None,
         node_id=_text(data, "node", longest=_LONGEST_KEY) if "blueprint" in data else None,
+        trace=trace_of(data),
     )
 
 
@@ -160,7 +166,7 @@ def _by_hand(body: str, data: dict[str, Any]) -> Job:
     blueprint_id, node_id = (_text(data, name, longest=_LONGEST_KEY) for name in ("blueprintId", "nodeId"))
     # The same message always gives the same job, so that its redelivery is recognised.
     identity = hashlib.sha256(body.encode(errors="backslashreplace")).hexdigest()[:32]
-    return Job(id=identity, run_id=run_id, blueprint_id=blueprint_id, node_id=node_id)
+    return Job(id=identity, run_id=run_id, blueprint_id=blueprint_id, node_id=node_id, trace=trace_of(data))
 
 
 def _run_id(data: dict[str, Any], name: str) -> str:

@@ -565,6 +565,107 @@ class Named(Protocol):
     name: str
 
 
+@attrs.frozen(kw_only=True)
+class QueueDepth:
+    """How many messages a queue has, about.
+
+    Attributes:
+        visible: Those that can be received now; None if the queue does not tell.
+        in_flight: Those that somebody holds, likewise.
+        delayed: Those whose time has not come, likewise.
+    """
+
+    visible: int | None = None
+    in_flight: int | None = None
+    delayed: int | None = None
+
+
+class Measured(Protocol):
+    """A queue that tells how many messages it has: a power of most of them. A queue with this power has the method."""
+
+    async def depth(self) -> QueueDepth:
+        """How many messages there are, about: what was sent, received or acknowledged just now may not be counted.
+
+        Where one number stands for several kinds (all that are stored, say), it is given as ``visible``, and the rest
+        as None. One request.
+
+        Raises:
+            TransientError: Worth another try.
+        """
+
+
+class NewestFirst(Protocol):
+    """A status store that can give runs in the order of their starts: a power of some, which have an index by it."""
+
+    async def find_newest(
+        self,
+        *,
+        states: Sequence[State],
+        blueprint_id: str | None = None,
+        created_since: float | None = None,
+        created_until: float | None = None,
+        cursor: str | None = None,
+        limit: int = 100,
+    ) -> Page:
+        """Statuses in any of some states, those that were created last first; of equal ones by the greater run id.
+
+        What is found may lag as for ``find``. A page may have fewer items than the limit, or none, and still not be the
+        last. A status that stays in these states is on one of the pages, whatever becomes of others meanwhile, and on
+        no second one.
+
+        Args:
+            states: The states, at least one.
+            blueprint_id: Only those of this flow.
+            created_since: Only those created at this time or later.
+            created_until: Only those created before this time.
+            cursor: From the page before; None for the first.
+            limit: At most so many items, from 1 to 1,000.
+
+        Raises:
+            ValueError: The cursor is none that this store gave.
+            TransientError: Worth another try.
+        """
+
+
+class MadeFromUrl(Protocol):
+    """A backend that a URL is enough for: a power of the classes that programs find by their entry points.
+
+    The scheme is the name of the entry point, in the group ``flowcraft.backends``. ``flowcraft_core.urls.BackendUrl``
+    takes a URL apart. Credentials come from where the backend's own SDK finds them, rather than from the URL.
+    """
+
+    @classmethod
+    def from_url(cls, url: str) -> Backend:
+        """A backend, not opened yet. It asks no service for anything, and opens nothing.
+
+        Args:
+            url: The whole URL, as it was given.
+
+        Raises:
+            ConfigurationError: There is something in it that means nothing here, such as an option that is misspelt.
+                The message, like any other of the backend, and its ``name``, show no secret of the URL.
+        """
+
+
+class ProvisionedByUrl(Protocol):
+    """A backend that creates what it needs when it is asked to, and not when it is opened: a power of such classes."""
+
+    @classmethod
+    async def provision_url(cls, url: str) -> Sequence[str]:
+        """Create what is missing, and leave what is there as it is.
+
+        Args:
+            url: As for ``MadeFromUrl.from_url``.
+
+        Returns:
+            What is there now, a line each, for people.
+
+        Raises:
+            ConfigurationError: As ``from_url`` does.
+            BackendError: Something cannot be created; the message says what.
+        """
+
+
 # --- all of it --------------------------------------------------------------------------------------------------------
 
 

@@ -35,17 +35,19 @@ def number(
     return value
 
 
-def whole(name: str, value: object, *, least: int) -> int:
+def whole(name: str, value: object, *, least: int, most: int | None = None) -> int:
     """A setting that is a count.
 
     Args:
         name: As for ``number``.
         value: What was given.
         least: The smallest that it may be.
+        most: The greatest that it may be; any by default.
 
     Raises:
-        ConfigurationError: It is no whole number of at least that.
+        ConfigurationError: It is no whole number in these bounds.
     """
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ConfigurationError(f"{name} must be a whole number of at least {least}, not {value!r:.80}")
+    if isinstance(value, bool) or not isinstance(value, int) or value < least or (most is not None and value > most):
+        bound = f"of at least {least}" if most is None else f"from {least} to {most}"
+        raise ConfigurationError(f"{name} must be a whole number {bound}, not {value!r:.80}")
     return value

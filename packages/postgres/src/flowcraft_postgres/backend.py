@@ -5,12 +5,13 @@ from __future__ import annotations
 import typing
 from types import TracebackType
 from typing import Literal, Self, TypeAlias
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import urlencode, urlsplit, urlunsplit
 
 import psycopg
 from flowcraft_core.clock import Clock
 from flowcraft_core.errors import ConfigurationError
 from flowcraft_core.ports import ContextStore, CoordinationStore, HandWrittenRuns, JobQueue, StatusStore, Transactional
+from flowcraft_core.urls import BackendUrl
 from psycopg.conninfo import conninfo_to_dict
 
 from ._connections import Settings
@@ -128,14 +129,17 @@ class PostgresBackend:
     def from_url(cls, url: str) -> Self:
         """A backend by its address alone: ``postgresql://user@host:5432/name``, and ``?schema=`` if it is another one.
 
+        Args:
+            url: The address, with libpq's own options. A password is better given by ``PGPASSWORD`` or ``~/.pgpass``.
+
         Raises:
-            ConfigurationError: It cannot be read.
+            ConfigurationError: It cannot be read, or says something else.
         """
-        parts = urlsplit(url)
-        asked = parse_qsl(parts.query, keep_blank_values=True)
-        schema = dict(asked).get("schema", "flowcraft")
-        rest = urlencode([(name, value) for name, value in asked if name != "schema"])
-        return cls(urlunsplit(parts._replace(query=rest)), schema=schema)
+        known = {option.keyword.decode() for option in psycopg.pq.Conninfo.get_defaults()}
+        parts = BackendUrl.parse(url, known | {"schema"})
+        rest = urlencode([(name, value) for name, value in parts.options.items() if name != "schema"])
+        schema = parts.options.get("schema", "flowcraft")
+        return cls(urlunsplit(urlsplit(url)._replace(query=rest)), schema=schema)
 
     async def open(self) -> None:
         """Connect; make the schema and its tables if they are missing.

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from flowcraft_core.clock import Clock, SystemClock
 from flowcraft_core.errors import BackendError
-from flowcraft_core.ports import Delivery, Message, QueueLimits
+from flowcraft_core.ports import Delivery, Message, QueueDepth, QueueLimits
 
 from ._database import Database, Row, Statements
 from ._gathering import parts
@@ -61,6 +61,12 @@ UPDATE flowcraft.jobs AS jobs SET visible_at = :now, token = NULL, deliveries = 
 {_HELD} WHERE {_IS_HELD} RETURNING {_NEED_NOT_LAST}
 """
 
+
+_DEPTH = """
+SELECT count(*) FILTER (WHERE visible_at <= :now), count(*) FILTER (WHERE visible_at > :now AND token IS NOT NULL),
+    count(*) FILTER (WHERE visible_at > :now AND token IS NULL)
+FROM flowcraft.jobs
+"""
 
 LIMITS = QueueLimits(
     max_send=100, max_receive=100, max_body_bytes=2**18, max_delay=_TEN_YEARS, max_visibility=_TEN_YEARS
@@ -163,17 +169,10 @@ class PostgresJobQueue:
         """Make messages visible again at once; their count stays."""
         await self._give_back(deliveries, less=0)
 
-    async def depth(self) -> int:
-        """How many messages there are, delayed and held ones too; about, where they are very many."""
-        ((exact,),) = await self._database.run(
-            "SELECT count(*) FROM (SELECT FROM flowcraft.jobs LIMIT 10001) AS counted"
-        )
-        if exact <= 10_000:
-            return int(exact)
-        ((about,),) = await self._database.run(
-            "SELECT reltuples::int8 FROM pg_catalog.pg_class WHERE oid = 'flowcraft.jobs'::regclass"
-        )
-        return max(int(about), int(exact))
+    async def depth(self) -> QueueDepth:
+        """How many messages there are; see ``flowcraft_core.ports.Measured``."""
+        ((visible, in_flight, delayed),) = await self._database.run(_DEPTH)
+        return QueueDepth(visible=visible, in_flight=in_flight, delayed=delayed)
 
     async def _remove(self, handles: Sequence[tuple[int, int]]) -> Sequence[None]:
         ids, tokens = zip(*handles, strict=True)

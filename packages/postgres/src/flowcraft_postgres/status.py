@@ -98,8 +98,46 @@ class PostgresStatusStore:
         rows = await self._select(
             f"{conditions} ORDER BY {column} {order}, run_id {order} LIMIT %(limit)s", **parameters
         )
-        page = rows[:limit]
-        return Page([_status(row) for row in page], _write_cursor(page[-1], due) if len(rows) > limit else None)
+        return _page(rows, limit, due)
+
+    async def find_newest(
+        self,
+        *,
+        states: Sequence[State],
+        blueprint_id: str | None = None,
+        created_since: float | None = None,
+        created_until: float | None = None,
+        cursor: str | None = None,
+        limit: int = 100,
+    ) -> Page:
+        """Statuses in any of some states, the newest first; see ``flowcraft_core.ports.NewestFirst``.
+
+        Of each state the newest are looked up by the index, and the newest of those are taken.
+        """
+        if not 1 <= limit <= 1_000:
+            raise ValueError(f"limit={limit} is out of range: PostgresStatusStore takes 1 to 1000")
+        conditions = ""
+        parameters: dict[str, Any] = {"limit": limit + 1}
+        for condition, name, value in (
+            ("blueprint_id = %(flow)s", "flow", None if blueprint_id is None else escaped(blueprint_id)),
+            ("created >= %(since)s", "since", created_since),
+            ("created < %(until)s", "until", created_until),
+        ):
+            if value is not None:
+                conditions += f" AND {condition}"
+                parameters[name] = value
+        if cursor is not None:
+            conditions += " AND (created, run_id) < (%(place)s, %(after)s)"
+            parameters["place"], parameters["after"] = _read_cursor(cursor, due=False)
+        newest = "ORDER BY created DESC, run_id DESC LIMIT %(limit)s"
+        parts = []
+        for number, state in enumerate(dict.fromkeys(states)):
+            parameters[f"state{number}"] = escaped(state)
+            parts.append(
+                f"(SELECT {_COLUMNS} FROM flowcraft.statuses WHERE state = %(state{number})s{conditions} {newest})"
+            )
+        rows = await self._database.run(f"{' UNION ALL '.join(parts)} {newest}", **parameters)
+        return _page(rows, limit, due=False)
 
     async def delete(self, run_id: str) -> None:
         """Remove a run's status."""
@@ -112,6 +150,12 @@ class PostgresStatusStore:
     async def _select(self, conditions: str, **parameters: Any) -> list[tuple[Any, ...]]:
         statement = f"SELECT {_COLUMNS} FROM flowcraft.statuses WHERE {conditions}"
         return await self._database.run(statement, **parameters)
+
+
+def _page(rows: Sequence[Sequence[Any]], limit: int, due: bool) -> Page:
+    """A page of what was found, of which one more was asked for than goes on it."""
+    page = rows[:limit]
+    return Page([_status(row) for row in page], _write_cursor(page[-1], due) if len(rows) > limit else None)
 
 
 def _status(row: Sequence[Any]) -> RunStatus:

@@ -10,6 +10,7 @@ from typing import Self
 from flowcraft_core.clock import Clock, SystemClock
 from flowcraft_core.errors import ConfigurationError
 from flowcraft_core.ports import ContextStore, CoordinationStore, HandWrittenRuns, JobQueue, StatusStore
+from flowcraft_core.urls import BackendUrl
 
 from ._database import Database
 from ._sessions import Settings, Synchronous
@@ -79,6 +80,22 @@ class SqliteBackend:
         self.status = SqliteStatusStore(self._database)
         self.coordination = SqliteCoordinationStore(self._database, clock)
         self.by_hand = SqliteHandWrittenRuns(self._database)
+
+    @classmethod
+    def from_url(cls, url: str) -> Self:
+        """A backend on the file of ``sqlite:///runs.db``, or ``sqlite:////absolute/path/runs.db``.
+
+        Args:
+            url: The URL; with ``?synchronous=normal`` and ``&busy_timeout=5`` as in the constructor.
+
+        Raises:
+            ConfigurationError: It cannot be read, or says something else.
+        """
+        parts = BackendUrl.parse(url, ("busy_timeout", "synchronous"))
+        if parts.host:
+            raise ConfigurationError(f"{parts}: a file is on this machine: write sqlite:///{parts.host}{parts.path}")
+        synchronous = typing.cast(Synchronous, parts.options.get("synchronous", "full"))  # looked at below
+        return cls(parts.path[1:], synchronous=synchronous, busy_timeout=parts.number("busy_timeout", 10.0))
 
     async def open(self) -> None:
         """Open the file; create it and its tables if they are missing.

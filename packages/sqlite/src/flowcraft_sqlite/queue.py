@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from flowcraft_core.clock import Clock
 from flowcraft_core.errors import BackendError
-from flowcraft_core.ports import Delivery, Message, QueueLimits
+from flowcraft_core.ports import Delivery, Message, QueueDepth, QueueLimits
 
 from ._database import Database
 from ._rows import count, text, time
@@ -113,6 +113,25 @@ class SqliteJobQueue:
     async def release(self, deliveries: Sequence[Delivery]) -> None:
         """Make messages visible again at once; their count stays."""
         await self._give_back(deliveries, deliveries_less=0)
+
+    async def depth(self) -> QueueDepth:
+        """How many messages there are; see ``flowcraft_core.ports.Measured``."""
+
+        def count_all(connection: sqlite3.Connection) -> QueueDepth:
+            now = self._clock.now()
+            # What is no time is due at once.
+            counted = connection.execute(
+                "SELECT visible_at > ? AND visible_at <= ?, token IS NULL, count(*) FROM jobs GROUP BY 1, 2",
+                (now, now + 2 * _TEN_YEARS),
+            )
+            by_kind = {(hidden, is_free): number for hidden, is_free, number in counted}
+            return QueueDepth(
+                visible=by_kind.get((0, 0), 0) + by_kind.get((0, 1), 0),
+                in_flight=by_kind.get((1, 0), 0),
+                delayed=by_kind.get((1, 1), 0),
+            )
+
+        return await self._database.read(count_all)
 
     def _give_back(self, deliveries: Sequence[Delivery], deliveries_less: int) -> asyncio.Future[None]:
         def show(connection: sqlite3.Connection) -> None:

@@ -47,7 +47,7 @@ class SqliteStatusStore:
 
     async def get(self, run_id: str) -> RunStatus | None:
         """A run's status, as it was last written."""
-        rows = await self._select("run_id = ?", (run_id,))
+        rows = await self._rows(f"SELECT {_COLUMNS} FROM statuses WHERE run_id = ?", (run_id,))  # noqa: S608
         return _status(rows[0]) if rows else None  # its id is what was asked for
 
     async def touch(
@@ -89,8 +89,44 @@ class SqliteStatusStore:
             marks, place = _read_cursor(cursor, due)
             conditions += f" AND ({column}, run_id) {beyond} ({marks})"
             parameters += place
-        place_of = f", typeof({column}), CAST({column} AS BLOB), typeof(run_id), CAST(run_id AS BLOB)"
-        rows = await self._select(f"{conditions} ORDER BY {order} LIMIT ?", (*parameters, limit + 1), place_of)
+        query = f"SELECT {_COLUMNS}{_place_in(column)} FROM statuses WHERE {conditions} ORDER BY {order} LIMIT ?"  # noqa: S608
+        return self._page(await self._rows(query, (*parameters, limit + 1)), limit, due)
+
+    async def find_newest(
+        self,
+        *,
+        states: Sequence[State],
+        blueprint_id: str | None = None,
+        created_since: float | None = None,
+        created_until: float | None = None,
+        cursor: str | None = None,
+        limit: int = 100,
+    ) -> Page:
+        """Statuses in any of some states, the newest first; see ``flowcraft_core.ports.NewestFirst``.
+
+        Of each state the newest are looked up by the index, and the newest of those are taken.
+        """
+        if not 1 <= limit <= 1_000:
+            raise ValueError(f"limit={limit} is out of range: SqliteStatusStore takes 1 to 1000")
+        conditions, parameters = "state = ?", ()  # type: tuple[str, tuple[Any, ...]]
+        for condition, value in (
+            ("blueprint_id = ?", blueprint_id),
+            ("created >= ?", created_since),
+            ("created < ?", created_until),
+        ):
+            if value is not None:
+                conditions, parameters = f"{conditions} AND {condition}", (*parameters, value)
+        if cursor is not None:
+            marks, place = _read_cursor(cursor, due=False)
+            conditions, parameters = f"{conditions} AND (created, run_id) < ({marks})", (*parameters, *place)
+        newest = "ORDER BY created DESC, run_id DESC LIMIT ?"
+        one = f"SELECT * FROM (SELECT {_COLUMNS}{_place_in('created')} FROM statuses WHERE {conditions} {newest})"  # noqa: S608
+        given = [value for state in states for value in (state, *parameters, limit + 1)]
+        rows = await self._rows(f"{' UNION ALL '.join([one] * len(states))} {newest}", (*given, limit + 1))
+        return self._page(rows, limit, due=False)
+
+    def _page(self, rows: list[Any], limit: int, due: bool) -> Page:
+        """A page of what was found, of which one more was asked for than goes on it."""
         page = rows[:limit]
         items = [_status(row) for row in page if _has_id(row)]
         if len(items) < len(page) and not self._has_left_out:
@@ -110,13 +146,16 @@ class SqliteStatusStore:
 
         return await self._database.write(change, synced=True)
 
-    async def _select(self, conditions: str, parameters: Sequence[Any], more: str = "") -> list[Any]:
-        query = f"SELECT {_COLUMNS}{more} FROM statuses WHERE {conditions}"  # noqa: S608 - made of constants of this module
-
+    async def _rows(self, query: str, parameters: Sequence[Any]) -> list[Any]:
         def select(connection: sqlite3.Connection) -> list[Any]:
             return connection.execute(query, parameters).fetchall()
 
         return await self._database.read(select)
+
+
+def _place_in(column: str) -> str:
+    """What a cursor is made of, to be read beside a row: its place by a column, of whatever type that is."""
+    return f", typeof({column}), CAST({column} AS BLOB), typeof(run_id), CAST(run_id AS BLOB)"
 
 
 def _status(row: Sequence[Any]) -> RunStatus:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import Literal
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Literal
 
 from flowcraft_core.ports import (
     Backend,
@@ -42,6 +42,22 @@ class Tally:
         """
         self.requests[operation] += -(-items // per_request)
         self.bytes[operation] += written
+
+    def counted(self, port_name: str, port: object, name: str) -> Callable[..., Awaitable[Any]]:
+        """A method that is a power of a port; counted as a request.
+
+        Raises:
+            AttributeError: The port has not that power.
+        """
+        if name.startswith("_"):
+            raise AttributeError(name)
+        power = getattr(port, name)
+
+        async def call(*args: Any, **options: Any) -> Any:
+            self.add(f"{port_name}.{name}")
+            return await power(*args, **options)
+
+        return call
 
 
 class CountingBackend:
@@ -136,6 +152,10 @@ class CountingJobQueue:
         self._add("queue.release", deliveries)
         await self._queue.release(deliveries)
 
+    def __getattr__(self, name: str) -> Callable[..., Awaitable[Any]]:
+        """Its powers, each call of which is a request."""
+        return self._tally.counted("queue", self._queue, name)
+
     def _add(self, operation: str, items: Sequence[object], written: int = 0) -> None:
         self._tally.add(operation, items=len(items), per_request=self.limits.max_send, written=written)
 
@@ -215,6 +235,10 @@ class CountingStatusStore:
         """See ``StatusStore.delete``."""
         self._tally.add("status.delete")
         await self._store.delete(run_id)
+
+    def __getattr__(self, name: str) -> Callable[..., Awaitable[Any]]:
+        """Its powers, each call of which is a request."""
+        return self._tally.counted("status", self._store, name)
 
 
 class CountingCoordinationStore:

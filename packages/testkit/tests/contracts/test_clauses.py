@@ -194,7 +194,10 @@ def _report(pytester: pytest.Pytester, *options: str, contract: str, body: str) 
 
 DECLARES_NOTHING_ODD = """
     from flowcraft_testkit.contracts import Declared
-    declared = Declared(skips_time=True, cuts=True, outages=True, refusals=True, processes=False, other_store=True)
+    declared = Declared(
+        skips_time=True, cuts=True, outages=True, refusals=True, processes=False, other_store=True, depth="each",
+        newest_first=False,
+    )
 
     @pytest.fixture
     def store(self, clock):
@@ -284,9 +287,12 @@ def test_of_a_test_that_is_tried_again_the_last_try_counts(pytester: pytest.Pyte
 def test_what_is_undeclared_is_skipped_and_said(pytester: pytest.Pytester) -> None:
     result, report = _report(pytester, contract="StatusStoreContract", body="...")
     skipped = [clause for clause in report["contracts"][0]["clauses"] if clause["result"] != "passed"]
-    needs = ("cuts", "index_lag", "other_store", "outages", "processes", "refusals", "side_door", "skips_time")
+    needs = (
+        *("cuts", "index_lag", "newest_first", "other_store", "outages", "processes", "refusals", "side_door"),
+        "skips_time",
+    )
     assert {(clause["result"], clause["why"]) for clause in skipped} == {("undeclared", need) for need in needs}
-    told = ", ".join(f"1 for {need}" for need in needs)
+    told = ", ".join(f"{4 if need == 'newest_first' else 1} for {need}" for need in needs)
     result.stdout.fnmatch_lines([f"flowcraft: TestMine skips undeclared clauses: {told}"])
     assert "- `status/the_store_holds_the_status_as_it_is`: undeclared (side_door)" in render(report)
 

@@ -13,16 +13,27 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
-from flowcraft_core import BaseNode, FlowBuilder, FlowRuntime, NodeContext, RetryPolicy, RunCancelledError, create_flow
+from flowcraft_core import (
+    BaseNode,
+    FlowBuilder,
+    FlowRuntime,
+    NodeContext,
+    RetryAfter,
+    RetryPolicy,
+    RunCancelledError,
+    create_flow,
+)
 from flowcraft_core.durable import Adapter, Client, Reconciler, Settings, Worker
 from flowcraft_core.durable.handler import JobHandler
 from flowcraft_core.durable.looks import LookLog
 from flowcraft_core.errors import BackendError, ConfigurationError, TransientError
 from flowcraft_core.jobs import Job, encode_job
 from flowcraft_core.logging import EVENTS, FIELDS
+from flowcraft_core.logging.journal import Rarely
 from flowcraft_core.payloads import CompressingCodec
 from flowcraft_core.ports import Message, RunStatus
 from flowcraft_core.runtime.run import Run
+from flowcraft_core.telemetry import OpenTelemetry, guarding
 from flowcraft_testkit import InMemoryBackend, VirtualClock
 
 from .helpers import STRONG, Place, Watched, place, working
@@ -150,6 +161,17 @@ async def _with_a_fallback(lines: Lines, monkeypatch: pytest.MonkeyPatch) -> Non
         await here.finished(falls_back(), run_id="r")
 
 
+@causes("attempt_deferred")
+async def _that_asks_for_later(lines: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def busy(ctx: NodeContext) -> None:
+        if not ctx.deferrals:
+            raise RetryAfter(1, "too many requests", counts=False)
+
+    flow = create_flow("busy").node("a", busy)
+    async with place(flow) as here, here.working():
+        await here.finished(flow, run_id="r")
+
+
 @causes("run_cancelled")
 async def _that_is_cancelled(lines: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
     async with place(waits()) as here, here.working():
@@ -269,6 +291,17 @@ async def _with_a_bad_sink(lines: Lines, monkeypatch: pytest.MonkeyPatch) -> Non
             raise RuntimeError("a bug of the sink's")
 
     await FlowRuntime([plain()], events=sink).run("plain", run_id="r")
+
+
+@causes("telemetry_failed")
+async def _with_a_bad_collector(lines: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(name: str, seconds: float) -> None:
+        raise RuntimeError("a bug of the collector's")
+
+    telemetry = OpenTelemetry()
+    monkeypatch.setattr(guarding, "_rarely", Rarely())
+    monkeypatch.setattr(telemetry._meters, "took", fails)
+    telemetry.loop_lagged(1.0)
 
 
 @causes("worker_failed")

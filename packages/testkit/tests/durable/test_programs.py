@@ -27,6 +27,7 @@ from flowcraft_core.durable.reconciler import Reconciler
 from flowcraft_core.durable.runs import UnknownRunError
 from flowcraft_core.durable.worker import Worker
 from flowcraft_core.errors import BackendError, TransientError
+from flowcraft_core.jobs import Job, encode_job
 from flowcraft_core.ports import Message
 from flowcraft_testkit import CLOUD_QUEUE, CountingBackend, VirtualClock, Weaknesses
 from flowcraft_testkit.contracts.interposed import Call, Interposed
@@ -179,7 +180,7 @@ async def test_runs_are_listed_by_state_tag_and_flow_over_many_pages() -> None:
         client = here.client
         assert [run.run_id async for run in client.runs("running")] == [f"run {n:02}" for n in range(20)]
         assert len([run async for run in client.runs("running", tags={"kind": "even"})]) == 10
-        fans = [run async for run in client.runs("running", tags={"kind": "even", "all": "1"}, blueprint_id="fan")]
+        fans = [run async for run in client.runs("running", tags={"kind": "even", "all": "1"}, flow="fan")]
         assert {run.run_id for run in fans} == {"run 01", "run 05", "run 09", "run 13", "run 17"}
         assert not [run async for run in client.runs("running", tags={"kind": "neither"})]
         assert not [run async for run in client.runs("completed")]
@@ -464,6 +465,22 @@ async def test_a_malformed_message_becomes_a_dead_letter(body: str, reason: str)
         assert again.run_id != letter.run_id
 
 
+async def test_a_dead_letter_is_dropped_and_nothing_else() -> None:
+    flow = chain()
+    async with place(flow) as here, here.working():
+        await here.client.start(flow, run_id="run")
+        await here.backend.queue.send([Message("no JSON")])
+        await here.clock.sleep(5)
+        (letter,) = await here.client.dead_letters()
+        with pytest.raises(UnknownRunError, match="no dead letter 'run'"):
+            await here.client.drop_dead_letter("run")
+        await here.client.drop_dead_letter(letter.run_id)
+        assert not await here.client.dead_letters()
+        with pytest.raises(UnknownRunError):
+            await here.client.drop_dead_letter(letter.run_id)
+        assert (await here.client.status("run")).state == "completed"
+
+
 async def test_a_job_for_an_instance_that_cannot_be_is_a_dead_letter() -> None:
     flow = wait()
     async with place(flow) as here, here.working():
@@ -471,6 +488,22 @@ async def test_a_job_for_an_instance_that_cannot_be_is_a_dead_letter() -> None:
         job = {"v": 1, "id": "i", "run": "run", "key": "nowhere[3]", "seen": here.clock.now()}
         await here.backend.queue.send([Message(json.dumps(job))])
         await here.clock.sleep(5)
+        (letter,) = await here.client.dead_letters()
+        assert "no instance 'nowhere[3]'" in (letter.reason or "")
+
+
+async def test_a_worker_that_sees_a_run_ended_by_its_own_job_lets_that_job_keep_the_message() -> None:
+    async def after(operation: str, answer: Any) -> None:
+        if operation == "status.finish":
+            await here.clock.sleep(10.0)  # in which the worker looks at its runs several times
+
+    async with place(wait()) as here:
+        await here.client.start(wait(), run_id="run")
+        async with working(Watched(here.backend, after=after), here.runtime, reconcile=False):
+            job = {"v": 1, "id": "i", "run": "run", "key": "nowhere[3]", "seen": here.clock.now()}
+            await here.backend.queue.send([Message(json.dumps(job))])
+            await here.clock.sleep(60.0)
+        assert (await here.client.status("run")).state == "failed"
         (letter,) = await here.client.dead_letters()
         assert "no instance 'nowhere[3]'" in (letter.reason or "")
 
@@ -485,6 +518,17 @@ async def test_a_job_for_a_run_that_never_comes_is_given_up() -> None:
         (letter,) = await here.client.dead_letters()
         assert "there is no run 'nobody'" in (letter.reason or "")
         assert messages_in(here.backend) == 0
+
+
+async def test_of_two_jobs_that_are_given_up_at_once_the_first_fails_the_run_and_none_is_kept() -> None:
+    async with place() as here:
+        await here.client.start(chain(), run_id="run")
+        job = Job(id="i", run_id="run", key="", first_seen=1.0, hops=30, passed_on=PASS_ON_LIMIT + 1.0)
+        await here.backend.queue.send([Message(encode_job(attrs.evolve(job, id=f"{number}"))) for number in range(2)])
+        async with here.working(reconcile=False):
+            await here.clock.sleep(1.0)
+            assert (await here.client.status("run")).state == "failed"
+            assert not await here.client.dead_letters()
 
 
 async def test_a_newer_job_waits_for_a_newer_worker_for_a_while() -> None:

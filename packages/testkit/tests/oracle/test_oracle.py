@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import Any
 
 import attrs
 import pytest
 from flowcraft_core.graph import decisions
 from flowcraft_core.graph.facts import Outcome
+from flowcraft_testkit.oracle import CONSTRUCTS, Hunt, draw, find_with_oracle, try_seed
 from flowcraft_testkit.oracle import __main__ as program
-from flowcraft_testkit.oracle import draw, find_with_oracle, try_seed
 from flowcraft_testkit.oracle.described import Described, in_process
 from flowcraft_testkit.oracle.judging import judge
 from flowcraft_testkit.oracle.stage import Performed, perform
-from flowcraft_testkit.oracle.trying import dice_of, show
+from flowcraft_testkit.oracle.trying import Tried, dice_of, show
+from flowcraft_testkit.oracle.weather import MAX_STEPS
 
 #: Seeds with which nothing is wrong.
 SOUND = tuple(range(24))
@@ -130,6 +132,20 @@ def test_the_command_prints_one_line_of_numbers(capsys: pytest.CaptureFixture[st
     assert numbers["seeds"] == [SOUND[0], SOUND[0] + 2]
     assert sum(numbers["max_steps"].values()) == 2
     assert numbers.keys() >= {"ok", "runs", "differences", "constructs", "weaknesses", "seconds"}
+
+
+def test_a_hunt_that_has_tried_too_little_is_not_ok() -> None:
+    """Each construct is in half of the flows, and each number of steps is drawn, where there are runs enough to say."""
+    found = Hunt()
+    for seed in range(1000):
+        found.add(Tried(seed=seed, problems=[], constructs=set(CONSTRUCTS), max_steps=MAX_STEPS[seed % 3]))
+    assert found.summary()["ok"]
+    rare = next(iter(CONSTRUCTS))
+    for seed in range(1001):
+        found.add(Tried(seed=seed, problems=[], constructs=set(CONSTRUCTS) - {rare}, max_steps=MAX_STEPS[0]))
+    assert (found.summary()["ok"], found.rare, found.undrawn) == (False, [rare], [])
+    found = Hunt(runs=1000, constructs=Counter(dict.fromkeys(CONSTRUCTS, 1000)), max_steps=Counter({1: 600, 3: 400}))
+    assert (found.summary()["ok"], found.rare, found.undrawn) == (False, [], [500])
 
 
 def test_one_seed_is_shown_with_its_trace() -> None:

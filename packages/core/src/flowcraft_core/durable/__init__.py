@@ -2,7 +2,25 @@
 
 from .adapter import Adapter
 from .client import Client
+from .describing.shapes import (
+    FailedAttempt,
+    Inside,
+    InstanceDescription,
+    InstanceKind,
+    InstanceState,
+    OpenWait,
+    PassedOn,
+    QueueDescription,
+    RunDescription,
+    RunsPage,
+    TakenEdge,
+    UnderWay,
+    WorkerDescription,
+)
 from .engine import Settings
+from .exporting import Footprint
+from .finding import RunFilters
+from .places import backend_from_url, installed_backends, open_url, provision_url
 from .reconciler import Reconciled, Reconciler
 from .results import Started, StoredResult, StoredRun
 from .runs import UnknownRunError
@@ -13,14 +31,33 @@ from .worker import Worker
 __all__ = [
     "Adapter",
     "Client",
+    "FailedAttempt",
+    "Footprint",
+    "Inside",
+    "InstanceDescription",
+    "InstanceKind",
+    "InstanceState",
+    "OpenWait",
+    "PassedOn",
+    "QueueDescription",
     "Reconciled",
     "Reconciler",
+    "RunDescription",
+    "RunFilters",
+    "RunsPage",
     "Settings",
     "SharedContext",
     "Started",
     "StoredResult",
     "StoredRun",
     "SyncClient",
+    "TakenEdge",
+    "UnderWay",
     "UnknownRunError",
     "Worker",
+    "WorkerDescription",
+    "backend_from_url",
+    "installed_backends",
+    "open_url",
+    "provision_url",
 ]

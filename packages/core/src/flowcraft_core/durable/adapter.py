@@ -224,6 +224,7 @@ class Adapter:
             serializer=runtime.serializer,
             codec=codec,
             clock=runtime.clock,
+            telemetry=runtime.telemetry,
         )
         reconciler = Reconciler(
             backend,
@@ -231,6 +232,8 @@ class Adapter:
             codec=codec,
             clock=runtime.clock,
             interval=options.get("reconcile_interval", 60.0),
+            telemetry=runtime.telemetry,
+            retention=options.get("retention"),
         )
         self._open = _Open(self._loop, backend, client, handler, reconciler)
         return self
@@ -279,6 +282,7 @@ class Adapter:
                 serializer=self.runtime.serializer,
                 codec=self._options.get("codec"),
                 clock=self.runtime.clock,
+                telemetry=self.runtime.telemetry,
             )
         return self._sync_client
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any
+
+from typing_extensions import Unpack
 
 from ..blueprint import Blueprint
 from ..builder import FlowBuilder
@@ -16,11 +18,17 @@ from ..graph.scopes import Kind
 from ..ids import new_id, require_run_id
 from ..jobs import encode_job
 from ..logging.journal import Journal
+from ..observing import Telemetry
 from ..payloads import CompressingCodec, PayloadCodec
-from ..ports import REASON_LENGTH, Backend, Message, Page, RunStatus, State
+from ..ports import REASON_LENGTH, Backend, Message, QueueDepth, RunStatus, State
 from ..serialization import Serializer
-from ..settings import number
+from ..settings import number, whole
 from ..texts import require_name, safe_text
+from .describing.heartbeats import living
+from .describing.reading import describe
+from .describing.shapes import QueueDescription, RunDescription, RunsPage, WorkerDescription
+from .exporting import Footprint, export, footprint
+from .finding import MOST_FOUND, RunFilters, RunFinder, Wanted
 from .forking import fork, redrive
 from .purging import purge
 from .results import Started, StoredResult, StoredRun
@@ -29,8 +37,10 @@ from .runs import RunRecord, Runs, UnknownRunError
 from .signals import CHECK_AFTER, end_run
 from .storage import Records
 from .stored_runs import FINAL, StoredRuns
+from .tracing import stored_trace
 from .transactions import transactional_of
 from .transient import RetryingBackend
+from .worker_log import name_of
 
 
 class Client:
@@ -50,6 +60,7 @@ class Client:
         serializer: Serializer | None = None,
         codec: PayloadCodec | None = None,
         clock: Clock | None = None,
+        telemetry: Telemetry | None = None,
     ) -> None:
         """Put a client together.
 
@@ -60,14 +71,19 @@ class Client:
             serializer: For values; the same as the workers'.
             codec: For stored bytes; the same as the workers'.
             clock: Where time comes from.
+            telemetry: Measures what is done here, and has each run go on in its caller's trace; as for ``FlowRuntime``.
         """
         self._clock: Clock = clock or SystemClock()
-        self._backend: Backend = RetryingBackend(backend, self._clock)
+        self._place = backend
+        self._telemetry, self._journal = telemetry, Journal(telemetry=telemetry)
+        if telemetry is not None:
+            telemetry.uses(backend)
+        self._backend: Backend = RetryingBackend(backend, self._clock, self._journal)
         self._catalogue = Catalogue(flows, blueprints)
         records = Records(self._backend.context, serializer or Serializer(), codec or CompressingCodec())
-        self._runs = Runs(records)
+        self._runs = Runs(records, is_tracing=telemetry is not None)
         self._runs.know(self._catalogue.graphs.values())
-        self._stored = StoredRuns(self._backend, records, self._runs, self._clock)
+        self._stored = StoredRuns(self._backend, records, self._runs, self._clock, telemetry)
 
     # --- starting -------------------------------------------------------------------------------------------------
 
@@ -110,6 +126,7 @@ class Client:
         delay = parse_seconds("Client.start: delay", delay, zero=True)
         limit = None if timeout is None else parse_seconds("Client.start: timeout", timeout)
         now = self._clock.now()
+        starting = None if self._telemetry is None else self._telemetry.start(run_id, graph.blueprint.id, now)
         record = RunRecord(
             run_id=run_id,
             blueprint_id=graph.blueprint.id,
@@ -117,6 +134,7 @@ class Client:
             context=dict(context or {}),
             started=now,
             deadline=None if limit is None else now + limit,
+            trace=None if starting is None else starting.trace,
         )
         runs, statuses, send = self._runs, self._backend.status, self._backend.queue.send
         if connection is not None:
@@ -124,6 +142,8 @@ class Client:
             runs, statuses, send = runs.within(joined.context), joined.status, joined.send
         await self._runs.store_blueprints(record)
         created = await runs.create(record)
+        if created and starting is not None:
+            starting.done(self._clock.now())
         # A delay beyond the queue's reach is the reconciler's to end.
         next_check = now + delay + (CHECK_AFTER if delay <= self._backend.queue.limits.max_delay else 0.0)
         status = RunStatus(
@@ -173,6 +193,7 @@ class Client:
             steps=sum(1 for instance in instances(state) if instance.vertex.kind is Kind.STEP),
             redrive_of=status.redrive_of,
             redriven_as=status.redriven_as,
+            forked_as=status.forked_as,
         )
 
     async def wait(self, run_id: str, *, timeout: Duration | None = None, poll: float = 0.05) -> StoredResult:
@@ -200,32 +221,137 @@ class Client:
             pause = min(pause * 1.5, poll * 40)
         return await self.result(run_id)
 
-    async def runs(
-        self,
-        state: State,
-        *,
-        tags: Mapping[str, str] | None = None,
-        blueprint_id: str | None = None,
-        links: bool = False,
-    ) -> AsyncIterator[StoredRun]:
-        """Every run in a state, with all of these tags and of this flow, if they are given.
+    async def describe(
+        self, run_id: str, *, inside: str = "", after: str | None = None, limit: int = 100, values: bool = True
+    ) -> RunDescription:
+        """What is going on in a run: its instances one by one, those of loops, batches and subflows folded.
+
+        All of a run's facts are read for it, in batches, and what workers have said of it lately.
 
         Args:
-            state: The state.
-            tags: The tags.
-            blueprint_id: The flow.
-            links: Look up the runs that each is linked to, at a request more for each; else they are left None.
+            run_id: The run.
+            inside: The key of a loop, batch or subflow, or of one of its passes or items (``pages[17]``), to be opened;
+                by default the run itself.
+            after: A description's ``cursor``, for the page after it.
+            limit: How many instances are shown at most, from 1 to 1,000.
+            values: Show inputs, outputs and the values of edges and of the context, too.
+
+        Raises:
+            UnknownRunError: There is no such run.
+            ConfigurationError: There is nothing to open by that key, or a setting cannot mean anything.
         """
-        wanted = dict(tags or {})
-        cursor: str | None = None
-        while True:
-            page: Page = await self._backend.status.find(state=state, cursor=cursor)
-            for status in page.items:
-                if wanted.items() <= dict(status.tags).items() and blueprint_id in (None, status.blueprint_id):
-                    yield await self._stored.linked(status) if links else StoredRun.of(status)
-            cursor = page.cursor
-            if cursor is None:
+        run_id = require_run_id(run_id)
+        return await describe(self._stored, run_id, inside=inside, after=after, limit=limit, values=values)
+
+    async def runs(
+        self,
+        *states: State,
+        newest_first: bool | None = None,
+        limit: int | None = None,
+        links: bool = False,
+        **filters: Unpack[RunFilters],
+    ) -> AsyncIterator[StoredRun]:
+        """Every run in some states, of which all that is asked for is true.
+
+        Args:
+            states: The states; by default all that a run can be in.
+            newest_first: In the order of their starts, the newest first. By default if the store can (SQLite and the
+                backend in memory can, DynamoDB and Cosmos DB cannot), and in no order else.
+            limit: At most so many; all by default.
+            links: Look up the runs that each is linked to, at a request more for each; else they are left out.
+            filters: See ``RunFilters``: ``flow``, ``tags``, ``created_since``, ``created_until``, ``updated_since``,
+                ``updated_until``. States are looked up by the store, with the newest first flow and start, too; the
+                rest is looked at here.
+
+        Raises:
+            ConfigurationError: There is no such state or filter, or the store cannot give the newest first.
+        """
+        finder = self._finder(states, newest_first, filters)
+        left = None if limit is None else whole("Client.runs: limit", limit, least=1)
+        async for status in finder.all():
+            yield await self._stored.linked(status) if links and status.state != "dead" else StoredRun.of(status)
+            left = None if left is None else left - 1
+            if left == 0:
                 return
+
+    async def runs_page(
+        self,
+        *states: State,
+        after: str | None = None,
+        limit: int = 100,
+        newest_first: bool | None = None,
+        links: bool = False,
+        **filters: Unpack[RunFilters],
+    ) -> RunsPage:
+        """``runs``, page by page: for programs that show a list.
+
+        Args:
+            states: As for ``runs``.
+            after: The ``cursor`` of the page before, which is good for the same states; None for the first.
+            limit: At most so many, from 1 to 1,000. There may be fewer on a page, and still be another one.
+            newest_first: As for ``runs``.
+            links: As for ``runs``.
+            filters: As for ``runs``.
+
+        Raises:
+            ConfigurationError: As for ``runs``; or the cursor is none of this question.
+        """
+        finder = self._finder(states, newest_first, filters)
+        limit = whole("Client.runs_page: limit", limit, least=1, most=MOST_FOUND)
+        found, cursor = await finder.page(after, limit)
+        shown = [
+            await self._stored.linked(status) if links and status.state != "dead" else StoredRun.of(status)
+            for status in found
+        ]
+        return RunsPage(runs=tuple(shown), cursor=cursor, newest_first=finder.newest_first)
+
+    def _finder(self, states: Sequence[str], newest_first: bool | None, filters: RunFilters) -> RunFinder:
+        return RunFinder.of(self._backend.status, Wanted.of(states, filters), newest_first)
+
+    async def workers(self, *, within: Duration = 150.0) -> list[WorkerDescription]:
+        """The workers that have said lately that they live: a hint, which each leaves once a minute.
+
+        A worker that was killed is listed until its last word is older than ``within``; one that has just begun is not
+        there for some seconds; and where the coordination store was wiped, each comes back within a minute.
+
+        Args:
+            within: How long ago they may have said it: seconds, a ``timedelta``, or text such as ``"5m"``.
+        """
+        seconds = parse_seconds("Client.workers: within", within)
+        return await living(self._backend.coordination, self._clock.now(), seconds)
+
+    async def queues(self) -> list[QueueDescription]:
+        """The backend's queues, and how many messages each has, about, where it can tell: a request for each."""
+        queue = self._backend.queue
+        measure = getattr(queue, "depth", None)
+        depth = QueueDepth() if measure is None else await measure()
+        return [
+            QueueDescription(
+                name=name_of(self._place.queue, "default"),
+                visible=depth.visible,
+                in_flight=depth.in_flight,
+                delayed=depth.delayed,
+            )
+        ]
+
+    async def export(self, run_id: str) -> str:
+        """All facts of a run as JSON text, with its blueprints: what happened, for another machine.
+
+        ``flowcraft_core.runtime.Replay`` goes through it there, and ``FlowRuntime.resume`` goes on from it in process,
+        both without this backend. Inputs, outputs and context values are in it, as they were.
+
+        Raises:
+            UnknownRunError: There is no such run.
+        """
+        return await export(self._stored, require_run_id(run_id))
+
+    async def footprint(self, run_id: str) -> Footprint:
+        """What a run has cost, by its facts, all of which are read.
+
+        Raises:
+            UnknownRunError: There is no such run.
+        """
+        return await footprint(self._stored, require_run_id(run_id))
 
     # --- steering -------------------------------------------------------------------------------------------------
 
@@ -260,9 +386,10 @@ class Client:
             run_id,
             "cancelled",
             clock=self._clock,
-            journal=Journal(),
+            journal=self._journal,
             flow=status.blueprint_id,
             since=status.created,
+            trace=await stored_trace(self._stored.records, run_id, self._telemetry),
             reason=None if reason is None else safe_text(reason, REASON_LENGTH),
         )
 
@@ -347,8 +474,26 @@ class Client:
         Raises:
             UnknownRunError: There is no such dead letter.
         """
-        letter = await self._backend.status.get(dead_letter_id)
-        if letter is None or letter.state != "dead" or letter.body is None:
+        letter = await self._letter(dead_letter_id)
+        if letter.body is None:
             raise UnknownRunError(f"there is no dead letter {dead_letter_id!r}")
         await self._backend.queue.send([Message(letter.body)])
         await self._backend.status.delete(dead_letter_id)
+
+    async def drop_dead_letter(self, dead_letter_id: str) -> None:
+        """Forget a dead letter, with its message. A run that it was for goes on by the reconciler.
+
+        Args:
+            dead_letter_id: Its ``run_id`` in ``dead_letters``.
+
+        Raises:
+            UnknownRunError: There is no such dead letter.
+        """
+        await self._letter(dead_letter_id)
+        await self._backend.status.delete(dead_letter_id)
+
+    async def _letter(self, dead_letter_id: str) -> RunStatus:
+        letter = await self._backend.status.get(require_run_id(dead_letter_id, may_be_letter=True))
+        if letter is None or letter.state != "dead":
+            raise UnknownRunError(f"there is no dead letter {dead_letter_id!r}")
+        return letter

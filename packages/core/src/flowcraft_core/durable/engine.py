@@ -28,6 +28,7 @@ from ..ports import Backend
 from ..runtime import Emitter
 from ..settings import number, whole
 from ..texts import safe_text
+from ..traces import Trace
 from .hosts import Host, HostTimeError, cut_off, may_take, none_has_time, too_long
 from .parks import may_be_parked
 from .sets import JoinSets
@@ -125,7 +126,7 @@ class Engine:
         slots: Held while a step runs; no limit on them by default.
         current: The key of the instance under way, until it has an outcome and is gone on from.
         handed_over: Another job goes on from the instance under way, once it has an outcome.
-        is_ending: The run's end is being written: whoever sees it written has nothing to call off here.
+        is_past_steps: No step will run here any more: whoever sees that the run has ended has nothing to call off.
     """
 
     backend: Backend
@@ -144,7 +145,7 @@ class Engine:
     slots: AbstractAsyncContextManager[object] = attrs.field(factory=contextlib.nullcontext)
     current: str = ""
     handed_over: bool = False
-    is_ending: bool = False
+    is_past_steps: bool = False
     _handing_over: asyncio.Lock = attrs.field(factory=asyncio.Lock)
     _started: float = 0.0
     _steps: int = 0
@@ -176,6 +177,7 @@ class Engine:
             try:
                 done = await self._handle(count)
             finally:
+                self.is_past_steps = True  # and what becomes of the message is not to be cut off
                 await self._transaction.roll_back()  # of a step that did not come to its outcome
         except HostTimeError:
             raise  # whoever is cut off did not come back
@@ -210,6 +212,7 @@ class Engine:
             journal=journal,
             flow=flow,
             since=since,
+            trace=record.trace,
             reason=reason,
         )
         return Done.ACKNOWLEDGE
@@ -368,7 +371,7 @@ class Engine:
                     attempt = park.next_attempt
                 elif await self._is_live():
                     await self.view.refresh(instance)  # what its edges name
-                    return self.executor.due(instance)
+                    return self.executor.due(instance, park)
                 else:
                     return None
         if not attempt.is_first and not await self._is_live():
@@ -378,7 +381,7 @@ class Engine:
             hops = self.job.hops if self.job.key == instance.key else 0
             if none_has_time(hops):
                 return self.executor.failure(too_long(instance), instance, attempt.number)
-            await send_jobs(self.backend, self.view.record, [instance.key], self.clock, hops=hops + 1)
+            await self.send([instance], hops=hops + 1)
             journal = self.executor.journal
             journal.tell(HOST_TOO_SHORT, at=instance, seconds=self.host.left(), timeout=may_take(instance))
             return None
@@ -452,7 +455,7 @@ class Engine:
         """See to it that a parked instance is looked at when it is due."""
         now = self.clock.now()
         if park.queued and park.due is not None:
-            await send_parked(self.backend, self.view.record, instance.key, park, self.clock)
+            await send_parked(self.backend, self.view.record, instance.key, park, self.clock, trace=self._trace)
         else:
             # Only someone else can go on, or the time is beyond the queue's reach: the reconciler is to look soon, to
             # report the run as waiting and to send the job when the time is near.
@@ -548,13 +551,17 @@ class Engine:
 
     async def finish(self) -> None:
         """End the run if the facts say that it has ended."""
-        self.is_ending = self.view.state.phase is not Phase.RUNNING
+        self.is_past_steps = self.view.state.phase is not Phase.RUNNING
         ended = await finish_run(self.backend, self.view.record, self.view.state, self.clock, self.executor.journal)
         if ended is not None and self.events is not None:
             self.events.ended(ended)
 
-    async def send(self, instances: Iterable[Instance]) -> None:
+    async def send(self, instances: Iterable[Instance], *, hops: int = 0) -> None:
         """Send a job for each instance."""
         keys = [instance.key for instance in instances]
         if keys:
-            await send_jobs(self.backend, self.view.record, keys, self.clock)
+            await send_jobs(self.backend, self.view.record, keys, self.clock, hops=hops, trace=self._trace)
+
+    @property
+    def _trace(self) -> Trace | None:
+        return None if self.events is None else self.events.trace

@@ -35,7 +35,10 @@ async def fork(
     unknown = [key for key in keys if key not in by_key]
     if unknown or not keys:
         raise ConfigurationError(f"run {run_id!r} has no instance {', '.join(unknown) or 'to fork from was named'}")
-    return await old.begin_again([by_key[key] for key in keys], new_run_id or new_id(), new_keys=new_keys)
+    started = await old.begin_again([by_key[key] for key in keys], new_run_id or new_id(), new_keys=new_keys)
+    # Once it stands: a fork that was cut short before is linked when it is finished.
+    await stored.note_fork(run_id, started.run_id)
+    return started
 
 
 async def redrive(stored: StoredRuns, run_id: str, new_run_id: str | None, *, new_keys: bool) -> Started:
@@ -84,6 +87,9 @@ class _Forked:
         """Start the new run, or go on with starting it."""
         stored, old, now = self.stored, self.record, self.stored.clock.now()
         again = {instance.key: instance for instance in (*named, *failed(self.state.root))}
+        starting = None
+        if stored.telemetry is not None:
+            starting = stored.telemetry.start(run_id, old.blueprint_id, now, link=old.trace)
         new = attrs.evolve(
             old,
             run_id=run_id,
@@ -92,9 +98,13 @@ class _Forked:
             redrive_of=old.run_id,
             again=tuple(sorted(again)),
             kept_keys={} if new_keys else self._kept_keys(again.values()),
+            trace=None if starting is None else starting.trace,
             nonce=new_id(),
         )
-        if not await stored.runs.create(new):
+        if await stored.runs.create(new):
+            if starting is not None:
+                starting.done(stored.clock.now())
+        else:
             standing = await stored.record(run_id)
             if not self._is_the_same(standing, named):
                 raise ConfigurationError(f"there is a run {run_id!r} already: fork under another id")

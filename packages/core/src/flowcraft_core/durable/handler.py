@@ -38,17 +38,20 @@ from ..logging.catalogue import (
     UNAVAILABLE,
 )
 from ..logging.journal import Journal, Rarely, node_of
+from ..observing import Delivered
 from ..payloads import PayloadCodec
 from ..ports import REASON_LENGTH, Backend, HandWrittenRuns, Message, RunStatus
 from ..runtime import Emitter, FlowRuntime
 from ..texts import safe_text
 from .caches import KnownRuns, OutcomeCache
+from .describing.at_work import PassingOn
 from .engine import Done, Engine, Settings, UnknownInstanceError
 from .hosts import Host, HostTimeError
 from .runs import RunRecord, Runs
 from .sets import JoinSets
 from .signals import CHECK_AFTER, busy_key, end_run, held_key
 from .storage import Records, StaleReadError
+from .tracing import traced
 from .view import RunView
 
 # How long a job is passed on before what keeps it from running counts as permanent, seconds.
@@ -86,6 +89,7 @@ class JobHandler:
         stopped: Callable[[], bool],
         slots: AbstractAsyncContextManager[object] | None = None,
         journal: Journal | None = None,
+        worker: str | None = None,
     ) -> None:
         """Put a handler together.
 
@@ -99,14 +103,18 @@ class JobHandler:
             stopped: Asked before each instance: whether nothing new is to be started.
             slots: Held while a step runs; no limit on them by default.
             journal: Is told what happens.
+            worker: Whose it is, for people; a host that receives by itself has none.
         """
-        self._journal, self._rarely = journal or Journal(), Rarely()
+        self._worker = worker
+        self._passing_on = PassingOn(backend.coordination, worker or "", runtime.clock)
+        self._telemetry = runtime.telemetry
+        self._journal, self._rarely = journal or Journal(telemetry=runtime.telemetry), Rarely()
         self._backend = backend
         self._runtime = runtime
         self._clock: Clock = runtime.clock
         self._cache = OutcomeCache()
         self._records = Records(backend.context, runtime.serializer, codec, cache=self._cache)
-        self._runs = Runs(self._records)
+        self._runs = Runs(self._records, is_tracing=self._telemetry is not None)
         self._runs.know(runtime.catalogue.graphs.values())
         self._sets = JoinSets(backend.coordination)
         self._settings = settings
@@ -226,7 +234,11 @@ class JobHandler:
             return Done.ACKNOWLEDGE
         view = RunView(record, self._records, self._clock, since=job.first_seen)
         executor = self._runtime.executor(job.run_id, record.graphs)
-        executor.journal = self._tell_of(job)
+        executor.journal, executor.worker = self._tell_of(job), self._worker
+        if self._telemetry is not None:
+            delivered = Delivered(job=job.id, sent=job.first_seen, deliveries=count, trace=job.trace)
+            executor.observer = self._telemetry.observe(job.run_id, record.trace, self._clock, delivered)
+        events = Emitter.of(self._runtime.events, executor.observer, job.run_id, self._clock)
         engine = Engine(
             backend=self._backend,
             records=self._records,
@@ -241,12 +253,15 @@ class JobHandler:
             begun=partial(self._say_begun, record),
             host=Host(remaining),
             slots=self._slots,
-            events=None if self._runtime.events is None else Emitter(self._runtime.events, job.run_id, self._clock),
+            events=events,
         )
+        executor.progressed = None if engine.events is None else engine.events.progressed
         watch(engine)
         try:
             return await engine.handle(count)
         finally:
+            if events is not None:
+                events.close()
             if engine.view.state.phase is not Phase.RUNNING:
                 self._cache.forget(job.run_id)  # nobody asks for them any more
 
@@ -292,6 +307,7 @@ class JobHandler:
         known = self._known.get(job.run_id)
         if known is not None and known.nonce != record.nonce:
             self._cache.forget(job.run_id)
+        record = await traced(record, self._runs, self._telemetry, job.trace)
         self._known.put(record)
         return record
 
@@ -340,7 +356,8 @@ class JobHandler:
             why = reason_of(error)
             self._tell_of(job).tell(GIVEN_UP, error, at=job.key, reason=why, seconds=job.passed_on)
             reason = f"gave up at {job.key or job.node_id or 'its start'} after {job.passed_on:.0f} s: {why}"
-            if not await self._fail(job, reason):
+            # Of a run that has ended meanwhile, say by this job's twin, there is nothing left to do.
+            if not await self._fail(job, reason) and self._known.get(job.run_id) is None:
                 await self._bury(encode_job(job), reason)
             return
         pause = _PASS_ON_PAUSES[min(job.hops, len(_PASS_ON_PAUSES) - 1)]
@@ -351,9 +368,9 @@ class JobHandler:
             passed_on=job.passed_on + pause,
         )
         await self._backend.queue.send([Message(encode_job(again), job.run_id)], delay=pause)
-        self._say_passed_on(job, error, job.passed_on)
+        await self._say_passed_on(job, error, job.passed_on)
 
-    def _say_passed_on(self, job: Job, error: Exception, waited: float) -> None:
+    async def _say_passed_on(self, job: Job, error: Exception, waited: float) -> None:
         """At once, then ever more rarely; of the items of a batch, say, once for all."""
         key = error.key or job.key if isinstance(error, ImplementationMissingError) else job.key
         lags = isinstance(error, StaleReadError) and waited <= self._backend.context.limits.staleness + _SETTLES
@@ -361,6 +378,9 @@ class JobHandler:
             self._tell_of(job).tell(
                 PASSED_ON, error, at=key, reason=reason_of(error), seconds=waited, times=times, lower=lags
             )
+        record = self._known.get(job.run_id)
+        if record is not None and not lags:
+            await self._passing_on.tell(record.life, key, node_of(key), reason_of(error), job.first_seen)
 
     async def _fail(self, job: Job, reason: str) -> bool:
         """End a run as failed; whether it had not ended already."""
@@ -374,6 +394,7 @@ class JobHandler:
             journal=self._journal,
             flow=job.blueprint_id or "?" if record is None else record.blueprint_id,
             since=job.first_seen if record is None else record.started,
+            trace=job.trace if record is None else record.trace,
             reason=safe_text(reason, REASON_LENGTH),
         )
 

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Callable
 from typing import Protocol
 
 # The first part of the names of the engine's modules.
@@ -36,15 +37,17 @@ class LoopWatch:
     where the loop stands. It costs the loop one wake-up per question.
     """
 
-    def __init__(self, seconds: float, told: Told) -> None:
+    def __init__(self, seconds: float, told: Told, answered: Callable[[float], None] | None = None) -> None:
         """Watch nothing yet.
 
         Args:
             seconds: How long the loop may take to answer.
             told: Hears of it if it takes longer.
+            answered: Hears of each answer, after how many seconds it came; called in the watch's thread.
         """
         self._seconds = seconds
         self._told = told
+        self._answered = answered
         self._stopped = threading.Event()
 
     def start(self) -> None:
@@ -68,6 +71,8 @@ class LoopWatch:
                 waited = time.monotonic() - asked
                 self._told(waited, _place(thread_id), _current_task(loop))
                 patience = waited * (_AGAIN_AFTER - 1)
+            if self._answered is not None and answered.is_set():
+                self._answered(time.monotonic() - asked)
 
 
 def _current_task(loop: asyncio.AbstractEventLoop) -> asyncio.Task[object] | None:

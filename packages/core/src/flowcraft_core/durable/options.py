@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TypedDict
 
+from ..durations import Duration, parse_seconds
 from ..payloads import PayloadCodec
 from ..settings import number, whole
 from .engine import Settings
@@ -23,6 +24,9 @@ class WorkerOptions(TypedDict, total=False):
     reconcile: bool
     reconcile_interval: float
     blocked_after: float | None
+    retention: Duration | None
+    told_after: float | None
+    heartbeat: float | None
 
 
 def require_options(options: WorkerOptions) -> None:
@@ -38,6 +42,10 @@ def require_options(options: WorkerOptions) -> None:
     number("Worker: visibility", options.get("visibility", 1), above=0)
     number("Worker: control_interval", options.get("control_interval", 1), above=0)
     number("Worker: reconcile_interval", options.get("reconcile_interval", 1), above=0)
-    blocked_after = options.get("blocked_after")
-    if blocked_after is not None:
-        number("Worker: blocked_after", blocked_after, above=0)
+    retention = options.get("retention")
+    if retention is not None:
+        parse_seconds("Worker: retention", retention)
+    for name in ("blocked_after", "told_after", "heartbeat"):
+        seconds = options.get(name)
+        if seconds is not None:
+            number(f"Worker: {name}", seconds, above=0)

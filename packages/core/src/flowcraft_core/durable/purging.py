@@ -9,10 +9,10 @@ from ..errors import ConfigurationError
 from ..graph.instances import ScopeState
 from ..graph.positions import INITIAL, Position
 from ..ports import HandWrittenRuns
-from .runs import FORK_KEY, RECORD_KEY, REDRIVEN_KEY
+from .runs import FORK_KEY, FORKED, RECORD_KEY, REDRIVEN_KEY, TRACE_KEY
 from .shared_context import outside_names
 from .storage import CLAIM_SUFFIX, OUTSIDE, Records, outside_of
-from .stored_runs import FINAL, StoredRuns
+from .stored_runs import FINAL, LINKS_READ, StoredRuns
 
 
 async def purge(stored: StoredRuns, run_id: str) -> None:
@@ -32,7 +32,10 @@ async def purge(stored: StoredRuns, run_id: str) -> None:
     # What leads to other things goes after them: facts to scopes, a note to the next one, the record to all facts.
     groups = [await _keys_of(stored.records, run_id, group) for _, group in itertools.groupby(scopes, _place)]
     groups += [[f"{OUTSIDE}{number}"] for number in reversed(range(len(outside)))]
-    for group in (*groups, [FORK_KEY, REDRIVEN_KEY, RECORD_KEY]):
+    # Links, the last ones first, as they are found one after the other; and such as may not be visible yet.
+    links = [f"{FORKED}{number}" for number in range(len(await stored.forked_as(run_id)) + LINKS_READ)]
+    groups += [links[first : first + LINKS_READ] for first in reversed(range(0, len(links), LINKS_READ))]
+    for group in (*groups, [FORK_KEY, REDRIVEN_KEY, TRACE_KEY, RECORD_KEY]):
         await stored.records.delete(run_id, group)
     by_hand: HandWrittenRuns | None = getattr(stored.backend, "by_hand", None)
     if by_hand is not None:

@@ -10,6 +10,7 @@ from typing import Literal
 import attrs
 
 from ..clock import Clock, SystemClock
+from ..durations import Duration, parse_seconds
 from ..errors import BackendGoneError, FlowcraftError, TransientError
 from ..failures import reason_of
 from ..graph.facts import Park
@@ -19,12 +20,14 @@ from ..graph.state import RunState
 from ..ids import new_id
 from ..logging.catalogue import NOT_STARTED, REVIVED, ROUND_FAILED, UNAVAILABLE
 from ..logging.journal import Journal, Rarely
+from ..observing import Telemetry
 from ..payloads import CompressingCodec, PayloadCodec
 from ..ports import REASON_LENGTH, Backend, HandWrittenRuns, RunStatus, State
 from ..serialization import Serializer
 from ..settings import number, whole
 from ..texts import safe_text
 from .looks import LookLog
+from .retention import Retention
 from .runs import RunRecord, Runs
 from .signals import (
     CHECK_AFTER,
@@ -39,6 +42,8 @@ from .signals import (
     send_parked,
 )
 from .storage import Records
+from .stored_runs import StoredRuns
+from .tracing import stored_trace
 from .transient import RetryingBackend
 from .view import whole_state
 
@@ -90,6 +95,7 @@ class Reconciled:
         unstarted: Runs that were begun by hand and for which no message has come: what their flow is, only that says.
         unstarted_runs: Their ids.
         errors: Runs that could not be looked at; they are due again.
+        purged: Runs that were purged, as they had ended longer ago than they are kept.
     """
 
     scanned: int = 0
@@ -101,6 +107,7 @@ class Reconciled:
     unstarted: int = 0
     unstarted_runs: tuple[str, ...] = ()
     errors: int = 0
+    purged: int = 0
 
 
 class Reconciler:
@@ -115,7 +122,9 @@ class Reconciler:
         clock: Clock | None = None,
         interval: float = 60.0,
         revivals: int = 20,
+        retention: Duration | None = None,
         journal: Journal | None = None,
+        telemetry: Telemetry | None = None,
     ) -> None:
         """Put a reconciler together.
 
@@ -126,26 +135,32 @@ class Reconciler:
             clock: Where time comes from.
             interval: Seconds after which a run is looked at again.
             revivals: How often a run is revived without any new outcome before it is failed.
+            retention: How long runs are kept once they have ended: each round purges some that are older, so that it
+                stays short. For ever by default.
             journal: Is told what happens; a worker's, if the reconciler is one inside a worker.
+            telemetry: Measures what is done here, as for ``FlowRuntime``; a worker's journal brings its own.
 
         Raises:
             ConfigurationError: A setting cannot mean anything.
         """
         number("Reconciler: interval", interval, above=0)
         whole("Reconciler: revivals", revivals, least=0)
-        self._journal, self._rarely = journal or Journal(), Rarely()
+        self._journal, self._rarely = journal or Journal(telemetry=telemetry), Rarely()
         self._clock: Clock = clock or SystemClock()
         self._log = LookLog(self._clock.now, self._journal)
         self._backend: Backend = RetryingBackend(backend, self._clock, self._journal)
         self._records = Records(self._backend.context, serializer or Serializer(), codec or CompressingCodec())
-        self._runs = Runs(self._records)
+        self._runs = Runs(self._records, is_tracing=self._journal.telemetry is not None)
         self._side_by_side = asyncio.Semaphore(_RUNS_AT_ONCE)
         self._interval = interval
         self._revivals = revivals
         self._in_vain: set[str] = set()
+        stored = StoredRuns(self._backend, self._records, self._runs, self._clock)
+        age = None if retention is None else parse_seconds("Reconciler: retention", retention)
+        self._retention = None if age is None else Retention(stored, age, self._log)
 
     async def run_once(self) -> Reconciled:
-        """Look at every run that is due."""
+        """Look at every run that is due; and purge some that have ended long ago, if they are not kept for ever."""
         done = Reconciled()
         now = self._clock.now()
         states: tuple[State, ...] = ("running", "awaiting")
@@ -157,6 +172,8 @@ class Reconciler:
                 cursor = page.cursor
                 if cursor is None:
                     break
+        if self._retention is not None:
+            done.purged = await self._retention.look()
         return done
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -236,6 +253,7 @@ class Reconciler:
             journal=self._journal,
             flow=flow,
             since=since,
+            trace=await stored_trace(self._records, run_id, self._journal.telemetry),
             reason=reason,
         )
 

@@ -9,6 +9,7 @@ import attrs
 from ..graph.facts import NodeError
 from ..ports import RunStatus, State
 from ..runtime import RunFailedError
+from ..runtime.results import SHOWN, shown
 
 
 @attrs.frozen
@@ -31,18 +32,20 @@ class StoredRun(RunStatus):
     Attributes:
         redrive_of: The run that it was forked from, by a redrive or otherwise.
         redriven_as: The run in which what failed it was tried again.
+        forked_as: The runs that were forked from it otherwise, in the order in which they were.
     """
 
     redrive_of: str | None = None
     redriven_as: str | None = None
+    forked_as: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, status: RunStatus, redrive_of: str | None = None, redriven_as: str | None = None) -> StoredRun:
+    def of(cls, status: RunStatus, **links: Any) -> StoredRun:
         """A status with its links."""
-        return cls(**attrs.asdict(status, recurse=False), redrive_of=redrive_of, redriven_as=redriven_as)
+        return cls(**attrs.asdict(status, recurse=False), **links)
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class StoredResult:
     """How a stored run ended, or where it stands.
 
@@ -57,6 +60,7 @@ class StoredResult:
         steps: How many steps have an outcome; those that lost a race and ended all the same are left out.
         redrive_of: The run that it was forked from, by a redrive or otherwise.
         redriven_as: The run in which what failed it was tried again.
+        forked_as: The runs that were forked from it otherwise.
     """
 
     run_id: str
@@ -68,6 +72,7 @@ class StoredResult:
     steps: int
     redrive_of: str | None = None
     redriven_as: str | None = None
+    forked_as: tuple[str, ...] = ()
 
     def raise_for_status(self) -> Self:
         """The result itself, unless the run has failed or was cancelled.
@@ -78,3 +83,7 @@ class StoredResult:
         if self.status == "failed" or self.status == "cancelled":
             raise RunFailedError(self.run_id, self.status, self.errors, self.reason)
         return self
+
+    def __repr__(self) -> str:
+        why = shown(self.errors) or (self.reason or "")
+        return f"StoredResult({self.run_id!r}, {self.status}, {self.steps} steps{f', {why[:SHOWN]}' if why else ''})"

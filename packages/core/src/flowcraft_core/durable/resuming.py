@@ -7,7 +7,7 @@ from typing import Any
 from ..blueprint import WAIT
 from ..errors import ResumeError
 from ..graph.decisions import take_edges
-from ..graph.facts import Outcome
+from ..graph.facts import Outcome, Park
 from ..graph.instances import Instance
 from ..graph.keys import escape
 from ..ports import RunStatus
@@ -27,18 +27,23 @@ async def resume(stored: StoredRuns, run_id: str, key: str, output: Any, action:
     view = RunView(record, stored.records, stored.clock)
     instance = await _wait(stored, view, status, key)
     key = instance.key
-    if not await stored.settled(lambda: _is_parked(stored, run_id, instance)):
+    park = await stored.settled(lambda: _park_of(stored, run_id, instance))
+    if park is None:
         raise ResumeError(f"run {run_id!r}: wait {key!r} was not reached yet")
+    view.hear()  # it may have been reached just now, and what came before it may be as new
     await view.prepare(instance)
     await view.refresh(instance)
     output = stored.records.serializer.copy(output)
     now = stored.clock.now()
     taken = take_edges(*instance, output, action)
-    outcome = Outcome(output=output, action=action, taken=taken, started=now, ended=now)
+    outcome = Outcome(output=output, action=action, taken=taken, started=park.ended or now, ended=now)
     if not (await stored.records.put_outcome(run_id, key, outcome, "")).won:
         raise ResumeError(f"run {run_id!r}: wait {key!r} was resolved already; the first result stands")
     await stored.backend.status.touch(run_id, at=now, next_check=now + CHECK_AFTER, state="running")
-    await send_jobs(stored.backend, record, [key], stored.clock)
+    trace = record.trace
+    if stored.telemetry is not None:
+        trace = stored.telemetry.resumed(run_id, instance, outcome, trace)
+    await send_jobs(stored.backend, record, [key], stored.clock, trace=trace)
 
 
 async def _wait(stored: StoredRuns, view: RunView, status: RunStatus, key: str) -> Instance:
@@ -46,11 +51,11 @@ async def _wait(stored: StoredRuns, view: RunView, status: RunStatus, key: str) 
     run_id = view.record.run_id
     try:
         (instance,) = await stored.settled(lambda: _find(view, key))
+        if instance is None or instance.vertex.node.uses != WAIT:
+            key = await _open_wait(stored, view.record, status, key)
+            (instance,) = await stored.settled(lambda: _find(view, key))
     except StaleReadError as error:
         raise ResumeError(f"run {run_id!r}: wait {key!r} was not reached yet") from error
-    if instance is None or instance.vertex.node.uses != WAIT:
-        key = await _open_wait(stored, view.record, status, key)
-        instance = await view.find(key)
     if instance is None:
         raise ResumeError(f"run {run_id!r} has no wait {key!r}")
     return instance
@@ -61,19 +66,23 @@ async def _find(view: RunView, key: str) -> tuple[Instance | None]:
     return (await view.find(key) or await view.find(escape(key)),)
 
 
-async def _is_parked(stored: StoredRuns, run_id: str, instance: Instance) -> bool | None:
-    return bool(await stored.records.parks(run_id, [instance])) or None
+async def _park_of(stored: StoredRuns, run_id: str, instance: Instance) -> Park | None:
+    return (await stored.records.parks(run_id, [instance])).get(instance.key)
 
 
 async def _open_wait(stored: StoredRuns, record: RunRecord, status: RunStatus, node_id: str) -> str:
     """The key of the only open wait of a node; for waits inside constructs."""
-    state = await stored.state(record, status)
-    waits = [instance for instance in state.ready if instance.vertex.node.uses == WAIT]
+    nodes = [node for graph in record.graphs.values() for node in graph.blueprint.nodes if node.id == node_id]
+    waits = await _open_waits(stored, record, status)
     keys = [instance.key for instance in waits if instance.vertex.id == node_id]
+    if not keys and any(node.uses == WAIT for node in nodes):
+        # It may have been reached just now. Such a look reads the whole run: so there is one more, and no polling.
+        await stored.clock.sleep(stored.backend.context.limits.staleness)
+        waits = await _open_waits(stored, record, status)
+        keys = [instance.key for instance in waits if instance.vertex.id == node_id]
     if len(keys) == 1:
         return keys[0]
     listed = ", ".join(sorted(instance.key for instance in waits)) or "none"
-    nodes = [node for graph in record.graphs.values() for node in graph.blueprint.nodes if node.id == node_id]
     problem = f"there is no node or open wait {node_id!r}"
     if keys:
         problem = f"{len(keys)} waits of node {node_id!r} are open"
@@ -82,3 +91,8 @@ async def _open_wait(stored: StoredRuns, record: RunRecord, status: RunStatus, n
     elif nodes:
         problem = f"wait {node_id!r} is not open: it was not reached yet, or is resolved"
     raise ResumeError(f"run {record.run_id!r}: {problem}; open are, by key: {listed}")
+
+
+async def _open_waits(stored: StoredRuns, record: RunRecord, status: RunStatus) -> list[Instance]:
+    state = await stored.state(record, status)
+    return [instance for instance in state.ready if instance.vertex.node.uses == WAIT]

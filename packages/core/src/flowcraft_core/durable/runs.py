@@ -16,6 +16,7 @@ from ..graph.scopes import Graph
 from ..ids import new_id
 from ..jobs import Job
 from ..ports import ContextStore
+from ..traces import Trace, trace_of
 from .storage import BLUEPRINTS, Records, StaleReadError, reading
 from .weights import Weighed, weight_of
 
@@ -25,6 +26,10 @@ RECORD_KEY = ":run"
 REDRIVEN_KEY = ":redriven"
 #: Written into a fork: the id of the run that it was forked from. Its record says so too, and may be long.
 FORK_KEY = ":fork"
+#: Written by the first worker that traces a run whose record names no trace, once.
+TRACE_KEY = ":trace"
+#: Before the numbers under which a run has the ids of the runs that were forked from it, one after the other.
+FORKED = ":forked:"
 # What the compiled blueprints may weigh that are kept, those that a program brings aside, bytes. Compiled, a blueprint
 # weighs about so many times what its text does.
 _GRAPHS_KEPT = 64 * 1024 * 1024
@@ -50,6 +55,7 @@ class RunRecord:
         again: The keys of the instances from which it was forked.
         kept_keys: The instances that act under the idempotency keys of an earlier run, in which they did not complete:
             that run's id, by key.
+        trace: The span below which those of the run are, for whoever traces.
         nonce: Tells it from an earlier run of the same id, which was purged.
         weight: What it takes in memory without its blueprints, bytes, about.
     """
@@ -63,6 +69,7 @@ class RunRecord:
     redrive_of: str | None = None
     again: tuple[str, ...] = ()
     kept_keys: Mapping[str, str] = attrs.field(factory=dict)
+    trace: Trace | None = None
     nonce: str = attrs.field(factory=new_id)
     weight: int = attrs.field(default=0, eq=False)
 
@@ -79,6 +86,7 @@ class RunRecord:
             now: When it is sent.
             fields: Others of ``Job``.
         """
+        fields.setdefault("trace", self.trace)
         return Job(id=new_id(), run_id=self.run_id, nonce=self.nonce, key=key, first_seen=now, **fields)
 
     @property
@@ -93,9 +101,11 @@ class Runs:
 
     Attributes:
         records: Where they are.
+        is_tracing: Look also for the trace of a run that got one after its start.
     """
 
     records: Records
+    is_tracing: bool = False
     _brought: dict[str, Graph] = attrs.field(factory=dict)
     _graphs: Weighed[str, Graph] = attrs.field(factory=lambda: Weighed(_GRAPHS_KEPT))
     _stored: set[str] = attrs.field(factory=set)
@@ -132,6 +142,7 @@ class Runs:
                 "redrive_of": record.redrive_of,
                 "again": record.again,
                 **({"kept_keys": dict(record.kept_keys)} if record.kept_keys else {}),
+                **({} if record.trace is None else record.trace.fields()),
             },
         )
         return stored.won
@@ -144,7 +155,8 @@ class Runs:
             SerializationError: It is damaged.
             BlueprintError: One of its blueprints is none that this version can run.
         """
-        stored = await self.records.get(run_id, RECORD_KEY)
+        found = await self.records.get_all(run_id, [RECORD_KEY, TRACE_KEY] if self.is_tracing else [RECORD_KEY])
+        stored = found.get(RECORD_KEY)
         if stored is None:
             return None
         with reading(run_id, RECORD_KEY):
@@ -166,6 +178,7 @@ class Runs:
                 kept_keys={
                     _text(key, "kept_keys"): _text(run, "kept_keys") for key, run in stored.get("kept_keys", {}).items()
                 },
+                trace=trace_of(stored) or trace_of(found.get(TRACE_KEY, {})),
                 nonce=_text(stored["nonce"], "nonce"),
                 weight=_weight(stored),
             )

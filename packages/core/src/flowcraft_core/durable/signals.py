@@ -14,6 +14,7 @@ from ..logging.journal import Journal
 from ..logging.runs import tell_end
 from ..ports import Backend, FinalState, Message
 from ..texts import safe_text
+from ..traces import Trace
 from .runs import RunRecord
 
 #: When a reconciler looks at a run that nobody has touched since, seconds.
@@ -35,6 +36,7 @@ async def end_run(
     journal: Journal,
     flow: str,
     since: float,
+    trace: Trace | None,
     reason: str | None = None,
 ) -> bool:
     """End a run, and say so if it was this call that ended it; whether it was.
@@ -47,12 +49,14 @@ async def end_run(
         journal: Who says so.
         flow: The run's flow.
         since: When it was started, seconds since the epoch.
+        trace: Where its spans go.
         reason: Why it ends so, for people.
     """
     now = clock.now()
     has_ended = await backend.status.finish(run_id, state, at=now, reason=reason)
     if has_ended:
-        tell_end(journal.bind(run_id=run_id), state, flow=flow, seconds=now - since, reason=reason or "")
+        journal = journal.bind(run_id=run_id)
+        tell_end(journal, state, flow=flow, since=since, now=now, reason=reason or "", trace=trace)
     return has_ended
 
 
@@ -89,9 +93,16 @@ async def fail_if_late(backend: Backend, record: RunRecord, clock: Clock, journa
 async def _end(
     backend: Backend, record: RunRecord, state: FinalState, clock: Clock, journal: Journal, reason: str | None
 ) -> bool:
-    flow, since = record.blueprint_id, record.started
     return await end_run(
-        backend, record.run_id, state, clock=clock, journal=journal, flow=flow, since=since, reason=reason
+        backend,
+        record.run_id,
+        state,
+        clock=clock,
+        journal=journal,
+        flow=record.blueprint_id,
+        since=record.started,
+        trace=record.trace,
+        reason=reason,
     )
 
 
@@ -115,17 +126,34 @@ def parked_key(record: RunRecord) -> str:
     return f"parked:{record.life}"
 
 
-async def send_parked(backend: Backend, record: RunRecord, key: str, park: Park, clock: Clock) -> None:
-    """Send the job that goes on with a parked instance when it is due."""
+async def send_parked(
+    backend: Backend, record: RunRecord, key: str, park: Park, clock: Clock, *, trace: Trace | None = None
+) -> None:
+    """Send the job that goes on with a parked instance when it is due; from a span, if one is under way."""
     now = clock.now()
     due = max(now, park.due or now)
     attempt = park.attempt + 1 if park.kind == "retry" else 0
-    job = record.job(key, due, attempt=attempt, deferred=park.deferred, standing_in=park.standing_in)
+    job = record.job(
+        key,
+        due,
+        attempt=attempt,
+        deferred=park.deferred,
+        standing_in=park.standing_in,
+        trace=trace or record.trace,
+    )
     await backend.queue.send([Message(encode_job(job), record.run_id)], delay=due - now)
 
 
-async def send_jobs(backend: Backend, record: RunRecord, keys: Sequence[str], clock: Clock, *, hops: int = 0) -> None:
-    """Send a job per instance key of a run."""
+async def send_jobs(
+    backend: Backend,
+    record: RunRecord,
+    keys: Sequence[str],
+    clock: Clock,
+    *,
+    hops: int = 0,
+    trace: Trace | None = None,
+) -> None:
+    """Send a job per instance key of a run; from a span, if one is under way."""
     now = clock.now()
-    jobs = [record.job(key, now, hops=hops) for key in keys]
+    jobs = [record.job(key, now, hops=hops, trace=trace or record.trace) for key in keys]
     await backend.queue.send([Message(encode_job(job), record.run_id) for job in jobs])

@@ -118,20 +118,27 @@ class Records:
 
     async def parks(self, run_id: str, instances: Iterable[Instance]) -> dict[str, Park]:
         """By key of those instances that were parked: why and until when each was last."""
-        last: dict[str, tuple[tuple[tuple[int, int], int], str, Mapping[str, Any]]] = {}
+        return {key: parks[-1] for key, parks in (await self.all_parks(run_id, instances)).items()}
+
+    async def all_parks(self, run_id: str, instances: Iterable[Instance]) -> dict[str, list[Park]]:
+        """By key of those instances that were parked: each time, in the order in which they came by it."""
+        found: list[tuple[tuple[tuple[int, int], int], str, str, Mapping[str, Any]]] = []
         windows = [window for instance in instances for window in park_windows(instance)]
         while windows:
             asked = [key for window in windows for key in (*window.keys, window.beyond) if key is not None]
-            found = await self._get(run_id, asked)
+            records = await self._get(run_id, asked)
             for window in windows:
-                for place, key in enumerate((*window.keys, window.beyond)):
-                    if key in found and (window.order, place) > last.get(window.key, (((-1, 0), 0),))[0]:
-                        last[window.key] = ((window.order, place), key, found[key][0])
-            windows = [window.next() for window in windows if window.beyond in found]
-        parks: dict[str, Park] = {}
-        for instance_key, (_, key, record) in last.items():
+                # What is beyond is read again as the first of the next window.
+                found += [
+                    ((window.order, place), window.key, key, records[key][0])
+                    for place, key in enumerate(window.keys)
+                    if key in records
+                ]
+            windows = [window.next() for window in windows if window.beyond in records]
+        parks: dict[str, list[Park]] = {}
+        for _, instance_key, key, record in sorted(found, key=lambda one: one[0]):
             with reading(run_id, key):
-                parks[instance_key] = park_from_record(record)
+                parks.setdefault(instance_key, []).append(park_from_record(record))
         return parks
 
     async def park_keys(self, run_id: str, instances: Iterable[Instance]) -> list[str]:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeVar
 
 import attrs
 
 from ..clock import Clock
 from ..graph.instances import Phase
 from ..graph.state import RunState
+from ..observing import Telemetry
 from ..ports import Backend, FinalState, RunStatus
 from .results import StoredRun
-from .runs import FORK_KEY, REDRIVEN_KEY, RunRecord, Runs, UnknownRunError
+from .runs import FORK_KEY, FORKED, REDRIVEN_KEY, RunRecord, Runs, UnknownRunError
 from .storage import Records, StaleReadError, reading
 from .view import whole_state
 
@@ -20,6 +21,9 @@ T = TypeVar("T")
 
 #: The states in which a run has ended.
 FINAL: tuple[FinalState, ...] = ("completed", "failed", "cancelled")
+
+#: So many of the runs that were forked from a run are looked for in one request.
+LINKS_READ = 8
 
 # Seconds between two looks at what may not be visible yet.
 _PAUSE = 0.05
@@ -34,12 +38,14 @@ class StoredRuns:
         records: The backend's records.
         runs: The backend's run records.
         clock: Tells the time.
+        telemetry: Measures what is done with runs.
     """
 
     backend: Backend
     records: Records
     runs: Runs
     clock: Clock
+    telemetry: Telemetry | None = None
 
     async def status(self, run_id: str) -> RunStatus:
         """A run's status.
@@ -53,12 +59,42 @@ class StoredRuns:
         return status
 
     async def linked(self, status: RunStatus) -> StoredRun:
-        """A run's status with its links, which are facts of the runs: one request, in any store."""
-        found = await self.records.get_all(status.run_id, [FORK_KEY, REDRIVEN_KEY])
+        """A run's status with its links, which are facts of the runs: one request, unless it was forked many times."""
+        found = await self.records.get_all(status.run_id, [FORK_KEY, REDRIVEN_KEY, *_forked_keys(0)])
         with reading(status.run_id, "its links"):
-            redrive_of = str(found[FORK_KEY]["of"]) if FORK_KEY in found else None
-            redriven_as = str(found[REDRIVEN_KEY]["as"]) if REDRIVEN_KEY in found else None
-        return StoredRun.of(status, redrive_of, redriven_as)
+            return StoredRun.of(
+                status,
+                redrive_of=str(found[FORK_KEY]["of"]) if FORK_KEY in found else None,
+                redriven_as=str(found[REDRIVEN_KEY]["as"]) if REDRIVEN_KEY in found else None,
+                forked_as=tuple(await self.forked_as(status.run_id, found)),
+            )
+
+    async def forked_as(self, run_id: str, found: Mapping[str, Mapping[str, Any]] | None = None) -> list[str]:
+        """The runs that were forked from a run, but for its redrive, in order.
+
+        Args:
+            run_id: The run.
+            found: Its first links, if they were read already.
+        """
+        forks: list[str] = []
+        while True:
+            keys = _forked_keys(len(forks))
+            if found is None:
+                found = await self.records.get_all(run_id, keys)
+            with reading(run_id, "its links"):
+                forks += [str(found[key]["as"]) for key in keys if key in found]
+            if keys[-1] not in found:
+                return forks
+            found = None
+
+    async def note_fork(self, run_id: str, forked_as: str) -> None:
+        """Link a run to one that is forked from it; once, however often it is said."""
+        forks = await self.forked_as(run_id)
+        number = len(forks)
+        while forked_as not in forks:
+            standing = await self.records.put(run_id, f"{FORKED}{number}", {"as": forked_as})
+            forks.append(str(standing.value["as"]))
+            number += 1
 
     async def record(self, run_id: str) -> RunRecord:
         """The record of a run that has a status.
@@ -100,3 +136,7 @@ class StoredRuns:
                 if self.clock.now() >= until:
                     raise
             await self.clock.sleep(_PAUSE)
+
+
+def _forked_keys(first: int) -> list[str]:
+    return [f"{FORKED}{number}" for number in range(first, first + LINKS_READ)]

@@ -9,11 +9,16 @@ from collections.abc import Callable, Coroutine, Mapping
 from types import TracebackType
 from typing import Any, TypeVar
 
+from typing_extensions import Unpack
+
 from ..catalogue import FlowLike
 from ..durations import Duration
 from ..errors import BackendError
 from ..ports import Backend, RunStatus, State
 from .client import Client
+from .describing.shapes import QueueDescription, RunDescription, RunsPage, WorkerDescription
+from .exporting import Footprint
+from .finding import RunFilters
 from .results import Started, StoredResult, StoredRun
 
 T = TypeVar("T")
@@ -75,21 +80,50 @@ class SyncClient:
         """See ``Client.wait``."""
         return self._call(self._client.wait(run_id, timeout=timeout))
 
+    def describe(
+        self, run_id: str, *, inside: str = "", after: str | None = None, limit: int = 100, values: bool = True
+    ) -> RunDescription:
+        """See ``Client.describe``."""
+        return self._call(self._client.describe(run_id, inside=inside, after=after, limit=limit, values=values))
+
     def runs(
         self,
-        state: State,
-        *,
-        tags: Mapping[str, str] | None = None,
-        blueprint_id: str | None = None,
+        *states: State,
+        newest_first: bool | None = None,
+        limit: int | None = None,
         links: bool = False,
+        **filters: Unpack[RunFilters],
     ) -> list[StoredRun]:
-        """Every run in a state, see ``Client.runs``."""
-        found = self._client.runs(state, tags=tags, blueprint_id=blueprint_id, links=links)
+        """See ``Client.runs``."""
+        found = self._client.runs(*states, newest_first=newest_first, limit=limit, links=links, **filters)
 
         async def collect() -> list[StoredRun]:
             return [status async for status in found]
 
         return self._call(collect())
+
+    def runs_page(
+        self,
+        *states: State,
+        after: str | None = None,
+        limit: int = 100,
+        newest_first: bool | None = None,
+        links: bool = False,
+        **filters: Unpack[RunFilters],
+    ) -> RunsPage:
+        """See ``Client.runs_page``."""
+        page = self._client.runs_page(
+            *states, after=after, limit=limit, newest_first=newest_first, links=links, **filters
+        )
+        return self._call(page)
+
+    def workers(self, *, within: Duration = 150.0) -> list[WorkerDescription]:
+        """See ``Client.workers``."""
+        return self._call(self._client.workers(within=within))
+
+    def queues(self) -> list[QueueDescription]:
+        """See ``Client.queues``."""
+        return self._call(self._client.queues())
 
     def resume(self, run_id: str, key: str, *, output: Any = None, action: str | None = None) -> None:
         """See ``Client.resume``."""
@@ -128,6 +162,18 @@ class SyncClient:
     def send_back(self, dead_letter_id: str) -> None:
         """See ``Client.send_back``."""
         self._call(self._client.send_back(dead_letter_id))
+
+    def export(self, run_id: str) -> str:
+        """See ``Client.export``."""
+        return self._call(self._client.export(run_id))
+
+    def footprint(self, run_id: str) -> Footprint:
+        """See ``Client.footprint``."""
+        return self._call(self._client.footprint(run_id))
+
+    def drop_dead_letter(self, dead_letter_id: str) -> None:
+        """See ``Client.drop_dead_letter``."""
+        self._call(self._client.drop_dead_letter(dead_letter_id))
 
     def close(self) -> None:
         """Close the backend, and end the background loop."""

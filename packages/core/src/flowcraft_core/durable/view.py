@@ -89,9 +89,14 @@ class RunView:
         new = [joins[key] for key in claims]
         for key, stored in outcomes.items():
             if before is None or stored.value.ended <= before:
-                self.state.learn(*by_key[key], stored.value)
+                self._take_in(by_key[key], stored.value)
                 new.append(by_key[key])
         return new
+
+    def _take_in(self, instance: Instance, outcome: Outcome) -> None:
+        """Take in what another job has come to, perhaps since this one was sent: what led to it may be as new."""
+        self.state.learn(*instance, outcome)
+        self.hear(outcome.started)  # the context values of what came before it were applied by then
 
     async def look(self, frontier: Iterable[Instance]) -> dict[str, Stored[Outcome]]:
         """The outcomes of instances that may be there already, by key, without taking them in.
@@ -103,7 +108,9 @@ class RunView:
         found = await self._records.outcomes(self.record.run_id, [*own, *others])
         for key, needed in others.items():
             if key in found and key not in own:
-                self.state.learn(*needed, found[key].value)
+                self._take_in(needed, found[key].value)
+        for key in own.keys() & found.keys():
+            self.hear(found[key].value.started)
         return {key: found[key] for key in own if key in found}
 
     async def find(self, key: str) -> Instance | None:

@@ -6,10 +6,12 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 from functools import partial
+from typing import Literal
 
 import attrs
 
 from ..clock import Clock, SystemClock
+from ..durations import Duration
 from ..errors import BackendGoneError, TransientError
 from ..ids import new_id
 from ..jobs import encode_job
@@ -18,6 +20,8 @@ from ..logging.journal import Journal, Rarely
 from ..payloads import CompressingCodec, PayloadCodec
 from ..ports import Backend, Delivery, Message
 from ..runtime import FlowRuntime
+from .describing.at_work import AtWork
+from .describing.heartbeats import Heartbeat
 from .engine import Done, Engine, Settings
 from .handler import JobHandler
 from .loop_watch import LoopWatch
@@ -32,8 +36,14 @@ from .worker_log import WorkerLog
 _PAUSE = 1.0
 _LONGEST_PAUSE = 30.0
 
+# What costs a request to measure is measured so often, seconds.
+_MEASURED = 60.0
+
 # Before a delivery is looked at again after somebody else was faster, seconds.
 _LOOK_AGAIN = 5.0
+
+# Before a worker first says that it lives, seconds.
+_FIRST_BEAT = 5.0
 
 
 @attrs.define(eq=False)
@@ -79,6 +89,9 @@ class Worker:
         reconcile: bool = True,
         reconcile_interval: float = 60.0,
         blocked_after: float | None = 1.0,
+        retention: Duration | None = None,
+        told_after: float | None = 5.0,
+        heartbeat: float | None = 60.0,
     ) -> None:
         """Put a worker together.
 
@@ -98,6 +111,12 @@ class Worker:
             reconcile_interval: Seconds after which it looks at a run again.
             blocked_after: Seconds for which the event loop may stand still before that is logged; None to watch
                 nothing. Only on the machine's clock: on any other it is no sign of anything.
+            retention: How long runs are kept once they have ended, before the reconciler purges them: seconds, a
+                ``timedelta``, or text such as ``"30d"``. For ever by default.
+            told_after: Seconds after which a step that is at work is told of, for ``Client.describe``; None to tell of
+                none.
+            heartbeat: Seconds between two words of the worker's that it lives, for ``Client.workers``, each of two
+                requests; None to give none.
 
         Raises:
             ConfigurationError: A setting cannot mean anything.
@@ -112,15 +131,24 @@ class Worker:
                 control_interval=control_interval,
                 reconcile_interval=reconcile_interval,
                 blocked_after=blocked_after,
+                retention=retention,
+                told_after=told_after,
+                heartbeat=heartbeat,
             )
         )
         self.runtime = runtime
         self._clock: Clock = runtime.clock
-        self._name = new_id()
-        self._journal, self._rarely = Journal({"worker": self._name}), Rarely()
+        self._name = new_id()[:12]  # short, as it is read by people, and stands in each fact
+        self._telemetry = runtime.telemetry
+        if self._telemetry is not None:
+            self._telemetry.uses(backend)
+        self._journal, self._rarely = Journal({"worker": self._name}, self._telemetry), Rarely()
         self._log = WorkerLog(self._journal)
         watches = isinstance(self._clock, SystemClock)
-        self._watch = LoopWatch(blocked_after, self._say_blocked) if blocked_after is not None and watches else None
+        lagged = None if self._telemetry is None else self._telemetry.loop_lagged
+        self._watch = (
+            LoopWatch(blocked_after, self._say_blocked, lagged) if blocked_after is not None and watches else None
+        )
         self._place = backend
         self._backend: Backend = RetryingBackend(backend, self._clock, self._journal)
         self._concurrency = concurrency
@@ -142,7 +170,10 @@ class Worker:
             stopped=self._stop.is_set,
             slots=asyncio.Semaphore(concurrency),
             journal=self._journal,
+            worker=self._name,
         )
+        self._told_after, self._interval = told_after, heartbeat
+        self._heartbeat: Heartbeat | None = None  # once this works
         self._reconciler = (
             Reconciler(
                 backend,
@@ -150,11 +181,17 @@ class Worker:
                 codec=codec,
                 clock=self._clock,
                 interval=reconcile_interval,
+                retention=retention,
                 journal=self._journal,
             )
             if reconcile
             else None
         )
+
+    @property
+    def name(self) -> str:
+        """What it is called in logs, in descriptions, and among ``Client.workers``."""
+        return self._name
 
     # --- life -----------------------------------------------------------------------------------------------------
 
@@ -183,6 +220,14 @@ class Worker:
             "what looks for ended runs": partial(self._repeat, self._control_interval, self._control),
             "what acknowledges": self._acknowledge,
         }
+        if self._telemetry is not None:
+            tasks["what measures the backend"] = partial(self._repeat, _MEASURED, self._measure)
+        if self._told_after is not None:
+            at_work = AtWork(self._place.coordination, self._name, self._clock, self._told_after)
+            tell = partial(self._tell_at_work, at_work)
+            tasks["what tells of long steps"] = partial(self._repeat, self._told_after, tell)
+        if self._interval is not None:
+            tasks["the heartbeat"] = partial(self._keep_beating, self._interval)
         if self._reconciler is not None:
             tasks["the reconciler"] = partial(self._reconciler.run, self._stop)
         helpers = [asyncio.ensure_future(self._keep_up(what, begin)) for what, begin in tasks.items()]
@@ -206,6 +251,7 @@ class Worker:
             for task in helpers:
                 task.cancel()
             await asyncio.gather(*helpers, *under_way, return_exceptions=True)
+            await self._say_stopped()
             try:
                 await self._flush()
             except Exception as error:  # what is not acknowledged comes again, and is found to be done
@@ -336,7 +382,7 @@ class Worker:
             try:
                 await action()
             except Exception as error:  # whatever it is, jobs that are held must go on being held
-                self._say_unavailable(action.__name__.strip("_"), error)
+                self._say_unavailable(getattr(action, "__name__", "tell").strip("_"), error)
 
     # --- holding --------------------------------------------------------------------------------------------------
 
@@ -366,6 +412,40 @@ class Worker:
                 if not await self._backend.coordination.extend_ttl(key, self._name, ttl=self._visibility):
                     await self._backend.coordination.set_if_absent(key, self._name, ttl=self._visibility)
 
+    # --- hints for people -----------------------------------------------------------------------------------------
+
+    async def _tell_at_work(self, at_work: AtWork) -> None:
+        await at_work.tell([held.engine for held in self._held if held.engine is not None])
+
+    async def _keep_beating(self, interval: float) -> None:
+        self._heartbeat = Heartbeat.of(
+            self._name,
+            self._place,
+            self.runtime.catalogue,
+            concurrency=self._concurrency,
+            interval=interval,
+            now=self._clock.now(),
+        )
+        # A worker that lives for a moment only leaves no trace.
+        await self._clock.sleep(min(_FIRST_BEAT, interval))
+        await self._beat()
+        await self._repeat(interval, self._beat)
+
+    async def _beat(self, state: Literal["working", "stopping", "stopped"] | None = None) -> None:
+        if self._heartbeat is not None:
+            state = state or ("stopping" if self._stop.is_set() else "working")
+            busy = sum(1 for held in self._held if held.engine is not None and held.engine.current)
+            await self._heartbeat.beat(self._clock.now(), busy=busy, held=len(self._held), state=state)
+
+    async def _say_stopped(self) -> None:
+        if self._heartbeat is not None and self._heartbeat.has_beaten:
+            try:
+                await self._beat("stopped")
+            except Exception as error:  # it is seen by its silence
+                self._say_unavailable("heartbeat", error)
+
+    # --- handing over, control --------------------------------------------------------------------------------------
+
     async def _hand_over(self, held: _Held) -> None:
         """Before the queue's longest visibility is over, hand a long step to a new job, which waits for its outcome."""
         engine, limit = held.engine, self._backend.queue.limits.max_visibility
@@ -375,11 +455,16 @@ class Worker:
         async def send(key: str) -> None:
             record = engine.view.record
             await self._backend.coordination.set_if_absent(held_key(record, key), self._name, ttl=self._visibility)
-            job = record.job(key, self._clock.now(), hops=1)
+            trace = None if engine.events is None else engine.events.trace
+            job = record.job(key, self._clock.now(), hops=1, trace=trace or record.trace)
             await self._backend.queue.send([Message(encode_job(job), job.run_id)], delay=self._visibility / 3)
 
         if await engine.hand_over(send):
             self._settle(held.delivery)
+
+    async def _measure(self) -> None:
+        if self._telemetry is not None:
+            await self._telemetry.look(self._place)
 
     async def _control(self) -> None:
         """Tell steps whose run was cancelled, or has failed elsewhere, that their results are of no use any more."""
@@ -392,8 +477,9 @@ class Worker:
             status = await self._backend.status.get(run_id)
             if status is None or status.state not in ("running", "awaiting"):
                 for held in list(self._held):
-                    is_ending = held.engine is not None and held.engine.is_ending  # by itself, and is about to say so
-                    if held.run_id == run_id and not is_ending:
+                    # Else it may be what has ended the run, and has yet to say so.
+                    has_steps = held.engine is not None and not held.engine.is_past_steps
+                    if held.run_id == run_id and has_steps:
                         held.give_up()
                         self._settle(held.delivery)
 

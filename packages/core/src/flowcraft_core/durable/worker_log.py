@@ -38,7 +38,7 @@ class WorkerLog:
             WORKER_STARTED,
             backend=name_of(backend, type(backend).__name__),
             queues=name_of(backend.queue, "default"),
-            flows=_flows(catalogue),
+            flows=", ".join(flows_of(catalogue)) or "none",
             version=version("flowcraft-core"),
             concurrency=concurrency,
             host=socket.gethostname(),
@@ -64,10 +64,11 @@ def name_of(place: object, otherwise: str) -> str:
     return name if isinstance(name, str) else otherwise
 
 
-def _flows(catalogue: Catalogue) -> str:
+def flows_of(catalogue: Catalogue) -> list[str]:
+    """The flows that a worker brings, each with its version; of many the first, and how many more there are."""
     shown = []
     for blueprint_id, graph in sorted(catalogue.graphs.items()):
         of_author = (graph.blueprint.metadata or {}).get("version")
         shown.append(f"{blueprint_id} {of_author if isinstance(of_author, str) else graph.hash[:8]}")
     more = len(shown) - _FLOWS_SHOWN
-    return ", ".join([*shown[:_FLOWS_SHOWN], *([f"and {more} more"] if more > 0 else [])]) or "none"
+    return [*shown[:_FLOWS_SHOWN], *([f"and {more} more"] if more > 0 else [])]

@@ -69,6 +69,7 @@ class Outcome:
         attempts: How many attempts it took; of the fallback's, if there is one.
         started: When the last attempt began, seconds since the epoch.
         ended: When it ended.
+        worker: Who has made it, for people; None outside of workers.
     """
 
     output: Any = None
@@ -85,6 +86,7 @@ class Outcome:
     attempts: int = 1
     started: float = attrs.field(default=0.0, eq=False)
     ended: float = attrs.field(default=0.0, eq=False)
+    worker: str | None = attrs.field(default=None, eq=False)
 
 
 @attrs.frozen
@@ -122,6 +124,9 @@ class Park:
         queued: A job was sent that will arrive when it is due; where that is not so, a reconciler is to send it.
         error: For a retry: why.
         primary_error: For a retry of the fallback's: why the node's own step failed.
+        started: When the attempt began that came to this, seconds since the epoch; for people.
+        ended: When it ended.
+        worker: Who has made it; None outside of workers.
     """
 
     kind: Literal["wait", "sleep", "retry"]
@@ -132,6 +137,9 @@ class Park:
     error: NodeError | None = None
     primary_error: NodeError | None = None
     deferred: int = 0
+    started: float = attrs.field(default=0.0, eq=False)
+    ended: float = attrs.field(default=0.0, eq=False)
+    worker: str | None = attrs.field(default=None, eq=False)
 
     @property
     def next_attempt(self) -> Attempt:

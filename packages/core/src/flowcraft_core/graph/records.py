@@ -34,6 +34,7 @@ def outcome_to_record(outcome: Outcome, encode: Convert) -> dict[str, Any]:
         "attempts": outcome.attempts,
         "started": outcome.started,
         "ended": outcome.ended,
+        "worker": outcome.worker,
         # An edge that carries the output as it is does not store it again.
         "taken": [[place] if value is OUTPUT else [place, encode(value)] for place, value in outcome.taken.items()],
     }
@@ -83,16 +84,16 @@ def outcome_from_record(record: Mapping[str, Any], decode: Convert) -> Outcome:
         attempts=_count(record.get("attempts", 1), "attempts"),
         started=_time(record.get("started", 0.0), "started"),
         ended=_time(record.get("ended", 0.0), "ended"),
+        worker=_maybe(record, "worker", _text),
     )
 
 
 def park_to_record(park: Park) -> dict[str, Any]:
     """A park record as a JSON object."""
     record = attrs.asdict(park)
-    if park.primary_error is None:
-        del record["primary_error"]
-    if not park.deferred:
-        del record["deferred"]
+    for name in ("primary_error", "deferred", "started", "ended", "worker"):
+        if not record[name]:
+            del record[name]
     return record
 
 
@@ -114,6 +115,9 @@ def park_from_record(record: Mapping[str, Any]) -> Park:
         error=_maybe(record, "error", _error),
         primary_error=_maybe(record, "primary_error", _error),
         deferred=_count(record.get("deferred", 0), "deferred"),
+        started=_time(record.get("started", 0.0), "started"),
+        ended=_time(record.get("ended", 0.0), "ended"),
+        worker=_maybe(record, "worker", _text),
     )
 
 

@@ -256,6 +256,17 @@ SINK_FAILED = _event(
     traceback=True,
 )
 
+TELEMETRY_FAILED = _event(
+    "telemetry_failed",
+    logging.ERROR,
+    "telemetry",
+    "telemetry has failed (times: %(times)d) in %(operation)s; runs go on",
+    "error",
+    "operation",
+    "times",
+    traceback=True,
+)
+
 # --- workers ----------------------------------------------------------------------------------------------------------
 
 WORKER_STARTED = _event(

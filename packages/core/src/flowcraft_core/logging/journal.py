@@ -11,6 +11,7 @@ import attrs
 
 from ..graph import failures
 from ..graph.instances import Instance
+from ..observing import Telemetry
 from .catalogue import LogEvent
 
 # The first pause between two lines about what goes on and on, seconds; each one is twice the one before.
@@ -28,13 +29,15 @@ class Journal:
 
     Attributes:
         fields: On each record.
+        telemetry: Is told of everything, whether it is logged or not.
     """
 
     fields: Mapping[str, object] = attrs.field(factory=dict)
+    telemetry: Telemetry | None = None
 
     def bind(self, **fields: object) -> Journal:
         """A journal with further fields on each record."""
-        return Journal({**self.fields, **fields})
+        return Journal({**self.fields, **fields}, self.telemetry)
 
     def tell(
         self,
@@ -55,7 +58,8 @@ class Journal:
             fields: The event's fields; those that are not given by the other arguments or by the journal.
         """
         level = event.lower[0] if lower and event.lower is not None else event.level
-        if not event.target.isEnabledFor(level):
+        is_logged = event.target.isEnabledFor(level)
+        if not is_logged and self.telemetry is None:
             return
         said: dict[str, object] = {"event": event.name, **self.fields}
         if isinstance(at, Instance):
@@ -65,6 +69,10 @@ class Journal:
         if error is not None:
             said["error"] = type.__dict__["__name__"].__get__(type(error))  # whatever its class makes of its name
         said.update(fields)
+        if self.telemetry is not None:
+            self.telemetry.happened(event.name, said)
+        if not is_logged:
+            return
         trace = (type(error), error, _own_part(error.__traceback__)) if error and event.has_traceback else None
         path, line, function, _ = event.target.findCaller(stacklevel=2)
         record = event.target.makeRecord(

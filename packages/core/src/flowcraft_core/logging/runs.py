@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias, get_args
 import attrs
 
 from ..graph.facts import NodeError
+from ..traces import Trace
 from .catalogue import (
     RUN_AWAITING,
     RUN_CANCELLED,
@@ -32,16 +33,24 @@ def reason_of(errors: Sequence[NodeError]) -> str:
     return "; ".join(str(error) for error in errors)
 
 
-def tell_end(journal: Journal, state: _Ended, *, flow: str, seconds: float, reason: str) -> None:
+def tell_end(
+    journal: Journal, state: _Ended, *, flow: str, since: float, now: float, reason: str, trace: Trace | None
+) -> None:
     """Say that a run has ended; to be called by whoever ended it.
 
     Args:
         journal: One that is bound to the run.
         state: How.
         flow: The run's flow.
-        seconds: How long it took.
+        since: When it began, seconds since the epoch.
+        now: When it ended.
         reason: Why, if it has not completed.
+        trace: Where its spans go.
     """
+    if journal.telemetry is not None:
+        run_id = str(journal.fields["run_id"])
+        journal.telemetry.run_ended(run_id, flow, state, started=since, ended=now, trace=trace)
+    seconds = now - since
     if state == "completed":
         journal.tell(RUN_COMPLETED, flow=flow, seconds=seconds)
     else:
@@ -57,12 +66,14 @@ class RunLog:
         journal: Bound to the run.
         flow: The run's flow.
         since: When it began, seconds since the epoch.
+        trace: Where its spans go.
         told: What was said last.
     """
 
     journal: Journal
     flow: str
     since: float
+    trace: Trace | None = None
     told: str = ""
 
     def begins(self) -> None:
@@ -89,7 +100,8 @@ class RunLog:
             return
         self.told = status
         if status == "completed" or status == "failed" or status == "cancelled":
-            tell_end(self.journal, status, flow=self.flow, seconds=now - self.since, reason=reason_of(errors))
+            reason, trace = reason_of(errors), self.trace
+            tell_end(self.journal, status, flow=self.flow, since=self.since, now=now, reason=reason, trace=trace)
         else:
             keys = waiting()
             shown = [*keys[:_SHOWN], *(["..."] if len(keys) > _SHOWN else [])]

@@ -1,6 +1,7 @@
 """The in-process runtime: a whole run in one event loop, over the graph's pure code."""
 
 from .events import Emitter, Event, EventSink
+from .replay import Recorded, Replay
 from .results import RunFailedError, RunResult, Status, TraceEntry
 from .runtime import FlowRuntime, RunHandle
 
@@ -9,6 +10,8 @@ __all__ = [
     "Event",
     "EventSink",
     "FlowRuntime",
+    "Recorded",
+    "Replay",
     "RunFailedError",
     "RunHandle",
     "RunResult",

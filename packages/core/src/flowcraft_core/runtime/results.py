@@ -16,8 +16,8 @@ from ..graph.scopes import Kind
 
 Status: TypeAlias = Literal["running", "awaiting", "completed", "failed", "cancelled"]
 
-# How much of the errors a result shows of itself, characters.
-_SHOWN = 500
+#: How much of the errors a result shows of itself, characters.
+SHOWN = 500
 
 
 @attrs.frozen
@@ -158,6 +158,11 @@ class RunResult:
         return self
 
     def __repr__(self) -> str:
-        shown = "; ".join(str(error) for error in self.errors)
-        why = f", {shown if len(shown) <= _SHOWN else shown[:_SHOWN] + '...'}" if shown else ""
-        return f"RunResult({self.run_id!r}, {self.status}, {len(self._ended)} instances{why})"
+        why = shown(self.errors)
+        return f"RunResult({self.run_id!r}, {self.status}, {len(self._ended)} instances{f', {why}' if why else ''})"
+
+
+def shown(errors: Sequence[NodeError]) -> str:
+    """Errors as a result shows them of itself, in a line."""
+    text = "; ".join(str(error) for error in errors)
+    return text if len(text) <= SHOWN else text[:SHOWN] + "..."

@@ -14,8 +14,6 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
-import attrs
-
 from ..blueprint import WAIT
 from ..clock import Clock, Stopwatch
 from ..durations import Duration, parse_seconds
@@ -24,21 +22,22 @@ from ..execution import FIRST, Executor
 from ..failures import name_of, text_of
 from ..graph.facts import NodeError, Outcome, Park
 from ..graph.failures import errors_of
-from ..graph.fold import claims, context_of, outputs_of
+from ..graph.fold import context_of, outputs_of
 from ..graph.instances import Claim, Instance, Phase
-from ..graph.records import outcome_from_record, outcome_to_record, park_from_record, park_to_record
+from ..graph.records import outcome_from_record, park_from_record
 from ..graph.scopes import Graph
 from ..graph.state import RunState
 from ..logging.catalogue import ENGINE_FAILED, STEPS_LEFT
 from ..logging.runs import RunLog
 from ..settings import whole
+from ..traces import Trace
 from .events import Emitter, EventSink
 from .results import RunResult, Status
+from .snapshots import snapshot_of
 
 # How many instances a worker runs before it lets the event loop look at everything else.
 _TURN = 100
 
-SNAPSHOT_FORMAT = 1
 
 # How long a cancelled step may take to notice before the run is left without it, seconds.
 _GRACE = 5.0
@@ -61,6 +60,7 @@ class Run:
         context: Mapping[str, Any],
         concurrency: int | None,
         events: EventSink | None,
+        trace: Trace | None = None,
     ) -> None:
         if concurrency is not None:
             whole("concurrency", concurrency, least=1)
@@ -72,8 +72,11 @@ class Run:
         self._failures: list[NodeError] = []  # that are no node's
         self.status: Status = "running"
         self._limit = concurrency
-        self._events = None if events is None else Emitter(events, run_id, clock)
-        self._log = RunLog(executor.journal, graph.blueprint.id, clock.now())
+        self._trace, telemetry = trace, executor.journal.telemetry
+        executor.observer = None if telemetry is None else telemetry.observe(run_id, trace, clock)
+        self._events = Emitter.of(events, executor.observer, run_id, clock)
+        executor.progressed = None if self._events is None else self._events.progressed
+        self._log = RunLog(executor.journal, graph.blueprint.id, clock.now(), trace)
         self._queue: deque[Instance] = deque()
         self._ended: list[Instance] = []
         self._parked: dict[str, tuple[Instance, Park]] = {}
@@ -126,6 +129,8 @@ class Run:
             raise
         finally:
             await self._stop_workers()
+            if self._events is not None:
+                self._events.close()
         self._log.stops(self.status, self.clock.now(), self.errors, self.waiting)
         if self._events is not None:
             self._events.ended(self.status)
@@ -282,7 +287,7 @@ class Run:
         if park.kind == "retry":
             self._again.append((instance, park))
         else:
-            self._record(instance, self.executor.due(instance))
+            self._record(instance, self.executor.due(instance, park))
 
     def waiting(self) -> list[str]:
         """The keys of the waits that can be resumed."""
@@ -311,8 +316,8 @@ class Run:
         ]
         if len(keys) != 1:
             raise ResumeError(f"run {self.run_id!r}: {self._why_not(name, keys)}")
-        instance, _ = self._parked[keys[0]]
-        outcome = self.executor.resume(instance, output, action)
+        instance, park = self._parked[keys[0]]
+        outcome = self.executor.resume(instance, park, output, action)
         del self._parked[keys[0]]
         self._record(instance, outcome)
         self._changed.set()
@@ -369,20 +374,18 @@ class Run:
 
     def snapshot(self) -> dict[str, Any]:
         """The run's facts as JSON data."""
-        encode = self.executor.serializer.to_data
-        blueprints = {self.graph.blueprint.id: self.graph, **self._called()}
-        return {
-            "format": SNAPSHOT_FORMAT,
-            "run": self.run_id,
-            "blueprint": self.graph.blueprint.id,
-            "blueprints": [graph.blueprint.to_dict() for graph in blueprints.values()],
-            "context": {name: encode(value) for name, value in self.state.context.items()},
-            "status": self.status,
-            "errors": [attrs.asdict(error) for error in self.errors],
-            "claims": dict(claims(self.state)),
-            "outcomes": {i.key: outcome_to_record(i.outcome, encode) for i in self._ended},
-            "parks": {key: park_to_record(park) for key, (_, park) in self._parked.items()},
-        }
+        return snapshot_of(
+            run_id=self.run_id,
+            graph=self.graph,
+            graphs={self.graph.blueprint.id: self.graph, **self._called()}.values(),
+            state=self.state,
+            status=self.status,
+            errors=self.errors,
+            ended=self._ended,
+            parks={key: park for key, (_, park) in self._parked.items()},
+            serializer=self.executor.serializer,
+            trace=self._trace,
+        )
 
     def _lost(self, outcomes: Mapping[str, Any]) -> Instance | None:
         """An instance that has an outcome and is not told to be ready: it lost a race, and ended all the same."""

@@ -15,17 +15,19 @@ from ..clock import Clock, SystemClock
 from ..durations import Duration
 from ..errors import ConfigurationError, ImplementationMissingError, ResumeError
 from ..execution import Executor
-from ..graph.compile import compile_blueprint
 from ..graph.scopes import Graph
 from ..ids import new_id, require_run_id
 from ..logging.journal import Journal
+from ..observing import Telemetry
 from ..serialization import Serializer
 from ..steps import Implementation, Step
 from ..texts import require_name
 from ..threads import StepThreads
+from ..traces import Trace
 from .events import EventSink
 from .results import RunResult, Status
-from .run import SNAPSHOT_FORMAT, NothingLeftError, Run
+from .run import NothingLeftError, Run
+from .snapshots import Begun
 from .synchronously import has_loop, run_beside, run_here
 
 T = TypeVar("T")
@@ -46,6 +48,7 @@ class FlowRuntime:
         max_threads: int = 32,
         threads: StepThreads | None = None,
         events: EventSink | None = None,
+        telemetry: Telemetry | None = None,
     ) -> None:
         """Put a runtime together; what is wrong with it is said here, not in the middle of a run.
 
@@ -59,6 +62,7 @@ class FlowRuntime:
             max_threads: How many plain ``def`` steps run at once.
             threads: Runs plain ``def`` steps instead of threads of this runtime's own; for simulations.
             events: Receives what happens in runs; on workers, what each of them does.
+            telemetry: Measures runs, and the workers that this is given to: ``flowcraft_core.telemetry.OpenTelemetry``.
 
         Raises:
             BlueprintError: A blueprint cannot mean anything.
@@ -70,6 +74,7 @@ class FlowRuntime:
         self.dependencies = dependencies
         self._threads = threads or StepThreads(max_threads)
         self.events = events
+        self.telemetry = telemetry
         self._registry = {name: Implementation.of(name, step) for name, step in (registry or {}).items()}
         reserved = BUILT_IN_USES & self._registry.keys()
         if reserved:
@@ -132,8 +137,15 @@ class FlowRuntime:
         if isinstance(flow, FlowBuilder):
             self._check_names([flow])
         self._check([graph])
-        graphs = self.catalogue.graphs
-        return RunHandle(self._make(require_run_id(run_id or new_id()), graph, graphs, context or {}, concurrency))
+        run_id, graphs = require_run_id(run_id or new_id()), self.catalogue.graphs
+        starting = None
+        if self.telemetry is not None:
+            starting = self.telemetry.start(run_id, graph.blueprint.id, self.clock.now())
+        trace = None if starting is None else starting.trace
+        run = self._make(run_id, graph, graphs, context or {}, concurrency, trace)
+        if starting is not None:
+            starting.done(self.clock.now())
+        return RunHandle(run)
 
     async def resume(
         self,
@@ -162,15 +174,18 @@ class FlowRuntime:
         """
         try:
             snapshot = json.loads(state)
-            if snapshot["format"] != SNAPSHOT_FORMAT:
-                raise ResumeError(f"the state has format {snapshot['format']!r}; this version reads {SNAPSHOT_FORMAT}")
-            graphs = {data["id"]: compile_blueprint(Blueprint.from_json(data)) for data in snapshot["blueprints"]}
-            values = {name: self.serializer.from_data(value) for name, value in snapshot["context"].items()}
-            run = self._make(snapshot["run"], graphs[snapshot["blueprint"]], graphs, values, concurrency)
+            begun = Begun.of(snapshot, self.serializer)
+            trace = begun.trace
+            if trace is None and self.telemetry is not None:  # it was begun without
+                now = self.clock.now()
+                if starting := self.telemetry.start(begun.run_id, begun.graph.blueprint.id, now):
+                    starting.done(now)
+                    trace = starting.trace
+            run = self._make(begun.run_id, begun.graph, begun.graphs, begun.context, concurrency, trace)
             run.restore(snapshot)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ResumeError(f"the state is not one that RunResult.state gave: {error!r}") from error
-        for called in graphs.values():
+        for called in begun.graphs.values():
             self._check_steps(called)
         if node is not None:
             run.resume(node, output, action)
@@ -273,7 +288,7 @@ class FlowRuntime:
             serializer=self.serializer,
             clock=self.clock,
             threads=self._threads,
-            journal=Journal({"run_id": run_id}),
+            journal=Journal({"run_id": run_id}, self.telemetry),
         )
 
     def _make(
@@ -283,6 +298,7 @@ class FlowRuntime:
         graphs: Mapping[str, Graph],
         context: Mapping[str, Any],
         concurrency: int | None,
+        trace: Trace | None,
     ) -> Run:
         executor = self.executor(run_id, graphs)
         return Run(
@@ -296,6 +312,7 @@ class FlowRuntime:
             },
             concurrency=concurrency,
             events=self.events,
+            trace=trace,
         )
 
 

@@ -18,7 +18,8 @@ except ImportError as error:
 _CLAUSES = (
     *("contract", "context", "coordination", "facts", "finding", "queue", "sending", "status"),
     *("drawn.clauses", "drawn.context", "drawn.hints", "drawn.messages", "drawn.statuses"),
-    *("asking", "backend", "data", "deliveries", "dying", "ending", "forking", "minding", "outside", "programs"),
+    *("addressing", "asking", "backend", "data", "deliveries", "dying", "ending", "forking"),
+    *("minding", "outside", "programs"),
     *("reconciling", "shapes", "starting", "telling", "troubled", "waiting"),
 )
 pytest.register_assert_rewrite(*(f"{__name__}.{module}" for module in _CLAUSES))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from typing import Any
 
 from flowcraft_core import FlowBuilder, NodeResult, create_flow
-from flowcraft_core.durable import Settings
+from flowcraft_core.durable import Client, Settings
 
 from .interposed import Around, Call
+from .lagging import Lag
 from .programs import Context, ProgramClauses, Programs, Steps
 
 # How often a worker looks for another's outcome before it sees it, where reads lag behind.
@@ -85,22 +87,114 @@ class AskingClauses(ProgramClauses):
     async def test_the_edges_of_a_wait_see_the_context_values_of_what_came_before(self) -> None:
         """A sleep that is over and a wait that nobody ended choose their edges like any step."""
         steps = Steps()
-
-        async def put(ctx: Context) -> NodeResult[int]:
-            await ctx.context.set("limit", 3)
-            return NodeResult(1)
-
-        flow = create_flow("due").node("a", put).node("b", steps.echo).edge("a", "b")
+        flow = create_flow("due").node("a", _sets_limit).node("b", steps.echo).edge("a", "b")
         flow.sleep("nap", self.beat).wait("w", timeout=self.beat).edge("b", "nap").edge("b", "w")
         flow.node("z", steps.echo)
         flow.edge("nap", "z", transform="[limit, input]").edge("w", "z", condition="limit == 3", transform="limit")
         assert (await self._handed_on(flow))["z"] == {"nap": [3, 1], "w": 3}
+
+    async def test_who_answers_before_a_wait_is_reached_sees_what_came_before_it(self) -> None:
+        """Whoever has asked since before that was set waits for as long as the reads may lag behind it."""
+        looked, steps = asyncio.Event(), Steps()
+        flow = create_flow("eager").node("a", _sets_limit).wait("w").node("z", steps.echo)
+        flow.edge("a", "w").edge("w", "z", transform="[limit, input]")
+        async with self.programs(flow, reconcile=False) as here:
+            staleness = here.backend.context.limits.staleness
+            lag = Lag(self._clock, staleness + 4 * self.beat, at_once=["w:park"])
+
+            async def writing(operation: str, call: Call) -> Any:
+                if operation == "context.apply":
+                    await looked.wait()
+                    await self._clock.sleep(self.beat)
+                return await lag.writing(operation, call)
+
+            async def reading(operation: str, call: Call) -> Any:
+                if operation == "context.get" and "w:park" in call.args[1]:
+                    looked.set()
+                return await lag.reading(operation, call)
+
+            await here.hire(around=writing)
+            await here.client.start(flow, run_id=(run_id := self.id("run")))
+            connection = await here.connect(reading, staleness=lag.seconds)
+            await Client(connection, clock=self._clock).resume(run_id, "w", output=7)
+            assert (await here.ended(run_id)).outputs["z"] == [3, 7]
+
+    async def test_a_wait_inside_a_construct_is_found_by_its_node_as_soon_as_it_is_reached(self) -> None:
+        """Where not all that leads to it can be seen yet, whoever answers looks again before he is refused."""
+        steps = Steps()
+        inner = create_flow("page").wait("w").node("y", steps.add).edge("w", "y")
+        flow = create_flow("pages").node("src", steps.gives([1])).batch("pages", inner).edge("src", "pages")
+        async with self.programs(flow, reconcile=False) as here:
+            lag = Lag(self._clock, here.backend.context.limits.staleness + 2 * self.beat)
+            await here.hire(around=lag.writing)
+            await here.client.start(flow, run_id=(run_id := self.id("run")))
+            await self._visible(here, run_id, "pages[0]/w:park")
+            connection = await here.connect(lag.reading, staleness=lag.seconds)
+            await Client(connection, clock=self._clock).resume(run_id, "w", output=7)
+            assert (await here.ended(run_id)).outputs["pages"] == [8]
+
+    async def test_who_learns_of_news_on_the_way_sees_what_came_before_it(self) -> None:
+        """A job that has gone on for long looks up what another has done since, and so finds a join complete."""
+        begun, closed, written, steps = asyncio.Event(), asyncio.Event(), asyncio.Event(), Steps()
+        flow = create_flow("news").node("s", steps.one).wait("go").node("p", _sets_limit).node("y", steps.echo)
+
+        async def late(ctx: Context) -> int:
+            begun.set()
+            await written.wait()
+            await self._clock.sleep(staleness)
+            return 5
+
+        async def reads(ctx: Context) -> Any:
+            return await ctx.context.get("limit")
+
+        flow.node("a", late).node("x", reads).edge("s", "go").edge("go", "p").edge("p", "y").edge("y", "x")
+        flow.edge("s", "a").edge("a", "x", condition="y == 1")
+        async with self.programs(flow, reconcile=False) as here:
+            staleness = here.backend.context.limits.staleness
+            lag = Lag(self._clock, staleness + 4 * self.beat, at_once=["y"])
+
+            async def busy(operation: str, call: Call) -> Any:
+                answer = await lag.reading(operation, call)
+                if operation == "queue.receive" and closed.is_set():
+                    await asyncio.Event().wait()  # what comes now is for somebody else
+                return answer
+
+            async def dying(operation: str, call: Call) -> Any:
+                answer = await lag.writing(operation, call)
+                if operation == "context.put" and call.args[1] == "y":
+                    written.set()
+                    await asyncio.Event().wait()  # and tells nobody
+                return answer
+
+            await here.hire(around=busy, staleness=lag.seconds)
+            await here.client.start(flow, run_id=(run_id := self.id("run")))
+            await self._visible(here, run_id, "go:park")
+            await begun.wait()
+            closed.set()
+            await self.pass_time(lag.seconds)
+            await here.hire(around=dying)
+            await here.client.resume(run_id, "go", output=2)
+            result = await here.ended(run_id)
+            assert (result.status, result.outputs["x"]) == ("completed", 3)
+
+    async def _visible(self, here: Programs, run_id: str, key: str) -> None:
+        """Wait until a fact can be seen."""
+
+        async def is_there() -> bool:
+            return bool(await here.backend.context.get(run_id, [key]))
+
+        await self.until(is_there, here.patience)
 
     async def _handed_on(self, *flows: FlowBuilder, steps: int = 1) -> dict[str, Any]:
         """The outputs of a run of the first flow, in which every so many steps another job goes on."""
         async with self.programs(*flows, settings=Settings(max_steps=steps)) as here:
             await here.hire(2)
             return await _completed(here, flows[0])
+
+
+async def _sets_limit(ctx: Context) -> NodeResult[int]:
+    await ctx.context.set("limit", 3)
+    return NodeResult(1)
 
 
 def _late() -> Around:

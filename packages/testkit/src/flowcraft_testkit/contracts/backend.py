@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from .addressing import AddressClauses
 from .asking import AskingClauses
 from .data import DataClauses
 from .deferring import DeferringClauses
 from .deliveries import DeliveryClauses
+from .describing import DescribingClauses
 from .dying import DyingClauses
 from .ending import EndingClauses
 from .forking import ForkingClauses
@@ -15,10 +17,12 @@ from .reconciling import ReconcilingClauses
 from .shapes import ShapeClauses
 from .starting import StartingClauses
 from .telling import TellingClauses
+from .tracing import TracingClauses
 from .waiting import WaitingClauses
 
 
 class BackendContract(
+    AddressClauses,
     StartingClauses,
     ShapeClauses,
     WaitingClauses,
@@ -33,5 +37,7 @@ class BackendContract(
     AskingClauses,
     OutsideClauses,
     TellingClauses,
+    TracingClauses,
+    DescribingClauses,
 ):
     """What a ``Backend`` promises. It does not need a store of its own, nor an empty queue, for each clause."""

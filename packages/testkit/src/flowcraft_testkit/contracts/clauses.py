@@ -25,6 +25,9 @@ Capability: TypeAlias = Literal[
     "refusals",
     "processes",
     "other_store",
+    "by_url",
+    "depth",
+    "newest_first",
 ]
 
 _PREFIX = "test_"
@@ -51,6 +54,12 @@ class Declared:
             ``BackendMaker``.
         other_store: Whether the fixture ``open_other`` gives an ``Opener`` of a second store in the same place, with
             other names: other tables and queues on the same server, another file in the same folder.
+        by_url: Whether the backend's class has ``from_url`` (see ``flowcraft_core.ports.MadeFromUrl``), and the fixture
+            ``url`` gives the URL of the same store as ``open_backend``.
+        depth: What the queue tells of its depth: ``"each"`` kind of message, or ``"all"`` of them in one number; see
+            ``flowcraft_core.ports.Measured``.
+        newest_first: Whether the status store gives runs in the order of their starts; see
+            ``flowcraft_core.ports.NewestFirst``.
     """
 
     queue_limits: QueueLimits | None = None
@@ -64,6 +73,9 @@ class Declared:
     refusals: bool | None = None
     processes: bool | None = None
     other_store: bool | None = None
+    by_url: bool | None = None
+    depth: Literal["each", "all", False] | None = None
+    newest_first: bool | None = None
 
     def lacks(self, capability: Capability) -> Literal["undeclared", "absent"] | None:
         """Why a clause that needs this cannot be asked; None if it can."""

@@ -29,6 +29,7 @@ _GIVEN: Mapping[Capability, str] = {
     "refusals": "trouble",
     "processes": "make_in_process",
     "other_store": "open_other",
+    "by_url": "url",
 }
 
 #: Gives a fresh client each time it is called, opened on entry and closed on exit. Within one test all are clients of
@@ -117,6 +118,11 @@ class Contract(Generic[PortT]):
         """An opener of a second store; yours, if ``declared`` says ``other_store``."""
         raise NotImplementedError(f"{type(self).__name__} declares another store, but has no fixture open_other")
 
+    @pytest.fixture
+    def url(self) -> str:
+        """The URL of the store that ``open_backend`` opens; yours, if ``declared`` says ``by_url``."""
+        raise NotImplementedError(f"{type(self).__name__} declares by_url, but has no fixture url")
+
     @pytest.fixture(autouse=True)
     def _begin(self, request: pytest.FixtureRequest, open_backend: Opener, clock: Clock) -> None:
         needed = needs_of(self._clauses.get(request.node.originalname, request.function))
@@ -137,6 +143,7 @@ class Contract(Generic[PortT]):
         trouble: Trouble | None = None,
         make_in_process: BackendMaker | None = None,
         open_other: Opener | None = None,
+        url: str = "",
     ) -> None:
         """Take what the clauses need; a runner other than pytest calls this, and then a clause."""
         self._open_backend = open_backend
@@ -145,6 +152,7 @@ class Contract(Generic[PortT]):
         self._trouble = trouble
         self._make_in_process = make_in_process
         self._open_other = open_other
+        self._url = url
         self._numbers = count(1)
         self._loop = LoopWatch()
         self._start = clock.now()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
+from collections.abc import Iterator
 
 
 class FastClock:
@@ -18,15 +20,19 @@ class FastClock:
         Args:
             rate: Its seconds per real second.
         """
-        self._rate = rate
-        self._origin = time.time()
-        self._began = time.monotonic()
-        self._forward = 0.0
+        # The time at a moment of the machine's, and the rate since; one value, since any thread may ask.
+        self._since = time.time(), time.monotonic(), rate
         self._moved: set[asyncio.Event] = set()
+
+    @property
+    def rate(self) -> float:
+        """Its seconds per real second, at present."""
+        return self._since[2]
 
     def now(self) -> float:
         """Seconds since the epoch; may be asked in any thread."""
-        return self._origin + self._forward + (time.monotonic() - self._began) * self._rate
+        origin, began, rate = self._since
+        return origin + (time.monotonic() - began) * rate
 
     async def sleep(self, seconds: float) -> None:
         """Return once so many seconds have passed."""
@@ -37,7 +43,7 @@ class FastClock:
             while (left := due - self.now()) > 0:
                 moved.clear()
                 try:
-                    await asyncio.wait_for(moved.wait(), left / self._rate)
+                    await asyncio.wait_for(moved.wait(), left / self.rate)
                 except TimeoutError:
                     continue
             await asyncio.sleep(0)
@@ -46,6 +52,19 @@ class FastClock:
 
     def put_forward(self, seconds: float) -> None:
         """Have time pass at once, for whoever sleeps as well; in the event loop of those who do."""
-        self._forward += seconds
+        self._go_on_from(self.now() + seconds, self.rate)
+
+    @contextlib.contextmanager
+    def running_at(self, rate: float) -> Iterator[None]:
+        """Run at another rate for a ``with`` block, for whoever sleeps as well; in the event loop of those who do."""
+        usual = self.rate
+        self._go_on_from(self.now(), rate)
+        try:
+            yield
+        finally:
+            self._go_on_from(self.now(), usual)
+
+    def _go_on_from(self, now: float, rate: float) -> None:
+        self._since = now, time.monotonic(), rate
         for moved in self._moved:
             moved.set()

@@ -30,6 +30,9 @@ def declared(weaknesses: Weaknesses | None = None) -> Declared:
         refusals=True,
         processes=False,
         other_store=True,
+        by_url=False,
+        depth="each",
+        newest_first=not weaknesses.unordered,
     )
 
 

@@ -54,12 +54,16 @@ class Programs:
         self._hands: list[Hand] = []
         self._gone: list[asyncio.Task[None]] = []
 
-    async def connect(self, around: Around = simply) -> Interposed:
-        """A connection of its own, until the end."""
+    async def connect(self, around: Around = simply, *, staleness: float | None = None) -> Interposed:
+        """A connection of its own, until the end; ``staleness`` stands in the place of what its store says."""
         connection = Interposed(await self._stack.enter_async_context(self._opener()), around)
         # Long values are cut into chunks: where the store takes more at a time, they need not be longer for that.
         limits = connection.context.limits
-        connection.context.limits = attrs.evolve(limits, max_value_bytes=min(limits.max_value_bytes, _LONGEST))
+        connection.context.limits = attrs.evolve(
+            limits,
+            max_value_bytes=min(limits.max_value_bytes, _LONGEST),
+            staleness=limits.staleness if staleness is None else staleness,
+        )
         return connection
 
     async def begin(self, options: Mapping[str, Any]) -> None:
@@ -97,6 +101,7 @@ class Programs:
         around: Around = simply,
         runtime: FlowRuntime | None = None,
         limits: Mapping[str, Any] | None = None,
+        staleness: float | None = None,
         **options: Any,
     ) -> Hand:
         """Start workers with connections of their own; the last one is returned.
@@ -106,11 +111,12 @@ class Programs:
             around: What each call of theirs goes through.
             runtime: Their steps; by default those of all flows.
             limits: What they are told of the queue's limits, in the place of what it says.
+            staleness: For how long they are told that their reads may lag, in the place of what the store says.
             options: Of ``Worker``, beside those of all.
         """
         for _ in range(number):
             dead = asyncio.Event()
-            connection = await self.connect(self._watched(around, dead))
+            connection = await self.connect(self._watched(around, dead), staleness=staleness)
             if limits:
                 connection.queue.limits = attrs.evolve(connection.queue.limits, **limits)
             worker = Worker(connection, runtime or self.runtime, **{**self.options, **options})

@@ -9,11 +9,12 @@ import attrs
 from flowcraft_core.ports import REASON_LENGTH, FinalState
 
 from .clauses import needs
-from .finding import NOW, FindingClauses
+from .finding import NOW
 from .hostile import CONFUSED, LONG_RUN_IDS, TEXTS
+from .ordering import OrderingClauses
 
 
-class StatusStoreContract(FindingClauses):
+class StatusStoreContract(OrderingClauses):
     """What a ``StatusStore`` promises."""
 
     async def test_a_status_reads_as_it_was_created(self) -> None:

@@ -28,7 +28,7 @@ from .context import InMemoryContextStore, RecordTable
 from .coordination import HintTable, InMemoryCoordinationStore
 from .queue import InMemoryJobQueue, MessageStore
 from .records import Record
-from .status import InMemoryStatusStore, StatusTable
+from .status import InMemoryStatusStore, OrderedStatusStore, StatusTable
 from .weaknesses import CLOUD_QUEUE, CLOUD_STORE, Weaknesses
 
 
@@ -46,6 +46,7 @@ class _World:
         self.values = RecordTable(new_value)
         self.store_limits = attrs.evolve(store_limits, staleness=weaknesses.staleness)
         self.statuses = StatusTable(new_status, weaknesses.page_size)
+        self.unordered = weaknesses.unordered
         self.hints = HintTable(clock)
         self.initial_contexts: dict[str, Mapping[str, Any]] = {}
         self.line = Line()
@@ -156,6 +157,7 @@ class InMemoryBackend:
         self._connection = connection
         self.queue = InMemoryJobQueue(connection, world.messages)
         self.context = InMemoryContextStore(connection, world.facts, world.values, world.store_limits)
-        self.status = InMemoryStatusStore(connection, world.statuses)
+        kind = InMemoryStatusStore if world.unordered else OrderedStatusStore
+        self.status = kind(connection, world.statuses)
         self.coordination = InMemoryCoordinationStore(connection, world.hints)
         self.by_hand = InMemoryHandWrittenRuns(connection, world.initial_contexts, world.statuses)

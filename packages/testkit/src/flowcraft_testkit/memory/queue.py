@@ -9,7 +9,7 @@ from random import Random
 
 import attrs
 from flowcraft_core.clock import Clock
-from flowcraft_core.ports import Delivery, Message, QueueLimits
+from flowcraft_core.ports import Delivery, Message, QueueDepth, QueueLimits
 
 from .connection import Connection, batches, check, check_text
 from .weaknesses import Weaknesses
@@ -78,6 +78,13 @@ class MessageStore:
             if not self._weaknesses.release_counts:
                 message.count -= 1
         self._wake()
+
+    def depth(self) -> QueueDepth:
+        """Count them by what hides them."""
+        now = self.clock.now()
+        hidden = [message for message in self._messages if message.visible_at > now]
+        held = sum(1 for message in hidden if message.receipt)
+        return QueueDepth(visible=len(self._messages) - len(hidden), in_flight=held, delayed=len(hidden) - held)
 
     def clear(self) -> None:
         """Remove every message."""
@@ -186,6 +193,10 @@ class InMemoryJobQueue:
         """See ``JobQueue.release``."""
         for batch in batches(deliveries, self.limits.max_send):
             await self._connection.request(self._store.release, batch)
+
+    async def depth(self) -> QueueDepth:
+        """See ``Measured.depth``; exact."""
+        return await self._connection.request(self._store.depth)
 
     def _check_visibility(self, visibility: float) -> None:
         longest = self.limits.max_visibility

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import bisect
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import Callable, Iterator, Sequence
 from typing import Literal
 
 import attrs
@@ -14,6 +15,7 @@ from .records import Record
 
 _LIVE = ("running", "awaiting")
 _CURSOR = "after:"
+_NEWEST = "newest:"
 
 
 class StatusTable:
@@ -63,6 +65,17 @@ class StatusTable:
             if seen == page_size:
                 break
         return Page(found, _CURSOR + last if seen == page_size else None)
+
+    def newest(
+        self, wanted: Callable[[RunStatus], bool], before: tuple[float, str] | None, limit: int
+    ) -> tuple[list[RunStatus], str | None]:
+        """One page by the time of creation, and where the next one begins."""
+        found = [_copy(status) for status in self._listed("") if wanted(status)]
+        found.sort(key=_place, reverse=True)
+        if before is not None:
+            found = [status for status in found if _place(status) < before]
+        page = found[:limit]
+        return page, _cursor_of(page[-1]) if len(found) > limit else None
 
     def delete(self, run_id: str) -> None:
         """Leave no status; the index may still list it for a while."""
@@ -129,6 +142,49 @@ class InMemoryStatusStore:
         """See ``StatusStore.delete``."""
         _check_run_id(run_id)
         await self._connection.request(self._table.delete, run_id)
+
+
+class OrderedStatusStore(InMemoryStatusStore):
+    """One with the power ``NewestFirst``."""
+
+    async def find_newest(
+        self,
+        *,
+        states: Sequence[State],
+        blueprint_id: str | None = None,
+        created_since: float | None = None,
+        created_until: float | None = None,
+        cursor: str | None = None,
+        limit: int = 100,
+    ) -> Page:
+        """See ``NewestFirst.find_newest``."""
+        check(1 <= limit <= 1_000, f"limit is {limit}; it goes from 1 to 1000")
+
+        def wanted(status: RunStatus) -> bool:
+            return (
+                status.state in states
+                and blueprint_id in (None, status.blueprint_id)
+                and (created_since is None or status.created >= created_since)
+                and (created_until is None or status.created < created_until)
+            )
+
+        return Page(*await self._connection.request(self._table.newest, wanted, _read_cursor(cursor), limit))
+
+
+def _place(status: RunStatus) -> tuple[float, str]:
+    return status.created, status.run_id
+
+
+def _cursor_of(status: RunStatus) -> str:
+    return _NEWEST + json.dumps(_place(status))
+
+
+def _read_cursor(cursor: str | None) -> tuple[float, str] | None:
+    if cursor is None:
+        return None
+    check(cursor.startswith(_NEWEST), f"{cursor!r} is no cursor of this store")
+    created, run_id = json.loads(cursor.removeprefix(_NEWEST))
+    return float(created), str(run_id)
 
 
 def _copy(status: RunStatus) -> RunStatus:

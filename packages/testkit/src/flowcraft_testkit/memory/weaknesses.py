@@ -33,6 +33,7 @@ class Weaknesses:
         release_counts: A message that was released was delivered all the same: its count goes on. Otherwise the
             release takes the delivery back.
         new_handles: Extending gives a new handle, and the old one is useless.
+        unordered: The status store has not the power ``NewestFirst``.
     """
 
     staleness: float = 1.0
@@ -43,6 +44,7 @@ class Weaknesses:
     duplicates: float = 0.0
     release_counts: bool = True
     new_handles: bool = True
+    unordered: bool = True
 
     @classmethod
     def none(cls) -> Weaknesses:
@@ -55,4 +57,5 @@ class Weaknesses:
             short_receives=0.0,
             release_counts=False,
             new_handles=False,
+            unordered=False,
         )

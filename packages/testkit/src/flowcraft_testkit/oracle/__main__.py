@@ -15,7 +15,7 @@ from .trying import show
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; its exit code is 1 if anything differed, or a construct was in too few flows."""
+    """Run the command; its exit code is 1 if anything differed, or too little was drawn."""
     parser = argparse.ArgumentParser(prog="python -m flowcraft_testkit.oracle", description=__doc__)
     parser.add_argument("--seeds", type=int, metavar="N", help="so many seeds; 500 unless --seconds says how long")
     parser.add_argument("--from", type=int, default=0, metavar="SEED", dest="first", help="the first of them")
@@ -49,6 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"{len(seeds_of_kind)} runs: {kind}; seeds {seeds_of_kind[:5]}")
         for name in found.rare:
             print(f"only {found.shares[name]:.0%} of the flows have: {name}")
+        for number in found.undrawn:
+            print(f"no run handed over after so many steps: {number}")
         print(f"{found.runs} runs, {len(found.differing)} differences, {summary['seconds']} s")
     return 0 if summary["ok"] else 1
 

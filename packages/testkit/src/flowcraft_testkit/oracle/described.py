@@ -26,20 +26,20 @@ class Described:
         flow: The description.
         script: What its steps do.
         blueprints: Its blueprints.
+        runtime: A runtime in virtual time that has its steps. All programs share it: it knows nothing of any run.
     """
 
     flow: Flow
     script: Script
     blueprints: Mapping[str, Blueprint]
+    runtime: FlowRuntime
 
     @classmethod
     def of(cls, flow: Flow) -> Described:
         """Make what is made from a description."""
-        return cls(flow, Script(flow), blueprints(flow))
-
-    def runtime(self) -> FlowRuntime:
-        """A runtime in virtual time that has its steps."""
-        return FlowRuntime(blueprints=self.blueprints, registry=self.script.registry(), clock=LoopClock())
+        script, written = Script(flow), blueprints(flow)
+        runtime = FlowRuntime(blueprints=written, registry=script.registry(), clock=LoopClock())
+        return cls(flow, script, written, runtime)
 
     def resumption(self, node_id: str, key: str) -> Answer:
         """What a wait is resumed with."""
@@ -50,7 +50,7 @@ def in_process(described: Described) -> RunResult:
     """Run a flow on a ``FlowRuntime``, in virtual time, and resume what it waits for."""
 
     async def main() -> RunResult:
-        handle = described.runtime().start(described.flow.id, CONTEXT, run_id=RUN)
+        handle = described.runtime.start(described.flow.id, CONTEXT, run_id=RUN)
         result = await handle.result()
         while result.status == "awaiting":
             for key in result.waiting:

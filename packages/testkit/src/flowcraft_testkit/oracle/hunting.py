@@ -62,7 +62,13 @@ class Hunt:
     @property
     def rare(self) -> list[str]:
         """The constructs that were in too few flows to say that they were tried."""
-        return [name for name, share in self.shares.items() if share < LEAST_SHARE] if self.runs >= _ENOUGH else []
+        least = LEAST_SHARE * self.runs
+        return [name for name in CONSTRUCTS if self.constructs[name] < least] if self.runs >= _ENOUGH else []
+
+    @property
+    def undrawn(self) -> list[int]:
+        """After how many steps no run has handed over, though it was to be tried."""
+        return [number for number in sorted(MAX_STEPS) if not self.max_steps[number]] if self.runs >= _ENOUGH else []
 
     @property
     def kinds(self) -> dict[str, list[int]]:
@@ -75,13 +81,14 @@ class Hunt:
     def summary(self) -> dict[str, Any]:
         """The numbers, for JSON."""
         return {
-            "ok": not self.differing and not self.rare,
+            "ok": not self.differing and not self.rare and not self.undrawn,
             "runs": self.runs,
             "differences": len(self.differing),
             "kinds": {kind: {"runs": len(seeds), "seeds": seeds[:10]} for kind, seeds in self.kinds.items()},
             "constructs": self.shares,
             "rare": self.rare,
             "max_steps": {str(number): self.max_steps[number] for number in sorted(MAX_STEPS)},
+            "undrawn": self.undrawn,
             "weaknesses": dict(sorted(self.faults.items())),
         }
 

@@ -11,7 +11,6 @@ from typing import Any
 import attrs
 from flowcraft_core import ResumeError
 from flowcraft_core.blueprint import WAIT
-from flowcraft_core.catalogue import Catalogue
 from flowcraft_core.durable import Client, Reconciler, StoredResult, UnknownRunError, Worker
 from flowcraft_core.durable.engine import Settings
 from flowcraft_core.durable.storage import StaleReadError
@@ -114,7 +113,7 @@ class _Stage:
         self.schedule = schedule
         self.weather = schedule.weather
         self.world = World(schedule)
-        catalogue = Catalogue([], list(described.blueprints.values()))
+        catalogue = described.runtime.catalogue
         graph = catalogue.find(described.blueprints[described.flow.id])
         self.truth = Truth(self.world.backend, graph, catalogue.graphs, CONTEXT, self.world.blame)
         self.waits = {
@@ -153,7 +152,7 @@ class _Stage:
         async with self._connected(me) as backend:
             await Worker(
                 backend,
-                self.described.runtime(),
+                self.described.runtime,
                 poll=60.0,
                 visibility=30.0,
                 control_interval=5.0,
@@ -173,10 +172,17 @@ class _Stage:
         async with self._connected(me) as backend:
             client = Client(backend, blueprints=self.described.blueprints, clock=self.world.clock)
             while key not in self.truth.run(RUN).outcomes and not self._has_ended():
-                try:
-                    await client.resume(RUN, key, output=answer.output, action=answer.action)
-                except (ResumeError, StaleReadError, TransientError, UnknownRunError):
-                    await asyncio.sleep(5.0)  # it was not reached yet, say
+                if not self._is_passed_by(key):
+                    with contextlib.suppress(ResumeError, StaleReadError, TransientError, UnknownRunError):
+                        await client.resume(RUN, key, output=answer.output, action=answer.action)
+                        return
+                await asyncio.sleep(5.0)  # it was not reached yet, say
+
+    def _is_passed_by(self, key: str) -> bool:
+        """Whether a wait need not run any more, and does not: who asked for it again and again would never be done."""
+        facts = self.truth.run(RUN)
+        scope, vertex = facts.ready[key]
+        return scope.is_moot(vertex) and f"{key}:park" not in facts.facts
 
     def _start_people(self) -> None:
         """For each wait that has become ready, somebody who resumes it sooner or later."""

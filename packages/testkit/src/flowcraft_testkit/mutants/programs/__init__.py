@@ -5,6 +5,7 @@ from . import (
     client,
     deferring,
     delivering,
+    describing,
     ending,
     engine,
     minding,
@@ -13,6 +14,7 @@ from . import (
     reconciler,
     stored,
     telling,
+    tracing,
     worker,
 )
 
@@ -21,6 +23,7 @@ __all__ = [
     "client",
     "deferring",
     "delivering",
+    "describing",
     "ending",
     "engine",
     "minding",
@@ -29,5 +32,6 @@ __all__ = [
     "reconciler",
     "stored",
     "telling",
+    "tracing",
     "worker",
 ]

@@ -7,11 +7,13 @@ from typing import Any
 
 from flowcraft_core.blueprint import SLEEP, WAIT
 from flowcraft_core.durable import reconciler as reconciler_module
+from flowcraft_core.durable import resuming as resuming_module
 from flowcraft_core.durable.runs import RunRecord
 from flowcraft_core.durable.storage import Records
 from flowcraft_core.durable.view import RunView
 from flowcraft_core.graph import partial as partial_module
 from flowcraft_core.graph import state as state_module
+from flowcraft_core.graph.facts import Outcome
 from flowcraft_core.graph.instances import Instance, ScopeState
 from flowcraft_core.graph.scopes import Construct, Kind, Reference
 from flowcraft_core.graph.state import RunState
@@ -96,3 +98,39 @@ async def see_nothing(original: Any, self: RunView, instance: Instance) -> None:
     """Chooses the edges of a wait or a sleep without reading what their conditions name."""
     if instance.vertex.node.uses not in (WAIT, SLEEP):
         await original(self, instance)
+
+
+@replaces(
+    (RunView, "hear"),
+    caught_by=BackendContract.test_who_answers_before_a_wait_is_reached_sees_what_came_before_it,
+    name="client.WaitsFromItsFirstLookOnly",
+)
+def first_look_only(original: Any, self: RunView, when: float | None = None) -> None:
+    """Waits for what others have written until it began to look, though it has seen since that they went on."""
+    if when is not None or not self._settled:
+        original(self, when)
+
+
+@replaces(
+    (RunView, "_take_in"),
+    caught_by=BackendContract.test_who_learns_of_news_on_the_way_sees_what_came_before_it,
+    name="engine.NewsTakenForOld",
+)
+def taken_for_old(original: Any, self: RunView, instance: Instance, outcome: Outcome) -> None:
+    """Takes what it looks up on its way for as old as the job that it works on."""
+    self.state.learn(*instance, outcome)
+
+
+_FIRST_LOOKS: dict[str, list[Instance]] = {}
+
+
+@replaces(
+    (resuming_module, "_open_waits"),
+    caught_by=BackendContract.test_a_wait_inside_a_construct_is_found_by_its_node_as_soon_as_it_is_reached,
+    name="client.UnseenWaitTakenForNone",
+)
+async def first_look(original: Any, stored: Any, record: RunRecord, status: Any) -> list[Instance]:
+    """Takes what it does not see of a run at its first look for what is not there."""
+    if record.life not in _FIRST_LOOKS:
+        _FIRST_LOOKS[record.life] = await original(stored, record, status)
+    return _FIRST_LOOKS[record.life]

@@ -17,6 +17,7 @@ from flowcraft_core.durable.runs import Runs
 from flowcraft_core.durable.storage import Records
 from flowcraft_core.durable.stored_runs import FINAL, StoredRuns
 from flowcraft_core.graph import failures as failures_module
+from flowcraft_core.graph.facts import Park
 from flowcraft_core.ids import new_id
 
 from ...contracts import BackendContract
@@ -49,13 +50,13 @@ async def not_finished(original: Any, self: Any, flow: Any, *args: Any, **option
 
 
 @replaces(
-    (resuming_module, "_is_parked"),
+    (resuming_module, "_park_of"),
     caught_by=BackendContract.test_a_wait_is_resumed_only_once_it_is_reached,
     name="client.ResumedBeforeItIsReached",
 )
-async def always_parked(original: Any, stored: Any, run_id: str, instance: Any) -> bool:
+async def always_parked(original: Any, stored: Any, run_id: str, instance: Any) -> Park:
     """Resumes a wait that the run has not come to."""
-    return True
+    return Park("wait")
 
 
 @replaces(

@@ -135,9 +135,9 @@ def no_traceback(
     caught_by=BackendContract.test_a_failed_attempt_is_told_with_its_traceback_and_when_the_next_one_is,
     name="telling.ReasonLost",
 )
-def no_reason(original: Any, journal: Any, state: Any, *, flow: str, seconds: float, reason: str) -> None:
+def no_reason(original: Any, journal: Any, state: Any, **fields: Any) -> None:
     """Says that a run has failed, and not why."""
-    original(journal, state, flow=flow, seconds=seconds, reason="")
+    original(journal, state, **(fields | {"reason": ""}))
 
 
 @replaces(

@@ -1,0 +1,58 @@
+"""What the parts of the backend are called: by default, and as a URL says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+import attrs
+from flowcraft_core.errors import ConfigurationError
+from flowcraft_core.urls import BackendUrl
+
+QUEUE = "flowcraft-jobs"
+CONTEXT_TABLE = "flowcraft-contexts"
+STATUS_TABLE = "flowcraft-statuses"
+COORDINATION_TABLE = "flowcraft-coordination"
+
+_NAME = "flowcraft"
+
+
+@attrs.frozen
+class AwsPlace:
+    """What ``aws://REGION/NAME`` names: a queue ``NAME-jobs`` and tables ``NAME-contexts``, ``NAME-statuses`` and
+    ``NAME-coordination``. Without a region it is boto3's own, without a name it is ``flowcraft``.
+
+    Each has an option of its own, for other names: ``?queue=`` (a name, or a queue's URL), ``contexts=``,
+    ``statuses=``, ``coordination=``; ``bucket=`` is the S3 bucket for long values. Credentials and addresses of
+    services are where boto3 looks for them: its files, roles, and ``AWS_...`` in the environment.
+
+    Attributes:
+        region: The region; None for boto3's own.
+        queue: The queue's name, or its URL.
+        tables: The names of the three tables, as arguments of ``AwsBackend`` and ``provision``.
+        bucket: The bucket for long values.
+    """  # noqa: D205 - the form of the URL is the summary
+
+    region: str | None
+    queue: str
+    tables: Mapping[str, Any]
+    bucket: str | None = None
+
+    @classmethod
+    def of(cls, url: str) -> Self:
+        """Read a URL.
+
+        Raises:
+            ConfigurationError: It cannot be read, or says something else.
+        """
+        parts = BackendUrl.parse(url, ("bucket", "contexts", "coordination", "queue", "statuses"))
+        name = parts.path.strip("/") or _NAME
+        if "/" in name:
+            raise ConfigurationError(f"{parts}: write aws://REGION/NAME, with one name")
+        tables = {
+            "context_table_name": parts.options.get("contexts", f"{name}-contexts"),
+            "status_table_name": parts.options.get("statuses", f"{name}-statuses"),
+            "coordination_table_name": parts.options.get("coordination", f"{name}-coordination"),
+        }
+        queue = parts.options.get("queue", f"{name}-jobs")
+        return cls(parts.host or None, queue, tables, parts.options.get("bucket"))

@@ -1,0 +1,5 @@
+"""``python -m flowcraft_cli``: the command ``flowcraft``."""
+
+from .app import main
+
+main()

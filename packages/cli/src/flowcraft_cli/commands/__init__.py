@@ -1,0 +1,1 @@
+"""The commands, a module for each or a few of a kind; ``register`` adds them to the whole."""

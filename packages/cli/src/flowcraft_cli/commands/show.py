@@ -1,0 +1,131 @@
+"""``flowcraft show`` and ``tail``: a run's inside, once and as it goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import attrs
+import click
+from flowcraft_core.durable import InstanceDescription, RunDescription
+
+from ..command import App, Commands
+from ..exits import Answer
+from ..following import follow
+from ..output import brief, moment, seconds
+from ..places import place
+from ..waiting import tell_result
+
+_HERE = ("backend", "serializer", "codec")
+_WIDTHS = [9, 28, 8, 9]
+
+
+def register(main: Commands) -> None:
+    """Add the commands."""
+    main.command(
+        "show",
+        settings=_HERE,
+        examples="""
+            flowcraft show RUN
+            flowcraft show RUN --inside pages          the items of a batch
+            flowcraft show RUN --inside 'pages[17]'    what is inside one of them
+            flowcraft show RUN --json | jq .instances
+        """,
+    )(show)
+    main.command(
+        "tail",
+        settings=_HERE,
+        examples="""
+            flowcraft tail RUN
+            flowcraft tail RUN --timeout 10m && echo it has completed
+        """,
+    )(tail)
+
+
+@click.argument("run")
+@click.option("--inside", default="", metavar="KEY", help="Open this loop, batch, subflow, pass or item.")
+@click.option("--after", metavar="CURSOR", help="The page after the one that ended with this cursor.")
+@click.option("--limit", "-L", type=click.IntRange(1, 1000), default=100, help="At most so many; 100 by default.")
+@click.option("--no-values", is_flag=True, help="Leave inputs and outputs out.")
+async def show(app: App, run: str, inside: str, after: str | None, limit: int, no_values: bool) -> dict[str, Any]:
+    """Show a RUN's inside.
+
+    What is done, under way, waiting and failed, with inputs, outputs, times and errors. Loops, batches and subflows
+    are folded; --inside opens them.
+    """
+    async with place(app) as here:
+        found = await here.client.describe(run, inside=inside, after=after, limit=limit, values=not no_values)
+    for line in _told(found):
+        app.out.say(line)
+    app.out.heading(["STATE", "INSTANCE", "ATTEMPTS", "TIME", ""], _WIDTHS)
+    for instance in found.instances:
+        app.out.row(_row(instance, found.at), _WIDTHS)
+    for wait in found.waits:
+        due = f", goes on at {moment(wait.due)}" if wait.due is not None else ""
+        app.out.say(f"waits  {wait.key} ({wait.kind}{due}){f': {brief(wait.reason)}' if wait.reason else ''}")
+    for passed in found.passed_on:
+        app.out.say(f"passed on since {moment(passed.since)}  {passed.node_id}: {brief(passed.reason, 300)}")
+    if found.cursor is not None:
+        app.out.note(f"there are {found.total}; more with --after {found.cursor}")
+    return attrs.asdict(found)
+
+
+def _told(found: RunDescription) -> Iterator[str]:
+    run = found.run
+    yield f"run       {run.run_id}"
+    yield f"flow      {run.blueprint_id}"
+    yield f"state     {run.state}{f': {brief(run.reason, 500)}' if run.reason else ''}"
+    yield f"started   {moment(run.created)}"
+    yield f"updated   {moment(run.updated)}, {seconds(max(0.0, run.updated - run.created))} later"
+    if found.deadline is not None:
+        yield f"deadline  {moment(found.deadline)}"
+    if run.tags:
+        yield f"tags      {' '.join(f'{name}={value}' for name, value in sorted(run.tags.items()))}"
+    if run.redrive_of:
+        yield f"fork of   {run.redrive_of}"
+    if run.redriven_as:
+        yield f"redriven  as {run.redriven_as}"
+    if found.inside:
+        yield f"inside    {found.inside}"
+    yield f"instances {', '.join(f'{count} {state}' for state, count in found.counts.items()) or 'none'}"
+    for error in found.errors:
+        yield f"error     {brief(str(error), 1_000)}"
+
+
+def _row(instance: InstanceDescription, now: float) -> list[str]:
+    end = instance.ended if instance.ended is not None else now
+    took = "-" if instance.started is None else seconds(max(0.0, end - instance.started))
+    return [instance.standing, instance.key, str(instance.attempts), took, _detail(instance)]
+
+
+def _detail(instance: InstanceDescription) -> str:
+    """What people want to know of an instance in its state."""
+    if instance.inside is not None and instance.state != "done":
+        return f"{instance.inside.ended} of {instance.inside.scopes} ended"
+    if instance.errors:
+        return brief(str(instance.errors[0]), 200)
+    if instance.under_way is not None:
+        way = instance.under_way
+        far = "" if way.fraction is None else f", {way.fraction:.0%}"
+        return f"since {moment(way.since)} on {way.worker[:8]}{far}{f', {brief(way.message)}' if way.message else ''}"
+    if instance.passed_on is not None:
+        return brief(instance.passed_on.reason, 200)
+    if instance.state in ("waiting", "sleeping", "retrying"):
+        return "until resumed" if instance.due is None else f"until {moment(instance.due)}"
+    via = f"via {instance.via} " if instance.via else ""
+    action = f"({instance.action}) " if instance.action else ""
+    return f"{via}{action}{'' if instance.output is None else brief(instance.output)}".rstrip()
+
+
+@click.argument("run")
+@click.option("--timeout", metavar="TIME", help="For how long to follow it.")
+@click.option("--interval", type=click.FloatRange(0.05), default=0.5, help="Seconds between two looks; 0.5 by default.")
+async def tail(app: App, run: str, timeout: str | None, interval: float) -> Answer:
+    """Follow a RUN until it has ended.
+
+    A tree on a terminal, else a line for each thing that happens; with --json an object for each, and the last line as
+    always. Exits as the run has ended.
+    """
+    async with place(app) as here:
+        await follow(app, here.client, run, interval=interval, timeout=timeout, events=True)
+        return tell_result(app, await here.client.result(run))

@@ -1,0 +1,137 @@
+"""What a command prints: lines for people, or one JSON object for programs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import attrs
+import click
+from rich.console import Console, RenderableType
+
+_COLOURS = {
+    "running": "cyan",
+    "awaiting": "yellow",
+    "completed": "green",
+    "failed": "red",
+    "cancelled": "magenta",
+    "dead": "red",
+}
+
+
+@attrs.define
+class Output:
+    """Where a command's words go.
+
+    Attributes:
+        as_json: Whether only JSON is printed: lines for people are left out.
+    """
+
+    as_json: bool = False
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether people look at it as it comes."""
+        return not self.as_json and sys.stdout.isatty()
+
+    def say(self, text: str = "") -> None:
+        """A line for people."""
+        if not self.as_json:
+            click.echo(text)
+
+    def show(self, what: RenderableType) -> None:
+        """Something drawn, for people."""
+        if not self.as_json:
+            self.console().print(what)
+
+    def console(self) -> Console:
+        """A console on what is standard output now."""
+        return Console(highlight=False, soft_wrap=True)
+
+    def note(self, text: str) -> None:
+        """Something beside the answer, on the error stream, so that nobody's pipe gets it."""
+        if not self.as_json:
+            click.secho(text, err=True, dim=True)
+
+    def row(self, cells: Sequence[str], widths: Sequence[int] = ()) -> None:
+        """A line of a table: in columns on a terminal, else with tabs between them, for ``cut`` and ``awk``."""
+        if self.as_json:
+            return
+        if not self.is_terminal:
+            click.echo("\t".join(cells))
+            return
+        padded = [cell.ljust(width) for cell, width in zip(cells, widths, strict=False)] + list(cells[len(widths) :])
+        click.echo("  ".join(click.style(cell, fg=_COLOURS.get(cell.strip())) for cell in padded).rstrip())
+
+    def heading(self, cells: Sequence[str], widths: Sequence[int] = ()) -> None:
+        """A table's head, on a terminal only."""
+        if self.is_terminal:
+            padded = [cell.ljust(width) for cell, width in zip(cells, widths, strict=False)] + list(
+                cells[len(widths) :]
+            )
+            click.secho("  ".join(padded).rstrip(), dim=True)
+
+    def event(self, fields: Mapping[str, Any]) -> None:
+        """With ``--json``: a line of its own before the last one, of a command that goes on for long."""
+        if self.as_json:
+            click.echo(as_json(fields))
+
+    def end(self, ok: bool, fields: Mapping[str, Any]) -> None:
+        """With ``--json``: the last line."""
+        if self.as_json:
+            click.echo(as_json({"ok": ok, **fields}))
+
+    def error(self, message: str, kind: str, code: int) -> None:
+        """What went wrong: a line on the error stream, or the JSON object."""
+        if self.as_json:
+            self.end(False, {"error": {"type": kind, "message": message}, "exit": code})
+        else:
+            click.echo(f"{click.style('Error:', fg='red', bold=True)} {message}", err=True)
+
+
+def as_json(value: Any) -> str:
+    """JSON on one line; what JSON has no form for is shown as Python shows it."""
+    return json.dumps(value, ensure_ascii=False, default=shown)
+
+
+def shown(value: Any) -> Any:
+    """A value that JSON has no form for."""
+    if attrs.has(type(value)):
+        return attrs.asdict(value, recurse=False)
+    if isinstance(value, (set, frozenset)):
+        return sorted(value, key=repr)
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return repr(value)
+
+
+def moment(time: float | None) -> str:
+    """A time, for people: in UTC, to the second."""
+    if time is None:
+        return "-"
+    try:
+        return f"{datetime.fromtimestamp(time, UTC):%Y-%m-%d %H:%M:%S}"
+    except (OverflowError, ValueError, OSError):  # somebody has written it by hand
+        return repr(time)
+
+
+def seconds(duration: float) -> str:
+    """A duration, for people, with at most two units."""
+    if duration < 1:
+        return f"{duration * 1000:.0f} ms"
+    if duration < 60:
+        return f"{duration:.1f} s"
+    for unit, size, below, part in (("d", 86_400, "h", 3_600), ("h", 3_600, "min", 60), ("min", 60, "s", 1)):
+        if duration >= size:
+            return f"{duration // size:.0f} {unit} {duration % size // part:.0f} {below}"
+    raise AssertionError(duration)
+
+
+def brief(value: Any, length: int = 80) -> str:
+    """A value on one line, for people, cut to a length."""
+    text = value if isinstance(value, str) else as_json(value)
+    text = "".join(character if character.isprintable() else " " for character in text)
+    return text if len(text) <= length else f"{text[: length - 1]}…"

@@ -1,0 +1,180 @@
+"""Several worker processes: started, begun again when they die, stopped together, and begun anew when code changes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import FrameType
+
+import attrs
+import click
+
+from .exits import Exit
+
+_LOOK = 0.2
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
+# Who has lived for so long has not died of how it was started.
+_SETTLED = 60.0
+_WATCHED = {".py", ".json", ".toml"}
+_LEFT_OUT = {"__pycache__", "node_modules", "venv"}
+
+
+@attrs.define(eq=False)
+class _Child:
+    """A place for a worker process.
+
+    Attributes:
+        process: The process, while there is one.
+        since: When it was started.
+        again: When it is started again.
+        pause: How long that was put off.
+        done: Whether it has ended by itself, as it should.
+    """
+
+    process: subprocess.Popen[bytes] | None = None
+    since: float = 0.0
+    again: float = 0.0
+    pause: float = 0.0
+    done: bool = False
+
+
+@attrs.define
+class Supervisor:
+    """Looks after worker processes.
+
+    Attributes:
+        command: What starts one.
+        environment: Its environment.
+        number: How many.
+        grace: Seconds after which one that was asked to stop is ended.
+        watched: The folder whose code, when it changes, has all begin anew; None for none.
+        restarts: How often one was begun again.
+    """
+
+    command: Sequence[str]
+    environment: Mapping[str, str]
+    number: int
+    grace: float
+    watched: Path | None = None
+    restarts: int = 0
+    _children: list[_Child] = attrs.field(factory=list)
+    _signals: int = 0
+    _last: int = signal.SIGTERM
+
+    def run(self) -> int:
+        """Look after them until they are to stop; the exit code."""
+        before = {number: signal.signal(number, self._take) for number in (signal.SIGTERM, signal.SIGINT)}
+        code = None
+        try:
+            self._children = [_Child() for _ in range(self.number)]
+            seen = self._seen()
+            while code is None and not self._signals:
+                code = self._look()
+                if code is None and self.watched is not None and seen != (new := self._seen()):
+                    seen = new
+                    click.echo("code has changed: workers begin anew", err=True)
+                    self._stop()
+                    self._children = [_Child() for _ in range(self.number)]
+                time.sleep(_LOOK)
+            self._stop()
+        finally:
+            self._kill()
+            for number, handler in before.items():
+                signal.signal(number, handler)
+        if self._signals > 1:
+            return 128 + self._last
+        return code or 0
+
+    def _take(self, number: int, frame: FrameType | None) -> None:
+        self._signals += 1
+        self._last = number
+        if self._signals == 1:
+            click.echo(f"stopping: steps under way have {self.grace:g} s; once more ends at once", err=True)
+
+    def _look(self) -> int | None:
+        """Start whoever is to be started; the code to end with, if this is the end."""
+        now = time.monotonic()
+        for child in self._children:
+            code = None if child.process is None else child.process.poll()
+            if child.process is not None and code is not None:
+                self._let_go(child)
+                if code == 0:
+                    child.done = True
+                elif code == Exit.USAGE and self.watched is None:
+                    return code  # it has said why, and would say it again
+                else:
+                    self._again_later(child, code, now)
+            if child.process is None and not child.done and now >= child.again:
+                self._start(child, now)
+        return 0 if all(child.done for child in self._children) else None
+
+    def _again_later(self, child: _Child, code: int, now: float) -> None:
+        """A worker process has died: begin it again, later each time if it dies at once."""
+        settled = now - child.since > _SETTLED
+        child.pause = _FIRST_PAUSE if settled else min(2 * child.pause or _FIRST_PAUSE, _LONGEST_PAUSE)
+        child.again = now + child.pause
+        self.restarts += 1
+        how = f"was ended by signal {-code}" if code < 0 else f"has ended with code {code}"
+        click.echo(f"a worker process {how}; another begins in {child.pause:g} s", err=True)
+
+    def _start(self, child: _Child, now: float) -> None:
+        # In a session of its own: Ctrl-C in a terminal goes to all of a group, and is to be passed on once. Its
+        # standard input ends with this process, whatever ends that.
+        child.process = subprocess.Popen(  # noqa: S603 - this very program
+            self.command, env=dict(self.environment), stdin=subprocess.PIPE, start_new_session=True
+        )
+        child.since = now
+
+    def _stop(self) -> None:
+        """Have all finish what is under way; those that do not are ended, as all are by a second signal."""
+        for process in self._processes():
+            process.send_signal(signal.SIGTERM)
+        # They end by themselves after their grace; a little is left for the way.
+        end = time.monotonic() + self.grace + 10.0
+        while any(process.poll() is None for process in self._processes()):
+            if self._signals > 1 or time.monotonic() > end:
+                self._kill()
+                break
+            time.sleep(_LOOK / 4)
+        for child in self._children:
+            self._let_go(child)
+
+    def _kill(self) -> None:
+        for process in self._processes():
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+
+    def _processes(self) -> list[subprocess.Popen[bytes]]:
+        return [child.process for child in self._children if child.process is not None]
+
+    def _let_go(self, child: _Child) -> None:
+        if child.process is not None and child.process.stdin is not None:
+            child.process.stdin.close()
+        child.process = None
+
+    def _seen(self) -> dict[str, float]:
+        """When each file of code was changed."""
+        return {} if self.watched is None else dict(_changes(self.watched))
+
+
+def _changes(folder: Path) -> Iterator[tuple[str, float]]:
+    for place, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".") and name not in _LEFT_OUT]
+        for name in files:
+            if Path(name).suffix in _WATCHED:
+                path = os.path.join(place, name)
+                try:
+                    yield path, os.stat(path).st_mtime
+                except OSError:  # it has just gone
+                    continue
+
+
+def this_program(*arguments: str) -> list[str]:
+    """What starts this program again."""
+    return [sys.executable, "-m", "flowcraft_cli", *arguments]

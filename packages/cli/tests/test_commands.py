@@ -1,0 +1,376 @@
+import json
+import re
+
+import pytest
+from click.testing import CliRunner
+from flowcraft_cli import main
+from flowcraft_cli.exits import Exit
+from flowcraft_core.ports import Message
+
+from .helpers import FLOWS, Commanding
+
+BIG, SMALL = '{"items": {"car": 5000}}', '{"items": {"tea": 3, "pot": 20}}'
+
+
+# --- flows ---
+
+
+def test_lint_lists_all_that_building_refuses(cli: Commanding) -> None:
+    cli.write(
+        "bad.py",
+        "from flowcraft_core import create_flow\nasync def a(ctx): ...\n"
+        "flow = create_flow('bad').node('a', a).edge('a', 'b').edge('c', 'a')",
+    )
+    said = cli.said("lint", "bad", "shop", code=1)
+    assert len(said["problems"]) == 2
+    assert all(problem["flow"] == "bad" for problem in said["problems"])
+    assert cli.said("lint", "shop")["flows"] == ["order", "asking"]
+
+
+def test_lint_names_a_step_that_is_missing(cli: Commanding) -> None:
+    cli.write("missing.py", "from flowcraft_core import create_flow\nflow = create_flow('f').node('a', 'nobodys')")
+    (problem,) = cli.said("lint", "missing", code=1)["problems"]
+    assert "nobodys" in problem["problem"]
+
+
+def test_a_graph_is_drawn_with_what_ids_would_break_escaped(cli: Commanding) -> None:
+    cli.write(
+        "odd.py",
+        "from flowcraft_core import create_flow\nasync def s(ctx): ...\n"
+        "flow = create_flow('odd').node('a\"]', s).node('end', s, fallback='b').node('b', s)"
+        ".edge('a\"]', 'end', action='go', condition='result.output > 1')",
+    )
+    text = cli("graph", "odd").stdout
+    assert text.splitlines()[0] == "flowchart TD"
+    assert 'n0["a&quot;]"]' in text
+    assert 'n0 -->|"go<br/>if result.output &gt; 1"| n1' in text
+    assert 'n1 -.->|"fallback"| n2' in text
+
+
+# --- running in this process ---
+
+
+def test_a_run_in_process_says_what_came_out(cli: Commanding) -> None:
+    said = cli.said("run", "shop:order", "--input", SMALL)
+    assert (said["state"], said["outputs"]) == ("completed", {"price": 23, "pay": "paid 23"})
+
+
+def test_a_run_that_fails_exits_with_1_and_names_the_step(cli: Commanding) -> None:
+    result = cli("run", "shop:order", "-i", BIG, code=1)
+    assert "pay" in result.stdout
+    assert "5000 is too much" in result.stdout
+    assert cli.said("run", "shop:order", "-i", BIG, code=1)["errors"][0]["node_id"] == "pay"
+
+
+def test_a_run_that_waits_for_somebody_exits_with_6(cli: Commanding) -> None:
+    assert cli.said("run", "shop:asking", "-i", SMALL, code=6)["waiting"] == ["approve"]
+
+
+@pytest.mark.parametrize("how", ["-", "@input.json"])
+def test_input_is_read_from_a_file_or_standard_input(cli: Commanding, how: str) -> None:
+    cli.write("input.json", SMALL)
+    assert cli.said("run", "shop:order", "-i", how, stdin=SMALL)["outputs"]["price"] == 23
+
+
+@pytest.mark.parametrize("text", ["{", "[1]", '{"a": NaN}', "@nowhere.json"])
+def test_input_that_cannot_be_used_is_refused(cli: Commanding, text: str) -> None:
+    said = cli.said("run", "shop:order", "-i", text, code=2)
+    assert "--input" in said["error"]["message"]
+
+
+# --- on a backend ---
+
+
+def test_a_run_on_a_backend_is_stored_and_listed(cli: Commanding) -> None:
+    here = ("-b", cli.url)
+    assert cli.said("run", "shop:order", "-i", SMALL, "--id", "first", "-t", "a=b", *here)["state"] == "completed"
+    assert cli.said("run", "shop:order", "-i", BIG, "--id", "second", *here, code=1)["state"] == "failed"
+    assert {run["run_id"]: run["state"] for run in cli.said("list", *here)["runs"]} == {
+        "first": "completed",
+        "second": "failed",
+    }
+    assert [run["run_id"] for run in cli.said("list", "-s", "failed", *here)["runs"]] == ["second"]
+    assert [run["run_id"] for run in cli.said("list", "--tag", "a=b", *here)["runs"]] == ["first"]
+    assert cli.said("list", "--limit", "1", *here)["more"]
+    assert len(cli("list", *here).stdout.splitlines()) == 2
+    assert cli.ask(lambda client: client.result("first")).outputs["pay"] == "paid 23"
+
+
+def test_start_begins_a_run_once(cli: Commanding) -> None:
+    here = ("-b", cli.url)
+    assert cli.said("start", "shop:order", "-i", SMALL, "--id", "x", "--run-timeout", "1h", *here)["created"]
+    assert not cli.said("start", "shop:order", "-i", SMALL, "--id", "x", *here)["created"]
+    assert cli.ask(lambda client: client.status("x")).state == "running"
+    assert cli("start", "shop:order", "-i", SMALL, "--id", "y", *here).stdout == "y\n"
+    assert cli.said("start", "shop:order", "--id", "x", "--wait", "--timeout", "0s", *here, code=6)
+
+
+def test_cancel_ends_a_run_and_says_when_it_had_ended(cli: Commanding) -> None:
+    here = ("-b", cli.url)
+    cli("start", "shop:order", "--id", "x", *here)
+    assert cli.said("cancel", "x", "--reason", "twice", *here)["cancelled"] == {"x": True}
+    assert cli.ask(lambda client: client.status("x")).reason == "twice"
+    assert cli.said("cancel", "x", *here, code=4)["cancelled"] == {"x": False}
+
+
+def test_redrive_and_fork_begin_a_new_run(cli: Commanding) -> None:
+    here = ("-b", cli.url)
+    cli("run", "shop:order", "-i", BIG, "--id", "x", *here, code=1)
+    assert cli.said("redrive", "x", "--id", "again", *here)["created"]
+    assert cli.ask(lambda client: client.status("x")).redriven_as == "again"
+    assert cli.said("fork", "x", "--from", "price", "--id", "forked", *here)["redrive_of"] == "x"
+    assert cli.ask(lambda client: client.status("forked")).redrive_of == "x"
+    assert "no instance nowhere" in cli.said("fork", "x", "--from", "nowhere", *here, code=4)["error"]["message"]
+    assert cli.said("redrive", "again", *here, code=4)["error"]["type"] == "CommandError"
+
+
+def test_reconcile_counts_what_it_does(cli: Commanding) -> None:
+    here = ("-b", cli.url)
+    cli("start", "shop:order", "--id", "x", *here)
+    assert cli.said("reconcile", "x", *here)["revived"] == 1
+    assert cli.said("reconcile", *here)["scanned"] == 0
+    assert cli.said("reconcile", "nobody", *here, code=3)
+
+
+def test_resume_goes_on_once(cli: Commanding) -> None:
+    here = ("-b", cli.url)
+    cli("start", "shop:asking", "-i", SMALL, "--id", "x", *here)
+    assert cli.said("resume", "x", "approve", *here, code=4)
+    assert cli.said("resume", "nobody", "approve", *here, code=3)
+
+
+def test_purge_removes_what_has_ended_and_nothing_else(cli: Commanding) -> None:
+    here = ("-b", cli.url)
+    cli("run", "shop:order", "-i", SMALL, "--id", "x", *here)
+    cli("start", "shop:order", "--id", "live", "--delay", "1h", *here)
+    assert "add --yes" in cli.said("purge", "x", *here, code=2)["error"]["message"]
+    assert cli.said("purge", "live", "-y", *here, code=4)
+    assert cli.said("purge", "x", "-y", *here)["purged"] == 1
+    cli("run", "shop:order", "-i", SMALL, "--id", "y", *here)
+    assert cli.said("purge", "--older-than", "1d", "-y", *here)["purged"] == 0
+    assert cli.said("purge", "--older-than", "0s", "-y", *here)["purged"] == 1
+    assert [run["run_id"] for run in cli.said("list", *here)["runs"]] == ["live"]
+
+
+def test_dead_letters_are_listed_shown_sent_back_and_dropped(cli: Commanding) -> None:
+    here = ("-b", cli.url)
+    assert cli.said("dead-letters", "list", *here)["dead_letters"] == []
+    cli.on_backend(lambda backend: backend.queue.send([Message("no job"), Message("none either")]))
+    cli("run", "shop:order", "-i", SMALL, *here)  # its worker meets them, too
+    letters = cli.said("dead-letters", "list", *here)["dead_letters"]
+    assert len(letters) == 2
+    first, second = (letter["id"] for letter in letters)
+    body = cli.said("dead-letters", "show", first, *here)["body"]
+    assert body in ("no job", "none either")
+    assert cli.said("dead-letters", "send-back", first, *here)["sent_back"] == [first]
+    assert cli.said("dead-letters", "drop", second, "--yes", *here)["dropped"] == [second]
+    assert cli.ask(lambda client: client.dead_letters()) == []
+    received = cli.on_backend(lambda backend: backend.queue.receive(max_messages=1, wait=5.0, visibility=1.0))
+    assert [delivery.body for delivery in received] == [body]
+    assert cli.said("dead-letters", "drop", second, "--yes", *here, code=3)
+
+
+def test_provision_says_what_is_there(cli: Commanding) -> None:
+    assert cli.said("provision", "-b", cli.url)["there"] == [f"sqlite {cli.folder.resolve()}/runs.db"]
+    assert (cli.folder / "runs.db").exists()
+
+
+def test_a_project_is_made_that_runs_and_overwrites_nothing(cli: Commanding) -> None:
+    said = cli.said("init", "letters")
+    assert {"letters/flows.py", "letters/flowcraft.toml", "letters/tests/test_flows.py"} <= set(said["files"])
+    assert "$name" not in (cli.folder / "letters/flows.py").read_text(encoding="utf-8")
+    assert cli.said("init", "letters", code=4)
+    ran = cli.said("run", "letters/flows.py", "-i", '{"cities": ["Oslo", "Lima"]}')
+    assert ran["outputs"]["report"] == "2 pages, 16 letters"
+
+
+# --- all of them ---
+
+
+def _commands() -> list[list[str]]:
+    found: list[list[str]] = []
+    for name, command in main.commands.items():
+        inside = getattr(command, "commands", None)
+        found += [[name]] if inside is None else [[name, each] for each in inside]
+    return found
+
+
+@pytest.mark.parametrize("names", _commands(), ids=" ".join)
+def test_every_command_has_help_examples_json_and_debug(names: list[str]) -> None:
+    text = CliRunner().invoke(main, [*names, "--help"]).output
+    assert "--json" in text
+    assert "--debug" in text
+    assert re.search(rf"Examples:\n  .*flowcraft {' '.join(names)}", text)
+
+
+def test_what_the_command_line_says_wrongly_is_told_with_the_usage(cli: Commanding) -> None:
+    assert "Try 'flowcraft list --help'" in cli("list", "--state", "loud", code=2).stderr.replace("main", "flowcraft")
+    assert cli.said("list", "--state", "loud", code=2)["error"]["type"] == "UsageError"
+    cli(code=2)
+
+
+def test_without_a_backend_it_is_said_how_to_name_one(cli: Commanding) -> None:
+    assert "--backend URL" in cli.said("list", code=2)["error"]["message"]
+
+
+def test_a_backend_that_cannot_be_reached_exits_with_5(cli: Commanding) -> None:
+    said = cli.said("list", "-b", "sqlite:///nowhere/runs.db", code=5)
+    assert said["error"]["type"] == "BackendError"
+
+
+def test_errors_show_no_secret_of_a_url(cli: Commanding) -> None:
+    for url in ("mydb://me:hunter2@host", "sqlite://me:hunter2@x/runs.db", "AccountName=a;AccountKey=hunter2"):
+        for extra in ((), ("--debug",)):
+            assert "hunter2" not in CliRunner().invoke(main, ["list", "-b", url, *extra]).output
+
+
+def test_a_defect_is_told_as_one_and_shown_with_debug(cli: Commanding, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise KeyError("oh")
+
+    monkeypatch.setattr("flowcraft_cli.commands.graph.load_flow", broken)
+    assert "Traceback" not in (plain := cli("graph", "shop:order", code=Exit.DEFECT)).output
+    assert "--debug shows where" in plain.stderr
+    assert "Traceback" in cli("graph", "shop:order", "--debug", code=Exit.DEFECT).stderr
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_shells_are_told_how_to_complete(cli: Commanding, shell: str) -> None:
+    assert "_FLOWCRAFT_COMPLETE" in cli("completion", shell).stdout
+
+
+def test_with_json_the_last_line_is_all_that_is_printed(cli: Commanding) -> None:
+    result = cli("run", "shop:order", "-i", SMALL, "--json")
+    assert json.loads(result.stdout)["ok"]
+
+
+# --- looking ---
+
+
+def test_show_tells_of_each_instance_with_values_and_errors(cli: Commanding) -> None:
+    here = ("-b", cli.url)
+    cli("run", "shop:order", "-i", BIG, "--id", "x", "-t", "kind=nightly", *here, code=1)
+    said = cli.said("show", "x", *here)
+    assert {each["key"]: (each["state"], each["output"]) for each in said["instances"]} == {
+        "price": ("done", 5000),
+        "pay": ("failed", None),
+    }
+    assert "5000 is too much" in said["instances"][1]["errors"][0]["message"]
+    text = cli("show", "x", *here).stdout
+    assert all(word in text for word in ("kind=nightly", "failed", "5000 is too much", "price"))
+    assert cli.said("show", "nobody", *here, code=3)
+
+
+def test_show_opens_what_is_folded(cli: Commanding) -> None:
+    here = ("-b", cli.url)
+    cli("init", "letters")
+    cli("run", "letters/flows.py", "-i", '{"cities": ["Oslo", "Lima"]}', "--id", "x", *here)
+    opened = cli.said("show", "x", "--inside", "count", *here)["instances"]
+    assert [each["output"] for each in opened] == [8, 8]
+    assert all(each["output"] is None for each in cli.said("show", "x", "--no-values", *here)["instances"])
+
+
+def test_tail_tells_each_thing_and_ends_as_the_run_did(cli: Commanding) -> None:
+    here = ("-b", cli.url)
+    cli("run", "shop:order", "-i", BIG, "--id", "x", *here, code=1)
+    lines = [json.loads(line) for line in cli("tail", "x", *here, "--json", code=1).stdout.splitlines()]
+    assert [(line["key"], line["state"]) for line in lines[:-1]] == [("price", "done"), ("pay", "failed")]
+    assert (lines[-1]["ok"], lines[-1]["state"]) == (False, "failed")
+    cli("start", "shop:order", "--id", "y", *here)
+    assert cli("tail", "y", "--timeout", "0s", *here, code=6).stderr
+
+
+def test_waits_say_what_to_resume_and_resume_does_it(cli: Commanding) -> None:
+    here = ("-b", cli.url)
+    first = cli("run", "shop:asking", "-i", SMALL, "--id", "x", *here, code=6)
+    assert "flowcraft resume x approve" in first.stdout
+    (wait,) = cli.said("waits", *here)["waits"]
+    assert (wait["run_id"], wait["key"], wait["kind"]) == ("x", "approve", "wait")
+    assert cli.said("waits", "x", *here)["waits"] == [wait]
+    cli("resume", "x", "approve", "--output", "true", *here)
+    assert cli.said("run", "shop:asking", "-i", SMALL, "--id", "x", *here)["outputs"]["approve"] is True
+    assert cli.said("waits", *here)["waits"] == []
+
+
+def test_queues_tell_how_much_there_is_to_do(cli: Commanding) -> None:
+    here = ("-b", cli.url)
+    cli("start", "shop:order", *here)
+    cli("start", "shop:order", "--delay", "1h", *here)
+    (queue,) = cli.said("queues", *here)["queues"]
+    assert (queue["visible"], queue["delayed"]) == (1, 1)
+    assert cli.said("queues", "--over", "0.1", *here)["queues"][0]["per_second"] == 0
+    assert cli.said("workers", *here)["workers"] == []
+
+
+def test_a_list_can_be_cut_by_time(cli: Commanding) -> None:
+    here = ("-b", cli.url)
+    cli("start", "shop:order", "--id", "x", *here)
+    assert len(cli.said("list", "--since", "1h", *here)["runs"]) == 1
+    assert cli.said("list", "--until", "1h", *here)["runs"] == []
+    assert cli.said("list", "--since", "2001-01-01", "--flow", "other", *here)["runs"] == []
+    assert "--since" in cli.said("list", "--since", "soon", *here, code=2)["error"]["message"]
+
+
+# --- what has been recorded ---
+
+
+def _exported(cli: Commanding, text: str = SMALL, code: int = 0) -> tuple[str, str]:
+    here = ("-b", cli.url)
+    cli("run", "shop:order", "-i", text, "--id", "x", *here, code=code)
+    cli("export", "x", "-o", "run.json", *here)
+    return here
+
+
+def test_an_exported_run_is_gone_through_without_a_backend(cli: Commanding) -> None:
+    _exported(cli, BIG, code=1)
+    (cli.folder / "runs.db").unlink()
+    said = cli.said("replay", "run.json")
+    assert [(each["key"], each["state"]) for each in said["instances"]] == [("price", "completed"), ("pay", "failed")]
+    assert said["instances"][1]["input"] == 5000
+    assert (said["executed"], said["state"]) == (0, "failed")
+
+
+def test_a_replay_executes_steps_again_and_says_what_differs(cli: Commanding) -> None:
+    _exported(cli, BIG, code=1)
+    assert cli.said("replay", "run.json", "shop:order", "--execute")["executed"] == 2
+    mended = FLOWS.replace("> 100", "> 10_000")
+    cli.write("mended.py", mended)
+    said = cli.said("replay", "run.json", "mended:order", "--only", "pay", code=1)
+    assert (said["executed"], said["differing"]) == (1, ["pay"])
+    assert said["instances"][1]["again"]["error"]["is"] is None
+    assert cli.said("replay", "run.json", "shop:order", "--only", "nowhere", code=3)
+
+
+def test_a_replay_stops_in_a_step_with_the_input_of_then(cli: Commanding) -> None:
+    _exported(cli)
+    result = cli("replay", "run.json", "shop:order", "--break", "pay", stdin="p ctx.input + 1\nc\n")
+    assert "24" in result.stdout
+    assert "if ctx.input > 100" in result.stdout
+    cli("replay", "run.json", "shop:order", "--break", "pay", stdin="q\n", code=130)
+
+
+def test_a_replay_can_be_stepped_through(cli: Commanding) -> None:
+    _exported(cli)
+    result = cli("replay", "run.json", "shop:order", "--step", stdin="n\ne\n")
+    assert "1 executed, 0 differ" in result.stdout
+
+
+def test_cost_counts_what_is_stored(cli: Commanding) -> None:
+    here = _exported(cli)
+    said = cli.said("cost", "x", *here)
+    assert (said["steps"], said["facts"], said["writes"]) == (2, {"run": 1, "outcomes": 2}, 5)
+
+
+def test_diff_tells_in_what_two_runs_differ(cli: Commanding) -> None:
+    here = _exported(cli)
+    cli("run", "shop:order", "-i", SMALL, "--id", "same", *here)
+    cli("run", "shop:order", "-i", BIG, "--id", "other", *here, code=1)
+    assert cli.said("diff", "x", "same", *here)["differences"] == []
+    found = cli.said("diff", "x", "other", *here, code=1)["differences"]
+    assert {(each["at"], each["what"]) for each in found} >= {("run", "status"), ("price", "output"), ("pay", "error")}
+
+
+@pytest.mark.parametrize("text", ["{}", "no JSON"])
+def test_what_is_no_recorded_run_is_told(cli: Commanding, text: str) -> None:
+    cli.write("bad.json", text)
+    assert "no recorded run" in cli("replay", "bad.json", code=2).stderr

@@ -1,0 +1,123 @@
+"""Reads what a description is made of: facts, parks and hints."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Iterable, Mapping, Sequence
+
+from ...errors import BackendError, ConfigurationError
+from ...graph.facts import Park
+from ...graph.failures import errors_of
+from ...graph.fold import instances
+from ...graph.instances import Instance
+from ...graph.scopes import Kind
+from ...graph.state import RunState
+from ...ports import CoordinationStore
+from ...settings import whole
+from ..runs import RunRecord
+from ..stored_runs import FINAL, StoredRuns
+from .at_work import SAID_EVERY, board_of
+from .hints import Hints, passed_on, pattern_of, under_way
+from .levels import counts, open_at
+from .shapes import MOST_TOLD, OpenWait, RunDescription
+from .standing import Standing
+from .telling import Teller
+
+# How long it is believed what workers say, seconds: two of their notes may be late or lost.
+_BELIEVED = 2.5 * SAID_EVERY
+
+#: So many instances of a page at most.
+MOST_SHOWN = 1_000
+
+
+async def describe(
+    stored: StoredRuns, run_id: str, *, inside: str, after: str | None, limit: int, values: bool
+) -> RunDescription:
+    """See ``Client.describe``."""
+    whole("Client.describe: limit", limit, least=1, most=MOST_SHOWN)
+    status = await stored.linked(await stored.status(run_id))
+    record = await stored.record(run_id)
+    state = await stored.state(record, status)
+    level = open_at(state.root, inside)
+    if level is None:
+        raise ConfigurationError(
+            f"run {run_id!r}: there is nothing inside {inside!r:.200} (yet): name a loop, batch or subflow by its key, "
+            "or one of its passes or items, as in 'pages[17]'"
+        )
+    page, cursor = level.page(after, limit)
+    now, is_live = stored.clock.now(), status.state not in FINAL
+    parks, of_page, hints = await asyncio.gather(
+        stored.records.parks(run_id, [instance for instance in state.ready if _may_be_parked(instance)]),
+        stored.records.all_parks(run_id, [instance for instance in page if _may_be_parked(instance)]),
+        _hints(stored.backend.coordination, record, now) if is_live else _none(),
+    )
+    hints = _still_true(hints, state, parks)
+    standing = Standing.of(state, parks)
+    moot = [instance.key for instance in page if standing.of_instance(instance) == "moot"]
+    lost = {key: found.value for key, found in (await stored.records.outcomes(run_id, moot)).items()}
+    teller = Teller(standing, of_page, hints, record.started, values, lost)
+    of_level = counts(standing, level.scopes)
+    return RunDescription(
+        run=status,
+        at=now,
+        deadline=record.deadline,
+        inside=inside,
+        instances=tuple(teller.tell(instance) for instance in page),
+        counts=dict(of_level),
+        total=sum(of_level.values()),
+        cursor=cursor,
+        waits=tuple(_open_waits(state, parks)) if is_live else (),
+        under_way=tuple(sorted(hints.under_way.values(), key=lambda step: (step.since, step.key))[:MOST_TOLD]),
+        passed_on=tuple(hints.passed_on.values()),
+        errors=errors_of(state.root),
+        steps=sum(1 for instance in instances(state) if instance.vertex.kind is Kind.STEP),
+    )
+
+
+async def _hints(store: CoordinationStore, record: RunRecord, now: float) -> Hints:
+    """What workers say; nothing where it cannot be read, since it is only a hint."""
+    board = board_of(store, record.life)
+    with contextlib.suppress(BackendError):
+        notes = await board.read(now, within=_BELIEVED)
+        since = now - _BELIEVED
+        return Hints(under_way(notes, since=since), passed_on(notes, since=since))
+    return Hints()
+
+
+async def _none() -> Hints:
+    return Hints()
+
+
+def _still_true(hints: Hints, state: RunState, parks: Mapping[str, Park]) -> Hints:
+    """Without what the facts know better: of instances that have ended, or have been parked since."""
+    if not hints.under_way and not hints.passed_on:
+        return hints
+    to_run = {instance.key for instance in state.ready}
+    steps = {
+        key: step
+        for key, step in hints.under_way.items()
+        if key in to_run and (key not in parks or step.since >= parks[key].ended)
+    }
+    left = {pattern_of(key) for key in to_run if key not in steps}
+    return Hints(steps, {pattern: told for pattern, told in hints.passed_on.items() if pattern in left})
+
+
+def _may_be_parked(instance: Instance) -> bool:
+    """Whether there may be something to read: any step may ask for another attempt."""
+    return instance.vertex.kind is Kind.STEP
+
+
+def _open_waits(state: RunState, parks: Mapping[str, Park]) -> Sequence[OpenWait]:
+    def waits() -> Iterable[OpenWait]:
+        for instance in state.ready:
+            park = parks.get(instance.key)
+            if park is None:
+                continue
+            reason = None if park.error is None else str(park.error)
+            key, node_id = instance.key, instance.vertex.id
+            yield OpenWait(key=key, node_id=node_id, kind=park.kind, due=park.due, reason=reason)
+
+    # What waits for people first, then what goes on soonest.
+    in_order = sorted(waits(), key=lambda wait: (wait.kind != "wait", wait.due or 0.0, wait.key))
+    return in_order[:MOST_TOLD]

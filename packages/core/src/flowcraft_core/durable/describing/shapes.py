@@ -1,0 +1,354 @@
+"""What ``Client.describe`` gives: a run, one level of what is inside it, and what is told of its instances.
+
+A *state* is said by facts, so it is never wrong, though it may lag for as long as the store's reads do. *Under way* and
+*passed on* are hints that workers leave: they may be missing, late, or gone on from. Nothing of either is stored for
+the sake of being shown, but for a few bytes of a fact that is written anyway.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, TypeAlias
+
+import attrs
+
+from ...graph.facts import NodeError
+from ..results import StoredRun
+
+#: Where an instance stands by the facts:
+#:
+#: ============  ====================================================================================================
+#: ``done``      it has completed
+#: ``failed``    it has failed for good, contained or not
+#: ``running``   a loop, batch or subflow that was entered, and whose insides have not ended
+#: ``ready``     it is to run: it is under way, or waits for a worker
+#: ``waiting``   a wait that can be resumed
+#: ``sleeping``  a sleep whose time has not come, as far as is known
+#: ``retrying``  its last attempt has failed, and there will be another one
+#: ``pending``   what leads to it is not resolved
+#: ``dead``      none of the ways to it was taken: it will not run
+#: ``blocked``   what leads to it has failed, and the failure is contained: it will not run
+#: ``moot``      it has lost a race: it need not run, and if it has ended all the same, that counts nowhere
+#: ============  ====================================================================================================
+#:
+#: In a run that has ended, what was ready, waiting, sleeping or retrying stays so: a fork goes on with it.
+InstanceState: TypeAlias = Literal[
+    "done",
+    "failed",
+    "running",
+    "ready",
+    "waiting",
+    "sleeping",
+    "retrying",
+    "pending",
+    "dead",
+    "blocked",
+    "moot",
+]
+
+#: What an instance is: a step, one of the engine's own (``wait``, ``sleep``), a construct that can be opened, or the
+#: verdict of a loop's pass.
+InstanceKind: TypeAlias = Literal["step", "wait", "sleep", "loop", "batch", "subflow", "verdict"]
+
+
+@attrs.frozen(kw_only=True)
+class UnderWay:
+    """A step that has been at work for longer than a moment, as its worker last said. A hint.
+
+    Attributes:
+        key: The instance.
+        worker: The worker's name, as in its log and in ``Client.workers``.
+        since: When the attempt began, seconds since the epoch.
+        attempt: Which attempt it is.
+        seen: When the worker said so.
+        fraction: How far the step says that it is, from 0 to 1; None if it has not said.
+        message: What else it says of its progress.
+    """
+
+    key: str
+    worker: str
+    since: float
+    attempt: int
+    seen: float
+    fraction: float | None = None
+    message: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class PassedOn:
+    """A node whose jobs workers pass on, since they cannot do them now. A hint, said of all instances of the node.
+
+    Attributes:
+        node_id: The node.
+        reason: Why: which step is missing, say.
+        since: When the job that was passed on last was first sent.
+        worker: Who has passed it on last.
+        seen: When.
+        key: The instance that was passed on last.
+    """
+
+    node_id: str
+    reason: str
+    since: float
+    worker: str
+    seen: float
+    key: str
+
+
+@attrs.frozen(kw_only=True)
+class FailedAttempt:
+    """An attempt after which there was another one.
+
+    Attributes:
+        number: How many attempts had failed with it: 1, 2, ...
+        deferred: How often the step had asked, with it, to be tried again without that being an attempt.
+        error: Why it failed.
+        retry_at: When the next one was due.
+        standing_in: Whether it was the fallback's.
+        started: When it began; None if it was stored by a version that did not say.
+        ended: When it ended, likewise.
+        worker: Who made it, likewise.
+    """
+
+    number: int
+    error: NodeError | None
+    retry_at: float | None
+    deferred: int = 0
+    standing_in: bool = False
+    started: float | None = None
+    ended: float | None = None
+    worker: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class TakenEdge:
+    """A way on that an instance has taken.
+
+    Attributes:
+        target: Id of the node that it leads to.
+        action: The edge's action, if it has one.
+        value: What it carries; None where values were not asked for.
+    """
+
+    target: str
+    action: str | None
+    value: Any
+
+
+@attrs.frozen(kw_only=True)
+class Inside:
+    """What is inside a loop, batch or subflow, folded; ``describe(run_id, inside=instance.key)`` opens it.
+
+    Attributes:
+        scopes: How many items the batch has, passes the loop has had so far, or calls there are.
+        ended: How many of them have ended.
+        counts: How many instances are in each state, those of all items or passes together; a construct in there is one
+            instance. States that none is in are left out.
+        under_way: How many of them are under way for longer than a moment, at any depth. A hint.
+    """
+
+    scopes: int
+    ended: int
+    counts: Mapping[InstanceState, int]
+    under_way: int = 0
+
+
+@attrs.frozen(kw_only=True)
+class InstanceDescription:
+    """One instance; a loop, batch or subflow is one, with what is inside folded.
+
+    Times are seconds since the epoch. Values (``input``, ``output``, the edges' and those of ``sets``) are None where
+    they were not asked for.
+
+    Attributes:
+        key: Its key, as in logs, errors and ``Client.fork``.
+        node_id: The node's id.
+        kind: What it is.
+        uses: The name of the implementation.
+        state: Where it stands by the facts.
+        input: What it was given, or will be once it runs; None if that is not decided yet.
+        output: What it gave.
+        action: Its result's action.
+        errors: Why it has failed, or what blocks it; for a step its own error, with a traceback if one was kept.
+        primary_error: Why the node's own step failed, where a fallback stood in.
+        via: The fallback that gave the result in the node's place.
+        attempts: How many attempts it took, or has had; 0 if none has ended.
+        failed_attempts: Those after which there was another one.
+        ready_at: When it became ready, as far as the facts tell.
+        started: When its last attempt began; of a construct: when it was entered.
+        ended: When it ended.
+        due: When it goes on by itself: a sleep, a wait with a timeout, a next attempt.
+        worker: Who has ended it; None if nobody said so.
+        taken: The ways on that it has taken.
+        sets: The context values that it has set, by name; what it deleted is in ``deletes``.
+        deletes: The names that it has deleted.
+        under_way: That a worker is at it; a hint.
+        passed_on: That workers pass its node's jobs on; a hint.
+        inside: What is inside, if it is a construct that was entered.
+        fork_from: The keys from which ``Client.fork`` can begin again here: of a construct that of its entry, which
+            does all of it again, and its own, which only ends it again.
+    """
+
+    key: str
+    node_id: str
+    kind: InstanceKind
+    uses: str
+    state: InstanceState
+    input: Any = None
+    output: Any = None
+    action: str | None = None
+    errors: tuple[NodeError, ...] = ()
+    primary_error: NodeError | None = None
+    via: str | None = None
+    attempts: int = 0
+    failed_attempts: tuple[FailedAttempt, ...] = ()
+    ready_at: float | None = None
+    started: float | None = None
+    ended: float | None = None
+    due: float | None = None
+    worker: str | None = None
+    taken: tuple[TakenEdge, ...] = ()
+    sets: Mapping[str, Any] = attrs.field(factory=dict)
+    deletes: tuple[str, ...] = ()
+    under_way: UnderWay | None = None
+    passed_on: PassedOn | None = None
+    inside: Inside | None = None
+    fork_from: tuple[str, ...] = ()
+
+    @property
+    def standing(self) -> str:
+        """The state in a word for people, with what the hints say: ``under way``, ``passed on``, ``next`` for ready."""
+        if self.state not in ("ready", "retrying"):
+            return self.state
+        if self.under_way is not None:
+            return "under way"
+        if self.passed_on is not None:
+            return "passed on"
+        return "next" if self.state == "ready" else self.state
+
+
+@attrs.frozen(kw_only=True)
+class OpenWait:
+    """Something that goes on when somebody resumes it, or when its time has come.
+
+    Attributes:
+        key: The instance: what ``Client.resume`` takes.
+        node_id: The node.
+        kind: ``wait`` for a resume, ``sleep`` for a time, ``retry`` for the next attempt.
+        due: When it goes on by itself; None if only a resume ends it.
+        reason: For a retry: the error of the last attempt.
+    """
+
+    key: str
+    node_id: str
+    kind: Literal["wait", "sleep", "retry"]
+    due: float | None
+    reason: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class RunDescription:
+    """A run, and one level of what is inside it.
+
+    Attributes:
+        run: Its status: id, state, flow, times, tags, reason, and the runs that it is linked to.
+        at: When this was read.
+        deadline: When the run fails if it has not ended; None without a timeout.
+        inside: The construct, item, pass or call that was opened; empty for the run itself.
+        instances: A page of the instances in there, in the order of the flow; of a batch item by item.
+        counts: How many instances there are in each state, on all pages.
+        total: How many there are on all pages.
+        cursor: Where the next page begins: ``after=``; None after the last one.
+        waits: What the run waits for at any depth, by key; at most ``MOST_TOLD``.
+        under_way: What is under way for longer than a moment at any depth, the longest first; at most ``MOST_TOLD``.
+        passed_on: The nodes whose jobs are passed on, at any depth.
+        errors: Why the run has failed, as in ``StoredResult``.
+        steps: How many steps have ended, at any depth.
+    """
+
+    run: StoredRun
+    at: float
+    deadline: float | None
+    inside: str
+    instances: tuple[InstanceDescription, ...]
+    counts: Mapping[InstanceState, int]
+    total: int
+    cursor: str | None
+    waits: tuple[OpenWait, ...] = ()
+    under_way: tuple[UnderWay, ...] = ()
+    passed_on: tuple[PassedOn, ...] = ()
+    errors: tuple[NodeError, ...] = ()
+    steps: int = 0
+
+
+#: Of longer lists of waits and of what is under way only so many are told.
+MOST_TOLD = 100
+
+
+@attrs.frozen(kw_only=True)
+class WorkerDescription:
+    """A worker, as it last said. A hint: see ``Client.workers``.
+
+    Attributes:
+        name: Its name, as in its log.
+        host: The machine's name.
+        pid: The process.
+        version: Of flowcraft-core.
+        backend: Where it works, without secrets.
+        queues: The queues that it serves.
+        flows: The flows that it brings, each with its author's version or the beginning of its blueprint's hash.
+        concurrency: How many steps it runs at once.
+        busy: How many it is at.
+        held: How many jobs it holds, those included.
+        since: When it began, seconds since the epoch.
+        seen: When it said so.
+        interval: How often it says so, seconds.
+        state: ``working``, ``stopping`` (it takes no more jobs), or ``stopped``.
+    """
+
+    name: str
+    host: str
+    pid: int
+    version: str
+    backend: str
+    queues: tuple[str, ...]
+    flows: tuple[str, ...]
+    concurrency: int
+    busy: int
+    held: int
+    since: float
+    seen: float
+    interval: float
+    state: Literal["working", "stopping", "stopped"] = "working"
+
+
+@attrs.frozen(kw_only=True)
+class QueueDescription:
+    """A queue, and how many messages it has about, where it can tell.
+
+    Attributes:
+        name: The queue.
+        visible: Messages that can be received now; None if the queue does not tell.
+        in_flight: Messages that somebody holds; likewise.
+        delayed: Messages whose time has not come; likewise.
+    """
+
+    name: str
+    visible: int | None = None
+    in_flight: int | None = None
+    delayed: int | None = None
+
+
+@attrs.frozen(kw_only=True)
+class RunsPage:
+    """Some of the runs that were asked for.
+
+    Attributes:
+        runs: The runs. A page may have fewer than were asked for, or none, and still not be the last.
+        cursor: Where the next page begins; None after the last one.
+        newest_first: Whether the pages are in the order of the runs' starts, the newest first; else in none.
+    """
+
+    runs: tuple[StoredRun, ...]
+    cursor: str | None
+    newest_first: bool

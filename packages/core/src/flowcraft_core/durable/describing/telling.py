@@ -1,0 +1,188 @@
+"""What is told of one instance, from a whole state, its parks and hints. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import attrs
+
+from ...blueprint import SLEEP, WAIT
+from ...errors import FlowcraftError
+from ...graph import decisions
+from ...graph.facts import DELETED, OUTPUT, NodeError, Outcome, Park
+from ...graph.instances import Instance, ScopeState
+from ...graph.scopes import Construct, Kind, Link, Vertex
+from .hints import Hints, pattern_of
+from .levels import folded
+from .shapes import FailedAttempt, InstanceDescription, InstanceKind, InstanceState, TakenEdge
+from .standing import Standing
+
+_BUILT_IN: Mapping[str, InstanceKind] = {WAIT: "wait", SLEEP: "sleep"}
+_REACHED = ("done", "failed", "ready", "waiting", "sleeping", "retrying", "running")
+
+
+@attrs.frozen(eq=False)
+class Teller:
+    """Tells of instances.
+
+    Attributes:
+        standing: What the facts say.
+        parks: All parks of the instances that are told of, by instance key, in the order in which they came.
+        lost: Of what need not run, and has ended all the same: the outcomes, by key, which count nowhere.
+        hints: What workers say.
+        started: When the run was started, seconds since the epoch.
+        values: Whether inputs, outputs and the like are told.
+    """
+
+    standing: Standing
+    parks: Mapping[str, Sequence[Park]]
+    hints: Hints
+    started: float
+    values: bool = True
+    lost: Mapping[str, Outcome] = attrs.field(factory=dict)
+
+    def tell(self, instance: Instance) -> InstanceDescription:
+        """Describe an instance; a construct is given by its exit."""
+        scope, vertex = instance
+        construct = vertex.construct if vertex.kind is Kind.EXIT else None
+        key, state = instance.key, self.standing.of_instance(instance)
+        outcome = scope.outcomes.get(vertex.index) or self.lost.get(key)
+        # A construct begins with its entry, in which it may fail, too.
+        entry = instance if construct is None else scope.at(construct.entry)
+        opening = outcome if construct is None else scope.outcomes.get(entry.vertex.index)
+        ending = outcome or (opening if opening is not None and opening.error is not None else None)
+        parks = self.parks.get(key, ())
+        last = parks[-1] if parks else None
+        kind, node = _kind(vertex, construct), vertex.node if construct is None else construct.node
+        live = state in ("ready", "retrying")
+        attempts = outcome.attempts if outcome is not None else 0 if last is None else last.attempt
+        return InstanceDescription(
+            key=key,
+            node_id=node.id,
+            kind=kind,
+            uses=node.uses,
+            state=state,
+            input=self._input(entry, state) if self.values else None,
+            output=outcome.output if outcome is not None and self.values else None,
+            action=None if outcome is None else outcome.action,
+            errors=_errors(scope, vertex, ending),
+            primary_error=None if outcome is None else outcome.primary_error,
+            via=None if outcome is None else outcome.via,
+            attempts=attempts,
+            failed_attempts=tuple(_failed(park) for park in parks if park.kind == "retry"),
+            ready_at=self._ready_at(entry) if state in _REACHED else None,
+            started=_started(kind, opening, parks),
+            ended=_known(ending.ended) if ending is not None else None,
+            due=last.due if last is not None and outcome is None else None,
+            worker=None if ending is None else ending.worker,
+            taken=() if outcome is None else tuple(self._taken(vertex, outcome)),
+            sets=self._sets(outcome),
+            deletes=tuple(name for name, value in (_sets(outcome)).items() if value is DELETED),
+            under_way=self.hints.under_way.get(key) if live else None,
+            passed_on=self.hints.passed_on.get(pattern_of(entry.key)) if live else None,
+            inside=None if construct is None else folded(self.standing, scope, construct, self._busy(scope, construct)),
+            fork_from=tuple(self._fork_from(instance, entry, state)),
+        )
+
+    def _input(self, entry: Instance, state: InstanceState) -> Any:
+        """What an instance was given: it follows from the facts before it, once they decide that it is to run."""
+        if state not in _REACHED:
+            return None
+        try:
+            return decisions.input_of(*entry)
+        except (LookupError, FlowcraftError):
+            return None  # it failed, or will, for want of it: its error says so
+
+    def _ready_at(self, entry: Instance) -> float | None:
+        """When the last of what leads to an instance ended; for one without ways in, what its scope began with."""
+        scope, vertex = entry
+        place = scope.claims.get(vertex.index)
+        ways: Sequence[Link] = vertex.incoming if place is None else (vertex.incoming[place],)
+        before = [scope.outcomes.get(link.source) for link in ways]
+        if not vertex.incoming:
+            before = [self._begun_by(scope)]
+        ended = [outcome.ended for outcome in before if outcome is not None]
+        if scope.parent is None and not vertex.incoming:
+            return self.started
+        return _known(max(ended, default=0.0))
+
+    @staticmethod
+    def _begun_by(scope: ScopeState) -> Outcome | None:
+        parent, construct = scope.parent, scope.construct
+        if parent is None or construct is None:
+            return None
+        if construct.kind == "loop" and scope.index:
+            before = parent.inside[construct.entry].get(scope.index - 1)
+            return None if before is None else before.outcomes.get(construct.verdict)
+        return parent.outcomes.get(construct.entry)
+
+    def _taken(self, vertex: Vertex, outcome: Outcome) -> list[TakenEdge]:
+        edges: Sequence[Link] = vertex.out
+        if vertex.kind is Kind.VERDICT and vertex.construct is not None and vertex.construct.feedback is not None:
+            edges = (vertex.construct.feedback,)
+        return [
+            TakenEdge(target=link.target_id, action=link.action, value=self._carried(outcome, link.place))
+            for link in edges
+            if link.place in outcome.taken
+        ]
+
+    def _carried(self, outcome: Outcome, place: int) -> Any:
+        value = outcome.taken[place]
+        return None if not self.values else outcome.output if value is OUTPUT else value
+
+    def _sets(self, outcome: Outcome | None) -> dict[str, Any]:
+        set_ = {name: value for name, value in _sets(outcome).items() if value is not DELETED}
+        return set_ if self.values else dict.fromkeys(set_)
+
+    def _busy(self, scope: ScopeState, construct: Construct) -> int:
+        prefixes = tuple(f"{scope.prefix}{construct.key}{mark}" for mark in "[./")
+        return sum(1 for key in self.hints.under_way if key.startswith(prefixes))
+
+    @staticmethod
+    def _fork_from(instance: Instance, entry: Instance, state: InstanceState) -> list[str]:
+        """An outcome can be dropped; what is ready, or parked, is begun again in any fork."""
+        if instance is entry:
+            return [instance.key] if state in _REACHED else []
+        return [each.key for each in (entry, instance) if each.vertex.index in each.scope.outcomes]
+
+
+def _kind(vertex: Vertex, construct: Construct | None) -> InstanceKind:
+    if construct is not None:
+        return construct.kind
+    return "verdict" if vertex.kind is Kind.VERDICT else _BUILT_IN.get(vertex.node.uses, "step")
+
+
+def _errors(scope: ScopeState, vertex: Vertex, ending: Outcome | None) -> tuple[NodeError, ...]:
+    if ending is not None and ending.error is not None:
+        return (ending.error,)
+    return scope.blame.get(vertex.index, ())
+
+
+def _started(kind: InstanceKind, opening: Outcome | None, parks: Sequence[Park]) -> float | None:
+    """When the last attempt began; a wait or a sleep, whose outcome another one writes, when it was parked."""
+    if kind in ("wait", "sleep") and parks and parks[0].started:
+        return parks[0].started
+    return None if opening is None else _known(opening.started)
+
+
+def _failed(park: Park) -> FailedAttempt:
+    return FailedAttempt(
+        number=park.attempt,
+        error=park.error,
+        retry_at=park.due,
+        standing_in=park.standing_in,
+        deferred=park.deferred,
+        started=_known(park.started),
+        ended=_known(park.ended),
+        worker=park.worker,
+    )
+
+
+def _sets(outcome: Outcome | None) -> Mapping[str, Any]:
+    return {} if outcome is None or outcome.sets is None else outcome.sets
+
+
+def _known(time: float) -> float | None:
+    """A time that was stored; an older version may have stored none."""
+    return time or None

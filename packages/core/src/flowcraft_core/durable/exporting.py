@@ -1,0 +1,96 @@
+"""What is stored of a run, taken out: its facts as text, and how much of them there is."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+
+import attrs
+
+from ..graph.failures import errors_of
+from ..graph.fold import instances
+from ..graph.scopes import Kind
+from ..runtime.snapshots import snapshot_of
+from .chunks import chunk_keys
+from .runs import RECORD_KEY
+from .storage import CLAIM_SUFFIX
+from .stored_runs import StoredRuns
+
+
+async def export(stored: StoredRuns, run_id: str) -> str:
+    """See ``Client.export``."""
+    status = await stored.status(run_id)
+    record = await stored.record(run_id)
+    state = await stored.state(record, status)
+    ready = [instance for instance in state.ready if instance.vertex.index not in instance.scope.outcomes]
+    snapshot = snapshot_of(
+        run_id=run_id,
+        graph=record.graph,
+        graphs=record.graphs.values(),
+        state=state,
+        status=status.state,
+        errors=errors_of(state.root),
+        ended=instances(state),
+        parks=await stored.records.parks(run_id, ready),
+        serializer=stored.records.serializer,
+    )
+    return json.dumps({**snapshot, "reason": status.reason}, ensure_ascii=False)
+
+
+@attrs.frozen(kw_only=True)
+class Footprint:
+    """What a run has cost, by its facts.
+
+    Attributes:
+        steps: Steps that have an outcome.
+        attempts: Attempts that were made at them.
+        seconds: What their last attempts took, all together.
+        facts: How many facts are stored, by kind: ``run``, ``outcomes``, ``parks``, ``claims``, ``chunks``.
+        bytes: What they take as they are stored, by kind, without keys.
+        values: Context values that were set, each a write of its own.
+    """
+
+    steps: int
+    attempts: int
+    seconds: float
+    facts: Mapping[str, int]
+    bytes: Mapping[str, int]
+    values: int
+
+    @property
+    def writes(self) -> int:
+        """Writes to the stores at least: the facts, the context values, and the status at the start and at the end."""
+        return sum(self.facts.values()) + self.values + 2
+
+
+async def footprint(stored: StoredRuns, run_id: str) -> Footprint:
+    """See ``Client.footprint``."""
+    status = await stored.status(run_id)
+    record = await stored.record(run_id)
+    state = await stored.state(record, status)
+    kinds = {RECORD_KEY: "run"}
+    found_there = [instance for scope in state.root.walk() for instance in scope.instances()]
+    for instance in found_there:
+        kinds[instance.key] = "outcomes"
+        if instance.vertex.joins_any:
+            kinds[instance.key + CLAIM_SUFFIX] = "claims"
+    kinds.update(dict.fromkeys(await stored.records.park_keys(run_id, found_there), "parks"))
+    facts: Counter[str] = Counter()
+    sizes: Counter[str] = Counter()
+    found = await stored.backend.context.get(run_id, list(kinds))
+    chunks = [chunk for key, fact in found.items() for chunk in chunk_keys(key, fact.body)]
+    bodies = [(kinds[key], fact.body) for key, fact in found.items()]
+    bodies += [("chunks", fact.body) for fact in (await stored.backend.context.get(run_id, chunks)).values()]
+    for kind, body in bodies:
+        facts[kind] += 1
+        sizes[kind] += len(body)
+    ended = [instance.outcome for instance in instances(state) if instance.vertex.kind is Kind.STEP]
+    return Footprint(
+        steps=len(ended),
+        attempts=sum(outcome.attempts for outcome in ended),
+        seconds=sum(max(0.0, outcome.ended - outcome.started) for outcome in ended),
+        facts=dict(facts),
+        bytes=dict(sizes),
+        values=sum(len(instance.outcome.sets or ()) for instance in instances(state)),
+    )

@@ -1,0 +1,98 @@
+"""A run's facts as JSON data: ``RunResult.state`` and ``Client.export`` give it; ``resume`` and ``Replay`` read it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import attrs
+
+from ..blueprint import Blueprint
+from ..errors import ResumeError
+from ..graph.compile import compile_blueprint
+from ..graph.facts import NodeError, Park
+from ..graph.fold import claims
+from ..graph.instances import Instance
+from ..graph.records import outcome_to_record, park_to_record
+from ..graph.scopes import Graph
+from ..graph.state import RunState
+from ..serialization import Serializer
+from ..traces import Trace, trace_of
+
+SNAPSHOT_FORMAT = 1
+
+
+def snapshot_of(
+    *,
+    run_id: str,
+    graph: Graph,
+    graphs: Iterable[Graph],
+    state: RunState,
+    status: str,
+    errors: Iterable[NodeError],
+    ended: Iterable[Instance],
+    parks: Mapping[str, Park],
+    serializer: Serializer,
+    trace: Trace | None = None,
+) -> dict[str, Any]:
+    """The facts of a run.
+
+    Args:
+        run_id: The run.
+        graph: Its blueprint.
+        graphs: Its blueprint and all that it can call.
+        state: What the facts say.
+        status: Where it stands.
+        errors: Why it has failed.
+        ended: The instances that have an outcome.
+        parks: What is parked, by instance.
+        serializer: For the values.
+        trace: Where its spans belong.
+    """
+    encode = serializer.to_data
+    return {
+        "format": SNAPSHOT_FORMAT,
+        "run": run_id,
+        "blueprint": graph.blueprint.id,
+        "blueprints": [each.blueprint.to_dict() for each in graphs],
+        "context": {name: encode(value) for name, value in state.context.items()},
+        "status": status,
+        "errors": [attrs.asdict(error) for error in errors],
+        "claims": dict(claims(state)),
+        "outcomes": {instance.key: outcome_to_record(instance.outcome, encode) for instance in ended},
+        "parks": {key: park_to_record(park) for key, park in parks.items()},
+        **({} if trace is None else trace.fields()),
+    }
+
+
+@attrs.frozen
+class Begun:
+    """What a snapshot's run began with.
+
+    Attributes:
+        run_id: The run.
+        graph: Its blueprint, compiled.
+        graphs: That and all that it can call, by id.
+        context: Its initial context values.
+        trace: Where its spans belong, if it was traced.
+    """
+
+    run_id: str
+    graph: Graph
+    graphs: Mapping[str, Graph]
+    context: Mapping[str, Any]
+    trace: Trace | None = None
+
+    @classmethod
+    def of(cls, snapshot: Mapping[str, Any], serializer: Serializer) -> Begun:
+        """Read it.
+
+        Raises:
+            ResumeError: The snapshot has another format.
+            KeyError, TypeError, ValueError, AttributeError: It is none.
+        """
+        if snapshot["format"] != SNAPSHOT_FORMAT:
+            raise ResumeError(f"the state has format {snapshot['format']!r}; this version reads {SNAPSHOT_FORMAT}")
+        graphs = {data["id"]: compile_blueprint(Blueprint.from_json(data)) for data in snapshot["blueprints"]}
+        values = {name: serializer.from_data(value) for name, value in snapshot["context"].items()}
+        return cls(snapshot["run"], graphs[snapshot["blueprint"]], graphs, values, trace_of(snapshot))
