@@ -16,7 +16,7 @@ from flowcraft_testkit.contracts import FastClock
 from postgres_places import Place, TcpProxy
 from postgres_server import postgres
 
-RATE = 20.0
+RATE = 10.0
 _LEAP = 10.0
 
 

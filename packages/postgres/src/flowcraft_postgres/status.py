@@ -136,8 +136,8 @@ class PostgresStatusStore:
             parts.append(
                 f"(SELECT {_COLUMNS} FROM flowcraft.statuses WHERE state = %(state{number})s{conditions} {newest})"
             )
-        rows = await self._database.run(f"{' UNION ALL '.join(parts)} {newest}", **parameters)
-        return _page(rows, limit, due=False)
+        found = f"SELECT * FROM ({' UNION ALL '.join(parts)}) AS found {newest}"
+        return _page(await self._database.run(found, **parameters), limit, due=False)
 
     async def delete(self, run_id: str) -> None:
         """Remove a run's status."""
