@@ -27,13 +27,16 @@ class OnPostgres(Durable):
     """
 
     name = "postgres"
-    late = 20.0
-    beat = 4.0
-    hour = 12.0
-    day = 40.0
+    late = 40.0
+    beat = 8.0
+    hour = 30.0
+    day = 100.0
     options: ClassVar[Mapping[str, Any]] = {"poll": 20.0, "reconcile_interval": 8.0}
     moments: ClassVar[Iterable[int]] = (2, 4, 7, 12)
+    #: Real seconds that a check may take, and hours that a run may: the longest carries out two thousand runs.
     patience: ClassVar[float] = 1_200.0
+    longest: ClassVar[float] = 150.0
+    passes: ClassVar[int] = 500
 
     def __init__(self) -> None:
         super().__init__()
