@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Mapping
@@ -54,22 +55,27 @@ class Commanding:
     folder: Path
     environment: Mapping[str, str]
 
-    async def begin(self, *arguments: str) -> asyncio.subprocess.Process:
-        """Call a command, and leave it running."""
+    async def begin(self, *arguments: str, errors: Path | None = None) -> asyncio.subprocess.Process:
+        """Call a command, and leave it running; its error stream goes to a file, if one is given."""
         settings = {f"FLOWCRAFT_{name}": value for name, value in _SETTINGS.items()}
         return await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "flowcraft_cli", *arguments),
             cwd=self.folder,
-            env={**self.environment, **settings},
+            env={**self.environment, **settings, "PYTHONFAULTHANDLER": "1"},
             stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE if errors is None else asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE if errors is None else _file(errors),
         )
 
     async def __call__(self, *arguments: str, code: int = 0) -> dict[str, Any]:
         """Call a command; what its last line says."""
         process = await self.begin(*arguments, "--json")
-        printed, beside = await asyncio.wait_for(process.communicate(), _PATIENCE)
+        talking = asyncio.ensure_future(process.communicate())
+        ended, _ = await asyncio.wait([talking], timeout=_PATIENCE)
+        if not ended:  # where it stands, it says by itself
+            process.send_signal(signal.SIGABRT)
+        printed, beside = await talking
+        assert ended, f"`flowcraft {' '.join(arguments)}` does not end: {beside.decode()}"
         said: dict[str, Any] = json.loads(printed.decode().splitlines()[-1]) if printed else {}
         assert process.returncode == code, (arguments, process.returncode, said, beside.decode())
         assert said["ok"] is (code == 0)
@@ -93,16 +99,24 @@ async def commanded(folder: Path, url: str, environment: Mapping[str, str], make
     await backend.open()
     try:
         client = Client(backend)
-        worker = await call.begin("worker", "--processes", "2")
+        # Into a file: a pipe that nobody reads holds up who writes.
+        worker = await call.begin("worker", "--processes", "2", errors=(log := folder / "worker.log"))
+        problem: Exception | None = None
         try:
             await _runs(call, client)
             await _mends(call, client, folder / "broken")
             await _letters(call, client, backend)
+        except Exception as error:
+            problem = error
         finally:
             worker.send_signal(signal.SIGTERM)
-            _, log = await asyncio.wait_for(worker.communicate(), _PATIENCE)
-        assert worker.returncode == 0, log.decode()
-        assert log.decode().count("has stopped") == 2, log.decode()
+            await asyncio.wait_for(worker.wait(), _PATIENCE)
+        if problem is not None:
+            problem.add_note(f"the workers have said:\n{_text(log)}")
+            raise problem
+        assert worker.returncode == 0, _text(log)
+        assert _text(log).count("has stopped") == 2, _text(log)
+        assert len(_text(log).splitlines()) < 200, "SDKs tell of each request"
         assert (await call("purge", "bad", "--yes"))["purged"] == 1
         assert await backend.status.get("bad") is None
         assert (await call("list", "--limit", "0"))["runs"]
@@ -144,6 +158,14 @@ async def _mends(call: Commanding, client: Client, broken: Path) -> None:
     assert (await call("cost", "mended"))["facts"]["outcomes"] == 2
     await call("export", "mended", "--output", "run.json")
     assert (await call("replay", "run.json", "mending", "--execute"))["executed"] == 2
+
+
+def _file(path: Path) -> int:
+    return os.open(path, os.O_WRONLY | os.O_CREAT)  # until this process ends
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
 
 
 def _break(broken: Path) -> None:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import attrs
-from flowcraft_core.ports import Backend, CoordinationStore, Delivery, JobQueue, Message
+from flowcraft_core.durable import diagnose
+from flowcraft_core.ports import Backend, CoordinationStore, Delivery, Finding, JobQueue, Message
 from flowcraft_testkit.contracts import FastClock
 
 
@@ -44,6 +45,10 @@ class Hastened:
             _Coordination(backend.coordination, clock) if own_time else backend.coordination
         )
         self.by_hand = getattr(backend, "by_hand", None)
+
+    async def diagnose(self) -> Sequence[Finding]:
+        """What is wrong with the real one."""
+        return await diagnose(self._backend)
 
     async def open(self) -> None:
         """Open the real one."""

@@ -17,6 +17,8 @@ import random
 import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import ClassVar, Self
 
 import attrs
@@ -28,6 +30,9 @@ REFUSALS = ("throttle", "failure", "unavailable", "forbidden")
 MALFORMED = ("short", "empty", "page", "refusal_as_success", "garbled", "gateway_404")
 APPLIED = frozenset({"cut_after", "cut_head", "cut_body", "short", "empty", "page", "refusal_as_success", "garbled"})
 KINDS = (*CUTS, "delay", *(kind for kind in REFUSALS if kind != "forbidden"), *MALFORMED)
+
+#: What is no fault of the answer: by its head, the service's clock is an hour behind.
+OTHER_HOUR = "other_hour"
 
 _PAGE = b"<html><head><title>Sign in</title></head><body>Please sign in to this network.</body></html>"
 
@@ -141,11 +146,12 @@ class Proxy:
     async def _stop(self) -> int:
         self._server.close()
         await asyncio.sleep(0.02)  # whoever has just been let in begins
-        self._abort_all()
-        tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        # One that is let in at this very moment begins others.
+        while tasks := [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]:
+            self._abort_all()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
         return 0
 
     def _abort_all(self) -> None:
@@ -254,6 +260,8 @@ class HttpProxy(Proxy):
         elif fault == "garbled" and content:
             place = self._dice.randrange(len(content))
             content = content[:place] + bytes([content[place] ^ 0x80]) + content[place + 1 :]
+        if fault == OTHER_HOUR:
+            headers["date"] = format_datetime(datetime.now(UTC) - timedelta(hours=1), usegmt=True)
         if not answer.is_empty or content:
             headers["content-length"] = str(len(content))
         head = _written(f"HTTP/1.1 {status}", headers)

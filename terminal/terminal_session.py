@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 import signal
 import sys
@@ -63,6 +64,7 @@ class Session:
             timeout=PATIENCE,
             dimensions=(50, 180),
         )
+        terminal.logfile_read = io.StringIO()
         self._open.append(terminal)
         return terminal
 
@@ -78,18 +80,33 @@ class Session:
 
     def ended(self, terminal: pexpect.spawn[str], what: str, *, code: int = 0, says: str = "") -> str:
         """Wait for the end of a command that was begun."""
-        try:
-            terminal.expect(pexpect.EOF)
-        except pexpect.TIMEOUT:
-            raise WrongError(f"`flowcraft {what}` does not end; it has printed {terminal.before!r:.2000}") from None
+        end = time.monotonic() + PATIENCE
+        while not self._at_end(terminal):
+            if time.monotonic() > end:
+                raise WrongError(f"`flowcraft {what}` does not end; it has printed {_printed(terminal)!r:.2000}")
+            self._read_all()
+            time.sleep(_PAUSE / 2)
         terminal.close()
-        printed = terminal.before or ""
+        printed = _printed(terminal)
         found = terminal.exitstatus if terminal.exitstatus is not None else 128 + (terminal.signalstatus or 0)
         self.check(found == code, f"`flowcraft {what}` exits with {found}, not {code}: {printed:.2000}")
         self.check(says in printed, f"`flowcraft {what}` does not say {says!r}: {printed:.2000}")
         if not what.startswith("worker"):  # which shows those of steps
             self.check("Traceback (most" not in printed, f"`flowcraft {what}` prints a traceback: {printed:.2000}")
         return printed
+
+    def _at_end(self, terminal: pexpect.spawn[str]) -> bool:
+        """Read what a command has printed so far; whether that is all. What was not looked for yet stays to be found."""
+        try:
+            return bool(terminal.expect([pexpect.TIMEOUT, pexpect.EOF], timeout=0))
+        except (OSError, ValueError):  # it is closed
+            return True
+
+    def _read_all(self) -> None:
+        """Read what all have printed: a terminal that nobody reads holds up who writes to it."""
+        for terminal in self._open:
+            if not terminal.closed:
+                self._at_end(terminal)
 
     def check(self, is_so: object, problem: str) -> None:
         """See that something is so.
@@ -124,6 +141,7 @@ class Session:
         while not is_so(answer := self.ask(question)):
             if time.monotonic() > end:
                 raise WrongError(f"{what}: after {PATIENCE:g} s there is still {answer!r:.500}")
+            self._read_all()
             time.sleep(_PAUSE)
         self.checks += 1
         return answer
@@ -147,3 +165,9 @@ class Session:
             if terminal.isalive():
                 terminal.terminate(force=True)
             terminal.close()
+
+
+def _printed(terminal: pexpect.spawn[str]) -> str:
+    """All that a command has printed."""
+    kept = terminal.logfile_read
+    return kept.getvalue() if isinstance(kept, io.StringIO) else ""

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 
 import pexpect
+from flowcraft_cli import main as command
 from flowcraft_core.ports import Message
 from terminal_session import PATIENCE, Session
 
@@ -82,6 +83,8 @@ def a_backend_is_provided(session: Session) -> None:
     """provision; and a run on the backend, worked on by the command itself."""
     session.call("provision", says="sqlite")
     session.check((session.folder / "runs.db").exists(), "provision makes no file")
+    if "doctor" in command.commands:
+        session.call("doctor")
     session.call("run", "work", "--id", "alone", "-i", '{"n": 3}', "-t", "kind=first", says="completed")
     session.check(session.outputs("alone")["total"] == 3, "the run gave something else")
 

@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # nothing.
 PAGES = [
     "README.md",
+    "docs/doctor.md",
     "docs/durable.md",
     "docs/guide.md",
     "docs/logging.md",
@@ -29,6 +30,8 @@ PAGES = [
 WITH_SERVICES = ["packages/aws/README.md", "packages/azure/README.md", "packages/postgres/README.md"]
 # It quotes the template of an adapter; tests of the testkit compare the quotations.
 QUOTING = ["docs/write-an-adapter.md"]
+# It is the transcript of what `hatch run walk` does.
+WALKED = ["docs/walk.md"]
 
 
 class Program(NamedTuple):
@@ -81,7 +84,7 @@ def test_a_program_that_needs_services_is_python(program: Program) -> None:
 
 def test_every_page_with_programs_is_listed() -> None:
     found = {path.relative_to(ROOT).as_posix() for path in markdown_files() if "```python" in path.read_text("utf-8")}
-    assert found == {*PAGES, *WITH_SERVICES, *QUOTING}
+    assert found == {*PAGES, *WITH_SERVICES, *QUOTING, *WALKED}
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -100,7 +103,8 @@ def test_a_newcomer_is_told_what_ci_runs(program: str) -> None:
     assert hatch
     assert tests
     make = f"python3 -m venv .venv && .venv/bin/pip install -q {hatch[1]} && .venv/bin/"
-    blocks = re.findall(r"^```sh\n(.*?)^```$", read("README.md"), re.MULTILINE | re.DOTALL)
+    commands = read("README.md").partition("## Two commands")[2]
+    blocks = re.findall(r"^```sh\n(.*?)^```$", commands, re.MULTILINE | re.DOTALL)
     assert blocks == [f"{make}hatch run demo\n", f"{make}{tests[1]}\n"]
     assert f"{make}{tests[1]}\n" in read("CONTRIBUTING.md")
 
@@ -146,3 +150,16 @@ def test_the_page_on_the_command_has_its_help_as_it_is() -> None:
     """`python tools/cli_page.py` writes it."""
     text = read("docs/cli.md")
     assert runpy.run_path(str(ROOT / "tools" / "cli_page.py"))["page"](text) == text
+
+
+def test_the_page_on_the_doctor_has_every_finding_as_it_is() -> None:
+    """`python tools/findings_catalogue.py` writes its tables."""
+    text = read("docs/doctor.md")
+    assert runpy.run_path(str(ROOT / "tools" / "findings_catalogue.py"))["page"](text) == text
+
+
+def test_no_two_findings_have_one_code() -> None:
+    tool = runpy.run_path(str(ROOT / "tools" / "findings_catalogue.py"))
+    codes = [symptom.code for module in tool["PARTS"].values() for symptom in tool["symptoms_of"](module)]
+    assert len(set(codes)) == len(codes)
+    assert [code for code in codes if not re.fullmatch(r"[A-Z]+(-[A-Z]+)+", code)] == []

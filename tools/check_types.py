@@ -18,13 +18,14 @@ SHARED = ("conftest.py", "packages", "tests", "tools", "examples", "integration"
 #: Further folders whose modules import one another by plain name; and where modules of a folder find others.
 ROOMS = {
     "benchmarks": ("integration", "integration/aws", "integration/azure", "integration/postgres", "scenarios"),
+    "doctor": ("integration", "integration/aws", "integration/azure", "scenarios"),
     "examples/adapter_template": (),
     "examples/aws": (),
     "examples/azure": (),
     "integration": ("scenarios",),
-    "integration/aws": ("integration", "scenarios"),
-    "integration/azure": ("integration", "scenarios"),
-    "integration/postgres": ("integration", "scenarios"),
+    "integration/aws": ("integration", "scenarios", "doctor"),
+    "integration/azure": ("integration", "scenarios", "doctor"),
+    "integration/postgres": ("integration", "scenarios", "doctor"),
 }
 
 

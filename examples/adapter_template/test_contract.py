@@ -104,6 +104,7 @@ class OnFiles:
         by_url=True,
         depth=False,
         newest_first=False,
+        diagnosis=False,
     )
 
     @pytest.fixture

@@ -141,17 +141,34 @@ class Place:
         tables = f"contexts={self.contexts}&statuses={self.statuses}&coordination={self.coordination}"
         return f"aws://{CREDENTIALS['region_name']}?queue={self.queue_url.rpartition('/')[2]}&{tables}"
 
+    @classmethod
+    def provisioned(cls, *, sqs: str, dynamodb: str) -> Place:
+        """One that is set up as it should be."""
+        mark = f"{os.getpid()}-{next(_numbers)}"
+        made = provision(
+            queue_name=f"jobs-{mark}",
+            context_table_name=f"contexts-{mark}",
+            status_table_name=f"statuses-{mark}",
+            coordination_table_name=f"coordination-{mark}",
+            sqs_client=client("sqs", sqs),
+            dynamodb_client=client("dynamodb", dynamodb),
+        )
+        tables = (made.context_table_name, made.status_table_name, made.coordination_table_name)
+        return cls(sqs, dynamodb, made.queue_url, *tables)
+
     def backend(self, **options: Any) -> AwsBackend:
         """A backend, not yet open."""
-        return AwsBackend(
-            queue_url=self.queue_url,
-            context_table_name=self.contexts,
-            status_table_name=self.statuses,
-            coordination_table_name=self.coordination,
-            sqs_client=client("sqs", self.sqs_url),
-            dynamodb_client=client("dynamodb", self.dynamodb_url),
-            **options,
-        )
+        usual: dict[str, Any] = {
+            "queue_url": self.queue_url,
+            "context_table_name": self.contexts,
+            "status_table_name": self.statuses,
+            "coordination_table_name": self.coordination,
+        }
+        if "sqs_client" not in options:
+            usual["sqs_client"] = client("sqs", self.sqs_url)
+        if "dynamodb_client" not in options:
+            usual["dynamodb_client"] = client("dynamodb", self.dynamodb_url)
+        return AwsBackend(**{**usual, **options})
 
     def adapter(self, runtime: FlowRuntime, **options: Any) -> SqsAdapter:
         """An adapter, made as the reference's page makes it."""

@@ -53,6 +53,7 @@ DECLARED = Declared(
     by_url=True,
     depth="each",
     newest_first=False,
+    diagnosis=True,
 )
 
 
@@ -134,7 +135,7 @@ class TestAwsBackend(OnAws, BackendContract):
     @pytest.fixture
     def open_backend(self, place: Place, clock: FastClock) -> Opener:
         """See ``Contract``."""
-        return lambda: hastened(place, clock)
+        return lambda: hastened(self._behind_proxies or place, clock)
 
     async def write_by_hand(self, backend: Backend, run_id: str, blueprint_id: str, values: Mapping[str, Any]) -> None:
         """See ``BackendContract``."""
@@ -148,6 +149,11 @@ class TestAwsBackend(OnAws, BackendContract):
             "lastUpdated": {"S": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")},
         }
         dynamodb.put_item(TableName=place.statuses, Item=status)
+
+    @pytest.fixture
+    def place(self, localstack: str, moto: str) -> Place:
+        """See ``Contract``; the doctor has nothing to say of it."""
+        return Place.provisioned(sqs=localstack, dynamodb=moto)
 
     @pytest.fixture(autouse=True)
     def _remember(self, place: Place) -> None:

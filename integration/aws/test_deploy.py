@@ -12,7 +12,7 @@ import aws_emulators
 import pytest
 from aws_emulators import client
 from flowcraft_aws import AwsBackend, provision
-from flowcraft_aws.provisioning import MAX_RECEIVES
+from flowcraft_aws._layout import MAX_RECEIVES
 from flowcraft_core import FlowRuntime, NodeContext, create_flow
 from flowcraft_core.durable import Client, Worker
 from servers import python_environment

@@ -1,4 +1,4 @@
-"""The policy in ``deploy/aws`` allows what workers, clients and reconcilers do, and nothing else."""
+"""The policy in ``deploy/aws`` allows what workers, clients, reconcilers and the doctor do, and nothing else."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aws_emulators import Place, add_index, client
+from aws_emulators import Place, client
 from flowcraft_core import FlowRuntime, NodeContext, create_flow
+from flowcraft_core.durable import diagnose
 
 _POLICY = Path(__file__).parents[2] / "deploy" / "aws" / "policy.json"
 
@@ -48,8 +49,13 @@ def _allowed() -> set[tuple[str, str]]:
 
 
 @pytest.fixture
+def place(localstack: str, moto: str) -> Place:
+    """One of which the doctor has nothing to say."""
+    return Place.provisioned(sqs=localstack, dynamodb=moto)
+
+
+@pytest.fixture
 def asked(place: Place) -> Iterator[_Asked]:
-    add_index(place)
     asked = _Asked(place)
     clients = {"sqs": client("sqs", place.sqs_url), "dynamodb": client("dynamodb", place.dynamodb_url)}
     for service, made in clients.items():
@@ -85,4 +91,5 @@ async def test_the_policy_allows_what_is_done_and_nothing_else(place: Place, ask
         await adapter.client.purge(started.run_id)
         adapter.stop()
         await serving
+    assert await diagnose(place.backend()) == []
     assert asked.permissions == _allowed()

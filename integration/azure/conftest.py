@@ -29,3 +29,11 @@ async def place(emulators: Emulators) -> AsyncIterator[Place]:
     await place.create()
     yield place
     await place.remove()
+
+
+@pytest.fixture
+async def lasting_place(emulators: Emulators) -> Place:
+    """One that is not removed after: whatever is broken in it, may be gone."""
+    place = Place(emulators)
+    await place.create()
+    return place

@@ -48,6 +48,7 @@ DECLARED = Declared(
     by_url=True,
     depth="all",
     newest_first=False,
+    diagnosis=True,
 )
 
 
@@ -143,7 +144,10 @@ class TestAzureBackend(OnAzure, BackendContract):
         """See ``Contract``."""
         self._place = place
         return lambda: Hastened(
-            place.backend(staleness=0.0, longest_pause=0.2), clock, max_delay=MAX_DELAY, own_time=True
+            (self._behind_proxies or place).backend(staleness=0.0, longest_pause=0.2),
+            clock,
+            max_delay=MAX_DELAY,
+            own_time=True,
         )
 
     async def write_by_hand(self, backend: Backend, run_id: str, blueprint_id: str, values: Mapping[str, Any]) -> None:

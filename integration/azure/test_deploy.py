@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from flowcraft_azure import AzureSettings
-from flowcraft_azure.provision import CONTEXT_INDEXING, STATUS_INDEXING
+from flowcraft_azure._layout import CONTEXT_INDEXING, STATUS_INDEXING
 from servers import python_environment
 
 _HERE = Path(__file__).parent

@@ -50,6 +50,7 @@ DECLARED = Declared(
     by_url=True,
     depth="each",
     newest_first=True,
+    diagnosis=False,
 )
 
 

@@ -209,7 +209,7 @@ def test_a_store_made_again_shares_a_client_and_makes_another_by_a_function() ->
     assert given.again(Metrics())._connection is given._connection
     made = RedisCoordinationStore(lambda: redis, prefix="mine:")
     assert made.again(Metrics())._connection is not made._connection
-    assert made.again(Metrics())._prefix == "mine:"
+    assert made.again(Metrics()).prefix == "mine:"
     cosmos = CosmosClient("https://a.documents.azure.com", KEY)
     metrics = Metrics()
     for client, shared in ((cosmos, True), (lambda: cosmos, False)):

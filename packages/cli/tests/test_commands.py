@@ -1,5 +1,7 @@
+import contextlib
 import json
 import re
+import sqlite3
 
 import pytest
 from click.testing import CliRunner
@@ -374,3 +376,21 @@ def test_diff_tells_in_what_two_runs_differ(cli: Commanding) -> None:
 def test_what_is_no_recorded_run_is_told(cli: Commanding, text: str) -> None:
     cli.write("bad.json", text)
     assert "no recorded run" in cli("replay", "bad.json", code=2).stderr
+
+
+# --- the doctor ---
+
+
+def test_the_doctor_says_what_is_wrong_and_what_to_do(cli: Commanding) -> None:
+    cli("provision", "-b", "sqlite:///sick.db")
+    assert cli.said("doctor", "-b", "sqlite:///sick.db")["findings"] == []
+    with contextlib.closing(sqlite3.connect("sick.db")) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    said = cli.said("doctor", "-b", "sqlite:///sick.db", code=Exit.FAILED)
+    assert [finding["code"] for finding in said["findings"]] == ["SQLITE-SCHEMA-NEWER"]
+    assert "upgrade flowcraft-sqlite" in cli("doctor", "-b", "sqlite:///sick.db", code=Exit.FAILED).stdout
+
+
+def test_a_warning_of_the_doctor_is_no_failure(cli: Commanding) -> None:
+    (finding,) = cli.said("doctor", "-b", "sqlite:///not-yet.db")["findings"]
+    assert (finding["code"], finding["severity"]) == ("SQLITE-FILE-MISSING", "warning")

@@ -127,6 +127,7 @@ class OnSqlite:
         by_url=True,
         depth="each",
         newest_first=True,
+        diagnosis=True,
     )
 
     @pytest.fixture

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Item: TypeAlias = dict[str, Any]
 
 #: No run has this id, for those are not to begin with a colon, and no hint is called so.
-_NOBODYS = ":nobody's"
+NOBODYS = ":nobody's"
 
 MAX_KEYS_READ = 100
 _MAX_KEYS_WRITTEN = 25
@@ -72,7 +72,7 @@ class Table:
             TransientError: The service does not answer.
         """
         try:
-            await self.get(_NOBODYS)
+            await self.get(NOBODYS)
         except BackendError as error:
             if isinstance(error.__cause__, ClientError) and code_of(error.__cause__) == "ValidationException":
                 raise BackendError(

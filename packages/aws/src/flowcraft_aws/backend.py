@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from flowcraft_core.clock import Clock
 from flowcraft_core.errors import ConfigurationError, raise_together
-from flowcraft_core.ports import ContextStore, CoordinationStore, JobQueue, StatusStore
+from flowcraft_core.ports import ContextStore, CoordinationStore, Finding, JobQueue, StatusStore
 
 from ._calls import THREADS, Calls, Home
 from ._clients import make_client, require_client
+from ._layout import contexts, coordination, statuses
 from .by_hand import ByHand
 from .context import DynamoDbContextStore
 from .coordination import DynamoDbCoordinationStore
+from .diagnosis import DiagnosedTable, examine
 from .metrics import Metrics, watch
 from .places import CONTEXT_TABLE, COORDINATION_TABLE, STATUS_TABLE, AwsPlace
 from .provisioning import provision
@@ -107,10 +109,11 @@ class AwsBackend:
         context = DynamoDbContextStore(dynamodb, context_table_name, self.calls, payloads=payloads)
         status = DynamoDbStatusStore(dynamodb, status_table_name, self.calls)
         self._queue, self._tables = queue, [context.table, status.table]
+        self._sqs, self._queue_url, self._payloads = sqs, queue_url, payloads
         if coordination_store is None:
-            coordination = DynamoDbCoordinationStore(hints, hints_table, calls=self.calls, clock=clock)
-            self._tables.append(coordination.table)
-            coordination_store = coordination
+            hint_store = DynamoDbCoordinationStore(hints, hints_table, calls=self.calls, clock=clock)
+            self._tables.append(hint_store.table)
+            coordination_store = hint_store
         self.queue, self.context, self.status, self.coordination = queue, context, status, coordination_store
         self.by_hand = ByHand(context, status)
         tables = f"{context_table_name}, {status_table_name}, {coordination_table_name}"
@@ -185,6 +188,19 @@ class AwsBackend:
         except BaseException:
             self._home.leave()
             raise
+
+    async def diagnose(self) -> Sequence[Finding]:
+        """Look at the queue, the tables and the permissions; see ``flowcraft_core.ports.Diagnosable``.
+
+        It takes some thirty requests. Of the last ones, which find out what is allowed, none can do anything.
+        """
+        # Of a table for hints that is not in this list, somebody else knows what it has to be like.
+        layouts = [contexts, statuses, coordination]
+        pairs = zip(self._tables, layouts, strict=False)
+        tables = [DiagnosedTable(table.client, layout(table.name)) for table, layout in pairs]
+        found = await examine(self._sqs, self._queue_url, tables, self._payloads)
+        ask: Callable[[], Awaitable[Sequence[Finding]]] | None = getattr(self.coordination, "diagnose", None)
+        return found if ask is None else [*found, *await ask()]
 
     async def close(self) -> None:
         """Let go of the connections, but for those of clients that were given; it can be opened again."""

@@ -12,41 +12,16 @@ from flowcraft_core.errors import BackendError, ConfigurationError
 
 from ._clients import make_client
 from ._errors import code_of, translate
+from ._layout import INDEX_MADE, MAX_RECEIVES, QUEUE_ATTRIBUTES, TableLayout, contexts, coordination, statuses
 from .places import CONTEXT_TABLE, COORDINATION_TABLE, QUEUE, STATUS_TABLE
-from .status import DUE_KEY, INDEX, SHARD_KEY
+from .status import INDEX
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.client import DynamoDBClient
     from mypy_boto3_sqs.client import SQSClient
 
-#: How often SQS delivers a message before it sets it aside. The engine gives a job up long before, with a reason; but
-#: a message that is released, or whose worker drains, is counted too.
-MAX_RECEIVES = 100
-#: The longest that SQS keeps a message, seconds: a run that nobody worked on for that long goes on from the facts.
-RETENTION = 14 * 86_400
-#: Workers say how long they hold a message. Lambda does not, and asks of its queue for six times its own timeout; this
-#: is right for one of a minute.
-VISIBILITY = 360
 #: A table or index is made within so many seconds, or something is wrong.
 _PATIENCE = 600.0
-
-_QUEUE_ATTRIBUTES: Any = {
-    "MessageRetentionPeriod": str(RETENTION),
-    "ReceiveMessageWaitTimeSeconds": "20",
-    "VisibilityTimeout": str(VISIBILITY),
-}
-_INDEX_ATTRIBUTES = [
-    {"AttributeName": SHARD_KEY, "AttributeType": "S"},
-    {"AttributeName": DUE_KEY, "AttributeType": "N"},
-]
-_INDEX = {
-    "IndexName": INDEX,
-    "KeySchema": [
-        {"AttributeName": SHARD_KEY, "KeyType": "HASH"},
-        {"AttributeName": DUE_KEY, "KeyType": "RANGE"},
-    ],
-    "Projection": {"ProjectionType": "ALL"},
-}
 
 
 @attrs.frozen
@@ -100,39 +75,44 @@ def provision(
         raise ConfigurationError(f"queue_name={queue_name!r} would be a FIFO queue: give a name without '.fifo'")
     sqs = sqs_client or make_client("sqs")
     dynamodb = dynamodb_client or make_client("dynamodb")
-    tables = {context_table_name: "runId", status_table_name: "runId", coordination_table_name: "key"}
+    tables = [
+        contexts(context_table_name),
+        statuses(status_table_name, index=index),
+        coordination(coordination_table_name),
+    ]
     try:
-        for name, key in tables.items():
-            _create_table(dynamodb, name, key, indexed=index and name == status_table_name)
-        for name in tables:
-            _wait_for(dynamodb, name)
-        _expire(dynamodb, coordination_table_name)
-        if index:
-            _create_index(dynamodb, status_table_name)
+        for table in tables:
+            _create_table(dynamodb, table)
+        for table in tables:
+            _wait_for(dynamodb, table.name)
+            _expire(dynamodb, table)
+            _create_index(dynamodb, table)
         queue_url, dead_url = _create_queues(sqs, queue_name)
     except (BotoCoreError, ClientError) as error:
-        raise translate(error, f"provisioning {queue_name!r} and {', '.join(map(repr, tables))}") from error
+        names = ", ".join(repr(table.name) for table in tables)
+        raise translate(error, f"provisioning {queue_name!r} and {names}") from error
     return Provisioned(queue_url, dead_url, context_table_name, status_table_name, coordination_table_name)
 
 
-def _create_table(client: DynamoDBClient, name: str, key: str, *, indexed: bool) -> None:
-    indexes: Any = {"GlobalSecondaryIndexes": [_INDEX]} if indexed else {}
-    attributes: Any = [{"AttributeName": key, "AttributeType": "S"}, *(_INDEX_ATTRIBUTES if indexed else ())]
+def _create_table(client: DynamoDBClient, table: TableLayout) -> None:
+    indexes: Any = {"GlobalSecondaryIndexes": [INDEX_MADE]} if table.is_indexed else {}
+    attributes: Any = table.attributes
+    schema: Any = table.key_schema
     try:
         client.create_table(
-            TableName=name,
+            TableName=table.name,
             AttributeDefinitions=attributes,
-            KeySchema=[{"AttributeName": key, "KeyType": "HASH"}],
+            KeySchema=schema,
             BillingMode="PAY_PER_REQUEST",
             **indexes,
         )
     except ClientError as error:
         if code_of(error) != "ResourceInUseException":
             raise
-        schema = client.describe_table(TableName=name)["Table"]["KeySchema"]
-        if [(part["AttributeName"], part["KeyType"]) for part in schema] != [(key, "HASH")]:
+        found = client.describe_table(TableName=table.name)["Table"]["KeySchema"]
+        if [(part["AttributeName"], part["KeyType"]) for part in found] != [(table.key, "HASH")]:
             raise BackendError(
-                f"DynamoDB table {name!r} has another key than {key!r} alone: use another name for the table"
+                f"DynamoDB table {table.name!r} has another key than {table.key!r} alone: use another name for it"
             ) from error
 
 
@@ -150,28 +130,34 @@ def _wait_for(client: DynamoDBClient, name: str) -> None:
         time.sleep(1.0)
 
 
-def _expire(client: DynamoDBClient, name: str) -> None:
-    """Have DynamoDB remove what has expired."""
-    described = client.describe_time_to_live(TableName=name).get("TimeToLiveDescription", {})
+def _expire(client: DynamoDBClient, table: TableLayout) -> None:
+    """Have DynamoDB remove what has expired, if anything does."""
+    attribute = table.expires_by
+    if attribute is None:
+        return
+    described = client.describe_time_to_live(TableName=table.name).get("TimeToLiveDescription", {})
     if described.get("TimeToLiveStatus") in ("ENABLED", "ENABLING"):
-        if described.get("AttributeName") != "ttl":
+        if described.get("AttributeName") != attribute:
             raise BackendError(
-                f"DynamoDB table {name!r} expires by {described.get('AttributeName')!r}: turn that off, and let it"
-                " expire by 'ttl'"
+                f"DynamoDB table {table.name!r} expires by {described.get('AttributeName')!r}: turn that off, and let "
+                f"it expire by {attribute!r}"
             )
         return
-    client.update_time_to_live(TableName=name, TimeToLiveSpecification={"Enabled": True, "AttributeName": "ttl"})
+    wanted: Any = {"Enabled": True, "AttributeName": attribute}
+    client.update_time_to_live(TableName=table.name, TimeToLiveSpecification=wanted)
 
 
-def _create_index(client: DynamoDBClient, name: str) -> None:
-    """Give a table that was there before the index; that takes minutes."""
-    indexes = client.describe_table(TableName=name)["Table"].get("GlobalSecondaryIndexes", [])
+def _create_index(client: DynamoDBClient, table: TableLayout) -> None:
+    """Give a table that was there before the index, if it is to have it; that takes minutes."""
+    if not table.is_indexed:
+        return
+    indexes = client.describe_table(TableName=table.name)["Table"].get("GlobalSecondaryIndexes", [])
     if any(made.get("IndexName") == INDEX for made in indexes):
         return
-    attributes: Any = [{"AttributeName": "runId", "AttributeType": "S"}, *_INDEX_ATTRIBUTES]
-    created: Any = [{"Create": _INDEX}]
-    client.update_table(TableName=name, AttributeDefinitions=attributes, GlobalSecondaryIndexUpdates=created)
-    _wait_for(client, name)
+    attributes: Any = table.attributes
+    created: Any = [{"Create": INDEX_MADE}]
+    client.update_table(TableName=table.name, AttributeDefinitions=attributes, GlobalSecondaryIndexUpdates=created)
+    _wait_for(client, table.name)
 
 
 def _create_queues(client: SQSClient, name: str) -> tuple[str, str]:
@@ -191,4 +177,4 @@ def _create_queue(client: SQSClient, name: str) -> str:
     except ClientError as error:
         if "NonExistentQueue" not in code_of(error) and "QueueDoesNotExist" not in code_of(error):
             raise
-    return client.create_queue(QueueName=name, Attributes=_QUEUE_ATTRIBUTES)["QueueUrl"]
+    return client.create_queue(QueueName=name, Attributes=QUEUE_ATTRIBUTES)["QueueUrl"]

@@ -160,6 +160,14 @@ class Connection(Generic[ClientT]):
         if self._is_own:
             await self._close_own(client)
 
+    async def leave(self) -> None:
+        """Let go of the client as ``close`` does, but leave one open that could not be opened again."""
+        if self._users == 1 and self._is_own and not callable(self._given):
+            self._require_home()
+            self._users = 0
+        else:
+            await self.close()
+
     async def _close_own(self, client: ClientT) -> None:
         self._is_used_up = not callable(self._given)
         await self._close_client(client)

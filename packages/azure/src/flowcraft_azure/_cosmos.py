@@ -66,6 +66,10 @@ class CosmosDatabase:
         """The same database with other metrics: for any event loop if this one was given a function, else for its."""
         return CosmosDatabase(self.given if callable(self.given) else self._connection, self.name, metrics=metrics)
 
+    def connection(self) -> Connection[CosmosClient]:
+        """A connection for any event loop if this one was given a function, else its own."""
+        return cosmos_connection(self.given) if callable(self.given) else self._connection
+
     async def open(self) -> None:
         """Open the client."""
         async with translated(f"database {self.name!r}"):

@@ -13,16 +13,19 @@ from azure.cosmos.aio import CosmosClient
 from azure.storage.queue.aio import QueueClient
 from flowcraft_core.clock import Clock
 from flowcraft_core.errors import BackendError, ConfigurationError, TransientError, raise_together
-from flowcraft_core.ports import ContextStore, CoordinationStore, HandWrittenRuns, JobQueue, StatusStore
+from flowcraft_core.ports import ContextStore, CoordinationStore, Finding, HandWrittenRuns, JobQueue, StatusStore
 
 from ._clients import Connection
 from ._cosmos import CosmosDatabase, require_two_containers
+from ._layout import contexts, statuses
 from .by_hand import CosmosHandWrittenRuns
 from .context import CosmosContextStore
 from .cosmos_coordination import CosmosCoordinationStore
+from .diagnosis import DiagnosedDatabase, DiagnosedRedis, examine
 from .metrics import Metrics
 from .provision import provision
-from .queue import AzureJobQueue
+from .queue import AzureJobQueue, queue_connection
+from .redis_coordination import RedisCoordinationStore
 from .settings import AzureSettings
 from .status import CosmosStatusStore
 
@@ -93,20 +96,22 @@ class AzureBackend:
         """
         self.metrics = metrics or Metrics()
         database = CosmosDatabase(cosmos_client, cosmos_database_name, metrics=self.metrics)
-        contexts = database.container(context_container_name)
-        statuses = database.container(status_container_name)
-        coordination = coordination_store or CosmosCoordinationStore(contexts, clock=clock)
-        queue = AzureJobQueue(queue_client, longest_pause=longest_pause, clock=clock, metrics=self.metrics)
+        facts = database.container(context_container_name)
+        runs = database.container(status_container_name)
+        coordination = coordination_store or CosmosCoordinationStore(facts, clock=clock)
+        connection = queue_connection(queue_client)
+        queue = AzureJobQueue(connection, longest_pause=longest_pause, clock=clock, metrics=self.metrics)
         self.queue = queue
-        self.context = CosmosContextStore(contexts, staleness=staleness)
-        self.status = CosmosStatusStore(statuses)
+        self.context = CosmosContextStore(facts, staleness=staleness)
+        self.status = CosmosStatusStore(runs)
         self.coordination = coordination
-        self.by_hand = CosmosHandWrittenRuns(contexts, statuses)
+        self.by_hand = CosmosHandWrittenRuns(facts, runs)
         containers = f"{context_container_name}, {status_container_name}"
         self.name = f"azure (database {cosmos_database_name}, containers {containers})"  # for logs
+        self._queue_given, self._queue_connection, self._database = queue_client, connection, database
         # By service, and of each first what all the others need.
         self._container_names = (context_container_name, status_container_name)
-        documents: list[_Openable] = [database, contexts, statuses]
+        documents: list[_Openable] = [database, facts, runs]
         if coordination_store is None:
             documents.append(coordination)
         self._services: list[list[_Openable]] = [[queue], documents]
@@ -162,6 +167,23 @@ class AzureBackend:
         async with AsyncExitStack() as stack:
             raise_together([error for service in self._services async for error in _open(service, stack)])
             self._stack, self._loop = stack.pop_all(), asyncio.get_running_loop()
+
+    async def diagnose(self) -> Sequence[Finding]:
+        """Look at the queue, the containers, Redis and the permissions; see ``flowcraft_core.ports.Diagnosable``.
+
+        Clients that were given as such, and not as functions, are open after it: they could not be opened again.
+        """
+        context_name, status_name = self._container_names
+        redis = None
+        if isinstance(self.coordination, RedisCoordinationStore):
+            redis = DiagnosedRedis(self.coordination.connection(), self.coordination.prefix)
+        in_contexts = isinstance(self.coordination, CosmosCoordinationStore)
+        layouts = [contexts(context_name), statuses(status_name)]
+        database = DiagnosedDatabase(
+            self._database.connection(), self._database.name, layouts, context_name if in_contexts else None
+        )
+        given = self._queue_given
+        return await examine(queue_connection(given) if callable(given) else self._queue_connection, database, redis)
 
     async def close(self) -> None:
         """Let go of every connection; it can be opened again. Closing what is not open does nothing.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from azure.core.exceptions import ResourceExistsError
 from azure.cosmos import PartitionKey
@@ -12,23 +11,8 @@ from azure.storage.queue.aio import QueueClient
 
 from . import _cosmos_errors, _queue_errors
 from ._cosmos import PARTITION_KEY_PATH, cosmos_connection, require_two_containers
+from ._layout import EACH_BY_ITSELF, contexts, statuses
 from .queue import ONCE, queue_connection
-
-#: Facts are found by their ids, which Cosmos DB indexes by itself: to index what is in them would only cost writes.
-CONTEXT_INDEXING: dict[str, Any] = {
-    "indexingMode": "consistent",
-    "automatic": True,
-    "includedPaths": [{"path": "/runId/?"}],
-    "excludedPaths": [{"path": "/*"}],
-}
-
-#: Statuses are found by their state and by the time at which they are due.
-STATUS_INDEXING: dict[str, Any] = {
-    "indexingMode": "consistent",
-    "automatic": True,
-    "includedPaths": [{"path": f"/{name}/?"} for name in ("runId", "status", "nextCheck", "lastUpdated")],
-    "excludedPaths": [{"path": "/*"}],
-}
 
 
 async def provision(
@@ -77,16 +61,13 @@ async def provision(
     try:
         async with _cosmos_errors.translated(f"database {cosmos_database_name!r}"):
             database = await cosmos.client.create_database_if_not_exists(cosmos_database_name)
-        for name, indexing in (
-            (context_container_name, CONTEXT_INDEXING),
-            (status_container_name, STATUS_INDEXING),
-        ):
-            async with _cosmos_errors.translated(f"container {cosmos_database_name}/{name}"):
+        for layout in (contexts(context_container_name), statuses(status_container_name)):
+            async with _cosmos_errors.translated(f"container {cosmos_database_name}/{layout.name}"):
                 await database.create_container_if_not_exists(
-                    name,
+                    layout.name,
                     PartitionKey(PARTITION_KEY_PATH),
-                    indexing_policy=indexing,
-                    default_ttl=-1,  # documents last, unless one has a time to live of its own
+                    indexing_policy=layout.indexing,
+                    default_ttl=EACH_BY_ITSELF,
                     offer_throughput=throughput,
                 )
     finally:

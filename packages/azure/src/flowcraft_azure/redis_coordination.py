@@ -74,25 +74,19 @@ class RedisCoordinationStore:
             prefix: Before each key; give each deployment that shares a Redis its own.
             metrics: What counts the commands; new ones by default. An adapter counts by its own.
         """
-        self._prefix = prefix
+        self.prefix = prefix
         self._given = client
         self._metrics = metrics or Metrics()
-        self._connection: Connection[RedisClient] = (
-            client
-            if isinstance(client, Connection)
-            else Connection(
-                "the Redis client",
-                client,
-                open_client=_ping,
-                close_client=lambda redis: redis.aclose(),
-                kind=ClientKind("redis.asyncio", ("aclose", "evalsha")),
-            )
-        )
+        self._connection = _connection(client)
+
+    def connection(self) -> Connection[RedisClient]:
+        """A connection for any event loop if this one was given a function, else its own."""
+        return _connection(self._given) if callable(self._given) else self._connection
 
     def again(self, metrics: Metrics) -> RedisCoordinationStore:
         """The same with other metrics: for any event loop if this one was given a function, else for its."""
         given = self._given if callable(self._given) else self._connection
-        return RedisCoordinationStore(given, prefix=self._prefix, metrics=metrics)
+        return RedisCoordinationStore(given, prefix=self.prefix, metrics=metrics)
 
     def require_unopened(self) -> None:
         """Raise ``ConfigurationError`` if the client has connections that another event loop could not use."""
@@ -145,7 +139,7 @@ class RedisCoordinationStore:
 
     def _named(self, key: str) -> str:
         """The name of a key: all of them begin with the prefix, and none is cut or changed."""
-        return self._prefix + key
+        return self.prefix + key
 
     async def _run(self, read: Callable[[Any], T], script: _Script, key: str, *arguments: str | int) -> T:
         """One request, or two where Redis does not have the script yet; what it answers, read."""
@@ -164,6 +158,20 @@ class RedisCoordinationStore:
     async def _send(self, name: str, *arguments: str | int, **options: Any) -> Any:
         self._metrics.note(f"redis.{name}")
         return await getattr(self._connection.client, name)(*arguments, **options)
+
+
+def _connection(
+    given: RedisClient | Callable[[], RedisClient] | Connection[RedisClient],
+) -> Connection[RedisClient]:
+    if isinstance(given, Connection):
+        return given
+    return Connection(
+        "the Redis client",
+        given,
+        open_client=_ping,
+        close_client=lambda redis: redis.aclose(),
+        kind=ClientKind("redis.asyncio", ("aclose", "evalsha")),
+    )
 
 
 async def _ping(client: RedisClient) -> None:

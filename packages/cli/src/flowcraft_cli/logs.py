@@ -9,6 +9,9 @@ from rich.console import Console
 
 from .settings import Settings
 
+# SDKs of backends that tell of each request at INFO, in some thirty lines.
+_CHATTY = ("azure",)
+
 
 class _OnConsole(logging.Handler):
     """Above what is drawn live."""
@@ -34,3 +37,6 @@ def set_up(settings: Settings, *, level: str | None = None, console: Console | N
     is_default = settings.values["log_level"].source == "default"
     name = level if level is not None and is_default else settings["log_level"]
     logging.basicConfig(level=name.upper(), handlers=[handler], force=True)
+    if name == "info":
+        for chatty in _CHATTY:
+            logging.getLogger(chatty).setLevel(logging.WARNING)

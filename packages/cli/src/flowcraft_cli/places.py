@@ -9,6 +9,7 @@ from typing import Any
 import attrs
 from flowcraft_core import Blueprint, FlowBuilder, FlowRuntime, Serializer
 from flowcraft_core.durable import Client, open_url
+from flowcraft_core.observing import Telemetry
 from flowcraft_core.payloads import PayloadCodec
 from flowcraft_core.ports import Backend
 
@@ -76,14 +77,17 @@ async def place(app: App, sources: Iterable[Found] = ()) -> AsyncIterator[Place]
     serializer, codec = own(app, "serializer", Serializer), own(app, "codec", None)
     flows: list[FlowBuilder] = []
     blueprints: dict[str, Blueprint] = {}
+    telemetry: Telemetry | None = None
     for source in sources:
         if isinstance(source, FlowBuilder):
             flows.append(source)
         elif isinstance(source, FlowRuntime):
-            serializer = serializer or source.serializer
+            serializer, telemetry = serializer or source.serializer, source.telemetry
             blueprints.update((i, graph.blueprint) for i, graph in source.catalogue.graphs.items())
         else:
             blueprints[source.id] = source
     async with open_url(url) as backend:
-        client = Client(backend, flows=flows, blueprints=blueprints, serializer=serializer, codec=codec)
+        client = Client(
+            backend, flows=flows, blueprints=blueprints, serializer=serializer, codec=codec, telemetry=telemetry
+        )
         yield Place(backend, client, serializer, codec)

@@ -22,11 +22,16 @@ class Database:
 
     def __init__(self, settings: Settings) -> None:
         """Touch nothing yet."""
-        self._settings = settings
+        self.settings = settings
         self._loop: asyncio.AbstractEventLoop | None = None
         self._process = 0
         self._writer: BatchThread | None = None
         self._reader: BatchThread | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it was opened, here or elsewhere."""
+        return self._loop is not None
 
     async def open(self) -> None:
         """Open the file, and create what is missing.
@@ -36,11 +41,11 @@ class Database:
             TransientError: Others hold it for too long.
         """
         if self._loop is not None:
-            raise BackendError(f"SqliteBackend({self._settings.path!r}) is open already: open each backend once")
+            raise BackendError(f"SqliteBackend({self.settings.path!r}) is open already: open each backend once")
         self._loop = asyncio.get_running_loop()
         self._process = os.getpid()
-        writer = BatchThread("flowcraft-sqlite-writer", lambda: WriteSession(self._settings))
-        reader = BatchThread("flowcraft-sqlite-reader", lambda: ReadSession(self._settings))
+        writer = BatchThread("flowcraft-sqlite-writer", lambda: WriteSession(self.settings))
+        reader = BatchThread("flowcraft-sqlite-reader", lambda: ReadSession(self.settings))
         started: list[BatchThread] = []
         try:
             for thread in (writer, reader):  # in this order: the writer makes the tables
@@ -98,7 +103,7 @@ class Database:
             raise self._unusable("open in another event loop: open one in each loop, and use it there")
 
     def _unusable(self, why: str) -> BackendError:
-        return BackendError(f"SqliteBackend({self._settings.path!r}) is {why}")
+        return BackendError(f"SqliteBackend({self.settings.path!r}) is {why}")
 
 
 async def _stop(threads: Sequence[BatchThread]) -> None:

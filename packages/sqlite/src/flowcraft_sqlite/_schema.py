@@ -6,6 +6,7 @@ import contextlib
 import sqlite3
 from collections.abc import Iterator
 
+import attrs
 from flowcraft_core.errors import BackendError
 
 #: Marks a file as ours, "FLWC", so that nobody's database is taken for one by mistake.
@@ -93,15 +94,68 @@ def _transaction(connection: sqlite3.Connection, begin: str) -> Iterator[None]:
             connection.execute("ROLLBACK")
 
 
-def _version(connection: sqlite3.Connection, path: str) -> int:
+@attrs.frozen
+class Marks:
+    """What a file says of itself.
+
+    Attributes:
+        version: The version of its schema; 0 if it has none.
+        is_foreign: Whether it belongs to another program.
+    """
+
+    version: int
+    is_foreign: bool
+
+    @property
+    def is_newer(self) -> bool:
+        """Whether a newer version of this package has made its tables."""
+        return self.version > SCHEMA_VERSION
+
+
+def marks_of(connection: sqlite3.Connection) -> Marks:
+    """What a file says of itself.
+
+    Raises:
+        sqlite3.Error: As SQLite says.
+    """
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     version: int = connection.execute("PRAGMA user_version").fetchone()[0]
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    if application != APPLICATION_ID and (application or version or tables):
+    return Marks(version, application != APPLICATION_ID and bool(application or version or tables))
+
+
+def missing_from(connection: sqlite3.Connection) -> list[str]:
+    """What a file with the tables of this version lacks of them; what it has beside them is somebody's own.
+
+    Raises:
+        sqlite3.Error: As SQLite says.
+    """
+    with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as model:
+        for migration in _MIGRATIONS:
+            for statement in migration:
+                model.execute(statement)
+        wanted, found = _parts(model), _parts(connection)
+    return [part for part in wanted if part not in found]
+
+
+def _parts(connection: sqlite3.Connection) -> list[str]:
+    """The tables with their columns, and the indexes, as texts; a table before its columns."""
+    parts = []
+    for kind, name in connection.execute("SELECT type, name FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'"):
+        parts.append(f"{kind} {name}")
+        if kind == "table":
+            columns = connection.execute("SELECT name FROM pragma_table_info(?)", (name,))
+            parts += [f"column {name}.{column}" for (column,) in columns]
+    return parts
+
+
+def _version(connection: sqlite3.Connection, path: str) -> int:
+    marks = marks_of(connection)
+    if marks.is_foreign:
         raise BackendError(f"SQLite file {path!r} belongs to another program: give Flowcraft a file of its own")
-    if version > SCHEMA_VERSION:
+    if marks.is_newer:
         raise BackendError(
-            f"SQLite file {path!r} has schema version {version}, and this flowcraft-sqlite knows {SCHEMA_VERSION} at"
-            " most: upgrade flowcraft-sqlite"
+            f"SQLite file {path!r} has schema version {marks.version}, and this flowcraft-sqlite knows"
+            f" {SCHEMA_VERSION} at most: upgrade flowcraft-sqlite"
         )
-    return version
+    return marks.version

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import typing
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
 from flowcraft_core.clock import Clock, SystemClock
-from flowcraft_core.errors import ConfigurationError
-from flowcraft_core.ports import ContextStore, CoordinationStore, HandWrittenRuns, JobQueue, StatusStore
+from flowcraft_core.errors import BackendError, BackendGoneError, ConfigurationError
+from flowcraft_core.ports import ContextStore, CoordinationStore, Finding, HandWrittenRuns, JobQueue, StatusStore
+from flowcraft_core.threads import StepThreads
 from flowcraft_core.urls import BackendUrl
 
 from ._database import Database
@@ -17,8 +19,10 @@ from ._sessions import Settings, Synchronous
 from .by_hand import SqliteHandWrittenRuns
 from .context import SqliteContextStore
 from .coordination import SqliteCoordinationStore
+from .diagnosis import examine
 from .queue import SqliteJobQueue
 from .status import SqliteStatusStore
+from .symptoms import REPLACED
 
 
 class SqliteBackend:
@@ -109,6 +113,21 @@ class SqliteBackend:
     async def close(self) -> None:
         """Finish what was asked for, and let go of the file and the threads; it can be opened again."""
         await self._database.close()
+
+    async def diagnose(self) -> Sequence[Finding]:
+        """Look at the file, its folder, its disk, its tables and its lock; see ``flowcraft_core.ports.Diagnosable``.
+
+        A long file is read for 20 seconds at most.
+        """
+        if self._database.is_open:
+            try:
+                await self._database.read(lambda connection: None)
+            except BackendGoneError as error:
+                return [REPLACED.found(why=error)]
+            except BackendError:  # it is open elsewhere, or the file's content is why: that is found out next
+                pass
+        settings = self._database.settings
+        return await StepThreads(1).run(lambda: examine(settings.path, settings.busy_timeout))
 
     async def __aenter__(self) -> Self:
         await self.open()

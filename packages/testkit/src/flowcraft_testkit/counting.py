@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Literal
 
+from flowcraft_core.durable import diagnose
 from flowcraft_core.ports import (
     Backend,
     ContextStore,
@@ -13,6 +14,7 @@ from flowcraft_core.ports import (
     Delivery,
     Fact,
     FinalState,
+    Finding,
     HandWrittenRuns,
     JobQueue,
     Message,
@@ -88,6 +90,10 @@ class CountingBackend:
         self.coordination = CountingCoordinationStore(backend.coordination, tally)
         #: An optional power, passed on as it is: it is asked once per run that was begun by hand.
         self.by_hand: HandWrittenRuns | None = getattr(backend, "by_hand", None)
+
+    async def diagnose(self) -> Sequence[Finding]:
+        """What is wrong with the backend; not counted."""
+        return await diagnose(self._backend)
 
     async def open(self) -> None:
         """Open the backend; not counted."""

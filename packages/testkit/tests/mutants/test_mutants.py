@@ -10,15 +10,14 @@ import attrs
 import pytest
 from flowcraft_core.durable import Client
 from flowcraft_testkit.contracts import CONTRACTS, BackendContract, Clause
-from flowcraft_testkit.contracts.in_memory import declared
-from flowcraft_testkit.mutants import MUTANTS, Mutant, primary, try_clause
+from flowcraft_testkit.mutants import MUTANTS, Mutant, is_asked, primary, try_clause
 from flowcraft_testkit.mutants import __main__ as program
 from flowcraft_testkit.mutants.mutant import clause_id, register, replaces
 
 PAGE = Path(__file__).parents[4] / "docs" / "conformance" / "mutants.md"
 ALL = [clause for contract in CONTRACTS.values() for clause in contract.clauses()]
-# What memory has not got, processes, is shown to bite where it is: in the tests of SQLite's backend.
-CLAUSES = [clause for clause in ALL if not any(declared().lacks(need) for need in clause.needs)]
+# What memory has not got, processes and a URL, is shown to bite where it is: in the tests of SQLite's backend.
+CLAUSES = [clause for clause in ALL if is_asked(clause)]
 HARMLESS = Mutant(name="harmless", defect="Does nothing wrong.", clause=CLAUSES[0].id)
 
 
@@ -40,8 +39,8 @@ def test_every_clause_of_a_port_is_named_for_a_mutant(name: str) -> None:
     assert [clause for clause in mine if clause not in named] == []
 
 
-def test_every_clause_is_asked_of_what_is_in_memory_but_those_on_processes() -> None:
-    assert {clause.needs for clause in ALL if clause not in CLAUSES} == {("processes",)}
+def test_every_clause_is_asked_of_what_is_in_memory_but_those_on_processes_and_urls() -> None:
+    assert {clause.needs for clause in ALL if clause not in CLAUSES} == {("processes",), ("by_url",)}
 
 
 # --- the list ---------------------------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from ..places import own, place
 from ..values import input_option, read_context, read_tags, tags_option
 from ..waiting import tell_result
 
-_SETTINGS = ("backend", "flows", "serializer", "codec", "concurrency", "log_level", "log_format")
+_SETTINGS = ("backend", "flows", "serializer", "codec", "concurrency", "visibility", "log_level", "log_format")
 
 
 def register(main: Commands) -> None:
@@ -90,7 +90,14 @@ async def _on_backend(
     async with place(app, [flow.source]) as here:
         started = await here.client.start(flow.id, context, run_id=run_id, tags=tags)
         app.out.note(f"run {started.run_id} {'started' if started.created else 'was there already, and goes on'}")
-        worker = Worker(here.backend, runtime, concurrency=app.settings["concurrency"], codec=here.codec, grace=1.0)
+        worker = Worker(
+            here.backend,
+            runtime,
+            concurrency=app.settings["concurrency"],
+            visibility=app.settings["visibility"],
+            codec=here.codec,
+            grace=1.0,
+        )
         async with _working(worker):
             await follow(app, here.client, started.run_id, interval=0.1, timeout=timeout, until_waiting=True)
         answer = tell_result(app, await here.client.result(started.run_id))

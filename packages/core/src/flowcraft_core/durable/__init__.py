@@ -17,6 +17,7 @@ from .describing.shapes import (
     UnderWay,
     WorkerDescription,
 )
+from .diagnosing import diagnose
 from .engine import Settings
 from .exporting import Footprint
 from .finding import RunFilters
@@ -57,6 +58,7 @@ __all__ = [
     "Worker",
     "WorkerDescription",
     "backend_from_url",
+    "diagnose",
     "installed_backends",
     "open_url",
     "provision_url",

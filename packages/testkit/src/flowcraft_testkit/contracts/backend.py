@@ -8,6 +8,7 @@ from .data import DataClauses
 from .deferring import DeferringClauses
 from .deliveries import DeliveryClauses
 from .describing import DescribingClauses
+from .diagnosing import DiagnosingClauses
 from .dying import DyingClauses
 from .ending import EndingClauses
 from .forking import ForkingClauses
@@ -39,5 +40,6 @@ class BackendContract(
     TellingClauses,
     TracingClauses,
     DescribingClauses,
+    DiagnosingClauses,
 ):
     """What a ``Backend`` promises. It does not need a store of its own, nor an empty queue, for each clause."""

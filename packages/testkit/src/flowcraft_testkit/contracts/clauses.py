@@ -28,6 +28,7 @@ Capability: TypeAlias = Literal[
     "by_url",
     "depth",
     "newest_first",
+    "diagnosis",
 ]
 
 _PREFIX = "test_"
@@ -60,6 +61,8 @@ class Declared:
             ``flowcraft_core.ports.Measured``.
         newest_first: Whether the status store gives runs in the order of their starts; see
             ``flowcraft_core.ports.NewestFirst``.
+        diagnosis: Whether the backend says what is wrong with how it is set up; see
+            ``flowcraft_core.ports.Diagnosable``. What ``open_backend`` opens has to be set up as it should be.
     """
 
     queue_limits: QueueLimits | None = None
@@ -76,6 +79,7 @@ class Declared:
     by_url: bool | None = None
     depth: Literal["each", "all", False] | None = None
     newest_first: bool | None = None
+    diagnosis: bool | None = None
 
     def lacks(self, capability: Capability) -> Literal["undeclared", "absent"] | None:
         """Why a clause that needs this cannot be asked; None if it can."""

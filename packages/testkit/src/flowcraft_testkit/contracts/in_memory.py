@@ -33,6 +33,7 @@ def declared(weaknesses: Weaknesses | None = None) -> Declared:
         by_url=False,
         depth="each",
         newest_first=not weaknesses.unordered,
+        diagnosis=True,
     )
 
 

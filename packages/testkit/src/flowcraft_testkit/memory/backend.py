@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Mapping, Sequence
 from functools import partial
 from random import Random
 from typing import Any, Self
 
 import attrs
 from flowcraft_core.clock import Clock, SystemClock
+from flowcraft_core.diagnosis import REFUSED, UNREACHABLE
+from flowcraft_core.errors import BackendError, TransientError
 from flowcraft_core.ports import (
     ContextStore,
     CoordinationStore,
     Fact,
+    Finding,
     HandWrittenRuns,
     JobQueue,
     PositionedValue,
@@ -117,6 +121,17 @@ class InMemoryBackend:
 
     async def __aexit__(self, *error: object) -> None:
         await self.close()
+
+    async def diagnose(self) -> Sequence[Finding]:
+        """Whether it can be reached; see ``flowcraft_core.ports.Diagnosable``. There is nothing to set up."""
+        await asyncio.sleep(0)
+        try:
+            self._connection.line.check(self._connection.line.begin())
+        except TransientError as error:
+            return [UNREACHABLE.found(why=error)]
+        except BackendError as error:
+            return [REFUSED.found(why=error)]
+        return []
 
     def begin_by_hand(self, run_id: str, context: Mapping[str, Any]) -> None:
         """Write a run's initial context as people do who begin runs without a client; its messages are theirs to send.

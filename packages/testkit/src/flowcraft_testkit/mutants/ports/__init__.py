@@ -2,6 +2,7 @@
 
 from . import (
     coordination,
+    diagnosing,
     facts,
     finding,
     holding,
@@ -18,6 +19,7 @@ from . import (
 
 __all__ = [
     "coordination",
+    "diagnosing",
     "facts",
     "finding",
     "holding",
