@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import ExitStack
+from contextlib import AsyncExitStack, ExitStack
 from typing import Any, TypeVar
 
 from flowcraft_core import FlowBuilder, FlowRuntime, create_flow
@@ -84,8 +84,10 @@ async def runs_through(
         (flow.id, n): await FlowRuntime([flow]).run(flow, {"n": n}) for flow in flows() for n in range(1, runs + 1)
     }
     workers = [make_adapter(FlowRuntime(flows())) for _ in range(2)]
-    serving = [asyncio.ensure_future(worker.serve()) for worker in workers]
-    async with make_adapter(FlowRuntime(flows())) as starter:
+    async with AsyncExitStack() as opened, make_adapter(FlowRuntime(flows())) as starter:
+        for worker in workers:  # before anything goes wrong: what cannot be opened does not work
+            await opened.enter_async_context(worker)
+        serving = [asyncio.ensure_future(worker.serve()) for worker in workers]
         client: Client = starter.client
         with ExitStack() as trouble:
             for proxy in proxies:

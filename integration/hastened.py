@@ -37,7 +37,7 @@ class Hastened:
             max_visibility: For how long a message can be held from its receipt on, likewise; None for the queue's own.
             own_time: Whether keys in the coordination store expire by the servers' time, and not by the clock.
         """
-        self._backend = backend
+        self.inner = backend
         self.queue: JobQueue = HastenedQueue(backend.queue, clock, max_delay, max_visibility)
         self.context = backend.context
         self.status = backend.status
@@ -48,15 +48,15 @@ class Hastened:
 
     async def diagnose(self) -> Sequence[Finding]:
         """What is wrong with the real one."""
-        return await diagnose(self._backend)
+        return await diagnose(self.inner)
 
     async def open(self) -> None:
         """Open the real one."""
-        await self._backend.open()
+        await self.inner.open()
 
     async def close(self) -> None:
         """Close the real one."""
-        await self._backend.close()
+        await self.inner.close()
 
     async def __aenter__(self) -> Backend:
         await self.open()

@@ -78,8 +78,9 @@ class Proxy:
         self._dice = random.Random(seed)
         self._plan = Plan()
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="proxy", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="proxy", daemon=True)
         self._open: set[asyncio.StreamWriter] = set()
+        self._serving: set[asyncio.Task[object] | None] = set()  # nobody else keeps those whose client has gone
         self.faults: Counter[str] = Counter()
         self.operations: Counter[str] = Counter()
         self.host, self.port = "127.0.0.1", 0
@@ -96,7 +97,7 @@ class Proxy:
 
     def __exit__(self, *error: object) -> None:
         self.cut()
-        self._call(self._stop)
+        self._call(self._server.close)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -117,8 +118,12 @@ class Proxy:
         self._plan = plan
 
     def cut(self) -> None:
-        """Break every connection that is open, also under a request."""
+        """Break every connection that is open, also under a request; what the service has got of it, it has done.
+
+        Were it done later than this, it could be after it was asked for again, and after others have gone on from that.
+        """
         self._call(self._abort_all)
+        self._call(self._settle)
 
     def take_down(self) -> None:
         """Let nobody in any more, and break what is open."""
@@ -143,15 +148,19 @@ class Proxy:
         port: int = self._server.sockets[0].getsockname()[1]
         return port
 
-    async def _stop(self) -> int:
-        self._server.close()
-        await asyncio.sleep(0.02)  # whoever has just been let in begins
-        # One that is let in at this very moment begins others.
-        while tasks := [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]:
+    def _run(self) -> None:
+        self._loop.run_forever()
+        # Nobody is let in any more; but whoever was let in at the last moment may begin only now, and others after it.
+        while tasks := asyncio.all_tasks(self._loop):
             self._abort_all()
             for task in tasks:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            self._loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+            self._loop.run_until_complete(asyncio.sleep(0.02))
+
+    async def _settle(self) -> int:
+        if serving := [task for task in self._serving if task is not None]:
+            await asyncio.wait(serving, timeout=5)
         return 0
 
     def _abort_all(self) -> None:
@@ -160,6 +169,8 @@ class Proxy:
 
     async def _begin(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._open.add(writer)
+        task = asyncio.current_task()
+        self._serving.add(task)
         try:
             if not self._plan.is_down:
                 await self._serve(reader, writer)
@@ -172,6 +183,7 @@ class Proxy:
             writer.transport.abort() if self._plan.is_down else writer.close()
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
+            self._serving.discard(task)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         raise NotImplementedError

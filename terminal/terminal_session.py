@@ -96,7 +96,7 @@ class Session:
         return printed
 
     def _at_end(self, terminal: pexpect.spawn[str]) -> bool:
-        """Read what a command has printed so far; whether that is all. What was not looked for yet stays to be found."""
+        """Read what a command has printed so far; whether that is all. What was not looked for yet can still be."""
         try:
             return bool(terminal.expect([pexpect.TIMEOUT, pexpect.EOF], timeout=0))
         except (OSError, ValueError):  # it is closed

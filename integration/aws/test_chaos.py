@@ -19,7 +19,7 @@ from flowcraft_core import FlowRuntime
 _WORKERS = 3
 _RUNS = 12
 #: After so many begun steps whoever began the last one is killed.
-_STEPS_PER_KILL = 9
+_STEPS_PER_KILL = 6
 _PATIENCE = 300.0
 
 

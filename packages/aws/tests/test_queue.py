@@ -238,3 +238,33 @@ async def test_calls_with_nothing_send_nothing() -> None:
 def test_a_handle_changes_with_its_delivery_only() -> None:
     (delivery,) = held(1)
     assert attrs.evolve(delivery.handle, until=0.0) != delivery.handle
+
+
+async def test_what_was_released_is_neither_released_nor_acknowledged_by_its_receipt_again() -> None:
+    """Another worker may have the message by then, and SQS may take an older receipt for the newest."""
+    sqs = service("sqs", all_well)
+    queue, deliveries = queue_of(sqs), held(2)
+    await queue.release(deliveries[:1])
+    await queue.release(deliveries)
+    await queue.acknowledge(deliveries)
+    released = [entry["ReceiptHandle"] for batch in entries_of(sqs, "ChangeMessageVisibilityBatch") for entry in batch]
+    assert released == ["receipt 0", "receipt 1"]
+    assert not entries_of(sqs, "DeleteMessageBatch")
+
+
+async def test_a_release_that_was_refused_is_made_again() -> None:
+    refusals = 0
+
+    def refuses_once(operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
+        nonlocal refusals
+        if operation == "ChangeMessageVisibilityBatch" and not refusals:
+            refusals += 1
+            raise ValueError("refused")
+        return all_well(operation, parameters)
+
+    sqs = service("sqs", refuses_once)
+    queue, deliveries = queue_of(sqs), held(1)
+    with pytest.raises(BackendError):
+        await queue.release(deliveries)
+    await queue.release(deliveries)
+    assert len(entries_of(sqs, "ChangeMessageVisibilityBatch")) == 2

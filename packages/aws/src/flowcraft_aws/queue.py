@@ -62,8 +62,8 @@ class Held:
 class SqsJobQueue:
     """A ``flowcraft_core.ports.JobQueue`` on SQS.
 
-    A receipt that is not the newest of its message may or may not work in SQS. So a delivery whose time has run out is
-    left alone: it is neither extended nor acknowledged, and comes again.
+    A receipt that is not the newest of its message may or may not work in SQS. So a delivery whose time has run out, or
+    that was released, is left alone: it is neither acknowledged nor released again, and comes again.
     """
 
     limits = QueueLimits(
@@ -101,6 +101,7 @@ class SqsJobQueue:
         self.name = url.rsplit("/", 1)[-1]  # for logs; what is before it names the account
         self._calls = calls
         self._fair = fair
+        self._let_go: dict[str, float] = {}  # receipts that were released, and until when they would have held
         self._place = f"SQS queue {url!r} in {client.meta.region_name}"
         # A client that gives an answer up too soon loses the messages in it for as long as they are hidden.
         config: Any = client.meta.config
@@ -219,16 +220,31 @@ class SqsJobQueue:
         await self._in_batches(
             self._client.delete_message_batch,
             "acknowledge",
-            [{"ReceiptHandle": receipt} for receipt in _live_receipts(deliveries)],
+            [{"ReceiptHandle": receipt} for receipt in self._live_receipts(deliveries)],
         )
 
     async def release(self, deliveries: Sequence[Delivery]) -> None:
         """Make messages visible again at once; the time for which they were held is counted as a delivery."""
-        await self._in_batches(
-            self._client.change_message_visibility_batch,
-            "release",
-            [{"ReceiptHandle": receipt, "VisibilityTimeout": 0} for receipt in _live_receipts(deliveries)],
-        )
+        live = self._live_receipts(deliveries)
+        now = time.monotonic()
+        # Whoever has received a message since is not to lose it by the receipt that let it go.
+        self._let_go = {receipt: until for receipt, until in self._let_go.items() if until > now} | live
+        try:
+            await self._in_batches(
+                self._client.change_message_visibility_batch,
+                "release",
+                [{"ReceiptHandle": receipt, "VisibilityTimeout": 0} for receipt in live],
+            )
+        except BaseException:  # it may be made again
+            for receipt in live:
+                self._let_go.pop(receipt, None)
+            raise
+
+    def _live_receipts(self, deliveries: Sequence[Delivery]) -> dict[str, float]:
+        """The receipts of deliveries that are held as far as this client knows, and until when."""
+        now = time.monotonic()
+        held = ((each.handle.receipt, each.handle.until) for each in deliveries)
+        return {receipt: until for receipt, until in held if until > now and receipt not in self._let_go}
 
     async def depth(self) -> QueueDepth:
         """How many messages there are, as SQS estimates it; see ``flowcraft_core.ports.Measured``."""
@@ -333,11 +349,6 @@ def body_of(text: str, encoding: str | None) -> str:
     except (ValueError, RecursionError):
         return text
     return body if isinstance(body, str) else text
-
-
-def _live_receipts(deliveries: Sequence[Delivery]) -> list[str]:
-    now = time.monotonic()
-    return [delivery.handle.receipt for delivery in deliveries if delivery.handle.until > now]
 
 
 def _size(entry: Mapping[str, Any]) -> int:

@@ -1,10 +1,14 @@
-"""Ids for runs, jobs and writers: 128 random bits, from one place that a simulation can seed; and what an id may be."""
+"""Ids for runs, jobs and writers: 128 random bits, from one place that a simulation can seed; and what an id may be.
+
+What else tells one program from another, the machine and the process, is asked here too, for the same reason.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import random
+import socket
 from collections.abc import Iterator
 
 from .errors import ConfigurationError
@@ -20,6 +24,15 @@ if hasattr(os, "register_at_fork"):
 def new_id() -> str:
     """A new id: 32 hexadecimal digits, unique for all practical purposes."""
     return f"{_random.getrandbits(128):032x}"
+
+
+# Where a simulation says that it is.
+_elsewhere: list[tuple[str, int]] = []
+
+
+def whereabouts() -> tuple[str, int]:
+    """The name of the machine and the number of the process."""
+    return _elsewhere[-1] if _elsewhere else (socket.gethostname(), os.getpid())
 
 
 def require_run_id(run_id: str, *, may_be_letter: bool = False) -> str:
@@ -45,10 +58,15 @@ def require_run_id(run_id: str, *, may_be_letter: bool = False) -> str:
 
 @contextlib.contextmanager
 def seeded(seed: int | str) -> Iterator[None]:
-    """Give the same ids for the same seed within the block; for simulations and tests, in one thread."""
+    """Give the same ids for the same seed within the block, as if always in the same process; in one thread.
+
+    It is for simulations and tests.
+    """
     before = _random.getstate()
     _random.seed(seed)
+    _elsewhere.append(("somewhere", 1))
     try:
         yield
     finally:
         _random.setstate(before)
+        _elsewhere.pop()

@@ -25,6 +25,7 @@ from flowcraft_core.durable.engine import Settings
 from flowcraft_core.durable.handler import PASS_ON_LIMIT
 from flowcraft_core.durable.reconciler import Reconciler
 from flowcraft_core.durable.runs import UnknownRunError
+from flowcraft_core.durable.signals import held_key
 from flowcraft_core.durable.worker import Worker
 from flowcraft_core.errors import BackendError, TransientError
 from flowcraft_core.jobs import Job, encode_job
@@ -178,7 +179,7 @@ async def test_runs_are_listed_by_state_tag_and_flow_over_many_pages() -> None:
             flow, tag = flows[number % 2], "even" if number % 4 < 2 else "odd"
             await here.client.start(flow, run_id=f"run {number:02}", tags={"kind": tag, "all": "1"})
         client = here.client
-        assert [run.run_id async for run in client.runs("running")] == [f"run {n:02}" for n in range(20)]
+        assert [run.run_id async for run in client.runs("running")] == [f"run {n:02}" for n in reversed(range(20))]
         assert len([run async for run in client.runs("running", tags={"kind": "even"})]) == 10
         fans = [run async for run in client.runs("running", tags={"kind": "even", "all": "1"}, flow="fan")]
         assert {run.run_id for run in fans} == {"run 01", "run 05", "run 09", "run 13", "run 17"}
@@ -606,6 +607,33 @@ async def test_a_step_that_ends_its_process_each_time_fails_its_run_and_no_other
 # --- time ---
 
 
+async def test_a_step_is_not_taken_for_one_that_kills_while_somebody_is_at_it() -> None:
+    dead = asyncio.Event()
+    begun = 0
+
+    async def deadly(ctx: Ctx) -> None:
+        nonlocal begun
+        begun += 1
+        dead.set()
+        await never()
+
+    flow = create_flow("deadly").node("a", deadly)
+    async with place(flow) as here:
+        await here.client.start(flow, run_id="run")
+        for _ in range(5):
+            dead.clear()
+            client = here.backend.connect()
+            await client.open()
+            await killed(Worker(client, here.runtime, poll=5, reconcile=False).run, dead.wait())
+        record = await here.client._stored.record("run")
+        await here.backend.coordination.set_if_absent(held_key(record, "a"), "somebody", ttl=300.0)
+        async with here.working(reconcile=False):
+            await here.clock.sleep(250.0)
+            assert (await here.client.status("run")).state == "running"
+            result = await here.client.wait("run", timeout=600)  # nobody says so any more
+        assert (begun, [error.type for error in result.errors]) == (5, ["PoisonError"])
+
+
 async def test_retries_are_spaced_by_delayed_jobs() -> None:
     steps = Steps()
 
@@ -796,7 +824,7 @@ async def test_a_step_that_outlasts_the_grace_time_is_given_back() -> None:
 async def test_an_idle_worker_asks_no_more_often_than_its_poll() -> None:
     async with place(chain()) as here:
         counting = CountingBackend(here.backend)
-        async with working(counting, here.runtime, poll=20.0, reconcile=False):
+        async with working(counting, here.runtime, poll=20.0, reconcile=False, heartbeat=None):
             await here.clock.sleep(1000)
         assert counting.counts().keys() <= {"queue.receive.empty"}
         assert counting.counts()["queue.receive.empty"] <= 51

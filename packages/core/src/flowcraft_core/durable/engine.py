@@ -32,7 +32,7 @@ from ..traces import Trace
 from .hosts import Host, HostTimeError, cut_off, may_take, none_has_time, too_long
 from .parks import may_be_parked
 from .sets import JoinSets
-from .signals import end_run, fail_if_late, finish_run, say_parked, send_jobs, send_parked
+from .signals import end_run, fail_if_late, finish_run, held_key, say_parked, send_jobs, send_parked
 from .storage import NewerRecordError, Records, StaleReadError, Stored
 from .transactions import StepTransaction
 from .tries import Tries
@@ -239,6 +239,11 @@ class Engine:
             instance = frontier[0]
             self._at = instance.key
             if first and count > 1 and await self._tries.are_too_many(self.view.record.life, instance.key, count):
+                if await self.backend.coordination.get(held_key(self.view.record, instance.key)) is not None:
+                    # Somebody is at it, or was until a moment ago, perhaps this very worker: if they die, too, nobody
+                    # says so any more when the job is delivered again.
+                    self._tries.keep()
+                    return Done.LOOK_AGAIN
                 outcome = await self._poisoned(instance, count)
             else:
                 if not await self.view.prepare(instance):

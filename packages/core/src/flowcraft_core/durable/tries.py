@@ -48,6 +48,10 @@ class Tries:
         # keep each other from saying so for ever.
         return begun > 2 * self.limit or min(begun, count - 1) >= self.limit
 
+    def keep(self) -> None:
+        """Leave the counter as it is, though this program comes back: somebody else is at the instance."""
+        self._begun = None
+
     async def come_back(self) -> None:
         """Say that whatever was begun did not end this program."""
         if self._begun is not None:

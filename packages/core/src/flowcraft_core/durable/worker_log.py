@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
 from importlib.metadata import version
 
 import attrs
 
 from ..catalogue import Catalogue
+from ..ids import whereabouts
 from ..logging.catalogue import WORKER_FAILED, WORKER_STARTED, WORKER_STOPPED
 from ..logging.journal import Journal
 from ..ports import Backend
@@ -34,6 +33,7 @@ class WorkerLog:
     def started(self, backend: Backend, catalogue: Catalogue, concurrency: int, now: float) -> None:
         """It begins to take jobs."""
         self._since = now
+        host, pid = whereabouts()
         self.journal.tell(
             WORKER_STARTED,
             backend=name_of(backend, type(backend).__name__),
@@ -41,8 +41,8 @@ class WorkerLog:
             flows=", ".join(flows_of(catalogue)) or "none",
             version=version("flowcraft-core"),
             concurrency=concurrency,
-            host=socket.gethostname(),
-            pid=os.getpid(),
+            host=host,
+            pid=pid,
         )
 
     def ended(self, now: float, error: BaseException | None) -> None:

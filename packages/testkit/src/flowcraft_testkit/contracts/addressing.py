@@ -26,7 +26,7 @@ class AddressClauses(ProgramClauses):
                 run_id=self.id("run"), state="running", blueprint_id="f", created=self.now(), updated=self.now()
             )
             await backend.status.create(status)
-            kind: Any = type(getattr(backend, "inner", backend))
+            kind = _made_by_url(backend)
             made = kind.from_url(self._url)
             assert not hasattr(made, "name") or "://" not in made.name, "a name is for logs: it shows no URL"
             async with opened(made) as other:
@@ -39,10 +39,18 @@ class AddressClauses(ProgramClauses):
         between = "&" if "?" in self._url else "?"
         url = f"{self._url}{between}no-such-option=1&password={_SECRET}"
         async with self.connect() as backend:
-            kind: Any = type(getattr(backend, "inner", backend))
+            kind = _made_by_url(backend)
             with pytest.raises(ConfigurationError) as raised:
                 kind.from_url(url)
             error: BaseException | None = raised.value
             while error is not None:
                 assert _SECRET not in f"{error} {error!r}", "a secret of the URL is repeated"
                 error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+
+
+def _made_by_url(backend: Any) -> Any:
+    """The class that has ``from_url``: that of the backend, or of what it has been put around, its ``inner``."""
+    while not hasattr(type(backend), "from_url"):
+        assert hasattr(backend, "inner"), f"{type(backend).__qualname__} has no from_url, and no inner that has"
+        backend = backend.inner
+    return type(backend)

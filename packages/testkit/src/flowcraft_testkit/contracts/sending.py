@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Collection, Sequence
 from typing import Any
 
 import pytest
@@ -39,13 +39,18 @@ class SendingClauses(DrawnMessageClauses):
 
     async def calls_without_text(self, port: JobQueue) -> Calls:
         """See ``TroubledClauses``."""
-        await port.send([Message("held")])
-        held = await self.take(port)
+        await port.send([Message("held")] * 6)
+        held, *others = await self.take(port, 6)
+
+        def release() -> Awaitable[None]:
+            # Each time another one, while there are any: what was released need not be released again.
+            return port.release([others.pop() if len(others) > 1 else others[0]])
+
         return {
             "receive": lambda: port.receive(max_messages=1, wait=0, visibility=LONG),
-            "extend": lambda: port.extend(held, LONG),
-            "release": lambda: port.release(held),
-            "acknowledge": lambda: port.acknowledge(held),
+            "extend": lambda: port.extend([held], LONG),
+            "release": release,
+            "acknowledge": lambda: port.acknowledge([held]),
         }
 
     async def before_the_race(self, port: JobQueue, name: str) -> set[Any]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
-import socket
 from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from typing import Any, Literal
@@ -12,6 +10,7 @@ from typing import Any, Literal
 import attrs
 
 from ...catalogue import Catalogue
+from ...ids import whereabouts
 from ...ports import Backend, CoordinationStore
 from ...texts import safe_text
 from ..worker_log import flows_of, name_of
@@ -49,10 +48,11 @@ class Heartbeat:
         cls, name: str, backend: Backend, catalogue: Catalogue, *, concurrency: int, interval: float, now: float
     ) -> Heartbeat:
         """A worker's, which begins now."""
+        host, pid = whereabouts()
         about = WorkerDescription(
             name=name,
-            host=safe_text(socket.gethostname(), _LONGEST),
-            pid=os.getpid(),
+            host=safe_text(host, _LONGEST),
+            pid=pid,
             version=version("flowcraft-core"),
             backend=safe_text(name_of(backend, type(backend).__name__), _LONGEST),
             queues=(safe_text(name_of(backend.queue, "default"), _LONGEST),),

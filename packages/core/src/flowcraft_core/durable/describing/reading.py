@@ -10,7 +10,6 @@ from ...errors import BackendError, ConfigurationError
 from ...graph.facts import Park
 from ...graph.failures import errors_of
 from ...graph.fold import instances
-from ...graph.instances import Instance
 from ...graph.scopes import Kind
 from ...graph.state import RunState
 from ...ports import CoordinationStore
@@ -48,8 +47,8 @@ async def describe(
     page, cursor = level.page(after, limit)
     now, is_live = stored.clock.now(), status.state not in FINAL
     parks, of_page, hints = await asyncio.gather(
-        stored.records.parks(run_id, [instance for instance in state.ready if _may_be_parked(instance)]),
-        stored.records.all_parks(run_id, [instance for instance in page if _may_be_parked(instance)]),
+        stored.records.parks(run_id, state.ready),
+        stored.records.all_parks(run_id, page),
         _hints(stored.backend.coordination, record, now) if is_live else _none(),
     )
     hints = _still_true(hints, state, parks)
@@ -101,11 +100,6 @@ def _still_true(hints: Hints, state: RunState, parks: Mapping[str, Park]) -> Hin
     }
     left = {pattern_of(key) for key in to_run if key not in steps}
     return Hints(steps, {pattern: told for pattern, told in hints.passed_on.items() if pattern in left})
-
-
-def _may_be_parked(instance: Instance) -> bool:
-    """Whether there may be something to read: any step may ask for another attempt."""
-    return instance.vertex.kind is Kind.STEP
 
 
 def _open_waits(state: RunState, parks: Mapping[str, Park]) -> Sequence[OpenWait]:

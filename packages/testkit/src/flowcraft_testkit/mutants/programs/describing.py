@@ -10,6 +10,7 @@ import flowcraft_core.durable.describing.levels as levels_module
 import flowcraft_core.durable.describing.reading as reading_module
 import flowcraft_core.durable.describing.telling as telling_module
 import flowcraft_core.durable.finding as finding_module
+import flowcraft_core.durable.storage as storage_module
 from flowcraft_core.durable import InstanceState, WorkerDescription
 from flowcraft_core.durable.describing import heartbeats as heartbeats_module
 from flowcraft_core.durable.describing.at_work import AtWork, PassingOn
@@ -20,6 +21,7 @@ from flowcraft_core.durable.describing.standing import Standing
 from flowcraft_core.durable.describing.telling import Teller
 from flowcraft_core.durable.engine import Engine
 from flowcraft_core.durable.finding import RunFinder, Wanted
+from flowcraft_core.durable.parks import ParkWindow
 from flowcraft_core.durable.runs import RunRecord
 from flowcraft_core.durable.stored_runs import StoredRuns
 from flowcraft_core.durable.worker import Worker
@@ -57,13 +59,13 @@ def failed_is_done(original: Any, self: Standing, scope: ScopeState, vertex: Ver
 
 
 @replaces(
-    (reading_module, "_may_be_parked"),
+    (storage_module, "park_windows"),
     caught_by=BackendContract.test_waits_sleeps_and_retries_are_described_by_what_they_wait_for,
     name="describe.RetryIsReady",
 )
-def retry_is_ready(original: Any, instance: Instance) -> bool:
+def retry_is_ready(original: Any, instance: Instance) -> list[ParkWindow]:
     """Looks for parks of waits and sleeps only."""
-    return bool(original(instance)) and instance.vertex.node.uses in ("wait", "sleep")
+    return original(instance) if instance.vertex.node.uses in ("wait", "sleep") else []
 
 
 @replaces(
