@@ -15,13 +15,12 @@ from ._connections import Connections, Settings
 from ._errors import translate
 from ._gathering import Gathering
 from ._schema import placed, prepare
+from ._statements import Statement
+from ._wire import Row
+from ._wires import Wires
 
-T = TypeVar("T")
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
-
-#: A row of an answer.
-Row = tuple[Any, ...]
 
 # The server's clock, or the one that a test has given.
 _NOW = "coalesce(%(now)s::float8, extract(epoch FROM statement_timestamp())::float8)"
@@ -64,8 +63,9 @@ class Database:
         self.clock = clock
         self._loop: asyncio.AbstractEventLoop | None = None
         self._process = 0
-        self._connections: Connections | None = None
+        self._wires: Wires | None = None
         self._placed: dict[str, str] = {}
+        self._statements: dict[str, Statement] = {}
         self._under_way: set[asyncio.Task[Any]] = set()
         self._transactions: Connections | None = None
         self._gatherings: list[Gathering[Any, Any]] = []
@@ -87,7 +87,7 @@ class Database:
         self._loop = asyncio.get_running_loop()
         self._process = os.getpid()
         try:
-            self._connections = await self._prepared()
+            self._wires = await self._prepared()
             self._transactions = Connections(self.settings)
         except BaseException:
             self._loop = None
@@ -100,11 +100,11 @@ class Database:
         self.require_home()
         for gathering in self._gatherings:
             await gathering.settle()
-        kept = self._connections, self._transactions
-        self._connections = self._transactions = None
         while self._under_way:
             await asyncio.wait(self._under_way)
-        for connections in kept:
+        wires, transactions = self._wires, self._transactions
+        self._wires = self._transactions = None
+        for connections in (wires, transactions):
             if connections is not None:
                 await connections.close()
         self._loop = None
@@ -139,20 +139,18 @@ class Database:
             TransientError: Worth another try; whether it was carried out cannot be told.
         """
         self.require_home()
-        return await self.carry_out(self._run(statement, parameters))
-
-    async def carry_out(self, work: Coroutine[Any, Any, T]) -> T:
-        """Do something to its end, also if whoever asked for it is cancelled; but wait only so long for it."""
-        task = self._begin(work)
-        # Once for a connection and once for the answer, and a moment for either to be told.
-        done, _ = await asyncio.wait([task], timeout=2 * self.settings.timeout + 1)
-        if not done:
-            raise TransientError(f"{self.settings.name}: no answer within {2 * self.settings.timeout + 1:g} s")
-        return task.result()
+        if self._wires is None:
+            raise self._unusable(_NOT_OPEN)
+        bound = self._statements.get(statement)
+        if bound is None:
+            bound = self._statements[statement] = Statement(self.placed(statement))
+        return await self._wires.run(bound.bind(self.with_time(statement, parameters)))
 
     def in_background(self, work: Coroutine[Any, Any, None]) -> None:
         """Do something that nobody waits for; closing does."""
-        _ = self._begin(work)
+        task = asyncio.ensure_future(work)
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
 
     def require_home(self) -> None:
         """See to it that it is open, here.
@@ -181,47 +179,26 @@ class Database:
             parameters["now"] = None if self.clock is None else self.clock.now()
         return parameters
 
-    async def _prepared(self) -> Connections:
+    async def _prepared(self) -> Wires:
         """Connections to a database that has its tables; a server that is just starting is waited for a moment."""
-        connections = Connections(self.settings)
         for pause in (*_PAUSES, None):
             try:
-                async with connections.connection() as connection:
+                connection = await self.settings.connect()
+                try:
                     await prepare(connection, self.settings.schema, self.settings.name)
-                return connections
+                except BaseException:
+                    await connection.close()
+                    raise
             except psycopg.Error as error:
                 translated = translate(error, self.settings.name)
                 if pause is None or not isinstance(translated, TransientError):
-                    await connections.close()
                     raise translated from error
                 await asyncio.sleep(pause)
-            except BaseException:
-                await connections.close()
-                raise
+            else:
+                wires = Wires(self.settings)
+                wires.add(connection)
+                return wires
         raise AssertionError("unreachable")
-
-    async def _run(self, statement: str, parameters: dict[str, Any]) -> list[Row]:
-        connections = self._connections
-        if connections is None:
-            raise self._unusable(_NOT_OPEN)
-        try:
-            async with connections.connection() as connection:
-                cursor = connection.cursor(binary=True)
-                await cursor.execute(self.placed(statement).encode(), self.with_time(statement, parameters))
-                return await cursor.fetchall() if cursor.description is not None else []
-        except psycopg.Error as error:
-            raise translate(error, self.settings.name) from error
-
-    def _begin(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        task = asyncio.ensure_future(work)
-        self._under_way.add(task)
-        task.add_done_callback(self._ended)
-        return task
-
-    def _ended(self, task: asyncio.Task[Any]) -> None:
-        self._under_way.discard(task)
-        if not task.cancelled():
-            task.exception()  # whoever asked may not wait for it any more
 
     def _unusable(self, why: str) -> BackendError:
         return BackendError(f"PostgresBackend({self.settings.name!r}) is {why}")

@@ -43,12 +43,18 @@ _REFUSED_FOR_GOOD = re.compile(
 
 
 def translate(error: psycopg.Error, name: str) -> BackendError:
-    """The error to raise from psycopg's.
+    """The error to raise, with psycopg's as its cause.
 
     Args:
         error: What was raised.
         name: Which database, for the message.
     """
+    translated = _translated(error, name)
+    translated.__cause__ = error
+    return translated
+
+
+def _translated(error: psycopg.Error, name: str) -> BackendError:
     state = error.sqlstate
     text = str(error).strip() or type(error).__name__
     if state is None:

@@ -35,7 +35,7 @@ class Gathering(Generic[Item, Answer]):
         self._most = most
         self._waiting: list[tuple[Item, int, asyncio.Future[Answer]]] = []
         self._under_way: set[asyncio.Task[None]] = set()
-        self._is_called = False
+        self._begins = False
 
     def submit(self, item: Item, size: int = 0) -> asyncio.Future[Answer]:
         """Ask for an item. It is carried out even if nobody waits for it any more.
@@ -44,13 +44,9 @@ class Gathering(Generic[Item, Answer]):
             item: What is asked for.
             size: The bytes of its bodies.
         """
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Answer] = loop.create_future()
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, size, future))
-        if not self._is_called:
-            # Not at once: whoever else is ready to run in this pass of the loop shares the request.
-            self._is_called = True
-            loop.call_soon(self._begin)
+        self._see_to_lanes()
         return future
 
     async def settle(self) -> None:
@@ -60,17 +56,21 @@ class Gathering(Generic[Item, Answer]):
             if self._under_way:
                 await asyncio.wait(self._under_way)
 
-    def _begin(self) -> None:
-        self._is_called = False
-        while self._waiting and len(self._under_way) < _LANES:
-            task = asyncio.ensure_future(self._carry_out(self._next()))
+    def _see_to_lanes(self) -> None:
+        if self._waiting and not self._begins and len(self._under_way) < _LANES:
+            self._begins = True
+            task = asyncio.ensure_future(self._work())
             self._under_way.add(task)
-            task.add_done_callback(self._ended)
+            task.add_done_callback(self._under_way.discard)
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._under_way.discard(task)
-        if self._waiting and not self._is_called:
-            self._begin()
+    async def _work(self) -> None:
+        """Make requests until nobody waits for one."""
+        # The first begins with the next pass of the loop: whoever else is ready to run in this one shares it.
+        self._begins = False
+        while self._waiting:
+            taken = self._next()
+            self._see_to_lanes()
+            await self._carry_out(taken)
 
     def _next(self) -> list[tuple[Item, asyncio.Future[Answer]]]:
         end, total = 0, 0

@@ -76,7 +76,8 @@ class PostgresContextStore:
     async def get(self, run_id: str, keys: Sequence[str]) -> Mapping[str, Fact]:
         """The facts under those keys."""
         return await self._find(
-            "SELECT key, body, writer, job FROM flowcraft.facts WHERE run_id = %(run_id)s AND key = ANY(%(names)b)",
+            "SELECT key, body, writer, job FROM flowcraft.facts"
+            " WHERE run_id = %(run_id)s AND key = ANY(%(names)b::text[])",
             run_id,
             keys,
             _fact,
@@ -99,7 +100,7 @@ class PostgresContextStore:
         """The standing values of those names."""
         return await self._find(
             "SELECT name, position, body FROM flowcraft.context_values"
-            " WHERE run_id = %(run_id)s AND name = ANY(%(names)b)",
+            " WHERE run_id = %(run_id)s AND name = ANY(%(names)b::text[])",
             run_id,
             names,
             _value,
@@ -112,7 +113,7 @@ class PostgresContextStore:
             stored = [indexed(each) for each in given]
             for part in parts([0] * len(stored), _MAX_KEYS_READ):
                 await self._database.run(
-                    f"DELETE FROM flowcraft.{table} WHERE run_id = %(run_id)s AND {column} = ANY(%(names)b)",
+                    f"DELETE FROM flowcraft.{table} WHERE run_id = %(run_id)s AND {column} = ANY(%(names)b::text[])",
                     run_id=run,
                     names=stored[part],
                 )

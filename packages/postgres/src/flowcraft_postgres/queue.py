@@ -11,10 +11,11 @@ from flowcraft_core.clock import Clock, SystemClock
 from flowcraft_core.errors import BackendError
 from flowcraft_core.ports import Delivery, Message, QueueDepth, QueueLimits
 
-from ._database import Database, Row, Statements
+from ._database import Database, Statements
 from ._gathering import parts
 from ._listener import Listener
 from ._texts import escaped, unescaped
+from ._wire import Row
 
 _TEN_YEARS = 10 * 365 * 86_400.0
 _MOST_COUNT = 2**31

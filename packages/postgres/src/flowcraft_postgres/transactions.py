@@ -14,9 +14,10 @@ from flowcraft_core.ports import ContextStore, Message, StatusStore
 from psycopg.pq import TransactionStatus
 
 from ._connections import Connection
-from ._database import Database, Row
+from ._database import Database
 from ._errors import translate
 from ._gathering import Gathering
+from ._wire import Row
 from .context import PostgresContextStore
 from .queue import Sender
 from .status import PostgresStatusStore
