@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import itertools
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from typing import Any, ClassVar
 
 import attrs
@@ -134,6 +134,34 @@ class PostgresTrouble:
         """See ``Trouble``; the tables are dropped."""
         for table in ("jobs", "facts", "context_values", "statuses", "coordination", "initial_contexts"):
             await self._place.ask(f"DROP TABLE flowcraft.{table}")
+
+
+class PostgresRows:
+    """A ``ProgramRows``: a table of a program's in the same database."""
+
+    def __init__(self, place: Place) -> None:
+        """Take a place."""
+        self._url = place.url
+        self._table = f'"rows of {place.schema}"'
+        with psycopg.connect(place.url, autocommit=True) as connection:
+            connection.execute(f"CREATE TABLE {self._table} (row text)".encode())
+
+    @contextlib.asynccontextmanager
+    async def transaction(self) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
+        """See ``ProgramRows``."""
+        async with await psycopg.AsyncConnection.connect(self._url) as connection, connection.transaction():
+            yield connection
+
+    async def write(self, connection: psycopg.AsyncConnection[Any], row: str) -> None:
+        """See ``ProgramRows``."""
+        table = self._table.replace("%", "%%")
+        await connection.execute(f"INSERT INTO {table} VALUES (%s)".encode(), [row])  # noqa: S608
+
+    async def read(self) -> Collection[str]:
+        """See ``ProgramRows``."""
+        async with await psycopg.AsyncConnection.connect(self._url) as connection:
+            cursor = await connection.execute(f"SELECT row FROM {self._table} ORDER BY row".encode())  # noqa: S608
+            return [row for (row,) in await cursor.fetchall()]
 
 
 class PostgresSideDoor:

@@ -24,12 +24,13 @@ from flowcraft_testkit.contracts import (
     FastClock,
     JobQueueContract,
     Opener,
+    ProgramRows,
     SideDoor,
     StatusStoreContract,
     Trouble,
 )
 from postgres_clocks import SkippingClock, WatchingClock
-from postgres_places import Place, PostgresSideDoor, PostgresTrouble, TcpProxy
+from postgres_places import Place, PostgresRows, PostgresSideDoor, PostgresTrouble, TcpProxy
 
 YEARS = 10 * 365 * 86_400.0
 
@@ -50,7 +51,8 @@ DECLARED = Declared(
     by_url=True,
     depth="each",
     newest_first=True,
-    diagnosis=False,
+    diagnosis=True,
+    transactions=True,
 )
 
 
@@ -86,6 +88,11 @@ class OnPostgres:
         with TcpProxy.to(place.url) as proxy:
             self._behind = place.behind(proxy)
             yield PostgresTrouble(proxy, place)
+
+    @pytest.fixture
+    def rows(self, place: Place) -> ProgramRows:
+        """See ``Contract``."""
+        return PostgresRows(place)
 
     @pytest.fixture
     def make_in_process(self, place: Place) -> BackendMaker:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Literal
 
 import psycopg
 from flowcraft_core.errors import BackendError, TransientError
@@ -42,6 +43,20 @@ _REFUSED_FOR_GOOD = re.compile(
 )
 
 
+# Likewise, as far as the words tell.
+_REFUSED_AS = {
+    "database": ("3D000", re.compile(r'database ".*" does not exist', re.DOTALL)),
+    "credentials": (
+        "28",
+        re.compile(
+            r'authentication failed|no password supplied|no pg_hba\.conf entry|role ".*" does not exist'
+            "|permission denied for database",
+            re.DOTALL,
+        ),
+    ),
+}
+
+
 def translate(error: psycopg.Error, name: str) -> BackendError:
     """The error to raise, with psycopg's as its cause.
 
@@ -66,6 +81,12 @@ def _translated(error: psycopg.Error, name: str) -> BackendError:
     remedy = helps or _longest(_REFUSED, state)
     message = f"{name}: {text} (SQLSTATE {state})" + (f": {remedy}" if remedy else "")
     return TransientError(message) if helps else BackendError(message)
+
+
+def is_refused_as(what: Literal["database", "credentials"], error: psycopg.Error) -> bool:
+    """Whether a connection was refused because there is no such database, or because of who asks for it."""
+    states, words = _REFUSED_AS[what]
+    return (error.sqlstate or "-").startswith(states) or bool(error.sqlstate is None and words.search(str(error)))
 
 
 def spoils(error: psycopg.Error) -> bool:

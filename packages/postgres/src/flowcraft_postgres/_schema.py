@@ -93,27 +93,30 @@ SCHEMA_VERSION = len(_MIGRATIONS)
 _CREATE_SCHEMA = "CREATE SCHEMA {schema}"
 _LONGEST_SCHEMA = 63  # bytes that the server takes of a name
 
-_GRANTS: dict[Role, str] = {
-    # Facts are written once: nobody may change one. What is deleted by those who work is chunks of long ones that lost.
-    "worker": """
-GRANT USAGE ON SCHEMA {schema} TO {role};
-GRANT SELECT ON flowcraft.schema_version, flowcraft.initial_contexts TO {role};
-GRANT SELECT, INSERT, DELETE ON flowcraft.facts TO {role};
-GRANT SELECT, INSERT, UPDATE ON flowcraft.context_values, flowcraft.statuses TO {role};
-GRANT SELECT, INSERT, UPDATE, DELETE ON flowcraft.jobs, flowcraft.coordination TO {role};
-""",
-    "client": """
-GRANT USAGE ON SCHEMA {schema} TO {role};
-GRANT SELECT ON flowcraft.schema_version TO {role};
-GRANT SELECT, INSERT, DELETE ON flowcraft.facts TO {role};
-GRANT SELECT, INSERT, UPDATE, DELETE ON flowcraft.context_values, flowcraft.statuses, flowcraft.coordination TO {role};
-GRANT SELECT, DELETE ON flowcraft.initial_contexts TO {role};
-GRANT SELECT, INSERT ON flowcraft.jobs TO {role};
-""",
-    "read-only": """
-GRANT USAGE ON SCHEMA {schema} TO {role};
-GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {role};
-""",
+TABLES = ("facts", "context_values", "jobs", "statuses", "coordination", "initial_contexts")
+
+#: What each kind of role may do with each table. Facts are written once: nobody may change one. What is deleted by those
+#: who work is chunks of long ones that lost.
+RIGHTS: dict[Role, dict[str, str]] = {
+    "worker": {
+        "schema_version": "SELECT",
+        "initial_contexts": "SELECT",
+        "facts": "SELECT, INSERT, DELETE",
+        "context_values": "SELECT, INSERT, UPDATE",
+        "statuses": "SELECT, INSERT, UPDATE",
+        "jobs": "SELECT, INSERT, UPDATE, DELETE",
+        "coordination": "SELECT, INSERT, UPDATE, DELETE",
+    },
+    "client": {
+        "schema_version": "SELECT",
+        "initial_contexts": "SELECT, DELETE",
+        "facts": "SELECT, INSERT, DELETE",
+        "context_values": "SELECT, INSERT, UPDATE, DELETE",
+        "statuses": "SELECT, INSERT, UPDATE, DELETE",
+        "jobs": "SELECT, INSERT",
+        "coordination": "SELECT, INSERT, UPDATE, DELETE",
+    },
+    "read-only": dict.fromkeys(("schema_version", *TABLES), "SELECT"),
 }
 
 
@@ -140,7 +143,11 @@ def grants_sql(role: str, kind: Role, schema: str = "flowcraft") -> str:
     """
     if kind not in typing.get_args(Role):
         raise ConfigurationError(f"kind={kind!r}: grants_sql knows {', '.join(map(repr, typing.get_args(Role)))}")
-    return placed(_GRANTS[kind].lstrip(), schema).replace("{role}", _quoted(role))
+    to = f"TO {_quoted(role)};"
+    granted = [
+        f"GRANT {rights} ON {placed('flowcraft.' + table, schema)} {to}" for table, rights in RIGHTS[kind].items()
+    ]
+    return "\n".join([f"GRANT USAGE ON SCHEMA {placed('{schema}', schema)} {to}", *granted, ""])
 
 
 def placed(statement: str, schema: str) -> str:

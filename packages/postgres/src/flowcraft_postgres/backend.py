@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typing
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Literal, Self, TypeAlias
 from urllib.parse import urlencode, urlsplit, urlunsplit
@@ -10,7 +11,15 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 import psycopg
 from flowcraft_core.clock import Clock
 from flowcraft_core.errors import ConfigurationError
-from flowcraft_core.ports import ContextStore, CoordinationStore, HandWrittenRuns, JobQueue, StatusStore, Transactional
+from flowcraft_core.ports import (
+    ContextStore,
+    CoordinationStore,
+    Finding,
+    HandWrittenRuns,
+    JobQueue,
+    StatusStore,
+    Transactional,
+)
 from flowcraft_core.urls import BackendUrl
 from psycopg.conninfo import conninfo_to_dict
 
@@ -21,6 +30,7 @@ from ._schema import require_schema
 from .by_hand import PostgresHandWrittenRuns
 from .context import PostgresContextStore
 from .coordination import PostgresCoordinationStore
+from .diagnosis import examine
 from .queue import PostgresJobQueue
 from .status import PostgresStatusStore
 from .transactions import PostgresTransactions
@@ -149,6 +159,10 @@ class PostgresBackend:
             TransientError: It cannot be reached.
         """
         await self._database.open()
+
+    async def diagnose(self) -> Sequence[Finding]:
+        """Look at the server, the schema and the role's rights; see ``flowcraft_core.ports.Diagnosable``."""
+        return await examine(self._database.settings, has_own_clock=self._database.clock is not None)
 
     async def close(self) -> None:
         """Finish what was asked for, and let go of all connections; it can be opened again."""
