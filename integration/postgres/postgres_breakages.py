@@ -33,7 +33,7 @@ async def ground() -> AsyncIterator[PostgresServer]:
 @contextlib.asynccontextmanager
 async def place(server: PostgresServer) -> AsyncIterator[Place]:
     """A database of a breakage's own."""
-    yield Place(await asyncio.to_thread(server.create_database, f"broken {next(_numbers)}"), "flowcraft")
+    yield Place(await asyncio.to_thread(server.create_database, f"broken_{next(_numbers)}"), "flowcraft")
 
 
 @contextlib.asynccontextmanager
@@ -70,7 +70,7 @@ async def the_database_is_misspelt(place: Place) -> AsyncIterator[Backend]:
 
 @BREAKAGES.found_as("POSTGRES-ENCODING", "SQL_ASCII")
 async def the_database_has_another_encoding(place: Place) -> AsyncIterator[Backend]:
-    name = f"ascii {next(_numbers)}"
+    name = f"ascii_{next(_numbers)}"
     await place.ask(f"CREATE DATABASE \"{name}\" ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0")
     yield attrs.evolve(place, url=make_conninfo(place.url, dbname=name)).backend()
 
@@ -150,5 +150,5 @@ async def somebody_has_forgotten_a_transaction(place: Place) -> AsyncIterator[Ba
 @BREAKAGES.found_as("CLOCK-SKEW", "PostgreSQL")
 async def this_machines_clock_is_wrong(place: Place) -> AsyncIterator[Backend]:
     async with healthy(place) as backend:
-        with mock.patch.object(diagnosis.time, "time", lambda: 1_000.0):
+        with mock.patch.object(diagnosis, "time", mock.Mock(**{"time.return_value": 1_000.0})):
             yield backend

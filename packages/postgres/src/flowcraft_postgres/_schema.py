@@ -95,8 +95,8 @@ _LONGEST_SCHEMA = 63  # bytes that the server takes of a name
 
 TABLES = ("facts", "context_values", "jobs", "statuses", "coordination", "initial_contexts")
 
-#: What each kind of role may do with each table. Facts are written once: nobody may change one. What is deleted by those
-#: who work is chunks of long ones that lost.
+#: What each kind of role may do with each table. Facts are written once: nobody may change one. What is deleted by
+#: those who work is chunks of long ones that lost.
 RIGHTS: dict[Role, dict[str, str]] = {
     "worker": {
         "schema_version": "SELECT",

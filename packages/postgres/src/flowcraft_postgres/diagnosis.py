@@ -104,10 +104,14 @@ async def _of_schema(
         # Of the two the one that it is nearer to.
         kind = min(("worker", "client"), key=lambda kind: len(lacking[kind]))
         return symptoms.PERMISSION.found(role=role, kind=kind, rights=", ".join(lacking[kind]))
-    (version,) = await _row(connection, placed("SELECT version FROM flowcraft.schema_version", schema))
+    (version,) = await _row(connection, _version_of(schema))
     if version > SCHEMA_VERSION:
         return symptoms.SCHEMA_NEWER.found(schema=schema, version=version, known=SCHEMA_VERSION)
     return None
+
+
+def _version_of(schema: str) -> str:
+    return placed("SELECT version FROM flowcraft.schema_version", schema).replace("%", "%%")
 
 
 async def _lacking(connection: Connection, schema: str, rights: dict[str, str]) -> list[str]:

@@ -17,7 +17,8 @@ CREDENTIALS = Symptom(
     part="server",
     severity="error",
     problem="PostgreSQL does not take the user or the password: {why}",
-    remedy="give the right ones (PGUSER, PGPASSWORD, ~/.pgpass); pg_hba.conf on the server says who may come from where",
+    remedy="give the right ones (PGUSER, PGPASSWORD, ~/.pgpass); pg_hba.conf on the server says who may come from "
+    "where",
 )
 DATABASE_MISSING = Symptom(
     code="POSTGRES-DATABASE-MISSING",
