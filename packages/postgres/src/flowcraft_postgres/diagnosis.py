@@ -14,7 +14,7 @@ from flowcraft_core.ports import Finding
 from . import symptoms
 from ._connections import Connection, Settings
 from ._errors import is_refused_as, translate
-from ._schema import RIGHTS, SCHEMA_VERSION, TABLES, placed
+from ._schema import RIGHTS, SCHEMA_VERSION, TABLES, Role, placed
 
 #: A transaction that has been open for so long is told of, seconds.
 _OLD = 3_600.0
@@ -101,9 +101,8 @@ async def _of_schema(
         return symptoms.TABLES_MISSING.found(schema=schema, names=", ".join(missing))
     lacking = {kind: await _lacking(connection, schema, rights) for kind, rights in RIGHTS.items()}
     if lacking["worker"] and lacking["client"]:
-        # Of the two the one that it is nearer to.
-        kind = min(("worker", "client"), key=lambda kind: len(lacking[kind]))
-        return symptoms.PERMISSION.found(role=role, kind=kind, rights=", ".join(lacking[kind]))
+        nearer: Role = "client" if len(lacking["client"]) < len(lacking["worker"]) else "worker"
+        return symptoms.PERMISSION.found(role=role, kind=nearer, rights=", ".join(lacking[nearer]))
     (version,) = await _row(connection, _version_of(schema))
     if version > SCHEMA_VERSION:
         return symptoms.SCHEMA_NEWER.found(schema=schema, version=version, known=SCHEMA_VERSION)

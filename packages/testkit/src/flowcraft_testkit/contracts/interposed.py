@@ -75,17 +75,19 @@ class _Transactional:
     async def begin(self) -> AsyncIterator[Any]:
         # Who dies on the way lets go of the connection: the real block ends, by the error.
         async with AsyncExitStack() as block:
-            entering = partial(block.enter_async_context, self._power.begin())
-            connection = await self._around("transactional.begin", entering)
+            enter: Any = block.enter_async_context
+            leave: Any = block.aclose
+            connection = await self._around("transactional.begin", partial(enter, self._power.begin()))
             yield connection
-            await self._around("transactional.end", partial(block.aclose))
+            await self._around("transactional.end", partial(leave))
 
 
 class _Joined:
     def __init__(self, joined: Joined, around: Around) -> None:
         self.context: Any = _Port(joined.context, "joined.context", around)
         self.status: Any = _Port(joined.status, "joined.status", around)
-        self._joined, self._around = joined, around
+        self._send: Any = joined.send
+        self._around = around
 
     async def send(self, messages: Sequence[Message], **options: Any) -> None:
-        await self._around("joined.send", partial(self._joined.send, messages, **options))
+        await self._around("joined.send", partial(self._send, messages, **options))
