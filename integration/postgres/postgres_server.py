@@ -81,10 +81,11 @@ class PostgresServer:
 class LocalServer(PostgresServer):
     """One of this machine's programs, with its data in a folder that is gone with it."""
 
-    def __init__(self, **settings: str) -> None:
+    def __init__(self, *, standby_of: LocalServer | None = None, **settings: str) -> None:
         """Make the data; start nothing yet.
 
         Args:
+            standby_of: Whose data it copies, and whose changes it follows; none, and it has data of its own.
             settings: Of the server, beyond what every server is told.
         """
         self.host, self.port = "127.0.0.1", free_port()
@@ -94,11 +95,16 @@ class LocalServer(PostgresServer):
         self._process: subprocess.Popen[bytes] | None = None
         self._settings: Mapping[str, str] = {**_SETTINGS, **settings}
         if os.geteuid() == 0:
-            os.chown(self._folder, *_ordinary_user())
-        command = [*_as_ordinary_user(), str(self._programs / "initdb"), "--pgdata", str(self._data)]
-        command += ["--username=flowcraft", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"]
+            os.chown(self._folder, *ordinary_user())
+        if standby_of is None:
+            making = ["initdb", "--pgdata", str(self._data), "--username=flowcraft", "--auth=trust"]
+            making += ["--encoding=UTF8", "--locale=C", "--no-sync"]
+        else:
+            making = ["pg_basebackup", "--pgdata", str(self._data), "--write-recovery-conf", "--checkpoint=fast"]
+            making += ["--no-sync", "--dbname", standby_of.url()]
+        program, *options = making
         made = subprocess.run(
-            command,
+            [*as_ordinary_user(), str(self._programs / program), *options],
             cwd=self._folder,
             capture_output=True,
             text=True,
@@ -106,12 +112,12 @@ class LocalServer(PostgresServer):
         )
         if made.returncode:
             shutil.rmtree(self._folder)
-            raise EmulatorError(f"initdb failed: {made.stdout}{made.stderr}")
+            raise EmulatorError(f"{program} failed: {made.stdout}{made.stderr}")
 
     def start(self) -> None:
         """See ``PostgresServer``."""
         told = {**self._settings, "listen_addresses": self.host, "unix_socket_directories": str(self._folder)}
-        command = [*_as_ordinary_user(), str(self._programs / "postgres"), "-D", str(self._data), "-p", str(self.port)]
+        command = [*as_ordinary_user(), str(self._programs / "postgres"), "-D", str(self._data), "-p", str(self.port)]
         command += [part for name, value in told.items() for part in ("-c", f"{name}={value}")]
         with self._log.open("ab") as log:
             self._process = process = subprocess.Popen(
@@ -263,15 +269,20 @@ def _by_wheel() -> Path:
     return Path(found.stdout.strip()) / "pginstall" / "bin"
 
 
-def _as_ordinary_user() -> list[str]:
+def as_ordinary_user() -> list[str]:
     """What a command begins with so that it is not carried out as root."""
     if os.geteuid() != 0:
         return []
-    user, group = _ordinary_user()
+    user, group = ordinary_user()
     return ["setpriv", f"--reuid={user}", f"--regid={group}", "--clear-groups"]
 
 
-def _ordinary_user() -> tuple[int, int]:
+def ordinary_user() -> tuple[int, int]:
+    """The user and the group of whom it is not carried out as root.
+
+    Raises:
+        EmulatorError: There is none.
+    """
     for name in ("postgres", "nobody"):
         with contextlib.suppress(KeyError):
             found = pwd.getpwnam(name)

@@ -55,7 +55,7 @@ class Settings:
             psycopg.Error: As the server or the network says.
         """
         connection = await psycopg.AsyncConnection.connect(
-            self.conninfo, autocommit=True, prepare_threshold=5 if self.prepares else None, **self._usual()
+            self.conninfo, autocommit=True, prepare_threshold=None, **self._usual()
         )
         if self.synchronous_commit is not None:
             try:
