@@ -107,3 +107,37 @@ async def test_an_error_of_our_own_is_told_as_it_is() -> None:
 
     with pytest.raises(ZeroDivisionError):
         await Gathering(fail, most=1).submit(1)
+
+
+@given(
+    turns=st.lists(st.lists(st.integers(0, 4), min_size=1, max_size=8), min_size=1, max_size=5),
+    answers=st.lists(st.integers(0, 4), min_size=1, max_size=8),
+    most=st.integers(1, 3),
+)
+def test_everybody_who_asks_gets_an_answer_whenever_others_get_theirs(
+    turns: list[list[int]], answers: list[int], most: int
+) -> None:
+    """Also who asks at the very moment at which the last request has come to its end."""
+
+    async def asked() -> None:
+        made = 0
+
+        async def flush(items: Sequence[int]) -> Sequence[int]:
+            nonlocal made
+            made += 1
+            for _ in range(answers[made % len(answers)]):
+                await asyncio.sleep(0)
+            return items
+
+        gathering = Gathering(flush, most=most)
+
+        async def ask(pauses: list[int]) -> None:
+            for item, pause in enumerate(pauses):
+                for _ in range(pause):
+                    await asyncio.sleep(0)
+                assert await gathering.submit(item) == item
+
+        await asyncio.wait_for(asyncio.gather(*(ask(pauses) for pauses in turns)), 2)
+        await asyncio.wait_for(gathering.settle(), 2)
+
+    asyncio.run(asked())

@@ -61,7 +61,11 @@ class Gathering(Generic[Item, Answer]):
             self._begins = True
             task = asyncio.ensure_future(self._work())
             self._under_way.add(task)
-            task.add_done_callback(self._under_way.discard)
+            task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._under_way.discard(task)
+        self._see_to_lanes()  # for who has asked since it saw that nobody waits
 
     async def _work(self) -> None:
         """Make requests until nobody waits for one."""
