@@ -22,6 +22,7 @@ ROOMS = {
     "examples/adapter_template": (),
     "examples/aws": (),
     "examples/azure": (),
+    "examples/postgres": (),
     "integration": ("scenarios",),
     "integration/aws": ("integration", "scenarios", "doctor"),
     "integration/azure": ("integration", "scenarios", "doctor"),

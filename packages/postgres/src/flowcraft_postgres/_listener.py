@@ -28,6 +28,7 @@ class Listener:
     def __init__(self, database: Database) -> None:
         """Connect to nothing yet."""
         self.hears = False
+        self._mark = secrets.token_hex(8)
         self._database = database
         self._receivers: set[asyncio.Event] = set()
         self._listening: asyncio.Task[None] | None = None
@@ -73,15 +74,15 @@ class Listener:
         while self._must_say_again:
             self._must_say_again = False
             with contextlib.suppress(BackendError):  # who waits looks by itself, too
-                await self._notify("")
+                await self._notify()
         self._saying = None
 
-    async def _notify(self, what: str) -> None:
+    async def _notify(self) -> None:
         # All commits that notify wait for one another, so this one is none that waits for the disk.
         await self._database.run(
             "SELECT pg_notify(%(channel)s, %(what)s), set_config('synchronous_commit', 'off', true)",
             channel=self._database.settings.schema,
-            what=what,
+            what=self._mark,
         )
 
     async def _listen(self) -> None:
@@ -91,12 +92,13 @@ class Listener:
                 async with await self._database.settings.connect() as connection:
                     channel = self._database.settings.schema.replace('"', '""')
                     await connection.execute(f'LISTEN "{channel}"'.encode())
-                    mark = secrets.token_hex(8)
-                    await self._notify(mark)
+                    await self._notify()
                     async for notification in connection.notifies():
-                        if notification.payload == mark:
+                        if notification.payload != self._mark:
+                            self._wake()
+                        elif not self.hears:
                             self.hears, pause = True, _FIRST_PAUSE
-                        self._wake()  # also the first time: something may have been sent before
+                            self._wake()  # something may have been sent before; what is sent here is known here
             self.hears = False
             self._wake()
             await asyncio.sleep(pause)
