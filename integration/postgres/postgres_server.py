@@ -81,11 +81,10 @@ class PostgresServer:
 class LocalServer(PostgresServer):
     """One of this machine's programs, with its data in a folder that is gone with it."""
 
-    def __init__(self, *, standby_of: LocalServer | None = None, **settings: str) -> None:
+    def __init__(self, **settings: str) -> None:
         """Make the data; start nothing yet.
 
         Args:
-            standby_of: Whose data it copies, and whose changes it follows; none, and it has data of its own.
             settings: Of the server, beyond what every server is told.
         """
         self.host, self.port = "127.0.0.1", free_port()
@@ -96,13 +95,7 @@ class LocalServer(PostgresServer):
         self._settings: Mapping[str, str] = {**_SETTINGS, **settings}
         if os.geteuid() == 0:
             os.chown(self._folder, *ordinary_user())
-        if standby_of is None:
-            making = ["initdb", "--pgdata", str(self._data), "--username=flowcraft", "--auth=trust"]
-            making += ["--encoding=UTF8", "--locale=C", "--no-sync"]
-        else:
-            making = ["pg_basebackup", "--pgdata", str(self._data), "--write-recovery-conf", "--checkpoint=fast"]
-            making += ["--no-sync", "--dbname", standby_of.url()]
-        program, *options = making
+        program, *options = self._making()
         made = subprocess.run(
             [*as_ordinary_user(), str(self._programs / program), *options],
             cwd=self._folder,
@@ -113,6 +106,11 @@ class LocalServer(PostgresServer):
         if made.returncode:
             shutil.rmtree(self._folder)
             raise EmulatorError(f"{program} failed: {made.stdout}{made.stderr}")
+
+    def _making(self) -> list[str]:
+        """What makes its data."""
+        told = ["--username=flowcraft", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"]
+        return ["initdb", "--pgdata", str(self._data), *told]
 
     def start(self) -> None:
         """See ``PostgresServer``."""
@@ -166,6 +164,19 @@ class LocalServer(PostgresServer):
         # What outlived it would hold on to its memory, and keep the next one from starting.
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
+
+
+class StandbyServer(LocalServer):
+    """One that has copied another's data and follows its changes, until it is promoted."""
+
+    def __init__(self, primary: LocalServer) -> None:
+        """Copy the data of a server that runs."""
+        self._primary = primary
+        super().__init__()
+
+    def _making(self) -> list[str]:
+        told = ["--write-recovery-conf", "--checkpoint=fast", "--no-sync", "--dbname", self._primary.url()]
+        return ["pg_basebackup", "--pgdata", str(self._data), *told]
 
 
 class ContainerServer(PostgresServer):

@@ -14,7 +14,7 @@ from flowcraft_core.durable import Client, Worker
 from flowcraft_core.errors import TransientError
 from flowcraft_core.ports import Fact
 from flowcraft_postgres import PostgresBackend
-from postgres_server import LocalServer
+from postgres_server import LocalServer, StandbyServer
 
 _RUNS, _STEPS = 6, 8
 
@@ -30,9 +30,9 @@ def primary() -> Iterator[LocalServer]:
 
 
 @pytest.fixture
-def standby(primary: LocalServer) -> Iterator[LocalServer]:
+def standby(primary: LocalServer) -> Iterator[StandbyServer]:
     """A standby that has whatever the primary has answered."""
-    server = LocalServer(standby_of=primary)
+    server = StandbyServer(primary)
     try:
         server.start()
         with psycopg.connect(primary.url(), autocommit=True) as connection:
@@ -43,7 +43,7 @@ def standby(primary: LocalServer) -> Iterator[LocalServer]:
         server.close()
 
 
-def both(primary: LocalServer, standby: LocalServer) -> str:
+def both(primary: LocalServer, standby: StandbyServer) -> str:
     """An address of whichever of them takes writes."""
     hosts = f"{primary.host}:{primary.port},{standby.host}:{standby.port}"
     return f"postgresql://flowcraft@{hosts}/postgres?target_session_attrs=read-write&connect_timeout=2"
@@ -55,7 +55,9 @@ async def add(ctx: Any) -> int:
     return (ctx.input or 0) + 1
 
 
-async def test_runs_go_on_where_the_standby_has_become_the_primary(primary: LocalServer, standby: LocalServer) -> None:
+async def test_runs_go_on_where_the_standby_has_become_the_primary(
+    primary: LocalServer, standby: StandbyServer
+) -> None:
     flow = create_flow("chain").node("n0", add)
     for place in range(1, _STEPS):
         flow.node(f"n{place}", add).edge(f"n{place - 1}", f"n{place}")
@@ -94,7 +96,9 @@ async def test_runs_go_on_where_the_standby_has_become_the_primary(primary: Loca
         await working
 
 
-async def test_a_standby_is_refused_by_name_and_the_doctor_says_so(primary: LocalServer, standby: LocalServer) -> None:
+async def test_a_standby_is_refused_by_name_and_the_doctor_says_so(
+    primary: LocalServer, standby: StandbyServer
+) -> None:
     async with PostgresBackend(primary.url()):
         pass  # the tables are there
     on_standby = PostgresBackend(standby.url(), timeout=5.0)
