@@ -129,13 +129,13 @@ class TestPostgresCoordinationStore(OnPostgres, CoordinationStoreContract):
 class TestPostgresBackend(OnPostgres, BackendContract):
     """All of it, on a clock that is faster than the machine's."""
 
-    # A beat is four tenths of a real second: a round of calls takes some hundredths where nobody else is at work.
+    # A beat is a real second: a round of calls takes some hundredths where nobody else is at work, tenths where many are.
     beat: ClassVar[float] = 10.0
 
     @pytest.fixture
     def clock(self) -> Clock:
         """See ``Contract``."""
-        return FastClock(rate=25.0)
+        return FastClock(rate=10.0)
 
     def _opened(self, place: Place, clock: Clock) -> PostgresBackend:
         return place.backend(clock=clock, poll=0.05)
