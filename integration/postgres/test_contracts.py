@@ -129,7 +129,7 @@ class TestPostgresCoordinationStore(OnPostgres, CoordinationStoreContract):
 class TestPostgresBackend(OnPostgres, BackendContract):
     """All of it, on a clock that is faster than the machine's."""
 
-    # A beat is a real second: a round of calls takes some hundredths where nobody else is at work, tenths where many are.
+    # A beat is a real second: a round of calls takes hundredths where nobody else is at work, tenths where many are.
     beat: ClassVar[float] = 10.0
 
     @pytest.fixture
