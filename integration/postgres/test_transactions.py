@@ -335,7 +335,9 @@ async def test_who_loses_to_another_execution_leaves_no_rows(place: Place) -> No
             return 2
 
         slow_flow = chain(1, slow)
-        worker = Worker(backend, FlowRuntime([slow_flow], dependencies=insert_of(place)), poll=0.2, reconcile=False)
+        # One at a time, so that the copy of its message is for the other.
+        slow_runtime = FlowRuntime([slow_flow], dependencies=insert_of(place))
+        worker = Worker(backend, slow_runtime, poll=0.2, concurrency=1, reconcile=False)
         working = asyncio.ensure_future(worker.run())
         await client.start(flow, run_id="0")
         await entered.wait()
