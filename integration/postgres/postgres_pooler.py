@@ -16,7 +16,7 @@ from pathlib import Path
 import psycopg
 import servers
 from postgres_server import PostgresServer, as_ordinary_user, ordinary_user
-from servers import EmulatorError, free_port
+from servers import EmulatorError, debian_package, free_port
 
 _START = 30.0
 
@@ -82,12 +82,7 @@ def _wait(process: subprocess.Popen[bytes], url: str, said: Path) -> None:
 
 
 def _program() -> str:
-    found = _installed()
-    if found is None and os.geteuid() == 0 and shutil.which("apt-get") is not None:
-        for command in (["update"], ["install", "--yes", "--no-install-recommends", "pgbouncer"]):
-            environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-            subprocess.run(["apt-get", "-qq", *command], env=environment, capture_output=True, check=False)
-        found = _installed()
+    found = debian_package("pgbouncer", _installed)
     if found is None:
         raise EmulatorError("PgBouncer is not installed, and cannot be: have an administrator install it")
     return found

