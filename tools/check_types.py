@@ -19,14 +19,16 @@ SHARED = ("conftest.py", "packages", "tests", "tools", "examples", "integration"
 REFUSED = "tests/typing/refused"
 #: Further folders whose modules import one another by plain name; and where modules of a folder find others.
 ROOMS = {
-    "benchmarks": ("integration", "integration/aws", "integration/azure", "scenarios"),
+    "benchmarks": ("integration", "integration/aws", "integration/azure", "integration/postgres", "scenarios"),
     "doctor": ("integration", "integration/aws", "integration/azure", "scenarios"),
     "examples/adapter_template": (),
     "examples/aws": (),
     "examples/azure": (),
+    "examples/postgres": (),
     "integration": ("scenarios",),
     "integration/aws": ("integration", "scenarios", "doctor"),
     "integration/azure": ("integration", "scenarios", "doctor"),
+    "integration/postgres": ("integration", "scenarios", "doctor"),
 }
 
 

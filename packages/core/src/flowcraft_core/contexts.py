@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, Generic
 
 from typing_extensions import TypeVar
 
-from .errors import RunCancelledError
+from .errors import ConfigurationError, RunCancelledError
 from .graph.facts import DELETED, NodeError
 from .graph.instances import Instance, ScopeState
 from .serialization import Serializer
@@ -146,8 +146,8 @@ class BaseContext(Generic[InputT, DependenciesT]):
     """
 
     __slots__ = (
-        "_cancelled", "_instance", "_is_telling", "_keyed_by", "_role", "_said", "_since", "_tells", "_told_at",
-        "_values", "attempt", "deferrals", "dependencies", "error", "input", "params", "run_id",
+        "_cancelled", "_connection", "_instance", "_is_telling", "_keyed_by", "_role", "_said", "_since", "_tells",
+        "_told_at", "_values", "attempt", "deferrals", "dependencies", "error", "input", "params", "run_id",
     )  # fmt: skip
 
     def __init__(
@@ -175,6 +175,7 @@ class BaseContext(Generic[InputT, DependenciesT]):
         self._values = values
         self._cancelled = False
         self._keyed_by = run_id
+        self._connection: Callable[[str], Awaitable[Any]] | None = None
         self._since = 0.0
         self._said: tuple[float | None, str | None] | None = None
         self._tells: Callable[[BaseContext[Any, Any]], object] | None = None
@@ -263,6 +264,24 @@ class NodeContext(BaseContext[InputT, DependenciesT]):
     def context(self) -> ContextValues:
         """The run's shared context."""
         return ContextValues(self._values)
+
+    async def connection(self) -> Any:
+        """A connection to the backend's database, in a transaction that commits together with the step's outcome.
+
+        What the step writes by it is there exactly once, with its outcome, or neither is: also where the step is
+        executed twice. A failed attempt, and one that loses to another, leave nothing. It is the same connection each
+        time, for this attempt only; the step neither commits nor closes it.
+
+        Raises:
+            ConfigurationError: The runs are on a backend without such transactions, or in one process.
+            TransientError: None can be begun just now. Whatever the step makes of it, it is executed again.
+        """
+        if self._connection is None:
+            raise ConfigurationError(
+                f"node {self.key!r}: ctx.connection: a run in one process has no database; only durable runs have, on "
+                "backends with transactions"
+            )
+        return await self._connection(self.key)
 
     async def heartbeat(self) -> None:
         """Say that a long step is alive; raises where going on is of no use.

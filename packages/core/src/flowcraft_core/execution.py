@@ -89,6 +89,8 @@ class Executor:
         journal: Is told of each attempt that fails.
         observer: Watches each attempt.
         kept_keys: The instances that act under the idempotency keys of another run: that run's id, by key.
+        connection: Gives a step a connection in a transaction that commits with its outcome.
+        roll_back: Awaited before a step is called: what was begun for an earlier call is to leave nothing.
         worker: Who executes, for people: it stands in what comes of an attempt.
         progressed: Is told, in the event loop, when a step says how far it is.
     """
@@ -106,6 +108,8 @@ class Executor:
     journal: Journal = attrs.field(factory=Journal)
     observer: Observer | None = None
     kept_keys: Mapping[str, str] = attrs.field(factory=dict)
+    connection: Callable[[str], Awaitable[Any]] | None = None
+    roll_back: Callable[[], Awaitable[None]] | None = None
     worker: str | None = None
     progressed: Callable[[BaseContext[Any, Any]], None] | None = None
 
@@ -274,6 +278,9 @@ class Executor:
         )
         if self.kept_keys:
             context._keyed_by = self.kept_keys.get(instance.key, self.run_id)
+        context._connection = self.connection
+        if self.roll_back is not None:
+            await self.roll_back()
         context._since = self.clock.now()
         if self.progressed is not None:
             context._tells = self._telling(implementation.is_async)

@@ -41,6 +41,7 @@ from .signals import CHECK_AFTER, end_run
 from .storage import Records
 from .stored_runs import FINAL, StoredRuns
 from .tracing import stored_trace
+from .transactions import transactional_of
 from .transient import RetryingBackend
 from .worker_log import name_of
 
@@ -108,6 +109,7 @@ class Client:
         delay: Duration = 0.0,
         tags: Mapping[str, str] | None = None,
         timeout: Duration | None = None,
+        connection: Any = None,
     ) -> Started:
         """Start a run; with the id of a run that is there already, nothing but finish a start that was cut short.
 
@@ -122,12 +124,17 @@ class Client:
             delay: How long before its first step: seconds, a ``timedelta``, or text such as ``"20m"``.
             tags: For filters in ``runs``.
             timeout: How long until it fails if it has not ended, likewise.
+            connection: Of the caller's to the backend's database, and in a transaction: the run begins if that commits,
+                together with what else it stores, and never was if it does not. Nothing is tried again for it.
 
         Raises:
-            ConfigurationError: The flow is unknown or incomplete, or the run's id or a setting cannot be used.
+            ConfigurationError: The flow is unknown or incomplete, or the run's id or a setting cannot be used; or the
+                backend has no such transactions, or the connection is in none.
             SerializationError: An initial context value, its name or a tag cannot be stored.
         """
-        return await self._begin(flow, context, run_id=run_id, delay=delay, tags=tags, timeout=timeout)
+        return await self._begin(
+            flow, context, run_id=run_id, delay=delay, tags=tags, timeout=timeout, connection=connection
+        )
 
     async def _begin(self, flow: FlowLike, given: Any, **options: Unpack[StartOptions]) -> Started:
         """``start``, for a flow of which a type checker knows nothing."""
@@ -150,7 +157,12 @@ class Client:
             deadline=None if limit is None else now + limit,
             trace=None if starting is None else starting.trace,
         )
-        created = await self._runs.create(record)
+        runs, statuses, send = self._runs, self._backend.status, self._backend.queue.send
+        if (connection := options.get("connection")) is not None:
+            joined = transactional_of(self._backend, "Client.start: connection").joined(connection)
+            runs, statuses, send = runs.within(joined.context), joined.status, joined.send
+        await self._runs.store_blueprints(record)
+        created = await runs.create(record)
         if created and starting is not None:
             starting.done(self._clock.now())
         # A delay beyond the queue's reach is the reconciler's to end.
@@ -164,13 +176,13 @@ class Client:
             next_check=next_check if record.deadline is None else min(next_check, record.deadline),
             tags=dict(tags or {}),
         )
-        unfinished = await self._backend.status.create(status)
+        unfinished = await statuses.create(status)
         if (created or unfinished) and delay <= self._backend.queue.limits.max_delay:
             # With a hop, a worker looks before it begins: the run may have got on, or been cancelled, meanwhile.
             hops = 0 if created and not delay else 1
             standing = record if created else await self._stored.record(run_id)
             job = standing.job("", now + delay, hops=hops)
-            await self._backend.queue.send([Message(encode_job(job), run_id)], delay=delay)
+            await send([Message(encode_job(job), run_id)], delay=delay)
         return Started(run_id, created)
 
     # --- looking --------------------------------------------------------------------------------------------------

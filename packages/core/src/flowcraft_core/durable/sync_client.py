@@ -70,9 +70,13 @@ class SyncClient:
         delay: Duration = 0.0,
         tags: Mapping[str, str] | None = None,
         timeout: Duration | None = None,
+        connection: Any = None,
     ) -> Started:
-        """See ``Client.start``."""
-        return self._call(self._client._begin(flow, context, run_id=run_id, delay=delay, tags=tags, timeout=timeout))
+        """See ``Client.start``; the connection is one that is not async, and is not used elsewhere meanwhile."""
+        begun = self._client._begin(
+            flow, context, run_id=run_id, delay=delay, tags=tags, timeout=timeout, connection=connection
+        )
+        return self._call(begun)
 
     def status(self, run_id: str) -> StoredRun:
         """See ``Client.status``."""
