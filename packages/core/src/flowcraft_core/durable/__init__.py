@@ -2,6 +2,7 @@
 
 from .adapter import Adapter
 from .client import Client
+from .comparing import Difference, differences
 from .describing.shapes import (
     FailedAttempt,
     Inside,
@@ -15,6 +16,7 @@ from .describing.shapes import (
     RunsPage,
     TakenEdge,
     UnderWay,
+    Way,
     WorkerDescription,
 )
 from .diagnosing import diagnose
@@ -32,6 +34,7 @@ from .worker import Worker
 __all__ = [
     "Adapter",
     "Client",
+    "Difference",
     "FailedAttempt",
     "Footprint",
     "Inside",
@@ -55,9 +58,11 @@ __all__ = [
     "TakenEdge",
     "UnderWay",
     "UnknownRunError",
+    "Way",
     "Worker",
     "WorkerDescription",
     "backend_from_url",
+    "differences",
     "diagnose",
     "installed_backends",
     "open_url",

@@ -159,6 +159,7 @@ class Engine:
         self.executor.values = lambda scope, serializer: StoredValues(self.view, scope, serializer)
         self.executor.before_deciding = self._before_deciding
         self.executor.kept_keys = self.view.record.kept_keys
+        self.executor.nonce = self.view.record.nonce
 
     async def _before_deciding(self, instance: Instance) -> None:
         await self.view.refresh(instance)
