@@ -1,1 +1,6 @@
-"""A page to look at runs."""
+"""A page to look at runs of Flowcraft workflows, live, and signed links that resume them."""
+
+from .inspector import inspector
+from .values import Redact, hiding
+
+__all__ = ["Redact", "hiding", "inspector"]
