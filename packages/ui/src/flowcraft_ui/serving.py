@@ -8,6 +8,7 @@ import ipaddress
 import signal
 import socket
 from collections.abc import Callable, Collection, Generator
+from typing import Any
 
 import attrs
 import uvicorn
@@ -45,17 +46,18 @@ class Serving:
     title: str = ""
 
 
-async def serve(client: Client, serving: Serving, listening: Callable[[str], None]) -> None:
+async def serve(client: Client, listening: Callable[[str], None], **settings: Any) -> None:
     """Serve the inspector until the process is told to stop, by Ctrl-C or SIGTERM.
 
     Args:
         client: The client, whose backend is open.
-        serving: How.
         listening: Is told the address once it is served.
+        settings: How: see ``Serving``.
 
     Raises:
         ConfigurationError: It is to be served beyond this machine without a token, or the address cannot be had.
     """
+    serving = Serving(**settings)
     if not _is_loopback(serving.host) and serving.token is None:
         raise ConfigurationError(
             f"to serve the inspector at {serving.host}, where others reach it, set a token: FLOWCRAFT_UI_TOKEN, or"

@@ -1,0 +1,110 @@
+"""A real browser, an accessibility checker, and the command that is looked at: found, or installed where they are missing."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+
+from playwright.async_api import Browser, Page, async_playwright
+
+_AXE = "4.11.0"
+_CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "flowcraft-inspecting"
+#: What must not be found: how bad axe says that something is.
+SERIOUS = ("serious", "critical")
+
+
+class MissingError(Exception):
+    """What is needed to look at pages is not there, and cannot be installed."""
+
+
+def chromium() -> str:
+    """The path of a Chromium; Debian's is installed where there is none and this may be done.
+
+    Raises:
+        MissingError: There is none.
+    """
+    names = ("chromium", "chromium-browser", "google-chrome")
+    found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+    if found is None and shutil.which("apt-get") and os.geteuid() == 0:
+        print("installing chromium", file=sys.stderr, flush=True)
+        for command in (["apt-get", "update", "-qq"], ["apt-get", "install", "-y", "-qq", "chromium"]):
+            subprocess.run(command, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        found = shutil.which("chromium")
+    if found is None:
+        raise MissingError("there is no Chromium: install one (apt-get install chromium), or name it in CHROMIUM")
+    return found
+
+
+def axe() -> str:
+    """The text of axe-core, from its package, which is kept in the user's cache.
+
+    Raises:
+        MissingError: It cannot be installed.
+    """
+    folder = _CACHE / f"axe-{_AXE}"
+    script = folder / "node_modules" / "axe-core" / "axe.min.js"
+    if not script.is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        npm = shutil.which("npm")
+        if npm is None:
+            raise MissingError("npm is not there, which installs axe-core")
+        command = [npm, "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(folder), f"axe-core@{_AXE}"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode or not script.is_file():
+            raise MissingError(f"axe-core cannot be installed: {done.stderr[-300:]}")
+    return script.read_text(encoding="utf-8")
+
+
+@asynccontextmanager
+async def browser() -> AsyncIterator[Browser]:
+    """A browser, without a window."""
+    async with async_playwright() as playwright:
+        # In a container there is no sandbox for root to have.
+        flags = ["--no-sandbox"] if os.geteuid() == 0 else []
+        started = await playwright.chromium.launch(executable_path=chromium(), args=flags)
+        try:
+            yield started
+        finally:
+            await started.close()
+
+
+async def serious_findings(page: Page, script: str) -> list[str]:
+    """What axe finds on a page that is serious: the rule, and where."""
+    # The page's policy allows no script but its own: axe is evaluated by the browser's own hand.
+    await page.evaluate(script)
+    found: dict[str, Any] = await page.evaluate("() => axe.run(document, { resultTypes: ['violations'] })")
+    return [
+        f"{each['id']} ({each['impact']}): {node['html'][:120]}"
+        for each in found["violations"]
+        if each["impact"] in SERIOUS
+        for node in each["nodes"][:3]
+    ]
+
+
+@contextmanager
+def serving(url: str, *options: str, env: Mapping[str, str] | None = None) -> Iterator[tuple[str, int]]:
+    """The command ``flowcraft ui`` on a backend: its address, and its process.
+
+    Args:
+        url: The backend.
+        options: Of the command.
+        env: Added to the environment.
+    """
+    command = [sys.executable, "-m", "flowcraft_cli", "ui", "--backend", url, "--port", "0", "--json", *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, **(env or {})}) as process:
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            if not line:
+                raise MissingError(f"flowcraft ui has ended with {process.wait()}")
+            yield str(json.loads(line)["address"]).rstrip("/"), process.pid
+        finally:
+            process.terminate()
+            process.wait(20)
