@@ -14,7 +14,7 @@ from typing import Any
 
 from playwright.async_api import Browser, Page, async_playwright
 
-_AXE = "4.11.0"
+_AXE = "4.14.1"
 _CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "flowcraft-inspecting"
 #: What must not be found: how bad axe says that something is.
 SERIOUS = ("serious", "critical")

@@ -173,7 +173,7 @@ def _node(instance: InstanceDescription, middle: Point) -> NodeShape:
 
 def _edge(way: Way, points: Sequence[Point], by_id: Mapping[str, InstanceDescription]) -> EdgeShape:
     source, target = by_id[way.source], by_id[way.target]
-    taken = any(edge.target == way.target and edge.action == way.action for edge in source.taken)
+    taken = any((edge.target, edge.action) == (way.into, way.action) for edge in source.taken)
     if taken:
         look = "flowing" if target.state in _LIVE else "taken"
     else:
@@ -181,6 +181,8 @@ def _edge(way: Way, points: Sequence[Point], by_id: Mapping[str, InstanceDescrip
     if target.state in _OVER and look == "taken":
         look = "skipped" if target.state == "dead" else "taken"
     told = way.action or (f"if {way.condition}" if way.condition else "")
+    if source.kind == "loop" and told == "break":  # what the builder calls every way out of a loop
+        told = ""
     path = [Point(point.x + MARGIN, point.y + MARGIN) for point in points]
     first, last = path[0], path[-1]
     down = 1 if last.y >= first.y else -1

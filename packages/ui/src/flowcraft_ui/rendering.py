@@ -17,7 +17,7 @@ from .drawing import MARKS, counted, detail_of, look_of
 from .guard import Refused, base_of, path_of
 from .sessions import Session, Sessions
 from .source import Source
-from .timeline import lasting
+from .timeline import lasting, queued
 from .values import Values
 
 _MOST_FIELDS = 64
@@ -134,7 +134,7 @@ def _environment() -> Environment:
     filters: Mapping[str, Any] = {"moment": moment, "badge": badge, "lasting": lasting, "look": look_of}
     environment.filters.update(filters)
     environment.filters["detail"] = detail_of
-    environment.globals.update(lasted=lasted, counted=counted, marks=MARKS)
+    environment.globals.update(lasted=lasted, counted=counted, marks=MARKS, queued=queued)
     return environment
 
 

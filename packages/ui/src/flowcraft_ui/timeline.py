@@ -81,6 +81,11 @@ def timeline(level: RunDescription) -> Timeline:
     return Timeline(lines, begins, begins + whole, ticks)
 
 
+def queued(instance: InstanceDescription, now: float) -> float:
+    """For how many seconds an instance has waited for a worker, before all its attempts together."""
+    return sum(stretch.ends - stretch.begins for stretch in _stretches(instance, now) if stretch.look == "queued")
+
+
 def _bar(stretch: _Stretch, begins: float, whole: float) -> Bar:
     width = max(_LEAST, (stretch.ends - stretch.begins) / whole * SPAN)
     x = min((stretch.begins - begins) / whole * SPAN, SPAN - width)

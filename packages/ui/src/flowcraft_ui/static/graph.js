@@ -37,7 +37,13 @@ export function graph() {
     const box = node.getBBox();
     const w = close ? Math.max(svg.clientWidth, 360) : view.w;
     const h = (w * svg.clientHeight) / svg.clientWidth;
-    show({ x: box.x + box.width / 2 - w / 2, y: box.y + box.height / 2 - h / 2, w, h });
+    const x = within(box.x + box.width / 2 - w / 2, w, width);
+    show({ x, y: within(box.y + box.height / 2 - h / 2, h, height), w, h });
+  }
+
+  // Not beyond the edge of what is drawn, as far as that fills the view.
+  function within(begin, size, whole) {
+    return size < whole ? Math.min(Math.max(begin, 0), whole - size) : (whole - size) / 2;
   }
 
   function point(event) {

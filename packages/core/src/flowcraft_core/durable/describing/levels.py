@@ -71,7 +71,9 @@ class Level:
                 for link in vertex.out:
                     source, target = shown_id(vertex), shown_id(vertices[link.target])
                     condition = None if link.condition is None else link.condition.source
-                    yield Way(source=source, target=target, action=link.action, condition=condition)
+                    yield Way(
+                        source=source, target=target, into=link.target_id, action=link.action, condition=condition
+                    )
 
 
 def shown_id(vertex: Vertex) -> str:

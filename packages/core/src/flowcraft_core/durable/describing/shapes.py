@@ -142,12 +142,14 @@ class Way:
     Attributes:
         source: Id of the node that it leads from.
         target: Id of the node that it leads to.
+        into: The node that is entered by it, as ``TakenEdge.target`` has it: of a loop the one that a pass begins with.
         action: Its action, if it has one.
         condition: The text of its condition, likewise.
     """
 
     source: str
     target: str
+    into: str
     action: str | None
     condition: str | None
 
