@@ -2,5 +2,6 @@
 
 from .inspector import inspector
 from .values import Redact, hiding
+from .webhooks import webhooks
 
-__all__ = ["Redact", "hiding", "inspector"]
+__all__ = ["Redact", "hiding", "inspector", "webhooks"]

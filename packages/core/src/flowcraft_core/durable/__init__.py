@@ -1,6 +1,7 @@
 """The three programs over the ports: client, worker and reconciler."""
 
 from .adapter import Adapter
+from .answering import Answered, Answering, Asked
 from .client import Client
 from .comparing import Difference, differences
 from .describing.shapes import (
@@ -33,6 +34,9 @@ from .worker import Worker
 
 __all__ = [
     "Adapter",
+    "Answered",
+    "Answering",
+    "Asked",
     "Client",
     "Difference",
     "FailedAttempt",

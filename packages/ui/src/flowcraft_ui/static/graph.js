@@ -23,7 +23,10 @@ export function graph() {
   }
 
   function fit() {
-    show({ x: 0, y: 0, w: width, h: Math.max(height, 160) });
+    // A small graph is not blown up beyond a little more than its own size.
+    const w = Math.max(width, svg.clientWidth / 1.2);
+    const h = Math.max(height, svg.clientHeight / 1.2);
+    show({ x: (width - w) / 2, y: (height - h) / 2, w, h });
   }
 
   function zoom(by, at) {
