@@ -13,6 +13,7 @@ import attrs
 import httpx
 from flowcraft_core import FlowBuilder, FlowRuntime, NodeContext, NodeResult, create_flow
 from flowcraft_core.durable import Client, Worker
+from flowcraft_core.ports import RunStatus
 from flowcraft_core.webhooks import WebhookSigner
 from flowcraft_testkit.memory import InMemoryBackend, Weaknesses
 from flowcraft_ui import inspector
@@ -45,7 +46,7 @@ def shop() -> FlowBuilder:
     flow.edge("choose", "left", action="left").edge("choose", "right", action="right")
     flow.node("list", lambda ctx: [1, 2, 3]).edge("left", "list").edge("right", "list")
     flow.batch("each", _echo).edge("list", "each").edge("each", "turn")
-    flow.loop("again", start="turn", end="turned", condition="count(result.output) < 0")
+    flow.loop("again", start="turn", end="turned", condition="result.output == 'never'")
     flow.node("turn", _echo).node("turned", _echo).edge("turn", "turned")
     flow.subflow("call", called).edge("again", "call").node("ask", _ask).edge("call", "ask")
     flow.wait("approve").edge("ask", "approve").node("ship", _echo).node("refund", _echo)
@@ -94,6 +95,13 @@ class Place:
         await self.client.start("broken", run_id=run_id)
         await self.reaches(run_id, "failed")
 
+    async def letters(self) -> list[RunStatus]:
+        """The dead letters, once there are any."""
+        async with asyncio.timeout(20):
+            while not (found := await self.client.dead_letters()):
+                await asyncio.sleep(0.01)
+        return found
+
     async def reaches(self, run_id: str, state: str) -> None:
         """Wait until a run is in a state."""
         async with asyncio.timeout(20):
@@ -106,7 +114,7 @@ async def working() -> AsyncIterator[Place]:
     """A place in memory, with a worker."""
     async with InMemoryBackend(weaknesses=Weaknesses.none()) as backend:
         flows = [shop(), broken()]
-        worker = Worker(backend, FlowRuntime(flows, webhooks=SIGNER), poll=0.02, grace=0.1, heartbeat=None)
+        worker = Worker(backend, FlowRuntime(flows, webhooks=SIGNER), poll=0.5, grace=0.1, heartbeat=None, told_after=None, reconcile=False)
         task = asyncio.create_task(worker.run())
         try:
             yield Place(backend, Client(backend, flows=flows))

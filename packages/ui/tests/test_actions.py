@@ -68,8 +68,7 @@ async def test_a_run_is_forked_from_an_instance(place: Place) -> None:
 @pytest.mark.parametrize("what", ["send-back", "drop"])
 async def test_a_dead_letter_is_sent_back_or_dropped(place: Place, what: str) -> None:
     await place.backend.queue.send([Message("no job")])
-    while not (letters := await place.client.dead_letters()):
-        pass
+    letters = await place.letters()
     old = letters[0].run_id
     async with place.browsing(allow_writes=True) as browser:
         assert (await post(browser, f"/act?what={what}&id={quote(old)}", SURE)).headers["location"] == "/dead-letters"
