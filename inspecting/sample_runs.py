@@ -13,7 +13,7 @@ from flowcraft_core.ports import Backend, Message
 from sample_flows import MARKUP, flows
 
 #: Seconds that something may take until it is so.
-_PATIENCE = 60.0
+_PATIENCE = 120.0
 
 
 @asynccontextmanager
@@ -33,27 +33,32 @@ async def working(url: str) -> AsyncIterator[tuple[Backend, Client]]:
                 await task
 
 
-async def until(is_so: Callable[[], Awaitable[bool]], what: str) -> None:
+async def until(is_so: Callable[[], Awaitable[bool]], what: str, seconds: float = _PATIENCE) -> None:
     """Wait until something is so.
+
+    Args:
+        is_so: Looks.
+        what: What is waited for.
+        seconds: For how long at most.
 
     Raises:
         TimeoutError: It has not become so in time.
     """
     loop = asyncio.get_running_loop()
-    ends = loop.time() + _PATIENCE
+    ends = loop.time() + seconds
     while not await is_so():
         if loop.time() > ends:
-            raise TimeoutError(f"it has not come to pass in {_PATIENCE:g} s: {what}")
+            raise TimeoutError(f"it has not come to pass in {seconds:g} s: {what}")
         await asyncio.sleep(0.05)
 
 
-async def reaches(client: Client, run_id: str, state: str) -> None:
+async def reaches(client: Client, run_id: str, state: str, seconds: float = _PATIENCE) -> None:
     """Wait until a run is in a state."""
 
     async def is_so() -> bool:
         return (await client.status(run_id)).state == state
 
-    await until(is_so, f"run {run_id} is {state}")
+    await until(is_so, f"run {run_id} is {state}", seconds)
 
 
 async def waits_at(client: Client, run_id: str) -> str:
