@@ -2,6 +2,7 @@ import contextlib
 import json
 import re
 import sqlite3
+from collections.abc import Callable
 
 import pytest
 from click.testing import CliRunner

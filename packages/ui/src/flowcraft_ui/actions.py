@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import attrs
 from flowcraft_core.errors import ConfigurationError, FlowcraftError
@@ -26,6 +26,7 @@ class Action:
         title: What its page is called, and its button.
         says: What will happen, in a sentence.
         do: Does it, and gives the path and the query of the page to go on with.
+        about: What it is done to.
         asks: The names of the fields that its page asks for.
         is_grave: Whether it ends or forgets something.
     """
@@ -33,6 +34,7 @@ class Action:
     title: str
     says: str
     do: Callable[[Desk, Fields], Awaitable[tuple[str, dict[str, str]]]]
+    about: Literal["run", "letter"]
     asks: tuple[str, ...] = ()
     is_grave: bool = False
 
@@ -84,6 +86,7 @@ ACTIONS: Mapping[str, Action] = {
         "Cancel the run",
         "Nothing new starts in it, and steps under way are told. This cannot be undone.",
         _cancel,
+        "run",
         ("reason",),
         is_grave=True,
     ),
@@ -92,24 +95,30 @@ ACTIONS: Mapping[str, Action] = {
         "A new run begins, which keeps all that this one has done and tries again what has failed. A run is redriven"
         " once: if it was already, that run is shown.",
         _redrive,
+        "run",
     ),
     "fork": Action(
         "Fork the run",
         "A new run begins, which keeps what this one has done, but for this instance and all that follows from it.",
         _fork,
+        "run",
         ("new_id", "new_keys"),
     ),
     "resume": Action(
         "Resume the wait",
         "The wait ends with this, and the run goes on. This cannot be undone.",
         _resume,
+        "run",
         ("output", "action"),
     ),
-    "send-back": Action("Send the letter back", "Its message goes to the queue again, and the letter goes.", _send_back),
+    "send-back": Action(
+        "Send the letter back", "Its message goes to the queue again, and the letter goes.", _send_back, "letter"
+    ),
     "drop": Action(
         "Drop the letter",
         "The letter goes for good, with its message. A run that it was for goes on by the reconciler.",
         _drop,
+        "letter",
         is_grave=True,
     ),
 }

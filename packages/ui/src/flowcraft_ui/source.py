@@ -1,7 +1,8 @@
 """What the pages ask of a ``Client``: the one place that knows its names.
 
 A description of a run reads all of the run's facts. So one is kept for as long as it was dear: what took a second to
-read is read again after five, however many people look at it.
+read is read again after five, however many people look at it. Once one tells of something new in a run, none of what was
+read of that run before is shown any more.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from flowcraft_core.durable import (
     WorkerDescription,
     differences,
 )
+from flowcraft_core.errors import ConfigurationError
 from flowcraft_core.ports import State
 
 STATES: tuple[State, ...] = tuple(state for state in get_args(State) if state != "dead")
@@ -53,6 +55,7 @@ class Source:
     client: Client
     monotonic: Any = time.monotonic
     _described: OrderedDict[tuple[Any, ...], tuple[float, RunDescription]] = attrs.field(factory=OrderedDict)
+    _latest: dict[str, object] = attrs.field(factory=dict)
     _counted: tuple[float, dict[str, int]] = (0.0, {})
 
     # --- runs -----------------------------------------------------------------------------------------------------
@@ -69,7 +72,7 @@ class Source:
         """Whether there is a run of exactly this id."""
         try:
             return (await self.run(run_id)).state != "dead"
-        except UnknownRunError:
+        except (UnknownRunError, ConfigurationError):  # it is none, or can be none
             return False
 
     async def runs_like(self, part: str, limit: int) -> list[StoredRun]:
@@ -113,11 +116,20 @@ class Source:
             return found
         found = await self.client.describe(run_id, inside=inside, after=after, limit=limit, values=values)
         ended = self.monotonic()
+        if self._latest.get(run_id) != (news := _news(found)):
+            self._forget(run_id)
+            self._latest[run_id] = news
         self._described[key] = ended + _TIMES_AS_LONG * (ended - begun), found
         self._described.move_to_end(key)
         while len(self._described) > _KEPT:
             self._described.popitem(last=False)
+        while len(self._latest) > _KEPT:
+            del self._latest[next(iter(self._latest))]
         return found
+
+    def _forget(self, run_id: str) -> None:
+        for key in [key for key in self._described if key[0] == run_id]:
+            del self._described[key]
 
     async def instance(self, run_id: str, key: str) -> tuple[RunDescription, InstanceDescription] | None:
         """One instance with all its values, and the level that it stands in; None if there is none (yet)."""
@@ -179,6 +191,14 @@ class Source:
         finally:
             self._described.clear()
             self._counted = (0.0, {})
+
+
+def _news(found: RunDescription) -> object:
+    """What changes whenever something happens in a run, at whatever level one looks."""
+    waits = [(wait.key, wait.due) for wait in found.waits]
+    under_way = [(way.key, way.attempt, way.fraction, way.message) for way in found.under_way]
+    passed = [(each.node_id, each.reason) for each in found.passed_on]
+    return found.run.state, found.run.reason, found.steps, waits, under_way, passed
 
 
 def home_of(key: str) -> str:
