@@ -12,7 +12,7 @@ from typing import Any
 import attrs
 import httpx
 from flowcraft_core import FlowBuilder, FlowRuntime, NodeContext, NodeResult, create_flow
-from flowcraft_core.durable import Client, Worker
+from flowcraft_core.durable import Client, Reconciler, Worker
 from flowcraft_core.ports import RunStatus
 from flowcraft_core.webhooks import WebhookSigner
 from flowcraft_testkit.memory import InMemoryBackend, Weaknesses
@@ -88,7 +88,10 @@ class Place:
     async def waiting(self, run_id: str = "run") -> None:
         """Start a run of the shop, and wait until it waits."""
         await self.client.start("shop", run_id=run_id, tags={"kind": "test"})
-        await self.reaches(run_id, "awaiting")
+        async with asyncio.timeout(60):
+            while not (await self.client.describe(run_id, values=False, limit=1)).waits:
+                await asyncio.sleep(0.02)
+        await Reconciler(self.backend).reconcile(run_id)  # who says `awaiting`
 
     async def failed(self, run_id: str = "bad") -> None:
         """Start a run that fails, and wait until it has."""
@@ -97,14 +100,14 @@ class Place:
 
     async def letters(self) -> list[RunStatus]:
         """The dead letters, once there are any."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not (found := await self.client.dead_letters()):
                 await asyncio.sleep(0.01)
         return found
 
     async def reaches(self, run_id: str, state: str) -> None:
         """Wait until a run is in a state."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while (await self.client.status(run_id)).state != state:
                 await asyncio.sleep(0.01)
 
