@@ -2,8 +2,8 @@
 
 Three steps, as Sugiyama, Tagawa and Toda have it:
 
-1. Each node goes into the layer below all that lead to it (the longest way from a start). An edge that would lead
-   upwards is left out of that, so that a cycle does no harm.
+1. Each node goes into the layer below all that lead to it (the longest way from a start). Of a cycle some edges lead
+   upwards.
 2. An edge over several layers gets a bend in each. Layers are put in order by the mean place of each node's
    neighbours, downwards and upwards in turn; of all the orders seen the one with the fewest crossings is kept.
 3. Each node is moved towards the middle of its neighbours, as far as the order and the distances allow: that is a
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from bisect import bisect_right, insort
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import attrs
@@ -105,34 +105,39 @@ def _chain(place: int, edge: tuple[str, str], layer_of: Mapping[str, int]) -> _C
     return _Chain(place, [upper, *bends, lower], layers, is_upwards)
 
 
-def _layers(nodes: Sequence[str], edges: Iterable[tuple[str, str]]) -> dict[str, int]:
-    """The longest way to each node; in a cycle, the node that was given first is taken to be its beginning."""
+def _layers(nodes: Sequence[str], edges: Sequence[tuple[str, str]]) -> dict[str, int]:
+    """The longest way to each node, along the edges as they are turned by the order of the nodes."""
+    turn = {name: place for place, name in enumerate(_in_turn(nodes, edges))}
+    before: dict[str, list[str]] = {name: [] for name in nodes}
+    for edge in edges:
+        upper, lower = sorted(edge, key=turn.__getitem__)
+        before[lower].append(upper)
+    layer: dict[str, int] = {}
+    for name in turn:
+        layer[name] = max((layer[each] + 1 for each in before[name]), default=0)
+    return layer
+
+
+def _in_turn(nodes: Sequence[str], edges: Sequence[tuple[str, str]]) -> list[str]:
+    """The nodes, each after all that lead to it; in a cycle, the one that was given first is taken for its beginning."""
     after: dict[str, list[str]] = {name: [] for name in nodes}
     missing = dict.fromkeys(nodes, 0)
     for source, target in edges:
         after[source].append(target)
         missing[target] += 1
-    layer = dict.fromkeys(nodes, 0)
     ready = deque(name for name in nodes if not missing[name])
-    left = dict.fromkeys(nodes)
+    left, found = dict.fromkeys(nodes), []
     while left:
-        if not ready:
-            ready.append(next(iter(left)))
-        name = ready.popleft()
+        name = ready.popleft() if ready else next(iter(left))
         if name not in left:
             continue
         del left[name]
+        found.append(name)
         for target in after[name]:
-            if target in left:
-                layer[target] = max(layer[target], layer[name] + 1)
-                missing[target] -= 1
-                if not missing[target]:
-                    ready.append(target)
-    # Two nodes of a cycle may have come into one layer: an edge between them would lead nowhere.
-    for source, target in edges:
-        if layer[source] == layer[target]:
-            layer[target] += 1
-    return layer
+            missing[target] -= 1
+            if target in left and not missing[target]:
+                ready.append(target)
+    return found
 
 
 def _ordered(
