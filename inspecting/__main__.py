@@ -25,7 +25,7 @@ from attacks import ATTACKS, TAKEN_BACK
 from browsing import MissingError, axe, browser, serious_findings, serving
 from flowcraft_core.durable import Client
 from flowcraft_core.ports import Backend
-from looking import Check, Eyes, WrongError, must
+from looking import PATIENCE, Check, Eyes, WrongError, must
 from page_checks import PAGE_CHECKS
 from playwright.async_api import Browser
 from playwright.async_api import Error as BrowserError
@@ -136,6 +136,7 @@ async def picture(report: Report, seen_by: Browser, base: str, script: str) -> i
         with report.check(f"axe finds nothing serious: {looks}"):
             context = await seen_by.new_context(**options)
             page, findings = await context.new_page(), []
+            page.set_default_timeout(PATIENCE * 1000)
             for name, path in VIEWS.items():
                 await page.goto(base + path)
                 await page.wait_for_timeout(250)
@@ -170,12 +171,14 @@ async def attack(report: Report, world: World) -> dict[str, Any]:
 async def test(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """Do all of it."""
     report, found = Report(), {}
+    is_made = (folder / "runs.db").exists()
     url, parts = f"sqlite:///{folder}/runs.db", set(options.only or ("checks", "pictures", "attacks", "figures"))
     redact = ("--redact", "flowcraft_sample:redact")
     (folder / "flowcraft_sample.py").write_text("from flowcraft_ui import hiding\nredact = hiding('token')\n")
     env = {"PYTHONPATH": str(folder)}
     async with working(url) as (backend, client), browser() as seen_by:
-        await make(backend, client)
+        if not is_made:
+            await make(backend, client)
         with serving(url, *redact, env=env) as (base, _), serving(url, "--allow-writes", *redact, env=env) as (writer, _):
             if "pictures" in parts:
                 found["pictures"] = await picture(report, seen_by, writer, axe())
@@ -200,12 +203,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true", help="print a JSON object as the last line")
     parser.add_argument("--only", action="append", choices=["checks", "pictures", "attacks", "figures"])
+    parser.add_argument("--folder", type=Path, help="where runs are kept for the next time; forgotten by default")
     parser.add_argument("--many", type=int, default=10_000, help="how many runs and items the figures are for")
     options = parser.parse_args()
     begun = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="flowcraft-inspecting-") as folder:
+    with tempfile.TemporaryDirectory(prefix="flowcraft-inspecting-") as temporary:
+        folder = options.folder or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
         try:
-            found = asyncio.run(test(options, Path(folder)))
+            found = asyncio.run(test(options, folder.resolve()))
         except MissingError as error:
             found = {"checks": 0, "failed": {"what is needed": str(error)}}
             print(f"FAILED  {error}", file=sys.stderr)

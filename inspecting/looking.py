@@ -12,6 +12,10 @@ from flowcraft_core.ports import Backend
 from playwright.async_api import Browser, BrowserContext, Locator, Page, expect
 
 
+#: Seconds that a page may take, on a machine that has much else to do.
+PATIENCE = 120.0
+
+
 class WrongError(Exception):
     """Something is not as it should be."""
 
@@ -56,6 +60,7 @@ class Eyes:
         """
         context = await browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **looks})
         eyes = cls(browser, client, backend, base, writer, context, await context.new_page())
+        eyes.page.set_default_timeout(PATIENCE * 1000)
         eyes.page.on("console", lambda said: eyes.heard.append(said.text) if said.type == "error" else None)
         eyes.page.on("pageerror", lambda error: eyes.heard.append(str(error)))
         eyes.page.on("request", lambda asked: None if _is_ours(asked.url) else eyes.foreign.append(asked.url))
@@ -77,7 +82,7 @@ class Eyes:
         """A node of the graph, by its key."""
         return self.page.locator(f'.node[data-name="{name}"]')
 
-    async def sees(self, selector: str, text: str | None = None, seconds: float = 30.0) -> Locator:
+    async def sees(self, selector: str, text: str | None = None, seconds: float = PATIENCE) -> Locator:
         """Wait until something is on the page.
 
         Raises:

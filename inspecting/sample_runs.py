@@ -13,7 +13,7 @@ from flowcraft_core.ports import Backend, Message
 from sample_flows import MARKUP, flows
 
 #: Seconds that something may take until it is so.
-_PATIENCE = 120.0
+_PATIENCE = 600.0
 
 
 @asynccontextmanager
