@@ -1,9 +1,9 @@
 """``hatch run ui-test``: the inspector in a real browser, looked at, attacked, and measured, on SQLite.
 
 Every view is checked in Chromium, which is installed where it is missing and this may be done; axe-core looks for what
-keeps people out; each attack must fail, and each of the defences, taken back, must let one succeed. Pictures of all views,
-dark and light, as wide as a desk and as a phone, are left in ``inspecting/pictures``. With ``--json`` the last line is one
-JSON object.
+keeps people out; each attack must fail, and each of the defences, taken back, must let one succeed. Pictures of all
+views, dark and light, as wide as a desk and as a phone, are left in ``inspecting/pictures``. With ``--json`` the last
+line is one JSON object.
 """
 
 from __future__ import annotations
@@ -110,7 +110,10 @@ async def look(report: Report, eyes: Eyes, checks: list[Check]) -> None:
 
 async def log_in(report: Report, seen_by: Browser, client: Client, backend: Backend, url: str) -> None:
     """Check the login, of the command as it is."""
-    with report.check("with a token one logs in and out"), serving(url, env={"FLOWCRAFT_UI_TOKEN": _TOKEN}) as (base, _):
+    with (
+        report.check("with a token one logs in and out"),
+        serving(url, env={"FLOWCRAFT_UI_TOKEN": _TOKEN}) as (base, _),
+    ):
         eyes = await Eyes.open(seen_by, client, backend, base, base)
         page = eyes.page
         await page.goto(f"{base}/run?id=order-open")
@@ -179,7 +182,10 @@ async def test(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     async with working(url) as (backend, client), browser() as seen_by:
         if not is_made:
             await make(backend, client)
-        with serving(url, *redact, env=env) as (base, _), serving(url, "--allow-writes", *redact, env=env) as (writer, _):
+        with (
+            serving(url, *redact, env=env) as (base, _),
+            serving(url, "--allow-writes", *redact, env=env) as (writer, _),
+        ):
             if "pictures" in parts:
                 found["pictures"] = await picture(report, seen_by, writer, axe())
             if "checks" in parts:

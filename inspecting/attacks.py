@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import hmac
 import time
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
+from unittest.mock import patch
 from urllib.parse import quote
 
 from attacking import (
     FORM,
     OWN,
+    SIGNER,
     Attack,
     Defence,
     World,
@@ -24,9 +29,9 @@ from attacking import (
     no_origin_check,
     no_policy,
     no_redaction,
+    talkative_defects,
     tickets_for_any_purpose,
     tickets_without_nonce,
-    talkative_defects,
     unbounded_bodies,
     unsigned_sessions,
     unsigned_tickets,
@@ -110,7 +115,9 @@ async def markup_in_a_form_that_comes_back(world: World) -> bool:
     async with world.http() as http:
         path = "/act?what=resume&id=order-open&key=approve"
         sign = _sign((await http.get(path)).text)
-        answer = await http.post(path, data={"sign": sign, "sure": "yes", "output": f"</textarea>{MARKUP}"}, headers=OWN)
+        answer = await http.post(
+            path, data={"sign": sign, "sure": "yes", "output": f"</textarea>{MARKUP}"}, headers=OWN
+        )
         return has_foreign_markup(answer.text)
 
 
@@ -303,8 +310,6 @@ async def a_secret_in_the_log_of_a_defect(world: World) -> bool:
     async def fails(*_: Any, **__: Any) -> None:
         raise RuntimeError(SECRET)
 
-    from unittest.mock import patch
-
     with logged() as said, patch.object(type(world.client), "queues", fails):
         async with world.http() as http:
             answer = await http.get("/queues")
@@ -336,8 +341,6 @@ async def a_link_with_another_action(world: World) -> bool:
 async def a_link_that_another_deployment_has_signed(world: World) -> bool:
     run_id = await _begun(world)
     other = WebhookSigner(url="https://example.org/hooks", keys={"one": b"2" * 32})
-    from attacking import SIGNER
-
     ticket = SIGNER.read((await world.ticket(run_id)).rpartition("/")[2], 0.0)
     return await _follows(world, f"/hooks/{other.link(ticket).rpartition('/')[2]}")
 
@@ -363,10 +366,6 @@ async def a_link_of_a_run_that_has_the_id_of_an_earlier_one(world: World) -> boo
 
 
 async def what_the_key_has_signed_for_another_purpose(world: World) -> bool:
-    import base64
-    import hashlib
-    import hmac
-
     run_id = await _begun(world)
     body = (await world.ticket(run_id)).rpartition("/")[2].partition(".")[0]
     signature = base64.urlsafe_b64encode(hmac.digest(b"1" * 32, body.encode(), hashlib.sha256)).decode().rstrip("=")

@@ -1,4 +1,4 @@
-"""A real browser, an accessibility checker, and the command that is looked at: found, or installed where they are missing."""
+"""A real browser, an accessibility checker, and the command that is looked at: found, or installed where missing."""
 
 from __future__ import annotations
 

@@ -11,7 +11,6 @@ from flowcraft_core.durable import Client
 from flowcraft_core.ports import Backend
 from playwright.async_api import Browser, BrowserContext, Locator, Page, expect
 
-
 #: Seconds that a page may take, on a machine that has much else to do.
 PATIENCE = 120.0
 
@@ -47,7 +46,9 @@ class Eyes:
     foreign: list[str] = attrs.field(factory=list)
 
     @classmethod
-    async def open(cls, browser: Browser, client: Client, backend: Backend, base: str, writer: str, **looks: Any) -> Eyes:
+    async def open(
+        cls, browser: Browser, client: Client, backend: Backend, base: str, writer: str, **looks: Any
+    ) -> Eyes:
         """Open a window.
 
         Args:

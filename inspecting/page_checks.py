@@ -158,7 +158,8 @@ async def five_hundred_nodes_are_readable_at_first_and_all_to_be_seen(eyes: Eyes
     whole = await page.evaluate(
         "() => { const s = document.getElementById('graph').getBoundingClientRect();"
         " return [...document.querySelectorAll('.node .box')].every(b => { const r = b.getBoundingClientRect();"
-        " return r.left >= s.left - 1 && r.right <= s.right + 1 && r.top >= s.top - 1 && r.bottom <= s.bottom + 1; }); }"
+        " return r.left >= s.left - 1 && r.right <= s.right + 1"
+        " && r.top >= s.top - 1 && r.bottom <= s.bottom + 1; }); }"
     )
     must(whole, "after `Fit` not all of it is within the frame")
 
@@ -167,8 +168,8 @@ async def no_two_nodes_lie_on_one_another(eyes: Eyes) -> None:
     page = await eyes.go("/run", id="order-large")
     apart = await page.evaluate(
         "() => { const all = [...document.querySelectorAll('.node .box')].map(b => b.getBBox());"
-        " return all.every((a, i) => all.slice(i + 1).every(b => a.x + a.width <= b.x + 0.2 || b.x + b.width <= a.x + 0.2"
-        " || a.y + a.height <= b.y + 0.2 || b.y + b.height <= a.y + 0.2)); }"
+        " return all.every((a, i) => all.slice(i + 1).every(b => a.x + a.width <= b.x + 0.2"
+        " || b.x + b.width <= a.x + 0.2 || a.y + a.height <= b.y + 0.2 || b.y + b.height <= a.y + 0.2)); }"
     )
     must(apart, "two nodes overlap")
 
@@ -219,7 +220,8 @@ async def a_node_is_found_and_the_search_can_be_shared(eyes: Eyes) -> None:
     await page.keyboard.press("/")
     await page.keyboard.type("step-31-7")
     must(await eyes.many(".node.found") == 1, "it is not found")
-    inside = "node => { const r = node.getBoundingClientRect(), s = node.ownerSVGElement.getBoundingClientRect();" + (
+    inside = (
+        "node => { const r = node.getBoundingClientRect(), s = node.ownerSVGElement.getBoundingClientRect();"
         " return r.top >= s.top && r.bottom <= s.bottom && r.left >= s.left && r.right <= s.right; }"
     )
     must(await page.locator(".node.found").evaluate(inside), "it is not brought into view")
@@ -287,7 +289,11 @@ async def the_context_shows_what_steps_have_set(eyes: Eyes) -> None:
 
 
 async def what_is_redacted_is_shown_nowhere(eyes: Eyes) -> None:
-    for path, query in (("/run/context", {}), ("/run/instance", {"key": "check"}), ("/run/diff", {"other": "order-done"})):
+    for path, query in (
+        ("/run/context", {}),
+        ("/run/instance", {"key": "check"}),
+        ("/run/diff", {"other": "order-done"}),
+    ):
         page = await eyes.go(path, id="order-open", **query)
         must(SECRET not in await page.content(), f"{path} shows it")
     must("•••" in (await (await eyes.go("/run/context", id="order-open")).content()), "nothing says that it is hidden")
@@ -366,7 +372,9 @@ async def markup_in_every_field_is_shown_as_text(eyes: Eyes) -> None:
     run_id = f"run{MARKUP}"
     found = await eyes.client.describe(run_id)
     views = [("/", {}), ("/dead-letters", {})]
-    views += [(f"/run{view}", {"id": run_id}) for view in ("", "/instances", "/timeline", "/context", "/waits", "/diff")]
+    views += [
+        (f"/run{view}", {"id": run_id}) for view in ("", "/instances", "/timeline", "/context", "/waits", "/diff")
+    ]
     views += [("/run/instance", {"id": run_id, "key": instance.key}) for instance in found.instances]
     views += [("/dead-letter", {"id": letter.run_id}) for letter in await eyes.client.dead_letters()]
     for path, query in views:

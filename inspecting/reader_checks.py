@@ -1,4 +1,4 @@
-"""The checks of who reads, and with what: keyboard, screen reader, phone, dark, no motion, local time; and of who acts."""
+"""The checks of who acts, and who reads with what: keyboard, screen reader, phone, dark, no motion, local time."""
 
 from __future__ import annotations
 
@@ -110,7 +110,8 @@ async def all_of_a_run_is_reached_by_the_keyboard(eyes: Eyes) -> None:
         await page.keyboard.press("Tab")
         reached.add(
             await page.evaluate(
-                "() => { const e = document.activeElement; return e.closest('.node')?.dataset.name ?? e.innerText ?? e.id }"
+                "() => { const e = document.activeElement;"
+                " return e.closest('.node')?.dataset.name ?? e.innerText ?? e.id }"
             )
         )
         if "approve" in reached and "refund" in reached:
@@ -184,7 +185,9 @@ async def times_are_in_utc_and_in_local_time_if_wanted(eyes: Eyes) -> None:
     await page.get_by_role("button", name="Local time").click()
     local = await eyes.reads("dl.facts time")
     must(local != utc and "UTC" not in local, f"the local time is {local}")
-    must((await page.locator("dl.facts time").first.get_attribute("title") or "").endswith("Z"), "the exact one is lost")
+    must(
+        (await page.locator("dl.facts time").first.get_attribute("title") or "").endswith("Z"), "the exact one is lost"
+    )
     await page.reload()
     must(await eyes.reads("dl.facts time") == local, "what was chosen is forgotten")
     await page.evaluate("() => localStorage.clear()")

@@ -1,4 +1,4 @@
-"""The flows whose runs are looked at: one with everything, one with markup wherever data can put it, one that is large."""
+"""The flows whose runs are looked at: one with everything, one with markup wherever data can be, one that is large."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How quick the inspector is with ten thousand runs, and with a batch of ten thousand items; and how much memory it takes."""
+"""How quick the inspector is with ten thousand runs, and with a batch of ten thousand items; and its memory."""
 
 from __future__ import annotations
 

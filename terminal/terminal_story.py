@@ -147,7 +147,7 @@ def somebody_is_waited_for(session: Session) -> None:
 
 def runs_are_looked_at_on_a_page(session: Session) -> None:
     """ui, until Ctrl-C; and not where others reach it without a token."""
-    session.call("ui", "--host", "0.0.0.0", code=2, says="set a token")
+    session.call("ui", "--host", "0.0.0.0", code=2, says="set a token")  # noqa: S104 - it is refused
     page = session.begin("ui", "--port", "0")
     page.expect(r"(http://127\.0\.0\.1:\d+/) only looks")
     assert page.match is not None

@@ -47,7 +47,9 @@ class FakeAdapter:
         return self
 
     async def answer(self, asked: Asked) -> Answered:
-        return Answered(status=200, headers={}, body=repr((asked.method, asked.path, asked.headers, asked.body)).encode())
+        return Answered(
+            status=200, headers={}, body=repr((asked.method, asked.path, asked.headers, asked.body)).encode()
+        )
 
     async def reconcile(self) -> str:
         self.reconciled += 1

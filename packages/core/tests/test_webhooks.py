@@ -7,7 +7,15 @@ from typing import Any
 import pytest
 from flowcraft_core import FlowRuntime, create_flow
 from flowcraft_core.errors import ConfigurationError
-from flowcraft_core.webhooks import LONGEST_TICKET, ExpiredTicketError, Ticket, TicketError, WebhookSigner, _signature, _text
+from flowcraft_core.webhooks import (
+    LONGEST_TICKET,
+    ExpiredTicketError,
+    Ticket,
+    TicketError,
+    WebhookSigner,
+    _signature,
+    _text,
+)
 
 OLD, NEW = b"o" * 32, b"n" * 32
 TICKET = Ticket(run_id="run/1 ?", nonce="f00", key="pages[1]/w", action="yes", expires=1_000.0)

@@ -89,7 +89,7 @@ class Place:
         """Start a run of the shop, and wait until it waits."""
         await self.client.start("shop", run_id=run_id, tags={"kind": "test"})
         async with asyncio.timeout(60):
-            while not (await self.client.describe(run_id, values=False, limit=1)).waits:
+            while not (await self.client.describe(run_id, values=False, limit=1)).waits:  # noqa: ASYNC110 - the worker tells nobody
                 await asyncio.sleep(0.02)
         await Reconciler(self.backend).reconcile(run_id)  # who says `awaiting`
 
@@ -101,14 +101,14 @@ class Place:
     async def letters(self) -> list[RunStatus]:
         """The dead letters, once there are any."""
         async with asyncio.timeout(60):
-            while not (found := await self.client.dead_letters()):
+            while not (found := await self.client.dead_letters()):  # noqa: ASYNC110 - the worker tells nobody
                 await asyncio.sleep(0.01)
         return found
 
     async def reaches(self, run_id: str, state: str) -> None:
         """Wait until a run is in a state."""
         async with asyncio.timeout(60):
-            while (await self.client.status(run_id)).state != state:
+            while (await self.client.status(run_id)).state != state:  # noqa: ASYNC110 - the worker tells nobody
                 await asyncio.sleep(0.01)
 
 
@@ -117,7 +117,15 @@ async def working() -> AsyncIterator[Place]:
     """A place in memory, with a worker."""
     async with InMemoryBackend(weaknesses=Weaknesses.none()) as backend:
         flows = [shop(), broken()]
-        worker = Worker(backend, FlowRuntime(flows, webhooks=SIGNER), poll=0.5, grace=0.1, heartbeat=None, told_after=None, reconcile=False)
+        worker = Worker(
+            backend,
+            FlowRuntime(flows, webhooks=SIGNER),
+            poll=0.5,
+            grace=0.1,
+            heartbeat=None,
+            told_after=None,
+            reconcile=False,
+        )
         task = asyncio.create_task(worker.run())
         try:
             yield Place(backend, Client(backend, flows=flows))

@@ -244,7 +244,9 @@ async def test_it_can_be_mounted_anywhere(place: Place) -> None:
     await place.waiting()
     app = Starlette(routes=[Mount("/ops/runs", inspector(place.client, token="t" * 16))])
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as browser:
-        assert (await browser.get("/ops/runs/", headers={"accept": "text/html"})).headers["location"] == "/ops/runs/login"
+        assert (await browser.get("/ops/runs/", headers={"accept": "text/html"})).headers[
+            "location"
+        ] == "/ops/runs/login"
         assert (await browser.get("/ops/runs/static/inspector.css")).status_code == 200
         text = (await browser.get("/ops/runs/run?id=run", headers={"authorization": f"Bearer {'t' * 16}"})).text
         assert set(re.findall(r'(?:href|src|action)="/(\w+)', text)) == {"ops"}

@@ -13,7 +13,9 @@ HTML = {"accept": "text/html,*/*"}
 
 
 @asynccontextmanager
-async def links(place: Place, signer: WebhookSigner = SIGNER, patience: float = 0.0) -> AsyncIterator[httpx.AsyncClient]:
+async def links(
+    place: Place, signer: WebhookSigner = SIGNER, patience: float = 0.0
+) -> AsyncIterator[httpx.AsyncClient]:
     transport = httpx.ASGITransport(webhooks(place.client, signer, patience=patience))
     async with httpx.AsyncClient(transport=transport, base_url="https://example.org") as client:
         yield client

@@ -151,8 +151,8 @@ class SqsAdapter(Adapter):
     def webhook_handler(self, event: dict[str, Any], context: Any) -> dict[str, Any]:
         """Follow a link that ``ctx.webhook_url`` gave; the handler of a Lambda function with a function URL.
 
-        The URL needs no authentication of its own (``AuthType: NONE``): the link is it. The runtime's ``webhooks`` names
-        the function's URL.
+        The URL needs no authentication of its own (``AuthType: NONE``): the link is it. The runtime's ``webhooks``
+        names the function's URL.
 
         Args:
             event: What the function URL hands over, in payload format 2.0.

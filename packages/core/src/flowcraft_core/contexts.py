@@ -257,7 +257,7 @@ class BaseContext(Generic[InputT, DependenciesT]):
         """
         if self._links is None:
             raise ConfigurationError(
-                f"node {self.key!r} asks for a webhook_url: make the worker's FlowRuntime with webhooks=WebhookSigner(...)"
+                f"node {self.key!r} asks for a webhook_url: make the FlowRuntime with webhooks=WebhookSigner(...)"
             )
         seconds = parse_seconds("ctx.webhook_url: expires", expires)
         if action is not None:

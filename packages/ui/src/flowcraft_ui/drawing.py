@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import attrs
 from flowcraft_core.durable import InstanceDescription, RunDescription, Way
@@ -27,7 +28,7 @@ MARKS: Mapping[str, str] = {
     "sleeping": "z",
     "retrying": "↻",
     "pending": "·",
-    "dead": "–",
+    "dead": "-",
     "blocked": "!",
     "moot": "~",
     "completed": "✓",
@@ -197,7 +198,7 @@ def _edge(way: Way, points: Sequence[Point], by_id: Mapping[str, InstanceDescrip
 def _curve(points: Sequence[Point]) -> str:
     """Through all points, upright at each of them."""
     parts = [f"M{points[0].x:g} {points[0].y:g}"]
-    for before, point in zip(points, points[1:], strict=False):
+    for before, point in pairwise(points):
         half = (before.y + point.y) / 2
         parts.append(f"C{before.x:g} {half:g} {point.x:g} {half:g} {point.x:g} {point.y:g}")
     return "".join(parts)

@@ -188,5 +188,3 @@ def base_of(scope: Scope) -> str:
 def path_of(scope: Scope) -> str:
     """The path inside the application."""
     return str(scope["path"]).removeprefix(base_of(scope)) or "/"
-
-

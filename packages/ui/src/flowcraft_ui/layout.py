@@ -15,6 +15,7 @@ from __future__ import annotations
 from bisect import bisect_right, insort
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import attrs
@@ -67,7 +68,7 @@ def lay_out(nodes: Sequence[str], edges: Sequence[tuple[str, str]]) -> Layout:
     for chain in chains:
         for name, layer in zip(chain.names[1:-1], chain.layers[1:-1], strict=True):
             layers[layer].append(name)
-        for upper, lower in zip(chain.names, chain.names[1:], strict=False):
+        for upper, lower in pairwise(chain.names):
             below.setdefault(upper, []).append(lower)
             above.setdefault(lower, []).append(upper)
     layers = _ordered(layers, above, below)
@@ -119,7 +120,7 @@ def _layers(nodes: Sequence[str], edges: Sequence[tuple[str, str]]) -> dict[str,
 
 
 def _in_turn(nodes: Sequence[str], edges: Sequence[tuple[str, str]]) -> list[str]:
-    """The nodes, each after all that lead to it; in a cycle, the one that was given first is taken for its beginning."""
+    """The nodes, each after all that lead to it; of a cycle, the one that was given first is its beginning."""
     after: dict[str, list[str]] = {name: [] for name in nodes}
     missing = dict.fromkeys(nodes, 0)
     for source, target in edges:
@@ -171,7 +172,7 @@ def _mean_place(places: Mapping[str, int], neighbours: Mapping[str, Sequence[str
 def _crossings(layers: Sequence[Sequence[str]], below: Mapping[str, Sequence[str]]) -> int:
     """How many pairs of edges cross: for each edge, those seen before that end farther to the right."""
     total = 0
-    for upper, lower in zip(layers, layers[1:], strict=False):
+    for upper, lower in pairwise(layers):
         places = {name: place for place, name in enumerate(lower)}
         seen: list[int] = []
         for name in upper:

@@ -1,4 +1,4 @@
-"""Makes pages: templates with what they all need, times and states as people read them, addresses as they are shared."""
+"""Makes pages: templates with what they all need, times and states as people read them, addresses to share."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def address(base: str, path: str, **query: Any) -> str:
 def moment(time: float | None) -> Markup:
     """A time: in UTC, to the second; the page's script shows it in local time to those who want that."""
     if time is None:
-        return Markup("–")
+        return Markup("-")
     try:
         at = datetime.fromtimestamp(time, UTC)
     except (OverflowError, ValueError, OSError):  # somebody has written it by hand
@@ -111,7 +111,7 @@ def moment(time: float | None) -> Markup:
 
 def lasted(begin: float | None, end: float | None) -> str:
     """How long something took."""
-    return "–" if begin is None or end is None else lasting(max(0.0, end - begin))
+    return "-" if begin is None or end is None else lasting(max(0.0, end - begin))
 
 
 def badge(state: str) -> Markup:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from flowcraft_core.durable import InstanceDescription, RunDescription, UnknownRunError
@@ -58,12 +59,19 @@ async def instances(desk: Desk, request: Request, tab: str = "instances") -> Res
     """A level as a list, page by page."""
     run_id, inside = _asked(request)
     item = request.query_params.get("item", "").strip()
-    if item.isdecimal() and inside and not inside.endswith("]"):
+    if re.fullmatch(r"[0-9]{1,12}", item) and inside and not inside.endswith("]"):
         inside = f"{inside}[{int(item)}]"
     after = request.query_params.get("after") or None
     level = await desk.source.describe(run_id, inside=inside, after=after, limit=_ON_A_PAGE)
     return _page(
-        desk, request, "instances.html", level, tab, home=home_of, is_listing=not is_graph(level), is_first=after is None
+        desk,
+        request,
+        "instances.html",
+        level,
+        tab,
+        home=home_of,
+        is_listing=not is_graph(level),
+        is_first=after is None,
     )
 
 
@@ -106,7 +114,7 @@ async def value(desk: Desk, request: Request) -> Response:
             return _text(desk.values.whole(f"{found.node_id}.{part}", whole))
         case "sets" if name in found.sets:
             return _text(desk.values.whole(f"context.{name}", found.sets[name]))
-        case "taken" if name.isdecimal() and int(name) < len(found.taken):
+        case "taken" if name in map(str, range(len(found.taken))):
             return _text(desk.values.whole(f"{found.node_id}.output", found.taken[int(name)].value))
     raise UnknownRunError(f"{found.key!r:.300} has no {part!r:.80}")
 

@@ -121,4 +121,6 @@ def _socket(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except OSError as error:
-        raise ConfigurationError(f"the inspector cannot be served at {host}:{port}: {error.strerror or error}") from error
+        raise ConfigurationError(
+            f"the inspector cannot be served at {host}:{port}: {error.strerror or error}"
+        ) from error

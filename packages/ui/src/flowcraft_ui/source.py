@@ -1,8 +1,8 @@
 """What the pages ask of a ``Client``: the one place that knows its names.
 
 A description of a run reads all of the run's facts. So one is kept for as long as it was dear: what took a second to
-read is read again after five, however many people look at it. Once one tells of something new in a run, none of what was
-read of that run before is shown any more.
+read is read again after five, however many people look at it. Once one tells of something new in a run, none of what
+was read of that run before is shown any more.
 """
 
 from __future__ import annotations

@@ -50,8 +50,9 @@ async def ui(
 ) -> dict[str, Any]:
     """Serve a page to look at runs.
 
-    It looks, and changes nothing, unless --allow-writes says so; and only on this machine, unless --host says otherwise:
-    then it asks for the token that FLOWCRAFT_UI_TOKEN, or ui_token in the settings file, says. Until Ctrl-C.
+    It looks, and changes nothing, unless --allow-writes says so; and only on this machine, unless --host says
+    otherwise: then it asks for the token that FLOWCRAFT_UI_TOKEN, or ui_token in the settings file, says. Until
+    Ctrl-C.
     """
     serve = _page()
     served: list[str] = []

@@ -1,10 +1,10 @@
 """Answers whoever follows a link that ends a wait: what came by HTTP as plain data, and what goes back as plain data.
 
-Servers differ in how they hand over a request; what a link means does not. So an ASGI application, a Lambda function
-and an Azure function each translate, and all of them ask this.
+Servers differ in how they hand over a request; what a link means does not. So an ASGI application, a Lambda function,
+an Azure function each translate, and all of them ask this.
 
-A link that is only looked at does nothing: programs that read mails for people follow each link in them. A person gets a
-page with a button, a program says what it means by posting.
+A link that is only looked at does nothing: programs that read mails for people follow each link in them. A person gets
+a page with a button, a program says what it means by posting.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class Answered:
     body: bytes
 
 
-class _Problem(Exception):
+class _Problem(Exception):  # noqa: N818 - it is an answer
     """The link cannot be followed, and why, for whoever follows it."""
 
     def __init__(self, status: int, message: str) -> None:

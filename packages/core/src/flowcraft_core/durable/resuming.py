@@ -18,9 +18,7 @@ from .stored_runs import FINAL, StoredRuns
 from .view import RunView
 
 
-async def resume(
-    stored: StoredRuns, run_id: str, key: str, output: Any, action: str | None, nonce: str | None
-) -> None:
+async def resume(stored: StoredRuns, run_id: str, key: str, output: Any, action: str | None, nonce: str | None) -> None:
     """See ``Client.resume``."""
     status = await stored.status(run_id)
     if status.state in FINAL:

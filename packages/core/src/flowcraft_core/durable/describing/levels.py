@@ -62,7 +62,6 @@ class Level:
                 last = f"{own}.{position + 1}"
         return found, None
 
-
     def ways(self) -> Iterator[Way]:
         """The edges of one of the scopes, which are those of each of them."""
         for scope in self.scopes[:1]:
