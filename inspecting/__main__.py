@@ -173,7 +173,8 @@ async def attack(report: Report, world: World) -> dict[str, Any]:
 
 async def test(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """Do all of it."""
-    report, found = Report(), {}
+    report = Report()
+    found: dict[str, Any] = {}
     is_made = (folder / "runs.db").exists()
     url, parts = f"sqlite:///{folder}/runs.db", set(options.only or ("checks", "pictures", "attacks", "figures"))
     redact = ("--redact", "flowcraft_sample:redact")

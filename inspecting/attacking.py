@@ -22,6 +22,7 @@ from flowcraft_core.durable import Client
 from flowcraft_core.webhooks import Ticket, WebhookSigner
 from flowcraft_ui import guard, hiding, inspector, rendering, run_pages, webhooks
 from flowcraft_ui.sessions import Session, Sessions
+from flowcraft_ui.values import Values
 from playwright.async_api import Browser, Page
 from starlette.responses import HTMLResponse, PlainTextResponse
 
@@ -78,10 +79,10 @@ class World:
         """The state that a run is in."""
         return (await self.client.status(run_id)).state
 
-    async def ticket(self, run_id: str, **changes: Any) -> str:
+    async def ticket(self, run: str, **changes: Any) -> str:
         """The path of a link to a run's wait, as its own step would have made it."""
-        record = await self.client._stored.record(run_id)
-        ticket = Ticket(run_id=run_id, nonce=record.nonce, key="approve", action="approved", expires=4e9)
+        record = await self.client._stored.record(run)
+        ticket = Ticket(run_id=run, nonce=record.nonce, key="approve", action="approved", expires=4e9)
         return f"/hooks/{SIGNER.link(attrs.evolve(ticket, **changes)).rpartition('/')[2]}"
 
 
@@ -218,7 +219,7 @@ def values_as_pages() -> Iterator[None]:
 @contextmanager
 def unsigned_tickets() -> Iterator[None]:
     """A ticket's signature is not compared."""
-    with patch.object(core_webhooks.hmac, "compare_digest", lambda one, other: True):
+    with patch("flowcraft_core.webhooks.hmac.compare_digest", lambda one, other: True):
         yield
 
 
@@ -256,7 +257,7 @@ def tickets_without_nonce() -> Iterator[None]:
 @contextmanager
 def no_redaction() -> Iterator[None]:
     """Values are shown as they are."""
-    with patch("flowcraft_ui.inspector.Values", lambda redact: rendering.Values(None)):
+    with patch("flowcraft_ui.inspector.Values", lambda redact: Values(None)):
         yield
 
 

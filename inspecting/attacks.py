@@ -236,8 +236,13 @@ async def a_path_that_leads_out_of_what_is_served(world: World) -> bool:
 
 
 async def a_path_past_the_login(world: World) -> bool:
-    ways = ("//run?id=order-open", "/static/../run?id=order-open", "/login/../run?id=order-open", "/RUN?id=order-open")
-    ways += ("/static/%2e%2e/run?id=order-open", "/run/?id=order-open", "/login/run?id=order-open")
+    ways = ["//run?id=order-open", "/static/../run?id=order-open", "/login/../run?id=order-open"]
+    ways += [
+        "/RUN?id=order-open",
+        "/static/%2e%2e/run?id=order-open",
+        "/run/?id=order-open",
+        "/login/run?id=order-open",
+    ]
     async with world.http(token=_TOKEN) as http:
         return any(["order-open" in (await http.get(way)).text for way in ways])
 

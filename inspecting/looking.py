@@ -71,7 +71,7 @@ class Eyes:
         """Close the window."""
         await self.context.close()
 
-    async def go(self, path: str, *, can_write: bool = False, **query: str) -> Page:
+    async def go(self, path: str, can_write: bool = False, /, **query: str) -> Page:
         """Go to a page; it must be shown."""
         address = f"{self.writer if can_write else self.base}{path}{'?' if query else ''}{urlencode(query)}"
         answer = await self.page.goto(address)

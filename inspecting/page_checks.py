@@ -372,7 +372,7 @@ async def the_focus_stays_where_it_was_when_a_page_changes(eyes: Eyes) -> None:
 async def markup_in_every_field_is_shown_as_text(eyes: Eyes) -> None:
     run_id = f"run{MARKUP}"
     found = await eyes.client.describe(run_id)
-    views = [("/", {}), ("/dead-letters", {})]
+    views: list[tuple[str, dict[str, str]]] = [("/", {}), ("/dead-letters", {})]
     views += [
         (f"/run{view}", {"id": run_id}) for view in ("", "/instances", "/timeline", "/context", "/waits", "/diff")
     ]

@@ -21,7 +21,7 @@ async def one_that_only_looks_offers_nothing_else(eyes: Eyes) -> None:
 async def a_wait_is_resumed_by_its_form(eyes: Eyes) -> None:
     await eyes.client.start("orders", {"total": 10}, run_id="order-form")
     await waits_at(eyes.client, "order-form")
-    page = await eyes.go("/run/waits", can_write=True, id="order-form")
+    page = await eyes.go("/run/waits", True, id="order-form")
     await page.get_by_role("link", name="Resume…").click()
     choices = await page.locator("select option").all_inner_texts()
     must(choices == ["none", "approved", "rejected"], f"the actions are {choices}")
@@ -35,7 +35,7 @@ async def a_wait_is_resumed_by_its_form(eyes: Eyes) -> None:
 
 
 async def a_form_that_cannot_be_taken_says_why_and_keeps_what_was_filled_in(eyes: Eyes) -> None:
-    page = await eyes.go("/act", can_write=True, what="resume", id="order-open", key="approve")
+    page = await eyes.go("/act", True, what="resume", id="order-open", key="approve")
     await page.get_by_label("Output").fill("{not json")
     await page.get_by_label("I am sure").check()
     await page.get_by_role("button", name="Resume the wait").click()
@@ -46,7 +46,7 @@ async def a_form_that_cannot_be_taken_says_why_and_keeps_what_was_filled_in(eyes
 
 
 async def nothing_is_done_without_being_sure(eyes: Eyes) -> None:
-    page = await eyes.go("/act", can_write=True, what="cancel", id="order-open")
+    page = await eyes.go("/act", True, what="cancel", id="order-open")
     await page.get_by_role("button", name="Cancel the run").click()
     await page.wait_for_timeout(300)
     must("/act" in page.url, "the browser has sent the form")
@@ -56,7 +56,7 @@ async def nothing_is_done_without_being_sure(eyes: Eyes) -> None:
 async def a_run_is_cancelled_with_a_reason(eyes: Eyes) -> None:
     await eyes.client.start("orders", {"total": 10}, run_id="order-not")
     await waits_at(eyes.client, "order-not")
-    page = await eyes.go("/run", can_write=True, id="order-not")
+    page = await eyes.go("/run", True, id="order-not")
     await page.get_by_role("link", name="Cancel…").click()
     await page.get_by_label("Reason").fill("not wanted any more")
     await page.get_by_label("I am sure").check()
@@ -67,7 +67,7 @@ async def a_run_is_cancelled_with_a_reason(eyes: Eyes) -> None:
 async def a_failed_run_is_redriven_and_linked_both_ways(eyes: Eyes) -> None:
     await eyes.client.start("breaking", run_id="order-bad")
     await reaches(eyes.client, "order-bad", "failed")
-    page = await eyes.go("/run", can_write=True, id="order-bad")
+    page = await eyes.go("/run", True, id="order-bad")
     await page.get_by_role("link", name="Redrive…").click()
     await page.get_by_label("I am sure").check()
     await page.get_by_role("button", name="Redrive the run").click()
@@ -77,7 +77,7 @@ async def a_failed_run_is_redriven_and_linked_both_ways(eyes: Eyes) -> None:
 
 
 async def a_run_is_forked_from_a_node(eyes: Eyes) -> None:
-    page = await eyes.go("/run/instance", can_write=True, id="order-done", key="pack")
+    page = await eyes.go("/run/instance", True, id="order-done", key="pack")
     await page.get_by_role("link", name="Fork from pack…").click()
     await page.get_by_label("Id of the new run").fill("order-forked")
     await page.get_by_label("I am sure").check()
@@ -88,7 +88,7 @@ async def a_run_is_forked_from_a_node(eyes: Eyes) -> None:
 
 async def a_dead_letter_is_sent_back(eyes: Eyes) -> None:
     old = (await eyes.client.dead_letters())[0].run_id
-    page = await eyes.go("/dead-letter", can_write=True, id=old)
+    page = await eyes.go("/dead-letter", True, id=old)
     await page.get_by_role("link", name="Send back…").click()
     await page.get_by_label("I am sure").check()
     await page.get_by_role("button", name="Send the letter back").click()
@@ -234,7 +234,7 @@ async def pages_work_without_their_scripts(eyes: Eyes) -> None:
     plain = await Eyes.open(eyes.browser, eyes.client, eyes.backend, eyes.base, eyes.writer, java_script_enabled=False)
     try:
         page = await plain.go("/run", id="order-open")
-        must(await plain.many(".node") == 11, "the graph is not drawn")
+        must(await plain.many(".node") == 12, "the graph is not drawn")
         await page.get_by_role("link", name="Timeline").click()
         must(await plain.many(".bars rect") > 5, "the timeline is not drawn")
         page = await plain.go("/")

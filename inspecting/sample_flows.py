@@ -45,8 +45,8 @@ async def breaks(ctx: NodeContext) -> Any:
 
 async def slow(ctx: NodeContext) -> Any:
     """Takes long, and says how far it is."""
-    for step in range(600):
-        ctx.progress(step / 600, f"page {step}")
+    for step in range(36_000):  # longer than anybody looks at it
+        ctx.progress(step % 600 / 600, f"page {step}")
         ctx.raise_if_cancelled()
         await asyncio.sleep(0.1)
     return "done"

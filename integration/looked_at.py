@@ -1,4 +1,4 @@
-"""The inspector over a cloud's emulators: every view of runs that are there, and an answer by its form and by a link."""
+"""The inspector over a cloud's emulators: every view of runs that are there, an answer by a form and one by a link."""
 
 from __future__ import annotations
 
@@ -70,14 +70,14 @@ async def _look(backend: Backend, client: Client) -> None:
     await backend.queue.send([Message("no job")])
     for run_id in ("shop-done", "shop-open"):
         await client.start("shop", run_id=run_id)
-        while not (await client.describe(run_id, values=False)).waits:
+        while not (await client.describe(run_id, values=False)).waits:  # noqa: ASYNC110 - the worker tells nobody
             await asyncio.sleep(0.2)
     hooks = httpx.ASGITransport(webhooks(client, _SIGNER))
     async with httpx.AsyncClient(transport=hooks, base_url="https://example.org") as program:
         link = urlsplit(str((await client.result("shop-done")).outputs["ask"])).path
         assert [(await program.post(link, json="yes")).status_code for _ in range(2)] == [200, 409]
     await client.wait("shop-done", timeout=_PATIENCE)
-    while not await client.dead_letters() or not await client.workers():
+    while not await client.dead_letters() or not await client.workers():  # noqa: ASYNC110 - likewise
         await asyncio.sleep(0.2)
     pages = httpx.ASGITransport(inspector(client, allow_writes=True))
     async with httpx.AsyncClient(transport=pages, base_url=_BASE) as browser:

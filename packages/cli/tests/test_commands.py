@@ -4,6 +4,7 @@ import re
 import sqlite3
 from collections.abc import Callable
 
+import flowcraft_ui.serving  # before a test has modules of its own: some of these can be loaded only once
 import pytest
 from click.testing import CliRunner
 from flowcraft_cli import main
@@ -415,7 +416,7 @@ def test_the_page_says_where_it_is_and_shows_no_secret_of_its_settings(
         given.update(settings)
         listening("http://127.0.0.1:1/")
 
-    monkeypatch.setattr("flowcraft_ui.serving.serve", serve)
+    monkeypatch.setattr(flowcraft_ui.serving, "serve", serve)
     shown = cli("ui", "--allow-writes", "--allow-host", "example.org", "-b", "sqlite:///runs.db")
     assert "http://127.0.0.1:1/ can change runs" in shown.stdout
     assert (given["token"], given["allow_hosts"], given["redact"]) == ("a-token-long-enough", ("example.org",), None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from typing import Any
 
 import attrs
 from flowcraft_core.durable import InstanceDescription, RunDescription, Way
@@ -128,7 +129,7 @@ def draw(level: RunDescription) -> Drawing:
     return Drawing(nodes=nodes, edges=edges, width=layout.width + 2 * MARGIN, height=layout.height + 2 * MARGIN)
 
 
-def counted(counts: Mapping[str, int]) -> str:
+def counted(counts: Mapping[Any, int]) -> str:
     """Counts by state, in words."""
     return ", ".join(f"{count:,} {state}" for state, count in Counter(counts).most_common()) or "nothing"
 

@@ -79,7 +79,7 @@ class Streams:
 
 def mark_of(level: RunDescription) -> str:
     """Something short that changes when what is shown of a level does."""
-    seen = [level.run.state, level.run.reason, level.steps, level.total, sorted(level.counts.items())]
+    seen: list[object] = [level.run.state, level.run.reason, level.steps, level.total, sorted(level.counts.items())]
     seen += [wait.key for wait in level.waits]
     seen += [(way.key, way.fraction, way.message) for way in level.under_way]
     seen += [(passed.node_id, passed.reason) for passed in level.passed_on]
