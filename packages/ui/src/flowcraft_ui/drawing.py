@@ -159,14 +159,17 @@ def _node(instance: InstanceDescription, middle: Point) -> NodeShape:
     detail = detail_of(instance)
     inside = f"; inside: {counted(instance.inside.counts)}" if instance.inside is not None else ""
     failed = f"; {instance.errors[0].type}" if instance.errors else ""
+    label, detail = _cut(instance.node_id, _LABEL), _cut(detail, _DETAIL)
+    whole = "" if label == instance.node_id else f"; {instance.node_id}"
     return NodeShape(
         key=instance.key,
         look=look_of(instance),
         mark=MARKS.get(state, "·"),
         kind=instance.kind,
-        label=_cut(instance.node_id, _LABEL),
-        detail=_cut(detail, _DETAIL),
-        told=f"{instance.node_id}: {state}; {detail}{inside}{failed}",
+        label=label,
+        detail=detail,
+        # It begins with what is to be read, so that who speaks to a browser can say that.
+        told=f"{label} {detail}; {state}{inside}{failed}{whole}",
         opens=instance.key if instance.kind in _CONSTRUCTS and instance.inside is not None else None,
         x=round(middle.x - WIDTH / 2 + MARGIN, 1),
         y=round(middle.y - HEIGHT / 2 + MARGIN, 1),
