@@ -1,5 +1,6 @@
 from typing import Any
 
+import attrs
 import pytest
 from flowcraft_core.durable import FailedAttempt, InstanceDescription, RunDescription, StoredRun, UnderWay
 from flowcraft_ui.timeline import SPAN, Bar, lasting, queued, timeline
@@ -46,6 +47,12 @@ def test_each_attempt_has_its_bar_and_the_pauses_are_no_waiting_for_a_worker() -
 )
 def test_what_goes_on_still_goes_on_until_now(fields: dict[str, Any], look: str) -> None:
     assert bars(instance(**fields)) == [(look, 0.0, SPAN)]
+
+
+def test_what_waited_when_its_run_ended_has_waited_until_then() -> None:
+    waited = level(instance(state="waiting", kind="wait", started=0.0), at=1_000.0)
+    ended = attrs.evolve(waited, run=attrs.evolve(waited.run, state="cancelled", updated=40.0))
+    assert timeline(ended).ends == 40.0
 
 
 def test_what_has_not_begun_has_no_line() -> None:

@@ -13,7 +13,7 @@ from starlette.responses import PlainTextResponse, Response
 from .drawing import draw, is_graph
 from .rendering import Desk
 from .source import FINAL, home_of
-from .timeline import SPAN, timeline
+from .timeline import SPAN, timeline, until
 
 _ON_A_PAGE = 100
 #: So many nodes are drawn; of a level with more a list is shown.
@@ -43,7 +43,9 @@ def _page(
     desk: Desk, request: Request, template: str, level: RunDescription, tab: str, *, is_live: bool = True, **values: Any
 ) -> Response:
     live = is_live and level.run.state not in FINAL
-    return desk.page(request, template, level=level, run=level.run, tab=tab, is_live=live, trail=_trail, **values)
+    return desk.page(
+        request, template, level=level, run=level.run, tab=tab, is_live=live, trail=_trail, until=until(level), **values
+    )
 
 
 async def graph(desk: Desk, request: Request) -> Response:

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 import attrs
 from flowcraft_core.durable import InstanceDescription, RunDescription
 
+from .source import FINAL
+
 #: The chart is so many units wide, whatever time it covers.
 SPAN = 1_000.0
 _LEAST = 1.5
@@ -64,9 +66,14 @@ class _Stretch:
     what: str
 
 
+def until(level: RunDescription) -> float:
+    """Until when what has not ended has gone on: until the level was read, or the run ended."""
+    return level.run.updated if level.run.state in FINAL else level.at
+
+
 def timeline(level: RunDescription) -> Timeline:
-    """The chart of a level; what goes on still goes on until the level was read."""
-    found = [(instance, list(_stretches(instance, level.at))) for instance in level.instances]
+    """The chart of a level."""
+    found = [(instance, list(_stretches(instance, until(level)))) for instance in level.instances]
     every = [stretch for _, stretches in found for stretch in stretches]
     begins = min((stretch.begins for stretch in every), default=level.run.created)
     ends = max((stretch.ends for stretch in every), default=begins)
