@@ -30,7 +30,7 @@ def test_each_attempt_has_its_bar_and_the_pauses_are_no_waiting_for_a_worker() -
     failed = FailedAttempt(number=1, error=None, started=1.0, ended=2.0, retry_at=6.0)
     tried = instance(ready_at=0.0, failed_attempts=(failed,), started=7.0, ended=10.0)
     assert [look for look, _, _ in bars(tried)] == ["queued", "failed", "parked", "queued", "work"]
-    assert queued(tried, 100.0) == 2.0
+    assert queued(tried, level(tried)) == 2.0
 
 
 @pytest.mark.parametrize(
@@ -53,6 +53,14 @@ def test_what_waited_when_its_run_ended_has_waited_until_then() -> None:
     waited = level(instance(state="waiting", kind="wait", started=0.0), at=1_000.0)
     ended = attrs.evolve(waited, run=attrs.evolve(waited.run, state="cancelled", updated=40.0))
     assert timeline(ended).ends == 40.0
+
+
+def test_in_a_fork_nothing_has_waited_for_a_worker_before_the_fork() -> None:
+    kept = instance(ready_at=0.0, started=1.0, ended=2.0)
+    again = instance(ready_at=2.0, started=60.0, ended=61.0)
+    fork = level(kept, again)
+    fork = attrs.evolve(fork, run=attrs.evolve(fork.run, created=50.0))
+    assert (queued(kept, fork), queued(again, fork)) == (1.0, 10.0)
 
 
 def test_what_has_not_begun_has_no_line() -> None:

@@ -73,7 +73,7 @@ def until(level: RunDescription) -> float:
 
 def timeline(level: RunDescription) -> Timeline:
     """The chart of a level."""
-    found = [(instance, list(_stretches(instance, until(level)))) for instance in level.instances]
+    found = [(instance, list(_stretches(instance, level))) for instance in level.instances]
     every = [stretch for _, stretches in found for stretch in stretches]
     begins = min((stretch.begins for stretch in every), default=level.run.created)
     ends = max((stretch.ends for stretch in every), default=begins)
@@ -88,9 +88,9 @@ def timeline(level: RunDescription) -> Timeline:
     return Timeline(lines, begins, begins + whole, ticks)
 
 
-def queued(instance: InstanceDescription, now: float) -> float:
+def queued(instance: InstanceDescription, level: RunDescription) -> float:
     """For how many seconds an instance has waited for a worker, before all its attempts together."""
-    return sum(stretch.ends - stretch.begins for stretch in _stretches(instance, now) if stretch.look == "queued")
+    return sum(stretch.ends - stretch.begins for stretch in _stretches(instance, level) if stretch.look == "queued")
 
 
 def _bar(stretch: _Stretch, begins: float, whole: float) -> Bar:
@@ -100,9 +100,11 @@ def _bar(stretch: _Stretch, begins: float, whole: float) -> Bar:
     return Bar(stretch.look, round(max(0.0, x), 2), round(width, 2), f"{stretch.what}, {lasting(took)}")
 
 
-def _stretches(instance: InstanceDescription, now: float) -> Iterator[_Stretch]:
+def _stretches(instance: InstanceDescription, level: RunDescription) -> Iterator[_Stretch]:
     """What an instance did, one after the other, as far as the facts tell."""
-    since = instance.ready_at
+    now, since = until(level), instance.ready_at
+    if since is not None and (instance.ended is None or instance.ended >= level.run.created):
+        since = max(since, level.run.created)  # in a fork, what leads to it may have ended long before
     parked = instance.kind in ("wait", "sleep")
     for attempt in instance.failed_attempts:
         if attempt.started is None or attempt.ended is None:
