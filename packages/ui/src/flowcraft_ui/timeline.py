@@ -115,9 +115,9 @@ def _stretches(instance: InstanceDescription, level: RunDescription) -> Iterator
             yield from _between("failed", attempt.started, max(attempt.ended, attempt.started), kind)
         due = attempt.retry_at
         next_due = attempt.ended if due is None else max(due, attempt.ended)
-        until = min(next_due, now) if instance.ended is None else min(next_due, instance.ended)
-        yield from _between("parked", attempt.ended, until, "paused before the next attempt")
-        since = until
+        goes_on = min(next_due, now) if instance.ended is None else min(next_due, instance.ended)
+        yield from _between("parked", attempt.ended, goes_on, "paused before the next attempt")
+        since = goes_on
     started = instance.started
     if instance.under_way is not None:
         started = instance.under_way.since
