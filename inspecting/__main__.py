@@ -201,7 +201,8 @@ async def test(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         async with working(url) as (backend, client), browser() as seen_by:
             found["figures"] = await figures(seen_by, backend, client, url, options.many)
             for name, view in found["figures"]["views"].items():
-                print(f"figure  {name}: {view['seconds']} s, {view['bytes']:,} bytes", flush=True)
+                said = f"{view['seconds']} s, {view['processor']} s of the server's processor, {view['bytes']:,} bytes"
+                print(f"figure  {name}: {said}", flush=True)
     return {"checks": report.checks, "failed": report.failed, **found}
 
 
