@@ -208,7 +208,7 @@ async def a_page_in_a_frame_of_another_site(world: World) -> bool:
         body = f'<iframe src="{base}/queues"></iframe>'
         await page.route("http://evil.example/**", lambda route: route.fulfill(body=body, content_type="text/html"))
         await page.goto("http://evil.example/")
-        await page.wait_for_timeout(500)
+        await page.wait_for_timeout(2_000)
         # A browser that shows nothing there shows words of its own.
         return await page.frames[-1].locator("h1", has_text="Queues").count() > 0
 

@@ -68,6 +68,8 @@ async def browser() -> AsyncIterator[Browser]:
     async with async_playwright() as playwright:
         # In a container there is no sandbox for root to have.
         flags = ["--no-sandbox"] if os.geteuid() == 0 else []
+        # New browsers keep other sites from what is served here; older ones are to be withstood, too.
+        flags.append("--disable-features=LocalNetworkAccessChecks")
         started = await playwright.chromium.launch(executable_path=chromium(), args=flags)
         try:
             yield started
