@@ -118,7 +118,7 @@ resource "aws_dynamodb_table" "coordination" {
 data "aws_iam_policy_document" "worker" {
   statement {
     sid       = "Jobs"
-    actions   = ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage", "sqs:SendMessage"]
+    actions   = ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:GetQueueUrl", "sqs:ReceiveMessage", "sqs:SendMessage"]
     resources = [aws_sqs_queue.jobs.arn]
   }
 

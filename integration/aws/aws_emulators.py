@@ -136,10 +136,15 @@ class Place:
         return cls(sqs, dynamodb, queue_url, *tables)
 
     @property
+    def queue_name(self) -> str:
+        """The queue's name."""
+        return self.queue_url.rpartition("/")[2]
+
+    @property
     def url(self) -> str:
         """The place as a URL, for programs with ``environment_of`` these emulators."""
         tables = f"contexts={self.contexts}&statuses={self.statuses}&coordination={self.coordination}"
-        return f"aws://{CREDENTIALS['region_name']}?queue={self.queue_url.rpartition('/')[2]}&{tables}"
+        return f"aws://{CREDENTIALS['region_name']}?queue={self.queue_name}&{tables}"
 
     @classmethod
     def provisioned(cls, *, sqs: str, dynamodb: str) -> Place:

@@ -14,6 +14,7 @@ from typing import Any
 from aws_emulators import Place
 from flowcraft_aws import SqsAdapter
 from flowcraft_core import FlowBuilder, FlowRuntime, NodeContext, create_flow
+from flowcraft_core.durable import Settings
 
 WIDTH = 6
 _Context = NodeContext[Any, str]
@@ -71,5 +72,7 @@ def make_adapter(place: Place, log: str, **options: Any) -> SqsAdapter:
 
 if __name__ == "__main__":
     _options: dict[str, Any] = {"concurrency": 4, "visibility": 3.0, "poll": 1.0, "reconcile_interval": 2.0}
+    # Whoever kills a worker every few steps kills some step again and again, which is none that kills.
+    _options["settings"] = Settings(delivery_limit=1_000)
     _adapter = make_adapter(Place(**json.loads(sys.argv[1])), sys.argv[2], **_options)
     asyncio.run(_adapter.serve(handle_signals=True))

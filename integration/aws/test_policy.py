@@ -24,6 +24,7 @@ class _Asked:
         self.permissions: set[tuple[str, str]] = set()
         self._names = {
             place.queue_url: "flowcraft-jobs",
+            place.queue_name: "flowcraft-jobs",
             place.contexts: "table/flowcraft-contexts",
             place.statuses: "table/flowcraft-statuses",
             place.coordination: "table/flowcraft-coordination",
@@ -32,7 +33,8 @@ class _Asked:
     def note(self, params: Mapping[str, Any], model: Any, **_: Any) -> None:
         service = model.service_model.service_name
         (batched,) = params.get("RequestItems", {None: None})
-        name = self._names[batched or params.get("TableName") or params["QueueUrl"]]
+        named = (params[key] for key in ("TableName", "QueueUrl", "QueueName") if key in params)
+        name = self._names[batched or next(named)]
         if "IndexName" in params:
             name += f"/index/{params['IndexName']}"
         # A batch of messages is allowed by the action on one.
@@ -91,5 +93,5 @@ async def test_the_policy_allows_what_is_done_and_nothing_else(place: Place, ask
         await adapter.client.purge(started.run_id)
         adapter.stop()
         await serving
-    assert await diagnose(place.backend()) == []
+    assert await diagnose(place.backend(queue_url=place.queue_name)) == []  # as a backend's URL has it
     assert asked.permissions == _allowed()

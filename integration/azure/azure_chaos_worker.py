@@ -6,6 +6,7 @@ import asyncio
 
 from flowcraft_azure import AzureQueueAdapter, AzureSettings
 from flowcraft_core import FlowBuilder, FlowRuntime, NodeContext, create_flow
+from flowcraft_core.durable import Settings
 
 WIDTH = 12
 
@@ -59,6 +60,8 @@ def adapter(environment: dict[str, str] | None = None) -> AzureQueueAdapter:
         poll=1.0,
         concurrency=4,
         reconcile_interval=2.0,
+        # Whoever kills a worker every few steps kills some step again and again, which is none that kills.
+        settings=Settings(delivery_limit=1_000),
     )
 
 

@@ -1,7 +1,9 @@
 from typing import Any
+from unittest.mock import Mock
 
 from flowcraft_aws import SqsAdapter, create_sqs_reconciler
 from flowcraft_core import FlowRuntime
+from flowcraft_core.observing import Telemetry
 
 from .helpers import URL, service
 
@@ -24,9 +26,13 @@ async def test_a_run_that_cannot_be_read_does_not_hold_up_the_others() -> None:
         return {} if item is None else {"Item": item}
 
     sqs, dynamodb = service("sqs", lambda *_: {}), service("dynamodb", answer)
+    telemetry = Mock(spec=Telemetry)
     reconciler = create_sqs_reconciler(
         adapter=SqsAdapter(
-            runtime=FlowRuntime([]), queue_url=URL, sqs_client=sqs.client, dynamodb_client=dynamodb.client
+            runtime=FlowRuntime([], telemetry=telemetry),
+            queue_url=URL,
+            sqs_client=sqs.client,
+            dynamodb_client=dynamodb.client,
         ),
         dynamodb_client=dynamodb.client,
         status_table_name="flowcraft-statuses",
@@ -36,3 +42,4 @@ async def test_a_run_that_cannot_be_read_does_not_hold_up_the_others() -> None:
     assert (stats.scanned_items, stats.reconciled_runs, stats.errors) == (1, 0, 1)
     read = [parameters["Key"] for parameters in dynamodb.parameters("GetItem")]
     assert {"runId": {"S": "ended"}} in read
+    assert [call.args[0] for call in telemetry.happened.call_args_list] == ["look_failed"]

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from flowcraft_core import Clock, FlowRuntime, NodeContext, RetryPolicy, create_flow
+from flowcraft_core.threads import StepThreads
 from flowcraft_testkit import VirtualClock
 from hypothesis import given
 from hypothesis import strategies as st
@@ -119,6 +120,42 @@ async def test_time_waits_for_a_call_from_another_thread_that_has_arrived() -> N
 
     answered, _ = await asyncio.gather(hand_over(), clock.sleep(1))
     assert answered == began
+
+
+async def test_time_waits_for_a_step_in_a_thread() -> None:
+    clock = VirtualClock(patience=60.0)
+    began = clock.now()
+
+    def work() -> float:
+        time.sleep(0.02)  # the event loop has nothing to do for so long
+        return clock.now()
+
+    ended, _ = await asyncio.gather(StepThreads().run(work), clock.sleep(DAY))
+    assert ended == began
+    assert clock.now() == began + DAY
+
+
+@pytest.mark.parametrize("patience", [0.0, 0.05])
+async def test_time_passes_by_a_step_that_itself_waits_for_it(patience: float) -> None:
+    clock, passed = VirtualClock(patience=patience), threading.Event()
+    began = clock.now()
+
+    async def let_pass() -> None:
+        await clock.sleep(DAY)
+        passed.set()
+
+    seen, _ = await asyncio.gather(StepThreads().run(lambda: passed.wait(60)), let_pass())
+    assert seen
+    assert clock.now() == began + DAY
+
+
+async def test_a_step_that_was_given_up_is_not_waited_for() -> None:
+    clock, ended = VirtualClock(patience=3600.0), threading.Event()
+    step = asyncio.ensure_future(StepThreads().run(lambda: ended.wait(60)))
+    await asyncio.sleep(0)
+    step.cancel()
+    await clock.sleep(DAY)
+    ended.set()
 
 
 async def test_a_cancelled_sleeper_moves_no_time() -> None:

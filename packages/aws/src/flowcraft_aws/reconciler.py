@@ -8,6 +8,7 @@ import attrs
 from flowcraft_core.durable import Reconciled, Reconciler
 from flowcraft_core.durable.looks import LookLog
 from flowcraft_core.errors import ConfigurationError
+from flowcraft_core.logging.journal import Journal
 from flowcraft_core.ports import RunStatus, State
 
 from .adapter import SqsAdapter
@@ -70,7 +71,8 @@ class SqsReconciler:
         self._client = dynamodb_client
         self._table_name = status_table_name
         self._threshold = stalled_threshold_seconds
-        self._log = LookLog(adapter.runtime.clock.now)
+        self._journal = Journal(telemetry=adapter.runtime.telemetry)
+        self._log = LookLog(adapter.runtime.clock.now, self._journal)
 
     async def run(self) -> ReconcileStats:
         """Look once at every run that is due, in any event loop, on a backend of its own.
@@ -85,7 +87,11 @@ class SqsReconciler:
         async with self._adapter.new_backend() as backend:
             statuses = DynamoDbStatusStore(self._client, self._table_name, backend.calls, log=self._log)
             reconciler = Reconciler(
-                backend, serializer=runtime.serializer, codec=self._adapter.codec, clock=runtime.clock
+                backend,
+                serializer=runtime.serializer,
+                codec=self._adapter.codec,
+                clock=runtime.clock,
+                journal=self._journal,
             )
             for status in await self._due(statuses, now):
                 if status.updated > now - self._threshold:

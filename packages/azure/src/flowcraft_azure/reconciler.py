@@ -9,6 +9,7 @@ import attrs
 from azure.cosmos.aio import CosmosClient
 from flowcraft_core.durable.looks import LookLog
 from flowcraft_core.errors import ConfigurationError
+from flowcraft_core.logging.journal import Journal
 
 from ._cosmos import CosmosDatabase
 from .adapter import AzureQueueAdapter
@@ -115,5 +116,6 @@ def create_azure_reconciler(
     if stalled_threshold_seconds <= 0:
         raise ConfigurationError(f"stalled_threshold_seconds={stalled_threshold_seconds}: give more than 0")
     database = CosmosDatabase(cosmos_client, cosmos_database_name)
-    log = LookLog(adapter.runtime.clock.now)
+    runtime = adapter.runtime
+    log = LookLog(runtime.clock.now, Journal(telemetry=runtime.telemetry))
     return AzureReconciler(adapter, database, status_container_name, stalled_threshold_seconds, log)

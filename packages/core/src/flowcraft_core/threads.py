@@ -41,10 +41,11 @@ class _Here(threading.local):
 
 _here = _Here()
 _all: weakref.WeakSet[StepThreads] = weakref.WeakSet()
+_awaited: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[_Call, None]] = weakref.WeakKeyDictionary()
 
 
 class _Call:
-    __slots__ = ("abandoned", "began", "context", "finished", "function", "future", "lent", "loop")
+    __slots__ = ("abandoned", "began", "context", "finished", "function", "future", "lent", "loop", "since")
 
     def __init__(
         self, function: Callable[[], Any], began: Callable[[], None] | None, loop: asyncio.AbstractEventLoop
@@ -57,6 +58,7 @@ class _Call:
         self.abandoned = False
         self.finished = False
         self.lent = False
+        self.since = time.monotonic()
 
 
 class StepThreads:
@@ -120,11 +122,15 @@ class StepThreads:
             waiting = len(self._calls) - self._idle
         if waiting > 0:
             self._say_that_steps_wait(waiting)
+        awaited = _awaited.setdefault(call.loop, {})
+        awaited[call] = None
         try:
             result, error = await call.future
         except asyncio.CancelledError:
             self._give_up(call)
             raise
+        finally:
+            del awaited[call]
         if error is not None:
             raise StepEndedError.of(error)
         return result  # type: ignore[no-any-return]
@@ -215,6 +221,18 @@ class StepThreads:
 
         with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile: nobody waits for the answer any more
             call.loop.call_soon_threadsafe(tell)
+
+
+def awaited_for(loop: asyncio.AbstractEventLoop) -> float | None:
+    """For how long the newest step in a thread is awaited in an event loop; to be asked there.
+
+    For a clock that passes by itself as soon as its event loop has nothing to do, which cannot see threads.
+
+    Returns:
+        Seconds, of the machine's clock; None if no step in a thread is awaited.
+    """
+    newest = next(reversed(_awaited.get(loop, {})), None)
+    return None if newest is None else time.monotonic() - newest.since
 
 
 def lent() -> contextlib.AbstractContextManager[None]:

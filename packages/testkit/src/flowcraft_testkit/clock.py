@@ -4,6 +4,9 @@ What "nothing else is left to do" means is the point of this module. A look at t
 callback in that queue: once it finds nothing behind it, it lets the loop go round once more, in which the loop asks
 for input, for other threads' calls and for its own timers; if there is still nothing, the loop would have blocked, and
 time moves on to the earliest sleeper. One sleeper is woken at a time, and goes as far as it can before the next.
+
+A plain ``def`` step is at work in a thread, which no look at the loop shows. Such a step is given some real time before
+virtual time passes it by; it cannot be waited for without end, since it may itself wait for virtual time to pass.
 """
 
 from __future__ import annotations
@@ -14,6 +17,11 @@ import itertools
 from collections.abc import Sized
 from weakref import WeakKeyDictionary
 
+from flowcraft_core.threads import awaited_for
+
+# For how long it is waited between two looks for a step in a thread, seconds of the machine's clock.
+_PAUSE = 0.001
+
 # The clock that looks at an event loop. A second one would find the first one's looks in the queue, and wait for ever.
 _looking: WeakKeyDictionary[asyncio.AbstractEventLoop, VirtualClock] = WeakKeyDictionary()
 
@@ -22,17 +30,21 @@ class VirtualClock:
     """A ``flowcraft_core.Clock`` on which time passes only while everybody sleeps on it.
 
     Use it in one event loop at a time, one of asyncio's own, and no second one beside it. What runs outside the loop
-    is not seen: while a plain ``def`` step works in its thread, or a coroutine waits for ``asyncio.sleep``, the loop
-    has nothing to do and time moves on to whoever sleeps on this clock.
+    is not seen: while a coroutine waits for ``asyncio.sleep`` or a thread of its own, the loop has nothing to do and
+    time moves on to whoever sleeps on this clock. Only plain ``def`` steps are waited for, and not for ever.
     """
 
-    def __init__(self, start: float = 1_000_000_000.0) -> None:
+    def __init__(self, start: float = 1_000_000_000.0, *, patience: float = 0.25) -> None:
         """Stop time.
 
         Args:
             start: The time that it is, seconds since the epoch.
+            patience: For how long time stands still for a plain ``def`` step that is at work in its thread, seconds of
+                the machine's clock. After that time passes slowly, a millisecond for each sleeper that is woken.
         """
         self._now = start
+        self._patience = patience
+        self._has_paused = False
         self._order = itertools.count()
         self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
         self._loop: asyncio.AbstractEventLoop | None = None  # where it looks
@@ -84,10 +96,18 @@ class VirtualClock:
             return
         is_idle = not queue
         if is_idle and was_idle:
+            if self._waits_for_a_step(loop):
+                self._next_look = loop.call_later(_PAUSE, self._look, loop, queue, False)
+                return
             self._now, _, woken = heapq.heappop(self._sleepers)
             woken.set_result(None)
             is_idle = False
         self._look_soon(loop, queue, is_idle)
+
+    def _waits_for_a_step(self, loop: asyncio.AbstractEventLoop) -> bool:
+        seconds = awaited_for(loop)
+        self._has_paused = seconds is not None and (seconds < self._patience or not self._has_paused)
+        return self._has_paused
 
     def _is_slept_on(self) -> bool:
         while self._sleepers and self._sleepers[0][2].done():

@@ -123,6 +123,7 @@ class Engine:
         host: Where it runs.
         events: Tells what happens.
         slots: Held while a step runs; no limit on them by default.
+        trying: What the worker tries again just now, under all of its jobs; see ``Tries``.
         current: The key of the instance under way, until it has an outcome and is gone on from.
         handed_over: Another job goes on from the instance under way, once it has an outcome.
         is_past_steps: No step will run here any more: whoever sees that the run has ended has nothing to call off.
@@ -142,6 +143,7 @@ class Engine:
     host: Host = attrs.field(factory=Host)
     events: Emitter | None = None
     slots: AbstractAsyncContextManager[object] = attrs.field(factory=contextlib.nullcontext)
+    trying: dict[str, int] = attrs.field(factory=dict)
     current: str = ""
     handed_over: bool = False
     is_past_steps: bool = False
@@ -154,7 +156,7 @@ class Engine:
     _at: str = ""  # the key of the instance that is dealt with, to name where the engine failed
 
     def __attrs_post_init__(self) -> None:
-        self._tries = Tries(self.backend.coordination, self.settings.delivery_limit)
+        self._tries = Tries(self.backend.coordination, self.settings.delivery_limit, self.trying)
         # By way of the engine: the view may be replaced.
         self.executor.values = lambda scope, serializer: StoredValues(self.view, scope, serializer)
         self.executor.before_deciding = self._before_deciding
@@ -174,6 +176,7 @@ class Engine:
             try:
                 done = await self._handle(count)
             finally:
+                self._tries.leave()
                 self.is_past_steps = True  # and what becomes of the message is not to be cut off
         except HostTimeError:
             raise  # whoever is cut off did not come back

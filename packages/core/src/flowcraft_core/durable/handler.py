@@ -121,6 +121,7 @@ class JobHandler:
         self._control_interval, self._visibility = control_interval, visibility
         self._stopped = stopped
         self._slots = slots or contextlib.nullcontext()
+        self._trying: dict[str, int] = {}
         self._known = KnownRuns(self._runs.weight_of)
         self._live: dict[str, float] = {}
         self._busy: dict[str, float] = {}
@@ -253,6 +254,7 @@ class JobHandler:
             begun=partial(self._say_begun, record),
             host=Host(remaining),
             slots=self._slots,
+            trying=self._trying,
             events=events,
         )
         executor.progressed = None if engine.events is None else engine.events.progressed

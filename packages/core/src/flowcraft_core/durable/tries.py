@@ -20,7 +20,8 @@ class Tries:
     What the queue counts is no proof: a job is delivered again also when somebody else was faster, or when the backend
     did not answer. So from the second delivery on a counter says how many began with this very instance; who comes back
     clears it. That alone is no proof either: copies of a job may be at it in the same moment. Losing the counter costs
-    some more deliveries.
+    some more deliveries. A program that ends with several copies under way is one that did not come back: of those, one
+    counts.
 
     Who comes back with an error of the engine's own has cleared nothing, since nothing came of it; what the error was
     is kept beside the counter.
@@ -28,11 +29,14 @@ class Tries:
     Attributes:
         coordination: Where the counter is.
         limit: So many may not have come back.
+        here: What this program is at just now, under whichever job: by counter, what it said.
     """
 
     coordination: CoordinationStore
     limit: int
+    here: dict[str, int]
     _begun: str | None = None
+    _counts: bool = False
 
     async def are_too_many(self, life: str, key: str, count: int) -> bool:
         """Begin with an instance; whether nobody should.
@@ -42,15 +46,25 @@ class Tries:
             key: The instance's.
             count: How often the job has been delivered.
         """
-        self._begun = f"tries:{life}:{key}"
-        begun = await self.coordination.increment(self._begun, ttl=_KEPT)
+        self._begun = counter = f"tries:{life}:{key}"
+        if counter not in self.here:
+            self._counts, self.here[counter] = True, 0
+            self.here[counter] = await self.coordination.increment(counter, ttl=_KEPT)
+        begun = self.here[counter]
         # Beyond twice the limit no copies in the same moment explain it: copies that kill their workers in turn would
         # keep each other from saying so for ever.
         return begun > 2 * self.limit or min(begun, count - 1) >= self.limit
 
     def keep(self) -> None:
         """Leave the counter as it is, though this program comes back: somebody else is at the instance."""
+        self.leave()
         self._begun = None
+
+    def leave(self) -> None:
+        """Be at nothing any more, whatever came of it."""
+        if self._counts and self._begun is not None:
+            del self.here[self._begun]
+            self._counts = False
 
     async def come_back(self) -> None:
         """Say that whatever was begun did not end this program."""
