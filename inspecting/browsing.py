@@ -9,13 +9,11 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from pathlib import Path
+from importlib import resources
 from typing import Any
 
 from playwright.async_api import Browser, Page, async_playwright
 
-_AXE = "4.14.1"
-_CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "flowcraft-inspecting"
 #: What must not be found: how bad axe says that something is.
 SERIOUS = ("serious", "critical")
 
@@ -34,32 +32,20 @@ def chromium() -> str:
     found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
     if found is None and shutil.which("apt-get") and os.geteuid() == 0:
         print("installing chromium", file=sys.stderr, flush=True)
+        env, said = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}, ""
         for command in (["apt-get", "update", "-qq"], ["apt-get", "install", "-y", "-qq", "chromium"]):
-            subprocess.run(command, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            said = subprocess.run(command, check=False, capture_output=True, text=True, env=env).stderr
         found = shutil.which("chromium")
+        if found is None:
+            raise MissingError(f"chromium cannot be installed: {said[-300:]}")
     if found is None:
         raise MissingError("there is no Chromium: install one (apt-get install chromium), or name it in CHROMIUM")
     return found
 
 
 def axe() -> str:
-    """The text of axe-core, from its package, which is kept in the user's cache.
-
-    Raises:
-        MissingError: It cannot be installed.
-    """
-    folder = _CACHE / f"axe-{_AXE}"
-    script = folder / "node_modules" / "axe-core" / "axe.min.js"
-    if not script.is_file():
-        folder.mkdir(parents=True, exist_ok=True)
-        npm = shutil.which("npm")
-        if npm is None:
-            raise MissingError("npm is not there, which installs axe-core")
-        command = [npm, "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(folder), f"axe-core@{_AXE}"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode or not script.is_file():
-            raise MissingError(f"axe-core cannot be installed: {done.stderr[-300:]}")
-    return script.read_text(encoding="utf-8")
+    """The text of axe-core, as the package that brings it to Python has it."""
+    return (resources.files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
 
 
 @asynccontextmanager
