@@ -109,24 +109,22 @@ async def look(report: Report, eyes: Eyes, checks: list[Check]) -> None:
 
 async def log_in(report: Report, seen_by: Browser, client: Client, backend: Backend, url: str) -> None:
     """Check the login, of the command as it is."""
-    with (
-        report.check("with a token one logs in and out"),
-        serving(url, env={"FLOWCRAFT_UI_TOKEN": _TOKEN}) as (base, _),
-    ):
-        eyes = await Eyes.open(seen_by, client, backend, base, base)
-        page = eyes.page
-        await page.goto(f"{base}/run?id=order-open")
-        must(page.url == f"{base}/login", "it is shown without a token")
-        await page.get_by_label("Token").fill("a wrong one, to be sure")
-        await page.get_by_role("button", name="Log in").click()
-        await eyes.sees('[role="alert"]', "That is not the token")
-        await page.get_by_label("Token").fill(_TOKEN)
-        await page.get_by_role("button", name="Log in").click()
-        await eyes.sees("h1", "Runs")
-        await page.get_by_role("button", name="Log out").click()
-        await page.goto(f"{base}/run?id=order-open")
-        must(page.url == f"{base}/login", "who has left is still in")
-        await eyes.close()
+    with report.check("with a token one logs in and out"):
+        async with serving(url, env={"FLOWCRAFT_UI_TOKEN": _TOKEN}) as (base, _):
+            eyes = await Eyes.open(seen_by, client, backend, base, base)
+            page = eyes.page
+            await page.goto(f"{base}/run?id=order-open")
+            must(page.url == f"{base}/login", "it is shown without a token")
+            await page.get_by_label("Token").fill("a wrong one, to be sure")
+            await page.get_by_role("button", name="Log in").click()
+            await eyes.sees('[role="alert"]', "That is not the token")
+            await page.get_by_label("Token").fill(_TOKEN)
+            await page.get_by_role("button", name="Log in").click()
+            await eyes.sees("h1", "Runs")
+            await page.get_by_role("button", name="Log out").click()
+            await page.goto(f"{base}/run?id=order-open")
+            must(page.url == f"{base}/login", "who has left is still in")
+            await eyes.close()
 
 
 async def picture(report: Report, seen_by: Browser, base: str, script: str) -> int:
@@ -183,7 +181,7 @@ async def test(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     async with working(url) as (backend, client), browser() as seen_by:
         if not is_made:
             await make(backend, client)
-        with (
+        async with (
             serving(url, *redact, env=env) as (base, _),
             serving(url, "--allow-writes", *redact, env=env) as (writer, _),
         ):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from importlib import resources
 from typing import Any
 
@@ -83,23 +84,29 @@ async def serious_findings(page: Page, script: str) -> list[str]:
     ]
 
 
-@contextmanager
-def serving(url: str, *options: str, env: Mapping[str, str] | None = None) -> Iterator[tuple[str, int]]:
+@asynccontextmanager
+async def serving(url: str, *options: str, env: Mapping[str, str] | None = None) -> AsyncIterator[tuple[str, int]]:
     """The command ``flowcraft ui`` on a backend: its address, and its process.
 
     Args:
         url: The backend.
         options: Of the command.
         env: Added to the environment.
+
+    Raises:
+        MissingError: It has ended instead.
     """
     command = [sys.executable, "-m", "flowcraft_cli", "ui", "--backend", url, "--port", "0", "--json", *options]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, **(env or {})}) as process:
-        try:
-            assert process.stdout is not None
-            line = process.stdout.readline()
-            if not line:
-                raise MissingError(f"flowcraft ui has ended with {process.wait()}")
-            yield str(json.loads(line)["address"]).rstrip("/"), process.pid
-        finally:
+    process = await asyncio.create_subprocess_exec(
+        *command, stdout=asyncio.subprocess.PIPE, env={**os.environ, **(env or {})}
+    )
+    try:
+        assert process.stdout is not None
+        line = await process.stdout.readline()
+        if not line:
+            raise MissingError(f"flowcraft ui has ended with {await process.wait()}")
+        yield str(json.loads(line)["address"]).rstrip("/"), process.pid
+    finally:
+        if process.returncode is None:
             process.terminate()
-            process.wait(20)
+        await asyncio.wait_for(process.wait(), 20)

@@ -52,7 +52,7 @@ async def figures(browser: Browser, backend: Backend, client: Client, url: str, 
         )
     await client.start("wide", {"items": many}, run_id="figures-wide")
     await reaches(client, "figures-wide", "completed", seconds=600)
-    with serving(url) as (base, pid):
+    async with serving(url) as (base, pid):
         at_rest = _resident(pid)
         found = {name: await _view(browser, base + path, selector, pid) for name, (path, selector) in _VIEWS.items()}
         return {"runs": many, "items": many, "views": found, "memory_at_rest": at_rest, "memory": _resident(pid)}
