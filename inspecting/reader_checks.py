@@ -201,13 +201,18 @@ async def a_phone_shows_all_views_without_scrolling_sideways(eyes: Eyes) -> None
             ("/", {}),
             ("/run", {"id": "order-open"}),
             ("/run/timeline", {"id": "order-open"}),
+            ("/run/waits", {"id": "order-open"}),
+            ("/run/context", {"id": "order-open"}),
+            ("/run/cost", {"id": "order-done"}),
             ("/run/instances", {"id": "order-wide", "inside": "work"}),
             ("/run/instance", {"id": "order-broken", "key": "begin"}),
             ("/run/diff", {"id": "order-again"}),
+            ("/act", {"what": "resume", "id": "order-open", "key": "approve"}),
             ("/workers", {}),
+            ("/queues", {}),
             ("/dead-letters", {}),
         ):
-            await eyes.go(path, **query)
+            await eyes.go(path, True, **query)  # with all of the buttons
             wide = await page.evaluate("() => document.documentElement.scrollWidth")
             must(wide <= 390, f"{path} is {wide} pixels wide")
             small = await page.evaluate(

@@ -143,6 +143,18 @@ async def test_an_instance_shows_all_that_there_is_of_it(place: Place) -> None:
     assert whole == f'"{"x" * 5_000}"'
 
 
+@pytest.mark.parametrize(
+    ("run_id", "key", "has_output"), [("run", "choose", True), ("run", "approve", False), ("bad", "fails", False)]
+)
+async def test_what_has_no_output_is_not_told_to_have_put_out_null(
+    place: Place, run_id: str, key: str, has_output: bool
+) -> None:
+    await (place.waiting() if run_id == "run" else place.failed())
+    output = (await place.get(f"/run/instance?id={run_id}&key={key}")).partition("<h3>Output</h3>")[2]
+    shown = output.partition("<h3>")[0]
+    assert ("<pre" in shown, "None" in shown) == (has_output, not has_output)
+
+
 async def test_a_value_is_served_as_text_and_as_nothing_else(place: Place) -> None:
     await place.waiting()
     async with place.browsing() as browser:
