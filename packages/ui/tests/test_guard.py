@@ -133,6 +133,15 @@ async def test_with_a_token_nobody_comes_in_without_it(place: Place) -> None:
         assert (await browser.get("/queues", headers={"authorization": f"Bearer {TOKEN}"})).status_code == 200
 
 
+async def test_where_runs_live_is_told_to_those_who_have_come_in_only(place: Place) -> None:
+    async with place.browsing(token=TOKEN, title="sqlite:///runs.db", allow_writes=True) as browser:
+        before = (await browser.get("/login")).text
+        assert "sqlite" not in before
+        assert "can change runs" not in before
+        await post(browser, "/login", {"token": TOKEN})
+        assert "sqlite:///runs.db" in (await browser.get("/")).text
+
+
 async def test_who_says_the_token_is_let_in_until_he_leaves(place: Place) -> None:
     async with place.browsing(token=TOKEN) as browser:
         assert (await post(browser, "/login", {"token": "wrong"})).status_code == 403
