@@ -240,6 +240,8 @@ async def pages_work_without_their_scripts(eyes: Eyes) -> None:
     try:
         page = await plain.go("/run", id="order-open")
         must(await plain.many(".node") == 12, "the graph is not drawn")
+        for name in ("Dark", "Local time", "Fit"):
+            must(not await page.get_by_role("button", name=name).count(), f"{name} is there, and does nothing")
         await page.get_by_role("link", name="Timeline").click()
         must(await plain.many(".bars rect") > 5, "the timeline is not drawn")
         page = await plain.go("/")

@@ -421,7 +421,9 @@ def test_the_page_says_where_it_is_and_shows_no_secret_of_its_settings(
     assert "http://127.0.0.1:1/ can change runs" in shown.stdout
     assert (given["token"], given["allow_hosts"], given["redact"]) == ("a-token-long-enough", ("example.org",), None)
     assert "a-token-long-enough" not in shown.output + cli("config").output
-    assert cli.said("ui", "-b", "sqlite:///runs.db")["address"] == "http://127.0.0.1:1/"
+    told = [json.loads(line) for line in cli("ui", "-b", "sqlite:///runs.db", "--json").stdout.splitlines()]
+    assert told[0] == {"event": "listening", "address": "http://127.0.0.1:1/"}  # while it is served
+    assert (told[-1]["ok"], told[-1]["address"]) == (True, "http://127.0.0.1:1/")
 
 
 def test_without_its_distribution_the_page_says_what_to_install(

@@ -9,6 +9,7 @@ export function graph() {
   const width = Number(svg.dataset.width);
   const height = Number(svg.dataset.height);
   const find = document.getElementById("find");
+  find.closest(".tools").hidden = false;
   let view = { x: 0, y: 0, w: width, h: height };
   let found = [];
   let place = 0;
