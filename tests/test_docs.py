@@ -17,6 +17,7 @@ PAGES = [
     "docs/doctor.md",
     "docs/durable.md",
     "docs/guide.md",
+    "docs/inspector.md",
     "docs/logging.md",
     "docs/observing.md",
     "docs/steps.md",

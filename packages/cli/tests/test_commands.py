@@ -2,7 +2,9 @@ import contextlib
 import json
 import re
 import sqlite3
+from collections.abc import Callable
 
+import flowcraft_ui.serving  # before a test has modules of its own: some of these can be loaded only once
 import pytest
 from click.testing import CliRunner
 from flowcraft_cli import main
@@ -427,3 +429,38 @@ def test_the_doctor_says_what_is_wrong_and_what_to_do(cli: Commanding) -> None:
 def test_a_warning_of_the_doctor_is_no_failure(cli: Commanding) -> None:
     (finding,) = cli.said("doctor", "-b", "sqlite:///not-yet.db")["findings"]
     assert (finding["code"], finding["severity"]) == ("SQLITE-FILE-MISSING", "warning")
+
+
+# --- the page ---
+
+
+def test_the_page_is_not_served_beyond_this_machine_without_a_token(cli: Commanding) -> None:
+    error = cli("ui", "--host", "0.0.0.0", "-b", "sqlite:///runs.db", code=Exit.USAGE).stderr
+    assert "set a token: FLOWCRAFT_UI_TOKEN" in error
+
+
+def test_the_page_says_where_it_is_and_shows_no_secret_of_its_settings(
+    cli: Commanding, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLOWCRAFT_UI_TOKEN", "a-token-long-enough")
+    given: dict[str, object] = {}
+
+    async def serve(client: object, listening: Callable[[str], None], **settings: object) -> None:
+        given.update(settings)
+        listening("http://127.0.0.1:1/")
+
+    monkeypatch.setattr(flowcraft_ui.serving, "serve", serve)
+    shown = cli("ui", "--allow-writes", "--allow-host", "example.org", "-b", "sqlite:///runs.db")
+    assert "http://127.0.0.1:1/ can change runs" in shown.stdout
+    assert (given["token"], given["allow_hosts"], given["redact"]) == ("a-token-long-enough", ("example.org",), None)
+    assert "a-token-long-enough" not in shown.output + cli("config").output
+    told = [json.loads(line) for line in cli("ui", "-b", "sqlite:///runs.db", "--json").stdout.splitlines()]
+    assert told[0] == {"event": "listening", "address": "http://127.0.0.1:1/"}  # while it is served
+    assert (told[-1]["ok"], told[-1]["address"]) == (True, "http://127.0.0.1:1/")
+
+
+def test_without_its_distribution_the_page_says_what_to_install(
+    cli: Commanding, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flowcraft_cli.commands.ui.entry_points", lambda **_: ())
+    assert "pip install 'flowcraft-cli[ui]'" in cli("ui", "-b", "sqlite:///runs.db", code=Exit.USAGE).stderr

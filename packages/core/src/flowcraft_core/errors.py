@@ -87,6 +87,10 @@ class ResumeError(FlowcraftError):
     """A wait cannot be resumed: it was not reached, is resolved already, or does not exist."""
 
 
+class NotReachedError(ResumeError):
+    """A wait cannot be resumed yet: the run has not come to it. Trying again later may help."""
+
+
 class BackendError(FlowcraftError):
     """A backend refused a call, or is used wrongly; trying the same again does not help."""
 

@@ -385,7 +385,9 @@ class Client:
 
     # --- steering -------------------------------------------------------------------------------------------------
 
-    async def resume(self, run_id: str, key: str, *, output: Any = None, action: str | None = None) -> None:
+    async def resume(
+        self, run_id: str, key: str, *, output: Any = None, action: str | None = None, nonce: str | None = None
+    ) -> None:
         """End a wait with a result; the run goes on.
 
         Args:
@@ -393,16 +395,18 @@ class Client:
             key: The wait's instance key, or its node id if only one instance of it is open.
             output: The wait's output.
             action: The wait's action, which chooses its edges.
+            nonce: That of the run that is meant, as a ticket names it; a later run of the same id is refused.
 
         Raises:
             UnknownRunError: There is no such run.
-            ResumeError: The run has ended, or the wait was not reached, is resolved already, or does not exist.
+            ResumeError: The run has ended, or the wait is resolved already, or does not exist.
+            NotReachedError: The run has not come to the wait yet.
             SerializationError: The output or the action cannot be stored.
         """
         require_run_id(run_id)
         if action is not None:
             require_name(action, f"run {run_id!r}: the action of wait {key!r}")
-        await resume(self._stored, run_id, key, output, action)
+        await resume(self._stored, run_id, key, output, action, nonce)
 
     async def cancel(self, run_id: str, *, reason: str | None = None) -> bool:
         """Cancel a run: nothing new starts, and steps under way are told; False if it had ended already.

@@ -166,6 +166,7 @@ class Engine:
         self.executor.kept_keys = self.view.record.kept_keys
         self._transaction = StepTransaction(self.backend)
         self.executor.connection, self.executor.roll_back = self._transaction.connection, self._transaction.roll_back
+        self.executor.nonce = self.view.record.nonce
 
     async def _before_deciding(self, instance: Instance) -> None:
         await self.view.refresh(instance)

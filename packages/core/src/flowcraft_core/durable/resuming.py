@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..blueprint import WAIT
-from ..errors import ResumeError
+from ..errors import NotReachedError, ResumeError
 from ..graph.decisions import take_edges
 from ..graph.facts import Outcome, Park
 from ..graph.instances import Instance
@@ -18,18 +18,20 @@ from .stored_runs import FINAL, StoredRuns
 from .view import RunView
 
 
-async def resume(stored: StoredRuns, run_id: str, key: str, output: Any, action: str | None) -> None:
+async def resume(stored: StoredRuns, run_id: str, key: str, output: Any, action: str | None, nonce: str | None) -> None:
     """See ``Client.resume``."""
     status = await stored.status(run_id)
     if status.state in FINAL:
         raise ResumeError(f"run {run_id!r} has ended ({status.state}); nothing in it can be resumed")
     record = await stored.record(run_id)
+    if nonce not in (None, record.nonce):
+        raise ResumeError(f"run {run_id!r} is not the one that was meant, but a later one of its id")
     view = RunView(record, stored.records, stored.clock)
     instance = await _wait(stored, view, status, key)
     key = instance.key
     park = await stored.settled(lambda: _park_of(stored, run_id, instance))
     if park is None:
-        raise ResumeError(f"run {run_id!r}: wait {key!r} was not reached yet")
+        raise NotReachedError(f"run {run_id!r}: wait {key!r} was not reached yet")
     view.hear()  # it may have been reached just now, and what came before it may be as new
     await view.prepare(instance)
     await view.refresh(instance)
@@ -55,7 +57,7 @@ async def _wait(stored: StoredRuns, view: RunView, status: RunStatus, key: str) 
             key = await _open_wait(stored, view.record, status, key)
             (instance,) = await stored.settled(lambda: _find(view, key))
     except StaleReadError as error:
-        raise ResumeError(f"run {run_id!r}: wait {key!r} was not reached yet") from error
+        raise NotReachedError(f"run {run_id!r}: wait {key!r} was not reached yet") from error
     if instance is None:
         raise ResumeError(f"run {run_id!r} has no wait {key!r}")
     return instance

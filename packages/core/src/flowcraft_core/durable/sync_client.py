@@ -135,9 +135,11 @@ class SyncClient:
         """See ``Client.queues``."""
         return self._call(self._client.queues())
 
-    def resume(self, run_id: str, key: str, *, output: Any = None, action: str | None = None) -> None:
+    def resume(
+        self, run_id: str, key: str, *, output: Any = None, action: str | None = None, nonce: str | None = None
+    ) -> None:
         """See ``Client.resume``."""
-        self._call(self._client.resume(run_id, key, output=output, action=action))
+        self._call(self._client.resume(run_id, key, output=output, action=action, nonce=nonce))
 
     def cancel(self, run_id: str, *, reason: str | None = None) -> bool:
         """See ``Client.cancel``."""

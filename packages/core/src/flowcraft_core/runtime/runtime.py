@@ -27,6 +27,7 @@ from ..steps import Implementation, Step
 from ..texts import require_name
 from ..threads import StepThreads
 from ..traces import Trace
+from ..webhooks import WebhookSigner
 from .events import EventSink
 from .results import OutT, RunResult, Status
 from .run import NothingLeftError, Run
@@ -66,6 +67,7 @@ class FlowRuntime:
         threads: StepThreads | None = None,
         events: EventSink | None = None,
         telemetry: Telemetry | None = None,
+        webhooks: WebhookSigner | None = None,
     ) -> None:
         """Put a runtime together; what is wrong with it is said here, not in the middle of a run.
 
@@ -80,6 +82,7 @@ class FlowRuntime:
             threads: Runs plain ``def`` steps instead of threads of this runtime's own; for simulations.
             events: Receives what happens in runs; on workers, what each of them does.
             telemetry: Measures runs, and the workers that this is given to: ``flowcraft_core.telemetry.OpenTelemetry``.
+            webhooks: Signs what ``ctx.webhook_url`` gives; for runs of workers, which can be resumed from outside.
 
         Raises:
             BlueprintError: A blueprint cannot mean anything.
@@ -92,6 +95,7 @@ class FlowRuntime:
         self._threads = threads or StepThreads(max_threads)
         self.events = events
         self.telemetry = telemetry
+        self.webhooks = webhooks
         self._registry = {name: Implementation.of(name, step) for name, step in (registry or {}).items()}
         reserved = BUILT_IN_USES & self._registry.keys()
         if reserved:
@@ -337,6 +341,7 @@ class FlowRuntime:
             clock=self.clock,
             threads=self._threads,
             journal=Journal({"run_id": run_id}, self.telemetry),
+            webhooks=self.webhooks,
         )
 
     def _make(
