@@ -157,6 +157,22 @@ async def test_an_output_that_cannot_be_stored_leaves_nothing() -> None:
     assert backend.rows == []
 
 
+@pytest.mark.parametrize("given", [None, object()])
+async def test_a_failure_that_is_handled_leaves_the_rows_of_what_handles_it(given: object) -> None:
+    async def fails(ctx: Any) -> object:
+        await store(ctx)
+        if given is None:
+            raise ValueError("never")
+        return given  # which cannot be stored
+
+    flow = create_flow("handled").node("a", fails).node("b", store).node("c", store)
+    flow.edge("a", "b", on="failure").edge("a", "c", on="always")
+    backend = Playing()
+    result = await worked(backend, flow)
+    assert (result.status, len(result.handled)) == ("completed", 1)
+    assert sorted(backend.rows) == ["b", "c"]
+
+
 async def test_a_database_that_is_away_fails_no_step() -> None:
     """Whatever a step makes of it: it is executed again, and no attempt is counted."""
     backend, times = Playing(), list[int]()
