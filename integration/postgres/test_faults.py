@@ -112,8 +112,9 @@ async def test_a_standby_or_a_read_only_server_takes_no_writes_and_says_so(place
 
 
 async def test_more_calls_than_connections_wait_for_one_another_and_then_say_so(place: Place) -> None:
-    async with place.backend(connections=2, timeout=0.3) as backend:
+    async with place.backend(connections=2, timeout=60.0) as backend:
         assert await asyncio.gather(*(backend.status.get(f"{n}") for n in range(50))) == [None] * 50
+    async with place.backend(connections=2, timeout=2.0) as backend:
         async with await psycopg.AsyncConnection.connect(place.url) as other:
             quoted = '"' + place.schema + '"'
             await other.execute(f"LOCK TABLE {quoted}.statuses IN ACCESS EXCLUSIVE MODE".encode())
