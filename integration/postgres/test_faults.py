@@ -48,7 +48,11 @@ async def in_the_end(call: Any) -> Any:
 async def test_terminated_connections_are_transient_errors_and_the_next_calls_work(place: Place) -> None:
     async with place.backend(connections=3) as backend:
         for number in range(3):
-            await asyncio.gather(*(backend.status.get(f"{place}") for place in range(10)))  # all three are there
+            await asyncio.gather(*(backend.status.get(f"{place}") for place in range(10)))
+            wires = backend._database._wires
+            assert wires is not None
+            while wires._connecting:  # noqa: ASYNC110 - until all three are there
+                await asyncio.sleep(0.01)
             await terminate(place)
             assert await backend.context.put("run", f"{number}", FACT) is None, "those that have ended are not used"
         waiting = asyncio.ensure_future(backend.queue.receive(max_messages=1, wait=60, visibility=60))
