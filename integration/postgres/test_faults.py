@@ -48,7 +48,11 @@ async def in_the_end(call: Any) -> Any:
 async def test_terminated_connections_are_transient_errors_and_the_next_calls_work(place: Place) -> None:
     async with place.backend(connections=3) as backend:
         for number in range(3):
-            await asyncio.gather(*(backend.status.get(f"{place}") for place in range(10)))  # all three are there
+            await asyncio.gather(*(backend.status.get(f"{place}") for place in range(10)))
+            wires = backend._database._wires
+            assert wires is not None
+            while wires._connecting:  # noqa: ASYNC110 - until all three are there
+                await asyncio.sleep(0.01)
             await terminate(place)
             assert await backend.context.put("run", f"{number}", FACT) is None, "those that have ended are not used"
         waiting = asyncio.ensure_future(backend.queue.receive(max_messages=1, wait=60, visibility=60))
@@ -112,8 +116,9 @@ async def test_a_standby_or_a_read_only_server_takes_no_writes_and_says_so(place
 
 
 async def test_more_calls_than_connections_wait_for_one_another_and_then_say_so(place: Place) -> None:
-    async with place.backend(connections=2, timeout=0.3) as backend:
+    async with place.backend(connections=2, timeout=60.0) as backend:
         assert await asyncio.gather(*(backend.status.get(f"{n}") for n in range(50))) == [None] * 50
+    async with place.backend(connections=2, timeout=2.0) as backend:
         async with await psycopg.AsyncConnection.connect(place.url) as other:
             quoted = '"' + place.schema + '"'
             await other.execute(f"LOCK TABLE {quoted}.statuses IN ACCESS EXCLUSIVE MODE".encode())
