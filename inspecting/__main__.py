@@ -122,6 +122,7 @@ async def log_in(report: Report, seen_by: Browser, client: Client, backend: Back
             await page.get_by_role("button", name="Log in").click()
             await eyes.sees("h1", "Runs")
             await page.get_by_role("button", name="Log out").click()
+            await page.wait_for_url("**/login")
             await page.goto(f"{base}/run?id=order-open")
             must(page.url == f"{base}/login", "who has left is still in")
             await eyes.close()

@@ -23,6 +23,7 @@ async def a_wait_is_resumed_by_its_form(eyes: Eyes) -> None:
     await waits_at(eyes.client, "order-form")
     page = await eyes.go("/run/waits", True, id="order-form")
     await page.get_by_role("link", name="Resume…").click()
+    await page.wait_for_url("**/act?what=resume**")
     choices = await page.locator("select option").all_inner_texts()
     must(choices == ["none", "approved", "rejected"], f"the actions are {choices}")
     await page.get_by_label("Output").fill('{"by": "Ada"}')
@@ -243,10 +244,12 @@ async def pages_work_without_their_scripts(eyes: Eyes) -> None:
         for name in ("Dark", "Local time", "Fit"):
             must(not await page.get_by_role("button", name=name).count(), f"{name} is there, and does nothing")
         await page.get_by_role("link", name="Timeline").click()
+        await page.wait_for_url("**/run/timeline**")
         must(await plain.many(".bars rect") > 5, "the timeline is not drawn")
         page = await plain.go("/")
         await page.get_by_label("Flow").fill("orders")
         await page.get_by_role("button", name="Search").click()
+        await page.wait_for_url("**flow=orders**")
         must(await plain.many("tbody tr") > 1, "the search finds nothing")
     finally:
         await plain.close()
