@@ -1,4 +1,4 @@
-"""``durable``: how fast runs are on SQLite at full durability, beside what SQLite itself takes in the same minute."""
+"""``durable``: how fast runs are at full durability, beside what the database itself takes in the same minute."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from flowcraft_core import Event, FlowBuilder, FlowRuntime
+from flowcraft_core import FlowBuilder, FlowRuntime
 from flowcraft_core.durable import Client, Worker
 from flowcraft_sqlite import SqliteBackend
+from run_ends import RunEnds
 from shapes import awaited_step, flow_of
 
-HELP = "durable runs on SQLite, with write-ahead log and full sync"
+HELP = "durable runs on SQLite with full sync, or on PostgreSQL beside DBOS"
 
 _COMMITS = 2_000
 _CHAIN, _CHAINS, _FAN = 20, 100, 202
@@ -25,12 +26,20 @@ _WARM_UP = 30
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command line may say."""
-    parser.add_argument("--repeat", type=int, default=20, metavar="N", help="measure so often, and keep the best")
-    parser.add_argument("--folder", help="where the files lie; a temporary folder by default")
+    parser.add_argument("--backend", choices=["sqlite", "postgres"], default="sqlite", help="where the runs live")
+    parser.add_argument("--repeat", type=int, default=20, metavar="N", help="sqlite: measure so often, keep the best")
+    parser.add_argument("--folder", help="sqlite: where the files lie; a temporary folder by default")
+    parser.add_argument(
+        "--rounds", type=int, default=5, metavar="N", help="postgres: measure so often, take the middle"
+    )
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
     """Measure, print line by line, and give the figures."""
+    if options.backend == "postgres":
+        import durable_postgres  # noqa: PLC0415 - the helpers of the integration tests need not be there for the rest
+
+        return durable_postgres.run(options.rounds)
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         floor = _commits_per_s(Path(folder))
         figures = asyncio.run(_measure(Path(folder), options.repeat))
@@ -65,30 +74,10 @@ def _commits_per_s(folder: Path) -> float:
     return _COMMITS / elapsed
 
 
-class _Ends:
-    """Takes the worker's events, and says when all runs that were started have ended; polling would disturb them."""
-
-    def __init__(self) -> None:
-        self.states: dict[str, str | None] = {}
-        self.all_ended = asyncio.Event()
-        self._expected = 0
-
-    def expect(self, runs: int) -> None:
-        self.states.clear()
-        self.all_ended.clear()
-        self._expected = runs
-
-    def __call__(self, event: Event) -> None:
-        if event.kind == "ended":
-            self.states[event.run_id] = event.detail
-            if len(self.states) == self._expected:
-                self.all_ended.set()
-
-
 async def _measure(folder: Path, repeat: int) -> dict[str, float]:
     chain, fan = flow_of("chain", _CHAIN, awaited_step), flow_of("fan", _FAN, awaited_step)
     async with SqliteBackend(folder / "runs.db") as backend:
-        ends = _Ends()
+        ends = RunEnds()
         runtime = FlowRuntime([chain, fan], events=ends)
         worker = Worker(backend, runtime, concurrency=64, prefetch=64, reconcile=False)
         working = asyncio.ensure_future(worker.run())
@@ -96,10 +85,9 @@ async def _measure(folder: Path, repeat: int) -> dict[str, float]:
 
         async def run_all(flow: FlowBuilder, count: int) -> None:
             ends.expect(count)
-            started = await asyncio.gather(*(client.start(flow) for _ in range(count)))
+            await asyncio.gather(*(client.start(flow) for _ in range(count)))
             await ends.all_ended.wait()
-            if (state := ends.states[started[0].run_id]) != "completed" or len(set(ends.states.values())) > 1:
-                raise RuntimeError(f"run {started[0].run_id} of {flow.id}: {state}")
+            ends.require("completed")
 
         # While a new file's log grows for the first time, a sync takes twice as long as when it is written over later.
         for _ in range(_WARM_UP):

@@ -1,6 +1,6 @@
 """``python doctor --json``: set-ups broken on purpose, on every backend, and whether the doctor names each rightly.
 
-Those of AWS and Azure are on emulators, which install themselves.
+Those of PostgreSQL, AWS and Azure are on a server and emulators, which install themselves.
 """
 
 from __future__ import annotations
@@ -65,6 +65,7 @@ def _on_emulators(cloud: str) -> BreakageSet:
 
 _SETS: Mapping[str, Callable[[], BreakageSet]] = {
     "sqlite": _sqlite,
+    "postgres": lambda: _on_emulators("postgres"),
     "aws": lambda: _on_emulators("aws"),
     "azure": lambda: _on_emulators("azure"),
 }

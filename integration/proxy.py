@@ -122,8 +122,7 @@ class Proxy:
 
         Were it done later than this, it could be after it was asked for again, and after others have gone on from that.
         """
-        self._call(self._abort_all)
-        self._call(self._settle)
+        self._call(self._cut)
 
     def take_down(self) -> None:
         """Let nobody in any more, and break what is open."""
@@ -158,8 +157,11 @@ class Proxy:
             self._loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
             self._loop.run_until_complete(asyncio.sleep(0.02))
 
-    async def _settle(self) -> int:
-        if serving := [task for task in self._serving if task is not None]:
+    async def _cut(self) -> int:
+        # Who comes after this goes on; a client of whoever waits for this could not even say what it wants.
+        serving = [task for task in self._serving if task is not None]
+        self._abort_all()
+        if serving:
             await asyncio.wait(serving, timeout=5)
         return 0
 

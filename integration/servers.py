@@ -25,9 +25,11 @@ import time
 import venv
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, TypeVar
 
 import attrs
+
+T = TypeVar("T")
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "flowcraft-emulators"
 
@@ -264,6 +266,33 @@ def node() -> str:
     if found is not None and shutil.which("npm", path=str(Path(found).parent)) is not None:
         return found
     return str(python_environment(Path(__file__).with_name("node-requirements.txt")) / "node")
+
+
+def debian_package(name: str, find: Callable[[], T | None]) -> T | None:
+    """What a package of Debian's brings; installed where this is root on such a system, one at a time.
+
+    Args:
+        name: The package.
+        find: Finds what is wanted of it, if it is there.
+
+    Returns:
+        What was found; None if it is not there, and could not be installed.
+    """
+    if (found := find()) is not None or os.geteuid() != 0 or shutil.which("apt-get") is None:
+        return found
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / "debian.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if find() is None:
+            for command in (["update"], ["install", "--yes", "--no-install-recommends", name]):
+                subprocess.run(
+                    ["apt-get", "-qq", "-o", "DPkg::Lock::Timeout=120", *command],
+                    env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
+                    stdin=subprocess.DEVNULL,
+                    capture_output=True,
+                    check=False,
+                )
+    return find()
 
 
 def _installed(source: Path, variant: str, install: Callable[[Path], None]) -> Path:

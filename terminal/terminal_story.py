@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+import urllib.request
 from collections.abc import Callable
 
 import pexpect
@@ -144,6 +145,18 @@ def somebody_is_waited_for(session: Session) -> None:
     session.call("cancel", "nobody", code=3, says="there is no run")
 
 
+def runs_are_looked_at_on_a_page(session: Session) -> None:
+    """ui, until Ctrl-C; and not where others reach it without a token."""
+    session.call("ui", "--host", "0.0.0.0", code=2, says="set a token")  # noqa: S104 - it is refused
+    page = session.begin("ui", "--port", "0")
+    page.expect(r"(http://127\.0\.0\.1:\d+/) only looks")
+    assert page.match is not None
+    with urllib.request.urlopen(page.match[1], timeout=PATIENCE) as answer:  # noqa: S310 - its own address
+        session.check("<h1>Runs</h1>" in answer.read().decode(), "the page does not list runs")
+    page.sendintr()
+    session.ended(page, "ui")
+
+
 def what_failed_is_mended_and_tried_again(session: Session) -> None:
     """redrive, fork, diff, cost."""
     broken = session.folder / "broken"
@@ -272,6 +285,7 @@ CHAPTERS: tuple[Callable[[Session], None], ...] = (
     workers_work_and_one_is_killed,
     runs_are_found,
     somebody_is_waited_for,
+    runs_are_looked_at_on_a_page,
     what_failed_is_mended_and_tried_again,
     dead_letters_are_looked_after,
     a_run_is_taken_home_and_stepped_through,

@@ -17,9 +17,11 @@ PAGES = [
     "docs/doctor.md",
     "docs/durable.md",
     "docs/guide.md",
+    "docs/inspector.md",
     "docs/logging.md",
     "docs/observing.md",
     "docs/schedules.md",
+    "docs/steps.md",
     "docs/telemetry.md",
     "docs/testing.md",
     "docs/typescript.md",
@@ -28,7 +30,7 @@ PAGES = [
 
 
 # Their programs need services: they are compiled, and what they show is run by the tests of the examples.
-WITH_SERVICES = ["packages/aws/README.md", "packages/azure/README.md"]
+WITH_SERVICES = ["packages/aws/README.md", "packages/azure/README.md", "packages/postgres/README.md"]
 # It quotes the template of an adapter; tests of the testkit compare the quotations.
 QUOTING = ["docs/write-an-adapter.md"]
 # It is the transcript of what `hatch run walk` does.

@@ -25,7 +25,7 @@ def project_of(package: Path) -> dict[str, Any]:
 
 
 def test_there_are_packages() -> None:
-    assert {"core", "testkit", "sqlite", "aws", "azure"} <= {package.name for package in PACKAGES}
+    assert {"core", "testkit", "sqlite", "aws", "azure", "postgres"} <= {package.name for package in PACKAGES}
 
 
 @every_package

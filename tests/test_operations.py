@@ -27,7 +27,7 @@ def test_a_command_can_be_typed_as_it_is_written(line: str, tmp_path: Path, monk
     monkeypatch.chdir(tmp_path)
     _, *arguments = shlex.split(line)
     command: click.Command = main
-    context = click.Context(main, info_name="flowcraft")
+    context = click.Context(main, info_name="flowcraft", **main.context_settings)  # kept by what is called in it
     while isinstance(command, click.Group):
         name, found, arguments = command.resolve_command(context, arguments)
         assert found is not None, name

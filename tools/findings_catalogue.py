@@ -15,6 +15,7 @@ PAGE = Path(__file__).resolve().parent.parent / "docs" / "doctor.md"
 PARTS = {
     "On every backend": "flowcraft_core.diagnosis",
     "SQLite": "flowcraft_sqlite.symptoms",
+    "PostgreSQL": "flowcraft_postgres.symptoms",
     "AWS": "flowcraft_aws.symptoms",
     "Azure": "flowcraft_azure.symptoms",
 }

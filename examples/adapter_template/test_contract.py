@@ -105,6 +105,7 @@ class OnFiles:
         depth=False,
         newest_first=False,
         diagnosis=False,
+        transactions=False,
     )
 
     @pytest.fixture

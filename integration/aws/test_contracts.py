@@ -54,6 +54,7 @@ DECLARED = Declared(
     depth="each",
     newest_first=False,
     diagnosis=True,
+    transactions=False,
 )
 
 

@@ -49,6 +49,7 @@ DECLARED = Declared(
     depth="all",
     newest_first=False,
     diagnosis=True,
+    transactions=False,
 )
 
 

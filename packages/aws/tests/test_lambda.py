@@ -6,7 +6,7 @@ from typing import Any
 import attrs
 import pytest
 from flowcraft_aws._lambda import LambdaHost
-from flowcraft_core.durable import Reconciled
+from flowcraft_core.durable import Answered, Asked, Reconciled
 from flowcraft_core.errors import ConfigurationError, TransientError
 
 
@@ -18,6 +18,7 @@ class FakeAdapter:
         self.fails_to_open = 0
         self.jobs: list[tuple[str, int, float]] = []
         self.threads: set[int] = set()
+        self.asked: list[Asked] = []
 
     async def __aenter__(self) -> "FakeAdapter":
         if self.fails_to_open:
@@ -36,6 +37,14 @@ class FakeAdapter:
         if body == "broken":
             raise RuntimeError("a defect")
         return body == "done"
+
+    @property
+    def answering(self) -> "FakeAdapter":
+        return self
+
+    async def answer(self, asked: Asked) -> Answered:
+        self.asked.append(asked)
+        return Answered(status=200, headers={"content-type": "text/html"}, body="é".encode())
 
     async def reconcile(self) -> Reconciled:
         return Reconciled(scanned=3, revived=1)
@@ -112,3 +121,25 @@ def test_what_failed_to_open_is_opened_by_the_next_invocation(adapter: FakeAdapt
     with pytest.raises(TransientError, match="does not answer"):
         host.handle({"Records": [record(0, "done")]}, Context())
     assert host.handle({"Records": [record(0, "done")]}, Context()) == {"batchItemFailures": []}
+
+
+@pytest.mark.parametrize("body", [{"body": "{}"}, {"body": "e30=", "isBase64Encoded": True}], ids=["text", "base64"])
+def test_a_link_is_followed_by_a_function_url(adapter: FakeAdapter, host: LambdaHost, body: dict[str, Any]) -> None:
+    http = {"http": {"method": "POST"}}
+    event = {"rawPath": "/hooks/a.b", "requestContext": http, "headers": {"Content-Type": "application/json"}, **body}
+    assert host.answer(event) == {"statusCode": 200, "headers": {"content-type": "text/html"}, "body": "é"}
+    headers = {"content-type": "application/json"}
+    assert adapter.asked == [Asked(method="POST", path="/hooks/a.b", headers=headers, body=b"{}")]
+
+
+def test_a_look_at_a_link_has_no_body(adapter: FakeAdapter, host: LambdaHost) -> None:
+    host.answer({"rawPath": "/a.b", "requestContext": {"http": {"method": "GET"}}})
+    assert adapter.asked == [Asked(method="GET", path="/a.b", headers={})]
+
+
+@pytest.mark.parametrize("event", [{"Records": []}, {"requestContext": {"http": {"method": "GET"}}}], ids=str)
+def test_an_event_of_something_else_than_a_function_url_is_refused_by_name(
+    host: LambdaHost, event: dict[str, Any]
+) -> None:
+    with pytest.raises(ConfigurationError, match="function URL"):
+        host.answer(event)

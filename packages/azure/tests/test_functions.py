@@ -1,8 +1,9 @@
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import pytest
 from flowcraft_azure import AzureQueueAdapter
 from flowcraft_azure.functions import DeliverAgainError, FunctionHandlers
+from flowcraft_core.durable import Answered, Asked
 
 
 class Message:
@@ -11,6 +12,14 @@ class Message:
 
     def get_body(self) -> bytes | str:
         return self._body
+
+
+class Request:
+    method, url = "post", "https://app.azurewebsites.net/api/hooks/a.b?code=x"
+    headers: ClassVar[dict[str, str]] = {"Accept": "text/html"}
+
+    def get_body(self) -> bytes:
+        return b"{}"
 
 
 class Timer:
@@ -32,6 +41,15 @@ class FakeAdapter:
     async def handle_job(self, body: str, *, count: int, remaining: Any = None) -> bool:
         self.jobs.append((body, count, remaining and remaining()))
         return self.done
+
+    @property
+    def answering(self) -> "FakeAdapter":
+        return self
+
+    async def answer(self, asked: Asked) -> Answered:
+        return Answered(
+            status=200, headers={}, body=repr((asked.method, asked.path, asked.headers, asked.body)).encode()
+        )
 
     async def reconcile(self) -> str:
         self.reconciled += 1
@@ -82,3 +100,9 @@ async def test_a_poison_message_counts_as_delivered_more_often_than_any_limit() 
     adapter = FakeAdapter()
     await handlers_of(adapter).work_on_poison(Message(b"{}"))
     assert adapter.jobs[0][1] > 1_000
+
+
+async def test_a_link_is_followed_by_an_http_trigger() -> None:
+    answered = await handlers_of(FakeAdapter()).webhook(Request())
+    assert answered.status == 200
+    assert answered.body.decode() == repr(("POST", "/api/hooks/a.b", {"accept": "text/html"}, b"{}"))

@@ -2,7 +2,9 @@ import contextlib
 import json
 import re
 import sqlite3
+from collections.abc import Callable
 
+import flowcraft_ui.serving  # before a test has modules of its own: some of these can be loaded only once
 import pytest
 from click.testing import CliRunner
 from flowcraft_cli import main
@@ -27,6 +29,24 @@ def test_lint_lists_all_that_building_refuses(cli: Commanding) -> None:
     assert len(said["problems"]) == 2
     assert all(problem["flow"] == "bad" for problem in said["problems"])
     assert cli.said("lint", "shop")["flows"] == ["order", "asking"]
+
+
+def test_lint_hints_at_what_is_seldom_meant_and_is_content(cli: Commanding) -> None:
+    cli.write(
+        "odd.py",
+        "from flowcraft_core import create_flow\nasync def s(ctx): ...\n"
+        "inner = create_flow('inner').node('a', s).node('c', s).node('j', s).node('h', s)"
+        ".edge('a', 'j').edge('c', 'j').edge('a', 'h', on='failure')\n"
+        "flow = create_flow('odd').subflow('call', inner)\n",
+    )
+    said = cli.said("lint", "odd:flow")
+    (hint,) = said["hints"]
+    assert (said["ok"], said["problems"], hint["flow"]) == (True, [], "odd:flow")
+    assert hint["hint"].startswith("flow 'inner', node 'j': it may go on without 'a'")
+    text = cli("lint", "odd:flow", "shop").stdout
+    assert f"odd:flow: hint: {hint['hint']}" in text
+    assert "3 flows, nothing to mend: odd, order, asking" in text
+    assert cli.said("lint", "shop")["hints"] == []
 
 
 def test_lint_names_a_step_that_is_missing(cli: Commanding) -> None:
@@ -446,3 +466,38 @@ def test_the_doctor_says_what_is_wrong_and_what_to_do(cli: Commanding) -> None:
 def test_a_warning_of_the_doctor_is_no_failure(cli: Commanding) -> None:
     (finding,) = cli.said("doctor", "-b", "sqlite:///not-yet.db")["findings"]
     assert (finding["code"], finding["severity"]) == ("SQLITE-FILE-MISSING", "warning")
+
+
+# --- the page ---
+
+
+def test_the_page_is_not_served_beyond_this_machine_without_a_token(cli: Commanding) -> None:
+    error = cli("ui", "--host", "0.0.0.0", "-b", "sqlite:///runs.db", code=Exit.USAGE).stderr
+    assert "set a token: FLOWCRAFT_UI_TOKEN" in error
+
+
+def test_the_page_says_where_it_is_and_shows_no_secret_of_its_settings(
+    cli: Commanding, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLOWCRAFT_UI_TOKEN", "a-token-long-enough")
+    given: dict[str, object] = {}
+
+    async def serve(client: object, listening: Callable[[str], None], **settings: object) -> None:
+        given.update(settings)
+        listening("http://127.0.0.1:1/")
+
+    monkeypatch.setattr(flowcraft_ui.serving, "serve", serve)
+    shown = cli("ui", "--allow-writes", "--allow-host", "example.org", "-b", "sqlite:///runs.db")
+    assert "http://127.0.0.1:1/ can change runs" in shown.stdout
+    assert (given["token"], given["allow_hosts"], given["redact"]) == ("a-token-long-enough", ("example.org",), None)
+    assert "a-token-long-enough" not in shown.output + cli("config").output
+    told = [json.loads(line) for line in cli("ui", "-b", "sqlite:///runs.db", "--json").stdout.splitlines()]
+    assert told[0] == {"event": "listening", "address": "http://127.0.0.1:1/"}  # while it is served
+    assert (told[-1]["ok"], told[-1]["address"]) == (True, "http://127.0.0.1:1/")
+
+
+def test_without_its_distribution_the_page_says_what_to_install(
+    cli: Commanding, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flowcraft_cli.commands.ui.entry_points", lambda **_: ())
+    assert "pip install 'flowcraft-cli[ui]'" in cli("ui", "-b", "sqlite:///runs.db", code=Exit.USAGE).stderr

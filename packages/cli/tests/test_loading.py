@@ -36,6 +36,23 @@ def test_of_flows_that_call_one_another_the_caller_is_meant(cli: Commanding) -> 
     assert load_flow("two", settings()).id == "outer"
 
 
+def test_a_flow_of_decorated_functions_is_found_and_the_one_that_calls_others_is_meant(cli: Commanding) -> None:
+    cli.write(
+        "decorated.py",
+        "from flowcraft_core import Flow\n"
+        "inner = Flow[int, int]('inner')\n"
+        "@inner.step\ndef more(n: int = inner.input) -> int:\n    return n + 1\n"
+        "inner.returns(more.output)\n"
+        "outer = Flow[int, int]('outer')\n"
+        "call = outer.call(inner, outer.input)\n"
+        "outer.returns(call.output)\n",
+    )
+    found = load_flow("decorated", settings())
+    assert found.id == "outer"
+    assert found.runtime().run_sync("outer", {"input": 3}).output == 4
+    assert load_flow("decorated:inner", settings()).id == "inner"
+
+
 def test_a_function_that_makes_a_flow_is_called(cli: Commanding) -> None:
     cli.write("made.py", "import shop\ndef make():\n    return shop.order")
     assert load_flow("made:make", settings()).id == "order"

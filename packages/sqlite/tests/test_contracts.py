@@ -128,6 +128,7 @@ class OnSqlite:
         depth="each",
         newest_first=True,
         diagnosis=True,
+        transactions=False,
     )
 
     @pytest.fixture

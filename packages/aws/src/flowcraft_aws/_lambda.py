@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import threading
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
+from flowcraft_core.durable import Asked
 from flowcraft_core.errors import ConfigurationError
 from flowcraft_core.logging.catalogue import MESSAGE_FAILED
 from flowcraft_core.logging.journal import Journal
@@ -52,6 +54,28 @@ class LambdaHost:
             return counts
 
         return self._run(reconcile())
+
+    def answer(self, event: Mapping[str, Any]) -> dict[str, Any]:
+        """See ``SqsAdapter.webhook_handler``."""
+        http = event.get("requestContext", {}).get("http")
+        if http is None or "rawPath" not in event:
+            raise ConfigurationError(
+                "webhook_handler was given no event of a function URL (payload format 2.0): it is for nothing else"
+            )
+        body = event.get("body") or ""
+        asked = Asked(
+            method=http["method"],
+            path=event["rawPath"],
+            headers={name.lower(): value for name, value in event.get("headers", {}).items()},
+            body=base64.b64decode(body) if event.get("isBase64Encoded") else body.encode(),
+        )
+
+        async def answer() -> dict[str, Any]:
+            answered = await self._adapter.answering.answer(asked)
+            body = answered.body.decode()
+            return {"statusCode": answered.status, "headers": dict(answered.headers), "body": body}
+
+        return self._run(answer())
 
     async def _handle_all(self, records: Sequence[Mapping[str, Any]], remaining: Callable[[], float]) -> dict[str, Any]:
         done = await asyncio.gather(*(self._handle_one(record, remaining) for record in records))

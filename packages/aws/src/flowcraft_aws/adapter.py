@@ -147,3 +147,18 @@ class SqsAdapter(Adapter):
             What ``flowcraft_core.durable.Reconciled`` has, by name.
         """
         return self._lambda.reconcile()
+
+    def webhook_handler(self, event: dict[str, Any], context: Any) -> dict[str, Any]:
+        """Follow a link that ``ctx.webhook_url`` gave; the handler of a Lambda function with a function URL.
+
+        The URL needs no authentication of its own (``AuthType: NONE``): the link is it. The runtime's ``webhooks``
+        names the function's URL.
+
+        Args:
+            event: What the function URL hands over, in payload format 2.0.
+            context: Lambda's context of the invocation.
+
+        Returns:
+            The response, in the same format.
+        """
+        return self._lambda.answer(event)

@@ -16,9 +16,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
+from urllib.parse import urlsplit
 
+from flowcraft_core.durable import Answered, Asked
 from flowcraft_core.errors import FlowcraftError
 
 from .adapter import AzureQueueAdapter
@@ -49,6 +51,25 @@ class TimerRequest(Protocol):
     @property
     def past_due(self) -> bool:
         """Whether the host calls later than it was meant to."""
+
+
+class HttpRequest(Protocol):
+    """What the handlers need of ``azure.functions.HttpRequest``."""
+
+    @property
+    def method(self) -> str:
+        """The HTTP method."""
+
+    @property
+    def url(self) -> str:
+        """The whole URL."""
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers."""
+
+    def get_body(self) -> bytes:
+        """What was sent."""
 
 
 class DeliverAgainError(FlowcraftError):
@@ -109,6 +130,24 @@ class FunctionHandlers:
         """Look at every run that is due; for a timer trigger, once a minute."""
         adapter = await self.adapter()
         await adapter.reconcile()
+
+    async def webhook(self, request: HttpRequest) -> Answered:
+        """Follow a link that ``ctx.webhook_url`` gave; for an HTTP trigger that asks for no key: the link is it.
+
+        ::
+
+            @app.route("hooks/{ticket}", methods=["GET", "POST"], auth_level=func.AuthLevel.ANONYMOUS)
+            async def hooks(request: func.HttpRequest) -> func.HttpResponse:
+                answer = await handlers.webhook(request)
+                return func.HttpResponse(answer.body, status_code=answer.status, headers=answer.headers)
+        """
+        asked = Asked(
+            method=request.method.upper(),
+            path=urlsplit(request.url).path,
+            headers={name.lower(): value for name, value in request.headers.items()},
+            body=request.get_body(),
+        )
+        return await (await self.adapter()).answering.answer(asked)
 
     async def adapter(self) -> AzureQueueAdapter:
         """The adapter, open in this event loop; for functions that start runs, with ``adapter.client``."""

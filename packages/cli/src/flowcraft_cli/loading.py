@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Any, TypeAlias, TypeVar
 
 import attrs
-from flowcraft_core import Blueprint, FlowBuilder, FlowRuntime
+from flowcraft_core import Blueprint, FlowDefinition, FlowRuntime
 from flowcraft_core.errors import FlowcraftError
 
 from .exits import CommandError
@@ -20,7 +20,7 @@ from .settings import Settings
 
 T = TypeVar("T")
 
-Found: TypeAlias = FlowBuilder | Blueprint | FlowRuntime
+Found: TypeAlias = FlowDefinition | Blueprint | FlowRuntime
 
 
 @attrs.frozen
@@ -58,7 +58,7 @@ def runtime_of(sources: Iterable[Found], **options: Any) -> FlowRuntime:
     sources = list(sources)
     runtimes = [source for source in sources if isinstance(source, FlowRuntime)]
     if not runtimes:
-        flows = [source for source in sources if isinstance(source, FlowBuilder)]
+        flows = [source for source in sources if isinstance(source, FlowDefinition)]
         blueprints = [source for source in sources if isinstance(source, Blueprint)]
         return FlowRuntime(flows, blueprints=blueprints, **options)
     if len({id(runtime) for runtime in runtimes}) > 1 or len(runtimes) < len(sources):
@@ -120,7 +120,7 @@ def flows_of(found: Iterable[Found]) -> list[Flow]:
         if isinstance(each, FlowRuntime):
             flows.update((i, Flow(graph.blueprint, each)) for i, graph in each.catalogue.graphs.items())
         else:
-            blueprint = each.to_blueprint() if isinstance(each, FlowBuilder) else each
+            blueprint = each.to_blueprint() if isinstance(each, FlowDefinition) else each
             flows.setdefault(blueprint.id, Flow(blueprint, each))
     return list(flows.values())
 
@@ -139,15 +139,15 @@ def load(reference: str, settings: Settings) -> list[Found]:
     if not name:
         found = list(_flows_in(module))
         if not found:
-            raise CommandError(f"{place} has no flow: no FlowBuilder, Blueprint or FlowRuntime at its top level")
+            raise CommandError(f"{place} has no flow: no Flow, FlowBuilder, Blueprint or FlowRuntime at its top level")
         runtimes = [each for each in found if isinstance(each, FlowRuntime)]
         return list(runtimes) if len(runtimes) == 1 else found
     found_one: Any = module
     for part in name.split("."):
         found_one = getattr(found_one, part, None)
-    if callable(found_one) and not isinstance(found_one, (FlowBuilder, Blueprint, FlowRuntime)):
+    if callable(found_one) and not isinstance(found_one, (FlowDefinition, Blueprint, FlowRuntime)):
         found_one = _running(found_one, reference)  # a function that makes it
-    if not isinstance(found_one, (FlowBuilder, Blueprint, FlowRuntime)):
+    if not isinstance(found_one, (FlowDefinition, Blueprint, FlowRuntime)):
         there = ", ".join(sorted(_names_in(module))) or "none"
         what = "is not there" if found_one is None else f"is a {type(found_one).__name__}"
         raise CommandError(f"{reference}: {name} {what}; flows there are: {there}")
@@ -187,7 +187,7 @@ def _the_one(flows: list[Flow], where: str) -> Flow:
 
 
 def _called(flow: Flow) -> set[str]:
-    if isinstance(flow.source, FlowBuilder):
+    if isinstance(flow.source, FlowDefinition):
         return set(flow.source.called)
     if isinstance(flow.source, FlowRuntime):
         return set(flow.source.catalogue.graphs[flow.id].calls)
@@ -273,7 +273,7 @@ def _blueprint(path: Path, settings: Settings) -> Blueprint:
 
 def _names_in(module: ModuleType) -> Iterator[str]:
     for name, value in vars(module).items():
-        if isinstance(value, (FlowBuilder, Blueprint, FlowRuntime)) and not name.startswith("_"):
+        if isinstance(value, (FlowDefinition, Blueprint, FlowRuntime)) and not name.startswith("_"):
             yield name
 
 

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import attrs
-from flowcraft_core import Blueprint, FlowBuilder, FlowRuntime, Serializer
+from flowcraft_core import Blueprint, FlowDefinition, FlowRuntime, Serializer
 from flowcraft_core.durable import Client, open_url
 from flowcraft_core.observing import Telemetry
 from flowcraft_core.payloads import PayloadCodec
@@ -75,11 +75,11 @@ async def place(app: App, sources: Iterable[Found] = ()) -> AsyncIterator[Place]
     """
     url = url_of(app)
     serializer, codec = own(app, "serializer", Serializer), own(app, "codec", None)
-    flows: list[FlowBuilder] = []
+    flows: list[FlowDefinition] = []
     blueprints: dict[str, Blueprint] = {}
     telemetry: Telemetry | None = None
     for source in sources:
-        if isinstance(source, FlowBuilder):
+        if isinstance(source, FlowDefinition):
             flows.append(source)
         elif isinstance(source, FlowRuntime):
             serializer, telemetry = serializer or source.serializer, source.telemetry

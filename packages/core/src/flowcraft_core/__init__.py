@@ -5,6 +5,8 @@ from .blueprint import Blueprint, Edge, Node, NodeConfig
 from .builder import FlowBuilder, create_flow
 from .clock import Clock, SystemClock
 from .contexts import NodeContext, SyncNodeContext
+from .decorated import Batch, ContextValue, FailedItem, Flow, Loop, Wait, first_of
+from .definition import FlowDefinition
 from .errors import (
     BlueprintError,
     ConfigurationError,
@@ -21,25 +23,42 @@ from .errors import (
 )
 from .graph.facts import NodeError
 from .retries import RetryAfter, RetryPolicy
-from .runtime import Event, EventSink, FlowRuntime, RunFailedError, RunHandle, RunResult, Status, TraceEntry
+from .runtime import (
+    Event,
+    EventSink,
+    FlowRuntime,
+    NoOutputError,
+    RunFailedError,
+    RunHandle,
+    RunResult,
+    Status,
+    TraceEntry,
+)
 from .serialization import Serializer
 from .steps import BaseNode, NodeResult, Step
 
 __all__ = [
     "BaseNode",
+    "Batch",
     "Blueprint",
     "BlueprintAnalysis",
     "BlueprintError",
     "Clock",
     "ConfigurationError",
+    "ContextValue",
     "Edge",
     "Event",
     "EventSink",
     "ExpressionError",
+    "FailedItem",
+    "Flow",
     "FlowBuilder",
+    "FlowDefinition",
     "FlowRuntime",
     "FlowcraftError",
     "ImplementationMissingError",
+    "Loop",
+    "NoOutputError",
     "Node",
     "NodeConfig",
     "NodeContext",
@@ -63,7 +82,9 @@ __all__ = [
     "SyncNodeContext",
     "SystemClock",
     "TraceEntry",
+    "Wait",
     "analyze_blueprint",
     "check_for_cycles",
     "create_flow",
+    "first_of",
 ]

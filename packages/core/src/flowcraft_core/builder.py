@@ -18,8 +18,10 @@ from .blueprint import (
     NodeConfig,
     On,
 )
+from .definition import FlowDefinition
 from .durations import Duration, parse_seconds
 from .errors import BlueprintError, ConfigurationError
+from .fitting import Fitting
 from .graph.compile import BREAK, CONTINUE, compile_blueprint
 from .graph.keys import step_name
 from .graph.scopes import Graph
@@ -37,7 +39,7 @@ def create_flow(flow_id: str) -> FlowBuilder:
     return FlowBuilder(flow_id)
 
 
-class FlowBuilder:
+class FlowBuilder(FlowDefinition):
     """A flow that is being described. Each method returns the builder, so that calls can be chained."""
 
     def __init__(self, flow_id: str) -> None:
@@ -48,7 +50,7 @@ class FlowBuilder:
         self._metadata: dict[str, Any] = {}
         self._implementations: dict[str, Implementation] = {}
         self._fallback_names: dict[str, str] = {}
-        self._called: dict[str, FlowBuilder] = {}
+        self._called: dict[str, FlowDefinition] = {}
         self._graph: Graph | None = None
 
     @property
@@ -57,8 +59,8 @@ class FlowBuilder:
         return self._implementations
 
     @property
-    def called(self) -> Mapping[str, FlowBuilder]:
-        """The flows that batches and subflows were given as builders, by id; a runtime takes them with this one."""
+    def called(self) -> Mapping[str, FlowDefinition]:
+        """The flows that batches and subflows were given as such, by id; a runtime takes them with this one."""
         return self._called
 
     def metadata(self, **values: Any) -> FlowBuilder:
@@ -141,7 +143,7 @@ class FlowBuilder:
     def batch(
         self,
         batch_id: str,
-        worker: Step | str | FlowBuilder,
+        worker: Step | str | FlowDefinition,
         *,
         items: str | None = None,
         inputs: Mapping[str, str] | None = None,
@@ -168,7 +170,7 @@ class FlowBuilder:
             join: As for a node.
         """
         params: dict[str, Any] = {}
-        if isinstance(worker, FlowBuilder):
+        if isinstance(worker, FlowDefinition):
             if retries is not None or timeout is not None:
                 raise ConfigurationError(
                     f"batch {batch_id!r}: its worker is a flow, so give retries and timeout to that flow's nodes"
@@ -215,7 +217,7 @@ class FlowBuilder:
     def subflow(
         self,
         node_id: str,
-        blueprint_id: str | FlowBuilder,
+        blueprint_id: str | FlowDefinition,
         *,
         inputs: Mapping[str, str] | None = None,
         outputs: Mapping[str, str] | None = None,
@@ -232,7 +234,7 @@ class FlowBuilder:
                 there. Without it, the output is the last node's, or a dict of the last nodes' outputs.
             join: As for a node.
         """
-        called = self._call(blueprint_id) if isinstance(blueprint_id, FlowBuilder) else blueprint_id
+        called = self._call(blueprint_id) if isinstance(blueprint_id, FlowDefinition) else blueprint_id
         params: dict[str, Any] = {"blueprintId": called}
         if inputs is not None:
             params["inputs"] = dict(inputs)
@@ -262,13 +264,9 @@ class FlowBuilder:
         stored = duration if isinstance(duration, str) else _milliseconds(seconds)
         return self._add(node_id, SLEEP, {"duration": stored}, None, _config(f"node {node_id!r}", join_strategy=join))
 
-    def to_blueprint(self) -> Blueprint:
-        """The flow as data, checked.
-
-        Raises:
-            BlueprintError: It cannot mean anything; the error lists every problem, by node and with a remedy.
-        """
-        return self.compile().blueprint
+    def begin(self, given: Mapping[str, Any] | None) -> Mapping[str, Any]:
+        """The initial context values of a run: what it is started with."""
+        return given or {}
 
     def compile(self) -> Graph:
         """The flow, compiled; done once and kept until the flow is changed.
@@ -282,8 +280,24 @@ class FlowBuilder:
             for loop_id, (start, end) in self._loops.items():
                 edges += [Edge(end, loop_id), Edge(loop_id, start, CONTINUE)]
             metadata = dict(self._metadata) or None
-            self._graph = compile_blueprint(Blueprint(self.id, tuple(self._nodes), tuple(edges), metadata))
+            graph = compile_blueprint(Blueprint(self.id, tuple(self._nodes), tuple(edges), metadata))
+            if problems := self._fitting(graph).problems():
+                raise BlueprintError(self.id, problems)
+            self._graph = graph
         return self._graph
+
+    def _fitting(self, graph: Graph) -> Fitting:
+        return Fitting(graph.blueprint, self._implementations, self._called)
+
+    @property
+    def takes(self) -> Any:
+        """The type of the input that a call of it hands to its one start node, as far as annotations say."""
+        return self._fitting(self.compile()).takes
+
+    @property
+    def gives(self) -> Any:
+        """The type of its one last node's output, likewise."""
+        return self._fitting(self.compile()).gives
 
     def _check_fallbacks(self) -> None:
         """A fallback is named by a node's id before all else: no step's name may be one."""
@@ -312,7 +326,7 @@ class FlowBuilder:
         self._nodes.append(Node(node_id, uses, None if params is None else dict(params), taken, config))
         return self._changed()
 
-    def _call(self, flow: FlowBuilder) -> str:
+    def _call(self, flow: FlowDefinition) -> str:
         if self._called.setdefault(flow.id, flow) is not flow:
             raise ConfigurationError(f"flow {self.id!r} calls two different flows with the id {flow.id!r}: rename one")
         return flow.id

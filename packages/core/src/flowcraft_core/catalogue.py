@@ -7,13 +7,17 @@ from typing import TypeAlias
 
 from .blueprint import Blueprint
 from .builder import FlowBuilder
+from .definition import FlowDefinition
 from .errors import ConfigurationError
 from .graph.compile import compile_blueprint, missing_calls
 from .graph.scopes import Graph
 from .steps import Implementation
 
-#: A flow as it can be named: its builder, its blueprint, or its id.
-FlowLike: TypeAlias = FlowBuilder | Blueprint | str
+#: A flow as it can be named: its definition, its blueprint, or its id.
+FlowLike: TypeAlias = FlowDefinition | Blueprint | str
+
+#: One that does not say what it takes and gives.
+UntypedFlow: TypeAlias = FlowBuilder | Blueprint | str
 
 
 class Catalogue:
@@ -24,7 +28,9 @@ class Catalogue:
         steps: For each flow that was built in Python, the steps that it brings.
     """
 
-    def __init__(self, flows: Iterable[FlowBuilder], blueprints: Iterable[Blueprint] | Mapping[str, Blueprint]) -> None:
+    def __init__(
+        self, flows: Iterable[FlowDefinition], blueprints: Iterable[Blueprint] | Mapping[str, Blueprint]
+    ) -> None:
         self.graphs: dict[str, Graph] = {}
         self.steps: dict[str, Mapping[str, Implementation]] = {}
         for flow in flows:
@@ -44,7 +50,7 @@ class Catalogue:
                 known = ", ".join(sorted(self.graphs)) or "none"
                 raise ConfigurationError(f"there is no flow {flow!r} here; there are: {known}")
             graph = self.graphs[flow]
-        elif isinstance(flow, FlowBuilder):
+        elif isinstance(flow, FlowDefinition):
             graph = self._add_flow(flow)
         else:
             graph = self._add(compile_blueprint(flow))
@@ -69,7 +75,7 @@ class Catalogue:
                 waiting.extend(found[blueprint_id].calls)
         return found
 
-    def _add_flow(self, flow: FlowBuilder) -> Graph:
+    def _add_flow(self, flow: FlowDefinition) -> Graph:
         graph = self._add(flow.compile())
         if flow.id not in self.steps:
             self.steps[flow.id] = flow.implementations
@@ -77,7 +83,7 @@ class Catalogue:
                 self._add_flow(called)
         return graph
 
-    def check_steps(self, flow: FlowBuilder) -> None:
+    def check_steps(self, flow: FlowDefinition) -> None:
         """See that a flow's steps are those that would be run: a blueprint does not tell two functions apart.
 
         Raises:

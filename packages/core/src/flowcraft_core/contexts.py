@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, Generic
 
+import attrs
 from typing_extensions import TypeVar
 
-from .errors import RunCancelledError
+from .blueprint import WAIT
+from .durations import Duration, parse_seconds
+from .errors import ConfigurationError, RunCancelledError
 from .graph.facts import DELETED, NodeError
 from .graph.instances import Instance, ScopeState
 from .serialization import Serializer
 from .texts import require_name, safe_text
+from .webhooks import Ticket, WebhookSigner
 
 InputT = TypeVar("InputT", default=Any)
 DependenciesT = TypeVar("DependenciesT", default=Any)
@@ -45,6 +49,10 @@ class Values:
         if entry is None or entry[1] is DELETED:
             return DELETED
         return self._serializer.copy(entry[1])
+
+    def copy(self, value: Any) -> Any:
+        """A copy of a value that the attempt may change."""
+        return self._serializer.copy(value)
 
     async def fetch(self, name: str) -> Any:
         """``find`` for values that may have to be read from somewhere first."""
@@ -142,8 +150,8 @@ class BaseContext(Generic[InputT, DependenciesT]):
     """
 
     __slots__ = (
-        "_cancelled", "_instance", "_is_telling", "_keyed_by", "_role", "_said", "_since", "_tells", "_told_at",
-        "_values", "attempt", "deferrals", "dependencies", "error", "input", "params", "run_id",
+        "_cancelled", "_connection", "_instance", "_is_telling", "_keyed_by", "_links", "_role", "_said", "_since",
+        "_tells", "_told_at", "_values", "attempt", "deferrals", "dependencies", "error", "input", "params", "run_id",
     )  # fmt: skip
 
     def __init__(
@@ -171,7 +179,9 @@ class BaseContext(Generic[InputT, DependenciesT]):
         self._values = values
         self._cancelled = False
         self._keyed_by = run_id
+        self._connection: Callable[[str], Awaitable[Any]] | None = None
         self._since = 0.0
+        self._links: Links | None = None
         self._said: tuple[float | None, str | None] | None = None
         self._tells: Callable[[BaseContext[Any, Any]], object] | None = None
         self._is_telling, self._told_at = False, 0.0
@@ -235,11 +245,68 @@ class BaseContext(Generic[InputT, DependenciesT]):
             self._is_telling = True
             self._tells(self)
 
+    def webhook_url(self, *, wait: str, action: str | None = None, expires: Duration = "7d") -> str:
+        """A link that ends a wait of this run, for somebody who is to answer: see ``flowcraft_core.webhooks``.
+
+        Whoever holds it can do that and nothing else, until it expires or the wait has ended. Hand it on as you would a
+        password.
+
+        Args:
+            wait: The id of the wait, a node of the flow that this step stands in or, in a pass, an item or a call, of
+                one around it.
+            action: What the wait is to end with: give a link for each choice.
+            expires: For how long it is good: seconds, a ``timedelta``, or text such as ``"2d"``.
+
+        Raises:
+            ConfigurationError: The runtime has no ``webhooks``, or there is no such wait.
+        """
+        if self._links is None:
+            raise ConfigurationError(
+                f"node {self.key!r} asks for a webhook_url: make the FlowRuntime with webhooks=WebhookSigner(...)"
+            )
+        seconds = parse_seconds("ctx.webhook_url: expires", expires)
+        if action is not None:
+            require_name(action, "ctx.webhook_url: the action")
+        key = _wait_around(self._instance.scope, wait)
+        if key is None:
+            raise ConfigurationError(
+                f"node {self.key!r}: there is no wait {wait!r:.80} beside it or around it that a link could end"
+            )
+        links = self._links
+        return links.signer.link(
+            Ticket(run_id=self.run_id, nonce=links.nonce, key=key, action=action, expires=links.now() + seconds)
+        )
+
     @property
     def logger(self) -> logging.LoggerAdapter[logging.Logger]:
         """Writes to ``flowcraft.step`` with the run, the instance and the attempt in each record's ``extra``."""
         extra = {"run_id": self.run_id, "node_id": self.node_id, "instance": self.key, "attempt": self.attempt}
         return _StepLogger(_logger, extra)
+
+
+@attrs.frozen
+class Links:
+    """What an attempt needs to make links.
+
+    Attributes:
+        signer: Signs them.
+        nonce: The run's, see ``Ticket``.
+        now: Tells the time.
+    """
+
+    signer: WebhookSigner
+    nonce: str
+    now: Callable[[], float]
+
+
+def _wait_around(scope: ScopeState | None, node_id: str) -> str | None:
+    """The key of a wait in a scope, or in the nearest one around it that has a wait of that id."""
+    while scope is not None:
+        for vertex in scope.scope.vertices:
+            if vertex.id == node_id and vertex.node.uses == WAIT:
+                return scope.key(vertex)
+        scope = scope.parent
+    return None
 
 
 class _StepLogger(logging.LoggerAdapter[logging.Logger]):
@@ -259,6 +326,24 @@ class NodeContext(BaseContext[InputT, DependenciesT]):
     def context(self) -> ContextValues:
         """The run's shared context."""
         return ContextValues(self._values)
+
+    async def connection(self) -> Any:
+        """A connection to the backend's database, in a transaction that commits together with the step's outcome.
+
+        What the step writes by it is there exactly once, with its outcome, or neither is: also where the step is
+        executed twice. A failed attempt, and one that loses to another, leave nothing. It is the same connection each
+        time, for this attempt only; the step neither commits nor closes it.
+
+        Raises:
+            ConfigurationError: The runs are on a backend without such transactions, or in one process.
+            TransientError: None can be begun just now. Whatever the step makes of it, it is executed again.
+        """
+        if self._connection is None:
+            raise ConfigurationError(
+                f"node {self.key!r}: ctx.connection: a run in one process has no database; only durable runs have, on "
+                "backends with transactions"
+            )
+        return await self._connection(self.key)
 
     async def heartbeat(self) -> None:
         """Say that a long step is alive; raises where going on is of no use.

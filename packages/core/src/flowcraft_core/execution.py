@@ -16,7 +16,7 @@ import attrs
 from .blueprint import SLEEP, WAIT, Node
 from .calling import call_step
 from .clock import Clock
-from .contexts import BaseContext, NodeContext, SyncNodeContext, Values
+from .contexts import BaseContext, Links, NodeContext, SyncNodeContext, Values
 from .durations import parse_duration
 from .errors import (
     ConfigurationError,
@@ -50,6 +50,7 @@ from .serialization import Serializer
 from .steps import FinalError, Implementation, NodeResult
 from .texts import require_name
 from .threads import StepThreads
+from .webhooks import WebhookSigner
 
 #: The action of a wait that nobody resumed in time.
 TIMEOUT_ACTION = "timeout"
@@ -89,8 +90,12 @@ class Executor:
         journal: Is told of each attempt that fails.
         observer: Watches each attempt.
         kept_keys: The instances that act under the idempotency keys of another run: that run's id, by key.
+        connection: Gives a step a connection in a transaction that commits with its outcome.
+        roll_back: Awaited before a step is called: what was begun for an earlier call is to leave nothing.
         worker: Who executes, for people: it stands in what comes of an attempt.
         progressed: Is told, in the event loop, when a step says how far it is.
+        webhooks: Signs links to waits.
+        nonce: The run's, for such links.
     """
 
     run_id: str
@@ -106,8 +111,12 @@ class Executor:
     journal: Journal = attrs.field(factory=Journal)
     observer: Observer | None = None
     kept_keys: Mapping[str, str] = attrs.field(factory=dict)
+    connection: Callable[[str], Awaitable[Any]] | None = None
+    roll_back: Callable[[], Awaitable[None]] | None = None
     worker: str | None = None
     progressed: Callable[[BaseContext[Any, Any]], None] | None = None
+    webhooks: WebhookSigner | None = None
+    nonce: str = ""
 
     async def attempt(self, instance: Instance, attempt: Attempt = FIRST) -> Outcome | Park:
         """Make one attempt at a ready instance.
@@ -284,7 +293,12 @@ class Executor:
         )
         if self.kept_keys:
             context._keyed_by = self.kept_keys.get(instance.key, self.run_id)
+        context._connection = self.connection
+        if self.roll_back is not None:
+            await self.roll_back()
         context._since = self.clock.now()
+        if self.webhooks is not None:
+            context._links = Links(self.webhooks, self.nonce, self.clock.now)
         if self.progressed is not None:
             context._tells = self._telling(implementation.is_async)
         self.under_way.add(context)

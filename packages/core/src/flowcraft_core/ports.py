@@ -29,6 +29,7 @@ No call blocks the event loop. Two backends with different names, in whatever pl
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any, Literal, Protocol, TypeAlias
 
 import attrs
@@ -560,6 +561,44 @@ class HandWrittenRuns(Protocol):
 
         Raises:
             TransientError: Worth another try.
+        """
+
+
+class Joined(Protocol):
+    """The ports that store, as part of a transaction; see ``Transactional``."""
+
+    context: ContextStore
+    status: StatusStore
+
+    async def send(self, messages: Sequence[Message], *, delay: float = 0.0) -> None:
+        """As ``JobQueue.send``; what is sent is received after the transaction has committed, if it does."""
+
+
+class Transactional(Protocol):
+    """Transactions in which a program's own rows are stored with runs and outcomes: a power of some backends.
+
+    A backend with this power has it as its attribute ``transactional``.
+    """
+
+    def joined(self, connection: Any) -> Joined:
+        """The ports that store, with each call made on a connection of the caller's.
+
+        What they write is there once the transaction that the connection is in commits, and never if it does not. A
+        call that fails is not to be made again: the transaction is lost.
+
+        Raises:
+            ConfigurationError: The connection is none that can be used so, or in no transaction.
+        """
+
+    def begin(self) -> AbstractAsyncContextManager[Any]:
+        """A connection of the backend's own, in a transaction that an ``async with`` block is.
+
+        The transaction commits at the end of the block, and what it wrote is durable then; if the block raises, it is
+        rolled back.
+
+        Raises:
+            TransientError: None can be begun; or the connection was lost, also where the block raises something else.
+                If that was at the end of the block, the transaction may or may not have committed.
         """
 
 

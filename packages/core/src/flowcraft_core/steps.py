@@ -127,6 +127,7 @@ class Implementation:
             raise ConfigurationError(f"step {name!r} must be a function or a BaseNode class, not {step!r:.80}")
         called = getattr(type(step), "__call__", None)  # noqa: B004 - an object whose class has an async __call__
         is_async = inspect.iscoroutinefunction(step) or inspect.iscoroutinefunction(called)
+        is_async = is_async or getattr(step, "is_async", None) is True  # it gives a coroutine of somebody else's
         return cls(name, is_async, step, step)
 
 

@@ -116,14 +116,14 @@ class StepThreads:
             Exception: Whatever else the function raised.
         """
         call = _Call(function, began, asyncio.get_running_loop())
-        awaited = _awaited.setdefault(call.loop, {})
-        awaited[call] = None
         with self._changed:
             self._calls.append(call)
             self._start_or_wake()
             waiting = len(self._calls) - self._idle
         if waiting > 0:
             self._say_that_steps_wait(waiting)
+        awaited = _awaited.setdefault(call.loop, {})
+        awaited[call] = None
         try:
             result, error = await call.future
         except asyncio.CancelledError:

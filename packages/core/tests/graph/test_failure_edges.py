@@ -19,7 +19,7 @@ from flowcraft_core.graph.state import RunState
 from .by_hand import ByHand
 
 
-def step(_: Any) -> None:
+def step(_: Any) -> Any:
     """Never runs: the tests end the steps themselves."""
 
 
@@ -87,6 +87,35 @@ class TestAFailure:
         other = flow("r", "a", "c", "j", "x", join="j").edge("r", "a").edge("a", "j").edge("x", "j")
         run = ByHand(other.edge("a", "c", on="failure")).fail("r")
         assert (run.dead, run.blocked) == ({"c"}, {"r", "a"})
+
+
+class TestAPassWhoseEndIsBlocked:
+    """By a failure that is contained inside: the way on from it that a failure opens was not taken."""
+
+    @staticmethod
+    def run() -> ByHand:
+        built = flow("s", "o", "a", "f", "k", "e", "y", "x", join="k").loop("l", start="a", end="e", condition="true")
+        built.edge("s", "a").edge("a", "f").edge("a", "k").edge("f", "k").edge("k", "e")
+        built.edge("f", "e", on="failure", condition="false").edge("l", "y").edge("l", "x").edge("s", "o").edge(
+            "o", "x"
+        )
+        return ByHand(built).end_all("s", "l[0].a")
+
+    @pytest.mark.parametrize("fails_first", [True, False])
+    def test_ends_its_loop_which_is_dead(self, fails_first: bool) -> None:
+        run = self.run()
+        if fails_first:
+            run.fail("l[0].f").end("l[0].k")
+        else:
+            run.end("l[0].k").fail("l[0].f")
+        assert run.blocked == {"l[0].f", "l[0].e", "l[0]"}
+        assert (run.dead, run.ready, run.status) == ({"l", "y"}, {"o"}, "running")
+
+    def test_holds_up_no_join_behind_its_loop(self) -> None:
+        run = self.run().fail("l[0].f").end_all("l[0].k", "o")
+        assert run.ready == {"x"}
+        assert run.input_of("x") == {"o": "o"}
+        assert (run.end("x").status, run.errors) == ("completed", [])
 
 
 class TestAnEdgeThatIsAlwaysTaken:

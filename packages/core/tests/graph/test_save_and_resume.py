@@ -99,6 +99,21 @@ def test_a_join_that_was_won_by_the_longer_way_goes_on() -> None:
     assert result.outputs.keys() == {"first", "a", "b", "c", "j", "hold", "last"}
 
 
+def test_a_claim_stands_though_its_join_is_not_waited_for_any_more() -> None:
+    # Taken up again, the wait's claim is met first, and then nobody asks for the other one.
+    async def step(ctx: NodeContext[Any, Any]) -> str:
+        return ctx.key
+
+    called = create_flow("called").node("a", step).node("b", step).node("j", step, join="any")
+    called.edge("a", "j").edge("b", "j")
+    flow = create_flow("f").subflow("slow", called).node("fast", step).node("late", step).node("last", step)
+    flow.wait("first", join="any").edge("slow", "last").edge("late", "last").edge("fast", "first").edge("last", "first")
+    runtime = FlowRuntime([flow, called])
+    result = runtime.run_sync("f")
+    again = runtime.resume_sync(result.state)
+    assert json.loads(again.state)["claims"] == {"first": 0, "slow/j": 0} == json.loads(result.state)["claims"]
+
+
 def test_the_trace_of_a_run_that_was_put_away_is_whole() -> None:
     async def step(ctx: NodeContext[Any, Any]) -> str:
         return ctx.key

@@ -14,12 +14,19 @@ from flowcraft_testkit.contracts import (
     Declared,
     JobQueueContract,
     Opener,
+    ProgramRows,
     SideDoor,
     StatusStoreContract,
     Trouble,
     opened,
 )
-from flowcraft_testkit.contracts.in_memory import InMemorySideDoor, InMemoryTrouble, WritesByHand, declared
+from flowcraft_testkit.contracts.in_memory import (
+    InMemoryRows,
+    InMemorySideDoor,
+    InMemoryTrouble,
+    WritesByHand,
+    declared,
+)
 
 
 class InMemory:
@@ -46,6 +53,10 @@ class InMemory:
     @pytest.fixture
     def trouble(self, store: InMemoryBackend) -> Trouble:
         return InMemoryTrouble(store)
+
+    @pytest.fixture
+    def rows(self, store: InMemoryBackend) -> ProgramRows:
+        return InMemoryRows(store)
 
     @pytest.fixture
     def open_other(self, clock: Clock) -> Opener:

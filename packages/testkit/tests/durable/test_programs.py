@@ -575,6 +575,15 @@ async def test_a_step_that_no_worker_has_fails_its_run_by_name_after_its_time() 
         assert "'chain/n0'" in (result.reason or "")
 
 
+async def _kill_workers(here: Place, number: int, dead: asyncio.Event) -> None:
+    """Hire so many workers one after the other, and kill each when a step says so."""
+    for _ in range(number):
+        dead.clear()
+        client = here.backend.connect()
+        await client.open()
+        await killed(Worker(client, here.runtime, poll=5, reconcile=False).run, dead.wait())
+
+
 async def test_a_step_that_ends_its_process_each_time_fails_its_run_and_no_other() -> None:
     dead = asyncio.Event()
     deaths = 0
@@ -589,12 +598,7 @@ async def test_a_step_that_ends_its_process_each_time_fails_its_run_and_no_other
     good = chain()
     async with place(flow, good) as here:
         await here.client.start(flow, run_id="bad")
-        for _ in range(5):
-            dead.clear()
-            client = here.backend.connect()
-            await client.open()
-            worker = Worker(client, here.runtime, poll=5, reconcile=False)
-            await killed(worker.run, dead.wait())
+        await _kill_workers(here, 5, dead)
         await here.client.start(good, run_id="good")
         async with here.working(reconcile=False):
             result = await here.client.wait("bad", timeout=600)
@@ -604,9 +608,6 @@ async def test_a_step_that_ends_its_process_each_time_fails_its_run_and_no_other
         (error,) = result.errors
         assert (error.type, error.node_id) == ("PoisonError", "b")
         assert "delivered 6 times" in error.message
-
-
-# --- time ---
 
 
 async def test_a_step_is_not_taken_for_one_that_kills_while_somebody_is_at_it() -> None:
@@ -622,11 +623,7 @@ async def test_a_step_is_not_taken_for_one_that_kills_while_somebody_is_at_it() 
     flow = create_flow("deadly").node("a", deadly)
     async with place(flow) as here:
         await here.client.start(flow, run_id="run")
-        for _ in range(5):
-            dead.clear()
-            client = here.backend.connect()
-            await client.open()
-            await killed(Worker(client, here.runtime, poll=5, reconcile=False).run, dead.wait())
+        await _kill_workers(here, 5, dead)
         record = await here.client._stored.record("run")
         await here.backend.coordination.set_if_absent(held_key(record, "a"), "somebody", ttl=300.0)
         async with here.working(reconcile=False):
@@ -658,14 +655,13 @@ async def test_a_worker_that_dies_with_copies_of_a_job_is_one_that_did_not_come_
             job = record.job("a", here.clock.now())
             await here.backend.queue.send([Message(encode_job(job), "run")])
         async with asyncio.timeout(60):  # if one is taken for deadly, not all of them begin
-            for _ in range(kills):
-                all_begun.clear()
-                client = here.backend.connect()
-                await client.open()
-                await killed(Worker(client, here.runtime, poll=5, reconcile=False).run, all_begun.wait())
+            await _kill_workers(here, kills, all_begun)
         async with here.working(reconcile=False):
             result = await here.client.wait("run", timeout=600)
     assert (result.status, result.errors) == ("completed", ())
+
+
+# --- time ---
 
 
 async def test_retries_are_spaced_by_delayed_jobs() -> None:

@@ -13,6 +13,7 @@ from flowcraft_core.graph.facts import Outcome
 from flowcraft_testkit.oracle import CONSTRUCTS, Hunt, draw, find_with_oracle, try_seed
 from flowcraft_testkit.oracle import __main__ as program
 from flowcraft_testkit.oracle.described import Described, in_process
+from flowcraft_testkit.oracle.flows import Edge, Flow, Loop, Step, Turn
 from flowcraft_testkit.oracle.judging import judge
 from flowcraft_testkit.oracle.stage import Performed, perform
 from flowcraft_testkit.oracle.trying import Tried, dice_of, show
@@ -73,6 +74,22 @@ class TestTheModel:
         assert run.status is not None
         wrong = attrs.evolve(run, status=attrs.evolve(run.status, state="running"))
         assert any(problem.kind.startswith("no end") for problem in judge(described, None, wrong))
+
+    def test_ends_a_loop_at_a_pass_whose_end_a_contained_failure_blocks(self) -> None:
+        nodes = (Step("a"), Step("f", (Turn(fails=True),)), Step("k", join="any"), Step("e"))
+        edges = (
+            Edge("a", "f"),
+            Edge("a", "k"),
+            Edge("f", "k"),
+            Edge("k", "e"),
+            Edge("f", "e", None, "false", None, "failure"),
+        )
+        loop = Loop("l", Flow("body", nodes, edges), end="e", condition="true")
+        described = Described.of(Flow("oracle", (Step("s"), loop), (Edge("s", "l"),)))
+        run = perform(described, dice_of(SOUND[0]))
+        assert run.status is not None
+        assert (run.status.state, in_process(described).status) == ("completed", "completed")
+        assert judge(described, None, run) == []
 
     def test_holds_a_plain_flow_to_the_in_process_run(self) -> None:
         seed = next(seed for seed in SOUND if draw(seed).plain)

@@ -83,9 +83,13 @@ def test_a_script_may_be_a_function_plain_or_not_and_knows_its_node(flowcraft: F
     assert tested.seconds == 5
 
 
+def listed(ctx: SyncNodeContext[Any, Any]) -> list[int]:
+    raise AssertionError("a script stands in for it")
+
+
 def test_a_batchs_worker_a_called_flow_and_a_fallback_can_be_scripted(flowcraft: FlowTester) -> None:
     inner = create_flow("inner").node("deep", charge)
-    flow = create_flow("outer").node("src", charge).batch("pages", charge).subflow("call", inner)
+    flow = create_flow("outer").node("src", listed).batch("pages", charge).subflow("call", inner)
     flow.node("x", charge, fallback="y").node("y", charge)
     flow.edge("src", "pages").edge("pages", "call").edge("call", "x")
     flowcraft.script("src", [1, 2])

@@ -1,7 +1,9 @@
 """The three programs over the ports: client, worker and reconciler."""
 
 from .adapter import Adapter
+from .answering import Answered, Answering, Asked
 from .client import Client
+from .comparing import Difference, differences
 from .describing.shapes import (
     FailedAttempt,
     Inside,
@@ -15,6 +17,7 @@ from .describing.shapes import (
     RunsPage,
     TakenEdge,
     UnderWay,
+    Way,
     WorkerDescription,
 )
 from .diagnosing import diagnose
@@ -35,7 +38,11 @@ from .worker import Worker
 
 __all__ = [
     "Adapter",
+    "Answered",
+    "Answering",
+    "Asked",
     "Client",
+    "Difference",
     "FailedAttempt",
     "Footprint",
     "Inside",
@@ -64,10 +71,12 @@ __all__ = [
     "UnderWay",
     "UnknownRunError",
     "UnknownScheduleError",
+    "Way",
     "Worker",
     "WorkerDescription",
     "backend_from_url",
     "diagnose",
+    "differences",
     "installed_backends",
     "open_url",
     "provision_url",

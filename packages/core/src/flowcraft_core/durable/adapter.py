@@ -19,6 +19,7 @@ from ..logging.journal import Journal
 from ..payloads import CompressingCodec
 from ..ports import Backend
 from ..runtime import FlowRuntime
+from .answering import Answering
 from .client import Client
 from .engine import Done, Settings
 from .handler import JobHandler
@@ -271,6 +272,17 @@ class Adapter:
             ConfigurationError: It is not open in this one.
         """
         return self._opened.client
+
+    @property
+    def answering(self) -> Answering:
+        """What answers whoever follows a link of ``ctx.webhook_url``, in the event loop in which this is open.
+
+        Raises:
+            ConfigurationError: The runtime signs no links, or this is not open here.
+        """
+        if self.runtime.webhooks is None:
+            raise ConfigurationError("to answer links, make the FlowRuntime with webhooks=WebhookSigner(...)")
+        return Answering(self._opened.client, self.runtime.webhooks, self.runtime.clock)
 
     @property
     def sync_client(self) -> SyncClient:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar, overload
 
 from typing_extensions import Unpack
 
 from ..blueprint import Blueprint
-from ..builder import FlowBuilder
-from ..catalogue import Catalogue, FlowLike
+from ..catalogue import Catalogue, FlowLike, UntypedFlow
 from ..clock import Clock, SystemClock
+from ..decorated import Flow
+from ..definition import FlowDefinition
 from ..durations import Duration, parse_seconds
+from ..graph.decisions import scope_output
 from ..graph.failures import errors_of, handled
 from ..graph.fold import context_of, instances, outputs_of
 from ..graph.scopes import Kind
@@ -20,6 +22,7 @@ from ..logging.journal import Journal
 from ..observing import Telemetry
 from ..payloads import CompressingCodec, PayloadCodec
 from ..ports import REASON_LENGTH, Backend, Message, QueueDepth, RunStatus, State
+from ..runtime.results import OutT
 from ..serialization import Serializer
 from ..settings import number, whole
 from ..texts import require_name, safe_text
@@ -30,7 +33,7 @@ from .exporting import Footprint, export, footprint
 from .finding import MOST_FOUND, RunFilters, RunFinder, Wanted
 from .forking import Changes, fork, redrive
 from .purging import purge
-from .results import Started, StoredResult, StoredRun
+from .results import Started, StartOptions, StoredResult, StoredRun
 from .resuming import resume
 from .runs import RunRecord, Runs, UnknownRunError
 from .scheduling.client import ScheduleClient
@@ -39,8 +42,11 @@ from .starting import start_recorded
 from .storage import Records
 from .stored_runs import FINAL, StoredRuns
 from .tracing import stored_trace
+from .transactions import transactional_of
 from .transient import RetryingBackend
 from .worker_log import name_of
+
+InT = TypeVar("InT")
 
 
 class Client:
@@ -58,7 +64,7 @@ class Client:
         self,
         backend: Backend,
         *,
-        flows: Iterable[FlowBuilder] = (),
+        flows: Iterable[FlowDefinition] = (),
         blueprints: Iterable[Blueprint] | Mapping[str, Blueprint] = (),
         serializer: Serializer | None = None,
         codec: PayloadCodec | None = None,
@@ -91,15 +97,24 @@ class Client:
 
     # --- starting -------------------------------------------------------------------------------------------------
 
+    @overload
+    async def start(self, flow: Flow[None, OutT], /, **options: Unpack[StartOptions]) -> Started[OutT]: ...
+    @overload
+    async def start(self, flow: Flow[InT, OutT], given: InT, /, **options: Unpack[StartOptions]) -> Started[OutT]: ...
+    @overload
+    async def start(
+        self, flow: UntypedFlow, context: Mapping[str, Any] | None = None, **options: Unpack[StartOptions]
+    ) -> Started: ...
     async def start(
         self,
         flow: FlowLike,
-        context: Mapping[str, Any] | None = None,
+        context: Any = None,
         *,
         run_id: str | None = None,
         delay: Duration = 0.0,
         tags: Mapping[str, str] | None = None,
         timeout: Duration | None = None,
+        connection: Any = None,
     ) -> Started:
         """Start a run; with the id of a run that is there already, nothing but finish a start that was cut short.
 
@@ -109,21 +124,32 @@ class Client:
 
         Args:
             flow: The flow, its blueprint, or its id.
-            context: The initial context values, by name.
+            context: The flow's input, if it is a ``Flow``; else the initial context values, by name.
             run_id: The run's id; a new one by default.
             delay: How long before its first step: seconds, a ``timedelta``, or text such as ``"20m"``.
             tags: For filters in ``runs``.
             timeout: How long until it fails if it has not ended, likewise.
+            connection: Of the caller's to the backend's database, and in a transaction: the run begins if that commits,
+                together with what else it stores, and never was if it does not. Nothing is tried again for it.
 
         Raises:
-            ConfigurationError: The flow is unknown or incomplete, or the run's id or a setting cannot be used.
+            ConfigurationError: The flow is unknown or incomplete, or the run's id or a setting cannot be used; or the
+                backend has no such transactions, or the connection is in none.
             SerializationError: An initial context value, its name or a tag cannot be stored.
         """
+        return await self._begin(
+            flow, context, run_id=run_id, delay=delay, tags=tags, timeout=timeout, connection=connection
+        )
+
+    async def _begin(self, flow: FlowLike, given: Any, **options: Unpack[StartOptions]) -> Started:
+        """``start``, for a flow of which a type checker knows nothing."""
         graph = self._catalogue.find(flow)
+        context: Mapping[str, Any] | None = flow.begin(given) if isinstance(flow, FlowDefinition) else given
+        run_id, tags, timeout = options.get("run_id"), options.get("tags"), options.get("timeout")
         run_id = new_id() if run_id is None else require_run_id(run_id)
         for name in (*(context or {}), *(part for tag in (tags or {}).items() for part in tag)):
             require_name(name, f"run {run_id!r}: the name of a context value, or a tag,")
-        delay = parse_seconds("Client.start: delay", delay, zero=True)
+        delay = parse_seconds("Client.start: delay", options.get("delay", 0.0), zero=True)
         limit = None if timeout is None else parse_seconds("Client.start: timeout", timeout)
         now = self._clock.now()
         starting = None if self._telemetry is None else self._telemetry.start(run_id, graph.blueprint.id, now)
@@ -136,10 +162,14 @@ class Client:
             deadline=None if limit is None else now + limit,
             trace=None if starting is None else starting.trace,
         )
-        created = await self._runs.create(record)
+        joined = None
+        if (connection := options.get("connection")) is not None:
+            joined = transactional_of(self._backend, "Client.start: connection").joined(connection)
+        await self._runs.store(record.graphs)  # which are everybody's: a transaction that is rolled back keeps them
+        created = await (self._runs if joined is None else self._runs.within(joined.context)).create(record)
         if created and starting is not None:
             starting.done(self._clock.now())
-        await start_recorded(self._stored, record, tags or {}, created=created, delay=delay)
+        await start_recorded(self._stored, record, tags or {}, created=created, delay=delay, joined=joined)
         return Started(run_id, created)
 
     # --- looking --------------------------------------------------------------------------------------------------
@@ -153,12 +183,16 @@ class Client:
         status = await self._stored.status(require_run_id(run_id, may_be_letter=True))
         return StoredRun.of(status) if status.state == "dead" else await self._stored.linked(status)
 
-    async def result(self, run_id: str) -> StoredResult:
+    async def result(self, run_id: str | Started[OutT]) -> StoredResult[OutT]:
         """How a run ended, or where it stands, folded from its facts.
+
+        Args:
+            run_id: The run, or what ``start`` gave: then the output has the type that the flow says.
 
         Raises:
             UnknownRunError: There is none.
         """
+        run_id = run_id.run_id if isinstance(run_id, Started) else run_id
         status = await self.status(require_run_id(run_id))
         state = await self._stored.state(await self._stored.record(run_id), status)
         return StoredResult(
@@ -173,13 +207,16 @@ class Client:
             redrive_of=status.redrive_of,
             redriven_as=status.redriven_as,
             forked_as=status.forked_as,
+            output=scope_output(state.root),
         )
 
-    async def wait(self, run_id: str, *, timeout: Duration | None = None, poll: float = 0.05) -> StoredResult:
+    async def wait(
+        self, run_id: str | Started[OutT], *, timeout: Duration | None = None, poll: float = 0.05
+    ) -> StoredResult[OutT]:
         """Wait until a run has ended, and give its result.
 
         Args:
-            run_id: The run.
+            run_id: The run, or what ``start`` gave.
             timeout: How long to wait at most, as for ``start``.
             poll: Seconds before the second look; the pauses grow to forty times that.
 
@@ -188,6 +225,7 @@ class Client:
             ConfigurationError: A setting cannot mean anything.
             TimeoutError: It has not ended in time; it goes on.
         """
+        run_id = run_id.run_id if isinstance(run_id, Started) else run_id
         seconds = None if timeout is None else parse_seconds("Client.wait: timeout", timeout, zero=True)
         number("Client.wait: poll", poll, above=0)
         deadline = None if seconds is None else self._clock.now() + seconds
@@ -335,7 +373,14 @@ class Client:
     # --- steering -------------------------------------------------------------------------------------------------
 
     async def resume(
-        self, run_id: str, key: str, *, output: Any = None, action: str | None = None, early: bool = False
+        self,
+        run_id: str,
+        key: str,
+        *,
+        output: Any = None,
+        action: str | None = None,
+        early: bool = False,
+        nonce: str | None = None,
     ) -> None:
         """End a wait with a result; the run goes on.
 
@@ -348,6 +393,7 @@ class Client:
             action: The wait's action, which chooses its edges.
             early: Also if the run has not come to the wait yet: it goes on at once when it does. An answer that does
                 not fit the wait's edges is the wait's failure then. One that no wait asks for does nothing.
+            nonce: That of the run that is meant, as a ticket names it; a later run of the same id is refused.
 
         Raises:
             UnknownRunError: There is no such run.
@@ -358,7 +404,7 @@ class Client:
         require_run_id(run_id)
         if action is not None:
             require_name(action, f"run {run_id!r}: the action of wait {key!r}")
-        await resume(self._stored, run_id, key, output, action, early=early)
+        await resume(self._stored, run_id, key, output, action, early=early, nonce=nonce)
 
     async def cancel(self, run_id: str, *, reason: str | None = None) -> bool:
         """Cancel a run: nothing new starts, and steps under way are told; False if it had ended already.
@@ -452,7 +498,7 @@ class Client:
         if flow is None:
             return Changes(context=dict(context or {}), new_keys=new_keys)
         # A flow brings what it calls, and may stand beside the version that this client has started runs in.
-        catalogue = Catalogue([flow], ()) if isinstance(flow, FlowBuilder) else self._catalogue
+        catalogue = Catalogue([flow], ()) if isinstance(flow, FlowDefinition) else self._catalogue
         graph = catalogue.find(flow)
         return Changes(graph.blueprint.id, catalogue.reachable(graph), dict(context or {}), new_keys)
 

@@ -34,6 +34,7 @@ from .parks import may_be_parked
 from .sets import JoinSets
 from .signals import end_run, fail_if_late, finish_run, held_key, say_parked, send_jobs, send_parked
 from .storage import NewerRecordError, Records, StaleReadError, Stored
+from .transactions import StepTransaction
 from .tries import Tries
 from .view import RunView, StoredValues
 
@@ -155,6 +156,7 @@ class Engine:
     _looked_for_moot: float = 0.0
     _arrivals: list[Arrival] = attrs.field(factory=list)  # at joins that wait for what the job goes on with
     _at: str = ""  # the key of the instance that is dealt with, to name where the engine failed
+    _transaction: StepTransaction = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._tries = Tries(self.backend.coordination, self.settings.delivery_limit, self.trying)
@@ -162,6 +164,9 @@ class Engine:
         self.executor.values = lambda scope, serializer: StoredValues(self.view, scope, serializer)
         self.executor.before_deciding = self._before_deciding
         self.executor.kept_keys = self.view.record.kept_keys
+        self._transaction = StepTransaction(self.backend)
+        self.executor.connection, self.executor.roll_back = self._transaction.connection, self._transaction.roll_back
+        self.executor.nonce = self.view.record.nonce
 
     async def _before_deciding(self, instance: Instance) -> None:
         await self.view.refresh(instance)
@@ -178,6 +183,7 @@ class Engine:
             finally:
                 self._tries.leave()
                 self.is_past_steps = True  # and what becomes of the message is not to be cut off
+                await self._transaction.roll_back()  # of a step that did not come to its outcome
         except HostTimeError:
             raise  # whoever is cut off did not come back
         except _CALLED_FOR:
@@ -407,8 +413,10 @@ class Engine:
             if self.events is not None:
                 self.events.started(instance, attempt.number)
             ended = await self._attempt(instance, attempt)
-        if self.view.trouble is not None:
-            raise self.view.trouble  # the context could not be read: that is no failure of the step
+        if not isinstance(ended, Outcome) or ended.error is not None:
+            await self._transaction.roll_back()
+        if (trouble := self.view.trouble or self._transaction.trouble) is not None:
+            raise trouble  # the context could not be read, or the database is away: that is no failure of the step
         if isinstance(ended, Outcome):
             return ended
         reach = self.backend.queue.limits.max_delay
@@ -480,7 +488,7 @@ class Engine:
 
     async def _commit(self, instance: Instance, outcome: Outcome) -> Stored[Outcome] | None:
         try:
-            stored = await self.records.put_outcome(self.job.run_id, instance.key, outcome, self.job.id)
+            stored = await self._put(instance, outcome)
         except SerializationError as error:
             outcome, stored = await self._commit_failure(instance, error, outcome)
         if not stored.won:
@@ -494,17 +502,31 @@ class Engine:
         self, instance: Instance, error: Exception, refused: Outcome
     ) -> tuple[Outcome, Stored[Outcome]]:
         """Commit in the place of an outcome that cannot be stored that it cannot."""
-        run_id, key = self.job.run_id, instance.key
         if refused.error is None:
             outcome = await self._failure(error, instance, refused.attempts)
             try:
-                return outcome, await self.records.put_outcome(run_id, key, outcome, self.job.id)
+                return outcome, await self._put(instance, outcome)
             except SerializationError as second:
                 error, refused = second, outcome
         # What the edges of a failure carry is too large: the failure itself is not.
         why = dict.fromkeys(refused.taken, safe_text(str(error), 1_000))
         outcome = attrs.evolve(refused, taken={}, untaken={**(refused.untaken or {}), **why})
-        return outcome, await self.records.put_outcome(run_id, key, outcome, self.job.id)
+        return outcome, await self._put(instance, outcome)
+
+    async def _put(self, instance: Instance, outcome: Outcome) -> Stored[Outcome]:
+        """Store an outcome, together with what its step has stored, if it has and did not fail."""
+        run_id, job, transaction = self.job.run_id, self.job.id, self._transaction
+        if transaction.context is None:
+            return await self.records.put_outcome(run_id, instance.key, outcome, job)
+        # Nothing is remembered of it before it has committed.
+        within = attrs.evolve(self.records, store=transaction.context, cache=None)
+        try:
+            stored = await within.put_outcome(run_id, instance.key, outcome, job)
+        except SerializationError:
+            await transaction.roll_back()
+            raise
+        await (transaction.commit() if stored.won else transaction.roll_back())
+        return stored
 
     async def advance(self, instance: Instance, stored: Stored[Outcome], *, goes_on: bool = False) -> list[Instance]:
         """Apply an outcome's context values, resolve its edges, and give what became ready by them.

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from collections.abc import Mapping
+from typing import Any, Generic, Self, TypedDict, cast
 
 import attrs
 
+from ..durations import Duration
 from ..graph.facts import NodeError
 from ..ports import RunStatus, State
 from ..runtime import RunFailedError
-from ..runtime.results import SHOWN, shown
+from ..runtime.results import SHOWN, OutT, output_of, shown
+
+
+class StartOptions(TypedDict, total=False):
+    """What a run may be started with, beside its input; see ``Client.start``."""
+
+    run_id: str | None
+    delay: Duration
+    tags: Mapping[str, str] | None
+    timeout: Duration | None
+    connection: Any
 
 
 @attrs.frozen
-class Started:
-    """What ``Client.start`` gives.
+class Started(Generic[OutT]):
+    """What ``Client.start`` gives; ``Client.wait`` and ``Client.result`` take it in place of the run's id.
 
     Attributes:
         run_id: The run.
@@ -46,7 +58,7 @@ class StoredRun(RunStatus):
 
 
 @attrs.frozen(repr=False)
-class StoredResult:
+class StoredResult(Generic[OutT]):
     """How a stored run ended, or where it stands.
 
     Attributes:
@@ -75,6 +87,18 @@ class StoredResult:
     redriven_as: str | None = None
     forked_as: tuple[str, ...] = ()
     handled: tuple[NodeError, ...] = ()
+    _output: Any = None
+
+    @property
+    def output(self) -> OutT:
+        """What the run gives: what the flow returns, or its last node's output; with several, a dict by node id.
+
+        Raises:
+            RunFailedError: The run has failed or was cancelled.
+            NoOutputError: It has not ended.
+        """
+        self.raise_for_status()
+        return cast(OutT, output_of(self.run_id, self.status, self._output))
 
     def raise_for_status(self) -> Self:
         """The result itself, unless the run has failed or was cancelled.

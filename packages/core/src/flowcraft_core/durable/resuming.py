@@ -20,13 +20,22 @@ from .view import RunView
 
 
 async def resume(
-    stored: StoredRuns, run_id: str, key: str, output: Any, action: str | None, *, early: bool = False
+    stored: StoredRuns,
+    run_id: str,
+    key: str,
+    output: Any,
+    action: str | None,
+    *,
+    early: bool = False,
+    nonce: str | None = None,
 ) -> None:
     """See ``Client.resume``."""
     status = await stored.status(run_id)
     if status.state in FINAL:
         raise ResumeError(f"run {run_id!r} has ended ({status.state}); nothing in it can be resumed")
     record = await stored.record(run_id)
+    if nonce not in (None, record.nonce):
+        raise ResumeError(f"run {run_id!r} is not the one that was meant, but a later one of its id")
     if early:
         reached = await answer_early(stored.records, record, key, Answer(output, action, stored.clock.now()))
         if reached is None:

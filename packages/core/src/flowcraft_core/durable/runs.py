@@ -15,6 +15,7 @@ from ..graph.compile import compile_blueprint
 from ..graph.scopes import Graph
 from ..ids import new_id
 from ..jobs import Job
+from ..ports import ContextStore
 from ..traces import Trace, trace_of
 from .storage import BLUEPRINTS, Records, StaleReadError, reading
 from .weights import Weighed, weight_of
@@ -115,8 +116,12 @@ class Runs:
         """Take compiled blueprints that a program brings: those need not be read."""
         self._brought.update((graph.hash, graph) for graph in graphs)
 
+    def within(self, store: ContextStore) -> Runs:
+        """The same, in a store whose writes are part of a transaction that may come to nothing."""
+        return attrs.evolve(self, records=attrs.evolve(self.records, store=store, cache=None))
+
     async def create(self, record: RunRecord) -> bool:
-        """Store a run's record and its blueprints; False if a run of that id has one already."""
+        """Store a run's record, and its blueprints before it; False if a run of that id has one already."""
         await self.store(record.graphs)
         encode = self.records.serializer.to_data
         stored = await self.records.put(

@@ -5,14 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..jobs import encode_job
-from ..ports import Message, RunStatus
+from ..ports import Joined, Message, RunStatus
 from .runs import RunRecord
 from .signals import CHECK_AFTER
 from .stored_runs import StoredRuns
 
 
 async def start_recorded(
-    stored: StoredRuns, record: RunRecord, tags: Mapping[str, str], *, created: bool, delay: float = 0.0
+    stored: StoredRuns,
+    record: RunRecord,
+    tags: Mapping[str, str],
+    *,
+    created: bool,
+    delay: float = 0.0,
+    joined: Joined | None = None,
 ) -> None:
     """Start a run whose record stands; of one that was started already, finish what was cut short.
 
@@ -22,8 +28,10 @@ async def start_recorded(
         tags: Its tags.
         created: Whether the record was written now; else there was one already.
         delay: Seconds before its first step.
+        joined: The transaction that the start is part of.
     """
     backend, now = stored.backend, record.started
+    ports = joined or backend
     is_in_reach = delay <= backend.queue.limits.max_delay  # what is not is the reconciler's to end
     next_check = now + delay + (CHECK_AFTER if is_in_reach else 0.0)
     status = RunStatus(
@@ -35,10 +43,11 @@ async def start_recorded(
         next_check=next_check if record.deadline is None else min(next_check, record.deadline),
         tags=dict(tags),
     )
-    unfinished = await backend.status.create(status)
+    unfinished = await ports.status.create(status)
     if (created or unfinished) and is_in_reach:
         # With a hop, a worker looks before it begins: the run may have got on, or been cancelled, meanwhile.
         hops = 0 if created and not delay else 1
         standing = record if created else await stored.record(record.run_id)
         job = standing.job("", now + delay, hops=hops)
-        await backend.queue.send([Message(encode_job(job), record.run_id)], delay=delay)
+        send = backend.queue.send if joined is None else joined.send
+        await send([Message(encode_job(job), record.run_id)], delay=delay)

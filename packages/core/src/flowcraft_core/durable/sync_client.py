@@ -7,22 +7,25 @@ import os
 import threading
 from collections.abc import Callable, Coroutine, Mapping
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 from typing_extensions import Unpack
 
-from ..catalogue import FlowLike
+from ..catalogue import FlowLike, UntypedFlow
+from ..decorated import Flow
 from ..durations import Duration
 from ..errors import BackendError
 from ..ports import Backend, RunStatus, State
+from ..runtime.results import OutT
 from .client import Client
 from .describing.shapes import QueueDescription, RunDescription, RunsPage, WorkerDescription
 from .exporting import Footprint
 from .finding import RunFilters
-from .results import Started, StoredResult, StoredRun
+from .results import Started, StartOptions, StoredResult, StoredRun
 from .scheduling.sync_client import SyncScheduleClient
 
 T = TypeVar("T")
+InT = TypeVar("InT")
 
 
 class SyncClient:
@@ -56,28 +59,40 @@ class SyncClient:
         await made.open()
         return made, Client(made, **options)
 
+    @overload
+    def start(self, flow: Flow[None, OutT], /, **options: Unpack[StartOptions]) -> Started[OutT]: ...
+    @overload
+    def start(self, flow: Flow[InT, OutT], given: InT, /, **options: Unpack[StartOptions]) -> Started[OutT]: ...
+    @overload
+    def start(
+        self, flow: UntypedFlow, context: Mapping[str, Any] | None = None, **options: Unpack[StartOptions]
+    ) -> Started: ...
     def start(
         self,
         flow: FlowLike,
-        context: Mapping[str, Any] | None = None,
+        context: Any = None,
         *,
         run_id: str | None = None,
         delay: Duration = 0.0,
         tags: Mapping[str, str] | None = None,
         timeout: Duration | None = None,
+        connection: Any = None,
     ) -> Started:
-        """See ``Client.start``."""
-        return self._call(self._client.start(flow, context, run_id=run_id, delay=delay, tags=tags, timeout=timeout))
+        """See ``Client.start``; the connection is one that is not async, and is not used elsewhere meanwhile."""
+        begun = self._client._begin(
+            flow, context, run_id=run_id, delay=delay, tags=tags, timeout=timeout, connection=connection
+        )
+        return self._call(begun)
 
     def status(self, run_id: str) -> StoredRun:
         """See ``Client.status``."""
         return self._call(self._client.status(run_id))
 
-    def result(self, run_id: str) -> StoredResult:
+    def result(self, run_id: str | Started[OutT]) -> StoredResult[OutT]:
         """See ``Client.result``."""
         return self._call(self._client.result(run_id))
 
-    def wait(self, run_id: str, *, timeout: Duration | None = None) -> StoredResult:
+    def wait(self, run_id: str | Started[OutT], *, timeout: Duration | None = None) -> StoredResult[OutT]:
         """See ``Client.wait``."""
         return self._call(self._client.wait(run_id, timeout=timeout))
 
@@ -127,10 +142,17 @@ class SyncClient:
         return self._call(self._client.queues())
 
     def resume(
-        self, run_id: str, key: str, *, output: Any = None, action: str | None = None, early: bool = False
+        self,
+        run_id: str,
+        key: str,
+        *,
+        output: Any = None,
+        action: str | None = None,
+        early: bool = False,
+        nonce: str | None = None,
     ) -> None:
         """See ``Client.resume``."""
-        self._call(self._client.resume(run_id, key, output=output, action=action, early=early))
+        self._call(self._client.resume(run_id, key, output=output, action=action, early=early, nonce=nonce))
 
     def cancel(self, run_id: str, *, reason: str | None = None) -> bool:
         """See ``Client.cancel``."""

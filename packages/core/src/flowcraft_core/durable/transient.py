@@ -10,7 +10,7 @@ from ..clock import Clock
 from ..errors import TransientError
 from ..logging.catalogue import THROTTLED
 from ..logging.journal import Journal, Rarely
-from ..ports import Backend
+from ..ports import Backend, Transactional
 
 T = TypeVar("T")
 
@@ -33,6 +33,8 @@ class RetryingBackend:
         self.status: Any = _Retrying(backend.status, "status", clock, self._say)
         self.coordination: Any = _Retrying(backend.coordination, "coordination", clock, self._say)
         by_hand = getattr(backend, "by_hand", None)
+        # Not tried again: a transaction in which a call has failed is lost.
+        self.transactional: Transactional | None = getattr(backend, "transactional", None)
         self.by_hand: Any = None if by_hand is None else _Retrying(by_hand, "by_hand", clock, self._say)
 
     def _say(self, operation: str, error: TransientError) -> None:

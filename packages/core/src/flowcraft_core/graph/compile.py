@@ -437,6 +437,9 @@ class _Compiler:
     def _order_scopes(self) -> None:
         for scope in self.scopes.values():
             put_in_order(scope, self.problems)
+        root, result = self.scopes[None], (self.blueprint.metadata or {}).get("result")
+        if isinstance(result, str) and root.by_id.get(result) in root.ends:  # the rest of the metadata is free
+            root.result = result
 
     def _resolve_inputs(self) -> None:
         fallbacks = {node.id for node in self.blueprint.nodes} - self.nodes.keys()

@@ -25,6 +25,9 @@ _MISSING = object()
 _LONGEST_REASON = 1_000
 _OUTPUTS = "_outputs."
 
+#: What a flow was called with, or started with as the context value of that name, where nothing else is called so.
+INPUT = "input"
+
 
 class InputError(FlowcraftError):
     """What an instance was given does not fit what it is, such as a batch whose items are no list."""
@@ -45,6 +48,8 @@ class ContextView(Mapping[str, Any]):
         value = context_value(self._scope, name)
         if value is _MISSING:
             value = node_output(self._scope, name.removeprefix(_OUTPUTS))
+        if value is _MISSING and name == INPUT:
+            value = _called_with(self._scope)
         if value is _MISSING:
             raise KeyError(name)
         return value
@@ -127,6 +132,18 @@ def node_output(scope: ScopeState, node_id: str) -> Any:
     return _MISSING
 
 
+def called_with(scope: ScopeState) -> tuple[bool, Any]:
+    """Whether the flow was started or called with an input, and with which."""
+    value = context_value(scope, INPUT)
+    value = _called_with(scope) if value is _MISSING else value
+    return (False, None) if value is _MISSING else (True, value)
+
+
+def _called_with(scope: ScopeState) -> Any:
+    call = scope.namespace
+    return _MISSING if call.parent is None else _given(call)
+
+
 def last_pass(scope: ScopeState, loop: Construct) -> ScopeState | None:
     """The last pass of a loop so far; None if there is none."""
     passes = scope.inside.get(loop.entry)
@@ -177,6 +194,8 @@ def resolve(scope: ScopeState, reference: Reference) -> Any:
         if value is not _MISSING:
             return value
         value = context_value(scope, reference.name)
+        if value is _MISSING and reference.name == INPUT:
+            value = _called_with(scope)
     for key in reference.path:
         if isinstance(value, Mapping) and key in value:
             value = value[key]
@@ -377,9 +396,10 @@ def error_data(error: NodeError) -> dict[str, Any]:
 
 
 def scope_output(scope: ScopeState) -> Any:
-    """The output of a call or an item: its last node's; with several, a dict of those that ran; None if none did.
+    """The output of a run, a call or an item: its last node's; with several, a dict of those that ran, if any did.
 
-    What lies behind edges on failure alone stands in for the only last node, where that has no output.
+    A blueprint whose metadata name one of several last nodes as ``result`` means that one's. What lies behind edges on
+    failure alone stands in for the only last node, where that has no output.
     """
     ends: Collection[int] = scope.scope.ends
     if len(last := scope.scope.last) == 1 and len(ends) > 1:
@@ -387,6 +407,8 @@ def scope_output(scope: ScopeState) -> Any:
     outputs = {
         scope.scope.vertices[index].id: scope.outcomes[index].output for index in ends if _has_output(scope, index)
     }
+    if scope.scope.result is not None:
+        return outputs.get(scope.scope.result)
     return outputs if outputs and len(ends) > 1 else next(iter(outputs.values()), None)
 
 

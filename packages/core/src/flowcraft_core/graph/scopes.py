@@ -188,6 +188,7 @@ class Scope:
         constructs: The constructs that stand in it.
         namespace: Whether its context is its own (a run or a subflow's call), or the enclosing scope's.
         inner: Node id to the construct of this scope in which it is nested, for nodes of loop bodies.
+        result: Which of several ends has the output of the run or call; None if all of them have.
     """
 
     blueprint: str
@@ -202,6 +203,7 @@ class Scope:
     order: list[int] = attrs.field(factory=list)
     constructs: list[Construct] = attrs.field(factory=list)
     inner: dict[str, Construct] = attrs.field(factory=dict)
+    result: str | None = None
 
 
 @attrs.frozen(eq=False)

@@ -27,6 +27,7 @@ The rules, edge by edge:
 * A scope ends when each of its vertices that have its end as a way on is done, dead or blocked: then every other vertex
   is done, dead, blocked or moot too, since a way on from it would lead to one that is not. A construct in which a
   failure was neither handled nor contained fails when its scope ends.
+* A loop is dead if the end of its last pass is: so it is if that is blocked by a failure which is contained inside.
 * A wait that is ready has its result from outside: an answer goes where its park record would go, and of the two one
   stands. With a park record it waits, and whoever resumes it writes its outcome; with an answer it is ready still, and
   whoever comes to it goes on with that, at once. An answer makes nothing ready, and without its wait it does nothing.

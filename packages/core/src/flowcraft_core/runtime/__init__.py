@@ -2,7 +2,7 @@
 
 from .events import Emitter, Event, EventSink
 from .replay import Recorded, Replay
-from .results import RunFailedError, RunResult, Status, TraceEntry
+from .results import NoOutputError, RunFailedError, RunResult, Status, TraceEntry
 from .runtime import FlowRuntime, RunHandle
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "Event",
     "EventSink",
     "FlowRuntime",
+    "NoOutputError",
     "Recorded",
     "Replay",
     "RunFailedError",

@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import Any, Literal, Self, TypeAlias
+from typing import Any, Generic, Literal, Self, TypeAlias, cast
 
 import attrs
+from typing_extensions import TypeVar
 
 from ..errors import FlowcraftError
 from ..graph.facts import NodeError
 from ..graph.failures import handled
 from ..graph.instances import Instance
 from ..graph.scopes import Kind
+
+#: What a run gives, where the flow says so.
+OutT = TypeVar("OutT", default=Any)
 
 Status: TypeAlias = Literal["running", "awaiting", "completed", "failed", "cancelled"]
 
@@ -97,7 +101,11 @@ class RunFailedError(FlowcraftError):
         return type(self), (self.run_id, self.status, self.errors, self.reason)
 
 
-class RunResult:
+class NoOutputError(FlowcraftError):
+    """A run that has not ended was asked for its output; resume it, or wait for it."""
+
+
+class RunResult(Generic[OutT]):
     """How a run ended, or where it stands if it waits.
 
     Attributes:
@@ -123,6 +131,7 @@ class RunResult:
         waiting: Sequence[str],
         ended: Sequence[Instance],
         snapshot: Callable[[], dict[str, Any]],
+        output: Any = None,
     ) -> None:
         self.run_id = run_id
         self.status = status
@@ -132,6 +141,18 @@ class RunResult:
         self.waiting = tuple(waiting)
         self._ended = tuple(ended)
         self._snapshot = snapshot
+        self._output = output
+
+    @property
+    def output(self) -> OutT:
+        """What the run gives: what the flow returns, or its last node's output; with several, a dict by node id.
+
+        Raises:
+            RunFailedError: The run has failed or was cancelled.
+            NoOutputError: It waits for somebody.
+        """
+        self.raise_for_status()
+        return cast(OutT, output_of(self.run_id, self.status, self._output, self.waiting))
 
     @property
     def steps(self) -> int:
@@ -166,6 +187,18 @@ class RunResult:
     def __repr__(self) -> str:
         why = shown(self.errors)
         return f"RunResult({self.run_id!r}, {self.status}, {len(self._ended)} instances{f', {why}' if why else ''})"
+
+
+def output_of(run_id: str, status: str, output: Any, waiting: Sequence[str] = ()) -> Any:
+    """The output of a run that has completed.
+
+    Raises:
+        NoOutputError: It has not.
+    """
+    if status != "completed":
+        for_what = f" for {', '.join(map(repr, waiting))}: resume it" if waiting else ": wait until it has ended"
+        raise NoOutputError(f"run {run_id!r} is {status} and has no output yet{for_what}")
+    return output
 
 
 def shown(errors: Sequence[NodeError]) -> str:

@@ -21,6 +21,7 @@ from ..errors import ResumeError
 from ..execution import FIRST, Executor
 from ..failures import name_of, text_of
 from ..graph.addresses import wait_at
+from ..graph.decisions import scope_output
 from ..graph.facts import Answer, NodeError, Outcome, Park
 from ..graph.failures import errors_of
 from ..graph.fold import context_of, outputs_of
@@ -392,6 +393,7 @@ class Run:
             waiting=[] if self._over() else self.waiting(),
             ended=self._ended,
             snapshot=snapshot,
+            output=scope_output(self.state.root),
         )
 
     def _called(self) -> dict[str, Graph]:
@@ -423,21 +425,24 @@ class Run:
 
     def _lost(self, outcomes: Mapping[str, Any]) -> Instance | None:
         """An instance that has an outcome and is not told to be ready: it lost a race, and ended all the same."""
+        there = (instance for scope in self.state.root.walk() for instance in scope.instances())
         return next(
-            (
-                instance
-                for scope in self.state.root.walk()
-                for instance in scope.instances()
-                if instance.vertex.index not in scope.outcomes and instance.key in outcomes
-            ),
-            None,
+            (each for each in there if each.vertex.index not in each.scope.outcomes and each.key in outcomes), None
         )
+
+    def _claim_lost(self, claims: dict[str, int]) -> bool:
+        """Take in a claim that nothing wants: its join lost a race. Whether there was one among those left over."""
+        there = (instance for scope in self.state.root.walk() for instance in scope.instances())
+        late = next((each for each in there if each.key in claims), None) if claims else None
+        if late is not None:
+            self.state.claim(late.scope, late.vertex, claims.pop(late.key))
+        return late is not None
 
     def restore(self, snapshot: Mapping[str, Any]) -> None:
         """Take in the facts of a snapshot: the state then stands where the snapshot's run stood."""
         decode = self.executor.serializer.from_data
         outcomes: Mapping[str, Any] = snapshot["outcomes"]
-        standing: Mapping[str, int] = snapshot["claims"]
+        standing: dict[str, int] = dict(snapshot["claims"])
         parks: Mapping[str, Any] = snapshot["parks"]
         self._answers = {key: answer_from_record(answer, decode) for key, answer in snapshot.get("answers", {}).items()}
         state = self.state
@@ -447,12 +452,14 @@ class Run:
         while True:
             while state.wanted:
                 claim = state.wanted.popleft()
-                place = standing.get(claim.scope.key(claim.vertex))
+                place = standing.pop(claim.scope.key(claim.vertex), None)
                 if place is None:
                     unclaimed.append(claim)
                 else:
                     state.claim(claim.scope, claim.vertex, place)
             instance = state.ready.popleft() if state.ready else self._lost(outcomes)
+            if instance is None and self._claim_lost(standing):
+                continue
             if instance is None:
                 break
             key = instance.key

@@ -6,12 +6,15 @@ import asyncio
 import copy
 import json
 from collections.abc import Callable, Coroutine, Iterable, Mapping
-from typing import Any, TypeVar
+from typing import Any, Generic, TypedDict, TypeVar, overload
+
+from typing_extensions import Unpack
 
 from ..blueprint import BUILT_IN_USES, Blueprint
-from ..builder import FlowBuilder
-from ..catalogue import Catalogue, FlowLike
+from ..catalogue import Catalogue, FlowLike, UntypedFlow
 from ..clock import Clock, SystemClock
+from ..decorated import Flow
+from ..definition import FlowDefinition
 from ..durations import Duration
 from ..errors import ConfigurationError, ImplementationMissingError, ResumeError
 from ..execution import Executor
@@ -24,13 +27,28 @@ from ..steps import Implementation, Step
 from ..texts import require_name
 from ..threads import StepThreads
 from ..traces import Trace
+from ..webhooks import WebhookSigner
 from .events import EventSink
-from .results import RunResult, Status
+from .results import OutT, RunResult, Status
 from .run import NothingLeftError, Run
 from .snapshots import Begun
 from .synchronously import has_loop, run_beside, run_here
 
 T = TypeVar("T")
+InT = TypeVar("InT")
+
+
+class HandleOptions(TypedDict, total=False):
+    """What a run may be started with, beside its input."""
+
+    run_id: str | None
+    concurrency: int | None
+
+
+class RunOptions(HandleOptions, total=False):
+    """And how long it may take."""
+
+    timeout: Duration | None
 
 
 class FlowRuntime:
@@ -38,7 +56,7 @@ class FlowRuntime:
 
     def __init__(
         self,
-        flows: Iterable[FlowBuilder] = (),
+        flows: Iterable[FlowDefinition] = (),
         *,
         blueprints: Iterable[Blueprint] | Mapping[str, Blueprint] = (),
         registry: Mapping[str, Step] | None = None,
@@ -49,6 +67,7 @@ class FlowRuntime:
         threads: StepThreads | None = None,
         events: EventSink | None = None,
         telemetry: Telemetry | None = None,
+        webhooks: WebhookSigner | None = None,
     ) -> None:
         """Put a runtime together; what is wrong with it is said here, not in the middle of a run.
 
@@ -63,6 +82,7 @@ class FlowRuntime:
             threads: Runs plain ``def`` steps instead of threads of this runtime's own; for simulations.
             events: Receives what happens in runs; on workers, what each of them does.
             telemetry: Measures runs, and the workers that this is given to: ``flowcraft_core.telemetry.OpenTelemetry``.
+            webhooks: Signs what ``ctx.webhook_url`` gives; for runs of workers, which can be resumed from outside.
 
         Raises:
             BlueprintError: A blueprint cannot mean anything.
@@ -75,6 +95,7 @@ class FlowRuntime:
         self._threads = threads or StepThreads(max_threads)
         self.events = events
         self.telemetry = telemetry
+        self.webhooks = webhooks
         self._registry = {name: Implementation.of(name, step) for name, step in (registry or {}).items()}
         reserved = BUILT_IN_USES & self._registry.keys()
         if reserved:
@@ -86,10 +107,18 @@ class FlowRuntime:
 
     # --- running --------------------------------------------------------------------------------------------------
 
+    @overload
+    async def run(self, flow: Flow[None, OutT], /, **options: Unpack[RunOptions]) -> RunResult[OutT]: ...
+    @overload
+    async def run(self, flow: Flow[InT, OutT], given: InT, /, **options: Unpack[RunOptions]) -> RunResult[OutT]: ...
+    @overload
+    async def run(
+        self, flow: UntypedFlow, context: Mapping[str, Any] | None = None, **options: Unpack[RunOptions]
+    ) -> RunResult: ...
     async def run(
         self,
         flow: FlowLike,
-        context: Mapping[str, Any] | None = None,
+        context: Any = None,
         *,
         run_id: str | None = None,
         concurrency: int | None = None,
@@ -99,7 +128,7 @@ class FlowRuntime:
 
         Args:
             flow: The flow, its blueprint, or its id.
-            context: The initial context values, by name.
+            context: The flow's input, if it is a ``Flow``; else the initial context values, by name.
             run_id: The run's id; a new one by default.
             concurrency: How many steps may be under way at once; no limit by default.
             timeout: Seconds after which the run fails, a ``timedelta``, or text such as ``"20m"``.
@@ -111,12 +140,25 @@ class FlowRuntime:
             ConfigurationError: The flow is unknown or incomplete, or a setting cannot mean anything.
             SerializationError: An initial context value, or its name, cannot be stored.
         """
-        return await self.start(flow, context, run_id=run_id, concurrency=concurrency).result(timeout)
+        return await self._run(flow, context, run_id, concurrency, timeout)
 
+    async def _run(
+        self, flow: FlowLike, context: Any, run_id: str | None, concurrency: int | None, timeout: Duration | None
+    ) -> RunResult[Any]:
+        return await self._start(flow, context, run_id, concurrency).result(timeout)
+
+    @overload
+    def start(self, flow: Flow[None, OutT], /, **options: Unpack[HandleOptions]) -> RunHandle[OutT]: ...
+    @overload
+    def start(self, flow: Flow[InT, OutT], given: InT, /, **options: Unpack[HandleOptions]) -> RunHandle[OutT]: ...
+    @overload
+    def start(
+        self, flow: UntypedFlow, context: Mapping[str, Any] | None = None, **options: Unpack[HandleOptions]
+    ) -> RunHandle: ...
     def start(
         self,
         flow: FlowLike,
-        context: Mapping[str, Any] | None = None,
+        context: Any = None,
         *,
         run_id: str | None = None,
         concurrency: int | None = None,
@@ -125,7 +167,7 @@ class FlowRuntime:
 
         Args:
             flow: The flow, its blueprint, or its id.
-            context: The initial context values, by name.
+            context: The flow's input, if it is a ``Flow``; else the initial context values, by name.
             run_id: The run's id; a new one by default.
             concurrency: How many steps may be under way at once; no limit by default.
 
@@ -133,8 +175,11 @@ class FlowRuntime:
             ConfigurationError: The flow is unknown or incomplete, or a setting cannot mean anything.
             SerializationError: An initial context value, or its name, cannot be stored.
         """
+        return self._start(flow, context, run_id, concurrency)
+
+    def _start(self, flow: FlowLike, context: Any, run_id: str | None, concurrency: int | None) -> RunHandle[Any]:
         graph = self.catalogue.find(flow)
-        if isinstance(flow, FlowBuilder):
+        if isinstance(flow, FlowDefinition):
             self._check_names([flow])
         self._check([graph])
         run_id, graphs = require_run_id(run_id or new_id()), self.catalogue.graphs
@@ -142,7 +187,8 @@ class FlowRuntime:
         if self.telemetry is not None:
             starting = self.telemetry.start(run_id, graph.blueprint.id, self.clock.now())
         trace = None if starting is None else starting.trace
-        run = self._make(run_id, graph, graphs, context or {}, concurrency, trace)
+        begun = flow.begin(context) if isinstance(flow, FlowDefinition) else context
+        run = self._make(run_id, graph, graphs, begun or {}, concurrency, trace)
         if starting is not None:
             starting.done(self.clock.now())
         return RunHandle(run)
@@ -197,10 +243,18 @@ class FlowRuntime:
         except NothingLeftError as error:
             raise ResumeError(f"the state is not one that RunResult.state gave: {error}") from error
 
+    @overload
+    def run_sync(self, flow: Flow[None, OutT], /, **options: Unpack[RunOptions]) -> RunResult[OutT]: ...
+    @overload
+    def run_sync(self, flow: Flow[InT, OutT], given: InT, /, **options: Unpack[RunOptions]) -> RunResult[OutT]: ...
+    @overload
+    def run_sync(
+        self, flow: UntypedFlow, context: Mapping[str, Any] | None = None, **options: Unpack[RunOptions]
+    ) -> RunResult: ...
     def run_sync(
         self,
         flow: FlowLike,
-        context: Mapping[str, Any] | None = None,
+        context: Any = None,
         *,
         run_id: str | None = None,
         concurrency: int | None = None,
@@ -211,9 +265,7 @@ class FlowRuntime:
         In a plain step the thread counts as free meanwhile, so that steps of the run inside always find one. In an
         async step it blocks the event loop: await ``run`` there.
         """
-        return self._wait_for(
-            lambda runtime: runtime.run(flow, context, run_id=run_id, concurrency=concurrency, timeout=timeout)
-        )
+        return self._wait_for(lambda runtime: runtime._run(flow, context, run_id, concurrency, timeout))
 
     def resume_sync(
         self,
@@ -243,7 +295,7 @@ class FlowRuntime:
 
     # --- flows and steps ------------------------------------------------------------------------------------------
 
-    def _check_names(self, flows: Iterable[FlowBuilder]) -> None:
+    def _check_names(self, flows: Iterable[FlowDefinition]) -> None:
         for flow in flows:
             self.catalogue.check_steps(flow)
         for flow_id, steps in self.catalogue.steps.items():
@@ -292,6 +344,7 @@ class FlowRuntime:
             clock=self.clock,
             threads=self._threads,
             journal=Journal({"run_id": run_id}, self.telemetry),
+            webhooks=self.webhooks,
         )
 
     def _make(
@@ -319,7 +372,7 @@ class FlowRuntime:
         )
 
 
-class RunHandle:
+class RunHandle(Generic[OutT]):
     """A run that was started in the running event loop."""
 
     def __init__(self, run: Run) -> None:
@@ -366,7 +419,7 @@ class RunHandle:
             self._driver = asyncio.ensure_future(self._run.drive())
         return ended
 
-    async def result(self, timeout: Duration | None = None) -> RunResult:
+    async def result(self, timeout: Duration | None = None) -> RunResult[OutT]:
         """Wait until the run has ended or only a resume can go on.
 
         Args:

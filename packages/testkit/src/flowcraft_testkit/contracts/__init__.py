@@ -19,7 +19,7 @@ _CLAUSES = (
     *("contract", "context", "coordination", "facts", "finding", "queue", "sending", "status"),
     *("drawn.clauses", "drawn.context", "drawn.hints", "drawn.messages", "drawn.statuses"),
     *("addressing", "asking", "backend", "data", "deliveries", "diagnosing", "dying", "ending", "forking"),
-    *("minding", "outside", "programs"),
+    *("joining", "minding", "outside", "programs"),
     *("reconciling", "shapes", "starting", "telling", "troubled", "waiting"),
 )
 pytest.register_assert_rewrite(*(f"{__name__}.{module}" for module in _CLAUSES))
@@ -30,6 +30,7 @@ from .context import ContextStoreContract  # noqa: E402
 from .contract import Contract, Opener, opened  # noqa: E402
 from .coordination import CoordinationStoreContract  # noqa: E402
 from .fast_clock import FastClock  # noqa: E402
+from .program_rows import ProgramRows  # noqa: E402
 from .queue import JobQueueContract  # noqa: E402
 from .side_door import SideDoor  # noqa: E402
 from .status import StatusStoreContract  # noqa: E402
@@ -59,6 +60,7 @@ __all__ = [
     "FastClock",
     "JobQueueContract",
     "Opener",
+    "ProgramRows",
     "SideDoor",
     "StatusStoreContract",
     "Trouble",

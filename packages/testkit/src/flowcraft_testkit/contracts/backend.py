@@ -14,6 +14,7 @@ from .diagnosing import DiagnosingClauses
 from .dying import DyingClauses
 from .ending import EndingClauses
 from .forking import ForkingClauses
+from .joining import JoiningClauses
 from .minding import MindingClauses
 from .outside import OutsideClauses
 from .reconciling import ReconcilingClauses
@@ -47,5 +48,6 @@ class BackendContract(
     TracingClauses,
     DescribingClauses,
     DiagnosingClauses,
+    JoiningClauses,
 ):
     """What a ``Backend`` promises. It does not need a store of its own, nor an empty queue, for each clause."""

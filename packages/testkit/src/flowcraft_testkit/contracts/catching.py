@@ -101,6 +101,21 @@ class CatchingClauses(ProgramClauses):
                 assert (result.status, result.outputs["h"]) == ("completed", {"node": key, "slow": slow}), flow.id
                 assert (steps.count("y"), [each.key for each in result.handled]) == (0, [key]), flow.id
 
+    async def test_a_pass_whose_end_a_contained_failure_blocks_ends_its_loop(self) -> None:
+        """No pass follows, and the loop is dead: what hangs on it alone does not run, and joins go on without it."""
+        steps = Steps()
+        flow = create_flow("loop").node("s", steps.one).node("a", steps.one).node("f", steps.broken)
+        flow.node("k", steps.one, join="any").node("e", steps.echo).loop("l", start="a", end="e", condition="true")
+        flow.node("y", steps.echo).node("o", steps.one).node("j", steps.echo)
+        flow.edge("s", "a").edge("a", "f").edge("a", "k").edge("f", "k").edge("k", "e")
+        flow.edge("f", "e", on="failure", condition="error.type == 'KeyError'")
+        flow.edge("l", "y").edge("l", "j").edge("s", "o").edge("o", "j")
+        async with self.programs(flow, reconcile=False) as here:
+            await here.hire(2)
+            result = await here.run(flow)
+            assert (result.status, result.outputs["j"], result.handled) == ("completed", {"o": 1}, ())
+            assert [steps.count(key) for key in ("l[0].f", "l[0].k", "l[0].e", "l[1].a", "y")] == [1, 1, 0, 0, 0]
+
     async def test_several_failures_are_handled_together(self) -> None:
         """Two of three fail, each with an edge into a join of all, and of any; and a join of any that fails itself."""
         steps = Steps()

@@ -29,6 +29,7 @@ Capability: TypeAlias = Literal[
     "depth",
     "newest_first",
     "diagnosis",
+    "transactions",
 ]
 
 _PREFIX = "test_"
@@ -63,6 +64,8 @@ class Declared:
             ``flowcraft_core.ports.NewestFirst``.
         diagnosis: Whether the backend says what is wrong with how it is set up; see
             ``flowcraft_core.ports.Diagnosable``. What ``open_backend`` opens has to be set up as it should be.
+        transactions: Whether runs begin and steps end in transactions with a program's own rows (see
+            ``flowcraft_core.ports.Transactional``), and the fixture ``rows`` gives such rows; see ``ProgramRows``.
     """
 
     queue_limits: QueueLimits | None = None
@@ -80,6 +83,7 @@ class Declared:
     depth: Literal["each", "all", False] | None = None
     newest_first: bool | None = None
     diagnosis: bool | None = None
+    transactions: bool | None = None
 
     def lacks(self, capability: Capability) -> Literal["undeclared", "absent"] | None:
         """Why a clause that needs this cannot be asked; None if it can."""

@@ -14,6 +14,7 @@ from flowcraft_core.ports import Backend
 
 from .clauses import Capability, Clause, ClauseFunction, Declared, described, needs_of, refuse_changes, written_in
 from .loop_watch import LoopWatch
+from .program_rows import ProgramRows
 from .side_door import SideDoor
 from .trouble import BackendMaker, Trouble
 
@@ -30,6 +31,7 @@ _GIVEN: Mapping[Capability, str] = {
     "processes": "make_in_process",
     "other_store": "open_other",
     "by_url": "url",
+    "transactions": "rows",
 }
 
 #: Gives a fresh client each time it is called, opened on entry and closed on exit. Within one test all are clients of
@@ -123,6 +125,11 @@ class Contract(Generic[PortT]):
         """The URL of the store that ``open_backend`` opens; yours, if ``declared`` says ``by_url``."""
         raise NotImplementedError(f"{type(self).__name__} declares by_url, but has no fixture url")
 
+    @pytest.fixture
+    def rows(self) -> ProgramRows:
+        """A program's rows in the same store; yours, if ``declared`` says ``transactions``."""
+        raise NotImplementedError(f"{type(self).__name__} declares transactions, but has no fixture rows")
+
     @pytest.fixture(autouse=True)
     def _begin(self, request: pytest.FixtureRequest, open_backend: Opener, clock: Clock) -> None:
         needed = needs_of(self._clauses.get(request.node.originalname, request.function))
@@ -144,6 +151,7 @@ class Contract(Generic[PortT]):
         make_in_process: BackendMaker | None = None,
         open_other: Opener | None = None,
         url: str = "",
+        rows: ProgramRows | None = None,
     ) -> None:
         """Take what the clauses need; a runner other than pytest calls this, and then a clause."""
         self._open_backend = open_backend
@@ -153,6 +161,7 @@ class Contract(Generic[PortT]):
         self._make_in_process = make_in_process
         self._open_other = open_other
         self._url = url
+        self._rows = rows
         self._numbers = count(1)
         self._loop = LoopWatch()
         self._start = clock.now()
@@ -207,6 +216,12 @@ class Contract(Generic[PortT]):
         """What can go wrong; for clauses that need ``cuts``, ``outages`` or ``refusals``."""
         assert self._trouble is not None, "this clause needs trouble"
         return self._trouble
+
+    @property
+    def program_rows(self) -> ProgramRows:
+        """A program's rows; for clauses that need ``transactions``."""
+        assert self._rows is not None, "this clause needs rows"
+        return self._rows
 
     async def race(self, calls: Iterable[Awaitable[T]]) -> list[T]:
         """Make calls at once and return their answers in order.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any, TypeVar
 
 import attrs
@@ -10,6 +11,7 @@ from flowcraft_core.ports import Fact, PositionedValue, RunStatus
 
 from ..memory import CLOUD_QUEUE, CLOUD_STORE, InMemoryBackend, Weaknesses
 from ..memory.context import RecordTable
+from ..memory.transactions import InMemoryTransaction
 from .clauses import Declared
 
 T = TypeVar("T")
@@ -34,6 +36,7 @@ def declared(weaknesses: Weaknesses | None = None) -> Declared:
         depth="each",
         newest_first=not weaknesses.unordered,
         diagnosis=True,
+        transactions=not weaknesses.apart,
     )
 
 
@@ -66,6 +69,26 @@ class InMemorySideDoor:
     async def status(self, run_id: str) -> RunStatus | None:
         """See ``SideDoor``."""
         return self._world.statuses.get(run_id)
+
+
+class InMemoryRows:
+    """A ``ProgramRows`` in memory."""
+
+    def __init__(self, backend: InMemoryBackend) -> None:
+        self._backend = backend
+
+    def transaction(self) -> AbstractAsyncContextManager[InMemoryTransaction]:
+        """See ``ProgramRows``."""
+        return self._backend.transaction()
+
+    async def write(self, connection: InMemoryTransaction, row: str) -> None:
+        """See ``ProgramRows``."""
+        connection.check()
+        connection.rows.append(row)
+
+    async def read(self) -> Collection[str]:
+        """See ``ProgramRows``."""
+        return self._backend.rows
 
 
 class InMemoryTrouble:

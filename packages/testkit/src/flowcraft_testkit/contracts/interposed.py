@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Any, TypeAlias
 
-from flowcraft_core.ports import Backend
+from flowcraft_core.ports import Backend, Joined, Message, Transactional
 
 #: A call that is about to be made, with its arguments.
 Call: TypeAlias = "partial[Awaitable[Any]]"
@@ -34,6 +35,8 @@ class Interposed:
         self.coordination: Any = _Port(backend.coordination, "coordination", around)
         by_hand = getattr(backend, "by_hand", None)
         self.by_hand: Any = None if by_hand is None else _Port(by_hand, "by_hand", around)
+        power = getattr(backend, "transactional", None)
+        self.transactional: Any = None if power is None else _Transactional(power, around)
 
     async def open(self) -> None:
         """Open the real one."""
@@ -57,3 +60,34 @@ class _Port:
             return await self._around(operation, partial(method, *args, **kwargs))
 
         return call
+
+
+class _Transactional:
+    """A ``Transactional`` each statement of which goes through ``around``, its transactions' ends too."""
+
+    def __init__(self, power: Transactional, around: Around) -> None:
+        self._power, self._around = power, around
+
+    def joined(self, connection: Any) -> _Joined:
+        return _Joined(self._power.joined(connection), self._around)
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[Any]:
+        # Who dies on the way lets go of the connection: the real block ends, by the error.
+        async with AsyncExitStack() as block:
+            enter: Any = block.enter_async_context
+            leave: Any = block.aclose
+            connection = await self._around("transactional.begin", partial(enter, self._power.begin()))
+            yield connection
+            await self._around("transactional.end", partial(leave))
+
+
+class _Joined:
+    def __init__(self, joined: Joined, around: Around) -> None:
+        self.context: Any = _Port(joined.context, "joined.context", around)
+        self.status: Any = _Port(joined.status, "joined.status", around)
+        self._send: Any = joined.send
+        self._around = around
+
+    async def send(self, messages: Sequence[Message], **options: Any) -> None:
+        await self._around("joined.send", partial(self._send, messages, **options))

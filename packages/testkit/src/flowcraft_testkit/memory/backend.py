@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from functools import partial
 from random import Random
 from typing import Any, Self
@@ -24,6 +25,7 @@ from flowcraft_core.ports import (
     RunStatus,
     StatusStore,
     StoreLimits,
+    Transactional,
 )
 
 from .by_hand import InMemoryHandWrittenRuns
@@ -33,6 +35,7 @@ from .coordination import HintTable, InMemoryCoordinationStore
 from .queue import InMemoryJobQueue, MessageStore
 from .records import Record
 from .status import InMemoryStatusStore, OrderedStatusStore, StatusTable
+from .transactions import InMemoryTransaction, InMemoryTransactions, Shared
 from .weaknesses import CLOUD_QUEUE, CLOUD_STORE, Weaknesses
 
 
@@ -54,6 +57,8 @@ class _World:
         self.hints = HintTable(clock)
         self.initial_contexts: dict[str, Mapping[str, Any]] = {}
         self.line = Line()
+        self.apart = weaknesses.apart
+        self.shared = Shared(self.facts, self.values, self.statuses, self.messages, self.store_limits, self.line)
 
 
 class InMemoryBackend:
@@ -68,6 +73,7 @@ class InMemoryBackend:
     status: StatusStore
     coordination: CoordinationStore
     by_hand: HandWrittenRuns
+    transactional: Transactional | None
     name = "memory"
 
     def __init__(
@@ -133,6 +139,21 @@ class InMemoryBackend:
             return [REFUSED.found(why=error)]
         return []
 
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[InMemoryTransaction]:
+        """A program's own connection, in a transaction that an ``async with`` block is; see ``Transactional``."""
+        transaction = InMemoryTransaction(self._world.shared)
+        try:
+            yield transaction
+            transaction.commit()
+        finally:
+            transaction.has_ended = True
+
+    @property
+    def rows(self) -> Sequence[str]:
+        """What programs have stored by their transactions, in the order of their commits."""
+        return tuple(self._world.shared.rows)
+
     def begin_by_hand(self, run_id: str, context: Mapping[str, Any]) -> None:
         """Write a run's initial context as people do who begin runs without a client; its messages are theirs to send.
 
@@ -176,3 +197,4 @@ class InMemoryBackend:
         self.status = kind(connection, world.statuses)
         self.coordination = InMemoryCoordinationStore(connection, world.hints)
         self.by_hand = InMemoryHandWrittenRuns(connection, world.initial_contexts, world.statuses)
+        self.transactional = None if world.apart else InMemoryTransactions(connection, world.shared)

@@ -32,6 +32,12 @@ class Record(Generic[T]):
         self._lag = lag
         self._versions: list[_Version[T]] = []
 
+    def copy(self) -> Record[T]:
+        """Another record with the same versions."""
+        other = Record[T](self._clock, self._random, self._lag)
+        other._versions = list(self._versions)
+        return other
+
     @property
     def newest(self) -> T | None:
         """What conditional writes and consistent reads see."""

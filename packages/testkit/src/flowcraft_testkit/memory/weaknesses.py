@@ -34,6 +34,7 @@ class Weaknesses:
             release takes the delivery back.
         new_handles: Extending gives a new handle, and the old one is useless.
         unordered: The status store has not the power ``NewestFirst``.
+        apart: A program's rows are elsewhere: the backend has not the power ``Transactional``.
     """
 
     staleness: float = 1.0
@@ -45,6 +46,7 @@ class Weaknesses:
     release_counts: bool = True
     new_handles: bool = True
     unordered: bool = True
+    apart: bool = True
 
     @classmethod
     def none(cls) -> Weaknesses:
@@ -58,4 +60,5 @@ class Weaknesses:
             release_counts=False,
             new_handles=False,
             unordered=False,
+            apart=False,
         )

@@ -134,10 +134,13 @@ def _sentence(thing: Any) -> str:
 
 def spoiled_by(port: str, broken: type[Any], clause: ClauseFunction) -> None:
     """Add a mutant whose port of that name is wrapped in a class that gets one thing wrong."""
+    contract = port if port in CONTRACTS else None  # or a power of the whole backend
 
     def spoil(backend: Backend) -> None:
         setattr(backend, port, broken(getattr(backend, port)))
 
     register(
-        Mutant(name=f"{port}.{broken.__name__}", defect=_sentence(broken), clause=clause_id(clause, port), spoil=spoil)
+        Mutant(
+            name=f"{port}.{broken.__name__}", defect=_sentence(broken), clause=clause_id(clause, contract), spoil=spoil
+        )
     )

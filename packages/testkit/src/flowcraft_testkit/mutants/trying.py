@@ -18,7 +18,7 @@ from flowcraft_core.ports import Backend
 
 from ..clock import VirtualClock
 from ..contracts import CONTRACTS, Clause, Contract, Opener, opened
-from ..contracts.in_memory import InMemorySideDoor, InMemoryTrouble, WritesByHand, declared
+from ..contracts.in_memory import InMemoryRows, InMemorySideDoor, InMemoryTrouble, WritesByHand, declared
 from ..memory import InMemoryBackend, Weaknesses
 from .mutant import Mutant
 
@@ -77,7 +77,12 @@ def try_clause(clause: Clause, mutant: Mutant | None = None, *, strict: bool = T
     kind = _tried(clause.id.partition("/")[0], _EXAMPLES if strict else _FEW_EXAMPLES)
     contract = kind()
     contract.begin(
-        opener(store), clock, InMemorySideDoor(store), trouble=InMemoryTrouble(store), open_other=opener(other)
+        opener(store),
+        clock,
+        InMemorySideDoor(store),
+        trouble=InMemoryTrouble(store),
+        open_other=opener(other),
+        rows=InMemoryRows(store),
     )
 
     async def ask() -> None:

@@ -152,8 +152,8 @@ class Meaning(Ground):
         # inside contains."
         if self.has_failed(inside[-1]):
             return Status.FAILED
-        # "An end node dead in a pass ends the loop."
-        if isinstance(node, Loop) and self.status[inside[-1], VERDICT.id] is Status.DEAD:
+        # "An end node dead in a pass ends the loop." So does one that a contained failure blocks.
+        if isinstance(node, Loop) and self.status[inside[-1], VERDICT.id] in (Status.DEAD, Status.BLOCKED):
             return Status.DEAD
         return Status.LEAVING
 

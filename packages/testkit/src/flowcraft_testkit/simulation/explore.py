@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 import attrs
-from flowcraft_core import FlowBuilder, Serializer
+from flowcraft_core import FlowDefinition, Serializer
 
 from .dice import Dice
 from .faults import Faults
@@ -94,12 +94,12 @@ class Report:
 
 
 def simulate(
-    what: Scenario | FlowBuilder | Callable[[], FlowBuilder],
+    what: Scenario | FlowDefinition | Callable[[], FlowDefinition],
     *,
     seeds: int | Iterable[int | str] = 100,
     faults: Faults | None = None,
     shrink: bool = True,
-    context: Mapping[str, Any] | None = None,
+    context: Any = None,
     resumes: Mapping[str, Any] | None = None,
     answers: Mapping[str, Any] | None = None,
     dependencies: Any = None,
@@ -117,7 +117,7 @@ def simulate(
         seeds: How many schedules, or their seeds. A violation's ``seed`` may be among them.
         faults: What may go wrong; everything by default.
         shrink: Look for the shortest schedule that still goes wrong.
-        context: The initial context values.
+        context: The flow's input, if it is a ``Flow``; else the initial context values.
         resumes: What waits are resumed with, by key.
         answers: What waits are answered with before they are reached, by key.
         dependencies: Handed to every step.
@@ -128,12 +128,12 @@ def simulate(
     """
     scenario = what
     if not isinstance(scenario, Scenario):
-        flow = what if isinstance(what, FlowBuilder) else None
+        flow = what if isinstance(what, FlowDefinition) else None
         build = (lambda: flow) if flow is not None else what
         scenario = Scenario(
             name=build().id,  # type: ignore[operator]
             build=build,  # type: ignore[arg-type]
-            context=context or {},
+            context=build().begin(context),  # type: ignore[operator]
             resumes=resumes or {},
             answers=answers or {},
             dependencies=dependencies,

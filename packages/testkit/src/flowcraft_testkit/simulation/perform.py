@@ -101,7 +101,7 @@ async def run_in_process(scenario: Scenario, watch: Watch) -> RunResult:
             asyncio.get_running_loop().call_soon(resume, event.key)
 
     runtime = SimulatedRuntime(scenario, clock=LoopClock(), watch=watch, events=see)
-    handle = runtime.start(runtime.flow, scenario.context, run_id=RUN)
+    handle = runtime.start(runtime.flow.id, scenario.context, run_id=RUN)
     for key, value in scenario.answers.items():
         handle.resume(key, **_resumption(value), early=True)
     result = await handle.result()
@@ -210,7 +210,7 @@ class _Stage:
             )
             while True:
                 try:
-                    await client.start(flows.flow, self.scenario.context, run_id=RUN)
+                    await client.start(flows.flow.id, self.scenario.context, run_id=RUN)
                     for key, value in self.scenario.answers.items():
                         await self._answer(client, key, value)
                     for key, value in self.scenario.resumes.items():

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import attrs
-from flowcraft_core import Blueprint, FlowBuilder, NodeResult, Serializer, Step
+from flowcraft_core import Blueprint, FlowDefinition, NodeResult, Serializer, Step
 from flowcraft_core.durable import Client
 from flowcraft_core.ports import FinalState
 
@@ -27,8 +27,8 @@ class Flows:
         registry: The steps of the latter, by name.
     """
 
-    flow: FlowBuilder | Blueprint
-    builders: Sequence[FlowBuilder]
+    flow: FlowDefinition | Blueprint
+    builders: Sequence[FlowDefinition]
     blueprints: Sequence[Blueprint]
     registry: Mapping[str, Step]
 
@@ -61,7 +61,7 @@ class Scenario:
     """
 
     name: str
-    build: Callable[[], FlowBuilder | Blueprint]
+    build: Callable[[], FlowDefinition | Blueprint]
     blueprints: Sequence[Blueprint] = ()
     registry: Mapping[str, Step] = attrs.field(factory=dict)
     context: Mapping[str, Any] = attrs.field(factory=dict)
@@ -82,7 +82,7 @@ class Scenario:
     def flows(self) -> Flows:
         """The flow, made anew, with what it needs."""
         flow = self.build()
-        if isinstance(flow, FlowBuilder):
+        if isinstance(flow, FlowDefinition):
             return Flows(flow, [flow], self.blueprints, self.registry)
         return Flows(flow, [], [flow, *self.blueprints], self.registry)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import attrs
-from flowcraft_core import FlowBuilder, NodeError, RunResult, Serializer, ids
+from flowcraft_core import FlowDefinition, NodeError, RunResult, Serializer, ids
 from flowcraft_core.graph.instances import Instance
 
 from .explore import Report, simulate
@@ -88,8 +88,8 @@ class FlowTester:
 
     def run(
         self,
-        flow: FlowBuilder,
-        context: Mapping[str, Any] | None = None,
+        flow: FlowDefinition,
+        context: Any = None,
         *,
         resumes: Mapping[str, Any] | None = None,
         answers: Mapping[str, Any] | None = None,
@@ -99,7 +99,7 @@ class FlowTester:
 
         Args:
             flow: The flow.
-            context: The initial context values.
+            context: The flow's input, if it is a ``Flow``; else the initial context values.
             resumes: What waits are resumed with as soon as they are reached, by key: an output, or a ``NodeResult``.
             answers: What waits are answered with before they are reached, likewise.
             dependencies: Handed to every step.
@@ -108,7 +108,7 @@ class FlowTester:
         scenario = Scenario(
             name=flow.id,
             build=lambda: flow,
-            context=context or {},
+            context=flow.begin(context),
             resumes=resumes or {},
             answers=answers or {},
             dependencies=dependencies,
@@ -129,8 +129,8 @@ class FlowTester:
 
     def simulate(
         self,
-        flow: FlowBuilder,
-        context: Mapping[str, Any] | None = None,
+        flow: FlowDefinition,
+        context: Any = None,
         *,
         seeds: int | Iterable[int | str] = 50,
         faults: Faults | None = None,

@@ -10,8 +10,8 @@ import attrs
 
 from ...errors import ConfigurationError
 from ...graph.instances import Instance, ScopeState
-from ...graph.scopes import Construct, Kind
-from .shapes import Inside, InstanceState
+from ...graph.scopes import Construct, Kind, Vertex
+from .shapes import Inside, InstanceState, Way
 from .standing import Standing, shown
 
 _INDEX = re.compile(r"\[(\d{1,12})\]")
@@ -61,6 +61,23 @@ class Level:
                 found.append(instance)
                 last = f"{own}.{position + 1}"
         return found, None
+
+    def ways(self) -> Iterator[Way]:
+        """The edges of one of the scopes, which are those of each of them."""
+        for scope in self.scopes[:1]:
+            vertices = scope.scope.vertices
+            for vertex in vertices:
+                for link in vertex.out:
+                    source, target = shown_id(vertex), shown_id(vertices[link.target])
+                    condition = None if link.condition is None else link.condition.source
+                    yield Way(
+                        source=source, target=target, into=link.target_id, action=link.action, condition=condition
+                    )
+
+
+def shown_id(vertex: Vertex) -> str:
+    """The node's id under which people see a vertex; of a construct that of the node that stands for it."""
+    return vertex.node.id if vertex.construct is None else vertex.construct.node.id
 
 
 def open_at(root: ScopeState, key: str) -> Level | None:

@@ -66,6 +66,7 @@ async def describe(
         counts=dict(of_level),
         total=sum(of_level.values()),
         cursor=cursor,
+        ways=tuple(level.ways()),
         waits=tuple(_open_waits(state, parks)) if is_live else (),
         under_way=tuple(sorted(hints.under_way.values(), key=lambda step: (step.since, step.key))[:MOST_TOLD]),
         passed_on=tuple(hints.passed_on.values()),

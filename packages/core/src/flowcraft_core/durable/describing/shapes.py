@@ -138,6 +138,25 @@ class TakenEdge:
 
 
 @attrs.frozen(kw_only=True)
+class Way:
+    """An edge of a level, as the blueprint draws it; constructs are nodes there.
+
+    Attributes:
+        source: Id of the node that it leads from.
+        target: Id of the node that it leads to.
+        into: The node that is entered by it, as ``TakenEdge.target`` has it: of a loop the one that a pass begins with.
+        action: Its action, if it has one.
+        condition: The text of its condition, likewise.
+    """
+
+    source: str
+    target: str
+    into: str
+    action: str | None
+    condition: str | None
+
+
+@attrs.frozen(kw_only=True)
 class Inside:
     """What is inside a loop, batch or subflow, folded; ``describe(run_id, inside=instance.key)`` opens it.
 
@@ -263,6 +282,7 @@ class RunDescription:
         counts: How many instances there are in each state, on all pages.
         total: How many there are on all pages.
         cursor: Where the next page begins: ``after=``; None after the last one.
+        ways: The edges between the nodes in there; of a batch or a loop those inside one item or pass.
         waits: What the run waits for at any depth, by key; at most ``MOST_TOLD``.
         under_way: What is under way for longer than a moment at any depth, the longest first; at most ``MOST_TOLD``.
         passed_on: The nodes whose jobs are passed on, at any depth.
@@ -278,6 +298,7 @@ class RunDescription:
     counts: Mapping[InstanceState, int]
     total: int
     cursor: str | None
+    ways: tuple[Way, ...] = ()
     waits: tuple[OpenWait, ...] = ()
     under_way: tuple[UnderWay, ...] = ()
     passed_on: tuple[PassedOn, ...] = ()

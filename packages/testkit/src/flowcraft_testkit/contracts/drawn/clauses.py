@@ -146,7 +146,9 @@ class DrawnClauses(Contract[PortT]):
                 return f"it raised {type(answer).__name__}: {str(answer)!a:.300}"
             elif isinstance(answer, BaseException):
                 raise answer
-            parts += self.parts(play, op, answer, begun, self.now())
+            mine = self.parts(play, op, answer, begun, self.now())
+            # A client that asks again of itself has been there twice, and others in between.
+            parts += (part.asked_again() for part in mine) if step.way == "cut" else mine
         return play.knowledge.take_in(parts)
 
     @property

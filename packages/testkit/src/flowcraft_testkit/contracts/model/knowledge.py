@@ -32,6 +32,8 @@ class Part:
         answer: What was answered for this key, or ``UNKNOWN``.
         begun: When the call began, seconds.
         ended: When it was answered.
+        before: The same without an answer, if it may have been carried out once before this: whose connection was cut
+            may have asked again.
     """
 
     key: Hashable
@@ -41,10 +43,15 @@ class Part:
     answer: Any
     begun: float
     ended: float
+    before: Part | None = None
 
     def may_answer(self, answer: Any) -> bool:
         """Whether this is what was answered, as far as that is known."""
         return self.answer is UNKNOWN or bool(type(self.answer) is type(answer) and self.answer == answer)
+
+    def asked_again(self) -> Part:
+        """This, of a call that may have been made twice before it was answered."""
+        return self if self.answer is UNKNOWN else attrs.evolve(self, before=attrs.evolve(self, answer=UNKNOWN))
 
 
 class Model(Protocol):
@@ -95,6 +102,8 @@ class Knowledge:
             mine = [part for part in parts if part.key == key]
             known = tuple(part for part in mine if part.answer is not UNKNOWN or not self._model.pends)
             lost = tuple(part for part in mine if part not in known)
+            if self._model.pends:
+                lost += tuple(part.before for part in known if part.before is not None)
             before = self._of(key)
             after = [
                 end for world in before for end in self._reached(_World(world.standing, (*world.pending, *lost)), known)
@@ -120,8 +129,9 @@ class Knowledge:
             if not todo:
                 yield world
             for place, part in enumerate(todo):
+                pending = tuple(each for each in world.pending if each is not part.before)
                 for standing in self._model.after(world.standing, part):
-                    left.append((_World(standing, world.pending), _without(todo, place)))
+                    left.append((_World(standing, pending), _without(todo, place)))
             if todo or to_the_end:  # else it is early enough to think of them at the next call
                 for place, part in enumerate(world.pending):
                     for standing in self._model.after(world.standing, part):

@@ -79,6 +79,23 @@ def at_once(
 
 
 @replaces(
+    (RunState, "_decide_exit"),
+    caught_by=BackendContract.test_a_pass_whose_end_a_contained_failure_blocks_ends_its_loop,
+    name="engine.ContainedFailureLeavesItsLoop",
+)
+def leaves(original: Any, self: Any, scope: ScopeState, exit_: Vertex) -> Mark | None:
+    """Blocks what follows a loop by a failure that is contained inside of it, where that blocks the end of a pass."""
+    mark: Mark | None = original(self, scope, exit_)
+    construct = exit_.construct
+    insides = scope.inside.get(construct.entry, {}) if construct is not None and construct.kind == "loop" else {}
+    last = insides[max(insides)] if insides else None
+    if construct is None or last is None or last.marks.get(construct.verdict) is not Mark.BLOCKED:
+        return mark
+    self._pass_by(scope, exit_, Mark.BLOCKED, last.blame[construct.verdict])
+    return Mark.BLOCKED
+
+
+@replaces(
     (RunState, "_fails"),
     caught_by=BackendContract.test_several_failures_are_handled_together,
     name="engine.JoinFailsWithoutAnOutcome",

@@ -1,0 +1,86 @@
+"""What a busy week does to tables and indexes: they stay about as large as what is in them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+from flowcraft_core import FlowRuntime, create_flow
+from flowcraft_core.durable import Client, Worker
+from flowcraft_core.ports import Message
+from postgres_places import Place
+
+_MEGABYTE = 2**20
+
+
+async def _size(place: Place, table: str) -> int:
+    """Bytes of a table with its indexes, and of what is kept beside it."""
+    quoted = '"' + place.schema.replace('"', '""') + '"'
+    ((size,),) = await place.ask("SELECT pg_total_relation_size(%s::regclass)", f"{quoted}.{table}")
+    return int(size)
+
+
+async def _vacuumed(place: Place, *tables: str) -> None:
+    """What the server does by itself every now and then, at once."""
+    for table in tables:
+        await place.ask(f"VACUUM flowcraft.{table}")
+
+
+async def test_a_queue_through_which_much_goes_stays_small(place: Place) -> None:
+    """Twelve rounds of a thousand messages that are sent, received, held for longer and acknowledged."""
+    async with place.backend() as backend:
+        sizes = []
+        for _ in range(12):
+            await backend.queue.send([Message("x" * 200) for _ in range(1_000)])
+            taken = 0
+            while found := await backend.queue.receive(max_messages=100, wait=0, visibility=60):
+                await backend.queue.extend(found, 120)
+                await backend.queue.acknowledge(found)
+                taken += len(found)
+            assert taken == 1_000
+            await _vacuumed(place, "jobs")
+            sizes.append(await _size(place, "jobs"))
+        assert max(sizes[6:]) <= 1.2 * max(sizes[:5]), f"it grows: {sizes}"
+        assert max(sizes) < 8 * _MEGABYTE
+
+
+async def test_the_server_removes_dead_rows_by_itself(place: Place) -> None:
+    """By the tables' own settings: some hundreds of dead rows are enough, where by default it were a fifth of all."""
+    async with place.backend() as backend:
+        for _ in range(5):
+            await backend.queue.send([Message("job") for _ in range(1_000)])
+            while found := await backend.queue.receive(max_messages=100, wait=0, visibility=60):
+                await backend.queue.acknowledge(found)
+        question = (
+            "SELECT autovacuum_count FROM pg_stat_all_tables WHERE relname = 'jobs' AND schemaname = %s",
+            place.schema,
+        )
+        end = time.monotonic() + 60
+        while not (await place.ask(*question))[0][0]:
+            assert time.monotonic() < end, "nobody has removed the dead rows"
+            await asyncio.sleep(0.5)
+
+
+@pytest.mark.parametrize("rounds", [5])
+async def test_what_is_purged_makes_room_for_new_runs(place: Place, rounds: int) -> None:
+    async def step(ctx: object) -> str:
+        return "x" * 3_000
+
+    flow = create_flow("flow").node("a", step).node("b", step).edge("a", "b")
+    sizes = []
+    async with place.backend() as backend:
+        client = Client(backend, flows=[flow])
+        worker = Worker(backend, FlowRuntime([flow]), poll=0.2, reconcile=False)
+        working = asyncio.ensure_future(worker.run())
+        for _ in range(rounds):
+            started = await asyncio.gather(*(client.start(flow) for _ in range(100)))
+            for run in started:
+                await client.wait(run.run_id, timeout=120)
+            assert await client.purge_older(0) == 100
+            await _vacuumed(place, "facts", "statuses", "context_values")
+            sizes.append(sum([await _size(place, table) for table in ("facts", "statuses", "context_values")]))
+        worker.stop()
+        await working
+    assert max(sizes[2:]) <= 1.3 * max(sizes[:2]), f"it grows: {sizes}"
+    assert await place.ask("SELECT count(*) FROM flowcraft.facts WHERE run_id <> ':blueprints'") == [(0,)]

@@ -1,0 +1,163 @@
+"""Calls a decorated function in a run, with what its parameters need; and what the wiring's own nodes do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ..contexts import BaseContext
+from ..errors import ConfigurationError
+from ..graph.decisions import called_with
+from .needs import Signature
+from .terms import Constant, FirstOf, InputOf, Member, OutputOf, Provided, Term, ValueOf, root_of
+from .terms import shown as shown_term
+
+#: Gets one parameter's value, given the node context.
+Getter = Callable[[Any], Any]
+
+
+class FunctionCall:
+    """A function as a step: called with what its parameters need.
+
+    Attributes:
+        is_async: Whether what it gives is to be awaited: it hands on the function's own coroutine, which costs less
+            than one around it.
+    """
+
+    def __init__(self, signature: Signature, getters: Mapping[str, Getter]) -> None:
+        self.signature = signature
+        self._getters = tuple(getters.items())
+        self._function, self._context = signature.function, signature.context
+        self.is_async = signature.is_async
+
+    def __call__(self, ctx: Any) -> Any:
+        """Run the step."""
+        named = {name: get(ctx) for name, get in self._getters}
+        if self._context is not None:
+            named[self._context] = ctx
+        return self._function(**named)
+
+    @property
+    def gives(self) -> Any:
+        """What is known of the type of its output."""
+        return self.signature.gives
+
+
+class ReadingCall(FunctionCall):
+    """An ``async def`` function that needs context values, which have to be read first."""
+
+    async def __call__(self, ctx: Any) -> Any:
+        """Run the step."""
+        named = {}
+        for name, get in self._getters:
+            got = get(ctx)
+            named[name] = await got if isinstance(got, _Later) else got
+        if self._context is not None:
+            named[self._context] = ctx
+        return await self._function(**named)
+
+
+class _Later:
+    """A context value that has to be read first."""
+
+    __slots__ = ("_members", "_values", "_wanted")
+
+    def __init__(self, values: Any, wanted: ValueOf, members: Callable[[Any], Any]) -> None:
+        self._values, self._wanted, self._members = values, wanted, members
+
+    def __await__(self) -> Any:
+        value = yield from self._values.get(self._wanted.value.name, self._wanted.value.default).__await__()
+        return self._members(value)
+
+
+def call_of(signature: Signature, inputs: Mapping[str, str] | None) -> FunctionCall:
+    """A function as a step.
+
+    Args:
+        signature: Of the function.
+        inputs: Under which key of the step's input the output of each needed node is found, by node id; None if the
+            input is the one output that is needed.
+    """
+    getters: dict[str, Getter] = {
+        name: _getter(signature, name, term, inputs) for name, term in signature.needs.items()
+    }
+    if signature.item is not None:
+        getters = {signature.item: lambda ctx: ctx.input, **getters}
+    is_reading = signature.is_async and any(isinstance(root_of(term), ValueOf) for term in signature.needs.values())
+    return (ReadingCall if is_reading else FunctionCall)(signature, getters)
+
+
+def _getter(signature: Signature, name: str, term: Term, inputs: Mapping[str, str] | None) -> Getter:
+    root = root_of(term)
+    members = _members(f"{signature.where}: parameter {name!r} is {shown_term(term)}, and", term)
+    match root:
+        case OutputOf(node) if inputs is not None:
+            key = inputs[node.id]
+            return lambda ctx: members(ctx.input[key])
+        case OutputOf() | FirstOf():
+            return (lambda ctx: ctx.input) if term is root else (lambda ctx: members(ctx.input))
+        case InputOf(flow_id):
+            return lambda ctx: members(_input_of(ctx, flow_id))
+        case Constant(value):
+            return lambda ctx: value
+        case Provided():
+            return lambda ctx: members(ctx.dependencies)
+        case ValueOf(value) if signature.is_async:
+            return lambda ctx: _Later(ctx.context, root, members)
+        case ValueOf(value):
+            return lambda ctx: members(ctx.context.get(value.name, value.default))
+    raise AssertionError(term)  # _checked lets nothing else through
+
+
+def _input_of(ctx: BaseContext[Any, Any], flow_id: str) -> Any:
+    found, value = called_with(ctx._instance.scope)
+    if not found:
+        raise ConfigurationError(
+            f"run {ctx.run_id!r}: flow {flow_id!r} was started without its input: start it as run(flow, input)"
+        )
+    return ctx._values.copy(value)
+
+
+def _members(where: str, term: Term) -> Callable[[Any], Any]:
+    """What takes from a root's value the member that a term is."""
+    keys: list[tuple[str | int, bool]] = []
+    while isinstance(term, Member):
+        keys.append((term.key, term.is_field))
+        term = term.owner
+    if not keys:
+        return lambda value: value
+    keys.reverse()
+
+    def take(value: Any) -> Any:
+        for key, is_field in keys:
+            try:
+                value = getattr(value, str(key)) if is_field else value[key]
+            except (AttributeError, LookupError, TypeError) as error:
+                raise ConfigurationError(f"{where} the value has no such member: {error}") from error
+        return value
+
+    return take
+
+
+class Carry:
+    """A step that hands its input on."""
+
+    async def __call__(self, ctx: Any) -> Any:
+        """Run the step."""
+        return ctx.input
+
+
+class Gate:
+    """A step that says whether all of some nodes have led to it."""
+
+    def __init__(self, required: frozenset[str], *, of_many: bool) -> None:
+        self.required, self._of_many = required, of_many
+
+    async def __call__(self, ctx: Any) -> bool:
+        """Run the step."""
+        return not self._of_many or self.required <= ctx.input.keys()  # of many ways, the input is by source
+
+    @property
+    def gives(self) -> Any:
+        """What it gives."""
+        return bool

@@ -1,0 +1,437 @@
+"""``Flow``: what decorated steps belong to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from typing import Any, Generic, ParamSpec, TypeVar, cast, get_args, overload
+
+import typing_extensions
+
+from ..annotations import list_of, type_name
+from ..definition import FlowDefinition
+from ..durations import Duration
+from ..errors import ConfigurationError
+from ..graph.scopes import Graph
+from ..retries import RetryPolicy
+from ..steps import Implementation, NodeResult
+from .decorators import BatchDecorator, StepDecorator
+from .needs import Signature
+from .nodes import Batch, Loop, Node, Step, Wait
+from .planning import build
+from .plans import Plan, Settings
+from .references import ContextValue, Reference, negated, term_of
+from .terms import INPUT, InputOf, Operation, OutputOf, Provided, Term, root_of, shown
+
+P = ParamSpec("P")
+T = TypeVar("T")
+R = TypeVar("R")
+InT = typing_extensions.TypeVar("InT", default=None)
+OutT = typing_extensions.TypeVar("OutT", default=Any)
+
+
+class Flow(FlowDefinition, Generic[InT, OutT]):
+    """A flow of decorated functions, as in ``orders = Flow[Order, Receipt]("orders")``.
+
+    ``InT`` is what a run is started with and ``OutT`` what it gives; ``Flow("nightly")`` takes nothing and says nothing
+    of what it gives.
+    """
+
+    def __init__(self, flow_id: str, **metadata: Any) -> None:
+        """Begin a flow.
+
+        Args:
+            flow_id: Name under which runtimes and other flows refer to it.
+            metadata: The blueprint's metadata, such as ``version="2"``.
+        """
+        self.id = flow_id
+        self._metadata = metadata
+        self._nodes: dict[str, Node[Any]] = {}
+        self._values: dict[str, ContextValue[Any]] = {}
+        self._returned: Term | None = None
+        self._built: Any = None
+
+    @property
+    def input(self) -> InT:
+        """What the flow was started or called with, as a need of a step or in a condition."""
+        if self.takes in (None, type(None)):
+            raise ConfigurationError(
+                f"flow {self.id!r} takes no input: say what it takes, as in Flow[Order, Receipt](...)"
+            )
+        return cast(InT, Reference(InputOf(self.id, self.takes)))
+
+    # --- steps ----------------------------------------------------------------------------------------------------
+
+    @overload
+    def step(
+        self, function: Callable[P, Coroutine[Any, Any, NodeResult[R]]], /
+    ) -> Step[P, Coroutine[Any, Any, NodeResult[R]], R]: ...
+    @overload
+    def step(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> Step[P, Coroutine[Any, Any, R], R]: ...
+    @overload
+    def step(self, function: Callable[P, NodeResult[R]], /) -> Step[P, NodeResult[R], R]: ...
+    @overload
+    def step(self, function: Callable[P, R], /) -> Step[P, R, R]: ...
+    @overload
+    def step(
+        self,
+        function: None = None,
+        /,
+        *,
+        name: str | None = None,
+        when: bool = ...,
+        unless: bool = ...,
+        after: Node[Any] | Sequence[Node[Any]] = (),
+        retries: int | RetryPolicy | None = None,
+        timeout: Duration | None = None,
+        exclusive: bool = False,
+    ) -> StepDecorator: ...
+    def step(self, function: Any = None, /, *, name: str | None = None, **options: Any) -> Any:
+        """Make a function a step. Each of its parameters says by its default what it takes.
+
+        That is an earlier step's ``output`` (the step then comes after that one, and runs only if that one did) or
+        ``maybe``, the flow's ``input``, a context value's ``value``, a member of ``flow.dependencies(...)``, or a
+        member of one of those, as in ``order.output.total``. A parameter annotated as a ``NodeContext`` or
+        ``SyncNodeContext`` takes that; an ordinary default is left alone.
+
+        Args:
+            function: The function, ``async def`` or plain.
+            options: See below.
+            name: The step's id, its function's name by default: what a run in flight knows it by.
+            when: Run only if this holds: a condition on outputs, inputs and context values, such as
+                ``check.output.total > 100``; with ``&`` and ``|`` between conditions.
+            unless: Run only if this does not hold.
+            after: Come after these steps, too, without needing their outputs; run only if they did.
+            retries: How many more times a failed attempt is made, at once; or a policy.
+            timeout: How long one attempt may take: seconds, a ``timedelta``, or text such as ``"5s"``.
+            exclusive: Ask that two workers do not execute the step at the same time.
+
+        Raises:
+            ConfigurationError: It is no function, there is a step of that name, or nothing says where one of its
+                parameters comes from.
+        """
+
+        def decorate(decorated: Callable[..., Any]) -> Any:
+            step_id, signature = self._read(decorated, name)
+            plan = Plan(kind="step", needs=dict(signature.needs), signature=signature, type=signature.gives)
+            return self._add(Step(self.id, step_id, self._placed(plan, **options), decorated))
+
+        return decorate if function is None else decorate(function)
+
+    def batch(
+        self,
+        over: Iterable[T],
+        *,
+        name: str | None = None,
+        when: bool | None = None,
+        unless: bool | None = None,
+        after: Node[Any] | Sequence[Node[Any]] = (),
+        retries: int | RetryPolicy | None = None,
+        timeout: Duration | None = None,
+        tolerated_failure_count: int = 0,
+        tolerated_failure_percentage: float = 0,
+    ) -> BatchDecorator[T]:
+        """Decorate a function that runs once per item of a list, in parallel: its first parameter takes the item.
+
+        Its further parameters are as a step's, but for outputs of steps. The output is the list of results, in order.
+
+        Args:
+            over: The list: an output, the flow's input, a context value, or a member of one.
+            name: As for a step.
+            when: As for a step, for the whole of it.
+            unless: Likewise.
+            after: Likewise.
+            retries: Of each item.
+            timeout: Of one attempt at one item.
+            tolerated_failure_count: So many items may fail; ``results`` then has their errors in their places.
+            tolerated_failure_percentage: The same as a share of the items, 0 to 100.
+        """
+
+        def decorate(function: Callable[..., Any]) -> Any:
+            step_id, signature = self._read(function, name, with_item=True)
+            for parameter, term in signature.needs.items():
+                if isinstance(root_of(term), OutputOf):
+                    raise ConfigurationError(
+                        f"{signature.where}: parameter {parameter!r} is {shown(term)}, but an item knows only itself, "
+                        "the flow's input, context values and dependencies: make what it needs part of the items"
+                    )
+            tolerance = {"tolerated_failure_count": tolerated_failure_count}
+            tolerance["tolerated_failure_percentage"] = cast(int, tolerated_failure_percentage)
+            plan = Plan(
+                kind="batch",
+                value=term_of(over),
+                signature=signature,
+                options={name: share for name, share in tolerance.items() if share},
+                type=list_of(signature.gives),
+            )
+            placed = self._placed(plan, when=when, unless=unless, after=after, retries=retries, timeout=timeout)
+            return self._add(Batch(self.id, step_id, placed, function))
+
+        return cast("BatchDecorator[T]", decorate)
+
+    def call(
+        self,
+        flow: Flow[T, R],
+        value: T,
+        *,
+        name: str | None = None,
+        when: bool | None = None,
+        unless: bool | None = None,
+        after: Node[Any] | Sequence[Node[Any]] = (),
+    ) -> Node[R]:
+        """Call another flow, with a context of its own; the output is what it returns.
+
+        Args:
+            flow: The flow.
+            value: Its input.
+            name: The call's id; the flow's id by default.
+            when: As for a step.
+            unless: Likewise.
+            after: Likewise.
+        """
+        plan = Plan(kind="call", value=term_of(value), calls=flow, type=flow.gives)
+        return self._add(Node(self.id, name or flow.id, self._placed(plan, when=when, unless=unless, after=after)))
+
+    def call_each(
+        self,
+        flow: Flow[T, R],
+        over: Iterable[T],
+        *,
+        name: str | None = None,
+        when: bool | None = None,
+        unless: bool | None = None,
+        after: Node[Any] | Sequence[Node[Any]] = (),
+    ) -> Node[list[R]]:
+        """Call another flow once per item of a list, in parallel; the output is the list of what the calls return.
+
+        Args:
+            flow: The flow, which takes an item.
+            over: The list, as for a batch.
+            name: The batch's id; the flow's id by default.
+            when: As for a step.
+            unless: Likewise.
+            after: Likewise.
+        """
+        plan = Plan(kind="each", value=term_of(over), calls=flow, type=list_of(flow.gives))
+        return self._add(Node(self.id, name or flow.id, self._placed(plan, when=when, unless=unless, after=after)))
+
+    # --- time and people ------------------------------------------------------------------------------------------
+
+    def wait(
+        self,
+        name: str,
+        answer: type[T],
+        *,
+        timeout: Duration | None = None,
+        after: Node[Any] | Sequence[Node[Any]] = (),
+        when: bool | None = None,
+        unless: bool | None = None,
+    ) -> Wait[T]:
+        """Wait until the run is resumed from outside with an answer, which is the output.
+
+        Args:
+            name: The wait's id, by which it is resumed.
+            answer: What kind of answer.
+            timeout: How long until it goes on by itself: then there is no output, what needs it does not run, and
+                ``timed_out`` is true.
+            after: The steps that it comes after; it runs only if they did.
+            when: As for a step.
+            unless: Likewise.
+        """
+        plan = Plan(kind="wait", type=answer)
+        return self._add(
+            Wait(self.id, name, self._placed(plan, when=when, unless=unless, after=after, timeout=timeout))
+        )
+
+    def sleep(
+        self,
+        name: str,
+        duration: Duration,
+        value: T,
+        *,
+        when: bool | None = None,
+        unless: bool | None = None,
+        after: Node[Any] | Sequence[Node[Any]] = (),
+    ) -> Node[T]:
+        """Pause, and hand a value on after that.
+
+        Args:
+            name: The pause's id.
+            duration: Seconds, a ``timedelta``, or text such as ``"20m"`` or ``"40d"``.
+            value: What it hands on, such as ``brew.output``.
+            when: As for a step.
+            unless: Likewise.
+            after: Likewise.
+        """
+        plan = Plan(kind="sleep", value=term_of(value), options={"duration": duration})
+        return self._add(Node(self.id, name, self._placed(plan, when=when, unless=unless, after=after)))
+
+    def loop(
+        self,
+        name: str,
+        value: T,
+        *,
+        when: bool | None = None,
+        unless: bool | None = None,
+        after: Node[Any] | Sequence[Node[Any]] = (),
+    ) -> Loop[T]:
+        """Begin a loop: steps that need its ``value`` are in it, up to the one that ``again`` names.
+
+        Args:
+            name: The loop's id.
+            value: What the first pass begins with, such as ``draft.output``.
+            when: As for a step: whether there is a loop at all.
+            unless: Likewise.
+            after: Likewise.
+        """
+        plan = Plan(kind="start", value=term_of(value))
+        start: Node[Any] = Node(self.id, f"{name}.value", self._placed(plan, when=when, unless=unless, after=after))
+        loop: Loop[T] = Loop(self.id, name, Plan(kind="loop"), self._add(start))
+        loop._close = self._close
+        start.plan.options["loop"] = loop
+        return loop
+
+    def _close(self, loop: Loop[Any], value: Term, when: Term) -> None:
+        loop.plan.value = value
+        loop.plan.options["condition"] = when
+        self._add(loop)
+
+    # --- values ---------------------------------------------------------------------------------------------------
+
+    def value(self, name: str, type_: type[T], *, default: T) -> ContextValue[T]:
+        """Declare a context value, which steps can need and set.
+
+        Args:
+            name: Under which the run keeps it.
+            type_: What it is.
+            default: What a step gets while nobody has set it.
+        """
+        if name == INPUT:
+            raise ConfigurationError(f"flow {self.id!r}: {INPUT!r} is its input: name the context value otherwise")
+        declared = ContextValue(name, type_, default)
+        if self._values.setdefault(name, declared) is not declared:
+            raise ConfigurationError(
+                f"flow {self.id!r} declares context value {name!r} twice: declare it once, and hand that on"
+            )
+        return declared
+
+    @staticmethod
+    def dependencies(kind: type[T]) -> T:
+        """What the runtime is given as ``dependencies``: needs of steps are its members, as in ``mail=services.mail``.
+
+        Args:
+            kind: The class of it.
+        """
+        return cast(T, Reference(Provided(kind)))
+
+    def returns(self, value: OutT) -> None:
+        """Say what the flow gives: ``RunResult.output``, and the output of a call of it.
+
+        Args:
+            value: An output, or ``first_of`` some.
+        """
+        if self._returned is not None:
+            raise ConfigurationError(f"flow {self.id!r} returns twice: return first_of both outputs")
+        self._returned, self._built = term_of(value), None
+        if not isinstance(root_of(self._returned), OutputOf) and not hasattr(self._returned, "terms"):
+            raise ConfigurationError(
+                f"flow {self.id!r} returns the output of a step, or first_of some, not {shown(self._returned)}"
+            )
+
+    # --- what it is made into -------------------------------------------------------------------------------------
+
+    @property
+    def implementations(self) -> Mapping[str, Implementation]:
+        """The flow's steps by the name under which its blueprint uses them."""
+        return self._builder().implementations  # type: ignore[no-any-return]
+
+    @property
+    def called(self) -> Mapping[str, FlowDefinition]:
+        """The flows that it calls, by id."""
+        return self._builder().called  # type: ignore[no-any-return]
+
+    def compile(self) -> Graph:
+        """The flow, compiled; done once and kept until the flow is changed.
+
+        Raises:
+            BlueprintError: It cannot mean anything; the error lists every problem, by node and with a remedy.
+        """
+        return self._builder().compile()  # type: ignore[no-any-return]
+
+    def begin(self, given: Any) -> Mapping[str, Any]:
+        """The initial context values of a run, from its input.
+
+        Raises:
+            ConfigurationError: There is no input and the flow takes one, or the other way round.
+        """
+        wanted = self.takes
+        if wanted in (None, type(None)):
+            if given is not None:
+                raise ConfigurationError(f"flow {self.id!r} takes no input: start it without")
+            return {}
+        if given is None and wanted is not Any:
+            raise ConfigurationError(f"flow {self.id!r} takes {type_name(wanted)}: start it as run(flow, input)")
+        return {INPUT: given}
+
+    @property
+    def takes(self) -> Any:
+        """The type of its input; None if it takes none."""
+        return self._type(0)
+
+    @property
+    def gives(self) -> Any:
+        """The type of its output, as far as it was said."""
+        return self._type(1)
+
+    def _type(self, place: int) -> Any:
+        arguments = get_args(getattr(self, "__orig_class__", None))
+        return arguments[place] if len(arguments) > place else (None, Any)[place]
+
+    def _builder(self) -> Any:
+        if self._built is None:
+            nodes = tuple(self._nodes.values())
+            self._built = build(self.id, nodes, self._values, self._returned, self.gives, self._metadata)
+        return self._built
+
+    def _read(
+        self, function: Callable[..., Any], name: str | None, *, with_item: bool = False
+    ) -> tuple[str, Signature]:
+        step_id = name or str(getattr(function, "__name__", ""))
+        if not step_id.isidentifier() and name is None:
+            raise ConfigurationError(f"flow {self.id!r}: a function without a name of its own needs name=")
+        where = f"step {step_id!r} of flow {self.id!r}"
+        return step_id, Signature.of(where, function, with_item=with_item)
+
+    def _placed(
+        self,
+        plan: Plan,
+        *,
+        when: Any = None,
+        unless: Any = None,
+        after: Node[Any] | Sequence[Node[Any]] = (),
+        **settings: Any,
+    ) -> Plan:
+        conditions = [term_of(when)] if when is not None else []
+        conditions += [negated(unless)] if unless is not None else []
+        if conditions:
+            plan.when = conditions[0] if len(conditions) == 1 else _both(conditions)
+        plan.after = (after,) if isinstance(after, Node) else tuple(after)
+        plan.settings = Settings(**settings)
+        return plan
+
+    def _add(self, node: N) -> N:
+        if node.id == INPUT or self._nodes.setdefault(node.id, node) is not node:
+            taken = "its input is called that" if node.id == INPUT else "there is one already"
+            raise ConfigurationError(f"flow {self.id!r} cannot have a node {node.id!r}, since {taken}: give it name=")
+        node.changed = self._changed
+        self._changed()
+        return node
+
+    def _changed(self) -> None:
+        self._built = None
+
+
+N = TypeVar("N", bound=Node[Any])
+
+
+def _both(conditions: Sequence[Term]) -> Term:
+    return Operation("&&", tuple(conditions))

@@ -1,0 +1,115 @@
+"""Reads what a function's parameters need."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import attrs
+
+from ..annotations import gives_of, hints_of, is_context
+from ..errors import ConfigurationError
+from .references import Reference, term_of
+from .terms import FirstOf, InputOf, Member, OutputOf, Provided, Term, ValueOf, root_of
+from .terms import shown as shown_term
+
+
+@attrs.frozen(eq=False)
+class Signature:
+    """What a function's parameters take.
+
+    Attributes:
+        where: The step, for messages.
+        function: The function.
+        is_async: Whether it is ``async def``.
+        context: The parameter that takes the node context.
+        item: The parameter that takes a batch's item.
+        needs: The terms that parameters take, by parameter.
+        order: The parameters that can be given by position, in order.
+        types: What is known of the parameters' types, by parameter.
+        gives: What is known of the type of its output.
+    """
+
+    where: str
+    function: Callable[..., Any]
+    is_async: bool
+    context: str | None
+    item: str | None
+    needs: Mapping[str, Term]
+    order: Sequence[str]
+    types: Mapping[str, Any]
+    gives: Any
+
+    @classmethod
+    def of(cls, where: str, function: Callable[..., Any], *, with_item: bool = False) -> Signature:
+        """Read a function.
+
+        Args:
+            where: The step, for messages.
+            function: The function.
+            with_item: Its first parameter takes a batch's item.
+
+        Raises:
+            ConfigurationError: It is no function, or nothing says where a parameter comes from.
+        """
+        if not callable(function) or isinstance(function, type):
+            raise ConfigurationError(f"{where} must be a function, not {function!r:.80}")
+        hints, needs, order, context, item = hints_of(function), {}, [], None, None
+        for name, parameter in inspect.signature(function).parameters.items():
+            if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+                continue
+            if parameter.kind is not parameter.KEYWORD_ONLY:
+                order.append(name)
+            if with_item and item is None:
+                item = name
+            elif isinstance(parameter.default, Reference):
+                needs[name] = _checked(where, name, term_of(parameter.default))
+            elif is_context(hints.get(name, parameter.annotation)) or (name == "ctx" and name not in hints):
+                context = name
+            elif parameter.default is parameter.empty:
+                raise ConfigurationError(
+                    f"{where}: nothing says where parameter {name!r} comes from: give it a default such as "
+                    f"`{name}=fetch.output` or `{name}=flow.input`, or annotate it as a NodeContext"
+                )
+        if with_item and item is None:
+            raise ConfigurationError(f"{where}: its first parameter takes an item, so it needs one")
+        is_async = inspect.iscoroutinefunction(function)
+        return cls(where, function, is_async, context, item, needs, order, hints, gives_of(function))
+
+    def missing(self, args: Sequence[Any], named: Mapping[str, Any]) -> list[str]:
+        """The parameters whose values come from the flow, and are not among the arguments of a call by hand."""
+        given = {*self.order[: len(args)], *named}
+        return [name for name in self.needs if name not in given]
+
+    def of_fallback(self, function: Callable[..., Any]) -> Signature:
+        """The signature of a function that stands in for this one, and gets what it gets.
+
+        Raises:
+            ConfigurationError: It has a parameter that this one has not.
+        """
+        where, hints = f"the fallback of {self.where}", hints_of(function)
+        needs, order, context = {}, [], None
+        for name, parameter in inspect.signature(function).parameters.items():
+            order.append(name)
+            if name in self.needs:
+                needs[name] = self.needs[name]
+            elif is_context(hints.get(name, parameter.annotation)) or (name == "ctx" and name not in hints):
+                context = name
+            elif parameter.default is parameter.empty:
+                raise ConfigurationError(
+                    f"{where}: it gets what the step gets, by name, and the step has no parameter {name!r}"
+                )
+        is_async = inspect.iscoroutinefunction(function)
+        return Signature(where, function, is_async, context, None, needs, order, hints, gives_of(function))
+
+
+def _checked(where: str, name: str, term: Term) -> Term:
+    if not isinstance(root_of(term), (OutputOf, InputOf, ValueOf, Provided, FirstOf)) or (
+        isinstance(term, Member) and isinstance(root_of(term), FirstOf)
+    ):
+        raise ConfigurationError(
+            f"{where}: parameter {name!r} cannot be {shown_term(term)}: a step takes a value or a part of it as it is; "
+            "compute in the step"
+        )
+    return term

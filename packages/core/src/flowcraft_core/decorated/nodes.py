@@ -1,0 +1,184 @@
+"""What a flow's decorators and calls give back: nodes, whose outputs later steps name by reference."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Coroutine
+from typing import Any, Generic, ParamSpec, TypedDict, TypeVar, cast, overload
+
+from ..errors import ConfigurationError
+from .plans import Plan
+from .references import Reference, term_of
+from .terms import OutputOf, Term, TimedOut
+
+P = ParamSpec("P")
+OutputT = TypeVar("OutputT")
+CallT = TypeVar("CallT")
+T = TypeVar("T")
+
+
+class ErrorData(TypedDict):
+    """An item's failure, as plain data."""
+
+    node: str
+    type: str
+    message: str
+    attempts: int
+
+
+class FailedItem(TypedDict):
+    """What stands in the place of the result of a batch's item that has failed."""
+
+    error: ErrorData
+
+
+class Node(Generic[OutputT]):
+    """A node of a flow.
+
+    Attributes:
+        id: Its id in the blueprint.
+        flow_id: The flow that it belongs to.
+        plan: What it needs; for the flow's own use.
+        changed: Tells the flow that the plan has changed.
+    """
+
+    def __init__(self, flow_id: str, node_id: str, plan: Plan) -> None:
+        self.id = node_id
+        self.flow_id = flow_id
+        self.plan = plan
+        self.changed: Callable[[], object] = lambda: None
+
+    @property
+    def output(self) -> OutputT:
+        """Its output, to be needed by another step, which then runs only if this one did."""
+        return cast(OutputT, Reference(OutputOf(self)))
+
+    @property
+    def maybe(self) -> OutputT | None:
+        """Its output, or None if it did not run, for a step that can do without."""
+        return cast("OutputT | None", Reference(OutputOf(self, optional=True)))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.flow_id!r}, {self.id!r})"
+
+
+class _Function(Node[OutputT], Generic[P, CallT, OutputT]):
+    """A node that is a function: calling it calls the function, as if it had never been decorated."""
+
+    __name__: str
+
+    def __init__(self, flow_id: str, node_id: str, plan: Plan, function: Callable[..., Any]) -> None:
+        super().__init__(flow_id, node_id, plan)
+        self._function = function
+        functools.update_wrapper(self, function)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> CallT:
+        """Call the function, in a test for example; what comes from other steps in a flow must be given.
+
+        Raises:
+            TypeError: It is not given.
+        """
+        assert self.plan.signature is not None
+        missing = self.plan.signature.missing(args, kwargs)
+        if missing:
+            raise TypeError(
+                f"{self.id}() is called by hand, so say what it gets as {', '.join(map(repr, missing))}: only in a run "
+                "does that come from other steps"
+            )
+        return cast(CallT, self._function(*args, **kwargs))
+
+    def _with_fallback(self, function: Callable[..., Any]) -> None:
+        assert self.plan.signature is not None
+        if self.plan.fallback is not None:
+            raise ConfigurationError(f"step {self.id!r} of flow {self.flow_id!r} has two fallbacks: leave one out")
+        self.plan.fallback = self.plan.signature.of_fallback(function)
+        self.changed()
+
+
+class Step(_Function[P, CallT, OutputT]):
+    """A step: an ordinary function, and its place in a flow."""
+
+    @overload
+    def fallback(self, function: Callable[..., Coroutine[Any, Any, OutputT]], /) -> Callable[..., Any]: ...
+    @overload
+    def fallback(self, function: Callable[..., OutputT], /) -> Callable[..., Any]: ...
+    def fallback(self, function: Callable[..., Any], /) -> Callable[..., Any]:
+        """Decorate the function that stands in once all attempts have failed; it gives the same kind of output.
+
+        Its parameters are some of the step's, by name, and get what the step's get; a parameter annotated as a node
+        context finds in ``ctx.error`` why it is needed.
+
+        Raises:
+            ConfigurationError: It has a parameter that the step has not, or there is a fallback already.
+        """
+        self._with_fallback(function)
+        return function
+
+
+class Batch(_Function[P, CallT, list[OutputT]], Generic[P, CallT, OutputT]):
+    """A step that runs once per item; its output is the list of results, in the order of the items."""
+
+    @property
+    def output(self) -> list[OutputT]:
+        """The results."""
+        if self.plan.options:
+            raise ConfigurationError(
+                f"batch {self.id!r} tolerates failures, so some of its results may be errors: need {self.id}.results"
+            )
+        return super().output
+
+    @property
+    def results(self) -> list[OutputT | FailedItem]:
+        """The results of a batch that tolerates failures: a failed item has ``{"error": ...}`` in its place."""
+        return cast("list[OutputT | FailedItem]", Reference(OutputOf(self)))
+
+
+class Wait(Node[OutputT]):
+    """A point where the run waits until it is resumed from outside."""
+
+    @property
+    def timed_out(self) -> bool:
+        """Whether nobody answered in time: a condition for what comes right after the wait."""
+        if self.plan.settings.timeout is None:
+            raise ConfigurationError(f"wait {self.id!r} has no timeout=, so it never times out")
+        return cast(bool, Reference(TimedOut(self)))
+
+
+class Loop(Node[OutputT]):
+    """A part of a flow that is repeated.
+
+    Its ``value`` is what a pass begins with: what the loop was given, and then what the pass before handed on. Its
+    ``output`` is what the last pass handed on.
+    """
+
+    def __init__(self, flow_id: str, node_id: str, plan: Plan, start: Node[Any]) -> None:
+        super().__init__(flow_id, node_id, plan)
+        self.start = start
+        self._close: Callable[[Loop[Any], Term, Term], None] | None = None
+
+    @property
+    def value(self) -> OutputT:
+        """What a pass begins with."""
+        return cast(OutputT, Reference(OutputOf(self.start)))
+
+    def again(self, value: OutputT, *, when: bool) -> None:
+        """End a pass: begin another one with a value as long as a condition holds, and go on with that value else.
+
+        Args:
+            value: The output of the pass's last step.
+            when: Such as ``review.output.score < 80``.
+
+        Raises:
+            ConfigurationError: The value is no step's output, or the loop has ended already.
+        """
+        if self._close is None:
+            where = f"loop {self.id!r} of flow {self.flow_id!r}"
+            raise ConfigurationError(f"{where} ends twice: leave one again() out")
+        close, self._close = self._close, None
+        term = term_of(value)
+        if not isinstance(term, OutputOf) or term.optional or term.node is self.start:
+            raise ConfigurationError(
+                f"loop {self.id!r} of flow {self.flow_id!r}: again() takes the output of a pass's last step, as in "
+                "again(review.output, when=...)"
+            )
+        close(self, term, term_of(when))

@@ -1,0 +1,175 @@
+"""Puts wired nodes into a builder, and compares the types at both ends of what is handed on."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import attrs
+
+from ..annotations import UNKNOWN, type_name
+from ..builder import FlowBuilder, create_flow
+from ..errors import BlueprintError
+from .calls import Carry, Gate, call_of
+from .comparing import mismatches
+from .needs import Signature
+from .nodes import Loop, Node
+from .plans import Plan, named_by, terms_of
+from .terms import OutputOf, Term, render, root_of
+from .wiring import Way, Wired, Wiring
+
+#: The node whose output is the flow's, where none of its steps is the only one at the end.
+RESULT = "result"
+
+
+def build(
+    flow_id: str,
+    nodes: Sequence[Node[Any]],
+    values: Collection[str],
+    returned: Term | None,
+    gives: Any,
+    metadata: Mapping[str, Any],
+) -> FlowBuilder:
+    """A builder of a flow's nodes.
+
+    Args:
+        flow_id: The flow's id.
+        nodes: Its nodes, in the order of their definition.
+        values: The names of its context values.
+        returned: What it returns.
+        gives: What it says that it returns.
+        metadata: The blueprint's metadata.
+
+    Raises:
+        BlueprintError: The nodes cannot be wired, or what one gives does not fit what another takes.
+    """
+    problems = [
+        f"node {node.id!r} is called as a context value is: rename one of them" for node in nodes if node.id in values
+    ]
+    if returned is None and gives not in (UNKNOWN, None, type(None)):
+        problems.append(f"it gives {type_name(gives)} and never says which: call flow.returns(...)")
+    problems += mismatches(flow_id, nodes, returned, gives)
+    all_nodes = [*nodes]
+    if returned is not None and not _is_only_end(nodes, returned):
+        all_nodes.append(Node(flow_id, RESULT, Plan(kind="result", value=returned)))
+        metadata = {**metadata, "result": RESULT}
+    wiring = Wiring(flow_id, all_nodes)
+    problems += wiring.problems
+    if problems:
+        raise BlueprintError(flow_id, problems)
+    builder = create_flow(flow_id)
+    if metadata:
+        builder.metadata(**metadata)
+    for wired in wiring.wired:
+        _Adding(builder, wiring, wired).add()
+    return builder
+
+
+def _is_only_end(nodes: Sequence[Node[Any]], returned: Term) -> bool:
+    if not isinstance(returned, OutputOf) or returned.optional:
+        return False
+    led_from = {source for node in nodes for source in _sources(node)}
+    return {node for node in nodes if node not in led_from} == {returned.node}
+
+
+def _sources(node: Node[Any]) -> set[Node[Any]]:
+    return {*named_by(node.plan), *((node.start,) if isinstance(node, Loop) else ())}
+
+
+# --- into the builder -------------------------------------------------------------------------------------------------
+
+
+class _Adding:
+    """Adds one node and the edges to it."""
+
+    def __init__(self, builder: FlowBuilder, wiring: Wiring, wired: Wired) -> None:
+        self._builder, self._wiring, self._wired = builder, wiring, wired
+        self._node, self._plan = wired.node, wiring.plan_of(wired.node)
+
+    def add(self) -> None:
+        """Add them."""
+        getattr(self, f"_add_{self._plan.kind}")()
+        if not isinstance(self._node, Loop):  # a loop's own edges are drawn with it
+            for way in self._wired.ways:
+                self._lead(way)
+
+    def _lead(self, way: Way) -> None:
+        conditions = [render(one, way.source) for one in way.conditions]
+        if way.source.plan.kind == "gate":
+            conditions = ["result.output", *(render(one) for one in way.conditions)]
+        condition = " && ".join(conditions) if conditions else None
+        transform = None if way.carries is None else render(way.carries, way.source)
+        self._builder.edge(way.source.id, self._node.id, condition=condition, transform=transform)
+
+    @property
+    def _join(self) -> Any:
+        return "any" if self._wired.is_any else None
+
+    def _add_step(self) -> None:
+        signature = self._plan.signature
+        assert signature is not None
+        signature = attrs.evolve(signature, needs=self._plan.needs)
+        inputs = self._inputs()
+        keys = inputs if isinstance(inputs, dict) else None
+        settings = self._plan.settings.given()
+        if self._plan.fallback is not None:
+            settings["fallback"] = call_of(self._fallback(self._plan.fallback), keys)
+        self._builder.node(self._node.id, call_of(signature, keys), inputs=inputs, join=self._join, **settings)
+
+    def _fallback(self, fallback: Signature) -> Signature:
+        return attrs.evolve(fallback, needs={name: self._plan.needs[name] for name in fallback.needs})
+
+    def _add_given(self) -> None:
+        async def fetch(**named: Any) -> Any:
+            return named["value"]
+
+        signature = Signature(f"node {self._node.id!r}", fetch, True, None, None, self._plan.needs, (), {}, UNKNOWN)
+        inputs = self._inputs()
+        keys = inputs if isinstance(inputs, dict) else None
+        self._builder.node(self._node.id, call_of(signature, keys), inputs=inputs)
+
+    def _inputs(self) -> str | dict[str, str] | None:
+        """Where the step's input comes from, if it is not what its one edge carries."""
+        roots = (root_of(term) for term in terms_of(self._plan))
+        needed = list(dict.fromkeys(root.node.id for root in roots if isinstance(root, OutputOf)))
+        merged = self._node in self._wiring.merged.values()
+        if not needed or merged or self._wired.is_any:
+            return None
+        if len(needed) > 1:
+            return {node_id: node_id for node_id in needed}
+        sources = [way.source.id for way in self._wired.ways]
+        return None if sources == needed else needed[0]
+
+    def _add_batch(self) -> None:
+        signature, settings = self._plan.signature, self._plan.settings.given()
+        assert signature is not None
+        settings = {"items": self._wired.items, "join": self._join, **self._plan.options, **settings}
+        self._builder.batch(self._node.id, call_of(signature, None), **settings)
+
+    def _add_each(self) -> None:
+        self._builder.batch(self._node.id, self._plan.calls, items=self._wired.items, join=self._join)
+
+    def _add_call(self) -> None:
+        self._builder.subflow(self._node.id, self._plan.calls, join=self._join)
+
+    def _add_wait(self) -> None:
+        self._builder.wait(self._node.id, timeout=self._plan.settings.timeout)
+
+    def _add_sleep(self) -> None:
+        self._builder.sleep(self._node.id, self._plan.options["duration"], join=self._join)
+
+    def _add_start(self) -> None:
+        self._builder.node(self._node.id, Carry(), join=self._join)
+
+    _add_result = _add_first = _add_start
+
+    def _add_gate(self) -> None:
+        self._builder.node(self._node.id, Gate(self._wired.required, of_many=len(self._wired.ways) > 1))
+
+    def _add_loop(self) -> None:
+        loop, plan = self._node, self._plan
+        assert isinstance(loop, Loop)
+        assert isinstance(plan.value, OutputOf)
+        start, end = self._wiring.merged.get(loop.start, loop.start), plan.value.node
+        condition = render(plan.options["condition"], end)
+        self._builder.loop(loop.id, start=start.id, end=end.id, condition=condition)

@@ -1,0 +1,87 @@
+"""What a node needs, as its definition says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from ..blueprint import JoinStrategy
+from ..durations import Duration
+from ..retries import RetryPolicy
+from .needs import Signature
+from .terms import OutputOf, Term, nodes_in, root_of
+
+if TYPE_CHECKING:
+    from .nodes import Node
+
+
+@attrs.frozen(eq=False, kw_only=True)
+class Settings:
+    """How a node is tried and bounded; as for ``FlowBuilder.node``."""
+
+    retries: int | RetryPolicy | None = None
+    timeout: Duration | None = None
+    exclusive: bool = False
+
+    def given(self) -> dict[str, Any]:
+        """Those that were given, as the builder takes them."""
+        given: dict[str, Any] = {"retries": self.retries, "timeout": self.timeout, "exclusive": self.exclusive or None}
+        return {name: setting for name, setting in given.items() if setting is not None}
+
+
+@attrs.define(eq=False, kw_only=True)
+class Plan:
+    """What a node needs, as its definition says.
+
+    Attributes:
+        kind: What is made of it: ``step``, ``batch``, ``each``, ``call``, ``wait``, ``sleep``, ``start`` (of a loop's
+            pass), ``loop`` or ``first``.
+        needs: For a step: the terms that its parameters take, by parameter.
+        value: For all but steps and waits: the term that it is given.
+        after: The nodes that it comes after without needing their outputs.
+        when: The condition under which it runs.
+        signature: Of the function.
+        calls: The flow that it calls.
+        settings: How it is tried.
+        options: What else its kind knows.
+        fallback: The function that stands in.
+        type: What it gives, as far as annotations say.
+    """
+
+    kind: str
+    needs: dict[str, Term] = attrs.field(factory=dict)
+    value: Term | None = None
+    after: tuple[Node[Any], ...] = ()
+    when: Term | None = None
+    signature: Signature | None = None
+    calls: Any = None
+    settings: Settings = attrs.field(factory=Settings)
+    options: dict[str, Any] = attrs.field(factory=dict)
+    fallback: Signature | None = None
+    join: JoinStrategy | None = None
+    type: Any = Any
+
+
+def terms_of(plan: Plan) -> Iterator[Term]:
+    """The terms whose values a node is given."""
+    yield from plan.needs.values()
+    if plan.value is not None:
+        yield plan.value
+
+
+def named_by(plan: Plan) -> Iterator[Node[Any]]:
+    """All nodes that a node's definition names."""
+    for term in terms_of(plan):
+        yield from nodes_in(term)
+    if plan.when is not None:
+        yield from nodes_in(plan.when)
+    yield from plan.after
+
+
+def optional_in(plan: Plan) -> set[Node[Any]]:
+    """The nodes that a node can do without, whatever else it says of them."""
+    roots = [root for term in terms_of(plan) if isinstance(root := root_of(term), OutputOf)]
+    required = {root.node for root in roots if not root.optional} | set(plan.after)
+    return {root.node for root in roots if root.optional} - required

@@ -1,0 +1,61 @@
+"""What every way of describing a flow ends in: a compiled blueprint, and the steps that it uses."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+from .blueprint import Blueprint
+from .graph.scopes import Graph
+from .steps import Implementation
+
+
+class FlowDefinition(ABC):
+    """A flow that was described in Python, with its steps: what runtimes and clients take.
+
+    Attributes:
+        id: Name under which runtimes and subflows refer to it.
+    """
+
+    id: str
+
+    @property
+    @abstractmethod
+    def takes(self) -> Any:
+        """The type of its input, as far as annotations say."""
+
+    @property
+    @abstractmethod
+    def gives(self) -> Any:
+        """The type of its output, likewise."""
+
+    @property
+    @abstractmethod
+    def implementations(self) -> Mapping[str, Implementation]:
+        """The flow's steps by the name under which its blueprint uses them."""
+
+    @property
+    @abstractmethod
+    def called(self) -> Mapping[str, FlowDefinition]:
+        """The flows that it calls and that it was given as such, by id; a runtime takes them with this one."""
+
+    @abstractmethod
+    def compile(self) -> Graph:
+        """The flow, compiled; done once and kept until the flow is changed.
+
+        Raises:
+            BlueprintError: See ``to_blueprint``.
+        """
+
+    @abstractmethod
+    def begin(self, given: Any) -> Mapping[str, Any]:
+        """The initial context values of a run, by name, from what it is started with."""
+
+    def to_blueprint(self) -> Blueprint:
+        """The flow as data, checked.
+
+        Raises:
+            BlueprintError: It cannot mean anything; the error lists every problem, by node and with a remedy.
+        """
+        return self.compile().blueprint

@@ -1,0 +1,151 @@
+"""Compares what a flow's steps give with what the steps that follow take, where both have annotations.
+
+A step's output is what it is annotated to return, its input what its node context is annotated with, as in
+``def total(ctx: SyncNodeContext[list[int]]) -> int``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from .annotations import UNKNOWN, fits, gives_of, hints_of_class, item_of, list_of, takes_of, type_name
+from .blueprint import BATCH, LOOP_CONTROLLER, SLEEP, SUBFLOW, Blueprint, Edge, Node
+from .definition import FlowDefinition
+from .graph.compile import CONTINUE
+from .steps import Implementation
+
+
+class Fitting:
+    """The types at both ends of a flow's edges.
+
+    Attributes:
+        takes: What the flow's start nodes take as the input of a call.
+        gives: What the flow's one last node gives.
+    """
+
+    def __init__(
+        self, blueprint: Blueprint, steps: Mapping[str, Implementation], called: Mapping[str, FlowDefinition]
+    ) -> None:
+        self._steps, self._called = steps, called
+        self._nodes = {node.id: node for node in blueprint.nodes}
+        self._edges = blueprint.edges
+        self._starts = {edge.source: edge.target for edge in self._edges if self._is_feedback(edge)}
+        self._ends = {
+            edge.target: edge.source
+            for edge in self._edges
+            if edge.target in self._starts and edge.source not in self._starts
+        }
+        self._known: dict[str, Any] = {}
+        fallbacks = {node.config.fallback for node in blueprint.nodes if node.config is not None}
+        own = [node for node in blueprint.nodes if node.id not in fallbacks and node.uses != LOOP_CONTROLLER]
+        led_to = {edge.target for edge in self._edges} | {self._starts.get(edge.target) for edge in self._edges}
+        begins = [self._input_of(node) for node in own if node.id not in led_to and node.inputs is None]
+        led_on = {
+            edge.source for edge in self._edges if edge.on != "failure"
+        }  # whose ways on are for failures only ends its scope
+        ends = [node for node in own if node.id not in led_on]
+        self.takes = begins[0] if len(begins) == 1 else UNKNOWN
+        self.gives = self._output_of(ends[0].id) if len(ends) == 1 else UNKNOWN
+        self._own = own
+
+    def problems(self) -> list[str]:
+        """What does not fit, each with both ends and their types."""
+        return [problem for node in self._own for problem in self._problems_of(node)]
+
+    def _is_feedback(self, edge: Edge) -> bool:
+        node = self._nodes.get(edge.source)
+        return edge.action == CONTINUE and node is not None and node.uses == LOOP_CONTROLLER
+
+    def _problems_of(self, node: Node) -> Iterator[str]:
+        wanted = self._input_of(node)
+        if wanted is UNKNOWN and node.uses != BATCH:
+            return
+        if isinstance(node.inputs, str):
+            yield from self._compared(node, wanted, node.inputs, f"inputs of node {node.id!r}")
+        elif node.inputs is not None:
+            yield from self._compared_parts(node, wanted, node.inputs)
+        else:
+            yield from self._compared_edges(node, wanted)
+
+    def _compared_edges(self, node: Node, wanted: Any) -> Iterator[str]:
+        loops = [loop for loop, start in self._starts.items() if start == node.id]
+        incoming = [edge for edge in self._edges if edge.target in (node.id, *loops) and not self._is_feedback(edge)]
+        is_any = node.config is not None and node.config.join_strategy == "any"
+        entering = [edge for edge in incoming if edge.source not in (self._ends.get(loop) for loop in loops)]
+        if len(entering) > 1 and not is_any:
+            if not loops and not fits(dict[str, Any], wanted):
+                names = ", ".join(repr(edge.source) for edge in entering)
+                yield (
+                    f"node {node.id!r} takes {type_name(wanted)}, and as a join of {names} it gets a dict by source: "
+                    "take that, say inputs=, or make it join='any'"
+                )
+            return
+        for edge in incoming:
+            where = f"edge {edge.source!r} -> {node.id!r}"
+            if edge.transform is not None:
+                continue
+            if edge.on in (None, "success"):
+                yield from self._compared(node, wanted, edge.source, where)
+            elif node.uses == BATCH or not fits(dict[str, Any], wanted):
+                taker = f"batch {node.id!r} goes through a list" if node.uses == BATCH else None
+                carried = "the error" if edge.on == "failure" else "output and error"
+                yield (
+                    f"{where}: {taker or f'node {node.id!r} takes {type_name(wanted)}'}, and an edge on "
+                    f"{edge.on!r} hands on {carried} as a dict"
+                )
+
+    def _compared_parts(self, node: Node, wanted: Any, inputs: Mapping[str, str]) -> Iterator[str]:
+        if not fits(dict[str, Any], wanted):
+            yield f"node {node.id!r} takes {type_name(wanted)}, and its inputs are a dict: name one, or take a dict"
+            return
+        keys = hints_of_class(wanted)
+        for key, source in inputs.items():
+            yield from self._compared(
+                node, keys.get(key, UNKNOWN), source, f"inputs of node {node.id!r}", f" as {key!r}"
+            )
+
+    def _compared(self, node: Node, wanted: Any, source: str, where: str, what: str = "") -> Iterator[str]:
+        if source not in self._nodes:
+            return
+        given = self._output_of(source)
+        is_batch = node.uses == BATCH
+        if is_batch and not fits(given, list[Any] | tuple[Any, ...]):
+            yield f"{where}: batch {node.id!r} goes through a list, and {source!r} gives {type_name(given)}"
+        elif not fits(item_of(given) if is_batch else given, wanted):
+            taker = f"an item of batch {node.id!r} is" if is_batch else f"node {node.id!r} takes"
+            yield f"{where}: {taker} {type_name(wanted)}{what}, and {source!r} gives {type_name(given)}"
+
+    def _input_of(self, node: Node) -> Any:
+        """What a node takes; of a batch, what an item is."""
+        params = node.params or {}
+        flow = self._called.get(params.get("blueprintId") or params.get("workerBlueprintId") or "")
+        if flow is not None:
+            return flow.takes
+        step = self._steps.get(params.get("workerUsesKey", "") if node.uses == BATCH else node.uses)
+        return UNKNOWN if step is None else takes_of(step.step)
+
+    def _output_of(self, node_id: str) -> Any:
+        if node_id not in self._known:
+            self._known[node_id] = UNKNOWN  # of what comes round to itself nothing is known
+            self._known[node_id] = self._found_output(self._nodes[node_id])
+        return self._known[node_id]
+
+    def _found_output(self, node: Node) -> Any:
+        params = node.params or {}
+        if node.uses == LOOP_CONTROLLER:
+            return self._output_of(self._ends[node.id]) if node.id in self._ends else UNKNOWN
+        if node.uses == SLEEP:
+            incoming = [edge for edge in self._edges if edge.target == node.id]
+            is_plain = len(incoming) == 1 and not incoming[0].transform and incoming[0].on in (None, "success")
+            return self._output_of(incoming[0].source) if is_plain else UNKNOWN
+        flow = self._called.get(params.get("blueprintId") or params.get("workerBlueprintId") or "")
+        if node.uses == SUBFLOW:
+            return UNKNOWN if flow is None or params.get("outputs") else flow.gives
+        if node.uses == BATCH:
+            step = self._steps.get(params.get("workerUsesKey", ""))
+            item = flow.gives if flow is not None else UNKNOWN if step is None else gives_of(step.step)
+            is_tolerant = params.get("toleratedFailureCount") or params.get("toleratedFailurePercentage")
+            return list if item is UNKNOWN or is_tolerant else list_of(item)
+        step = self._steps.get(node.uses)
+        return UNKNOWN if step is None else gives_of(step.step)

@@ -1,0 +1,425 @@
+"""Branches, joins, loops, batches, calls and waits of decorated flows."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, TypedDict
+
+import pytest
+from flowcraft_core import BlueprintError, Flow, FlowRuntime, NoOutputError, SyncNodeContext, create_flow, first_of
+from flowcraft_core.graph.keys import escape
+
+from .helpers import run
+
+
+class Given(TypedDict):
+    n: int
+    list: list[int]
+
+
+class Answer(TypedDict):
+    ok: bool
+
+
+def keys(result: Any) -> list[str]:
+    return [entry.key for entry in result.trace]
+
+
+def test_the_parts_of_a_condition_must_have_run() -> None:
+    flow = Flow[int, Any]("f")
+
+    @flow.step
+    async def one(given: int = flow.input) -> int:
+        return given
+
+    @flow.step(when=one.output > 5)
+    async def rare(number: int = one.output) -> int:
+        return number
+
+    @flow.step(unless=rare.output > 7)
+    async def unlikely(number: int = one.output) -> int:
+        return number
+
+    @flow.step(when=(one.output > 1) & (flow.input > 1))
+    async def likely(seen: int | None = rare.maybe, number: int = one.output) -> list[int | None]:
+        return [seen, number]
+
+    def ran(given: int) -> list[str]:
+        return sorted(node for node in run(flow, given).outputs if not node.endswith(".gate"))
+
+    assert ran(2) == ["likely", "one"]
+    assert run(flow, 2).outputs["likely"] == [None, 2]
+    assert ran(6) == ["likely", "one", "rare", "unlikely"]
+    assert ran(8) == ["likely", "one", "rare"]
+    assert ran(1) == ["one"]
+
+
+def test_where_one_way_may_be_taken_without_the_other_a_gate_stands_before() -> None:
+    flow = Flow[int, Any]("f")
+
+    @flow.step
+    async def one(given: int = flow.input) -> int:
+        return given
+
+    @flow.step(when=one.output > 5)
+    async def rare(number: int = one.output) -> int:
+        return number
+
+    @flow.step
+    async def beside() -> int:
+        return 1
+
+    @flow.step
+    async def both(left: int = rare.output, right: int = beside.output) -> int:
+        return left + right
+
+    flow.returns(both.output)
+    assert [node.id for node in flow.to_blueprint().nodes] == ["one", "rare", "beside", "both.gate", "both"]
+    assert run(flow, 6).output == 7
+    assert run(flow, 5).output is None
+
+
+def test_what_can_do_without_runs_without() -> None:
+    flow = Flow[int, list[int | None]]("f")
+
+    @flow.step
+    async def one(given: int = flow.input) -> int:
+        return given
+
+    @flow.step(when=one.output > 5)
+    async def rare(number: int = one.output) -> int:
+        return number * 10
+
+    @flow.step
+    async def both(number: int = one.output, more: int | None = rare.maybe) -> list[int | None]:
+        return [number, more]
+
+    flow.returns(both.output)
+    assert run(flow, 6).output == [6, 60]
+    assert run(flow, 5).output == [5, None]
+
+
+def test_the_first_of_a_race_wins_and_holds_nothing_up() -> None:
+    flow = Flow[None, str]("f")
+
+    @flow.step
+    async def slow() -> str:
+        await asyncio.sleep(60)
+        return "slow"
+
+    @flow.step
+    async def fast() -> dict[str, str]:
+        return {"is": "fast"}
+
+    winner = first_of(slow.output, fast.output["is"])
+
+    @flow.step
+    async def alone(which: str = winner) -> str:
+        return which
+
+    @flow.step
+    async def show(which: str = winner, other: str = alone.output) -> str:
+        return f"{which} {other}"
+
+    flow.returns(show.output)
+    assert run(flow).output == "fast fast"
+
+
+def test_a_flow_that_was_looked_at_can_be_gone_on_with() -> None:
+    flow = Flow[int, int]("f")
+
+    @flow.step(when=flow.input > 3)
+    async def one() -> int:
+        return 1
+
+    @flow.step(unless=flow.input > 3)
+    async def two() -> int:
+        return 2
+
+    winner = first_of(one.output, two.output)
+
+    @flow.step
+    async def show(which: int = winner, given: int = one.output) -> int:
+        return which + given
+
+    @flow.batch(over=flow.value("numbers", list[int], default=[1]).value)
+    async def each(number: int) -> int:
+        return number
+
+    flow.returns(show.output)
+    before = flow.to_blueprint()
+
+    @show.fallback
+    async def other(which: int) -> int:
+        return which
+
+    @flow.step
+    async def more(which: int = winner) -> int:
+        return which
+
+    assert [node.id for node in flow.to_blueprint().nodes][: len(before.nodes) - 1] == [
+        node.id for node in before.nodes if node.id != "result"
+    ]
+    assert run(flow, 4).output == 2
+
+
+def test_a_context_value_and_a_node_cannot_have_one_name() -> None:
+    flow = Flow("f")
+    flow.value("one", int, default=1)
+
+    @flow.step
+    async def one() -> int:
+        return 1
+
+    with pytest.raises(BlueprintError, match="node 'one' is called as a context value is: rename one of them"):
+        flow.to_blueprint()
+
+
+def test_a_loop_whose_body_needs_more_than_its_value() -> None:
+    flow = Flow[int, list[int]]("f")
+
+    @flow.step
+    async def begin(given: int = flow.input) -> list[int]:
+        return [given]
+
+    again = flow.loop("again", begin.output)
+
+    @flow.step
+    async def factor() -> int:
+        return 3
+
+    @flow.step
+    async def left(numbers: list[int] = again.value, by: int = factor.output) -> int:
+        return numbers[-1] * by
+
+    @flow.step
+    async def right(numbers: list[int] = again.value) -> list[int]:
+        return numbers
+
+    @flow.step
+    async def both(number: int = left.output, numbers: list[int] = right.output) -> list[int]:
+        return [*numbers, number]
+
+    again.again(both.output, when=both.output[2] == None)  # noqa: E711 - a reference
+
+    @flow.step(when=again.output[0] == 1)
+    async def odd(numbers: list[int] = again.output) -> list[int]:
+        return numbers
+
+    flow.returns(odd.output)
+    result = run(flow, 1)
+    assert result.output == [1, 3, 9]
+    assert run(flow, 2).output is None
+    assert "again[1].both" in keys(result)
+    assert "again[2].both" not in keys(result)
+
+
+def test_a_loop_in_a_loop() -> None:
+    flow = Flow[None, int]("f")
+
+    @flow.step
+    async def zero() -> int:
+        return 0
+
+    outer = flow.loop("outer", zero.output)
+
+    @flow.step
+    async def enter(number: int = outer.value) -> int:
+        return number + 100
+
+    inner = flow.loop("inner", enter.output)
+
+    @flow.step
+    async def count(number: int = inner.value) -> int:
+        return number + 1
+
+    inner.again(count.output, when=count.output % 100 < 3)
+
+    @flow.step
+    async def leave(number: int = inner.output, before: int = outer.value) -> int:
+        assert number > before
+        return number
+
+    outer.again(leave.output, when=leave.output < 200)
+    flow.returns(outer.output)
+    assert run(flow).output == 204
+
+
+def test_a_called_flow_knows_its_input_everywhere() -> None:
+    inner = Flow[Given, list[int]]("inner")
+
+    @inner.step
+    async def first(given: Given = inner.input) -> int:
+        return given["n"]
+
+    @inner.step(when=inner.input["n"] > 0)
+    async def later(number: int = first.output, n: int = inner.input["n"]) -> list[int]:
+        return [number, n]
+
+    @inner.step
+    async def aside(number: int = first.output) -> int:
+        return number
+
+    @inner.batch(over=inner.input["list"])
+    async def each(item: int, n: int = inner.input["n"]) -> int:
+        return item * n
+
+    @inner.step
+    async def last(numbers: list[int] = later.output, items: list[int] = each.output) -> list[int]:
+        return numbers + items
+
+    inner.returns(last.output)
+
+    outer = Flow[int, Any]("outer")
+
+    @outer.step
+    async def make(given: int = outer.input) -> list[Given]:
+        return [{"n": given, "list": [1, 2]}, {"n": given + 1, "list": []}]
+
+    all_of = outer.call_each(inner, make.output, name="all")
+    one_of = outer.call(inner, make.output[1], name="one")
+
+    @outer.step
+    async def show(many: list[list[int]] = all_of.output, one: list[int] = one_of.output) -> Any:
+        return many, one
+
+    outer.returns(show.output)
+    assert run(outer, 3).output == ([[3, 3, 3, 6], [4, 4]], [4, 4])
+    assert run(inner, {"n": 1, "list": [5]}).output == [1, 1, 5]
+
+
+def test_flows_of_both_kinds_call_each_other() -> None:
+    def twice(ctx: SyncNodeContext[int]) -> int:
+        return ctx.input * 2
+
+    built = create_flow("built").node("twice", twice)
+    inner = Flow[int, int]("inner")
+
+    @inner.step
+    async def more(number: int = inner.input) -> int:
+        return number + 1
+
+    inner.returns(more.output)
+    outer = create_flow("outer").node("begin", lambda ctx: 5).subflow("inner", inner).subflow("built", built)
+    outer.edge("begin", "inner").edge("inner", "built")
+    assert FlowRuntime([outer]).run_sync(outer).output == 12
+
+
+async def test_a_wait_is_answered_or_times_out() -> None:
+    def make(timeout: Any) -> Flow[None, str]:
+        flow = Flow[None, str]("f")
+
+        @flow.step
+        async def ask() -> str:
+            return "may I"
+
+        answer = flow.wait("answer", Answer, timeout=timeout, after=ask)
+
+        @flow.step(when=answer.output["ok"])
+        async def yes(question: str = ask.output) -> str:
+            return f"{question}: yes"
+
+        @flow.step(when=answer.timed_out)
+        async def late(said: Answer | None = answer.maybe, question: str = ask.output) -> str:
+            return f"{question}: {said}"
+
+        flow.returns(first_of(yes.output, late.output))
+        return flow
+
+    timed = make(0.01)
+    assert (await FlowRuntime([timed]).run(timed)).output == "may I: None"
+    flow = make(1000)
+    handle = FlowRuntime([flow]).start(flow)
+    async with asyncio.timeout(20):
+        while not handle.waiting:  # noqa: ASYNC110 - a handle has no event for it
+            await asyncio.sleep(0.001)
+        handle.resume("answer", output={"ok": True})
+        assert (await handle.result()).output == "may I: yes"
+
+
+def test_a_run_that_waits_has_no_output_yet() -> None:
+    flow = Flow[None, Answer]("f")
+    answer = flow.wait("answer", Answer)
+    flow.returns(answer.output)
+    result = FlowRuntime([flow]).run_sync(flow)
+    with pytest.raises(NoOutputError, match="is awaiting and has no output yet for 'answer': resume it"):
+        _ = result.output
+    assert FlowRuntime([flow]).resume_sync(result.state, output={"ok": True}, node="answer").output == {"ok": True}
+
+
+def _foreign(flow: Flow[Any, Any]) -> str:
+    other = Flow[Any, Any]("other")
+
+    @other.step
+    def one() -> int:
+        return 1
+
+    @flow.step
+    def two(number: int = one.output) -> int:
+        return number
+
+    return "node 'two' needs 'one' of flow 'other': call that flow instead"
+
+
+def _open_loop(flow: Flow[Any, Any]) -> str:
+    loop = flow.loop("again", 1)
+
+    @flow.step
+    def two(number: int = loop.value) -> int:
+        return number
+
+    return "loop 'again' never says when it goes on: call its again(...)"
+
+
+def _inside(flow: Flow[Any, Any]) -> str:
+    loop = flow.loop("again", 1)
+
+    @flow.step
+    def two(number: int = loop.value) -> int:
+        return number
+
+    loop.again(two.output, when=two.output < 3)
+
+    @flow.step
+    def three(number: int = two.output) -> int:
+        return number
+
+    return (
+        "node 'three' needs 'two', which is inside of loop 'again': need again.output, or let the step that "
+        "again.again() names need 'three'"
+    )
+
+
+def _around(flow: Flow[Any, Any]) -> str:
+    loop = flow.loop("again", 1)
+
+    @flow.step
+    def one() -> int:
+        return 1
+
+    loop.again(one.output, when=one.output < 3)
+    return "loop 'again' ends with 'one', which does not need again.value: need it in a pass"
+
+
+def _unreturned(flow: Flow[Any, Any]) -> str:
+    flow.__orig_class__ = Flow[None, int]  # type: ignore[attr-defined]
+
+    @flow.step
+    def one() -> int:
+        return 1
+
+    return "it gives int and never says which: call flow.returns(...)"
+
+
+@pytest.mark.parametrize("define", [_foreign, _open_loop, _inside, _around, _unreturned], ids=lambda one: one.__name__)
+def test_what_cannot_be_wired_is_refused_with_a_remedy(define: Any) -> None:
+    flow = Flow[Any, Any]("f")
+    problem = define(flow)
+    with pytest.raises(BlueprintError) as refused:
+        flow.to_blueprint()
+    assert problem in refused.value.problems
+
+
+def test_generated_nodes_have_ids_that_no_function_has() -> None:
+    assert not any(f"step.{what}".isidentifier() for what in ("gate", "given", "first", "value"))
+    assert escape("step.gate") != "step.gate"

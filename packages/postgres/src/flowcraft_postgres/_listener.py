@@ -1,0 +1,105 @@
+"""A connection of its own that hears when messages were sent, and wakes who waits for them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+
+import psycopg
+from flowcraft_core.errors import BackendError
+
+from ._database import Database
+
+_FIRST_PAUSE = 0.5
+_LONGEST_PAUSE = 30.0
+
+
+class Listener:
+    """Listens while it is open, and connects again when its connection ends.
+
+    Behind a pooler that gives each transaction another connection nothing is ever heard. So it is said to work only
+    once it has heard what it has said itself; who waits looks often until then.
+
+    Attributes:
+        hears: Whether it works.
+    """
+
+    def __init__(self, database: Database) -> None:
+        """Connect to nothing yet."""
+        self.hears = False
+        self._mark = secrets.token_hex(8)
+        self._database = database
+        self._receivers: set[asyncio.Event] = set()
+        self._listening: asyncio.Task[None] | None = None
+        self._saying: asyncio.Task[None] | None = None
+        self._must_say_again = False
+
+    def add(self, receiver: asyncio.Event) -> None:
+        """Wake a receiver from now on."""
+        self._receivers.add(receiver)
+
+    def remove(self, receiver: asyncio.Event) -> None:
+        """Do so no longer."""
+        self._receivers.discard(receiver)
+
+    def begin(self) -> None:
+        """Listen, if that is wished for and not done already."""
+        if self._listening is None and self._database.settings.listens:
+            self._listening = asyncio.ensure_future(self._listen())
+
+    async def tell(self) -> None:
+        """Say that something was sent: here at once, and elsewhere by a request that many who send share."""
+        self._wake()
+        if not self._database.settings.listens:
+            return
+        self._must_say_again = True
+        if self._saying is None:
+            self._saying = asyncio.ensure_future(self._say())
+
+    async def close(self) -> None:
+        """Say what is still to be said, and listen no longer."""
+        if self._saying is not None:
+            await self._saying
+        if self._listening is not None:
+            self._listening.cancel()
+            await asyncio.wait([self._listening])
+            self._listening = None
+
+    def _wake(self) -> None:
+        for receiver in self._receivers:
+            receiver.set()
+
+    async def _say(self) -> None:
+        while self._must_say_again:
+            self._must_say_again = False
+            with contextlib.suppress(BackendError):  # who waits looks by itself, too
+                await self._notify()
+        self._saying = None
+
+    async def _notify(self) -> None:
+        # All commits that notify wait for one another, so this one is none that waits for the disk.
+        await self._database.run(
+            "SELECT pg_notify(%(channel)s, %(what)s), set_config('synchronous_commit', 'off', true)",
+            channel=self._database.settings.schema,
+            what=self._mark,
+        )
+
+    async def _listen(self) -> None:
+        pause = _FIRST_PAUSE
+        while True:
+            with contextlib.suppress(psycopg.Error, BackendError, OSError):
+                async with await self._database.settings.connect() as connection:
+                    channel = self._database.settings.schema.replace('"', '""')
+                    await connection.execute(f'LISTEN "{channel}"'.encode())
+                    await self._notify()
+                    async for notification in connection.notifies():
+                        if notification.payload != self._mark:
+                            self._wake()
+                        elif not self.hears:
+                            self.hears, pause = True, _FIRST_PAUSE
+                            self._wake()  # something may have been sent before; what is sent here is known here
+            self.hears = False
+            self._wake()
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)

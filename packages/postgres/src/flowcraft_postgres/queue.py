@@ -1,0 +1,244 @@
+"""Messages in a table, each with the time from which it can be received."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import Awaitable, Callable, Sequence
+
+from flowcraft_core.clock import Clock, SystemClock
+from flowcraft_core.errors import BackendError
+from flowcraft_core.ports import Delivery, Message, QueueDepth, QueueLimits
+
+from ._database import Database, Statements
+from ._gathering import parts
+from ._listener import Listener
+from ._texts import escaped, unescaped
+from ._wire import Row
+
+_TEN_YEARS = 10 * 365 * 86_400.0
+_MOST_COUNT = 2**31
+
+# How long a receiver sleeps that hears of what is sent: for what nobody has told it of.
+_LISTENING_PAUSE = 10.0
+# And how soon one looks again that does not; the pauses grow from here.
+_FIRST_PAUSE = 0.01
+_PAUSE_GROWTH = 1.3
+
+#: Of messages received, held and acknowledged a crash of the server may forget the last moments: they come once more.
+#: So these commits do not wait for the disk. (The setting ends with the statement's transaction, on any pooler.)
+_NEED_NOT_LAST = "set_config('synchronous_commit', 'off', true)"
+
+_SEND = """
+INSERT INTO flowcraft.jobs (visible_at, body)
+SELECT :now + delay, body FROM unnest(%(delays)b::float8[], %(bodies)b::text[]) AS given (delay, body)
+"""
+
+_RECEIVE = f"""
+WITH due AS MATERIALIZED (
+    SELECT id FROM flowcraft.jobs WHERE visible_at <= :now ORDER BY visible_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+)
+UPDATE flowcraft.jobs AS jobs SET visible_at = :now + %(visibility)s, token = %(token)s,
+    deliveries = least(greatest(jobs.deliveries, 0) + 1, {_MOST_COUNT})
+FROM due WHERE jobs.id = due.id
+RETURNING jobs.id, jobs.deliveries, jobs.body, {_NEED_NOT_LAST}
+"""
+
+_HELD = "FROM unnest(%(ids)b::int8[], %(tokens)b::int8[]) AS held (id, token)"
+_IS_HELD = "jobs.id = held.id AND jobs.token = held.token"
+
+_EXTEND = f"""
+UPDATE flowcraft.jobs AS jobs SET visible_at = :now + %(visibility)s {_HELD} WHERE {_IS_HELD}
+RETURNING jobs.id, jobs.token, {_NEED_NOT_LAST}
+"""
+
+_ACKNOWLEDGE = f"""
+DELETE FROM flowcraft.jobs AS jobs USING {_HELD.removeprefix("FROM ")} WHERE {_IS_HELD} RETURNING {_NEED_NOT_LAST}
+"""
+
+_RELEASE = f"""
+UPDATE flowcraft.jobs AS jobs SET visible_at = :now, token = NULL, deliveries = jobs.deliveries - %(less)s
+{_HELD} WHERE {_IS_HELD} RETURNING {_NEED_NOT_LAST}
+"""
+
+
+_DEPTH = """
+SELECT count(*) FILTER (WHERE visible_at <= :now), count(*) FILTER (WHERE visible_at > :now AND token IS NOT NULL),
+    count(*) FILTER (WHERE visible_at > :now AND token IS NULL)
+FROM flowcraft.jobs
+"""
+
+LIMITS = QueueLimits(
+    max_send=100, max_receive=100, max_body_bytes=2**18, max_delay=_TEN_YEARS, max_visibility=_TEN_YEARS
+)
+
+
+class Sender:
+    """Stores messages, on whatever connection."""
+
+    def __init__(self, statements: Statements, tell: Callable[[], Awaitable[None]]) -> None:
+        """Send nothing yet.
+
+        Args:
+            statements: Where they go.
+            tell: Tells those who wait for messages, after each request.
+        """
+        self._statements, self._tell = statements, tell
+        self._sends = statements.gathering(self._insert, most=LIMITS.max_send)
+
+    async def send(self, messages: Sequence[Message], *, delay: float = 0.0) -> None:
+        """Store messages for delivery, each after at least ``delay`` seconds."""
+        self._statements.require_home()
+        _require(0 <= delay <= LIMITS.max_delay, f"delay={delay}", f"from 0 to {LIMITS.max_delay:.0f}")
+        sizes = [len(message.body.encode()) for message in messages]
+        for size in sizes:
+            _require(size <= LIMITS.max_body_bytes, f"a body of {size} bytes", f"{LIMITS.max_body_bytes} at most")
+        if messages:
+            await asyncio.gather(
+                *(
+                    self._sends.submit((escaped(message.body), delay), size)
+                    for message, size in zip(messages, sizes, strict=True)
+                )
+            )
+
+    async def _insert(self, given: Sequence[tuple[str, float]]) -> Sequence[None]:
+        await self._statements.run(_SEND, delays=[delay for _, delay in given], bodies=[body for body, _ in given])
+        await self._tell()
+        return [None] * len(given)
+
+
+class PostgresJobQueue:
+    """A ``flowcraft_core.ports.JobQueue`` in PostgreSQL.
+
+    The oldest due message comes first. A delivery's handle is the message's id and a token, drawn anew each time that
+    the message is received, so that an old delivery can do nothing to a newer one.
+    """
+
+    limits = LIMITS
+
+    def __init__(self, database: Database, listener: Listener) -> None:
+        """Use a database that may not be open yet."""
+        self._database = database
+        self._listener = listener
+        self._clock: Clock = database.clock or SystemClock()
+        self._sender = Sender(database, listener.tell)
+        self._acknowledgements = database.gathering(self._remove, most=10 * self.limits.max_send)
+
+    async def send(self, messages: Sequence[Message], *, delay: float = 0.0) -> None:
+        """Store messages for delivery, each after at least ``delay`` seconds."""
+        await self._sender.send(messages, delay=delay)
+
+    async def receive(self, *, max_messages: int, wait: float, visibility: float) -> Sequence[Delivery]:
+        """Take up to ``max_messages`` messages and hide them from every receiver for ``visibility`` seconds."""
+        self._database.require_home()
+        _require(max_messages >= 1, f"max_messages={max_messages}", "1 or more")
+        self._require_visibility(visibility)
+        deadline = self._clock.now() + wait
+        arrival = asyncio.Event()
+        self._listener.add(arrival)
+        try:
+            while True:
+                arrival.clear()
+                taken = await self._take(min(max_messages, self.limits.max_receive), visibility)
+                if taken or self._clock.now() >= deadline:
+                    return taken
+                self._listener.begin()
+                await self._until_due(arrival, deadline)
+        finally:
+            self._listener.remove(arrival)
+
+    async def extend(self, deliveries: Sequence[Delivery], visibility: float) -> Sequence[Delivery | None]:
+        """Hide deliveries for ``visibility`` seconds from now on; None for those that are not held any more.
+
+        A delivery whose time has run out is held still, as long as nobody else has received the message.
+        """
+        self._require_visibility(visibility)
+        held: set[tuple[int, int]] = set()
+        for part in parts([0] * len(deliveries), self.limits.max_receive):
+            rows = await self._database.run(_EXTEND, visibility=visibility, **_handles(deliveries[part]))
+            held.update((id_, token) for id_, token, _ in rows)
+        return [delivery if delivery.handle in held else None for delivery in deliveries]
+
+    async def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
+        """Remove messages for good, unless somebody else has received them since."""
+        self._database.require_home()
+        if deliveries:
+            await asyncio.gather(*(self._acknowledgements.submit(delivery.handle) for delivery in deliveries))
+
+    async def release(self, deliveries: Sequence[Delivery]) -> None:
+        """Make messages visible again at once; their count stays."""
+        await self._give_back(deliveries, less=0)
+
+    async def depth(self) -> QueueDepth:
+        """How many messages there are; see ``flowcraft_core.ports.Measured``."""
+        ((visible, in_flight, delayed),) = await self._database.run(_DEPTH)
+        return QueueDepth(visible=visible, in_flight=in_flight, delayed=delayed)
+
+    async def _remove(self, handles: Sequence[tuple[int, int]]) -> Sequence[None]:
+        ids, tokens = zip(*handles, strict=True)
+        await self._database.run(_ACKNOWLEDGE, ids=list(ids), tokens=list(tokens))
+        return [None] * len(handles)
+
+    async def _give_back(self, deliveries: Sequence[Delivery], less: int) -> None:
+        for part in parts([0] * len(deliveries), self.limits.max_receive):
+            await self._database.run(_RELEASE, less=less, **_handles(deliveries[part]))
+        await self._listener.tell()
+
+    async def _take(self, limit: int, visibility: float) -> Sequence[Delivery]:
+        token = secrets.randbits(62)
+        taking = asyncio.ensure_future(self._database.run(_RECEIVE, limit=limit, visibility=visibility, token=token))
+        try:
+            return _deliveries(await asyncio.shield(taking), token)
+        except asyncio.CancelledError:
+            # Else the messages would be hidden with nobody to work on them.
+            self._database.in_background(self._undo(taking, token))
+            raise
+
+    async def _undo(self, taking: asyncio.Future[list[Row]], token: int) -> None:
+        with contextlib.suppress(BackendError):  # closed or lost meanwhile: their visibility ends by itself
+            await self._give_back(_deliveries(await taking, token), less=1)
+
+    async def _until_due(self, arrival: asyncio.Event, deadline: float) -> None:
+        """Return once something may be there to take, or the time is up."""
+        pause = _FIRST_PAUSE
+        while not arrival.is_set():
+            ((due_in,),) = await self._database.run("SELECT min(visible_at) - :now FROM flowcraft.jobs")
+            left = deadline - self._clock.now()
+            end = left if due_in is None else min(left, due_in)
+            if end <= 0:
+                return
+            longest = self._database.settings.poll
+            if self._listener.hears and self._database.clock is None:
+                pause = longest = _LISTENING_PAUSE
+            await self._sleep(end, pause, arrival)
+            pause = min(pause * _PAUSE_GROWTH, longest)
+
+    async def _sleep(self, seconds: float, pause: float, arrival: asyncio.Event) -> None:
+        """Sleep for so long on the clock, or until something was sent, or for a pause of real time."""
+        sleepers = [asyncio.ensure_future(self._clock.sleep(seconds)), asyncio.ensure_future(arrival.wait())]
+        try:
+            await asyncio.wait(sleepers, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for sleeper in sleepers:
+                sleeper.cancel()
+
+    def _require_visibility(self, visibility: float) -> None:
+        most = self.limits.max_visibility
+        _require(1 <= visibility <= most, f"visibility={visibility}", f"from 1 to {most:.0f}")
+
+
+def _handles(deliveries: Sequence[Delivery]) -> dict[str, list[int]]:
+    return {
+        "ids": [delivery.handle[0] for delivery in deliveries],
+        "tokens": [delivery.handle[1] for delivery in deliveries],
+    }
+
+
+def _deliveries(rows: Sequence[Row], token: int) -> Sequence[Delivery]:
+    return [Delivery(unescaped(body), count, (id_, token)) for id_, count, body, _ in rows]
+
+
+def _require(fits: bool, given: str, range_: str) -> None:
+    if not fits:
+        raise ValueError(f"{given} is out of range: PostgresJobQueue takes {range_}")

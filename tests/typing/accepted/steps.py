@@ -1,0 +1,116 @@
+"""Steps of every kind: what their outputs are, and that they stay functions."""
+
+from dataclasses import dataclass
+from typing import Literal, TypedDict, assert_type
+
+from flowcraft_core import FailedItem, Flow, NodeContext, NodeResult, SyncNodeContext, first_of
+
+
+class Order(TypedDict):
+    customer: str
+    euros: int
+
+
+class Approval(TypedDict):
+    ok: bool
+
+
+@dataclass
+class Mailer:
+    sender: str
+
+
+@dataclass
+class Services:
+    mailer: Mailer
+    rates: dict[str, float]
+
+
+flow = Flow[Order, str]("orders")
+services = flow.dependencies(Services)
+language = flow.value("language", str, default="en")
+
+
+@flow.step
+def price(order: Order = flow.input, rates: dict[str, float] = services.rates) -> float:
+    return order["euros"] * rates["EUR"]
+
+
+@flow.step(retries=2, timeout="5s")
+async def lines(ctx: NodeContext, euros: int = flow.input["euros"], tongue: str = language.value) -> list[str]:
+    language.set(ctx, tongue)
+    return [str(euros)]
+
+
+@flow.step(when=price.output > 100)
+def check(total: float = price.output) -> Literal["large", "huge"]:
+    return "huge" if total > 1000 else "large"
+
+
+@flow.step(unless=(price.output > 100) | (flow.input["customer"] == "Ada"), after=lines)
+def decide(ctx: SyncNodeContext, sender: str = services.mailer.sender) -> NodeResult[int]:
+    return NodeResult(len(sender), action=ctx.node_id)
+
+
+@flow.batch(over=lines.output, retries=1)
+async def count(line: str, tongue: str = language.value) -> int:
+    return len(line) + len(tongue)
+
+
+@flow.batch(over=lines.output, tolerated_failure_percentage=50)
+def risky(line: str, ctx: SyncNodeContext) -> int:
+    return len(line) + ctx.attempt
+
+
+@flow.step
+def either(what: Literal["large", "huge"] | None = check.maybe, how_many: int | None = decide.maybe) -> str:
+    return f"{what} {how_many}"
+
+
+@lines.fallback
+async def no_lines(euros: int, tongue: str) -> list[str]:
+    return [tongue] * euros
+
+
+@price.fallback
+def usual_price(order: Order) -> float:
+    return float(order["euros"])
+
+
+approval = flow.wait("approval", Approval, timeout="2d", after=[price, lines])
+pause = flow.sleep("pause", 5, count.output)
+winner = first_of(lines.output, decide.output)
+
+
+@flow.step(when=approval.output["ok"] & (pause.output[0] > 1))
+def approved(said: Approval = approval.output, which: list[str] | int = winner) -> str:
+    return f"{said['ok']} {which}"
+
+
+@flow.step(when=approval.timed_out)
+def late() -> str:
+    return "late"
+
+
+flow.returns(first_of(approved.output, late.output))
+
+assert_type(flow, Flow[Order, str])
+assert_type(flow.input, Order)
+assert_type(price.output, float)
+assert_type(price.maybe, float | None)
+assert_type(lines.output, list[str])
+assert_type(check.output, Literal["large", "huge"])
+assert_type(decide.output, int)
+assert_type(count.output, list[int])
+assert_type(risky.results, list[int | FailedItem])
+assert_type(approval.output, Approval)
+assert_type(pause.output, list[int])
+assert_type(language.value, str)
+assert_type(winner, list[str] | int)
+
+
+async def test_steps() -> None:
+    """They are called as the functions that they are."""
+    assert_type(price({"customer": "Ada", "euros": 3}, {"EUR": 1.0}), float)
+    assert_type(await count("line", tongue="de"), int)
+    assert_type(either(None, how_many=3), str)
