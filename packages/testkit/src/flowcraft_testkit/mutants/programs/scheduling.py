@@ -152,12 +152,10 @@ def counts_from_the_first(original: Any, self: ScheduleClient, last: Revision) -
     caught_by=BackendContract.test_a_start_that_is_cut_off_is_finished_once,
     name="scheduling.CutStartLeft",
 )
-async def cut_start_left(
-    original: Any, stored: Any, record: Any, tags: Any, *, created: bool, delay: float = 0.0
-) -> None:
+async def cut_start_left(original: Any, stored: Any, record: Any, tags: Any, *, created: bool, **options: Any) -> None:
     """Takes a run whose record is there for started."""
     if created:
-        await original(stored, record, tags, created=created, delay=delay)
+        await original(stored, record, tags, created=created, **options)
 
 
 @replaces(
