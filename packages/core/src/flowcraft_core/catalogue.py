@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from .blueprint import Blueprint
 from .builder import FlowBuilder
@@ -18,6 +18,15 @@ FlowLike: TypeAlias = FlowDefinition | Blueprint | str
 
 #: One that does not say what it takes and gives.
 UntypedFlow: TypeAlias = FlowBuilder | Blueprint | str
+
+
+def begin(flow: FlowLike, given: Any) -> Mapping[str, Any]:
+    """The initial context values of a run, by name, from what it is started with.
+
+    Raises:
+        ConfigurationError: The flow takes an input and is given none, or the other way round.
+    """
+    return flow.begin(given) if isinstance(flow, FlowDefinition) else given or {}
 
 
 class Catalogue:

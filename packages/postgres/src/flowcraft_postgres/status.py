@@ -14,6 +14,7 @@ from ._texts import escaped, unescaped
 
 _COLUMNS = "run_id, state, blueprint_id, created, updated, next_check, tags::text, reason, body"
 _LIVE = "state IN ('running', 'awaiting')"
+_TOUCHED = "state IN ('running', 'awaiting', 'schedule')"
 
 _CREATE = """
 INSERT INTO flowcraft.statuses (run_id, state, blueprint_id, created, updated, next_check, tags, reason, body)
@@ -23,7 +24,12 @@ ON CONFLICT DO NOTHING RETURNING true
 """
 
 _TOUCH = f"""
-UPDATE flowcraft.statuses SET updated = %(at)s, next_check = %(next_check)s, state = coalesce(%(state)s, state)
+UPDATE flowcraft.statuses SET updated = %(at)s, next_check = %(next_check)s
+WHERE run_id = %(run_id)s AND {_TOUCHED} RETURNING true
+"""
+
+_REPORT = f"""
+UPDATE flowcraft.statuses SET updated = %(at)s, next_check = %(next_check)s, state = %(state)s
 WHERE run_id = %(run_id)s AND {_LIVE} RETURNING true
 """
 
@@ -70,8 +76,10 @@ class PostgresStatusStore:
     async def touch(
         self, run_id: str, *, at: float, next_check: float | None, state: Literal["running", "awaiting"] | None = None
     ) -> bool:
-        """Set when a live run is to be looked at, and how it is reported; False if it is not live."""
-        return await self._changes(_TOUCH, run_id, at=at, next_check=next_check, state=state)
+        """Set when a live run or a schedule is to be looked at, and how a run is reported; False if it is neither."""
+        if state is None:
+            return await self._changes(_TOUCH, run_id, at=at, next_check=next_check)
+        return await self._changes(_REPORT, run_id, at=at, next_check=next_check, state=state)
 
     async def finish(self, run_id: str, state: FinalState, *, at: float, reason: str | None = None) -> bool:
         """End a live run; True to exactly one caller."""

@@ -26,12 +26,13 @@ from flowcraft_core import (
 from flowcraft_core.durable import Adapter, Client, Reconciler, Settings, Worker
 from flowcraft_core.durable.handler import JobHandler
 from flowcraft_core.durable.looks import LookLog
+from flowcraft_core.durable.scheduling.revisions import place_of
 from flowcraft_core.errors import BackendError, ConfigurationError, TransientError
 from flowcraft_core.jobs import Job, encode_job
 from flowcraft_core.logging import EVENTS, FIELDS
 from flowcraft_core.logging.journal import Rarely
 from flowcraft_core.payloads import CompressingCodec
-from flowcraft_core.ports import Message, RunStatus
+from flowcraft_core.ports import Fact, Message, RunStatus
 from flowcraft_core.runtime.run import Run
 from flowcraft_core.telemetry import OpenTelemetry, guarding
 from flowcraft_testkit import InMemoryBackend, VirtualClock
@@ -42,6 +43,7 @@ Ctx = NodeContext[Any, Any]
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _SECRET = "the secret of a payload"
+_HOUR = 3_600.0
 
 
 class Lines(logging.Handler):
@@ -475,14 +477,49 @@ async def _whose_messages_are_lost(lines: Lines, monkeypatch: pytest.MonkeyPatch
 
 @causes("look_failed")
 async def _that_cannot_be_looked_at(lines: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
+    failures = iter([RuntimeError("this adapter has a bug")])
+
     async def before(operation: str) -> None:
         if operation == "context.get":
-            raise RuntimeError("this adapter has a bug")
+            for failure in failures:
+                raise failure
 
     async with place(plain()) as here:
         await here.client.start(plain(), run_id="r")
         await here.clock.sleep(100.0)
         await Reconciler(Watched(here.backend, before=before), clock=here.clock).run_once()
+
+
+@causes("schedule_fired")
+async def _of_a_schedule(lines: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with place(plain()) as here, here.working():
+        await here.client.schedules.make("hourly", plain(), every="1h")
+        await here.clock.sleep(1.2 * _HOUR)
+
+
+@causes("schedule_skipped")
+async def _of_a_schedule_whose_run_takes_long(lines: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with place(waits()) as here, here.working():
+        await here.client.schedules.make("hourly", waits(), every="1h", overlap="skip")
+        await here.clock.sleep(2.2 * _HOUR)
+
+
+@causes("schedule_missed")
+async def _of_a_schedule_that_nobody_looked_at(lines: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with place(plain()) as here:
+        await here.client.schedules.make("hourly", plain(), every="1h", missed="none")
+        await here.clock.sleep(3.5 * _HOUR)
+        for _ in range(2):
+            await Reconciler(here.backend, clock=here.clock).run_once()
+
+
+@causes("schedule_failed")
+async def _of_a_schedule_that_cannot_be_read(lines: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with place(plain()) as here:
+        await here.client.schedules.make("hourly", plain(), every="1h")
+        await here.backend.context.put(place_of("hourly"), ":revision:1", Fact(b"w\x00{}", "somebody"))
+        await here.clock.sleep(1.2 * _HOUR)
+        assert (await Reconciler(here.backend, clock=here.clock).run_once()).errors == 1
 
 
 @causes("not_started")

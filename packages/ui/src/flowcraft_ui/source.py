@@ -32,7 +32,7 @@ from flowcraft_core.durable import (
 from flowcraft_core.errors import ConfigurationError
 from flowcraft_core.ports import State
 
-STATES: tuple[State, ...] = tuple(state for state in get_args(State) if state != "dead")
+STATES: tuple[State, ...] = tuple(state for state in get_args(State) if state not in ("dead", "schedule"))
 FINAL = ("completed", "failed", "cancelled")
 
 #: So many runs are counted in each state, and looked through for a part of an id.

@@ -8,7 +8,7 @@ from typing import Any, TypeVar, overload
 from typing_extensions import Unpack
 
 from ..blueprint import Blueprint
-from ..catalogue import Catalogue, FlowLike, UntypedFlow
+from ..catalogue import Catalogue, FlowLike, UntypedFlow, begin
 from ..clock import Clock, SystemClock
 from ..decorated import Flow
 from ..definition import FlowDefinition
@@ -144,10 +144,10 @@ class Client:
     async def _begin(self, flow: FlowLike, given: Any, **options: Unpack[StartOptions]) -> Started:
         """``start``, for a flow of which a type checker knows nothing."""
         graph = self._catalogue.find(flow)
-        context: Mapping[str, Any] | None = flow.begin(given) if isinstance(flow, FlowDefinition) else given
+        context = begin(flow, given)
         run_id, tags, timeout = options.get("run_id"), options.get("tags"), options.get("timeout")
         run_id = new_id() if run_id is None else require_run_id(run_id)
-        for name in (*(context or {}), *(part for tag in (tags or {}).items() for part in tag)):
+        for name in (*context, *(part for tag in (tags or {}).items() for part in tag)):
             require_name(name, f"run {run_id!r}: the name of a context value, or a tag,")
         delay = parse_seconds("Client.start: delay", options.get("delay", 0.0), zero=True)
         limit = None if timeout is None else parse_seconds("Client.start: timeout", timeout)
@@ -157,7 +157,7 @@ class Client:
             run_id=run_id,
             blueprint_id=graph.blueprint.id,
             graphs=self._catalogue.reachable(graph),
-            context=dict(context or {}),
+            context=dict(context),
             started=now,
             deadline=None if limit is None else now + limit,
             trace=None if starting is None else starting.trace,

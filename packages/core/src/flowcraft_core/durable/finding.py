@@ -210,7 +210,7 @@ def _no_cursor(cursor: str | None) -> ConfigurationError:
 def _states(states: Sequence[str]) -> tuple[State, ...]:
     for state in states:
         if state not in _ASKED_FOR:
-            there_are = f"the states are {', '.join(_ASKED_FOR)}; schedules are listed by Client.schedules"
+            there_are = f"the states are {', '.join(_ASKED_FOR)}; schedules are listed by Client.schedules.list"
             raise ConfigurationError(f"Client.runs: there is no state {state!r:.80} of runs; {there_are}")
     return tuple(state for state in _ASKED_FOR if state in states) or _OF_RUNS
 

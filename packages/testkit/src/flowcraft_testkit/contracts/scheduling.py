@@ -15,7 +15,7 @@ from flowcraft_core.errors import ConfigurationError
 from flowcraft_core.ports import Fact
 from flowcraft_core.schedules import Missed, Overlap, due_of, firing_id
 
-from .interposed import Call
+from .interposed import Around, Call
 from .programs import Context, ProgramClauses, Programs, Steps
 
 _HOUR = 3_600
@@ -217,14 +217,17 @@ class SchedulingClauses(ProgramClauses):
                 number += 1
                 made = await here.client.schedules.make(self.id("cut"), flow, every="1h", overlap="skip")
                 due, executed = made.upcoming[0], steps.count("a")
-                was_cut = await self._fire_until(here, made.schedule_id, due + _SOON, number)
+                called: list[str] = []
+                was_cut = await self._fire_until(here, made.schedule_id, due + _SOON, number, called=called)
                 await self.pass_time(here.backend.context.limits.staleness)
-                await self._fire(here, made.schedule_id, due + 2 * _SOON)
-                # A start that was cut short after its status is finished by a look at the run.
-                healing = await self._reconciler_at(here, due + 300.0)
+                another = await self._reconciler_at(here, due + 2 * _SOON, around=_noting(called))
+                await another.reconcile_schedule(made.schedule_id)
                 run_id = firing_id(made.schedule_id, due)
                 assert await here.backend.status.get(run_id) is not None, f"nothing was started, cut at call {number}"
-                await healing.reconcile(run_id, insist=False)
+                # A start that was cut short after its status is finished by a look at the run. Where a job was sent,
+                # such a look may come before its step has ended, and have it executed once more: that is allowed.
+                if "queue.send" not in called:
+                    await (await self._reconciler_at(here, due + 300.0)).reconcile(run_id, insist=False)
                 assert (await here.ended(run_id)).status == "completed"
                 await self._fire(here, made.schedule_id, due + 3 * _SOON)
                 assert steps.count("a") == executed + 1, f"cut at call {number}"
@@ -316,16 +319,22 @@ class SchedulingClauses(ProgramClauses):
         return (await (await self._reconciler_at(here, moment)).reconcile_schedule(schedule_id)).fired
 
     async def _fire_until(
-        self, here: Programs, schedule_id: str, moment: float, number: int, operation: str | None = None
+        self,
+        here: Programs,
+        schedule_id: str,
+        moment: float,
+        number: int,
+        operation: str | None = None,
+        *,
+        called: list[str] | None = None,
     ) -> bool:
         """The same, by a reconciler that dies after its so-manieth call; whether it came to that."""
-        calls, died = 0, asyncio.Event()
+        called, died = [] if called is None else called, asyncio.Event()
+        note = _noting(called)
 
-        async def around(called: str, call: Call) -> Any:
-            nonlocal calls
-            answer = await call()
-            calls += operation in (None, called)
-            if calls >= number:
+        async def around(name: str, call: Call) -> Any:
+            answer = await note(name, call)
+            if sum(operation in (None, each) for each in called) >= number:
                 died.set()
                 await asyncio.Event().wait()
             return answer
@@ -349,3 +358,14 @@ class SchedulingClauses(ProgramClauses):
         """A run's state; whether it waits or runs is no matter."""
         status = await here.backend.status.get(run_id)
         return status and ("live" if status.state in ("running", "awaiting") else status.state)
+
+
+def _noting(called: list[str]) -> Around:
+    """Writes down what was called."""
+
+    async def note(name: str, call: Call) -> Any:
+        answer = await call()
+        called.append(name)
+        return answer
+
+    return note

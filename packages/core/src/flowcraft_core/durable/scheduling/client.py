@@ -8,7 +8,7 @@ from typing import Any, TypedDict
 import attrs
 from typing_extensions import Unpack
 
-from ...catalogue import Catalogue, FlowLike
+from ...catalogue import Catalogue, FlowLike, begin
 from ...durations import Duration, parse_seconds
 from ...errors import ConfigurationError
 from ...ids import new_id, require_run_id
@@ -67,7 +67,7 @@ class ScheduleClient:
         self,
         schedule_id: str,
         flow: FlowLike,
-        context: Mapping[str, Any] | None = None,
+        context: Any = None,
         *,
         replace: bool = False,
         **settings: Unpack[ScheduleSettings],
@@ -79,7 +79,7 @@ class ScheduleClient:
         Args:
             schedule_id: Its id; the run for a time has the id ``id@time``, such as ``nightly@2026-03-29T01:30:00Z``.
             flow: The flow to start, its blueprint, or its id.
-            context: The initial context values of each run, by name.
+            context: Each run's input, if the flow is a ``Flow``; else its initial context values, by name.
             replace: If there is one of that id that says otherwise, edit it: for programs that make their schedules
                 whenever they are deployed.
             settings: See ``ScheduleSettings``; one of ``cron`` and ``every`` there has to be.
@@ -98,7 +98,7 @@ class ScheduleClient:
                 blueprints={},
                 timing=_timing(settings),
             ),
-            {**settings, "flow": flow, "context": context or {}},
+            {**settings, "flow": flow, "context": begin(flow, context)},
         )
         await self._schedules.say_there_are()
         last = await self._schedules.chain.last(schedule_id)
@@ -122,7 +122,7 @@ class ScheduleClient:
         schedule_id: str,
         *,
         flow: FlowLike | None = None,
-        context: Mapping[str, Any] | None = None,
+        context: Any = None,
         **settings: Unpack[ScheduleSettings],
     ) -> StoredSchedule:
         """Change what a schedule says; what is not named stays as it is, and a paused one stays paused.
@@ -132,7 +132,7 @@ class ScheduleClient:
         Args:
             schedule_id: The schedule.
             flow: Start this one; also its flow as it is now, to which the schedule is pinned then.
-            context: The initial context values, all of them.
+            context: The input, if ``flow`` is given and is a ``Flow``; else the initial context values, all of them.
             settings: See ``ScheduleSettings``.
 
         Raises:
@@ -144,7 +144,7 @@ class ScheduleClient:
         if flow is not None:
             changes["flow"] = flow
         if context is not None:
-            changes["context"] = context
+            changes["context"] = context if flow is None else begin(flow, context)
 
         async def edited(last: Revision) -> Revision:
             return _as_edited(last, await self._said(last, changes))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine
 from typing import Any, Protocol, TypeVar
 
 from typing_extensions import Unpack
@@ -35,7 +35,7 @@ class SyncScheduleClient:
         self,
         schedule_id: str,
         flow: FlowLike,
-        context: Mapping[str, Any] | None = None,
+        context: Any = None,
         *,
         replace: bool = False,
         **settings: Unpack[ScheduleSettings],
@@ -48,7 +48,7 @@ class SyncScheduleClient:
         schedule_id: str,
         *,
         flow: FlowLike | None = None,
-        context: Mapping[str, Any] | None = None,
+        context: Any = None,
         **settings: Unpack[ScheduleSettings],
     ) -> StoredSchedule:
         """See ``ScheduleClient.edit``."""
