@@ -57,6 +57,7 @@ VIEWS = {
     "cancel": "/act?what=cancel&id=order-open",
     "workers": "/workers",
     "queues": "/queues",
+    "schedules": "/schedules",
     "dead-letters": "/dead-letters",
     "login": "/login",
     "not-there": "/run?id=nothing",

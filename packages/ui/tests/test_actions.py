@@ -75,6 +75,28 @@ async def test_a_dead_letter_is_sent_back_or_dropped(place: Place, what: str) ->
     assert old not in [letter.run_id for letter in await place.client.dead_letters()]
 
 
+async def test_a_schedule_is_paused_and_resumed_and_triggered(place: Place) -> None:
+    await place.client.schedules.make("hourly", "broken", every="1h")
+    async with place.browsing(allow_writes=True) as browser:
+        for what, state in (("pause", "paused"), ("resume", "active")):
+            path = f"/act?what={what}-schedule&id=hourly"
+            assert path.replace("&", "&amp;") in (await browser.get("/schedules")).text
+            assert (await post(browser, path, {})).status_code == 400
+            assert (await post(browser, path, SURE)).headers["location"] == "/schedules"
+            assert (await place.client.schedules.show("hourly")).state == state
+        answer = await post(browser, "/act?what=trigger-schedule&id=hourly", SURE)
+        assert answer.headers["location"].startswith("/run?id=hourly%40by-hand-")
+        gone = await post(browser, "/act?what=pause-schedule&id=nothing", SURE)
+        assert "there is no schedule &#39;nothing&#39;" in gone.text
+
+
+async def test_one_that_only_looks_steers_no_schedule(place: Place) -> None:
+    await place.client.schedules.make("hourly", "broken", every="1h")
+    for what in ("pause", "resume", "trigger"):
+        await place.get(f"/act?what={what}-schedule&id=hourly", 403)
+    assert (await place.client.schedules.show("hourly")).state == "active"
+
+
 async def test_nothing_is_done_by_who_is_not_sure(place: Place) -> None:
     await place.waiting()
     async with place.browsing(allow_writes=True) as browser:

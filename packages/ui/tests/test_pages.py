@@ -1,8 +1,13 @@
 import re
+from datetime import UTC, datetime
 from urllib.parse import quote
 
 import pytest
+from flowcraft_core import SystemClock
+from flowcraft_core.durable import Reconciler
 from flowcraft_core.ports import Message
+from flowcraft_core.schedules import firing_id
+from flowcraft_testkit.contracts.scheduling import Ahead
 from flowcraft_ui import hiding
 
 from .helpers import Place
@@ -205,6 +210,39 @@ async def test_a_fork_is_compared_with_what_it_was_forked_from(place: Place) -> 
 async def test_the_place_is_shown(place: Place) -> None:
     assert "None has been heard of" in await place.get("/workers")
     assert "<caption>Messages, about</caption>" in await place.get("/queues")
+
+
+async def test_schedules_are_shown_with_their_times_and_their_runs(place: Place) -> None:
+    assert "There are none" in await place.get("/schedules")
+    hourly = await place.client.schedules.make("hourly", "shop", every="1h")
+    await place.client.schedules.make("<nightly>", "broken", cron="30 2 * * *", timezone="Europe/Oslo")
+    await place.client.schedules.pause("<nightly>")
+    text = await place.get("/schedules")
+    assert text.index("&lt;nightly&gt;") < text.index("hourly")
+    assert "<nightly>" not in text
+    assert "<code>30 2 * * *</code> Europe/Oslo" in text
+    assert f"{datetime.fromtimestamp(hourly.upcoming[0], UTC):%Y-%m-%d %H:%M:%S} UTC" in text
+    assert ("s-active" in text, "s-paused" in text, "act?what" in text) == (True, True, False)
+    run_id = (await place.client.schedules.trigger("hourly")).run_id
+    link = "/?tag=schedule%3Dhourly"
+    assert f'href="{link}"' in text
+    assert run_id in await place.get(link)
+
+
+async def test_the_run_that_a_schedule_has_started_last_is_shown(place: Place) -> None:
+    made = await place.client.schedules.make("hourly", "broken", every="1h")
+    reconciler = Reconciler(place.backend, clock=Ahead(SystemClock(), 3_700.0))
+    assert (await reconciler.reconcile_schedule("hourly")).fired == 1
+    run_id = firing_id("hourly", made.upcoming[0])
+    assert f">{run_id}</a>" in await place.get("/schedules")
+    await place.reaches(run_id, "failed")
+
+
+async def test_only_so_many_schedules_are_listed(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("flowcraft_ui.source.MOST_SCHEDULES", 1)
+    for name in ("one", "two"):
+        await place.client.schedules.make(name, "broken", every="1h")
+    assert "1 schedules, and there are more" in await place.get("/schedules")
 
 
 async def test_dead_letters_are_shown(place: Place) -> None:

@@ -34,7 +34,7 @@ class Action:
     title: str
     says: str
     do: Callable[[Desk, Fields], Awaitable[tuple[str, dict[str, str]]]]
-    about: Literal["run", "letter"]
+    about: Literal["run", "letter", "schedule"]
     asks: tuple[str, ...] = ()
     is_grave: bool = False
 
@@ -67,6 +67,24 @@ async def _resume(desk: Desk, fields: Fields) -> tuple[str, dict[str, str]]:
     async with desk.source.changing() as client:
         await client.resume(fields["id"], fields["key"], output=output, action=fields.get("action") or None)
     return "/run", {"id": fields["id"], "inside": home_of(fields["key"])}
+
+
+async def _pause_schedule(desk: Desk, fields: Fields) -> tuple[str, dict[str, str]]:
+    async with desk.source.changing() as client:
+        await client.schedules.pause(fields["id"])
+    return "/schedules", {}
+
+
+async def _resume_schedule(desk: Desk, fields: Fields) -> tuple[str, dict[str, str]]:
+    async with desk.source.changing() as client:
+        await client.schedules.resume(fields["id"])
+    return "/schedules", {}
+
+
+async def _trigger_schedule(desk: Desk, fields: Fields) -> tuple[str, dict[str, str]]:
+    async with desk.source.changing() as client:
+        started = await client.schedules.trigger(fields["id"])
+    return "/run", {"id": started.run_id}
 
 
 async def _send_back(desk: Desk, fields: Fields) -> tuple[str, dict[str, str]]:
@@ -110,6 +128,21 @@ ACTIONS: Mapping[str, Action] = {
         _resume,
         "run",
         ("output", "action"),
+    ),
+    "pause-schedule": Action(
+        "Pause the schedule",
+        "It starts nothing until it is resumed, and what passes meanwhile is not made up for.",
+        _pause_schedule,
+        "schedule",
+    ),
+    "resume-schedule": Action(
+        "Resume the schedule", "It goes on with its times from now on.", _resume_schedule, "schedule"
+    ),
+    "trigger-schedule": Action(
+        "Start a run now",
+        "A run begins, as the schedule says that it is; its own times stay as they are.",
+        _trigger_schedule,
+        "schedule",
     ),
     "send-back": Action(
         "Send the letter back", "Its message goes to the queue again, and the letter goes.", _send_back, "letter"

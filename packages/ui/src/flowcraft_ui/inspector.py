@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from flowcraft_core.durable import Client, UnknownRunError
+from flowcraft_core.durable import Client, UnknownRunError, UnknownScheduleError
 from flowcraft_core.errors import BackendError, ConfigurationError, FlowcraftError
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -45,6 +45,7 @@ _PAGES: dict[str, Callable[[Desk, Request], Awaitable[Response]]] = {
     "/run/diff": run_pages.diff,
     "/workers": place_pages.workers,
     "/queues": place_pages.queues,
+    "/schedules": place_pages.schedules,
     "/dead-letters": place_pages.letters,
     "/dead-letter": place_pages.letter,
 }
@@ -71,7 +72,8 @@ def inspector(
 
     Args:
         client: The client, whose backend is open in the event loop that serves this.
-        allow_writes: Cancel, redrive, fork, resume, and send back dead letters, too. Else it only looks.
+        allow_writes: Cancel, redrive, fork, resume, steer schedules, and send back dead letters, too. Else it only
+            looks.
         redact: What is shown in the place of a value: see ``Redact``, and ``hiding``.
         token: What one has to say to come in, of 16 characters at least; nobody is asked if it is None.
         hosts: The names under which it is served, without ports; by default those of this machine itself, so that no
@@ -119,7 +121,7 @@ async def _told(desk: Desk, request: Request, error: Exception) -> Response:
             status, message = error.status, str(error)
         case HTTPException():
             status, message = error.status_code, error.detail
-        case UnknownRunError():
+        case UnknownRunError() | UnknownScheduleError():
             status, message = 404, str(error)
         case ConfigurationError():
             status, message = 400, str(error)

@@ -23,6 +23,12 @@ async def queues(desk: Desk, request: Request) -> Response:
     return desk.page(request, "queues.html", queues=await desk.source.queues())
 
 
+async def schedules(desk: Desk, request: Request) -> Response:
+    """What starts runs by itself, and when."""
+    found, are_more = await desk.source.schedules()
+    return desk.page(request, "schedules.html", schedules=found, are_more=are_more)
+
+
 async def letters(desk: Desk, request: Request) -> Response:
     """The dead letters."""
     page = await desk.source.letters(request.query_params.get("after") or None, _ON_A_PAGE)

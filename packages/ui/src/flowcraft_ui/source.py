@@ -25,6 +25,7 @@ from flowcraft_core.durable import (
     RunsPage,
     StoredResult,
     StoredRun,
+    StoredSchedule,
     UnknownRunError,
     WorkerDescription,
     differences,
@@ -37,6 +38,8 @@ FINAL = ("completed", "failed", "cancelled")
 
 #: So many runs are counted in each state, and looked through for a part of an id.
 MOST_COUNTED = 10_000
+#: So many schedules are listed.
+MOST_SCHEDULES = 500
 _LOOKED_THROUGH = 2_000
 _PAGE = 1_000
 _KEPT = 64
@@ -166,6 +169,15 @@ class Source:
         """The queues."""
         return await self.client.queues()
 
+    async def schedules(self) -> tuple[list[StoredSchedule], bool]:
+        """The schedules by their ids, and whether there are more than these."""
+        found: list[StoredSchedule] = []
+        async for schedule in self.client.schedules.list():
+            if len(found) == MOST_SCHEDULES:
+                return sorted(found, key=_id_of), True
+            found.append(schedule)
+        return sorted(found, key=_id_of), False
+
     async def letters(self, after: str | None, limit: int) -> RunsPage:
         """A page of dead letters."""
         return await self.client.runs_page("dead", after=after, limit=limit)
@@ -191,6 +203,10 @@ class Source:
         finally:
             self._described.clear()
             self._counted = (0.0, {})
+
+
+def _id_of(schedule: StoredSchedule) -> str:
+    return schedule.schedule_id
 
 
 def _news(found: RunDescription) -> object:
