@@ -138,7 +138,7 @@ def _stretches(instance: InstanceDescription, level: RunDescription) -> Iterator
     elif instance.inside is not None:
         yield from _between("inside", started, ended, "its inside")
     else:
-        look, what = ("failed", "failed") if instance.state == "failed" else ("work", "worked")
+        look, what = ("failed", "failed") if instance.state in ("failed", "handled") else ("work", "worked")
         yield _Stretch(look, started, max(started, ended), what if instance.ended else "works")
 
 
