@@ -94,9 +94,10 @@ def test_what_ends_the_thread_at_once_is_raised_by_stop_all_the_same(monkeypatch
 
     def wait_for_the_thread(event: threading.Event, timeout: float | None = None) -> bool:
         there = waits(event, timeout)
-        for thread in threading.enumerate():
-            if thread.name == "flowcraft-adapter" and thread is not threading.current_thread():
-                thread.join()  # so ``start`` goes on only when all is over
+        if threading.current_thread() is threading.main_thread():
+            for thread in threading.enumerate():
+                if thread.name == "flowcraft-adapter" and thread.is_alive():
+                    thread.join()  # so ``start`` goes on only when all is over
         return there
 
     adapter = adapter_of(ConfigurationError("there is no such queue"))
