@@ -1,6 +1,7 @@
 """What is no whole answer of the service is never a value, and above all never "there is none"."""
 
 import json
+import time
 import zlib
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -77,7 +78,8 @@ def backend_that_is_told(status: int, headers: dict[str, str], body: bytes) -> A
 def held() -> Delivery:
     from flowcraft_aws.queue import Held
 
-    return Delivery("body", 1, Held("receipt", 0.0, float("inf")))
+    # Received now: counted from 0, it would be past all holding on a machine that has been up for half a day.
+    return Delivery("body", 1, Held("receipt", time.monotonic(), float("inf")))
 
 
 #: Every method of every port that asks the service.

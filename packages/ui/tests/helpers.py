@@ -59,6 +59,13 @@ def broken() -> FlowBuilder:
     return flow.edge("long", "fails")
 
 
+def minded() -> FlowBuilder:
+    """Has a step that fails, one that takes that over, and one that comes by whatever happens."""
+    flow = create_flow("minded").node("fails", _break).node("minds", _echo).node("cleans", _echo).node("goes_on", _echo)
+    flow.edge("fails", "minds", on="failure", condition="error.attempts > 0").edge("fails", "cleans", on="always")
+    return flow.edge("fails", "goes_on")
+
+
 @attrs.frozen
 class Place:
     """Where runs live, and who looks at them.
@@ -116,7 +123,7 @@ class Place:
 async def working() -> AsyncIterator[Place]:
     """A place in memory, with a worker."""
     async with InMemoryBackend(weaknesses=Weaknesses.none()) as backend:
-        flows = [shop(), broken()]
+        flows = [shop(), broken(), minded()]
         worker = Worker(
             backend,
             FlowRuntime(flows, webhooks=SIGNER),

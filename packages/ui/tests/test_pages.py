@@ -113,6 +113,24 @@ async def test_the_graph_shows_states_ways_and_what_can_be_opened(place: Place) 
     assert "3 of 3 items ended" in text
 
 
+async def test_a_failure_that_is_handled_is_told_as_that(place: Place) -> None:
+    await place.client.start("minded", run_id="minded")
+    await place.reaches("minded", "completed")
+    text = await place.get("/run?id=minded")
+    looks = {name: look for look, name in re.findall(r'class="node s-([\w-]+) k-\w+" data-name="([^"]+)"', text)}
+    assert looks == {"fails": "handled", "minds": "done", "cleans": "done", "goes_on": "dead"}
+    edges = {told: look for look, told in re.findall(r'class="edge e-(\w+)"><title>([^<]+)', text)}
+    assert edges == {
+        "from fails to minds, on failure, if error.attempts &gt; 0: taken": "taken",
+        "from fails to cleans, on always: taken": "taken",
+        "from fails to goes_on: skipped": "skipped",
+    }
+    text = await place.get("/run/instance?id=minded&key=fails")
+    assert "no address for &lt;b&gt;Ada&lt;/b&gt;" in text
+    assert "to <strong>minds</strong> on failure" in text
+    assert '<rect class="b-failed"' in await place.get("/run/timeline?id=minded")
+
+
 @pytest.mark.parametrize(
     ("inside", "shown"),
     [

@@ -3,7 +3,8 @@ from typing import Any
 import attrs
 import pytest
 from flowcraft_core.durable import FailedAttempt, InstanceDescription, RunDescription, StoredRun, UnderWay
-from flowcraft_ui.timeline import SPAN, Bar, lasting, queued, timeline
+from flowcraft_core.durations import lasting
+from flowcraft_ui.timeline import SPAN, Bar, queued, timeline
 
 
 def instance(**fields: Any) -> InstanceDescription:

@@ -10,12 +10,13 @@ from collections.abc import Iterator
 import attrs
 from flowcraft_core import Event
 from flowcraft_core.durable import RunDescription
+from flowcraft_core.durations import lasting
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 from rich.tree import Tree
 
-from .output import Output, brief, moment, seconds
+from .output import Output, brief, moment
 
 _INDEX = re.compile(r"\[\d+\]")
 _PARTS = re.compile(r"[./]")
@@ -79,7 +80,7 @@ class Row:
             text.append(f"  {self.attempts} tried again", "yellow")
         if self.first is not None:
             end = now if self.states.get("running") else self.last
-            text.append(f"  {seconds(max(0.0, end - self.first))}", "dim")
+            text.append(f"  {lasting(max(0.0, end - self.first))}", "dim")
         if state == "parked" and self.states.get("parked"):
             text.append("  waits", "yellow")
         return text

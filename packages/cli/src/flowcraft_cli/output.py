@@ -118,18 +118,6 @@ def moment(time: float | None) -> str:
         return repr(time)
 
 
-def seconds(duration: float) -> str:
-    """A duration, for people, with at most two units."""
-    if duration < 1:
-        return f"{duration * 1000:.0f} ms"
-    if duration < 60:
-        return f"{duration:.1f} s"
-    for unit, size, below, part in (("d", 86_400, "h", 3_600), ("h", 3_600, "min", 60), ("min", 60, "s", 1)):
-        if duration >= size:
-            return f"{duration // size:.0f} {unit} {duration % size // part:.0f} {below}"
-    raise AssertionError(duration)
-
-
 def brief(value: Any, length: int = 80) -> str:
     """A value on one line, for people, cut to a length."""
     text = value if isinstance(value, str) else as_json(value)

@@ -54,3 +54,15 @@ def parse_seconds(name: str, value: object, *, zero: bool = False) -> float:
             f"not {value!r:.80}"
         )
     return seconds
+
+
+def lasting(duration: float) -> str:
+    """A duration in seconds, 0 or more, as people read it, with two units at most: ``2.5 s``, ``3 min 20 s``."""
+    if duration < 1:
+        return f"{duration * 1000:.0f} ms"
+    if duration < 60:
+        return f"{duration:.1f} s"
+    for unit, size, below, part in (("d", 86_400, "h", 3_600), ("h", 3_600, "min", 60), ("min", 60, "s", 1)):
+        if duration >= size:
+            return f"{duration // size:.0f} {unit} {duration % size // part:.0f} {below}"
+    raise AssertionError(duration)

@@ -41,9 +41,8 @@ class Fitting:
         own = [node for node in blueprint.nodes if node.id not in fallbacks and node.uses != LOOP_CONTROLLER]
         led_to = {edge.target for edge in self._edges} | {self._starts.get(edge.target) for edge in self._edges}
         begins = [self._input_of(node) for node in own if node.id not in led_to and node.inputs is None]
-        led_on = {
-            edge.source for edge in self._edges if edge.on != "failure"
-        }  # whose ways on are for failures only ends its scope
+        # A node whose ways on are for failures only ends its scope, too.
+        led_on = {edge.source for edge in self._edges if edge.on != "failure"}
         ends = [node for node in own if node.id not in led_on]
         self.takes = begins[0] if len(begins) == 1 else UNKNOWN
         self.gives = self._output_of(ends[0].id) if len(ends) == 1 else UNKNOWN
@@ -88,12 +87,11 @@ class Fitting:
             if edge.on in (None, "success"):
                 yield from self._compared(node, wanted, edge.source, where)
             elif node.uses == BATCH or not fits(dict[str, Any], wanted):
-                taker = f"batch {node.id!r} goes through a list" if node.uses == BATCH else None
+                takes = f"node {node.id!r} takes {type_name(wanted)}"
+                if node.uses == BATCH:
+                    takes = f"batch {node.id!r} goes through a list"
                 carried = "the error" if edge.on == "failure" else "output and error"
-                yield (
-                    f"{where}: {taker or f'node {node.id!r} takes {type_name(wanted)}'}, and an edge on "
-                    f"{edge.on!r} hands on {carried} as a dict"
-                )
+                yield f"{where}: {takes}, and an edge on {edge.on!r} hands on {carried} as a dict"
 
     def _compared_parts(self, node: Node, wanted: Any, inputs: Mapping[str, str]) -> Iterator[str]:
         if not fits(dict[str, Any], wanted):

@@ -1,6 +1,7 @@
 """What becomes of an adapter's thread when what it works with refuses, and of run ids that can be none."""
 
 import logging
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -81,13 +82,29 @@ def test_a_thread_that_an_error_ends_is_told_and_begun_again(
 def test_what_the_program_has_to_mend_ends_the_thread_visibly(caplog: pytest.LogCaptureFixture) -> None:
     adapter = adapter_of(ConfigurationError("a clock with a beard"))
     with caplog.at_level(logging.ERROR):
-        try:
-            adapter.start()
-        except ConfigurationError:
-            return  # it ended before start had returned
+        adapter.start()
         until(lambda: not adapter.is_running)
     assert "a clock with a beard" in caplog.text
     with pytest.raises(ConfigurationError, match="beard"):
+        adapter.stop()
+
+
+def test_what_ends_the_thread_at_once_is_raised_by_stop_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits = threading.Event.wait
+
+    def wait_for_the_thread(event: threading.Event, timeout: float | None = None) -> bool:
+        there = waits(event, timeout)
+        if threading.current_thread() is threading.main_thread():
+            for thread in threading.enumerate():
+                if thread.name == "flowcraft-adapter" and thread.is_alive():
+                    thread.join()  # so ``start`` goes on only when all is over
+        return there
+
+    adapter = adapter_of(ConfigurationError("there is no such queue"))
+    monkeypatch.setattr(threading.Event, "wait", wait_for_the_thread)
+    adapter.start()
+    assert not adapter.is_running
+    with pytest.raises(ConfigurationError, match="no such queue"):
         adapter.stop()
 
 

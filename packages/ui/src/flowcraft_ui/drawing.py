@@ -21,6 +21,7 @@ _LABEL, _DETAIL = 21, 27
 MARKS: Mapping[str, str] = {
     "done": "✓",
     "failed": "✕",
+    "handled": "↪",
     "running": "▶",
     "ready": "○",
     "under way": "▶",
@@ -178,14 +179,15 @@ def _node(instance: InstanceDescription, middle: Point) -> NodeShape:
 
 def _edge(way: Way, points: Sequence[Point], by_id: Mapping[str, InstanceDescription]) -> EdgeShape:
     source, target = by_id[way.source], by_id[way.target]
-    taken = any((edge.target, edge.action) == (way.into, way.action) for edge in source.taken)
+    taken = any((edge.target, edge.action, edge.on) == (way.into, way.action, way.on) for edge in source.taken)
     if taken:
         look = "flowing" if target.state in _LIVE else "taken"
     else:
-        look = "skipped" if source.state in ("done", "failed", "blocked", *_OVER) else "open"
+        look = "skipped" if source.state in ("done", "failed", "handled", "blocked", *_OVER) else "open"
     if target.state in _OVER and look == "taken":
         look = "skipped" if target.state == "dead" else "taken"
-    told = way.action or (f"if {way.condition}" if way.condition else "")
+    after = None if way.on == "success" else f"on {way.on}"
+    told = ", ".join(filter(None, (way.action or after, f"if {way.condition}" if way.condition else None)))
     if source.kind == "loop" and told == "break":  # what the builder calls every way out of a loop
         told = ""
     path = [Point(point.x + MARGIN, point.y + MARGIN) for point in points]

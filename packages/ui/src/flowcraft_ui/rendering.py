@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlencode
 
 import attrs
+from flowcraft_core.durations import lasting
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from starlette.requests import Request
@@ -17,7 +18,7 @@ from .drawing import MARKS, counted, detail_of, look_of
 from .guard import Refused, base_of, path_of
 from .sessions import Session, Sessions
 from .source import Source
-from .timeline import lasting, queued
+from .timeline import queued
 from .values import Values
 
 _MOST_FIELDS = 64

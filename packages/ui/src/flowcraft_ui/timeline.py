@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import attrs
 from flowcraft_core.durable import InstanceDescription, RunDescription
+from flowcraft_core.durations import lasting
 
 from .source import FINAL
 
@@ -138,22 +139,10 @@ def _stretches(instance: InstanceDescription, level: RunDescription) -> Iterator
     elif instance.inside is not None:
         yield from _between("inside", started, ended, "its inside")
     else:
-        look, what = ("failed", "failed") if instance.state == "failed" else ("work", "worked")
+        look, what = ("failed", "failed") if instance.state in ("failed", "handled") else ("work", "worked")
         yield _Stretch(look, started, max(started, ended), what if instance.ended else "works")
 
 
 def _between(look: str, begins: float | None, ends: float, what: str) -> Iterator[_Stretch]:
     if begins is not None and ends > begins:
         yield _Stretch(look, begins, ends, what)
-
-
-def lasting(duration: float) -> str:
-    """A duration, for people, with at most two units."""
-    if duration < 1:
-        return f"{duration * 1000:.0f} ms"
-    if duration < 60:
-        return f"{duration:.1f} s"
-    for unit, size, below, part in (("d", 86_400, "h", 3_600), ("h", 3_600, "min", 60), ("min", 60, "s", 1)):
-        if duration >= size:
-            return f"{duration // size:.0f} {unit} {duration % size // part:.0f} {below}"
-    raise AssertionError(duration)

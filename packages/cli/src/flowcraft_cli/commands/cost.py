@@ -6,9 +6,9 @@ from typing import Any
 
 import attrs
 import click
+from flowcraft_core.durations import lasting
 
 from ..command import App, Commands
-from ..output import seconds
 from ..places import place
 
 
@@ -25,7 +25,7 @@ async def cost(app: App, run: str) -> dict[str, Any]:
     """
     async with place(app) as here:
         found = await here.client.footprint(run)
-    app.out.say(f"{found.steps} steps in {found.attempts} attempts, which took {seconds(found.seconds)} together")
+    app.out.say(f"{found.steps} steps in {found.attempts} attempts, which took {lasting(found.seconds)} together")
     app.out.say(f"{found.writes} writes to the stores at least, {sum(found.bytes.values()):,} bytes stored")
     app.out.heading(["FACTS", "NUMBER", "BYTES"], [10, 8])
     for kind, number in found.facts.items():

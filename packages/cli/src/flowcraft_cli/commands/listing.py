@@ -8,13 +8,13 @@ from typing import Any, get_args
 
 import click
 from flowcraft_core.durable import StoredRun
-from flowcraft_core.durations import parse_seconds
+from flowcraft_core.durations import lasting, parse_seconds
 from flowcraft_core.errors import ConfigurationError
 from flowcraft_core.ports import State
 
 from ..command import App, Commands
 from ..exits import CommandError
-from ..output import brief, moment, seconds
+from ..output import brief, moment
 from ..places import place
 from ..values import read_tags, tags_option
 
@@ -120,7 +120,7 @@ def run_fields(run: StoredRun) -> dict[str, Any]:
 def _lasted(run: StoredRun) -> str:
     end = run.updated if run.state in ("completed", "failed", "cancelled") else time.time()
     why = f"  {brief(run.reason, 60)}" if run.reason else ""
-    return f"{seconds(max(0.0, end - run.created))}{why}"
+    return f"{lasting(max(0.0, end - run.created))}{why}"
 
 
 def _when(option: str, text: str | None) -> float | datetime | None:

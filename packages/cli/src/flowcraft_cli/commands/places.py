@@ -9,10 +9,11 @@ from typing import Any
 import attrs
 import click
 from flowcraft_core.durable import provision_url
+from flowcraft_core.durations import lasting
 from flowcraft_core.urls import hide_secrets
 
 from ..command import App, Commands
-from ..output import brief, seconds
+from ..output import brief
 from ..places import place, url_of
 
 _WORKERS = [8, 8, 20, 7, 7, 10]
@@ -76,7 +77,7 @@ async def workers(app: App, within: str) -> dict[str, Any]:
         found = await here.client.workers(within=within)
     now = time.time()
     for worker in found:
-        load, lived = f"{worker.busy}/{worker.concurrency}", seconds(max(0.0, now - worker.since))
+        load, lived = f"{worker.busy}/{worker.concurrency}", lasting(max(0.0, now - worker.since))
         heard = f"{max(0.0, now - worker.seen):.0f} s"
         cells = [worker.name[:8], worker.state, brief(worker.host, 20), str(worker.pid), load, lived, heard]
         app.out.row([*cells, ", ".join(worker.flows)], [*_WORKERS, 8])

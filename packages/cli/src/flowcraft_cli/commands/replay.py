@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 import click
 from flowcraft_core import FlowRuntime, Serializer
+from flowcraft_core.durations import lasting
 from flowcraft_core.graph.facts import Outcome, Park
 from flowcraft_core.runtime import Recorded, Replay
 
@@ -15,7 +16,7 @@ from ..command import App, Commands
 from ..debugging import Debugger, stopping_in
 from ..exits import Answer, CommandError, Exit
 from ..loading import load_flow
-from ..output import brief, moment, seconds
+from ..output import brief, moment
 from ..places import own
 from ..values import read_file
 
@@ -112,7 +113,7 @@ class _Going:
         names = {recorded.key, recorded.node_id}
         self.seen |= names
         outcome = recorded.outcome
-        state, took = outcome.state, seconds(max(0.0, outcome.ended - outcome.started))
+        state, took = outcome.state, lasting(max(0.0, outcome.ended - outcome.started))
         what = str(outcome.error) if outcome.error is not None else "" if outcome.output is None else outcome.output
         self.app.out.row([moment(outcome.ended), state, recorded.key, took, brief(what)], _WIDTHS)
         told: dict[str, Any] = {"key": recorded.key, "state": state, "input": recorded.input, "output": outcome.output}

@@ -7,11 +7,12 @@ from typing import Any, TypeVar, get_args
 
 import click
 from flowcraft_core.durable import StoredSchedule
+from flowcraft_core.durations import lasting
 from flowcraft_core.schedules import Missed, Overlap
 
 from ..command import App, Commands
 from ..loading import load_flow
-from ..output import brief, moment, seconds
+from ..output import brief, moment
 from ..places import place
 from ..values import input_option, read_context, read_tags, sure, tags_option, yes_option
 
@@ -206,7 +207,7 @@ def fields_of(schedule: StoredSchedule) -> dict[str, Any]:
 
 def _when(schedule: StoredSchedule) -> str:
     if schedule.every is not None:
-        return f"every {seconds(schedule.every)}"
+        return f"every {lasting(schedule.every)}"
     return f"{schedule.cron} {schedule.timezone}"
 
 
@@ -217,11 +218,11 @@ def _tell(app: App, schedule: StoredSchedule) -> None:
         ("state", schedule.state),
         ("flow", schedule.flow),
         ("when", _when(schedule)),
-        ("missed", f"{schedule.missed}, after {seconds(schedule.grace)}"),
+        ("missed", f"{schedule.missed}, after {lasting(schedule.grace)}"),
         ("overlap", schedule.overlap),
         ("input", brief(dict(schedule.context)) if schedule.context else ""),
         ("tags", brief(tags)),
-        ("limit", "" if schedule.timeout is None else seconds(schedule.timeout)),
+        ("limit", "" if schedule.timeout is None else lasting(schedule.timeout)),
         ("changed", moment(schedule.changed)),
         ("last", "" if schedule.last_due is None else moment(schedule.last_due)),
         ("last run", schedule.last_run or ""),

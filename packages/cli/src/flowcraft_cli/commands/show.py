@@ -8,11 +8,12 @@ from typing import Any
 import attrs
 import click
 from flowcraft_core.durable import InstanceDescription, RunDescription
+from flowcraft_core.durations import lasting
 
 from ..command import App, Commands
 from ..exits import Answer
 from ..following import follow
-from ..output import brief, moment, seconds
+from ..output import brief, moment
 from ..places import place
 from ..waiting import tell_result
 
@@ -76,7 +77,7 @@ def _told(found: RunDescription) -> Iterator[str]:
     yield f"flow      {run.blueprint_id}"
     yield f"state     {run.state}{f': {brief(run.reason, 500)}' if run.reason else ''}"
     yield f"started   {moment(run.created)}"
-    yield f"updated   {moment(run.updated)}, {seconds(max(0.0, run.updated - run.created))} later"
+    yield f"updated   {moment(run.updated)}, {lasting(max(0.0, run.updated - run.created))} later"
     if found.deadline is not None:
         yield f"deadline  {moment(found.deadline)}"
     if run.tags:
@@ -94,7 +95,7 @@ def _told(found: RunDescription) -> Iterator[str]:
 
 def _row(instance: InstanceDescription, now: float) -> list[str]:
     end = instance.ended if instance.ended is not None else now
-    took = "-" if instance.started is None else seconds(max(0.0, end - instance.started))
+    took = "-" if instance.started is None else lasting(max(0.0, end - instance.started))
     return [instance.standing, instance.key, str(instance.attempts), took, _detail(instance)]
 
 

@@ -171,10 +171,11 @@ class Adapter:
                     return
                 pause = min(2 * pause, _LONGEST_PAUSE)
         except BaseException as failure:
-            if ready.is_set():
-                Journal().tell(ADAPTER_ENDED, failure, reason=str(failure))
             self._failure = failure
-            failed.set()
+            if ready.is_set():  # ``start`` is over, or about to be: what comes later is told, and raised by ``stop``
+                Journal().tell(ADAPTER_ENDED, failure, reason=str(failure))
+            else:
+                failed.set()
         finally:
             ready.set()
 

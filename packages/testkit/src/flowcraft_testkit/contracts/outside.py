@@ -89,8 +89,9 @@ class OutsideClauses(ProgramClauses):
         """Without any job: its record is damaged, or has more values than any memory, though it is small."""
         wide = zlib.compress(b'{"v":1,"context":[' + b"[]," * 2_700_000 + b"0]}", 9)
         async with self.programs(chain(Steps()), reconcile=False) as here:
-            for body, why in ((b'w\x00{"v":1}', "damaged"), (b"w\x01" + wide, "so many values")):
-                run_id = self.id(why)
+            # The reason names the run, whose id is to say nothing of what is wrong.
+            for name, body, why in (("one", b'w\x00{"v":1}', "damaged"), ("two", b"w\x01" + wide, "so many values")):
+                run_id = self.id(name)
                 await here.backend.context.put(run_id, ":run", Fact(body, "somebody"))
                 began = self.now() - 120
                 status = RunStatus(run_id=run_id, state="running", blueprint_id="", created=began, updated=began)

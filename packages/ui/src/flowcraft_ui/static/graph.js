@@ -120,7 +120,7 @@ export function graph() {
   });
 
   const matters = () => {
-    for (const look of ["failed", "under-way", "running", "waiting", "retrying", "passed-on", "ready"]) {
+    for (const look of ["failed", "under-way", "running", "waiting", "retrying", "passed-on", "ready", "handled"]) {
       const node = svg.querySelector(`.node.s-${look}`);
       if (node) return node;
     }

@@ -71,7 +71,12 @@ class Level:
                     source, target = shown_id(vertex), shown_id(vertices[link.target])
                     condition = None if link.condition is None else link.condition.source
                     yield Way(
-                        source=source, target=target, into=link.target_id, action=link.action, condition=condition
+                        source=source,
+                        target=target,
+                        into=link.target_id,
+                        action=link.action,
+                        on=link.on,
+                        condition=condition,
                     )
 
 

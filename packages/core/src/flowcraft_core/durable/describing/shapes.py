@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeAlias
 
 import attrs
 
+from ...blueprint import On
 from ...graph.facts import NodeError
 from ..results import StoredRun
 
@@ -129,11 +130,13 @@ class TakenEdge:
     Attributes:
         target: Id of the node that it leads to.
         action: The edge's action, if it has one.
+        on: After what it may be taken.
         value: What it carries; None where values were not asked for.
     """
 
     target: str
     action: str | None
+    on: On
     value: Any
 
 
@@ -146,6 +149,7 @@ class Way:
         target: Id of the node that it leads to.
         into: The node that is entered by it, as ``TakenEdge.target`` has it: of a loop the one that a pass begins with.
         action: Its action, if it has one.
+        on: After what it may be taken.
         condition: The text of its condition, likewise.
     """
 
@@ -153,6 +157,7 @@ class Way:
     target: str
     into: str
     action: str | None
+    on: On
     condition: str | None
 
 

@@ -123,7 +123,7 @@ class Teller:
         if vertex.kind is Kind.VERDICT and vertex.construct is not None and vertex.construct.feedback is not None:
             edges = (vertex.construct.feedback,)
         return [
-            TakenEdge(target=link.target_id, action=link.action, value=self._carried(outcome, link.place))
+            TakenEdge(target=link.target_id, action=link.action, on=link.on, value=self._carried(outcome, link.place))
             for link in edges
             if link.place in outcome.taken
         ]
