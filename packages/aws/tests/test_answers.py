@@ -78,7 +78,7 @@ def backend_that_is_told(status: int, headers: dict[str, str], body: bytes) -> A
 def held() -> Delivery:
     from flowcraft_aws.queue import Held
 
-    # Received now: counted from 0, a machine that has been up for longer than SQS holds a message would give it up unasked.
+    # Received now: counted from 0, it would be past all holding on a machine that has been up for half a day.
     return Delivery("body", 1, Held("receipt", time.monotonic(), float("inf")))
 
 
