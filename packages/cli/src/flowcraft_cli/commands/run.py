@@ -90,6 +90,8 @@ async def _on_backend(
     async with place(app, [flow.source]) as here:
         started = await here.client.start(flow.id, context, run_id=run_id, tags=tags)
         app.out.note(f"run {started.run_id} {'started' if started.created else 'was there already, and goes on'}")
+        if not started.same:
+            app.out.note("of another flow, or started with another input: give another id to run what you meant")
         worker = Worker(
             here.backend,
             runtime,

@@ -53,8 +53,10 @@ async def start(
             found.id, context, run_id=run_id, delay=delay or 0.0, tags=labels, timeout=run_timeout
         )
         app.out.note("started" if started.created else "it was there already")
+        if not started.same:
+            app.out.note("of another flow, or started with another input: give another id to start what you meant")
         app.out.say(started.run_id)
-        fields = {"run_id": started.run_id, "created": started.created, "flow": found.id}
+        fields = {"run_id": started.run_id, "created": started.created, "same": started.same, "flow": found.id}
         if not wait:
             return fields
         answer = await wait_for(app, here.client, started.run_id, timeout)

@@ -120,7 +120,8 @@ class Client:
 
         A start that was cut short before its status was written is finished by the next one with its id. One that was
         cut short after that is finished by a reconciler, within a minute or so: whether its first job was sent cannot
-        be told, and a second one could execute the first step twice.
+        be told, and a second one could execute the first step twice. Whether the run that is there is the one that was
+        meant is told by ``same``.
 
         Args:
             flow: The flow, its blueprint, or its id.
@@ -166,11 +167,11 @@ class Client:
         if (connection := options.get("connection")) is not None:
             joined = transactional_of(self._backend, "Client.start: connection").joined(connection)
         await self._runs.store(record.graphs)  # which are everybody's: a transaction that is rolled back keeps them
-        created = await (self._runs if joined is None else self._runs.within(joined.context)).create(record)
-        if created and starting is not None:
+        recorded = await (self._runs if joined is None else self._runs.within(joined.context)).create(record)
+        if recorded.created and starting is not None:
             starting.done(self._clock.now())
-        await start_recorded(self._stored, record, tags or {}, created=created, delay=delay, joined=joined)
-        return Started(run_id, created)
+        await start_recorded(self._stored, record, tags or {}, created=recorded.created, delay=delay, joined=joined)
+        return Started(run_id, recorded.created, recorded.same)
 
     # --- looking --------------------------------------------------------------------------------------------------
 

@@ -147,7 +147,7 @@ class _Forked:
             trace=None if starting is None else starting.trace,
             nonce=new_id(),
         )
-        if await stored.runs.create(new):
+        if (await stored.runs.create(new)).created:
             if starting is not None:
                 starting.done(stored.clock.now())
         else:

@@ -345,7 +345,7 @@ class JobHandler:
         if not await self._backend.status.create(status):
             await by_hand.name_flow(run_id, blueprint_id)
             await self._backend.status.touch(run_id, at=now, next_check=status.next_check)
-        if not await self._runs.create(record):
+        if not (await self._runs.create(record)).created:
             return await self._runs.get(run_id)
         self._say_begun(record)
         return record

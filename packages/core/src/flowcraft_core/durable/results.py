@@ -31,10 +31,12 @@ class Started(Generic[OutT]):
     Attributes:
         run_id: The run.
         created: Whether this call started it; False if it was there already.
+        same: False if it was there already, of another flow or started with another input: perhaps somebody else's.
     """
 
     run_id: str
     created: bool
+    same: bool = True
 
 
 @attrs.frozen(kw_only=True)

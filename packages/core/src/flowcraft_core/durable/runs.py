@@ -97,6 +97,19 @@ class RunRecord:
         return self.graphs[self.blueprint_id]
 
 
+@attrs.frozen
+class Recorded:
+    """How it ended to write a run's record.
+
+    Attributes:
+        created: Whether it was written; False if a run of that id has one already.
+        same: Whether what stands is of the same flow, in any version, and was started with the same context values.
+    """
+
+    created: bool
+    same: bool = True
+
+
 @attrs.define
 class Runs:
     """Writes and reads run records; blueprints are stored once per content and cached by hash, as many as have room.
@@ -120,10 +133,11 @@ class Runs:
         """The same, in a store whose writes are part of a transaction that may come to nothing."""
         return attrs.evolve(self, records=attrs.evolve(self.records, store=store, cache=None))
 
-    async def create(self, record: RunRecord) -> bool:
-        """Store a run's record, and its blueprints before it; False if a run of that id has one already."""
+    async def create(self, record: RunRecord) -> Recorded:
+        """Store a run's record, and its blueprints before it, unless a run of that id has one already."""
         await self.store(record.graphs)
         encode = self.records.serializer.to_data
+        context = {name: encode(value) for name, value in record.context.items()}
         stored = await self.records.put(
             record.run_id,
             RECORD_KEY,
@@ -131,7 +145,7 @@ class Runs:
                 "nonce": record.nonce,
                 "blueprint": record.blueprint_id,
                 "blueprints": {blueprint_id: graph.hash for blueprint_id, graph in record.graphs.items()},
-                "context": {name: encode(value) for name, value in record.context.items()},
+                "context": context,
                 "started": record.started,
                 "deadline": record.deadline,
                 "redrive_of": record.redrive_of,
@@ -141,7 +155,21 @@ class Runs:
                 **({} if record.trace is None else record.trace.fields()),
             },
         )
-        return stored.won
+        standing = stored.value
+        is_same = standing.get("blueprint") == record.blueprint_id and self._alike(standing.get("context"), context)
+        return Recorded(stored.won, stored.won or is_same)
+
+    def _alike(self, standing: Any, given: Mapping[str, Any]) -> bool:
+        """Whether stored context values are those that are given."""
+        if standing == given:
+            return True
+        if type(standing) is not dict or standing.keys() != given.keys():
+            return False
+        decode = self.records.serializer.from_data
+        try:  # a set may be written in several orders
+            return all(bool(decode(standing[name]) == decode(value)) for name, value in given.items())
+        except Exception:  # what cannot be read or compared is not known to be the same
+            return False
 
     async def store(self, graphs: Mapping[str, Graph]) -> dict[str, str]:
         """Store blueprints, each once; their content hashes by id."""

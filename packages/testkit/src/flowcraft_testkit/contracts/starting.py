@@ -137,6 +137,26 @@ class StartingClauses(ProgramClauses):
             await self.pass_time(6 * self.beat)
             assert steps.count("n1") == steps.count("n2") == 1
 
+    async def test_a_start_with_an_id_that_is_taken_says_by_what(self) -> None:
+        """An id that two use for different things is found out, and so is a request that was changed and repeated."""
+        steps = Steps()
+        flow, other = chain(steps), create_flow(self.id("other")).node("a", steps.one)
+        async with self.programs(flow, other) as here:
+            run_id, value = self.id("run"), {"set": {"a", "b", "c"}, "text": "\u00e9\0", "of": [(1, 2.5), None]}
+            assert (await here.client.start(flow, {"x": value}, run_id=run_id)).same
+            again = {"x": {**value, "set": {"c", "b", "a"}}}
+            for meant, context, same in (
+                (flow, again, True),
+                (flow, {"x": {**value, "set": {"a", "b"}}}, False),
+                (flow, {"x": value, "y": None}, False),
+                (flow, {}, False),
+                (other, {"x": value}, False),
+            ):
+                started = await here.client.start(meant, context, run_id=run_id)
+                assert (started.created, started.same) == (False, same), (meant, context)
+            await here.hire()
+            assert (await here.ended(run_id)).context == {"x": value}, "it is the first start's"
+
     async def test_a_start_that_was_cut_short_is_finished(self) -> None:
         """A client dies between any two calls: the next start with the id, or a reconciler, completes what it began."""
         steps = Steps()

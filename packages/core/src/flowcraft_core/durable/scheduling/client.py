@@ -187,9 +187,9 @@ class ScheduleClient:
         run_id = f"{schedule_id}@by-hand-{new_id()[:12]}" if run_id is None else require_run_id(run_id)
         graphs = await self._stored.runs.graphs(last.blueprints)
         record: RunRecord = record_of(last, run_id, graphs, self._stored.clock.now())
-        created = await self._stored.runs.create(record)
-        await start_recorded(self._stored, record, tags_of(last), created=created)
-        return Started(run_id, created)
+        recorded = await self._stored.runs.create(record)
+        await start_recorded(self._stored, record, tags_of(last), created=recorded.created)
+        return Started(run_id, recorded.created, recorded.same)
 
     async def remove(self, schedule_id: str) -> None:
         """Remove a schedule; the runs that it has started stay. If that is cut off, remove it again.

@@ -74,7 +74,7 @@ class Firing:
             await self._cancel(before, f"schedule {schedule_id!r} has come to its next time, {said}")
         graphs = await stored.runs.graphs(revision.blueprints)
         record = attrs.evolve(record_of(revision, run_id, graphs, stored.clock.now()), schedule=(schedule_id, due))
-        created = await stored.runs.create(record)
+        created = (await stored.runs.create(record)).created
         await start_recorded(stored, record, tags_of(revision), created=created)
         now_done = Done(due, run_id)
         await note_done(stored.records, schedule_id, now_done)

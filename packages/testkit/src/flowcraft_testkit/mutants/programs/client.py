@@ -13,7 +13,7 @@ from flowcraft_core.durable import forking as forking_module
 from flowcraft_core.durable import resuming as resuming_module
 from flowcraft_core.durable.client import Client
 from flowcraft_core.durable.results import Started, StoredRun
-from flowcraft_core.durable.runs import Runs
+from flowcraft_core.durable.runs import Recorded, Runs
 from flowcraft_core.durable.storage import Records
 from flowcraft_core.durable.stored_runs import FINAL, StoredRuns
 from flowcraft_core.graph import failures as failures_module
@@ -29,10 +29,43 @@ from ..mutant import replaces
     caught_by=BackendContract.test_a_second_start_with_the_id_starts_nothing,
     name="client.EveryStartIsTheFirst",
 )
-async def always_first(original: Any, self: Any, record: Any) -> bool:
+async def always_first(original: Any, self: Any, record: Any) -> Recorded:
     """Tells every caller that it was he who has started the run."""
-    await original(self, record)
+    recorded: Recorded = await original(self, record)
+    return attrs.evolve(recorded, created=True)
+
+
+@replaces(
+    (Runs, "_alike"),
+    caught_by=BackendContract.test_a_start_with_an_id_that_is_taken_says_by_what,
+    name="client.AnyInputIsTheSame",
+)
+def any_input(original: Any, self: Any, standing: Any, given: Any) -> bool:
+    """Takes a run of that id for the one that was meant, whatever it was started with."""
     return True
+
+
+@replaces(
+    (Runs, "create"),
+    caught_by=BackendContract.test_a_start_with_an_id_that_is_taken_says_by_what,
+    name="client.AnyFlowIsTheSame",
+)
+async def any_flow(original: Any, self: Any, record: Any) -> Recorded:
+    """Takes a run of that id for the one that was meant, if its input is alike, whatever its flow is."""
+    recorded: Recorded = await original(self, record)
+    found = await self.get(record.run_id)
+    return attrs.evolve(recorded, same=found is None or dict(found.context) == dict(record.context))
+
+
+@replaces(
+    (Runs, "create"),
+    caught_by=BackendContract.test_a_start_with_an_id_that_is_taken_says_by_what,
+    name="client.WhatIsThereIsAnother",
+)
+async def always_another(original: Any, self: Any, record: Any) -> Recorded:
+    """Takes every run that was there already for another one than was meant."""
+    recorded: Recorded = await original(self, record)
+    return attrs.evolve(recorded, same=recorded.created)
 
 
 @replaces(
