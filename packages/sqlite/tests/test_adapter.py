@@ -29,10 +29,11 @@ async def _never_ends(ctx: Ctx) -> None:
 FLOW = create_flow("twice").node("first", _twice).node("second", _twice).edge("first", "second")
 LONG = create_flow("long").node("long", _never_ends)
 TIMED = create_flow("timed").node("slow", _never_ends, timeout=900)
+PATIENT = create_flow("patient").wait("w", timeout="1h").batch("all", _never_ends, timeout="1h").edge("w", "all")
 
 
 def adapter(tmp_path: Path, **options: Any) -> Adapter:
-    runtime = FlowRuntime([FLOW, LONG, TIMED])
+    runtime = FlowRuntime([FLOW, LONG, TIMED, PATIENT])
     return Adapter(lambda: SqliteBackend(tmp_path / "runs.db"), runtime, poll=0.5, **options)
 
 
@@ -117,6 +118,20 @@ async def test_a_node_whose_timeout_fits_no_host_fails_by_name(tmp_path: Path) -
         result = await here.client.result("run")
         assert result.status == "failed"
         assert "node 'slow' may take 900 s, and none of 4 hosts had that much time" in (result.reason or "")
+
+
+async def test_a_wait_and_a_batch_take_no_host_s_time(tmp_path: Path) -> None:
+    """A wait's timeout is how long the run waits, with no program there; a batch's is that of each of its items."""
+    async with adapter(tmp_path) as here:
+        await here.client.start("patient", run_id="run")
+        (delivery,) = await _received(here)
+        assert await here.handle_job(delivery.body, remaining=lambda: 60.0)
+        (wait,) = (await here.client.describe("run")).waits
+        assert (wait.key, wait.kind, wait.due is not None) == ("w", "wait", True)
+        await here.client.resume("run", "w", output=[])
+        for delivery in await _received(here):
+            assert await here.handle_job(delivery.body, remaining=lambda: 60.0)
+        assert (await here.client.result("run")).outputs["all"] == []
 
 
 async def test_a_step_that_outlives_its_host_is_cut_off_and_stopped_at_the_delivery_limit(tmp_path: Path) -> None:
