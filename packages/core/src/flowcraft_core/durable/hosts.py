@@ -48,7 +48,7 @@ class Host:
 
 
 def may_take(instance: Instance) -> float:
-    """The seconds that are to be there for an instance. The timeout of a wait, or of a batch's items, is none of them."""
+    """The seconds that are to be there for an instance: no wait's timeout is, nor that of a batch's items."""
     vertex = instance.vertex
     is_called = vertex.kind is Kind.STEP and vertex.node.uses not in (SLEEP, WAIT)
     return (vertex.timeout if is_called else None) or _RESERVE

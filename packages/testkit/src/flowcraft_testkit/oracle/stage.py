@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import Any
 
 import attrs
@@ -158,7 +159,7 @@ class _Stage:
 
     async def _worker(self, me: Program) -> None:
         async with self._connected(me) as backend:
-            await Worker(
+            worker = Worker(
                 backend,
                 self.described.runtime,
                 poll=60.0,
@@ -166,7 +167,11 @@ class _Stage:
                 control_interval=5.0,
                 settings=Settings(max_steps=self.weather.max_steps),
                 reconcile_interval=self.weather.reconcile_interval,
-            ).run()
+            )
+            if (left := self.weather.host_leaves) is not None:
+                handler = worker._handler
+                handler.handle = partial(handler.handle, remaining=lambda: left)  # type: ignore[method-assign]
+            await worker.run()
 
     async def _looker(self, me: Program) -> None:
         """Has a reconciler look at the run, once."""
