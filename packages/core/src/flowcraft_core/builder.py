@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
 from .blueprint import (
@@ -25,6 +25,7 @@ from .fitting import Fitting
 from .graph.compile import BREAK, CONTINUE, compile_blueprint
 from .graph.keys import step_name
 from .graph.scopes import Graph
+from .reminders import AFTER, REMIND
 from .retries import RetryPolicy
 from .settings import number, whole
 from .steps import Implementation, Step
@@ -242,15 +243,38 @@ class FlowBuilder(FlowDefinition):
             params["outputs"] = dict(outputs)
         return self._add(node_id, SUBFLOW, params, None, _config(f"node {node_id!r}", join_strategy=join))
 
-    def wait(self, node_id: str, *, timeout: Duration | None = None, join: JoinStrategy | None = None) -> FlowBuilder:
+    def wait(
+        self,
+        node_id: str,
+        *,
+        timeout: Duration | None = None,
+        remind: Step | str | None = None,
+        remind_after: Duration | Sequence[Duration] | None = None,
+        inputs: str | Mapping[str, str] | None = None,
+        join: JoinStrategy | None = None,
+    ) -> FlowBuilder:
         """Add a point where the run waits until it is resumed from outside, with an output and an action.
 
         Args:
             node_id: Unique in the flow.
             timeout: How long until it goes on by itself, with the action ``"timeout"`` and no output; as for a node.
+            remind: A step that is called while nobody has answered, with the wait's input, and whose result is of no
+                account. ``ctx.attempt`` tells which reminder it is, and each has an ``idempotency_key`` of its own.
+            remind_after: When: again and again after so long, or once after each of several delays, as for a node's
+                timeout.
+            inputs: What the reminder gets as its input, as for a node.
             join: As for a node.
         """
-        return self._add(node_id, WAIT, None, None, _config(f"wait {node_id!r}", timeout=timeout, join_strategy=join))
+        params: dict[str, Any] | None = None
+        if (remind is None) != (remind_after is None):
+            raise ConfigurationError(f"wait {node_id!r}: remind and remind_after go together: what is called, and when")
+        if remind is not None and remind_after is not None:
+            params = {
+                REMIND: self._register(node_id, remind, "remind"),
+                AFTER: _delays(f"wait {node_id!r}: remind_after", remind_after),
+            }
+        config = _config(f"wait {node_id!r}", timeout=timeout, join_strategy=join)
+        return self._add(node_id, WAIT, params, inputs, config)
 
     def sleep(self, node_id: str, duration: Duration, *, join: JoinStrategy | None = None) -> FlowBuilder:
         """Add a pause, after which the input goes on as the output.
@@ -351,6 +375,12 @@ class FlowBuilder(FlowDefinition):
         name = step_name(self.id, node_id, role)
         self._implementations[name] = Implementation.of(name, step)
         return name
+
+
+def _delays(name: str, given: Duration | Sequence[Duration]) -> float | list[float]:
+    if isinstance(given, (list, tuple)) and given:
+        return [_milliseconds(parse_seconds(name, each)) for each in given]
+    return _milliseconds(parse_seconds(name, given))
 
 
 def _milliseconds(seconds: float) -> float:

@@ -32,7 +32,7 @@ from .graph.facts import Answer, Attempt, NodeError, Outcome, Park
 from .graph.failures import causes
 from .graph.instances import Instance, ScopeState
 from .graph.keys import escape
-from .graph.scopes import Graph, Kind
+from .graph.scopes import Graph, Kind, Vertex
 from .logging.catalogue import (
     ATTEMPT_DEFERRED,
     ATTEMPT_FAILED,
@@ -42,6 +42,7 @@ from .logging.catalogue import (
     FALLBACK_TAKEN,
     NODE_FAILED,
     NODE_LEFT,
+    REMINDER_FAILED,
 )
 from .logging.journal import Journal, is_contained
 from .observing import Observer
@@ -60,6 +61,9 @@ FIRST = Attempt()
 
 #: What a step gave: its output, its action, and the context values that it set.
 _Given: TypeAlias = tuple[Any, str | None, dict[str, Any] | None]
+
+# What follows an instance's key in the idempotency keys of a wait's reminders, before their numbers.
+_REMINDER = ":reminder:"
 
 # The value, the expression or the set-up is wrong: another attempt would fail in the same way.
 _NEVER_RETRIED = (
@@ -196,6 +200,45 @@ class Executor:
         except Exception as error:
             return self.failure(error, instance, 1)
 
+    def reminds(self, instance: Instance, park: Park) -> bool:
+        """Whether a wait that is due is to remind, rather than to end since its time is up."""
+        vertex = instance.vertex
+        return vertex.reminders is not None and (
+            vertex.timeout is None or self.clock.now() < park.ended + vertex.timeout
+        )
+
+    async def remind(self, instance: Instance, park: Park) -> Park:
+        """Call what a wait reminds with, once, whatever comes of it; and wait on.
+
+        Args:
+            instance: The wait.
+            park: Its last park record.
+
+        Returns:
+            The next one: until the next reminder, or until the wait's time is up.
+
+        Raises:
+            ImplementationMissingError: This program has no implementation of the step.
+        """
+        scope, vertex = instance
+        assert vertex.reminders is not None
+        number, error = park.attempt + 1, None
+        implementation = self.implementations(scope.scope.blueprint, vertex.reminders.uses)
+        node = Node("reminder", vertex.reminders.uses)
+        try:
+            _, sets = await self._executed(implementation, instance, node, Attempt(number), f"{_REMINDER}{number}")
+            if sets:
+                raise ConfigurationError(
+                    f"the reminder of wait {instance.key!r} has set {', '.join(map(repr, sets))}: what it does is no "
+                    "result of the run's, so it cannot set context values"
+                )
+        except Exception as failure:
+            why = _raised(failure)[0]
+            self.journal.tell(REMINDER_FAILED, why, at=instance, reminder=number)
+            error = node_error(why, instance, 1)
+        due = _wakes(vertex, park.ended, self.clock.now())
+        return attrs.evolve(park, due=due, attempt=number, error=error, worker=self.worker)
+
     def due(self, instance: Instance, park: Park) -> Outcome:
         """The outcome of a wait or sleep whose time has come: a sleep hands on its input, a wait times out."""
         try:
@@ -251,8 +294,7 @@ class Executor:
         if vertex.node.uses == SLEEP:
             due = now + parse_duration(vertex.params["duration"])
             return Park("sleep", due, started=now, ended=now, worker=self.worker)
-        limit = None if vertex.timeout is None else now + vertex.timeout
-        return Park("wait", limit, started=now, ended=now, worker=self.worker)
+        return Park("wait", _wakes(vertex, now, now), started=now, ended=now, worker=self.worker)
 
     def _structure(self, instance: Instance) -> Outcome:
         scope, vertex = instance
@@ -275,15 +317,36 @@ class Executor:
         role: str,
         failed_with: Exception | None = None,
     ) -> _Given:
+        """What a step gives: a copy of its output, its action, and the context values that it has set."""
+        result, sets = await self._executed(implementation, instance, node, attempt, role, failed_with)
+        action = None
+        if type(result) is NodeResult:
+            result, action = result.output, result.action
+            if action is not None:
+                require_name(action, f"the action of node {instance.key!r}")
+        try:
+            return self.serializer.copy(result), action, sets or None
+        except SerializationError as error:
+            raise SerializationError(f"the output of node {instance.key!r} cannot be stored: {error}") from error
+
+    async def _executed(
+        self,
+        implementation: Implementation,
+        instance: Instance,
+        node: Node,
+        attempt: Attempt,
+        role: str,
+        failed_with: Exception | None = None,
+    ) -> tuple[Any, dict[str, Any]]:
+        """What a step returns, as it is, and the context values that it has set."""
         scope, vertex = instance
-        copy = self.serializer.copy
         values = self.values(scope, self.serializer)
         kind = NodeContext if implementation.is_async else SyncNodeContext
         context = kind(
             self.run_id,
             instance,
             attempt.number,
-            copy(decisions.input_of(scope, vertex)),
+            self.serializer.copy(decisions.input_of(scope, vertex)),
             node.params or {},
             self.dependencies,
             values,
@@ -293,7 +356,7 @@ class Executor:
         )
         if self.kept_keys:
             context._keyed_by = self.kept_keys.get(instance.key, self.run_id)
-        context._connection = self.connection
+        context._connection = _none_for_reminders if role.startswith(_REMINDER) else self.connection
         if self.roll_back is not None:
             await self.roll_back()
         context._since = self.clock.now()
@@ -314,21 +377,13 @@ class Executor:
                     result = await step
         finally:
             self.under_way.discard(context)
-        action = None
-        if type(result) is NodeResult:
-            result, action = result.output, result.action
-            if action is not None:
-                require_name(action, f"the action of node {instance.key!r}")
-        elif inspect.iscoroutine(result):
+        if inspect.iscoroutine(result):
             result.close()
             raise ConfigurationError(
                 f"step {implementation.name!r} of node {instance.key!r} is a plain function that returned a coroutine: "
                 "make it async def, so that the engine awaits it"
             )
-        try:
-            return copy(result), action, values.sets or None
-        except SerializationError as error:
-            raise SerializationError(f"the output of node {instance.key!r} cannot be stored: {error}") from error
+        return result, values.sets
 
     def _telling(self, is_async: bool) -> Callable[[BaseContext[Any, Any]], object] | None:
         """How a step's progress is told in the event loop, from there or from a thread."""
@@ -439,6 +494,20 @@ def _raised(carried: Exception) -> tuple[BaseException, bool]:
 
 def _handlers(instance: Instance, outcome: Outcome) -> list[str]:
     return [link.target_id for link in instance.vertex.out if link.place in outcome.taken]
+
+
+async def _none_for_reminders(key: str) -> Any:
+    raise ConfigurationError(
+        f"wait {key!r}: ctx.connection: a reminder has no outcome that its rows could be committed with; make it safe "
+        "to repeat by ctx.idempotency_key"
+    )
+
+
+def _wakes(vertex: Vertex, since: float, now: float) -> float | None:
+    """When something is next to be done about a wait: it reminds, or its time is up; None for never."""
+    limit = None if vertex.timeout is None else since + vertex.timeout
+    reminder = None if vertex.reminders is None else vertex.reminders.next(since, now)
+    return min((time for time in (limit, reminder) if time is not None), default=None)
 
 
 def _timeout(node: Node) -> float | None:

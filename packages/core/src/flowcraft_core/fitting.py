@@ -10,9 +10,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from .annotations import UNKNOWN, fits, gives_of, hints_of_class, item_of, list_of, takes_of, type_name
-from .blueprint import BATCH, LOOP_CONTROLLER, SLEEP, SUBFLOW, Blueprint, Edge, Node
+from .blueprint import BATCH, LOOP_CONTROLLER, SLEEP, SUBFLOW, WAIT, Blueprint, Edge, Node
 from .definition import FlowDefinition
 from .graph.compile import CONTINUE
+from .reminders import REMIND
 from .steps import Implementation
 
 
@@ -120,7 +121,7 @@ class Fitting:
         flow = self._called.get(params.get("blueprintId") or params.get("workerBlueprintId") or "")
         if flow is not None:
             return flow.takes
-        step = self._steps.get(params.get("workerUsesKey", "") if node.uses == BATCH else node.uses)
+        step = self._steps.get(params.get({BATCH: "workerUsesKey", WAIT: REMIND}.get(node.uses, ""), node.uses))
         return UNKNOWN if step is None else takes_of(step.step)
 
     def _output_of(self, node_id: str) -> Any:

@@ -167,6 +167,13 @@ async def _with_a_fallback(lines: Lines, monkeypatch: pytest.MonkeyPatch) -> Non
         await here.finished(falls_back(), run_id="r")
 
 
+@causes("reminder_failed")
+async def _whose_reminder_fails(lines: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
+    flow = create_flow("reminding").wait("w", timeout=30, remind=broken, remind_after=20)
+    async with place(flow) as here, here.working():
+        await here.finished(flow, run_id="r")
+
+
 @causes("failure_handled")
 async def _that_is_handled(lines: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
     async with place(caught()) as here, here.working():

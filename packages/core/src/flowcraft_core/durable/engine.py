@@ -13,7 +13,6 @@ from contextlib import AbstractAsyncContextManager
 
 import attrs
 
-from ..blueprint import SLEEP, WAIT
 from ..clock import Clock
 from ..errors import FlowcraftError, ImplementationMissingError, SerializationError, TransientError
 from ..execution import FIRST, Executor
@@ -363,7 +362,7 @@ class Engine:
         self._steps += 1
         if instance.vertex.inputs is not None:
             await self.view.refresh(instance)
-        attempt = FIRST
+        attempt, reminding = FIRST, None
         if self.job.attempt and self.job.key == instance.key:
             attempt = Attempt(self.job.attempt, self.job.deferred, self.job.standing_in)
             if attempt.standing_in:
@@ -376,22 +375,23 @@ class Engine:
         elif not fresh and instance.vertex.kind is Kind.STEP and (self._is_again or may_be_parked(instance)):
             park = await self._last_park(instance)
             if park is not None:
-                if park.kind == "wait" and (park.due is None or park.due > self.clock.now()):
-                    if self.clock.now() - self.job.first_seen < self.records.store.limits.staleness:
+                now = self.clock.now()
+                if park.due is None or park.due > now:
+                    if park.kind == "wait" and now - self.job.first_seen < self.records.store.limits.staleness:
                         raise StaleReadError(f"wait {instance.key!r} is open; what resumed it may not be visible yet")
-                    return None
-                if park.due is not None and park.due > self.clock.now():
                     # A job will come when it is due; unless whoever parked it died before it was sent.
-                    if self._is_again:
+                    if self._is_again and park.due is not None:
                         await self.schedule(instance, park)
                     return None
                 if park.kind == "retry":
                     attempt = park.next_attempt
-                elif await self._is_live():
+                elif not await self._is_live():
+                    return None
+                elif self.executor.reminds(instance, park):
+                    reminding = park
+                else:
                     await self.view.refresh(instance)  # what its edges name
                     return self.executor.due(instance, park)
-                else:
-                    return None
         if not attempt.is_first and not await self._is_live():
             return None
         self._check_steps(instance)
@@ -410,9 +410,9 @@ class Engine:
                 await self.send([instance])
                 return None
             self.current = instance.key
-            if self.events is not None:
+            if reminding is None and self.events is not None:
                 self.events.started(instance, attempt.number)
-            ended = await self._attempt(instance, attempt)
+            ended = await self._attempt(instance, attempt, reminding)
         if not isinstance(ended, Outcome) or ended.error is not None:
             await self._transaction.roll_back()
         if (trouble := self.view.trouble or self._transaction.trouble) is not None:
@@ -427,11 +427,13 @@ class Engine:
             return self.executor.answered(instance, stored.value)
         if self.events is not None and stored.won:
             self.events.parked(instance, ended.kind)
-        await self.schedule(instance, stored.value)
+        # Of several who have reminded at once, one sends the next job, so that they do not become more and more.
+        if stored.won or self._is_again or reminding is None:
+            await self.schedule(instance, stored.value)
         return None
 
-    async def _attempt(self, instance: Instance, attempt: Attempt) -> Outcome | Park:
-        """One attempt, for as long as the host lives.
+    async def _attempt(self, instance: Instance, attempt: Attempt, reminding: Park | None) -> Outcome | Park:
+        """One attempt, or one reminder of a wait that is parked, for as long as the host lives.
 
         Raises:
             HostTimeError: The host is about to end. The attempt was cancelled, and has no outcome.
@@ -439,6 +441,8 @@ class Engine:
         timer = self.host.timer()
         try:
             async with timer:
+                if reminding is not None:
+                    return await self.executor.remind(instance, reminding)
                 return await self.executor.attempt(instance, attempt)
         except TimeoutError as error:
             if not timer.expired():
@@ -458,16 +462,11 @@ class Engine:
             ImplementationMissingError: The instance's step, or the one that would stand in for it, is missing.
         """
         vertex = instance.vertex
-        if vertex.kind is Kind.STEP and vertex.node.uses not in (SLEEP, WAIT):
-            for node in (vertex.node, vertex.fallback):
-                if node is None:
-                    continue
-                retry_if = None if node.config is None else node.config.retry_if
-                for name in (node.uses,) if retry_if is None else (node.uses, retry_if):
-                    try:
-                        self.executor.implementations(instance.scope.scope.blueprint, name)
-                    except ImplementationMissingError as error:
-                        raise ImplementationMissingError(f"node {instance.key!r}: {error}", instance.key) from error
+        for name in vertex.uses:
+            try:
+                self.executor.implementations(instance.scope.scope.blueprint, name)
+            except ImplementationMissingError as error:
+                raise ImplementationMissingError(f"node {instance.key!r}: {error}", instance.key) from error
 
     async def _last_park(self, instance: Instance) -> Park | None:
         return (await self.records.parks(self.job.run_id, [instance])).get(instance.key)

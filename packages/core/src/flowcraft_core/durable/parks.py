@@ -1,11 +1,13 @@
-"""Under which keys it is stored that an instance is parked: one for a wait or sleep, one per failed attempt.
+"""Under which keys it is stored that an instance is parked: a wait or sleep, each reminder of it, each failed attempt.
 
-How often a step asks to be tried again without that being an attempt is not known beforehand. So the records of its
-attempts are looked for in windows: the first is as long as its policy alone makes it, and the one key behind tells
-whether there are more.
+How often a wait reminds, and how often a step asks to be tried again without that being an attempt, is not known
+beforehand. So these records are looked for in windows: the first is as long as a policy alone makes it, and the one key
+behind tells whether there are more.
 """
 
 from __future__ import annotations
+
+from typing import Literal, TypeAlias
 
 import attrs
 
@@ -20,12 +22,15 @@ _SUFFIX = ":park"  # a colon is escaped in ids, so no node's key ends like this
 # So many records are looked for at once, where there are more than the policy alone explains.
 _FURTHER = 16
 
+#: What is numbered: attempts of the node's own step or of the one that stands in for it, or reminders of a wait.
+_Numbered: TypeAlias = Literal["attempt", "fallback", "reminded"]
+
 
 def park_key(key: str, park: Park) -> str:
     """The key of an instance's park record."""
-    if park.kind != "retry":
-        return key + _SUFFIX
-    return _retry_key(key, park.attempt + park.deferred, standing_in=park.standing_in)
+    if park.kind == "retry":
+        return _numbered_key(key, "fallback" if park.standing_in else "attempt", park.attempt + park.deferred)
+    return _numbered_key(key, "reminded", park.attempt) if park.attempt else key + _SUFFIX
 
 
 def answer_key(key: str) -> str:
@@ -42,20 +47,20 @@ class ParkWindow:
         order: Where the window stands among those of the instance: what is found in a later one is later.
         keys: The keys, in the order in which the instance can come by them.
         beyond: The key that follows: if there is a record, there may be more. None if there is none.
-        standing_in: Whether they are of the fallback's attempts.
-        first: The number of the first attempt in it; 0 if they are of none.
+        numbered: Of what they are.
+        first: The number of the first one in it; 0 if they have none.
     """
 
     key: str
     order: tuple[int, int]
     keys: tuple[str, ...]
     beyond: str | None = None
-    standing_in: bool = False
+    numbered: _Numbered = "attempt"
     first: int = 0
 
     def next(self) -> ParkWindow:
         """The window that begins with the key beyond."""
-        return _window(self.key, self.first + len(self.keys), _FURTHER, standing_in=self.standing_in)
+        return _window(self.key, self.numbered, self.first + len(self.keys), _FURTHER)
 
 
 def park_windows(instance: Instance) -> list[ParkWindow]:
@@ -64,12 +69,14 @@ def park_windows(instance: Instance) -> list[ParkWindow]:
     if vertex.kind is not Kind.STEP:
         return []
     if vertex.node.uses in (WAIT, SLEEP):
-        return [ParkWindow(key, (0, 0), (key + _SUFFIX,))]
-    windows = [_window(key, 1, vertex.retry.max_attempts - 1, standing_in=False)]
+        windows = [ParkWindow(key, (0, 0), (key + _SUFFIX,))]
+        if vertex.reminders is not None:
+            windows.append(_window(key, "reminded", 1, len(vertex.reminders.delays)))
+        return windows
+    windows = [_window(key, "attempt", 1, vertex.retry.max_attempts - 1)]
     if vertex.fallback is not None:
-        windows.append(
-            _window(key, 1, RetryPolicy.from_config(vertex.fallback.config).max_attempts - 1, standing_in=True)
-        )
+        attempts = RetryPolicy.from_config(vertex.fallback.config).max_attempts
+        windows.append(_window(key, "fallback", 1, attempts - 1))
     return windows
 
 
@@ -78,11 +85,10 @@ def may_be_parked(instance: Instance) -> bool:
     return any(window.keys for window in park_windows(instance))
 
 
-def _window(key: str, first: int, length: int, *, standing_in: bool) -> ParkWindow:
-    keys = [_retry_key(key, attempt, standing_in=standing_in) for attempt in range(first, first + length + 1)]
-    return ParkWindow(key, (int(standing_in), first), tuple(keys[:-1]), keys[-1], standing_in, first)
+def _window(key: str, numbered: _Numbered, first: int, length: int) -> ParkWindow:
+    keys = [_numbered_key(key, numbered, number) for number in range(first, first + length + 1)]
+    return ParkWindow(key, (int(numbered != "attempt"), first), tuple(keys[:-1]), keys[-1], numbered, first)
 
 
-def _retry_key(key: str, attempt: int, *, standing_in: bool) -> str:
-    """For the failed attempt of the node's own step, or of the one that stands in for it."""
-    return f"{key}:{'fallback' if standing_in else 'attempt'}:{attempt}"
+def _numbered_key(key: str, numbered: _Numbered, number: int) -> str:
+    return f"{key}:{numbered}:{number}"

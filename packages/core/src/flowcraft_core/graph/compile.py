@@ -31,6 +31,7 @@ from ..blueprint import (
 from ..durations import parse_duration
 from ..errors import BlueprintError, ConfigurationError, ExpressionError
 from ..expressions import Expression, compile_expression
+from ..reminders import reminders_of
 from ..retries import RetryPolicy
 from ..texts import safe_text
 from .facts import OUTPUT
@@ -247,27 +248,41 @@ class _Compiler:
             scope.by_key[key] = vertex.index
         return vertex
 
-    def _need(self, node: Node) -> None:
-        if node.uses not in BUILT_IN_USES:
-            self.uses.setdefault(node.uses, node.id)
+    def _need(self, node: Node) -> tuple[str, ...]:
+        """Note which implementations a node needs, and give their names."""
+        names = [] if node.uses in BUILT_IN_USES else [node.uses]
         if node.config is not None and node.config.retry_if is not None:
-            self.uses.setdefault(node.config.retry_if, node.id)
+            names.append(node.config.retry_if)
+        for name in names:
+            self.uses.setdefault(name, node.id)
+        return tuple(names)
 
     def _make_step(self, scope: Scope, node: Node) -> Vertex:
         vertex = self._add(scope, Kind.STEP, node, escape(node.id))
         self.entries[node.id] = self.exits[node.id] = vertex
         scope.by_id[node.id] = vertex.index
-        self._need(node)
+        vertex.uses = self._need(node)
         if vertex.fallback is not None:
-            self._need(vertex.fallback)
+            vertex.uses += self._need(vertex.fallback)
         if node.uses == SLEEP:
             try:
                 parse_duration(vertex.params.get("duration"))
             except ValueError as error:
                 self.problems.append(f"node {node.id!r}: params.duration {error}")
-        elif node.uses == WAIT and vertex.timeout is None and vertex.params.get("timeout") is not None:
-            self.problems.append(f"node {node.id!r}: a wait's timeout stands in config.timeout, milliseconds")
+        elif node.uses == WAIT:
+            self._make_wait(vertex)
         return vertex
+
+    def _make_wait(self, vertex: Vertex) -> None:
+        if vertex.timeout is None and vertex.params.get("timeout") is not None:
+            self.problems.append(f"node {vertex.id!r}: a wait's timeout stands in config.timeout, milliseconds")
+        try:
+            vertex.reminders = reminders_of(vertex.params)
+        except ValueError as error:
+            self.problems.append(f"node {vertex.id!r}: params.{error}")
+        if vertex.reminders is not None:
+            vertex.uses += (vertex.reminders.uses,)
+            self.uses.setdefault(vertex.reminders.uses, vertex.id)
 
     def _make_construct(self, scope: Scope, construct: Construct, last: Node, entry_key: str) -> None:
         entry = self._add(scope, Kind.ENTRY, construct.node, entry_key, construct)
@@ -336,7 +351,7 @@ class _Compiler:
         vertex = self._add(scope, Kind.STEP, Node(worker_id, worker, config=node.config), escape(worker_id))
         scope.by_id[worker_id] = vertex.index
         put_in_order(scope, [])
-        self._need(vertex.node)
+        vertex.uses = self._need(vertex.node)
         return scope
 
     def _make_subflow(self, scope: Scope, node: Node) -> None:

@@ -136,11 +136,11 @@ class Park:
     Attributes:
         kind: ``wait`` for a resume, ``sleep`` for a time, ``retry`` for the next attempt.
         due: When it goes on by itself, seconds since the epoch; None if only a resume ends it.
-        attempt: For a retry: how many attempts have failed.
+        attempt: For a retry: how many attempts have failed. For a wait: how many reminders were called.
         deferred: For a retry: how often the step has asked to be tried again without that being an attempt.
         standing_in: For a retry: it is the fallback's.
         queued: A job was sent that will arrive when it is due; where that is not so, a reconciler is to send it.
-        error: For a retry: why.
+        error: For a retry: why. For a wait: why the last reminder has failed, if it has.
         primary_error: For a retry of the fallback's: why the node's own step failed.
         started: When the attempt began that came to this, seconds since the epoch; for people.
         ended: When it ended.

@@ -17,6 +17,7 @@ import attrs
 
 from ..blueprint import Blueprint, Node, On
 from ..expressions import Expression
+from ..reminders import Reminders
 from ..retries import RetryPolicy
 
 
@@ -133,6 +134,7 @@ class Vertex:
         node: The node in the blueprint.
         retry: The node's retry policy.
         fallback: The node that stands in when all attempts have failed.
+        uses: For a step: the names of all implementations that it may need, those of its fallback's included.
         out: Its outgoing edges.
         incoming: Its incoming edges.
         joins_any: It goes on with the first taken edge. False for a vertex with a single incoming edge.
@@ -144,6 +146,7 @@ class Vertex:
         sheltered: Each of its ways on but for edges on failure leads, inside its scope, into an ``any`` join.
         construct: Set for entries and exits, and for a verdict the loop that it belongs to.
         timeout: Seconds that one attempt, or a wait, may take.
+        reminders: For a wait: what it calls while nobody has answered it.
     """
 
     index: int
@@ -153,6 +156,7 @@ class Vertex:
     node: Node
     retry: RetryPolicy
     fallback: Node | None = None
+    uses: tuple[str, ...] = ()
     out: tuple[Link, ...] = ()
     incoming: tuple[Link, ...] = ()
     joins_any: bool = False
@@ -164,6 +168,7 @@ class Vertex:
     sheltered: bool = False
     construct: Construct | None = None
     timeout: float | None = None
+    reminders: Reminders | None = None
 
     @property
     def params(self) -> dict[str, Any]:

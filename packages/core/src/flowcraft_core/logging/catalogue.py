@@ -29,6 +29,7 @@ FIELDS: Final[dict[str, str]] = {
     "seconds": "how long it lasted",
     "timeout": "the node's timeout; without one, what is kept for a step",
     "retry_in": "after how many seconds it is tried again",
+    "reminder": "which reminder of the wait it is: 1, 2, ...",
     "fallback": "the fallback node's id; `fallback` for the method of that name of a step that is a class",
     "handlers": "the nodes to which edges on failure, or always, have led",
     "waiting": "the keys of the waits that are open",
@@ -207,6 +208,16 @@ FALLBACK_TAKEN = _event(
     "attempt",
     "error",
     "fallback",
+    traceback=True,
+)
+REMINDER_FAILED = _event(
+    "reminder_failed",
+    logging.WARNING,
+    "run",
+    "run %(run_id)s: reminder %(reminder)d of wait %(instance)s failed; it waits on",
+    *_NODE,
+    "reminder",
+    "error",
     traceback=True,
 )
 NODE_FAILED = _event(

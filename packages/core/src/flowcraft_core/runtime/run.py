@@ -218,6 +218,9 @@ class Run:
             if instance is None:
                 return
             self._start_worker()
+            if park is not None and park.kind == "wait":
+                await self._remind(instance, park)
+                continue
             if self._events is not None:
                 self._events.started(instance, 1 if park is None else park.next_attempt.number)
             ended = await attempt(instance, FIRST if park is None else park.next_attempt)
@@ -291,11 +294,26 @@ class Run:
         return None
 
     def _time_is_up(self, instance: Instance, park: Park) -> None:
+        if park.kind == "wait" and self.executor.reminds(instance, park):
+            self._again.append((instance, park))  # and meanwhile it is open
+            return
         del self._parked[instance.key]
         if park.kind == "retry":
             self._again.append((instance, park))
         else:
             self._record(instance, self.executor.due(instance, park))
+
+    async def _remind(self, instance: Instance, park: Park) -> None:
+        """Call what a wait reminds with, and wait on if nobody has answered it meanwhile."""
+
+        def is_open() -> bool:
+            standing = self._parked.get(instance.key)
+            return standing is not None and standing[1] is park
+
+        if is_open():
+            again = await self.executor.remind(instance, park)
+            if is_open() and not self._over():
+                self._park(instance, again)
 
     def waiting(self) -> list[str]:
         """The keys of the waits that can be resumed."""

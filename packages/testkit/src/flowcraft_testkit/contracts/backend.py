@@ -18,6 +18,7 @@ from .joining import JoiningClauses
 from .minding import MindingClauses
 from .outside import OutsideClauses
 from .reconciling import ReconcilingClauses
+from .reminding import RemindingClauses
 from .scheduling import SchedulingClauses
 from .shapes import ShapeClauses
 from .starting import StartingClauses
@@ -33,6 +34,7 @@ class BackendContract(
     CatchingClauses,
     WaitingClauses,
     AnsweringClauses,
+    RemindingClauses,
     DeliveryClauses,
     DyingClauses,
     DeferringClauses,

@@ -63,6 +63,10 @@ def _is_in(*kinds: type) -> Callable[[_Seen], bool]:
     return lambda seen: any(isinstance(node, kinds) for node in seen.graph.nodes)
 
 
+def _reminds(seen: _Seen) -> bool:
+    return any(isinstance(node, Wait) and bool(node.remind) for node in seen.graph.nodes)
+
+
 def _is_caught(*kinds: type) -> Callable[[_Seen], bool]:
     return lambda seen: any(
         e.on != "success" and isinstance(seen.graph.node(e.source), kinds) for e in seen.graph.edges
@@ -178,6 +182,7 @@ CONSTRUCTS: Mapping[str, Callable[[_Seen], bool]] = {
     "batch of a flow": lambda s: any(isinstance(n, Batch) and isinstance(n.worker, Flow) for n in s.graph.nodes),
     "subflow": _is_in(Call),
     "wait": _is_in(Wait),
+    "wait that reminds": _reminds,
     "sleep": _is_in(Sleep),
     "retry": lambda seen: any(turn.flaky for turn in _turns(seen.graph)),
     "fallback": lambda seen: any(isinstance(node, Step) and node.fallback for node in seen.graph.nodes),

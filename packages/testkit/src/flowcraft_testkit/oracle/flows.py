@@ -85,13 +85,23 @@ class Step(_Brief):
 
 @attrs.frozen(repr=False)
 class Wait(_Brief):
-    """A wait; its turns say what it is resumed with, and ``after`` how long people take, seconds."""
+    """A wait.
+
+    Attributes:
+        id: Its id.
+        turns: What it is resumed with.
+        join: How several edges into it are joined.
+        timeout: How long until it goes on by itself, seconds.
+        after: How long people take, seconds.
+        remind: Before each of its reminders, seconds.
+    """
 
     id: str
     turns: tuple[Turn, ...] = (Turn(),)
     join: JoinName = "all"
     timeout: float | None = None
     after: float = 0.0
+    remind: tuple[float, ...] = ()
 
 
 @attrs.frozen(repr=False)

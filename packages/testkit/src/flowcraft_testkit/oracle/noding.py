@@ -17,6 +17,8 @@ Names = Mapping[str, tuple[str, ...]]
 
 _SHARED_VALUES = ("p", "q", "r")
 _CONDITIONS = (*CONDITIONS, "result.output.n > 0", "result.action == 'a'")
+# When waits remind: where people take their time, and some of those in vain. Nothing of a run may depend on it.
+_REMIND = {1.0: (500.0,), 90.0: (30.0, 30.0), 400.0: (20.0, 150.0, 20.0)}
 _TRANSFORMS = ("input.n", '{"w": input.n, "v": input.v}', "[input.n]")
 
 
@@ -124,7 +126,8 @@ class NodeMaker:
     def _wait(self, graph: Growing, sources: Sequence[AnyNode], join: JoinName) -> Wait:
         turns = tuple(Turn(action=turn.action, n=turn.n) for turn in self._turns())
         timeout = self._one_of(None, None, 20.0, 200.0) if not self.plain else None
-        node = Wait(self._id(), turns, join, timeout, after=self._one_of(0.0, 1.0, 20.0, 90.0, 400.0))
+        after = self._one_of(0.0, 1.0, 20.0, 90.0, 400.0)
+        node = Wait(self._id(), turns, join, timeout, after, remind=_REMIND.get(after, ()))
         graph.add(node, self._edges(graph, sources, node))
         return node
 

@@ -15,6 +15,9 @@ from flowcraft_core.steps import Step as Function
 
 from .flows import Batch, Flow, Step, Turn, Wait
 
+#: The name of what reminds in the registry.
+REMINDER = "remind"
+
 
 class ScriptedError(Exception):
     """A step fails because its turn says so."""
@@ -71,7 +74,7 @@ class Script:
 
     def registry(self) -> dict[str, Function]:
         """The steps by name."""
-        return {uses: self._function(uses) for uses in self.turns}
+        return {REMINDER: _remind, **{uses: self._function(uses) for uses in self.turns}}
 
     def _function(self, uses: str) -> Function:
         async def scripted(ctx: NodeContext[Any, Any]) -> NodeResult[Any]:
@@ -87,6 +90,11 @@ class Script:
             return NodeResult(answer.output, answer.action)
 
         return scripted
+
+
+async def _remind(ctx: NodeContext[Any, Any]) -> None:
+    if ctx.attempt % 2:
+        raise ScriptedError("what reminds fails, too, and that is no failure of the run's")
 
 
 def _indexes(key: str) -> list[int]:

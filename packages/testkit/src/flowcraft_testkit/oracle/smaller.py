@@ -85,6 +85,7 @@ def _simpler(node: AnyNode) -> Iterator[AnyNode]:
         "fallback": None,
         "timeout": None,
         "after": 0.0,
+        "remind": (),
         "context": None,
         "outputs": None,
         "output": None,

@@ -9,7 +9,7 @@ from flowcraft_core.blueprint import Blueprint, Node, NodeConfig
 from flowcraft_core.blueprint import Edge as BlueprintEdge
 
 from .flows import AnyNode, Batch, Call, Edge, Flow, Loop, On, Sleep, Step, Wait, entry_id, exit_id
-from .script import uses_of, worker_of
+from .script import REMINDER, uses_of, worker_of
 
 
 def blueprints(flow: Flow) -> dict[str, Blueprint]:
@@ -41,7 +41,9 @@ def _flatten(
                 nodes.append(Node(node.id, uses_of(node.id), None, _plain(node.inputs), config))
             case Wait():
                 config = attrs.evolve(config, timeout=None if node.timeout is None else node.timeout * 1000)
-                nodes.append(Node(node.id, "wait", None, None, config))
+                times = [1000 * seconds for seconds in node.remind]
+                reminders = {"remindUsesKey": REMINDER, "remindAfter": times} if times else None
+                nodes.append(Node(node.id, "wait", reminders, None, config))
             case Sleep():
                 nodes.append(Node(node.id, "sleep", {"duration": node.seconds * 1000}, _plain(node.inputs), config))
             case Loop():

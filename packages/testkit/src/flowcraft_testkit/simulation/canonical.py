@@ -251,6 +251,13 @@ def wait() -> FlowBuilder:
     return flow.edge("a", "w").edge("w", "b").edge("a", "c").edge("b", "d").edge("c", "d")
 
 
+def reminding() -> FlowBuilder:
+    """Waits that nobody answers until their time is up: one reminds again and again, one twice, and fails at that."""
+    flow = create_flow("reminding").node("a", one).wait("w", timeout=90, remind=same, remind_after=40)
+    flow.wait("v", timeout=80, remind=broken, remind_after=[30, 30]).node("b", count).node("d", total)
+    return flow.edge("a", "w").edge("w", "b", action="timeout").edge("a", "v").edge("b", "d").edge("v", "d")
+
+
 def waits_in_subflows() -> FlowBuilder:
     """Two waits, each in a call."""
     inner = create_flow("asked").node("v", same).wait("w").node("z", same).edge("v", "w").edge("w", "z")
@@ -361,6 +368,7 @@ def _all() -> list[Scenario]:
         Scenario(name="doubly", build=doubly),
         Scenario(name="wait", build=wait, resumes={"w": 5}),
         Scenario(name="waits_in_subflows", build=waits_in_subflows, resumes={"y/w": 5, "x/w": 6}),
+        Scenario(name="reminding", build=reminding, lasts=90),
         Scenario(name="answered", build=answered, answers=_ANSWERS),
         Scenario(name="sleep", build=sleep, lasts=90),
         Scenario(name="long_sleep", build=long_sleep, lasts=1200, needs_reconciler=True),

@@ -111,7 +111,8 @@ def _open_waits(state: RunState, parks: Mapping[str, Park]) -> Sequence[OpenWait
                 continue
             reason = None if park.error is None else str(park.error)
             key, node_id = instance.key, instance.vertex.id
-            yield OpenWait(key=key, node_id=node_id, kind=park.kind, due=park.due, reason=reason)
+            reminded = park.attempt if park.kind == "wait" else 0
+            yield OpenWait(key=key, node_id=node_id, kind=park.kind, due=park.due, reason=reason, reminded=reminded)
 
     # What waits for people first, then what goes on soonest.
     in_order = sorted(waits(), key=lambda wait: (wait.kind != "wait", wait.due or 0.0, wait.key))

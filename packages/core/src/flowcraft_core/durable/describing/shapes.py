@@ -263,8 +263,9 @@ class OpenWait:
         key: The instance: what ``Client.resume`` takes.
         node_id: The node.
         kind: ``wait`` for a resume, ``sleep`` for a time, ``retry`` for the next attempt.
-        due: When it goes on by itself; None if only a resume ends it.
-        reason: For a retry: the error of the last attempt.
+        due: When it goes on by itself, or reminds; None if only a resume ends it.
+        reason: For a retry: the error of the last attempt. For a wait: that of its last reminder, if it has failed.
+        reminded: For a wait: how often it has reminded.
     """
 
     key: str
@@ -272,6 +273,7 @@ class OpenWait:
     kind: Literal["wait", "sleep", "retry"]
     due: float | None
     reason: str | None = None
+    reminded: int = 0
 
 
 @attrs.frozen(kw_only=True)
