@@ -63,6 +63,7 @@ async def show(app: App, run: str, inside: str, after: str | None, limit: int, n
         app.out.row(_row(instance, found.at), _WIDTHS)
     for wait in found.waits:
         due = f", goes on at {moment(wait.due)}" if wait.due is not None else ""
+        due += f", reminded {wait.reminded} times" if wait.reminded else ""
         app.out.say(f"waits  {wait.key} ({wait.kind}{due}){f': {brief(wait.reason)}' if wait.reason else ''}")
     for passed in found.passed_on:
         app.out.say(f"passed on since {moment(passed.since)}  {passed.node_id}: {brief(passed.reason, 300)}")

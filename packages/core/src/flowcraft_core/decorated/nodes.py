@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Generic, ParamSpec, TypedDict, TypeVar, cast, overload
 
+from ..durations import Duration
 from ..errors import ConfigurationError
+from .needs import Signature
 from .plans import Plan
 from .references import Reference, term_of
-from .terms import OutputOf, Term, TimedOut
+from .terms import FirstOf, OutputOf, Term, TimedOut, root_of
 
 P = ParamSpec("P")
 OutputT = TypeVar("OutputT")
 CallT = TypeVar("CallT")
 T = TypeVar("T")
+FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 
 
 class ErrorData(TypedDict):
@@ -142,6 +145,35 @@ class Wait(Node[OutputT]):
         if self.plan.settings.timeout is None:
             raise ConfigurationError(f"wait {self.id!r} has no timeout=, so it never times out")
         return cast(bool, Reference(TimedOut(self)))
+
+    def remind(self, *, after: Duration | Sequence[Duration]) -> Callable[[FunctionT], FunctionT]:
+        """Decorate a function that is called while nobody has answered, and whose result is of no account.
+
+        Its parameters are as a step's: what it needs comes before the wait. ``ctx.attempt`` of its node context tells
+        which reminder it is, and each has an ``idempotency_key`` of its own.
+
+        Args:
+            after: When: again and again after so long, or once after each of several delays.
+
+        Raises:
+            ConfigurationError: The times cannot mean anything, nothing says where a parameter comes from, or the wait
+                has a reminder already.
+        """
+
+        def decorate(function: FunctionT) -> FunctionT:
+            where = f"the reminder of wait {self.id!r} of flow {self.flow_id!r}"
+            if self.plan.signature is not None:
+                raise ConfigurationError(f"{where} is there already: give several delays, or do both in one function")
+            signature = Signature.of(where, function)
+            for parameter, term in signature.needs.items():
+                if isinstance(root_of(term), FirstOf):
+                    raise ConfigurationError(f"{where}: parameter {parameter!r} cannot be a race: need a step after it")
+            self.plan.signature, self.plan.needs = signature, dict(signature.needs)
+            self.plan.options = {"remind_after": after}
+            self.changed()
+            return function
+
+        return decorate
 
 
 class Loop(Node[OutputT]):

@@ -153,7 +153,13 @@ class _Adding:
         self._builder.subflow(self._node.id, self._plan.calls, join=self._join)
 
     def _add_wait(self) -> None:
-        self._builder.wait(self._node.id, timeout=self._plan.settings.timeout)
+        plan = self._plan
+        if plan.signature is None:
+            self._builder.wait(self._node.id, timeout=plan.settings.timeout)
+            return
+        inputs = self._inputs()
+        remind = call_of(plan.signature, inputs if isinstance(inputs, dict) else None)
+        self._builder.wait(self._node.id, timeout=plan.settings.timeout, remind=remind, inputs=inputs, **plan.options)
 
     def _add_sleep(self) -> None:
         self._builder.sleep(self._node.id, self._plan.options["duration"], join=self._join)
