@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pexpect
+from flowcraft_cli import main as command
 from flowcraft_core.durable import Client, open_url
 from flowcraft_core.ports import Backend
 
@@ -53,7 +54,7 @@ class Session:
         """Call a command in a terminal of its own, and leave it running."""
         self.calls += 1
         group = " ".join(arguments[:2])
-        self.called.add(group if arguments[0] == "dead-letters" else arguments[0])
+        self.called.add(group if hasattr(command.commands.get(arguments[0]), "commands") else arguments[0])
         program = ["-m", "flowcraft_cli", *arguments]
         terminal: pexpect.spawn[str] = pexpect.spawn(
             sys.executable,
