@@ -19,7 +19,8 @@ from ..errors import FlowcraftError, ImplementationMissingError, SerializationEr
 from ..execution import FIRST, Executor
 from ..failures import name_of, text_of
 from ..graph.facts import Answer, Attempt, Outcome, Park
-from ..graph.instances import Arrival, Claim, Instance, Phase
+from ..graph.instances import Arrival, Claim, FailedItem, Instance, Phase
+from ..graph.lanes import total_of
 from ..graph.partial import arrived, holds_up
 from ..graph.scopes import Kind
 from ..jobs import Job
@@ -567,15 +568,13 @@ class Engine:
         """What became ready by what the state was told; what it cannot decide is noted as arrivals."""
         state = self.view.state
         ready: list[Instance] = []
-        while state.ready or state.wanted or state.items:
+        while state.ready or state.wanted or state.failing:
             ready += state.ready
             state.ready.clear()
             while state.wanted:
                 await self._claim(state.wanted.popleft())
-            while state.items:
-                around, construct, total = state.items.popleft()
-                for index in range(total):
-                    state.start(around, construct, index)
+            while state.failing:
+                await self._note_failed(state.failing.popleft())
         self._arrivals += state.arrivals
         state.arrivals.clear()
         return [found for found in ready if not found.scope.is_moot(found.vertex)]
@@ -601,7 +600,7 @@ class Engine:
             if not await self.view.resolve(scope, vertex):
                 raise StaleReadError(f"run {self.job.run_id!r}: not all that leads to {arrival.key!r} is visible yet")
             self.view.state.tell(scope, vertex)
-        elif size.was_empty and arrival.total <= _HEALED:
+        elif size.was_empty and _ways_in(arrival) <= _HEALED:
             # The first to arrive, or the set was wiped or has expired: the facts tell, and fill the set again. Of what
             # ended just now somebody else is about to arrive, who is left to: else both would go on with the join.
             learned = await self.view.glance(scope, vertex, before=self.clock.now() - _ARRIVES_WITHIN)
@@ -613,6 +612,16 @@ class Engine:
                 await self.sets.add(self.view.record.life, others)
             if self.view.is_resolved(scope, vertex):
                 self.view.state.tell(scope, vertex)
+
+    async def _note_failed(self, item: FailedItem) -> None:
+        """Note that an item of a batch has failed; if that is one too many, the facts of its items say so.
+
+        Who comes to the gather finds out in any case. This is for a batch that need not go on until then.
+        """
+        scope, vertex, index, tolerated = item
+        if await self.sets.are_more(self.view.record.life, f"{scope.key(vertex)}:failed", index, tolerated):
+            await self.view.resolve(scope, vertex)
+            self.view.state.tell(scope, vertex)
 
     async def finish(self) -> None:
         """End the run if the facts say that it has ended."""
@@ -630,3 +639,11 @@ class Engine:
     @property
     def _trace(self) -> Trace | None:
         return None if self.events is None else self.events.trace
+
+
+def _ways_in(arrival: Arrival) -> int:
+    """How many instances are looked up to decide about a join; of a batch's gather each of its items."""
+    scope, vertex = arrival.scope, arrival.vertex
+    if vertex is None or vertex.kind is not Kind.EXIT or vertex.construct is None:
+        return arrival.total
+    return total_of(scope.outcomes[vertex.construct.entry])
