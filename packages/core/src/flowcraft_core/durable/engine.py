@@ -21,7 +21,7 @@ from ..failures import name_of, text_of
 from ..graph.facts import Answer, Attempt, Outcome, Park
 from ..graph.instances import Arrival, Claim, FailedItem, Instance, Phase
 from ..graph.lanes import total_of
-from ..graph.partial import arrived, holds_up
+from ..graph.partial import arrived, holds_up, waits_for
 from ..graph.scopes import Kind
 from ..jobs import Job
 from ..logging.catalogue import HOST_TOO_SHORT, JOB_FAILED
@@ -34,7 +34,7 @@ from .hosts import Host, HostTimeError, cut_off, may_take, none_has_time, too_lo
 from .parks import may_be_parked
 from .sets import JoinSets
 from .signals import end_run, fail_if_late, finish_run, held_key, say_parked, send_jobs, send_parked
-from .storage import NewerRecordError, Records, StaleReadError, Stored
+from .storage import KEPT, NewerRecordError, Records, StaleReadError, Stored
 from .transactions import StepTransaction
 from .tries import Tries
 from .view import RunView, StoredValues
@@ -302,7 +302,7 @@ class Engine:
         """Through the outcomes that are there already, to what has none.
 
         From the job's own instances whoever wrote their outcomes, and beyond them through outcomes of this very job;
-        what another job wrote is followed by that one.
+        what another job wrote is followed by that one. What a fork has kept is followed by whoever comes to it.
 
         Args:
             frontier: Where to begin.
@@ -316,16 +316,20 @@ class Engine:
                 stored = outcomes.get(instance.key)
                 if stored is None:
                     found.append(instance)
-                elif own or stored.job == self.job.id:
+                elif own or stored.job in (self.job.id, KEPT):
                     following += await self.advance(instance, stored)
             frontier, own = following, False
         return found
 
     async def _not_done(self, frontier: list[Instance]) -> list[Instance]:
         """Those without an outcome; one that was looked up already is gone on from if it is of this very job."""
-        if any(instance.vertex.index in instance.scope.outcomes for instance in frontier):
+        if any(instance.vertex.index in instance.scope.outcomes or self._may_be_kept(instance) for instance in frontier):
             return await self._walk(frontier, own=False)
         return frontier
+
+    def _may_be_kept(self, instance: Instance) -> bool:
+        """Whether it may have an outcome though what leads to it has just ended: in a fork the next item of a lane."""
+        return self.view.record.redrive_of is not None and waits_for(self.view.state, instance) is not None
 
     # --- execute --------------------------------------------------------------------------------------------------
 

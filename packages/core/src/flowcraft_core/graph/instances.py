@@ -94,13 +94,13 @@ class FailedItem(NamedTuple):
     Attributes:
         scope: Where the batch stands.
         vertex: The batch's exit.
-        index: Which item.
+        item: Which item.
         tolerated: How many may fail.
     """
 
     scope: ScopeState
     vertex: Vertex
-    index: int
+    item: int
     tolerated: int
 
 

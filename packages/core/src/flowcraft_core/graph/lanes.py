@@ -36,7 +36,7 @@ def next_of(item: ScopeState) -> int | None:
     return following if following < total_of(entry) else None
 
 
-def before(item: ScopeState) -> int | None:
+def item_before(item: ScopeState) -> int | None:
     """The item that must have ended before this one begins; None if it is its lane's first, or no item."""
     if item.construct is None or item.construct.kind != "batch":
         return None

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from .addresses import STEP_IN
 from .decisions import last_pass, outputs_named
 from .instances import Arrival, Instance, Mark, ScopeState
-from .lanes import before, total_of
+from .lanes import item_before, total_of
 from .scopes import Construct, Kind, Reference, Vertex
 from .state import RunState, goes_in, goes_on
 
@@ -86,7 +86,7 @@ def waits_for(state: RunState, instance: Instance) -> ScopeState | None:
     parent, construct = scope.parent, scope.construct
     if vertex.incoming or parent is None or construct is None or construct.entry not in parent.outcomes:
         return None
-    index = before(scope)
+    index = item_before(scope)
     return None if index is None else state.child(parent, construct, index)
 
 

@@ -55,7 +55,7 @@ from typing import Any
 from .facts import NodeError, Outcome
 from .failures import blamed, causes, is_contained
 from .instances import Arrival, Claim, FailedItem, Instance, Mark, Phase, ScopeState
-from .lanes import before, lanes_of, next_of, total_of
+from .lanes import item_before, lanes_of, next_of, total_of
 from .positions import INITIAL
 from .scopes import Construct, Graph, Kind, Link, Scope, Vertex
 
@@ -193,12 +193,16 @@ class RunState:
         insides = scope.inside.setdefault(construct.entry, {})
         inside = insides.get(index or 0)
         if inside is None:
-            inside = ScopeState(self._inside_of(construct), scope, construct, index)
+            inside = self.imagined(scope, construct, index)
             context = scope.outcomes[construct.entry].context
             if context:
                 inside.set(INITIAL, context)
             insides[index or 0] = inside
         return inside
+
+    def imagined(self, scope: ScopeState, construct: Construct, index: int | None) -> ScopeState:
+        """A pass, item or call that may not be there: for its keys. See ``child``."""
+        return ScopeState(self._inside_of(construct), scope, construct, index)
 
     def start(self, scope: ScopeState, construct: Construct, index: int | None) -> None:
         """Say that the starts of a pass, item or call are ready."""
@@ -461,7 +465,7 @@ class RunState:
         if construct.kind == "loop" and scope.index:
             passed = parent.inside[construct.entry].get(scope.index - 1)
             return passed is not None and goes_on(passed, construct)
-        if (index := before(scope)) is not None:
+        if (index := item_before(scope)) is not None:
             ended = parent.inside[construct.entry].get(index)
             return ended is not None and self.has_ended(ended)
         return True

@@ -18,7 +18,7 @@ from ..runs import RunRecord
 from ..stored_runs import FINAL, StoredRuns
 from .at_work import SAID_EVERY, board_of
 from .hints import Hints, passed_on, pattern_of, under_way
-from .levels import counts, open_at
+from .levels import counts, open_at, with_all_items
 from .shapes import MOST_TOLD, OpenWait, RunDescription
 from .standing import Standing
 from .telling import Teller
@@ -37,7 +37,7 @@ async def describe(
     whole("Client.describe: limit", limit, least=1, most=MOST_SHOWN)
     status = await stored.linked(await stored.status(run_id))
     record = await stored.record(run_id)
-    state = await stored.state(record, status)
+    state = with_all_items(await stored.state(record, status))
     level = open_at(state.root, inside)
     if level is None:
         raise ConfigurationError(
