@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from ..graph.facts import Outcome
 from ..graph.instances import ScopeState
 from ..graph.lanes import lanes_of, total_of
 from ..graph.scopes import Construct
@@ -19,17 +20,19 @@ from .storage import Records
 class BegunItems:
     """Makes a whole state know of the items that have begun, batch by batch, so that their facts are read together."""
 
-    def __init__(self, record: RunRecord, records: Records, state: RunState) -> None:
+    def __init__(self, record: RunRecord, records: Records, state: RunState, known: dict[str, Outcome]) -> None:
         """Look for nothing yet.
 
         Args:
             record: The run's record.
             records: Where facts are read.
             state: A whole state.
+            known: By key, the outcomes that were read; those that are read here are added.
         """
         self._record = record
         self._records = records
         self._state = state
+        self._known = known
         self._looked: set[tuple[int, int]] = set()
 
     async def find(self) -> None:
@@ -75,4 +78,6 @@ class BegunItems:
         for index in items:
             item = self._state.imagined(scope, batch, index)
             starts.update((item.key(item.scope.vertices[start]), index) for start in item.scope.starts)
-        return {starts[key] for key in await self._records.outcomes(self._record.run_id, starts)}
+        found = await self._records.outcomes(self._record.run_id, starts)
+        self._known.update((key, stored.value) for key, stored in found.items())
+        return {starts[key] for key in found}

@@ -297,14 +297,14 @@ async def whole_state(record: RunRecord, records: Records, *, claimant: str | No
     frontier: list[Instance] = []
     unclaimed: list[Claim] = []
     due: list[Instance] | None = None  # all that is, once it is known
-    items = BegunItems(record, records, state)
+    items = BegunItems(record, records, state, known)
     while True:
         fresh = [scope for scope in state.root.walk() if id(scope) not in read]
         read.update(id(scope) for scope in fresh)
         instances = [instance for scope in fresh for instance in scope.instances()]
         joins = [instance.key for instance in instances if instance.vertex.joins_any]
         outcomes, standing = await asyncio.gather(
-            records.outcomes(record.run_id, [instance.key for instance in instances]),
+            records.outcomes(record.run_id, [instance.key for instance in instances if instance.key not in known]),
             records.claims(record.run_id, joins),
         )
         known.update((key, stored.value) for key, stored in outcomes.items())
