@@ -53,9 +53,7 @@ class BegunItems:
             begun = sorted(await self._begun(scope, batch, range(total)))
         else:
             ends = await self._ends(scope, batch, total, lanes)
-            # Of a moot batch nothing is begun any more by the facts; but the next of a lane may have been, and be parked.
-            more = scope.is_moot(scope.scope.vertices[batch.exit])
-            begun = [i for lane, end in enumerate(ends) for i in range(lane, total, lanes)[: end + more]]
+            begun = [index for lane, end in enumerate(ends) for index in range(lane, total, lanes)[:end]]
         for index in begun:
             self._state.child(scope, batch, index)
 
@@ -81,3 +79,14 @@ class BegunItems:
         found = await self._records.outcomes(self._record.run_id, starts)
         self._known.update((key, stored.value) for key, stored in found.items())
         return {starts[key] for key in found}
+
+
+def with_all_items(state: RunState) -> RunState:
+    """The same state, in which also the items are known that no lane of their batch has come to yet."""
+    for scope in state.root.walk():
+        for batch in scope.scope.constructs:
+            entry = scope.outcomes.get(batch.entry)
+            if batch.kind == "batch" and entry is not None:
+                for index in range(total_of(entry)):
+                    state.child(scope, batch, index)
+    return state

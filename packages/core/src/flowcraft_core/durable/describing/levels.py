@@ -10,9 +10,7 @@ import attrs
 
 from ...errors import ConfigurationError
 from ...graph.instances import Instance, ScopeState
-from ...graph.lanes import total_of
 from ...graph.scopes import Construct, Kind, Vertex
-from ...graph.state import RunState
 from .shapes import Inside, InstanceState, Way
 from .standing import Standing, shown
 
@@ -116,17 +114,6 @@ def open_at(root: ScopeState, key: str) -> Level | None:
             return None
         scope, rest = inside, rest[1:]
     return Level([scope])
-
-
-def with_all_items(state: RunState) -> RunState:
-    """The same state, in which also the items are known that no lane of their batch has come to yet."""
-    for scope in state.root.walk():
-        for batch in scope.scope.constructs:
-            entry = scope.outcomes.get(batch.entry)
-            if batch.kind == "batch" and entry is not None:
-                for index in range(total_of(entry)):
-                    state.child(scope, batch, index)
-    return state
 
 
 def insides(scope: ScopeState, construct: Construct) -> list[ScopeState]:

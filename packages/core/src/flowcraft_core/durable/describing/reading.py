@@ -14,11 +14,12 @@ from ...graph.scopes import Kind
 from ...graph.state import RunState
 from ...ports import CoordinationStore
 from ...settings import whole
+from ..lanes import with_all_items
 from ..runs import RunRecord
 from ..stored_runs import FINAL, StoredRuns
 from .at_work import SAID_EVERY, board_of
 from .hints import Hints, passed_on, pattern_of, under_way
-from .levels import counts, open_at, with_all_items
+from .levels import counts, open_at
 from .shapes import MOST_TOLD, OpenWait, RunDescription
 from .standing import Standing
 from .telling import Teller
