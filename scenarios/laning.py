@@ -16,7 +16,7 @@ from small_steps import Context, echo, gives
 
 FIVE_AT_A_TIME = Scenario(
     id=51,
-    title="A batch of 500, five at a time, on three workers, one killed twice: never more, none twice but what was cut off",
+    title="A batch of 500, five at a time, on three workers, one killed twice: never more, none twice but what was cut",
 )
 NESTED = Scenario(
     id=52,
@@ -37,7 +37,9 @@ _MOST_REQUESTS = 1.6
 class Gauge:
     """The worker of a batch, which says how many items were under way at once, and which were executed how often."""
 
-    def __init__(self, clock: Clock, seconds: float = 0.0, *, fails: Callable[[int], bool] = lambda item: False) -> None:
+    def __init__(
+        self, clock: Clock, seconds: float = 0.0, *, fails: Callable[[int], bool] = lambda item: False
+    ) -> None:
         self.most = 0
         self.executed: Counter[str] = Counter()
         self.now: Counter[str] = Counter()

@@ -273,7 +273,7 @@ def chain_with_handlers() -> FlowBuilder:
     return flow
 
 
-async def _six(ctx: Context) -> list[int]:
+async def _six(ctx: Ctx) -> list[int]:
     return [10, 20, 30, 40, 50, 60]
 
 

@@ -323,7 +323,9 @@ class Engine:
 
     async def _not_done(self, frontier: list[Instance]) -> list[Instance]:
         """Those without an outcome; one that was looked up already is gone on from if it is of this very job."""
-        if any(instance.vertex.index in instance.scope.outcomes or self._may_be_kept(instance) for instance in frontier):
+        if any(
+            instance.vertex.index in instance.scope.outcomes or self._may_be_kept(instance) for instance in frontier
+        ):
             return await self._walk(frontier, own=False)
         return frontier
 

@@ -36,7 +36,7 @@ class BegunItems:
         self._looked: set[tuple[int, int]] = set()
 
     async def find(self) -> None:
-        """Look at the batches that were entered since the last time; those that begin all their items at once need not."""
+        """Look at the batches that were entered since the last time, but for those that begin all items at once."""
         for scope in list(self._state.root.walk()):
             for batch in scope.scope.constructs:
                 entry = scope.outcomes.get(batch.entry)

@@ -11,7 +11,18 @@ from ..contexts import Values
 from ..errors import BackendError
 from ..graph.facts import Outcome
 from ..graph.instances import Claim, Instance, Phase, ScopeState
-from ..graph.partial import Unknown, awaited, context_names, find, is_decided, joins_ahead, named, needs, settle, waits_for
+from ..graph.partial import (
+    Unknown,
+    awaited,
+    context_names,
+    find,
+    is_decided,
+    joins_ahead,
+    named,
+    needs,
+    settle,
+    waits_for,
+)
 from ..graph.scopes import Kind, Vertex
 from ..graph.state import RunState
 from ..serialization import Serializer
@@ -281,8 +292,8 @@ class StoredValues(Values):
 async def whole_state(record: RunRecord, records: Records, *, claimant: str | None = None) -> RunState:
     """The state that all of a run's facts give: what is ready in it is the run's frontier.
 
-    Reads scope by scope: as many rounds as constructs are nested and loops have passes, each of one batched read; and as
-    many more as it takes to find out how far the lanes of batches have come.
+    Reads scope by scope: as many rounds as constructs are nested and loops have passes, each of one batched read; and
+    some more for each batch, to find out how far its lanes have come.
 
     Args:
         record: The run's record.

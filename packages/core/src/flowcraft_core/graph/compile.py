@@ -316,8 +316,8 @@ class _Compiler:
         concurrency = params.get("concurrency")
         if concurrency is not None and (type(concurrency) is not int or concurrency < 1):
             self.problems.append(
-                f"node {node.id!r}: params.concurrency, how many items are under way at most, must be a whole number of "
-                f"at least 1, not {concurrency!r:.80}"
+                f"node {node.id!r}: params.concurrency, how many items are under way at most, must be a whole number "
+                f"of at least 1, not {concurrency!r:.80}"
             )
         else:
             construct.concurrency = concurrency

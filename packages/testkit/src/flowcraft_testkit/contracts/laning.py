@@ -1,4 +1,4 @@
-"""The clauses of a whole backend on the lanes of batches: how many items are under way, whoever dies and whatever is lost."""
+"""The clauses of a whole backend on the lanes of batches: so many items are under way at most, whoever dies."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class LaningClauses(ProgramClauses):
                 assert set(gauges[items].executed.values()) <= {1}
 
     async def test_a_lane_goes_on_under_its_job_and_arrives_once(self) -> None:
-        """Whoever ends an item goes on with the next one: an item costs its own write, and a lane a job and an arrival."""
+        """Whoever ends an item goes on with the next: an item costs its own write, and a lane a job and an arrival."""
         steps, gauge = Steps(), Gauge(self._clock, 0.0)
         flow = _batch("costs", steps, gauge, 40, 4)
         async with self.programs(flow, reconcile=False, poll=1.0) as here:
@@ -133,7 +133,9 @@ class LaningClauses(ProgramClauses):
         """Who resumes it goes on with the lane."""
         steps = Steps()
         inner = create_flow("asks").node("a", steps.echo).wait("w").node("z", steps.echo)
-        inner.edge("a", "w", condition="result.output == 0").edge("w", "z").edge("a", "z", condition="result.output > 0")
+        inner.edge("a", "w", condition="result.output == 0").edge("w", "z").edge(
+            "a", "z", condition="result.output > 0"
+        )
         flow = create_flow("waits").node("src", steps.gives(list(range(6)))).batch("b", inner, concurrency=2)
         flow.edge("src", "b")
         async with self.programs(flow, inner, reconcile=False) as here:
@@ -155,7 +157,10 @@ class LaningClauses(ProgramClauses):
         """Killed before or after each call that a lane makes: others go on with it, and no more than before."""
         steps = Steps()
         for operation, number in (
-            ("queue.send", 1), ("context.put", 3), ("context.put", 6), ("coordination.add_members", 1)
+            ("queue.send", 1),
+            ("context.put", 3),
+            ("context.put", 6),
+            ("coordination.add_members", 1),
         ):
             for when in ("before", "after"):
                 gauge = Gauge(self._clock, 0.0)

@@ -122,8 +122,8 @@ class Loop(_Brief):
 class Batch(_Brief):
     """A batch, over a step (``worker`` is its turns) or a flow; ``paired`` writes it as a scatter and a gather node.
 
-    If the worker is a flow, ``context`` is what its calls' contexts begin with: their names to names here. So many of its
-    items as its ``concurrency`` says are under way at most.
+    If the worker is a flow, ``context`` is what its calls' contexts begin with: their names to names here. No more of
+    its items are under way than ``concurrency`` says.
     """
 
     id: str

@@ -75,8 +75,9 @@ def by_any_job(original: Any, self: Any, scope: ScopeState) -> bool:
     """Begins whatever item a job names, once the batch was entered."""
     is_there: bool = original(self, scope)
     parent, construct = scope.parent, scope.construct
-    is_item = parent is not None and construct is not None and construct.kind == "batch"
-    return is_there or (is_item and construct.entry in parent.outcomes)
+    if parent is None or construct is None or construct.kind != "batch":
+        return is_there
+    return construct.entry in parent.outcomes
 
 
 @replaces(
@@ -84,9 +85,7 @@ def by_any_job(original: Any, self: Any, scope: ScopeState) -> bool:
     caught_by=BackendContract.test_a_lost_lane_is_found_by_the_reconciler,
     name="reconciler.LanesAreForWorkers",
 )
-def for_workers(
-    original: Any, self: Any, scope: ScopeState, batch: Construct, exit_: Vertex, item: ScopeState
-) -> None:
+def for_workers(original: Any, self: Any, scope: ScopeState, batch: Construct, exit_: Vertex, item: ScopeState) -> None:
     """Leaves it to workers to go on with a lane, also where none of them is left."""
     if not self._whole:
         original(self, scope, batch, exit_, item)
