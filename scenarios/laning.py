@@ -65,6 +65,10 @@ def _flow(gauge: Gauge, items: int = _ITEMS, lanes: int = _LANES, **options: Any
     return flow.edge("src", "each").edge("each", "end")
 
 
+async def _until_begun(backend: Backend, gauge: Gauge, items: int) -> None:
+    await backend.until(f"{items} items were begun", lambda: len(gauge.executed) >= items, within=1e9)
+
+
 def _squares(items: int) -> list[int]:
     return [item**2 for item in range(items)]
 
@@ -113,7 +117,7 @@ async def one_of_three_is_killed_twice(backend: Durable) -> None:
     run_id = (await (await backend.client()).start("documents")).run_id
     cut_off: set[str] = set()
     for done in (60, 200):
-        await backend.until(f"{done} items were begun", lambda done=done: len(gauge.executed) >= done)
+        await _until_begun(backend, gauge, done)
         cut_off |= set(+gauge.now)
         await backend.kill(backend.hands[0])
         await backend.hire(concurrency=2, prefetch=0, visibility=10 * backend.beat)
@@ -209,7 +213,7 @@ async def with_the_reconciler_alone_at_times(backend: Durable) -> None:
     before = backend.calls.total()
     run_id = (await (await backend.client()).start("documents")).run_id
     for share in (3, 2):
-        await backend.until("a part is done", lambda share=share: len(gauge.executed) >= items // share, within=1e9)
+        await _until_begun(backend, gauge, items // share)
         await backend.kill()
         await backend.lose_messages()
         await backend.lose_coordination()
