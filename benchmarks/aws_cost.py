@@ -16,8 +16,9 @@ from typing import Any
 
 import attrs
 from aws_pricing import PRICES_OF, Bill
+from cost import BATCH, batch_of
 from flowcraft_aws import AwsBackend
-from flowcraft_core import FlowBuilder, FlowRuntime, NodeContext, create_flow
+from flowcraft_core import FlowBuilder, FlowRuntime, NodeContext
 from flowcraft_core.durable import Client, Worker
 from flowcraft_core.ports import JobQueue, Message
 from shapes import awaited_step, diamonds, flow_of, flow_with
@@ -29,21 +30,16 @@ sys.path[:0] = [str(_INTEGRATION), str(_INTEGRATION / "aws")]
 import aws_emulators  # noqa: E402
 
 # What the design allows, per node.
-_MOST_REQUESTS = {"chain": 1.5, "fan": 3.5}
+_MOST_REQUESTS = {"chain": 1.5, "fan": 3.5, "batch, 20 lanes": 1.4}
 _MOST_WRITE_UNITS = {"chain": 1.3}
 _FLAT = 0.05
 _MOST_MESSAGES = 3.0
 _BIG = "x" * 4_000
 _DIAMONDS = 12
-_BATCH = 1_000
 
 
 async def _big_step(ctx: NodeContext) -> str:
     return _BIG
-
-
-async def _items(ctx: NodeContext) -> list[int]:
-    return list(range(_BATCH))
 
 
 @attrs.frozen
@@ -58,8 +54,8 @@ def run() -> dict[str, Any]:
         where = _Emulators(moto.url, dynalite.url)
         small = [_row(where, "chain", 20, flow_of("chain", 20, awaited_step))]
         small.append(_row(where, "fan", 52, flow_of("fan", 52, awaited_step)))
-        batch = create_flow("batch").node("items", _items).batch("each", awaited_step).edge("items", "each")
-        small.append(_row(where, "batch", _BATCH + 1, batch))
+        small.append(_row(where, "batch", BATCH + 1, batch_of(None)))
+        small.append(_row(where, "batch, 20 lanes", BATCH + 1, batch_of(20)))
         big = [_row(where, "chain of 4 KB", nodes, flow_of("chain", nodes, _big_step)) for nodes in (10, 100, 1_000)]
         nodes = 3 * _DIAMONDS + 1
         row_of_diamonds = flow_with(diamonds(nodes), nodes, awaited_step, "diamonds")

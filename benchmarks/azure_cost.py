@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from azure_units import PRICES_OF, Meter
+from cost import BATCH, batch_of
 from flowcraft_azure import AzureBackend
-from flowcraft_core import FlowBuilder, FlowRuntime, NodeContext, create_flow
+from flowcraft_core import FlowBuilder, FlowRuntime, NodeContext
 from flowcraft_core.durable import Client, Worker
 from flowcraft_core.ports import Message
 from shapes import awaited_step, diamonds, flow_of, flow_with
@@ -27,12 +28,11 @@ import azure_emulators  # noqa: E402
 import places  # noqa: E402
 
 # What the design allows, requests per node, Redis included.
-_MOST = {"chain": 1.6, "fan": 4.5}
+_MOST = {"chain": 1.6, "fan": 4.5, "batch, 20 lanes": 1.6}
 _BIG = "x" * 4_000
 _FLAT = 0.05
 _MOST_MESSAGES = 3.0
 _DIAMONDS = 12
-_BATCH = 1_000
 
 #: For how long one receive of a worker looks, seconds; it has no part in how often it does.
 _POLL = 1.0
@@ -49,10 +49,6 @@ async def _big_step(ctx: NodeContext) -> str:
     return _BIG
 
 
-async def _items(ctx: NodeContext) -> list[int]:
-    return list(range(_BATCH))
-
-
 def run() -> dict[str, Any]:
     """Count, print line by line, and give the figures."""
     with azure_emulators.emulators() as where:
@@ -60,8 +56,8 @@ def run() -> dict[str, Any]:
         # How many messages come together in a request depends on how busy the machine is: of three counts the least.
         fans = [_row(where, "fan", 52, flow_of("fan", 52, awaited_step)) for _ in range(3)]
         small.append(min(fans, key=lambda row: float(row["requests_per_node"])))
-        batch = create_flow("batch").node("items", _items).batch("each", awaited_step).edge("items", "each")
-        small.append(_row(where, "batch", _BATCH + 1, batch))
+        small.append(_row(where, "batch", BATCH + 1, batch_of(None)))
+        small.append(_row(where, "batch, 20 lanes", BATCH + 1, batch_of(20)))
         big = [_row(where, "chain of 4 KB", nodes, flow_of("chain", nodes, _big_step)) for nodes in (10, 100, 1_000)]
         nodes = 3 * _DIAMONDS + 1
         row_of_diamonds = flow_with(diamonds(nodes), nodes, awaited_step, "diamonds")

@@ -20,9 +20,12 @@ from shapes import awaited_step, diamonds, flow_of, flow_with
 
 HELP = "requests per node that a run makes of its backend, by operation"
 
+#: How many items a batch has here.
+BATCH = 1_000
+
 # What the design allows, requests per node.
 # A wait that was answered early takes the write of its park, which finds the answer, and nothing else.
-_MOST = {("chain", 20): 1.5, ("fan", 52): 3.5, ("answered early", 20): 2.0}
+_MOST = {("chain", 20): 1.5, ("fan", 52): 3.5, ("answered early", 20): 2.0, ("batch, 20 lanes", BATCH + 1): 1.4}
 _BIG = "x" * 4_000
 # How far the bytes per node of a long chain may be from those of a shorter one.
 _FLAT = 0.05
@@ -69,6 +72,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         figures: dict[str, Any] = importlib.import_module(f"{options.backend}_cost").run()
         return figures
     rows = [_row("chain", 20, flow_of("chain", 20, awaited_step)), _row("fan", 52, flow_of("fan", 52, awaited_step))]
+    rows += [_row("batch", BATCH + 1, batch_of(None)), _row("batch, 20 lanes", BATCH + 1, batch_of(20))]
     rows.append(_row("answered early", 20, _asking(20), early=range(1, 20, 2)))
     big = [_row("chain of 4 KB", nodes, flow_of("chain", nodes, big_step)) for nodes in (10, 100, 1_000)]
     nodes = 3 * _DIAMONDS + 1
@@ -101,6 +105,16 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         "edges_on_failure_are_free": free,
         "messages_when_doubled": growth,
     }
+
+
+async def _items(ctx: NodeContext) -> list[int]:
+    return list(range(BATCH))
+
+
+def batch_of(lanes: int | None) -> FlowBuilder:
+    """A batch, so many items of which are under way at most."""
+    flow = create_flow("batch").node("items", _items).batch("each", awaited_step, concurrency=lanes)
+    return flow.edge("items", "each")
 
 
 def _caught(nodes: int) -> FlowBuilder:

@@ -35,6 +35,8 @@ class OnEmulators(Durable):
     passes: ClassVar[int] = 200
     #: Ten pages.
     stalled: ClassVar[int] = 1_000
+    #: An item is a write of some ten milliseconds, one after the other in its lane.
+    items: ClassVar[int] = 2_000
 
     def __init__(self) -> None:
         super().__init__()

@@ -17,6 +17,7 @@ import deploying
 import hostile_input
 import joining
 import keeping_apart
+import laning
 import nesting
 import raising
 import reading
@@ -36,7 +37,7 @@ from on_sqlite import OnSqlite
 from scenario import Scenario
 
 #: The numbers of all that must be there. One that nothing implements is a fault of this program, not a smaller list.
-NUMBERS = (*range(1, 49), 55, *range(61, 76))
+NUMBERS = (*range(1, 49), 51, 52, 53, 55, *range(61, 76))
 
 
 def _defined_in(module: ModuleType) -> list[Scenario]:
@@ -62,6 +63,7 @@ _MODULES = (
     starting,
     joining,
     nesting,
+    laning,
     waiting,
     asked_early,
     trying,

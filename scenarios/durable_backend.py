@@ -53,6 +53,7 @@ class Durable(Backend):
         ended: Why workers have ended that nobody stopped or killed; each of them is a fault.
         passes: How many passes the longest of loops has.
         stalled: How many runs are found again that stall all at once.
+        items: How many items the longest of batches has.
         longest: How long a run may take without ending or waiting for someone, in hours of the backend.
         codec: Between records and their bytes, for clients and workers alike; before the first of them.
         stale: What workers do not see yet of each other's facts; as the store itself is, by default.
@@ -62,6 +63,7 @@ class Durable(Backend):
     moments: ClassVar[Iterable[int]]
     passes: ClassVar[int] = 2_000
     stalled: ClassVar[int] = 2_000
+    items: ClassVar[int] = 20_000
     longest: ClassVar[float] = 60.0
 
     def __init__(self) -> None:

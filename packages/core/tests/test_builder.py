@@ -24,7 +24,7 @@ def test_a_flow_becomes_a_blueprint_in_flowcrafts_field_names() -> None:
         .node("spare", other)
         .node("b", step, inputs={"x": "a.y"}, join="any", retries=2)
         .batch("pages", other, items="list", output="texts", retries=1, tolerated_failure_count=2)
-        .batch("calls", inner, tolerated_failure_percentage=10)
+        .batch("calls", inner, tolerated_failure_percentage=10, concurrency=5)
         .subflow("sub", inner, inputs={"x": "a"}, outputs={"y": "n"})
         .wait("approval", timeout=timedelta(minutes=1))
         .sleep("pause", "40d")
@@ -56,7 +56,7 @@ def test_a_flow_becomes_a_blueprint_in_flowcrafts_field_names() -> None:
             {
                 "id": "calls",
                 "uses": "batch",
-                "params": {"workerBlueprintId": "inner", "toleratedFailurePercentage": 10},
+                "params": {"workerBlueprintId": "inner", "concurrency": 5, "toleratedFailurePercentage": 10},
             },
             {
                 "id": "sub",

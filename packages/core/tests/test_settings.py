@@ -88,6 +88,12 @@ def test_a_tolerance_that_means_nothing_is_refused(count: Any) -> None:
         create_flow("f").batch("a", nothing, tolerated_failure_count=count)
 
 
+@pytest.mark.parametrize("count", [*NO_COUNTS, 0], ids=repr)
+def test_a_concurrency_that_means_nothing_is_refused(count: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"^batch 'a': concurrency must be"):
+        create_flow("f").batch("a", nothing, concurrency=count)
+
+
 @pytest.mark.parametrize("share", [*NO_NUMBERS, -1, 101], ids=repr)
 def test_a_share_that_means_nothing_is_refused(share: Any) -> None:
     with pytest.raises(ConfigurationError, match=r"^batch 'a': tolerated_failure_percentage must be"):

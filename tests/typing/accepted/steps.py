@@ -57,7 +57,7 @@ async def count(line: str, tongue: str = language.value) -> int:
     return len(line) + len(tongue)
 
 
-@flow.batch(over=lines.output, tolerated_failure_percentage=50)
+@flow.batch(over=lines.output, tolerated_failure_percentage=50, concurrency=5)
 def risky(line: str, ctx: SyncNodeContext) -> int:
     return len(line) + ctx.attempt
 

@@ -151,6 +151,7 @@ class FlowBuilder(FlowDefinition):
         output: str | None = None,
         retries: int | RetryPolicy | None = None,
         timeout: Duration | None = None,
+        concurrency: int | None = None,
         tolerated_failure_count: int = 0,
         tolerated_failure_percentage: float = 0,
         join: JoinStrategy | None = None,
@@ -166,6 +167,8 @@ class FlowBuilder(FlowDefinition):
             output: Name of a context value to set to the results, too.
             retries: Of each item, if the worker is a step.
             timeout: How long one attempt at one item may take, if the worker is a step; as for a node.
+            concurrency: So many items are under way at most, whatever the number of workers; 1,000 by default. They
+                are lanes: item 7 of 5 lanes begins once item 2 has ended, so no item may wait for a later one.
             tolerated_failure_count: So many items may fail; each then has ``{"error": ...}`` as its result.
             tolerated_failure_percentage: The same as a share of the items, 0 to 100.
             join: As for a node.
@@ -187,6 +190,8 @@ class FlowBuilder(FlowDefinition):
             params["workerUsesKey"] = self._register(batch_id, worker, "worker")
         if output is not None:
             params["outputKey"] = output
+        if concurrency is not None:
+            params["concurrency"] = whole(f"batch {batch_id!r}: concurrency", concurrency, least=1)
         whole(f"batch {batch_id!r}: tolerated_failure_count", tolerated_failure_count, least=0)
         number(f"batch {batch_id!r}: tolerated_failure_percentage", tolerated_failure_percentage, least=0, most=100)
         if tolerated_failure_count:

@@ -423,3 +423,33 @@ def test_what_cannot_be_wired_is_refused_with_a_remedy(define: Any) -> None:
 def test_generated_nodes_have_ids_that_no_function_has() -> None:
     assert not any(f"step.{what}".isidentifier() for what in ("gate", "given", "first", "value"))
     assert escape("step.gate") != "step.gate"
+
+
+def test_so_many_items_and_calls_are_under_way_at_most() -> None:
+    under_way = most = 0
+    inner, flow = Flow[int, int]("inner"), Flow[list[int], Any]("f")
+
+    async def measured(item: int) -> int:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        await asyncio.sleep(0.001)
+        under_way -= 1
+        return item
+
+    @inner.step
+    async def one(item: int = inner.input) -> int:
+        return await measured(item)
+
+    inner.returns(one.output)
+
+    @flow.batch(over=flow.input, concurrency=2)
+    async def each(item: int) -> int:
+        return await measured(item)
+
+    calls = flow.call_each(inner, each.output, concurrency=3)
+    flow.returns(calls.output)
+    assert run(flow, [*range(9)]).output == [*range(9)]
+    assert most == 3
+    nodes = {node.id: node for node in flow.to_blueprint().nodes}
+    assert [(nodes[name].params or {})["concurrency"] for name in ("each", "inner")] == [2, 3]

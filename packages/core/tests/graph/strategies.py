@@ -177,6 +177,7 @@ class _Maker:
             tolerated=self.one_of(0, 1, 2) if self.failures else 0,
             output=self.one_of(None, "p", "r"),
             paired=self.one_of(False, True),
+            concurrency=self.one_of(None, 1, 2),
         )
 
     def call(self, nesting: int, join: JoinName, *, lists: bool) -> Call:

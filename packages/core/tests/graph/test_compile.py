@@ -235,6 +235,12 @@ class TestBatchesAndSubflows:
         node = {"id": "b", "uses": "batch", "params": {"workerUsesKey": "w"} | params}
         assert problems([node]) == (f"node 'b': {problem}",)
 
+    @pytest.mark.parametrize("concurrency", [0, -1, 2.0, "2", True])
+    def test_lanes_of_which_there_cannot_be_so_many_are_refused(self, concurrency: Any) -> None:
+        node = {"id": "b", "uses": "batch", "params": {"workerUsesKey": "w", "concurrency": concurrency}}
+        must = "params.concurrency, how many items are under way at most, must be a whole number of at least 1"
+        assert problems([node]) == (f"node 'b': {must}, not {concurrency!r}",)
+
     def test_a_subflow_that_calls_nothing_is_refused(self) -> None:
         assert problems([{"id": "c", "uses": "subflow"}]) == (
             "node 'c': a subflow needs params.blueprintId, the id of the flow that it calls",

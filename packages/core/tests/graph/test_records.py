@@ -21,6 +21,7 @@ FULL = Outcome(
     taken={0: OUTPUT, 2: {"carried": 1}},
     sets={"name": 1, "gone": DELETED},
     items=(1, "two"),
+    lanes=1,
     blueprint="hash",
     context={"c": 1},
     passes=3,

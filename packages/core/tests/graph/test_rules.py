@@ -354,6 +354,54 @@ class TestBatches:
         assert ByHand(flow, item, context={"list": [1], "hello": "hi"}).input_of("b[0]/a") == "hi"
 
 
+class TestLanes:
+    def lanes(self, concurrency: int | None = 2, worker: Any = "w", **options: Any) -> FlowBuilder:
+        flow = create_flow("f").batch("b", worker, items="list", concurrency=concurrency, **options)
+        return flow.node("after", "x").edge("b", "after")
+
+    def test_begin_with_an_item_each_and_go_on_when_it_has_ended(self) -> None:
+        run = ByHand(self.lanes(), context={"list": list(range(5))})
+        assert run.ready == {"b[0].w", "b[1].w"}
+        assert run.end("b[1].w", 1).ready == {"b[0].w", "b[3].w"}
+        assert run.end("b[3].w", 3).ready == {"b[0].w"}
+        run.end("b[0].w", 0).end("b[2].w", 2)
+        assert run.ready == {"b[4].w"}
+        assert run.end("b[4].w", 4).input_of("after") == [0, 1, 2, 3, 4]
+
+    @pytest.mark.parametrize(("items", "lanes"), [(0, 0), (1, 1), (2, 2), (3, 2)])
+    def test_are_as_many_as_there_are_items_at_most(self, items: int, lanes: int) -> None:
+        run = ByHand(self.lanes(), context={"list": list(range(items))})
+        assert len(run.ready - {"after"}) == lanes
+        assert run.state.root.outcomes[run.state.root.scope.by_key["b:entry"]].lanes == lanes
+
+    def test_are_a_thousand_where_nothing_is_said(self) -> None:
+        run = ByHand(self.lanes(None), context={"list": list(range(1_002))})
+        assert len(run.ready) == 1_000
+        assert run.end("b[1].w").ready >= {"b[1001].w"}
+
+    def test_go_on_behind_an_item_whose_failure_is_contained(self) -> None:
+        run = ByHand(self.lanes(1, tolerated_failure_count=1), context={"list": [0, 1]}).fail("b[0].w")
+        assert run.ready == {"b[1].w"}
+        assert run.end("b[1].w", 1).input_of("after")[1] == 1
+
+    def test_go_to_their_ends_though_too_many_have_failed_where_that_is_caught(self) -> None:
+        run = ByHand(self.lanes(1).node("h", "x").edge("b", "h", on="failure"), context={"list": [0, 1, 2]})
+        assert run.fail("b[0].w").ready == {"b[1].w"}
+        assert run.end("b[1].w", 1).end("b[2].w", 2).input_of("h")["node"] == "b[0].w"
+
+    def test_go_no_further_in_a_batch_that_has_lost_a_race(self) -> None:
+        flow = create_flow("f").batch("b", "w", items="list", concurrency=1).node("q", "x").node("j", "x", join="any")
+        run = ByHand(flow.edge("b", "j").edge("q", "j"), context={"list": [0, 1]}).end_all("q")
+        assert run.end("b[0].w", 0).ready == {"j"}
+        assert run.end_all("j").status == "completed"
+
+    def test_go_on_once_nothing_in_an_item_is_left_and_not_sooner(self) -> None:
+        item = graph("a", "b", "c", edges="a>b", named="item").edge("a", "c", action="never")
+        run = ByHand(self.lanes(1, item), item, context={"list": [0, 1]}).end_all("b[0]/a")
+        assert run.ready == {"b[0]/b"}
+        assert run.end_all("b[0]/b").ready == {"b[1]/a"}
+
+
 class TestLoops:
     def loop(self, condition: str = "input < 3") -> FlowBuilder:
         flow = graph("before", "s", "e", "after", edges="before>s s>e")

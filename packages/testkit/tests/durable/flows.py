@@ -273,6 +273,24 @@ def chain_with_handlers() -> FlowBuilder:
     return flow
 
 
+async def _six(ctx: Ctx) -> list[int]:
+    return [10, 20, 30, 40, 50, 60]
+
+
+def lanes() -> FlowBuilder:
+    """Two lanes of three items each."""
+    flow = create_flow("lanes").node("s", _six).batch("pages", add, concurrency=2).node("t", echo)
+    return flow.edge("s", "pages").edge("pages", "t")
+
+
+def lanes_of_flow() -> FlowBuilder:
+    """One lane of items that are flows, of which some have a failure that is handled, one that is tolerated."""
+    inner = create_flow("inner").node("a", add).node("b", broken).node("c", echo).node("d", echo)
+    inner.edge("a", "b", condition="result.output == 21").edge("a", "c").edge("c", "d").edge("b", "d")
+    flow = create_flow("lanes_of_flow").node("s", numbers)
+    return flow.batch("pages", inner, concurrency=1, tolerated_failure_count=1).edge("s", "pages")
+
+
 CASES = {
     "chain": Case(build=chain),
     "if_else": Case(build=if_else),
@@ -283,6 +301,8 @@ CASES = {
     "batch": Case(build=batch),
     "batch_of_flow": Case(build=batch_of_flow),
     "batch_in_loop": Case(build=batch_in_loop),
+    "lanes": Case(build=lanes),
+    "lanes_of_flow": Case(build=lanes_of_flow),
     "subflow": Case(build=subflow),
     "wait": Case(build=wait, resumes={"w": 5}),
     "answered": Case(

@@ -40,7 +40,7 @@ def _gives(node: Node[Any]) -> Any:
         return type_of(plan.value)
     if isinstance(node, Loop):
         return _gives(node.start)
-    return UNKNOWN if plan.kind == "batch" and plan.options else plan.type
+    return UNKNOWN if plan.kind == "batch" and plan.tolerates else plan.type
 
 
 def mismatches(flow_id: str, nodes: Sequence[Node[Any]], returned: Term | None, gives: Any) -> list[str]:

@@ -127,6 +127,7 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
         after: Node[Any] | Sequence[Node[Any]] = (),
         retries: int | RetryPolicy | None = None,
         timeout: Duration | None = None,
+        concurrency: int | None = None,
         tolerated_failure_count: int = 0,
         tolerated_failure_percentage: float = 0,
     ) -> BatchDecorator[T]:
@@ -142,6 +143,7 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
             after: Likewise.
             retries: Of each item.
             timeout: Of one attempt at one item.
+            concurrency: So many items are under way at most, whatever the number of workers; 1,000 by default.
             tolerated_failure_count: So many items may fail; ``results`` then has their errors in their places.
             tolerated_failure_percentage: The same as a share of the items, 0 to 100.
         """
@@ -156,11 +158,12 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
                     )
             tolerance = {"tolerated_failure_count": tolerated_failure_count}
             tolerance["tolerated_failure_percentage"] = cast(int, tolerated_failure_percentage)
+            lanes = {} if concurrency is None else {"concurrency": concurrency}
             plan = Plan(
                 kind="batch",
                 value=term_of(over),
                 signature=signature,
-                options={name: share for name, share in tolerance.items() if share},
+                options={name: share for name, share in tolerance.items() if share} | lanes,
                 type=list_of(signature.gives),
             )
             placed = self._placed(plan, when=when, unless=unless, after=after, retries=retries, timeout=timeout)
@@ -200,6 +203,7 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
         when: bool | None = None,
         unless: bool | None = None,
         after: Node[Any] | Sequence[Node[Any]] = (),
+        concurrency: int | None = None,
     ) -> Node[list[R]]:
         """Call another flow once per item of a list, in parallel; the output is the list of what the calls return.
 
@@ -210,8 +214,10 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
             when: As for a step.
             unless: Likewise.
             after: Likewise.
+            concurrency: As for a batch: so many calls are under way at most.
         """
-        plan = Plan(kind="each", value=term_of(over), calls=flow, type=list_of(flow.gives))
+        options = {} if concurrency is None else {"concurrency": concurrency}
+        plan = Plan(kind="each", value=term_of(over), calls=flow, options=options, type=list_of(flow.gives))
         return self._add(Node(self.id, name or flow.id, self._placed(plan, when=when, unless=unless, after=after)))
 
     # --- time and people ------------------------------------------------------------------------------------------

@@ -124,7 +124,7 @@ class Batch(_Function[P, CallT, list[OutputT]], Generic[P, CallT, OutputT]):
     @property
     def output(self) -> list[OutputT]:
         """The results."""
-        if self.plan.options:
+        if self.plan.tolerates:
             raise ConfigurationError(
                 f"batch {self.id!r} tolerates failures, so some of its results may be errors: need {self.id}.results"
             )

@@ -147,7 +147,9 @@ class _Adding:
         self._builder.batch(self._node.id, call_of(signature, None), **settings)
 
     def _add_each(self) -> None:
-        self._builder.batch(self._node.id, self._plan.calls, items=self._wired.items, join=self._join)
+        self._builder.batch(
+            self._node.id, self._plan.calls, items=self._wired.items, join=self._join, **self._plan.options
+        )
 
     def _add_call(self) -> None:
         self._builder.subflow(self._node.id, self._plan.calls, join=self._join)

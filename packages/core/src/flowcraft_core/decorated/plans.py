@@ -63,6 +63,11 @@ class Plan:
     join: JoinStrategy | None = None
     type: Any = Any
 
+    @property
+    def tolerates(self) -> bool:
+        """Whether it is a batch of which some items may fail, so that not all of its results are what it gives."""
+        return any(name.startswith("tolerated_") for name in self.options)
+
 
 def terms_of(plan: Plan) -> Iterator[Term]:
     """The terms whose values a node is given."""

@@ -18,8 +18,9 @@ from ..errors import FlowcraftError, ImplementationMissingError, SerializationEr
 from ..execution import FIRST, Executor
 from ..failures import name_of, text_of
 from ..graph.facts import Answer, Attempt, Outcome, Park
-from ..graph.instances import Arrival, Claim, Instance, Phase
-from ..graph.partial import arrived, holds_up
+from ..graph.instances import Arrival, Claim, FailedItem, Instance, Phase
+from ..graph.lanes import total_of
+from ..graph.partial import arrived, holds_up, waits_for
 from ..graph.scopes import Kind
 from ..jobs import Job
 from ..logging.catalogue import HOST_TOO_SHORT, JOB_FAILED
@@ -32,7 +33,7 @@ from .hosts import Host, HostTimeError, cut_off, may_take, none_has_time, too_lo
 from .parks import may_be_parked
 from .sets import JoinSets
 from .signals import end_run, fail_if_late, finish_run, held_key, say_parked, send_jobs, send_parked
-from .storage import NewerRecordError, Records, StaleReadError, Stored
+from .storage import KEPT, NewerRecordError, Records, StaleReadError, Stored
 from .transactions import StepTransaction
 from .tries import Tries
 from .view import RunView, StoredValues
@@ -300,7 +301,7 @@ class Engine:
         """Through the outcomes that are there already, to what has none.
 
         From the job's own instances whoever wrote their outcomes, and beyond them through outcomes of this very job;
-        what another job wrote is followed by that one.
+        what another job wrote is followed by that one. What a fork has kept is followed by whoever comes to it.
 
         Args:
             frontier: Where to begin.
@@ -314,16 +315,22 @@ class Engine:
                 stored = outcomes.get(instance.key)
                 if stored is None:
                     found.append(instance)
-                elif own or stored.job == self.job.id:
+                elif own or stored.job in (self.job.id, KEPT):
                     following += await self.advance(instance, stored)
             frontier, own = following, False
         return found
 
     async def _not_done(self, frontier: list[Instance]) -> list[Instance]:
         """Those without an outcome; one that was looked up already is gone on from if it is of this very job."""
-        if any(instance.vertex.index in instance.scope.outcomes for instance in frontier):
+        if any(
+            instance.vertex.index in instance.scope.outcomes or self._may_be_kept(instance) for instance in frontier
+        ):
             return await self._walk(frontier, own=False)
         return frontier
+
+    def _may_be_kept(self, instance: Instance) -> bool:
+        """Whether it may have an outcome though what leads to it has just ended: in a fork the next item of a lane."""
+        return self.view.record.redrive_of is not None and waits_for(self.view.state, instance) is not None
 
     # --- execute --------------------------------------------------------------------------------------------------
 
@@ -566,15 +573,13 @@ class Engine:
         """What became ready by what the state was told; what it cannot decide is noted as arrivals."""
         state = self.view.state
         ready: list[Instance] = []
-        while state.ready or state.wanted or state.items:
+        while state.ready or state.wanted or state.failing:
             ready += state.ready
             state.ready.clear()
             while state.wanted:
                 await self._claim(state.wanted.popleft())
-            while state.items:
-                around, construct, total = state.items.popleft()
-                for index in range(total):
-                    state.start(around, construct, index)
+            while state.failing:
+                await self._note_failed(state.failing.popleft())
         self._arrivals += state.arrivals
         state.arrivals.clear()
         return [found for found in ready if not found.scope.is_moot(found.vertex)]
@@ -600,7 +605,7 @@ class Engine:
             if not await self.view.resolve(scope, vertex):
                 raise StaleReadError(f"run {self.job.run_id!r}: not all that leads to {arrival.key!r} is visible yet")
             self.view.state.tell(scope, vertex)
-        elif size.was_empty and arrival.total <= _HEALED:
+        elif size.was_empty and _ways_in(arrival) <= _HEALED:
             # The first to arrive, or the set was wiped or has expired: the facts tell, and fill the set again. Of what
             # ended just now somebody else is about to arrive, who is left to: else both would go on with the join.
             learned = await self.view.glance(scope, vertex, before=self.clock.now() - _ARRIVES_WITHIN)
@@ -612,6 +617,16 @@ class Engine:
                 await self.sets.add(self.view.record.life, others)
             if self.view.is_resolved(scope, vertex):
                 self.view.state.tell(scope, vertex)
+
+    async def _note_failed(self, item: FailedItem) -> None:
+        """Note that an item of a batch has failed; if that is one too many, the facts of its items say so.
+
+        Who comes to the gather finds out in any case. This is for a batch that need not go on until then.
+        """
+        scope, vertex, index, tolerated = item
+        if await self.sets.are_more(self.view.record.life, f"{scope.key(vertex)}:failed", index, tolerated):
+            await self.view.resolve(scope, vertex)
+            self.view.state.tell(scope, vertex)
 
     async def finish(self) -> None:
         """End the run if the facts say that it has ended."""
@@ -629,3 +644,11 @@ class Engine:
     @property
     def _trace(self) -> Trace | None:
         return None if self.events is None else self.events.trace
+
+
+def _ways_in(arrival: Arrival) -> int:
+    """How many instances are looked up to decide about a join; of a batch's gather each of its items."""
+    scope, vertex = arrival.scope, arrival.vertex
+    if vertex is None or vertex.kind is not Kind.EXIT or vertex.construct is None:
+        return arrival.total
+    return total_of(scope.outcomes[vertex.construct.entry])

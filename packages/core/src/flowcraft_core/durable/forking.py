@@ -30,6 +30,7 @@ from .answers import copy_answers
 from .results import Started
 from .runs import FORK_KEY, REDRIVEN_KEY, RunRecord
 from .signals import CHECK_AFTER
+from .storage import KEPT
 from .stored_runs import StoredRuns
 
 # So many of the instances that do not fit are named.
@@ -162,7 +163,7 @@ class _Forked:
             new, kept = standing, self.kept(again.values(), standing.graphs)
         job = new.job("", now)
         await stored.records.put(run_id, FORK_KEY, {"of": old.run_id})
-        await self._copy(run_id, kept, job.id)
+        await self._copy(run_id, kept)
         limit, look = new.deadline, now + CHECK_AFTER
         status = RunStatus(
             run_id=run_id,
@@ -240,19 +241,19 @@ class _Forked:
                 open_keys.add(scope.key(vertex))
         return {key: base.get(key, self.record.run_id) for key in open_keys | (base.keys() - completed)}
 
-    async def _copy(self, run_id: str, kept: _Kept, job_id: str) -> None:
+    async def _copy(self, run_id: str, kept: _Kept) -> None:
         """Write what is kept of the run's facts as those of the new one."""
         records = self.stored.records
         for instance in kept.instances:
-            await records.put_outcome(run_id, instance.key, instance.outcome, job_id)
+            await records.put_outcome(run_id, instance.key, instance.outcome, KEPT)
             if instance.outcome.sets:
                 position = instance.scope.position(instance.vertex)
                 await records.apply(run_id, instance.scope.namespace.prefix, position, instance.outcome.sets)
             if instance.vertex.node.uses == WAIT:  # so that nobody answers it who comes after it
                 at = instance.outcome.started
-                await records.put_park(run_id, instance.key, Park("wait", started=at, ended=at), job_id)
+                await records.put_park(run_id, instance.key, Park("wait", started=at, ended=at), KEPT)
         for key, place in kept.claims:
-            await records.put_claim(run_id, key, place, job_id)
+            await records.put_claim(run_id, key, place, KEPT)
         await copy_answers(records, self.record, self.state, run_id)
 
 

@@ -10,6 +10,7 @@ from ..graph.instances import ScopeState
 from ..graph.positions import INITIAL, Position
 from ..ports import HandWrittenRuns
 from .answers import ANSWERED, noted_answers
+from .lanes import with_all_items
 from .parks import answer_key
 from .runs import FORK_KEY, FORKED, RECORD_KEY, REDRIVEN_KEY, TRACE_KEY
 from .scheduling.standing import note_purged
@@ -27,7 +28,8 @@ async def purge(stored: StoredRuns, run_id: str) -> None:
     outside = await outside_names(stored.records, run_id)
     scopes: list[ScopeState] = []
     if record is not None:
-        state = await stored.state(record, status)
+        # All items: where a purge was cut off, those may be gone after whose end the others of their lane begin.
+        state = with_all_items(await stored.state(record, status))
         scopes = sorted(state.root.walk(), key=_place, reverse=True)
     sets = [(name, INITIAL) for name in outside] + [one for scope in scopes for one in _sets_in(scope)]
     sets += [(name, outside_of(position)) for name, position in sets if name in outside]

@@ -15,6 +15,7 @@ from ..errors import BackendGoneError, FlowcraftError, TransientError
 from ..failures import reason_of
 from ..graph.facts import Park
 from ..graph.instances import Instance, Phase
+from ..graph.lanes import item_before
 from ..graph.positions import INITIAL
 from ..graph.state import RunState
 from ..ids import new_id
@@ -454,4 +455,6 @@ def _ready_since(instance: Instance) -> float:
         passed = around.inside[construct.entry].get((scope.index or 0) - 1)
         if construct.kind == "loop" and passed is not None:
             ended.append(passed.outcomes[construct.verdict].ended)
+        if (item := item_before(scope)) is not None:
+            ended += [outcome.ended for outcome in around.inside[construct.entry][item].outcomes.values()]
     return max(ended, default=0.0)

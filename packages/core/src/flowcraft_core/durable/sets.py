@@ -63,3 +63,16 @@ class JoinSets:
             if total <= WIDTH or not full:
                 return Size(is_full=bool(full), was_empty=was_empty)
             members, total, level = full, -(-total // WIDTH), level + 1
+
+    async def are_more(self, life: str, name: str, member: int, tolerated: int) -> bool:
+        """Add one of those of which some are tolerated; whether there are more by now. Of many that is never said.
+
+        Args:
+            life: Of the run, see ``RunRecord``.
+            name: What they are, among all of the run.
+            member: Which of them; adding one again changes nothing.
+            tolerated: How many of them may be.
+        """
+        if tolerated >= WIDTH:  # they would be more than one set has room for
+            return False
+        return await self.store.add_members(f"set:{life}:{name}", str(member), ttl=TIME_TO_LIVE) > tolerated

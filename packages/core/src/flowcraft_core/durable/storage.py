@@ -42,6 +42,9 @@ READABLE_FORMATS = frozenset({FORMAT})
 #: Ends the key of a claim. A colon is escaped in ids, so no node's key ends like this.
 CLAIM_SUFFIX = ":claim"
 
+#: In the place of its job: a fork has the fact from the run that it was forked from.
+KEPT = ":kept"
+
 #: Before the numbers of the facts that name what is set from outside of the run, see ``SharedContext``.
 OUTSIDE = ":outside:"
 # The last entry of its setter's position, but for the number: ids of nodes are not empty.

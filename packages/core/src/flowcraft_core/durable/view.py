@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..clock import Clock
@@ -11,10 +11,22 @@ from ..contexts import Values
 from ..errors import BackendError
 from ..graph.facts import Outcome
 from ..graph.instances import Claim, Instance, Phase, ScopeState
-from ..graph.partial import Unknown, awaited, context_names, find, is_decided, joins_ahead, named, needs, settle
+from ..graph.partial import (
+    Unknown,
+    awaited,
+    context_names,
+    find,
+    is_decided,
+    joins_ahead,
+    named,
+    needs,
+    settle,
+    waits_for,
+)
 from ..graph.scopes import Kind, Vertex
 from ..graph.state import RunState
 from ..serialization import Serializer
+from .lanes import BegunItems
 from .runs import RunRecord
 from .storage import Records, StaleReadError, Stored
 
@@ -187,8 +199,11 @@ class RunView:
             await self.learn([instance, *needs(self.state, instance)])
         while await self.learn(needs(self.state, instance)):
             pass
-        if not is_decided(self.state, instance) and (len(vertex.incoming) > 1 or vertex.kind is Kind.EXIT):
-            await self.resolve(scope, vertex)
+        if not is_decided(self.state, instance):
+            if len(vertex.incoming) > 1 or vertex.kind is Kind.EXIT:
+                await self.resolve(scope, vertex)
+            elif (item := waits_for(self.state, instance)) is not None:
+                await self.resolve(item, None)
         return is_decided(self.state, instance)
 
     async def refresh(self, instance: Instance) -> None:
@@ -277,7 +292,8 @@ class StoredValues(Values):
 async def whole_state(record: RunRecord, records: Records, *, claimant: str | None = None) -> RunState:
     """The state that all of a run's facts give: what is ready in it is the run's frontier.
 
-    Reads scope by scope: as many rounds as constructs are nested and loops have passes, each of one batched read.
+    Reads scope by scope: as many rounds as constructs are nested and loops have passes, each of one batched read; and
+    some more for each batch, to find out how far its lanes have come.
 
     Args:
         record: The run's record.
@@ -291,13 +307,15 @@ async def whole_state(record: RunRecord, records: Records, *, claimant: str | No
     read: set[int] = set()
     frontier: list[Instance] = []
     unclaimed: list[Claim] = []
+    due: list[Instance] | None = None  # all that is, once it is known
+    items = BegunItems(record, records, state, known)
     while True:
         fresh = [scope for scope in state.root.walk() if id(scope) not in read]
         read.update(id(scope) for scope in fresh)
         instances = [instance for scope in fresh for instance in scope.instances()]
         joins = [instance.key for instance in instances if instance.vertex.joins_any]
         outcomes, standing = await asyncio.gather(
-            records.outcomes(record.run_id, [instance.key for instance in instances]),
+            records.outcomes(record.run_id, [instance.key for instance in instances if instance.key not in known]),
             records.claims(record.run_id, joins),
         )
         known.update((key, stored.value) for key, stored in outcomes.items())
@@ -309,11 +327,11 @@ async def whole_state(record: RunRecord, records: Records, *, claimant: str | No
                 scope, join, link = state.wanted.popleft()
                 key = scope.key(join)
                 place = claims.get(key)
-                if place is None and claimant is not None and state.phase is Phase.RUNNING:
+                if place is None and claimant is not None and due is None and state.phase is Phase.RUNNING:
                     claim = await records.put_claim(record.run_id, key, join.incoming.index(link), claimant)
                     claims[key] = place = claim.value
                 if place is None:
-                    unclaimed.append(Claim(scope, join, link))
+                    unclaimed += [Claim(scope, join, link)] if due is None else []
                 else:
                     state.claim(scope, join, place)
             if not state.ready:
@@ -324,7 +342,27 @@ async def whole_state(record: RunRecord, records: Records, *, claimant: str | No
                 frontier.append(instance)
             else:
                 state.add(*instance, outcome)
-        if all(id(scope) in read for scope in state.root.walk()):
-            state.ready.extend(i for i in frontier if not i.scope.is_moot(i.vertex))
-            state.wanted.extend(claim for claim in unclaimed if not claim.scope.is_moot(claim.vertex))
-            return state
+        await items.find()
+        if not all(id(scope) in read for scope in state.root.walk()):
+            continue
+        if due is None:
+            due, frontier = frontier, _kept_behind(state, known) if record.redrive_of is not None else []
+            if frontier:
+                continue
+        state.ready.extend(i for i in due if not i.scope.is_moot(i.vertex))
+        state.wanted.extend(claim for claim in unclaimed if not claim.scope.is_moot(claim.vertex))
+        return state
+
+
+def _kept_behind(state: RunState, known: Mapping[str, Outcome]) -> list[Instance]:
+    """The starts of items that a fork keeps and that stand in their lane behind one that it begins again.
+
+    Nothing leads to them before that one has ended, and what follows from them is not due.
+    """
+    return [
+        scope.at(start)
+        for scope in state.root.walk()
+        if scope.construct is not None and scope.construct.kind == "batch"
+        for start in scope.scope.starts
+        if start not in scope.told and scope.at(start).key in known
+    ]

@@ -328,6 +328,14 @@ class _Compiler:
             )
         else:
             construct.tolerated_count, construct.tolerated_percentage = count, percentage
+        concurrency = params.get("concurrency")
+        if concurrency is not None and (type(concurrency) is not int or concurrency < 1):
+            self.problems.append(
+                f"node {node.id!r}: params.concurrency, how many items are under way at most, must be a whole number "
+                f"of at least 1, not {concurrency!r:.80}"
+            )
+        else:
+            construct.concurrency = concurrency
         worker, called = params.get("workerUsesKey"), params.get("workerBlueprintId")
         if isinstance(called, str) and called:
             construct.calls = called

@@ -16,6 +16,7 @@ from ..texts import safe_text
 from .compile import BREAK, CONTINUE
 from .facts import DELETED, OUTPUT, NodeError, Outcome
 from .instances import ScopeState
+from .lanes import lanes_for
 from .references import parse_reference
 from .scopes import Construct, Graph, Kind, Link, Reference, Scope, Vertex
 from .sizes import TooLargeError, require_modest
@@ -332,7 +333,8 @@ def enter(scope: ScopeState, vertex: Vertex, value: Any, graph: Graph | None) ->
                 f"batch {construct.node.id!r} needs a list of items, not {type(value).__name__}: set items= to a node "
                 "or context value that is a list"
             )
-        return Outcome(output={"items": len(value)}, items=tuple(value), blueprint=blueprint, context=context)
+        items, lanes = tuple(value), lanes_for(construct, len(value))
+        return Outcome(output={"items": len(items)}, items=items, lanes=lanes, blueprint=blueprint, context=context)
     return Outcome(output=value, blueprint=blueprint, context=context)
 
 

@@ -62,6 +62,7 @@ class Outcome:
         taken: The outgoing edges that were taken, by their place among the node's edges, with the values they carry.
         sets: The context values that the step set or deleted, in a dict by name.
         items: A batch's items; only in its entry's outcome.
+        lanes: How many of them are under way at most; likewise. None of what an earlier version has stored: all.
         blueprint: The called blueprint's content hash; only in the entry of a construct that calls one.
         context: The initial context of the call, or of each item's call; likewise.
         passes: How many passes a loop had; only in its exit, also if it failed.
@@ -80,6 +81,7 @@ class Outcome:
     taken: dict[int, Any] = attrs.field(factory=dict)
     sets: dict[str, Any] | None = None
     items: tuple[Any, ...] | None = None
+    lanes: int | None = None
     blueprint: str | None = None
     context: dict[str, Any] | None = None
     passes: int | None = None

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 
 from .facts import NodeError
 from .instances import Instance, Mark, ScopeState
+from .lanes import total_of
 from .scopes import Kind, Vertex
 
 
@@ -81,7 +82,7 @@ def _failed_inside(scope: ScopeState, exit_: Vertex) -> Iterable[NodeError]:
     insides = scope.inside.get(construct.entry, {})
     if construct.kind == "batch":
         entry, failed = scope.outcomes.get(construct.entry), scope.failed_items.get(construct.entry, ())
-        if entry is None or construct.tolerates(len(failed), len(entry.items or ())):
+        if entry is None or construct.tolerates(len(failed), total_of(entry)):
             return ()
         return [error for index in sorted(failed) for error in insides[index].errors]
     return insides[max(insides)].errors if insides else ()

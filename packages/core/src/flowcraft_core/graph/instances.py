@@ -88,18 +88,20 @@ class Arrival(NamedTuple):
     total: int
 
 
-class Items(NamedTuple):
-    """A batch's items are to be started, each by its own instance of a scope.
+class FailedItem(NamedTuple):
+    """An item of a batch has failed that tolerates only some such, and this state cannot say how many there are.
 
     Attributes:
         scope: Where the batch stands.
-        construct: The batch.
-        total: How many items there are.
+        vertex: The batch's exit.
+        item: Which item.
+        tolerated: How many may fail.
     """
 
     scope: ScopeState
-    construct: Construct
-    total: int
+    vertex: Vertex
+    item: int
+    tolerated: int
 
 
 class ScopeState:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from .addresses import STEP_IN
 from .decisions import last_pass, outputs_named
 from .instances import Arrival, Instance, Mark, ScopeState
+from .lanes import item_before, total_of
 from .scopes import Construct, Kind, Reference, Vertex
 from .state import RunState, goes_in, goes_on
 
@@ -48,7 +49,7 @@ def find(state: RunState, key: str) -> Instance | Unknown | None:
         position = None if match[2] is None else int(match[2])
         if (position is None) is not (construct.kind == "subflow"):
             return None
-        if construct.kind == "batch" and (position or 0) >= len(outcome.items or ()):
+        if construct.kind == "batch" and (position or 0) >= total_of(outcome):
             return None
         scope = state.child(scope, construct, position)
         rest = rest[match.end() :]
@@ -76,7 +77,22 @@ def needs(state: RunState, instance: Instance) -> list[Instance]:
         found.append(parent.at(construct.entry))
         if construct.kind == "loop" and scope.index and construct.entry in parent.outcomes:
             found.append(state.child(parent, construct, scope.index - 1).at(construct.verdict))
-    return [*_unknown(found), *named(state, instance)]
+    return [*_unknown(found), *_before_in_lane(state, instance), *named(state, instance)]
+
+
+def waits_for(state: RunState, instance: Instance) -> ScopeState | None:
+    """The item that must have ended before an instance can begin, if it is a start of the next one of its lane."""
+    scope, vertex = instance
+    parent, construct = scope.parent, scope.construct
+    if vertex.incoming or parent is None or construct is None or construct.entry not in parent.outcomes:
+        return None
+    index = item_before(scope)
+    return None if index is None else state.child(parent, construct, index)
+
+
+def _before_in_lane(state: RunState, instance: Instance) -> list[Instance]:
+    item = waits_for(state, instance)
+    return [] if item is None or state.has_ended(item) else settle(state, item, None)
 
 
 def named(state: RunState, instance: Instance) -> list[Instance]:
@@ -170,7 +186,7 @@ def _insides(state: RunState, scope: ScopeState, construct: Construct) -> Iterab
     if entry is None or not goes_in(construct, entry):
         return
     if construct.kind == "batch":
-        yield from (state.child(scope, construct, index) for index in range(len(entry.items or ())))
+        yield from (state.child(scope, construct, index) for index in range(total_of(entry)))
     elif construct.kind == "subflow":
         yield state.child(scope, construct, None)
     else:
@@ -273,7 +289,7 @@ def holds_up(instance: Instance, arrival: Arrival) -> bool:
     if join is None:
         waiting = [end for end in scope.scope.ends if not scope.is_resolved(end)]
     elif join.kind is Kind.EXIT:
-        return False  # what arrives is an item, which waits for no other
+        return False  # what arrives is a lane, which waits for no other
     else:
         waiting = [link.source for link in join.incoming if scope.mark_of(link) is None]
     seen = set(waiting)
@@ -284,11 +300,11 @@ def holds_up(instance: Instance, arrival: Arrival) -> bool:
         if current.joins_any or current.depth < vertex.depth:
             continue
         if current.kind is Kind.EXIT and current.construct is not None:
-            before = {current.construct.entry}
+            sources = {current.construct.entry}
         else:
-            before = {link.source for link in current.incoming}
-        waiting.extend(before - seen)
-        seen |= before
+            sources = {link.source for link in current.incoming}
+        waiting.extend(sources - seen)
+        seen |= sources
     return False
 
 
@@ -299,7 +315,11 @@ def arrived(arrival: Arrival) -> list[Arrival]:
         known = [scope.is_resolved(end) for end in scope.scope.ends]
     elif vertex.kind is Kind.EXIT and vertex.construct is not None:
         items = scope.inside.get(vertex.construct.entry, {})
-        known = [index in items and items[index].ended for index in range(arrival.total)]
+        total, lanes = total_of(scope.outcomes[vertex.construct.entry]), arrival.total
+        # Of every item: where a run was begun again from one of them, those behind it may have ended before it does.
+        known = [
+            all(index in items and items[index].ended for index in range(lane, total, lanes)) for lane in range(lanes)
+        ]
     else:
         known = [scope.mark_of(link) is not None for link in vertex.incoming]
     return [arrival._replace(member=member) for member, is_known in enumerate(known) if is_known]

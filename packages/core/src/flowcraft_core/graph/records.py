@@ -32,6 +32,7 @@ def outcome_to_record(outcome: Outcome, encode: Convert) -> dict[str, Any]:
     record: dict[str, Any] = {
         "action": outcome.action,
         "blueprint": outcome.blueprint,
+        "lanes": outcome.lanes,
         "passes": outcome.passes,
         "via": outcome.via,
         "attempts": outcome.attempts,
@@ -84,6 +85,7 @@ def outcome_from_record(record: Mapping[str, Any], decode: Convert) -> Outcome:
         ),
         sets=sets,
         items=_maybe(record, "items", lambda items, name: tuple(decode(item) for item in _list(items, name))),
+        lanes=_maybe(record, "lanes", _count),
         blueprint=_maybe(record, "blueprint", _text),
         context=_maybe(record, "context", lambda values, name: _values(values, name, decode)),
         passes=_maybe(record, "passes", _count),

@@ -15,6 +15,8 @@ import attrs
 from .fold import instances
 from .forks import kept_claims
 from .instances import Instance
+from .lanes import item_before
+from .partial import find
 from .scopes import Graph, Link, Vertex
 from .state import RunState
 
@@ -50,7 +52,7 @@ def refit(old: RunState, without: set[tuple[int, int]], new: RunState, graphs: M
     kept = {i.key: i for i in instances(old) if (id(i.scope), i.vertex.index) not in without}
     claims = {join.key: (join, place) for join, place in kept_claims(old, without)}
     misfits: list[Misfit] = []
-    while new.ready or new.wanted:
+    while new.ready or new.wanted or _look_behind(kept, new):
         while new.wanted:
             scope, vertex, _ = new.wanted.popleft()
             if claimed := claims.get(scope.key(vertex)):
@@ -72,6 +74,13 @@ def refit(old: RunState, without: set[tuple[int, int]], new: RunState, graphs: M
                 new.add(*instance, outcome)
     # What lost a race counts for nothing: it may be left behind.
     return misfits or [_unreached(i, graphs) for i in kept.values() if not i.scope.is_moot(i.vertex)]
+
+
+def _look_behind(kept: Mapping[str, Instance], new: RunState) -> bool:
+    """Go on with what is kept of a lane behind an item that is begun again; whether there is any."""
+    starts = (find(new, key) for key, instance in kept.items() if item_before(instance.scope) is not None)
+    new.ready.extend(i for i in starts if isinstance(i, Instance) and not i.vertex.incoming)
+    return bool(new.ready)
 
 
 def _differs(before: Instance, after: Instance) -> str | None:

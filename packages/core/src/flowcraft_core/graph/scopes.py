@@ -92,6 +92,7 @@ class Construct:
         verdict: Index of a loop's verdict vertex in ``body``.
         feedback: A loop's edge from a pass to the next; its place is 0 in the verdict's outcome.
         leaving: A loop's edges out of it, but for those on failure or always.
+        concurrency: How many items of a batch are under way at most; None for a number that does for any batch.
         tolerated_count: How many items of a batch may fail.
         tolerated_percentage: Which share of a batch's items may fail, 0 to 100.
     """
@@ -109,6 +110,7 @@ class Construct:
     verdict: int = -1
     feedback: Link | None = None
     leaving: tuple[Link, ...] = ()
+    concurrency: int | None = None
     tolerated_count: int = 0
     tolerated_percentage: float = 0.0
 
@@ -120,6 +122,10 @@ class Construct:
     def tolerates(self, failures: int, items: int) -> bool:
         """Whether a batch of so many items succeeds with so many failures."""
         return failures <= self.tolerated_count or failures * 100 <= items * self.tolerated_percentage
+
+    def may_fail(self, items: int) -> int:
+        """How many of a batch's items may fail without failing it, about: ``tolerates`` decides."""
+        return max(self.tolerated_count, int(items * self.tolerated_percentage / 100))
 
 
 @attrs.define(eq=False)

@@ -31,8 +31,13 @@ The rules, edge by edge:
 * A wait that is ready has its result from outside: an answer goes where its park record would go, and of the two one
   stands. With a park record it waits, and whoever resumes it writes its outcome; with an answer it is ready still, and
   whoever comes to it goes on with that, at once. An answer makes nothing ready, and without its wait it does nothing.
-* A start vertex is ready once its scope is there: a call or an item by the outcome of its construct's entry, a pass by
-  that of the entry or by the verdict of the pass before.
+* A start vertex is ready once its scope is there: a call by the outcome of its construct's entry, a pass by that of the
+  entry or by the verdict of the pass before.
+* A batch has *lanes*: of n lanes, which the entry's outcome counts, each has the items with one remainder by n. Its
+  first item is there by that outcome, and each other one once the item before it in its lane has ended, whatever came
+  of that: done, dead, blocked or failed, as long as the failure is contained. So at most n items are under way, without
+  anybody counting them. The batch's gather waits for every item, and so for the end of every lane. A moot batch starts
+  no next item, as nothing moot is started; one that has failed contained runs its lanes to their ends.
 
 Who knows every fact (one process, a reconciler, a simulator) has a *whole* state: ``add`` follows each fact's edges.
 Who knows a few (a worker) *learns* what it looks up, asks ``decide`` about what it is concerned with (see ``partial``),
@@ -49,7 +54,8 @@ from typing import Any
 
 from .facts import NodeError, Outcome
 from .failures import blamed, causes, is_contained
-from .instances import Arrival, Claim, Instance, Items, Mark, Phase, ScopeState
+from .instances import Arrival, Claim, FailedItem, Instance, Mark, Phase, ScopeState
+from .lanes import item_before, lanes_of, next_of, total_of
 from .positions import INITIAL
 from .scopes import Construct, Graph, Kind, Link, Scope, Vertex
 
@@ -66,7 +72,7 @@ class RunState:
         context: The run's initial context.
         phase: Whether the run has ended.
         arrivals: In a state that is not whole: edges towards joins that it cannot decide; the caller takes them out.
-        items: In a state that is not whole: batches whose items are to be started; the caller takes them out.
+        failing: In a state that is not whole: failed items of batches that may have failed by that; likewise.
     """
 
     def __init__(
@@ -79,12 +85,12 @@ class RunState:
             graphs: Finds the blueprints of subflows by id.
             context: The run's initial context.
             whole: The state will be fed every fact of the run. One that sees only some reports what it cannot decide
-                as ``arrivals``, and leaves it to the caller which of a batch's items it is to know.
+                as ``arrivals``.
         """
         self._whole = whole
         self._graphs = graphs
         self.arrivals: deque[Arrival] = deque()
-        self.items: deque[Items] = deque()
+        self.failing: deque[FailedItem] = deque()
         self.context = context
         self.ready: deque[Instance] = deque()
         self.wanted: deque[Claim] = deque()
@@ -187,12 +193,16 @@ class RunState:
         insides = scope.inside.setdefault(construct.entry, {})
         inside = insides.get(index or 0)
         if inside is None:
-            inside = ScopeState(self._inside_of(construct), scope, construct, index)
+            inside = self.imagined(scope, construct, index)
             context = scope.outcomes[construct.entry].context
             if context:
                 inside.set(INITIAL, context)
             insides[index or 0] = inside
         return inside
+
+    def imagined(self, scope: ScopeState, construct: Construct, index: int | None) -> ScopeState:
+        """A pass, item or call that may not be there: for its keys. See ``child``."""
+        return ScopeState(self._inside_of(construct), scope, construct, index)
 
     def start(self, scope: ScopeState, construct: Construct, index: int | None) -> None:
         """Say that the starts of a pass, item or call are ready."""
@@ -216,7 +226,7 @@ class RunState:
         elif vertex.kind is Kind.EXIT:
             return self._decide_exit(scope, vertex)
         elif not incoming:
-            return Mark.TAKEN if _is_there(scope) else None
+            return Mark.TAKEN if self._is_there(scope) else None
         elif vertex.index in scope.fired:
             return Mark.TAKEN
         else:
@@ -353,11 +363,9 @@ class RunState:
             self._arrive(scope, scope.scope.vertices[construct.exit], None)
         elif construct.kind != "batch":
             self.start(scope, construct, 0 if construct.kind == "loop" else None)
-        elif self._whole:
-            for index in range(len(outcome.items or ())):
-                self.start(scope, construct, index)
         else:
-            self.items.append(Items(scope, construct, len(outcome.items or ())))
+            for index in range(lanes_of(outcome)):
+                self.start(scope, construct, index)
 
     def _inside_of(self, construct: Construct) -> Scope:
         return construct.body or self._graphs(construct.calls or "").root
@@ -381,9 +389,21 @@ class RunState:
         else:
             exit_ = parent.scope.vertices[construct.exit]
             self._arrive(parent, exit_, None)
-            if construct.kind == "batch" and exit_.index not in parent.told and self._reports_arrivals():
-                total = len(parent.outcomes[construct.entry].items or ())
-                self.arrivals.append(Arrival(parent, exit_, parent.key(exit_), scope.index or 0, total))
+            if construct.kind == "batch":
+                self._go_on_in_lane(parent, construct, exit_, scope)
+
+    def _go_on_in_lane(self, scope: ScopeState, batch: Construct, exit_: Vertex, item: ScopeState) -> None:
+        """An item has ended: the next of its lane begins, or the lane has come to the gather."""
+        entry, following, index = scope.outcomes[batch.entry], next_of(item), item.index or 0
+        if following is not None:
+            self.start(scope, batch, following)
+        if exit_.index in scope.told or not self._reports_arrivals():
+            return
+        if item.failures and batch.tolerant and not self._runs_to_its_end(scope, exit_):
+            self.failing.append(FailedItem(scope, exit_, index, batch.may_fail(total_of(entry))))
+        if following is None:
+            lanes = lanes_of(entry)
+            self.arrivals.append(Arrival(scope, exit_, scope.key(exit_), index % lanes, lanes))
 
     def _decide_exit(self, scope: ScopeState, exit_: Vertex) -> Mark | None:
         construct = exit_.construct
@@ -402,7 +422,7 @@ class RunState:
             return Mark.TAKEN
         inside = scope.inside.get(construct.entry, {})
         if construct.kind == "batch":
-            return self._decide_gather(scope, construct, exit_, inside, len(outcome.items or ()))
+            return self._decide_gather(scope, construct, exit_, inside, total_of(outcome))
         last = inside.get(max(inside)) if inside else None
         if last is None or not self.has_ended(last):
             return None
@@ -425,9 +445,30 @@ class RunState:
         failed = scope.failed_items.get(batch.entry, ())
         if batch.tolerates(len(failed), total):
             return Mark.TAKEN if place == total else None
-        if place == total or not (exit_.catches or exit_.sheltered or is_contained(scope)):
+        if place == total or not self._runs_to_its_end(scope, exit_):
             return self._fails(scope, exit_, tuple(error for index in sorted(failed) for error in items[index].errors))
         return scope.marks.get(exit_.index)
+
+    @staticmethod
+    def _runs_to_its_end(scope: ScopeState, exit_: Vertex) -> bool:
+        """Whether a batch in which too many items have failed goes on all the same: something holds its failure."""
+        return exit_.catches or exit_.sheltered or is_contained(scope)
+
+    def _is_there(self, scope: ScopeState) -> bool:
+        """Whether a scope is known to be there, and so what its starts begin with."""
+        parent, construct = scope.parent, scope.construct
+        if parent is None or construct is None:
+            return True
+        entry = parent.outcomes.get(construct.entry)
+        if entry is None or entry.error is not None or not goes_in(construct, entry):
+            return False
+        if construct.kind == "loop" and scope.index:
+            passed = parent.inside[construct.entry].get(scope.index - 1)
+            return passed is not None and goes_on(passed, construct)
+        if (index := item_before(scope)) is not None:
+            ended = parent.inside[construct.entry].get(index)
+            return ended is not None and self.has_ended(ended)
+        return True
 
     # --- failures -------------------------------------------------------------------------------------------------
 
@@ -492,17 +533,3 @@ def goes_on(scope: ScopeState, loop: Construct) -> bool:
     """Whether a pass is followed by another one."""
     verdict = scope.outcomes.get(loop.verdict)
     return verdict is not None and verdict.error is None and bool(verdict.taken)
-
-
-def _is_there(scope: ScopeState) -> bool:
-    """Whether a scope is known to be there, and so what its starts begin with."""
-    parent, construct = scope.parent, scope.construct
-    if parent is None or construct is None:
-        return True
-    entry = parent.outcomes.get(construct.entry)
-    if entry is None or entry.error is not None or not goes_in(construct, entry):
-        return False
-    if construct.kind == "loop" and scope.index:
-        before = parent.inside[construct.entry].get(scope.index - 1)
-        return before is not None and goes_on(before, construct)
-    return True

@@ -15,6 +15,7 @@ from .dying import DyingClauses
 from .ending import EndingClauses
 from .forking import ForkingClauses
 from .joining import JoiningClauses
+from .laning import LaningClauses
 from .minding import MindingClauses
 from .outside import OutsideClauses
 from .reconciling import ReconcilingClauses
@@ -32,6 +33,7 @@ class BackendContract(
     StartingClauses,
     ShapeClauses,
     CatchingClauses,
+    LaningClauses,
     WaitingClauses,
     AnsweringClauses,
     RemindingClauses,

@@ -25,6 +25,7 @@ from .flows import (
     exit_id,
 )
 from .growing import CONTEXT, Growing, Role
+from .laning import with_lanes
 from .looking import LookMaker
 from .noding import Names
 from .racing import RaceMaker
@@ -80,7 +81,7 @@ def draw(seed: int) -> Drawn:
     """Draw a flow."""
     maker = _Maker(random.Random(f"flow {seed}"))  # noqa: S311 - to be repeated
     flow = maker.draw("oracle")
-    return Drawn(seed, with_failure_edges(flow, seed, plain=maker.plain), maker.plain)
+    return Drawn(seed, with_lanes(with_failure_edges(flow, seed, plain=maker.plain), seed), maker.plain)
 
 
 class _Maker(LookMaker, RaceMaker):

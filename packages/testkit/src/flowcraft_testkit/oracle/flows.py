@@ -132,7 +132,8 @@ class Loop(_Brief):
 class Batch(_Brief):
     """A batch, over a step (``worker`` is its turns) or a flow; ``paired`` writes it as a scatter and a gather node.
 
-    If the worker is a flow, ``context`` is what its calls' contexts begin with: their names to names here.
+    If the worker is a flow, ``context`` is what its calls' contexts begin with: their names to names here. No more of
+    its items are under way than ``concurrency`` says.
     """
 
     id: str
@@ -145,6 +146,7 @@ class Batch(_Brief):
     paired: bool = False
     attempts: int = 1
     delay: float = 0.0
+    concurrency: int | None = None
 
 
 @attrs.frozen(repr=False)

@@ -205,7 +205,11 @@ class Giving:
             case Batch():
                 if not isinstance(value, list):
                     return failure(place.begins_at(node), "InputError")
-                return Fact({"items": len(value)}, items=tuple(value), context=self._called_with(place, node))
+                # "The number of lanes, min(n, total), a default for thousands of items included, is stored in the
+                # entry's outcome." No list here is as long as that default.
+                lanes = len(value) if node.concurrency is None else min(node.concurrency, len(value))
+                given = {"items": len(value)}
+                return Fact(given, items=tuple(value), lanes=lanes, context=self._called_with(place, node))
             case Call():
                 return Fact(value, context=self._called_with(place, node))
         raise AssertionError(node)

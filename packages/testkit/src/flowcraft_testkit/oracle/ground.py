@@ -27,6 +27,11 @@ class Ground:
         self.facts = facts
         self.root = Place(flow, "")
         self.places = list(self._places(self.root))
+        self._items = {
+            (place.parent, place.node.id, place.index): place
+            for place in self.places
+            if place.parent is not None and isinstance(place.node, Batch)
+        }
         self.lost = self._find_lost()
 
     # --- what there is --------------------------------------------------------------------------------------------
@@ -38,7 +43,7 @@ class Ground:
                 yield from self._places(inside)
 
     def inside(self, place: Place, node: PlacedNode) -> list[Place]:
-        """The passes, items or the call that have been begun, in order."""
+        """The passes that have been begun, the items, begun or not, or the call, in order."""
         entry = self.facts.outcomes.get(place.begins_at(node))
         if entry is None or entry.failed:
             return []
@@ -69,6 +74,13 @@ class Ground:
                     given = verdict.taken[0] if verdict is not None and goes_on else None
                 return passes
         return []
+
+    def before_in_lane(self, place: Place) -> Place | None:
+        """The item after whose end an item begins: "item i + n starts when item i has ended"; None if there is none."""
+        if place.parent is None or not isinstance(place.node, Batch):
+            return None
+        lanes = self.facts.outcomes[place.parent.begins_at(place.node)].lanes or 0
+        return None if place.index < lanes else self._items[place.parent, place.node.id, place.index - lanes]
 
     # --- moot -----------------------------------------------------------------------------------------------------
 

@@ -141,12 +141,13 @@ def fact_of(outcome: Outcome) -> Fact:
         sets={name: plain(value) for name, value in sets.items() if value is not DELETED},
         deletes=tuple(name for name, value in sets.items() if value is DELETED),
         items=None if outcome.items is None else tuple(plain(item) for item in outcome.items),
+        lanes=outcome.lanes,
         context=outcome.context,
     )
 
 
 def _what(fact: Fact, should: Fact) -> str:
-    names = ("failed", "error", "output", "action", "taken", "sets", "deletes", "items", "context")
+    names = ("failed", "error", "output", "action", "taken", "sets", "deletes", "items", "lanes", "context")
     return " and ".join(name for name in names if getattr(fact, name) != getattr(should, name))
 
 

@@ -82,7 +82,9 @@ class Meaning(Ground):
     def _way_in(self, place: Place, node: PlacedNode) -> Status | None:
         ways = [self.way(place, edge) for edge in place.into(node)]
         if not ways:
-            return Status.READY
+            # "Item i + n starts when item i has ended."
+            before = self.before_in_lane(place)
+            return Status.READY if before is None or self.has_ended(before) else None
         if place.is_any_join(node):
             # "The first success wins. An arriving taken edge claims the join and goes on only if the standing claim is
             # its own."
@@ -163,6 +165,12 @@ class Meaning(Ground):
             (place, node.id) in self.lost or self.status.get((place, node.id)) in OVER  # a failed node is done with
             for node in place.nodes()
         )
+
+    def is_there(self, place: Place) -> bool:
+        """Whether a place has begun: an item of a batch only once the one before it in its lane has ended."""
+        before = self.before_in_lane(place)
+        around = place.parent is None or self.is_there(place.parent)
+        return around and (before is None or self.has_ended(before))
 
     def has_failed(self, place: Place) -> bool:
         """Whether a node there has failed "whose failure no `any` join inside contains"."""

@@ -24,6 +24,7 @@ class Fact:
         sets: The context values set.
         deletes: The names of those deleted.
         items: Of a batch's entry: its items.
+        lanes: Likewise: how many of them are under way at most.
         context: Of an entry that calls a flow: the context values that each call begins with.
         failed: It failed for good; then of the rest only the edges that were taken are set.
         error: Then: why, as steps and expressions see it, but for the text.
@@ -35,6 +36,7 @@ class Fact:
     sets: Mapping[str, Any] = attrs.field(factory=dict)
     deletes: tuple[str, ...] = ()
     items: tuple[Any, ...] | None = None
+    lanes: int | None = None
     context: Mapping[str, Any] | None = None
     failed: bool = False
     error: Mapping[str, Any] | None = None

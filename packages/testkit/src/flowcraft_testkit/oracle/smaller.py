@@ -95,6 +95,7 @@ def _simpler(node: AnyNode) -> Iterator[AnyNode]:
         "feedback_condition": None,
         "feedback_transform": None,
         "attempts": 1,
+        "concurrency": None,
         "delay": 0.0,
     }
     for name, value in defaults.items():

@@ -102,6 +102,8 @@ def _batch(batch: Batch, config: NodeConfig) -> list[Node]:
         params["workerUsesKey"] = worker_of(batch.id)
     if batch.output is not None:
         params["outputKey"] = batch.output
+    if batch.concurrency is not None:
+        params["concurrency"] = batch.concurrency
     if batch.tolerated:
         params["toleratedFailureCount"] = batch.tolerated
     if not batch.paired:

@@ -17,6 +17,7 @@ from flowcraft_core import (
 from flowcraft_core.durable import Client
 
 from .catching import handled, handled_insides
+from .laning import fork_an_item, lanes, lanes_inside
 from .scenario import RUN, Scenario
 
 Ctx = NodeContext[Any, Any]
@@ -351,6 +352,10 @@ async def _fork(client: Client) -> None:
             raise
 
 
+async def _fork_an_item(client: Client) -> None:
+    await fork_an_item(client, FORKED)
+
+
 def _all() -> list[Scenario]:
     return [
         Scenario(name="chain", build=chain),
@@ -362,6 +367,9 @@ def _all() -> list[Scenario]:
         Scenario(name="nested_loop", build=nested_loop),
         Scenario(name="batch", build=batch),
         Scenario(name="batch_of_flow", build=batch_of_flow),
+        Scenario(name="lanes", build=lanes),
+        Scenario(name="lanes_inside", build=lanes_inside),
+        Scenario(name="fork_in_lane", build=lanes, act=_fork_an_item, also=(FORKED,)),
         Scenario(name="contained", build=contained),
         Scenario(name="failing_batch", build=failing_batch, ends=("failed",), racing=True),
         Scenario(name="subflow", build=subflow),

@@ -14,6 +14,7 @@ from ...graph.scopes import Kind
 from ...graph.state import RunState
 from ...ports import CoordinationStore
 from ...settings import whole
+from ..lanes import with_all_items
 from ..runs import RunRecord
 from ..stored_runs import FINAL, StoredRuns
 from .at_work import SAID_EVERY, board_of
@@ -37,7 +38,7 @@ async def describe(
     whole("Client.describe: limit", limit, least=1, most=MOST_SHOWN)
     status = await stored.linked(await stored.status(run_id))
     record = await stored.record(run_id)
-    state = await stored.state(record, status)
+    state = with_all_items(await stored.state(record, status))
     level = open_at(state.root, inside)
     if level is None:
         raise ConfigurationError(

@@ -12,6 +12,7 @@ from ...errors import FlowcraftError
 from ...graph import decisions
 from ...graph.facts import DELETED, NodeError, Outcome, Park
 from ...graph.instances import Instance, ScopeState
+from ...graph.lanes import item_before
 from ...graph.scopes import Construct, Kind, Link, Vertex
 from .hints import Hints, pattern_of
 from .levels import folded
@@ -116,6 +117,9 @@ class Teller:
         if construct.kind == "loop" and scope.index:
             before = parent.inside[construct.entry].get(scope.index - 1)
             return None if before is None else before.outcomes.get(construct.verdict)
+        if (index := item_before(scope)) is not None:
+            ended = parent.inside[construct.entry][index].outcomes.values()
+            return max(ended, key=lambda outcome: outcome.ended, default=None)
         return parent.outcomes.get(construct.entry)
 
     def _taken(self, vertex: Vertex, outcome: Outcome) -> list[TakenEdge]:

@@ -12,7 +12,6 @@ from flowcraft_core.durable.runs import RunRecord
 from flowcraft_core.durable.storage import Records
 from flowcraft_core.durable.view import RunView
 from flowcraft_core.graph import partial as partial_module
-from flowcraft_core.graph import state as state_module
 from flowcraft_core.graph.facts import Outcome
 from flowcraft_core.graph.instances import Instance, ScopeState
 from flowcraft_core.graph.scopes import Construct, Kind, Reference
@@ -48,11 +47,11 @@ def counted_twice(original: Any, self: RunState, scope: ScopeState, join: int) -
 
 
 @replaces(
-    (state_module, "_is_there"),
+    (RunState, "_is_there"),
     caught_by=BackendContract.test_a_pass_begins_only_with_what_the_pass_before_has_handed_on,
     name="engine.PassTakenForGranted",
 )
-def taken_for_granted(original: Any, scope: ScopeState) -> bool:
+def taken_for_granted(original: Any, self: RunState, scope: ScopeState) -> bool:
     """Begins a pass though the verdict of the one before is not visible yet."""
     return True
 
