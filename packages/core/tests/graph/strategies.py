@@ -109,9 +109,9 @@ class _Maker:
         *,
         lists: bool,
     ) -> AnyNode:
-        several = range(1, len({node.id for node in before}) + 1)
         joins: tuple[JoinName, ...] = ("any", "any", "any", "all") if self.sheltered else ("all", "any")
-        join = self.one_of(*joins, *several) if self.any_joins and len(before) > 1 else "all"
+        joins = (*joins, *range(1, len({node.id for node in before}) + 1))
+        join = self.one_of(*joins) if self.any_joins and len(before) > 1 else "all"
         kind = self.one_of("step", "step", "step", "loop", "batch", "call") if nesting else "step"
         if kind == "loop":
             return self.loop(role, nesting, before, join, lists=lists)

@@ -188,9 +188,14 @@ class Records:
         """Claim a slot of a join of some for one of its incoming edges."""
         return await self._put(run_id, _claim_key(key, slot), {"place": place}, job, place, _place)
 
-    async def claims(self, run_id: str, joins: Iterable[Instance]) -> dict[str, dict[int, int]]:
-        """Who holds the slots of joins, by the joins' keys: the place of the edge, by slot."""
-        names = {name: (join.key, slot) for join in joins for slot, name in enumerate(claim_keys(join))}
+    async def claims(self, run_id: str, joins: Mapping[str, int]) -> dict[str, dict[int, int]]:
+        """Who holds the slots of joins, by the joins' keys: the place of the edge, by slot.
+
+        Args:
+            run_id: The run.
+            joins: How many slots each has, by its key.
+        """
+        names = {_claim_key(key, slot): (key, slot) for key, slots in joins.items() for slot in range(slots)}
         claims: dict[str, dict[int, int]] = {}
         for name, (record, _, _) in (await self._get(run_id, list(names))).items():
             key, slot = names[name]

@@ -82,7 +82,8 @@ class RunView:
             return []
         run_id = self.record.run_id
         outcomes, claims = await asyncio.gather(
-            self._records.outcomes(run_id, by_key), self._records.claims(run_id, joins.values())
+            self._records.outcomes(run_id, by_key),
+            self._records.claims(run_id, {key: join.vertex.quorum for key, join in joins.items()}),
         )
         new = []
         for key, slots in claims.items():
@@ -291,7 +292,7 @@ async def whole_state(record: RunRecord, records: Records, *, claimant: str | No
         fresh = [scope for scope in state.root.walk() if id(scope) not in read]
         read.update(id(scope) for scope in fresh)
         instances = [instance for scope in fresh for instance in scope.instances()]
-        joins = [instance for instance in instances if instance.vertex.quorum]
+        joins = {instance.key: instance.vertex.quorum for instance in instances}
         outcomes, standing = await asyncio.gather(
             records.outcomes(record.run_id, [instance.key for instance in instances]),
             records.claims(record.run_id, joins),
@@ -308,8 +309,8 @@ async def whole_state(record: RunRecord, records: Records, *, claimant: str | No
                 for slot, place in claims.pop(key, {}).items():
                     state.claim(scope, join, slot, place)
                 while (free := claim.slot) is not None and claimant is not None and state.phase is Phase.RUNNING:
-                    standing = await records.put_claim(record.run_id, key, free, claim.place, claimant)
-                    state.claim(scope, join, free, standing.value)
+                    held = await records.put_claim(record.run_id, key, free, claim.place, claimant)
+                    state.claim(scope, join, free, held.value)
                 if claim.slot is not None:
                     unclaimed.append(claim)
             if not state.ready:

@@ -82,9 +82,12 @@ class Claim(NamedTuple):
 
     @property
     def slot(self) -> int | None:
-        """The slot to try: the first of which it is not known who holds it; None behind one that its source holds."""
+        """The slot to try: the first of which it is not known who holds it; None behind one that its source holds.
+
+        None, too, once it was said what becomes of the join.
+        """
         slots = self.scope.claims.get(self.vertex.index, {})
-        for slot in range(self.vertex.quorum):
+        for slot in range(0 if self.vertex.index in self.scope.told else self.vertex.quorum):
             place = slots.get(slot)
             if place is None:
                 return slot

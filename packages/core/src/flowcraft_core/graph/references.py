@@ -116,7 +116,7 @@ class _Guaranteed:
 
     @staticmethod
     def _walk(scope: Scope, first: int) -> set[int]:
-        # What follows `first` for certain: a join of all needs one such way in, one of some so many that it cannot go on
+        # What follows `first` for certain: a join of all needs one such way in, one of some so many that it cannot do
         # without them.
         certain = {first}
         for index in scope.order[scope.order.index(first) + 1 :]:

@@ -172,7 +172,6 @@ CONSTRUCTS: Mapping[str, Callable[[_Seen], bool]] = {
     "all join": lambda seen: any(n.join == "all" and len(seen.graph.into(n.id)) > 1 for n in seen.graph.nodes),
     "any join": lambda seen: bool(_any_joins(seen.graph)),
     "join of several": _joins_several,
-    "join of several inside": lambda seen: not seen.is_run and _joins_several(seen),
     "any joins that share predecessors": _has_shared_joins,
     "any join behind a wait": _has_join_behind_wait,
     "loop": _is_in(Loop),

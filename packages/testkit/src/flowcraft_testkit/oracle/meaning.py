@@ -73,7 +73,8 @@ class Meaning(Ground):
             case Status.DEAD:
                 return Way.SKIPPED
             case Status.FAILED:
-                return Way.BLOCKED
+                # "Fails the run at once, unless the failure is contained": then nothing is decided behind it any more.
+                return Way.BLOCKED if place.contains(place.find(edge.source)) else None
             case Status.BLOCKED:
                 # "When a is dead or blocked, they are skipped." An always edge "is blocked when its node is".
                 return Way.SKIPPED if edge.on == "failure" else Way.BLOCKED
@@ -194,7 +195,7 @@ class Meaning(Ground):
             (place.begins_at(node), number)
             for place in self.places
             for node in place.nodes()
-            if not self.is_moot(place, node)
+            if self._way_in(place, node) is None and not self.is_moot(place, node)
             for number, edge in enumerate(place.into(node))
             if self.way(place, edge) is Way.TAKEN and self.may_claim(place, node, edge)
         }
