@@ -17,6 +17,7 @@ from .forking import ForkingClauses
 from .joining import JoiningClauses
 from .minding import MindingClauses
 from .outside import OutsideClauses
+from .quorum import QuorumClauses
 from .reconciling import ReconcilingClauses
 from .scheduling import SchedulingClauses
 from .shapes import ShapeClauses
@@ -30,6 +31,7 @@ class BackendContract(
     AddressClauses,
     StartingClauses,
     ShapeClauses,
+    QuorumClauses,
     CatchingClauses,
     WaitingClauses,
     AnsweringClauses,
