@@ -93,12 +93,12 @@ def instances(state: RunState) -> Iterator[Instance]:
 
 
 def claims(state: RunState) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """The key of every join of some that has fired, with its winning edges by their places among the incoming ones.
+    """The key of every join of some that has fired, with the places of the winning edges among its incoming ones.
 
-    They come slot by slot. What was claimed of a join that has not fired is no part of the result: the same edges claim
-    it again.
+    Which of them holds which slot means nothing once all stand. What was claimed of a join that has not fired is no
+    part of the result: as long as slots are left, the same edges claim them again.
     """
     for scope in state.root.walk():
         for index, slots in scope.claims.items():
             if index in scope.fired:
-                yield scope.key(scope.scope.vertices[index]), tuple(slots[slot] for slot in sorted(slots))
+                yield scope.key(scope.scope.vertices[index]), tuple(sorted(slots.values()))
