@@ -14,6 +14,7 @@ import clocks_apart
 import deciding
 import delivering
 import deploying
+import enough
 import hostile_input
 import joining
 import keeping_apart
@@ -37,7 +38,7 @@ from on_sqlite import OnSqlite
 from scenario import Scenario
 
 #: The numbers of all that must be there. One that nothing implements is a fault of this program, not a smaller list.
-NUMBERS = (*range(1, 49), 51, 52, 53, 55, *range(61, 76))
+NUMBERS = (*range(1, 49), 51, 52, 53, 55, 56, *range(61, 76))
 
 
 def _defined_in(module: ModuleType) -> list[Scenario]:
@@ -83,6 +84,7 @@ _MODULES = (
     answering,
     calling,
     catching,
+    enough,
     refusing,
     scheduling,
 )

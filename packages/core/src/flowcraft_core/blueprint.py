@@ -16,7 +16,8 @@ import attrs
 
 from .errors import BlueprintError
 
-JoinStrategy = Literal["all", "any"]
+#: How many of a node's edges it waits for: all of them, any one, or so many of different sources.
+JoinStrategy = Literal["all", "any"] | int
 #: After what an edge may be taken.
 On = Literal["success", "failure", "always"]
 
@@ -57,7 +58,7 @@ class NodeConfig:
         non_retryable_errors: Names of exception classes (or their bases) that end the attempts at once.
         timeout: Milliseconds that one attempt, or a wait, may take.
         fallback: Id of the node, or name of the implementation, that stands in when all attempts have failed.
-        join_strategy: ``all`` (default) or ``any``.
+        join_strategy: ``all`` (default), ``any``, or how many edges of different sources are to be taken, from 1.
         exclusive: Ask for a lease, so that two workers rarely execute the node at the same time.
         extra: Fields that this version does not know, kept as they were.
     """
@@ -229,9 +230,14 @@ def _numbers(value: Any, where: str) -> tuple[float, ...]:
 
 
 def _join_strategy(value: Any, where: str) -> JoinStrategy:
-    if value not in get_args(JoinStrategy):
-        raise _ShapeError(f"{where} must be 'all' or 'any', not {value!r:.80}")
+    if not is_join_strategy(value):
+        raise _ShapeError(f"{where} must be 'all', 'any' or a whole number from 1, not {value!r:.80}")
     return value  # type: ignore[no-any-return]
+
+
+def is_join_strategy(value: Any) -> bool:
+    """Whether it says how several edges are joined."""
+    return value in ("all", "any") or (type(value) is int and value >= 1)
 
 
 def _on(value: Any, where: str) -> On:

@@ -95,7 +95,8 @@ class FlowBuilder(FlowDefinition):
             retries: How many more times a failed attempt is made, at once; or a policy.
             timeout: How long one attempt may take: seconds, a ``timedelta``, or text such as ``"5s"``.
             fallback: Id of the node, or a step, that stands in when all attempts have failed.
-            join: With several incoming edges: wait for ``"all"`` (default), or go on with ``"any"`` first one.
+            join: With several incoming edges: wait for ``"all"`` (default), go on with ``"any"`` first one, or with the
+                first so many, from different nodes: ``join=2`` gets a dict of two by node id.
             exclusive: Ask that two workers do not execute the node at the same time.
         """
         if fallback is not None and not isinstance(fallback, str):

@@ -71,7 +71,7 @@ class Fitting:
     def _compared_edges(self, node: Node, wanted: Any) -> Iterator[str]:
         loops = [loop for loop, start in self._starts.items() if start == node.id]
         incoming = [edge for edge in self._edges if edge.target in (node.id, *loops) and not self._is_feedback(edge)]
-        is_any = node.config is not None and node.config.join_strategy == "any"
+        is_any = node.config is not None and node.config.join_strategy in ("any", 1)
         entering = [edge for edge in incoming if edge.source not in (self._ends.get(loop) for loop in loops)]
         if len(entering) > 1 and not is_any:
             if not loops and not fits(dict[str, Any], wanted):

@@ -6,7 +6,16 @@ import asyncio
 from typing import Any, TypedDict
 
 import pytest
-from flowcraft_core import BlueprintError, Flow, FlowRuntime, NoOutputError, SyncNodeContext, create_flow, first_of
+from flowcraft_core import (
+    BlueprintError,
+    Flow,
+    FlowRuntime,
+    NoOutputError,
+    SyncNodeContext,
+    create_flow,
+    first_of,
+    some_of,
+)
 from flowcraft_core.graph.keys import escape
 
 from .helpers import run
@@ -123,6 +132,41 @@ def test_the_first_of_a_race_wins_and_holds_nothing_up() -> None:
 
     flow.returns(show.output)
     assert run(flow).output == "fast fast"
+
+
+def test_so_many_of_a_race_are_enough() -> None:
+    flow = Flow[None, dict[str, str]]("f")
+
+    @flow.step
+    async def slow() -> str:
+        await asyncio.sleep(60)
+        return "slow"
+
+    @flow.step
+    async def fast() -> str:
+        return "fast"
+
+    @flow.step
+    async def broken() -> str:
+        raise ValueError("no")
+
+    @flow.step
+    async def quick() -> dict[str, str]:
+        return {"is": "quick"}
+
+    two = some_of(2, slow.output, quick.output["is"], broken.output, fast.output)
+
+    @flow.step
+    async def alone(which: dict[str, str] = two) -> list[str]:
+        return list(which)
+
+    @flow.step
+    async def show(which: dict[str, str] = two, names: list[str] = alone.output) -> dict[str, str]:
+        return {name: which[name] for name in names}
+
+    flow.returns(show.output)
+    assert list((run(flow).output or {}).items()) == [("quick", "quick"), ("fast", "fast")]
+    assert run(flow).status == "completed"
 
 
 def test_a_flow_that_was_looked_at_can_be_gone_on_with() -> None:

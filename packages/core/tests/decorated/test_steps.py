@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from flowcraft_core import ConfigurationError, Flow, NodeContext, NodeResult, SyncNodeContext, first_of
+from flowcraft_core import ConfigurationError, Flow, NodeContext, NodeResult, SyncNodeContext, first_of, some_of
 
 from .helpers import run
 
@@ -231,6 +231,14 @@ def _race_of_input(flow: Flow[Any, Any]) -> None:
     first_of(flow.input, 3)
 
 
+def _more_than_there_are(flow: Flow[Any, Any]) -> None:
+    @flow.step
+    def one() -> list[int]:
+        return [1]
+
+    some_of(2, one.output[0], one.output[1])
+
+
 def _item_with_output(flow: Flow[Any, Any]) -> None:
     @flow.step
     def one() -> list[int]:
@@ -268,6 +276,7 @@ REFUSED = {
     _input_of_none: "flow 'none' takes no input",
     _fallback_with_more: "the fallback of step 'one' of flow 'f': .* the step has no parameter 'extra'",
     _race_of_input: "first_of takes outputs of steps, .* not the input of flow 'f'",
+    _more_than_there_are: "some_of: number must be a whole number from 1 to 1, not 2",
     _item_with_output: "step 'each' of flow 'f': parameter 'more' is one.output, but an item knows only itself",
     _output_of_tolerant: "batch 'each' tolerates failures, .*: need each.results",
     _value_twice: "flow 'f' declares context value 'v' twice",

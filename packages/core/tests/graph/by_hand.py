@@ -69,9 +69,10 @@ class ByHand:
         return self
 
     def claim(self, join: str, source: str) -> ByHand:
-        """Let the edge from a node hold the claim of a join."""
+        """Let the edge from a node hold the next slot of a join."""
         claim = next(c for c in self._asking if c.scope.key(c.vertex) == join and c.link.source_id == source)
-        self.state.claim(claim.scope, claim.vertex, claim.vertex.incoming.index(claim.link))
+        assert claim.slot is not None
+        self.state.claim(claim.scope, claim.vertex, claim.slot, claim.place)
         self._go_on()
         return self
 
@@ -84,11 +85,11 @@ class ByHand:
 
     @property
     def wanted(self) -> set[tuple[str, str]]:
-        """The joins that nobody has claimed, each with a node whose edge asks."""
+        """The joins that have slots left, each with a node whose edge asks."""
         return {
             (c.scope.key(c.vertex), c.link.source_id)
             for c in self._asking
-            if c.vertex.index not in c.scope.claims and not c.scope.is_moot(c.vertex)
+            if c.slot is not None and not c.scope.is_moot(c.vertex)
         }
 
     @property
@@ -140,8 +141,8 @@ class ByHand:
             while self.state.wanted:
                 claim = self.state.wanted.popleft()
                 self._asking.append(claim)
-                if self._claims:
-                    self.state.claim(claim.scope, claim.vertex, claim.vertex.incoming.index(claim.link))
+                if self._claims and claim.slot is not None:
+                    self.state.claim(claim.scope, claim.vertex, claim.slot, claim.place)
             while self.state.ready:
                 instance = self.state.ready.popleft()
                 if instance.vertex.catches and (errors := causes(*instance)):

@@ -8,8 +8,8 @@ them, and as the oracle's model reads them.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeAlias
 
 import attrs
 from flowcraft_core.errors import FlowcraftError
@@ -18,8 +18,8 @@ from flowcraft_core.graph.compile import compile_blueprint
 from flowcraft_core.graph.facts import DELETED, NodeError, Outcome
 from flowcraft_core.graph.failures import causes
 from flowcraft_core.graph.fold import context_of, outputs_of
-from flowcraft_core.graph.instances import Instance, Mark, Phase, ScopeState
-from flowcraft_core.graph.scopes import Graph, Kind, Vertex
+from flowcraft_core.graph.instances import Claim, Instance, Mark, Phase, ScopeState
+from flowcraft_core.graph.scopes import Graph, Kind
 from flowcraft_core.graph.state import RunState
 from flowcraft_testkit.oracle.flows import Flow
 from flowcraft_testkit.oracle.giving import TIMED_OUT
@@ -28,6 +28,8 @@ from flowcraft_testkit.oracle.judging import fact_of
 from flowcraft_testkit.oracle.places import Facts
 from flowcraft_testkit.oracle.script import Answer, Script, ScriptedError, plain, uses_of
 from flowcraft_testkit.oracle.writing import blueprints
+
+Claims: TypeAlias = Mapping[str, Mapping[int, int]]
 
 # Of a step that is tried again and again, whatever its number.
 _LAST_ATTEMPT = 100
@@ -116,7 +118,7 @@ class View:
     phase: Phase
 
     @classmethod
-    def of(cls, state: RunState, ready: Iterable[Instance], wanted: Iterable[tuple[ScopeState, Vertex, int]]) -> View:
+    def of(cls, state: RunState, ready: Iterable[Instance], wanted: Iterable[Claim]) -> View:
         there = list(instances(state))
 
         def marked(mark: Mark) -> frozenset[str]:
@@ -136,9 +138,9 @@ class View:
                 if not instance.scope.is_moot(instance.vertex)
             ),
             wanted=frozenset(
-                (scope.key(vertex), place)
-                for scope, vertex, place in wanted
-                if vertex.index not in scope.claims and not scope.is_moot(vertex)
+                (claim.scope.key(claim.vertex), claim.place)
+                for claim in wanted
+                if claim.slot is not None and not claim.scope.is_moot(claim.vertex)
             ),
             done=frozenset(i.key for i in there if i.vertex.index in i.scope.outcomes),
             dead=marked(Mark.SKIPPED),
@@ -150,8 +152,7 @@ class View:
 
 def view_of(state: RunState) -> View:
     """What a state says on which nothing is under way."""
-    wanted = [(claim.scope, claim.vertex, claim.vertex.incoming.index(claim.link)) for claim in state.wanted]
-    return View.of(state, state.ready, wanted)
+    return View.of(state, state.ready, state.wanted)
 
 
 # --- running ----------------------------------------------------------------------------------------------------------
@@ -172,18 +173,18 @@ class Driver:
         self,
         flow: Flow,
         seed: int,
-        claims: Mapping[str, int] | None = None,
+        claims: Mapping[str, Mapping[int, int]] | None = None,
         *,
         script: Script | None = None,
         kept: Mapping[str, Outcome] | None = None,
-        kept_claims: Mapping[str, int] | None = None,
+        kept_claims: Mapping[str, Sequence[int]] | None = None,
     ) -> None:
         """Begin.
 
         Args:
             flow: The flow.
             seed: What the schedule follows from.
-            claims: Makes these claims and no others.
+            claims: Makes these claims and no others, whichever slots they get.
             script: What steps give, if not what the flow says.
             kept: Outcomes that are there already, as in a fork.
             kept_claims: Claims that are.
@@ -194,14 +195,15 @@ class Driver:
         self.state = self.fresh()
         self._kept, self._kept_claims = kept or {}, kept_claims or {}
         self.outcomes: dict[str, Outcome] = dict(kept or {})
-        self.facts = Facts({key: fact_of(fact) for key, fact in self.outcomes.items()}, dict(kept_claims or {}))
+        held = {key: dict(enumerate(places)) for key, places in self._kept_claims.items()}
+        self.facts = Facts({key: fact_of(fact) for key, fact in self.outcomes.items()}, held)
         self.seen: set[str] = set()
         self.executed: set[str] = set()
         self._claims = claims
         self._chance = random.Random(seed)
         self._waiting: list[Instance] = []
         self._under_way: list[Instance] = []
-        self._asking: list[tuple[ScopeState, Vertex, int]] = []
+        self._asking: list[Claim] = []
         self._look()
 
     def fresh(self) -> RunState:
@@ -215,7 +217,7 @@ class Driver:
         """Go on by one fact at a time until nothing is left; gives the instance that ended, or None at a claim."""
         while self.state.phase is Phase.RUNNING:
             self._waiting = [instance for instance in self._waiting if not instance.scope.is_moot(instance.vertex)]
-            self._asking = [asking for asking in self._asking if asking[1].index not in asking[0].claims]
+            self._asking = [claim for claim in self._asking if claim.slot is not None]
             choices = len(self._waiting) + len(self._under_way) + len(self._asking)
             if not choices:
                 return
@@ -229,9 +231,11 @@ class Driver:
                 self.end(instance)
                 yield instance
             else:
-                scope, vertex, place = self._asking.pop(choice - len(self._under_way))
-                self.facts.claims[scope.key(vertex)] = place
-                self.state.claim(scope, vertex, place)
+                claim = self._asking.pop(choice - len(self._under_way))
+                slot, place = claim.slot, claim.place
+                assert slot is not None
+                self.facts.claims.setdefault(claim.scope.key(claim.vertex), {})[slot] = place
+                self.state.claim(claim.scope, claim.vertex, slot, place)
                 self._look()
                 yield None
 
@@ -274,22 +278,28 @@ class Driver:
 
     def _look_at_claims(self) -> None:
         while self.state.wanted:
-            scope, vertex, link = self.state.wanted.popleft()
-            key, place = scope.key(vertex), vertex.incoming.index(link)
-            if key in self._kept_claims:
-                self.state.claim(scope, vertex, self._kept_claims[key])
-                continue
-            assert vertex.index not in scope.claims, f"{key} is claimed already"
-            if self._claims is None or self._claims.get(key) == place:
-                self._asking.append((scope, vertex, place))
+            claim = self.state.wanted.popleft()
+            scope, vertex, _ = claim
+            key = scope.key(vertex)
+            if claim.slot is None:
+                continue  # it was decided meanwhile that too few edges are taken
+            for slot, place in enumerate(self._kept_claims.get(key, ())):
+                self.state.claim(scope, vertex, slot, place)
+            if self._claims is None or claim.place in self._claims.get(key, {}).values():
+                self._asking.append(claim)
 
 
 # --- feeding facts ----------------------------------------------------------------------------------------------------
 
 
-def feed(state: RunState, outcomes: Mapping[str, Outcome], claims: Mapping[str, int], order: random.Random) -> None:
+def facts_of(outcomes: Mapping[str, Outcome], claims: Claims) -> list[tuple[str, Outcome | tuple[int, int]]]:
+    """Facts one by one: outcomes, and who holds a slot of a join, each with the instance's key."""
+    return [*outcomes.items(), *((key, held) for key, slots in claims.items() for held in slots.items())]
+
+
+def feed(state: RunState, outcomes: Mapping[str, Outcome], claims: Claims, order: random.Random) -> None:
     """Give facts to a state in any order, each as soon as the scope that it speaks of exists."""
-    waiting: list[tuple[str, Outcome | int]] = [*outcomes.items(), *claims.items()]
+    waiting = facts_of(outcomes, claims)
     order.shuffle(waiting)
     while True:
         there = {instance.key: instance for instance in instances(state)}
@@ -302,7 +312,7 @@ def feed(state: RunState, outcomes: Mapping[str, Outcome], claims: Mapping[str, 
             if isinstance(fact, Outcome):
                 state.add(*there[key], fact)
             else:
-                state.claim(*there[key], fact)
+                state.claim(*there[key], *fact)
             for instance in list(state.ready)[before:]:
                 assert instance.vertex.index not in instance.scope.outcomes, f"{instance.key} had an outcome already"
         if len(later) == len(waiting):
@@ -310,18 +320,16 @@ def feed(state: RunState, outcomes: Mapping[str, Outcome], claims: Mapping[str, 
         waiting = later
 
 
-def replay(state: RunState, outcomes: Mapping[str, Outcome], claims: Mapping[str, int]) -> None:
+def replay(state: RunState, outcomes: Mapping[str, Outcome], claims: Claims) -> None:
     """Give facts to a state as they become due, as a runtime does that goes on with a run."""
     frontier: list[Instance] = []
     unclaimed = []
     while state.ready or state.wanted:
         while state.wanted:
             claim = state.wanted.popleft()
-            place = claims.get(claim.scope.key(claim.vertex))
-            if place is None:
-                unclaimed.append(claim)
-            else:
-                state.claim(claim.scope, claim.vertex, place)
+            for slot, place in claims.get(claim.scope.key(claim.vertex), {}).items():
+                state.claim(claim.scope, claim.vertex, slot, place)
+            unclaimed.append(claim)
         if state.ready:
             instance = state.ready.popleft()
             if instance.key in outcomes:

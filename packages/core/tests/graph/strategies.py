@@ -111,6 +111,7 @@ class _Maker:
         lists: bool,
     ) -> AnyNode:
         joins: tuple[JoinName, ...] = ("any", "any", "any", "all") if self.sheltered else ("all", "any")
+        joins = (*joins, *range(1, len({node.id for node in before}) + 1))
         join = self.one_of(*joins) if self.any_joins and len(before) > 1 else "all"
         kind = self.one_of("step", "step", "step", "loop", "batch", "call") if nesting else "step"
         if kind == "loop":

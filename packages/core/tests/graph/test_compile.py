@@ -534,7 +534,7 @@ def run_to_its_end(graph: Graph, chance: random.Random) -> None:
             assert instance.key not in seen
             seen.add(instance.key)
         ready = [i for i in (*ready, *state.ready) if not i.scope.is_moot(i.vertex)]
-        wanted = [c for c in (*wanted, *state.wanted) if c.vertex.index not in c.scope.claims]
+        wanted = [c for c in (*wanted, *state.wanted) if c.slot is not None]
         state.ready.clear()
         state.wanted.clear()
         if state.phase is not Phase.RUNNING:
@@ -542,7 +542,8 @@ def run_to_its_end(graph: Graph, chance: random.Random) -> None:
         assert ready or wanted, "nothing is left to do"
         if wanted and (not ready or chance.random() < 0.5):
             claim = wanted.pop(chance.randrange(len(wanted)))
-            state.claim(claim.scope, claim.vertex, claim.vertex.incoming.index(claim.link))
+            assert claim.slot is not None
+            state.claim(claim.scope, claim.vertex, claim.slot, claim.place)
         else:
             instance = ready.pop(chance.randrange(len(ready)))
             state.add(instance.scope, instance.vertex, outcome_of(instance, chance))

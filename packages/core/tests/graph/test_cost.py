@@ -99,7 +99,8 @@ def run(graph: Graph, count: int, *, failing: bool = False) -> RunState:
     while state.phase is Phase.RUNNING:
         if state.wanted:
             claim = state.wanted.popleft()
-            state.claim(claim.scope, claim.vertex, claim.vertex.incoming.index(claim.link))
+            if claim.slot is not None:
+                state.claim(claim.scope, claim.vertex, claim.slot, claim.place)
             continue
         instance = state.ready.popleft()
         if not instance.scope.is_moot(instance.vertex):

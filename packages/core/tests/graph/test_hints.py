@@ -119,7 +119,7 @@ def lacking(driver: Driver) -> list[tuple[Instance, Link]]:
     return [
         (instance, link)
         for instance in instances(driver.state)
-        if instance.vertex.index in instance.scope.outcomes and not instance.vertex.joins_any
+        if instance.vertex.index in instance.scope.outcomes and not instance.vertex.quorum
         for link in instance.vertex.incoming
         if link.on == "success" and instance.scope.mark_of(link) is Mark.SKIPPED
         if (failed := instance.scope.outcomes.get(link.source)) is not None and failed.handled

@@ -145,7 +145,10 @@ class TestFacts:
         driver = Driver(flow, seed).run()
         order = random.Random(choice)
         outcomes: dict[str, Outcome] = {k: v for k, v in driver.outcomes.items() if order.random() < 0.7}
-        claims: dict[str, int] = {k: v for k, v in driver.facts.claims.items() if order.random() < 0.7}
+        claims = {
+            key: {slot: place for slot, place in slots.items() if order.random() < 0.7}
+            for key, slots in driver.facts.claims.items()
+        }
         part = driver.fresh()
         feed(part, outcomes, claims, order)
         some, every = view_of(part), driver.view()

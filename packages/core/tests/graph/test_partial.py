@@ -16,7 +16,7 @@ from flowcraft_testkit.oracle.growing import CONTEXT
 from flowcraft_testkit.oracle.judging import fact_of
 from hypothesis import given
 
-from .driver import Driver, execute, instances
+from .driver import Driver, execute, facts_of, instances
 from .strategies import any_flows, flows, more, seeds
 
 # Greater than every entry of a position: a verdict sees all that was set in its pass.
@@ -44,9 +44,8 @@ class Lookup:
         new = 0
         for instance in list(wanted):
             key = instance.key
-            place = self.driver.facts.claims.get(key)
-            if place is not None and instance.vertex.index not in instance.scope.claims:
-                new += self.state.learn_claim(*instance, place)
+            for slot, place in self.driver.facts.claims.get(key, {}).items():
+                new += self.state.learn_claim(*instance, slot, place)
             if key in self.driver.outcomes and key != self.without:
                 new += self.state.learn(*instance, self.driver.outcomes[key])
         return new
@@ -82,7 +81,7 @@ class Lookup:
                     seen.namespace.set(position, setter.outcome.sets or {})
 
     def is_to_run(self, instance: Instance) -> bool:
-        if instance.vertex.joins_any:
+        if instance.vertex.quorum:
             self.learn([instance])
         while self.learn(needs(self.state, instance)):
             pass
@@ -136,14 +135,14 @@ def test_what_some_facts_say_all_facts_say_too(flow: Flow, seed: int, order: int
     if driver.state.phase is Phase.FAILED:
         return  # at its first failure nothing more is decided
     chance = random.Random(order)
-    facts: list[tuple[str, Outcome | int]] = [*driver.outcomes.items(), *driver.facts.claims.items()]
+    facts = facts_of(driver.outcomes, driver.facts.claims)
     chance.shuffle(facts)
     state = RunState(driver.graphs[flow.id], driver.graphs.__getitem__, CONTEXT, whole=False)
     for key, fact in facts[: chance.randrange(len(facts) + 1)] * 2:  # what comes twice says no more
         there = {instance.key: instance for instance in _opened(state)}
         if (instance := there.get(key)) is None:
             continue
-        _ = state.learn(*instance, fact) if isinstance(fact, Outcome) else state.learn_claim(*instance, fact)
+        _ = state.learn(*instance, fact) if isinstance(fact, Outcome) else state.learn_claim(*instance, *fact)
         for asked in chance.sample(list(there.values()), min(3, len(there))):
             settle(state, *asked)
     all_there = {instance.key: instance for instance in instances(driver.state)}

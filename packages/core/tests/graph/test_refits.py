@@ -58,7 +58,7 @@ def test_the_same_version_takes_all_that_is_kept_and_counts(flow: Flow, seed: in
     for key, instance in found.items():
         assert instance.outcome == old[key].outcome
         assert instance.scope.position(instance.vertex) == old[key].scope.position(old[key].vertex)
-    assert set(claims(new)) <= {(join.key, place) for join, place in kept_claims(state, without)}
+    assert set(claims(new)) <= {(join.key, places) for join, places in kept_claims(state, without)}
 
 
 @given(flows(any_joins=False, failures=False), seeds(), seeds(), st.data())

@@ -127,8 +127,8 @@ class TestAnyJoins:
     def test_go_by_the_first_claim_alone(self) -> None:
         run = ByHand(self.flow(), claims=False).end_all("a", "b").claim("j", "b")
         scope, join = run.state.root, run.state.root.scope.vertices[2]
-        run.state.claim(scope, join, 0)
-        assert (scope.claims, list(run.state.ready)) == ({2: 1}, [])
+        run.state.claim(scope, join, 0, 0)
+        assert (scope.claims, list(run.state.ready)) == ({2: {0: 1}}, [])
 
     def test_let_a_skipped_edge_fall_away(self) -> None:
         flow = graph("a", "b", "j", any_joins=("j",), edges="b>j").edge("a", "j", action="yes")
@@ -206,7 +206,7 @@ class TestMoot:
         # What leads to the winner must be fed like everything else, in whatever order facts are found.
         run = ByHand(graph("w1", "w2", "b", "j", any_joins=("j",), edges="w1>w2 w2>j b>j"), claims=False)
         join = run.state.root.scope.by_id["j"]
-        run.state.claim(run.state.root, run.state.root.scope.vertices[join], 0)
+        run.state.claim(run.state.root, run.state.root.scope.vertices[join], 0, 0)
         assert run.moot == set()
         assert run.end_all("w1", "w2").ready == {"j"}
         assert run.moot == {"w1", "w2", "b"}

@@ -329,9 +329,11 @@ async def test_an_instance_is_parked_as_it_was_last(backend: InMemoryBackend) ->
 
 async def test_claims_have_keys_of_their_own(backend: InMemoryBackend) -> None:
     records = _records(backend)
-    assert (await records.put_claim("run", "a", 2, "job")).value == 2
-    assert (await records.put_claim("run", "a", 1, "job")).value == 2
-    assert await records.claims("run", ["a", "b"]) == {"a": 2}
+    assert (await records.put_claim("run", "a", 0, 2, "job")).value == 2
+    assert (await records.put_claim("run", "a", 0, 1, "job")).value == 2
+    assert (await records.put_claim("run", "a", 1, 1, "job")).value == 1
+    assert await records.claims("run", {"a": 2, "b": 1}) == {"a": {0: 2, 1: 1}}
+    assert await records.claims("run", {"a": 1}) == {"a": {0: 2}}
     assert not await records.outcomes("run", ["a"])
 
 

@@ -9,7 +9,7 @@ import pytest
 from flowcraft_core.catalogue import Catalogue
 from flowcraft_testkit.oracle import CONSTRUCTS, constructs_of, draw
 from flowcraft_testkit.oracle.described import Described, in_process
-from flowcraft_testkit.oracle.flows import Edge, Flow, Loop, Step, Turn, is_any_join
+from flowcraft_testkit.oracle.flows import Edge, Flow, Loop, Step, Turn, joins_some
 from flowcraft_testkit.oracle.growing import is_sound
 from flowcraft_testkit.oracle.hunting import LEAST_SHARE
 from flowcraft_testkit.oracle.smaller import smallest
@@ -35,7 +35,7 @@ def test_a_plain_flow_has_no_race_of_its_own(seed: int) -> None:
     drawn = next(drawn for drawn in map(draw, range(seed, 1000)) if drawn.plain)
     for graph in drawn.flow.walk():
         for node in graph.nodes:
-            assert not is_any_join(graph, node)
+            assert not joins_some(graph, node)
             assert getattr(node, "timeout", None) is None
     # What fails in it is handled.
     assert in_process(Described.of(drawn.flow)).status == "completed"

@@ -9,6 +9,6 @@ into a builder.
 
 from .flow import Flow
 from .nodes import Batch, FailedItem, Loop, Node, Step, Wait
-from .references import ContextValue, first_of
+from .references import ContextValue, first_of, some_of
 
-__all__ = ["Batch", "ContextValue", "FailedItem", "Flow", "Loop", "Node", "Step", "Wait", "first_of"]
+__all__ = ["Batch", "ContextValue", "FailedItem", "Flow", "Loop", "Node", "Step", "Wait", "first_of", "some_of"]

@@ -25,8 +25,9 @@ def type_of(term: Term) -> Any:
             return given
         case ValueOf(value):
             return value.type
-        case FirstOf(terms):
-            return Union[tuple(type_of(one) for one in terms)]  # noqa: UP007 - of a tuple
+        case FirstOf(terms, number):
+            given = Union[tuple(type_of(one) for one in terms)]  # noqa: UP007 - of a tuple
+            return given if number is None else dict.__class_getitem__((str, given))
         case Member(owner, key, is_field):
             return member_of(type_of(owner), key, is_field=is_field)
         case Constant(value):

@@ -103,7 +103,7 @@ class _Adding:
 
     @property
     def _join(self) -> Any:
-        return "any" if self._wired.is_any else None
+        return "any" if self._wired.some == 1 else self._wired.some
 
     def _add_step(self) -> None:
         signature = self._plan.signature
@@ -133,7 +133,7 @@ class _Adding:
         roots = (root_of(term) for term in terms_of(self._plan))
         needed = list(dict.fromkeys(root.node.id for root in roots if isinstance(root, OutputOf)))
         merged = self._node in self._wiring.merged.values()
-        if not needed or merged or self._wired.is_any:
+        if not needed or merged or self._wired.some is not None:
             return None
         if len(needed) > 1:
             return {node_id: node_id for node_id in needed}

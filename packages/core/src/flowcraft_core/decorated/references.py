@@ -8,12 +8,13 @@ no values to look at.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Generic, NoReturn, TypeVar, cast, overload
 
 from ..contexts import BaseContext
 from ..errors import ConfigurationError
-from .terms import Constant, FirstOf, Member, Operation, OutputOf, Term, ValueOf, root_of, shown
+from ..settings import whole
+from .terms import Constant, FirstOf, Member, Operation, OutputOf, Term, ValueOf, nodes_in, root_of, shown
 
 T = TypeVar("T")
 T1 = TypeVar("T1")
@@ -149,12 +150,33 @@ def first_of(*outputs: Any) -> Any:
     Raises:
         ConfigurationError: One of them is none.
     """
+    return Reference(FirstOf(_raced("first_of", outputs)))
+
+
+def some_of(number: int, /, *outputs: T) -> dict[str, T]:
+    """The first so many of some outputs to be there, in a dict by the ids of their nodes, in the order of the flow.
+
+    What is not among them is not waited for. If fewer come, since others fail or are not run, that is a failure.
+
+    Args:
+        number: How many, from 1 to the number of the nodes.
+        outputs: Outputs of different steps, such as ``some_of(2, one.output, two.output, three.output)``.
+
+    Raises:
+        ConfigurationError: One of them is none, two are of one node, or the number is more than there are.
+    """
+    terms = _raced("some_of", outputs)
+    whole("some_of: number", number, least=1, most=len({node for term in terms for node in nodes_in(term)}))
+    return cast(dict[str, T], Reference(FirstOf(terms, number)))
+
+
+def _raced(name: str, outputs: Sequence[Any]) -> tuple[Term, ...]:
     terms = tuple(term_of(output) for output in outputs)
     for term in terms:
         if not isinstance(root_of(term), OutputOf):
             raise ConfigurationError(
-                f"first_of takes outputs of steps, as in first_of(a.output, b.output), not {shown(term)}"
+                f"{name} takes outputs of steps, as in first_of(a.output, b.output), not {shown(term)}"
             )
     if len(terms) < 2:
-        raise ConfigurationError("first_of takes two outputs at least")
-    return Reference(FirstOf(terms))
+        raise ConfigurationError(f"{name} takes two outputs at least")
+    return terms

@@ -58,9 +58,10 @@ class Provided:
 
 @attrs.frozen(eq=False)
 class FirstOf:
-    """The first of several outputs to be there."""
+    """The first of several outputs to be there; or the first so many, by the ids of the nodes that they are of."""
 
     terms: tuple[Term, ...]
+    number: int | None = None
 
 
 @attrs.frozen(eq=False)
@@ -122,8 +123,9 @@ def shown(term: Term) -> str:
             return f"context value {value.name!r}"
         case Provided():
             return "dependencies"
-        case FirstOf(terms):
-            return f"first_of({', '.join(map(shown, terms))})"
+        case FirstOf(terms, number):
+            said = map(shown, terms)
+            return f"first_of({', '.join(said)})" if number is None else f"some_of({number}, {', '.join(said)})"
         case Member(owner, key, is_field):
             return f"{shown(owner)}.{key}" if is_field else f"{shown(owner)}[{key!r}]"
         case Operation(symbol, operands):

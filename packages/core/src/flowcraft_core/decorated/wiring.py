@@ -10,7 +10,7 @@ The rules, for a node N:
 * Several ways join with ``all``, where an edge that is taken implies that the others are taken, too. Where one may be
   taken without the other, a *gate* stands before N: a step of the engine's own that is told which ways were taken.
 * A node that only can do without what it needs (``maybe``) runs if at least one of it ran. ``first_of`` is a join of
-  ``any``; beside other needs, or as a value that is handed on, it has a node of its own.
+  ``any``, ``some_of`` one of so many; beside other needs, or as a value that is handed on, it has a node of its own.
 * A condition is asked on the edge from the node that it looks at. Where it looks at several, it is the one that comes
   after the others; where there is none, or the edge is one out of a loop (which would leave the loop early), at a gate.
 * What a loop's body needs from outside comes before the loop, since a loop is entered at its start alone.
@@ -65,14 +65,14 @@ class Wired:
     Attributes:
         node: The node; also one that the wiring has added.
         ways: The edges to it.
-        is_any: Whether they join with ``any``.
+        some: How many of them are enough; None if all are waited for.
         required: Of a gate: the ids of the nodes that all must have led to it.
         items: Of a batch: where its items are, if no edge carries them.
     """
 
     node: Node[Any]
     ways: tuple[Way, ...] = ()
-    is_any: bool = False
+    some: int | None = None
     required: frozenset[str] = frozenset()
     items: str | None = None
 
@@ -160,7 +160,7 @@ class Wiring:
             root = root_of(term)
             assert isinstance(root, OutputOf)
             ways.append(Way(root.node, _answered(root), carries=term if isinstance(term, Member) else None))
-        self._note(node, Wired(node, tuple(ways), is_any=True))
+        self._note(node, Wired(node, tuple(ways), some=race.number or 1))
 
     def _wire_value(self, node: Node[Any], asking: Node[Any], entries: Mapping[Node[Any], bool]) -> None:
         """A node whose edge carries a value: straight from where that is, or by way of a step that fetches it.
@@ -285,15 +285,17 @@ class Wiring:
         ways = [way for way in wired.ways if way.required]
         alternatives = [self._before[way.source] | way.facts for way in wired.ways]
         sources = [self._settled[way.source] | {way.source} for way in wired.ways]
-        if wired.is_any or (wired.ways and not ways):
+        if wired.some is not None or (wired.ways and not ways):
             self._before[node] = frozenset.intersection(*alternatives)
             self._enough[node] = tuple(way.facts for way in wired.ways)
+            if wired.some not in (None, 1):  # so many of them are; that all of them are is as much as is asked for
+                self._enough[node] = (frozenset[Fact]().union(*self._enough[node]),)
         else:
             self._before[node] = frozenset[Fact]().union(
                 *(self._before[way.source] | way.facts for way in wired.ways if way.required)
             )
             self._enough[node] = (frozenset[Fact]().union(*(way.facts for way in ways)),)
-        join = frozenset.intersection if wired.is_any else frozenset.union
+        join = frozenset.intersection if wired.some is not None else frozenset.union
         self._settled[node] = join(*sources) if sources else frozenset()
         if listed:
             self.wired.append(wired)

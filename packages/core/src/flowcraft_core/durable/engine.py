@@ -585,11 +585,16 @@ class Engine:
         return [found for found in ready if not found.scope.is_moot(found.vertex)]
 
     async def _claim(self, claim: Claim) -> None:
-        """Claim an ``any`` join for an edge; if another one holds it, whoever brought that one goes on."""
+        """Claim a slot of a join of some for an edge; whoever brought the edge that holds the last slot goes on."""
         scope, join, link = claim
-        place = join.incoming.index(link)
-        standing = (await self.records.put_claim(self.job.run_id, scope.key(join), place, self.job.id)).value
-        self.view.state.learn_claim(scope, join, standing)
+        while (slot := claim.slot) is not None:
+            standing = await self.records.put_claim(self.job.run_id, scope.key(join), slot, claim.place, self.job.id)
+            self.view.state.learn_claim(scope, join, slot, standing.value)
+        winners = scope.winners(join)
+        if winners and scope.claims[join.index][join.quorum - 1] == claim.place and join.index not in scope.fired:
+            await self.view.learn(scope.at(winner.source) for winner in winners)
+            if join.index not in scope.fired:
+                raise StaleReadError(f"run {self.job.run_id!r}: what led to {scope.key(join)!r} is not visible yet")
         self.view.state.tell(scope, join, link)
 
     async def _apply(self, instance: Instance, outcome: Outcome | None) -> None:

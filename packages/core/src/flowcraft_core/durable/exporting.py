@@ -15,7 +15,7 @@ from ..runtime.snapshots import snapshot_of
 from .answers import unused_answers
 from .chunks import chunk_keys
 from .runs import RECORD_KEY
-from .storage import CLAIM_SUFFIX
+from .storage import claim_keys
 from .stored_runs import StoredRuns
 
 
@@ -75,8 +75,7 @@ async def footprint(stored: StoredRuns, run_id: str) -> Footprint:
     found_there = [instance for scope in state.root.walk() for instance in scope.instances()]
     for instance in found_there:
         kinds[instance.key] = "outcomes"
-        if instance.vertex.joins_any:
-            kinds[instance.key + CLAIM_SUFFIX] = "claims"
+        kinds.update(dict.fromkeys(claim_keys(instance), "claims"))
     kinds.update(dict.fromkeys(await stored.records.park_keys(run_id, found_there), "parks"))
     facts: Counter[str] = Counter()
     sizes: Counter[str] = Counter()

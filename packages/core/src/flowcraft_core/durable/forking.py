@@ -91,11 +91,11 @@ class _Kept:
 
     Attributes:
         instances: The instances with outcomes, in the version of the flow in which the fork goes on.
-        claims: The claims of joins, by key, with the place of the edge.
+        claims: The claims of joins, by key, with the places of the edges, slot by slot.
     """
 
     instances: Sequence[Instance]
-    claims: Sequence[tuple[str, int]]
+    claims: Sequence[tuple[str, tuple[int, ...]]]
 
 
 @attrs.frozen
@@ -200,7 +200,7 @@ class _Forked:
         without, old = dropped(again), self.record
         if _hashes(graphs) == _hashes(old.graphs):
             own = [i for i in instances(self.state) if (id(i.scope), i.vertex.index) not in without]
-            return _Kept(own, [(join.key, place) for join, place in kept_claims(self.state, without)])
+            return _Kept(own, [(join.key, places) for join, places in kept_claims(self.state, without)])
         state = RunState(graphs[old.blueprint_id], graphs.__getitem__, old.context)
         if misfits := refit(self.state, without, state, graphs):
             named = "; ".join(str(misfit) for misfit in misfits[:_NAMED])
@@ -252,8 +252,9 @@ class _Forked:
             if instance.vertex.node.uses == WAIT:  # so that nobody answers it who comes after it
                 at = instance.outcome.started
                 await records.put_park(run_id, instance.key, Park("wait", started=at, ended=at), KEPT)
-        for key, place in kept.claims:
-            await records.put_claim(run_id, key, place, KEPT)
+        for key, places in kept.claims:
+            for slot, place in enumerate(places):
+                await records.put_claim(run_id, key, slot, place, KEPT)
         await copy_answers(records, self.record, self.state, run_id)
 
 

@@ -15,7 +15,7 @@ from .parks import answer_key
 from .runs import FORK_KEY, FORKED, RECORD_KEY, REDRIVEN_KEY, TRACE_KEY
 from .scheduling.standing import note_purged
 from .shared_context import outside_names
-from .storage import CLAIM_SUFFIX, OUTSIDE, Records, outside_of
+from .storage import OUTSIDE, Records, claim_keys, outside_of
 from .stored_runs import FINAL, LINKS_READ, StoredRuns
 
 
@@ -70,7 +70,7 @@ async def _keys_of(records: Records, run_id: str, scopes: Iterable[ScopeState]) 
     """The keys of all facts that instances in these scopes may have."""
     instances = [instance for scope in scopes for instance in scope.instances()]
     keys = [instance.key for instance in instances]
-    keys += [instance.key + CLAIM_SUFFIX for instance in instances if instance.vertex.joins_any]
+    keys += [key for instance in instances for key in claim_keys(instance)]
     return keys + await records.park_keys(run_id, instances)
 
 

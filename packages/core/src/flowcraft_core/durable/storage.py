@@ -39,8 +39,8 @@ T = TypeVar("T")
 FORMAT = 1
 READABLE_FORMATS = frozenset({FORMAT})
 
-#: Ends the key of a claim. A colon is escaped in ids, so no node's key ends like this.
-CLAIM_SUFFIX = ":claim"
+# Ends the key of a claim, but for the number of its slot. A colon is escaped in ids: no node's key ends like this.
+_CLAIM = ":claim"
 
 #: In the place of its job: a fork has the fact from the run that it was forked from.
 KEPT = ":kept"
@@ -187,16 +187,23 @@ class Records:
             windows = [window.next() for window in windows if window.beyond in found]
         return keys
 
-    async def put_claim(self, run_id: str, key: str, place: int, job: str) -> Stored[int]:
-        """Claim an ``any`` join for one of its incoming edges."""
-        return await self._put(run_id, key + CLAIM_SUFFIX, {"place": place}, job, place, _place)
+    async def put_claim(self, run_id: str, key: str, slot: int, place: int, job: str) -> Stored[int]:
+        """Claim a slot of a join of some for one of its incoming edges."""
+        return await self._put(run_id, _claim_key(key, slot), {"place": place}, job, place, _place)
 
-    async def claims(self, run_id: str, keys: Iterable[str]) -> dict[str, int]:
-        """The standing claims of joins, by the joins' keys."""
-        claims: dict[str, int] = {}
-        for key, (record, _, _) in (await self._get(run_id, [key + CLAIM_SUFFIX for key in keys])).items():
-            with reading(run_id, key):
-                claims[key.removesuffix(CLAIM_SUFFIX)] = _place(record)
+    async def claims(self, run_id: str, joins: Mapping[str, int]) -> dict[str, dict[int, int]]:
+        """Who holds the slots of joins, by the joins' keys: the place of the edge, by slot.
+
+        Args:
+            run_id: The run.
+            joins: How many slots each has, by its key.
+        """
+        names = {_claim_key(key, slot): (key, slot) for key, slots in joins.items() for slot in range(slots)}
+        claims: dict[str, dict[int, int]] = {}
+        for name, (record, _, _) in (await self._get(run_id, list(names))).items():
+            key, slot = names[name]
+            with reading(run_id, name):
+                claims.setdefault(key, {})[slot] = _place(record)
         return claims
 
     # --- plain records --------------------------------------------------------------------------------------------
@@ -394,6 +401,21 @@ def reading(run_id: str, key: str) -> Iterator[None]:
         raise error if name in str(error) else SerializationError(f"{name} cannot be read: {error}") from error
     except (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError, OverflowError) as error:
         raise SerializationError(f"run {run_id!r}: record {key!r} is damaged: {error!r:.200}") from error
+
+
+def claim_keys(join: Instance) -> list[str]:
+    """The keys of the claims that there may be of a join of some, slot by slot; of anything else there are none."""
+    return [_claim_key(join.key, slot) for slot in range(join.vertex.quorum)]
+
+
+def claimed_by(key: str) -> tuple[str, int] | None:
+    """The key of the join, and its slot, whose claim has a key; None for the key of another fact."""
+    join, _, slot = key.rpartition(_CLAIM)
+    return (join, int(slot or 0)) if join and (not slot or slot.isdecimal()) else None
+
+
+def _claim_key(key: str, slot: int) -> str:
+    return f"{key}{_CLAIM}{slot or ''}"
 
 
 def _place(record: Mapping[str, Any]) -> int:

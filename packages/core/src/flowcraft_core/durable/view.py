@@ -88,17 +88,19 @@ class RunView:
         joins = {
             key: instance
             for key, instance in by_key.items()
-            if instance.vertex.joins_any and instance.vertex.index not in instance.scope.claims
+            if instance.vertex.quorum and not instance.scope.winners(instance.vertex)
         }
         if not by_key:
             return []
         run_id = self.record.run_id
         outcomes, claims = await asyncio.gather(
-            self._records.outcomes(run_id, by_key), self._records.claims(run_id, joins)
+            self._records.outcomes(run_id, by_key),
+            self._records.claims(run_id, {key: join.vertex.quorum for key, join in joins.items()}),
         )
-        for key, place in claims.items():
-            self.state.learn_claim(*joins[key], place)
-        new = [joins[key] for key in claims]
+        new = []
+        for key, slots in claims.items():
+            if sum(self.state.learn_claim(*joins[key], slot, place) for slot, place in slots.items()):
+                new.append(joins[key])
         for key, stored in outcomes.items():
             if before is None or stored.value.ended <= before:
                 self._take_in(by_key[key], stored.value)
@@ -171,12 +173,7 @@ class RunView:
         joins = joins_ahead(instance)
         if joins:
             await self.learn(joins)
-            claimed = [(join, join.scope.claims.get(join.vertex.index)) for join in joins]
-            winners = [join.vertex.incoming[place].source for join, place in claimed if place is not None]
-            scopes = [join.scope for join, place in claimed if place is not None]
-            await self.learn(
-                Instance(scope, scope.scope.vertices[source]) for scope, source in zip(scopes, winners, strict=True)
-            )
+            await self.learn(scope.at(winner.source) for scope, join in joins for winner in scope.winners(join))
         return instance.scope.is_moot(instance.vertex)
 
     def is_resolved(self, scope: ScopeState, vertex: Vertex | None, *, if_moot: bool = False) -> bool:
@@ -189,13 +186,13 @@ class RunView:
             return True
         if scope.is_moot(vertex) and not if_moot:
             return True
-        # All that leads to it is known, and one way is taken: it only wants a claim.
-        return vertex.joins_any and all(scope.mark_of(link) is not None for link in vertex.incoming)
+        # All that leads to it is known, and enough ways are taken: it only wants to be claimed.
+        return vertex.quorum > 0 and all(scope.mark_of(link) is not None for link in vertex.incoming)
 
     async def prepare(self, instance: Instance) -> bool:
         """Learn what an instance needs to run; whether the facts say that it is to."""
         scope, vertex = instance
-        if vertex.joins_any and vertex.index not in scope.claims:
+        if vertex.quorum and not scope.winners(vertex):
             await self.learn([instance, *needs(self.state, instance)])
         while await self.learn(needs(self.state, instance)):
             pass
@@ -303,7 +300,7 @@ async def whole_state(record: RunRecord, records: Records, *, claimant: str | No
     """
     state = RunState(record.graph, record.graphs.__getitem__, record.context)
     known: dict[str, Outcome] = {}
-    claims: dict[str, int] = {}
+    claims: dict[str, dict[int, int]] = {}
     read: set[int] = set()
     frontier: list[Instance] = []
     unclaimed: list[Claim] = []
@@ -313,7 +310,7 @@ async def whole_state(record: RunRecord, records: Records, *, claimant: str | No
         fresh = [scope for scope in state.root.walk() if id(scope) not in read]
         read.update(id(scope) for scope in fresh)
         instances = [instance for scope in fresh for instance in scope.instances()]
-        joins = [instance.key for instance in instances if instance.vertex.joins_any]
+        joins = {instance.key: instance.vertex.quorum for instance in instances}
         outcomes, standing = await asyncio.gather(
             records.outcomes(record.run_id, [instance.key for instance in instances if instance.key not in known]),
             records.claims(record.run_id, joins),
@@ -324,16 +321,17 @@ async def whole_state(record: RunRecord, records: Records, *, claimant: str | No
         frontier = []
         while state.ready or state.wanted:
             while state.wanted:
-                scope, join, link = state.wanted.popleft()
+                claim = state.wanted.popleft()
+                scope, join, _ = claim
                 key = scope.key(join)
-                place = claims.get(key)
-                if place is None and claimant is not None and due is None and state.phase is Phase.RUNNING:
-                    claim = await records.put_claim(record.run_id, key, join.incoming.index(link), claimant)
-                    claims[key] = place = claim.value
-                if place is None:
-                    unclaimed += [Claim(scope, join, link)] if due is None else []
-                else:
-                    state.claim(scope, join, place)
+                for slot, place in claims.pop(key, {}).items():
+                    state.claim(scope, join, slot, place)
+                is_due = due is None and state.phase is Phase.RUNNING
+                while claimant is not None and is_due and (free := claim.slot) is not None:
+                    held = await records.put_claim(record.run_id, key, free, claim.place, claimant)
+                    state.claim(scope, join, free, held.value)
+                if claim.slot is not None and due is None:
+                    unclaimed.append(claim)
             if not state.ready:
                 break
             instance = state.ready.popleft()
@@ -350,7 +348,7 @@ async def whole_state(record: RunRecord, records: Records, *, claimant: str | No
             if frontier:
                 continue
         state.ready.extend(i for i in due if not i.scope.is_moot(i.vertex))
-        state.wanted.extend(claim for claim in unclaimed if not claim.scope.is_moot(claim.vertex))
+        state.wanted.extend(c for c in unclaimed if c.slot is not None and not c.scope.is_moot(c.vertex))
         return state
 
 

@@ -26,7 +26,9 @@ from ..blueprint import (
     WAIT,
     Blueprint,
     Edge,
+    JoinStrategy,
     Node,
+    is_join_strategy,
 )
 from ..durations import parse_duration
 from ..errors import BlueprintError, ConfigurationError, ExpressionError
@@ -414,9 +416,34 @@ class _Compiler:
                     vertex.all_taken = {link.place: OUTPUT for link in vertex.out}
                 if vertex.kind is Kind.EXIT and vertex.construct is not None:
                     vertex.construct.leaving = tuple(link for link in vertex.out if link.on == "success")
-                vertex.joins_any = len(vertex.incoming) > 1 and self._join_strategy(vertex) == "any"
+                vertex.quorum = self._quorum(vertex)
 
-    def _join_strategy(self, vertex: Vertex) -> str | None:
+    def _quorum(self, vertex: Vertex) -> int:
+        """Of how many of its edges a vertex is a join; 0 of all."""
+        if vertex.kind is Kind.EXIT:
+            return 0
+        strategy = self._join_strategy(vertex)
+        if strategy is None:
+            return 0
+        if not is_join_strategy(strategy):
+            self.problems.append(
+                f"node {vertex.id!r}: config.joinStrategy must be 'all', 'any' or a whole number from 1, not "
+                f"{strategy!r:.80}"
+            )
+            return 0
+        wanted = strategy if isinstance(strategy, int) else 1 if strategy == "any" else 0
+        sources = {link.source for link in vertex.incoming}
+        is_start = not sources and any(
+            vertex.id == loop.start for loop in self.loops.values()
+        )  # its loop's entry joins
+        if wanted > max(len(sources), 1) and not is_start:
+            self.problems.append(
+                f"node {vertex.id!r}: it joins {wanted} of its edges, and they come from {len(sources)} nodes: "
+                "draw edges from more nodes to it, or join fewer"
+            )
+        return wanted if len(vertex.incoming) > 1 else 0
+
+    def _join_strategy(self, vertex: Vertex) -> JoinStrategy | None:
         node = vertex.node
         if vertex.construct is not None and vertex.construct.kind == "loop" and vertex.kind is Kind.ENTRY:
             # The TypeScript builder marks every controller `any` so that it can be entered again; what joins the

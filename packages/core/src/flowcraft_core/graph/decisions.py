@@ -173,9 +173,10 @@ def input_of(scope: ScopeState, vertex: Vertex) -> Any:
         return _given(scope)
     if len(incoming) == 1:
         return carried(scope.outcomes[incoming[0].source], incoming[0].place)
-    if vertex.joins_any:
-        link = incoming[scope.claims[vertex.index]]
-        return carried(scope.outcomes[link.source], link.place)
+    if vertex.quorum:
+        incoming = scope.winners(vertex)
+        if vertex.quorum == 1:
+            return carried(scope.outcomes[incoming[0].source], incoming[0].place)
     taken = {
         link.source_id: carried(source, link.place)
         for link in incoming

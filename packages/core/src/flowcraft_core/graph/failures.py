@@ -14,6 +14,9 @@ from .instances import Instance, Mark, ScopeState
 from .lanes import total_of
 from .scopes import Kind, Vertex
 
+#: The type of the error of a join that goes on with some of its edges, and got fewer.
+JOIN_ERROR = "JoinError"
+
 
 def errors_of(root: ScopeState) -> tuple[NodeError, ...]:
     """The failures that fail a run, each once, by position.
@@ -39,8 +42,8 @@ def handled(ended: Iterable[Instance]) -> tuple[NodeError, ...]:
 
 
 def failed(root: ScopeState) -> list[Instance]:
-    """The instances whose own failures they are, by position."""
-    return [instance for _, instance in _told(root)]
+    """The instances whose own failures they are, by position; a join that was never run is none to run again."""
+    return [instance for _, instance in _told(root) if instance.vertex.index in instance.scope.outcomes]
 
 
 def is_contained(scope: ScopeState) -> bool:
@@ -54,7 +57,7 @@ def is_contained(scope: ScopeState) -> bool:
 
 
 def causes(scope: ScopeState, vertex: Vertex) -> tuple[NodeError, ...]:
-    """The failures for which a construct or an ``any`` join fails without being run; none where it does not.
+    """The failures for which a construct or a join of some fails without being run; none where it does not.
 
     Args:
         scope: Where it stands.
@@ -65,8 +68,8 @@ def causes(scope: ScopeState, vertex: Vertex) -> tuple[NodeError, ...]:
         if scope.marks.get(construct.entry) is Mark.BLOCKED:
             return scope.blame[construct.entry]
         return tuple(dict.fromkeys(_failed_inside(scope, vertex)))
-    if vertex.joins_any and vertex.index not in scope.fired:
-        return blamed(scope, vertex)
+    if vertex.quorum and vertex.index not in scope.fired:
+        return blamed(scope, vertex) or _lacking(scope, vertex)
     return ()
 
 
@@ -74,6 +77,16 @@ def blamed(scope: ScopeState, target: Vertex) -> tuple[NodeError, ...]:
     """The failures behind the edges that are blocked, of those to a vertex."""
     links = (link for link in target.incoming if scope.mark_of(link) is Mark.BLOCKED)
     return tuple(dict.fromkeys(error for link in links for error in scope.blame.get(link.source, ())))
+
+
+def _lacking(scope: ScopeState, join: Vertex) -> tuple[NodeError, ...]:
+    """A join's own failure: every edge is resolved, none is blocked, and some are taken, but fewer than it needs."""
+    marks = [(link.source_id, scope.mark_of(link)) for link in join.incoming]
+    taken = dict.fromkeys(source for source, mark in marks if mark is Mark.TAKEN)
+    if not 0 < len(taken) < join.quorum or any(mark is None for _, mark in marks):
+        return ()
+    message = f"it goes on with {join.quorum} of its edges, and only {', '.join(map(repr, taken))} led to it"
+    return (NodeError(scope.key(join), join.id, JOIN_ERROR, message, attempts=0),)
 
 
 def _failed_inside(scope: ScopeState, exit_: Vertex) -> Iterable[NodeError]:
@@ -103,6 +116,10 @@ def _told(root: ScopeState) -> list[tuple[NodeError, Instance]]:
                 and (error.key not in found or error.key == instance.key)
             ):
                 found[error.key] = error, instance
+        for index, behind in scope.blame.items():
+            join = scope.at(index)
+            if index not in scope.outcomes and (own := errors.get(join.key)) in behind:
+                found[join.key] = own, join
     return sorted(found.values(), key=lambda told: (told[1].scope.position(told[1].vertex), told[1].key))
 
 

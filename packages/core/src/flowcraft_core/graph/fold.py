@@ -56,7 +56,7 @@ class _Counted:
             vertices = scope.scope.vertices
             for index in sorted(scope.claims, key=lambda join: vertices[join].depth, reverse=True):
                 if index in scope.fired and (index not in scope.moot or (id(scope), index) in self._kept):
-                    self._keep(scope, vertices[index].incoming[scope.claims[index]].source)
+                    self._keep(scope, [link.source for link in scope.winners(vertices[index])])
 
     def __call__(self, scope: ScopeState, index: int) -> bool:
         if not self._moot:
@@ -69,8 +69,7 @@ class _Counted:
             around = around.parent
         return True
 
-    def _keep(self, scope: ScopeState, index: int) -> None:
-        waiting = [index]
+    def _keep(self, scope: ScopeState, waiting: list[int]) -> None:
         while waiting:
             index = waiting.pop()
             if (id(scope), index) in self._kept:
@@ -79,13 +78,11 @@ class _Counted:
             vertex = scope.scope.vertices[index]
             if vertex.construct is not None and index == vertex.construct.exit:
                 waiting.append(vertex.construct.entry)
-            elif index in scope.claims:
-                waiting.append(vertex.incoming[scope.claims[index]].source)
-            else:
-                for link in vertex.incoming:
-                    outcome = scope.outcomes.get(link.source)
-                    if outcome is not None and link.place in outcome.taken:
-                        waiting.append(link.source)
+                continue
+            for link in scope.winners(vertex) or vertex.incoming:
+                outcome = scope.outcomes.get(link.source)
+                if outcome is not None and link.place in outcome.taken:
+                    waiting.append(link.source)
 
 
 def instances(state: RunState) -> Iterator[Instance]:
@@ -95,8 +92,13 @@ def instances(state: RunState) -> Iterator[Instance]:
             yield Instance(scope, scope.scope.vertices[index])
 
 
-def claims(state: RunState) -> Iterator[tuple[str, int]]:
-    """Every claimed join's key, with the place of the winning edge among its incoming ones."""
+def claims(state: RunState) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """The key of every join of some that has fired, with the places of the winning edges among its incoming ones.
+
+    Which of them holds which slot means nothing once all stand. What was claimed of a join that has not fired is no
+    part of the result: as long as slots are left, the same edges claim them again.
+    """
     for scope in state.root.walk():
-        for index, place in scope.claims.items():
-            yield scope.key(scope.scope.vertices[index]), place
+        for index, slots in scope.claims.items():
+            if index in scope.fired:
+                yield scope.key(scope.scope.vertices[index]), tuple(sorted(slots.values()))

@@ -37,10 +37,14 @@ def dropped(instances: Iterable[Instance]) -> set[tuple[int, int]]:
     return found
 
 
-def kept_claims(state: RunState, without: set[tuple[int, int]]) -> Iterator[tuple[Instance, int]]:
-    """The claims of joins whose winning edge's source is kept: the join, and place of the edge."""
+def kept_claims(state: RunState, without: set[tuple[int, int]]) -> Iterator[tuple[Instance, tuple[int, ...]]]:
+    """The joins of some that edges have claimed whose sources are kept, with the places of these edges.
+
+    They are to hold the first slots, whichever they held: else an edge would find a free one before its own.
+    """
     for scope in state.root.walk():
-        for index, place in scope.claims.items():
+        for index, slots in scope.claims.items():
             join = scope.scope.vertices[index]
-            if (id(scope), join.incoming[place].source) not in without:
-                yield Instance(scope, join), place
+            places = (slots[slot] for slot in sorted(slots))
+            if kept := tuple(place for place in places if (id(scope), join.incoming[place].source) not in without):
+                yield Instance(scope, join), kept

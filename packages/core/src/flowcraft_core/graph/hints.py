@@ -44,7 +44,7 @@ def _hints_at(scope: Scope, failing: Vertex) -> Iterator[str]:
             handling.update(id(link) for link in vertex.out)
         elif incoming and len(without) == len(incoming):
             skipped.update(id(link) for link in vertex.out)
-        elif without and not vertex.joins_any and vertex.kind is not Kind.EXIT:
+        elif without and not vertex.quorum and vertex.kind is not Kind.EXIT:
             yield _text(failing, without)
 
 

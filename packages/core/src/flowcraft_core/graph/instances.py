@@ -51,13 +51,19 @@ class Instance(NamedTuple):
 
     @property
     def identity(self) -> str:
-        """The key, and for an ``any`` join the edge that won it, since that decides what the instance does."""
-        place = self.scope.claims.get(self.vertex.index)
-        return self.key if place is None else f"{self.key}<{escape(self.vertex.incoming[place].source_id)}:{place}"
+        """The key, and for a join of some the edges that won it, since they decide what the instance does."""
+        places = sorted(self.scope.claims.get(self.vertex.index, {}).values())
+        if len(places) < self.vertex.quorum:
+            return self.key
+        winners = (f"<{escape(self.vertex.incoming[place].source_id)}:{place}" for place in places)
+        return "".join((self.key, *winners))
 
 
 class Claim(NamedTuple):
-    """A taken edge has reached an ``any`` join that nobody has claimed yet.
+    """A taken edge has reached a join of some of which, as far as is known, not all slots are held.
+
+    A join has as many slots as it needs edges. Whoever brings an edge tries them in order, until it holds one or finds
+    one that its source holds: so an edge counts once, however often it comes, and of one source only one edge does.
 
     Attributes:
         scope: The instance of the scope.
@@ -68,6 +74,26 @@ class Claim(NamedTuple):
     scope: ScopeState
     vertex: Vertex
     link: Link
+
+    @property
+    def place(self) -> int:
+        """The edge's place among the join's incoming ones, by which the claim names it."""
+        return self.vertex.incoming.index(self.link)
+
+    @property
+    def slot(self) -> int | None:
+        """The slot to try: the first of which it is not known who holds it; None behind one that its source holds.
+
+        None, too, once it was said what becomes of the join.
+        """
+        slots = self.scope.claims.get(self.vertex.index, {})
+        for slot in range(0 if self.vertex.index in self.scope.told else self.vertex.quorum):
+            place = slots.get(slot)
+            if place is None:
+                return slot
+            if self.vertex.incoming[place].source == self.link.source:
+                break
+        return None
 
 
 class Arrival(NamedTuple):
@@ -115,7 +141,8 @@ class ScopeState:
         prefix: What the keys inside begin with.
         namespace: The scope instance whose context it shares, or itself.
         outcomes: By vertex index.
-        claims: The standing claims of ``any`` joins, by vertex index: the place in the join's incoming edges.
+        claims: The standing claims of joins of some, by vertex index: for each slot that is known to be held the place
+            of the edge among the join's incoming ones.
         marks: Vertices resolved without an outcome of their own: dead (SKIPPED) or blocked.
         moot: Indexes of the moot vertices.
         inside: By entry index: the scope instances of a construct that are known, by pass or item (0 for a call).
@@ -123,9 +150,9 @@ class ScopeState:
         setters: The instances that set context values of a namespace, in the order in which they were added.
         ended: Whether it has ended.
         blame: The failures behind a failed or blocked vertex, by vertex index.
-        failures: The failed vertices whose failure no ``any`` join inside contains.
-        fired: The ``any`` joins that are claimed by an edge known to be taken, by index.
-        unfired: The ``any`` joins that are claimed by an edge of which that is not known, by index.
+        failures: The failed vertices whose failure no join of some inside contains.
+        fired: The joins of some all of whose slots are held by edges known to be taken, by index.
+        unfired: Those all of whose slots are held by edges of which that is not known of each, by index.
         told: The vertices of which it was said what became of them, by index.
         resolved: How many of a join's edges, of a batch's items or of its own ends are known to be resolved without a
             gap from the first, by vertex index (-1 for the ends). Where to look on, not a count: it may be lost.
@@ -150,7 +177,7 @@ class ScopeState:
             self.prefix = scope_prefix(parent.prefix, construct.key, index, namespace=scope.namespace)
         self.namespace: ScopeState = self if scope.namespace or parent is None else parent.namespace
         self.outcomes: dict[int, Outcome] = {}
-        self.claims: dict[int, int] = {}
+        self.claims: dict[int, dict[int, int]] = {}
         self.marks: dict[int, Mark] = {}
         self.moot: set[int] = set()
         self.inside: dict[int, dict[int, ScopeState]] = {}
@@ -168,7 +195,7 @@ class ScopeState:
 
     @property
     def errors(self) -> tuple[NodeError, ...]:
-        """The failures in it that no ``any`` join inside contains, each once, by position: whichever came first."""
+        """The failures in it that no join of some inside contains, each once, by position: whichever came first."""
         if not self.failures:
             return ()
         failed = sorted(self.failures, key=lambda vertex: (vertex.depth, vertex.id))
@@ -217,6 +244,11 @@ class ScopeState:
         if outcome.error is not None and not outcome.taken:
             return self.marks.get(link.source)
         return Mark.TAKEN if link.place in outcome.taken else Mark.SKIPPED
+
+    def winners(self, join: Vertex) -> tuple[Link, ...]:
+        """The edges that hold the slots of a join of some, in the blueprint's order; none as long as not all stand."""
+        places = self.claims.get(join.index, {}).values()
+        return tuple(join.incoming[place] for place in sorted(places)) if 0 < join.quorum == len(places) else ()
 
     def is_resolved(self, index: int) -> bool:
         """Whether it is known what became of a vertex: done, dead or blocked."""

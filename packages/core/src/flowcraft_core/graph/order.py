@@ -38,7 +38,7 @@ def put_in_order(scope: Scope, problems: list[str]) -> None:
     for index in reversed(order):
         ways_on = list(_following(vertices[index], failures=False))
         vertices[index].sheltered = bool(ways_on) and all(
-            vertices[target].joins_any or vertices[target].sheltered for target in ways_on
+            vertices[target].quorum or vertices[target].sheltered for target in ways_on
         )
 
 

@@ -70,8 +70,7 @@ def needs(state: RunState, instance: Instance) -> list[Instance]:
     What they say may show that more is needed.
     """
     scope, vertex = instance
-    place = scope.claims.get(vertex.index)
-    found = [scope.at(link.source) for link in (vertex.incoming if place is None else (vertex.incoming[place],))]
+    found = [scope.at(link.source) for link in scope.winners(vertex) or vertex.incoming]
     if not vertex.incoming and scope.parent is not None and scope.construct is not None:
         construct, parent = scope.construct, scope.parent
         found.append(parent.at(construct.entry))
@@ -157,7 +156,7 @@ def settle(state: RunState, scope: ScopeState, vertex: Vertex | None) -> list[In
 
 
 def joins_ahead(instance: Instance) -> list[Instance]:
-    """The ``any`` joins in which all ways on from an instance end, and which may make it moot; none if one leads on."""
+    """The joins of some in which all ways on from an instance end, and which may make it moot; none if one leads on."""
     found: list[Instance] = []
     seen: set[tuple[int, int]] = set()
     waiting = [instance]
@@ -171,7 +170,8 @@ def joins_ahead(instance: Instance) -> list[Instance]:
         elif not vertex.is_end:
             for link in vertex.out:
                 target = Instance(scope, scope.scope.vertices[link.target])
-                is_race = target.vertex.joins_any and len({way.source for way in target.vertex.incoming}) > 1
+                sources = {way.source for way in target.vertex.incoming}
+                is_race = 0 < target.vertex.quorum < len(sources)  # else nothing is left behind when it fires
                 (found if is_race else waiting).append(target)
         elif scope.parent is None or scope.construct is None:
             return []
@@ -276,7 +276,7 @@ def _by_id(state: RunState, asker: Instance, scope: ScopeState, node_id: str) ->
 def holds_up(instance: Instance, arrival: Arrival) -> bool:
     """Whether a join cannot be decided before an instance has ended, since another of its ways in waits for that.
 
-    Only what waits for certain counts: an ``any`` join may go on without what leads to it. What would take long to find
+    Only what waits for certain counts: a join of some may go on without what leads to it. What would take long to find
     is not looked for.
     """
     scope, vertex = instance
@@ -297,7 +297,7 @@ def holds_up(instance: Instance, arrival: Arrival) -> bool:
         current = vertices[waiting.pop()]
         if current is vertex:
             return True
-        if current.joins_any or current.depth < vertex.depth:
+        if current.quorum or current.depth < vertex.depth:
             continue
         if current.kind is Kind.EXIT and current.construct is not None:
             sources = {current.construct.entry}

@@ -90,7 +90,7 @@ def _problem(
 
 
 class _Guaranteed:
-    """Which vertices are resolved before which, whichever edges claim the ``any`` joins between."""
+    """Which vertices are resolved before which, whichever edges win the joins of some between."""
 
     def __init__(self) -> None:
         self._after: dict[tuple[int, int], set[int]] = {}
@@ -98,7 +98,7 @@ class _Guaranteed:
     def before(self, scope: Scope, first: int, then: int) -> bool:
         vertex = scope.vertices[then]
         # The usual case, and the one that must not cost a walk: the node itself is the predecessor.
-        if not vertex.joins_any and any(link.source == first for link in vertex.incoming):
+        if not vertex.quorum and any(link.source == first for link in vertex.incoming):
             return True
         key = (id(scope), first)
         if key not in self._after:
@@ -116,15 +116,16 @@ class _Guaranteed:
 
     @staticmethod
     def _walk(scope: Scope, first: int) -> set[int]:
-        # What follows `first` for certain: a join of all needs one such way in, a join of any needs all of them.
+        # What follows `first` for certain: a join of all needs one such way in, one of some so many that it cannot do
+        # without them.
         certain = {first}
         for index in scope.order[scope.order.index(first) + 1 :]:
             vertex = scope.vertices[index]
             if vertex.kind is Kind.EXIT and vertex.construct is not None:
                 follows = vertex.construct.entry in certain
             else:
-                sources = [link.source in certain for link in vertex.incoming]
-                follows = bool(sources) and (all(sources) if vertex.joins_any else any(sources))
+                sources = {link.source for link in vertex.incoming}
+                follows = len(sources - certain) < (vertex.quorum or len(sources))
             if follows:
                 certain.add(index)
         certain.discard(first)

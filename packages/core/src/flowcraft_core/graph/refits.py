@@ -50,15 +50,16 @@ def refit(old: RunState, without: set[tuple[int, int]], new: RunState, graphs: M
         What does not fit; where that is so, what comes after it is not looked at.
     """
     kept = {i.key: i for i in instances(old) if (id(i.scope), i.vertex.index) not in without}
-    claims = {join.key: (join, place) for join, place in kept_claims(old, without)}
+    claims = {join.key: (join, places) for join, places in kept_claims(old, without)}
     misfits: list[Misfit] = []
     while new.ready or new.wanted or _look_behind(kept, new):
         while new.wanted:
             scope, vertex, _ = new.wanted.popleft()
-            if claimed := claims.get(scope.key(vertex)):
-                join, place = claimed
+            if claimed := claims.pop(scope.key(vertex), None):
+                join, places = claimed
                 if _ways_in(join) == _ways_in(Instance(scope, vertex)):
-                    new.claim(scope, vertex, place)
+                    for slot, place in enumerate(places):
+                        new.claim(scope, vertex, slot, place)
                 else:
                     misfits.append(Misfit(join.key, "it has other ways in, and which of them came first is kept"))
         if not new.ready:
@@ -103,7 +104,7 @@ def _kind(instance: Instance) -> tuple[Any, ...]:
 
 def _ways_in(instance: Instance) -> tuple[Any, ...]:
     vertices = instance.scope.scope.vertices
-    return instance.vertex.joins_any, tuple(
+    return instance.vertex.quorum, tuple(
         (link.source_id, vertices[link.source].kind, link.place) for link in instance.vertex.incoming
     )
 

@@ -143,13 +143,14 @@ class Vertex:
         uses: For a step: the names of all implementations that it may need, those of its fallback's included.
         out: Its outgoing edges.
         incoming: Its incoming edges.
-        joins_any: It goes on with the first taken edge. False for a vertex with a single incoming edge.
+        quorum: It goes on once so many of its edges, of different sources, are taken; 0 if it waits for all of them,
+            and for a vertex with a single incoming edge.
         inputs: Its explicit input: one reference, or one per name.
         depth: Longest way from the scope's start, counted in nodes; a construct counts as one.
         all_taken: If each edge is always taken and carries the output as it is: ``Outcome.taken`` of each instance.
         catches: It has edges on failure or always: it has an outcome of its own also where it fails without being run.
         is_end: The end of its scope is a way on: it has no other, or only edges on failure.
-        sheltered: Each of its ways on but for edges on failure leads, inside its scope, into an ``any`` join.
+        sheltered: Each of its ways on but for edges on failure leads, inside its scope, into a join of some.
         construct: Set for entries and exits, and for a verdict the loop that it belongs to.
         timeout: Seconds that one attempt, or a wait, may take.
         reminders: For a wait: what it calls while nobody has answered it.
@@ -165,7 +166,7 @@ class Vertex:
     uses: tuple[str, ...] = ()
     out: tuple[Link, ...] = ()
     incoming: tuple[Link, ...] = ()
-    joins_any: bool = False
+    quorum: int = 0
     inputs: Reference | dict[str, Reference] | None = None
     depth: int = 0
     all_taken: dict[int, Any] | None = attrs.field(factory=dict)

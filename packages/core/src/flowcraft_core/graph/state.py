@@ -14,16 +14,19 @@ The rules, edge by edge:
   but for those on failure: it skips them, since the failure is another's.
 * An ``all`` join goes by all its edges: once each is resolved, it is blocked if one is blocked, dead if none is taken,
   ready otherwise.
-* An ``any`` join goes by its first taken edge that holds the claim. With every edge resolved and none taken, it is
-  dead, or, if one of them is blocked, it fails with the errors behind them.
-* A vertex *catches* if it has edges on failure or always. An ``any`` join that fails and catches is ready: its outcome
+* A join of *some* goes on with so many of its edges as it needs, of different sources: ``any`` is a join of one. It has
+  as many *slots*. A taken edge claims the first that is free, unless its source holds one: it counts once. The join has
+  *fired* once all slots stand, and goes by the edges that hold them. With every edge resolved and fewer taken, it is
+  dead if all are skipped; else it fails, with the errors behind those that are blocked, or with one of its own where
+  none is. What was claimed of a join that has not fired counts for nothing.
+* A vertex *catches* if it has edges on failure or always. A join of some that fails and catches is ready: its outcome
   is that failure, with the edges that it takes. So is the exit of a construct that fails, once nothing inside can run.
-* A fired join makes its other ways *moot*: a vertex is moot once it has ways on and each leads into a fired ``any``
-  join or to a moot vertex; all inside a moot construct is moot. What is moot is not started. A vertex whose ways on are
-  all edges on failure has the end of its scope as a way on, too: it is never moot for want of others.
+* A fired join makes its other ways *moot*, and not sooner: a vertex is moot once it has ways on and each leads into a
+  fired join of some or to a moot vertex; all inside a moot construct is moot. What is moot is not started. A vertex
+  whose ways on are all edges on failure has the end of its scope as a way on, too: it is never moot for want of others.
 * A failure that is not handled is *contained* inside its scope if each of the vertex's ways on, but for those on
-  failure, leads into an ``any`` join there; else by the constructs around it, if one catches, tolerates failures or
-  leads into ``any`` joins itself; else it fails the run at once.
+  failure, leads into a join of some there; else by the constructs around it, if one catches, tolerates failures or
+  leads into joins of some itself; else it fails the run at once.
 * A scope ends when each of its vertices that have its end as a way on is done, dead or blocked: then every other vertex
   is done, dead, blocked or moot too, since a way on from it would lead to one that is not. A construct in which a
   failure was neither handled nor contained fails when its scope ends.
@@ -68,7 +71,8 @@ class RunState:
     Attributes:
         root: The run's own scope instance.
         ready: Instances to run, in the order in which they became ready; the caller takes them out.
-        wanted: Joins to claim; the caller takes them out and answers with ``claim``.
+        wanted: Edges for which joins of some are to be claimed; the caller takes them out and, as long as one has a
+            ``slot`` to try, answers with ``claim``.
         context: The run's initial context.
         phase: Whether the run has ended.
         arrivals: In a state that is not whole: edges towards joins that it cannot decide; the caller takes them out.
@@ -131,30 +135,31 @@ class RunState:
             self._fail(scope, vertex, tuple(dict.fromkeys((error, *behind))))
         elif scope.unfired:
             for join in list(scope.unfired):
-                if scope.mark_of(scope.scope.vertices[join].incoming[scope.claims[join]]) is Mark.TAKEN:
-                    self._fire(scope, join)
+                self._fire_if_taken(scope, scope.scope.vertices[join])
         return True
 
-    def claim(self, scope: ScopeState, vertex: Vertex, place: int) -> None:
-        """Take in the standing claim of an ``any`` join, and say what follows from it.
+    def claim(self, scope: ScopeState, vertex: Vertex, slot: int, place: int) -> None:
+        """Take in who holds a slot of a join of some, and say what follows from it.
 
         Args:
             scope: Where the join stands.
             vertex: The join.
-            place: The place of the winning edge among its incoming ones.
+            slot: Which of its slots, from 0.
+            place: The place of the edge that holds it among the join's incoming ones.
         """
-        if self.learn_claim(scope, vertex, place) and vertex.index in scope.fired:
+        if self.learn_claim(scope, vertex, slot, place) and vertex.index in scope.fired:
             self._arrive(scope, vertex, vertex.incoming[place])
             self._propagate()
 
-    def learn_claim(self, scope: ScopeState, vertex: Vertex, place: int) -> bool:
-        """Take in the standing claim of an ``any`` join without a word of what follows; whether it is news."""
-        if vertex.index in scope.claims:
+    def learn_claim(self, scope: ScopeState, vertex: Vertex, slot: int, place: int) -> bool:
+        """Take in who holds a slot of a join of some without a word of what follows; whether it is news."""
+        slots = scope.claims.setdefault(vertex.index, {})
+        if slot in slots:
             return False
-        scope.claims[vertex.index] = place
-        scope.unfired.add(vertex.index)
-        if scope.mark_of(vertex.incoming[place]) is Mark.TAKEN:
-            self._fire(scope, vertex.index)
+        slots[slot] = place
+        if scope.winners(vertex):
+            scope.unfired.add(vertex.index)
+            self._fire_if_taken(scope, vertex)
         return True
 
     # --- decisions out --------------------------------------------------------------------------------------------
@@ -231,10 +236,10 @@ class RunState:
             return Mark.TAKEN
         else:
             mark = self._joined(scope, vertex)
-            if vertex.joins_any and mark is Mark.TAKEN:
-                return None  # taken, but nobody has claimed it as far as is known
-            if vertex.joins_any and mark is Mark.BLOCKED:
-                return self._fails(scope, vertex, blamed(scope, vertex))
+            if vertex.quorum and mark is Mark.TAKEN:
+                return None  # taken, but not all of its slots are held as far as is known
+            if vertex.quorum and mark is Mark.BLOCKED:
+                return self._fails(scope, vertex, causes(scope, vertex))
         if mark is Mark.SKIPPED or mark is Mark.BLOCKED:
             self._pass_by(scope, vertex, mark, blamed(scope, vertex) if mark is Mark.BLOCKED else ())
         return mark
@@ -289,7 +294,7 @@ class RunState:
             return
         mark = self.decide(scope, target)
         if mark is None:
-            if target.joins_any or not self._whole:
+            if target.quorum or not self._whole:
                 self._leave_open(scope, target, link)
         elif mark is not Mark.TAKEN:
             scope.told.add(index)
@@ -297,20 +302,21 @@ class RunState:
         elif (
             self._whole
             or index not in scope.fired  # no race that anybody has won
-            or (link is not None and target.incoming[scope.claims[index]] is link)
+            or (link is not None and target.incoming[scope.claims[index][target.quorum - 1]] is link)
         ):
-            # In a state that is not whole a join that another edge has won is for whoever brought that edge.
+            # In a state that is not whole a join is for whoever brought the edge that holds the last of its slots.
             self._make_ready(scope, target)
 
     def _leave_open(self, scope: ScopeState, target: Vertex, link: Link | None) -> None:
         """It cannot be said what becomes of a vertex: ask for its claim, or leave it to the last to arrive."""
-        if target.joins_any:
+        if target.quorum:
             # Whoever was asked about the join has seen all its edges, and claims it where nobody else came to do so.
             ways = target.incoming if link is None else (link,)
-            taken = next((way for way in ways if scope.mark_of(way) is Mark.TAKEN), None)
-            if taken is not None:
-                if target.index not in scope.claims and not scope.is_moot(target):
-                    self.wanted.append(Claim(scope, target, taken))
+            taken = [Claim(scope, target, way) for way in ways if scope.mark_of(way) is Mark.TAKEN]
+            if taken and (scope.winners(target) or scope.is_moot(target)):
+                return
+            if claims := [claim for claim in taken if claim.slot is not None]:
+                self.wanted.extend(claims)
                 return
         if link is not None and self._reports_arrivals():
             member = target.incoming.index(link)
@@ -325,17 +331,17 @@ class RunState:
             self.ready.append(Instance(scope, target))
 
     def _joined(self, scope: ScopeState, join: Vertex) -> Mark | None:
-        """What the edges of a join come to once each is resolved; TAKEN for an ``any`` join as soon as one is taken."""
+        """What the edges of a join come to once each is resolved; BLOCKED also if fewer are taken than it needs."""
         incoming, place = join.incoming, scope.resolved.get(join.index, 0)
-        while place < len(incoming):
-            mark = scope.mark_of(incoming[place])
-            if mark is None or (join.joins_any and mark is Mark.TAKEN):
-                break
+        while place < len(incoming) and scope.mark_of(incoming[place]) is not None:
             place += 1
         scope.resolved[join.index] = place
         if place < len(incoming):
-            return mark
+            return None
         marks = {scope.mark_of(link) for link in incoming}
+        if join.quorum and Mark.TAKEN in marks:
+            taken = {link.source for link in incoming if scope.mark_of(link) is Mark.TAKEN}
+            return Mark.TAKEN if len(taken) >= join.quorum else Mark.BLOCKED
         if Mark.BLOCKED in marks:
             return Mark.BLOCKED
         return Mark.TAKEN if Mark.TAKEN in marks else Mark.SKIPPED
@@ -496,10 +502,14 @@ class RunState:
                 return
         self._pass_by(scope, vertex, Mark.BLOCKED, errors)
 
-    # --- any joins ------------------------------------------------------------------------------------------------
+    # --- joins of some --------------------------------------------------------------------------------------------
+
+    def _fire_if_taken(self, scope: ScopeState, join: Vertex) -> None:
+        """It fires once the edges that hold its slots are taken: what leads to them is no loser, and comes first."""
+        if all(scope.mark_of(link) is Mark.TAKEN for link in scope.winners(join)):
+            self._fire(scope, join.index)
 
     def _fire(self, scope: ScopeState, join: int) -> None:
-        """The edge that holds the claim is taken. Not sooner: what leads to it is no loser, and must be fed first."""
         vertices, fired, moot = scope.scope.vertices, scope.fired, scope.moot
         scope.unfired.discard(join)
         fired.add(join)

@@ -74,7 +74,7 @@ class Replay:
             self._begun = Begun.of(snapshot, serializer)
             decode = serializer.from_data
             self._outcomes = {key: outcome_from_record(each, decode) for key, each in snapshot["outcomes"].items()}
-            self._claims = {str(key): int(place) for key, place in snapshot["claims"].items()}
+            self._claims = {str(key): [int(place) for place in each] for key, each in snapshot["claims"].items()}
             self.status = str(snapshot["status"])
         except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
             raise ResumeError(f"this is no recorded run: {error!r}") from error
@@ -89,9 +89,8 @@ class Replay:
         while True:
             while state.wanted:
                 claim = state.wanted.popleft()
-                place = self._claims.get(claim.scope.key(claim.vertex))
-                if place is not None:
-                    state.claim(claim.scope, claim.vertex, place)
+                for slot, place in enumerate(self._claims.get(claim.scope.key(claim.vertex), ())):
+                    state.claim(claim.scope, claim.vertex, slot, place)
             waiting += [instance for instance in state.ready if instance.key in self._outcomes]
             state.ready.clear()
             # What has lost a race is ready no more when its turn comes, and ended all the same.

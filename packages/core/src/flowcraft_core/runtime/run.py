@@ -237,10 +237,11 @@ class Run:
                 return instance, park
         while True:
             while state.wanted:
-                # Alone in its process, whoever asks first holds the claim.
-                scope, vertex, link = state.wanted.popleft()
-                state.claim(scope, vertex, vertex.incoming.index(link))
-                self._take_ready()
+                # Alone in its process, whoever asks first holds the next slot.
+                claim = state.wanted.popleft()
+                if claim.slot is not None:
+                    state.claim(claim.scope, claim.vertex, claim.slot, claim.place)
+                    self._take_ready()
             if not self._queue or self._over():
                 return None, None
             instance = self._queue.popleft()
@@ -448,19 +449,20 @@ class Run:
             (each for each in there if each.vertex.index not in each.scope.outcomes and each.key in outcomes), None
         )
 
-    def _claim_lost(self, claims: dict[str, int]) -> bool:
-        """Take in a claim that nothing wants: its join lost a race. Whether there was one among those left over."""
+    def _claim_lost(self, claims: dict[str, list[int]]) -> bool:
+        """Take in claims that nothing wants: their join lost a race. Whether there were some among those left over."""
         there = (instance for scope in self.state.root.walk() for instance in scope.instances())
         late = next((each for each in there if each.key in claims), None) if claims else None
         if late is not None:
-            self.state.claim(late.scope, late.vertex, claims.pop(late.key))
+            for slot, place in enumerate(claims.pop(late.key)):
+                self.state.claim(late.scope, late.vertex, slot, place)
         return late is not None
 
     def restore(self, snapshot: Mapping[str, Any]) -> None:
         """Take in the facts of a snapshot: the state then stands where the snapshot's run stood."""
         decode = self.executor.serializer.from_data
         outcomes: Mapping[str, Any] = snapshot["outcomes"]
-        standing: dict[str, int] = dict(snapshot["claims"])
+        standing: dict[str, list[int]] = dict(snapshot["claims"])
         parks: Mapping[str, Any] = snapshot["parks"]
         self._answers = {key: answer_from_record(answer, decode) for key, answer in snapshot.get("answers", {}).items()}
         state = self.state
@@ -470,11 +472,12 @@ class Run:
         while True:
             while state.wanted:
                 claim = state.wanted.popleft()
-                place = standing.pop(claim.scope.key(claim.vertex), None)
-                if place is None:
+                places = standing.pop(claim.scope.key(claim.vertex), None)
+                if places is None:
                     unclaimed.append(claim)
                 else:
-                    state.claim(claim.scope, claim.vertex, place)
+                    for slot, place in enumerate(places):
+                        state.claim(claim.scope, claim.vertex, slot, place)
             instance = state.ready.popleft() if state.ready else self._lost(outcomes)
             if instance is None and self._claim_lost(standing):
                 continue

@@ -18,6 +18,7 @@ from .joining import JoiningClauses
 from .laning import LaningClauses
 from .minding import MindingClauses
 from .outside import OutsideClauses
+from .quorum import QuorumClauses
 from .reconciling import ReconcilingClauses
 from .reminding import RemindingClauses
 from .scheduling import SchedulingClauses
@@ -32,6 +33,7 @@ class BackendContract(
     AddressClauses,
     StartingClauses,
     ShapeClauses,
+    QuorumClauses,
     CatchingClauses,
     LaningClauses,
     WaitingClauses,

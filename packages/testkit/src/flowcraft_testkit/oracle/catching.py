@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import attrs
 
-from .flows import AnyNode, Batch, Call, Edge, Flow, JoinName, Loop, On, Step, Turn, is_any_join
+from .flows import AnyNode, Batch, Call, Edge, Flow, JoinName, Loop, On, Step, Turn, joins_some
 from .growing import is_sound
 from .words import BOTH, ON_FAILURE
 
@@ -67,7 +67,7 @@ class _Catcher:
             return flow
         # What follows a body's last node is the next pass.
         possible = nodes[:-1] if in_body else nodes
-        rather = [n for n in possible if not isinstance(n, Step) or is_any_join(flow, n)] if self._is(0.6) else []
+        rather = [n for n in possible if not isinstance(n, Step) or joins_some(flow, n)] if self._is(0.6) else []
         for _ in range(self._one_of(1, 1, 2)):
             if possible:
                 flow = self._caught(flow, self._chance.choice(rather or possible).id, in_body=in_body)

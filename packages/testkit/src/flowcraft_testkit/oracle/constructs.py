@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import attrs
 
-from .flows import AnyNode, Batch, Call, Flow, Loop, Sleep, Step, Turn, Wait, exit_id, is_any_join
+from .flows import AnyNode, Batch, Call, Flow, Loop, Sleep, Step, Turn, Wait, exit_id, joins_some
 from .growing import Growing, own_value
 from .words import names_in
 
@@ -74,7 +74,11 @@ def _is_caught(*kinds: type) -> Callable[[_Seen], bool]:
 
 
 def _any_joins(graph: Flow) -> list[AnyNode]:
-    return [node for node in graph.nodes if is_any_join(graph, node)]
+    return [node for node in graph.nodes if joins_some(graph, node)]
+
+
+def _joins_several(seen: _Seen) -> bool:
+    return any(isinstance(node.join, int) and node.join > 1 for node in _any_joins(seen.graph))
 
 
 def _sources(graph: Flow, node: AnyNode) -> set[str]:
@@ -171,6 +175,7 @@ CONSTRUCTS: Mapping[str, Callable[[_Seen], bool]] = {
     "branch by condition": lambda seen: any(edge.condition for edge in seen.graph.edges),
     "all join": lambda seen: any(n.join == "all" and len(seen.graph.into(n.id)) > 1 for n in seen.graph.nodes),
     "any join": lambda seen: bool(_any_joins(seen.graph)),
+    "join of several": _joins_several,
     "any joins that share predecessors": _has_shared_joins,
     "any join behind a wait": _has_join_behind_wait,
     "loop": _is_in(Loop),

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import attrs
 
 from .catching import with_failure_edges
+from .choosing import with_joins_of_several
 from .flows import (
     AnyNode,
     Batch,
@@ -81,7 +82,8 @@ def draw(seed: int) -> Drawn:
     """Draw a flow."""
     maker = _Maker(random.Random(f"flow {seed}"))  # noqa: S311 - to be repeated
     flow = maker.draw("oracle")
-    return Drawn(seed, with_lanes(with_failure_edges(flow, seed, plain=maker.plain), seed), maker.plain)
+    flow = with_lanes(with_failure_edges(flow, seed, plain=maker.plain), seed)
+    return Drawn(seed, with_joins_of_several(flow, seed), maker.plain)
 
 
 class _Maker(LookMaker, RaceMaker):

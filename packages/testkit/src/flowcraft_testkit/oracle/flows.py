@@ -12,7 +12,8 @@ from typing import Any, Literal, TypeAlias
 
 import attrs
 
-JoinName: TypeAlias = Literal["all", "any"]
+#: How several edges are joined: all of them, the first, or so many of different sources.
+JoinName: TypeAlias = Literal["all", "any"] | int
 On: TypeAlias = Literal["success", "failure", "always"]
 Inputs: TypeAlias = str | Mapping[str, str] | None
 
@@ -216,6 +217,6 @@ def exit_id(node: AnyNode) -> str:
     return f"{node.id}_gather" if isinstance(node, Batch) and node.paired else node.id
 
 
-def is_any_join(flow: Flow, node: AnyNode) -> bool:
-    """Whether a node goes on with the first of several edges."""
-    return node.join == "any" and len(flow.into(node.id)) > 1
+def joins_some(flow: Flow, node: AnyNode) -> bool:
+    """Whether a node goes on with some of several edges, whichever come first."""
+    return node.join != "all" and len(flow.into(node.id)) > 1

@@ -52,9 +52,9 @@ class Fold:
             if meaning.carried(place, edge) is None:
                 continue
             if meaning.has_fired(place, target):
-                if meaning.claimed_edge(place, target) is edge and self.counts(place, target):
+                if any(each is edge for each in meaning.claimed_edges(place, target)) and self.counts(place, target):
                     return True
-            elif not place.is_any_join(target) and self._is_on_claimed_way(place, target):
+            elif not place.needed(target) and self._is_on_claimed_way(place, target):
                 return True
         return False
 

@@ -74,13 +74,16 @@ class Giving:
     # --- failures -------------------------------------------------------------------------------------------------
 
     def _comes_to_nothing(self, place: Place, node: PlacedNode) -> bool:
-        """Whether it is an `any` join that no edge can win any more, and owes a failed outcome."""
-        is_lost = place.is_any_join(node) and not self.meaning.has_fired(place, node)
+        """Whether it is a join of k that too few edges can win by now, and owes a failed outcome."""
+        is_lost = bool(place.needed(node)) and not self.meaning.has_fired(place, node)
         return is_lost and bool(self.meaning.causes(place, node))
 
     def _failing(self, place: Place, node: PlacedNode) -> Fact:
         """The failed outcome that a construct or an `any` join commits: the first of the failures behind it."""
-        first = self.meaning.facts.outcomes[self.meaning.causes(place, node)[0]]
+        key = self.meaning.causes(place, node)[0]
+        first = self.meaning.facts.outcomes.get(key)
+        if first is None or self.meaning.lacks_edges(place, node):
+            first = failure(key, "JoinError", attempts=0)
         return self._failed(place, node, attrs.evolve(first, taken={}))
 
     def _failed(self, place: Place, node: PlacedNode, fact: Fact) -> Fact:
@@ -104,7 +107,8 @@ class Giving:
         """What an instance gets.
 
         "One incoming edge, or an `any` join: the taken edge's value. An `all` join of several edges: a dict by source
-        node id, taken edges only. `inputs` on the node overrides both."
+        node id, taken edges only. `inputs` on the node overrides both." Of a join of k "input and identity list the
+        edges in the blueprint's order".
         """
         inputs = node.inputs if isinstance(node, (Step, Sleep, Batch)) else None
         before = self.fold.position(place, node, entering=True)
@@ -115,9 +119,7 @@ class Giving:
         edges = place.into(node)
         if not edges:
             return place.given
-        claimed = edges[0] if len(edges) == 1 else self.meaning.claimed_edge(place, node)
-        if claimed is not None:
-            edges = [claimed]
+        edges = self.meaning.claimed_edges(place, node) or edges
         taken = {
             exit_id(place.flow.node(edge.source)): carried[0]
             for edge in edges

@@ -113,14 +113,29 @@ class Ground:
         return place.parent is not None and place.node is not None and self.is_moot(place.parent, place.node)
 
     def has_fired(self, place: Place, node: PlacedNode) -> bool:
-        """Whether an `any` join is claimed, by an edge that is known to be taken."""
-        claimed = self.claimed_edge(place, node)
-        return claimed is not None and self.carried(place, claimed) is not None
+        """Whether a join of k "has fired": "once all k stand", by edges that are known to be taken."""
+        claimed = self.claimed_edges(place, node)
+        return bool(claimed) and all(self.carried(place, edge) is not None for edge in claimed)
 
-    def claimed_edge(self, place: Place, node: PlacedNode) -> Edge | None:
-        """The edge that holds the claim of an `any` join, if one does."""
-        claim = self.facts.claims.get(place.begins_at(node)) if place.is_any_join(node) else None
-        return None if claim is None else place.into(node)[claim]
+    def claimed_edges(self, place: Place, node: PlacedNode) -> list[Edge]:
+        """The edges that hold the slots of a join of k, "in the blueprint's order"; none before "all k stand"."""
+        slots = self.facts.claims.get(place.begins_at(node), {}) if place.needed(node) else {}
+        edges = place.into(node)
+        return [edges[number] for number in sorted(slots.values())] if len(slots) == place.needed(node) else []
+
+    def may_claim(self, place: Place, node: PlacedNode, edge: Edge) -> bool:
+        """Whether an edge that is taken has a slot to try.
+
+        "An arriving taken edge tries the slots 0 to k-1 in order by put-if-absent, stops at its own, and counts once."
+        "The k edges have different sources": at a slot that its source holds it stops, too.
+        """
+        edges, slots = place.into(node), self.facts.claims.get(place.begins_at(node), {})
+        for slot in range(place.needed(node)):
+            if slot not in slots:
+                return True
+            if edges[slots[slot]].source == edge.source:
+                return False
+        return False
 
     def carried(self, place: Place, edge: Edge) -> tuple[Any] | None:
         """What a taken edge carries, in a tuple to tell it from nothing."""

@@ -1,7 +1,8 @@
 """A graph while it is drawn: its nodes, its edges, and which names are sure to be settled where.
 
 A name may be used by a node only if it is settled whichever way the run goes: what lies before one of the edges of an
-``all`` join, before each of the edges of an ``any`` join, or before the construct around.
+``all`` join, before each of the edges of an ``any`` join, before so many that a join of k needs one of them, or before
+the construct around.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Any, Literal, TypeAlias
 
 import attrs
 
-from .flows import AnyNode, Batch, Call, Edge, Flow, Loop, Sleep, Step, Turn, exit_id
+from .flows import AnyNode, Batch, Call, Edge, Flow, JoinName, Loop, Sleep, Step, Turn, exit_id
 from .words import names_in
 
 #: What a run of a drawn flow begins with.
@@ -57,13 +58,16 @@ class Growing:
         self.nodes.append(node)
         self.edges.extend(edges)
 
-    def before(self, sources: Sequence[str], join: str) -> Mapping[str, tuple[str, ...]]:
+    def before(self, sources: Sequence[str], join: JoinName) -> Mapping[str, tuple[str, ...]]:
         """What is settled before a node with those predecessors, beside what is settled around."""
         found = [self._behind[source] for source in dict.fromkeys(sources)]
-        if not found:
-            return {}
-        names = set.intersection(*map(set, found)) if join == "any" else set.union(*map(set, found))
-        return {name: path for each in found for name, path in sorted(each.items()) if name in names}
+        needed = len(found) if join == "all" else 1 if join == "any" else join
+        return {
+            name: path
+            for each in found
+            for name, path in sorted(each.items())
+            if sum(name not in other for other in found) < needed
+        }
 
     def behind(self, source: str) -> Mapping[str, tuple[str, ...]]:
         """What is settled once a node has ended."""

@@ -10,6 +10,7 @@ import attrs
 from flowcraft_core import RunResult
 from flowcraft_core.graph.decisions import carried, error_data
 from flowcraft_core.graph.facts import DELETED, Outcome
+from flowcraft_core.graph.failures import JOIN_ERROR
 from flowcraft_core.graph.instances import Phase
 
 from .described import Described
@@ -22,6 +23,9 @@ from .script import ScriptedError, plain
 from .stage import Performed
 
 _FINAL = ("completed", "failed", "cancelled")
+
+# What flows that are drawn may fail with.
+_MEANT = (ScriptedError.__name__, JOIN_ERROR)
 
 
 @attrs.frozen
@@ -60,7 +64,7 @@ def _problems(expected: RunResult | None, performed: Performed, meaning: Meaning
         yield Problem(f"engine error {_kind(text.split(': ')[0])} in {_where(text)}", text)
     facts, status, result = performed.facts, performed.status, performed.result
     for key, outcome in facts.outcomes.items():
-        if outcome.error is not None and outcome.error.type != ScriptedError.__name__:
+        if outcome.error is not None and outcome.error.type not in _MEANT:
             yield Problem(f"step failed with {outcome.error.type}", f"{key!r}: {outcome.error}")
     if status is None or status.state not in _FINAL:
         state = "there is no status" if status is None else f"the status is {status.state}"
@@ -78,7 +82,7 @@ def _problems(expected: RunResult | None, performed: Performed, meaning: Meaning
         yield Problem(f"status is {status.state}, by the facts {by_facts}", text)
     if facts.orphans:
         yield Problem("orphans", f"there are outcomes of instances that the run cannot have: {facts.orphans}")
-    if status.state == "failed" and ScriptedError.__name__ not in str(status.reason):
+    if status.state == "failed" and not any(meant in str(status.reason) for meant in _MEANT):
         yield Problem("failed without a scripted failure", str(status.reason))
     if result is None:
         return
@@ -88,6 +92,7 @@ def _problems(expected: RunResult | None, performed: Performed, meaning: Meaning
         yield from _differs("outputs", result.outputs, outputs, "the facts, replayed")
         yield from _differs("context", result.context, context, "the facts, replayed")
     failures = [str(outcome.error) for outcome in facts.outcomes.values() if outcome.error is not None]
+    failures += [error for error in errors if f": {JOIN_ERROR}: " in error]  # of joins that were never run
     if status.state == "failed" and not (errors and set(told) <= set(failures)):
         yield Problem("errors differ from the facts, replayed", f"{told}; should be {errors}")
     if expected is not None:
@@ -107,7 +112,7 @@ def _by_the_model(described: Described, performed: Performed, meaning: Meaning) 
     for key, fact, possible in Giving(meaning, fold, described.script).recorded():
         known.add(key)
         error = recorded.outcomes[key].error
-        scripted = error is None or error.type == ScriptedError.__name__
+        scripted = error is None or error.type in _MEANT
         if fact not in possible and scripted:
             what = _what(fact, possible[0])
             yield Problem(f"an outcome's {what} differs from the model", _difference(key, fact, possible))

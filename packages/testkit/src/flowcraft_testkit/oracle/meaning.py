@@ -73,7 +73,8 @@ class Meaning(Ground):
             case Status.DEAD:
                 return Way.SKIPPED
             case Status.FAILED:
-                return Way.BLOCKED
+                # "Fails the run at once, unless the failure is contained": then nothing is decided behind it any more.
+                return Way.BLOCKED if place.contains(place.find(edge.source)) else None
             case Status.BLOCKED:
                 # "When a is dead or blocked, they are skipped." An always edge "is blocked when its node is".
                 return Way.SKIPPED if edge.on == "failure" else Way.BLOCKED
@@ -85,21 +86,24 @@ class Meaning(Ground):
             # "Item i + n starts when item i has ended."
             before = self.before_in_lane(place)
             return Status.READY if before is None or self.has_ended(before) else None
-        if place.is_any_join(node):
-            # "The first success wins. An arriving taken edge claims the join and goes on only if the standing claim is
-            # its own."
-            if place.begins_at(node) in self.facts.claims:
-                return Status.READY if self.has_fired(place, node) else None
-            if None in ways or Way.TAKEN in ways:
+        if place.needed(node):
+            # "The join has fired once all k stand."
+            if self.has_fired(place, node):
+                return Status.READY
+            if None in ways or len(self._taken_from(place, node)) >= place.needed(node):
                 return None
-            # "An `any` join drops that edge, and with none left and one of them blocked it fails."
-            return Status.FAILED if Way.BLOCKED in ways else Status.DEAD
+            # "With every edge resolved and fewer than k taken it fails if one was taken or blocked, else it is dead."
+            return Status.FAILED if Way.BLOCKED in ways or Way.TAKEN in ways else Status.DEAD
         # "Fire once every incoming edge is resolved and at least one was taken." "With a blocked edge it is blocked."
         if None in ways:
             return None
         if Way.BLOCKED in ways:
             return Status.BLOCKED
         return Status.READY if Way.TAKEN in ways else Status.DEAD
+
+    def _taken_from(self, place: Place, node: PlacedNode) -> set[str]:
+        """The sources of the edges to a node that are taken: "the k edges have different sources"."""
+        return {edge.source for edge in place.into(node) if self.way(place, edge) is Way.TAKEN}
 
     def _status(self, place: Place, node: PlacedNode) -> Status | None:
         way_in = self._way_in(place, node)
@@ -194,16 +198,14 @@ class Meaning(Ground):
         return found
 
     def wanted(self) -> set[tuple[str, int]]:
-        """The joins that nobody has claimed, with each taken edge that may claim them."""
+        """The joins of k that have slots left, with each taken edge that may claim one."""
         return {
             (place.begins_at(node), number)
             for place in self.places
             for node in place.nodes()
-            if place.is_any_join(node)
-            and place.begins_at(node) not in self.facts.claims
-            and not self.is_moot(place, node)
+            if self._way_in(place, node) is None and not self.is_moot(place, node)
             for number, edge in enumerate(place.into(node))
-            if self.way(place, edge) is Way.TAKEN
+            if self.way(place, edge) is Way.TAKEN and self.may_claim(place, node, edge)
         }
 
     def phase(self) -> str:
@@ -235,7 +237,12 @@ class Meaning(Ground):
         return self.causes(place, node) or [place.ends_at(node)]  # its own, where no other is behind it
 
     def causes(self, place: Place, node: PlacedNode) -> list[str]:
-        """The failures for which a construct or an `any` join fails, before its own outcome says so; none otherwise."""
+        """The failures for which a construct or a join of k fails, before its own outcome says so; none otherwise.
+
+        A join that fails though nothing before it did, since too few edges were taken, has a failure of its own.
+        """
+        if self.lacks_edges(place, node):
+            return [place.begins_at(node)]
         if self._way_in(place, node) is Status.FAILED:
             blocked = [edge for edge in place.into(node) if self.way(place, edge) is Way.BLOCKED]
             return _each_once(key for edge in blocked for key in self.errors_of(place, place.find(edge.source)))
@@ -247,6 +254,11 @@ class Meaning(Ground):
         if self._status_inside(place, node) is not Status.FAILED:
             return []
         return [key for inside in self.inside(place, node) for key in self.errors_in(inside)]
+
+    def lacks_edges(self, place: Place, node: PlacedNode) -> bool:
+        """Whether it is a join that fails though nothing before it did: too few of its edges were taken."""
+        is_blocked = any(self.way(place, edge) is Way.BLOCKED for edge in place.into(node))
+        return self._way_in(place, node) is Status.FAILED and not is_blocked
 
     def errors_in(self, place: Place) -> list[str]:
         """The failures at a place that no `any` join there contains, in the order of the nodes' positions."""

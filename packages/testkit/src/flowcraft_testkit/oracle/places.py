@@ -54,10 +54,10 @@ def failure(key: str, kind: str, attempts: int = 1) -> Fact:
 
 @attrs.define
 class Facts:
-    """All that is known of a run: outcomes by key, and for each claimed join the place of the edge that won."""
+    """All that is known of a run: outcomes by key, and for each join by key the places of the edges in its slots."""
 
     outcomes: dict[str, Fact] = attrs.field(factory=dict)
-    claims: dict[str, int] = attrs.field(factory=dict)
+    claims: dict[str, dict[int, int]] = attrs.field(factory=dict)
 
 
 @attrs.frozen
@@ -130,9 +130,11 @@ class Place:
         """The key of the instance that the node's outgoing edges come from."""
         return self.prefix[:-1] if isinstance(node, Verdict) else self.prefix + exit_id(node)
 
-    def is_any_join(self, node: PlacedNode) -> bool:
-        """Whether a node goes on with the first of several edges."""
-        return not isinstance(node, Verdict) and node.join == "any" and len(self.into(node)) > 1
+    def needed(self, node: PlacedNode) -> int:
+        """With how many of several edges a node goes on; 0 if it waits for all. "`any` is k = 1"."""
+        if isinstance(node, Verdict) or node.join == "all" or len(self.into(node)) < 2:
+            return 0
+        return 1 if node.join == "any" else node.join
 
     def depth(self, node: PlacedNode) -> int:
         """How many nodes the longest way to a node has."""
@@ -147,12 +149,12 @@ class Place:
         return any(edge.on != "success" for edge in self.out_of(node))
 
     def shelters(self, node: PlacedNode) -> bool:
-        """Whether inside this place "each of its ways on leads into an `any` join".
+        """Whether inside this place "each of its ways on leads into an `any` join", or one of k.
 
         "For moot, a failure edge is a way on like any other; for containment it is none."
         """
         targets = [self.find(edge.target) for edge in self.out_of(node) if edge.on != "failure"]
-        return bool(targets) and all(self.is_any_join(target) or self.shelters(target) for target in targets)
+        return bool(targets) and all(self.needed(target) or self.shelters(target) for target in targets)
 
     def contains(self, node: PlacedNode) -> bool:
         """Whether the node's failure is contained.

@@ -17,6 +17,7 @@ from flowcraft_core import (
 from flowcraft_core.durable import Client
 
 from .catching import handled, handled_insides
+from .joining import one_is_left, two_are_left, two_of_three
 from .laning import fork_an_item, lanes, lanes_inside
 from .scenario import RUN, Scenario
 
@@ -362,6 +363,9 @@ def _all() -> list[Scenario]:
         Scenario(name="if_else", build=if_else),
         Scenario(name="all_join", build=all_join),
         Scenario(name="any_join", build=any_join, racing=True),
+        Scenario(name="two_of_three", build=two_of_three, racing=True),
+        Scenario(name="two_are_left", build=two_are_left, racing=True),
+        Scenario(name="one_is_left", build=one_is_left),
         Scenario(name="ladder", build=ladder),
         Scenario(name="loop", build=loop),
         Scenario(name="nested_loop", build=nested_loop),

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import attrs
-from flowcraft_core.durable.storage import BLUEPRINTS, CLAIM_SUFFIX
+from flowcraft_core.durable.storage import BLUEPRINTS, claimed_by
 from flowcraft_core.graph.facts import Outcome
 from flowcraft_core.graph.failures import errors_of
 from flowcraft_core.graph.fold import context_of, outputs_of
@@ -115,8 +115,9 @@ class Truth:
             self._blame(f"the fact {key!r} was changed after it was stored by job {standing.job!r:.10}")
         elif ":" not in key or key.endswith(_ENTRY):
             run.take_in(key, outcome_from_record(self._record(run_id, key, fact), self._decode))
-        elif key.endswith(CLAIM_SUFFIX):
-            run.take_in(key.removesuffix(CLAIM_SUFFIX), self._record(run_id, key, fact)["place"])
+        elif (claimed := claimed_by(key)) is not None:
+            join, slot = claimed
+            run.take_in(join, (slot, self._record(run_id, key, fact)["place"]))
 
     def deleted(self, run_id: str, key: str) -> None:
         """A fact was deleted: only chunks that a writer who came second has left may be, in a run that lives."""
@@ -197,7 +198,7 @@ class RunFacts:
         ready: The instances that have ever become ready, by key.
         executed: How often each attempt at each was executed.
         outcomes: The outcomes, by key.
-        claims: Of each claimed join the place of the edge that holds the claim, by key.
+        claims: Of each claimed join the places of the edges that hold its slots, by key and slot.
     """
 
     state: RunState
@@ -205,23 +206,23 @@ class RunFacts:
     ready: dict[str, Instance] = attrs.field(factory=dict)
     executed: dict[str, int] = attrs.field(factory=dict)
     outcomes: dict[str, Outcome] = attrs.field(factory=dict)
-    claims: dict[str, int] = attrs.field(factory=dict)
-    _early: deque[tuple[str, Outcome | int]] = attrs.field(factory=deque)
+    claims: dict[str, dict[int, int]] = attrs.field(factory=dict)
+    _early: deque[tuple[str, Outcome | tuple[int, int]]] = attrs.field(factory=deque)
     _fed: set[str] = attrs.field(factory=set)
 
     def __attrs_post_init__(self) -> None:
         self._look()
 
-    def take_in(self, key: str, fact: Outcome | int) -> None:
-        """Take in an outcome, or a claim; one that comes before its scope exists waits for it."""
-        name = f"{key} {type(fact) is int}"
+    def take_in(self, key: str, fact: Outcome | tuple[int, int]) -> None:
+        """Take in an outcome, or who holds a slot of a join; what comes before its scope exists waits for it."""
+        name = f"{key} {'' if isinstance(fact, Outcome) else fact[0]}"
         if name in self._fed:
             return
         self._fed.add(name)
         if isinstance(fact, Outcome):
             self.outcomes[key] = fact
         else:
-            self.claims[key] = fact
+            self.claims.setdefault(key, {})[fact[0]] = fact[1]
         self._early.append((key, fact))
         progress = True
         while progress and self._early:
@@ -236,7 +237,7 @@ class RunFacts:
                     self.state.add(*instance, early[1])
                     progress = True
                 else:
-                    self.state.claim(*instance, early[1])
+                    self.state.claim(*instance, *early[1])
                     progress = True
             self._look()
 
@@ -292,8 +293,5 @@ class RunFacts:
 
 
 def _leading(scope: ScopeState, vertex: Vertex) -> Sequence[Link]:
-    """The edges that an instance goes by: of an ``any`` join the one that holds the claim, if there is one yet."""
-    if not vertex.joins_any:
-        return vertex.incoming
-    place = scope.claims.get(vertex.index)
-    return () if place is None else (vertex.incoming[place],)
+    """The edges that an instance goes by: of a join of some those that hold its slots, once all stand."""
+    return scope.winners(vertex) if vertex.quorum else vertex.incoming

@@ -63,8 +63,8 @@ class Standing:
         if outcome is not None:
             return "done" if outcome.error is None else "handled" if outcome.handled else "failed"
         mark = scope.marks.get(index)
-        if mark is Mark.BLOCKED and vertex.joins_any:
-            return "failed"  # with all the errors behind its ways
+        if mark is Mark.BLOCKED and vertex.quorum:
+            return "failed"  # with all the errors behind its ways, or its own
         if mark is not None and mark is not Mark.TAKEN:
             return "dead" if mark is Mark.SKIPPED else "blocked"
         if scope.is_moot(vertex):

@@ -99,9 +99,7 @@ class Teller:
     def _ready_at(self, entry: Instance) -> float | None:
         """When the last of what leads to an instance ended; for one without ways in, what its scope began with."""
         scope, vertex = entry
-        place = scope.claims.get(vertex.index)
-        ways: Sequence[Link] = vertex.incoming if place is None else (vertex.incoming[place],)
-        before = [scope.outcomes.get(link.source) for link in ways]
+        before = [scope.outcomes.get(link.source) for link in scope.winners(vertex) or vertex.incoming]
         if not vertex.incoming:
             before = [self._begun_by(scope)]
         ended = [outcome.ended for outcome in before if outcome is not None]

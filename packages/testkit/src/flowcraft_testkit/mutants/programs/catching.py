@@ -103,8 +103,8 @@ def leaves(original: Any, self: Any, scope: ScopeState, exit_: Vertex) -> Mark |
 def no_outcome(
     original: Any, self: Any, scope: ScopeState, vertex: Vertex, errors: tuple[NodeError, ...]
 ) -> Mark | None:
-    """Fails a join of any edge without asking whether an edge handles that."""
-    if not vertex.joins_any:
+    """Fails a join of some edges without asking whether an edge handles that."""
+    if not vertex.quorum:
         mark: Mark | None = original(self, scope, vertex, errors)
         return mark
     self._fail(scope, vertex, errors)

@@ -48,7 +48,7 @@ async def overwrites(original: Any, self: Any, run_id: str, key: str, outcome: O
     caught_by=BackendContract.test_a_join_of_any_runs_once_with_one_input,
     name="storage.ClaimNotStored",
 )
-async def own_claim(original: Any, self: Any, run_id: str, key: str, place: int, job: str) -> Stored[int]:
+async def own_claim(original: Any, self: Any, run_id: str, key: str, slot: int, place: int, job: str) -> Stored[int]:
     """Lets everyone who arrives at a join of any believe that it is his."""
     return Stored(place, job, won=True)
 
