@@ -325,7 +325,7 @@ class WorkerDescription:
         pid: The process.
         version: Of flowcraft-core.
         backend: Where it works, without secrets.
-        queues: The queues that it serves.
+        queues: The names of the queues that it serves, in the order of their priority.
         flows: The flows that it brings, each with its author's version or the beginning of its blueprint's hash.
         concurrency: How many steps it runs at once.
         busy: How many it is at.
@@ -354,16 +354,20 @@ class WorkerDescription:
 
 @attrs.frozen(kw_only=True)
 class QueueDescription:
-    """A queue, and how many messages it has about, where it can tell.
+    """A queue, who serves it, and how many messages it has about, where it can tell.
 
     Attributes:
-        name: The queue.
+        name: Its name: ``default``, or what flows and workers call it by.
+        place: What the backend calls it, where that is something else.
+        workers: How many workers say that they serve it. A hint, as ``Client.workers`` is.
         visible: Messages that can be received now; None if the queue does not tell.
         in_flight: Messages that somebody holds; likewise.
         delayed: Messages whose time has not come; likewise.
     """
 
     name: str
+    place: str | None = None
+    workers: int = 0
     visible: int | None = None
     in_flight: int | None = None
     delayed: int | None = None
