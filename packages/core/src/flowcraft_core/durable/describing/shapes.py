@@ -211,6 +211,8 @@ class InstanceDescription:
         deletes: The names that it has deleted.
         under_way: That a worker is at it; a hint.
         passed_on: That workers pass its node's jobs on; a hint.
+        queue: The queue whose workers run it; None for what the engine does itself.
+        unserved: It is to run, and no worker says to serve its queue, which is none of the default; a hint.
         inside: What is inside, if it is a construct that was entered.
         fork_from: The keys from which ``Client.fork`` can begin again here: of a construct that of its entry, which
             does all of it again, and its own, which only ends it again.
@@ -240,18 +242,25 @@ class InstanceDescription:
     deletes: tuple[str, ...] = ()
     under_way: UnderWay | None = None
     passed_on: PassedOn | None = None
+    queue: str | None = None
+    unserved: bool = False
     inside: Inside | None = None
     fork_from: tuple[str, ...] = ()
 
     @property
     def standing(self) -> str:
-        """The state in a word for people, with what the hints say: ``under way``, ``passed on``, ``next`` for ready."""
+        """The state in a word for people, with what the hints say.
+
+        Of what is ``ready`` that is ``under way``, ``passed on``, ``no worker`` for its queue, or ``next``.
+        """
         if self.state not in ("ready", "retrying"):
             return self.state
         if self.under_way is not None:
             return "under way"
         if self.passed_on is not None:
             return "passed on"
+        if self.unserved:
+            return "no worker"
         return "next" if self.state == "ready" else self.state
 
 
@@ -291,6 +300,7 @@ class RunDescription:
         waits: What the run waits for at any depth, by key; at most ``MOST_TOLD``.
         under_way: What is under way for longer than a moment at any depth, the longest first; at most ``MOST_TOLD``.
         passed_on: The nodes whose jobs are passed on, at any depth.
+        unserved: The queues for whose workers something waits, at any depth, and that none says to serve. A hint.
         errors: Why the run has failed, as in ``StoredResult``.
         steps: How many steps have ended, at any depth.
     """
@@ -307,6 +317,7 @@ class RunDescription:
     waits: tuple[OpenWait, ...] = ()
     under_way: tuple[UnderWay, ...] = ()
     passed_on: tuple[PassedOn, ...] = ()
+    unserved: tuple[str, ...] = ()
     errors: tuple[NodeError, ...] = ()
     steps: int = 0
 
