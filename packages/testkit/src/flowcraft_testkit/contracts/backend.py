@@ -17,6 +17,7 @@ from .forking import ForkingClauses
 from .joining import JoiningClauses
 from .minding import MindingClauses
 from .outside import OutsideClauses
+from .queueing import QueueingClauses
 from .reconciling import ReconcilingClauses
 from .scheduling import SchedulingClauses
 from .shapes import ShapeClauses
@@ -39,6 +40,7 @@ class BackendContract(
     EndingClauses,
     ReconcilingClauses,
     SchedulingClauses,
+    QueueingClauses,
     ForkingClauses,
     MindingClauses,
     DataClauses,
