@@ -21,7 +21,7 @@ BESIDE = Scenario(
 
 # How many items of a batch may be run while a small run beside it is under way: those that were held already, and some.
 _BESIDE = 60
-_SIZES = (400, 4_000)
+_SIZES = (200, 2_000)
 
 
 def _routed() -> FlowBuilder:
@@ -72,7 +72,7 @@ async def a_small_run_is_not_held_up_by_a_batch(backend: Durable) -> None:
 
     async def note(ctx: Context) -> None:
         items.append(ctx.key)
-        await backend.clock.sleep(backend.beat / 100)
+        await backend.clock.sleep(backend.beat / 10)
 
     async def many(ctx: Context) -> list[int]:
         return list(range(await ctx.context.get("size")))
