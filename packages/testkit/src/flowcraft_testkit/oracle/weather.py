@@ -33,7 +33,8 @@ class Weather:
         looks: When somebody has a reconciler look at the run, due or not.
         losses: When the queue loses every message.
         wipes: When the coordination store loses everything.
-        worker_options: Options of the workers.
+        reconcile_interval: Of the workers.
+        queue: What the run is started on.
     """
 
     workers: int
@@ -42,6 +43,7 @@ class Weather:
     losses: tuple[float, ...]
     wipes: tuple[float, ...]
     reconcile_interval: float
+    queue: str | None = None
 
     @classmethod
     def draw(cls, dice: Dice) -> Weather:
@@ -53,6 +55,7 @@ class Weather:
             losses=_times(dice, "losses", 2),
             wipes=_times(dice, "wipes", 2),
             reconcile_interval=dice.one_of("interval", (60.0, 15.0, 30.0)),
+            queue=dice.one_of("queue", (None, None, "gpu", "urgent")),
         )
 
 
