@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import cost
 import durable
+import fairness
 import inprocess
 import telemetry
 
@@ -25,7 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     subcommands = parser.add_subparsers(required=True, metavar="benchmark")
     # A benchmark is a module with HELP, add_arguments(parser), and run(options), which prints as it goes and gives back
     # a JSON object whose "ok" says whether all is within bounds.
-    for name, benchmark in (("inprocess", inprocess), ("cost", cost), ("durable", durable), ("telemetry", telemetry)):
+    for benchmark in (inprocess, cost, durable, fairness, telemetry):
+        name = benchmark.__name__
         subcommand = subcommands.add_parser(name, help=benchmark.HELP, description=benchmark.HELP)
         subcommand.add_argument("--json", action="store_true", help="print one JSON object on the last line")
         benchmark.add_arguments(subcommand)

@@ -14,6 +14,12 @@ variable "queue_name" {
   default = "flowcraft-jobs"
 }
 
+# The names that flows and workers call further queues by. `gpu` is called as the queue is, with `_gpu` behind that.
+variable "queues" {
+  type    = set(string)
+  default = []
+}
+
 variable "context_table_name" {
   type    = string
   default = "flowcraft-contexts"
@@ -42,6 +48,19 @@ resource "aws_sqs_queue" "jobs" {
   message_retention_seconds = 1209600
   receive_wait_time_seconds = 20
   # For Lambda, which wants six times the timeout of its function. Workers say themselves how long they hold a message.
+  visibility_timeout_seconds = 360
+  sqs_managed_sse_enabled    = true
+  redrive_policy = jsonencode({
+    deadLetterTargetArn = aws_sqs_queue.dead_letters.arn
+    maxReceiveCount     = 100
+  })
+}
+
+resource "aws_sqs_queue" "named" {
+  for_each                   = var.queues
+  name                       = "${var.queue_name}_${each.key}"
+  message_retention_seconds  = 1209600
+  receive_wait_time_seconds  = 20
   visibility_timeout_seconds = 360
   sqs_managed_sse_enabled    = true
   redrive_policy = jsonencode({
@@ -122,6 +141,14 @@ data "aws_iam_policy_document" "worker" {
     resources = [aws_sqs_queue.jobs.arn]
   }
 
+  dynamic "statement" {
+    for_each = aws_sqs_queue.named
+    content {
+      actions   = ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:GetQueueUrl", "sqs:ReceiveMessage", "sqs:SendMessage"]
+      resources = [statement.value.arn]
+    }
+  }
+
   statement {
     sid       = "Facts"
     actions   = ["dynamodb:BatchGetItem", "dynamodb:BatchWriteItem", "dynamodb:DescribeTable", "dynamodb:GetItem", "dynamodb:PutItem"]
@@ -155,6 +182,11 @@ resource "aws_iam_policy" "worker" {
 
 output "queue_url" {
   value = aws_sqs_queue.jobs.url
+}
+
+# As AwsBackend takes them.
+output "queues" {
+  value = { for name, queue in aws_sqs_queue.named : name => queue.url }
 }
 
 output "dead_letter_queue_url" {

@@ -16,6 +16,9 @@ param redisName string = ''
 param principalIds array = []
 
 param queueName string = 'flowcraft-jobs'
+@description('The names that flows and workers call further queues by: gpu is called as the queue is, with -gpu behind that.')
+param furtherQueues array = []
+
 param databaseName string = 'flowcraft-db'
 param contextContainerName string = 'contexts'
 param statusContainerName string = 'statuses'
@@ -56,6 +59,11 @@ resource jobs 'Microsoft.Storage/storageAccounts/queueServices/queues@2023-05-01
   parent: queues
   name: queueName
 }
+
+resource named 'Microsoft.Storage/storageAccounts/queueServices/queues@2023-05-01' = [for name in furtherQueues: {
+  parent: queues
+  name: '${queueName}-${name}'
+}]
 
 resource cosmos 'Microsoft.DocumentDB/databaseAccounts@2024-05-15' = {
   name: cosmosAccountName
@@ -209,6 +217,15 @@ resource mayUseTheQueue 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
   }
 }]
 
+resource mayUseTheNamed 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for i in range(0, length(furtherQueues) * length(principalIds)): {
+  name: guid(named[i / length(principalIds)].id, principalIds[i % length(principalIds)], queueDataContributor)
+  scope: named[i / length(principalIds)]
+  properties: {
+    principalId: principalIds[i % length(principalIds)]
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', queueDataContributor)
+  }
+}]
+
 resource mayUseTheDatabase 'Microsoft.DocumentDB/databaseAccounts/sqlRoleAssignments@2024-05-15' = [for principalId in principalIds: {
   parent: cosmos
   name: guid(database.id, principalId, cosmosDataContributor)
@@ -222,6 +239,7 @@ resource mayUseTheDatabase 'Microsoft.DocumentDB/databaseAccounts/sqlRoleAssignm
 output AZURE_STORAGE_QUEUE_ENDPOINT string = storage.properties.primaryEndpoints.queue
 output COSMOS_DB_ENDPOINT string = cosmos.properties.documentEndpoint
 output FLOWCRAFT_QUEUE string = queueName
+output FLOWCRAFT_QUEUES string = join(furtherQueues, ',')
 output FLOWCRAFT_DATABASE string = databaseName
 output FLOWCRAFT_CONTEXTS string = contextContainerName
 output FLOWCRAFT_STATUSES string = statusContainerName

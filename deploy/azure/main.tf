@@ -45,6 +45,12 @@ variable "queue_name" {
   default = "flowcraft-jobs"
 }
 
+# The names that flows and workers call further queues by. `gpu` is called as the queue is, with `-gpu` behind that.
+variable "queues" {
+  type    = set(string)
+  default = []
+}
+
 variable "database_name" {
   type    = string
   default = "flowcraft-db"
@@ -85,6 +91,12 @@ resource "azurerm_storage_account" "flowcraft" {
 
 resource "azurerm_storage_queue" "jobs" {
   name               = var.queue_name
+  storage_account_id = azurerm_storage_account.flowcraft.id
+}
+
+resource "azurerm_storage_queue" "named" {
+  for_each           = var.queues
+  name               = "${var.queue_name}-${each.key}"
   storage_account_id = azurerm_storage_account.flowcraft.id
 }
 
@@ -207,6 +219,13 @@ resource "azurerm_role_assignment" "queue" {
   principal_id         = each.value
 }
 
+resource "azurerm_role_assignment" "named_queue" {
+  for_each             = { for pair in setproduct(var.queues, var.principal_ids) : "${pair[0]} ${pair[1]}" => pair }
+  scope                = azurerm_storage_queue.named[each.value[0]].id
+  role_definition_name = "Storage Queue Data Contributor"
+  principal_id         = each.value[1]
+}
+
 # Reads and writes documents; it cannot manage containers. Cosmos DB has roles of its own for data.
 resource "azurerm_cosmosdb_sql_role_assignment" "database" {
   for_each            = var.principal_ids
@@ -223,6 +242,10 @@ output "AZURE_STORAGE_QUEUE_ENDPOINT" {
 
 output "COSMOS_DB_ENDPOINT" {
   value = azurerm_cosmosdb_account.flowcraft.endpoint
+}
+
+output "FLOWCRAFT_QUEUES" {
+  value = join(",", var.queues)
 }
 
 output "FLOWCRAFT_QUEUE" {

@@ -106,6 +106,7 @@ class OnFiles:
         newest_first=False,
         diagnosis=False,
         transactions=False,
+        named_queues=True,
     )
 
     @pytest.fixture

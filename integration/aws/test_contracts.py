@@ -55,6 +55,7 @@ DECLARED = Declared(
     newest_first=False,
     diagnosis=True,
     transactions=False,
+    named_queues=True,
 )
 
 

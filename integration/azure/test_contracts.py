@@ -50,6 +50,7 @@ DECLARED = Declared(
     newest_first=False,
     diagnosis=True,
     transactions=False,
+    named_queues=True,
 )
 
 

@@ -53,6 +53,7 @@ DECLARED = Declared(
     newest_first=True,
     diagnosis=True,
     transactions=True,
+    named_queues=True,
 )
 
 

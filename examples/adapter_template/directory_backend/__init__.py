@@ -5,13 +5,13 @@ from typing import Self
 
 from flowcraft_core.clock import Clock, SystemClock
 from flowcraft_core.errors import ConfigurationError
-from flowcraft_core.ports import ContextStore, CoordinationStore, JobQueue, StatusStore
+from flowcraft_core.ports import ContextStore, CoordinationStore, JobQueue, NamedQueues, StatusStore
 from flowcraft_core.urls import BackendUrl
 
 from .context import DirectoryContextStore
 from .coordination import DirectoryCoordinationStore
 from .files import Directory
-from .queue import DirectoryJobQueue
+from .queue import DirectoryJobQueue, DirectoryNamedQueues
 from .status import DirectoryStatusStore
 
 __all__ = ["DirectoryBackend"]
@@ -21,6 +21,7 @@ class DirectoryBackend:
     """A ``flowcraft_core.ports.Backend`` on a directory of a local disk, for any number of processes."""
 
     queue: JobQueue
+    queues: NamedQueues
     context: ContextStore
     status: StatusStore
     coordination: CoordinationStore
@@ -30,6 +31,7 @@ class DirectoryBackend:
         clock = clock or SystemClock()
         self._directory = directory = Directory(Path(path))
         self.queue = DirectoryJobQueue(directory, clock)
+        self.queues = DirectoryNamedQueues(directory, clock)
         self.context = DirectoryContextStore(directory)
         self.status = DirectoryStatusStore(directory)
         self.coordination = DirectoryCoordinationStore(directory, clock)

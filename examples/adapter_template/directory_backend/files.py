@@ -30,7 +30,7 @@ class Directory:
         """Create what is missing, and bind to the running event loop."""
         if self._threads is not None:
             raise BackendError("this DirectoryBackend is open already: make another one for another client")
-        for name in ("temporary", "locks", "queue", "facts", "values", "statuses", "hints"):
+        for name in ("temporary", "locks", "queue", "queues", "facts", "values", "statuses", "hints"):
             (self.root / name).mkdir(parents=True, exist_ok=True)
         self._threads, self._loop = ThreadPoolExecutor(8), asyncio.get_running_loop()
 

@@ -1,4 +1,7 @@
-"""Messages: a file for each, whose name says when it is visible, how often it was delivered, and to whom."""
+"""Messages: a file for each, whose name says when it is visible, how often it was delivered, and to whom.
+
+Each queue is a folder of its own.
+"""
 
 # ruff: noqa: D102 - what a method does is said by the port
 
@@ -26,8 +29,8 @@ class DirectoryJobQueue:
         max_send=100, max_receive=100, max_body_bytes=2**18, max_delay=30 * 86_400.0, max_visibility=12 * 3_600.0
     )
 
-    def __init__(self, directory: Directory, clock: Clock) -> None:
-        self._directory, self._clock, self._queue = directory, clock, directory.root / "queue"
+    def __init__(self, directory: Directory, clock: Clock, folder: str = "queue") -> None:
+        self._directory, self._clock, self._queue = directory, clock, directory.root / folder
 
     async def send(self, messages: Sequence[Message], *, delay: float = 0.0) -> None:
         check(0 <= delay <= self.limits.max_delay, f"delay={delay}: from 0 to {self.limits.max_delay:.0f} s")
@@ -67,7 +70,7 @@ class DirectoryJobQueue:
     def _take(self, number: int, visibility: float) -> list[Delivery]:
         taken: list[Delivery] = []
         now = _name(self._clock.now(), 0, "")
-        for name in sorted(os.listdir(self._queue)):
+        for name in sorted(os.listdir(self._queue)) if self._queue.exists() else ():
             if len(taken) == number or name > now:
                 break
             count = int(name.split(".")[1]) + 1
@@ -87,3 +90,16 @@ class DirectoryJobQueue:
 def _name(visible_at: float, count: int, message: str) -> str:
     """In the order of the times; never the same twice."""
     return f"{math.ceil(visible_at * 1e6):020}.{count}.{message}.{uuid.uuid4().hex}"
+
+
+class DirectoryNamedQueues:
+    """A ``flowcraft_core.ports.NamedQueues``: any name will do, and makes a folder."""
+
+    def __init__(self, directory: Directory, clock: Clock) -> None:
+        self._directory, self._clock = directory, clock
+
+    def named(self, name: str) -> DirectoryJobQueue:
+        return DirectoryJobQueue(self._directory, self._clock, f"queues/{name}")
+
+    async def names(self) -> Sequence[str]:
+        return await self._directory.call(lambda: os.listdir(self._directory.root / "queues"))

@@ -17,6 +17,7 @@ class FakeAdapter:
         self.opened = 0
         self.fails_to_open = 0
         self.jobs: list[tuple[str, int, float]] = []
+        self.queues: list[str] = []
         self.threads: set[int] = set()
         self.asked: list[Asked] = []
 
@@ -30,7 +31,8 @@ class FakeAdapter:
     async def __aexit__(self, *_: object) -> None:
         self.opened -= 1
 
-    async def handle_job(self, body: str, *, count: int, remaining: Callable[[], float]) -> bool:
+    async def handle_job(self, body: str, *, count: int, remaining: Callable[[], float], queue: str) -> bool:
+        self.queues.append(queue)
         self.threads.add(threading.get_ident())
         await asyncio.sleep(0)
         self.jobs.append((body, count, remaining()))
@@ -143,3 +145,17 @@ def test_an_event_of_something_else_than_a_function_url_is_refused_by_name(
 ) -> None:
     with pytest.raises(ConfigurationError, match="function URL"):
         host.answer(event)
+
+
+def test_a_job_is_known_by_the_queue_that_it_came_from(adapter: FakeAdapter) -> None:
+    host = LambdaHost(adapter, {"shop-jobs_gpu": "gpu"})  # type: ignore[arg-type]
+    arn = "arn:aws:sqs:eu-west-1:123456789012:"
+    try:
+        records = [
+            record(1, "done", eventSourceARN=f"{arn}shop-jobs_gpu"),
+            record(2, "done", eventSourceARN=f"{arn}shop-jobs"),
+        ]
+        host.handle({"Records": records}, Context())
+        assert sorted(adapter.queues) == ["default", "gpu"]
+    finally:
+        host.close()

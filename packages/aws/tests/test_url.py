@@ -2,6 +2,7 @@ import pytest
 from flowcraft_aws import AwsBackend
 from flowcraft_aws.places import AwsPlace
 from flowcraft_core import ConfigurationError
+from flowcraft_core.errors import UnknownQueueError
 
 TABLES = ("context_table_name", "status_table_name", "coordination_table_name")
 
@@ -35,4 +36,22 @@ async def test_a_backend_is_made_without_a_request(monkeypatch: pytest.MonkeyPat
         monkeypatch.setenv(name, "hunter2")
     backend = AwsBackend.from_url("aws://eu-west-1/shop?bucket=long")
     assert backend.name == "aws eu-west-1 (tables shop-contexts, shop-statuses, shop-coordination)"
+    await backend.close()
+
+
+def test_a_url_names_further_queues() -> None:
+    place = AwsPlace.of("aws://eu-west-1/shop?queues=gpu,urgent")
+    assert place.queues == {"gpu": "shop-jobs_gpu", "urgent": "shop-jobs_urgent"}
+    with pytest.raises(ConfigurationError, match=r"queues=.*a queue's name, not 'no name'"):
+        AwsPlace.of("aws://eu-west-1/shop?queues=no%20name")
+
+
+async def test_a_backend_knows_the_queues_that_it_was_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "hunter2")
+    backend = AwsBackend.from_url("aws://eu-west-1/shop?queues=gpu")
+    assert await backend.queues.names() == ["gpu"]
+    assert backend.queues.named("gpu").name == "shop-jobs_gpu"  # type: ignore[attr-defined]
+    with pytest.raises(UnknownQueueError, match=r"no queue 'tpu'; there are: default, gpu. Further ones: AwsBackend"):
+        backend.queues.named("tpu")
     await backend.close()

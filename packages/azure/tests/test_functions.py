@@ -38,7 +38,8 @@ class FakeAdapter:
     async def __aexit__(self, *_: object) -> None:
         self.opened -= 1
 
-    async def handle_job(self, body: str, *, count: int, remaining: Any = None) -> bool:
+    async def handle_job(self, body: str, *, count: int, remaining: Any = None, queue: str = "default") -> bool:
+        self.queue = queue
         self.jobs.append((body, count, remaining and remaining()))
         return self.done
 

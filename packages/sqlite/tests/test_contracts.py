@@ -129,6 +129,7 @@ class OnSqlite:
         newest_first=True,
         diagnosis=True,
         transactions=False,
+        named_queues=True,
     )
 
     @pytest.fixture

@@ -13,6 +13,7 @@ from flowcraft_core.durable import Asked
 from flowcraft_core.errors import ConfigurationError
 from flowcraft_core.logging.catalogue import MESSAGE_FAILED
 from flowcraft_core.logging.journal import Journal
+from flowcraft_core.queues import DEFAULT_QUEUE
 
 from .queue import ENCODING, body_of
 
@@ -29,9 +30,15 @@ class LambdaHost:
     connects anew.
     """
 
-    def __init__(self, adapter: Adapter) -> None:
-        """Start nothing yet."""
+    def __init__(self, adapter: Adapter, queues: Mapping[str, str] | None = None) -> None:
+        """Start nothing yet.
+
+        Args:
+            adapter: Does the work.
+            queues: By what SQS calls a queue, the name that flows call it by; any other is the default one.
+        """
         self._adapter = adapter
+        self._queues = queues or {}
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -88,7 +95,9 @@ class LambdaHost:
         try:
             encoding = record.get("messageAttributes", {}).get(ENCODING, {}).get("stringValue")
             count = int(record.get("attributes", {}).get("ApproximateReceiveCount", 1))
-            return await self._adapter.handle_job(body_of(record["body"], encoding), count=count, remaining=remaining)
+            called = str(record.get("eventSourceARN", "")).rsplit(":", 1)[-1]
+            queue, body = self._queues.get(called, DEFAULT_QUEUE), body_of(record["body"], encoding)
+            return await self._adapter.handle_job(body, count=count, remaining=remaining, queue=queue)
         except Exception as error:  # one message that fails must not bring back the others of its batch
             Journal().tell(MESSAGE_FAILED, error, deliveries=count)
             return False

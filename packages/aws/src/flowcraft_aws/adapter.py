@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Unpack
 
 from flowcraft_core.durable import Adapter
@@ -36,6 +37,7 @@ class SqsAdapter(Adapter):
         *,
         runtime: FlowRuntime,
         queue_url: str,
+        queue_urls: Mapping[str, str] | None = None,
         coordination_store: CoordinationStore | None = None,
         sqs_client: SQSClient | None = None,
         dynamodb_client: DynamoDBClient | None = None,
@@ -51,6 +53,8 @@ class SqsAdapter(Adapter):
         Args:
             runtime: Brings the flows, the steps, the serializer and the clock.
             queue_url: The URL of a standard queue.
+            queue_urls: The URLs of further ones, by the name that flows and workers call each by: ``{"gpu": url}``. The
+                worker serves those that the option ``queues`` names.
             coordination_store: Where counters, leases and sets are, as a ``DynamoDbCoordinationStore``; by default in
                 the table ``flowcraft-coordination``.
             sqs_client: A boto3 client; by default one with ``client_config()`` and boto3's own credentials and region.
@@ -77,6 +81,7 @@ class SqsAdapter(Adapter):
         def make() -> AwsBackend:
             return AwsBackend(
                 queue_url=queue_url,
+                queues=queue_urls,
                 context_table_name=context_table_name,
                 status_table_name=status_table_name,
                 coordination_store=coordination_store,
@@ -94,7 +99,8 @@ class SqsAdapter(Adapter):
         self._calls = Calls(threads, metrics=self.metrics)
         self._context_table_name = context_table_name
         self._payloads = payloads
-        self._lambda = LambdaHost(self)
+        called = {url.rsplit("/", 1)[-1]: name for name, url in (queue_urls or {}).items()}
+        self._lambda = LambdaHost(self, called)
         super().__init__(make, runtime, **options)
 
     def stop(self, timeout: float | None = None) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from flowcraft_core.clock import Clock
 from flowcraft_core.errors import ConfigurationError, raise_together
-from flowcraft_core.ports import ContextStore, CoordinationStore, Finding, JobQueue, StatusStore
+from flowcraft_core.ports import ContextStore, CoordinationStore, Finding, JobQueue, NamedQueues, StatusStore
+from flowcraft_core.queues import DeclaredQueues
 
 from ._calls import THREADS, Calls, Home
 from ._clients import make_client, require_client
@@ -37,6 +38,7 @@ class AwsBackend:
 
     Attributes:
         queue: The messages.
+        queues: Further queues, by name.
         context: The facts and context values.
         status: The statuses.
         coordination: The counters, leases and sets.
@@ -47,6 +49,7 @@ class AwsBackend:
     """
 
     queue: JobQueue
+    queues: NamedQueues
     context: ContextStore
     status: StatusStore
     coordination: CoordinationStore
@@ -55,6 +58,7 @@ class AwsBackend:
         self,
         *,
         queue_url: str,
+        queues: Mapping[str, str] | None = None,
         context_table_name: str = CONTEXT_TABLE,
         status_table_name: str = STATUS_TABLE,
         coordination_table_name: str = COORDINATION_TABLE,
@@ -71,6 +75,8 @@ class AwsBackend:
 
         Args:
             queue_url: The URL of a standard queue; or its name, which ``open`` looks up.
+            queues: The URLs, or names, of further ones, by the name that flows and workers call each by:
+                ``{"gpu": url}``. All programs on a backend are to be told the same.
             context_table_name: The table of facts and context values, with the partition key ``runId``.
             status_table_name: The table of statuses, with the partition key ``runId``.
             coordination_table_name: The table of counters, leases and sets, with the partition key ``key``.
@@ -106,10 +112,13 @@ class AwsBackend:
         connections = min(client.meta.config.max_pool_connections for client in clients)
         self.calls = Calls(min(threads, connections), metrics=self.metrics, home=self._home)
         queue = SqsJobQueue(sqs, queue_url, self.calls, fair=fair)
+        further = {name: SqsJobQueue(sqs, url, self.calls, fair=fair) for name, url in (queues or {}).items()}
+        self.queues = DeclaredQueues('AwsBackend(queues={"gpu": url})', further)
+        self._queues = [queue, *further.values()]
         context = DynamoDbContextStore(dynamodb, context_table_name, self.calls, payloads=payloads)
         status = DynamoDbStatusStore(dynamodb, status_table_name, self.calls)
-        self._queue, self._tables = queue, [context.table, status.table]
-        self._sqs, self._queue_url, self._payloads = sqs, queue_url, payloads
+        self._tables = [context.table, status.table]
+        self._sqs, self._queue_urls, self._payloads = sqs, [queue_url, *(queues or {}).values()], payloads
         if coordination_store is None:
             hint_store = DynamoDbCoordinationStore(hints, hints_table, calls=self.calls, clock=clock)
             self._tables.append(hint_store.table)
@@ -136,7 +145,12 @@ class AwsBackend:
             payloads = S3PayloadStore(client=make_client("s3", region=place.region), bucket=place.bucket)
             own.append(payloads.client)
         backend = cls(
-            queue_url=place.queue, sqs_client=sqs, dynamodb_client=dynamodb, payloads=payloads, **place.tables
+            queue_url=place.queue,
+            queues=place.queues,
+            sqs_client=sqs,
+            dynamodb_client=dynamodb,
+            payloads=payloads,
+            **place.tables,
         )
         backend._own += own
         return backend
@@ -154,12 +168,14 @@ class AwsBackend:
         def make() -> Sequence[str]:
             made = provision(
                 queue_name=place.queue,
+                queues=tuple(place.queues),
                 sqs_client=make_client("sqs", region=place.region),
                 dynamodb_client=make_client("dynamodb", region=place.region),
                 **place.tables,
             )
             tables = (made.context_table_name, made.status_table_name, made.coordination_table_name)
-            return [f"queue {made.queue_url}", *(f"table {name}" for name in tables)]
+            urls = (made.queue_url, *made.queues.values())
+            return [*(f"queue {url}" for url in urls), *(f"table {name}" for name in tables)]
 
         return await asyncio.to_thread(make)
 
@@ -182,7 +198,7 @@ class AwsBackend:
             )
         self._home.enter()
         try:
-            checks = [self._queue.check(), *(table.check() for table in self._tables)]
+            checks = [*(queue.check() for queue in self._queues), *(table.check() for table in self._tables)]
             found = await asyncio.gather(*checks, return_exceptions=True)
             raise_together([error for error in found if error is not None])
         except BaseException:
@@ -198,7 +214,7 @@ class AwsBackend:
         layouts = [contexts, statuses, coordination]
         pairs = zip(self._tables, layouts, strict=False)
         tables = [DiagnosedTable(table.client, layout(table.name)) for table, layout in pairs]
-        found = await examine(self._sqs, self._queue_url, tables, self._payloads)
+        found = await examine(self._sqs, self._queue_urls, tables, self._payloads)
         ask: Callable[[], Awaitable[Sequence[Finding]]] | None = getattr(self.coordination, "diagnose", None)
         return found if ask is None else [*found, *await ask()]
 

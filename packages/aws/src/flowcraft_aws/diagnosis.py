@@ -83,23 +83,24 @@ class _Report:
 
 
 async def examine(
-    sqs: Any, queue_url: str, tables: Sequence[DiagnosedTable], payloads: S3PayloadStore | None
+    sqs: Any, queue_urls: Sequence[str], tables: Sequence[DiagnosedTable], payloads: S3PayloadStore | None
 ) -> list[Finding]:
     """What is wrong; asked in whichever event loop.
 
     Args:
         sqs: The client of SQS.
-        queue_url: The queue.
+        queue_urls: The queues, the one that there is in any case first.
         tables: The tables.
         payloads: Where long values go, if they go there.
     """
     asking, report = Asking(Calls(8)), _Report()
-    here, region = sqs.meta.region_name, _region_of(queue_url)
-    is_elsewhere = region not in (None, here)
+    here = sqs.meta.region_name
+    elsewhere = {url: region for url in queue_urls if (region := _region_of(url)) not in (None, here)}
     parts = [_of_tables(asking, tables, report), _of_bucket(asking, payloads, report)]
-    await asyncio.gather(*parts, *([] if is_elsewhere else [_of_queue(asking, sqs, queue_url, report)]))
-    if is_elsewhere:
-        report.found.append(symptoms.REGION.found(url=queue_url, region=region, asked=here))
+    await asyncio.gather(*parts, *(_of_queue(asking, sqs, url, report) for url in queue_urls if url not in elsewhere))
+    for url, region in elsewhere.items():
+        report.found.append(symptoms.REGION.found(url=url, region=region, asked=here))
+    if queue_urls[0] in elsewhere:
         report.missing.clear()  # in the wrong region there are no tables either
     found = report.findings(tables[0].client.meta.region_name if tables else here)
     return list(dict.fromkeys([*found, *clock_skew(asking.readings)]))

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import attrs
 from botocore.exceptions import BotoCoreError, ClientError
 from flowcraft_core.errors import BackendError, ConfigurationError
+from flowcraft_core.queues import require_queue
 
 from ._clients import make_client
 from ._errors import code_of, translate
 from ._layout import INDEX_MADE, MAX_RECEIVES, QUEUE_ATTRIBUTES, TableLayout, contexts, coordination, statuses
-from .places import CONTEXT_TABLE, COORDINATION_TABLE, QUEUE, STATUS_TABLE
+from .places import CONTEXT_TABLE, COORDINATION_TABLE, QUEUE, STATUS_TABLE, named_queue
 from .status import INDEX
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ class Provisioned:
         context_table_name: The table of facts and context values.
         status_table_name: The table of statuses.
         coordination_table_name: The table of counters, leases and sets.
+        queues: The URLs of further queues, by name, as ``AwsBackend`` takes them.
     """
 
     queue_url: str
@@ -41,11 +44,13 @@ class Provisioned:
     context_table_name: str
     status_table_name: str
     coordination_table_name: str
+    queues: Mapping[str, str] = attrs.field(factory=dict)
 
 
 def provision(
     *,
     queue_name: str = QUEUE,
+    queues: Sequence[str] = (),
     context_table_name: str = CONTEXT_TABLE,
     status_table_name: str = STATUS_TABLE,
     coordination_table_name: str = COORDINATION_TABLE,
@@ -59,6 +64,8 @@ def provision(
 
     Args:
         queue_name: The queue; its dead-letter queue has ``-dead`` behind that.
+        queues: The names that flows and workers call further queues by: ``gpu`` is called as the queue is, with
+            ``_gpu`` behind that. They share its dead-letter queue.
         context_table_name: The table of facts and context values.
         status_table_name: The table of statuses.
         coordination_table_name: The table of counters, leases and sets.
@@ -73,6 +80,8 @@ def provision(
     """
     if queue_name.endswith(".fifo"):
         raise ConfigurationError(f"queue_name={queue_name!r} would be a FIFO queue: give a name without '.fifo'")
+    for name in queues:
+        require_queue("provision: queues", name)
     sqs = sqs_client or make_client("sqs")
     dynamodb = dynamodb_client or make_client("dynamodb")
     tables = [
@@ -87,11 +96,12 @@ def provision(
             _wait_for(dynamodb, table.name)
             _expire(dynamodb, table)
             _create_index(dynamodb, table)
-        queue_url, dead_url = _create_queues(sqs, queue_name)
+        queue_url, dead_url = _create_queues(sqs, queue_name, queue_name)
+        further = {name: _create_queues(sqs, named_queue(queue_name, name), queue_name)[0] for name in queues}
     except (BotoCoreError, ClientError) as error:
         names = ", ".join(repr(table.name) for table in tables)
         raise translate(error, f"provisioning {queue_name!r} and {names}") from error
-    return Provisioned(queue_url, dead_url, context_table_name, status_table_name, coordination_table_name)
+    return Provisioned(queue_url, dead_url, context_table_name, status_table_name, coordination_table_name, further)
 
 
 def _create_table(client: DynamoDBClient, table: TableLayout) -> None:
@@ -160,8 +170,8 @@ def _create_index(client: DynamoDBClient, table: TableLayout) -> None:
     _wait_for(client, table.name)
 
 
-def _create_queues(client: SQSClient, name: str) -> tuple[str, str]:
-    dead_url, url = _create_queue(client, f"{name}-dead"), _create_queue(client, name)
+def _create_queues(client: SQSClient, name: str, first: str) -> tuple[str, str]:
+    dead_url, url = _create_queue(client, f"{first}-dead"), _create_queue(client, name)
     redrive = client.get_queue_attributes(QueueUrl=url, AttributeNames=["RedrivePolicy"]).get("Attributes", {})
     if not redrive:
         dead = client.get_queue_attributes(QueueUrl=dead_url, AttributeNames=["QueueArn"])["Attributes"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from azure.cosmos.aio import CosmosClient
@@ -36,6 +36,7 @@ class AzureQueueAdapter(Adapter):
         *,
         runtime: FlowRuntime,
         queue_client: QueueClient | Callable[[], QueueClient],
+        queue_clients: Mapping[str, QueueClient | Callable[[], QueueClient]] | None = None,
         cosmos_client: CosmosClient | Callable[[], CosmosClient],
         cosmos_database_name: str,
         context_container_name: str = "contexts",
@@ -50,6 +51,8 @@ class AzureQueueAdapter(Adapter):
         Args:
             runtime: Brings the flows, the steps, the serializer and the clock.
             queue_client: A client of the storage queue, or a function that makes one.
+            queue_clients: Likewise of further ones, by the name that flows and workers call each by, as in
+                ``{"gpu": client}``. The worker serves those that the option ``queues`` names.
             cosmos_client: A client of the Cosmos DB account, or a function that makes one.
             cosmos_database_name: The database.
             context_container_name: The container of facts and context values.
@@ -62,6 +65,7 @@ class AzureQueueAdapter(Adapter):
         self._arguments: dict[str, Any] = {
             "runtime": runtime,
             "queue_client": queue_client,
+            "queue_clients": queue_clients,
             "cosmos_client": cosmos_client,
             "cosmos_database_name": cosmos_database_name,
             "context_container_name": context_container_name,
@@ -72,15 +76,20 @@ class AzureQueueAdapter(Adapter):
             **options,
         }
         self._given = {"queue_client": queue_client, "cosmos_client": cosmos_client}
+        self._given |= {f"queue_clients[{name!r}]": given for name, given in (queue_clients or {}).items()}
         self._coordination_store = coordination_store
         self.metrics = Metrics()
         # One connection for a client, which works in one event loop; one per backend for a function.
         queue: Any = queue_client if callable(queue_client) else queue_connection(queue_client)
+        queues: dict[str, Any] = {
+            name: given if callable(given) else queue_connection(given) for name, given in (queue_clients or {}).items()
+        }
         self._cosmos: Any = cosmos_client if callable(cosmos_client) else cosmos_connection(cosmos_client)
 
         def make_backend() -> AzureBackend:
             return AzureBackend(
                 queue_client=queue,
+                queues=queues,
                 cosmos_client=self._cosmos,
                 cosmos_database_name=cosmos_database_name,
                 context_container_name=context_container_name,

@@ -13,7 +13,16 @@ from azure.cosmos.aio import CosmosClient
 from azure.storage.queue.aio import QueueClient
 from flowcraft_core.clock import Clock
 from flowcraft_core.errors import BackendError, ConfigurationError, TransientError, raise_together
-from flowcraft_core.ports import ContextStore, CoordinationStore, Finding, HandWrittenRuns, JobQueue, StatusStore
+from flowcraft_core.ports import (
+    ContextStore,
+    CoordinationStore,
+    Finding,
+    HandWrittenRuns,
+    JobQueue,
+    NamedQueues,
+    StatusStore,
+)
+from flowcraft_core.queues import DeclaredQueues
 
 from ._clients import Connection
 from ._cosmos import CosmosDatabase, require_two_containers
@@ -53,6 +62,7 @@ class AzureBackend:
 
     Attributes:
         queue: The messages.
+        queues: Further queues, by name.
         context: The facts and context values.
         status: The statuses.
         coordination: The counters, leases and sets.
@@ -65,11 +75,13 @@ class AzureBackend:
     status: StatusStore
     coordination: CoordinationStore
     by_hand: HandWrittenRuns
+    queues: NamedQueues
 
     def __init__(
         self,
         *,
         queue_client: QueueClient | Callable[[], QueueClient] | Connection[QueueClient],
+        queues: Mapping[str, QueueClient | Callable[[], QueueClient] | Connection[QueueClient]] | None = None,
         cosmos_client: CosmosClient | Callable[[], CosmosClient] | Connection[CosmosClient],
         cosmos_database_name: str,
         context_container_name: str = "contexts",
@@ -84,6 +96,8 @@ class AzureBackend:
 
         Args:
             queue_client: A client of the storage queue, or a function that makes one.
+            queues: Likewise of further ones, by the name that flows and workers call each by: ``{"gpu": client}``. All
+                programs on a backend are to be told the same.
             cosmos_client: A client of the Cosmos DB account, or a function that makes one.
             cosmos_database_name: The database.
             context_container_name: The container of facts and context values.
@@ -102,19 +116,27 @@ class AzureBackend:
         connection = queue_connection(queue_client)
         queue = AzureJobQueue(connection, longest_pause=longest_pause, clock=clock, metrics=self.metrics)
         self.queue = queue
+        connections = {name: queue_connection(given) for name, given in (queues or {}).items()}
+        further = {
+            name: AzureJobQueue(each, longest_pause=longest_pause, clock=clock, metrics=self.metrics)
+            for name, each in connections.items()
+        }
+        self.queues = DeclaredQueues('AzureBackend(queues={"gpu": client})', further)
         self.context = CosmosContextStore(facts, staleness=staleness)
         self.status = CosmosStatusStore(runs)
         self.coordination = coordination
         self.by_hand = CosmosHandWrittenRuns(facts, runs)
         containers = f"{context_container_name}, {status_container_name}"
         self.name = f"azure (database {cosmos_database_name}, containers {containers})"  # for logs
-        self._queue_given, self._queue_connection, self._database = queue_client, connection, database
+        self._database = database
+        self._queues_given = [(queue_client, connection)]
+        self._queues_given += [(given, connections[name]) for name, given in (queues or {}).items()]
         # By service, and of each first what all the others need.
         self._container_names = (context_container_name, status_container_name)
         documents: list[_Openable] = [database, facts, runs]
         if coordination_store is None:
             documents.append(coordination)
-        self._services: list[list[_Openable]] = [[queue], documents]
+        self._services: list[list[_Openable]] = [[queue, *further.values()], documents]
         if coordination_store is not None:
             self._services.append([coordination])
         self._stack: AsyncExitStack | None = None
@@ -127,7 +149,8 @@ class AzureBackend:
         Raises:
             ConfigurationError: A service is not named.
         """
-        return cls(**AzureSettings.from_environment(environment).for_backend())
+        settings = AzureSettings.from_environment(environment)
+        return cls(queues=settings.queue_clients, **settings.for_backend())
 
     @classmethod
     def from_url(cls, url: str) -> Self:
@@ -136,7 +159,8 @@ class AzureBackend:
         Raises:
             ConfigurationError: The URL cannot be read, says something else, or a service is not named.
         """
-        return cls(**AzureSettings.from_url(url).for_backend())
+        settings = AzureSettings.from_url(url)
+        return cls(queues=settings.queue_clients, **settings.for_backend())
 
     @classmethod
     async def provision_url(cls, url: str) -> Sequence[str]:
@@ -147,10 +171,11 @@ class AzureBackend:
             BackendError: A service refuses: the message says which.
         """
         settings = AzureSettings.from_url(url)
-        await provision(**settings.for_provision())
+        await provision(queue_clients=settings.queue_clients, **settings.for_provision())
         containers = (settings.context_container_name, settings.status_container_name)
         database = settings.cosmos_database_name
-        return [f"queue {settings.queue_name}", *(f"container {database}/{name}" for name in containers)]
+        queues = (settings.queue_name, *map(settings.named_queue, settings.queues))
+        return [*(f"queue {name}" for name in queues), *(f"container {database}/{name}" for name in containers)]
 
     async def open(self) -> None:
         """Connect, and see that the queue and the containers are there.
@@ -182,8 +207,10 @@ class AzureBackend:
         database = DiagnosedDatabase(
             self._database.connection(), self._database.name, layouts, context_name if in_contexts else None
         )
-        given = self._queue_given
-        return await examine(queue_connection(given) if callable(given) else self._queue_connection, database, redis)
+        queues = [
+            queue_connection(given) if callable(given) else connection for given, connection in self._queues_given
+        ]
+        return await examine(queues, database, redis)
 
     async def close(self) -> None:
         """Let go of every connection; it can be opened again. Closing what is not open does nothing.

@@ -78,16 +78,18 @@ class DiagnosedRedis:
     prefix: str
 
 
-async def examine(queue: Connection[Any], database: DiagnosedDatabase, redis: DiagnosedRedis | None) -> list[Finding]:
+async def examine(
+    queues: Sequence[Connection[Any]], database: DiagnosedDatabase, redis: DiagnosedRedis | None
+) -> list[Finding]:
     """What is wrong.
 
     Args:
-        queue: A connection to the queue; like the others it is opened and closed here.
+        queues: A connection to each queue; like the others they are opened and closed here.
         database: The database.
         redis: Redis, if there is one.
     """
     asking, report = Asking(), Report()
-    parts = [_of_queue(asking, queue, report), _of_database(asking, database, report)]
+    parts = [*(_of_queue(asking, queue, report) for queue in queues), _of_database(asking, database, report)]
     await asyncio.gather(*parts, *([] if redis is None else [_of_redis(asking, redis, report)]))
     return [*report.findings(), *clock_skew(asking.readings)]
 

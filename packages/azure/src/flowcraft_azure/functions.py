@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 
 from flowcraft_core.durable import Answered, Asked
 from flowcraft_core.errors import FlowcraftError
+from flowcraft_core.queues import DEFAULT_QUEUE
 
 from .adapter import AzureQueueAdapter
 from .queue import decode_text
@@ -94,8 +95,12 @@ class FunctionHandlers:
         self._adapter: AzureQueueAdapter | None = None
         self._opening = asyncio.Lock()
 
-    async def work(self, message: QueueMessage) -> None:
+    async def work(self, message: QueueMessage, *, queue: str = DEFAULT_QUEUE) -> None:
         """Do what a message asks for; for a queue trigger.
+
+        Args:
+            message: The message.
+            queue: The name that flows call the trigger's queue by.
 
         Raises:
             DeliverAgainError: It is to be delivered again.
@@ -109,21 +114,27 @@ class FunctionHandlers:
 
         count = message.dequeue_count or 1
         adapter = await self.adapter()
-        done = await adapter.handle_job(_text(message), count=count, remaining=None if limit is None else remaining)
+        done = await adapter.handle_job(
+            _text(message), count=count, remaining=None if limit is None else remaining, queue=queue
+        )
         if not done:
             raise DeliverAgainError(f"message {message.id} was delivered {count} times and is to come again")
 
-    async def work_on_poison(self, message: QueueMessage) -> None:
+    async def work_on_poison(self, message: QueueMessage, *, queue: str = DEFAULT_QUEUE) -> None:
         """Do what a message of the poison queue asks for; for a queue trigger on ``<queue>-poison``.
 
         The host moves messages there that its functions failed on too often, or that killed it. It is a last try: a
         step that nobody ever came back from is failed by name, and not run again.
 
+        Args:
+            message: The message.
+            queue: The name that flows call the queue by that it was in first.
+
         Raises:
             DeliverAgainError: It is to be delivered again.
         """
         adapter = await self.adapter()
-        if not await adapter.handle_job(_text(message), count=_POISONED):
+        if not await adapter.handle_job(_text(message), count=_POISONED, queue=queue):
             raise DeliverAgainError(f"poison message {message.id} is to come again")
 
     async def reconcile(self, timer: TimerRequest) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from azure.core.exceptions import ResourceExistsError
 from azure.cosmos import PartitionKey
@@ -10,6 +10,7 @@ from azure.cosmos.aio import CosmosClient
 from azure.storage.queue.aio import QueueClient
 
 from . import _cosmos_errors, _queue_errors
+from ._clients import Connection
 from ._cosmos import PARTITION_KEY_PATH, cosmos_connection, require_two_containers
 from ._layout import EACH_BY_ITSELF, contexts, statuses
 from .queue import ONCE, queue_connection
@@ -18,6 +19,7 @@ from .queue import ONCE, queue_connection
 async def provision(
     *,
     queue_client: QueueClient | Callable[[], QueueClient],
+    queue_clients: Mapping[str, QueueClient | Callable[[], QueueClient]] | None = None,
     cosmos_client: CosmosClient | Callable[[], CosmosClient],
     cosmos_database_name: str,
     context_container_name: str = "contexts",
@@ -31,6 +33,7 @@ async def provision(
 
     Args:
         queue_client: A client of the storage queue, or a function that makes one.
+        queue_clients: Likewise of further ones, by name.
         cosmos_client: A client of the Cosmos DB account, or a function that makes one.
         cosmos_database_name: The database.
         context_container_name: The container of facts and context values.
@@ -44,17 +47,8 @@ async def provision(
         TransientError: A service does not answer.
     """
     require_two_containers(context_container_name, status_container_name)
-    queue = queue_connection(queue_client)
-    await queue.open()
-    try:
-        async with _queue_errors.translated(queue.client.queue_name):
-            try:
-                await queue.client.create_queue(**ONCE)
-            except ResourceExistsError as error:
-                if not _queue_errors.says_exists(error):
-                    raise
-    finally:
-        await queue.close()
+    for given in (queue_client, *(queue_clients or {}).values()):
+        await _create_queue(queue_connection(given))
     cosmos = cosmos_connection(cosmos_client)
     async with _cosmos_errors.translated(f"database {cosmos_database_name!r}"):
         await cosmos.open()
@@ -72,3 +66,16 @@ async def provision(
                 )
     finally:
         await cosmos.close()
+
+
+async def _create_queue(queue: Connection[QueueClient]) -> None:
+    await queue.open()
+    try:
+        async with _queue_errors.translated(queue.client.queue_name):
+            try:
+                await queue.client.create_queue(**ONCE)
+            except ResourceExistsError as error:
+                if not _queue_errors.says_exists(error):
+                    raise
+    finally:
+        await queue.close()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
@@ -32,6 +34,8 @@ class AzureSettings:
     Attributes:
         storage: A connection string, or the address of the account's queues, ``https://ACCOUNT.queue.core.windows.net``.
         queue_name: The queue.
+        queues: The names that flows and workers call further queues by: ``gpu`` is called as the queue is, with
+            ``-gpu`` behind that.
         cosmos: A connection string, or the account's address, ``https://ACCOUNT.documents.azure.com``.
         cosmos_database_name: The database.
         context_container_name: The container of facts and context values.
@@ -45,6 +49,7 @@ class AzureSettings:
 
     storage: str = attrs.field(repr=False)
     queue_name: str = QUEUE_NAME
+    queues: tuple[str, ...] = ()
     cosmos: str = attrs.field(repr=False)
     cosmos_database_name: str = DATABASE_NAME
     context_container_name: str = "contexts"
@@ -57,7 +62,8 @@ class AzureSettings:
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> AzureSettings:
         """Read ``AZURE_STORAGE_CONNECTION_STRING`` or ``AZURE_STORAGE_QUEUE_ENDPOINT``, ``COSMOS_DB_CONNECTION_STRING``
         or ``COSMOS_DB_ENDPOINT``, ``REDIS_CONNECTION_STRING``; and for the names ``FLOWCRAFT_QUEUE``,
-        ``FLOWCRAFT_DATABASE``, ``FLOWCRAFT_CONTEXTS`` and ``FLOWCRAFT_STATUSES``.
+        ``FLOWCRAFT_QUEUES`` (``gpu,urgent``), ``FLOWCRAFT_DATABASE``, ``FLOWCRAFT_CONTEXTS`` and
+        ``FLOWCRAFT_STATUSES``.
 
         Raises:
             ConfigurationError: A service is not named.
@@ -69,6 +75,8 @@ class AzureSettings:
             "status_container_name": "FLOWCRAFT_STATUSES",
         }
         chosen: dict[str, Any] = {field: environment[name] for field, name in names.items() if environment.get(name)}
+        further = [name.strip() for name in environment.get("FLOWCRAFT_QUEUES", "").split(",") if name.strip()]
+        chosen["queues"] = tuple(_require_queue(name) for name in further)
         return cls(
             storage=_one_of(environment, "AZURE_STORAGE_CONNECTION_STRING", "AZURE_STORAGE_QUEUE_ENDPOINT"),
             cosmos=_one_of(environment, "COSMOS_DB_CONNECTION_STRING", "COSMOS_DB_ENDPOINT"),
@@ -82,12 +90,13 @@ class AzureSettings:
         another, of Cosmos DB. What the URL leaves out, and all that has a key in it, is as ``from_environment`` says.
 
         With an account in the URL, both are opened with a token (``DefaultAzureCredential``). Further options are
-        ``queue=``, ``contexts=`` and ``statuses=``, their names, and ``prefix=`` of the keys in Redis.
+        ``queue=``, ``queues=gpu,urgent``, ``contexts=`` and ``statuses=``, their names, and ``prefix=`` of the keys in
+        Redis.
 
         Raises:
             ConfigurationError: It cannot be read, says something else, or a service is not named.
         """  # noqa: D205 - the form of the URL is the summary
-        parts = BackendUrl.parse(url, ("contexts", "cosmos", "prefix", "queue", "statuses"))
+        parts = BackendUrl.parse(url, ("contexts", "cosmos", "prefix", "queue", "queues", "statuses"))
         database = parts.path.strip("/")
         if "/" in database:
             raise ConfigurationError(f"{parts}: write azure://ACCOUNT/DATABASE, with one database")
@@ -103,6 +112,7 @@ class AzureSettings:
         chosen = {
             "FLOWCRAFT_DATABASE": database,
             "FLOWCRAFT_QUEUE": parts.options.get("queue"),
+            "FLOWCRAFT_QUEUES": parts.options.get("queues"),
             "FLOWCRAFT_CONTEXTS": parts.options.get("contexts"),
             "FLOWCRAFT_STATUSES": parts.options.get("statuses"),
         }
@@ -110,16 +120,21 @@ class AzureSettings:
         prefix = parts.options.get("prefix")
         return settings if prefix is None else attrs.evolve(settings, redis_prefix=prefix)
 
-    def queue_client(self) -> QueueClient:
-        """A client of the queue, not yet open.
+    def named_queue(self, name: str) -> str:
+        """What the storage account calls a further queue."""
+        return f"{self.queue_name}-{name}"
+
+    def queue_client(self, queue_name: str | None = None) -> QueueClient:
+        """A client of the queue, or of another one, not yet open.
 
         Raises:
             ConfigurationError: What says where it is cannot be read, or a token is needed and azure-identity missing.
         """
+        queue_name = queue_name or self.queue_name
         if _is_address(self.storage):
-            return QueueClient(self.storage, self.queue_name, credential=self._token_credential())
+            return QueueClient(self.storage, queue_name, credential=self._token_credential())
         with _readable("AZURE_STORAGE_CONNECTION_STRING", "Storage account > Access keys > Connection string"):
-            return QueueClient.from_connection_string(self.storage, self.queue_name)
+            return QueueClient.from_connection_string(self.storage, queue_name)
 
     def cosmos_client(self) -> CosmosClient:
         """A client of the account, not yet open.
@@ -151,6 +166,11 @@ class AzureSettings:
         redis = None if self.redis is None else RedisCoordinationStore(self.redis_client, prefix=self.redis_prefix)
         return {**self.for_provision(), "coordination_store": redis}
 
+    @property
+    def queue_clients(self) -> dict[str, Callable[[], QueueClient]]:
+        """What makes a client of each further queue, by the name that flows call it by."""
+        return {name: partial(self.queue_client, self.named_queue(name)) for name in self.queues}
+
     def for_provision(self) -> dict[str, Any]:
         """The arguments of ``provision``."""
         return {
@@ -175,6 +195,15 @@ class AzureSettings:
                 "an address without a key needs a token: install flowcraft-azure[identity], or give a credential"
             ) from error
         return DefaultAzureCredential()
+
+
+def _require_queue(name: str) -> str:
+    if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name) or name == "poison":
+        raise ConfigurationError(
+            f"FLOWCRAFT_QUEUES names {name!r}: storage takes lowercase letters, digits and single '-' in the name of a "
+            "queue, and '-poison' is what Functions calls those of theirs"
+        )
+    return name
 
 
 def _one_of(environment: Mapping[str, str], *names: str) -> str:

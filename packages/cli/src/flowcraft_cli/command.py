@@ -35,16 +35,17 @@ class App:
 _OPTIONS: Mapping[str, Sequence[str]] = {
     "backend": ("-b", "--backend"),
     "flows": ("--flow", "flows"),
+    "queues": ("--queue", "queues"),
     "processes": ("-n", "--processes"),
     "concurrency": ("-c", "--concurrency"),
 }
-_METAVARS = {"backend": "URL", "flows": "REF"}
+_METAVARS = {"backend": "URL", "flows": "REF", "queues": "QUEUE"}
 
 
 def setting_option(name: str) -> click.Option:
     """The option by which the command line says a setting."""
     declared = _OPTIONS.get(name, (f"--{name.replace('_', '-')}",))
-    several = name == "flows"
+    several = name in ("flows", "queues")
     return click.Option(
         list(declared),
         help=f"{SETTINGS[name].help}.".capitalize(),

@@ -78,6 +78,7 @@ SETTINGS: Mapping[str, Setting] = {
     "flows": Setting("where flows are: module, module:name, file.py:name or file.json", _texts, ()),
     "serializer": Setting("module:name of the Serializer for your own types", _text),
     "codec": Setting("module:name of the PayloadCodec of what is stored", _text),
+    "queues": Setting("the queues that workers serve, in the order of their priority", _texts, ("default",)),
     "processes": Setting("how many worker processes there are", _count, 1),
     "concurrency": Setting("how many steps run at once in each worker process", _count, 16),
     "grace": Setting("seconds that steps under way get when a worker is stopped", _number, 30.0),

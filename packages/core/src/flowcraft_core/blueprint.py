@@ -60,6 +60,7 @@ class NodeConfig:
         fallback: Id of the node, or name of the implementation, that stands in when all attempts have failed.
         join_strategy: ``all`` (default), ``any``, or how many edges of different sources are to be taken, from 1.
         exclusive: Ask for a lease, so that two workers rarely execute the node at the same time.
+        queue: Name of the queue whose workers run it, or what is inside of it.
         extra: Fields that this version does not know, kept as they were.
     """
 
@@ -76,6 +77,7 @@ class NodeConfig:
     fallback: str | None = None
     join_strategy: JoinStrategy | None = None
     exclusive: bool | None = None
+    queue: str | None = None
     extra: dict[str, Any] = attrs.field(factory=dict, kw_only=True)
 
 
@@ -132,6 +134,7 @@ class Blueprint:
         nodes: The steps.
         edges: The dependencies.
         metadata: Free data; ``version`` names a deployment.
+        queue: Name of the queue of its nodes, unless they, or the run, name another.
         extra: Fields that this version does not know, kept as they were.
     """
 
@@ -139,6 +142,7 @@ class Blueprint:
     nodes: tuple[Node, ...] = ()
     edges: tuple[Edge, ...] = ()
     metadata: dict[str, Any] | None = None
+    queue: str | None = None
     extra: dict[str, Any] = attrs.field(factory=dict, kw_only=True)
 
     @classmethod
@@ -277,6 +281,7 @@ _FIELDS: dict[type, tuple[tuple[str, str, Callable[[Any, str], Any]], ...]] = {
         ("fallback", "fallback", _string),
         ("join_strategy", "joinStrategy", _join_strategy),
         ("exclusive", "exclusive", _flag),
+        ("queue", "queue", _string),
     ),
     Node: (
         ("id", "id", _identifier),
@@ -298,6 +303,7 @@ _FIELDS: dict[type, tuple[tuple[str, str, Callable[[Any, str], Any]], ...]] = {
         ("nodes", "nodes", _list_of(Node)),
         ("edges", "edges", _list_of(Edge)),
         ("metadata", "metadata", _object),
+        ("queue", "queue", _string),
     ),
 }
 _REQUIRED = {Node: ("id", "uses"), Edge: ("source", "target"), Blueprint: ("id", "nodes")}

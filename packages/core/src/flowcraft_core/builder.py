@@ -25,26 +25,30 @@ from .fitting import Fitting
 from .graph.compile import BREAK, CONTINUE, compile_blueprint
 from .graph.keys import step_name
 from .graph.scopes import Graph
+from .queues import require_queue
 from .reminders import AFTER, REMIND
 from .retries import RetryPolicy
 from .settings import number, whole
 from .steps import Implementation, Step
 
 
-def create_flow(flow_id: str) -> FlowBuilder:
+def create_flow(flow_id: str, *, queue: str | None = None) -> FlowBuilder:
     """Begin a flow.
 
     Args:
         flow_id: Name under which runtimes and subflows refer to it.
+        queue: The queue whose workers run its nodes, unless they, or the run, name another. In one process it means
+            nothing.
     """
-    return FlowBuilder(flow_id)
+    return FlowBuilder(flow_id, queue=queue)
 
 
 class FlowBuilder(FlowDefinition):
     """A flow that is being described. Each method returns the builder, so that calls can be chained."""
 
-    def __init__(self, flow_id: str) -> None:
+    def __init__(self, flow_id: str, *, queue: str | None = None) -> None:
         self.id = flow_id
+        self._queue = None if queue is None else require_queue(f"flow {flow_id!r}: queue", queue)
         self._nodes: list[Node] = []
         self._edges: list[Edge] = []
         self._loops: dict[str, tuple[str, str]] = {}
@@ -81,6 +85,7 @@ class FlowBuilder(FlowDefinition):
         fallback: str | Step | None = None,
         join: JoinStrategy | None = None,
         exclusive: bool = False,
+        queue: str | None = None,
     ) -> FlowBuilder:
         """Add a step.
 
@@ -98,6 +103,8 @@ class FlowBuilder(FlowDefinition):
             join: With several incoming edges: wait for ``"all"`` (default), go on with ``"any"`` first one, or with the
                 first so many, from different nodes: ``join=2`` gets a dict of two by node id.
             exclusive: Ask that two workers do not execute the node at the same time.
+            queue: The queue whose workers run it, such as ``"gpu"``: those that name it among theirs. By default that
+                of what the node is inside of, else the run's, else the flow's. In one process it means nothing.
         """
         if fallback is not None and not isinstance(fallback, str):
             fallback = self._register(node_id, fallback, "fallback")
@@ -110,6 +117,7 @@ class FlowBuilder(FlowDefinition):
             fallback=fallback,
             join_strategy=join,
             exclusive=exclusive or None,
+            queue=queue,
         )
         return self._add(node_id, self._register(node_id, step), params, inputs, config)
 
@@ -156,6 +164,7 @@ class FlowBuilder(FlowDefinition):
         tolerated_failure_count: int = 0,
         tolerated_failure_percentage: float = 0,
         join: JoinStrategy | None = None,
+        queue: str | None = None,
     ) -> FlowBuilder:
         """Add a step that runs once per item of a list, in parallel; its output is the list of results, in order.
 
@@ -173,6 +182,7 @@ class FlowBuilder(FlowDefinition):
             tolerated_failure_count: So many items may fail; each then has ``{"error": ...}`` as its result.
             tolerated_failure_percentage: The same as a share of the items, 0 to 100.
             join: As for a node.
+            queue: Of all that is inside of it and names no other, as for a node.
         """
         params: dict[str, Any] = {}
         if isinstance(worker, FlowDefinition):
@@ -200,10 +210,10 @@ class FlowBuilder(FlowDefinition):
         if tolerated_failure_percentage:
             params["toleratedFailurePercentage"] = tolerated_failure_percentage
         asked = self._predicate(batch_id, retries)
-        config = _config(f"batch {batch_id!r}", retries, timeout, retry_if=asked, join_strategy=join)
+        config = _config(f"batch {batch_id!r}", retries, timeout, retry_if=asked, join_strategy=join, queue=queue)
         return self._add(batch_id, BATCH, params, items, config)
 
-    def loop(self, loop_id: str, *, start: str, end: str, condition: str) -> FlowBuilder:
+    def loop(self, loop_id: str, *, start: str, end: str, condition: str, queue: str | None = None) -> FlowBuilder:
         """Repeat the nodes between ``start`` and ``end`` while a condition holds.
 
         An edge to ``start`` enters the loop with a first pass for certain; an edge to the loop's own id asks the
@@ -215,10 +225,11 @@ class FlowBuilder(FlowDefinition):
             start: Where a pass begins; gets the output of ``end`` of the pass before as its input.
             end: Where a pass ends.
             condition: Asked after each pass: one more?
+            queue: Of all that is inside of it and names no other, as for a node.
         """
         self._loops[loop_id] = (start, end)
         # The controller of the TypeScript builder is marked so; the mark means nothing here.
-        config = NodeConfig(join_strategy="any")
+        config = _config(f"loop {loop_id!r}", join_strategy="any", queue=queue)
         return self._add(loop_id, LOOP_CONTROLLER, {"condition": condition}, None, config)
 
     def subflow(
@@ -229,6 +240,7 @@ class FlowBuilder(FlowDefinition):
         inputs: Mapping[str, str] | None = None,
         outputs: Mapping[str, str] | None = None,
         join: JoinStrategy | None = None,
+        queue: str | None = None,
     ) -> FlowBuilder:
         """Add a call of another flow, with a context of its own.
 
@@ -240,6 +252,7 @@ class FlowBuilder(FlowDefinition):
             outputs: Context values to set here from nodes or context values of the called flow: names here to names
                 there. Without it, the output is the last node's, or a dict of the last nodes' outputs.
             join: As for a node.
+            queue: Of all that is inside of it and names no other, as for a node.
         """
         called = self._call(blueprint_id) if isinstance(blueprint_id, FlowDefinition) else blueprint_id
         params: dict[str, Any] = {"blueprintId": called}
@@ -247,7 +260,7 @@ class FlowBuilder(FlowDefinition):
             params["inputs"] = dict(inputs)
         if outputs is not None:
             params["outputs"] = dict(outputs)
-        return self._add(node_id, SUBFLOW, params, None, _config(f"node {node_id!r}", join_strategy=join))
+        return self._add(node_id, SUBFLOW, params, None, _config(f"node {node_id!r}", join_strategy=join, queue=queue))
 
     def wait(
         self,
@@ -258,6 +271,7 @@ class FlowBuilder(FlowDefinition):
         remind_after: Duration | Sequence[Duration] | None = None,
         inputs: str | Mapping[str, str] | None = None,
         join: JoinStrategy | None = None,
+        queue: str | None = None,
     ) -> FlowBuilder:
         """Add a point where the run waits until it is resumed from outside, with an output and an action.
 
@@ -270,6 +284,7 @@ class FlowBuilder(FlowDefinition):
                 timeout.
             inputs: What the reminder gets as its input, as for a node.
             join: As for a node.
+            queue: Of the reminder, as for a node.
         """
         params: dict[str, Any] | None = None
         if (remind is None) != (remind_after is None):
@@ -279,7 +294,7 @@ class FlowBuilder(FlowDefinition):
                 REMIND: self._register(node_id, remind, "remind"),
                 AFTER: _delays(f"wait {node_id!r}: remind_after", remind_after),
             }
-        config = _config(f"wait {node_id!r}", timeout=timeout, join_strategy=join)
+        config = _config(f"wait {node_id!r}", timeout=timeout, join_strategy=join, queue=queue)
         return self._add(node_id, WAIT, params, inputs, config)
 
     def sleep(self, node_id: str, duration: Duration, *, join: JoinStrategy | None = None) -> FlowBuilder:
@@ -310,7 +325,7 @@ class FlowBuilder(FlowDefinition):
             for loop_id, (start, end) in self._loops.items():
                 edges += [Edge(end, loop_id), Edge(loop_id, start, CONTINUE)]
             metadata = dict(self._metadata) or None
-            graph = compile_blueprint(Blueprint(self.id, tuple(self._nodes), tuple(edges), metadata))
+            graph = compile_blueprint(Blueprint(self.id, tuple(self._nodes), tuple(edges), metadata, self._queue))
             if problems := self._fitting(graph).problems():
                 raise BlueprintError(self.id, problems)
             self._graph = graph
@@ -403,12 +418,14 @@ def _config(
     fallback: str | None = None,
     join_strategy: JoinStrategy | None = None,
     exclusive: bool | None = None,
+    queue: str | None = None,
 ) -> NodeConfig | None:
     settings: dict[str, Any] = {
         "timeout": None if timeout is None else _milliseconds(parse_seconds(f"{owner}: timeout", timeout)),
         "fallback": fallback,
         "join_strategy": join_strategy,
         "exclusive": exclusive,
+        "queue": None if queue is None else require_queue(f"{owner}: queue", queue),
     }
     if isinstance(retries, RetryPolicy):
         settings |= {

@@ -50,6 +50,10 @@ class ImplementationMissingError(ConfigurationError):
         super().__init__(message)
 
 
+class UnknownQueueError(ConfigurationError):
+    """A backend has no queue of a name that a flow, a run or a worker gives."""
+
+
 class StepError(FlowcraftError):
     """A step did not give a result."""
 

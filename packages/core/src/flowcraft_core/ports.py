@@ -34,6 +34,8 @@ from typing import Any, Literal, Protocol, TypeAlias
 
 import attrs
 
+from .queues import DEFAULT_QUEUE
+
 #: ``awaiting`` is a report for people and may lag; the three after it are final. A dead letter is ``dead``, and what
 #: says when a schedule is to be looked at is a ``schedule``: neither is a run.
 State: TypeAlias = Literal["running", "awaiting", "completed", "failed", "cancelled", "dead", "schedule"]
@@ -564,14 +566,46 @@ class HandWrittenRuns(Protocol):
         """
 
 
+class NamedQueues(Protocol):
+    """Queues beside the one that each backend has, by name: a power of most backends.
+
+    A backend with this power has it as its attribute ``queues``. Flows name queues (``queue="gpu"``), and workers those
+    that they serve. Each is a ``JobQueue`` like ``Backend.queue``, with its limits, and apart from all others.
+    """
+
+    def named(self, name: str) -> JobQueue:
+        """The queue of a name; it asks no service for anything, and is called often.
+
+        Args:
+            name: 1 to 80 ASCII letters, digits, ``-``, ``_`` and ``.``, beginning with a letter or a digit. It is never
+                ``default``, which is the name of ``Backend.queue``.
+
+        Raises:
+            UnknownQueueError: There is none; the message says which there are, and how one is added.
+        """
+
+    async def names(self) -> Sequence[str]:
+        """The names of all queues but ``Backend.queue``; where any name will do, of those that have messages, at least.
+
+        Raises:
+            TransientError: Worth another try.
+        """
+
+
 class Joined(Protocol):
     """The ports that store, as part of a transaction; see ``Transactional``."""
 
     context: ContextStore
     status: StatusStore
 
-    async def send(self, messages: Sequence[Message], *, delay: float = 0.0) -> None:
-        """As ``JobQueue.send``; what is sent is received after the transaction has committed, if it does."""
+    async def send(self, messages: Sequence[Message], *, delay: float = 0.0, queue: str = DEFAULT_QUEUE) -> None:
+        """As ``JobQueue.send``; what is sent is received after the transaction has committed, if it does.
+
+        Args:
+            messages: What to send.
+            delay: Seconds.
+            queue: The queue's name, where the backend has several.
+        """
 
 
 class Transactional(Protocol):

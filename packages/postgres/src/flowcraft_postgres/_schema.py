@@ -85,8 +85,14 @@ CREATE TABLE flowcraft.initial_contexts (
 COMMENT ON TABLE flowcraft.initial_contexts IS 'Initial values of runs that are begun by hand, in SQL';
 """
 
+_VERSION_2 = """
+ALTER TABLE flowcraft.jobs ADD COLUMN queue text COLLATE "C" NOT NULL DEFAULT 'default';
+DROP INDEX flowcraft.jobs_by_visible_at;
+CREATE INDEX jobs_by_queue ON flowcraft.jobs (queue, visible_at);
+"""
+
 #: What leads from each version of the schema to the next; the first makes the tables.
-_MIGRATIONS = (_VERSION_1,)
+_MIGRATIONS = (_VERSION_1, _VERSION_2)
 
 SCHEMA_VERSION = len(_MIGRATIONS)
 

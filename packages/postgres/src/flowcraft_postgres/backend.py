@@ -17,6 +17,7 @@ from flowcraft_core.ports import (
     Finding,
     HandWrittenRuns,
     JobQueue,
+    NamedQueues,
     StatusStore,
     Transactional,
 )
@@ -32,6 +33,7 @@ from .context import PostgresContextStore
 from .coordination import PostgresCoordinationStore
 from .diagnosis import examine
 from .queue import PostgresJobQueue
+from .queues import PostgresNamedQueues
 from .status import PostgresStatusStore
 from .transactions import PostgresTransactions
 
@@ -46,6 +48,7 @@ class PostgresBackend:
 
     Attributes:
         queue: The messages.
+        queues: Further queues, by name: any will do.
         context: The facts and context values.
         status: The statuses.
         coordination: The counters, leases and sets.
@@ -59,6 +62,7 @@ class PostgresBackend:
     status: StatusStore
     coordination: CoordinationStore
     by_hand: HandWrittenRuns
+    queues: NamedQueues
     transactional: Transactional
 
     def __init__(
@@ -129,6 +133,7 @@ class PostgresBackend:
         )
         self._listener = Listener(self._database)
         self.queue = PostgresJobQueue(self._database, self._listener)
+        self.queues = PostgresNamedQueues(self._database, self._listener)
         self.context = PostgresContextStore(self._database)
         self.status = PostgresStatusStore(self._database)
         self.coordination = PostgresCoordinationStore(self._database)

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from flowcraft_core.clock import Clock, SystemClock
 from flowcraft_core.errors import BackendError
 from flowcraft_core.ports import Delivery, Message, QueueDepth, QueueLimits
+from flowcraft_core.queues import DEFAULT_QUEUE
 
 from ._database import Database, Statements
 from ._gathering import parts
@@ -31,13 +32,14 @@ _PAUSE_GROWTH = 1.3
 _NEED_NOT_LAST = "set_config('synchronous_commit', 'off', true)"
 
 _SEND = """
-INSERT INTO flowcraft.jobs (visible_at, body)
-SELECT :now + delay, body FROM unnest(%(delays)b::float8[], %(bodies)b::text[]) AS given (delay, body)
+INSERT INTO flowcraft.jobs (queue, visible_at, body)
+SELECT %(queue)s::text, :now + delay, body FROM unnest(%(delays)b::float8[], %(bodies)b::text[]) AS given (delay, body)
 """
 
 _RECEIVE = f"""
 WITH due AS MATERIALIZED (
-    SELECT id FROM flowcraft.jobs WHERE visible_at <= :now ORDER BY visible_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+    SELECT id FROM flowcraft.jobs WHERE queue = %(queue)s AND visible_at <= :now
+    ORDER BY visible_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 )
 UPDATE flowcraft.jobs AS jobs SET visible_at = :now + %(visibility)s, token = %(token)s,
     deliveries = least(greatest(jobs.deliveries, 0) + 1, {_MOST_COUNT})
@@ -66,8 +68,10 @@ UPDATE flowcraft.jobs AS jobs SET visible_at = :now, token = NULL, deliveries = 
 _DEPTH = """
 SELECT count(*) FILTER (WHERE visible_at <= :now), count(*) FILTER (WHERE visible_at > :now AND token IS NOT NULL),
     count(*) FILTER (WHERE visible_at > :now AND token IS NULL)
-FROM flowcraft.jobs
+FROM flowcraft.jobs WHERE queue = %(queue)s
 """
+
+_NEXT_DUE = "SELECT min(visible_at) - :now FROM flowcraft.jobs WHERE queue = %(queue)s"
 
 LIMITS = QueueLimits(
     max_send=100, max_receive=100, max_body_bytes=2**18, max_delay=_TEN_YEARS, max_visibility=_TEN_YEARS
@@ -77,14 +81,15 @@ LIMITS = QueueLimits(
 class Sender:
     """Stores messages, on whatever connection."""
 
-    def __init__(self, statements: Statements, tell: Callable[[], Awaitable[None]]) -> None:
+    def __init__(self, statements: Statements, tell: Callable[[], Awaitable[None]], queue: str = DEFAULT_QUEUE) -> None:
         """Send nothing yet.
 
         Args:
             statements: Where they go.
             tell: Tells those who wait for messages, after each request.
+            queue: The name of the queue.
         """
-        self._statements, self._tell = statements, tell
+        self._statements, self._tell, self._queue = statements, tell, queue
         self._sends = statements.gathering(self._insert, most=LIMITS.max_send)
 
     async def send(self, messages: Sequence[Message], *, delay: float = 0.0) -> None:
@@ -103,7 +108,8 @@ class Sender:
             )
 
     async def _insert(self, given: Sequence[tuple[str, float]]) -> Sequence[None]:
-        await self._statements.run(_SEND, delays=[delay for _, delay in given], bodies=[body for body, _ in given])
+        delays, bodies = [delay for _, delay in given], [body for body, _ in given]
+        await self._statements.run(_SEND, queue=self._queue, delays=delays, bodies=bodies)
         await self._tell()
         return [None] * len(given)
 
@@ -117,12 +123,13 @@ class PostgresJobQueue:
 
     limits = LIMITS
 
-    def __init__(self, database: Database, listener: Listener) -> None:
-        """Use a database that may not be open yet."""
+    def __init__(self, database: Database, listener: Listener, name: str = DEFAULT_QUEUE) -> None:
+        """Use the rows of one name in a database that may not be open yet."""
+        self.name = name
         self._database = database
         self._listener = listener
         self._clock: Clock = database.clock or SystemClock()
-        self._sender = Sender(database, listener.tell)
+        self._sender = Sender(database, listener.tell, name)
         self._acknowledgements = database.gathering(self._remove, most=10 * self.limits.max_send)
 
     async def send(self, messages: Sequence[Message], *, delay: float = 0.0) -> None:
@@ -172,7 +179,7 @@ class PostgresJobQueue:
 
     async def depth(self) -> QueueDepth:
         """How many messages there are; see ``flowcraft_core.ports.Measured``."""
-        ((visible, in_flight, delayed),) = await self._database.run(_DEPTH)
+        ((visible, in_flight, delayed),) = await self._database.run(_DEPTH, queue=self.name)
         return QueueDepth(visible=visible, in_flight=in_flight, delayed=delayed)
 
     async def _remove(self, handles: Sequence[tuple[int, int]]) -> Sequence[None]:
@@ -187,7 +194,8 @@ class PostgresJobQueue:
 
     async def _take(self, limit: int, visibility: float) -> Sequence[Delivery]:
         token = secrets.randbits(62)
-        taking = asyncio.ensure_future(self._database.run(_RECEIVE, limit=limit, visibility=visibility, token=token))
+        taken = self._database.run(_RECEIVE, queue=self.name, limit=limit, visibility=visibility, token=token)
+        taking = asyncio.ensure_future(taken)
         try:
             return _deliveries(await asyncio.shield(taking), token)
         except asyncio.CancelledError:
@@ -203,7 +211,7 @@ class PostgresJobQueue:
         """Return once something may be there to take, or the time is up."""
         pause = _FIRST_PAUSE
         while not arrival.is_set():
-            ((due_in,),) = await self._database.run("SELECT min(visible_at) - :now FROM flowcraft.jobs")
+            ((due_in,),) = await self._database.run(_NEXT_DUE, queue=self.name)
             left = deadline - self._clock.now()
             end = left if due_in is None else min(left, due_in)
             if end <= 0:

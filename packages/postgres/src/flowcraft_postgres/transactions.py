@@ -11,6 +11,7 @@ import psycopg
 import psycopg.rows
 from flowcraft_core.errors import ConfigurationError, TransientError
 from flowcraft_core.ports import ContextStore, Message, StatusStore
+from flowcraft_core.queues import DEFAULT_QUEUE
 from psycopg.pq import TransactionStatus
 
 from ._connections import Connection
@@ -85,11 +86,11 @@ class Joined:
         there = _OnConnection(database, connection)
         self.context = PostgresContextStore(there)
         self.status = PostgresStatusStore(there)
-        self._sender = Sender(there, there.tell)
+        self._there = there
 
-    async def send(self, messages: Sequence[Message], *, delay: float = 0.0) -> None:
+    async def send(self, messages: Sequence[Message], *, delay: float = 0.0, queue: str = DEFAULT_QUEUE) -> None:
         """Store messages, which are received once the transaction has committed."""
-        await self._sender.send(messages, delay=delay)
+        await Sender(self._there, self._there.tell, queue).send(messages, delay=delay)
 
 
 class _OnConnection:

@@ -52,8 +52,14 @@ _VERSION_1 = (
     "CREATE INDEX coordination_by_expires_at ON coordination (expires_at)",
 )
 
+_VERSION_2 = (
+    "ALTER TABLE jobs ADD COLUMN queue TEXT NOT NULL DEFAULT 'default'",
+    "DROP INDEX jobs_by_visible_at",
+    "CREATE INDEX jobs_by_queue ON jobs (queue, visible_at)",
+)
+
 #: What leads from each version of the schema to the next; the first makes the tables in an empty file.
-_MIGRATIONS = (_VERSION_1,)
+_MIGRATIONS = (_VERSION_1, _VERSION_2)
 
 SCHEMA_VERSION = len(_MIGRATIONS)
 

@@ -10,7 +10,15 @@ from typing import Self
 
 from flowcraft_core.clock import Clock, SystemClock
 from flowcraft_core.errors import BackendError, BackendGoneError, ConfigurationError
-from flowcraft_core.ports import ContextStore, CoordinationStore, Finding, HandWrittenRuns, JobQueue, StatusStore
+from flowcraft_core.ports import (
+    ContextStore,
+    CoordinationStore,
+    Finding,
+    HandWrittenRuns,
+    JobQueue,
+    NamedQueues,
+    StatusStore,
+)
 from flowcraft_core.threads import StepThreads
 from flowcraft_core.urls import BackendUrl
 
@@ -21,6 +29,7 @@ from .context import SqliteContextStore
 from .coordination import SqliteCoordinationStore
 from .diagnosis import examine
 from .queue import SqliteJobQueue
+from .queues import SqliteNamedQueues
 from .status import SqliteStatusStore
 from .symptoms import REPLACED
 
@@ -32,6 +41,7 @@ class SqliteBackend:
 
     Attributes:
         queue: The messages.
+        queues: Further queues, by name: any will do.
         context: The facts and context values.
         status: The statuses.
         coordination: The counters, leases and sets.
@@ -44,6 +54,7 @@ class SqliteBackend:
     status: StatusStore
     coordination: CoordinationStore
     by_hand: HandWrittenRuns
+    queues: NamedQueues
 
     def __init__(
         self,
@@ -80,6 +91,7 @@ class SqliteBackend:
         self.name = f"sqlite {os.path.realpath(location)}"
         self._database = Database(Settings(os.path.realpath(location), synchronous, busy_timeout))
         self.queue = SqliteJobQueue(self._database, clock)
+        self.queues = SqliteNamedQueues(self._database, clock)
         self.context = SqliteContextStore(self._database)
         self.status = SqliteStatusStore(self._database)
         self.coordination = SqliteCoordinationStore(self._database, clock)

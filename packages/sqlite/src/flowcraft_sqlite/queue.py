@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from flowcraft_core.clock import Clock
 from flowcraft_core.errors import BackendError
 from flowcraft_core.ports import Delivery, Message, QueueDepth, QueueLimits
+from flowcraft_core.queues import DEFAULT_QUEUE
 
 from ._database import Database
 from ._rows import count, text, time
@@ -37,10 +38,11 @@ class SqliteJobQueue:
         max_send=100, max_receive=100, max_body_bytes=2**18, max_delay=_TEN_YEARS, max_visibility=_TEN_YEARS
     )
 
-    def __init__(self, database: Database, clock: Clock) -> None:
-        """Use a file that may not be open yet."""
+    def __init__(self, database: Database, clock: Clock, name: str = DEFAULT_QUEUE) -> None:
+        """Use the rows of one name in a file that may not be open yet."""
         self._database = database
         self._clock = clock
+        self.name = name
         self._receivers: set[asyncio.Event] = set()  # set when something was sent in this process
 
     async def send(self, messages: Sequence[Message], *, delay: float = 0.0) -> None:
@@ -57,7 +59,8 @@ class SqliteJobQueue:
             def insert(connection: sqlite3.Connection, bodies: Sequence[str] = bodies) -> None:
                 visible_at = self._clock.now() + delay
                 connection.executemany(
-                    "INSERT INTO jobs (visible_at, body) VALUES (?, ?)", ((visible_at, body) for body in bodies)
+                    "INSERT INTO jobs (queue, visible_at, body) VALUES (?, ?, ?)",
+                    ((self.name, visible_at, body) for body in bodies),
                 )
 
             await self._database.write(insert, synced=True)
@@ -121,8 +124,9 @@ class SqliteJobQueue:
             now = self._clock.now()
             # What is no time is due at once.
             counted = connection.execute(
-                "SELECT visible_at > ? AND visible_at <= ?, token IS NULL, count(*) FROM jobs GROUP BY 1, 2",
-                (now, now + 2 * _TEN_YEARS),
+                "SELECT visible_at > ? AND visible_at <= ?, token IS NULL, count(*) FROM jobs WHERE queue = ?"
+                " GROUP BY 1, 2",
+                (now, now + 2 * _TEN_YEARS, self.name),
             )
             by_kind = {(hidden, is_free): number for hidden, is_free, number in counted}
             return QueueDepth(
@@ -149,13 +153,14 @@ class SqliteJobQueue:
         def take(connection: sqlite3.Connection) -> Sequence[Delivery]:
             now = self._clock.now()
             rows = connection.execute(
-                "SELECT id, deliveries + 1, body FROM jobs WHERE visible_at <= ? ORDER BY visible_at LIMIT ?",
-                (now, limit),
+                "SELECT id, deliveries + 1, body FROM jobs WHERE queue = ? AND visible_at <= ?"
+                " ORDER BY visible_at LIMIT ?",
+                (self.name, now, limit),
             ).fetchall()
             if len(rows) < limit:  # SQLite puts text and bytes behind every number
                 rows += connection.execute(
-                    "SELECT id, deliveries + 1, body FROM jobs WHERE visible_at > ? LIMIT ?",
-                    (now + 2 * _TEN_YEARS, limit - len(rows)),
+                    "SELECT id, deliveries + 1, body FROM jobs WHERE queue = ? AND visible_at > ? LIMIT ?",
+                    (self.name, now + 2 * _TEN_YEARS, limit - len(rows)),
                 ).fetchall()
             token = secrets.randbits(62)
             taken = [Delivery(text(body), count(deliveries), (id_, token)) for id_, deliveries, body in rows]
@@ -182,7 +187,8 @@ class SqliteJobQueue:
         """Return once something may be there to take, or the time is up."""
 
         def next_visible_at(connection: sqlite3.Connection) -> float | None:
-            row = connection.execute("SELECT visible_at FROM jobs ORDER BY visible_at LIMIT 1").fetchone()
+            first = "SELECT visible_at FROM jobs WHERE queue = ? ORDER BY visible_at LIMIT 1"
+            row = connection.execute(first, (self.name,)).fetchone()
             return None if row is None else time(row[0])  # 0, which is due, for what is none
 
         pause = _FIRST_PAUSE

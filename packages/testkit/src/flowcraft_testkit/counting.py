@@ -18,6 +18,7 @@ from flowcraft_core.ports import (
     HandWrittenRuns,
     JobQueue,
     Message,
+    NamedQueues,
     Page,
     PositionedValue,
     RunStatus,
@@ -88,6 +89,8 @@ class CountingBackend:
         self.context = CountingContextStore(backend.context, tally)
         self.status = CountingStatusStore(backend.status, tally)
         self.coordination = CountingCoordinationStore(backend.coordination, tally)
+        named: NamedQueues | None = getattr(backend, "queues", None)
+        self.queues = None if named is None else CountingQueues(named, tally)
         #: An optional power, passed on as it is: it is asked once per run that was begun by hand.
         self.by_hand: HandWrittenRuns | None = getattr(backend, "by_hand", None)
 
@@ -118,6 +121,22 @@ class CountingBackend:
         """Count from zero again."""
         self._tally.requests.clear()
         self._tally.bytes.clear()
+
+
+class CountingQueues:
+    """A ``NamedQueues`` whose queues count, together with the default one."""
+
+    def __init__(self, queues: NamedQueues, tally: Tally) -> None:
+        self._queues, self._tally = queues, tally
+
+    def named(self, name: str) -> CountingJobQueue:
+        """See ``NamedQueues.named``."""
+        return CountingJobQueue(self._queues.named(name), self._tally)
+
+    async def names(self) -> Sequence[str]:
+        """See ``NamedQueues.names``; one request."""
+        self._tally.add("queues.names")
+        return await self._queues.names()
 
 
 class CountingJobQueue:

@@ -26,6 +26,7 @@ MARKS: Mapping[str, str] = {
     "ready": "○",
     "under way": "▶",
     "passed on": "⇢",
+    "no worker": "…",
     "waiting": "?",
     "sleeping": "z",
     "retrying": "↻",

@@ -83,6 +83,7 @@ def mark_of(level: RunDescription) -> str:
     seen += [wait.key for wait in level.waits]
     seen += [(way.key, way.fraction, way.message) for way in level.under_way]
     seen += [(passed.node_id, passed.reason) for passed in level.passed_on]
+    seen += level.unserved
     for instance in level.instances:
         inside = instance.inside
         parts = None if inside is None else (inside.ended, inside.scopes, sorted(inside.counts.items()))

@@ -214,7 +214,7 @@ def _news(found: RunDescription) -> object:
     waits = [(wait.key, wait.due) for wait in found.waits]
     under_way = [(way.key, way.attempt, way.fraction, way.message) for way in found.under_way]
     passed = [(each.node_id, each.reason) for each in found.passed_on]
-    return found.run.state, found.run.reason, found.steps, waits, under_way, passed
+    return found.run.state, found.run.reason, found.steps, waits, under_way, passed, found.unserved
 
 
 def home_of(key: str) -> str:

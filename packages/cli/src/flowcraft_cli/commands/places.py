@@ -16,8 +16,8 @@ from ..command import App, Commands
 from ..output import brief
 from ..places import place, url_of
 
-_WORKERS = [8, 8, 20, 7, 7, 10]
-_QUEUES = [24, 9, 9, 9]
+_WORKERS = [8, 8, 20, 7, 7, 10, 7, 16]
+_QUEUES = [24, 9, 9, 9, 9]
 
 
 def register(main: Commands) -> None:
@@ -43,12 +43,13 @@ def register(main: Commands) -> None:
 
 @click.option("--over", type=click.FloatRange(0), default=0.0, help="Measure again so many seconds later.")
 async def queues(app: App, over: float) -> dict[str, Any]:
-    """Show the queues and their depth.
+    """Show the queues, their workers and their depth.
 
-    How many messages each has, about; with --over, how fast that grows or shrinks.
+    How many workers say to serve each, and how many messages it has, about; with --over, how fast that grows or
+    shrinks.
     """
     found: list[dict[str, Any]] = []
-    app.out.heading(["QUEUE", "READY", "HELD", "LATER", "PER SECOND"], _QUEUES)
+    app.out.heading(["QUEUE", "WORKERS", "READY", "HELD", "LATER", "PER SECOND"], _QUEUES)
     async with place(app) as here:
         before = {queue.name: queue for queue in await here.client.queues()}
         begun = time.monotonic()
@@ -60,9 +61,12 @@ async def queues(app: App, over: float) -> dict[str, Any]:
             if over and first is not None and queue.visible is not None and first.visible is not None:
                 pace = (queue.visible - first.visible) / (time.monotonic() - begun)
             counts = [queue.visible, queue.in_flight, queue.delayed]
-            cells = ["?" if count is None else str(count) for count in counts]
-            app.out.row([queue.name, *cells, "" if pace is None else f"{pace:+.1f}"], _QUEUES)
+            cells = [str(queue.workers), *("?" if count is None else str(count) for count in counts)]
+            called = queue.name if queue.place is None else f"{queue.name} ({queue.place})"
+            app.out.row([called, *cells, "" if pace is None else f"{pace:+.1f}"], _QUEUES)
             found.append({**attrs.asdict(queue), "per_second": pace})
+            if not queue.workers and queue.visible:
+                app.out.note(f"no worker serves queue {queue.name}")
     return {"queues": found}
 
 
@@ -72,7 +76,7 @@ async def workers(app: App, within: str) -> dict[str, Any]:
 
     Host, process, flows, load, since when, and when each was last heard of.
     """
-    app.out.heading(["WORKER", "STATE", "HOST", "PID", "LOAD", "FOR", "HEARD", "FLOWS"], [*_WORKERS, 8])
+    app.out.heading(["WORKER", "STATE", "HOST", "PID", "LOAD", "FOR", "HEARD", "QUEUES", "FLOWS"], [*_WORKERS, 8])
     async with place(app) as here:
         found = await here.client.workers(within=within)
     now = time.time()
@@ -80,7 +84,7 @@ async def workers(app: App, within: str) -> dict[str, Any]:
         load, lived = f"{worker.busy}/{worker.concurrency}", lasting(max(0.0, now - worker.since))
         heard = f"{max(0.0, now - worker.seen):.0f} s"
         cells = [worker.name[:8], worker.state, brief(worker.host, 20), str(worker.pid), load, lived, heard]
-        app.out.row([*cells, ", ".join(worker.flows)], [*_WORKERS, 8])
+        app.out.row([*cells, ",".join(worker.queues), ", ".join(worker.flows)], [*_WORKERS, 8])
     if not found:
         app.out.note("none has been heard of: start one with flowcraft worker (it is seen after some seconds)")
     return {"workers": [attrs.asdict(worker) for worker in found]}

@@ -10,6 +10,8 @@ import click
 from flowcraft_core import FlowRuntime, Serializer
 from flowcraft_core.durable import Worker
 from flowcraft_core.durations import parse_seconds
+from flowcraft_core.graph.queues import queues_of
+from flowcraft_core.queues import DEFAULT_QUEUE
 
 from .. import logs
 from ..command import App, Commands
@@ -99,6 +101,7 @@ async def _on_backend(
             visibility=app.settings["visibility"],
             codec=here.codec,
             grace=1.0,
+            queues=(DEFAULT_QUEUE, *sorted(queues_of(runtime.catalogue.graphs, None).keys() - {DEFAULT_QUEUE})),
         )
         async with _working(worker):
             await follow(app, here.client, started.run_id, interval=0.1, timeout=timeout, until_waiting=True)

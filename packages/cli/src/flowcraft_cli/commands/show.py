@@ -67,6 +67,8 @@ async def show(app: App, run: str, inside: str, after: str | None, limit: int, n
         app.out.say(f"waits  {wait.key} ({wait.kind}{due}){f': {brief(wait.reason)}' if wait.reason else ''}")
     for passed in found.passed_on:
         app.out.say(f"passed on since {moment(passed.since)}  {passed.node_id}: {brief(passed.reason, 300)}")
+    for queue in found.unserved:
+        app.out.say(f"no worker serves queue {queue}: start one with flowcraft worker --queue {queue}")
     if found.cursor is not None:
         app.out.note(f"there are {found.total}; more with --after {found.cursor}")
     return attrs.asdict(found)
@@ -112,6 +114,8 @@ def _detail(instance: InstanceDescription) -> str:
         return f"since {moment(way.since)} on {way.worker[:8]}{far}{f', {brief(way.message)}' if way.message else ''}"
     if instance.passed_on is not None:
         return brief(instance.passed_on.reason, 200)
+    if instance.unserved:
+        return f"no worker serves queue {instance.queue}"
     if instance.state in ("waiting", "sleeping", "retrying"):
         return "until resumed" if instance.due is None else f"until {moment(instance.due)}"
     via = f"via {instance.via} " if instance.via else ""

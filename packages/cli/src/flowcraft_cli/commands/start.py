@@ -23,6 +23,7 @@ def register(main: Commands) -> None:
             flowcraft start app:flow --input '{"cities": ["Oslo"]}'
             flowcraft start letters --id nightly-2026-05-01 --tag kind=nightly
             flowcraft start letters --wait --timeout 10m
+            flowcraft start letters --queue urgent
         """,
     )(start)
 
@@ -33,6 +34,7 @@ def register(main: Commands) -> None:
 @tags_option
 @click.option("--delay", metavar="TIME", help="How long before its first step, such as 20m.")
 @click.option("--run-timeout", metavar="TIME", help="How long until the run fails if it has not ended.")
+@click.option("--queue", metavar="QUEUE", help="The queue whose workers run it, but for nodes that name another.")
 @click.option("--wait", is_flag=True, help="Wait until it has ended.")
 @click.option("--timeout", metavar="TIME", help="With --wait: for how long; the run goes on.")
 async def start(
@@ -43,6 +45,7 @@ async def start(
     tags: tuple[str, ...],
     delay: str | None,
     run_timeout: str | None,
+    queue: str | None,
     wait: bool,
     timeout: str | None,
 ) -> Any:
@@ -50,7 +53,7 @@ async def start(
     found, context, labels = load_flow(flow, app.settings), read_context(input_), read_tags(tags)
     async with place(app, [found.source]) as here:
         started = await here.client.start(
-            found.id, context, run_id=run_id, delay=delay or 0.0, tags=labels, timeout=run_timeout
+            found.id, context, run_id=run_id, delay=delay or 0.0, tags=labels, timeout=run_timeout, queue=queue
         )
         app.out.note("started" if started.created else "it was there already")
         if not started.same:

@@ -31,6 +31,7 @@ def register(main: Commands) -> None:
             flowcraft worker app.flows --processes 4
             flowcraft worker --reload              in development: begins anew when code changes
             flowcraft worker --retention 30d       purges what ended so long ago
+            flowcraft worker --queue urgent --queue default   jobs of the first before those of the second
         """,
     )(worker)
 
@@ -93,6 +94,7 @@ async def _work(app: App, flows: tuple[str, ...], reconcile: bool, supervised: b
             reconcile=reconcile,
             reconcile_interval=settings["reconcile_interval"],
             retention=settings["retention"],
+            queues=settings["queues"],
         )
         if supervised:
             stop_when_alone(working.stop)

@@ -12,6 +12,7 @@ from ..definition import FlowDefinition
 from ..durations import Duration
 from ..errors import ConfigurationError
 from ..graph.scopes import Graph
+from ..queues import require_queue
 from ..retries import RetryPolicy
 from ..steps import Implementation, NodeResult
 from .decorators import BatchDecorator, StepDecorator
@@ -36,14 +37,17 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
     of what it gives.
     """
 
-    def __init__(self, flow_id: str, **metadata: Any) -> None:
+    def __init__(self, flow_id: str, *, queue: str | None = None, **metadata: Any) -> None:
         """Begin a flow.
 
         Args:
             flow_id: Name under which runtimes and other flows refer to it.
+            queue: The queue whose workers run its steps, unless they, or the run, name another. In one process it means
+                nothing.
             metadata: The blueprint's metadata, such as ``version="2"``.
         """
         self.id = flow_id
+        self._queue = None if queue is None else require_queue(f"flow {flow_id!r}: queue", queue)
         self._metadata = metadata
         self._nodes: dict[str, Node[Any]] = {}
         self._values: dict[str, ContextValue[Any]] = {}
@@ -84,6 +88,7 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
         retries: int | RetryPolicy | None = None,
         timeout: Duration | None = None,
         exclusive: bool = False,
+        queue: str | None = None,
     ) -> StepDecorator: ...
     def step(self, function: Any = None, /, *, name: str | None = None, **options: Any) -> Any:
         """Make a function a step. Each of its parameters says by its default what it takes.
@@ -104,6 +109,8 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
             retries: How many more times a failed attempt is made, at once; or a policy.
             timeout: How long one attempt may take: seconds, a ``timedelta``, or text such as ``"5s"``.
             exclusive: Ask that two workers do not execute the step at the same time.
+            queue: The queue whose workers run it, such as ``"gpu"``; by default that of what it is inside of, else the
+                run's, else the flow's.
 
         Raises:
             ConfigurationError: It is no function, there is a step of that name, or nothing says where one of its
@@ -130,6 +137,7 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
         concurrency: int | None = None,
         tolerated_failure_count: int = 0,
         tolerated_failure_percentage: float = 0,
+        queue: str | None = None,
     ) -> BatchDecorator[T]:
         """Decorate a function that runs once per item of a list, in parallel: its first parameter takes the item.
 
@@ -146,6 +154,7 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
             concurrency: So many items are under way at most, whatever the number of workers; 1,000 by default.
             tolerated_failure_count: So many items may fail; ``results`` then has their errors in their places.
             tolerated_failure_percentage: The same as a share of the items, 0 to 100.
+            queue: Of each item, as for a step.
         """
 
         def decorate(function: Callable[..., Any]) -> Any:
@@ -166,7 +175,8 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
                 options={name: share for name, share in tolerance.items() if share} | lanes,
                 type=list_of(signature.gives),
             )
-            placed = self._placed(plan, when=when, unless=unless, after=after, retries=retries, timeout=timeout)
+            settings: dict[str, Any] = {"retries": retries, "timeout": timeout, "queue": queue}
+            placed = self._placed(plan, when=when, unless=unless, after=after, **settings)
             return self._add(Batch(self.id, step_id, placed, function))
 
         return cast("BatchDecorator[T]", decorate)
@@ -180,6 +190,7 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
         when: bool | None = None,
         unless: bool | None = None,
         after: Node[Any] | Sequence[Node[Any]] = (),
+        queue: str | None = None,
     ) -> Node[R]:
         """Call another flow, with a context of its own; the output is what it returns.
 
@@ -190,9 +201,11 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
             when: As for a step.
             unless: Likewise.
             after: Likewise.
+            queue: Of all that is inside of it and names no other, as for a step.
         """
         plan = Plan(kind="call", value=term_of(value), calls=flow, type=flow.gives)
-        return self._add(Node(self.id, name or flow.id, self._placed(plan, when=when, unless=unless, after=after)))
+        placed = self._placed(plan, when=when, unless=unless, after=after, queue=queue)
+        return self._add(Node(self.id, name or flow.id, placed))
 
     def call_each(
         self,
@@ -204,6 +217,7 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
         unless: bool | None = None,
         after: Node[Any] | Sequence[Node[Any]] = (),
         concurrency: int | None = None,
+        queue: str | None = None,
     ) -> Node[list[R]]:
         """Call another flow once per item of a list, in parallel; the output is the list of what the calls return.
 
@@ -215,10 +229,12 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
             unless: Likewise.
             after: Likewise.
             concurrency: As for a batch: so many calls are under way at most.
+            queue: Of all that is inside of it and names no other, as for a step.
         """
         options = {} if concurrency is None else {"concurrency": concurrency}
         plan = Plan(kind="each", value=term_of(over), calls=flow, options=options, type=list_of(flow.gives))
-        return self._add(Node(self.id, name or flow.id, self._placed(plan, when=when, unless=unless, after=after)))
+        placed = self._placed(plan, when=when, unless=unless, after=after, queue=queue)
+        return self._add(Node(self.id, name or flow.id, placed))
 
     # --- time and people ------------------------------------------------------------------------------------------
 
@@ -279,6 +295,7 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
         when: bool | None = None,
         unless: bool | None = None,
         after: Node[Any] | Sequence[Node[Any]] = (),
+        queue: str | None = None,
     ) -> Loop[T]:
         """Begin a loop: steps that need its ``value`` are in it, up to the one that ``again`` names.
 
@@ -288,10 +305,11 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
             when: As for a step: whether there is a loop at all.
             unless: Likewise.
             after: Likewise.
+            queue: Of all that is inside of it and names no other, as for a step.
         """
         plan = Plan(kind="start", value=term_of(value))
         start: Node[Any] = Node(self.id, f"{name}.value", self._placed(plan, when=when, unless=unless, after=after))
-        loop: Loop[T] = Loop(self.id, name, Plan(kind="loop"), self._add(start))
+        loop: Loop[T] = Loop(self.id, name, Plan(kind="loop", settings=Settings(queue=queue)), self._add(start))
         loop._close = self._close
         start.plan.options["loop"] = loop
         return loop
@@ -395,7 +413,8 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
     def _builder(self) -> Any:
         if self._built is None:
             nodes = tuple(self._nodes.values())
-            self._built = build(self.id, nodes, self._values, self._returned, self.gives, self._metadata)
+            about = (self.id, nodes, self._values, self._returned, self.gives)
+            self._built = build(*about, self._metadata, self._queue)
         return self._built
 
     def _read(

@@ -29,6 +29,7 @@ def build(
     returned: Term | None,
     gives: Any,
     metadata: Mapping[str, Any],
+    queue: str | None = None,
 ) -> FlowBuilder:
     """A builder of a flow's nodes.
 
@@ -39,6 +40,7 @@ def build(
         returned: What it returns.
         gives: What it says that it returns.
         metadata: The blueprint's metadata.
+        queue: The flow's queue.
 
     Raises:
         BlueprintError: The nodes cannot be wired, or what one gives does not fit what another takes.
@@ -57,7 +59,7 @@ def build(
     problems += wiring.problems
     if problems:
         raise BlueprintError(flow_id, problems)
-    builder = create_flow(flow_id)
+    builder = create_flow(flow_id, queue=queue)
     if metadata:
         builder.metadata(**metadata)
     for wired in wiring.wired:
@@ -148,11 +150,16 @@ class _Adding:
 
     def _add_each(self) -> None:
         self._builder.batch(
-            self._node.id, self._plan.calls, items=self._wired.items, join=self._join, **self._plan.options
+            self._node.id,
+            self._plan.calls,
+            items=self._wired.items,
+            join=self._join,
+            queue=self._plan.settings.queue,
+            **self._plan.options,
         )
 
     def _add_call(self) -> None:
-        self._builder.subflow(self._node.id, self._plan.calls, join=self._join)
+        self._builder.subflow(self._node.id, self._plan.calls, join=self._join, queue=self._plan.settings.queue)
 
     def _add_wait(self) -> None:
         plan = self._plan
@@ -180,4 +187,4 @@ class _Adding:
         assert isinstance(plan.value, OutputOf)
         start, end = self._wiring.merged.get(loop.start, loop.start), plan.value.node
         condition = render(plan.options["condition"], end)
-        self._builder.loop(loop.id, start=start.id, end=end.id, condition=condition)
+        self._builder.loop(loop.id, start=start.id, end=end.id, condition=condition, queue=plan.settings.queue)

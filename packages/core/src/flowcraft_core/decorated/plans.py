@@ -24,10 +24,16 @@ class Settings:
     retries: int | RetryPolicy | None = None
     timeout: Duration | None = None
     exclusive: bool = False
+    queue: str | None = None
 
     def given(self) -> dict[str, Any]:
         """Those that were given, as the builder takes them."""
-        given: dict[str, Any] = {"retries": self.retries, "timeout": self.timeout, "exclusive": self.exclusive or None}
+        given: dict[str, Any] = {
+            "retries": self.retries,
+            "timeout": self.timeout,
+            "exclusive": self.exclusive or None,
+            "queue": self.queue,
+        }
         return {name: setting for name, setting in given.items() if setting is not None}
 
 

@@ -18,6 +18,7 @@ from ..logging.catalogue import ADAPTER_ENDED, WORKER_REPLACED
 from ..logging.journal import Journal
 from ..payloads import CompressingCodec
 from ..ports import Backend
+from ..queues import DEFAULT_QUEUE
 from ..runtime import FlowRuntime
 from .answering import Answering
 from .client import Client
@@ -301,7 +302,14 @@ class Adapter:
 
     # --- one at a time ----------------------------------------------------------------------------------------------
 
-    async def handle_job(self, body: str, *, count: int = 1, remaining: Callable[[], float] | None = None) -> bool:
+    async def handle_job(
+        self,
+        body: str,
+        *,
+        count: int = 1,
+        remaining: Callable[[], float] | None = None,
+        queue: str = DEFAULT_QUEUE,
+    ) -> bool:
         """Do what one message asks for, in a host that receives and acknowledges messages by itself.
 
         Args:
@@ -309,11 +317,12 @@ class Adapter:
             count: How often it has been delivered, this time included.
             remaining: The seconds that the host leaves, if it ends its programs after a while. A job that does not
                 fit in is passed on to a later one; a node whose timeout fits in none of several fails by name.
+            queue: The name of the queue that it came from.
 
         Returns:
             Whether the message is done with; if not, it is to be delivered again, not at once.
         """
-        done = await self._opened.handler.handle(body, count, remaining=remaining)
+        done = await self._opened.handler.handle(body, count, remaining=remaining, queue=queue)
         return done is Done.ACKNOWLEDGE
 
     async def reconcile(self, run_id: str | None = None, *, insist: bool = True) -> Reconciled:

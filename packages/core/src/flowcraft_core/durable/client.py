@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any, TypeVar, overload
 
@@ -13,6 +15,7 @@ from ..clock import Clock, SystemClock
 from ..decorated import Flow
 from ..definition import FlowDefinition
 from ..durations import Duration, parse_seconds
+from ..errors import UnknownQueueError
 from ..graph.decisions import scope_output
 from ..graph.failures import errors_of, handled
 from ..graph.fold import context_of, instances, outputs_of
@@ -22,17 +25,19 @@ from ..logging.journal import Journal
 from ..observing import Telemetry
 from ..payloads import CompressingCodec, PayloadCodec
 from ..ports import REASON_LENGTH, Backend, Message, QueueDepth, RunStatus, State
+from ..queues import require_queue
 from ..runtime.results import OutT
 from ..serialization import Serializer
 from ..settings import number, whole
 from ..texts import require_name, safe_text
-from .describing.heartbeats import living
+from .describing.heartbeats import SEEN_WITHIN, living
 from .describing.reading import describe
 from .describing.shapes import QueueDescription, RunDescription, RunsPage, WorkerDescription
 from .exporting import Footprint, export, footprint
 from .finding import MOST_FOUND, RunFilters, RunFinder, Wanted
 from .forking import Changes, fork, redrive
 from .purging import purge
+from .queues import queue_named, queue_names, require_queues
 from .results import Started, StartOptions, StoredResult, StoredRun
 from .resuming import resume
 from .runs import RunRecord, Runs, UnknownRunError
@@ -114,6 +119,7 @@ class Client:
         delay: Duration = 0.0,
         tags: Mapping[str, str] | None = None,
         timeout: Duration | None = None,
+        queue: str | None = None,
         connection: Any = None,
     ) -> Started:
         """Start a run; with the id of a run that is there already, nothing but finish a start that was cut short.
@@ -130,16 +136,18 @@ class Client:
             delay: How long before its first step: seconds, a ``timedelta``, or text such as ``"20m"``.
             tags: For filters in ``runs``.
             timeout: How long until it fails if it has not ended, likewise.
+            queue: The queue whose workers run it, but for nodes that name another; by default the flow's.
             connection: Of the caller's to the backend's database, and in a transaction: the run begins if that commits,
                 together with what else it stores, and never was if it does not. Nothing is tried again for it.
 
         Raises:
-            ConfigurationError: The flow is unknown or incomplete, or the run's id or a setting cannot be used; or the
-                backend has no such transactions, or the connection is in none.
+            ConfigurationError: The flow is unknown or incomplete, or the run's id or a setting cannot be used; or a
+                queue is named that the backend has not; or the backend has no such transactions, or the connection is
+                in none.
             SerializationError: An initial context value, its name or a tag cannot be stored.
         """
         return await self._begin(
-            flow, context, run_id=run_id, delay=delay, tags=tags, timeout=timeout, connection=connection
+            flow, context, run_id=run_id, delay=delay, tags=tags, timeout=timeout, queue=queue, connection=connection
         )
 
     async def _begin(self, flow: FlowLike, given: Any, **options: Unpack[StartOptions]) -> Started:
@@ -152,15 +160,18 @@ class Client:
             require_name(name, f"run {run_id!r}: the name of a context value, or a tag,")
         delay = parse_seconds("Client.start: delay", options.get("delay", 0.0), zero=True)
         limit = None if timeout is None else parse_seconds("Client.start: timeout", timeout)
+        graphs, queue = self._catalogue.reachable(graph), options.get("queue")
+        require_queues(self._backend, graphs, None if queue is None else require_queue("Client.start: queue", queue))
         now = self._clock.now()
         starting = None if self._telemetry is None else self._telemetry.start(run_id, graph.blueprint.id, now)
         record = RunRecord(
             run_id=run_id,
             blueprint_id=graph.blueprint.id,
-            graphs=self._catalogue.reachable(graph),
+            graphs=graphs,
             context=dict(context),
             started=now,
             deadline=None if limit is None else now + limit,
+            queue=queue,
             trace=None if starting is None else starting.trace,
         )
         joined = None
@@ -326,7 +337,7 @@ class Client:
     def _finder(self, states: Sequence[str], newest_first: bool | None, filters: RunFilters) -> RunFinder:
         return RunFinder.of(self._backend.status, Wanted.of(states, filters), newest_first)
 
-    async def workers(self, *, within: Duration = 150.0) -> list[WorkerDescription]:
+    async def workers(self, *, within: Duration = SEEN_WITHIN) -> list[WorkerDescription]:
         """The workers that have said lately that they live: a hint, which each leaves once a minute.
 
         A worker that was killed is listed until its last word is older than ``within``; one that has just begun is not
@@ -339,18 +350,30 @@ class Client:
         return await living(self._backend.coordination, self._clock.now(), seconds)
 
     async def queues(self) -> list[QueueDescription]:
-        """The backend's queues, and how many messages each has, about, where it can tell: a request for each."""
-        queue = self._backend.queue
+        """The backend's queues, who serves each, and how many messages it has, about, where it can tell.
+
+        Where any name will do for a queue, those are shown that have messages or workers.
+        """
+        served = Counter(name for worker in await self.workers() for name in worker.queues)
+        names = await queue_names(self._backend, served)
+        return list(await asyncio.gather(*(self._queue(name, served[name]) for name in names)))
+
+    async def _queue(self, name: str, workers: int) -> QueueDescription:
+        try:
+            queue: Any = queue_named(self._backend, name)
+        except UnknownQueueError:  # a worker serves what this program's backend was not told of
+            return QueueDescription(name=name, workers=workers)
         measure = getattr(queue, "depth", None)
         depth = QueueDepth() if measure is None else await measure()
-        return [
-            QueueDescription(
-                name=name_of(self._place.queue, "default"),
-                visible=depth.visible,
-                in_flight=depth.in_flight,
-                delayed=depth.delayed,
-            )
-        ]
+        place = name_of(queue_named(self._place, name), name)
+        return QueueDescription(
+            name=name,
+            place=None if place == name else place,
+            workers=workers,
+            visible=depth.visible,
+            in_flight=depth.in_flight,
+            delayed=depth.delayed,
+        )
 
     async def export(self, run_id: str) -> str:
         """All facts of a run as JSON text, with its blueprints: what happened, for another machine.

@@ -10,21 +10,30 @@ import contextlib
 import enum
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager
+from typing import Any
 
 import attrs
 
 from ..clock import Clock
-from ..errors import FlowcraftError, ImplementationMissingError, SerializationError, TransientError
+from ..errors import (
+    FlowcraftError,
+    ImplementationMissingError,
+    SerializationError,
+    TransientError,
+    UnknownQueueError,
+)
 from ..execution import FIRST, Executor
 from ..failures import name_of, text_of
 from ..graph.facts import Answer, Attempt, Outcome, Park
 from ..graph.instances import Arrival, Claim, FailedItem, Instance, Phase
 from ..graph.lanes import total_of
 from ..graph.partial import arrived, holds_up, waits_for
+from ..graph.queues import is_bound, queue_of
 from ..graph.scopes import Kind
 from ..jobs import Job
 from ..logging.catalogue import HOST_TOO_SHORT, JOB_FAILED
 from ..ports import Backend
+from ..queues import DEFAULT_QUEUE
 from ..runtime import Emitter
 from ..settings import number, whole
 from ..texts import safe_text
@@ -91,6 +100,7 @@ _CALLED_FOR = (
     TransientError,
     SerializationError,
     ImplementationMissingError,
+    UnknownQueueError,
     StaleReadError,
     NewerRecordError,
     UnknownInstanceError,
@@ -122,6 +132,7 @@ class Engine:
         got_on: Told of each outcome that was written.
         begun: Told when the run begins with this job.
         host: Where it runs.
+        queue: The name of the queue that the job came from.
         events: Tells what happens.
         slots: Held while a step runs; no limit on them by default.
         trying: What the worker tries again just now, under all of its jobs; see ``Tries``.
@@ -142,6 +153,7 @@ class Engine:
     got_on: Callable[[], Awaitable[None]]
     begun: Callable[[], None]
     host: Host = attrs.field(factory=Host)
+    queue: str = DEFAULT_QUEUE
     events: Emitter | None = None
     slots: AbstractAsyncContextManager[object] = attrs.field(factory=contextlib.nullcontext)
     trying: dict[str, int] = attrs.field(factory=dict)
@@ -242,6 +254,9 @@ class Engine:
                 await self.send(frontier)
                 break
             instance = frontier[0]
+            if self._is_elsewhere(instance):
+                await self._send_there(instance)
+                break
             self._at = instance.key
             if first and count > 1 and await self._tries.are_too_many(self.view.record.life, instance.key, count):
                 if await self.backend.coordination.get(held_key(self.view.record, instance.key)) is not None:
@@ -277,7 +292,7 @@ class Engine:
         is_start = record.redrive_of is not None or [found.vertex.index for found in frontier] == list(starts)
         if self.job.key or self._is_again or not frontier or not is_start:
             return
-        if len(frontier) == 1:
+        if len(frontier) == 1 and not self._is_elsewhere(frontier[0]):
             self._check_steps(frontier[0])
         self.begun()
 
@@ -338,6 +353,18 @@ class Engine:
         # Well before the queue's longest visibility: the step that is under way then has as long again.
         hold = min(self.settings.max_hold, self.backend.queue.limits.max_visibility / 4)
         return self._steps >= self.settings.max_steps or self.clock.now() - self._started >= hold
+
+    def _is_elsewhere(self, instance: Instance) -> bool:
+        """Whether an instance runs on another queue than the one that the job came from."""
+        return is_bound(instance.vertex) and queue_of(instance, self.view.record.queue) != self.queue
+
+    async def _send_there(self, instance: Instance) -> None:
+        """Send a job for an instance to its queue; one that is there by mistake with all that it says."""
+        if instance.key == self.job.key:
+            said = {name: getattr(self.job, name) for name in ("attempt", "deferred", "standing_in", "hops")}
+            await self.send([instance], **said)
+        else:
+            await self.send([instance])
 
     async def _poisoned(self, instance: Instance, count: int) -> Outcome:
         limit = f"the limit is {self.settings.delivery_limit}"
@@ -482,7 +509,7 @@ class Engine:
         """See to it that a parked instance is looked at when it is due."""
         now = self.clock.now()
         if park.queued and park.due is not None:
-            await send_parked(self.backend, self.view.record, instance.key, park, self.clock, trace=self._trace)
+            await send_parked(self.backend, self.view.record, instance, park, self.clock, trace=self._trace)
         else:
             # Only someone else can go on, or the time is beyond the queue's reach: the reconciler is to look soon, to
             # report the run as waiting and to send the job when the time is near.
@@ -640,11 +667,9 @@ class Engine:
         if ended is not None and self.events is not None:
             self.events.ended(ended)
 
-    async def send(self, instances: Iterable[Instance], *, hops: int = 0) -> None:
-        """Send a job for each instance."""
-        keys = [instance.key for instance in instances]
-        if keys:
-            await send_jobs(self.backend, self.view.record, keys, self.clock, hops=hops, trace=self._trace)
+    async def send(self, instances: Iterable[Instance], **fields: Any) -> None:
+        """Send a job for each instance, to its queue; ``fields`` are others of ``Job``."""
+        await send_jobs(self.backend, self.view.record, instances, self.clock, trace=self._trace, **fields)
 
     @property
     def _trace(self) -> Trace | None:

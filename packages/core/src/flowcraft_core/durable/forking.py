@@ -20,6 +20,7 @@ from ..graph.failures import failed
 from ..graph.fold import claims, instances
 from ..graph.forks import dropped, kept_claims
 from ..graph.instances import Instance
+from ..graph.queues import queue_of_start
 from ..graph.refits import refit
 from ..graph.scopes import Graph
 from ..graph.state import RunState
@@ -27,6 +28,7 @@ from ..ids import new_id
 from ..jobs import encode_job
 from ..ports import Message, RunStatus
 from .answers import copy_answers
+from .queues import queue_named, require_queues
 from .results import Started
 from .runs import FORK_KEY, REDRIVEN_KEY, RunRecord
 from .signals import CHECK_AFTER
@@ -131,6 +133,7 @@ class _Forked:
         again = {instance.key: instance for instance in (*named, *failed(self.state.root))}
         graphs = self.graphs(changes)
         kept = self.kept(again.values(), graphs)
+        require_queues(stored.backend, graphs, old.queue)
         starting = None
         if stored.telemetry is not None:
             starting = stored.telemetry.start(run_id, old.blueprint_id, now, link=old.trace)
@@ -175,7 +178,8 @@ class _Forked:
             tags=self.status.tags,
         )
         created = await stored.backend.status.create(status)
-        await stored.backend.queue.send([Message(encode_job(job), run_id)])
+        queue = queue_named(stored.backend, queue_of_start(new.graph, new.queue))
+        await queue.send([Message(encode_job(job), run_id)])
         return Started(run_id, created)
 
     def graphs(self, changes: Changes) -> Mapping[str, Graph]:

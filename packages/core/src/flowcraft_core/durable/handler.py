@@ -41,12 +41,14 @@ from ..logging.journal import Journal, Rarely, node_of
 from ..observing import Delivered
 from ..payloads import PayloadCodec
 from ..ports import REASON_LENGTH, Backend, HandWrittenRuns, Message, RunStatus
+from ..queues import DEFAULT_QUEUE
 from ..runtime import Emitter, FlowRuntime
 from ..texts import safe_text
 from .caches import KnownRuns, OutcomeCache
 from .describing.at_work import PassingOn
 from .engine import Done, Engine, Settings, UnknownInstanceError
 from .hosts import Host, HostTimeError
+from .queues import queue_named
 from .runs import RunRecord, Runs
 from .sets import JoinSets
 from .signals import CHECK_AFTER, busy_key, end_run, held_key
@@ -134,6 +136,7 @@ class JobHandler:
         *,
         watch: Callable[[Engine], None] = lambda engine: None,
         remaining: Callable[[], float] | None = None,
+        queue: str = DEFAULT_QUEUE,
     ) -> Done:
         """Do what a message asks for.
 
@@ -142,12 +145,13 @@ class JobHandler:
             count: How often it has been delivered, this time included.
             watch: Is given the engine that works on it, before it does.
             remaining: The seconds that the host leaves for it; no limit by default.
+            queue: The name of the queue that it came from.
 
         Returns:
             What is to become of the delivery.
         """
         try:
-            return await self._act_on(body, count, watch, remaining)
+            return await self._act_on(body, count, watch, remaining, queue)
         except TransientError as error:
             self._say_unavailable("pass a job on", error)
         except Exception as error:
@@ -158,18 +162,18 @@ class JobHandler:
         return Done.DELIVER_AGAIN
 
     async def _act_on(
-        self, body: str, count: int, watch: Callable[[Engine], None], remaining: Callable[[], float] | None
+        self, body: str, count: int, watch: Callable[[Engine], None], remaining: Callable[[], float] | None, queue: str
     ) -> Done:
         try:
             job = self._in_time(decode_job(body))
         except NewerJobError as error:
-            await self._pass_on_newer(body, error)
+            await self._pass_on_newer(body, error, queue)
             return Done.ACKNOWLEDGE
         except MalformedJobError as error:
             await self._bury(body, str(error))
             return Done.ACKNOWLEDGE
         try:
-            return await self._handle(job, count, watch, remaining)
+            return await self._handle(job, count, watch, remaining, queue)
         except UnknownInstanceError as error:
             await self._fail(job, str(error))
             await self._bury(body, str(error))
@@ -183,7 +187,7 @@ class JobHandler:
             # Whatever it is, another worker may be able to, or this one later; and if none is, the run fails by name.
             if not isinstance(error, FlowcraftError):
                 self._tell_of(job).tell(JOB_FAILED, error, at=job.key)
-            await self._pass_on(job, error)
+            await self._pass_on(job, error, queue)
         return Done.ACKNOWLEDGE
 
     def _in_time(self, job: Job) -> Job:
@@ -217,7 +221,7 @@ class JobHandler:
                 await store.set_if_absent(key, "yes", ttl=CHECK_AFTER)
 
     async def _handle(
-        self, job: Job, count: int, watch: Callable[[Engine], None], remaining: Callable[[], float] | None
+        self, job: Job, count: int, watch: Callable[[Engine], None], remaining: Callable[[], float] | None, queue: str
     ) -> Done:
         record = await self._record(job)
         if record is None:
@@ -231,7 +235,7 @@ class JobHandler:
         if job.hops and await self._backend.coordination.get(held_key(record, job.key)) is not None:
             # A worker that lives is at it: look again, for as long as it takes.
             again = attrs.evolve(job, first_seen=self._clock.now(), passed_on=0.0)
-            await self._backend.queue.send([Message(encode_job(again), job.run_id)], delay=self._visibility / 3)
+            await self._send(queue, Message(encode_job(again), job.run_id), delay=self._visibility / 3)
             return Done.ACKNOWLEDGE
         view = RunView(record, self._records, self._clock, since=job.first_seen)
         executor = self._runtime.executor(job.run_id, record.graphs)
@@ -253,6 +257,7 @@ class JobHandler:
             got_on=partial(self.say_busy, job.run_id),
             begun=partial(self._say_begun, record),
             host=Host(remaining),
+            queue=queue,
             slots=self._slots,
             trying=self._trying,
             events=events,
@@ -352,7 +357,7 @@ class JobHandler:
 
     # --- what cannot be done now, or ever ---------------------------------------------------------------------------
 
-    async def _pass_on(self, job: Job, error: Exception) -> None:
+    async def _pass_on(self, job: Job, error: Exception, queue: str) -> None:
         """Send the job again for later, and for a worker that can do it; not by its visibility, which would count."""
         if job.passed_on > PASS_ON_LIMIT:
             why = reason_of(error)
@@ -369,7 +374,7 @@ class JobHandler:
             first_seen=job.first_seen or self._clock.now(),
             passed_on=job.passed_on + pause,
         )
-        await self._backend.queue.send([Message(encode_job(again), job.run_id)], delay=pause)
+        await self._send(queue, Message(encode_job(again), job.run_id), delay=pause)
         await self._say_passed_on(job, error, job.passed_on)
 
     async def _say_passed_on(self, job: Job, error: Exception, waited: float) -> None:
@@ -415,7 +420,7 @@ class JobHandler:
     def _tell_of(self, job: Job) -> Journal:
         return self._journal.bind(run_id=job.run_id)
 
-    async def _pass_on_newer(self, body: str, error: NewerJobError) -> None:
+    async def _pass_on_newer(self, body: str, error: NewerJobError, queue: str) -> None:
         """Send a job of a newer format again, for a newer worker; for as long as any other job is passed on."""
         pause = _PASS_ON_PAUSES[-1]
         try:
@@ -427,7 +432,11 @@ class JobHandler:
         if waited > PASS_ON_LIMIT:
             await self._bury(body, f"gave up after {waited:.0f} s, in which no newer worker has come by: {error}")
             return
-        await self._backend.queue.send([Message(again)], delay=pause)
+        await self._send(queue, Message(again), delay=pause)
+
+    async def _send(self, queue: str, message: Message, *, delay: float) -> None:
+        """Send a message to the queue that it came from."""
+        await queue_named(self._backend, queue).send([message], delay=delay)
 
     async def _bury(self, body: str, reason: str) -> None:
         """Keep what cannot be acted on where people find it, as far as a store takes it."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypedDict
 
 from ..durations import Duration, parse_seconds
+from ..errors import ConfigurationError
 from ..payloads import PayloadCodec
+from ..queues import DEFAULT_QUEUE, require_queue
 from ..settings import number, whole
 from .engine import Settings
 
@@ -27,6 +30,7 @@ class WorkerOptions(TypedDict, total=False):
     retention: Duration | None
     told_after: float | None
     heartbeat: float | None
+    queues: Sequence[str]
 
 
 def require_options(options: WorkerOptions) -> None:
@@ -49,3 +53,10 @@ def require_options(options: WorkerOptions) -> None:
         seconds = options.get(name)
         if seconds is not None:
             number(f"Worker: {name}", seconds, above=0)
+    queues = options.get("queues", (DEFAULT_QUEUE,))
+    if isinstance(queues, str) or not queues:
+        raise ConfigurationError(f"Worker: queues must be a list of names, at least one, not {queues!r:.80}")
+    for name in queues:
+        require_queue("Worker: queues", name)
+    if len(set(queues)) < len(queues):
+        raise ConfigurationError(f"Worker: queues names one twice: {', '.join(queues)}")

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Literal
 
 import attrs
 
 from ..clock import Clock, SystemClock
 from ..durations import Duration, parse_seconds
-from ..errors import BackendGoneError, FlowcraftError, TransientError
+from ..errors import BackendGoneError, FlowcraftError, TransientError, UnknownQueueError
 from ..failures import reason_of
 from ..graph.facts import Park
 from ..graph.instances import Instance, Phase
 from ..graph.lanes import item_before
 from ..graph.positions import INITIAL
+from ..graph.queues import queue_of
 from ..graph.state import RunState
 from ..ids import new_id
 from ..logging.catalogue import NOT_STARTED, REVIVED, ROUND_FAILED, UNAVAILABLE
@@ -24,9 +25,11 @@ from ..logging.journal import Journal, Rarely
 from ..observing import Telemetry
 from ..payloads import CompressingCodec, PayloadCodec
 from ..ports import REASON_LENGTH, Backend, HandWrittenRuns, RunStatus, State
+from ..queues import DEFAULT_QUEUE
 from ..serialization import Serializer
 from ..settings import number, whole
 from ..texts import safe_text
+from .describing.heartbeats import SEEN_WITHIN, living
 from .looks import LookLog
 from .retention import Retention
 from .runs import RunRecord, Runs
@@ -267,7 +270,7 @@ class Reconciler:
                 if status.run_id in self._in_vain:
                     self._in_vain.discard(status.run_id)
                     await self._backend.coordination.delete(_in_vain_key(status.run_id))
-            except TransientError as error:
+            except (TransientError, UnknownQueueError) as error:  # of a queue that is not known here, others may know
                 self._log.failed(status.run_id, error)
                 done.errors += 1
             except Exception as error:
@@ -350,22 +353,24 @@ class Reconciler:
         run_id, now = record.run_id, self._clock.now()
         parked = await self._records.parks(run_id, state.ready)
         ready = [instance for instance in state.ready if instance.key not in parked]
-        dues = await self._wake(record, parked, now)
+        dues = await self._wake(record, state, parked, now)
         stalled = ready
         if looks:  # most jobs are on their way, and one that was lost holds up no more than a branch
             long_ago = now - CHECK_AFTER if looks % _LOOKS_WHILE_BUSY == 0 else 0.0
             stalled = [instance for instance in ready if _ready_since(instance) < long_ago]
         keys = await self._not_held(record, [instance.key for instance in stalled])
+        left = set(keys)
+        to_send = [instance for instance in stalled if instance.key in left]
         # A run that only waits is looked at when something is due, and now and then in case a job was lost.
         again = now + 10 * self._interval
         if keys:
             revivals = await self._count(record, keys)
-            if revivals > self._revivals:
+            if revivals > self._revivals and not await self._all_unserved(record, to_send):
                 reason = f"revived {self._revivals} times without progress at {', '.join(keys[:5])}"
                 done.failed += await self._fail(run_id, record.blueprint_id, record.started, reason)
                 return
             await self._apply(run_id, state)
-            await send_jobs(self._backend, record, keys, self._clock)
+            await send_jobs(self._backend, record, to_send, self._clock)
             done.revived += 1
             self._journal.bind(run_id=run_id).tell(REVIVED, at=keys[0], jobs=len(keys), revivals=revivals)
             # Its jobs may only wait for a free worker: each time that nothing has changed it is given longer.
@@ -387,18 +392,27 @@ class Reconciler:
             when = min(when, record.deadline)
         await self._backend.status.touch(record.run_id, at=now, next_check=when, state=state)
 
-    async def _wake(self, record: RunRecord, parked: Mapping[str, Park], now: float) -> list[float]:
+    async def _all_unserved(self, record: RunRecord, instances: Sequence[Instance]) -> bool:
+        """Whether each waits for a queue by name that no worker says to serve: they wait for one, however long."""
+        names = {queue_of(instance, record.queue) for instance in instances}
+        if DEFAULT_QUEUE in names:
+            return False
+        workers = await living(self._backend.coordination, self._clock.now(), SEEN_WITHIN)
+        return names.isdisjoint(name for worker in workers for name in worker.queues)
+
+    async def _wake(self, record: RunRecord, state: RunState, parked: Mapping[str, Park], now: float) -> list[float]:
         """Send the jobs of what is parked and near its time; when to look at each that has one again."""
         dues: list[float] = []
-        for key, park in parked.items():
-            if park.due is None:
+        for instance in state.ready:
+            park = parked.get(instance.key)
+            if park is None or park.due is None:
                 continue
             if not park.queued:
                 await say_parked(self._backend, record)
             # A job that is on its way may be late; one that nobody has sent goes out when the time is near.
             send_at = park.due + max(self._interval, CHECK_AFTER) if park.queued else park.due - self._interval
             if send_at <= now:
-                await send_parked(self._backend, record, key, park, self._clock)
+                await send_parked(self._backend, record, instance, park, self._clock)
                 dues.append(max(now, park.due) + self._interval)
             else:
                 dues.append(send_at)

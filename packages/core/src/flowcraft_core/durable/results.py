@@ -21,6 +21,7 @@ class StartOptions(TypedDict, total=False):
     delay: Duration
     tags: Mapping[str, str] | None
     timeout: Duration | None
+    queue: str | None
     connection: Any
 
 

@@ -62,7 +62,7 @@ async def resume(
     trace = record.trace
     if stored.telemetry is not None:
         trace = stored.telemetry.resumed(run_id, instance, outcome, trace)
-    await send_jobs(stored.backend, record, [key], stored.clock, trace=trace)
+    await send_jobs(stored.backend, record, [instance], stored.clock, trace=trace)
 
 
 async def _wait(stored: StoredRuns, view: RunView, status: RunStatus, key: str) -> Instance:

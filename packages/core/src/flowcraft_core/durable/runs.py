@@ -55,6 +55,7 @@ class RunRecord:
         again: The keys of the instances from which it was forked.
         kept_keys: The instances that act under the idempotency keys of an earlier run, in which they did not complete:
             that run's id, by key.
+        queue: The queue that it was started with; None for none.
         schedule: The id of the schedule that has started it, and the time for which; None if none has.
         trace: The span below which those of the run are, for whoever traces.
         nonce: Tells it from an earlier run of the same id, which was purged.
@@ -70,6 +71,7 @@ class RunRecord:
     redrive_of: str | None = None
     again: tuple[str, ...] = ()
     kept_keys: Mapping[str, str] = attrs.field(factory=dict)
+    queue: str | None = None
     schedule: tuple[str, int] | None = None
     trace: Trace | None = None
     nonce: str = attrs.field(factory=new_id)
@@ -151,6 +153,7 @@ class Runs:
                 "redrive_of": record.redrive_of,
                 "again": record.again,
                 **({"kept_keys": dict(record.kept_keys)} if record.kept_keys else {}),
+                **({} if record.queue is None else {"queue": record.queue}),
                 **({} if record.schedule is None else {"schedule": list(record.schedule)}),
                 **({} if record.trace is None else record.trace.fields()),
             },
@@ -222,6 +225,7 @@ class Runs:
                 kept_keys={
                     _text(key, "kept_keys"): _text(run, "kept_keys") for key, run in stored.get("kept_keys", {}).items()
                 },
+                queue=None if stored.get("queue") is None else _text(stored["queue"], "queue"),
                 schedule=_schedule(stored.get("schedule")),
                 trace=trace_of(stored) or trace_of(found.get(TRACE_KEY, {})),
                 nonce=_text(stored["nonce"], "nonce"),

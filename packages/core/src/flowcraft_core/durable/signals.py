@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from ..clock import Clock
 from ..graph.facts import NodeError, Park
 from ..graph.failures import errors_of
-from ..graph.instances import Phase
+from ..graph.instances import Instance, Phase
+from ..graph.queues import queue_of
 from ..graph.state import RunState
 from ..jobs import encode_job
 from ..logging.journal import Journal
@@ -15,6 +18,7 @@ from ..logging.runs import tell_end
 from ..ports import Backend, FinalState, Message
 from ..texts import safe_text
 from ..traces import Trace
+from .queues import queue_named
 from .runs import RunRecord
 
 #: When a reconciler looks at a run that nobody has touched since, seconds.
@@ -127,33 +131,46 @@ def parked_key(record: RunRecord) -> str:
 
 
 async def send_parked(
-    backend: Backend, record: RunRecord, key: str, park: Park, clock: Clock, *, trace: Trace | None = None
+    backend: Backend, record: RunRecord, instance: Instance, park: Park, clock: Clock, *, trace: Trace | None = None
 ) -> None:
     """Send the job that goes on with a parked instance when it is due; from a span, if one is under way."""
     now = clock.now()
     due = max(now, park.due or now)
     attempt = park.attempt + 1 if park.kind == "retry" else 0
     job = record.job(
-        key,
+        instance.key,
         due,
         attempt=attempt,
         deferred=park.deferred,
         standing_in=park.standing_in,
         trace=trace or record.trace,
     )
-    await backend.queue.send([Message(encode_job(job), record.run_id)], delay=due - now)
+    queue = queue_named(backend, queue_of(instance, record.queue))
+    await queue.send([Message(encode_job(job), record.run_id)], delay=due - now)
 
 
 async def send_jobs(
     backend: Backend,
     record: RunRecord,
-    keys: Sequence[str],
+    instances: Iterable[Instance],
     clock: Clock,
     *,
-    hops: int = 0,
     trace: Trace | None = None,
+    **fields: Any,
 ) -> None:
-    """Send a job per instance key of a run; from a span, if one is under way."""
-    now = clock.now()
-    jobs = [record.job(key, now, hops=hops, trace=trace or record.trace) for key in keys]
-    await backend.queue.send([Message(encode_job(job), record.run_id) for job in jobs])
+    """Send a job per instance of a run, each to its queue; from a span, if one is under way.
+
+    Args:
+        backend: Where the run is.
+        record: Its record.
+        instances: The instances.
+        clock: Tells the time.
+        trace: The span.
+        fields: Others of ``Job``.
+    """
+    now, by_queue = clock.now(), defaultdict[str, list[Message]](list)
+    for instance in instances:
+        job = record.job(instance.key, now, trace=trace or record.trace, **fields)
+        by_queue[queue_of(instance, record.queue)].append(Message(encode_job(job), record.run_id))
+    for name, messages in by_queue.items():
+        await queue_named(backend, name).send(messages)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ..graph.queues import queue_of_start
 from ..jobs import encode_job
 from ..ports import Joined, Message, RunStatus
+from ..queues import DEFAULT_QUEUE
+from .queues import queue_named
 from .runs import RunRecord
 from .signals import CHECK_AFTER
 from .stored_runs import StoredRuns
@@ -49,5 +52,11 @@ async def start_recorded(
         hops = 0 if created and not delay else 1
         standing = record if created else await stored.record(record.run_id)
         job = standing.job("", now + delay, hops=hops)
-        send = backend.queue.send if joined is None else joined.send
-        await send([Message(encode_job(job), record.run_id)], delay=delay)
+        messages = [Message(encode_job(job), record.run_id)]
+        name = queue_of_start(standing.graph, standing.queue)
+        if joined is None:
+            await queue_named(backend, name).send(messages, delay=delay)
+        elif name == DEFAULT_QUEUE:  # a backend that has no others knows no names
+            await joined.send(messages, delay=delay)
+        else:
+            await joined.send(messages, delay=delay, queue=name)

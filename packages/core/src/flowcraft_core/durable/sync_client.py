@@ -76,11 +76,12 @@ class SyncClient:
         delay: Duration = 0.0,
         tags: Mapping[str, str] | None = None,
         timeout: Duration | None = None,
+        queue: str | None = None,
         connection: Any = None,
     ) -> Started:
         """See ``Client.start``; the connection is one that is not async, and is not used elsewhere meanwhile."""
         begun = self._client._begin(
-            flow, context, run_id=run_id, delay=delay, tags=tags, timeout=timeout, connection=connection
+            flow, context, run_id=run_id, delay=delay, tags=tags, timeout=timeout, queue=queue, connection=connection
         )
         return self._call(begun)
 

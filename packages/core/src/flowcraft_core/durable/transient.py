@@ -10,7 +10,7 @@ from ..clock import Clock
 from ..errors import TransientError
 from ..logging.catalogue import THROTTLED
 from ..logging.journal import Journal, Rarely
-from ..ports import Backend, Transactional
+from ..ports import Backend, NamedQueues, Transactional
 
 T = TypeVar("T")
 
@@ -32,6 +32,8 @@ class RetryingBackend:
         self.context: Any = _Retrying(backend.context, "context", clock, self._say)
         self.status: Any = _Retrying(backend.status, "status", clock, self._say)
         self.coordination: Any = _Retrying(backend.coordination, "coordination", clock, self._say)
+        named = getattr(backend, "queues", None)
+        self.queues: Any = None if named is None else _RetryingQueues(named, clock, self._say)
         by_hand = getattr(backend, "by_hand", None)
         # Not tried again: a transaction in which a call has failed is lost.
         self.transactional: Transactional | None = getattr(backend, "transactional", None)
@@ -48,6 +50,18 @@ class RetryingBackend:
     async def close(self) -> None:
         """Close the backend."""
         await self.backend.close()
+
+
+class _RetryingQueues:
+    def __init__(self, queues: NamedQueues, clock: Clock, say: Callable[[str, TransientError], None]) -> None:
+        self._queues, self._clock, self._say = queues, clock, say
+        self._made: dict[str, Any] = {}
+        self.names: Any = _Retrying(queues, "queues", clock, say).names
+
+    def named(self, name: str) -> Any:
+        if name not in self._made:
+            self._made[name] = _Retrying(self._queues.named(name), "queue", self._clock, self._say)
+        return self._made[name]
 
 
 class _Retrying:

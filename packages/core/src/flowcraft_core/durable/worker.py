@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import Literal
+from typing import Literal, TypeVar
 
 import attrs
 
@@ -18,19 +18,24 @@ from ..jobs import encode_job
 from ..logging.catalogue import JOB_FAILED, LOOP_BLOCKED, TASK_ENDED, UNAVAILABLE
 from ..logging.journal import Journal, Rarely
 from ..payloads import CompressingCodec, PayloadCodec
-from ..ports import Backend, Delivery, Message
+from ..ports import Backend, Message
+from ..queues import DEFAULT_QUEUE
 from ..runtime import FlowRuntime
 from .describing.at_work import AtWork
 from .describing.heartbeats import Heartbeat
 from .engine import Done, Engine, Settings
 from .handler import JobHandler
+from .intake import Intake, Received, Served
 from .loop_watch import LoopWatch
 from .options import WorkerOptions, require_options
+from .queues import queue_named
 from .reconciler import Reconciler
 from .signals import fail_if_late, held_key
 from .stopping import stopped_by_signals
 from .transient import RetryingBackend
 from .worker_log import WorkerLog
+
+R = TypeVar("R", bound=Received)
 
 # Before what failed is begun again, seconds: what keeps failing is not to fill the log.
 _PAUSE = 1.0
@@ -47,8 +52,7 @@ _FIRST_BEAT = 5.0
 
 
 @attrs.define(eq=False)
-class _Held:
-    delivery: Delivery
+class _Held(Received):
     task: asyncio.Task[None] | None = None
     engine: Engine | None = None
     since: float = 0.0
@@ -92,6 +96,7 @@ class Worker:
         retention: Duration | None = None,
         told_after: float | None = 5.0,
         heartbeat: float | None = 60.0,
+        queues: Sequence[str] = (DEFAULT_QUEUE,),
     ) -> None:
         """Put a worker together.
 
@@ -117,9 +122,11 @@ class Worker:
                 none.
             heartbeat: Seconds between two words of the worker's that it lives, for ``Client.workers``, each of two
                 requests; None to give none.
+            queues: The names of the queues that it serves, in the order of their priority: from one that comes later
+                it takes jobs as long as those before it have none. Nodes of other queues are never run here.
 
         Raises:
-            ConfigurationError: A setting cannot mean anything.
+            ConfigurationError: A setting cannot mean anything, or the backend has no queue of such a name.
         """
         require_options(
             WorkerOptions(
@@ -134,6 +141,7 @@ class Worker:
                 retention=retention,
                 told_after=told_after,
                 heartbeat=heartbeat,
+                queues=queues,
             )
         )
         self.runtime = runtime
@@ -155,11 +163,19 @@ class Worker:
         self._prefetch = concurrency // 4 if prefetch is None else prefetch
         self._visibility, self._poll, self._grace = visibility, poll, grace
         self._control_interval = control_interval
+        self._served = [Served(name, queue_named(self._backend, name)) for name in queues]
         self._held: dict[_Held, None] = {}  # a set that keeps its order
-        self._done: list[Delivery] = []
+        self._done: list[Received] = []
         self._something_done = asyncio.Event()
         self._stop = asyncio.Event()
         self._changed = asyncio.Event()
+        self._intake = Intake(
+            self._served,
+            wait=poll,
+            visibility=visibility,
+            failed=partial(self._say_unavailable, "queue.receive"),
+            brought=self._changed.set,
+        )
         self._handler = JobHandler(
             self._backend,
             runtime,
@@ -233,7 +249,8 @@ class Worker:
         helpers = [asyncio.ensure_future(self._keep_up(what, begin)) for what, begin in tasks.items()]
         if self._watch is not None:
             self._watch.start()
-        self._log.started(self._place, self.runtime.catalogue, self._concurrency, self._clock.now())
+        places = [Served(each.name, queue_named(self._place, each.name)) for each in self._served]
+        self._log.started(self._place, places, self.runtime.catalogue, self._concurrency, self._clock.now())
         ended_by: BaseException | None = None
         try:
             await self._receive()
@@ -248,6 +265,7 @@ class Worker:
             under_way = [held.task for held in self._held if held.task is not None]
             for held in self._held:
                 held.give_up()
+            self._intake.call_off()
             for task in helpers:
                 task.cancel()
             await asyncio.gather(*helpers, *under_way, return_exceptions=True)
@@ -278,13 +296,11 @@ class Worker:
         pause, has_received = _PAUSE, False
         while not self._stop.is_set():
             room = self._concurrency + self._prefetch - len(self._held)
-            if room <= 0:
+            if room <= 0 and not self._intake.has_news:
                 self._changed.clear()
                 await self._changed.wait()
                 continue
-            receiving = asyncio.ensure_future(
-                self._backend.queue.receive(max_messages=room, wait=self._poll, visibility=self._visibility)
-            )
+            receiving = asyncio.ensure_future(self._intake.receive(room))
             stopped = asyncio.ensure_future(self._stop.wait())
             try:
                 await asyncio.wait([receiving, stopped], return_when=asyncio.FIRST_COMPLETED)
@@ -296,12 +312,12 @@ class Worker:
             if not receiving.done():
                 # A long poll that is cancelled may have taken messages already: give it its time, and give them back.
                 try:
-                    await self._backend.queue.release(await receiving)
+                    await self._release(await receiving)
                 except Exception as error:
                     self._say_unavailable("queue.release", error)
-                return
+                break
             try:
-                deliveries = receiving.result()
+                received = receiving.result()
             except TransientError as error:
                 self._say_unavailable("queue.receive", error)
                 continue
@@ -315,12 +331,21 @@ class Worker:
                 pause = min(2 * pause, _LONGEST_PAUSE)
                 continue
             pause, has_received = _PAUSE, True
-            for delivery in deliveries:
-                self._begin(delivery)
+            for each in received:
+                self._begin(each)
+        try:
+            await self._release(await self._intake.end())
+        except Exception as error:
+            self._say_unavailable("queue.release", error)
 
-    def _begin(self, delivery: Delivery) -> None:
+    async def _release(self, given_back: Sequence[Received]) -> None:
+        """Give messages back to their queues."""
+        for served, some in _by_queue(given_back):
+            await served.queue.release([each.delivery for each in some])
+
+    def _begin(self, received: Received) -> None:
         """Work on a delivery beside all others. What is known of it is let go of with it: an idle worker keeps none."""
-        held = _Held(delivery, since=self._clock.now())
+        held = _Held(received.served, received.delivery, since=self._clock.now())
         self._held[held] = None
         held.task = asyncio.ensure_future(self._work(held))
         held.task.add_done_callback(partial(self._let_go, held))
@@ -368,13 +393,13 @@ class Worker:
             late -= ended
         grace.cancel()
         if late:
-            deliveries = [held.delivery for held in self._held]
+            given_back = list(self._held)
             for held in self._held:
                 held.give_up()
             await asyncio.wait(late, timeout=1.0)
             self._log.given_back += len(late)
             with contextlib.suppress(TransientError):
-                await self._backend.queue.release(deliveries)
+                await self._release(given_back)
 
     async def _repeat(self, seconds: float, action: Callable[[], Awaitable[None]]) -> None:
         while True:
@@ -388,9 +413,9 @@ class Worker:
 
     async def _extend(self) -> None:
         held = [each for each in self._held if each.engine is None or not each.engine.handed_over]
-        if held:
-            extended = await self._backend.queue.extend([each.delivery for each in held], self._visibility)
-            for each, delivery in zip(held, extended, strict=True):
+        for served, some in _by_queue(held):
+            extended = await served.queue.extend([each.delivery for each in some], self._visibility)
+            for each, delivery in zip(some, extended, strict=True):
                 if delivery is not None:
                     each.delivery = delivery
         for each in held:
@@ -421,6 +446,7 @@ class Worker:
         self._heartbeat = Heartbeat.of(
             self._name,
             self._place,
+            [served.name for served in self._served],
             self.runtime.catalogue,
             concurrency=self._concurrency,
             interval=interval,
@@ -448,7 +474,7 @@ class Worker:
 
     async def _hand_over(self, held: _Held) -> None:
         """Before the queue's longest visibility is over, hand a long step to a new job, which waits for its outcome."""
-        engine, limit = held.engine, self._backend.queue.limits.max_visibility
+        engine, limit = held.engine, held.served.queue.limits.max_visibility
         if engine is None or self._clock.now() - held.since < limit - 2 * self._visibility:
             return
 
@@ -457,10 +483,10 @@ class Worker:
             await self._backend.coordination.set_if_absent(held_key(record, key), self._name, ttl=self._visibility)
             trace = None if engine.events is None else engine.events.trace
             job = record.job(key, self._clock.now(), hops=1, trace=trace or record.trace)
-            await self._backend.queue.send([Message(encode_job(job), job.run_id)], delay=self._visibility / 3)
+            await held.served.queue.send([Message(encode_job(job), job.run_id)], delay=self._visibility / 3)
 
         if await engine.hand_over(send):
-            self._settle(held.delivery)
+            self._settle(held)
 
     async def _measure(self) -> None:
         if self._telemetry is not None:
@@ -481,7 +507,7 @@ class Worker:
                     has_steps = held.engine is not None and not held.engine.is_past_steps
                     if held.run_id == run_id and has_steps:
                         held.give_up()
-                        self._settle(held.delivery)
+                        self._settle(held)
 
     async def _acknowledge(self) -> None:
         while True:
@@ -497,12 +523,12 @@ class Worker:
                 self._something_done.set()
 
     async def _flush(self) -> None:
-        deliveries, self._done = self._done, []
-        if deliveries:
+        done, self._done = self._done, []
+        for served, some in _by_queue(done):
             try:
-                await self._backend.queue.acknowledge(deliveries)
+                await served.queue.acknowledge([each.delivery for each in some])
             except Exception:
-                self._done += deliveries
+                self._done += done  # those that are gone already keep none of the others from being removed
                 raise
 
     # --- one job --------------------------------------------------------------------------------------------------
@@ -510,9 +536,10 @@ class Worker:
     async def _work(self, held: _Held) -> None:
         if self._stop.is_set():
             with contextlib.suppress(TransientError):
-                await self._backend.queue.release([held.delivery])
+                await held.served.queue.release([held.delivery])
             return
-        done = await self._handler.handle(held.delivery.body, held.delivery.count, watch=held.watch)
+        body, count, queue = held.delivery.body, held.delivery.count, held.served.name
+        done = await self._handler.handle(body, count, watch=held.watch, queue=queue)
         engine = held.engine
         if engine is not None and engine.handed_over:
             with contextlib.suppress(TransientError):  # who waits for it need not wait for its time to run out
@@ -520,10 +547,18 @@ class Worker:
                 await self._backend.coordination.delete(key, value=self._name)
             return
         if done is Done.ACKNOWLEDGE:
-            self._settle(held.delivery)
+            self._settle(held)
         elif done is Done.LOOK_AGAIN:
-            await self._backend.queue.extend([held.delivery], _LOOK_AGAIN)
+            await held.served.queue.extend([held.delivery], _LOOK_AGAIN)
 
-    def _settle(self, delivery: Delivery) -> None:
-        self._done.append(delivery)
+    def _settle(self, held: _Held) -> None:
+        self._done.append(held)
         self._something_done.set()
+
+
+def _by_queue(received: Sequence[R]) -> list[tuple[Served, list[R]]]:
+    """Deliveries with the queue that they came from, queue by queue."""
+    found: dict[Served, list[R]] = {}
+    for each in received:
+        found.setdefault(each.served, []).append(each)
+    return list(found.items())

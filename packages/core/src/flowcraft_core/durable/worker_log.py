@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from importlib.metadata import version
 
 import attrs
@@ -12,6 +13,7 @@ from ..ids import whereabouts
 from ..logging.catalogue import WORKER_FAILED, WORKER_STARTED, WORKER_STOPPED
 from ..logging.journal import Journal
 from ..ports import Backend
+from .intake import Served
 
 # Of more flows than these only the number is told.
 _FLOWS_SHOWN = 20
@@ -30,14 +32,16 @@ class WorkerLog:
     given_back: int = 0
     _since: float = 0.0
 
-    def started(self, backend: Backend, catalogue: Catalogue, concurrency: int, now: float) -> None:
+    def started(
+        self, backend: Backend, queues: Sequence[Served], catalogue: Catalogue, concurrency: int, now: float
+    ) -> None:
         """It begins to take jobs."""
         self._since = now
         host, pid = whereabouts()
         self.journal.tell(
             WORKER_STARTED,
             backend=name_of(backend, type(backend).__name__),
-            queues=name_of(backend.queue, "default"),
+            queues=", ".join(map(_shown, queues)),
             flows=", ".join(flows_of(catalogue)) or "none",
             version=version("flowcraft-core"),
             concurrency=concurrency,
@@ -56,6 +60,12 @@ class WorkerLog:
             self.journal.tell(WORKER_STOPPED, seconds=now - self._since, given_back=self.given_back)
         else:
             self.journal.tell(WORKER_FAILED, error, seconds=now - self._since)
+
+
+def _shown(served: Served) -> str:
+    """A queue's name, with what the backend calls it, if that is something else."""
+    place = name_of(served.queue, served.name)
+    return served.name if place == served.name else f"{served.name} ({place})"
 
 
 def name_of(place: object, otherwise: str) -> str:

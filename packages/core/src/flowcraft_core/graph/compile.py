@@ -33,6 +33,7 @@ from ..blueprint import (
 from ..durations import parse_duration
 from ..errors import BlueprintError, ConfigurationError, ExpressionError
 from ..expressions import Expression, compile_expression
+from ..queues import is_queue_name, not_a_queue
 from ..reminders import reminders_of
 from ..retries import RetryPolicy
 from ..texts import safe_text
@@ -78,6 +79,7 @@ class _Compiler:
         # Each stage relies on what the ones before have checked.
         for stage in (
             self._check_names,
+            self._check_queues,
             self._take_out_fallbacks,
             self._pair_batches,
             self._find_loops,
@@ -122,6 +124,14 @@ class _Compiler:
                         f"edge {edge.source!r} -> {edge.target!r}: there is no node {end!r}; add it or mend the edge"
                     )
 
+    def _check_queues(self) -> None:
+        blueprint = self.blueprint
+        named = [("its queue", blueprint.queue)]
+        named += [(f"node {node.id!r}: queue", node.config.queue) for node in blueprint.nodes if node.config]
+        self.problems += [
+            not_a_queue(what, name) for what, name in named if name is not None and not is_queue_name(name)
+        ]
+
     def _take_out_fallbacks(self) -> None:
         stands_in: dict[str, list[str]] = defaultdict(list)
         for node in self.blueprint.nodes:
@@ -138,6 +148,11 @@ class _Compiler:
             elif fallback.config is not None and fallback.config.fallback is not None:
                 self.problems.append(
                     f"node {name!r} is a fallback and has a fallback itself: handle its failure inside the step"
+                )
+            elif fallback.config is not None and fallback.config.queue is not None:
+                self.problems.append(
+                    f"node {name!r} is a fallback, which runs where the node does that it stands in for: give "
+                    f"{node.id!r} the queue {fallback.config.queue!r}, or none"
                 )
             else:
                 stands_in[name].append(node.id)
@@ -204,9 +219,9 @@ class _Compiler:
         self.around = enclosing_loops(self.loops)
 
     def _make_scopes(self) -> None:
-        self.scopes[None] = Scope(self.blueprint.id, namespace=True)
+        self.scopes[None] = Scope(self.blueprint.id, namespace=True, queue=self.blueprint.queue)
         for loop_id in self.loops:
-            self.scopes[loop_id] = Scope(self.blueprint.id, namespace=False)
+            self.scopes[loop_id] = Scope(self.blueprint.id, namespace=False, queue=self.blueprint.queue)
         home: dict[str, str | None] = {node_id: loops[-1] for node_id, loops in self.around.items()}
         paired = set(self.gathers.values())
         for node in self.nodes.values():
@@ -354,7 +369,7 @@ class _Compiler:
         self._make_construct(scope, construct, gather, entry_key)
 
     def _item_scope(self, node: Node, worker: str) -> Scope:
-        scope = Scope(self.blueprint.id, namespace=False)
+        scope = Scope(self.blueprint.id, namespace=False, queue=self.blueprint.queue)
         # The worker's retries and timeout are the batch's: it has no node of its own in the blueprint.
         # So it has the batch's id, unless it is called by a name of its own.
         worker_id = node.id if worker == step_name(self.blueprint.id, node.id, "worker") else worker

@@ -201,6 +201,7 @@ class Scope:
         namespace: Whether its context is its own (a run or a subflow's call), or the enclosing scope's.
         inner: Node id to the construct of this scope in which it is nested, for nodes of loop bodies.
         result: Which of several ends has the output of the run or call; None if all of them have.
+        queue: The queue of its blueprint's nodes, unless they, or the run, name another.
     """
 
     blueprint: str
@@ -216,6 +217,7 @@ class Scope:
     constructs: list[Construct] = attrs.field(factory=list)
     inner: dict[str, Construct] = attrs.field(factory=dict)
     result: str | None = None
+    queue: str | None = None
 
 
 @attrs.frozen(eq=False)

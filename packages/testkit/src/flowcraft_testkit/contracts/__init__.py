@@ -20,7 +20,7 @@ _CLAUSES = (
     *("drawn.clauses", "drawn.context", "drawn.hints", "drawn.messages", "drawn.statuses"),
     *("addressing", "asking", "backend", "data", "deliveries", "diagnosing", "dying", "ending", "forking"),
     *("joining", "minding", "outside", "programs"),
-    *("reconciling", "shapes", "starting", "telling", "troubled", "waiting"),
+    *("queueing", "reconciling", "shapes", "starting", "telling", "troubled", "waiting"),
 )
 pytest.register_assert_rewrite(*(f"{__name__}.{module}" for module in _CLAUSES))
 
@@ -32,6 +32,7 @@ from .coordination import CoordinationStoreContract  # noqa: E402
 from .fast_clock import FastClock  # noqa: E402
 from .program_rows import ProgramRows  # noqa: E402
 from .queue import JobQueueContract  # noqa: E402
+from .queueing import QUEUES  # noqa: E402
 from .side_door import SideDoor  # noqa: E402
 from .status import StatusStoreContract  # noqa: E402
 from .trouble import BackendMaker, Trouble  # noqa: E402
@@ -50,6 +51,7 @@ CONTRACTS: Mapping[str, type[Contract[Any]]] = {
 
 __all__ = [
     "CONTRACTS",
+    "QUEUES",
     "BackendContract",
     "BackendMaker",
     "Clause",

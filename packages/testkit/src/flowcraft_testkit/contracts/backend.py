@@ -18,6 +18,7 @@ from .joining import JoiningClauses
 from .laning import LaningClauses
 from .minding import MindingClauses
 from .outside import OutsideClauses
+from .queueing import QueueingClauses
 from .quorum import QuorumClauses
 from .reconciling import ReconcilingClauses
 from .reminding import RemindingClauses
@@ -45,6 +46,7 @@ class BackendContract(
     EndingClauses,
     ReconcilingClauses,
     SchedulingClauses,
+    QueueingClauses,
     ForkingClauses,
     MindingClauses,
     DataClauses,

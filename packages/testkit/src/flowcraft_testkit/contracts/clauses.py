@@ -30,6 +30,7 @@ Capability: TypeAlias = Literal[
     "newest_first",
     "diagnosis",
     "transactions",
+    "named_queues",
 ]
 
 _PREFIX = "test_"
@@ -66,6 +67,8 @@ class Declared:
             ``flowcraft_core.ports.Diagnosable``. What ``open_backend`` opens has to be set up as it should be.
         transactions: Whether runs begin and steps end in transactions with a program's own rows (see
             ``flowcraft_core.ports.Transactional``), and the fixture ``rows`` gives such rows; see ``ProgramRows``.
+        named_queues: Whether the backend has queues by name (see ``flowcraft_core.ports.NamedQueues``), and among them
+            those of ``flowcraft_testkit.contracts.QUEUES``.
     """
 
     queue_limits: QueueLimits | None = None
@@ -84,6 +87,7 @@ class Declared:
     newest_first: bool | None = None
     diagnosis: bool | None = None
     transactions: bool | None = None
+    named_queues: bool | None = None
 
     def lacks(self, capability: Capability) -> Literal["undeclared", "absent"] | None:
         """Why a clause that needs this cannot be asked; None if it can."""

@@ -37,6 +37,7 @@ def declared(weaknesses: Weaknesses | None = None) -> Declared:
         newest_first=not weaknesses.unordered,
         diagnosis=True,
         transactions=not weaknesses.apart,
+        named_queues=not weaknesses.single,
     )
 
 

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Any, TypeAlias
 
-from flowcraft_core.ports import Backend, Joined, Message, Transactional
+from flowcraft_core.ports import Backend, Joined, Message, NamedQueues, Transactional
 
 #: A call that is about to be made, with its arguments.
 Call: TypeAlias = "partial[Awaitable[Any]]"
@@ -33,6 +33,8 @@ class Interposed:
         self.context: Any = _Port(backend.context, "context", around)
         self.status: Any = _Port(backend.status, "status", around)
         self.coordination: Any = _Port(backend.coordination, "coordination", around)
+        named = getattr(backend, "queues", None)
+        self.queues: Any = None if named is None else _NamedQueues(named, around)
         by_hand = getattr(backend, "by_hand", None)
         self.by_hand: Any = None if by_hand is None else _Port(by_hand, "by_hand", around)
         power = getattr(backend, "transactional", None)
@@ -60,6 +62,20 @@ class _Port:
             return await self._around(operation, partial(method, *args, **kwargs))
 
         return call
+
+
+class _NamedQueues:
+    """A ``NamedQueues`` each call on whose queues goes through ``around``, under the names of the default one's."""
+
+    def __init__(self, queues: NamedQueues, around: Around) -> None:
+        self._queues, self._around = queues, around
+        self.names: Any = _Port(queues, "queues", around).names
+        self._made: dict[str, Any] = {}
+
+    def named(self, name: str) -> Any:
+        if name not in self._made:
+            self._made[name] = _Port(self._queues.named(name), "queue", self._around)
+        return self._made[name]
 
 
 class _Transactional:

@@ -20,6 +20,7 @@ from flowcraft_core.ports import (
     Finding,
     HandWrittenRuns,
     JobQueue,
+    NamedQueues,
     PositionedValue,
     QueueLimits,
     RunStatus,
@@ -33,6 +34,7 @@ from .connection import Connection, Line
 from .context import InMemoryContextStore, RecordTable
 from .coordination import HintTable, InMemoryCoordinationStore
 from .queue import InMemoryJobQueue, MessageStore
+from .queues import InMemoryNamedQueues, QueueTable
 from .records import Record
 from .status import InMemoryStatusStore, OrderedStatusStore, StatusTable
 from .transactions import InMemoryTransaction, InMemoryTransactions, Shared
@@ -49,6 +51,7 @@ class _World:
         new_value = partial(Record[PositionedValue], clock, random, weaknesses.staleness)
         new_status = partial(Record[RunStatus], clock, random, weaknesses.index_lag)
         self.messages = MessageStore(clock, random, weaknesses, queue_limits)
+        self.queues = QueueTable(partial(MessageStore, clock, random, weaknesses, queue_limits))
         self.facts = RecordTable(new_fact)
         self.values = RecordTable(new_value)
         self.store_limits = attrs.evolve(store_limits, staleness=weaknesses.staleness)
@@ -57,8 +60,10 @@ class _World:
         self.hints = HintTable(clock)
         self.initial_contexts: dict[str, Mapping[str, Any]] = {}
         self.line = Line()
-        self.apart = weaknesses.apart
-        self.shared = Shared(self.facts, self.values, self.statuses, self.messages, self.store_limits, self.line)
+        self.apart, self.single = weaknesses.apart, weaknesses.single
+        self.shared = Shared(
+            self.facts, self.values, self.statuses, self.messages, self.queues, self.store_limits, self.line
+        )
 
 
 class InMemoryBackend:
@@ -73,6 +78,7 @@ class InMemoryBackend:
     status: StatusStore
     coordination: CoordinationStore
     by_hand: HandWrittenRuns
+    queues: NamedQueues | None
     transactional: Transactional | None
     name = "memory"
 
@@ -165,7 +171,8 @@ class InMemoryBackend:
 
     def lose_messages(self) -> None:
         """Lose every message, delayed and held ones too, as a queue may; runs must survive it."""
-        self._world.messages.clear()
+        for messages in (self._world.messages, *self._world.queues.stores.values()):
+            messages.clear()
 
     def lose_coordination(self) -> None:
         """Lose every counter, lease and set, as a coordination store may; runs must survive it."""
@@ -192,6 +199,7 @@ class InMemoryBackend:
         connection.line = world.line
         self._connection = connection
         self.queue = InMemoryJobQueue(connection, world.messages)
+        self.queues = None if world.single else InMemoryNamedQueues(connection, world.queues)
         self.context = InMemoryContextStore(connection, world.facts, world.values, world.store_limits)
         kind = InMemoryStatusStore if world.unordered else OrderedStatusStore
         self.status = kind(connection, world.statuses)

@@ -86,6 +86,11 @@ class MessageStore:
         held = sum(1 for message in hidden if message.receipt)
         return QueueDepth(visible=len(self._messages) - len(hidden), in_flight=held, delayed=len(hidden) - held)
 
+    @property
+    def holds(self) -> int:
+        """How many there are, hidden ones too."""
+        return len(self._messages)
+
     def clear(self) -> None:
         """Remove every message."""
         self._messages.clear()

@@ -11,10 +11,12 @@ from typing import Any, Generic, TypeVar
 import attrs
 from flowcraft_core.errors import ConfigurationError, TransientError
 from flowcraft_core.ports import ContextStore, Message, StatusStore, StoreLimits
+from flowcraft_core.queues import DEFAULT_QUEUE
 
 from .connection import Connection, Line
 from .context import InMemoryContextStore, RecordTable
 from .queue import InMemoryJobQueue, MessageStore
+from .queues import QueueTable
 from .records import Record
 from .status import InMemoryStatusStore, StatusTable
 
@@ -80,6 +82,7 @@ class Shared:
         values: The context values.
         statuses: The statuses.
         messages: The messages.
+        queues: Those of queues by name.
         limits: Of the context store.
         rows: What programs have stored there beside it.
         line: The way there.
@@ -89,6 +92,7 @@ class Shared:
     values: RecordTable[Any]
     statuses: StatusTable
     messages: MessageStore
+    queues: QueueTable
     limits: StoreLimits
     line: Line
     rows: list[str] = attrs.field(factory=list)
@@ -113,7 +117,7 @@ class InMemoryTransaction:
         self._statuses: _Own[Any, Any] = _Own(shared.statuses._records)
         self.facts._records, self.values._records = self._facts, self._values
         self.statuses._records, self.statuses._order = self._statuses, list(shared.statuses._order)
-        self.sent: list[tuple[Sequence[Message], float]] = []
+        self.sent: list[tuple[MessageStore, Sequence[Message], float]] = []
 
     def check(self) -> None:
         """Whether it goes on.
@@ -135,8 +139,8 @@ class InMemoryTransaction:
         self._values.store()
         for run_id in self._statuses.store():
             bisect.insort(self._shared.statuses._order, run_id)
-        for messages, delay in self.sent:
-            self._shared.messages.add(messages, delay)
+        for store, messages, delay in self.sent:
+            store.add(messages, delay)
         self._shared.rows += self.rows
 
 
@@ -184,11 +188,12 @@ class InMemoryJoined:
         within = _Within(connection, transaction)
         self.context = InMemoryContextStore(within, transaction.facts, transaction.values, shared.limits)
         self.status = InMemoryStatusStore(within, transaction.statuses)
-        self._queue = InMemoryJobQueue(within, _Kept(shared.messages, transaction))
+        self._within, self._transaction, self._shared = within, transaction, shared
 
-    async def send(self, messages: Sequence[Message], *, delay: float = 0.0) -> None:
+    async def send(self, messages: Sequence[Message], *, delay: float = 0.0, queue: str = DEFAULT_QUEUE) -> None:
         """See ``Joined.send``."""
-        await self._queue.send(messages, delay=delay)
+        store = self._shared.messages if queue == DEFAULT_QUEUE else self._shared.queues.of(queue)
+        await InMemoryJobQueue(self._within, _Kept(store, self._transaction)).send(messages, delay=delay)
 
 
 class _Within(Connection):
@@ -211,7 +216,7 @@ class _Kept(MessageStore):
 
     def __init__(self, messages: MessageStore, transaction: InMemoryTransaction) -> None:
         self.clock, self.limits = messages.clock, messages.limits
-        self._transaction = transaction
+        self._later, self._transaction = messages, transaction
 
     def add(self, messages: Sequence[Message], delay: float) -> None:
-        self._transaction.sent.append((messages, delay))
+        self._transaction.sent.append((self._later, messages, delay))

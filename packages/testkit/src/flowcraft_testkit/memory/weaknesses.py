@@ -34,6 +34,7 @@ class Weaknesses:
             release takes the delivery back.
         new_handles: Extending gives a new handle, and the old one is useless.
         unordered: The status store has not the power ``NewestFirst``.
+        single: There is one queue only: the backend has not the power ``NamedQueues``.
         apart: A program's rows are elsewhere: the backend has not the power ``Transactional``.
     """
 
@@ -46,6 +47,7 @@ class Weaknesses:
     release_counts: bool = True
     new_handles: bool = True
     unordered: bool = True
+    single: bool = False
     apart: bool = True
 
     @classmethod

@@ -14,6 +14,7 @@ from ..simulation.scenario import RUN
 from .flows import Flow
 from .growing import CONTEXT
 from .overheard import overheard
+from .queueing import with_queues
 from .script import Answer, Script, uses_of
 from .writing import blueprints
 
@@ -37,7 +38,7 @@ class Described:
     @classmethod
     def of(cls, flow: Flow) -> Described:
         """Make what is made from a description."""
-        script, written = Script(flow), blueprints(flow)
+        script, written = Script(flow), with_queues(blueprints(flow))
         runtime = FlowRuntime(blueprints=written, registry=script.registry(), clock=LoopClock())
         return cls(flow, script, written, runtime)
 

@@ -29,6 +29,7 @@ from .described import Described
 from .flows import Wait
 from .growing import CONTEXT
 from .overheard import overheard
+from .queueing import served_by
 from .weather import OracleSchedule, Weather
 
 # For how long nothing may become known of a run before it counts as hanging, seconds: the faults end within minutes,
@@ -149,7 +150,7 @@ class _Stage:
             client = Client(backend, blueprints=self.described.blueprints, clock=self.world.clock)
             while True:
                 try:
-                    await client.start(self.described.flow.id, CONTEXT, run_id=RUN)
+                    await client.start(self.described.flow.id, CONTEXT, run_id=RUN, queue=self.weather.queue)
                 except TransientError:
                     await asyncio.sleep(1.0)  # as people do
                 else:
@@ -157,7 +158,7 @@ class _Stage:
             self._started = True
             self._look_for_the_end()
 
-    async def _worker(self, me: Program) -> None:
+    async def _worker(self, me: Program, served: tuple[str, ...]) -> None:
         async with self._connected(me) as backend:
             worker = Worker(
                 backend,
@@ -167,6 +168,7 @@ class _Stage:
                 control_interval=5.0,
                 settings=Settings(max_steps=self.weather.max_steps),
                 reconcile_interval=self.weather.reconcile_interval,
+                queues=served,
             )
             if (left := self.weather.host_leaves) is not None:
                 handler = worker._handler
@@ -286,8 +288,8 @@ class _Stage:
         self._start_people()
         world.start("client", self._starter)
         self._start_answerers()
-        for _ in range(self.weather.workers):
-            world.start("worker", self._worker)
+        for worker in range(self.weather.workers):
+            world.start("worker", partial(self._worker, served=served_by(worker, self.weather.workers)))
         self._plan()
         while not world.ended.is_set():
             with contextlib.suppress(TimeoutError):

@@ -35,6 +35,7 @@ class Weather:
         wipes: When the coordination store loses everything.
         reconcile_interval: How often the workers' own reconcilers look, seconds.
         host_leaves: What the workers' host leaves each job, as a host of functions does, seconds; None for no limit.
+        queue: What the run is started on.
     """
 
     workers: int
@@ -44,6 +45,7 @@ class Weather:
     wipes: tuple[float, ...]
     reconcile_interval: float
     host_leaves: float | None = None
+    queue: str | None = None
 
     @classmethod
     def draw(cls, dice: Dice) -> Weather:
@@ -56,6 +58,7 @@ class Weather:
             wipes=_times(dice, "wipes", 2),
             reconcile_interval=dice.one_of("interval", (60.0, 15.0, 30.0)),
             host_leaves=dice.one_of("host", (None, None, 100.0)),
+            queue=dice.one_of("queue", (None, None, "gpu", "urgent")),
         )
 
 

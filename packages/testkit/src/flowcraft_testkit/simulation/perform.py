@@ -7,7 +7,8 @@ import contextlib
 import hashlib
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import attrs
@@ -17,7 +18,9 @@ from flowcraft_core.durable import Client, Worker
 from flowcraft_core.durable.storage import StaleReadError
 from flowcraft_core.errors import FlowcraftError, TransientError
 from flowcraft_core.graph.instances import Instance, Phase
+from flowcraft_core.graph.queues import queue_of, queues_of
 from flowcraft_core.ports import RunStatus
+from flowcraft_core.queues import DEFAULT_QUEUE
 from flowcraft_core.runtime.events import Event
 
 from .loop import LoopClock, StuckError, run_virtual
@@ -192,6 +195,7 @@ class _Stage:
         catalogue = Catalogue(flows.builders, flows.blueprints)
         graph = catalogue.find(flows.flow)
         self.truth = Truth(world.backend, graph, catalogue.graphs, scenario.context, world.blame, scenario.serializer)
+        self._queues = queues_of(catalogue.graphs, None)
         self.client_is_done = False
         world.look = self.truth.before
         world.watch = self._watch
@@ -247,16 +251,19 @@ class _Stage:
             await asyncio.sleep(5.0)
         return None
 
-    async def _worker(self, me: Program) -> None:
+    async def _worker(self, me: Program, served: Sequence[str]) -> None:
         async with self.world.connect(me) as backend:
 
             def watch(run_id: str, instance: Instance, attempt: str) -> None:
+                if me.alive and run_id == RUN and (queue := queue_of(instance, None)) not in served:
+                    self.world.blame(f"{me.name} executes {instance.key!r} of queue {queue!r}, which it does not serve")
                 if me.alive:
                     self.world.say(me.name, f"EXECUTES {instance.key!r}{attempt}")
                     self.truth.executing(run_id, instance, attempt)
 
             runtime = SimulatedRuntime(self.scenario, clock=self.world.clock, watch=watch)
             options = {**_WORKER, "reconcile": self.world.schedule.reconciles, **self.scenario.worker}
+            options["queues"] = served
             await Worker(backend, runtime, **options).run()
 
     # --- watching -------------------------------------------------------------------------------------------------
@@ -280,8 +287,9 @@ class _Stage:
         """Play it to its end, and check what came of it."""
         world = self.world
         world.start("client", self._client)
-        world.start("worker", self._worker)
-        world.start("worker", self._worker)
+        named = sorted(self._queues.keys() - {DEFAULT_QUEUE})
+        for served in ((DEFAULT_QUEUE, *named[::2]), (*named[1::2], DEFAULT_QUEUE)):
+            world.start("worker", partial(self._worker, served=served))
         limit = _PATIENCE + self.scenario.lasts
         try:
             async with asyncio.timeout(limit):

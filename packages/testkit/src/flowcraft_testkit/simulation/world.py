@@ -148,7 +148,9 @@ class World:
         schedule, name = self.schedule, user.name
         operation = operation_of(effect, args, self.backend._world.facts)
         now = self._loop.time()
-        fault = schedule.fault(name, operation, now, idle=self._is_idle(operation, args)) if user.alive else None
+        fault = (
+            schedule.fault(name, operation, now, idle=self._is_idle(operation, effect, args)) if user.alive else None
+        )
         if fault == "slow":
             seconds = schedule.slow_for(name)
             self.say(name, f"{operation} is SLOW: {seconds:g} s on its way")
@@ -177,11 +179,11 @@ class World:
             raise TransientError(f"{operation} was not answered, in a simulation")
         return answer
 
-    def _is_idle(self, operation: str, args: Sequence[Any]) -> bool:
+    def _is_idle(self, operation: str, effect: Callable[..., Any], args: Sequence[Any]) -> bool:
         """Whether a request only looks if there is something to do where there is nothing, or is about the lease."""
         if operation == "queue.receive":
-            messages = self.backend._world.messages._messages
-            return all(message.visible_at > self._loop.time() for message in messages)
+            store: Any = getattr(effect, "__self__", None)
+            return all(message.visible_at > self._loop.time() for message in store._messages)
         return operation == "status.find" or args[0] == "reconciler"
 
     def _have_effect(self, name: str, operation: str, effect: Callable[..., Any], args: tuple[Any, ...]) -> Any:

@@ -20,6 +20,9 @@ from .shapes import WorkerDescription
 #: For how long the notes of one page are left, seconds.
 PAGE = 60.0
 
+#: How long ago a worker may have last said that it lives, to count as living: two of its words may be lost, seconds.
+SEEN_WITHIN = 2.5 * PAGE
+
 # Of each text so many characters are told.
 _LONGEST = 200
 
@@ -45,7 +48,15 @@ class Heartbeat:
 
     @classmethod
     def of(
-        cls, name: str, backend: Backend, catalogue: Catalogue, *, concurrency: int, interval: float, now: float
+        cls,
+        name: str,
+        backend: Backend,
+        queues: Iterable[str],
+        catalogue: Catalogue,
+        *,
+        concurrency: int,
+        interval: float,
+        now: float,
     ) -> Heartbeat:
         """A worker's, which begins now."""
         host, pid = whereabouts()
@@ -55,7 +66,7 @@ class Heartbeat:
             pid=pid,
             version=version("flowcraft-core"),
             backend=safe_text(name_of(backend, type(backend).__name__), _LONGEST),
-            queues=(safe_text(name_of(backend.queue, "default"), _LONGEST),),
+            queues=tuple(queues),
             flows=tuple(safe_text(flow, _LONGEST) for flow in flows_of(catalogue)),
             concurrency=concurrency,
             busy=0,

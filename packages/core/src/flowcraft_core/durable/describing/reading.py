@@ -10,14 +10,17 @@ from ...errors import BackendError, ConfigurationError
 from ...graph.facts import Park
 from ...graph.failures import errors_of
 from ...graph.fold import instances
+from ...graph.queues import is_bound, queue_of
 from ...graph.scopes import Kind
 from ...graph.state import RunState
 from ...ports import CoordinationStore
+from ...queues import DEFAULT_QUEUE
 from ...settings import whole
 from ..lanes import with_all_items
 from ..runs import RunRecord
 from ..stored_runs import FINAL, StoredRuns
 from .at_work import SAID_EVERY, board_of
+from .heartbeats import SEEN_WITHIN, living
 from .hints import Hints, passed_on, pattern_of, under_way
 from .levels import counts, open_at
 from .shapes import MOST_TOLD, OpenWait, RunDescription
@@ -56,7 +59,8 @@ async def describe(
     standing = Standing.of(state, parks)
     moot = [instance.key for instance in page if standing.of_instance(instance) == "moot"]
     lost = {key: found.value for key, found in (await stored.records.outcomes(run_id, moot)).items()}
-    teller = Teller(standing, of_page, hints, record.started, values, lost)
+    unserved = await _unserved(stored.backend.coordination, record, state, parks, now) if is_live else []
+    teller = Teller(standing, of_page, hints, record.started, values, lost, record.queue, unserved)
     of_level = counts(standing, level.scopes)
     return RunDescription(
         run=status,
@@ -71,6 +75,7 @@ async def describe(
         waits=tuple(_open_waits(state, parks)) if is_live else (),
         under_way=tuple(sorted(hints.under_way.values(), key=lambda step: (step.since, step.key))[:MOST_TOLD]),
         passed_on=tuple(hints.passed_on.values()),
+        unserved=tuple(unserved),
         errors=errors_of(state.root),
         steps=sum(1 for instance in instances(state) if instance.vertex.kind is Kind.STEP),
     )
@@ -84,6 +89,19 @@ async def _hints(store: CoordinationStore, record: RunRecord, now: float) -> Hin
         since = now - _BELIEVED
         return Hints(under_way(notes, since=since), passed_on(notes, since=since))
     return Hints()
+
+
+async def _unserved(
+    store: CoordinationStore, record: RunRecord, state: RunState, parks: Mapping[str, Park], now: float
+) -> list[str]:
+    """The queues by name for which something is ready, and that no worker says to serve."""
+    ready = (i for i in state.ready if is_bound(i.vertex) and (i.key not in parks or parks[i.key].kind == "retry"))
+    names = {queue_of(instance, record.queue) for instance in ready} - {DEFAULT_QUEUE}
+    if names:
+        with contextlib.suppress(BackendError):
+            workers = await living(store, now, SEEN_WITHIN)
+            return sorted(names.difference(name for worker in workers for name in worker.queues))
+    return []
 
 
 async def _none() -> Hints:

@@ -211,6 +211,8 @@ class InstanceDescription:
         deletes: The names that it has deleted.
         under_way: That a worker is at it; a hint.
         passed_on: That workers pass its node's jobs on; a hint.
+        queue: The queue whose workers run it; None for what the engine does itself.
+        unserved: It is to run, and no worker says to serve its queue, which is none of the default; a hint.
         inside: What is inside, if it is a construct that was entered.
         fork_from: The keys from which ``Client.fork`` can begin again here: of a construct that of its entry, which
             does all of it again, and its own, which only ends it again.
@@ -240,18 +242,25 @@ class InstanceDescription:
     deletes: tuple[str, ...] = ()
     under_way: UnderWay | None = None
     passed_on: PassedOn | None = None
+    queue: str | None = None
+    unserved: bool = False
     inside: Inside | None = None
     fork_from: tuple[str, ...] = ()
 
     @property
     def standing(self) -> str:
-        """The state in a word for people, with what the hints say: ``under way``, ``passed on``, ``next`` for ready."""
+        """The state in a word for people, with what the hints say.
+
+        Of what is ``ready`` that is ``under way``, ``passed on``, ``no worker`` for its queue, or ``next``.
+        """
         if self.state not in ("ready", "retrying"):
             return self.state
         if self.under_way is not None:
             return "under way"
         if self.passed_on is not None:
             return "passed on"
+        if self.unserved:
+            return "no worker"
         return "next" if self.state == "ready" else self.state
 
 
@@ -293,6 +302,7 @@ class RunDescription:
         waits: What the run waits for at any depth, by key; at most ``MOST_TOLD``.
         under_way: What is under way for longer than a moment at any depth, the longest first; at most ``MOST_TOLD``.
         passed_on: The nodes whose jobs are passed on, at any depth.
+        unserved: The queues for whose workers something waits, at any depth, and that none says to serve. A hint.
         errors: Why the run has failed, as in ``StoredResult``.
         steps: How many steps have ended, at any depth.
     """
@@ -309,6 +319,7 @@ class RunDescription:
     waits: tuple[OpenWait, ...] = ()
     under_way: tuple[UnderWay, ...] = ()
     passed_on: tuple[PassedOn, ...] = ()
+    unserved: tuple[str, ...] = ()
     errors: tuple[NodeError, ...] = ()
     steps: int = 0
 
@@ -327,7 +338,7 @@ class WorkerDescription:
         pid: The process.
         version: Of flowcraft-core.
         backend: Where it works, without secrets.
-        queues: The queues that it serves.
+        queues: The names of the queues that it serves, in the order of their priority.
         flows: The flows that it brings, each with its author's version or the beginning of its blueprint's hash.
         concurrency: How many steps it runs at once.
         busy: How many it is at.
@@ -356,16 +367,20 @@ class WorkerDescription:
 
 @attrs.frozen(kw_only=True)
 class QueueDescription:
-    """A queue, and how many messages it has about, where it can tell.
+    """A queue, who serves it, and how many messages it has about, where it can tell.
 
     Attributes:
-        name: The queue.
+        name: Its name: ``default``, or what flows and workers call it by.
+        place: What the backend calls it, where that is something else.
+        workers: How many workers say that they serve it. A hint, as ``Client.workers`` is.
         visible: Messages that can be received now; None if the queue does not tell.
         in_flight: Messages that somebody holds; likewise.
         delayed: Messages whose time has not come; likewise.
     """
 
     name: str
+    place: str | None = None
+    workers: int = 0
     visible: int | None = None
     in_flight: int | None = None
     delayed: int | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -13,6 +13,7 @@ from ...graph import decisions
 from ...graph.facts import DELETED, NodeError, Outcome, Park
 from ...graph.instances import Instance, ScopeState
 from ...graph.lanes import item_before
+from ...graph.queues import is_bound, queue_of
 from ...graph.scopes import Construct, Kind, Link, Vertex
 from .hints import Hints, pattern_of
 from .levels import folded
@@ -34,6 +35,8 @@ class Teller:
         hints: What workers say.
         started: When the run was started, seconds since the epoch.
         values: Whether inputs, outputs and the like are told.
+        of_run: The queue that the run was started with.
+        unserved: The queues that no worker says to serve.
     """
 
     standing: Standing
@@ -42,6 +45,8 @@ class Teller:
     started: float
     values: bool = True
     lost: Mapping[str, Outcome] = attrs.field(factory=dict)
+    of_run: str | None = None
+    unserved: Collection[str] = ()
 
     def tell(self, instance: Instance) -> InstanceDescription:
         """Describe an instance; a construct is given by its exit."""
@@ -57,6 +62,7 @@ class Teller:
         last = parks[-1] if parks else None
         kind, node = _kind(vertex, construct), vertex.node if construct is None else construct.node
         live = state in ("ready", "retrying")
+        queue = queue_of(instance, self.of_run) if is_bound(vertex) else None
         attempts = outcome.attempts if outcome is not None else 0 if last is None else last.attempt
         return InstanceDescription(
             key=key,
@@ -83,6 +89,8 @@ class Teller:
             deletes=tuple(name for name, value in (_sets(outcome)).items() if value is DELETED),
             under_way=self.hints.under_way.get(key) if live else None,
             passed_on=self.hints.passed_on.get(pattern_of(entry.key)) if live else None,
+            queue=queue,
+            unserved=live and queue in self.unserved,
             inside=None if construct is None else folded(self.standing, scope, construct, self._busy(scope, construct)),
             fork_from=tuple(self._fork_from(instance, entry, state)),
         )

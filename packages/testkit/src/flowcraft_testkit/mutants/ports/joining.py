@@ -39,7 +39,7 @@ class MessagesAtOnce(BrokenTransactions):
 
     def joined(self, connection: Any) -> Any:
         joined = self._port.joined(connection)
-        joined._queue = InMemoryJobQueue(self._port._connection, self.shared.messages)
+        joined.send = InMemoryJobQueue(self._port._connection, self.shared.messages).send
         return joined
 
 

@@ -54,9 +54,11 @@ def at_once(original: Any, self: Any, now: float) -> float:
     caught_by=BackendContract.test_what_does_not_count_uses_up_no_attempt,
     name="engine.DeferralsForgotten",
 )
-async def forgotten(original: Any, backend: Any, record: Any, key: str, park: Any, clock: Any, **options: Any) -> None:
+async def forgotten(
+    original: Any, backend: Any, record: Any, instance: Any, park: Any, clock: Any, **options: Any
+) -> None:
     """Sends the job of the next attempt without how often the step has asked for later."""
-    await original(backend, record, key, attrs.evolve(park, deferred=0), clock, **options)
+    await original(backend, record, instance, attrs.evolve(park, deferred=0), clock, **options)
 
 
 @replaces(

@@ -31,10 +31,10 @@ async def loser_is_done(original: Any, self: Any, *message: Any, **options: Any)
     caught_by=BackendContract.test_a_predecessor_that_is_not_visible_yet_is_waited_for,
     name="handler.StaleReadTakenForAbsence",
 )
-async def dropped(original: Any, self: Any, job: Any, error: Exception) -> None:
+async def dropped(original: Any, self: Any, job: Any, error: Exception, queue: str) -> None:
     """Drops a job whose predecessor it does not see."""
     if not isinstance(error, StaleReadError):
-        await original(self, job, error)
+        await original(self, job, error, queue)
 
 
 @replaces(
@@ -42,7 +42,7 @@ async def dropped(original: Any, self: Any, job: Any, error: Exception) -> None:
     caught_by=BackendContract.test_a_job_is_passed_on_to_a_worker_that_has_its_step,
     name="handler.PassedOnByVisibility",
 )
-async def shown_again(original: Any, self: Any, job: Any, error: Exception) -> None:
+async def shown_again(original: Any, self: Any, job: Any, error: Exception, queue: str) -> None:
     """Leaves a job that it cannot do to its visibility, which burns its count."""
     raise TransientError("later")
 
@@ -71,9 +71,10 @@ sets(
     caught_by=BackendContract.test_a_job_is_not_given_up_for_a_clock_that_is_ahead,
     name="handler.PassedOnByTheClock",
 )
-async def by_the_clock(original: Any, self: Any, job: Any, error: Exception) -> None:
+async def by_the_clock(original: Any, self: Any, job: Any, error: Exception, queue: str) -> None:
     """Takes for how long a job has been passed on from the clocks of two workers."""
-    await original(self, attrs.evolve(job, passed_on=self._clock.now() - job.first_seen if job.hops else 0.0), error)
+    waited = self._clock.now() - job.first_seen if job.hops else 0.0
+    await original(self, attrs.evolve(job, passed_on=waited), error, queue)
 
 
 @replaces(

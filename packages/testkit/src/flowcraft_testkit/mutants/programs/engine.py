@@ -172,9 +172,11 @@ async def no_parks(original: Any, self: Any, instance: Instance) -> None:
     caught_by=BackendContract.test_retries_are_spaced_and_outlive_their_worker,
     name="engine.DelayForgotten",
 )
-async def at_once(original: Any, backend: Any, record: Any, key: str, park: Any, clock: Any, **options: Any) -> None:
+async def at_once(
+    original: Any, backend: Any, record: Any, instance: Any, park: Any, clock: Any, **options: Any
+) -> None:
     """Sends the job of the next attempt without its delay."""
-    await original(backend, record, key, attrs.evolve(park, due=None), clock, **options)
+    await original(backend, record, instance, attrs.evolve(park, due=None), clock, **options)
 
 
 @replaces(

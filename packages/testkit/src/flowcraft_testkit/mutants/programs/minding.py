@@ -127,9 +127,10 @@ async def without_a_lease(original: Any, self: Any, stop: asyncio.Event) -> None
     caught_by=BackendContract.test_what_is_queued_already_is_not_sent_early,
     name="reconciler.QueuedIsSentAgain",
 )
-async def sent_again(original: Any, self: Any, record: Any, parked: Any, now: float) -> Any:
+async def sent_again(original: Any, self: Any, record: Any, state: Any, parked: Any, now: float) -> Any:
     """Takes every sleep for one of which no job is on its way."""
-    return await original(self, record, {key: attrs.evolve(park, queued=False) for key, park in parked.items()}, now)
+    unsent = {key: attrs.evolve(park, queued=False) for key, park in parked.items()}
+    return await original(self, record, state, unsent, now)
 
 
 @replaces(

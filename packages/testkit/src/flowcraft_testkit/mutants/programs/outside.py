@@ -23,11 +23,11 @@ from ..mutant import Mutant, clause_id, register, replaces
     caught_by=BackendContract.test_an_error_of_the_programs_own_fails_the_run_by_name_in_the_end,
     name="handler.OwnErrorsLeftToVisibility",
 )
-async def left_to_visibility(original: Any, self: Any, job: Any, error: Exception) -> None:
+async def left_to_visibility(original: Any, self: Any, job: Any, error: Exception, queue: str) -> None:
     """Leaves a job at which the engine itself fails to be delivered again and again."""
     if not isinstance(error, FlowcraftError):
         raise error
-    await original(self, job, error)
+    await original(self, job, error, queue)
 
 
 @replaces(
@@ -35,7 +35,7 @@ async def left_to_visibility(original: Any, self: Any, job: Any, error: Exceptio
     caught_by=BackendContract.test_a_message_of_a_newer_format_becomes_a_dead_letter_in_the_end,
     name="handler.NewerPassedOnForEver",
 )
-async def newer_for_ever(original: Any, self: Any, body: str, error: Exception) -> None:
+async def newer_for_ever(original: Any, self: Any, body: str, error: Exception, queue: str) -> None:
     """Passes a message of a newer format on without end."""
     await self._backend.queue.send([Message(body)], delay=30.0)
 

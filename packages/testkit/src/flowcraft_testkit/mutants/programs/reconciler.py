@@ -7,6 +7,7 @@ from typing import Any
 import attrs
 from flowcraft_core.durable import reconciler as reconciler_module
 from flowcraft_core.durable.reconciler import Reconciled, Reconciler
+from flowcraft_core.graph.instances import Instance
 from flowcraft_core.ports import Page
 
 from ...contracts import BackendContract
@@ -133,9 +134,15 @@ async def sends_nothing(original: Any, *args: Any, **options: Any) -> None:
     caught_by=BackendContract.test_a_reconciler_revives_what_is_due_and_nothing_else,
     name="reconciler.BeginsAnew",
 )
-async def from_the_start(original: Any, backend: Any, record: Any, keys: Any, clock: Any, **options: Any) -> None:
+async def from_the_start(original: Any, backend: Any, record: Any, instances: Any, clock: Any, **options: Any) -> None:
     """Starts a stalled run anew, under an id of its own making, instead of going on with it."""
-    await original(backend, record, [f"{key}:again" for key in keys], clock, **options)
+    await original(backend, record, [_Again(*instance) for instance in instances], clock, **options)
+
+
+class _Again(Instance):
+    @property
+    def key(self) -> str:
+        return f"{super().key}:again"
 
 
 @replaces(

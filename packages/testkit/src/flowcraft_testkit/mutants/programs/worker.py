@@ -113,5 +113,5 @@ async def cut_off_is_done(original: Any, self: Any) -> None:
 )
 async def impatient(original: Any, self: Any) -> None:
     """Asks for messages ten times as often as it was told."""
-    self._poll /= 10
+    self._intake.wait /= 10
     await original(self)
