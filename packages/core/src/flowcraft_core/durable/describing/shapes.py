@@ -214,6 +214,7 @@ class InstanceDescription:
         inside: What is inside, if it is a construct that was entered.
         fork_from: The keys from which ``Client.fork`` can begin again here: of a construct that of its entry, which
             does all of it again, and its own, which only ends it again.
+        joins: With how many of its ways in it goes on, whichever come first; 0 if it waits for all.
     """
 
     key: str
@@ -242,6 +243,7 @@ class InstanceDescription:
     passed_on: PassedOn | None = None
     inside: Inside | None = None
     fork_from: tuple[str, ...] = ()
+    joins: int = 0
 
     @property
     def standing(self) -> str:

@@ -84,6 +84,7 @@ class Teller:
             passed_on=self.hints.passed_on.get(pattern_of(entry.key)) if live else None,
             inside=None if construct is None else folded(self.standing, scope, construct, self._busy(scope, construct)),
             fork_from=tuple(self._fork_from(instance, entry, state)),
+            joins=entry.vertex.quorum,
         )
 
     def _input(self, entry: Instance, state: InstanceState) -> Any:
