@@ -88,7 +88,7 @@ async def the_same_two_whoever_looks(backend: Durable) -> None:
     expect.equal("how many", len(two), 2)
     described = await client.describe(run_id)
     told = next(instance for instance in described.instances if instance.key == "meet")
-    expect.equal("what is described", (told.input, told.output), (two, two))
+    expect.equal("what is described", (told.joins, told.input, told.output), (2, two, two))
     exported = await client.export(run_id)
     places = json.loads(exported)["claims"]["meet"]
     expect.equal("what is exported", ["abcd"[place] for place in places], list(two))

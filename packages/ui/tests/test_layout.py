@@ -1,5 +1,7 @@
 from itertools import pairwise
 
+from flowcraft_core.durable import InstanceDescription
+from flowcraft_ui.drawing import detail_of
 from flowcraft_ui.layout import HEIGHT, WIDTH, lay_out
 from hypothesis import given
 from hypothesis import strategies as st
@@ -68,3 +70,8 @@ def test_an_edge_to_nowhere_is_left_out() -> None:
 def test_nothing_is_laid_out_as_nothing() -> None:
     layout = lay_out([], [])
     assert (layout.nodes, layout.edges) == ({}, [])
+
+
+def test_a_join_of_some_says_with_how_many_it_goes_on() -> None:
+    join = InstanceDescription(key="j", node_id="j", kind="step", uses="x", state="pending", joins=2)
+    assert detail_of(join) == "step · first 2"

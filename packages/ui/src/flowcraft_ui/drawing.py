@@ -153,6 +153,8 @@ def detail_of(instance: InstanceDescription) -> str:
         return f"by fallback {instance.via}"
     if instance.attempts > 1 or instance.failed_attempts:
         return f"{instance.kind} · {max(instance.attempts, len(instance.failed_attempts))} attempts"
+    if instance.joins:
+        return f"{instance.kind} · first {instance.joins}"
     return instance.kind if not instance.action else f"{instance.kind} · {instance.action}"
 
 

@@ -5,8 +5,9 @@ inside out; the run; the flow that the node is part of, and those that call it, 
 queue that every backend has. All of it is in the blueprint and the run's record, so whoever sends a job sends it to
 the same queue.
 
-Only steps, and waits that remind by one, are *bound* to their queue. What the engine does itself (entries, exits, verdicts, waits, sleeps) takes no
-time, and is done by whoever comes by; its job, where it needs one, goes to the queue of its node.
+Only steps, and waits that remind by one, are *bound* to their queue. What the engine does itself (entries, exits,
+verdicts, other waits, sleeps) takes no time, and is done by whoever comes by; its job, where it needs one, goes to the
+queue of its node.
 """
 
 from __future__ import annotations

@@ -216,6 +216,7 @@ class InstanceDescription:
         inside: What is inside, if it is a construct that was entered.
         fork_from: The keys from which ``Client.fork`` can begin again here: of a construct that of its entry, which
             does all of it again, and its own, which only ends it again.
+        joins: With how many of its ways in it goes on, whichever come first; 0 if it waits for all.
     """
 
     key: str
@@ -246,6 +247,7 @@ class InstanceDescription:
     unserved: bool = False
     inside: Inside | None = None
     fork_from: tuple[str, ...] = ()
+    joins: int = 0
 
     @property
     def standing(self) -> str:

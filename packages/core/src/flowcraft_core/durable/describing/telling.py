@@ -93,6 +93,7 @@ class Teller:
             unserved=live and queue in self.unserved,
             inside=None if construct is None else folded(self.standing, scope, construct, self._busy(scope, construct)),
             fork_from=tuple(self._fork_from(instance, entry, state)),
+            joins=entry.vertex.quorum,
         )
 
     def _input(self, entry: Instance, state: InstanceState) -> Any:
