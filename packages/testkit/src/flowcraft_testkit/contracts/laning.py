@@ -33,11 +33,11 @@ class Gauge:
         """Give ten times the item."""
         self.executed[ctx.key] += 1
         self._now[ctx.key] += 1
-        self.most = max(self.most, len(+self._now))
+        self.most = max(self.most, len(self._now))
         try:
             await self._clock.sleep(self._seconds)
         finally:
-            self._now[ctx.key] -= 1
+            self._now -= Counter([ctx.key])  # which keeps none that is at zero
         if ctx.input in self.broken:
             raise ValueError(f"item {ctx.input} is broken")
         return int(ctx.input) * 10
