@@ -49,11 +49,11 @@ class Gauge:
         """Give the item's square."""
         self.executed[ctx.key] += 1
         self.now[ctx.key] += 1
-        self.most = max(self.most, len(+self.now))
+        self.most = max(self.most, len(self.now))
         try:
             await self._clock.sleep(self._seconds)
         finally:
-            self.now[ctx.key] -= 1
+            self.now -= Counter([ctx.key])  # which keeps none that is at zero
         if self._fails(int(ctx.input)):
             raise ValueError(f"item {ctx.input} is broken")
         return int(ctx.input) ** 2
@@ -118,7 +118,7 @@ async def one_of_three_is_killed_twice(backend: Durable) -> None:
     cut_off: set[str] = set()
     for done in (60, 200):
         await _until_begun(backend, gauge, done)
-        cut_off |= set(+gauge.now)
+        cut_off |= set(gauge.now)
         await backend.kill(backend.hands[0])
         await backend.hire(concurrency=2, prefetch=0, visibility=10 * backend.beat)
     result = await backend.run_of(run_id).result()

@@ -95,6 +95,19 @@ class TestTheState:
             assert results(second.state) == results(first.state)
 
 
+class TestLanes:
+    @more
+    @given(any_flows, seeds())
+    def test_no_more_items_than_lanes_are_under_way_after_any_fact(self, flow: Flow, seed: int) -> None:
+        driver = Driver(flow, seed)
+        for _ in driver.steps():
+            for scope in driver.state.root.walk():
+                for batch in scope.scope.constructs:
+                    items = scope.inside.get(batch.entry, {}).values() if batch.kind == "batch" else ()
+                    under_way = [item for item in items if not driver.state.has_ended(item)]
+                    assert len(under_way) <= (scope.outcomes[batch.entry].lanes or 0 if under_way else 0)
+
+
 class TestFacts:
     """Fed again, in another order or in part, facts mean what they meant."""
 

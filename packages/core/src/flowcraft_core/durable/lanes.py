@@ -20,7 +20,9 @@ from .storage import Records
 class BegunItems:
     """Makes a whole state know of the items that have begun, batch by batch, so that their facts are read together."""
 
-    def __init__(self, record: RunRecord, records: Records, state: RunState, known: dict[str, Outcome]) -> None:
+    def __init__(
+        self, record: RunRecord, records: Records, state: RunState, known: dict[str, Outcome], *, due_only: bool
+    ) -> None:
         """Look for nothing yet.
 
         Args:
@@ -28,11 +30,13 @@ class BegunItems:
             records: Where facts are read.
             state: A whole state.
             known: By key, the outcomes that were read; those that are read here are added.
+            due_only: Items that have ended by those behind them are none of those that are wanted.
         """
         self._record = record
         self._records = records
         self._state = state
         self._known = known
+        self._due_only = due_only and record.redrive_of is None
         self._looked: set[tuple[int, int]] = set()
 
     async def find(self) -> None:
@@ -53,6 +57,9 @@ class BegunItems:
             begun = sorted(await self._begun(scope, batch, range(total)))
         else:
             ends = await self._ends(scope, batch, total, lanes)
+            if self._due_only and sum(ends) < total:  # else the gather may be due, which goes by every item
+                self._state.pass_items(scope, batch, ends)
+                return
             begun = [index for lane, end in enumerate(ends) for index in range(lane, total, lanes)[:end]]
         for index in begun:
             self._state.child(scope, batch, index)

@@ -328,7 +328,7 @@ class Reconciler:
             done.busy += 1
             await self._look_again(record, now, now + self._interval)
             return
-        state = await whole_state(record, self._records, claimant="reconciler")
+        state = await whole_state(record, self._records, claimant="reconciler", due_only=True)
         if state.phase is not Phase.RUNNING:
             await finish_run(self._backend, record, state, self._clock, self._journal)
             done.finished += 1
@@ -470,5 +470,7 @@ def _ready_since(instance: Instance) -> float:
         if construct.kind == "loop" and passed is not None:
             ended.append(passed.outcomes[construct.verdict].ended)
         if (item := item_before(scope)) is not None:
-            ended += [outcome.ended for outcome in around.inside[construct.entry][item].outcomes.values()]
+            # Where that was not looked at, this one has begun, and says it by what has ended in it.
+            before = around.inside[construct.entry].get(item, scope)
+            ended += [outcome.ended for outcome in before.outcomes.values()]
     return max(ended, default=0.0)

@@ -286,7 +286,9 @@ class StoredValues(Values):
         return asyncio.run_coroutine_threadsafe(self.fetch(name), self._loop).result()
 
 
-async def whole_state(record: RunRecord, records: Records, *, claimant: str | None = None) -> RunState:
+async def whole_state(
+    record: RunRecord, records: Records, *, claimant: str | None = None, due_only: bool = False
+) -> RunState:
     """The state that all of a run's facts give: what is ready in it is the run's frontier.
 
     Reads scope by scope: as many rounds as constructs are nested and loops have passes, each of one batched read; and
@@ -297,6 +299,7 @@ async def whole_state(record: RunRecord, records: Records, *, claimant: str | No
         records: Where facts are read.
         claimant: In whose name a join is claimed that somebody has reached and nobody has claimed: he may have died, or
             his job may be lost. None to leave such joins in ``wanted``.
+        due_only: It is to say what is due, and no more: of each lane of a batch only the item at which it stands is read.
     """
     state = RunState(record.graph, record.graphs.__getitem__, record.context)
     known: dict[str, Outcome] = {}
@@ -305,11 +308,11 @@ async def whole_state(record: RunRecord, records: Records, *, claimant: str | No
     frontier: list[Instance] = []
     unclaimed: list[Claim] = []
     due: list[Instance] | None = None  # all that is, once it is known
-    items = BegunItems(record, records, state, known)
+    items = BegunItems(record, records, state, known, due_only=due_only)
     while True:
         fresh = [scope for scope in state.root.walk() if id(scope) not in read]
         read.update(id(scope) for scope in fresh)
-        instances = [instance for scope in fresh for instance in scope.instances()]
+        instances = [instance for scope in fresh if not _has_passed(scope) for instance in scope.instances()]
         joins = {instance.key: instance.vertex.quorum for instance in instances}
         outcomes, standing = await asyncio.gather(
             records.outcomes(record.run_id, [instance.key for instance in instances if instance.key not in known]),
@@ -337,7 +340,7 @@ async def whole_state(record: RunRecord, records: Records, *, claimant: str | No
             instance = state.ready.popleft()
             outcome = known.get(instance.key)
             if outcome is None:
-                frontier.append(instance)
+                frontier += [] if _has_passed(instance.scope) else [instance]
             else:
                 state.add(*instance, outcome)
         await items.find()
@@ -350,6 +353,11 @@ async def whole_state(record: RunRecord, records: Records, *, claimant: str | No
         state.ready.extend(i for i in due if not i.scope.is_moot(i.vertex))
         state.wanted.extend(c for c in unclaimed if c.slot is not None and not c.scope.is_moot(c.vertex))
         return state
+
+
+def _has_passed(scope: ScopeState) -> bool:
+    parent, construct = scope.parent, scope.construct
+    return parent is not None and construct is not None and parent.has_passed(construct, scope.index or 0)
 
 
 def _kept_behind(state: RunState, known: Mapping[str, Outcome]) -> list[Instance]:

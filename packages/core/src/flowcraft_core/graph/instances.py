@@ -158,12 +158,14 @@ class ScopeState:
             gap from the first, by vertex index (-1 for the ends). Where to look on, not a count: it may be lost.
         spent: How many of a vertex's ways on are known to be of no use without a gap from the first. Likewise.
         failed_items: The items of a batch that are known to have failed, by the index of its entry.
+        passed: How many items of each of a batch's lanes are known to have ended by the one behind them, and were not
+            looked at, by the index of its entry.
     """
 
     __slots__ = (
         "blame", "claims", "construct", "ended", "failed_items", "failures", "fired", "index", "inside", "marks",
-        "moot", "namespace", "outcomes", "parent", "prefix", "resolved", "scope", "setters", "spent", "told", "unfired",
-        "values",
+        "moot", "namespace", "outcomes", "parent", "passed", "prefix", "resolved", "scope", "setters", "spent", "told",
+        "unfired", "values",
     )  # fmt: skip
 
     def __init__(self, scope: Scope, parent: ScopeState | None, construct: Construct | None, index: int | None) -> None:
@@ -192,6 +194,7 @@ class ScopeState:
         self.resolved: dict[int, int] = {}
         self.spent: dict[int, int] = {}
         self.failed_items: dict[int, set[int]] = {}
+        self.passed: dict[int, tuple[int, ...]] = {}
 
     @property
     def errors(self) -> tuple[NodeError, ...]:
@@ -223,6 +226,11 @@ class ScopeState:
     def instances(self) -> Iterator[Instance]:
         """The instances of the scope's vertices, whether or not they have outcomes."""
         return (Instance(self, vertex) for vertex in self.scope.vertices)
+
+    def has_passed(self, batch: Construct, item: int) -> bool:
+        """Whether an item of a batch is known to have ended by one behind it in its lane, and was not looked at."""
+        passed = self.passed.get(batch.entry)
+        return passed is not None and item // len(passed) < passed[item % len(passed)]
 
     def is_moot(self, vertex: Vertex) -> bool:
         """Whether the vertex's instance need not run any more."""

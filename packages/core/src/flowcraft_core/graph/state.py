@@ -52,7 +52,7 @@ Completing an instance costs its edges and what they resolve, never the size of 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from .facts import NodeError, Outcome
@@ -212,6 +212,21 @@ class RunState:
     def start(self, scope: ScopeState, construct: Construct, index: int | None) -> None:
         """Say that the starts of a pass, item or call are ready."""
         self._start(self.child(scope, construct, index))
+
+    def pass_items(self, scope: ScopeState, batch: Construct, begun: Sequence[int]) -> None:
+        """Take in how many items of each lane have begun: all but the last of them have ended, and need no look.
+
+        For who wants to know what is due and no more: how many of those have failed is left open.
+
+        Args:
+            scope: Where the batch stands.
+            batch: The batch, whose entry's outcome is known.
+            begun: How many, by lane.
+        """
+        scope.passed[batch.entry] = tuple(max(0, items - 1) for items in begun)
+        for lane, items in enumerate(begun):
+            if items > 1:
+                self.start(scope, batch, lane + (items - 1) * len(begun))
 
     def decide(self, scope: ScopeState, vertex: Vertex) -> Mark | None:
         """What became of a vertex by what is known of its edges.
@@ -445,7 +460,7 @@ class RunState:
         self, scope: ScopeState, batch: Construct, exit_: Vertex, items: Mapping[int, ScopeState], total: int
     ) -> Mark | None:
         place = scope.resolved.get(exit_.index, 0)
-        while place in items and self.has_ended(items[place]):
+        while scope.has_passed(batch, place) or (place in items and self.has_ended(items[place])):
             place += 1
         scope.resolved[exit_.index] = place
         failed = scope.failed_items.get(batch.entry, ())
@@ -473,7 +488,7 @@ class RunState:
             return passed is not None and goes_on(passed, construct)
         if (index := item_before(scope)) is not None:
             ended = parent.inside[construct.entry].get(index)
-            return ended is not None and self.has_ended(ended)
+            return parent.has_passed(construct, index) or (ended is not None and self.has_ended(ended))
         return True
 
     # --- failures -------------------------------------------------------------------------------------------------
