@@ -19,6 +19,10 @@ WIDTH = 50
 TIME_TO_LIVE = 7 * 86400.0
 
 
+# So many that are one too many look at the facts, and as many as are tolerated.
+_LOOKED_AT_MOST = 10
+
+
 @attrs.frozen
 class Size:
     """What an arrival found.
@@ -65,7 +69,10 @@ class JoinSets:
             members, total, level = full, -(-total // WIDTH), level + 1
 
     async def are_more(self, life: str, name: str, member: int, tolerated: int) -> bool:
-        """Add one of those of which some are tolerated; whether there are more by now. Of many that is never said.
+        """Add one of those of which some are tolerated; whether there are more by now.
+
+        That is said to the first that are too many, in case one of them dies or does not see all of them yet; whoever
+        comes later would only look at what they have looked at. Where many are tolerated it is never said.
 
         Args:
             life: Of the run, see ``RunRecord``.
@@ -75,4 +82,5 @@ class JoinSets:
         """
         if tolerated >= WIDTH:  # they would be more than one set has room for
             return False
-        return await self.store.add_members(f"set:{life}:{name}", str(member), ttl=TIME_TO_LIVE) > tolerated
+        size = await self.store.add_members(f"set:{life}:{name}", str(member), ttl=TIME_TO_LIVE)
+        return tolerated < size <= 2 * tolerated + _LOOKED_AT_MOST
