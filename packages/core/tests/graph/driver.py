@@ -337,7 +337,7 @@ def replay(state: RunState, outcomes: Mapping[str, Outcome], claims: Claims) -> 
             else:
                 frontier.append(instance)
     state.ready.extend(frontier)
-    state.wanted.extend(unclaimed)
+    state.wanted.extend(claim for claim in unclaimed if claim.slot is not None)
 
 
 def results(state: RunState) -> tuple[Any, ...]:

@@ -189,7 +189,11 @@ class TestARedrive:
         told = [error.key for error in errors_of(state.root)]
         assert sorted(told) == sorted(set(told))
         assert set(told) == set(meaning.errors())
-        assert [instance.key for instance in failed(state.root)] == told
+        assert [instance.key for instance in failed(state.root)] == [
+            error.key
+            for error in errors_of(state.root)
+            if error.attempts  # else a join that lacks edges, never run
+        ]
         assert bool(told) == (state.phase is Phase.FAILED)
 
     @given(flows(), seeds(), seeds())
@@ -198,7 +202,8 @@ class TestARedrive:
         first.end_what_is_under_way()
         live = errors_of(first.state.root)
         assert live == errors_of(whole(first).root)
-        assert [error.key for error in live] == [instance.key for instance in failed(first.state.root)]
+        run = [error.key for error in live if error.attempts]  # else a join that lacks edges, never run
+        assert run == [instance.key for instance in failed(first.state.root)]
 
 
 def _scripted(driver: Driver, keys: AbstractSet[str]) -> bool:

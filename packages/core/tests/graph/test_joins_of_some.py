@@ -103,6 +103,13 @@ class TestAJoinOfTwo:
         run = ByHand(connect(flow, "a>start b>start c>start")).end_all("b", "c")
         assert run.input_of("l[0].start") == {"b": "b", "c": "c"}
 
+    def test_of_a_loop_inside_a_loop_joins_the_edges_that_enter_the_outer_one(self) -> None:
+        flow = create_flow("f").node("a", "x").node("b", "x").node("start", "x", join=2).node("end", "x")
+        flow.loop("inner", start="start", end="start", condition="false").edge("inner", "end")
+        flow.loop("outer", start="start", end="end", condition="false")
+        run = ByHand(connect(flow, "a>start b>start")).end_all("a", "b")
+        assert run.input_of("outer[0].inner[0].start") == {"a": "a", "b": "b"}
+
 
 def _with_join(flow: FlowBuilder, node_id: str, join: int) -> Blueprint:
     data = flow.to_blueprint().to_dict()

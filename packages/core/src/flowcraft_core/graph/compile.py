@@ -431,9 +431,9 @@ class _Compiler:
                     vertex.all_taken = {link.place: OUTPUT for link in vertex.out}
                 if vertex.kind is Kind.EXIT and vertex.construct is not None:
                     vertex.construct.leaving = tuple(link for link in vertex.out if link.on == "success")
-                vertex.quorum = self._quorum(vertex)
+                vertex.quorum = self._quorum(vertex, in_body=scope is not self.scopes[None])
 
-    def _quorum(self, vertex: Vertex) -> int:
+    def _quorum(self, vertex: Vertex, *, in_body: bool) -> int:
         """Of how many of its edges a vertex is a join; 0 of all."""
         if vertex.kind is Kind.EXIT:
             return 0
@@ -448,10 +448,8 @@ class _Compiler:
             return 0
         wanted = strategy if isinstance(strategy, int) else 1 if strategy == "any" else 0
         sources = {link.source for link in vertex.incoming}
-        is_start = not sources and any(
-            vertex.id == loop.start for loop in self.loops.values()
-        )  # its loop's entry joins
-        if wanted > max(len(sources), 1) and not is_start:
+        # What begins a pass says how the edges into its loop are joined.
+        if wanted > max(len(sources), 1) and (sources or not in_body):
             self.problems.append(
                 f"node {vertex.id!r}: it joins {wanted} of its edges, and they come from {len(sources)} nodes: "
                 "draw edges from more nodes to it, or join fewer"

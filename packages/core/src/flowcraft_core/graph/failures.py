@@ -42,8 +42,8 @@ def handled(ended: Iterable[Instance]) -> tuple[NodeError, ...]:
 
 
 def failed(root: ScopeState) -> list[Instance]:
-    """The instances whose own failures they are, by position; a join that was never run is none to run again."""
-    return [instance for _, instance in _told(root) if instance.vertex.index in instance.scope.outcomes]
+    """The instances whose own failures they are, by position; a join that lacks edges was never run, and is none."""
+    return [instance for error, instance in _told(root) if error.attempts]
 
 
 def is_contained(scope: ScopeState) -> bool:

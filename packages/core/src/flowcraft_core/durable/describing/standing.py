@@ -48,7 +48,7 @@ class Standing:
         assert construct is not None  # the caller has looked
         vertices = scope.scope.vertices
         exit_ = self._vertex(scope, vertices[construct.exit])
-        if exit_ in ("done", "failed", "handled", "moot"):
+        if exit_ in ("done", "failed", "handled", "moot", "ready"):
             return exit_
         entry = scope.outcomes.get(construct.entry)
         if entry is None or entry.error is not None:
