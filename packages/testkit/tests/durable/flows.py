@@ -23,6 +23,7 @@ class Case:
             steps nor which facts there are is compared.
         ends: The state in which it ends.
         big: Its values are larger than the store's limit, which is made small.
+        queues: What its workers serve.
     """
 
     build: Callable[[], FlowBuilder]
@@ -31,6 +32,7 @@ class Case:
     racing: tuple[str, ...] = ()
     ends: str = "completed"
     big: bool = False
+    queues: tuple[str, ...] = ("default",)
 
 
 async def one(ctx: Ctx) -> int:
@@ -273,6 +275,12 @@ def chain_with_handlers() -> FlowBuilder:
     return flow
 
 
+def queues() -> FlowBuilder:
+    """A chain whose nodes are on three queues, a batch among them."""
+    flow = create_flow("queues", queue="urgent").node("a", numbers, queue="default").batch("g", add, queue="gpu")
+    return flow.node("t", total).node("b", add, queue="default").edge("a", "g").edge("g", "t").edge("t", "b")
+
+
 CASES = {
     "chain": Case(build=chain),
     "if_else": Case(build=if_else),
@@ -299,4 +307,5 @@ CASES = {
     "chain_with_handlers": Case(build=chain_with_handlers),
     "values": Case(build=values),
     "chunked": Case(build=chunked, big=True),
+    "queues": Case(build=queues, queues=("gpu", "urgent", "default")),
 }

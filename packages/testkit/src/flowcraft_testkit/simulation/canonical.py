@@ -17,6 +17,7 @@ from flowcraft_core import (
 from flowcraft_core.durable import Client
 
 from .catching import handled, handled_insides
+from .queueing import queues
 from .scenario import RUN, Scenario
 
 Ctx = NodeContext[Any, Any]
@@ -375,6 +376,7 @@ def _all() -> list[Scenario]:
         Scenario(name="slow", build=slow, lasts=70),
         Scenario(name="cancel", build=cancelled, act=_cancel, ends=("cancelled", "completed"), racing=True),
         Scenario(name="fork", build=chain, act=_fork, also=(FORKED,)),
+        Scenario(name="queues", build=queues, lasts=10),
         Scenario(name="big_value", build=big_value, max_value_bytes=1_000),
     ]
 
