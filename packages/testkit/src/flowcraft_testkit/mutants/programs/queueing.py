@@ -50,7 +50,7 @@ def goes_on_anywhere(original: Any, self: Engine, instance: Instance) -> bool:
 )
 def run_before_node(original: Any, instance: Instance, of_run: str | None) -> str:
     """Has a run's queue stand in the place of those that its nodes name."""
-    return of_run or original(instance, of_run)  # type: ignore[no-any-return]
+    return of_run or original(instance, of_run)
 
 
 @replaces(
@@ -71,7 +71,7 @@ def flow_forgotten(original: Any, instance: Instance, of_run: str | None) -> str
 )
 def inside_of_nothing(original: Any, node: Any) -> str | None:
     """Has a loop's or a called flow's queue mean its own vertices, and nothing inside of it."""
-    return None if node.uses in ("subflow", "loop-controller") else original(node)  # type: ignore[no-any-return]
+    return None if node.uses in ("subflow", "loop-controller") else original(node)
 
 
 @replaces(
