@@ -45,8 +45,8 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     print(f"{_STEPS} steps alone: {alone['latency_ms']:.1f} ms")
     for row in rows:
         where = "on a queue of its own" if row["own_queue"] else "on the same queue"
-        took = f"{row['latency_ms']:.1f} ms" if row["in_time"] else f"more than {row['latency_ms'] / 1000:g} s"
-        print(f"beside a batch of {row['items']:,}, {where}: {took}; {row['items_beside']:,} items were run meanwhile")
+        shown = f"{row['latency_ms']:.1f} ms" if row["in_time"] else f"more than {row['latency_ms'] / 1000:g} s"
+        print(f"beside a batch of {row['items']:,}, {where}: {shown}; {row['items_beside']:,} items were run meanwhile")
     return {"ok": ok, "alone_ms": alone["latency_ms"], "bound_ms": bound, "rows": rows}
 
 
