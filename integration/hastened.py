@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 from flowcraft_core.durable import diagnose
-from flowcraft_core.ports import Backend, CoordinationStore, Delivery, Finding, JobQueue, Message
+from flowcraft_core.ports import Backend, CoordinationStore, Delivery, Finding, JobQueue, Message, NamedQueues
 from flowcraft_testkit.contracts import FastClock
 
 
@@ -45,6 +45,8 @@ class Hastened:
             _Coordination(backend.coordination, clock) if own_time else backend.coordination
         )
         self.by_hand = getattr(backend, "by_hand", None)
+        named = getattr(backend, "queues", None)
+        self.queues = None if named is None else HastenedQueues(named, clock, max_delay, max_visibility)
 
     async def diagnose(self) -> Sequence[Finding]:
         """What is wrong with the real one."""
@@ -64,6 +66,21 @@ class Hastened:
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
+
+
+class HastenedQueues:
+    """A ``NamedQueues`` in the engine's time."""
+
+    def __init__(self, queues: NamedQueues, clock: FastClock, *limits: Any) -> None:
+        self._queues, self._clock, self._limits = queues, clock, limits
+
+    def named(self, name: str) -> JobQueue:
+        """See ``NamedQueues``."""
+        return HastenedQueue(self._queues.named(name), self._clock, *self._limits)
+
+    async def names(self) -> Sequence[str]:
+        """See ``NamedQueues``."""
+        return await self._queues.names()
 
 
 @attrs.frozen

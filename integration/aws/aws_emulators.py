@@ -18,7 +18,9 @@ import attrs
 import boto3
 from dialects import DYNAMODB, SQS, Dialect
 from flowcraft_aws import AwsBackend, DynamoDbCoordinationStore, SqsAdapter, client_config, provision
+from flowcraft_aws.places import named_queue
 from flowcraft_core import FlowRuntime
+from flowcraft_testkit.contracts import QUEUES
 from proxy import HttpProxy
 from servers import (
     Server,
@@ -99,7 +101,7 @@ def _localstack_container() -> Iterator[Server]:
 
 @attrs.frozen
 class Place:
-    """A queue and three tables of their own, as the plainest commands make them.
+    """A queue, further ones by name, and three tables of their own, as the plainest commands make them.
 
     Attributes:
         sqs_url: The address of the emulator of SQS.
@@ -122,6 +124,8 @@ class Place:
         """Make them."""
         mark = f"{os.getpid()}-{next(_numbers)}"
         queue_url = client("sqs", sqs).create_queue(QueueName=f"jobs-{mark}")["QueueUrl"]
+        for name in QUEUES:
+            client("sqs", sqs).create_queue(QueueName=named_queue(f"jobs-{mark}", name))
         tables = {f"contexts-{mark}": "runId", f"statuses-{mark}": "runId", f"coordination-{mark}": "key"}
         made = client("dynamodb", dynamodb)
         for name, key in tables.items():
@@ -144,7 +148,7 @@ class Place:
     def url(self) -> str:
         """The place as a URL, for programs with ``environment_of`` these emulators."""
         tables = f"contexts={self.contexts}&statuses={self.statuses}&coordination={self.coordination}"
-        return f"aws://{CREDENTIALS['region_name']}?queue={self.queue_name}&{tables}"
+        return f"aws://{CREDENTIALS['region_name']}?queue={self.queue_name}&queues={','.join(QUEUES)}&{tables}"
 
     @classmethod
     def provisioned(cls, *, sqs: str, dynamodb: str) -> Place:
@@ -152,6 +156,7 @@ class Place:
         mark = f"{os.getpid()}-{next(_numbers)}"
         made = provision(
             queue_name=f"jobs-{mark}",
+            queues=QUEUES,
             context_table_name=f"contexts-{mark}",
             status_table_name=f"statuses-{mark}",
             coordination_table_name=f"coordination-{mark}",
@@ -165,6 +170,7 @@ class Place:
         """A backend, not yet open."""
         usual: dict[str, Any] = {
             "queue_url": self.queue_url,
+            "queues": {name: named_queue(self.queue_url, name) for name in QUEUES},
             "context_table_name": self.contexts,
             "status_table_name": self.statuses,
             "coordination_table_name": self.coordination,

@@ -109,6 +109,7 @@ class _Creating:
         self.queue: ports.JobQueue = backend.queue
         self.context, self.status = backend.context, backend.status
         self.coordination, self.by_hand = backend.coordination, backend.by_hand
+        self.queues = backend.queues
 
     async def open(self) -> None:
         await self._scenario.create()

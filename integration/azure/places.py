@@ -6,11 +6,13 @@ import contextlib
 import datetime as dt
 import itertools
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
 import attrs
+from azure.storage.queue.aio import QueueClient
 from azure_emulators import Emulators
 from dialects import COSMOS, QUEUE_STORAGE
 from flowcraft_azure import (
@@ -21,6 +23,7 @@ from flowcraft_azure import (
     RedisCoordinationStore,
     provision,
 )
+from flowcraft_testkit.contracts import QUEUES
 from proxy import HttpProxy, Proxy, RedisProxy
 
 _numbers = itertools.count()
@@ -43,16 +46,23 @@ class Place:
         """Create the queue, the database and its containers."""
         await provision(
             queue_client=lambda: self.emulators.queue_client(self.name),
+            queue_clients=self.queue_clients,
             cosmos_client=self.emulators.cosmos_client,
             cosmos_database_name=self.name,
         )
+
+    @property
+    def queue_clients(self) -> dict[str, Callable[[], QueueClient]]:
+        """What makes a client of each further queue, by name."""
+        return {name: partial(self.emulators.queue_client, f"{self.name}-{name}") for name in QUEUES}
 
     async def remove(self) -> None:
         """Remove them; the emulators keep all in memory, and answer queries by looking at all of it."""
         async with self.emulators.cosmos_client() as cosmos:
             await cosmos.delete_database(self.name)
-        async with self.emulators.queue_client(self.name) as queue:
-            await queue.delete_queue()
+        for name in (self.name, *(f"{self.name}-{name}" for name in QUEUES)):
+            async with self.emulators.queue_client(name) as queue:
+                await queue.delete_queue()
 
     def backend(self, *, redis: bool = True, metrics: Metrics | None = None, **options: Any) -> AzureBackend:
         """A backend here, not yet open: with Redis, or with all in Cosmos DB; all that it asks is counted."""
@@ -61,6 +71,7 @@ class Place:
             options.setdefault("coordination_store", self.redis_store().again(metrics))
         return AzureBackend(
             queue_client=lambda: self.emulators.queue_client(self.name),
+            queues=self.queue_clients,
             cosmos_client=self.emulators.cosmos_client,
             cosmos_database_name=self.name,
             metrics=metrics,
@@ -91,7 +102,8 @@ class Place:
 
     def environment(self) -> dict[str, str]:
         """The variables by which ``AzureSettings.from_environment`` finds this place."""
-        return {**self.emulators.environment(), "FLOWCRAFT_QUEUE": self.name, "FLOWCRAFT_DATABASE": self.name}
+        named = {"FLOWCRAFT_QUEUE": self.name, "FLOWCRAFT_QUEUES": ",".join(QUEUES), "FLOWCRAFT_DATABASE": self.name}
+        return {**self.emulators.environment(), **named}
 
     @property
     def url(self) -> str:

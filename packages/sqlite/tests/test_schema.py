@@ -7,10 +7,13 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from flowcraft_core.errors import UnknownQueueError
+from flowcraft_core.ports import Message
+from flowcraft_sqlite import SqliteBackend, _schema
 from flowcraft_sqlite._errors import is_busy
 from flowcraft_sqlite._schema import APPLICATION_ID, SCHEMA_VERSION, prepare
 
-STATEMENTS = 25  # at least as many as a preparation takes
+STATEMENTS = 28  # at least as many as a preparation takes
 
 
 @pytest.mark.parametrize("place", range(STATEMENTS))
@@ -50,3 +53,21 @@ def _prepare(connection: sqlite3.Connection, path: str) -> bool:
             raise
         return False
     return True
+
+
+async def test_a_file_of_the_first_version_gets_queues_by_name_and_keeps_its_messages(tmp_path: Path) -> None:
+    path = str(tmp_path / "flowcraft.db")
+    with contextlib.closing(_connect(path)) as connection:
+        for statement in _schema._MIGRATIONS[0]:
+            connection.execute(statement)
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute("PRAGMA user_version = 1")
+        connection.execute("INSERT INTO jobs (body) VALUES ('old')")
+    async with SqliteBackend(path) as backend:
+        await backend.queues.named("gpu").send([Message("new")])
+        assert await backend.queues.names() == ["gpu"]
+        for queue, body in ((backend.queue, "old"), (backend.queues.named("gpu"), "new")):
+            assert [each.body for each in await queue.receive(max_messages=9, wait=0, visibility=60)] == [body]
+        assert await backend.diagnose() == []
+        with pytest.raises(UnknownQueueError, match="'no name'"):
+            backend.queues.named("no name")

@@ -23,6 +23,7 @@ class Case:
             steps nor which facts there are is compared.
         ends: The state in which it ends.
         big: Its values are larger than the store's limit, which is made small.
+        queues: What its workers serve.
     """
 
     build: Callable[[], FlowBuilder]
@@ -31,6 +32,7 @@ class Case:
     racing: tuple[str, ...] = ()
     ends: str = "completed"
     big: bool = False
+    queues: tuple[str, ...] = ("default",)
 
 
 async def one(ctx: Ctx) -> int:
@@ -289,6 +291,10 @@ def lanes_of_flow() -> FlowBuilder:
     inner.edge("a", "b", condition="result.output == 21").edge("a", "c").edge("c", "d").edge("b", "d")
     flow = create_flow("lanes_of_flow").node("s", numbers)
     return flow.batch("pages", inner, concurrency=1, tolerated_failure_count=1).edge("s", "pages")
+def queues() -> FlowBuilder:
+    """A chain whose nodes are on three queues, a batch among them."""
+    flow = create_flow("queues", queue="urgent").node("a", numbers, queue="default").batch("g", add, queue="gpu")
+    return flow.node("t", total).node("b", add, queue="default").edge("a", "g").edge("g", "t").edge("t", "b")
 
 
 CASES = {
@@ -319,4 +325,5 @@ CASES = {
     "chain_with_handlers": Case(build=chain_with_handlers),
     "values": Case(build=values),
     "chunked": Case(build=chunked, big=True),
+    "queues": Case(build=queues, queues=("gpu", "urgent", "default")),
 }

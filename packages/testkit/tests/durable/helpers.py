@@ -40,6 +40,8 @@ class Watched:
         self.context: Any = _Port(inner.context, "context", before, after)
         self.status: Any = _Port(inner.status, "status", before, after)
         self.coordination: Any = _Port(inner.coordination, "coordination", before, after)
+        named = getattr(inner, "queues", None)
+        self.queues: Any = None if named is None else _Queues(named, before, after)
         by_hand = getattr(inner, "by_hand", None)
         self.by_hand: Any = None if by_hand is None else _Port(by_hand, "by_hand", before, after)
 
@@ -48,6 +50,14 @@ class Watched:
 
     async def close(self) -> None:
         await self.inner.close()
+
+
+class _Queues:
+    def __init__(self, queues: Any, *watching: Any) -> None:
+        self._queues, self._watching = queues, watching
+
+    def named(self, name: str) -> Any:
+        return _Port(self._queues.named(name), "queue", *self._watching)
 
 
 class _Port:

@@ -66,11 +66,11 @@ async def _crashed(case: Case, at: int, mode: Mode, *, weak: bool) -> Ended:
             await client.resume(run_id, key, output=output, early=True)
         crashing = Crashing(backend.connect(), at, mode)
         await crashing.open()
-        worker = Worker(crashing, runtime, poll=5, reconcile=False)
+        worker = Worker(crashing, runtime, poll=5, reconcile=False, queues=case.queues)
         # A worker that outlives its lost answer, or has no call left to die at, ends the run by itself, but for waits.
         await killed(worker.run, _either(crashing, client, run_id, clock))
         # Where reads are not stale, one delivery after another is enough, without a reconciler.
-        async with working(backend, runtime, reconcile=weak):
+        async with working(backend, runtime, reconcile=weak, queues=case.queues):
             result = await _end_of(client, case, run_id, clock)
         return Ended(result, keys_of(backend, run_id), crashing.calls, crashing.dead.is_set())
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 from ..clock import Clock
@@ -56,12 +56,16 @@ class _RetryingQueues:
     def __init__(self, queues: NamedQueues, clock: Clock, say: Callable[[str, TransientError], None]) -> None:
         self._queues, self._clock, self._say = queues, clock, say
         self._made: dict[str, Any] = {}
-        self.names: Any = _Retrying(queues, "queues", clock, say).names
+        self._asked: Any = _Retrying(queues, "queues", clock, say)
 
     def named(self, name: str) -> Any:
         if name not in self._made:
             self._made[name] = _Retrying(self._queues.named(name), "queue", self._clock, self._say)
         return self._made[name]
+
+    async def names(self) -> Sequence[str]:
+        names: Sequence[str] = await self._asked.names()
+        return names
 
 
 class _Retrying:

@@ -19,6 +19,7 @@ from flowcraft_core.durable import Client
 from .catching import handled, handled_insides
 from .joining import one_is_left, two_are_left, two_of_three
 from .laning import fork_an_item, lanes, lanes_inside
+from .queueing import queues
 from .scenario import RUN, Scenario
 
 Ctx = NodeContext[Any, Any]
@@ -395,6 +396,7 @@ def _all() -> list[Scenario]:
         Scenario(name="slow", build=slow, lasts=70),
         Scenario(name="cancel", build=cancelled, act=_cancel, ends=("cancelled", "completed"), racing=True),
         Scenario(name="fork", build=chain, act=_fork, also=(FORKED,)),
+        Scenario(name="queues", build=queues, lasts=10),
         Scenario(name="big_value", build=big_value, max_value_bytes=1_000),
     ]
 

@@ -18,7 +18,7 @@ from flowcraft_core.durable import Client, Worker
 from flowcraft_core.durable.storage import StaleReadError
 from flowcraft_core.errors import FlowcraftError, TransientError
 from flowcraft_core.graph.instances import Instance, Phase
-from flowcraft_core.graph.queues import queue_of, queues_of
+from flowcraft_core.graph.queues import is_bound, queue_of, queues_of
 from flowcraft_core.ports import RunStatus
 from flowcraft_core.queues import DEFAULT_QUEUE
 from flowcraft_core.runtime.events import Event
@@ -255,7 +255,8 @@ class _Stage:
         async with self.world.connect(me) as backend:
 
             def watch(run_id: str, instance: Instance, attempt: str) -> None:
-                if me.alive and run_id == RUN and (queue := queue_of(instance, None)) not in served:
+                queue = queue_of(instance, None)
+                if me.alive and run_id == RUN and is_bound(instance.vertex) and queue not in served:
                     self.world.blame(f"{me.name} executes {instance.key!r} of queue {queue!r}, which it does not serve")
                 if me.alive:
                     self.world.say(me.name, f"EXECUTES {instance.key!r}{attempt}")
