@@ -47,8 +47,6 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         where = "on a queue of its own" if row["own_queue"] else "on the same queue"
         lasted = f"{row['latency_ms']:.1f} ms" if row["in_time"] else f"more than {row['latency_ms'] / 1000:g} s"
         print(f"beside a batch of {row['items']:,}, {where}: {lasted}; {row['items_beside']:,} items were run by then")
-        shown = f"{row['latency_ms']:.1f} ms" if row["in_time"] else f"more than {row['latency_ms'] / 1000:g} s"
-        print(f"beside a batch of {row['items']:,}, {where}: {shown}; {row['items_beside']:,} items were run meanwhile")
     return {"ok": ok, "alone_ms": alone["latency_ms"], "bound_ms": bound, "rows": rows}
 
 

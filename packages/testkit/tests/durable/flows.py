@@ -291,6 +291,8 @@ def lanes_of_flow() -> FlowBuilder:
     inner.edge("a", "b", condition="result.output == 21").edge("a", "c").edge("c", "d").edge("b", "d")
     flow = create_flow("lanes_of_flow").node("s", numbers)
     return flow.batch("pages", inner, concurrency=1, tolerated_failure_count=1).edge("s", "pages")
+
+
 def queues() -> FlowBuilder:
     """A chain whose nodes are on three queues, a batch among them."""
     flow = create_flow("queues", queue="urgent").node("a", numbers, queue="default").batch("g", add, queue="gpu")
