@@ -92,8 +92,11 @@ async def test_a_worker_that_idles_leaves_no_more_the_longer_it_does(place: Plac
         worker.stop()
         await working
         assert [run.state async for run in client.runs()] == ["awaiting"] * 20
-    assert max(sizes[3:]) <= 1.2 * max(sizes[:3]), f"it grows: {sizes}"
+    # What has expired is swept away every now and then, so that the sizes go up and down.
+    assert max(sizes[3:]) <= 1.5 * max(sizes[:3]), f"it grows: {sizes}"
     assert max(sizes) < 2 * _MEGABYTE
+    ((notes,),) = await place.ask("SELECT count(*) FROM flowcraft.coordination")
+    assert notes < 700, f"of more than a thousand that were left, {notes} are there"
 
 
 async def _written(place: Place, table: str) -> int:
