@@ -1,7 +1,8 @@
 """Chains of steps on DBOS, by the interpreter of its own environment: ``python dbos_program.py <settings as JSON>``.
 
-It prints one JSON object: seconds per chain, and seconds for many chains at once, of each flavour of step. Workflows
-are called, and not started and waited for, so that no polling is in the figures.
+It takes requests on its input, a line of JSON each, and prints as much for each: the flavour of steps, how long a
+chain is and how many go at once; and the seconds that they took. Workflows are called, and not started and waited for,
+so that no polling is in the figures.
 """
 
 from __future__ import annotations
@@ -47,46 +48,32 @@ def plain_chain(length: int) -> int:
     return length
 
 
-async def _awaited(chain: int, chains: int, repeat: int) -> dict[str, list[float]]:
-    one, many = [], []
-    for _ in range(3):
-        await awaited_chain(chain)
-    for _ in range(repeat):
-        began = time.perf_counter()
-        await awaited_chain(chain)
-        one.append(time.perf_counter() - began)
-    for _ in range(2):
-        began = time.perf_counter()
-        await asyncio.gather(*(awaited_chain(chain) for _ in range(chains)))
-        many.append(time.perf_counter() - began)
-    return {"chain": one, "chains": many}
+async def _awaited(length: int, chains: int) -> float:
+    began = time.perf_counter()
+    await asyncio.gather(*(awaited_chain(length) for _ in range(chains)))
+    return time.perf_counter() - began
 
 
-def _plain(chain: int, chains: int, repeat: int) -> dict[str, list[float]]:
-    one, many = [], []
-    for _ in range(3):
-        plain_chain(chain)
-    for _ in range(repeat):
-        began = time.perf_counter()
-        plain_chain(chain)
-        one.append(time.perf_counter() - began)
-    with ThreadPoolExecutor(chains) as pool:
-        for _ in range(2):
-            began = time.perf_counter()
-            list(pool.map(plain_chain, [chain] * chains))
-            many.append(time.perf_counter() - began)
-    return {"chain": one, "chains": many}
+def _plain(length: int, chains: int, pool: ThreadPoolExecutor) -> float:
+    began = time.perf_counter()
+    if chains == 1:
+        plain_chain(length)
+    else:
+        list(pool.map(plain_chain, [length] * chains))
+    return time.perf_counter() - began
 
 
 def main(said: str) -> None:
-    """Measure what the command line asks for."""
-    settings = json.loads(said)
-    DBOS(config={"name": "bench", **settings["config"]})
+    """Measure what the input asks for, until it ends."""
+    DBOS(config={"name": "bench", **json.loads(said)})
     DBOS.launch()
-    numbers = settings["chain"], settings["chains"], settings["repeat"]
-    measured = {"plain": _plain(*numbers), "awaited": asyncio.run(_awaited(*numbers))}
+    with asyncio.Runner() as runner, ThreadPoolExecutor(100) as pool:
+        for line in sys.stdin:
+            flavour, length, chains = json.loads(line)
+            awaited = flavour == "awaited"
+            seconds = runner.run(_awaited(length, chains)) if awaited else _plain(length, chains, pool)
+            print(json.dumps(seconds), flush=True)
     DBOS.destroy()
-    print(json.dumps(measured))
 
 
 if __name__ == "__main__":

@@ -1,18 +1,28 @@
 """``durable --backend postgres``: runs on PostgreSQL beside DBOS on the same server, and beside its bare commits.
 
-Each round measures all of them one after the other, so that what disturbs the machine disturbs them alike. What counts
-is the middle of the rounds. DBOS is installed into an environment of its own; it runs each chain in its fastest way, of
-those that its documentation shows: steps that are awaited, or plain ones in threads.
+All of them are measured in turns of some milliseconds, so that what disturbs the machine for a moment disturbs them
+alike. A round has databases of its own; its figures are the middle of its turns, and what counts is the middle of the
+rounds. DBOS is installed into an environment of its own; it runs each chain in its fastest way, of those that its
+documentation shows: steps that are awaited, or plain ones in threads.
+
+No chain can be faster than a commit a step, and both make one: of each chain of 20, DBOS waits for 22 commits, and
+Flowcraft for 24 (the run's record, its status and its first message are three). Beside them DBOS sends nine statements
+a step, in two transactions (what is there already; whether the run is its own still), with a ping before each; here a
+step is one statement. So the slower the disk, the more alike both are, and a third of DBOS's time cannot be had where a
+commit takes longer than some tenths of a millisecond: there, what each adds to the commits tells more.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,14 +41,15 @@ from postgres_server import PostgresServer, postgres  # noqa: E402
 from servers import python_environment  # noqa: E402
 
 _CHAIN, _CHAINS = 20, 100
-_REPEAT = 15
-_COMMITS = 500
+#: Turns of a round, and how many chains each takes in a turn, one after the other; turns of many at once.
+_TURNS, _IN_TURN, _WIDE_TURNS = 12, 3, 2
 #: What is asked: a chain in at most this part of the other's time, and so many times its steps at once.
 _LATENCY, _THROUGHPUT = 1 / 3, 5.0
 #: Of both, on the server: the same durability, as it is without being asked for.
 _SERVER = {"fsync": "on", "synchronous_commit": "on"}
-#: More connections than by default made it faster, in tries with 5, 20 and 50; what it logs and exports is off.
+#: With 5 or 50 connections it was slower than with 20; what it logs and exports is off.
 _DBOS = {"sys_db_pool_size": 20, "log_level": "ERROR", "enable_otlp": False, "run_admin_server": False}
+_FLAVOURS = ("awaited", "plain")
 _OURS: dict[str, Any] = {}
 
 
@@ -49,81 +60,148 @@ def run(rounds: int) -> dict[str, Any]:
     print(f"server: {_SERVER}; DBOS: {_DBOS}; PostgresBackend: {_OURS or 'as by default'}")
     with postgres(**_SERVER) as server:
         for number in range(rounds):
-            told.append(_round(server, python, number))
-            print(f"round {number + 1}: " + ", ".join(f"{name} {value:,.1f}" for name, value in told[-1].items()))
+            told.append(asyncio.run(_round(server, python, number)))
+            print(f"round {number + 1}: " + ", ".join(f"{name} {value:,.2f}" for name, value in told[-1].items()))
     answer: dict[str, Any] = {name: statistics.median(each[name] for each in told) for name in told[0]}
-    answer["chain_to_dbos"] = answer["chain_ms"] / answer["dbos_chain_ms"]
-    answer["chains_to_dbos"] = answer["chains_steps_per_s"] / answer["dbos_chains_steps_per_s"]
-    answer["chain_floor_ms"] = _CHAIN / answer["commits_per_s"] * 1_000
-    answer["chain_to_floor"] = answer["chain_ms"] / answer["chain_floor_ms"]
+    spread = {name: [min(each[name] for each in told), max(each[name] for each in told)] for name in told[0]}
     answer["ok"] = answer["chain_to_dbos"] <= _LATENCY and answer["chains_to_dbos"] >= _THROUGHPUT
-    print(f"bare commits: {answer['commits_per_s']:,.0f} a second, one row each")
+    print(f"bare commits: {answer['commits_per_s']:,.0f} a second, one row each; {_between(spread['commits_per_s'])}")
     print(
         f"a chain of {_CHAIN}: {answer['chain_ms']:.1f} ms, {answer['chain_to_floor']:.1f} times its bare commits, and"
-        f" {answer['chain_to_dbos']:.2f} of DBOS's {answer['dbos_chain_ms']:.1f} ms"
+        f" {answer['chain_to_dbos']:.2f} of DBOS's {answer['dbos_chain_ms']:.1f} ms;"
+        f" {_between(spread['chain_to_dbos'])}; of what DBOS adds to the bare commits,"
+        f" {answer['added_to_dbos']:.2f}"
     )
+    if answer["floor_to_dbos"] > _LATENCY:
+        print(f"too slow a disk for a third: the bare commits alone take {answer['floor_to_dbos']:.2f} of DBOS's time")
     print(
         f"{_CHAINS} chains of {_CHAIN} at once: {answer['chains_steps_per_s']:,.0f} steps/s,"
-        f" {answer['chains_to_dbos']:.1f} times DBOS's {answer['dbos_chains_steps_per_s']:,.0f}"
+        f" {answer['chains_to_dbos']:.1f} times DBOS's {answer['dbos_chains_steps_per_s']:,.0f};"
+        f" {_between(spread['chains_to_dbos'])}"
     )
-    return {**answer, "rounds": told, "server": _SERVER, "dbos": _DBOS}
+    return {**answer, "spread": spread, "rounds": told, "server": _SERVER, "dbos": _DBOS, "ours": _OURS}
 
 
-def _round(server: PostgresServer, python: Path, number: int) -> dict[str, float]:
-    ours, theirs = server.create_database(f"ours{number}"), server.create_database(f"theirs{number}")
-    commits = _commits_per_s(server.create_database(f"bare{number}"))
-    chain, chains = asyncio.run(_measure(ours))
-    dbos = _dbos(python, theirs)
+def _between(spread: list[float]) -> str:
+    return "from {:,.2f} to {:,.2f} in the rounds".format(*spread)
+
+
+async def _round(server: PostgresServer, python: Path, number: int) -> dict[str, float]:
+    urls = {name: server.create_database(f"{name}{number}") for name in ("ours", "theirs", "bare")}
+    flow = flow_of("chain", _CHAIN, awaited_step)
+    with BareCommits(urls["bare"]) as bare, Dbos(python, urls["theirs"]) as dbos:
+        async with Flowcraft(urls["ours"], flow) as ours:
+            takers: dict[str, Callable[[int], Awaitable[float]]] = {
+                "ours": ours.seconds,
+                **{flavour: partial(dbos.seconds, flavour) for flavour in _FLAVOURS},
+            }
+            floor = {"bare": bare.seconds}
+            await _medians(takers, 1, turns=2, in_turn=_IN_TURN)  # to warm up
+            chain = await _medians(takers | floor, 1, turns=_TURNS, in_turn=_IN_TURN)
+            chains = await _medians(takers, _CHAINS, turns=_WIDE_TURNS, in_turn=1)
+    dbos_chain, dbos_chains = (min(each[flavour] for flavour in _FLAVOURS) for each in (chain, chains))
     return {
-        "commits_per_s": commits,
-        "chain_ms": statistics.median(chain) * 1_000,
-        "chains_steps_per_s": _CHAIN * _CHAINS / min(chains),
-        "dbos_chain_ms": min(statistics.median(each["chain"]) for each in dbos.values()) * 1_000,
-        "dbos_chains_steps_per_s": _CHAIN * _CHAINS / min(min(each["chains"]) for each in dbos.values()),
+        "commits_per_s": _CHAIN / chain["bare"],
+        "chain_floor_ms": chain["bare"] * 1_000,
+        "chain_ms": chain["ours"] * 1_000,
+        "chain_to_floor": chain["ours"] / chain["bare"],
+        "dbos_chain_ms": dbos_chain * 1_000,
+        "chain_to_dbos": chain["ours"] / dbos_chain,
+        "floor_to_dbos": chain["bare"] / dbos_chain,
+        "added_to_dbos": (chain["ours"] - chain["bare"]) / (dbos_chain - chain["bare"]),
+        "chains_steps_per_s": _CHAIN * _CHAINS / chains["ours"],
+        "dbos_chains_steps_per_s": _CHAIN * _CHAINS / dbos_chains,
+        "chains_to_dbos": dbos_chains / chains["ours"],
     }
 
 
-def _commits_per_s(url: str) -> float:
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("CREATE TABLE facts (key int PRIMARY KEY, body bytea)")
-        body = b"x" * 180
+async def _medians(
+    takers: Mapping[str, Callable[[int], Awaitable[float]]], chains: int, *, turns: int, in_turn: int
+) -> dict[str, float]:
+    """The middle of the seconds that each takes for so many chains at once, of so many tries in each turn."""
+    taken: dict[str, list[float]] = {name: [] for name in takers}
+    for _ in range(turns):
+        for name, taker in takers.items():
+            taken[name] += [await taker(chains) for _ in range(in_turn)]
+    return {name: statistics.median(each) for name, each in taken.items()}
+
+
+class BareCommits(contextlib.AbstractContextManager["BareCommits"]):
+    """Rows of the size of an outcome, each in a commit of its own."""
+
+    def __init__(self, url: str) -> None:
+        """Connect, and make a table."""
+        self._connection = psycopg.connect(url, autocommit=True)
+        self._connection.execute("CREATE TABLE facts (key int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, body bytea)")
+
+    async def seconds(self, chains: int) -> float:
+        """How many seconds as many commits take as so many chains have steps, one after the other."""
         began = time.perf_counter()
-        for key in range(_COMMITS):
-            connection.execute("INSERT INTO facts VALUES (%s, %s)", (key, body))
-        return _COMMITS / (time.perf_counter() - began)
+        for _ in range(_CHAIN * chains):
+            self._connection.execute("INSERT INTO facts (body) VALUES (%s)", [b"x" * 180])
+        return time.perf_counter() - began
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
 
 
-async def _measure(url: str) -> tuple[list[float], list[float]]:
-    """Seconds of each chain by itself, and of each time that many went at once."""
-    flow = flow_of("chain", _CHAIN, awaited_step)
-    async with PostgresBackend(url, **_OURS) as backend:
-        ends = RunEnds()
-        worker = Worker(backend, FlowRuntime([flow], events=ends), concurrency=64, prefetch=64, reconcile=False)
-        working, client = asyncio.ensure_future(worker.run()), Client(backend)
+class Flowcraft(contextlib.AbstractAsyncContextManager["Flowcraft"]):
+    """A worker that waits for runs."""
 
-        async def run_all(flow: FlowBuilder, count: int) -> float:
-            ends.expect(count)
-            began = time.perf_counter()
-            await asyncio.gather(*(client.start(flow) for _ in range(count)))
-            await ends.all_ended.wait()
-            ends.require("completed")
-            return time.perf_counter() - began
+    def __init__(self, url: str, flow: FlowBuilder) -> None:
+        """Start nothing yet."""
+        self._flow, self._ends = flow, RunEnds()
+        self._backend = PostgresBackend(url, **_OURS)
+        runtime = FlowRuntime([flow], events=self._ends)
+        self._worker = Worker(self._backend, runtime, concurrency=64, prefetch=64, reconcile=False)
+        self._client = Client(self._backend)
 
-        for _ in range(3):
-            await run_all(flow, 1)
-        one = [await run_all(flow, 1) for _ in range(_REPEAT)]
-        many = [await run_all(flow, _CHAINS) for _ in range(2)]
-        worker.stop()
-        await working
-    return one, many
+    async def __aenter__(self) -> Flowcraft:
+        await self._backend.open()
+        self._working = asyncio.ensure_future(self._worker.run())
+        return self
+
+    async def seconds(self, chains: int) -> float:
+        """How many seconds so many chains at once take, from their start on."""
+        self._ends.expect(chains)
+        began = time.perf_counter()
+        await asyncio.gather(*(self._client.start(self._flow) for _ in range(chains)))
+        await self._ends.all_ended.wait()
+        taken = time.perf_counter() - began
+        self._ends.require("completed")
+        return taken
+
+    async def __aexit__(self, *_: object) -> None:
+        self._worker.stop()
+        await self._working
+        await self._backend.close()
 
 
-def _dbos(python: Path, url: str) -> dict[str, dict[str, list[float]]]:
-    config = {"system_database_url": url, **_DBOS}
-    settings = {"config": config, "chain": _CHAIN, "chains": _CHAINS, "repeat": _REPEAT}
-    command = [str(python), str(Path(__file__).with_name("dbos_program.py")), json.dumps(settings)]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False)
-    if ended.returncode:
-        raise RuntimeError(f"DBOS ended with {ended.returncode}: {ended.stderr[-2_000:]}")
-    measured: dict[str, dict[str, list[float]]] = json.loads(ended.stdout.splitlines()[-1])
-    return measured
+class Dbos(contextlib.AbstractContextManager["Dbos"]):
+    """A process with DBOS that is told what to run; see ``dbos_program``."""
+
+    def __init__(self, python: Path, url: str) -> None:
+        """Start it."""
+        settings = json.dumps({"system_database_url": url, **_DBOS})
+        self._process = subprocess.Popen(
+            [str(python), str(Path(__file__).with_name("dbos_program.py")), settings],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    async def seconds(self, flavour: str, chains: int) -> float:
+        """How many seconds so many chains at once take, by its own clock."""
+        return await asyncio.to_thread(self._ask, [flavour, _CHAIN, chains])
+
+    def _ask(self, what: Sequence[str | int]) -> float:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        print(json.dumps(what), file=self._process.stdin, flush=True)
+        said = self._process.stdout.readline()
+        if not said:
+            raise RuntimeError(f"DBOS ended with {self._process.wait()}; above is what it said")
+        return float(json.loads(said))
+
+    def __exit__(self, *_: object) -> None:
+        self._process.communicate(timeout=60)

@@ -7,8 +7,9 @@ import json
 import subprocess
 import sys
 import tempfile
+import xml.etree.ElementTree as ET
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -76,13 +77,16 @@ def _tests(cloud: str, jobs: int) -> dict[str, Any]:
     # Installed, the testkit's plugin is found by pytest itself; from an older installation it has to be named.
     found = any(each.value == _PLUGIN for each in entry_points(group="pytest11"))
     with tempfile.TemporaryDirectory() as folder:
-        report = Path(folder) / "report.json"
-        command = [sys.executable, "-m", "pytest", str(_HERE / cloud), "-q", "-rsx", f"--flowcraft-report={report}"]
+        report, tests = Path(folder) / "report.json", Path(folder) / "tests.xml"
+        shared = sorted(map(str, _HERE.glob("test_*.py")))
+        command = [sys.executable, "-m", "pytest", str(_HERE / cloud), *shared, "-q", "-rsx"]
+        command += [f"--flowcraft-report={report}", f"--junit-xml={tests}"]
         command += [f"--numprocesses={jobs}", "--dist=worksteal"]  # each with emulators of its own
         # Where time is real, a machine that is too busy is no fault of the product's.
         command += ["--reruns=1", "-rR", "--durations=20"]
         ended = subprocess.run([*command, *([] if found else ["-p", _PLUGIN])], cwd=_HERE.parent, check=False)
         said = json.loads(report.read_text(encoding="utf-8"))
+        skipped = skipped_tests(tests, {contract["class"] for contract in said["contracts"]})
     by_result: dict[str, set[str]] = {}
     for contract in said["contracts"]:
         for clause in contract["clauses"]:
@@ -91,6 +95,7 @@ def _tests(cloud: str, jobs: int) -> dict[str, Any]:
     asked = set().union(*by_result.values())
     return {
         "tests_pass": ended.returncode == 0,
+        "skipped": skipped,
         "clauses": {
             "asked": said["totals"],
             "passed": sorted(passed),
@@ -114,6 +119,22 @@ def _tests(cloud: str, jobs: int) -> dict[str, Any]:
             for contract in said["contracts"]
         ],
     }
+
+
+def skipped_tests(report: Path, contracts: Collection[str]) -> list[dict[str, str]]:
+    """The tests that this machine cannot carry out, and why.
+
+    Args:
+        report: The file of pytest's with how all of them have ended, as JUnit has it.
+        contracts: The classes of contracts, of which each clause is told elsewhere.
+    """
+    skipped = [
+        {"test": f"{test.get('classname')}::{test.get('name')}", "why": skip.get("message", "")}
+        for test in ET.parse(report).iter("testcase")  # noqa: S314 - pytest's own
+        for skip in test.iter("skipped")
+        if skip.get("type") == "pytest.skip" and test.get("classname", "").rpartition(".")[2] not in contracts
+    ]
+    return sorted(skipped, key=lambda each: each["test"])
 
 
 def _scenarios(backend: type[Backend], only: Sequence[int], absent: Mapping[int, str], jobs: int) -> list[Any]:

@@ -115,6 +115,11 @@ class Wire:
             self._lose(error)
 
     def _read(self) -> None:
+        if self._bound is None:
+            # The server says something of its own accord: that it ends the connection. Read here, it would be seen by
+            # nobody, and the next statement be sent to a server that is about to hang up.
+            self._leave(TransientError(f"{self._settings.name}: the server has ended an idle connection"))
+            return
         try:
             self._pgconn.consume_input()
             if self._must_write:
