@@ -1,4 +1,4 @@
-"""What busy and idle weeks do to tables and indexes: they stay about as large as what is in them."""
+"""What a busy week does to tables and indexes: they stay about as large as what is in them."""
 
 from __future__ import annotations
 
@@ -9,12 +9,9 @@ import pytest
 from flowcraft_core import FlowRuntime, create_flow
 from flowcraft_core.durable import Client, Worker
 from flowcraft_core.ports import Message
-from flowcraft_postgres._schema import TABLES
-from flowcraft_testkit.contracts import FastClock
 from postgres_places import Place
 
 _MEGABYTE = 2**20
-_RATE = 6_000.0  # ten milliseconds are a minute
 
 
 async def _size(place: Place, table: str) -> int:
@@ -63,44 +60,6 @@ async def test_the_server_removes_dead_rows_by_itself(place: Place) -> None:
         while not (await place.ask(*question))[0][0]:
             assert time.monotonic() < end, "nobody has removed the dead rows"
             await asyncio.sleep(0.5)
-
-
-async def test_a_worker_that_idles_leaves_no_more_the_longer_it_does(place: Place) -> None:
-    """A worker with nothing to do but to say each minute that it lives, and to look after runs that sleep for months.
-
-    Six times six hours; what stays as it is then does so for a week.
-    """
-
-    async def step(ctx: object) -> int:
-        return 1
-
-    flow = create_flow("flow").node("a", step).sleep("nap", "90d").edge("a", "nap")
-    clock, sizes = FastClock(_RATE), []
-    async with place.backend(clock=clock, poll=0.5) as backend:
-        client = Client(backend, flows=[flow], clock=clock)
-        for number in range(20):
-            await client.start(flow, run_id=f"{number}")
-        worker = Worker(backend, FlowRuntime([flow], clock=clock))
-        working = asyncio.ensure_future(worker.run())
-        for _ in range(6):
-            before = await _written(place, "coordination")
-            await clock.sleep(6 * 3_600.0)
-            while await _written(place, "coordination") < before + 360:  # of two rows a minute, on a busy machine
-                await clock.sleep(600.0)
-            await _vacuumed(place, *TABLES)
-            sizes.append(sum([await _size(place, table) for table in TABLES]))
-        worker.stop()
-        await working
-        assert [run.state async for run in client.runs()] == ["awaiting"] * 20
-    assert max(sizes[3:]) <= 1.2 * max(sizes[:3]), f"it grows: {sizes}"
-    assert max(sizes) < 2 * _MEGABYTE
-
-
-async def _written(place: Place, table: str) -> int:
-    """How many rows of a table have been written, as far as the server has counted."""
-    question = "SELECT n_tup_ins + n_tup_upd FROM pg_stat_all_tables WHERE relname = %s AND schemaname = %s"
-    ((written,),) = await place.ask(question, table, place.schema)
-    return int(written)
 
 
 @pytest.mark.parametrize("rounds", [5])

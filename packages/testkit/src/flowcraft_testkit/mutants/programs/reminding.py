@@ -61,7 +61,7 @@ async def fails(original: Any, self: Any, instance: Any, park: Any) -> Any:
 @replaces(
     (reading_module, "OpenWait"),
     caught_by=BackendContract.test_a_reminder_that_fails_is_told_and_the_wait_goes_on,
-    name="describing.FailedReminderUntold",
+    name="describe.FailedReminderUntold",
 )
 def untold(original: Any, **told: Any) -> Any:
     """Does not tell why a reminder has failed."""
