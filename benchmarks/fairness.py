@@ -51,7 +51,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
 
 
 async def _measure(items: int, queue: str | None, patience: float) -> dict[str, Any]:
-    """The middle latency of small runs, one after the other, beside a batch of so many items; with none, alone."""
+    """The middle latency of small runs, one after the other, for as long as a batch of so many items is under way."""
     done, is_under_way = 0, asyncio.Event()
 
     async def note(ctx: NodeContext[Any, Any]) -> None:
@@ -76,7 +76,7 @@ async def _measure(items: int, queue: str | None, patience: float) -> dict[str, 
                 await client.start(huge, run_id="huge")
                 await is_under_way.wait()  # its jobs are all there then, and some are done
             took: list[float] = []
-            in_time, before = True, done
+            in_time, before, beside = True, done, 0
             for number in range(_RUNS):
                 began = time.perf_counter()
                 await client.start(small, run_id=f"small {number}", queue=queue)
@@ -85,9 +85,11 @@ async def _measure(items: int, queue: str | None, patience: float) -> dict[str, 
                 except TimeoutError:
                     in_time = False
                 took.append(time.perf_counter() - began)
+                beside = done - before - _STEPS * len(took)
                 if not in_time:
-                    break
-            beside = done - before - _STEPS * len(took)
+                    took = [patience]
+                if not in_time or (items and beside + before >= items):
+                    break  # what is measured then is not beside the batch any more
             working.cancel()
             await asyncio.gather(working, return_exceptions=True)
     return {"latency_ms": statistics.median(took) * 1000, "in_time": in_time, "items_beside": max(0, beside)}

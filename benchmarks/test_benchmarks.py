@@ -111,3 +111,17 @@ def test_what_telemetry_costs_is_counted(capsys: pytest.CaptureFixture[str]) -> 
     assert answer["spans_per_node"] == {"in process": 2.0, "on a worker": 3.0}
     assert answer["requests"]["on"] == answer["requests"]["off"]
     assert answer["nodes_per_s"].keys() == {"off", "metrics, no span sampled", "all"}
+
+
+def test_a_small_run_is_measured_beside_a_batch_with_and_without_a_queue_of_its_own(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["fairness", "--json", "--items", "60"]) == 0
+    answer = _answer(capsys)
+    assert [(row["items"], row["own_queue"]) for row in answer["rows"]] == [
+        (6, True),
+        (6, False),
+        (60, True),
+        (60, False),
+    ]
+    assert all(row["latency_ms"] > 0 and row["in_time"] for row in answer["rows"])

@@ -244,12 +244,12 @@ output "COSMOS_DB_ENDPOINT" {
   value = azurerm_cosmosdb_account.flowcraft.endpoint
 }
 
-output "FLOWCRAFT_QUEUES" {
-  value = join(",", var.queues)
-}
-
 output "FLOWCRAFT_QUEUE" {
   value = var.queue_name
+}
+
+output "FLOWCRAFT_QUEUES" {
+  value = join(",", var.queues)
 }
 
 output "FLOWCRAFT_DATABASE" {

@@ -98,10 +98,12 @@ def test_both_have_the_same_names_and_limits_by_default(terraform: dict[str, Any
 def test_the_outputs_of_both_are_what_settings_are_read_from(terraform: dict[str, Any], bicep: dict[str, Any]) -> None:
     outputs = [name for each in terraform["output"] for name in each]
     assert outputs == list(bicep["outputs"])
-    settings = AzureSettings.from_environment({name: f"https://{name}" for name in outputs})
+    values = {name: f"https://{name}" for name in outputs} | {"FLOWCRAFT_QUEUES": "gpu,urgent"}
+    settings = AzureSettings.from_environment(values)
     assert settings == AzureSettings(
         storage="https://AZURE_STORAGE_QUEUE_ENDPOINT",
         queue_name="https://FLOWCRAFT_QUEUE",
+        queues=("gpu", "urgent"),
         cosmos="https://COSMOS_DB_ENDPOINT",
         cosmos_database_name="https://FLOWCRAFT_DATABASE",
         context_container_name="https://FLOWCRAFT_CONTEXTS",
@@ -115,6 +117,9 @@ def test_workers_get_data_roles_on_the_queue_and_the_database_only(
     queue = _resource(terraform, "azurerm_role_assignment", "queue")
     assert queue["role_definition_name"] == "Storage Queue Data Contributor"
     assert queue["scope"] == "${azurerm_storage_queue.jobs.id}"
+    named = _resource(terraform, "azurerm_role_assignment", "named_queue")
+    assert named["role_definition_name"] == queue["role_definition_name"]
+    assert named["scope"].startswith("${azurerm_storage_queue.named[")
     database = _resource(terraform, "azurerm_cosmosdb_sql_role_assignment", "database")
     assert "/dbs/" in database["scope"]
     assert database["role_definition_id"].endswith("00000000-0000-0000-0000-000000000002")
@@ -125,11 +130,13 @@ def test_workers_get_data_roles_on_the_queue_and_the_database_only(
     }
     may_use_queue, may_use_database = (_of_bicep(bicep, name) for name in ("mayUseTheQueue", "mayUseTheDatabase"))
     assert may_use_queue["scope"] == "jobs"
+    of_named = _of_bicep(bicep, "mayUseTheNamed")
+    assert of_named["properties"]["roleDefinitionId"] == may_use_queue["properties"]["roleDefinitionId"]
     assert "queueDataContributor" in json.dumps(may_use_queue["properties"]["roleDefinitionId"])
     assert may_use_database["properties"]["scope"] == "${cosmos.id}/dbs/${databaseName}"
     assert may_use_database["properties"]["roleDefinitionId"].endswith("/${cosmosDataContributor}")
-    assert len([kind for each in terraform["resource"] for kind in each if "role" in kind]) == 2
-    assert len([each for each in bicep["resources"].values() if "role" in each["type"].lower()]) == 2
+    assert len([kind for each in terraform["resource"] for kind in each if "role" in kind]) == 3
+    assert len([each for each in bicep["resources"].values() if "role" in each["type"].lower()]) == 3
 
 
 def test_keys_are_switched_off(terraform: dict[str, Any], bicep: dict[str, Any]) -> None:

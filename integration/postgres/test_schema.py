@@ -10,8 +10,9 @@ import psycopg
 import pytest
 from flowcraft_core import FlowRuntime, create_flow
 from flowcraft_core.durable import Client, Reconciler, Worker
-from flowcraft_core.errors import BackendError, TransientError
-from flowcraft_postgres import grants_sql, provision, schema_sql
+from flowcraft_core.errors import BackendError, TransientError, UnknownQueueError
+from flowcraft_core.ports import Message
+from flowcraft_postgres import _schema, grants_sql, provision, schema_sql
 from flowcraft_postgres._schema import SCHEMA_VERSION
 from postgres_places import Place
 from postgres_server import PostgresServer
@@ -56,6 +57,20 @@ async def test_a_newer_schema_is_refused(place: Place) -> None:
     await place.ask(f"UPDATE flowcraft.schema_version SET version = {SCHEMA_VERSION + 1}")
     with pytest.raises(BackendError, match="upgrade flowcraft-postgres"):
         await place.backend().open()
+
+
+async def test_a_schema_of_the_first_version_gets_queues_by_name_and_keeps_its_messages(place: Place) -> None:
+    await place.ask("CREATE SCHEMA {schema}")
+    await place.ask(f"{_schema._versions_sql()}{_schema._MIGRATIONS[0]}")
+    await place.ask("INSERT INTO flowcraft.schema_version (version) VALUES (1)")
+    await place.ask("INSERT INTO flowcraft.jobs (body) VALUES ('old')")
+    async with place.backend() as backend:
+        await backend.queues.named("gpu").send([Message("new")])
+        assert await backend.queues.names() == ["gpu"]
+        for queue, body in ((backend.queue, "old"), (backend.queues.named("gpu"), "new")):
+            assert [each.body for each in await queue.receive(max_messages=9, wait=0, visibility=60)] == [body]
+        with pytest.raises(UnknownQueueError, match="'no name'"):
+            backend.queues.named("no name")
 
 
 async def test_another_programs_schema_is_refused(place: Place) -> None:
