@@ -26,9 +26,11 @@ from ..mutant import replaces
     caught_by=BackendContract.test_a_join_that_was_reached_and_never_claimed_is_claimed_by_a_reconciler,
     name="reconciler.LeavesJoinsUnclaimed",
 )
-async def unclaimed(original: Any, record: RunRecord, records: Records, *, claimant: str | None = None) -> RunState:
+async def unclaimed(
+    original: Any, record: RunRecord, records: Records, *, claimant: str | None = None, due_only: bool = False
+) -> RunState:
     """Leaves the claim of a join to a worker, who may have died."""
-    state: RunState = await original(record, records)
+    state: RunState = await original(record, records, due_only=due_only)
     return state
 
 
