@@ -302,7 +302,7 @@ async def whole_state(
         records: Where facts are read.
         claimant: In whose name a join is claimed that somebody has reached and nobody has claimed: he may have died, or
             his job may be lost. None to leave such joins in ``wanted``.
-        due_only: It is to say what is due, and no more: of each lane of a batch only the item at which it stands is read.
+        due_only: It is to say what is due, and no more: of each lane of a batch the item at which it stands is read.
     """
     state = RunState(record.graph, record.graphs.__getitem__, record.context)
     known: dict[str, Outcome] = {}
