@@ -44,7 +44,6 @@ class _Maker:
     called_outputs: bool
     size: int
     catches: bool = True
-    lanes: bool = True
     sheltered: bool = False
     numbers: Iterator[int] = attrs.field(factory=itertools.count)
 
@@ -179,7 +178,7 @@ class _Maker:
             tolerated=self.one_of(0, 1, 2) if self.failures else 0,
             output=self.one_of(None, "p", "r"),
             paired=self.one_of(False, True),
-            concurrency=self.one_of(None, 1, 2) if self.lanes else None,
+            concurrency=self.one_of(None, 1, 2),
         )
 
     def call(self, nesting: int, join: JoinName, *, lists: bool) -> Call:
@@ -203,7 +202,6 @@ def flows(
     waits: bool = False,
     called_outputs: bool = True,
     catches: bool = True,
-    lanes: bool = True,
     size: int = 8,
     nesting: int = 2,
 ) -> Flow:
@@ -216,11 +214,10 @@ def flows(
         waits: With waits among the steps.
         called_outputs: With calls that name the outputs they give; those may be of nodes that may have lost a race.
         catches: With edges on failure and always. Of several failures they carry the first, which depends on the ids.
-        lanes: With batches that begin so many items at a time: which ones a moot batch has begun depends on the order.
         size: How many nodes the run's own graph has at most.
         nesting: How many constructs lie inside one another at most.
     """
-    maker = _Maker(draw, any_joins, failures, waits, called_outputs, size, catches, lanes)
+    maker = _Maker(draw, any_joins, failures, waits, called_outputs, size, catches)
     maker.sheltered = any_joins and failures and maker.one_of(False, True)
     return maker.graph("run", nesting, lists=True)
 

@@ -110,7 +110,8 @@ class TestKeys:
         assert (escape(one) == escape(two)) is (one == two)
         assert not set(escape(one)) & set("./[]:<")
 
-    @given(flows(size=4, catches=False, lanes=False), seeds())
+    # Without outputs that calls name: renamed, they would give something else, and the flow would go another way.
+    @given(flows(size=4, catches=False, called_outputs=False), seeds())
     def test_are_different_whatever_characters_ids_contain(self, flow: Flow, seed: int) -> None:
         plain = Driver(flow, seed).run()
         some = random.Random(seed).sample(HOSTILE, len(HOSTILE))
