@@ -78,6 +78,8 @@ class FlowBuilder(FlowDefinition):
         retries: int | RetryPolicy | None = None,
         timeout: Duration | None = None,
         fallback: str | Step | None = None,
+        undo: str | Step | None = None,
+        undo_unsure: bool = False,
         join: JoinStrategy | None = None,
         exclusive: bool = False,
     ) -> FlowBuilder:
@@ -94,6 +96,10 @@ class FlowBuilder(FlowDefinition):
             retries: How many more times a failed attempt is made, at once; or a policy.
             timeout: How long one attempt may take: seconds, a ``timedelta``, or text such as ``"5s"``.
             fallback: Id of the node, or a step, that stands in when all attempts have failed.
+            undo: Id of a node without edges, or a step, that takes back what the node has done, if the run fails or is
+                cancelled after it has completed. It gets the node's input, and its output as ``ctx.output``. It has
+                the retries and the timeout of the node that is named.
+            undo_unsure: Undo also what was cut off in the middle, and may have acted or not.
             join: With several incoming edges: wait for ``"all"`` (default), go on with ``"any"`` first one, or with the
                 first so many, from different nodes: ``join=2`` gets a dict of two by node id.
             exclusive: Ask that two workers do not execute the node at the same time.
@@ -107,6 +113,8 @@ class FlowBuilder(FlowDefinition):
             timeout,
             retry_if=self._predicate(node_id, retries),
             fallback=fallback,
+            undo=self._undo(node_id, undo),
+            undo_unsure=undo_unsure or None,
             join_strategy=join,
             exclusive=exclusive or None,
         )
@@ -153,6 +161,7 @@ class FlowBuilder(FlowDefinition):
         timeout: Duration | None = None,
         tolerated_failure_count: int = 0,
         tolerated_failure_percentage: float = 0,
+        undo: str | Step | None = None,
         join: JoinStrategy | None = None,
     ) -> FlowBuilder:
         """Add a step that runs once per item of a list, in parallel; its output is the list of results, in order.
@@ -168,6 +177,7 @@ class FlowBuilder(FlowDefinition):
             timeout: How long one attempt at one item may take, if the worker is a step; as for a node.
             tolerated_failure_count: So many items may fail; each then has ``{"error": ...}`` as its result.
             tolerated_failure_percentage: The same as a share of the items, 0 to 100.
+            undo: Of each item, if the worker is a step; as for a node.
             join: As for a node.
         """
         params: dict[str, Any] = {}
@@ -194,7 +204,14 @@ class FlowBuilder(FlowDefinition):
         if tolerated_failure_percentage:
             params["toleratedFailurePercentage"] = tolerated_failure_percentage
         asked = self._predicate(batch_id, retries)
-        config = _config(f"batch {batch_id!r}", retries, timeout, retry_if=asked, join_strategy=join)
+        config = _config(
+            f"batch {batch_id!r}",
+            retries,
+            timeout,
+            retry_if=asked,
+            undo=self._undo(batch_id, undo),
+            join_strategy=join,
+        )
         return self._add(batch_id, BATCH, params, items, config)
 
     def loop(self, loop_id: str, *, start: str, end: str, condition: str) -> FlowBuilder:
@@ -345,6 +362,10 @@ class FlowBuilder(FlowDefinition):
         self._implementations[name] = Implementation.of(name, asked)
         return name
 
+    def _undo(self, node_id: str, undo: str | Step | None) -> str | None:
+        """The name under which the blueprint asks for a node's undo."""
+        return undo if undo is None or isinstance(undo, str) else self._register(node_id, undo, "undo")
+
     def _register(self, node_id: str, step: Step | str, role: str | None = None) -> str:
         """The name under which the blueprint uses a step: one that depends on the node's place in the flow alone."""
         if isinstance(step, str):
@@ -366,12 +387,16 @@ def _config(
     *,
     retry_if: str | None = None,
     fallback: str | None = None,
+    undo: str | None = None,
+    undo_unsure: bool | None = None,
     join_strategy: JoinStrategy | None = None,
     exclusive: bool | None = None,
 ) -> NodeConfig | None:
     settings: dict[str, Any] = {
         "timeout": None if timeout is None else _milliseconds(parse_seconds(f"{owner}: timeout", timeout)),
         "fallback": fallback,
+        "undo": undo,
+        "undo_unsure": undo_unsure,
         "join_strategy": join_strategy,
         "exclusive": exclusive,
     }

@@ -156,12 +156,13 @@ class ScopeState:
             gap from the first, by vertex index (-1 for the ends). Where to look on, not a count: it may be lost.
         spent: How many of a vertex's ways on are known to be of no use without a gap from the first. Likewise.
         failed_items: The items of a batch that are known to have failed, by the index of its entry.
+        undone: Of a call that has failed: what it has done is undone.
     """
 
     __slots__ = (
         "blame", "claims", "construct", "ended", "failed_items", "failures", "fired", "index", "inside", "marks",
-        "moot", "namespace", "outcomes", "parent", "prefix", "resolved", "scope", "setters", "spent", "told", "unfired",
-        "values",
+        "moot", "namespace", "outcomes", "parent", "prefix", "resolved", "scope", "setters", "spent", "told", "undone",
+        "unfired", "values",
     )  # fmt: skip
 
     def __init__(self, scope: Scope, parent: ScopeState | None, construct: Construct | None, index: int | None) -> None:
@@ -190,6 +191,7 @@ class ScopeState:
         self.resolved: dict[int, int] = {}
         self.spent: dict[int, int] = {}
         self.failed_items: dict[int, set[int]] = {}
+        self.undone = False
 
     @property
     def errors(self) -> tuple[NodeError, ...]:

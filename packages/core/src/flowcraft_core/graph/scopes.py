@@ -133,6 +133,7 @@ class Vertex:
         node: The node in the blueprint.
         retry: The node's retry policy.
         fallback: The node that stands in when all attempts have failed.
+        undo: The node that takes back what a completed instance has done; only of a step.
         out: Its outgoing edges.
         incoming: Its incoming edges.
         quorum: It goes on once so many of its edges, of different sources, are taken; 0 if it waits for all of them,
@@ -154,6 +155,7 @@ class Vertex:
     node: Node
     retry: RetryPolicy
     fallback: Node | None = None
+    undo: Node | None = None
     out: tuple[Link, ...] = ()
     incoming: tuple[Link, ...] = ()
     quorum: int = 0
@@ -217,6 +219,7 @@ class Graph:
         root: The outermost scope.
         uses: Names of the implementations that it needs, with the node that needs each.
         calls: For each blueprint that it calls directly, the node that calls it.
+        undoes: Whether a node of it names an undo.
     """
 
     blueprint: Blueprint
@@ -224,3 +227,4 @@ class Graph:
     root: Scope
     uses: Mapping[str, str]
     calls: Mapping[str, str]
+    undoes: bool = False
