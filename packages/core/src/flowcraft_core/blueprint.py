@@ -58,6 +58,8 @@ class NodeConfig:
         non_retryable_errors: Names of exception classes (or their bases) that end the attempts at once.
         timeout: Milliseconds that one attempt, or a wait, may take.
         fallback: Id of the node, or name of the implementation, that stands in when all attempts have failed.
+        undo: Id of the node, or name of the implementation, that takes back what the node has done, if its run fails.
+        undo_unsure: Ask for its undo also where its step was cut off, and may have acted or not.
         join_strategy: ``all`` (default), ``any``, or how many edges of different sources are to be taken, from 1.
         exclusive: Ask for a lease, so that two workers rarely execute the node at the same time.
         queue: Name of the queue whose workers run it, or what is inside of it.
@@ -75,6 +77,8 @@ class NodeConfig:
     non_retryable_errors: tuple[str, ...] | None = None
     timeout: float | None = None
     fallback: str | None = None
+    undo: str | None = None
+    undo_unsure: bool | None = None
     join_strategy: JoinStrategy | None = None
     exclusive: bool | None = None
     queue: str | None = None
@@ -279,6 +283,8 @@ _FIELDS: dict[type, tuple[tuple[str, str, Callable[[Any, str], Any]], ...]] = {
         ("non_retryable_errors", "nonRetryableErrors", _strings),
         ("timeout", "timeout", _number),
         ("fallback", "fallback", _string),
+        ("undo", "undo", _string),
+        ("undo_unsure", "undoUnsure", _flag),
         ("join_strategy", "joinStrategy", _join_strategy),
         ("exclusive", "exclusive", _flag),
         ("queue", "queue", _string),

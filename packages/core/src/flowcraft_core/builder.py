@@ -83,6 +83,8 @@ class FlowBuilder(FlowDefinition):
         retries: int | RetryPolicy | None = None,
         timeout: Duration | None = None,
         fallback: str | Step | None = None,
+        undo: str | Step | None = None,
+        undo_unsure: bool = False,
         join: JoinStrategy | None = None,
         exclusive: bool = False,
         queue: str | None = None,
@@ -100,6 +102,10 @@ class FlowBuilder(FlowDefinition):
             retries: How many more times a failed attempt is made, at once; or a policy.
             timeout: How long one attempt may take: seconds, a ``timedelta``, or text such as ``"5s"``.
             fallback: Id of the node, or a step, that stands in when all attempts have failed.
+            undo: Id of a node without edges, or a step, that takes back what the node has done, if the run fails or is
+                cancelled after it has completed. It gets the node's input, and its output as ``ctx.output``. It has
+                the retries and the timeout of the node that is named.
+            undo_unsure: Undo also what was cut off in the middle, and may have acted or not.
             join: With several incoming edges: wait for ``"all"`` (default), go on with ``"any"`` first one, or with the
                 first so many, from different nodes: ``join=2`` gets a dict of two by node id.
             exclusive: Ask that two workers do not execute the node at the same time.
@@ -115,6 +121,8 @@ class FlowBuilder(FlowDefinition):
             timeout,
             retry_if=self._predicate(node_id, retries),
             fallback=fallback,
+            undo=self._undo(node_id, undo),
+            undo_unsure=undo_unsure or None,
             join_strategy=join,
             exclusive=exclusive or None,
             queue=queue,
@@ -163,6 +171,7 @@ class FlowBuilder(FlowDefinition):
         concurrency: int | None = None,
         tolerated_failure_count: int = 0,
         tolerated_failure_percentage: float = 0,
+        undo: str | Step | None = None,
         join: JoinStrategy | None = None,
         queue: str | None = None,
     ) -> FlowBuilder:
@@ -181,6 +190,7 @@ class FlowBuilder(FlowDefinition):
                 are lanes: item 7 of 5 lanes begins once item 2 has ended, so no item may wait for a later one.
             tolerated_failure_count: So many items may fail; each then has ``{"error": ...}`` as its result.
             tolerated_failure_percentage: The same as a share of the items, 0 to 100.
+            undo: Of each item, if the worker is a step; as for a node.
             join: As for a node.
             queue: Of all that is inside of it and names no other, as for a node.
         """
@@ -210,7 +220,15 @@ class FlowBuilder(FlowDefinition):
         if tolerated_failure_percentage:
             params["toleratedFailurePercentage"] = tolerated_failure_percentage
         asked = self._predicate(batch_id, retries)
-        config = _config(f"batch {batch_id!r}", retries, timeout, retry_if=asked, join_strategy=join, queue=queue)
+        config = _config(
+            f"batch {batch_id!r}",
+            retries,
+            timeout,
+            retry_if=asked,
+            undo=self._undo(batch_id, undo),
+            join_strategy=join,
+            queue=queue,
+        )
         return self._add(batch_id, BATCH, params, items, config)
 
     def loop(self, loop_id: str, *, start: str, end: str, condition: str, queue: str | None = None) -> FlowBuilder:
@@ -389,6 +407,10 @@ class FlowBuilder(FlowDefinition):
         self._implementations[name] = Implementation.of(name, asked)
         return name
 
+    def _undo(self, node_id: str, undo: str | Step | None) -> str | None:
+        """The name under which the blueprint asks for a node's undo."""
+        return undo if undo is None or isinstance(undo, str) else self._register(node_id, undo, "undo")
+
     def _register(self, node_id: str, step: Step | str, role: str | None = None) -> str:
         """The name under which the blueprint uses a step: one that depends on the node's place in the flow alone."""
         if isinstance(step, str):
@@ -416,6 +438,8 @@ def _config(
     *,
     retry_if: str | None = None,
     fallback: str | None = None,
+    undo: str | None = None,
+    undo_unsure: bool | None = None,
     join_strategy: JoinStrategy | None = None,
     exclusive: bool | None = None,
     queue: str | None = None,
@@ -423,6 +447,8 @@ def _config(
     settings: dict[str, Any] = {
         "timeout": None if timeout is None else _milliseconds(parse_seconds(f"{owner}: timeout", timeout)),
         "fallback": fallback,
+        "undo": undo,
+        "undo_unsure": undo_unsure,
         "join_strategy": join_strategy,
         "exclusive": exclusive,
         "queue": None if queue is None else require_queue(f"{owner}: queue", queue),

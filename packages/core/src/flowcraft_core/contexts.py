@@ -136,6 +136,10 @@ class SyncContextValues:
         self._values.remove(name)
 
 
+#: Ends the idempotency key of an undo.
+UNDO = ":undo"
+
+
 class BaseContext(Generic[InputT, DependenciesT]):
     """What both kinds of steps are given.
 
@@ -147,11 +151,13 @@ class BaseContext(Generic[InputT, DependenciesT]):
         params: The node's static parameters, from the blueprint.
         dependencies: What the runtime was given for all steps.
         error: In a fallback: why the node that it stands in for has failed. Else None.
+        output: In an undo: what the step gave that it takes back; None where that was cut off. Else None.
     """
 
     __slots__ = (
         "_cancelled", "_connection", "_instance", "_is_telling", "_keyed_by", "_links", "_role", "_said", "_since",
-        "_tells", "_told_at", "_values", "attempt", "deferrals", "dependencies", "error", "input", "params", "run_id",
+        "_tells", "_told_at", "_values", "attempt", "deferrals", "dependencies", "error", "input", "output", "params",
+        "run_id",
     )  # fmt: skip
 
     def __init__(
@@ -174,6 +180,7 @@ class BaseContext(Generic[InputT, DependenciesT]):
         self.dependencies = dependencies
         self.error = error
         self.deferrals = deferrals
+        self.output: Any = None
         self._role = role
         self._instance = instance
         self._values = values
@@ -200,7 +207,7 @@ class BaseContext(Generic[InputT, DependenciesT]):
     def idempotency_key(self) -> str:
         """The same for every attempt and redelivery of this instance, and for no other: hand it to other services.
 
-        A fallback does something else than what it stands in for: it has a key of its own. In a fork, an instance that
+        A fallback and an undo do something else than the step: they have keys of their own. In a fork, an instance that
         did not complete in the run before has the key that it had there.
         """
         return f"{self._keyed_by}:{self._instance.identity}{self._role}"
@@ -208,7 +215,8 @@ class BaseContext(Generic[InputT, DependenciesT]):
     @property
     def cancelled(self) -> bool:
         """Whether the result is of no use any more: the run was cancelled or failed, time is up, or a race is lost."""
-        return self._cancelled or self._instance.scope.is_moot(self._instance.vertex)
+        is_lost = self._role != UNDO and self._instance.scope.is_moot(self._instance.vertex)
+        return self._cancelled or is_lost
 
     def raise_if_cancelled(self) -> None:
         """Leave the step if its result is of no use any more.

@@ -16,7 +16,7 @@ import attrs
 from .blueprint import SLEEP, WAIT, Node
 from .calling import call_step
 from .clock import Clock
-from .contexts import BaseContext, Links, NodeContext, SyncNodeContext, Values
+from .contexts import UNDO, BaseContext, Links, NodeContext, SyncNodeContext, Values
 from .durations import parse_duration
 from .errors import (
     ConfigurationError,
@@ -28,7 +28,7 @@ from .errors import (
 )
 from .failures import name_of, node_error, text_of
 from .graph import decisions
-from .graph.facts import Answer, Attempt, NodeError, Outcome, Park
+from .graph.facts import Answer, Attempt, NodeError, Outcome, Park, Undone
 from .graph.failures import causes
 from .graph.instances import Instance, ScopeState
 from .graph.keys import escape
@@ -43,6 +43,7 @@ from .logging.catalogue import (
     NODE_FAILED,
     NODE_LEFT,
     REMINDER_FAILED,
+    UNDO_FAILED,
 )
 from .logging.journal import Journal, is_contained
 from .observing import Observer
@@ -169,6 +170,30 @@ class Executor:
                 outcome = self.failure(error, instance, attempt.number)
         outcome.started, outcome.ended, outcome.worker = started, self.clock.now(), self.worker
         return outcome
+
+    async def undo(self, instance: Instance, attempt: Attempt = FIRST) -> Undone | Park:
+        """Make one attempt at the undo of an instance; a park record says when the next one is due.
+
+        Raises:
+            ImplementationMissingError: This program has no implementation of the undo.
+        """
+        scope, vertex = instance
+        node, started = vertex.undo, self.clock.now()
+        assert node is not None  # else it would not be asked for
+        implementation = self.implementations(scope.scope.blueprint, node.uses)
+        failed: NodeError | None = None
+        try:
+            _, _, sets = await self._call(implementation, instance, node, attempt, UNDO)
+            if sets:
+                raise ConfigurationError(f"the undo of node {instance.key!r} has set context values: its run is over")
+        except Exception as raised:
+            error, final = _raised(raised)
+            again = None if final else self._again(error, instance, node, attempt)
+            if again is not None:
+                return attrs.evolve(again, started=started, ended=self.clock.now(), worker=self.worker)
+            failed = node_error(error, instance, attempt.number)
+            self.journal.tell(UNDO_FAILED, error, at=instance, attempt=attempt.number)
+        return Undone(instance.key, vertex.id, failed, attempt.number, started, self.clock.now())
 
     def _outcome(self, instance: Instance, given: _Given, number: int) -> Outcome:
         output, action, sets = given
@@ -354,6 +379,9 @@ class Executor:
             attempt.primary_error,
             attempt.deferred,
         )
+        if role == UNDO:
+            done = scope.outcomes.get(vertex.index)
+            context.output = None if done is None else self.serializer.copy(done.output)
         if self.kept_keys:
             context._keyed_by = self.kept_keys.get(instance.key, self.run_id)
         context._connection = _none_for_reminders if role.startswith(_REMINDER) else self.connection
@@ -369,7 +397,7 @@ class Executor:
             timeout = vertex.timeout if node is vertex.node else _timeout(node)
             # It begins when it is awaited, and with the context variables of then.
             step = call_step(implementation, context, self.threads, timeout=timeout, failed_with=failed_with)
-            if self.observer is None:
+            if self.observer is None or role == UNDO:
                 result = await step
             else:
                 stand_in = None if not role else node.id if node is not vertex.node else "fallback"
@@ -427,7 +455,7 @@ class Executor:
     def _again(self, error: BaseException, instance: Instance, node: Node, attempt: Attempt) -> Park | None:
         """When a step that has failed is tried again, if it is."""
         vertex, number = instance.vertex, attempt.number
-        policy = RetryPolicy.from_config(node.config) if attempt.standing_in else vertex.retry
+        policy = vertex.retry if node is vertex.node else RetryPolicy.from_config(node.config)
         deferred, event = attempt.deferred, ATTEMPT_FAILED
         if isinstance(error, RetryAfter) and not error.counts and deferred < policy.max_deferrals:
             deferred, event = deferred + 1, ATTEMPT_DEFERRED

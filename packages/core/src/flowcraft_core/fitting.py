@@ -38,7 +38,8 @@ class Fitting:
             if edge.target in self._starts and edge.source not in self._starts
         }
         self._known: dict[str, Any] = {}
-        fallbacks = {node.config.fallback for node in blueprint.nodes if node.config is not None}
+        configs = [node.config for node in blueprint.nodes if node.config is not None]
+        fallbacks = {name for config in configs for name in (config.fallback, config.undo)}
         own = [node for node in blueprint.nodes if node.id not in fallbacks and node.uses != LOOP_CONTROLLER]
         led_to = {edge.target for edge in self._edges} | {self._starts.get(edge.target) for edge in self._edges}
         begins = [self._input_of(node) for node in own if node.id not in led_to and node.inputs is None]

@@ -58,7 +58,8 @@ def test_the_same_version_takes_all_that_is_kept_and_counts(flow: Flow, seed: in
     for key, instance in found.items():
         assert instance.outcome == old[key].outcome
         assert instance.scope.position(instance.vertex) == old[key].scope.position(old[key].vertex)
-    assert set(claims(new)) <= {(join.key, places) for join, places in kept_claims(state, without)}
+    # Which of the winners of a join that has fired holds which slot means nothing.
+    assert set(claims(new)) <= {(join.key, tuple(sorted(places))) for join, places in kept_claims(state, without)}
 
 
 @given(flows(any_joins=False, failures=False), seeds(), seeds(), st.data())

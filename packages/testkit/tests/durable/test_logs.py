@@ -194,6 +194,15 @@ async def _that_is_not_handled_for_a_mistake(lines: Lines, monkeypatch: pytest.M
         await here.finished(flow, run_id="r")
 
 
+@causes("undo_failed")
+async def _that_cannot_be_undone(lines: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def gone(ctx: NodeContext) -> None:
+        raise ConnectionError("gone")
+
+    flow = create_flow("stays").node("a", echo, undo=gone).node("b", gone).edge("a", "b")
+    await FlowRuntime([flow]).run(flow, run_id="r")
+
+
 @causes("attempt_deferred")
 async def _that_asks_for_later(lines: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
     async def busy(ctx: NodeContext) -> None:

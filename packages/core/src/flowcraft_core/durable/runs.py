@@ -10,7 +10,7 @@ from typing import Any
 import attrs
 
 from ..blueprint import Blueprint
-from ..errors import FlowcraftError
+from ..errors import ConfigurationError, FlowcraftError
 from ..graph.compile import compile_blueprint
 from ..graph.scopes import Graph
 from ..ids import new_id
@@ -175,8 +175,17 @@ class Runs:
             return False
 
     async def store(self, graphs: Mapping[str, Graph]) -> dict[str, str]:
-        """Store blueprints, each once; their content hashes by id."""
+        """Store blueprints, each once; their content hashes by id.
+
+        Raises:
+            ConfigurationError: One asks for what workers cannot do.
+        """
         for graph in graphs.values():
+            if graph.undoes:
+                raise ConfigurationError(
+                    f"flow {graph.blueprint.id!r} has nodes with an undo, and runs of workers are not undone yet: run "
+                    "it in one process, with FlowRuntime, or take undo= away"
+                )
             if graph.hash not in self._stored:
                 await self.records.put(BLUEPRINTS, graph.hash, {"blueprint": graph.blueprint.to_dict()})
                 self._stored.add(graph.hash)

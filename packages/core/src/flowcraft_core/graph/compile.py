@@ -64,6 +64,7 @@ class _Compiler:
         self.nodes: dict[str, Node] = {}
         self.edges: list[Edge] = []
         self.fallbacks: dict[str, Node] = {}
+        self.undos: dict[str, Node] = {}
         self.loops: dict[str, Loop] = {}
         self.around: dict[str, list[str]] = {}  # node id -> the loops around it, from the outside in
         self.gathers: dict[str, str] = {}  # scatter's id -> gather's id
@@ -81,6 +82,7 @@ class _Compiler:
             self._check_names,
             self._check_queues,
             self._take_out_fallbacks,
+            self._take_out_undos,
             self._pair_batches,
             self._find_loops,
             self._make_scopes,
@@ -97,6 +99,7 @@ class _Compiler:
             root=self.scopes[None],
             uses=self.uses,
             calls=self.calls,
+            undoes=bool(self.undos),
         )
 
     def _check_names(self) -> None:
@@ -178,6 +181,36 @@ class _Compiler:
         for name in stands_in:
             self._need(self.nodes.pop(name))
 
+    def _take_out_undos(self) -> None:
+        """An undo is no part of the graph: it comes when all of that has ended."""
+        asked: dict[str, str] = {}
+        for node in self.blueprint.nodes:
+            name = node.config.undo if node.config else None
+            if name is None:
+                continue
+            undo = self.nodes.get(name, Node(name, name, params=node.params))
+            if undo.uses in BUILT_IN_USES:
+                self.problems.append(f"node {node.id!r}: its undo {name!r} must be a plain step, not {undo.uses!r}")
+            if node.uses in BUILT_IN_USES - {BATCH, BATCH_SCATTER}:
+                self.problems.append(f"node {node.id!r}: only a plain step has an undo, not {node.uses!r}")
+            elif node.uses in BUILT_IN_USES and (node.params or {}).get("workerBlueprintId"):
+                self.problems.append(f"node {node.id!r}: its worker is a flow, so give undo to that flow's nodes")
+            if undo.config is not None and (undo.config.fallback is not None or undo.config.undo is not None):
+                self.problems.append(f"node {name!r} is an undo, and has neither a fallback nor an undo itself")
+            if node.id in {fallback.id for fallback in self.fallbacks.values()}:
+                self.problems.append(f"node {node.id!r} is a fallback: name the undo where it stands in")
+            self.undos[node.id] = undo
+            if name in self.nodes:
+                asked[name] = node.id
+        for edge in self.edges:
+            for end in {edge.source, edge.target} & asked.keys():
+                self.problems.append(
+                    f"edge {edge.source!r} -> {edge.target!r}: {end!r} is the undo of {asked[end]!r}, and no part of "
+                    "the graph; remove the edge"
+                )
+        for name in asked:
+            self._need(self.nodes.pop(name))
+
     def _pair_batches(self) -> None:
         for node in self.nodes.values():
             if node.uses != BATCH_SCATTER:
@@ -257,6 +290,7 @@ class _Compiler:
             node=node,
             retry=retry,
             fallback=self.fallbacks.get(node.id),
+            undo=self.undos.get(node.id) if kind is Kind.STEP else None,
             construct=construct,
             timeout=None if node.config is None or not node.config.timeout else node.config.timeout / 1000,
         )
@@ -281,6 +315,8 @@ class _Compiler:
         vertex.uses = self._need(node)
         if vertex.fallback is not None:
             vertex.uses += self._need(vertex.fallback)
+        if vertex.undo is not None:
+            vertex.uses += self._need(vertex.undo)
         if node.uses == SLEEP:
             try:
                 parse_duration(vertex.params.get("duration"))
@@ -374,6 +410,9 @@ class _Compiler:
         # So it has the batch's id, unless it is called by a name of its own.
         worker_id = node.id if worker == step_name(self.blueprint.id, node.id, "worker") else worker
         vertex = self._add(scope, Kind.STEP, Node(worker_id, worker, config=node.config), escape(worker_id))
+        if (undo := self.undos.get(node.id)) is not None:
+            vertex.undo = undo
+            self._need(undo)
         scope.by_id[worker_id] = vertex.index
         put_in_order(scope, [])
         vertex.uses = self._need(vertex.node)

@@ -110,6 +110,27 @@ class Outcome:
 
 
 @attrs.frozen
+class Undone:
+    """That an instance was undone, or that its undo has failed for good.
+
+    Attributes:
+        key: The instance's key.
+        node_id: The node's id in its blueprint.
+        error: Why the undo has failed; None if it has not.
+        attempts: How many attempts it took.
+        started: When the last attempt began, seconds since the epoch.
+        ended: When it ended.
+    """
+
+    key: str
+    node_id: str
+    error: NodeError | None = None
+    attempts: int = 1
+    started: float = 0.0
+    ended: float = 0.0
+
+
+@attrs.frozen
 class Attempt:
     """Which attempt at an instance one is.
 

@@ -160,11 +160,13 @@ class ScopeState:
         failed_items: The items of a batch that are known to have failed, by the index of its entry.
         passed: How many items of each of a batch's lanes are known to have ended by the one behind them, and were not
             looked at, by the index of its entry.
+        undone: Of a call that has failed: what it has done is undone.
     """
 
     __slots__ = (
         "blame", "claims", "construct", "ended", "failed_items", "failures", "fired", "index", "inside", "marks",
         "moot", "namespace", "outcomes", "parent", "passed", "prefix", "resolved", "scope", "setters", "spent", "told",
+        "undone",
         "unfired", "values",
     )  # fmt: skip
 
@@ -195,6 +197,7 @@ class ScopeState:
         self.spent: dict[int, int] = {}
         self.failed_items: dict[int, set[int]] = {}
         self.passed: dict[int, tuple[int, ...]] = {}
+        self.undone = False
 
     @property
     def errors(self) -> tuple[NodeError, ...]:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import attrs
 
-from .facts import DELETED, OUTPUT, Answer, NodeError, Outcome, Park
+from .facts import DELETED, OUTPUT, Answer, NodeError, Outcome, Park, Undone
 
 T = TypeVar("T")
 Convert = Callable[[Any], Any]
@@ -197,6 +197,22 @@ def _time(value: Any, name: str) -> float:
     if type(value) not in (int, float) or not 0 <= value <= _LATEST:
         raise _wrong(name, "a time, in seconds since the epoch", value)
     return float(value)
+
+
+def undone_from_record(record: Mapping[str, Any]) -> Undone:
+    """What was undone, from its record.
+
+    Raises:
+        ValueError: It is none.
+    """
+    return Undone(
+        key=_text(record.get("key"), "key"),
+        node_id=_text(record.get("node_id"), "node_id"),
+        error=None if record.get("error") is None else _error(record["error"], "error"),
+        attempts=_count(record.get("attempts", 1), "attempts"),
+        started=_time(record.get("started", 0.0), "started"),
+        ended=_time(record.get("ended", 0.0), "ended"),
+    )
 
 
 def _taken(entry: Any, decode: Convert) -> tuple[int, Any]:

@@ -141,6 +141,7 @@ class Vertex:
         retry: The node's retry policy.
         fallback: The node that stands in when all attempts have failed.
         uses: For a step: the names of all implementations that it may need, those of its fallback's included.
+        undo: The node that takes back what a completed instance has done; only of a step.
         out: Its outgoing edges.
         incoming: Its incoming edges.
         quorum: It goes on once so many of its edges, of different sources, are taken; 0 if it waits for all of them,
@@ -164,6 +165,7 @@ class Vertex:
     retry: RetryPolicy
     fallback: Node | None = None
     uses: tuple[str, ...] = ()
+    undo: Node | None = None
     out: tuple[Link, ...] = ()
     incoming: tuple[Link, ...] = ()
     quorum: int = 0
@@ -230,6 +232,7 @@ class Graph:
         root: The outermost scope.
         uses: Names of the implementations that it needs, with the node that needs each.
         calls: For each blueprint that it calls directly, the node that calls it.
+        undoes: Whether a node of it names an undo.
     """
 
     blueprint: Blueprint
@@ -237,3 +240,4 @@ class Graph:
     root: Scope
     uses: Mapping[str, str]
     calls: Mapping[str, str]
+    undoes: bool = False

@@ -30,6 +30,7 @@ The rules, edge by edge:
 * A scope ends when each of its vertices that have its end as a way on is done, dead or blocked: then every other vertex
   is done, dead, blocked or moot too, since a way on from it would lead to one that is not. A construct in which a
   failure was neither handled nor contained fails when its scope ends.
+* A called flow that fails is undone before that counts, unless the failure fails the run: see ``undoing``.
 * A loop is dead if the end of its last pass is: so it is if that is blocked by a failure which is contained inside.
 * A wait that is ready has its result from outside: an answer goes where its park record would go, and of the two one
   stands. With a park record it waits, and whoever resumes it writes its outcome; with an answer it is ready still, and
@@ -61,8 +62,10 @@ from .instances import Arrival, Claim, FailedItem, Instance, Mark, Phase, ScopeS
 from .lanes import item_before, lanes_of, next_of, total_of
 from .positions import INITIAL
 from .scopes import Construct, Graph, Kind, Link, Scope, Vertex
+from .undoing import Undoing
 
 _END = -1  # stands for the end of a scope, where a vertex's index would stand
+_UNDO = -2  # for what undoes a call
 
 
 class RunState:
@@ -77,6 +80,7 @@ class RunState:
         phase: Whether the run has ended.
         arrivals: In a state that is not whole: edges towards joins that it cannot decide; the caller takes them out.
         failing: In a state that is not whole: failed items of batches that may have failed by that; likewise.
+        to_undo: In one that is: called flows to undo; the caller takes them out and answers with ``undone``.
     """
 
     def __init__(
@@ -95,6 +99,7 @@ class RunState:
         self._graphs = graphs
         self.arrivals: deque[Arrival] = deque()
         self.failing: deque[FailedItem] = deque()
+        self.to_undo: deque[ScopeState] = deque()
         self.context = context
         self.ready: deque[Instance] = deque()
         self.wanted: deque[Claim] = deque()
@@ -161,6 +166,13 @@ class RunState:
             scope.unfired.add(vertex.index)
             self._fire_if_taken(scope, vertex)
         return True
+
+    def undone(self, call: ScopeState) -> None:
+        """Take in that a called flow is undone which has failed, and say what follows from its failure."""
+        call.undone = True
+        if call.parent is not None and call.construct is not None:
+            self._arrive(call.parent, call.parent.scope.vertices[call.construct.exit], None)
+            self._propagate()
 
     # --- decisions out --------------------------------------------------------------------------------------------
 
@@ -445,7 +457,7 @@ class RunState:
         if construct.kind == "batch":
             return self._decide_gather(scope, construct, exit_, inside, total_of(outcome))
         last = inside.get(max(inside)) if inside else None
-        if last is None or not self.has_ended(last):
+        if last is None or not self.has_ended(last) or self._is_to_undo(last):
             return None
         if last.failures:
             return self._fails(scope, exit_, last.errors)
@@ -460,7 +472,9 @@ class RunState:
         self, scope: ScopeState, batch: Construct, exit_: Vertex, items: Mapping[int, ScopeState], total: int
     ) -> Mark | None:
         place = scope.resolved.get(exit_.index, 0)
-        while scope.has_passed(batch, place) or (place in items and self.has_ended(items[place])):
+        while scope.has_passed(batch, place) or (
+            place in items and self.has_ended(items[place]) and not self._is_to_undo(items[place])
+        ):
             place += 1
         scope.resolved[exit_.index] = place
         failed = scope.failed_items.get(batch.entry, ())
@@ -516,6 +530,17 @@ class RunState:
                     self.phase = Phase.FAILED
                 return
         self._pass_by(scope, vertex, Mark.BLOCKED, errors)
+
+    def _is_to_undo(self, call: ScopeState) -> bool:
+        """Whether a scope that has ended is a call that failed, which is contained, and not all of it is undone."""
+        if call.undone or not (self._whole and call.failures and call.scope.namespace and is_contained(call)):
+            return False
+        if _UNDO not in call.told:
+            call.told.add(_UNDO)
+            call.undone = not Undoing(call).ready()
+            if not call.undone:
+                self.to_undo.append(call)
+        return not call.undone
 
     # --- joins of some --------------------------------------------------------------------------------------------
 

@@ -189,6 +189,16 @@ ATTEMPT_FAILED = _event(
     "retry_in",
     traceback=True,
 )
+UNDO_FAILED = _event(
+    "undo_failed",
+    logging.ERROR,
+    "run",
+    "run %(run_id)s: attempt %(attempt)d at the undo of %(instance)s failed, and with it the undo for good",
+    *_NODE,
+    "attempt",
+    "error",
+    traceback=True,
+)
 ATTEMPT_DEFERRED = _event(
     "attempt_deferred",
     logging.INFO,

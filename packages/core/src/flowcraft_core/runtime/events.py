@@ -8,7 +8,7 @@ import attrs
 
 from ..clock import Clock
 from ..contexts import BaseContext
-from ..graph.facts import Outcome
+from ..graph.facts import Outcome, Undone
 from ..graph.instances import Instance
 from ..graph.scopes import Kind
 from ..logging.catalogue import SINK_FAILED
@@ -16,7 +16,7 @@ from ..logging.journal import Journal
 from ..observing import Observer
 from ..traces import Trace
 
-EventKind: TypeAlias = Literal["started", "progress", "completed", "failed", "handled", "parked", "ended"]
+EventKind: TypeAlias = Literal["started", "progress", "completed", "failed", "handled", "parked", "undone", "ended"]
 
 # How often one attempt's progress is told, seconds.
 _PROGRESS_EVERY = 0.1
@@ -103,6 +103,10 @@ class Emitter:
             self.observer.outcome(instance, outcome)
         detail = outcome.action if outcome.error is None else str(outcome.error)
         self._tell(outcome.state, instance, outcome.attempts, detail)
+
+    def undone(self, instance: Instance, undone: Undone) -> None:
+        """What an instance has done was taken back, or that has failed for good."""
+        self._tell("undone", instance, undone.attempts, None if undone.error is None else str(undone.error))
 
     def parked(self, instance: Instance, kind: str) -> None:
         """An instance waits: for someone, for a time, or for its next attempt."""

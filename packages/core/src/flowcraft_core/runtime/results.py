@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from typing import Any, Generic, Literal, Self, TypeAlias, cast
 
@@ -11,7 +11,7 @@ import attrs
 from typing_extensions import TypeVar
 
 from ..errors import FlowcraftError
-from ..graph.facts import NodeError
+from ..graph.facts import NodeError, Undone
 from ..graph.failures import handled
 from ..graph.instances import Instance
 from ..graph.scopes import Kind
@@ -118,6 +118,8 @@ class RunResult(Generic[OutT]):
             and cancels what is under way; another one is told beside it if it ended before that.
         waiting: The keys of the waits that can be resumed.
         steps: How many steps have an outcome; a construct's own bookkeeping does not count.
+        undone: What was undone, in that order, once the run had failed or was cancelled; with the undos that have
+            failed for good. Those have stopped no other.
     """
 
     def __init__(
@@ -132,6 +134,7 @@ class RunResult(Generic[OutT]):
         ended: Sequence[Instance],
         snapshot: Callable[[], dict[str, Any]],
         output: Any = None,
+        undone: Iterable[Undone] = (),
     ) -> None:
         self.run_id = run_id
         self.status = status
@@ -142,6 +145,7 @@ class RunResult(Generic[OutT]):
         self._ended = tuple(ended)
         self._snapshot = snapshot
         self._output = output
+        self.undone = tuple(undone)
 
     @property
     def output(self) -> OutT:

@@ -11,7 +11,7 @@ import asyncio
 import heapq
 import itertools
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from typing import Any
 
 from ..blueprint import WAIT
@@ -25,8 +25,8 @@ from ..graph.decisions import scope_output
 from ..graph.facts import Answer, NodeError, Outcome, Park
 from ..graph.failures import errors_of
 from ..graph.fold import context_of, outputs_of
-from ..graph.instances import Claim, Instance, Phase
-from ..graph.records import answer_from_record, outcome_from_record, park_from_record
+from ..graph.instances import Claim, Instance, Phase, ScopeState
+from ..graph.records import answer_from_record, outcome_from_record, park_from_record, undone_from_record
 from ..graph.scopes import Graph
 from ..graph.state import RunState
 from ..logging.catalogue import ENGINE_FAILED, STEPS_LEFT
@@ -37,6 +37,7 @@ from ..traces import Trace
 from .events import Emitter, EventSink
 from .results import RunResult, Status
 from .snapshots import snapshot_of
+from .undoing import Undos
 
 # How many instances a worker runs before it lets the event loop look at everything else.
 _TURN = 100
@@ -88,6 +89,7 @@ class Run:
         self._order = itertools.count()
         self._workers: set[asyncio.Task[None]] = set()
         self._again: deque[tuple[Instance, Park]] = deque()
+        self._undos = Undos(executor, clock, concurrency, self._events)
         self._watch = Stopwatch(clock)  # timers and the deadline are kept in its seconds, not by the time of day
         self._timeout: float | None = None
         self._deadline: float | None = None
@@ -132,9 +134,13 @@ class Run:
             self._log.is_left()
             raise
         finally:
+            unsure = {context.key for context in self.executor.under_way}
             await self._stop_workers()
             if self._events is not None:
                 self._events.close()
+        if self._over() and self.status != "completed" and self._undoes():
+            self._undos.unsure = {*self._undos.unsure, *unsure}
+            await self._undos.all_of(self.state.root)
         self._log.stops(self.status, self.clock.now(), self.errors, self.waiting)
         if self._events is not None:
             self._events.ended(self.status)
@@ -147,6 +153,13 @@ class Run:
         self.status = "cancelled"
         self._changed.set()
         return True
+
+    def abandon(self) -> bool:
+        """Undo no more of a run that has failed or was cancelled; whether something was being undone."""
+        return self._undos.abandon()
+
+    def _undoes(self) -> bool:
+        return any(graph.undoes for graph in (self.graph, *self._called().values()))
 
     def _over(self) -> bool:
         if self.status == "running" and self.state.phase is not Phase.RUNNING:
@@ -187,13 +200,24 @@ class Run:
     # --- working --------------------------------------------------------------------------------------------------
 
     def _start_worker(self) -> None:
+        while self.state.to_undo:
+            self._add_worker(self._undo_call(self.state.to_undo.popleft()))
         if self._starting or not (self._queue or self.state.wanted or self._again):
             return
         if self._limit is None or len(self._workers) < self._limit:
             self._starting = True
-            worker = asyncio.ensure_future(self._work())
-            self._workers.add(worker)
-            worker.add_done_callback(self._worker_ended)
+            self._add_worker(self._work())
+
+    def _add_worker(self, work: Coroutine[Any, Any, None]) -> None:
+        worker = asyncio.ensure_future(work)
+        self._workers.add(worker)
+        worker.add_done_callback(self._worker_ended)
+
+    async def _undo_call(self, call: ScopeState) -> None:
+        """Undo a called flow that has failed, so that its failure counts."""
+        await self._undos.of(call)
+        self.state.undone(call)
+        self._take_ready()
 
     def _worker_ended(self, worker: asyncio.Task[None]) -> None:
         self._workers.discard(worker)
@@ -413,6 +437,7 @@ class Run:
             ended=self._ended,
             snapshot=snapshot,
             output=scope_output(self.state.root),
+            undone=self._undos.ended.values(),
         )
 
     def _called(self) -> dict[str, Graph]:
@@ -438,6 +463,8 @@ class Run:
             ended=self._ended,
             parks={key: park for key, (_, park) in self._parked.items()},
             answers=self._answers,
+            undone=self._undos.ended,
+            unsure=self._undos.unsure,
             serializer=self.executor.serializer,
             trace=self._trace,
         )
@@ -494,5 +521,7 @@ class Run:
                 frontier.append(instance)
         self._queue = deque(frontier)
         state.wanted.extend(unclaimed)
+        self._undos.ended = {key: undone_from_record(each) for key, each in snapshot.get("undone", {}).items()}
+        self._undos.unsure = set(snapshot.get("unsure", ()))
         self.status = self._log.told = snapshot["status"]
         self._failures = [NodeError(**error) for error in snapshot["errors"]]

@@ -419,6 +419,14 @@ class RunHandle(Generic[OutT]):
             self._driver = asyncio.ensure_future(self._run.drive())
         return ended
 
+    def abandon(self) -> bool:
+        """Undo no more of what the run has done, which has failed or was cancelled: what is under way is cancelled.
+
+        Returns:
+            Whether something was being undone. ``cancel`` does not do this: a second one changes nothing.
+        """
+        return self._run.abandon()
+
     async def result(self, timeout: Duration | None = None) -> RunResult[OutT]:
         """Wait until the run has ended or only a resume can go on.
 

@@ -10,7 +10,7 @@ import attrs
 from ..blueprint import Blueprint
 from ..errors import ResumeError
 from ..graph.compile import compile_blueprint
-from ..graph.facts import Answer, NodeError, Park
+from ..graph.facts import Answer, NodeError, Park, Undone
 from ..graph.fold import claims
 from ..graph.instances import Instance
 from ..graph.records import answer_to_record, outcome_to_record, park_to_record
@@ -35,6 +35,8 @@ def snapshot_of(
     answers: Mapping[str, Answer],
     serializer: Serializer,
     trace: Trace | None = None,
+    undone: Mapping[str, Undone] | None = None,
+    unsure: Iterable[str] = (),
 ) -> dict[str, Any]:
     """The facts of a run.
 
@@ -50,6 +52,8 @@ def snapshot_of(
         answers: What waits are to go on with that were not reached, by instance.
         serializer: For the values.
         trace: Where its spans belong.
+        undone: What was undone, by instance.
+        unsure: The keys of the instances that were cut off when it ended.
     """
     encode = serializer.to_data
     return {
@@ -64,6 +68,8 @@ def snapshot_of(
         "outcomes": {instance.key: outcome_to_record(instance.outcome, encode) for instance in ended},
         "parks": {key: park_to_record(park) for key, park in parks.items()},
         **({"answers": {key: answer_to_record(each, encode) for key, each in answers.items()}} if answers else {}),
+        **({"undone": {key: attrs.asdict(each) for key, each in undone.items()}} if undone else {}),
+        **({"unsure": sorted(unsure)} if unsure else {}),
         **({} if trace is None else trace.fields()),
     }
 

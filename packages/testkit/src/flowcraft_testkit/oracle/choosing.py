@@ -12,6 +12,9 @@ import attrs
 
 from .flows import AnyNode, Batch, Call, Flow, Loop, joins_some
 
+# One of so many flows has none, the same that have no edges on failure.
+_WITHOUT = 8
+
 # So often a join of any is made one of so many edges as is drawn then.
 _SEVERAL = 0.45
 
@@ -23,6 +26,8 @@ def with_joins_of_several(flow: Flow, seed: int) -> Flow:
         flow: A drawn flow.
         seed: Its seed.
     """
+    if seed % _WITHOUT == _WITHOUT - 1:
+        return flow
     return _graph(flow, random.Random(f"joins of several {seed}"))  # noqa: S311 - to be repeated
 
 
