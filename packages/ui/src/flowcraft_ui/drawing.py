@@ -36,6 +36,8 @@ MARKS: Mapping[str, str] = {
     "completed": "✓",
     "cancelled": "■",
     "awaiting": "?",
+    "active": "▶",
+    "paused": "‖",
 }
 
 _OVER = ("dead", "moot")
