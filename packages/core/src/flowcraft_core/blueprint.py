@@ -314,6 +314,10 @@ _FIELDS: dict[type, tuple[tuple[str, str, Callable[[Any, str], Any]], ...]] = {
         ("queue", "queue", _string),
     ),
 }
+#: The names of the fields in the JSON of a blueprint, a node, an edge, and a node's settings.
+FIELD_NAMES: Mapping[type, tuple[str, ...]] = {
+    cls: tuple(name for _, name, _ in fields) for cls, fields in _FIELDS.items()
+}
 _REQUIRED = {Node: ("id", "uses"), Edge: ("source", "target"), Blueprint: ("id", "nodes")}
 
 

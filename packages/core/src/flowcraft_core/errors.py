@@ -97,6 +97,10 @@ class StepEndedError(StepError):
         return ended
 
 
+class LostActionError(StepError):
+    """A step, or who ended a wait, gave an action that no edge takes; raised where runs are strict."""
+
+
 class NonRetryableError(StepError):
     """Raise this from a step to fail its node at once, whatever its retry policy."""
 

@@ -69,6 +69,7 @@ class FlowRuntime:
         events: EventSink | None = None,
         telemetry: Telemetry | None = None,
         webhooks: WebhookSigner | None = None,
+        strict: bool = False,
     ) -> None:
         """Put a runtime together; what is wrong with it is said here, not in the middle of a run.
 
@@ -84,6 +85,8 @@ class FlowRuntime:
             events: Receives what happens in runs; on workers, what each of them does.
             telemetry: Measures runs, and the workers that this is given to: ``flowcraft_core.telemetry.OpenTelemetry``.
             webhooks: Signs what ``ctx.webhook_url`` gives; for runs of workers, which can be resumed from outside.
+            strict: A node fails that gives an action which none of its edges takes, instead of ending the path without
+                a word; of workers, too. A node without edges may give any action.
 
         Raises:
             BlueprintError: A blueprint cannot mean anything.
@@ -97,6 +100,7 @@ class FlowRuntime:
         self.events = events
         self.telemetry = telemetry
         self.webhooks = webhooks
+        self.strict = strict
         self._registry = {name: Implementation.of(name, step) for name, step in (registry or {}).items()}
         reserved = BUILT_IN_USES & self._registry.keys()
         if reserved:
@@ -352,6 +356,7 @@ class FlowRuntime:
             threads=self._threads,
             journal=Journal({"run_id": run_id}, self.telemetry),
             webhooks=self.webhooks,
+            strict=self.strict,
         )
 
     def _make(
