@@ -29,7 +29,10 @@ def problems_in(source: str) -> Sequence[Problem]:
 def catalogue() -> str:
     """The rules, as Markdown."""
     parts = ["| code | name | | what is wrong |", "| --- | --- | --- | --- |"]
-    parts += [f"| [{rule.code}](#{_anchor(rule)}) | `{rule.name}` | {rule.severity} | {rule.meaning} |" for rule in RULES.values()]
+    parts += [
+        f"| [{rule.code}](#{_anchor(rule)}) | `{rule.name}` | {rule.severity} | {rule.meaning} |"
+        for rule in RULES.values()
+    ]
     parts += ["", "Every example begins with", "", _block(PRELUDE)]
     for code, module in TOPICS.items():
         parts += [f"## {(module.__doc__ or '').rstrip('.')}", ""]
@@ -37,6 +40,10 @@ def catalogue() -> str:
             if rule.code.startswith(code):
                 parts += _section(rule)
     return "\n".join(parts)
+
+
+def _row(rule: Rule) -> str:
+    return f"| [{rule.code}](#{_anchor(rule)}) | `{rule.name}` | {rule.severity} | {rule.meaning} |"
 
 
 def _section(rule: Rule) -> list[str]:

@@ -29,7 +29,9 @@ def register(main: Commands) -> None:
 
 
 @click.argument("flows", nargs=-1, metavar="[FLOW]...")
-@click.option("--ignore", multiple=True, metavar="CODE", help="Leave a rule out; FC1 leaves out all about nodes and edges.")
+@click.option(
+    "--ignore", multiple=True, metavar="CODE", help="Leave a rule out; FC1 leaves out all about nodes and edges."
+)
 @click.option("--context", multiple=True, metavar="NAME", help="A value that runs are started with; once for each.")
 @click.option("--strict", is_flag=True, help="Exit with 1 for warnings, too.")
 @click.option("--explain", metavar="CODE", help="Say what a rule means, with an example, and look at nothing.")
@@ -57,7 +59,7 @@ def lint_flows(
         try:
             for flow in load(reference, app.settings):
                 checked.update(dict.fromkeys(_ids(flow)))
-                for problem in lint(flow, ignore=ignore, context=context or None):
+                for problem in lint(flow, ignore=ignore or app.settings["lint_ignore"], context=context or None):
                     found[reference, problem] = None
         except CommandError:
             raise

@@ -117,6 +117,7 @@ class Wiring:
             if source not in self._before and source in self._under_way and source not in self.merged:
                 text = f"and {source.id!r} wait for each other: what a loop's steps need comes before it"
                 self._bodies.complain(rules.WAIT_FOR_EACH_OTHER, node, text)
+                self._note(source, Wired(source), listed=False)  # so that what else is wrong is told, too
         if isinstance(node, Loop):
             self._wire_loop(node)
         elif node in self.merged:

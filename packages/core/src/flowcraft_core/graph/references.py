@@ -91,7 +91,7 @@ def _problem(
             "another node"
         )
         return data.INPUT_TOO_EARLY, why
-    return data.INPUT_FROM_INSIDE, "which lies inside a construct that does not enclose it: name the construct instead"
+    raise AssertionError(node_id)  # the outermost scope knows each node, by itself or as part of a loop
 
 
 class _Guaranteed:

@@ -16,7 +16,7 @@ from .loading import load
 def main(arguments: Sequence[str] | None = None) -> int:
     """Lint what the command line names; 1 if something is wrong, 2 if it cannot be looked at."""
     parser = argparse.ArgumentParser(prog="python -m flowcraft_core.linting", description="Lints flows.")
-    parser.add_argument("flows", nargs="+", metavar="FLOW", help="module, module:name, file.py, file.py:name, file.json")
+    parser.add_argument("flows", nargs="+", metavar="FLOW", help="module, module:name, file.py, file.py:name or .json")
     parser.add_argument("--json", action="store_true", help="print one JSON object, with `ok`, as the last line")
     parser.add_argument("--strict", action="store_true", help="exit with 1 for warnings, too")
     parser.add_argument("--ignore", action="append", default=[], metavar="CODE", help="leave a rule out, or several")

@@ -39,8 +39,8 @@ def lost_actions(subject: Subject) -> Iterator[Problem]:
             for action in sorted(_named(subject, vertex)):
                 if is_lost(vertex, action):
                     text = (
-                        f"node {vertex.id!r} may give the action {action!r}, and no edge takes it, so that the path ends "
-                        "there: draw an edge for it, or one without an action for all others"
+                        f"node {vertex.id!r} may give the action {action!r}, and no edge takes it, so that the path "
+                        "ends there: draw an edge for it, or one without an action for all others"
                     )
                     yield ACTION_WITHOUT_EDGE.at(vertex.id, text)
 

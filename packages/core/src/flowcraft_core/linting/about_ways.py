@@ -29,7 +29,9 @@ def orphans(subject: Subject) -> Iterator[Problem]:
     count = sum(vertex.kind is not Kind.EXIT for vertex in root.vertices)
     if count > 1 and subject.is_drawn:
         for vertex in alone:
-            text = f"no edge leads to node {vertex.id!r}, and none from it: draw the one that was forgotten, or remove it"
+            text = (
+                f"no edge leads to node {vertex.id!r}, and none from it: draw the one that was forgotten, or remove it"
+            )
             yield ORPHAN.at(vertex.id, text)
 
 
@@ -47,7 +49,9 @@ def unreachable(subject: Subject) -> Iterator[Problem]:
             if vertex.incoming and all(map(_never_holds, vertex.incoming)):
                 sources = " and ".join(dict.fromkeys(repr(link.source_id) for link in vertex.incoming))
                 target = vertex.incoming[0].target_id
-                text = f"node {target!r} never runs: no condition on its edges from {sources} can hold; mend or remove it"
+                text = (
+                    f"node {target!r} never runs: no condition on its edges from {sources} can hold; mend or remove it"
+                )
                 yield UNREACHABLE.at(target, text)
 
 
@@ -69,14 +73,12 @@ def joins_that_never_fire(subject: Subject) -> Iterator[Problem]:
             if vertex.kind is Kind.EXIT and vertex.construct is not None:
                 ways = [needed[vertex.construct.entry]]
             needed[index] = _either(ways)
-            possible = [
-                (link, way) for link, way in zip(vertex.incoming, ways, strict=False) if not _never_holds(link)
-            ]
-            if 1 < vertex.quorum and len(possible) <= _MOST_EDGES and _most(possible) < vertex.quorum:
+            possible = [(link, way) for link, way in zip(vertex.incoming, ways, strict=False) if not _never_holds(link)]
+            if vertex.quorum > 1 and len(possible) <= _MOST_EDGES and _most(possible) < vertex.quorum:
                 names = ", ".join(repr(link.source_id) for link in vertex.incoming)
                 text = (
-                    f"node {vertex.id!r} joins {vertex.quorum} of its edges from {names}, and at most {_most(possible)} "
-                    "can be taken in one run, since they exclude each other: join fewer"
+                    f"node {vertex.id!r} joins {vertex.quorum} of its edges from {names}, and at most "
+                    f"{_most(possible)} can be taken in one run, since they exclude each other: join fewer"
                 )
                 yield JOIN_NEVER_FIRES.at(vertex.id, text)
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import attrs
 
@@ -23,7 +23,9 @@ from .checks import CHECKS
 from .subject import Subject
 
 #: What can be looked at; or a function that makes it, so that what describing it raises is told as well.
-Lintable: TypeAlias = "FlowDefinition | Blueprint | FlowRuntime | Callable[[], FlowDefinition | Blueprint | FlowRuntime]"
+Lintable: TypeAlias = (
+    "FlowDefinition | Blueprint | FlowRuntime | Callable[[], FlowDefinition | Blueprint | FlowRuntime]"
+)
 
 
 def lint(

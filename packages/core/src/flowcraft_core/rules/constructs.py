@@ -119,7 +119,7 @@ BAD_REMINDERS = Rule(
 ENDLESS_WAIT_IN_BATCH = Rule(
     code="FC234",
     name="endless-wait-in-batch",
-    meaning="A batch calls a flow with a wait that has no timeout: an item that nobody answers holds up the whole batch.",
+    meaning="A batch calls a flow with a wait that has no timeout: an item that nobody answers holds up all of it.",
     remedy="Give the wait a timeout.",
     severity="warning",
 )

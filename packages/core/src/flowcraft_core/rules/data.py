@@ -33,14 +33,8 @@ INPUT_TOO_EARLY = Rule(
     meaning="A node's `inputs` name one that may not have ended when it starts.",
     remedy="Draw an edge so that it always comes first, or name another node.",
 )
-INPUT_FROM_INSIDE = Rule(
-    code="FC414",
-    name="input-from-inside",
-    meaning="A node's `inputs` name one inside of a construct that it is not in itself.",
-    remedy="Name the construct instead.",
-)
 MISSPELT_INPUT = Rule(
-    code="FC415",
+    code="FC414",
     name="misspelt-input",
     meaning="A node's `inputs` name nothing that is there, or a part that the output has not; it gets `None`.",
     remedy="Correct the name or the path.",

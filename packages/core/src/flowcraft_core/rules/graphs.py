@@ -74,7 +74,7 @@ JOIN_NEVER_FIRES = Rule(
 DICT_OF_BRANCHES = Rule(
     code="FC124",
     name="dict-of-branches",
-    meaning="A second edge to a step turns its input into a dict by source, and nothing says that the step expects one.",
+    meaning="A second edge to a step turns its input into a dict by source, and nothing says that it expects one.",
     remedy="Annotate the input (`ctx: SyncNodeContext[dict[str, Any]]`), say `inputs=`, or join by `any`.",
     severity="warning",
 )
@@ -96,6 +96,6 @@ ACTION_WITHOUT_EDGE = Rule(
     code="FC127",
     name="action-without-edge",
     meaning="A step gives an action that no edge takes: the path ends there, without a word.",
-    remedy="Draw an edge for it, or one without an action for all others. `FlowRuntime(strict=True)` makes it an error.",
+    remedy="Draw an edge for it, or one without an action for all others; `FlowRuntime(strict=True)` makes it fail.",
     severity="warning",
 )

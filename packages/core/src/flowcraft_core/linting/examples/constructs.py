@@ -97,7 +97,8 @@ EXAMPLES = {
         """,
         """
         params = {"workerUsesKey": "step", "gatherNodeId": "gather"}
-        flow = Blueprint("f", (Node("a", "batch-scatter", params), Node("gather", "batch-gather")), (Edge("a", "gather"),))
+        nodes = Node("a", "batch-scatter", params), Node("gather", "batch-gather")
+        flow = Blueprint("f", nodes, (Edge("a", "gather"),))
         """,
     ),
     constructs.GATHER_OF_TWO: (

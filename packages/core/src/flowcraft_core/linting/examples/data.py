@@ -51,14 +51,6 @@ EXAMPLES = {
         flow.edge("a", "b").edge("b", "c")
         """,
     ),
-    data.INPUT_FROM_INSIDE: (
-        """
-        flow = Blueprint("f", (Node("pages", "batch", {"workerUsesKey": "b"}), Node("b", "step"), Node("c", "step")))
-        """,
-        """
-        flow = create_flow("f").node("a", step)
-        """,
-    ),
     data.MISSPELT_INPUT: (
         """
         flow = create_flow("f").node("fetch", step).node("store", step, inputs="fetsh").edge("fetch", "store")

@@ -84,7 +84,7 @@ EXAMPLES = {
     ),
     decorated.LOOP_WITHOUT_AGAIN: (
         """
-        flow = Flow[int, int]("f")
+        flow = Flow[int]("f")
         loop = flow.loop("until_big", flow.input)
 
 

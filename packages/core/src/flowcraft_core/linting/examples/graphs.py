@@ -58,18 +58,18 @@ EXAMPLES = {
     ),
     graphs.BAD_QUEUE: (
         """
-        flow = Blueprint.from_json({"id": "f", "nodes": [{"id": "a", "uses": "step", "config": {"queue": "big machines"}}]})
+        flow = Blueprint("f", (Node("a", "step", config=NodeConfig(queue="big machines")),))
         """,
         """
-        flow = Blueprint.from_json({"id": "f", "nodes": [{"id": "a", "uses": "step", "config": {"queue": "big-machines"}}]})
+        flow = Blueprint("f", (Node("a", "step", config=NodeConfig(queue="big-machines")),))
         """,
     ),
     graphs.BAD_RETRIES: (
         """
-        flow = Blueprint.from_json({"id": "f", "nodes": [{"id": "a", "uses": "step", "config": {"retryJitter": 7}}]})
+        flow = Blueprint("f", (Node("a", "step", config=NodeConfig(retry_delay=-1)),))
         """,
         """
-        flow = Blueprint.from_json({"id": "f", "nodes": [{"id": "a", "uses": "step", "config": {"retryJitter": 0.5}}]})
+        flow = Blueprint("f", (Node("a", "step", config=NodeConfig(retry_delay=1_000)),))
         """,
     ),
     graphs.ORPHAN: (
@@ -94,7 +94,8 @@ EXAMPLES = {
             return NodeResult(ctx.input, action="card" if ctx.input else "cash")
 
 
-        flow = create_flow("f").node("route", route).node("card", step).node("cash", step).node("book", step, join=2)
+        flow = create_flow("f").node("route", route).node("card", step).node("cash", step)
+        flow.node("book", step, join=2)
         flow.edge("route", "card", action="card").edge("route", "cash", action="cash")
         flow.edge("card", "book").edge("cash", "book")
         """,
@@ -103,7 +104,8 @@ EXAMPLES = {
             return NodeResult(ctx.input, action="card" if ctx.input else "cash")
 
 
-        flow = create_flow("f").node("route", route).node("card", step).node("cash", step).node("book", step, join="any")
+        flow = create_flow("f").node("route", route).node("card", step).node("cash", step)
+        flow.node("book", step, join="any")
         flow.edge("route", "card", action="card").edge("route", "cash", action="cash")
         flow.edge("card", "book").edge("cash", "book")
         """,

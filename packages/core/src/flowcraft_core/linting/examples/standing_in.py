@@ -16,7 +16,7 @@ EXAMPLES = {
         flow = Blueprint("f", (Node("ask", "wait", config=NodeConfig(fallback="b")), Node("b", "step")))
         """,
         """
-        flow = Blueprint("f", (Node("ask", "wait"), Node("b", "step")), (Edge("ask", "b", "timeout-of-mine"),))
+        flow = Blueprint("f", (Node("ask", "step", config=NodeConfig(fallback="b")), Node("b", "step")))
         """,
     ),
     standing_in.FALLBACK_OF_FALLBACK: (
@@ -71,7 +71,8 @@ EXAMPLES = {
     ),
     standing_in.UNDO_WITH_SETTINGS: (
         """
-        flow = create_flow("f").node("book", step, undo="cancel").node("cancel", step, fallback="mail").node("mail", step)
+        flow = create_flow("f").node("book", step, undo="cancel").node("cancel", step, fallback="mail")
+        flow.node("mail", step)
         """,
         """
         flow = create_flow("f").node("book", step, undo="cancel").node("cancel", step, retries=5)
@@ -79,10 +80,12 @@ EXAMPLES = {
     ),
     standing_in.UNDO_OF_FALLBACK: (
         """
-        flow = create_flow("f").node("book", step, fallback="call").node("call", step, undo="cancel").node("cancel", step)
+        flow = create_flow("f").node("book", step, fallback="call").node("call", step, undo="cancel")
+        flow.node("cancel", step)
         """,
         """
-        flow = create_flow("f").node("book", step, fallback="call", undo="cancel").node("call", step).node("cancel", step)
+        flow = create_flow("f").node("book", step, fallback="call", undo="cancel").node("call", step)
+        flow.node("cancel", step)
         """,
     ),
     standing_in.EDGE_OF_UNDO: (

@@ -13,7 +13,8 @@ EXAMPLES = {
     ),
     steps.UNKNOWN_FALLBACK: (
         """
-        flow = create_flow("f").node("charge", step, fallback="apologize").node("apologise", step).edge("charge", "apologise")
+        flow = create_flow("f").node("charge", step, fallback="apologize").node("apologise", step)
+        flow.edge("charge", "apologise")
         """,
         """
         flow = create_flow("f").node("charge", step, fallback="apologise").node("apologise", step)
