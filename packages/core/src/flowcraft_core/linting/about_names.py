@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
 from typing import Any, get_args, get_origin
 
-from ..annotations import UNKNOWN, fields_of, item_of, member_of, type_name
+from ..annotations import UNKNOWN, fields_of, hints_of_class, item_of, member_of, type_name
 from ..blueprint import BATCH, FIELD_NAMES, LOOP_CONTROLLER, SLEEP, SUBFLOW, WAIT, Blueprint, Edge, Node, NodeConfig
 from ..expressions import Expression
 from ..graph.scopes import Graph, Link, Reference
@@ -124,15 +124,14 @@ def _wrong(subject: Subject, reference: Reference, known: Collection[str]) -> st
 
 def _has(given: Any, key: str) -> bool:
     """Whether a value of a type may have a part of that name: a key of a dict, or an index of a list."""
-    fields = fields_of(given)
-    if fields is None:  # also of what no class tells
+    cls = get_origin(given) or given
+    if _is_typed_dict(cls):
+        return key in hints_of_class(cls)
+    if not isinstance(cls, type) or cls is object or issubclass(cls, Mapping):
         return True
-    origin = get_origin(given) or given
-    if not isinstance(origin, type) or issubclass(origin, Mapping):
-        return not _is_typed_dict(given) or key in fields
-    if issubclass(origin, (list, tuple)):
+    if issubclass(cls, (list, tuple)):
         return key.isascii() and key.isdigit()
-    return _is_typed_dict(given) and key in fields
+    return fields_of(cls) is None  # what tells its fields is no dict and no list
 
 
 def _is_typed_dict(given: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
 from typing import TypeAlias
@@ -90,8 +91,9 @@ def _looked(
         found.steps[flow.id] = brought
     else:
         yield from _compiled(flow, brought, found)
-    if isinstance(flow, FlowDefinition) or (isinstance(flow, Blueprint) and registry is not None):
-        yield from missing_calls(found.graphs, found.graphs)
+    if isinstance(flow, Blueprint) and registry is not None:
+        yield from missing_calls(found.graphs, [flow.id])
+    if isinstance(flow, FlowDefinition) or registry is not None:
         for flow_id, graph in found.graphs.items():
             yield from missing_steps(graph, found.steps[flow_id].__contains__)
     for flow_id, graph in found.graphs.items():
@@ -117,12 +119,15 @@ def _compiled(flow: FlowDefinition, brought: Mapping[str, Implementation], found
         except FlowcraftError as error:
             broken = True
             yield from problems_of(error)
+            with contextlib.suppress(FlowcraftError):
+                waiting += each.called.values()
             continue
         found.steps.setdefault(each.id, {**brought, **each.implementations})
         found.called.setdefault(each.id, each.called)
         waiting += each.called.values()
     if not broken:
         Catalogue([flow], ()).check_steps(flow)
+        yield from missing_calls(found.graphs, [flow.id])
 
 
 class _Steps(Mapping[str, Implementation]):
