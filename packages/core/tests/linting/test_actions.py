@@ -62,7 +62,7 @@ def helped(ctx: Any) -> Any:
 def looped(ctx: Any) -> Any:
     last = None
     for last in ctx.input:
-        pass
+        ctx.progress(last)
     return last
 
 

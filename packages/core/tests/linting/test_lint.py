@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 from typing import Any, TypedDict
@@ -29,7 +30,7 @@ def chain(*ids: str, **settings: Any) -> FlowBuilder:
     flow = create_flow("f")
     for node_id in ids:
         flow.node(node_id, step, **settings)
-    for source, target in zip(ids, ids[1:], strict=False):
+    for source, target in itertools.pairwise(ids):
         flow.edge(source, target)
     return flow
 
@@ -197,8 +198,8 @@ WARNED_OF: dict[str, tuple[FlowBuilder, str]] = {
     "a wait whose time may be up": (
         chain("a").wait("w", timeout="1d").edge("a", "w").node("b", step).edge("w", "b", action="approved"),
         (
-            "node 'w' may give the action 'timeout', and no edge takes it, so that the path ends there: draw an edge for "
-            "it, or one without an action for all others [FC127]"
+            "node 'w' may give the action 'timeout', and no edge takes it, so that the path ends there: draw an edge "
+            "for it, or one without an action for all others [FC127]"
         ),
     ),
     "an action of a batch": (
@@ -208,8 +209,8 @@ WARNED_OF: dict[str, tuple[FlowBuilder, str]] = {
     "a wait deep in a batch": (
         chain("a").batch("p", create_flow("x").subflow("c", create_flow("y").wait("w"))).edge("a", "p"),
         (
-            "batch 'p' calls flow 'x', and wait 'w' of flow 'y' has no timeout: an item that nobody answers holds up the "
-            "whole batch; give the wait a timeout [FC234]"
+            "batch 'p' calls flow 'x', and wait 'w' of flow 'y' has no timeout: an item that nobody answers holds up "
+            "the whole batch; give the wait a timeout [FC234]"
         ),
     ),
 }  # fmt: skip

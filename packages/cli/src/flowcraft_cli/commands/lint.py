@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 from flowcraft_core.errors import FlowcraftError
-from flowcraft_core.linting import RULES, Problem, Rule, lint, problems_of
+from flowcraft_core.linting import RULES, Problem, Rule, lint, problems_of, require_codes
 from flowcraft_core.linting.examples import EXAMPLES
 from flowcraft_core.runtime import FlowRuntime
 
@@ -29,9 +29,7 @@ def register(main: Commands) -> None:
 
 
 @click.argument("flows", nargs=-1, metavar="[FLOW]...")
-@click.option(
-    "--ignore", multiple=True, metavar="CODE", help="Leave a rule out; FC1 leaves out all about nodes and edges."
-)
+@click.option("--ignore", multiple=True, metavar="CODE", help="Leave a rule out, or all whose codes begin so.")
 @click.option("--context", multiple=True, metavar="NAME", help="A value that runs are started with; once for each.")
 @click.option("--strict", is_flag=True, help="Exit with 1 for warnings, too.")
 @click.option("--explain", metavar="CODE", help="Say what a rule means, with an example, and look at nothing.")
@@ -53,13 +51,15 @@ def lint_flows(
     references = flows or app.settings["flows"]
     if not references:
         raise CommandError("say what to look at: FLOW on the command line, or the setting 'flows'")
+    ignored = ignore or app.settings["lint_ignore"]
+    require_codes(ignored)
     checked: dict[str, None] = {}
     found: dict[tuple[str, Problem], None] = {}
     for reference in references:
         try:
             for flow in load(reference, app.settings):
                 checked.update(dict.fromkeys(_ids(flow)))
-                for problem in lint(flow, ignore=ignore or app.settings["lint_ignore"], context=context or None):
+                for problem in lint(flow, ignore=ignored, context=context or None):
                     found[reference, problem] = None
         except CommandError:
             raise
@@ -71,7 +71,7 @@ def lint_flows(
         app.out.say(f"{reference}: {problem.rule.severity}: {flow_id}{problem}")
     warnings = len(found) - errors
     if not errors:
-        counted = f", {warnings} warnings" if warnings else ""
+        counted = f", {warnings} warning{'s' * (warnings > 1)}" if warnings else ""
         app.out.say(f"{len(checked)} flows, nothing to mend{counted}: {', '.join(checked)}")
     fields = {
         "flows": list(checked),

@@ -5,6 +5,6 @@ each with an example, are on the page ``docs/lint.md``.
 """
 
 from ..rules import RULES, Problem, Rule, Severity
-from .looking import Lintable, lint, problems_of
+from .looking import Lintable, lint, problems_of, require_codes
 
-__all__ = ["RULES", "Lintable", "Problem", "Rule", "Severity", "lint", "problems_of"]
+__all__ = ["RULES", "Lintable", "Problem", "Rule", "Severity", "lint", "problems_of", "require_codes"]

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import ConfigurationError, FlowcraftError
-from . import Problem, lint, problems_of
+from . import Problem, lint, problems_of, require_codes
 from .loading import load
 
 
@@ -23,6 +23,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--context", action="append", metavar="NAME", help="a value that runs are started with")
     options = parser.parse_args(arguments)
     sys.path.insert(0, str(Path.cwd()))
+    try:
+        require_codes(options.ignore)
+    except ConfigurationError as error:
+        parser.error(str(error))
     found: list[tuple[str, Problem]] = []
     for reference in options.flows:
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import partial
 from typing import TypeAlias
 
@@ -52,9 +52,7 @@ def lint(
     Raises:
         ConfigurationError: No rule has a code that is to be ignored.
     """
-    for code in ignore:
-        if not any(known.startswith(code) for known in RULES):
-            raise ConfigurationError(f"there is no rule {code!r} to ignore: their codes are FC and three digits")
+    require_codes(ignore)
     try:
         made = flow if isinstance(flow, (FlowDefinition, Blueprint, FlowRuntime)) else flow()
         found = list(_looked(made, registry, None if context is None else frozenset(context)))
@@ -62,6 +60,17 @@ def lint(
         found = problems_of(error)
     kept = [problem for problem in dict.fromkeys(found) if not problem.code.startswith(tuple(ignore))]
     return sorted(kept, key=lambda problem: problem.rule.severity)
+
+
+def require_codes(codes: Iterable[str]) -> None:
+    """See that rules can be ignored by such codes.
+
+    Raises:
+        ConfigurationError: No rule has a code that begins so.
+    """
+    for code in codes:
+        if not any(known.startswith(code) for known in RULES):
+            raise ConfigurationError(f"there is no rule {code!r} to ignore: their codes are FC and three digits")
 
 
 def problems_of(error: FlowcraftError) -> list[Problem]:
