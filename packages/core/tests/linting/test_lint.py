@@ -273,14 +273,14 @@ class TestCommand:
         assert main(["odd_flows", "odd_flows.py", "odd_flows:good"]) == 0
         lines = capsys.readouterr().out.splitlines()
         assert len(lines) == 4
-        assert lines[0].startswith("odd_flows: warning: flow 'odd': no edge leads to node 'a'")
-        assert lines[2].startswith("odd_flows.py: warning: flow 'odd': ")
+        assert lines[0].startswith("odd_flows: warning: flow 'odd', no edge leads to node 'a'")
+        assert lines[2].startswith("odd_flows.py: warning: flow 'odd', ")
 
     def test_errors_and_if_strict_warnings_end_with_1(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["bad.json"]) == 1
         assert main(["odd_flows.py", "--strict"]) == 1
         assert main(["odd_flows.py", "--strict", "--ignore", "FC121"]) == 0
-        assert "bad.json: error: flow 'j': it has no nodes: add at least one [FC005]" in capsys.readouterr().out
+        assert "bad.json: error: flow 'j', it has no nodes: add at least one [FC005]" in capsys.readouterr().out
 
     def test_json_on_the_last_line(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["bad.json", "--json"]) == 1

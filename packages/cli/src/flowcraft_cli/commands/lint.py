@@ -67,8 +67,7 @@ def lint_flows(
             found.update({(reference, problem): None for problem in problems_of(error)})
     errors = sum(problem.rule.severity == "error" for _, problem in found)
     for reference, problem in found:
-        flow_id = "" if problem.flow is None else f"flow {problem.flow!r}, "
-        app.out.say(f"{reference}: {problem.rule.severity}: {flow_id}{problem}")
+        app.out.say(f"{reference}: {problem.rule.severity}: {problem.in_flow()}")
     warnings = len(found) - errors
     if not errors:
         counted = f", {warnings} warning{'s' * (warnings > 1)}" if warnings else ""

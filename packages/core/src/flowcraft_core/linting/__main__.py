@@ -39,15 +39,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             found += [(reference, problem) for problem in problems_of(error)]
     ok = not any(options.strict or problem.rule.severity == "error" for _, problem in found)
     for reference, problem in found:
-        print(f"{reference}: {problem.rule.severity}: {shown(problem)}")
+        print(f"{reference}: {problem.rule.severity}: {problem.in_flow()}")
     if options.json:
         print(json.dumps({"ok": ok, "problems": [{"reference": each, **problem.to_dict()} for each, problem in found]}))
     return 0 if ok else 1
-
-
-def shown(problem: Problem) -> str:
-    """A problem in a line."""
-    return str(problem) if problem.flow is None else f"flow {problem.flow!r}: {problem}"
 
 
 if __name__ == "__main__":

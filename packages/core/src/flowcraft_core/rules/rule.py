@@ -75,6 +75,10 @@ class Problem:
         """The text, with the code behind it."""
         return f"{self.text} [{self.code}]"
 
+    def in_flow(self) -> str:
+        """The same, with the flow before it, unless the text names that."""
+        return str(self) if self.flow is None or repr(self.flow) in self.text else f"flow {self.flow!r}, {self}"
+
     def to_dict(self) -> dict[str, Any]:
         """The problem as plain data."""
         return {
