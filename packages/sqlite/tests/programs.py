@@ -2,7 +2,9 @@
 
 import asyncio
 import os
+import subprocess
 import sys
+import time
 
 from flowcraft_core.ports import Fact, Message
 from flowcraft_sqlite import SqliteBackend
@@ -97,6 +99,19 @@ async def fork(path: str) -> None:
             os._exit(0)
         await asyncio.to_thread(os.waitpid, child, 0)
         await backend.context.put("run", "after", Fact(b"", "writer"))
+
+
+async def hold(path: str, *beside: str) -> None:
+    """Hold a message until this is killed, with a child beside that lives for as long as the test says."""
+    async with SqliteBackend(path) as backend:
+        (delivery,) = await backend.queue.receive(max_messages=1, wait=30, visibility=600)
+        if beside == ("fork",) and not os.fork():
+            sys.stdin.readline()
+            os._exit(0)
+        if beside == ("program",):
+            subprocess.Popen([sys.executable, "-c", "input()"])
+        say(delivery.body)
+        time.sleep(600)
 
 
 if __name__ == "__main__":
