@@ -20,6 +20,7 @@ from ..logging.journal import Journal, Rarely
 from ..payloads import CompressingCodec, PayloadCodec
 from ..ports import Backend, Delivery, Message
 from ..runtime import FlowRuntime
+from ..tasks import end
 from .describing.at_work import AtWork
 from .describing.heartbeats import Heartbeat
 from .engine import Done, Engine, Settings
@@ -248,9 +249,7 @@ class Worker:
             under_way = [held.task for held in self._held if held.task is not None]
             for held in self._held:
                 held.give_up()
-            for task in helpers:
-                task.cancel()
-            await asyncio.gather(*helpers, *under_way, return_exceptions=True)
+            await end(*helpers, *under_way)
             await self._say_stopped()
             try:
                 await self._flush()
@@ -265,8 +264,7 @@ class Worker:
             try:
                 await asyncio.wait([task])
             except asyncio.CancelledError:
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
+                await end(task)
                 raise
             error = None if task.cancelled() else task.exception()
             if error is None and not task.cancelled() and self._stop.is_set():
