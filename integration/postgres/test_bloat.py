@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from typing import Any
 
 import pytest
 from flowcraft_core import FlowRuntime, create_flow
@@ -75,7 +76,12 @@ async def test_workers_that_idle_leave_no_more_than_a_few_pages(place: Place, mo
     sizes, clock = [], SkippingClock()
     async with place.backend(clock=clock) as backend:
         reconciler = Reconciler(backend, clock=clock)
-        told = {"backend": backend, "catalogue": FlowRuntime().catalogue, "concurrency": 1, "interval": 60.0}
+        told: dict[str, Any] = {
+            "backend": backend,
+            "catalogue": FlowRuntime().catalogue,
+            "concurrency": 1,
+            "interval": 60.0,
+        }
         beating = [Heartbeat.of(f"worker-{number}", now=clock.now(), **told) for number in range(2)]
         for minute in range(2 * 24 * 60):
             for _ in range(4):
