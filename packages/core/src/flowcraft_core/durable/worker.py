@@ -21,6 +21,7 @@ from ..payloads import CompressingCodec, PayloadCodec
 from ..ports import Backend, Message
 from ..queues import DEFAULT_QUEUE
 from ..runtime import FlowRuntime
+from ..tasks import end
 from .describing.at_work import AtWork
 from .describing.heartbeats import Heartbeat
 from .engine import Done, Engine, Settings
@@ -266,9 +267,7 @@ class Worker:
             for held in self._held:
                 held.give_up()
             self._intake.call_off()
-            for task in helpers:
-                task.cancel()
-            await asyncio.gather(*helpers, *under_way, return_exceptions=True)
+            await end(*helpers, *under_way)
             await self._say_stopped()
             try:
                 await self._flush()
@@ -283,8 +282,7 @@ class Worker:
             try:
                 await asyncio.wait([task])
             except asyncio.CancelledError:
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
+                await end(task)
                 raise
             error = None if task.cancelled() else task.exception()
             if error is None and not task.cancelled() and self._stop.is_set():
