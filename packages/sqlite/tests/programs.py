@@ -2,9 +2,7 @@
 
 import asyncio
 import os
-import subprocess
 import sys
-import time
 
 from flowcraft_core.ports import Fact, Message
 from flowcraft_sqlite import SqliteBackend
@@ -109,9 +107,9 @@ async def hold(path: str, *beside: str) -> None:
             sys.stdin.readline()
             os._exit(0)
         if beside == ("program",):
-            subprocess.Popen([sys.executable, "-c", "input()"])
+            await asyncio.create_subprocess_exec(sys.executable, "-c", "input()")
         say(delivery.body)
-        time.sleep(600)
+        await asyncio.sleep(600)
 
 
 if __name__ == "__main__":

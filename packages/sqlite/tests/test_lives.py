@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from flowcraft_core.ports import JobQueue, Message
-from flowcraft_sqlite import SqliteBackend, _lives
+from flowcraft_sqlite import SqliteBackend
 from flowcraft_sqlite._lives import Lives
 
 from .helpers import PATIENCE, line_of, started
@@ -63,10 +63,15 @@ def test_the_dead_are_found_once(path: Path) -> None:
 
 def test_the_dead_are_found_again_by_others_if_nothing_could_be_done_for_them(path: Path) -> None:
     holder, other = _die(_begun(path)), _begun(path)
-    with pytest.raises(RuntimeError), other.ended() as dead:
-        assert dead == [holder]
-        assert _found(_begun(path)) == []  # one at a time
-        raise RuntimeError
+
+    def fail() -> None:
+        with other.ended() as dead:
+            assert dead == [holder]
+            assert _found(_begun(path)) == []  # one at a time
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
     assert _found(other) == [holder]
 
 
@@ -80,7 +85,7 @@ def test_what_is_beside_them_in_their_folder_is_left_alone(path: Path) -> None:
 
 def test_of_two_who_draw_one_number_the_second_is_nobody(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It works on; what it holds comes back when its time is up."""
-    monkeypatch.setattr(_lives.secrets, "randbelow", lambda _: 6)
+    monkeypatch.setattr("secrets.randbelow", lambda _: 6)
     one, other = _begun(path), _begun(path)
     assert (one.holder, other.holder) == (7, 0)
     other.end()
@@ -89,7 +94,7 @@ def test_of_two_who_draw_one_number_the_second_is_nobody(path: Path, monkeypatch
 
 
 async def test_where_no_lock_can_be_had_messages_are_delivered_all_the_same(path: Path) -> None:
-    Path(f"{path}-workers").touch()  # no folder
+    Path(f"{path}-workers").touch()  # noqa: ASYNC240 - where the folder would be
     async with SqliteBackend(path) as backend:
         await backend.queue.send([Message("job")])
         (delivery,) = await backend.queue.receive(max_messages=1, wait=0, visibility=60)

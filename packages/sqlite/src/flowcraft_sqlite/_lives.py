@@ -1,8 +1,8 @@
 """Who has received from a file, and whether they live still: each holds a lock that the system drops with its process.
 
-Beside the file lies a folder ``<file>-workers`` with a file for each who receives. Its maker has locked it before it got
-its name, and holds the lock for as long as it lives. Whoever gets that lock knows that the other is dead, however it
-died; one that is stopped, or slow, or waits for a debugger, has its lock. What a process forks inherits the lock, so
+Beside the file lies a folder ``<file>-workers`` with a file for each who receives. Its maker has locked it before it
+got its name, and holds the lock for as long as it lives. Whoever gets that lock knows that the other is dead, however
+it died; one that is stopped, or slow, or waits for a debugger, has its lock. What a process forks inherits the lock, so
 that death is noticed once the last of them has ended: late at worst, never wrongly. Where locks cannot be had (Windows,
 some network file systems) nobody is taken for dead, and messages come back when their time is up.
 """

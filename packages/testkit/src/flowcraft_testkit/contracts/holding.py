@@ -25,6 +25,7 @@ class HoldingClauses(MeasuringClauses):
     @needs("processes", "notices_death")
     async def test_what_a_killed_process_held_is_delivered_at_once(self) -> None:
         """A worker that is started in place of a killed one goes on within seconds, not when the visibility ends."""
+        assert self._make_in_process is not None  # its capability is asked for
         async with self.connect() as queue:
             await queue.send([Message("job")])
             async with holding(self._make_in_process, LONG) as holder:
@@ -38,6 +39,7 @@ class HoldingClauses(MeasuringClauses):
     @needs("processes", "notices_death")
     async def test_a_process_that_stands_still_keeps_what_it_holds(self) -> None:
         """Stopped, swapped out or in a debugger is not dead: it may go on at any moment."""
+        assert self._make_in_process is not None  # its capability is asked for
         async with self.connect() as queue:
             await queue.send([Message("job")])
             async with holding(self._make_in_process, LONG) as holder:
