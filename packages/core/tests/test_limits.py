@@ -16,7 +16,7 @@ from flowcraft_core.limits import (
     in_turn,
     limit_named,
     limits_by_name,
-    look_again_after,
+    look_again_at,
     problem_with,
 )
 
@@ -88,10 +88,14 @@ def test_all_places_are_asked_and_not_by_all_in_one_order() -> None:
 
 
 def test_what_waits_looks_within_ten_seconds_and_not_all_too_often() -> None:
-    for spread in (0.0, 0.5, 1.0):
-        delays = [look_again_after(waited, spread) for waited in range(50)]
-        assert max(delays) <= 9.5
-        assert sum(delays) / len(delays) >= 6.0
+    for spread in (0.0, 0.5, 0.999):
+        now, delays = 1_234.5, list[float]()
+        for waited in range(50):
+            at = look_again_at(waited, spread, now)
+            delays.append(at - now)
+            now = at + 0.01  # it was received a moment later
+        assert 0.4 < min(delays) and max(delays) <= 9.5
+        assert sum(delays[3:]) / len(delays[3:]) > 8.5
 
 
 def test_limits_are_read_and_written_in_json_as_they_stand() -> None:

@@ -26,6 +26,11 @@ _START_PLACES = 10
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
 _HOLE = re.compile(r"\{(context|input)((?:\.[^.{}]+)*)\}")
 
+# Seconds after which what waits for a place looks again, at first; then once in a period, at one of so many times.
+_FIRST_LOOKS = (1.0, 2.0, 4.0)
+_PERIOD = 9.0
+_LOOKS_IN_PERIOD = 6
+
 # A longer key stands for itself by its hash.
 _LONGEST_KEY = 120
 
@@ -175,14 +180,22 @@ def filled(named: str, values: Sequence[object]) -> str:
     return text
 
 
-def look_again_after(waited: int, spread: float) -> float:
-    """Seconds until what waits for a place looks again: soon at first, and never more than 9.5.
+def look_again_at(waited: int, spread: float, now: float) -> float:
+    """When what waits for a place looks again: soon at first, and within 10 seconds ever after.
+
+    Then it comes at certain times: what waits at the same place is received, and sent on, together. There are several
+    such times in a period, so that places that are free again and again are not left so for all of it.
 
     Args:
         waited: How often it has looked in vain.
-        spread: From 0 to 1, so that what began to wait at once does not look at once.
+        spread: From 0 up to 1, so that not all look at one time.
+        now: The time, seconds.
     """
-    return (1.0, 2.0, 4.0)[waited] * (0.5 + spread / 2) if waited < 3 else 6.5 + 3.0 * spread
+    if waited < len(_FIRST_LOOKS):
+        return now + _FIRST_LOOKS[waited] * (0.5 + spread / 2)
+    place = int(spread * _LOOKS_IN_PERIOD) * _PERIOD / _LOOKS_IN_PERIOD
+    at = now - (now - place) % _PERIOD + _PERIOD
+    return at if at - now > 0.5 else at + _PERIOD
 
 
 def spread_of(text: str) -> float:

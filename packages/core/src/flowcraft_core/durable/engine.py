@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import enum
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
@@ -17,9 +17,11 @@ import attrs
 from ..clock import Clock
 from ..errors import (
     FlowcraftError,
+    ConfigurationError,
     ImplementationMissingError,
     SerializationError,
     TransientError,
+    UnknownLimitError,
     UnknownQueueError,
 )
 from ..execution import FIRST, Executor
@@ -27,6 +29,7 @@ from ..failures import name_of, text_of
 from ..graph.facts import Answer, Attempt, Outcome, Park
 from ..graph.instances import Arrival, Claim, FailedItem, Instance, Phase
 from ..graph.lanes import total_of
+from ..graph.limits import is_limited
 from ..graph.partial import arrived, holds_up, waits_for
 from ..graph.queues import is_bound, queue_of
 from ..graph.scopes import Kind
@@ -39,6 +42,7 @@ from ..settings import number, whole
 from ..texts import safe_text
 from ..traces import Trace
 from .hosts import Host, HostTimeError, cut_off, may_take, none_has_time, too_long
+from .limits import WAITING_SAID, FleetLimits, LaterJobs, Places, limited_key, say_limited, waits_on
 from .parks import may_be_parked
 from .sets import JoinSets
 from .signals import end_run, fail_if_late, finish_run, held_key, say_parked, send_jobs, send_parked
@@ -100,6 +104,7 @@ _CALLED_FOR = (
     TransientError,
     SerializationError,
     ImplementationMissingError,
+    UnknownLimitError,
     UnknownQueueError,
     StaleReadError,
     NewerRecordError,
@@ -131,11 +136,14 @@ class Engine:
         stopped: Asked before each instance: whether nothing new is to be started.
         got_on: Told of each outcome that was written.
         begun: Told when the run begins with this job.
+        limits: Where places under limits are taken.
+        later: Sends jobs that wait for one.
         host: Where it runs.
         queue: The name of the queue that the job came from.
         events: Tells what happens.
         slots: Held while a step runs; no limit on them by default.
         trying: What the worker tries again just now, under all of its jobs; see ``Tries``.
+        places: What the attempt under way has under its limits; the worker renews them.
         current: The key of the instance under way, until it has an outcome and is gone on from.
         handed_over: Another job goes on from the instance under way, once it has an outcome.
         is_past_steps: No step will run here any more: whoever sees that the run has ended has nothing to call off.
@@ -152,11 +160,14 @@ class Engine:
     stopped: Callable[[], bool]
     got_on: Callable[[], Awaitable[None]]
     begun: Callable[[], None]
+    limits: FleetLimits
+    later: LaterJobs
     host: Host = attrs.field(factory=Host)
     queue: str = DEFAULT_QUEUE
     events: Emitter | None = None
     slots: AbstractAsyncContextManager[object] = attrs.field(factory=contextlib.nullcontext)
     trying: dict[str, int] = attrs.field(factory=dict)
+    places: Places | None = None
     current: str = ""
     handed_over: bool = False
     is_past_steps: bool = False
@@ -443,10 +454,24 @@ class Engine:
             if self.stopped() or (self.clock.now() - looked > _LOOKS_FRESH and await self.view.look([instance])):
                 await self.send([instance])
                 return None
+            if reminding is None and is_limited(instance):
+                try:
+                    names = await self.executor.limits_of(instance)
+                except UnknownLimitError:
+                    raise
+                except ConfigurationError as error:
+                    return await self._failure(error, instance, attempt.number)
+                if not await self._take_places(instance, attempt, names):
+                    return None
             self.current = instance.key
             if reminding is None and self.events is not None:
                 self.events.started(instance, attempt.number)
-            ended = await self._attempt(instance, attempt, reminding)
+            try:
+                ended = await self._attempt(instance, attempt, reminding)
+            finally:
+                if self.places is not None:
+                    places, self.places = self.places, None
+                    await self.limits.give_back(places)
         if not isinstance(ended, Outcome) or ended.error is not None:
             await self._transaction.roll_back()
         if (trouble := self.view.trouble or self._transaction.trouble) is not None:
@@ -465,6 +490,34 @@ class Engine:
         if stored.won or self._is_again or reminding is None:
             await self.schedule(instance, stored.value)
         return None
+
+    async def _take_places(self, instance: Instance, attempt: Attempt, names: Sequence[str]) -> bool:
+        """Take places under the limits of an attempt; if there are none, another job goes on when there are."""
+        store, key = self.backend.coordination, limited_key(self.view.record, instance.key)
+        has_waited = self.job.waited > 0 and self.job.key == instance.key
+        if has_waited and not await self._is_live():
+            return False
+        self.places = await self.limits.take(names)
+        if self.places is not None:
+            if has_waited:
+                with contextlib.suppress(TransientError):
+                    await store.delete(key)
+            return True
+        if not has_waited and await store.get(key) is not None:
+            return False  # another job waits for the same
+        waits = self.job if has_waited else self.view.record.job(instance.key, self.clock.now(), trace=self._trace)
+        waits = attrs.evolve(
+            waits,
+            attempt=0 if attempt.is_first else attempt.number,
+            deferred=attempt.deferred,
+            standing_in=attempt.standing_in,
+            limits=tuple(names),
+        )
+        at, again = waits_on(waits, self.clock.now())
+        await self.later.send(queue_of(instance, self.view.record.queue), again, at)
+        # After that: who dies in between leaves two jobs that wait, of which one finds out, and not none.
+        await store.set_if_absent(key, say_limited(again.id, names), ttl=WAITING_SAID)
+        return False
 
     async def _attempt(self, instance: Instance, attempt: Attempt, reminding: Park | None) -> Outcome | Park:
         """One attempt, or one reminder of a wait that is parked, for as long as the host lives.

@@ -48,6 +48,7 @@ from .caches import KnownRuns, OutcomeCache
 from .describing.at_work import PassingOn
 from .engine import Done, Engine, Settings, UnknownInstanceError
 from .hosts import Host, HostTimeError
+from .limits import SAID_AGAIN, WAITING_SAID, FleetLimits, LaterJobs, Places, limited_key, say_limited, waits_on
 from .queues import queue_named
 from .runs import RunRecord, Runs
 from .sets import JoinSets
@@ -123,6 +124,8 @@ class JobHandler:
         self._control_interval, self._visibility = control_interval, visibility
         self._stopped = stopped
         self._slots = slots or contextlib.nullcontext()
+        self._limits = FleetLimits(backend.coordination, runtime.limits, visibility, self._clock)
+        self._later = LaterJobs(backend, self._clock)
         self._trying: dict[str, int] = {}
         self._known = KnownRuns(self._runs.weight_of)
         self._live: dict[str, float] = {}
@@ -237,6 +240,9 @@ class JobHandler:
             again = attrs.evolve(job, first_seen=self._clock.now(), passed_on=0.0)
             await self._send(queue, Message(encode_job(again), job.run_id), delay=self._visibility / 3)
             return Done.ACKNOWLEDGE
+        if job.limits and await self._limits.are_full(job.limits):
+            await self._wait_on(job, record, queue)
+            return Done.ACKNOWLEDGE
         view = RunView(record, self._records, self._clock, since=job.first_seen)
         executor = self._runtime.executor(job.run_id, record.graphs)
         executor.journal, executor.worker = self._tell_of(job), self._worker
@@ -259,6 +265,8 @@ class JobHandler:
             host=Host(remaining),
             queue=queue,
             slots=self._slots,
+            limits=self._limits,
+            later=self._later,
             trying=self._trying,
             events=events,
         )
@@ -271,6 +279,22 @@ class JobHandler:
                 events.close()
             if engine.view.state.phase is not Phase.RUNNING:
                 self._cache.forget(job.run_id)  # nobody asks for them any more
+
+    async def _wait_on(self, job: Job, record: RunRecord, queue: str) -> None:
+        """Let a job look again later, under whose limits there is no place; unless another job waits for the same."""
+        if job.waited % SAID_AGAIN == 0:
+            store, said = self._backend.coordination, say_limited(job.id, job.limits)
+            key = limited_key(record, job.key)
+            if not await store.extend_ttl(key, said, ttl=WAITING_SAID):
+                await store.set_if_absent(key, said, ttl=WAITING_SAID)
+                if await store.get(key) != said:
+                    return
+        at, again = waits_on(job, self._clock.now())
+        await self._later.send(queue, again, at)
+
+    async def renew(self, places: Places) -> None:
+        """Say that whoever has places under limits lives."""
+        await self._limits.renew(places)
 
     async def _is_live(self, job: Job, record: RunRecord) -> bool:
         """Whether the run has not ended, as far as was known within the control interval."""

@@ -16,6 +16,7 @@ from ..failures import reason_of
 from ..graph.facts import Park
 from ..graph.instances import Instance, Phase
 from ..graph.lanes import item_before
+from ..graph.limits import is_limited
 from ..graph.positions import INITIAL
 from ..graph.queues import queue_of
 from ..graph.state import RunState
@@ -30,6 +31,7 @@ from ..serialization import Serializer
 from ..settings import number, whole
 from ..texts import safe_text
 from .describing.heartbeats import SEEN_WITHIN, living
+from .limits import limited_key
 from .looks import LookLog
 from .retention import Retention
 from .runs import RunRecord, Runs
@@ -358,6 +360,7 @@ class Reconciler:
         if looks:  # most jobs are on their way, and one that was lost holds up no more than a branch
             long_ago = now - CHECK_AFTER if looks % _LOOKS_WHILE_BUSY == 0 else 0.0
             stalled = [instance for instance in ready if _ready_since(instance) < long_ago]
+        stalled = await self._not_limited(record, stalled)
         keys = await self._not_held(record, [instance.key for instance in stalled])
         left = set(keys)
         to_send = [instance for instance in stalled if instance.key in left]
@@ -411,7 +414,9 @@ class Reconciler:
                 await say_parked(self._backend, record)
             # A job that is on its way may be late; one that nobody has sent goes out when the time is near.
             send_at = park.due + max(self._interval, CHECK_AFTER) if park.queued else park.due - self._interval
-            if send_at <= now:
+            if send_at <= now and is_limited(instance) and not await self._not_limited(record, [instance]):
+                dues.append(now + self._interval)
+            elif send_at <= now:
                 await send_parked(self._backend, record, instance, park, self._clock)
                 dues.append(max(now, park.due) + self._interval)
             else:
@@ -425,6 +430,19 @@ class Reconciler:
             some = keys[start : start + _ASKED_AT_ONCE]
             held = await asyncio.gather(*(self._backend.coordination.get(held_key(record, key)) for key in some))
             free += [key for key, holder in zip(some, held, strict=True) if holder is None]
+        return free
+
+    async def _not_limited(self, record: RunRecord, instances: Sequence[Instance]) -> list[Instance]:
+        """Those of some instances that no job says to wait for under their limits: such a job looks again by itself."""
+        free: list[Instance] = []
+        for start in range(0, len(instances), _ASKED_AT_ONCE):
+            some = instances[start : start + _ASKED_AT_ONCE]
+            asked = (
+                self._backend.coordination.get(limited_key(record, instance.key)) if is_limited(instance) else _nothing()
+                for instance in some
+            )
+            said = await asyncio.gather(*asked)
+            free += [instance for instance, each in zip(some, said, strict=True) if each is None]
         return free
 
     async def _looks_while_busy(self, record: RunRecord) -> int:
@@ -452,6 +470,10 @@ class Reconciler:
         name = uuid.uuid5(uuid.NAMESPACE_OID, "\n".join(sorted(keys))).hex
         key = f"revived:{record.life}:{name}"
         return await self._backend.coordination.increment(key, ttl=_COUNTED)
+
+
+async def _nothing() -> None:
+    return None
 
 
 def _in_vain_key(run_id: str) -> str:

@@ -432,6 +432,8 @@ class Worker:
     async def _say_what_is_held(self) -> None:
         """Of steps that take long: reconcilers leave them alone, and a job that was handed over waits for them."""
         for each in list(self._held):
+            if each.engine is not None and each.engine.places is not None:
+                await self._handler.renew(each.engine.places)
             if each.was_held and each.engine is not None and each.engine.current:
                 key = held_key(each.engine.view.record, each.engine.current)
                 if not await self._backend.coordination.extend_ttl(key, self._name, ttl=self._visibility):

@@ -20,6 +20,7 @@ from ..errors import ConfigurationError, ImplementationMissingError, ResumeError
 from ..execution import Executor
 from ..graph.scopes import Graph
 from ..ids import new_id, require_run_id
+from ..limits import Limit, limits_by_name
 from ..logging.journal import Journal
 from ..observing import Telemetry
 from ..serialization import Serializer
@@ -68,6 +69,7 @@ class FlowRuntime:
         events: EventSink | None = None,
         telemetry: Telemetry | None = None,
         webhooks: WebhookSigner | None = None,
+        limits: Iterable[Limit] = (),
     ) -> None:
         """Put a runtime together; what is wrong with it is said here, not in the middle of a run.
 
@@ -83,6 +85,8 @@ class FlowRuntime:
             events: Receives what happens in runs; on workers, what each of them does.
             telemetry: Measures runs, and the workers that this is given to: ``flowcraft_core.telemetry.OpenTelemetry``.
             webhooks: Signs what ``ctx.webhook_url`` gives; for runs of workers, which can be resumed from outside.
+            limits: What nodes name as ``limit="openai"``. They hold for all runs of this runtime in this process
+                together; on workers, for those of all workers of the backend.
 
         Raises:
             BlueprintError: A blueprint cannot mean anything.
@@ -96,6 +100,7 @@ class FlowRuntime:
         self.events = events
         self.telemetry = telemetry
         self.webhooks = webhooks
+        self.limits = limits_by_name(limits)
         self._registry = {name: Implementation.of(name, step) for name, step in (registry or {}).items()}
         reserved = BUILT_IN_USES & self._registry.keys()
         if reserved:
@@ -345,6 +350,7 @@ class FlowRuntime:
             threads=self._threads,
             journal=Journal({"run_id": run_id}, self.telemetry),
             webhooks=self.webhooks,
+            limits=self.limits,
         )
 
     def _make(

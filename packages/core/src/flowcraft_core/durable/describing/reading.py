@@ -6,10 +6,14 @@ import asyncio
 import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 
+import attrs
+
 from ...errors import BackendError, ConfigurationError
 from ...graph.facts import Park
 from ...graph.failures import errors_of
 from ...graph.fold import instances
+from ...graph.instances import Instance
+from ...graph.limits import is_limited
 from ...graph.queues import is_bound, queue_of
 from ...graph.scopes import Kind
 from ...graph.state import RunState
@@ -17,6 +21,7 @@ from ...ports import CoordinationStore
 from ...queues import DEFAULT_QUEUE
 from ...settings import whole
 from ..lanes import with_all_items
+from ..limits import limited_key, said_limited
 from ..runs import RunRecord
 from ..stored_runs import FINAL, StoredRuns
 from .at_work import SAID_EVERY, board_of
@@ -50,12 +55,13 @@ async def describe(
         )
     page, cursor = level.page(after, limit)
     now, is_live = stored.clock.now(), status.state not in FINAL
-    parks, of_page, hints = await asyncio.gather(
+    parks, of_page, hints, limited = await asyncio.gather(
         stored.records.parks(run_id, state.ready),
         stored.records.all_parks(run_id, page),
         _hints(stored.backend.coordination, record, now) if is_live else _none(),
+        _limited(stored.backend.coordination, record, page if is_live else ()),
     )
-    hints = _still_true(hints, state, parks)
+    hints = attrs.evolve(_still_true(hints, state, parks), limited=limited)
     standing = Standing.of(state, parks)
     moot = [instance.key for instance in page if standing.of_instance(instance) == "moot"]
     lost = {key: found.value for key, found in (await stored.records.outcomes(run_id, moot)).items()}
@@ -102,6 +108,17 @@ async def _unserved(
             workers = await living(store, now, SEEN_WITHIN)
             return sorted(names.difference(name for worker in workers for name in worker.queues))
     return []
+
+
+async def _limited(
+    store: CoordinationStore, record: RunRecord, page: Sequence[Instance]
+) -> dict[str, tuple[str, ...]]:
+    """What jobs say to wait for, of the instances of a page that keep to limits."""
+    keys = [each.key for each in page if is_limited(each) and each.vertex.index not in each.scope.outcomes]
+    with contextlib.suppress(BackendError):
+        said = await asyncio.gather(*(store.get(limited_key(record, key)) for key in keys))
+        return {key: limits for key, each in zip(keys, said, strict=True) if (limits := said_limited(each))}
+    return {}
 
 
 async def _none() -> Hints:

@@ -213,6 +213,7 @@ class InstanceDescription:
         passed_on: That workers pass its node's jobs on; a hint.
         queue: The queue whose workers run it; None for what the engine does itself.
         unserved: It is to run, and no worker says to serve its queue, which is none of the default; a hint.
+        limited: The limits, with their keys, for a place under which it waits; a hint.
         inside: What is inside, if it is a construct that was entered.
         fork_from: The keys from which ``Client.fork`` can begin again here: of a construct that of its entry, which
             does all of it again, and its own, which only ends it again.
@@ -245,6 +246,7 @@ class InstanceDescription:
     passed_on: PassedOn | None = None
     queue: str | None = None
     unserved: bool = False
+    limited: tuple[str, ...] = ()
     inside: Inside | None = None
     fork_from: tuple[str, ...] = ()
     joins: int = 0
@@ -253,7 +255,8 @@ class InstanceDescription:
     def standing(self) -> str:
         """The state in a word for people, with what the hints say.
 
-        Of what is ``ready`` that is ``under way``, ``passed on``, ``no worker`` for its queue, or ``next``.
+        Of what is ``ready`` that is ``under way``, ``passed on``, ``waits for limit`` so-and-so, ``no worker`` for its
+        queue, or ``next``.
         """
         if self.state not in ("ready", "retrying"):
             return self.state
@@ -261,6 +264,8 @@ class InstanceDescription:
             return "under way"
         if self.passed_on is not None:
             return "passed on"
+        if self.limited:
+            return f"waits for limit {', '.join(self.limited)}"
         if self.unserved:
             return "no worker"
         return "next" if self.state == "ready" else self.state

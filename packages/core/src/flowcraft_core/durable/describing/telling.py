@@ -90,6 +90,7 @@ class Teller:
             under_way=self.hints.under_way.get(key) if live else None,
             passed_on=self.hints.passed_on.get(pattern_of(entry.key)) if live else None,
             queue=queue,
+            limited=self.hints.limited.get(key, ()) if live else (),
             unserved=live and queue in self.unserved,
             inside=None if construct is None else folded(self.standing, scope, construct, self._busy(scope, construct)),
             fork_from=tuple(self._fork_from(instance, entry, state)),
