@@ -469,9 +469,7 @@ class Engine:
             try:
                 ended = await self._attempt(instance, attempt, reminding)
             finally:
-                if self.places is not None:
-                    places, self.places = self.places, None
-                    await self.limits.give_back(places)
+                await self._give_back()
         if not isinstance(ended, Outcome) or ended.error is not None:
             await self._transaction.roll_back()
         if (trouble := self.view.trouble or self._transaction.trouble) is not None:
@@ -495,14 +493,16 @@ class Engine:
         """Take places under the limits of an attempt; if there are none, another job goes on when there are."""
         store, key = self.backend.coordination, limited_key(self.view.record, instance.key)
         has_waited = self.job.waited > 0 and self.job.key == instance.key
-        if has_waited and not await self._is_live():
-            return False
         self.places = await self.limits.take(names)
         if self.places is not None:
-            if has_waited:
-                with contextlib.suppress(TransientError):
-                    await store.delete(key)
-            return True
+            try:
+                if not has_waited or await self._begins_after_all(key):
+                    return True
+            except BaseException:
+                await self._give_back()
+                raise
+            await self._give_back()
+            return False
         if not has_waited and await store.get(key) is not None:
             return False  # another job waits for the same
         waits = self.job if has_waited else self.view.record.job(instance.key, self.clock.now(), trace=self._trace)
@@ -518,6 +518,17 @@ class Engine:
         # After that: who dies in between leaves two jobs that wait, of which one finds out, and not none.
         await store.set_if_absent(key, say_limited(again.id, names), ttl=WAITING_SAID)
         return False
+
+    async def _begins_after_all(self, key: str) -> bool:
+        """Say that an instance waits for no place any more; whether its run has not ended meanwhile."""
+        with contextlib.suppress(TransientError):
+            await self.backend.coordination.delete(key)
+        return await self._is_live()
+
+    async def _give_back(self) -> None:
+        places, self.places = self.places, None
+        if places is not None:
+            await self.limits.give_back(places)
 
     async def _attempt(self, instance: Instance, attempt: Attempt, reminding: Park | None) -> Outcome | Park:
         """One attempt, or one reminder of a wait that is parked, for as long as the host lives.

@@ -77,6 +77,7 @@ class FleetLimits:
     limits: Mapping[str, Limit]
     ttl: float
     clock: Clock
+    _one_by_one: asyncio.Lock = attrs.field(factory=asyncio.Lock, init=False)
     _asked: dict[str, tuple[float, asyncio.Task[bool]]] = attrs.field(factory=dict, init=False)
 
     async def take(self, names: Sequence[str]) -> Places | None:
@@ -152,27 +153,30 @@ class FleetLimits:
         keys = [_place_key(name, "held", number) for number in in_turn(count, places.holder)]
         full = _full_key(name, "held")
         if not (key := await self._first(keys[:1], places, self.ttl)):
-            if await self.store.get(full) is not None:
-                return False
-            key = await self._first(keys[1:], places, self.ttl)
-        if not key:
-            await self.store.set_if_absent(full, "yes", ttl=_FULL)
-            if key := await self._first(keys, places, self.ttl):
-                await self.store.delete(full)
-        if key:
-            places.held[key] = name
-        return bool(key)
+            async with self._one_by_one:  # of many in this program the first one finds out for all
+                if await self._is_full(full):
+                    return False
+                if not (key := await self._first(keys[1:], places, self.ttl)):
+                    await self.store.set_if_absent(full, "yes", ttl=_FULL)
+                    if not (key := await self._first(keys, places, self.ttl)):
+                        self._asked.pop(full, None)
+                        await self._is_full(full)  # which is known from now on
+                        return False
+                    await self.store.delete(full)
+        places.held[key] = name
+        return True
 
     async def _take_start(self, name: str, count: int, ttl: float, places: Places) -> bool:
         full = _full_key(name, "starts")
         keys = [_place_key(name, "starts", number) for number in in_turn(count, places.holder)]
         if not (key := await self._first(keys[:1], places, ttl)):
-            if await self.store.get(full) is not None:
-                return False
-            key = await self._first(keys[1:], places, ttl)
-        if not key:
-            await self.store.set_if_absent(full, "yes", ttl=min(ttl / 2, _FULL_OF_STARTS))
-            return False
+            async with self._one_by_one:
+                if await self._is_full(full):
+                    return False
+                if not (key := await self._first(keys[1:], places, ttl)):
+                    await self.store.set_if_absent(full, "yes", ttl=min(ttl / 2, _FULL_OF_STARTS))
+                    self._asked.pop(full, None)
+                    return False
         places.starts.append(key)
         return True
 

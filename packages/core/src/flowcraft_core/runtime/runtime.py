@@ -18,6 +18,7 @@ from ..definition import FlowDefinition
 from ..durations import Duration
 from ..errors import ConfigurationError, ImplementationMissingError, ResumeError
 from ..execution import Executor
+from ..graph.limits import require_known
 from ..graph.scopes import Graph
 from ..ids import new_id, require_run_id
 from ..limits import Limit, limits_by_name
@@ -30,6 +31,7 @@ from ..threads import StepThreads
 from ..traces import Trace
 from ..webhooks import WebhookSigner
 from .events import EventSink
+from .limits import LocalLimits
 from .results import OutT, RunResult, Status
 from .run import NothingLeftError, Run
 from .snapshots import Begun
@@ -101,6 +103,7 @@ class FlowRuntime:
         self.telemetry = telemetry
         self.webhooks = webhooks
         self.limits = limits_by_name(limits)
+        self._local_limits = LocalLimits(self.limits, self.clock)
         self._registry = {name: Implementation.of(name, step) for name, step in (registry or {}).items()}
         reserved = BUILT_IN_USES & self._registry.keys()
         if reserved:
@@ -187,6 +190,7 @@ class FlowRuntime:
         if isinstance(flow, FlowDefinition):
             self._check_names([flow])
         self._check([graph])
+        require_known(self.catalogue.reachable(graph).values(), self.limits)
         run_id, graphs = require_run_id(run_id or new_id()), self.catalogue.graphs
         starting = None
         if self.telemetry is not None:
@@ -240,6 +244,7 @@ class FlowRuntime:
             raise ResumeError(f"the state is not one that RunResult.state gave: {error!r}") from error
         for called in begun.graphs.values():
             self._check_steps(called)
+        require_known(begun.graphs.values(), self.limits)
         if node is not None:
             run.resume(node, output, action, early=early)
         run.set_timeout(timeout)
@@ -374,6 +379,7 @@ class FlowRuntime:
             },
             concurrency=concurrency,
             events=self.events,
+            limits=self._local_limits,
             trace=trace,
         )
 
