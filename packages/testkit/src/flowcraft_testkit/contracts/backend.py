@@ -16,6 +16,7 @@ from .ending import EndingClauses
 from .forking import ForkingClauses
 from .joining import JoiningClauses
 from .laning import LaningClauses
+from .limiting import LimitingClauses
 from .minding import MindingClauses
 from .outside import OutsideClauses
 from .queueing import QueueingClauses
@@ -47,6 +48,7 @@ class BackendContract(
     ReconcilingClauses,
     SchedulingClauses,
     QueueingClauses,
+    LimitingClauses,
     ForkingClauses,
     MindingClauses,
     DataClauses,
