@@ -125,7 +125,9 @@ def problem_with(named: str) -> str | None:
         return f"limit {named!r:.100} ends with its colon: put a key behind it, or take it away"
     left = _HOLE.sub("", key)
     if "{" in left or "}" in left or any(not path and root == "context" for root, path in _HOLE.findall(key)):
-        return f"limit {named!r:.100}: in braces there is {{context.NAME}} or {{input}}, with a path behind it if wanted"
+        return (
+            f"limit {named!r:.100}: in braces there is {{context.NAME}} or {{input}}, with a path behind it if wanted"
+        )
     return None
 
 

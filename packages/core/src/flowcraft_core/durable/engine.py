@@ -16,8 +16,8 @@ import attrs
 
 from ..clock import Clock
 from ..errors import (
-    FlowcraftError,
     ConfigurationError,
+    FlowcraftError,
     ImplementationMissingError,
     SerializationError,
     TransientError,

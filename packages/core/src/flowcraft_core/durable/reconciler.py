@@ -438,7 +438,9 @@ class Reconciler:
         for start in range(0, len(instances), _ASKED_AT_ONCE):
             some = instances[start : start + _ASKED_AT_ONCE]
             asked = (
-                self._backend.coordination.get(limited_key(record, instance.key)) if is_limited(instance) else _nothing()
+                self._backend.coordination.get(limited_key(record, instance.key))
+                if is_limited(instance)
+                else _nothing()
                 for instance in some
             )
             said = await asyncio.gather(*asked)

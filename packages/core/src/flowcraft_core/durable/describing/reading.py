@@ -110,9 +110,7 @@ async def _unserved(
     return []
 
 
-async def _limited(
-    store: CoordinationStore, record: RunRecord, page: Sequence[Instance]
-) -> dict[str, tuple[str, ...]]:
+async def _limited(store: CoordinationStore, record: RunRecord, page: Sequence[Instance]) -> dict[str, tuple[str, ...]]:
     """What jobs say to wait for, of the instances of a page that keep to limits."""
     keys = [each.key for each in page if is_limited(each) and each.vertex.index not in each.scope.outcomes]
     with contextlib.suppress(BackendError):
