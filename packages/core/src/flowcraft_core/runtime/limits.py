@@ -100,7 +100,7 @@ class LocalLimits:
     async def _wait(self, waiter: _Waiter, seconds: float) -> None:
         waiting: list[asyncio.Future[object]] = [asyncio.ensure_future(waiter.news.wait())]
         if seconds != float("inf"):
-            waiting.append(asyncio.ensure_future(self._watch.sleep(seconds)))  # type: ignore[arg-type]
+            waiting.append(asyncio.ensure_future(self._watch.sleep(seconds)))
         try:
             await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         finally:
