@@ -50,7 +50,7 @@ class LimitingClauses(ProgramClauses):
 
     async def test_an_attempt_that_takes_long_keeps_its_place(self) -> None:
         """Its worker renews it, as it does its job's visibility."""
-        gauge = _Gauge(self._clock, 20 * self.beat)
+        gauge = _Gauge(self._clock, 60 * self.beat)
         flow = create_flow("long").node("a", gauge.step, limit="api").node("b", gauge.step, limit="api")
         async with self._limited(flow, Limit("api", concurrency=1)) as here:
             await here.hire(2)
