@@ -47,6 +47,7 @@ InstanceState: TypeAlias = Literal[
     "dead",
     "blocked",
     "moot",
+    "void",
 ]
 
 #: What an instance is: a step, one of the engine's own (``wait``, ``sleep``), a construct that can be opened, or the
