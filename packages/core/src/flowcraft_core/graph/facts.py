@@ -96,10 +96,8 @@ class Outcome:
     void: bool = False
 
     @property
-    def state(self) -> Literal["completed", "failed", "handled", "void"]:
+    def state(self) -> Literal["completed", "failed", "handled"]:
         """What it is in a word: a failure that an edge has taken over is ``handled``."""
-        if self.void:
-            return "void"
         return "completed" if self.error is None else "handled" if self.taken else "failed"
 
     @property

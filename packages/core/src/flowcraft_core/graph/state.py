@@ -31,9 +31,9 @@ The rules, edge by edge:
   is done, dead, blocked or moot too, since a way on from it would lead to one that is not. A construct in which a
   failure was neither handled nor contained fails when its scope ends.
 * A called flow that fails is undone before that counts, unless the failure fails the run: see ``undoing``.
-* Of a run that is *stopped* nothing is gone on with. What is ready then and has no outcome, moot or not, is *voided*: a
-  void outcome stands where its own would. It resolves no edge, now or ever: nothing is taken, skipped, blocked, claimed
-  or ended because of it. So a construct whose entry is void has no inside, and one whose starts are void no end; and once
+* Of a run that is *stopped* nothing is gone on with. What is ready and has no outcome, moot or not, is *voided*: a void
+  outcome stands where its own would. It resolves no edge, now or ever: nothing is taken, skipped, blocked, claimed
+  or ended because of it. So a construct whose entry is void has no inside, and one whose starts are void no end. Once
   all that is ready has an outcome, no other instance can get one.
 * A loop is dead if the end of its last pass is: so it is if that is blocked by a failure which is contained inside.
 * A wait that is ready has its result from outside: an answer goes where its park record would go, and of the two one
@@ -354,7 +354,7 @@ class RunState:
             # Whoever was asked about the join has seen all its edges, and claims it where nobody else came to do so.
             ways = target.incoming if link is None else (link,)
             taken = [Claim(scope, target, way) for way in ways if scope.mark_of(way) is Mark.TAKEN]
-            if taken and (scope.winners(target) or scope.is_moot(target)):
+            if taken and (scope.winners(target) or (scope.is_moot(target) and not self._stopped)):
                 return
             if claims := [claim for claim in taken if claim.slot is not None]:
                 self.wanted.extend(claims)

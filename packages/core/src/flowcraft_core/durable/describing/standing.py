@@ -61,7 +61,9 @@ class Standing:
         index = vertex.index
         outcome = scope.outcomes.get(index)
         if outcome is not None:
-            return "done" if outcome.state == "completed" else outcome.state
+            if outcome.void:
+                return "void"
+            return "done" if outcome.error is None else "handled" if outcome.handled else "failed"
         mark = scope.marks.get(index)
         if mark is Mark.BLOCKED and vertex.quorum:
             return "failed"  # with all the errors behind its ways, or its own
