@@ -104,7 +104,9 @@ class StoppedRun:
             return
         store, life = self.backend.coordination, self.record.life
         for instance in left.ready:
-            is_first = await store.set_if_absent(f"undo:{life}:{instance.key}", self.writer, ttl=_SENT)
+            name = f"undo:{life}:{instance.key}"
+            # Of a call whose answer was lost, and which was made again, the first has set it.
+            is_first = await store.set_if_absent(name, self.writer, ttl=_SENT) or await store.get(name) == self.writer
             if is_first or again:
                 await self.send(instance)
         if staleness := self.records.store.limits.staleness:
