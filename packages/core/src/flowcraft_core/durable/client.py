@@ -50,7 +50,7 @@ from .stored_runs import FINAL, StoredRuns
 from .tracing import stored_trace
 from .transactions import transactional_of
 from .transient import RetryingBackend
-from .undoing import undone_of
+from .undoing import settled_undone
 from .worker_log import name_of
 
 InT = TypeVar("InT")
@@ -209,6 +209,8 @@ class Client:
         run_id = run_id.run_id if isinstance(run_id, Started) else run_id
         status = await self.status(require_run_id(run_id))
         state = await self._stored.state(await self._stored.record(run_id), status)
+        is_bad = status.state in ("failed", "cancelled")
+        undone = await settled_undone(self._stored.records, run_id, state, self._clock, has_ended=is_bad)
         return StoredResult(
             run_id=run_id,
             status=status.state,
@@ -222,7 +224,7 @@ class Client:
             redriven_as=status.redriven_as,
             forked_as=status.forked_as,
             output=scope_output(state.root),
-            undone=tuple((await undone_of(self._stored.records, run_id, state)).values()),
+            undone=tuple(undone.values()),
         )
 
     async def wait(

@@ -34,7 +34,7 @@ from .runs import FORK_KEY, REDRIVEN_KEY, RunRecord
 from .signals import CHECK_AFTER
 from .storage import KEPT
 from .stored_runs import StoredRuns
-from .undoing import undone_of, void_instances
+from .undoing import settled_undone, void_instances
 
 # So many of the instances that do not fit are named.
 _NAMED = 5
@@ -124,7 +124,8 @@ class _Forked:
         status = await stored.status(run_id)
         record = await stored.record(run_id)
         state = await stored.state(record, status)
-        undone = await undone_of(stored.records, run_id, state)
+        is_bad = status.state in ("failed", "cancelled")
+        undone = await settled_undone(stored.records, run_id, state, stored.clock, has_ended=is_bad)
         return cls(stored, status, record, state, frozenset(key for key, each in undone.items() if each.error is None))
 
     def lost(self) -> list[Instance]:

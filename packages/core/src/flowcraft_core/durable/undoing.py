@@ -41,6 +41,9 @@ _SENT, _HELD = 7 * 86400.0, 60.0
 # A job that comes by so little too early has come in time: clocks are not that exact. Seconds.
 _SOON = 0.01
 
+# Seconds between two looks at what may not be visible yet.
+_PAUSE = 0.05
+
 # So many void outcomes are put side by side, and so many park records of one undo looked for at once.
 _VOIDED_AT_ONCE, _PARKS = 50, 8
 
@@ -261,6 +264,18 @@ async def undone_of(records: Records, run_id: str, state: RunState) -> dict[str,
             with reading(run_id, key + UNDO):
                 undone.append(undone_from_record(found[key + UNDO]))
     return {each.key: each for each in sorted(undone, key=lambda each: each.ended)}
+
+
+async def settled_undone(
+    records: Records, run_id: str, state: RunState, clock: Clock, *, has_ended: bool
+) -> dict[str, Undone]:
+    """``undone_of``, once it can be seen: of a run that has ended badly nothing is left to undo."""
+    until = clock.now() + records.store.limits.staleness
+    while True:
+        undone = await undone_of(records, run_id, state)
+        if not has_ended or clock.now() >= until or not Undoing(state.root, set(undone)).ready():
+            return undone
+        await clock.sleep(_PAUSE)
 
 
 def void_instances(state: RunState) -> list[Instance]:
