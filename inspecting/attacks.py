@@ -94,6 +94,10 @@ async def markup_in_a_diff(world: World) -> bool:
     return await _is_marked(world, f"/run/diff?id={_ID}&other=order-done")
 
 
+async def markup_in_the_list_of_schedules(world: World) -> bool:
+    return await _is_marked(world, "/schedules")
+
+
 async def markup_in_a_dead_letter(world: World) -> bool:
     for letter in await world.client.dead_letters():
         if await _is_marked(world, f"/dead-letter?id={quote(letter.run_id)}"):

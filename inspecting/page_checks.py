@@ -314,6 +314,14 @@ async def the_cost_is_what_the_client_says(eyes: Eyes) -> None:
     must(f"Steps {cost.steps}" in text and f"Writes at least {cost.writes}" in text, text[:300])
 
 
+async def schedules_are_shown(eyes: Eyes) -> None:
+    await eyes.go("/schedules")
+    text = await eyes.reads("#list")
+    must(await eyes.many("tbody tr") == 2, "a schedule is missing")
+    must("every 30 d" in text and "30 2 * * * Europe/Oslo" in text, text[:300])
+    must("paused" in text and "active" in text, text[:300])
+
+
 async def workers_queues_and_dead_letters_are_shown(eyes: Eyes) -> None:
     await eyes.go("/workers")
     workers = await eyes.client.workers()

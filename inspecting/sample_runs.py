@@ -97,6 +97,9 @@ async def make(backend: Backend, client: Client) -> None:
     await reaches(client, "order-large", "completed")
     await reaches(client, "order-wide", "completed")
     await waits_at(client, "order-open")
+    await client.schedules.make("often", "orders", {"total": 20}, every="30d", tags=tags)
+    await client.schedules.make(f"nightly{MARKUP}", f"flow{MARKUP}", cron="30 2 * * *", timezone="Europe/Oslo")
+    await client.schedules.pause(f"nightly{MARKUP}")
     # What no worker can read becomes a dead letter.
     await backend.queue.send([Message(f"{{no job: {MARKUP}"), Message("nothing at all")])
 

@@ -37,6 +37,8 @@ MARKS: Mapping[str, str] = {
     "completed": "✓",
     "cancelled": "■",
     "awaiting": "?",
+    "active": "▶",
+    "paused": "‖",
 }
 
 _OVER = ("dead", "moot")

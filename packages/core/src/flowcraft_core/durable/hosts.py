@@ -8,10 +8,8 @@ from collections.abc import Callable
 
 import attrs
 
-from ..blueprint import SLEEP, WAIT
 from ..errors import FlowcraftError
 from ..graph.instances import Instance
-from ..graph.scopes import Kind
 
 # What is kept of a host's time for writing down what was done, seconds.
 _RESERVE = 3.0
@@ -50,8 +48,7 @@ class Host:
 def may_take(instance: Instance) -> float:
     """The seconds that are to be there for an instance: no wait's timeout is, nor that of a batch's items."""
     vertex = instance.vertex
-    is_called = vertex.kind is Kind.STEP and vertex.node.uses not in (SLEEP, WAIT)
-    return (vertex.timeout if is_called else None) or _RESERVE
+    return (vertex.timeout if vertex.is_called else None) or _RESERVE
 
 
 def none_has_time(hops: int) -> bool:

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import attrs
 
-from ..blueprint import Blueprint, Node, On
+from ..blueprint import SLEEP, WAIT, Blueprint, Node, On
 from ..expressions import Expression
 from ..reminders import Reminders
 from ..retries import RetryPolicy
@@ -178,6 +178,11 @@ class Vertex:
     construct: Construct | None = None
     timeout: float | None = None
     reminders: Reminders | None = None
+
+    @property
+    def is_called(self) -> bool:
+        """Whether to run it is to call a step: what a construct, a wait or a sleep does is the engine's."""
+        return self.kind is Kind.STEP and self.node.uses not in (SLEEP, WAIT)
 
     @property
     def params(self) -> dict[str, Any]:

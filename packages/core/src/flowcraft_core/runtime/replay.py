@@ -8,7 +8,6 @@ from typing import Any
 
 import attrs
 
-from ..blueprint import SLEEP, WAIT
 from ..errors import ResumeError
 from ..graph import decisions
 from ..graph.facts import Attempt, Outcome, Park
@@ -105,12 +104,10 @@ class Replay:
 
     def _recorded(self, instance: Instance, outcome: Outcome) -> Recorded:
         scope, vertex = instance
-        uses = vertex.node.uses
-        is_step = vertex.kind is Kind.STEP and uses not in (SLEEP, WAIT)
         value: Any = None
         if vertex.kind is not Kind.EXIT:
             value = decisions.input_of(scope, vertex)
-        return Recorded(instance.key, vertex.id, uses, is_step, value, outcome, instance)
+        return Recorded(instance.key, vertex.id, vertex.node.uses, vertex.is_called, value, outcome, instance)
 
     def _lost(self, state: RunState) -> list[Instance]:
         return [
