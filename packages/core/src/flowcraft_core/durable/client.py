@@ -33,6 +33,7 @@ from ..texts import require_name, safe_text
 from .describing.heartbeats import SEEN_WITHIN, living
 from .describing.reading import describe
 from .describing.shapes import QueueDescription, RunDescription, RunsPage, WorkerDescription
+from .ends import undoes
 from .exporting import Footprint, export, footprint
 from .finding import MOST_FOUND, RunFilters, RunFinder, Wanted
 from .forking import Changes, fork, redrive
@@ -42,13 +43,14 @@ from .results import Started, StartOptions, StoredResult, StoredRun
 from .resuming import resume
 from .runs import RunRecord, Runs, UnknownRunError
 from .scheduling.client import ScheduleClient
-from .signals import end_run
+from .signals import conclude, end_run
 from .starting import start_recorded
 from .storage import Records
 from .stored_runs import FINAL, StoredRuns
 from .tracing import stored_trace
 from .transactions import transactional_of
 from .transient import RetryingBackend
+from .undoing import settled_undone
 from .worker_log import name_of
 
 InT = TypeVar("InT")
@@ -207,6 +209,8 @@ class Client:
         run_id = run_id.run_id if isinstance(run_id, Started) else run_id
         status = await self.status(require_run_id(run_id))
         state = await self._stored.state(await self._stored.record(run_id), status)
+        is_bad = status.state in ("failed", "cancelled")
+        undone = await settled_undone(self._stored.records, run_id, state, self._clock, has_ended=is_bad)
         return StoredResult(
             run_id=run_id,
             status=status.state,
@@ -220,6 +224,7 @@ class Client:
             redriven_as=status.redriven_as,
             forked_as=status.forked_as,
             output=scope_output(state.root),
+            undone=tuple(undone.values()),
         )
 
     async def wait(
@@ -437,6 +442,11 @@ class Client:
             UnknownRunError: There is no such run.
         """
         status = await self._stored.status(require_run_id(run_id))
+        why = None if reason is None else safe_text(reason, REASON_LENGTH)
+        record = await self._stored.runs.get(run_id) if status.state not in FINAL else None
+        if record is not None and undoes(record):
+            records, journal = self._stored.records, self._journal
+            return await conclude(self._backend, records, record, "cancelled", self._clock, journal, why)
         return await end_run(
             self._backend,
             run_id,
@@ -446,7 +456,7 @@ class Client:
             flow=status.blueprint_id,
             since=status.created,
             trace=await stored_trace(self._stored.records, run_id, self._telemetry),
-            reason=None if reason is None else safe_text(reason, REASON_LENGTH),
+            reason=why,
         )
 
     async def fork(

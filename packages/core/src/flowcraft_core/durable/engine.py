@@ -45,7 +45,7 @@ from .hosts import Host, HostTimeError, cut_off, may_take, none_has_time, too_lo
 from .limits import WAITING_SAID, FleetLimits, LaterJobs, Places, limited_key, say_limited, waits_on
 from .parks import may_be_parked
 from .sets import JoinSets
-from .signals import end_run, fail_if_late, finish_run, held_key, say_parked, send_jobs, send_parked
+from .signals import conclude, fail_if_late, finish_run, held_key, say_parked, send_jobs, send_parked
 from .storage import KEPT, NewerRecordError, Records, StaleReadError, Stored
 from .transactions import StepTransaction
 from .tries import Tries
@@ -231,18 +231,7 @@ class Engine:
         if times <= self.settings.delivery_limit:
             return Done.DELIVER_AGAIN
         reason = f"the engine failed {times} times at {at or 'the start'!r}, at last with {what}"
-        journal, flow, since = self.executor.journal, record.blueprint_id, record.started
-        await end_run(
-            self.backend,
-            self.job.run_id,
-            "failed",
-            clock=self.clock,
-            journal=journal,
-            flow=flow,
-            since=since,
-            trace=record.trace,
-            reason=reason,
-        )
+        await conclude(self.backend, self.records, record, "failed", self.clock, self.executor.journal, reason)
         return Done.ACKNOWLEDGE
 
     async def _handle(self, count: int) -> Done:
@@ -259,7 +248,8 @@ class Engine:
         self._say_begun(frontier)
         first, lost = True, False
         while frontier and self.view.state.phase is Phase.RUNNING:
-            if await fail_if_late(self.backend, self.view.record, self.clock, self.executor.journal):
+            ending = self.backend, self.records, self.view.record, self.clock, self.executor.journal
+            if await fail_if_late(*ending, again=self._is_again):
                 break
             if len(frontier) > 1 or self._must_hand_on():
                 await self.send(frontier)
@@ -341,7 +331,7 @@ class Engine:
                 stored = outcomes.get(instance.key)
                 if stored is None:
                     found.append(instance)
-                elif own or stored.job in (self.job.id, KEPT):
+                elif not stored.value.void and (own or stored.job in (self.job.id, KEPT)):
                     following += await self.advance(instance, stored)
             frontier, own = following, False
         return found
@@ -727,7 +717,10 @@ class Engine:
     async def finish(self) -> None:
         """End the run if the facts say that it has ended."""
         self.is_past_steps = self.view.state.phase is not Phase.RUNNING
-        ended = await finish_run(self.backend, self.view.record, self.view.state, self.clock, self.executor.journal)
+        view, journal = self.view, self.executor.journal
+        ended = await finish_run(
+            self.backend, self.records, view.record, view.state, self.clock, journal, again=self._is_again
+        )
         if ended is not None and self.events is not None:
             self.events.ended(ended)
 

@@ -11,6 +11,7 @@ import attrs
 
 from ..clock import Clock
 from ..errors import FlowcraftError, ImplementationMissingError, TransientError
+from ..execution import Executor
 from ..failures import reason_of
 from ..graph.instances import Phase
 from ..graph.keys import escape
@@ -46,15 +47,18 @@ from ..runtime import Emitter, FlowRuntime
 from ..texts import safe_text
 from .caches import KnownRuns, OutcomeCache
 from .describing.at_work import PassingOn
+from .ends import STOP, end_of, undoes, undone_by
 from .engine import Done, Engine, Settings, UnknownInstanceError
 from .hosts import Host, HostTimeError
 from .limits import SAID_AGAIN, WAITING_SAID, FleetLimits, LaterJobs, Places, limited_key, say_limited, waits_on
 from .queues import queue_named
 from .runs import RunRecord, Runs
 from .sets import JoinSets
-from .signals import CHECK_AFTER, busy_key, end_run, held_key
+from .signals import CHECK_AFTER, busy_key, conclude, end_run, fail_if_late, held_key
 from .storage import Records, StaleReadError
 from .tracing import traced
+from .tries import Tries
+from .undoing import StoppedRun
 from .view import RunView
 
 # How long a job is passed on before what keeps it from running counts as permanent, seconds.
@@ -250,6 +254,9 @@ class JobHandler:
             delivered = Delivered(job=job.id, sent=job.first_seen, deliveries=count, trace=job.trace)
             executor.observer = self._telemetry.observe(job.run_id, record.trace, self._clock, delivered)
         events = Emitter.of(self._runtime.events, executor.observer, job.run_id, self._clock)
+        undone = undone_by(job.key)
+        if job.key == STOP or undone is not None:
+            return await self._undo(job, self._stopped_run(record, job, events), executor, undone, count)
         engine = Engine(
             backend=self._backend,
             records=self._records,
@@ -295,6 +302,50 @@ class JobHandler:
     async def renew(self, places: Places) -> None:
         """Say that whoever has places under limits lives."""
         await self._limits.renew(places)
+
+    # --- runs that were stopped -------------------------------------------------------------------------------------
+
+    async def fail_if_late(self, record: RunRecord) -> None:
+        """Fail a run that has taken longer than its timeout."""
+        await fail_if_late(self._backend, self._records, record, self._clock, self._journal)
+
+    async def is_stopped(self, record: RunRecord) -> bool:
+        """Whether a run is undone, and nothing of it gone on with."""
+        end = await end_of(self._records, record.run_id) if undoes(record) else None
+        return end is not None and end.is_stop
+
+    def _stopped_run(self, record: RunRecord, job: Job, events: Emitter | None = None) -> StoppedRun:
+        return StoppedRun(
+            backend=self._backend,
+            records=self._records,
+            record=record,
+            clock=self._clock,
+            journal=self._journal,
+            writer=job.id,
+            events=events,
+        )
+
+    async def _undo(self, job: Job, run: StoppedRun, executor: Executor, key: str | None, count: int) -> Done:
+        """Bring a stopped run on, or make an attempt at the undo of one of its instances."""
+        record = run.record
+        end = await run.end()
+        if not end.is_stop:
+            return Done.ACKNOWLEDGE
+        if key is None:
+            await run.go_on(again=count > 1)
+            return Done.ACKNOWLEDGE
+        tries = Tries(self._backend.coordination, self._settings.delivery_limit, self._trying)
+        try:
+            if count > 1 and await tries.are_too_many(record.life, job.key, count):
+                await run.give_up(key, f"its job was delivered {count} times and never came to an end", count)
+            else:
+                executor.kept_keys, executor.nonce = record.kept_keys, record.nonce
+                async with self._slots:
+                    await run.undo(executor, key, again=count > 1)
+        finally:
+            tries.leave()
+        await tries.come_back()
+        return Done.ACKNOWLEDGE
 
     async def _is_live(self, job: Job, record: RunRecord) -> bool:
         """Whether the run has not ended, as far as was known within the control interval."""
@@ -417,15 +468,21 @@ class JobHandler:
         """End a run as failed; whether it had not ended already."""
         record = self._known.get(job.run_id)
         self._cache.forget(job.run_id)
+        if record is not None:
+            if (key := undone_by(job.key)) is not None:
+                await self._stopped_run(record, job).give_up(key, reason, job.attempt)
+                return True
+            why = safe_text(reason, REASON_LENGTH)
+            return await conclude(self._backend, self._records, record, "failed", self._clock, self._journal, why)
         return await end_run(
             self._backend,
             job.run_id,
             "failed",
             clock=self._clock,
             journal=self._journal,
-            flow=job.blueprint_id or "?" if record is None else record.blueprint_id,
-            since=job.first_seen if record is None else record.started,
-            trace=job.trace if record is None else record.trace,
+            flow=job.blueprint_id or "?",
+            since=job.first_seen,
+            trace=job.trace,
             reason=safe_text(reason, REASON_LENGTH),
         )
 

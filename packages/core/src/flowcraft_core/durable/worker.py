@@ -30,7 +30,7 @@ from .loop_watch import LoopWatch
 from .options import WorkerOptions, require_options
 from .queues import queue_named
 from .reconciler import Reconciler
-from .signals import fail_if_late, held_key
+from .signals import held_key
 from .stopping import stopped_by_signals
 from .transient import RetryingBackend
 from .worker_log import WorkerLog
@@ -501,9 +501,10 @@ class Worker:
                 continue
             record = self._handler.record(run_id)
             if record is not None:
-                await fail_if_late(self._backend, record, self._clock, self._journal)
+                await self._handler.fail_if_late(record)
             status = await self._backend.status.get(run_id)
-            if status is None or status.state not in ("running", "awaiting"):
+            has_ended = status is None or status.state not in ("running", "awaiting")
+            if has_ended or (record is not None and await self._handler.is_stopped(record)):
                 for held in list(self._held):
                     # Else it may be what has ended the run, and has yet to say so.
                     has_steps = held.engine is not None and not held.engine.is_past_steps

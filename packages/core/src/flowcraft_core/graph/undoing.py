@@ -4,7 +4,7 @@ The rules:
 
 * Once nothing of the run is gone on with, every completed instance of a step that names an undo is undone: by whichever
   attempt or fallback it completed, moot or not. One that failed, or never ran, has nothing to undo; one that was cut
-  off may have acted, and is undone if its node says so (``undo_unsure``).
+  off may have acted, and is undone if its node says so (``undo_unsure``), as is one that was voided.
 * An instance is undone after all that came after it: what its ways on lead to, taken or not, the constructs around it
   and what follows from those, and the later passes of a loop. What nothing orders is undone side by side, as the items
   of a batch are. So what an undo takes back is still as it was when the instance ended.
@@ -17,12 +17,12 @@ The rules:
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import attrs
 
 from .instances import Instance, ScopeState
-from .scopes import Construct, Kind
+from .scopes import Construct, Graph, Kind
 
 
 @attrs.define
@@ -79,7 +79,34 @@ class Undoing:
         if (key := instance.key) in self.ended:
             return False
         outcome = scope.outcomes.get(vertex.index)
-        if outcome is not None:
+        if outcome is not None and not outcome.void:
             return outcome.error is None
         config = vertex.node.config
-        return key in self.unsure and config is not None and config.undo_unsure is True
+        return (outcome is not None or key in self.unsure) and config is not None and config.undo_unsure is True
+
+
+def contained_undo(graph: Graph, graphs: Mapping[str, Graph]) -> str | None:
+    """The id of a blueprint with an undo that is called where its failure may be contained; None if none is.
+
+    Args:
+        graph: The run's blueprint.
+        graphs: That and all that it can call, by id.
+    """
+    seen: set[tuple[int, bool]] = set()
+    waiting = [(graph.root, False)]
+    while waiting:
+        scope, is_contained = waiting.pop()
+        if (id(scope), is_contained) in seen:
+            continue
+        seen.add((id(scope), is_contained))
+        for construct in scope.constructs:
+            exit_ = scope.vertices[construct.exit]
+            is_held = is_contained or construct.tolerant or exit_.sheltered or exit_.catches
+            if construct.body is not None:
+                waiting.append((construct.body, is_held))
+            elif construct.calls is not None:
+                called = graphs[construct.calls]
+                if is_held and called.undoes:
+                    return construct.calls
+                waiting.append((called.root, is_held))
+    return None

@@ -31,6 +31,7 @@ from ..results import StoredRun
 #: ``dead``      none of the ways to it was taken: it will not run
 #: ``blocked``   what leads to it has failed, and the failure is contained: it will not run
 #: ``moot``      it has lost a race: it need not run, and if it has ended all the same, that counts nowhere
+#: ``void``      its run was stopped before it had an outcome: it is as if it never was
 #: ============  ====================================================================================================
 #:
 #: In a run that has ended, what was ready, waiting, sleeping or retrying stays so: a fork goes on with it.
@@ -47,6 +48,7 @@ InstanceState: TypeAlias = Literal[
     "dead",
     "blocked",
     "moot",
+    "void",
 ]
 
 #: What an instance is: a step, one of the engine's own (``wait``, ``sleep``), a construct that can be opened, or the
