@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import pytest
 from flowcraft_core import ConfigurationError, NodeContext, create_flow
-from flowcraft_core.durable import Client, UnknownRunError
+from flowcraft_core.durable import Client, UnknownRunError, runs
 from flowcraft_testkit import InMemoryBackend
 
 
 async def step(ctx: NodeContext) -> None: ...
 
 
-async def test_a_client_refuses_to_start_what_workers_would_not_undo() -> None:
+async def test_a_client_refuses_to_start_what_workers_would_not_undo(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runs, "UNDOES", False)
     called = create_flow("called").node("a", step, undo=step)
     flow = create_flow("f").subflow("s", called)
     backend = InMemoryBackend()

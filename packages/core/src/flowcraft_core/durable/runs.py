@@ -24,7 +24,7 @@ from .weights import Weighed, weight_of
 RECORD_KEY = ":run"
 
 #: Whether flows that name an undo may have their runs done by workers: not before the simulator has seen it.
-UNDOES = False
+UNDOES = True
 
 #: Written into a run that is redriven, once: the id of the run that tries again.
 REDRIVEN_KEY = ":redriven"
