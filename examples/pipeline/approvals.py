@@ -12,7 +12,7 @@ from order_place import Place
 
 
 def server(client: Client, place: Place) -> uvicorn.Server:
-    """A server of the links: ``await server(...).serve()``, in the event loop in which the client's backend is open."""
+    """What serves the links, by its method ``serve``, in the event loop in which the client's backend is open."""
     where = urlsplit(place.links)
     app = webhooks(client, place.signer())
     return uvicorn.Server(

@@ -20,7 +20,7 @@ def order(*, remind_after: Sequence[Duration] = ("1d", "2d"), timeout: Duration 
 
     Args:
         remind_after: How long after the question somebody is reminded of it, and how long after that again.
-        timeout: How long after the question the order is refused by itself.
+        timeout: How long after the question the order expires.
     """
     return (
         create_flow("order")
@@ -31,6 +31,7 @@ def order(*, remind_after: Sequence[Duration] = ("1d", "2d"), timeout: Duration 
         .batch("print", steps.print_document, items="documents", concurrency=5, limit="printer", retries=PATIENT)
         .node("ship", steps.ship, retries=PATIENT)
         .node("refuse", steps.refuse)
+        .node("expire", steps.expire)
         # What takes things back if a later step fails for good; no edge leads there.
         .node("release", steps.release, retries=PATIENT)
         .node("refund", steps.refund, retries=PATIENT)
@@ -38,7 +39,7 @@ def order(*, remind_after: Sequence[Duration] = ("1d", "2d"), timeout: Duration 
         .edge("ask", "approval")
         .edge("approval", "charge", action="approved")
         .edge("approval", "refuse", action="rejected")
-        .edge("approval", "refuse", action="timeout")
+        .edge("approval", "expire", action="timeout")
         .edge("charge", "print")
         .edge("print", "ship")
     )

@@ -11,7 +11,7 @@ Ctx: TypeAlias = SyncNodeContext[Any, Services]
 
 
 class OrderRefusedError(Exception):
-    """Nobody wants the order: it fails, and what was done for it is undone."""
+    """The order is not wanted: it fails, and what was done for it is undone."""
 
 
 def reserve(ctx: Ctx) -> str:
@@ -74,8 +74,13 @@ def ship(ctx: Ctx) -> str:
 
 
 def refuse(ctx: Ctx) -> None:
-    """End an order that was rejected, or that nobody has answered for."""
+    """End an order that was rejected."""
     raise OrderRefusedError(f"refused by {_who(ctx)}")
+
+
+def expire(ctx: Ctx) -> None:
+    """End an order for which nobody has answered."""
+    raise OrderRefusedError("nobody has answered in time")
 
 
 def _who(ctx: Ctx) -> str:

@@ -7,12 +7,9 @@ reminder. The night is one at which nobody was there: its schedule was made the 
 from __future__ import annotations
 
 import asyncio
-import json
 import secrets
 import socket
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,10 +22,11 @@ from flowcraft_core.durable import Client, StoredResult
 from order_crew import Crew, crew
 from order_flow import order
 from order_place import Place
+from services import request
 from stub_services import NOWHERE, StubServices
 
 #: Of the order that goes nowhere.
-FEW = 20
+FEW = 6
 
 # Seconds for which something that must come is waited for.
 _PATIENCE = 90.0
@@ -194,17 +192,8 @@ class DayBeforeYesterday(SystemClock):
 
 async def _post(link: str, answer: dict[str, Any]) -> int:
     """Follow a link as a program does; the status of the answer."""
-    request = urllib.request.Request(link, json.dumps(answer).encode(), {"Content-Type": "application/json"})
-
-    def post() -> int:
-        try:
-            with urllib.request.urlopen(request, timeout=_PATIENCE) as answered:
-                return int(answered.status)
-        except urllib.error.HTTPError as error:
-            error.close()
-            return error.code
-
-    return await asyncio.to_thread(post)
+    status, _, _ = await asyncio.to_thread(request, "POST", link, answer)
+    return status
 
 
 def _free_port() -> int:

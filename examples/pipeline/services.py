@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import json
 import os
-import urllib.error
-import urllib.request
+from collections.abc import Mapping
+from contextlib import closing
+from http.client import HTTPConnection
 from typing import Any
+from urllib.parse import urlsplit
 
 import attrs
 from flowcraft_core import NonRetryableError, RetryAfter
 
 # Seconds for which an answer is waited for.
 _PATIENCE = 30.0
+
+
+class ServiceError(Exception):
+    """A service has failed, and may not do so again."""
 
 
 @attrs.frozen
@@ -25,7 +31,7 @@ class Services:
 
     url: str
 
-    def post(self, service: str, body: dict[str, Any], *, key: str) -> str:
+    def post(self, service: str, body: Mapping[str, Any], *, key: str) -> str:
         """Have a service do something, once for each key; the id of what it did.
 
         Args:
@@ -36,23 +42,35 @@ class Services:
         Raises:
             RetryAfter: It has too much to do, and says when to come back. That is no failed attempt.
             NonRetryableError: It refuses what it was asked for.
-            OSError: It could not be reached, or has failed; worth another attempt.
+            ServiceError: It has failed; worth another attempt.
+            OSError: It could not be reached; likewise.
         """
-        headers = {"Content-Type": "application/json", "Idempotency-Key": key, "User-Agent": f"orders/{os.getpid()}"}
-        request = urllib.request.Request(f"{self.url}/{service}", json.dumps(body).encode(), headers)
-        try:
-            with urllib.request.urlopen(request, timeout=_PATIENCE) as answer:
-                made: str = json.load(answer)["id"]
-                return made
-        except urllib.error.HTTPError as error:
-            with error:
-                if error.code == 429:
-                    raise RetryAfter(int(error.headers["Retry-After"]), f"{service}: busy", counts=False) from None
-                if error.code < 500:
-                    raise NonRetryableError(f"{service}: {json.load(error)['error']}") from None
-            raise
+        headers = {"Idempotency-Key": key, "User-Agent": f"orders/{os.getpid()}"}
+        status, answer, seconds = request("POST", f"{self.url}/{service}", body, headers)
+        if status == 429:
+            raise RetryAfter(int(seconds), f"{service}: busy", counts=False)
+        if 400 <= status < 500:
+            raise NonRetryableError(f"{service}: {answer['error']}")
+        if status != 200:
+            raise ServiceError(f"{service}: {status}")
+        return str(answer["id"])
 
     def total(self) -> int:
         """What was charged and not refunded."""
-        with urllib.request.urlopen(f"{self.url}/total", timeout=_PATIENCE) as answer:
-            return int(json.load(answer)["total"])
+        return int(request("GET", f"{self.url}/total")[1]["total"])
+
+
+def request(
+    method: str, url: str, body: Mapping[str, Any] | None = None, headers: Mapping[str, str] | None = None
+) -> tuple[int, dict[str, Any], str]:
+    """Ask by HTTP, in JSON; the status, the answer, and after how many seconds to ask again.
+
+    Raises:
+        OSError: Nobody answers.
+    """
+    where = urlsplit(url)
+    with closing(HTTPConnection(where.netloc, timeout=_PATIENCE)) as connection:
+        said = {"Content-Type": "application/json", **(headers or {})}
+        connection.request(method, where.path, None if body is None else json.dumps(body), said)
+        answer = connection.getresponse()
+        return answer.status, json.load(answer), answer.headers.get("Retry-After", "0")
