@@ -23,7 +23,7 @@ async def test_no_effect_is_had_twice_and_no_attempt_is_lost_though_a_worker_is_
     ]
 
     # The killed worker's documents were asked for again, and known again.
-    assert DOCUMENTS / 3 <= story.documents_then < DOCUMENTS
+    assert DOCUMENTS // 3 <= story.documents_then < DOCUMENTS
     assert story.services.replayed["documents"] >= 1
 
     # The printer needed its rests, and had never more to do than it can.
