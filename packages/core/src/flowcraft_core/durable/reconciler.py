@@ -31,7 +31,6 @@ from ..serialization import Serializer
 from ..settings import number, whole
 from ..texts import safe_text
 from .describing.heartbeats import SEEN_WITHIN, living
-from .limits import limited_key
 from .looks import LookLog
 from .retention import Retention
 from .runs import RunRecord, Runs
@@ -55,6 +54,7 @@ from .stored_runs import StoredRuns
 from .tracing import stored_trace
 from .transient import RetryingBackend
 from .view import whole_state
+from .waiting import limited_key
 
 # A run in which nothing has changed is looked at again after at most so many intervals.
 _LONGEST_INTERVALS = 60.0
