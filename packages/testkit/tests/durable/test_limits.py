@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from typing import Any
 
+import pytest
 from flowcraft_core import FlowBuilder, FlowRuntime, Limit, NodeContext, RetryPolicy, create_flow
 from flowcraft_core.durable import Client, Reconciler, Worker
 from flowcraft_core.durable.limits import FleetLimits
@@ -172,11 +173,11 @@ async def test_what_waits_is_seen_and_left_alone() -> None:
     await fleet.die()
 
 
-async def _spent(jobs: int, seconds: float) -> int:
-    """How many requests workers make in a time in which one step is at work, and all others wait for its place."""
+async def _spent(jobs: int, limit: Limit, seconds: float = 900.0) -> int:
+    """How many requests workers make in a time in which steps are at work, and all others wait for their places."""
     clock = VirtualClock()
-    fleet = await _fleet(clock, Limit("api", concurrency=1))
-    flow = _many(Gauge(clock, 2 * seconds), jobs, limit="api")
+    fleet = await _fleet(clock, limit)
+    flow = _many(Gauge(clock, 3 * seconds), jobs, limit="api")
     fleet.hire(flow, number=2)
     await fleet.client.start(flow, run_id="run")
     await clock.sleep(120)
@@ -186,10 +187,60 @@ async def _spent(jobs: int, seconds: float) -> int:
     return sum(fleet.calls.values())
 
 
-async def test_what_waits_beside_others_costs_at_most_a_request_in_five_seconds() -> None:
-    seconds, jobs = 1_800.0, 20
-    apart = await _spent(jobs, seconds) - await _spent(1, seconds)
-    assert apart / (jobs - 1) / seconds <= 0.2
+@pytest.mark.parametrize(
+    ("limit", "places"),
+    [
+        (Limit("api", concurrency=1), 1),
+        (Limit("api", concurrency=5), 5),
+        (Limit("api", rate=1, per=10_000.0), 1),
+    ],
+    ids=["one", "five", "starts"],
+)
+@pytest.mark.parametrize("waiting", [1, 2, 40])
+async def test_what_waits_costs_at_most_a_request_in_five_seconds(limit: Limit, places: int, waiting: int) -> None:
+    seconds = 900.0
+    apart = await _spent(places + waiting, limit, seconds) - await _spent(places, limit, seconds)
+    assert apart / waiting / seconds <= 0.2
+
+
+async def test_a_place_that_is_given_back_is_taken_at_once_in_the_same_program() -> None:
+    clock = VirtualClock()
+    fleet = await _fleet(clock, Limit("api", concurrency=2))
+    flow = _many(Gauge(clock, 0.2), 60, limit="api")
+    fleet.hire(flow)
+    began = clock.now()
+    await fleet.client.start(flow, run_id="run")
+    assert (await fleet.client.wait("run", timeout=3_600)).status == "completed"
+    await fleet.leave()
+    assert clock.now() - began <= 30.0  # of 6 s of work
+
+
+@pytest.mark.parametrize("how", ["stopped", "killed"])
+async def test_what_waits_at_a_worker_goes_on_elsewhere_when_that_ends(how: str) -> None:
+    clock = VirtualClock()
+    gauge = Gauge(clock, 300.0)
+    fleet = await _fleet(clock, Limit("api", concurrency=1))
+    flow = create_flow("one").node("a", gauge.step, limit="api")
+    fleet.hire(flow, concurrency=1, prefetch=0)  # it takes nothing else while it is at it
+    await fleet.client.start(flow, run_id="first")
+    await clock.sleep(5)
+    ends = fleet.worker(flow)
+
+    async def waits() -> None:
+        await fleet.client.start(flow, run_id="second")
+        await clock.sleep(30)
+        if how == "stopped":
+            ends.stop()
+            await asyncio.Event().wait()
+
+    await killed(ends.run, waits())
+    (second,) = (await fleet.client.describe("second")).instances
+    assert second.standing == "waits for limit api"
+    assert len(gauge.began) == 1  # a worker that is stopped waits for no place
+    fleet.hire(flow)
+    assert (await fleet.client.wait("second", timeout=300 + 10 + 300)).status == "completed"
+    await fleet.leave()
+    assert len(gauge.began) == 2
 
 
 async def test_a_freed_place_is_taken_within_ten_seconds() -> None:

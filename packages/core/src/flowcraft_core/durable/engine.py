@@ -42,7 +42,7 @@ from ..settings import number, whole
 from ..texts import safe_text
 from ..traces import Trace
 from .hosts import Host, HostTimeError, cut_off, may_take, none_has_time, too_long
-from .limits import WAITING_SAID, FleetLimits, LaterJobs, Places, limited_key, say_limited, waits_on
+from .limits import FleetLimits, Places
 from .parks import may_be_parked
 from .sets import JoinSets
 from .signals import conclude, fail_if_late, finish_run, held_key, say_parked, send_jobs, send_parked
@@ -50,6 +50,7 @@ from .storage import KEPT, NewerRecordError, Records, StaleReadError, Stored
 from .transactions import StepTransaction
 from .tries import Tries
 from .view import RunView, StoredValues
+from .waiting import says_no_more
 
 # Joins up to this many ways in are looked up by whoever finds their set empty; wider ones wait for the reconciler.
 _HEALED = 100
@@ -137,13 +138,14 @@ class Engine:
         got_on: Told of each outcome that was written.
         begun: Told when the run begins with this job.
         limits: Where places under limits are taken.
-        later: Sends jobs that wait for one.
         host: Where it runs.
         queue: The name of the queue that the job came from.
         events: Tells what happens.
         slots: Held while a step runs; no limit on them by default.
         trying: What the worker tries again just now, under all of its jobs; see ``Tries``.
-        places: What the attempt under way has under its limits; the worker renews them.
+        places: What the attempt under way has under its limits; the worker renews them. What the job has waited for it
+            has from the beginning.
+        waits: The job that goes on once there are places under its limits, if what it came to has found none.
         current: The key of the instance under way, until it has an outcome and is gone on from.
         handed_over: Another job goes on from the instance under way, once it has an outcome.
         is_past_steps: No step will run here any more: whoever sees that the run has ended has nothing to call off.
@@ -161,13 +163,13 @@ class Engine:
     got_on: Callable[[], Awaitable[None]]
     begun: Callable[[], None]
     limits: FleetLimits
-    later: LaterJobs
     host: Host = attrs.field(factory=Host)
     queue: str = DEFAULT_QUEUE
     events: Emitter | None = None
     slots: AbstractAsyncContextManager[object] = attrs.field(factory=contextlib.nullcontext)
     trying: dict[str, int] = attrs.field(factory=dict)
     places: Places | None = None
+    waits: Job | None = None
     current: str = ""
     handed_over: bool = False
     is_past_steps: bool = False
@@ -387,6 +389,8 @@ class Engine:
 
     async def _run(self, instance: Instance, *, fresh: bool) -> Outcome | None:
         """The instance's outcome; None if it waits, and goes on under another job."""
+        if self.places is not None and instance.key != self.job.key:
+            await self._give_back()  # what was waited for is done already
         if self.stopped():
             await self.send([instance])
             return None
@@ -480,39 +484,40 @@ class Engine:
         return None
 
     async def _take_places(self, instance: Instance, attempt: Attempt, names: Sequence[str]) -> bool:
-        """Take places under the limits of an attempt; if there are none, another job goes on when there are."""
-        store, key = self.backend.coordination, limited_key(self.view.record, instance.key)
-        has_waited = self.job.waited > 0 and self.job.key == instance.key
-        self.places = await self.limits.take(names)
+        """Take places under the limits of an attempt; whether it begins. If there are none, the job waits for them."""
+        is_own = self.job.key == instance.key
+        has_waited = is_own and self.job.waited > 0
+        if self.places is not None and tuple(names) != self.job.limits:
+            await self._give_back()
+        if self.places is None:
+            self.places = await self.limits.take(names)
         if self.places is not None:
             try:
-                if not has_waited or await self._begins_after_all(key):
+                if not has_waited or await self._begins_after_all(instance.key):
                     return True
             except BaseException:
                 await self._give_back()
                 raise
             await self._give_back()
             return False
-        if not has_waited and await store.get(key) is not None:
-            return False  # another job waits for the same
-        waits = self.job if has_waited else self.view.record.job(instance.key, self.clock.now(), trace=self._trace)
-        waits = attrs.evolve(
+        # It keeps its id: should it be cut off, its message comes here again, and whoever looks knows it as the same.
+        waits = self.job if is_own else attrs.evolve(self.job, waited=0, hops=0, passed_on=0.0, trace=self._trace)
+        self.waits = attrs.evolve(
             waits,
+            key=instance.key,
+            first_seen=waits.first_seen if is_own else self.clock.now(),
             attempt=0 if attempt.is_first else attempt.number,
             deferred=attempt.deferred,
             standing_in=attempt.standing_in,
             limits=tuple(names),
+            blueprint_id=None,
+            node_id=None,
         )
-        at, again = waits_on(waits, self.clock.now())
-        await self.later.send(queue_of(instance, self.view.record.queue), again, at)
-        # After that: who dies in between leaves two jobs that wait, of which one finds out, and not none.
-        await store.set_if_absent(key, say_limited(again.id, names), ttl=WAITING_SAID)
         return False
 
     async def _begins_after_all(self, key: str) -> bool:
         """Say that an instance waits for no place any more; whether its run has not ended meanwhile."""
-        with contextlib.suppress(TransientError):
-            await self.backend.coordination.delete(key)
+        await says_no_more(self.backend.coordination, self.view.record, key)
         return await self._is_live()
 
     async def _give_back(self) -> None:

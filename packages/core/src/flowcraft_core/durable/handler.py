@@ -50,7 +50,7 @@ from .describing.at_work import PassingOn
 from .ends import STOP, end_of, undoes, undone_by
 from .engine import Done, Engine, Settings, UnknownInstanceError
 from .hosts import Host, HostTimeError
-from .limits import SAID_AGAIN, WAITING_SAID, FleetLimits, LaterJobs, Places, limited_key, say_limited, waits_on
+from .limits import FleetLimits, Places
 from .queues import queue_named
 from .runs import RunRecord, Runs
 from .sets import JoinSets
@@ -60,6 +60,7 @@ from .tracing import traced
 from .tries import Tries
 from .undoing import StoppedRun
 from .view import RunView
+from .waiting import GLANCES, KEPT_FOR, WaitingJobs
 
 # How long a job is passed on before what keeps it from running counts as permanent, seconds.
 PASS_ON_LIMIT = 600.0
@@ -95,6 +96,7 @@ class JobHandler:
         visibility: float,
         stopped: Callable[[], bool],
         slots: AbstractAsyncContextManager[object] | None = None,
+        keeps: int = 0,
         journal: Journal | None = None,
         worker: str | None = None,
     ) -> None:
@@ -109,6 +111,7 @@ class JobHandler:
             visibility: Seconds for which messages are held at a time.
             stopped: Asked before each instance: whether nothing new is to be started.
             slots: Held while a step runs; no limit on them by default.
+            keeps: How many jobs are kept that wait for places under limits; for others a job is sent, and looks again.
             journal: Is told what happens.
             worker: Whose it is, for people; a host that receives by itself has none.
         """
@@ -129,7 +132,7 @@ class JobHandler:
         self._stopped = stopped
         self._slots = slots or contextlib.nullcontext()
         self._limits = FleetLimits(backend.coordination, runtime.limits, visibility, self._clock)
-        self._later = LaterJobs(backend, self._clock)
+        self._waiting = WaitingJobs(backend, self._limits, self._clock, keeps=keeps, stopped=stopped)
         self._trying: dict[str, int] = {}
         self._known = KnownRuns(self._runs.weight_of)
         self._live: dict[str, float] = {}
@@ -141,7 +144,7 @@ class JobHandler:
         body: str,
         count: int,
         *,
-        watch: Callable[[Engine], None] = lambda engine: None,
+        watch: Callable[[Engine | None], None] = lambda engine: None,
         remaining: Callable[[], float] | None = None,
         queue: str = DEFAULT_QUEUE,
     ) -> Done:
@@ -150,7 +153,7 @@ class JobHandler:
         Args:
             body: The message.
             count: How often it has been delivered, this time included.
-            watch: Is given the engine that works on it, before it does.
+            watch: Is given the engine that works on it, before it does; None as long as it waits for places.
             remaining: The seconds that the host leaves for it; no limit by default.
             queue: The name of the queue that it came from.
 
@@ -169,8 +172,14 @@ class JobHandler:
         return Done.DELIVER_AGAIN
 
     async def _act_on(
-        self, body: str, count: int, watch: Callable[[Engine], None], remaining: Callable[[], float] | None, queue: str
+        self,
+        body: str,
+        count: int,
+        watch: Callable[[Engine | None], None],
+        remaining: Callable[[], float] | None,
+        queue: str,
     ) -> Done:
+        until = self._clock.now() + min(KEPT_FOR, self._backend.queue.limits.max_visibility / 4)
         try:
             job = self._in_time(decode_job(body))
         except NewerJobError as error:
@@ -180,7 +189,20 @@ class JobHandler:
             await self._bury(body, str(error))
             return Done.ACKNOWLEDGE
         try:
-            return await self._handle(job, count, watch, remaining, queue)
+            ended = await self._handle(job, count, watch, remaining, queue)
+            while isinstance(ended, Job):
+                job, record = ended, self._known.get(ended.run_id)
+                watch(None)
+                if record is None:
+                    return Done.DELIVER_AGAIN
+                if (found := await self._waiting.wait(job, record, queue, until)) is None:
+                    return Done.ACKNOWLEDGE
+                job, places = found
+                try:
+                    ended = await self._handle(job, count, watch, remaining, queue, places)
+                finally:
+                    await self._limits.give_back(places)  # what it has not begun with
+            return ended
         except UnknownInstanceError as error:
             await self._fail(job, str(error))
             await self._bury(body, str(error))
@@ -228,8 +250,15 @@ class JobHandler:
                 await store.set_if_absent(key, "yes", ttl=CHECK_AFTER)
 
     async def _handle(
-        self, job: Job, count: int, watch: Callable[[Engine], None], remaining: Callable[[], float] | None, queue: str
-    ) -> Done:
+        self,
+        job: Job,
+        count: int,
+        watch: Callable[[Engine | None], None],
+        remaining: Callable[[], float] | None,
+        queue: str,
+        places: Places | None = None,
+    ) -> Done | Job:
+        """What is to become of the delivery, or the job as which it waits for places under limits."""
         record = await self._record(job)
         if record is None:
             return Done.ACKNOWLEDGE
@@ -244,9 +273,8 @@ class JobHandler:
             again = attrs.evolve(job, first_seen=self._clock.now(), passed_on=0.0)
             await self._send(queue, Message(encode_job(again), job.run_id), delay=self._visibility / 3)
             return Done.ACKNOWLEDGE
-        if job.limits and await self._limits.are_full(job.limits):
-            await self._wait_on(job, record, queue)
-            return Done.ACKNOWLEDGE
+        if job.limits and places is None and job.waited % GLANCES and await self._limits.are_full(job.limits):
+            return job
         view = RunView(record, self._records, self._clock, since=job.first_seen)
         executor = self._runtime.executor(job.run_id, record.graphs)
         executor.journal, executor.worker = self._tell_of(job), self._worker
@@ -273,31 +301,24 @@ class JobHandler:
             queue=queue,
             slots=self._slots,
             limits=self._limits,
-            later=self._later,
+            places=places,
             trying=self._trying,
             events=events,
         )
         executor.progressed = None if engine.events is None else engine.events.progressed
         watch(engine)
         try:
-            return await engine.handle(count)
+            done = await engine.handle(count)
+            return engine.waits or done
         finally:
             if events is not None:
                 events.close()
             if engine.view.state.phase is not Phase.RUNNING:
                 self._cache.forget(job.run_id)  # nobody asks for them any more
 
-    async def _wait_on(self, job: Job, record: RunRecord, queue: str) -> None:
-        """Let a job look again later, under whose limits there is no place; unless another job waits for the same."""
-        if job.waited % SAID_AGAIN == 0:
-            store, said = self._backend.coordination, say_limited(job.id, job.limits)
-            key = limited_key(record, job.key)
-            if not await store.extend_ttl(key, said, ttl=WAITING_SAID):
-                await store.set_if_absent(key, said, ttl=WAITING_SAID)
-                if await store.get(key) != said:
-                    return
-        at, again = waits_on(job, self._clock.now())
-        await self._later.send(queue, again, at)
+    def let_go(self) -> None:
+        """Have no job wait here any more: this is stopped."""
+        self._limits.wake_all()
 
     async def renew(self, places: Places) -> None:
         """Say that whoever has places under limits lives."""

@@ -7,6 +7,8 @@ finds that it has none.
 
 Whoever finds all places of attempts taken says so, in a key that whoever gives one back removes. As long as it stands,
 looking costs one request. It is said *before* all are asked once more: what is given back meanwhile is not overlooked.
+Of a place that lapses nobody says so: now and then whoever waits tries some in spite of it. Of a single place it is its
+own key that says that it is taken. What waits in the same program is told at once, by no request.
 """
 
 from __future__ import annotations
@@ -20,31 +22,20 @@ import attrs
 from ..clock import Clock
 from ..errors import TransientError
 from ..ids import new_id
-from ..jobs import Job, encode_job
-from ..limits import Limit, in_turn, limit_named, look_again_at, spread_of
-from ..ports import Backend, CoordinationStore, Message
-from .queues import queue_named
-from .runs import RunRecord
+from ..limits import Limit, in_turn, limit_named
+from ..ports import CoordinationStore
 
-# How long it is believed that all places are taken, seconds, if nobody gives one back: a killed worker says nothing.
-_FULL = 20.0
+# How long it is believed that all places are taken, seconds, if nobody gives one back: whoever waits tries some anyhow.
+_FULL = 3600.0
+
+#: How many are tried so.
+GLANCED = 2
 
 # How long a program believes it without asking again, seconds.
 _BELIEVED = 0.5
 
-# How long jobs that are to look again are gathered, seconds.
-_GATHERED = 0.05
-
 # The longest that it is believed of starts, which nobody gives back.
 _FULL_OF_STARTS = 5.0
-
-#: How long it is known of an instance that it waits for a place, if nobody says so again, seconds; and after how many
-#: looks it is said again.
-WAITING_SAID = 300.0
-SAID_AGAIN = 12
-
-# At every so many looks it is asked whether the run lives.
-_ASKS_WHETHER_LIVE = 6
 
 
 @attrs.define(eq=False)
@@ -52,11 +43,13 @@ class Places:
     """What one attempt has.
 
     Attributes:
+        names: Under which limits.
         holder: Under what it has them.
-        held: The keys of those that are given back, each with its limit.
+        held: The keys of those that are given back, each with the key that says that there are none.
         starts: The keys of those that lapse.
     """
 
+    names: Sequence[str]
     holder: str = attrs.field(factory=new_id)
     held: dict[str, str] = attrs.field(factory=dict)
     starts: list[str] = attrs.field(factory=list)
@@ -79,12 +72,15 @@ class FleetLimits:
     clock: Clock
     _one_by_one: asyncio.Lock = attrs.field(factory=asyncio.Lock, init=False)
     _asked: dict[str, tuple[float, asyncio.Task[bool]]] = attrs.field(factory=dict, init=False)
+    _waiting: dict[asyncio.Event, Sequence[str]] = attrs.field(factory=dict, init=False)  # the longest first
 
-    async def take(self, names: Sequence[str]) -> Places | None:
+    async def take(self, names: Sequence[str], *, glance: int | None = None) -> Places | None:
         """Take a place under each of some limits, all or none.
 
         Args:
             names: The limits with their keys, in the order of their names.
+            glance: Of a limit all of whose places are said to be taken, try a few nevertheless, beginning with the one
+                of this number, or as many times around; by default none.
 
         Returns:
             The places; None if one of the limits has none now.
@@ -93,11 +89,11 @@ class FleetLimits:
             UnknownLimitError: This program does not declare one.
             TransientError: Worth another try; none is kept.
         """
-        places = Places()
+        places = Places(names)
         try:
             for name in names:
                 limit = limit_named(self.limits, name)
-                if limit.concurrency is not None and not await self._take_held(name, limit.concurrency, places):
+                if limit.concurrency is not None and not await self._take_held(name, limit.concurrency, places, glance):
                     await self._take_back(places)
                     return None
             # What lapses comes last: of it nothing is used up for what cannot begin.
@@ -110,17 +106,50 @@ class FleetLimits:
             with contextlib.suppress(Exception):
                 await self._take_back(places)
             raise
+        self._wake_one(names)  # where one was to be had, there may be more
         return places
 
     async def are_full(self, names: Sequence[str]) -> bool:
         """Whether it is said that one of some limits has no place; what is asked at about one time is asked once."""
         for name in names:
             limit = limit_named(self.limits, name)
-            if limit.concurrency is not None and await self._is_full(_full_key(name, "held")):
+            if limit.concurrency is not None and await self._is_full(_full_key(name, "held", limit.concurrency)):
                 return True
-            if limit.rate is not None and await self._is_full(_full_key(name, "starts")):
+            if limit.rate is not None and await self._is_full(_full_key(name, "starts", limit.start_places()[0])):
                 return True
         return False
+
+    async def news(self, names: Sequence[str], seconds: float) -> bool:
+        """Wait until there may be places under some limits, as far as this program sees, or for so many seconds.
+
+        Args:
+            names: The limits with their keys.
+            seconds: How long.
+
+        Returns:
+            Whether there may be: whoever has waited longest here is told first, and alone.
+        """
+        news = asyncio.Event()
+        self._waiting[news] = names
+        told, late = asyncio.ensure_future(news.wait()), asyncio.ensure_future(self.clock.sleep(seconds))
+        try:
+            await asyncio.wait([told, late], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._waiting.pop(news, None)
+            told.cancel()
+            late.cancel()
+        return news.is_set()
+
+    def wake_all(self) -> None:
+        """Have none wait for news any more."""
+        for news in self._waiting:
+            news.set()
+
+    def _wake_one(self, names: Sequence[str]) -> None:
+        for news, waits in self._waiting.items():
+            if not news.is_set() and not set(names).isdisjoint(waits):
+                news.set()
+                return
 
     async def _is_full(self, key: str) -> bool:
         now = self.clock.now()
@@ -146,30 +175,48 @@ class FleetLimits:
 
     async def give_back(self, places: Places) -> None:
         """End with places: others can have those that do not lapse. What cannot be said now is free after its time."""
+        if not places.held:
+            return
         with contextlib.suppress(TransientError):
             await self._give_back(places)
+        places.held.clear()
+        for name in places.names:
+            self._wake_one([name])
 
-    async def _take_held(self, name: str, count: int, places: Places) -> bool:
+    async def _take_held(self, name: str, count: int, places: Places, glance: int | None) -> bool:
         keys = [_place_key(name, "held", number) for number in in_turn(count, places.holder)]
-        full = _full_key(name, "held")
-        if not (key := await self._first(keys[:1], places, self.ttl)):
-            async with self._one_by_one:  # of many in this program the first one finds out for all
-                if await self._is_full(full):
-                    return False
-                if not (key := await self._first(keys[1:], places, self.ttl)):
-                    await self.store.set_if_absent(full, "yes", ttl=_FULL)
-                    if not (key := await self._first(keys, places, self.ttl)):
-                        self._asked.pop(full, None)
-                        await self._is_full(full)  # which is known from now on
-                        return False
+        full = _full_key(name, "held", count)
+        if glance is not None and await self._is_full(full):
+            some = [_place_key(name, "held", (glance + number) % count) for number in range(min(GLANCED, count))]
+            key = await self._first(some, places, self.ttl)
+        else:
+            key = await self._first(keys[:1], places, self.ttl) or await self._first_held(keys, full, places)
+        if key:
+            places.held[key] = full
+        return bool(key)
+
+    async def _first_held(self, keys: Sequence[str], full: str, places: Places) -> str:
+        """The first place that could be had where the first one could not; that there is none is said."""
+        if len(keys) == 1:
+            return ""
+        async with self._one_by_one:  # of many in this program the first one finds out for all
+            if await self._is_full(full):
+                return ""
+            if not (key := await self._first(keys[1:], places, self.ttl)):
+                await self.store.set_if_absent(full, "yes", ttl=_FULL)
+                if key := await self._first(keys, places, self.ttl):
                     await self.store.delete(full)
-        places.held[key] = name
-        return True
+                else:
+                    self._asked.pop(full, None)
+                    await self._is_full(full)  # which is known from now on
+            return key
 
     async def _take_start(self, name: str, count: int, ttl: float, places: Places) -> bool:
-        full = _full_key(name, "starts")
+        full = _full_key(name, "starts", count)
         keys = [_place_key(name, "starts", number) for number in in_turn(count, places.holder)]
         if not (key := await self._first(keys[:1], places, ttl)):
+            if count == 1:
+                return False
             async with self._one_by_one:
                 if await self._is_full(full):
                     return False
@@ -188,10 +235,11 @@ class FleetLimits:
         return ""
 
     async def _give_back(self, places: Places) -> None:
-        for key, name in places.held.items():
+        for key, full in places.held.items():
             await self.store.delete(key, value=places.holder)
-            self._asked.pop(_full_key(name, "held"), None)
-            await self.store.delete(_full_key(name, "held"))
+            self._asked.pop(full, None)
+            if full != key:
+                await self.store.delete(full)
 
     async def _take_back(self, places: Places) -> None:
         """Leave all as if nothing had been taken: a start, too, that will not be."""
@@ -208,62 +256,6 @@ def _place_key(name: str, kind: str, number: int) -> str:
     return f"limit:{kind}:{number}:{name}"
 
 
-def _full_key(name: str, kind: str) -> str:
-    return f"limit:{kind}:full:{name}"
-
-
-def waits_on(job: Job, now: float) -> tuple[float, Job]:
-    """When a job looks again that has looked in vain, and the job that does.
-
-    It counts as first seen then: whoever looks believes that its run lives, which the job was told now and then only.
-    """
-    at = look_again_at(job.waited, spread_of(job.id), now)
-    first_seen = now if job.waited % _ASKS_WHETHER_LIVE == 0 else at
-    return at, attrs.evolve(job, waited=job.waited + 1, first_seen=first_seen)
-
-
-class LaterJobs:
-    """Sends jobs that look again later; those that look at about one time, in one request."""
-
-    def __init__(self, backend: Backend, clock: Clock) -> None:
-        """Send for a backend.
-
-        Args:
-            backend: Whose queues.
-            clock: Tells the time.
-        """
-        self._backend, self._clock = backend, clock
-        self._gathered: dict[tuple[str, float], tuple[list[Message], asyncio.Task[None]]] = {}
-
-    async def send(self, queue: str, job: Job, at: float) -> None:
-        """Send a job to a queue, to be received at a time; it is sent once this returns."""
-        place = (queue, round(at, 1))
-        if place not in self._gathered:
-            messages: list[Message] = []
-            self._gathered[place] = (messages, asyncio.ensure_future(self._send(place, at)))
-        messages, sending = self._gathered[place]
-        messages.append(Message(encode_job(job), job.run_id))
-        await asyncio.shield(sending)  # others wait for the same
-
-    async def _send(self, place: tuple[str, float], at: float) -> None:
-        await self._clock.sleep(_GATHERED)
-        messages, _ = self._gathered.pop(place)
-        await queue_named(self._backend, place[0]).send(messages, delay=max(0.0, at - self._clock.now()))
-
-
-# --- who waits ------------------------------------------------------------------------------------------------------
-
-
-def limited_key(record: RunRecord, key: str) -> str:
-    """Where it is said, in the coordination store, that an instance waits for a place under its limits. A hint."""
-    return f"limited:{record.life}:{key}"
-
-
-def say_limited(job: str, names: Sequence[str]) -> str:
-    """What is said there: by which job it waits, and for what."""
-    return "\n".join([job, *names])
-
-
-def said_limited(said: str | None) -> tuple[str, ...]:
-    """The limits that are waited for, as was said; none if nothing was."""
-    return () if said is None else tuple(said.split("\n")[1:])
+def _full_key(name: str, kind: str, count: int) -> str:
+    """The key that stands as long as none of so many places is to be had."""
+    return _place_key(name, kind, 0) if count == 1 else f"limit:{kind}:full:{name}"

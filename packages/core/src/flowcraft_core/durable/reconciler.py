@@ -32,7 +32,6 @@ from ..settings import number, whole
 from ..texts import safe_text
 from .describing.heartbeats import SEEN_WITHIN, living
 from .ends import UNDO, End, end_of, undoes
-from .limits import limited_key
 from .looks import LookLog
 from .retention import Retention
 from .runs import RunRecord, Runs
@@ -59,6 +58,7 @@ from .tracing import stored_trace
 from .transient import RetryingBackend
 from .undoing import StoppedRun
 from .view import whole_state
+from .waiting import limited_key
 
 # A run in which nothing has changed is looked at again after at most so many intervals.
 _LONGEST_INTERVALS = 60.0

@@ -58,9 +58,11 @@ class _Held(Received):
     since: float = 0.0
     was_held: bool = False  # when holds were extended the last time
     given_up: bool = False  # by the worker, which cancels its task
+    waits: bool = False  # for places under limits
+    let_be: bool = False  # when others were extended the last time
 
-    def watch(self, engine: Engine) -> None:
-        self.engine = engine
+    def watch(self, engine: Engine | None) -> None:
+        self.engine, self.waits = engine, engine is None
 
     def give_up(self) -> None:
         self.given_up = True
@@ -185,6 +187,7 @@ class Worker:
             visibility=visibility,
             stopped=self._stop.is_set,
             slots=asyncio.Semaphore(concurrency),
+            keeps=concurrency,
             journal=self._journal,
             worker=self._name,
         )
@@ -215,6 +218,7 @@ class Worker:
         """Take no more jobs; ``run`` returns once those under way have ended, or the grace time is over."""
         self._stop.set()
         self._changed.set()
+        self._handler.let_go()
 
     async def run(self, *, handle_signals: bool = False) -> None:
         """Work until ``stop`` is called.
@@ -295,7 +299,7 @@ class Worker:
     async def _receive(self) -> None:
         pause, has_received = _PAUSE, False
         while not self._stop.is_set():
-            room = self._concurrency + self._prefetch - len(self._held)
+            room = self._concurrency + self._prefetch - sum(1 for held in self._held if not held.waits)
             if room <= 0 and not self._intake.has_news:
                 self._changed.clear()
                 await self._changed.wait()
@@ -412,14 +416,16 @@ class Worker:
     # --- holding --------------------------------------------------------------------------------------------------
 
     async def _extend(self) -> None:
-        held = [each for each in self._held if each.engine is None or not each.engine.handed_over]
+        for each in self._held:
+            each.let_be = each.waits and not each.let_be  # what waits may do so for long: every second time is enough
+        held = [each for each in self._held if not each.let_be and (each.engine is None or not each.engine.handed_over)]
         for served, some in _by_queue(held):
             extended = await served.queue.extend([each.delivery for each in some], self._visibility)
             for each, delivery in zip(some, extended, strict=True):
                 if delivery is not None:
                     each.delivery = delivery
         for each in held:
-            each.was_held = True
+            each.was_held = not each.waits
             await self._hand_over(each)
 
     async def _tell(self) -> None:
@@ -542,7 +548,7 @@ class Worker:
                 await held.served.queue.release([held.delivery])
             return
         body, count, queue = held.delivery.body, held.delivery.count, held.served.name
-        done = await self._handler.handle(body, count, watch=held.watch, queue=queue)
+        done = await self._handler.handle(body, count, watch=partial(self._watch_over, held), queue=queue)
         engine = held.engine
         if engine is not None and engine.handed_over:
             with contextlib.suppress(TransientError):  # who waits for it need not wait for its time to run out
@@ -553,6 +559,11 @@ class Worker:
             self._settle(held)
         elif done is Done.LOOK_AGAIN:
             await held.served.queue.extend([held.delivery], _LOOK_AGAIN)
+
+    def _watch_over(self, held: _Held, engine: Engine | None) -> None:
+        held.watch(engine)
+        if held.waits:
+            self._changed.set()  # what waits for a place holds up nothing else
 
     def _settle(self, held: _Held) -> None:
         self._done.append(held)

@@ -21,9 +21,9 @@ from ...ports import CoordinationStore
 from ...queues import DEFAULT_QUEUE
 from ...settings import whole
 from ..lanes import with_all_items
-from ..limits import limited_key, said_limited
 from ..runs import RunRecord
 from ..stored_runs import FINAL, StoredRuns
+from ..waiting import limited_key, said_limited
 from .at_work import SAID_EVERY, board_of
 from .heartbeats import SEEN_WITHIN, living
 from .hints import Hints, passed_on, pattern_of, under_way

@@ -18,9 +18,9 @@ from ..mutant import replaces
     caught_by=BackendContract.test_no_more_attempts_are_under_way_than_a_limit_says,
     name="limiting.Unlimited",
 )
-async def unlimited(original: Any, self: FleetLimits, names: Sequence[str]) -> Places:
+async def unlimited(original: Any, self: FleetLimits, names: Sequence[str], **options: Any) -> Places:
     """Begins without a place where there is none."""
-    return await original(self, names) or Places()
+    return await original(self, names, **options) or Places(names)
 
 
 @replaces(
