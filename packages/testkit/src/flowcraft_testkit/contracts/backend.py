@@ -27,6 +27,7 @@ from .shapes import ShapeClauses
 from .starting import StartingClauses
 from .telling import TellingClauses
 from .tracing import TracingClauses
+from .undoing import UndoingClauses
 from .waiting import WaitingClauses
 
 
@@ -36,6 +37,7 @@ class BackendContract(
     ShapeClauses,
     QuorumClauses,
     CatchingClauses,
+    UndoingClauses,
     LaningClauses,
     WaitingClauses,
     AnsweringClauses,

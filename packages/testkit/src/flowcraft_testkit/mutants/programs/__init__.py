@@ -22,6 +22,7 @@ from . import (
     stored,
     telling,
     tracing,
+    undoing,
     worker,
 )
 
@@ -47,5 +48,6 @@ __all__ = [
     "stored",
     "telling",
     "tracing",
+    "undoing",
     "worker",
 ]
