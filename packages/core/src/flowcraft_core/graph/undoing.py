@@ -12,8 +12,8 @@ The rules:
   called from. One that completed is undone with that: what is inside of it in its place in the order.
 * An undo that has failed for good is told of, and holds up no other.
 
-``Undoing`` asks the graph and not what was taken in it: who knows the same outcomes gives the same order. It walks through
-all that there is of the run once; an undo that has ended costs what waits for it, never the size of the run.
+``Undoing`` asks the graph and not what was taken in it: who knows the same outcomes gives the same order. It walks once
+through all that there is of the run; an undo that has ended costs what waits for it, never the size of the run.
 """
 
 from __future__ import annotations

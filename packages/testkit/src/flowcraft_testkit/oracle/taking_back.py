@@ -17,7 +17,7 @@ def due(meaning: Meaning) -> dict[str, tuple[Place, PlacedNode]]:
 
     "Every completed instance, moot or not"; "a cut-off step may have acted: `undo_unsure=True` asks for its undo, too".
     """
-    found = {}
+    found: dict[str, tuple[Place, PlacedNode]] = {}
     for place in meaning.places:
         for node in place.nodes():
             undone = place.node if _is_worker(place) else node
