@@ -10,17 +10,12 @@ from typing import Any
 
 import pytest
 from flowcraft_core import ConfigurationError, FlowRuntime, NodeContext, RetryPolicy, create_flow
-from flowcraft_core.durable import Client, Reconciler, StoredResult, Worker, runs
+from flowcraft_core.durable import Client, Reconciler, StoredResult, Worker
 from flowcraft_testkit import VirtualClock
 
 from .helpers import MODES, STRONG, Crashing, Mode, killed, working, world
 
 Ctx = NodeContext[Any, Any]
-
-
-@pytest.fixture(autouse=True)
-def _let_workers_undo(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runs, "UNDOES", True)
 
 
 class Told:

@@ -50,7 +50,7 @@ from .stored_runs import FINAL, StoredRuns
 from .tracing import stored_trace
 from .transactions import transactional_of
 from .transient import RetryingBackend
-from .undoing import settled_undone
+from .undone import settled_undone
 from .worker_log import name_of
 
 InT = TypeVar("InT")

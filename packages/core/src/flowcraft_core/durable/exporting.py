@@ -17,7 +17,7 @@ from .chunks import chunk_keys
 from .runs import RECORD_KEY
 from .storage import claim_keys
 from .stored_runs import StoredRuns
-from .undoing import undone_of, void_instances
+from .undone import undone_of, void_instances
 
 
 async def export(stored: StoredRuns, run_id: str) -> str:

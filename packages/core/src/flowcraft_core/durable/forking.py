@@ -34,7 +34,7 @@ from .runs import FORK_KEY, REDRIVEN_KEY, RunRecord
 from .signals import CHECK_AFTER
 from .storage import KEPT
 from .stored_runs import StoredRuns
-from .undoing import settled_undone, void_instances
+from .undone import settled_undone, void_instances
 
 # So many of the instances that do not fit are named.
 _NAMED = 5

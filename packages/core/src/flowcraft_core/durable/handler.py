@@ -58,7 +58,7 @@ from .signals import CHECK_AFTER, busy_key, conclude, end_run, fail_if_late, hel
 from .storage import Records, StaleReadError
 from .tracing import traced
 from .tries import Tries
-from .undoing import StoppedRun
+from .undoing import StoppedRun, StoppedRuns
 from .view import RunView
 from .waiting import GLANCES, KEPT_FOR, WaitingJobs
 
@@ -134,6 +134,7 @@ class JobHandler:
         self._limits = FleetLimits(backend.coordination, runtime.limits, visibility, self._clock)
         self._waiting = WaitingJobs(backend, self._limits, self._clock, keeps=keeps, stopped=stopped)
         self._trying: dict[str, int] = {}
+        self._stopped_runs = StoppedRuns()
         self._known = KnownRuns(self._runs.weight_of)
         self._live: dict[str, float] = {}
         self._busy: dict[str, float] = {}
@@ -343,15 +344,14 @@ class JobHandler:
             clock=self._clock,
             journal=self._journal,
             writer=job.id,
+            kept=self._stopped_runs,
             events=events,
+            slots=self._slots,
         )
 
     async def _undo(self, job: Job, run: StoppedRun, executor: Executor, key: str | None, count: int) -> Done:
         """Bring a stopped run on, or make an attempt at the undo of one of its instances."""
         record = run.record
-        end = await run.end()
-        if not end.is_stop:
-            return Done.ACKNOWLEDGE
         if key is None:
             await run.go_on(again=count > 1)
             return Done.ACKNOWLEDGE
@@ -361,8 +361,7 @@ class JobHandler:
                 await run.give_up(key, f"its job was delivered {count} times and never came to an end", count)
             else:
                 executor.kept_keys, executor.nonce = record.kept_keys, record.nonce
-                async with self._slots:
-                    await run.undo(executor, key, again=count > 1)
+                await run.undo(executor, key, job.attempt, again=count > 1)
         finally:
             tries.leave()
         await tries.come_back()

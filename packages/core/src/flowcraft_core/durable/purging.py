@@ -18,7 +18,7 @@ from .scheduling.standing import note_purged
 from .shared_context import outside_names
 from .storage import OUTSIDE, Records, claim_keys, outside_of
 from .stored_runs import FINAL, LINKS_READ, StoredRuns
-from .undoing import undo_keys
+from .undone import undo_keys
 
 
 async def purge(stored: StoredRuns, run_id: str) -> None:

@@ -57,6 +57,7 @@ from .stored_runs import StoredRuns
 from .tracing import stored_trace
 from .transient import RetryingBackend
 from .undoing import StoppedRun
+from .undone import parked
 from .view import whole_state
 from .waiting import limited_key
 
@@ -367,7 +368,7 @@ class Reconciler:
             done.finished += 1
             return
         again = now + self._interval
-        parks = {instance.key: await run.parked(instance.key) for instance in left.ready}
+        parks = {instance.key: await parked(self._records, record.run_id, instance.key) for instance in left.ready}
         due = [i for i in left.ready if (park := parks[i.key]) is None or (park.due or 0.0) + CHECK_AFTER <= now]
         free = set(await self._not_held(record, [instance.key + UNDO for instance in due]))
         stalled = [instance for instance in due if instance.key + UNDO in free]
@@ -378,7 +379,7 @@ class Reconciler:
                 if revivals > self._revivals:
                     await run.give_up(instance.key, f"revived {self._revivals} times without progress", 0)
                 else:
-                    await run.send(instance)
+                    await run.send(instance, parks[instance.key])
             done.revived += 1
             again = now + self._interval * min(2.0 ** (revivals - 1), _LONGEST_INTERVALS)
         else:

@@ -23,9 +23,6 @@ from .weights import Weighed, weight_of
 
 RECORD_KEY = ":run"
 
-#: Whether flows that name an undo may have their runs done by workers: not before the simulator has seen it.
-UNDOES = True
-
 #: Written into a run that is redriven, once: the id of the run that tries again.
 REDRIVEN_KEY = ":redriven"
 #: Written into a fork: the id of the run that it was forked from. Its record says so too, and may be long.
@@ -185,11 +182,6 @@ class Runs:
             ConfigurationError: One asks for what workers cannot do.
         """
         for graph in graphs.values():
-            if graph.undoes and not UNDOES:
-                raise ConfigurationError(
-                    f"flow {graph.blueprint.id!r} has nodes with an undo, and runs of workers are not undone yet: run "
-                    "it in one process, with FlowRuntime, or take undo= away"
-                )
             if (called := contained_undo(graph, graphs)) is not None:
                 raise ConfigurationError(
                     f"flow {graph.blueprint.id!r} calls flow {called!r}, which has nodes with an undo, where its "

@@ -28,6 +28,7 @@ from .shapes import ShapeClauses
 from .starting import StartingClauses
 from .telling import TellingClauses
 from .tracing import TracingClauses
+from .undoing import UndoingClauses
 from .waiting import WaitingClauses
 
 
@@ -37,6 +38,7 @@ class BackendContract(
     ShapeClauses,
     QuorumClauses,
     CatchingClauses,
+    UndoingClauses,
     LaningClauses,
     WaitingClauses,
     AnsweringClauses,

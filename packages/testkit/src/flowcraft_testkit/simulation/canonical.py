@@ -21,6 +21,7 @@ from .joining import one_is_left, two_are_left, two_of_three
 from .laning import fork_an_item, lanes, lanes_inside
 from .queueing import queues
 from .scenario import RUN, Scenario
+from .undoing import done, undone, undone_beside, undone_in_time, undone_losers
 
 Ctx = NodeContext[Any, Any]
 
@@ -391,6 +392,12 @@ def _all() -> list[Scenario]:
         Scenario(name="failure", build=failure, ends=("failed",)),
         Scenario(name="handled", build=handled),
         Scenario(name="handled_insides", build=handled_insides),
+        Scenario(name="undone", build=undone, ends=("failed",)),
+        Scenario(name="undone_beside", build=undone_beside, ends=("failed",), racing=True),
+        Scenario(name="undone_losers", build=undone_losers, ends=("failed",), racing=True),
+        Scenario(name="undone_cancel", build=undone_in_time, act=_cancel, ends=("cancelled", "completed"), racing=True),
+        Scenario(name="undone_late", build=undone_in_time, timeout=5, ends=("failed", "completed"), racing=True),
+        Scenario(name="done", build=done),
         Scenario(name="values", build=values),
         Scenario(name="threads", build=threads),
         Scenario(name="slow", build=slow, lasts=70),

@@ -10,7 +10,7 @@ from flowcraft_core import FlowRuntime
 from flowcraft_core.blueprint import Node
 from flowcraft_core.clock import Clock
 from flowcraft_core.execution import FIRST, Executor
-from flowcraft_core.graph.facts import Attempt, Outcome, Park
+from flowcraft_core.graph.facts import Attempt, Outcome, Park, Undone
 from flowcraft_core.graph.instances import Instance
 from flowcraft_core.graph.scopes import Graph
 from flowcraft_core.runtime.events import EventSink
@@ -31,13 +31,22 @@ class SimulatedRuntime(FlowRuntime):
         flow: The scenario's flow.
     """
 
-    def __init__(self, scenario: Scenario, *, clock: Clock, watch: Watch, events: EventSink | None = None) -> None:
+    def __init__(
+        self,
+        scenario: Scenario,
+        *,
+        clock: Clock,
+        watch: Watch,
+        watch_undo: Watch | None = None,
+        events: EventSink | None = None,
+    ) -> None:
         """Put it together.
 
         Args:
             scenario: Brings the flow, its dependencies, and the scripts.
             clock: On the loop's time.
             watch: Told of each attempt.
+            watch_undo: Told of each attempt at an undo.
             events: Told of what happens.
 
         Raises:
@@ -63,18 +72,24 @@ class SimulatedRuntime(FlowRuntime):
             if not script:
                 raise ValueError(f"the script of node {node_id!r} has no answer")
         self._scripts = {node_id: scripted(node_id, script) for node_id, script in scripts.items()}
-        self._watch = watch
+        self._watch, self._watch_undo = watch, watch_undo or _watch_nothing
 
     def executor(self, run_id: str, graphs: Mapping[str, Graph]) -> Executor:
         """See ``FlowRuntime.executor``."""
         plain = super().executor(run_id, graphs)
-        return _Executor(**attrs.asdict(plain, recurse=False), scripts=self._scripts, watch=self._watch)
+        fields = attrs.asdict(plain, recurse=False)
+        return _Executor(**fields, scripts=self._scripts, watch=self._watch, watch_undo=self._watch_undo)
+
+
+def _watch_nothing(run_id: str, instance: Instance, attempt: str) -> None:
+    return None
 
 
 @attrs.define(eq=False)
 class _Executor(Executor):
     scripts: Mapping[str, Implementation] = attrs.field(factory=dict)
-    watch: Watch = lambda run_id, instance, attempt: None
+    watch: Watch = _watch_nothing
+    watch_undo: Watch = _watch_nothing
 
     async def attempt(self, instance: Instance, attempt: Attempt = FIRST) -> Outcome | Park:
         """See ``Executor.attempt``."""
@@ -82,6 +97,11 @@ class _Executor(Executor):
         deferred = f", deferred {attempt.deferred} times" if attempt.deferred else ""
         self.watch(self.run_id, instance, f"{number}{deferred}{', fallback' if attempt.standing_in else ''}")
         return await super().attempt(instance, attempt)
+
+    async def undo(self, instance: Instance, attempt: Attempt = FIRST) -> Undone | Park:
+        """See ``Executor.undo``."""
+        self.watch_undo(self.run_id, instance, f", attempt {attempt.number}" if attempt.number > 1 else "")
+        return await super().undo(instance, attempt)
 
     async def _call(self, implementation: Implementation, instance: Instance, node: Node, *rest: Any) -> Any:
         construct = instance.scope.construct

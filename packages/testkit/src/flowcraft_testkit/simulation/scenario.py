@@ -53,6 +53,7 @@ class Scenario:
         ends: The states in which the run may end.
         racing: It depends on the schedule what the run comes to: it has an ``any`` join, a timeout, a failure beside
             something else, or is cancelled. Then it is held to the replay of its own facts only.
+        timeout: How long the run may take before it fails, seconds; None for no limit.
         lasts: How long it may take if nothing goes wrong, seconds.
         max_value_bytes: The store's limit, to see values cut into chunks.
         worker: Options of its workers, see ``Worker``.
@@ -73,6 +74,7 @@ class Scenario:
     act: Callable[[Client], Awaitable[None]] | None = None
     ends: tuple[FinalState, ...] = ("completed",)
     racing: bool = False
+    timeout: float | None = None
     lasts: float = 0.0
     max_value_bytes: int | None = None
     worker: Mapping[str, Any] = attrs.field(factory=dict)

@@ -23,6 +23,7 @@ from . import (
     stored,
     telling,
     tracing,
+    undoing,
     worker,
 )
 
@@ -49,5 +50,6 @@ __all__ = [
     "stored",
     "telling",
     "tracing",
+    "undoing",
     "worker",
 ]
