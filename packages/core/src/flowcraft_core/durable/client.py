@@ -11,7 +11,7 @@ from typing_extensions import Unpack
 
 from ..blueprint import Blueprint
 from ..catalogue import Catalogue, FlowLike, UntypedFlow, begin
-from ..clock import Clock, SystemClock
+from ..clock import Clock, Stopwatch, SystemClock
 from ..decorated import Flow
 from ..definition import FlowDefinition
 from ..durations import Duration, parse_seconds
@@ -54,6 +54,9 @@ from .undone import settled_undone
 from .worker_log import name_of
 
 InT = TypeVar("InT")
+
+# So little is no time: clocks that count from 1970 cannot tell less apart. Seconds.
+_MOMENT = 1e-6
 
 
 class Client:
@@ -245,13 +248,12 @@ class Client:
         run_id = run_id.run_id if isinstance(run_id, Started) else run_id
         seconds = None if timeout is None else parse_seconds("Client.wait: timeout", timeout, zero=True)
         number("Client.wait: poll", poll, above=0)
-        deadline = None if seconds is None else self._clock.now() + seconds
-        pause = poll
+        watch, pause = Stopwatch(self._clock), poll
         while (status := await self._stored.status(require_run_id(run_id))).state not in FINAL:
-            now = self._clock.now()
-            if deadline is not None and now >= deadline:
+            left = pause if seconds is None else seconds - watch.now()
+            if seconds is not None and left <= _MOMENT:
                 raise TimeoutError(f"run {run_id!r} is still {status.state} after {seconds:g} s")
-            await self._clock.sleep(pause if deadline is None else min(pause, deadline - now))
+            await watch.sleep(min(pause, left))
             pause = min(pause * 1.5, poll * 40)
         return await self.result(run_id)
 
