@@ -1,4 +1,4 @@
-"""Scenarios 49 and 50: what a run has done that ends badly is undone, in order, once each, whatever happens meanwhile."""
+"""Scenarios 49 and 50: what a run has done that ends badly is undone, in order, whatever happens meanwhile."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ async def cancelled_in_the_middle(backend: Backend) -> None:
 
 def _late(backend: Backend, told: Takings) -> FlowBuilder:
     async def long(ctx: Context) -> str:
-        await backend.clock.sleep(backend.hour)
+        await backend.clock.sleep(2 * backend.day)
         return await told.do(ctx)
 
     flow = create_flow("late").node("a", told.do, undo=told.undo).node("b", long, undo=told.undo)
@@ -151,7 +151,7 @@ async def timed_out_in_process(backend: InProcess) -> None:
     told = Takings()
     flow = _late(backend, told)
     backend.deploy(flow)
-    result = await backend.runtime.run(flow.id, timeout=5 * backend.beat)
+    result = await backend.runtime.run(flow.id, timeout=backend.hour)
     expect.status(result, "failed")
     _expect_undone(result, told, "a")
 
@@ -164,7 +164,7 @@ async def timed_out(backend: Durable) -> None:
     backend.deploy(flow)
     await backend.staff()
     client = await backend.client()
-    run_id = (await client.start(flow.id, timeout=5 * backend.beat)).run_id
+    run_id = (await client.start(flow.id, timeout=backend.hour)).run_id
     result = await backend.run_of(run_id).result()
     expect.status(result, "failed")
     _expect_undone(result, told, "a")
