@@ -67,14 +67,13 @@ def leaves_the_last(original: Any, self: Any, instance: Instance) -> bool:
 
 
 @replaces(
-    (StoppedRun, "go_on"),
+    (StoppedRun, "_go_on"),
     caught_by=BackendContract.test_undos_go_on_whenever_their_worker_dies,
     name="undo.DoesNotGoOnAgain",
 )
-async def does_not_go_on(original: Any, self: Any, *, again: bool = False) -> None:
+async def does_not_go_on(original: Any, self: Any, left: Any, *, again: bool = False) -> bool:
     """Takes it for granted that whoever had the job before has gone on."""
-    if not again:
-        await original(self, again=again)
+    return again or await original(self, left, again=again)
 
 
 @replaces(
@@ -91,9 +90,9 @@ async def leaves_stopped(original: Any, self: Any, record: Any, end: Any, done: 
     caught_by=BackendContract.test_an_undo_that_fails_is_tried_again_and_stops_no_other,
     name="undo.FailedUndoIsForgotten",
 )
-async def forgets(original: Any, self: Any, instance: Instance, undone: Undone) -> None:
+async def forgets(original: Any, self: Any, left: Any, instance: Instance, undone: Undone) -> None:
     """Says of an undo that has failed for good that it has not."""
-    await original(self, instance, Undone(undone.key, undone.node_id, None, undone.attempts))
+    await original(self, left, instance, Undone(undone.key, undone.node_id, None, undone.attempts))
 
 
 @replaces(
