@@ -12,6 +12,7 @@ import catching
 import claiming
 import clocks_apart
 import deciding
+import deferring
 import delivering
 import deploying
 import enough
@@ -41,7 +42,7 @@ from on_sqlite import OnSqlite
 from scenario import Scenario
 
 #: The numbers of all that must be there. One that nothing implements is a fault of this program, not a smaller list.
-NUMBERS = (*range(1, 54), *range(55, 76))
+NUMBERS = range(1, 76)
 
 
 def _defined_in(module: ModuleType) -> list[Scenario]:
@@ -71,6 +72,7 @@ _MODULES = (
     waiting,
     asked_early,
     trying,
+    deferring,
     delivering,
     recovering,
     values,
