@@ -178,6 +178,7 @@ class Engine:
     _steps: int = 0
     _tries: Tries = attrs.field(init=False)
     _is_again: bool = False
+    _said_to_wait: bool = False  # for places, by this job
     _looked_for_moot: float = 0.0
     _arrivals: list[Arrival] = attrs.field(factory=list)  # at joins that wait for what the job goes on with
     _at: str = ""  # the key of the instance that is dealt with, to name where the engine failed
@@ -238,6 +239,7 @@ class Engine:
 
     async def _handle(self, count: int) -> Done:
         self._started, self._is_again, self._at = self.clock.now(), count > 1, self.job.key
+        self._said_to_wait = bool(self.job.limits)
         if self.job.key:
             instance = await self.view.find(self.job.key)
             if instance is None:
@@ -287,6 +289,9 @@ class Engine:
             frontier = await self._not_done(await self.advance(instance, committed, goes_on=True))
         await self._tell_arrivals()
         await self.finish()
+        if self._said_to_wait and self.waits is None:
+            store, record, job = self.backend.coordination, self.view.record, self.job
+            await says_no_more(store, record, job.key, job.id, job.limits)
         return Done.LOOK_AGAIN if lost else Done.ACKNOWLEDGE
 
     def _say_begun(self, frontier: list[Instance]) -> None:
@@ -493,7 +498,8 @@ class Engine:
             self.places = await self.limits.take(names)
         if self.places is not None:
             try:
-                if not has_waited or await self._begins_after_all(instance.key):
+                # What was cut off before may have waited, too.
+                if not (has_waited or self._is_again) or await self._begins_after_all(instance.key, names):
                     return True
             except BaseException:
                 await self._give_back()
@@ -515,9 +521,10 @@ class Engine:
         )
         return False
 
-    async def _begins_after_all(self, key: str) -> bool:
+    async def _begins_after_all(self, key: str, names: Sequence[str]) -> bool:
         """Say that an instance waits for no place any more; whether its run has not ended meanwhile."""
-        await says_no_more(self.backend.coordination, self.view.record, key)
+        self._said_to_wait = self._said_to_wait and key != self.job.key
+        await says_no_more(self.backend.coordination, self.view.record, key, self.job.id, names)
         return await self._is_live()
 
     async def _give_back(self) -> None:

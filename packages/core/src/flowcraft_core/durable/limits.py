@@ -169,9 +169,12 @@ class FleetLimits:
         Raises:
             TransientError: Worth another try.
         """
-        for key in places.held:
-            if not await self.store.extend_ttl(key, places.holder, ttl=self.ttl):
-                await self.store.set_if_absent(key, places.holder, ttl=self.ttl)
+        for key in list(places.held):
+            if await self.store.extend_ttl(key, places.holder, ttl=self.ttl) or key not in places.held:
+                continue
+            await self.store.set_if_absent(key, places.holder, ttl=self.ttl)
+            if key not in places.held:  # it was given back meanwhile
+                await self.store.delete(key, value=places.holder)
 
     async def give_back(self, places: Places) -> None:
         """End with places: others can have those that do not lapse. What cannot be said now is free after its time."""
@@ -179,7 +182,6 @@ class FleetLimits:
             return
         with contextlib.suppress(TransientError):
             await self._give_back(places)
-        places.held.clear()
         for name in places.names:
             self._wake_one([name])
 
@@ -235,7 +237,8 @@ class FleetLimits:
         return ""
 
     async def _give_back(self, places: Places) -> None:
-        for key, full in places.held.items():
+        held, places.held = places.held, {}  # from now on nobody renews them
+        for key, full in held.items():
             await self.store.delete(key, value=places.holder)
             self._asked.pop(full, None)
             if full != key:

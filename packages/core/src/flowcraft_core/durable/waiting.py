@@ -200,7 +200,10 @@ def said_limited(said: str | None) -> tuple[str, ...]:
     return () if said is None else tuple(said.split("\n")[1:])
 
 
-async def says_no_more(store: CoordinationStore, record: RunRecord, key: str) -> None:
-    """Say that an instance waits for no place any more."""
+async def says_no_more(store: CoordinationStore, record: RunRecord, key: str, job: str, names: Sequence[str]) -> None:
+    """Say that an instance waits for no place any more, if it is this job that said so.
+
+    Whoever says so and goes on without this keeps others from it: the job of its next attempt, say, would go.
+    """
     with contextlib.suppress(TransientError):
-        await store.delete(limited_key(record, key))
+        await store.delete(limited_key(record, key), value=say_limited(job, names))

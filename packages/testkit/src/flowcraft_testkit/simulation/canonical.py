@@ -8,6 +8,7 @@ from typing import Any
 from flowcraft_core import (
     ConfigurationError,
     FlowBuilder,
+    Limit,
     NodeContext,
     NodeResult,
     RetryPolicy,
@@ -19,6 +20,7 @@ from flowcraft_core.durable import Client
 from .catching import handled, handled_insides
 from .joining import one_is_left, two_are_left, two_of_three
 from .laning import fork_an_item, lanes, lanes_inside
+from .limiting import limited, limited_by_key, limited_for_long
 from .queueing import queues
 from .scenario import RUN, Scenario
 from .undoing import done, undone, undone_beside, undone_in_time, undone_losers
@@ -404,6 +406,21 @@ def _all() -> list[Scenario]:
         Scenario(name="cancel", build=cancelled, act=_cancel, ends=("cancelled", "completed"), racing=True),
         Scenario(name="fork", build=chain, act=_fork, also=(FORKED,)),
         Scenario(name="queues", build=queues, lasts=10),
+        Scenario(name="limited", build=limited, limits=(Limit("api", concurrency=2),), lasts=60),
+        Scenario(
+            name="limited_by_key",
+            build=limited_by_key,
+            limits=(Limit("tenant", concurrency=1), Limit("rate", rate=2, per=4.0), Limit("api", concurrency=1)),
+            lasts=120,
+        ),
+        Scenario(
+            name="limited_for_long",
+            build=limited_for_long,
+            limits=(Limit("api", concurrency=3),),
+            lowered=(Limit("api", concurrency=1),),
+            clocks_apart=180.0,
+            lasts=240,
+        ),
         Scenario(name="big_value", build=big_value, max_value_bytes=1_000),
     ]
 

@@ -24,6 +24,7 @@ from flowcraft_core.ports import RunStatus
 from flowcraft_core.queues import DEFAULT_QUEUE
 from flowcraft_core.runtime.events import Event
 
+from .limiting import EXCUSES, LimitWatch
 from .loop import LoopClock, StuckError, run_virtual
 from .runtime import SimulatedRuntime, Watch
 from .scenario import RUN, Scenario
@@ -203,6 +204,7 @@ class _Stage:
         catalogue = Catalogue(flows.builders, flows.blueprints)
         graph = catalogue.find(flows.flow)
         self.truth = Truth(world.backend, graph, catalogue.graphs, scenario.context, world.blame, scenario.serializer)
+        self._at_work = LimitWatch(scenario.limits, world.blame, lambda: not EXCUSES.isdisjoint(+schedule.counts))
         self._queues = queues_of(catalogue.graphs, None)
         self.client_is_done = False
         world.look = self.truth.before
@@ -260,7 +262,7 @@ class _Stage:
             await asyncio.sleep(5.0)
         return None
 
-    async def _worker(self, me: Program, served: Sequence[str]) -> None:
+    async def _worker(self, me: Program, served: Sequence[str], *, is_second: bool) -> None:
         async with self.world.connect(me) as backend:
 
             def watch(run_id: str, instance: Instance, attempt: str) -> None:
@@ -276,7 +278,16 @@ class _Stage:
                     self.world.say(me.name, f"UNDOES {instance.key!r}{attempt}")
                     self.truth.undoing(run_id, instance, attempt)
 
-            runtime = SimulatedRuntime(self.scenario, clock=self.world.clock, watch=watch, watch_undo=watch_undo)
+            clock = LoopClock(self.scenario.clocks_apart) if is_second else self.world.clock
+            limits = (self.scenario.lowered if is_second else ()) or self.scenario.limits
+            runtime = SimulatedRuntime(
+                self.scenario,
+                clock=clock,
+                watch=watch,
+                watch_undo=watch_undo,
+                limits=limits,
+                at_work=self._at_work,
+            )
             options = {**_WORKER, "reconcile": self.world.schedule.reconciles, **self.scenario.worker}
             options["queues"] = served
             await Worker(backend, runtime, **options).run()
@@ -303,8 +314,8 @@ class _Stage:
         world = self.world
         world.start("client", self._client)
         named = sorted(self._queues.keys() - {DEFAULT_QUEUE})
-        for served in ((DEFAULT_QUEUE, *named[::2]), (*named[1::2], DEFAULT_QUEUE)):
-            world.start("worker", partial(self._worker, served=served))
+        for number, served in enumerate([(DEFAULT_QUEUE, *named[::2]), (*named[1::2], DEFAULT_QUEUE)]):
+            world.start("worker", partial(self._worker, served=served, is_second=number > 0))
         limit = _PATIENCE + self.scenario.lasts
         try:
             async with asyncio.timeout(limit):

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import attrs
-from flowcraft_core import Blueprint, FlowDefinition, NodeResult, Serializer, Step
+from flowcraft_core import Blueprint, FlowDefinition, Limit, NodeResult, Serializer, Step
 from flowcraft_core.durable import Client
 from flowcraft_core.ports import FinalState
 
@@ -59,6 +59,9 @@ class Scenario:
         worker: Options of its workers, see ``Worker``.
         needs_reconciler: Its end rests on a reconciler also if no message is lost.
         also: The ids of further runs that ``act`` starts, of the same flow.
+        limits: What is declared.
+        lowered: What the second worker declares instead, as one of a newer deployment.
+        clocks_apart: By how much the second worker's clock is ahead, seconds.
     """
 
     name: str
@@ -80,6 +83,9 @@ class Scenario:
     worker: Mapping[str, Any] = attrs.field(factory=dict)
     needs_reconciler: bool = False
     also: tuple[str, ...] = ()
+    limits: tuple[Limit, ...] = ()
+    lowered: tuple[Limit, ...] = ()
+    clocks_apart: float = 0.0
 
     def flows(self) -> Flows:
         """The flow, made anew, with what it needs."""
