@@ -139,7 +139,7 @@ def test_cancel_ends_a_run_and_says_when_it_had_ended(cli: Commanding) -> None:
 def test_abandon_says_that_nothing_is_undone_where_nothing_is(cli: Commanding) -> None:
     here = ("-b", cli.url)
     cli("start", "shop:order", "--id", "x", *here)
-    assert cli.said("abandon", "x", *here, code=4) == {"run_id": "x", "abandoned": False}
+    assert cli.said("abandon", "x", *here, code=4)["abandoned"] is False
     cli("abandon", "nobody", *here, code=3)
 
 

@@ -210,7 +210,7 @@ class Client:
         status = await self.status(require_run_id(run_id))
         state = await self._stored.state(await self._stored.record(run_id), status)
         is_bad = status.state in ("failed", "cancelled")
-        undone = await settled_undone(self._stored.records, run_id, state, self._clock, has_ended=is_bad)
+        undone, _ = await settled_undone(self._stored.records, run_id, state, self._clock, has_ended=is_bad)
         return StoredResult(
             run_id=run_id,
             status=status.state,
@@ -474,7 +474,7 @@ class Client:
         record = None if status.state in FINAL else await self._stored.runs.get(run_id)
         if record is None or not undoes(record):
             return False
-        end = await end_of(self._stored.records, run_id)
+        end = await self._stored.settled(lambda: end_of(self._stored.records, run_id))
         if end is None or not end.is_stop:
             return False
         why = None if reason is None else safe_text(reason, REASON_LENGTH)

@@ -59,18 +59,14 @@ async def parked(records: Records, run_id: str, key: str) -> Park | None:
 
 async def settled_undone(
     records: Records, run_id: str, state: RunState, clock: Clock, *, has_ended: bool
-) -> dict[str, Undone]:
+) -> tuple[dict[str, Undone], str | None]:
     """``undone_of``, once it can be seen: of a run that has ended badly nothing is left to undo."""
     until = clock.now() + records.store.limits.staleness
     while True:
         undone, abandoned = await undone_of(records, run_id, state)
-        if (
-            not has_ended
-            or abandoned is not None
-            or clock.now() >= until
-            or not Undoing(state.root, set(undone)).ready()
-        ):
-            return undone
+        is_over = abandoned is not None or not Undoing(state.root, set(undone)).ready()
+        if is_over or not has_ended or clock.now() >= until:
+            return undone, abandoned
         await clock.sleep(_PAUSE)
 
 

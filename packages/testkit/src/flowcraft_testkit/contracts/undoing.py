@@ -190,9 +190,12 @@ class UndoingClauses(ProgramClauses):
             await here.hire(2)
             run_id = (await here.client.start(flow)).run_id
             await self.until(lambda: is_so(at_it.is_set()), here.patience)
-            stopped = (await here.client.describe(run_id)).stopped
-            assert stopped is not None
-            assert (stopped.state, stopped.undone, stopped.next) == ("failed", 0, ("b",))
+
+            async def is_told() -> bool:
+                stopped = (await here.client.describe(run_id)).stopped
+                return stopped is not None and (stopped.state, stopped.undone, stopped.next) == ("failed", 0, ("b",))
+
+            await self.until(is_told, here.patience)
             assert await here.client.abandon(run_id, reason="done by hand")
             result = await here.ended(run_id)
             assert not await here.client.abandon(run_id)

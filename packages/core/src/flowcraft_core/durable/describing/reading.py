@@ -14,14 +14,14 @@ from ...graph.queues import is_bound, queue_of
 from ...graph.scopes import Kind
 from ...graph.state import RunState
 from ...graph.undoing import Undoing
-from ...ports import CoordinationStore
+from ...ports import CoordinationStore, State
 from ...queues import DEFAULT_QUEUE
 from ...settings import whole
 from ..ends import end_of, undoes
 from ..lanes import with_all_items
 from ..runs import RunRecord
 from ..stored_runs import FINAL, StoredRuns
-from ..undone import undone_of
+from ..undone import settled_undone
 from .at_work import SAID_EVERY, board_of
 from .heartbeats import SEEN_WITHIN, living
 from .hints import Hints, passed_on, pattern_of, under_way
@@ -63,7 +63,7 @@ async def describe(
     moot = [instance.key for instance in page if standing.of_instance(instance) == "moot"]
     lost = {key: found.value for key, found in (await stored.records.outcomes(run_id, moot)).items()}
     unserved = await _unserved(stored.backend.coordination, record, state, parks, now) if is_live else []
-    undone, stopped = await _undoing(stored, record, state)
+    undone, stopped = await _undoing(stored, record, state, status.state)
     teller = Teller(standing, of_page, hints, record.started, values, lost, record.queue, unserved, undone)
     of_level = counts(standing, level.scopes)
     return RunDescription(
@@ -87,13 +87,18 @@ async def describe(
 
 
 async def _undoing(
-    stored: StoredRuns, record: RunRecord, state: RunState
+    stored: StoredRuns, record: RunRecord, state: RunState, now: State
 ) -> tuple[Mapping[str, Undone], Stopped | None]:
     """What was undone, by instance key; and what is left to undo of a run that was stopped."""
-    end = await end_of(stored.records, record.run_id) if undoes(record) else None
+    if not undoes(record) or now == "completed":
+        return {}, None
+    run_id, has_ended = record.run_id, now in FINAL
+    end = await (
+        stored.settled(lambda: end_of(stored.records, run_id)) if has_ended else end_of(stored.records, run_id)
+    )
     if end is None or not end.is_stop:
         return {}, None
-    undone, abandoned = await undone_of(stored.records, record.run_id, state)
+    undone, abandoned = await settled_undone(records, run_id, state, stored.clock, has_ended=has_ended)
     left = Undoing(state.root, set(undone)).ready() if abandoned is None else []
     failed = [each for each in undone.values() if each.error is not None]
     return undone, Stopped(
