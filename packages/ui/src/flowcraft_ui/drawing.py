@@ -35,6 +35,7 @@ MARKS: Mapping[str, str] = {
     "dead": "-",
     "blocked": "!",
     "moot": "~",
+    "void": "∅",
     "completed": "✓",
     "cancelled": "■",
     "awaiting": "?",
@@ -42,7 +43,7 @@ MARKS: Mapping[str, str] = {
     "paused": "‖",
 }
 
-_OVER = ("dead", "moot")
+_OVER = ("dead", "moot", "void")
 _LIVE = ("ready", "running", "waiting", "sleeping", "retrying")
 _CONSTRUCTS = ("loop", "batch", "subflow")
 

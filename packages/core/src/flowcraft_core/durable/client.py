@@ -33,7 +33,7 @@ from ..texts import require_name, safe_text
 from .describing.heartbeats import SEEN_WITHIN, living
 from .describing.reading import describe
 from .describing.shapes import QueueDescription, RunDescription, RunsPage, WorkerDescription
-from .ends import undoes
+from .ends import abandon, end_of, send_stop, undoes
 from .exporting import Footprint, export, footprint
 from .finding import MOST_FOUND, RunFilters, RunFinder, Wanted
 from .forking import Changes, fork, redrive
@@ -213,7 +213,7 @@ class Client:
         status = await self.status(require_run_id(run_id))
         state = await self._stored.state(await self._stored.record(run_id), status)
         is_bad = status.state in ("failed", "cancelled")
-        undone = await settled_undone(self._stored.records, run_id, state, self._clock, has_ended=is_bad)
+        undone, _ = await settled_undone(self._stored.records, run_id, state, self._clock, has_ended=is_bad)
         return StoredResult(
             run_id=run_id,
             status=status.state,
@@ -460,6 +460,29 @@ class Client:
             trace=await stored_trace(self._stored.records, run_id, self._telemetry),
             reason=why,
         )
+
+    async def abandon(self, run_id: str, *, reason: str | None = None) -> bool:
+        """Undo no more of what a run has done that is undone since it has failed, is too late, or was cancelled.
+
+        No undo begins any more, and the run ends; the undos under way come to their ends, and count.
+
+        Returns:
+            Whether it did; False if the run is not being undone, or that was said already.
+
+        Raises:
+            UnknownRunError: There is no such run.
+        """
+        status = await self._stored.status(require_run_id(run_id))
+        record = None if status.state in FINAL else await self._stored.runs.get(run_id)
+        if record is None or not undoes(record):
+            return False
+        end = await self._stored.settled(lambda: end_of(self._stored.records, run_id))
+        if end is None or not end.is_stop:
+            return False
+        why = None if reason is None else safe_text(reason, REASON_LENGTH)
+        is_ours = await abandon(self._stored.records, run_id, why, self._clock.now())
+        await send_stop(self._backend, record, self._clock)
+        return is_ours
 
     async def fork(
         self,

@@ -20,6 +20,8 @@ from .storage import Records, reading
 
 #: Where the end of a run stands. A colon is escaped in ids: no node's key is like this, nor is that of its undo.
 END_KEY = ":end"
+#: Where it stands that a run that was stopped is to be undone no further.
+ABANDONED_KEY = ":abandoned"
 #: The key of the job that brings a stopped run on.
 STOP = ":stop"
 #: Follows an instance's key: where it stands that it was undone, and what the job is for that does it.
@@ -63,6 +65,11 @@ async def agree(records: Records, run_id: str, end: End) -> tuple[End, bool]:
     """Say how a run ends; the end that stands then, and whether it was this call that said so."""
     stored = await records.put(run_id, END_KEY, attrs.asdict(end))
     return _end(run_id, stored.value), stored.won
+
+
+async def abandon(records: Records, run_id: str, reason: str | None, at: float) -> bool:
+    """Say that a run that was stopped is to be undone no further; whether it was this call that did."""
+    return (await records.put(run_id, ABANDONED_KEY, {"reason": reason, "at": at})).won
 
 
 async def send_stop(backend: Backend, record: RunRecord, clock: Clock, *, delay: float = 0.0) -> None:

@@ -37,7 +37,7 @@ async def export(stored: StoredRuns, run_id: str) -> str:
         parks=await stored.records.parks(run_id, ready),
         answers=await unused_answers(stored.records, record, state),
         serializer=stored.records.serializer,
-        undone=await undone_of(stored.records, run_id, state),
+        undone=(await undone_of(stored.records, run_id, state))[0],
         unsure=[i.key for i in void_instances(state)],
     )
     return json.dumps({**snapshot, "reason": status.reason}, ensure_ascii=False)

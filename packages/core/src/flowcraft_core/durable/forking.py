@@ -125,7 +125,7 @@ class _Forked:
         record = await stored.record(run_id)
         state = await stored.state(record, status)
         is_bad = status.state in ("failed", "cancelled")
-        undone = await settled_undone(stored.records, run_id, state, stored.clock, has_ended=is_bad)
+        undone, _ = await settled_undone(stored.records, run_id, state, stored.clock, has_ended=is_bad)
         return cls(stored, status, record, state, frozenset(key for key, each in undone.items() if each.error is None))
 
     def lost(self) -> list[Instance]:

@@ -10,7 +10,7 @@ from ..graph.instances import ScopeState
 from ..graph.positions import INITIAL, Position
 from ..ports import HandWrittenRuns
 from .answers import ANSWERED, noted_answers
-from .ends import END_KEY
+from .ends import ABANDONED_KEY, END_KEY
 from .lanes import with_all_items
 from .parks import answer_key
 from .runs import FORK_KEY, FORKED, RECORD_KEY, REDRIVEN_KEY, TRACE_KEY
@@ -46,7 +46,7 @@ async def purge(stored: StoredRuns, run_id: str) -> None:
     # Links, the last ones first, as they are found one after the other; and such as may not be visible yet.
     links = [f"{FORKED}{number}" for number in range(len(await stored.forked_as(run_id)) + LINKS_READ)]
     groups += [links[first : first + LINKS_READ] for first in reversed(range(0, len(links), LINKS_READ))]
-    for group in (*groups, [END_KEY, FORK_KEY, REDRIVEN_KEY, TRACE_KEY, RECORD_KEY]):
+    for group in (*groups, [ABANDONED_KEY, END_KEY, FORK_KEY, REDRIVEN_KEY, TRACE_KEY, RECORD_KEY]):
         await stored.records.delete(run_id, group)
     by_hand: HandWrittenRuns | None = getattr(stored.backend, "by_hand", None)
     if by_hand is not None:

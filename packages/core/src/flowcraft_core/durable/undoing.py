@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import attrs
 
@@ -62,6 +62,7 @@ class Left:
         undoing: What may be undone next, as far as is known which undos have ended.
         undone: Those that are known to have, by the instances' keys.
         asked: The keys of those of which it was asked here who sends their jobs.
+        abandoned: Why no more of them is to begin, once somebody has said so.
         looked_at: By then somebody looks again, who can see what was not visible yet.
     """
 
@@ -69,13 +70,14 @@ class Left:
     state: RunState
     undoing: Undoing
     undone: dict[str, Undone]
+    abandoned: str | None = None
     asked: set[str] = attrs.field(factory=set)
     looked_at: float = 0.0
 
     @property
     def ready(self) -> list[Instance]:
-        """The instances whose undo may begin, or is under way; with none, all is undone."""
-        return self.undoing.ready()
+        """The instances whose undo may begin, or is under way; with none, all is undone that is to be."""
+        return self.undoing.ready() if self.abandoned is None else []
 
     def take_in(self, undone: Undone) -> None:
         """Take in that an undo has ended."""
@@ -178,9 +180,9 @@ class StoppedRun:
                 would not be asked for; but that is not visible yet.
         """
         left = await self.look()
-        if key not in left.undone:
+        if key not in left.undone and left.abandoned is None:
             instance = await self._due(left, key)
-            if not await self._attempt(left, executor, instance, number):
+            if instance is not None and not await self._attempt(left, executor, instance, number):
                 return
         # If it was undone already, whoever did that may have died before they went on.
         if await self._go_on(left, again=again):
@@ -191,12 +193,15 @@ class StoppedRun:
             left.looked_at = now + 2 * staleness
             await send_stop(self.backend, self.record, self.clock, delay=2 * staleness)
 
-    async def _due(self, left: Left, key: str) -> Instance:
-        for complete in (False, True):
+    async def _due(self, left: Left, key: str) -> Instance | None:
+        """The instance, whose turn it must be; None if it is undone by now, or no more is to be."""
+        for _ in range(2):
             instance = next((ready for ready in left.ready if ready.key == key), None)
             if instance is not None:
                 return instance
-            await self._learn(left, complete=complete)
+            await self._learn(left, complete=True)
+            if key in left.undone or left.abandoned is not None:
+                return None
         raise StaleReadError(f"run {self.record.run_id!r}: what is undone before {key!r} is not visible yet")
 
     async def _attempt(self, left: Left, executor: Executor, instance: Instance, number: int) -> bool:
@@ -214,8 +219,7 @@ class StoppedRun:
         async with self.slots, self._held(key) as is_free:
             if not is_free:
                 return False  # somebody is at it under another job, which comes again if they die
-            if already := await undone_among(self.records, run_id, [key]):
-                left.take_in(already[0])
+            if await self._look_up(left, [key]) or left.abandoned is not None:
                 return True
             ended = await executor.undo(instance, attempt)
             if isinstance(ended, Park):
@@ -247,6 +251,7 @@ class StoppedRun:
         run_id, end = self.record.run_id, left.end
         failed = [undone for undone in left.undone.values() if undone.error is not None]
         told = [end.reason or reason_of_failures(errors_of(left.state.root))]
+        told += [f"its undos were abandoned: {left.abandoned}"] if left.abandoned is not None else []
         told += [f"the undo of {undone.key!r} has failed: {undone.error}" for undone in failed]
         reason = safe_text("; ".join(filter(None, told)), REASON_LENGTH) or None
         has_ended = await end_recorded(self.backend, self.record, end.state, self.clock, self.journal, reason)
@@ -286,8 +291,8 @@ class StoppedRun:
         if not end.is_stop:
             raise StaleReadError(f"run {self.record.run_id!r} was not stopped: it has {end.state}")
         state = await self._closed()
-        undone = await undone_of(self.records, self.record.run_id, state)
-        return Left(end, state, Undoing(state.root, set(undone)), undone)
+        undone, abandoned = await undone_of(self.records, self.record.run_id, state)
+        return Left(end, state, Undoing(state.root, set(undone)), undone, abandoned)
 
     async def _closed(self) -> RunState:
         """What the facts say once each instance that is ready has an outcome, a void one if need be."""
@@ -317,12 +322,18 @@ class StoppedRun:
             news, ready = False, left.ready
             for start in range(0, len(ready), _LOOKED_UP):
                 some = [instance.key for instance in ready[start : start + _LOOKED_UP]]
-                found = await undone_among(self.records, self.record.run_id, some)
-                for undone in found:
-                    left.take_in(undone)
-                news = news or bool(found)
-                if len(found) < len(some) and not complete:
+                found = await self._look_up(left, some)
+                news = news or found > 0
+                if found < len(some) and not complete:
                     break
+
+    async def _look_up(self, left: Left, keys: Sequence[str]) -> int:
+        """Take in of some undos whether they have ended; how many have."""
+        found, abandoned = await undone_among(self.records, self.record.run_id, keys)
+        left.abandoned = left.abandoned or abandoned
+        for undone in found:
+            left.take_in(undone)
+        return len(found)
 
     async def _put(self, left: Left, instance: Instance, undone: Undone) -> None:
         stored = await self.records.put(self.record.run_id, instance.key + UNDO, attrs.asdict(undone))

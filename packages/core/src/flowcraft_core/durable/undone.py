@@ -11,32 +11,37 @@ from ..graph.instances import Instance
 from ..graph.records import park_from_record, undone_from_record
 from ..graph.state import RunState
 from ..graph.undoing import Undoing
-from .ends import UNDO
+from .ends import ABANDONED_KEY, UNDO
 from .storage import Records, reading
 
 # So many park records of one undo are looked for at once.
 _PARKS = 4
 
+# Why, where nobody has said so.
+_NO_REASON = "no reason was given"
+
 # Seconds between two looks at what may not be visible yet.
 _PAUSE = 0.05
 
 
-async def undone_of(records: Records, run_id: str, state: RunState) -> dict[str, Undone]:
-    """What was undone of a run, by the instances' keys, in the order in which that ended."""
+async def undone_of(records: Records, run_id: str, state: RunState) -> tuple[dict[str, Undone], str | None]:
+    """What was undone of a run, by the instances' keys, in the order in which that ended; and as ``undone_among``."""
     by_position = sorted(_with_undo(state), key=lambda instance: instance.scope.position(instance.vertex), reverse=True)
-    undone = await undone_among(records, run_id, [instance.key for instance in by_position])
-    return {each.key: each for each in sorted(undone, key=lambda each: each.ended)}
+    undone, abandoned = await undone_among(records, run_id, [instance.key for instance in by_position])
+    return {each.key: each for each in sorted(undone, key=lambda each: each.ended)}, abandoned
 
 
-async def undone_among(records: Records, run_id: str, keys: Sequence[str]) -> list[Undone]:
-    """What was undone of some instances, by their keys."""
-    found = await records.get_all(run_id, [key + UNDO for key in keys])
+async def undone_among(records: Records, run_id: str, keys: Sequence[str]) -> tuple[list[Undone], str | None]:
+    """What was undone of some instances, by their keys; and why no more is to be, or None if all is."""
+    found = await records.get_all(run_id, [*(key + UNDO for key in keys), ABANDONED_KEY])
     undone = []
     for key in keys:
         if key + UNDO in found:
             with reading(run_id, key + UNDO):
                 undone.append(undone_from_record(found[key + UNDO]))
-    return undone
+    with reading(run_id, ABANDONED_KEY):
+        abandoned = str(found[ABANDONED_KEY]["reason"] or _NO_REASON) if ABANDONED_KEY in found else None
+    return undone, abandoned
 
 
 async def parked(records: Records, run_id: str, key: str) -> Park | None:
@@ -54,13 +59,14 @@ async def parked(records: Records, run_id: str, key: str) -> Park | None:
 
 async def settled_undone(
     records: Records, run_id: str, state: RunState, clock: Clock, *, has_ended: bool
-) -> dict[str, Undone]:
+) -> tuple[dict[str, Undone], str | None]:
     """``undone_of``, once it can be seen: of a run that has ended badly nothing is left to undo."""
     until = clock.now() + records.store.limits.staleness
     while True:
-        undone = await undone_of(records, run_id, state)
-        if not has_ended or clock.now() >= until or not Undoing(state.root, set(undone)).ready():
-            return undone
+        undone, abandoned = await undone_of(records, run_id, state)
+        is_over = abandoned is not None or not Undoing(state.root, set(undone)).ready()
+        if is_over or not has_ended or clock.now() >= until:
+            return undone, abandoned
         await clock.sleep(_PAUSE)
 
 

@@ -90,6 +90,7 @@ class UndoingClauses(ProgramClauses):
             result = await here.run(flow)
             assert (result.status, result.undone, told.undone) == ("completed", (), [])
             assert not await here.client.cancel(result.run_id)
+            assert not await here.client.abandon(result.run_id)
             await self.pass_time(2 * self.beat)
             assert told.undone == []
 
@@ -146,6 +147,11 @@ class UndoingClauses(ProgramClauses):
             ]
             assert [error.key for error in result.errors] == ["last"]
             assert "b cannot be undone now" in (result.reason or "")
+            described = await here.client.describe(result.run_id)
+            assert described.stopped is not None
+            assert (described.stopped.undone, [each.key for each in described.stopped.failed]) == (2, ["b"])
+            undone = {instance.key: instance.undone for instance in described.instances}
+            assert (undone["last"], undone["a"]) == (None, result.undone[2])
 
     async def test_the_first_end_of_a_run_that_is_undone_stands(self) -> None:
         """Whoever would cancel it while it is undone is told that it has ended, and changes nothing."""
@@ -168,6 +174,36 @@ class UndoingClauses(ProgramClauses):
             goes_on.set()
             result = await here.ended(run_id)
             assert (result.status, told.undone) == ("failed", ["b", "a"])
+
+    async def test_a_run_is_undone_no_further_once_that_is_abandoned(self) -> None:
+        """The undo under way comes to its end, none begins, and the run ends as it was to; it is told only once."""
+        told, at_it, goes_on = Takings(), asyncio.Event(), asyncio.Event()
+
+        async def undo(ctx: Context) -> None:
+            at_it.set()
+            await goes_on.wait()
+            await told.undo(ctx)
+
+        flow = create_flow("trip").node("a", told.do, undo=told.undo).node("b", told.do, undo=undo)
+        flow.node("last", _fail).edge("a", "b").edge("b", "last")
+        async with self.programs(flow) as here:
+            await here.hire(2)
+            run_id = (await here.client.start(flow)).run_id
+            await self.until(lambda: is_so(at_it.is_set()), here.patience)
+
+            async def is_told() -> bool:
+                stopped = (await here.client.describe(run_id)).stopped
+                return stopped is not None and (stopped.state, stopped.undone, stopped.next) == ("failed", 0, ("b",))
+
+            await self.until(is_told, here.patience)
+            assert await here.client.abandon(run_id, reason="done by hand")
+            result = await here.ended(run_id)
+            assert not await here.client.abandon(run_id)
+            goes_on.set()
+            await self.pass_time(2 * self.beat)
+            assert (result.status, told.undone) == ("failed", ["b"])
+            assert "its undos were abandoned: done by hand" in (result.reason or "")
+            assert [each.key for each in (await here.client.result(run_id)).undone] == ["b"]
 
     async def test_undos_go_on_whenever_their_worker_dies(self) -> None:
         """At each of the facts from the failure on: without a reconciler, by the redelivery of its message alone."""

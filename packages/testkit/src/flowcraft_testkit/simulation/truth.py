@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import attrs
-from flowcraft_core.durable.ends import END_KEY, undone_by
+from flowcraft_core.durable.ends import ABANDONED_KEY, END_KEY, undone_by
 from flowcraft_core.durable.storage import BLUEPRINTS, claimed_by
 from flowcraft_core.graph.facts import Outcome
 from flowcraft_core.graph.failures import errors_of
@@ -126,6 +126,8 @@ class Truth:
             run.take_in(key, outcome)
         elif key == END_KEY:
             run.end = self._record(run_id, key, fact)["state"]
+        elif key == ABANDONED_KEY:
+            run.abandoned = True
         elif (undone := undone_by(key)) is not None:
             self._look_at_undo(run, undone, "was undone")
             run.undone.add(undone)
@@ -175,7 +177,7 @@ class Truth:
         run = self.run(run_id)
         if self._undoes and run.end != state:
             self._blame(f"the run ended {state}, and was to end {run.end}")
-        if state != "completed" and (due := run.to_undo()):
+        if state != "completed" and not run.abandoned and (due := run.to_undo()):
             self._blame(f"the run ended {state}, and {due} are not undone")
 
     def executing(self, run_id: str, instance: Instance, attempt: str) -> None:
@@ -238,6 +240,7 @@ class RunFacts:
         outcomes: The outcomes, by key.
         claims: Of each claimed join the places of the edges that hold its slots, by key and slot.
         end: The state in which it is to end, once that stands.
+        abandoned: Whether it is to be undone no further.
         undone: The keys of the instances whose undo has ended.
     """
 
@@ -248,6 +251,7 @@ class RunFacts:
     outcomes: dict[str, Outcome] = attrs.field(factory=dict)
     claims: dict[str, dict[int, int]] = attrs.field(factory=dict)
     end: str | None = None
+    abandoned: bool = False
     undone: set[str] = attrs.field(factory=set)
     _early: deque[tuple[str, Outcome | tuple[int, int]]] = attrs.field(factory=deque)
     _fed: set[str] = attrs.field(factory=set)

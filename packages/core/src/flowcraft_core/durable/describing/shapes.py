@@ -13,7 +13,8 @@ from typing import Any, Literal, TypeAlias
 import attrs
 
 from ...blueprint import On
-from ...graph.facts import NodeError
+from ...graph.facts import NodeError, Undone
+from ...ports import FinalState
 from ..results import StoredRun
 
 #: Where an instance stands by the facts:
@@ -220,6 +221,7 @@ class InstanceDescription:
         fork_from: The keys from which ``Client.fork`` can begin again here: of a construct that of its entry, which
             does all of it again, and its own, which only ends it again.
         joins: With how many of its ways in it goes on, whichever come first; 0 if it waits for all.
+        undone: That it was undone, or that its undo has failed for good; None if it was not, or not yet.
     """
 
     key: str
@@ -252,6 +254,7 @@ class InstanceDescription:
     inside: Inside | None = None
     fork_from: tuple[str, ...] = ()
     joins: int = 0
+    undone: Undone | None = None
 
     @property
     def standing(self) -> str:
@@ -271,6 +274,29 @@ class InstanceDescription:
         if self.unserved:
             return "no worker"
         return "next" if self.state == "ready" else self.state
+
+
+@attrs.frozen(kw_only=True)
+class Stopped:
+    """That a run was stopped: what it has done is undone before it ends.
+
+    Attributes:
+        state: The state that it ends in.
+        reason: Why; None for the failures that ``RunDescription.errors`` tells.
+        at: When.
+        abandoned: Why no more is to be undone, if somebody has said so.
+        undone: How many instances are undone.
+        failed: Those whose undo has failed for good; at most ``MOST_TOLD``.
+        next: The keys of the instances whose undo is under way or may begin; at most ``MOST_TOLD``.
+    """
+
+    state: FinalState
+    reason: str | None
+    at: float
+    abandoned: str | None = None
+    undone: int = 0
+    failed: tuple[Undone, ...] = ()
+    next: tuple[str, ...] = ()
 
 
 @attrs.frozen(kw_only=True)
@@ -314,6 +340,7 @@ class RunDescription:
         unserved: The queues for whose workers something waits, at any depth, and that none says to serve. A hint.
         errors: Why the run has failed, as in ``StoredResult``.
         steps: How many steps have ended, at any depth.
+        stopped: That it was stopped, and what is undone; None if it was not, or its flows name no undo.
     """
 
     run: StoredRun
@@ -331,6 +358,7 @@ class RunDescription:
     unserved: tuple[str, ...] = ()
     errors: tuple[NodeError, ...] = ()
     steps: int = 0
+    stopped: Stopped | None = None
 
 
 #: Of longer lists of waits and of what is under way only so many are told.

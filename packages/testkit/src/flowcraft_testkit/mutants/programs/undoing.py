@@ -6,6 +6,7 @@ from typing import Any
 
 from flowcraft_core.durable import ends as ends_module
 from flowcraft_core.durable import signals as signals_module
+from flowcraft_core.durable import undoing as undoing_module
 from flowcraft_core.durable.reconciler import Reconciler
 from flowcraft_core.durable.undoing import StoppedRun
 from flowcraft_core.durable.view import whole_state
@@ -104,3 +105,14 @@ async def last_stands(original: Any, records: Any, run_id: str, end: ends_module
     """Takes each end for the first one."""
     standing, is_first = await original(records, run_id, end)
     return (standing, True) if is_first else (end, True)
+
+
+@replaces(
+    (undoing_module, "undone_among"),
+    caught_by=BackendContract.test_a_run_is_undone_no_further_once_that_is_abandoned,
+    name="undo.DoesNotHearOfItsEnd",
+)
+async def does_not_hear(original: Any, records: Any, run_id: str, keys: Any) -> Any:
+    """Goes on with undos that were abandoned."""
+    undone, _ = await original(records, run_id, keys)
+    return undone, None
