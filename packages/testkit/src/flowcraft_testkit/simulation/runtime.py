@@ -93,7 +93,7 @@ class _Executor(Executor):
     at_work: LimitWatch | None = None
     keeps_to: Sequence[str] = ()
 
-    async def limits_of(self, instance: Instance) -> list[str]:
+    async def limits_of(self, instance: Instance) -> tuple[str, ...]:
         """See ``Executor.limits_of``."""
         found = await super().limits_of(instance)
         self.keeps_to = found
