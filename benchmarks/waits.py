@@ -1,7 +1,7 @@
 """What it costs to wait for a place under a limit, and how soon one that is given back is taken: counted by ``cost``.
 
-One worker is at a step that has the only place. Another one, whose requests are counted, has jobs that wait for it; when
-the first one is done, it is measured when the step of the other one begins.
+One worker is at a step that has the only place. Another one, whose requests are counted, has jobs that wait for it.
+When the first one is done, it is measured when the step of the other one begins.
 """
 
 from __future__ import annotations
