@@ -92,10 +92,8 @@ async def _undoing(
     """What was undone, by instance key; and what is left to undo of a run that was stopped."""
     if not undoes(record) or now == "completed":
         return {}, None
-    run_id, has_ended = record.run_id, now in FINAL
-    end = await (
-        stored.settled(lambda: end_of(stored.records, run_id)) if has_ended else end_of(stored.records, run_id)
-    )
+    records, run_id, has_ended = stored.records, record.run_id, now in FINAL
+    end = await (stored.settled(lambda: end_of(records, run_id)) if has_ended else end_of(records, run_id))
     if end is None or not end.is_stop:
         return {}, None
     undone, abandoned = await settled_undone(records, run_id, state, stored.clock, has_ended=has_ended)
