@@ -32,15 +32,17 @@ async def read(backend: Backend, serializer: Serializer, codec: PayloadCodec, ru
     parked = await records.parks(run_id, waits)
     waiting = [key for key, park in parked.items() if park.due is None]
     only_waits = len(waiting) == len(state.ready) > 0
+    told = await Client(backend, serializer=serializer, codec=codec).result(run_id)
     return RunResult(
         run_id=run_id,
         status=_status(status, only_waits),
         outputs=outputs_of(state),
         context=context_of(state),
-        errors=tuple((await Client(backend, serializer=serializer, codec=codec).result(run_id)).errors),
+        errors=told.errors,
         waiting=waiting if only_waits else (),
         ended=ended,
         snapshot=_no_snapshot,
+        undone=told.undone,
     )
 
 

@@ -22,6 +22,7 @@ from .errors import (
     StepTimeoutError,
 )
 from .graph.facts import NodeError
+from .limits import Limit
 from .retries import RetryAfter, RetryPolicy
 from .runtime import (
     Event,
@@ -57,6 +58,7 @@ __all__ = [
     "FlowRuntime",
     "FlowcraftError",
     "ImplementationMissingError",
+    "Limit",
     "Loop",
     "NoOutputError",
     "Node",

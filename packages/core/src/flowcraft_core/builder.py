@@ -25,6 +25,7 @@ from .fitting import Fitting
 from .graph.compile import BREAK, CONTINUE, compile_blueprint
 from .graph.keys import step_name
 from .graph.scopes import Graph
+from .limits import require_limits
 from .queues import require_queue
 from .reminders import AFTER, REMIND
 from .retries import RetryPolicy
@@ -88,6 +89,7 @@ class FlowBuilder(FlowDefinition):
         join: JoinStrategy | None = None,
         exclusive: bool = False,
         queue: str | None = None,
+        limit: str | Sequence[str] | None = None,
     ) -> FlowBuilder:
         """Add a step.
 
@@ -111,6 +113,8 @@ class FlowBuilder(FlowDefinition):
             exclusive: Ask that two workers do not execute the node at the same time.
             queue: The queue whose workers run it, such as ``"gpu"``: those that name it among theirs. By default that
                 of what the node is inside of, else the run's, else the flow's. In one process it means nothing.
+            limit: The limit that it keeps to, one of the runtime's ``limits``, such as ``"openai"``; by a key,
+                ``"tenant:{context.tenant}"`` or ``"tenant:{input.tenant}"``, each key has it for itself. Or several.
         """
         if fallback is not None and not isinstance(fallback, str):
             fallback = self._register(node_id, fallback, "fallback")
@@ -126,6 +130,7 @@ class FlowBuilder(FlowDefinition):
             join_strategy=join,
             exclusive=exclusive or None,
             queue=queue,
+            limit=limit,
         )
         return self._add(node_id, self._register(node_id, step), params, inputs, config)
 
@@ -174,6 +179,7 @@ class FlowBuilder(FlowDefinition):
         undo: str | Step | None = None,
         join: JoinStrategy | None = None,
         queue: str | None = None,
+        limit: str | Sequence[str] | None = None,
     ) -> FlowBuilder:
         """Add a step that runs once per item of a list, in parallel; its output is the list of results, in order.
 
@@ -193,6 +199,7 @@ class FlowBuilder(FlowDefinition):
             undo: Of each item, if the worker is a step; as for a node.
             join: As for a node.
             queue: Of all that is inside of it and names no other, as for a node.
+            limit: Of each step inside of it, beside its own, as for a node.
         """
         params: dict[str, Any] = {}
         if isinstance(worker, FlowDefinition):
@@ -228,10 +235,20 @@ class FlowBuilder(FlowDefinition):
             undo=self._undo(batch_id, undo),
             join_strategy=join,
             queue=queue,
+            limit=limit,
         )
         return self._add(batch_id, BATCH, params, items, config)
 
-    def loop(self, loop_id: str, *, start: str, end: str, condition: str, queue: str | None = None) -> FlowBuilder:
+    def loop(
+        self,
+        loop_id: str,
+        *,
+        start: str,
+        end: str,
+        condition: str,
+        queue: str | None = None,
+        limit: str | Sequence[str] | None = None,
+    ) -> FlowBuilder:
         """Repeat the nodes between ``start`` and ``end`` while a condition holds.
 
         An edge to ``start`` enters the loop with a first pass for certain; an edge to the loop's own id asks the
@@ -244,10 +261,11 @@ class FlowBuilder(FlowDefinition):
             end: Where a pass ends.
             condition: Asked after each pass: one more?
             queue: Of all that is inside of it and names no other, as for a node.
+            limit: Of each step inside of it, beside its own, as for a node.
         """
         self._loops[loop_id] = (start, end)
         # The controller of the TypeScript builder is marked so; the mark means nothing here.
-        config = _config(f"loop {loop_id!r}", join_strategy="any", queue=queue)
+        config = _config(f"loop {loop_id!r}", join_strategy="any", queue=queue, limit=limit)
         return self._add(loop_id, LOOP_CONTROLLER, {"condition": condition}, None, config)
 
     def subflow(
@@ -259,6 +277,7 @@ class FlowBuilder(FlowDefinition):
         outputs: Mapping[str, str] | None = None,
         join: JoinStrategy | None = None,
         queue: str | None = None,
+        limit: str | Sequence[str] | None = None,
     ) -> FlowBuilder:
         """Add a call of another flow, with a context of its own.
 
@@ -271,6 +290,7 @@ class FlowBuilder(FlowDefinition):
                 there. Without it, the output is the last node's, or a dict of the last nodes' outputs.
             join: As for a node.
             queue: Of all that is inside of it and names no other, as for a node.
+            limit: Of each step inside of it, beside its own, as for a node.
         """
         called = self._call(blueprint_id) if isinstance(blueprint_id, FlowDefinition) else blueprint_id
         params: dict[str, Any] = {"blueprintId": called}
@@ -278,7 +298,8 @@ class FlowBuilder(FlowDefinition):
             params["inputs"] = dict(inputs)
         if outputs is not None:
             params["outputs"] = dict(outputs)
-        return self._add(node_id, SUBFLOW, params, None, _config(f"node {node_id!r}", join_strategy=join, queue=queue))
+        config = _config(f"node {node_id!r}", join_strategy=join, queue=queue, limit=limit)
+        return self._add(node_id, SUBFLOW, params, None, config)
 
     def wait(
         self,
@@ -443,6 +464,7 @@ def _config(
     join_strategy: JoinStrategy | None = None,
     exclusive: bool | None = None,
     queue: str | None = None,
+    limit: str | Sequence[str] | None = None,
 ) -> NodeConfig | None:
     settings: dict[str, Any] = {
         "timeout": None if timeout is None else _milliseconds(parse_seconds(f"{owner}: timeout", timeout)),
@@ -452,6 +474,7 @@ def _config(
         "join_strategy": join_strategy,
         "exclusive": exclusive,
         "queue": None if queue is None else require_queue(f"{owner}: queue", queue),
+        "limit": require_limits(owner, limit),
     }
     if isinstance(retries, RetryPolicy):
         settings |= {

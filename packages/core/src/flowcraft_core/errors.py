@@ -54,6 +54,10 @@ class UnknownQueueError(ConfigurationError):
     """A backend has no queue of a name that a flow, a run or a worker gives."""
 
 
+class UnknownLimitError(ConfigurationError):
+    """A node names a limit that this program does not declare; another one may."""
+
+
 class StepError(FlowcraftError):
     """A step did not give a result."""
 

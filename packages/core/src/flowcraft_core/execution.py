@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import attrs
@@ -28,11 +28,13 @@ from .errors import (
 )
 from .failures import name_of, node_error, text_of
 from .graph import decisions
-from .graph.facts import Answer, Attempt, NodeError, Outcome, Park, Undone
+from .graph.facts import DELETED, Answer, Attempt, NodeError, Outcome, Park, Undone
 from .graph.failures import causes
 from .graph.instances import Instance, ScopeState
 from .graph.keys import escape
+from .graph.limits import limits_of
 from .graph.scopes import Graph, Kind, Vertex
+from .limits import Limit, filled, holes_in, limit_named
 from .logging.catalogue import (
     ATTEMPT_DEFERRED,
     ATTEMPT_FAILED,
@@ -101,6 +103,7 @@ class Executor:
         progressed: Is told, in the event loop, when a step says how far it is.
         webhooks: Signs links to waits.
         nonce: The run's, for such links.
+        limits: Those that are declared, by name.
     """
 
     run_id: str
@@ -122,6 +125,7 @@ class Executor:
     progressed: Callable[[BaseContext[Any, Any]], None] | None = None
     webhooks: WebhookSigner | None = None
     nonce: str = ""
+    limits: Mapping[str, Limit] = attrs.field(factory=dict)
 
     async def attempt(self, instance: Instance, attempt: Attempt = FIRST) -> Outcome | Park:
         """Make one attempt at a ready instance.
@@ -170,6 +174,29 @@ class Executor:
                 outcome = self.failure(error, instance, attempt.number)
         outcome.started, outcome.ended, outcome.worker = started, self.clock.now(), self.worker
         return outcome
+
+    async def limits_of(self, instance: Instance) -> tuple[str, ...]:
+        """The limits that an attempt at an instance keeps to, in the order in which places are taken, with their keys.
+
+        Raises:
+            UnknownLimitError: This program does not declare one.
+            ConfigurationError: What a key is made of is no text or number, or is not there.
+        """
+        found: set[str] = set()
+        for scope, named in limits_of(instance):
+            limit_named(self.limits, named, f"node {instance.key!r}")
+            values: list[object] = []
+            for root, path in holes_in(named):
+                if root == "input":
+                    values.append(_within(decisions.input_of(instance.scope, instance.vertex), path))
+                else:
+                    value = await self.values(scope, self.serializer).fetch(path[0])
+                    values.append(None if value is DELETED else _within(value, path[1:]))
+            try:
+                found.add(filled(named, values))
+            except ConfigurationError as error:
+                raise ConfigurationError(f"node {instance.key!r}: {error}") from None
+        return tuple(sorted(found))
 
     async def undo(self, instance: Instance, attempt: Attempt = FIRST) -> Undone | Park:
         """Make one attempt at the undo of an instance; a park record says when the next one is due.
@@ -518,6 +545,13 @@ def _raised(carried: Exception) -> tuple[BaseException, bool]:
     while isinstance(error, (FinalError, StepEndedError)) and error.__cause__ is not None:
         error = error.__cause__
     return error, final or isinstance(error, _NEVER_RETRIED)
+
+
+def _within(value: Any, path: Sequence[str]) -> object:
+    """What stands at a path inside of a value; None if nothing does."""
+    for name in path:
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value
 
 
 def _handlers(instance: Instance, outcome: Outcome) -> list[str]:

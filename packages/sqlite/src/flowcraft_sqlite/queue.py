@@ -8,7 +8,7 @@ import secrets
 import sqlite3
 from collections.abc import Sequence
 
-from flowcraft_core.clock import Clock
+from flowcraft_core.clock import Clock, Stopwatch
 from flowcraft_core.errors import BackendError
 from flowcraft_core.ports import Delivery, Message, QueueDepth, QueueLimits
 from flowcraft_core.queues import DEFAULT_QUEUE
@@ -27,6 +27,9 @@ _DRAWN = 38
 _FIRST_PAUSE = 0.002
 _LONGEST_PAUSE = 0.1
 _PAUSE_GROWTH = 1.05
+
+# So little is no time: clocks that count from 1970 cannot tell less apart. Seconds.
+_MOMENT = 1e-6
 
 
 class SqliteJobQueue:
@@ -75,8 +78,7 @@ class SqliteJobQueue:
         """Take up to ``max_messages`` messages and hide them from every receiver for ``visibility`` seconds."""
         _require(max_messages >= 1, f"max_messages={max_messages}", "1 or more")
         self._require_visibility(visibility)
-        deadline = self._clock.now() + wait
-        arrival = asyncio.Event()
+        watch, arrival = Stopwatch(self._clock), asyncio.Event()
         self._receivers.add(arrival)
         try:
             while True:
@@ -84,9 +86,9 @@ class SqliteJobQueue:
                 if self._lives.is_due:
                     await self._free_what_the_dead_hold()
                 taken = await self._take(min(max_messages, self.limits.max_receive), visibility)
-                if taken or self._clock.now() >= deadline:
+                if taken or watch.now() >= wait - _MOMENT:
                     return taken
-                await self._until_due(arrival, deadline)
+                await self._until_due(arrival, watch, wait)
         finally:
             self._receivers.discard(arrival)
 
@@ -205,8 +207,8 @@ class SqliteJobQueue:
         with contextlib.suppress(BackendError):  # closed meanwhile: their visibility ends by itself
             self._give_back(taking.result(), deliveries_less=1).add_done_callback(asyncio.Future.exception)
 
-    async def _until_due(self, arrival: asyncio.Event, deadline: float) -> None:
-        """Return once something may be there to take, or the time is up."""
+    async def _until_due(self, arrival: asyncio.Event, watch: Stopwatch, wait: float) -> None:
+        """Return once something may be there to take, or the watch shows that the time is up."""
 
         def next_visible_at(connection: sqlite3.Connection) -> float | None:
             first = "SELECT visible_at FROM jobs WHERE queue = ? ORDER BY visible_at LIMIT 1"
@@ -216,11 +218,11 @@ class SqliteJobQueue:
         pause = _FIRST_PAUSE
         while not arrival.is_set() and not self._lives.is_due:
             visible_at = await self._database.read(next_visible_at)
-            now = self._clock.now()
-            end = deadline if visible_at is None else min(deadline, visible_at)
-            if now >= end:
+            left = wait - watch.now()
+            until_visible = left if visible_at is None else visible_at - self._clock.now()
+            if left <= _MOMENT or until_visible <= 0:
                 return
-            await self._sleep(end - now, pause, arrival)
+            await self._sleep(min(left, until_visible), pause, arrival)
             pause = min(pause * _PAUSE_GROWTH, _LONGEST_PAUSE)
 
     async def _sleep(self, seconds: float, pause: float, arrival: asyncio.Event) -> None:

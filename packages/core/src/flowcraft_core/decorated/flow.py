@@ -89,6 +89,7 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
         timeout: Duration | None = None,
         exclusive: bool = False,
         queue: str | None = None,
+        limit: str | Sequence[str] | None = None,
     ) -> StepDecorator: ...
     def step(self, function: Any = None, /, *, name: str | None = None, **options: Any) -> Any:
         """Make a function a step. Each of its parameters says by its default what it takes.
@@ -111,6 +112,8 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
             exclusive: Ask that two workers do not execute the step at the same time.
             queue: The queue whose workers run it, such as ``"gpu"``; by default that of what it is inside of, else the
                 run's, else the flow's.
+            limit: The limit that it keeps to, one of the runtime's ``limits``, such as ``"openai"``; by a key,
+                ``"tenant:{context.tenant}"`` or ``"tenant:{input.tenant}"``, each key has it for itself. Or several.
 
         Raises:
             ConfigurationError: It is no function, there is a step of that name, or nothing says where one of its
@@ -138,6 +141,7 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
         tolerated_failure_count: int = 0,
         tolerated_failure_percentage: float = 0,
         queue: str | None = None,
+        limit: str | Sequence[str] | None = None,
     ) -> BatchDecorator[T]:
         """Decorate a function that runs once per item of a list, in parallel: its first parameter takes the item.
 
@@ -155,6 +159,7 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
             tolerated_failure_count: So many items may fail; ``results`` then has their errors in their places.
             tolerated_failure_percentage: The same as a share of the items, 0 to 100.
             queue: Of each item, as for a step.
+            limit: Of each item, as for a step.
         """
 
         def decorate(function: Callable[..., Any]) -> Any:
@@ -175,7 +180,7 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
                 options={name: share for name, share in tolerance.items() if share} | lanes,
                 type=list_of(signature.gives),
             )
-            settings: dict[str, Any] = {"retries": retries, "timeout": timeout, "queue": queue}
+            settings: dict[str, Any] = {"retries": retries, "timeout": timeout, "queue": queue, "limit": limit}
             placed = self._placed(plan, when=when, unless=unless, after=after, **settings)
             return self._add(Batch(self.id, step_id, placed, function))
 
@@ -191,6 +196,7 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
         unless: bool | None = None,
         after: Node[Any] | Sequence[Node[Any]] = (),
         queue: str | None = None,
+        limit: str | Sequence[str] | None = None,
     ) -> Node[R]:
         """Call another flow, with a context of its own; the output is what it returns.
 
@@ -202,9 +208,10 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
             unless: Likewise.
             after: Likewise.
             queue: Of all that is inside of it and names no other, as for a step.
+            limit: Of each step inside of it, beside its own, as for a step.
         """
         plan = Plan(kind="call", value=term_of(value), calls=flow, type=flow.gives)
-        placed = self._placed(plan, when=when, unless=unless, after=after, queue=queue)
+        placed = self._placed(plan, when=when, unless=unless, after=after, queue=queue, limit=limit)
         return self._add(Node(self.id, name or flow.id, placed))
 
     def call_each(
@@ -218,6 +225,7 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
         after: Node[Any] | Sequence[Node[Any]] = (),
         concurrency: int | None = None,
         queue: str | None = None,
+        limit: str | Sequence[str] | None = None,
     ) -> Node[list[R]]:
         """Call another flow once per item of a list, in parallel; the output is the list of what the calls return.
 
@@ -230,10 +238,11 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
             after: Likewise.
             concurrency: As for a batch: so many calls are under way at most.
             queue: Of all that is inside of it and names no other, as for a step.
+            limit: Of each step inside of it, beside its own, as for a step.
         """
         options = {} if concurrency is None else {"concurrency": concurrency}
         plan = Plan(kind="each", value=term_of(over), calls=flow, options=options, type=list_of(flow.gives))
-        placed = self._placed(plan, when=when, unless=unless, after=after, queue=queue)
+        placed = self._placed(plan, when=when, unless=unless, after=after, queue=queue, limit=limit)
         return self._add(Node(self.id, name or flow.id, placed))
 
     # --- time and people ------------------------------------------------------------------------------------------
@@ -296,6 +305,7 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
         unless: bool | None = None,
         after: Node[Any] | Sequence[Node[Any]] = (),
         queue: str | None = None,
+        limit: str | Sequence[str] | None = None,
     ) -> Loop[T]:
         """Begin a loop: steps that need its ``value`` are in it, up to the one that ``again`` names.
 
@@ -306,10 +316,12 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
             unless: Likewise.
             after: Likewise.
             queue: Of all that is inside of it and names no other, as for a step.
+            limit: Of each step inside of it, beside its own, as for a step.
         """
         plan = Plan(kind="start", value=term_of(value))
         start: Node[Any] = Node(self.id, f"{name}.value", self._placed(plan, when=when, unless=unless, after=after))
-        loop: Loop[T] = Loop(self.id, name, Plan(kind="loop", settings=Settings(queue=queue)), self._add(start))
+        plan = Plan(kind="loop", settings=Settings(queue=queue, limit=limit))
+        loop: Loop[T] = Loop(self.id, name, plan, self._add(start))
         loop._close = self._close
         start.plan.options["loop"] = loop
         return loop

@@ -17,6 +17,7 @@ from .chunks import chunk_keys
 from .runs import RECORD_KEY
 from .storage import claim_keys
 from .stored_runs import StoredRuns
+from .undone import undone_of, void_instances
 
 
 async def export(stored: StoredRuns, run_id: str) -> str:
@@ -36,6 +37,8 @@ async def export(stored: StoredRuns, run_id: str) -> str:
         parks=await stored.records.parks(run_id, ready),
         answers=await unused_answers(stored.records, record, state),
         serializer=stored.records.serializer,
+        undone=(await undone_of(stored.records, run_id, state))[0],
+        unsure=[i.key for i in void_instances(state)],
     )
     return json.dumps({**snapshot, "reason": status.reason}, ensure_ascii=False)
 

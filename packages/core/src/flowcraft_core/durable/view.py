@@ -287,7 +287,12 @@ class StoredValues(Values):
 
 
 async def whole_state(
-    record: RunRecord, records: Records, *, claimant: str | None = None, due_only: bool = False
+    record: RunRecord,
+    records: Records,
+    *,
+    claimant: str | None = None,
+    due_only: bool = False,
+    stopped: bool = False,
 ) -> RunState:
     """The state that all of a run's facts give: what is ready in it is the run's frontier.
 
@@ -300,8 +305,9 @@ async def whole_state(
         claimant: In whose name a join is claimed that somebody has reached and nobody has claimed: he may have died, or
             his job may be lost. None to leave such joins in ``wanted``.
         due_only: It is to say what is due, and no more: of each lane of a batch the item is read at which it stands.
+        stopped: The run is: what is moot, and what is behind a failure, may be under way, and is among what is ready.
     """
-    state = RunState(record.graph, record.graphs.__getitem__, record.context)
+    state = RunState(record.graph, record.graphs.__getitem__, record.context, stopped=stopped)
     known: dict[str, Outcome] = {}
     claims: dict[str, dict[int, int]] = {}
     read: set[int] = set()
@@ -329,7 +335,7 @@ async def whole_state(
                 key = scope.key(join)
                 for slot, place in claims.pop(key, {}).items():
                     state.claim(scope, join, slot, place)
-                is_due = due is None and state.phase is Phase.RUNNING
+                is_due = due is None and (stopped or state.phase is Phase.RUNNING)
                 while claimant is not None and is_due and (free := claim.slot) is not None:
                     held = await records.put_claim(record.run_id, key, free, claim.place, claimant)
                     state.claim(scope, join, free, held.value)
@@ -350,7 +356,7 @@ async def whole_state(
             due, frontier = frontier, _kept_behind(state, known) if record.redrive_of is not None else []
             if frontier:
                 continue
-        state.ready.extend(i for i in due if not i.scope.is_moot(i.vertex))
+        state.ready.extend(i for i in due if stopped or not i.scope.is_moot(i.vertex))
         state.wanted.extend(c for c in unclaimed if c.slot is not None and not c.scope.is_moot(c.vertex))
         return state
 

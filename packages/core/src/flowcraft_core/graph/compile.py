@@ -33,6 +33,7 @@ from ..blueprint import (
 from ..durations import parse_duration
 from ..errors import BlueprintError, ConfigurationError, ExpressionError
 from ..expressions import Expression, compile_expression
+from ..limits import as_limits, problem_with
 from ..queues import is_queue_name, not_a_queue
 from ..reminders import reminders_of
 from ..retries import RetryPolicy
@@ -81,6 +82,7 @@ class _Compiler:
         for stage in (
             self._check_names,
             self._check_queues,
+            self._check_limits,
             self._take_out_fallbacks,
             self._take_out_undos,
             self._pair_batches,
@@ -135,6 +137,15 @@ class _Compiler:
             not_a_queue(what, name) for what, name in named if name is not None and not is_queue_name(name)
         ]
 
+    def _check_limits(self) -> None:
+        for node in self.blueprint.nodes:
+            named = as_limits(None if node.config is None else node.config.limit)
+            if named and node.uses in (WAIT, SLEEP):
+                self.problems.append(f"node {node.id!r}: a wait or a sleep uses nothing up, so it keeps to no limit")
+            for each in named:
+                if (problem := problem_with(each)) is not None:
+                    self.problems.append(f"node {node.id!r}: {problem}")
+
     def _take_out_fallbacks(self) -> None:
         stands_in: dict[str, list[str]] = defaultdict(list)
         for node in self.blueprint.nodes:
@@ -156,6 +167,11 @@ class _Compiler:
                 self.problems.append(
                     f"node {name!r} is a fallback, which runs where the node does that it stands in for: give "
                     f"{node.id!r} the queue {fallback.config.queue!r}, or none"
+                )
+            elif fallback.config is not None and fallback.config.limit is not None:
+                self.problems.append(
+                    f"node {name!r} is a fallback, which keeps to the limits of the node that it stands in for: name "
+                    f"them at {node.id!r}"
                 )
             else:
                 stands_in[name].append(node.id)
@@ -195,6 +211,8 @@ class _Compiler:
                 self.problems.append(f"node {node.id!r}: only a plain step has an undo, not {node.uses!r}")
             elif node.uses in BUILT_IN_USES and (node.params or {}).get("workerBlueprintId"):
                 self.problems.append(f"node {node.id!r}: its worker is a flow, so give undo to that flow's nodes")
+            if undo.config is not None and undo.config.limit is not None:
+                self.problems.append(f"node {name!r} is an undo, and keeps to no limit: what was done is taken back")
             if undo.config is not None and (undo.config.fallback is not None or undo.config.undo is not None):
                 self.problems.append(f"node {name!r} is an undo, and has neither a fallback nor an undo itself")
             if node.id in {fallback.id for fallback in self.fallbacks.values()}:

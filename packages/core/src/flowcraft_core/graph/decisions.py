@@ -417,7 +417,7 @@ def scope_output(scope: ScopeState) -> Any:
 
 def _has_output(scope: ScopeState, index: int) -> bool:
     outcome = scope.outcomes.get(index)
-    return outcome is not None and outcome.error is None
+    return outcome is not None and outcome.error is None and not outcome.void
 
 
 def _assembled(values: dict[str, Any], what: str) -> dict[str, Any]:

@@ -73,6 +73,7 @@ class Outcome:
         ended: When it ended.
         worker: Who has made it, for people; None outside of workers.
         untaken: The edges that were not taken after a failure since an expression failed, too: by their place, why.
+        void: It stands for none: its run had been stopped, and the instance is as if it never was.
     """
 
     output: Any = None
@@ -92,6 +93,7 @@ class Outcome:
     ended: float = attrs.field(default=0.0, eq=False)
     worker: str | None = attrs.field(default=None, eq=False)
     untaken: dict[int, str] | None = None
+    void: bool = False
 
     @property
     def state(self) -> Literal["completed", "failed", "handled"]:

@@ -248,6 +248,8 @@ class ScopeState:
     def mark_of(self, link: Link) -> Mark | None:
         """How an edge was resolved; None if that is not known. A failure that nothing contains resolves none."""
         outcome = self.outcomes.get(link.source)
+        if outcome is not None and outcome.void:
+            return None
         if outcome is None:
             mark = self.marks.get(link.source)
             # Of what is blocked the failure is another's: it takes no edge of its own.
@@ -266,7 +268,7 @@ class ScopeState:
         if index in self.marks:
             return True
         outcome = self.outcomes.get(index)
-        return outcome is not None and not outcome.failed
+        return outcome is not None and not outcome.failed and not outcome.void
 
     def set(self, position: Position, values: Mapping[str, Any]) -> None:
         """Apply context values set at a position; a value set at a later position stays."""

@@ -44,6 +44,8 @@ def outcome_to_record(outcome: Outcome, encode: Convert) -> dict[str, Any]:
     }
     if outcome.untaken:
         record["untaken"] = [[place, why] for place, why in outcome.untaken.items()]
+    if outcome.void:
+        record["void"] = True
     if outcome.error is not None:
         record["error"] = attrs.asdict(outcome.error)
     if outcome.primary_error is not None:
@@ -95,6 +97,7 @@ def outcome_from_record(record: Mapping[str, Any], decode: Convert) -> Outcome:
         started=_time(record.get("started", 0.0), "started"),
         ended=_time(record.get("ended", 0.0), "ended"),
         worker=_maybe(record, "worker", _text),
+        void=_flag(record.get("void", False), "void"),
     )
 
 

@@ -16,6 +16,7 @@ from .ending import EndingClauses
 from .forking import ForkingClauses
 from .joining import JoiningClauses
 from .laning import LaningClauses
+from .limiting import LimitingClauses
 from .minding import MindingClauses
 from .outside import OutsideClauses
 from .queueing import QueueingClauses
@@ -27,6 +28,7 @@ from .shapes import ShapeClauses
 from .starting import StartingClauses
 from .telling import TellingClauses
 from .tracing import TracingClauses
+from .undoing import UndoingClauses
 from .waiting import WaitingClauses
 
 
@@ -36,6 +38,7 @@ class BackendContract(
     ShapeClauses,
     QuorumClauses,
     CatchingClauses,
+    UndoingClauses,
     LaningClauses,
     WaitingClauses,
     AnsweringClauses,
@@ -47,6 +50,7 @@ class BackendContract(
     ReconcilingClauses,
     SchedulingClauses,
     QueueingClauses,
+    LimitingClauses,
     ForkingClauses,
     MindingClauses,
     DataClauses,

@@ -201,6 +201,7 @@ CONSTRUCTS: Mapping[str, Callable[[_Seen], bool]] = {
     "failure caught inside a construct": lambda seen: (
         not seen.is_run and any(e.on != "success" for e in seen.graph.edges)
     ),
+    "undo": lambda seen: any(isinstance(n, (Step, Batch)) and n.undo is not None for n in seen.graph.nodes),
     "values set side by side": _set_side_by_side,
     "value deleted": lambda seen: any(turn.deletes for turn in _turns(seen.graph)),
     "value read": lambda seen: any(turn.reads for turn in _turns(seen.graph)),

@@ -74,7 +74,7 @@ class Script:
 
     def registry(self) -> dict[str, Function]:
         """The steps by name."""
-        return {REMINDER: _remind, **{uses: self._function(uses) for uses in self.turns}}
+        return {REMINDER: _remind, **UNDOS, **{uses: self._function(uses) for uses in self.turns}}
 
     def _function(self, uses: str) -> Function:
         async def scripted(ctx: NodeContext[Any, Any]) -> NodeResult[Any]:
@@ -95,6 +95,29 @@ class Script:
 async def _remind(ctx: NodeContext[Any, Any]) -> None:
     if ctx.attempt % 2:
         raise ScriptedError("what reminds fails, too, and that is no failure of the run's")
+
+
+async def _undo(ctx: NodeContext[Any, Any]) -> None:
+    _check_undo(ctx)
+
+
+async def _undo_later(ctx: NodeContext[Any, Any]) -> None:
+    _check_undo(ctx)
+    if ctx.attempt < 2:
+        raise ScriptedError("not yet")
+
+
+async def _undo_never(ctx: NodeContext[Any, Any]) -> None:
+    raise ScriptedError("what undoes fails, too, and stops no other")
+
+
+def _check_undo(ctx: NodeContext[Any, Any]) -> None:
+    if not ctx.idempotency_key.endswith(":undo") or not (ctx.output is None or "v" in ctx.output):
+        raise AssertionError(f"what undoes {ctx.key!r} was given {ctx.output!r}, under {ctx.idempotency_key!r}")
+
+
+#: What undoes steps, by its name in the registry.
+UNDOS: dict[str, Function] = {"undo": _undo, "undo later": _undo_later, "undo never": _undo_never}
 
 
 def _indexes(key: str) -> list[int]:

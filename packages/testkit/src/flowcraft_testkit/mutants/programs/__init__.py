@@ -11,6 +11,7 @@ from . import (
     ending,
     engine,
     laning,
+    limiting,
     minding,
     names,
     outside,
@@ -22,6 +23,7 @@ from . import (
     stored,
     telling,
     tracing,
+    undoing,
     worker,
 )
 
@@ -36,6 +38,7 @@ __all__ = [
     "ending",
     "engine",
     "laning",
+    "limiting",
     "minding",
     "names",
     "outside",
@@ -47,5 +50,6 @@ __all__ = [
     "stored",
     "telling",
     "tracing",
+    "undoing",
     "worker",
 ]
