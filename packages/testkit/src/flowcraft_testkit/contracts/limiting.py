@@ -52,7 +52,8 @@ class LimitingClauses(ProgramClauses):
         """Its worker renews it, as it does its job's visibility."""
         gauge = _Gauge(self._clock, 60 * self.beat)
         flow = create_flow("long").node("a", gauge.step, limit="api").node("b", gauge.step, limit="api")
-        async with self._limited(flow, Limit("api", concurrency=1)) as here:
+        # Less than the step takes, and so much that a busy machine renews in time.
+        async with self._limited(flow, Limit("api", concurrency=1), visibility=24 * self.beat) as here:
             await here.hire(2)
             assert (await here.run(flow, run_id=self.id("long"))).status == "completed"
             assert gauge.most == 1
@@ -61,7 +62,8 @@ class LimitingClauses(ProgramClauses):
         """It is no revival, however often a reconciler looks, and no attempt."""
         gauge = _Gauge(self._clock, 40 * self.beat)
         flow = create_flow("waiting").node("a", gauge.step, limit="api:{context.key}")
-        async with self._limited(flow, Limit("api", concurrency=1), reconcile=False) as here:
+        visibility = 24 * self.beat
+        async with self._limited(flow, Limit("api", concurrency=1), reconcile=False, visibility=visibility) as here:
             await here.hire()
             first, second = self.id("first"), self.id("second")
             await here.client.start(flow, {"key": first}, run_id=first)
