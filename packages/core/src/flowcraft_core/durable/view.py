@@ -201,6 +201,7 @@ class RunView:
                 await self.resolve(scope, vertex)
             elif (item := waits_for(self.state, instance)) is not None:
                 await self.resolve(item, None)
+        await self._records.pages.give(self.record.run_id, scope)
         return is_decided(self.state, instance)
 
     async def refresh(self, instance: Instance) -> None:
@@ -210,6 +211,7 @@ class RunView:
             BackendError: They cannot be read; ``StaleReadError`` if what must be there is not visible yet.
         """
         try:
+            await self._records.pages.give(self.record.run_id, instance.scope)
             for scope, names in context_names(instance):
                 await self.load_values(scope, names)
             while await self.learn(named(self.state, instance)):

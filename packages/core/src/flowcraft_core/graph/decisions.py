@@ -17,6 +17,7 @@ from .compile import BREAK, CONTINUE
 from .facts import DELETED, OUTPUT, NodeError, Outcome
 from .instances import ScopeState
 from .lanes import lanes_for
+from .pages import Pages, page_size_for
 from .references import parse_reference
 from .scopes import Construct, Graph, Kind, Link, Reference, Scope, Vertex
 from .sizes import TooLargeError, require_modest
@@ -222,7 +223,7 @@ def _given(scope: ScopeState) -> Any:
         return None
     entry = parent.outcomes[construct.entry]
     if construct.kind == "batch":
-        return (entry.items or ())[scope.index or 0]
+        return scope.given if isinstance(entry.items, Pages) else (entry.items or ())[scope.index or 0]
     if construct.kind == "loop" and scope.index:
         before = parent.inside[construct.entry][scope.index - 1]
         verdict = before.outcomes[construct.verdict]
@@ -334,8 +335,15 @@ def enter(scope: ScopeState, vertex: Vertex, value: Any, graph: Graph | None) ->
                 f"batch {construct.node.id!r} needs a list of items, not {type(value).__name__}: set items= to a node "
                 "or context value that is a list"
             )
-        items, lanes = tuple(value), lanes_for(construct, len(value))
-        return Outcome(output={"items": len(items)}, items=items, lanes=lanes, blueprint=blueprint, context=context)
+        total = len(value)
+        return Outcome(
+            output={"items": total},
+            items=tuple(value),
+            page_size=page_size_for(construct, total),
+            lanes=lanes_for(construct, total),
+            blueprint=blueprint,
+            context=context,
+        )
     return Outcome(output=value, blueprint=blueprint, context=context)
 
 

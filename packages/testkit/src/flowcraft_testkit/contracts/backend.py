@@ -18,6 +18,7 @@ from .joining import JoiningClauses
 from .laning import LaningClauses
 from .minding import MindingClauses
 from .outside import OutsideClauses
+from .paging import PagingClauses
 from .queueing import QueueingClauses
 from .quorum import QuorumClauses
 from .reconciling import ReconcilingClauses
@@ -37,6 +38,7 @@ class BackendContract(
     QuorumClauses,
     CatchingClauses,
     LaningClauses,
+    PagingClauses,
     WaitingClauses,
     AnsweringClauses,
     RemindingClauses,

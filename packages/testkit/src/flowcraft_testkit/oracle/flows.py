@@ -134,7 +134,7 @@ class Batch(_Brief):
     """A batch, over a step (``worker`` is its turns) or a flow; ``paired`` writes it as a scatter and a gather node.
 
     If the worker is a flow, ``context`` is what its calls' contexts begin with: their names to names here. No more of
-    its items are under way than ``concurrency`` says.
+    its items are under way than ``concurrency`` says, and they are stored in pages of ``page_size``.
     """
 
     id: str
@@ -148,6 +148,7 @@ class Batch(_Brief):
     attempts: int = 1
     delay: float = 0.0
     concurrency: int | None = None
+    page_size: int | None = None
 
 
 @attrs.frozen(repr=False)

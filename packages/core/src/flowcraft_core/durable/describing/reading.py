@@ -49,6 +49,8 @@ async def describe(
             "or one of its passes or items, as in 'pages[17]'"
         )
     page, cursor = level.page(after, limit)
+    if values:
+        await asyncio.gather(*(stored.records.pages.give(run_id, instance.scope) for instance in page))
     now, is_live = stored.clock.now(), status.state not in FINAL
     parks, of_page, hints = await asyncio.gather(
         stored.records.parks(run_id, state.ready),
