@@ -6,8 +6,8 @@ whoever comes to one of them. An output that is a list, and too long for a recor
 read as a whole, but between two pages others have their turn.
 
 Whoever commits the outcome writes the pages before it, under names of their own, and says first what they will be
-called: as with the chunks of a long value, see ``chunks``. So whoever sees the outcome sees all of its pages; of two who
-write at once one wins, with his pages, and nothing that anybody has begun is lost to a purge.
+called: as with the chunks of a long value, see ``chunks``. So whoever sees the outcome sees all of its pages; of two
+who write at once one wins, with his pages, and nothing that anybody has begun is lost to a purge.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from ..graph.facts import Outcome
 from ..graph.instances import ScopeState
 from ..graph.pages import DEFAULT, Pages
 from ..graph.state import RunState
-from .chunks import part_key
+from .chunks import Begun, part_key
 from .weights import MAX_WEIGHT
 
 if TYPE_CHECKING:
@@ -47,11 +47,13 @@ class Written:
         outcome: The outcome, which names the pages in the place of the list.
         own: The keys of the pages.
         earlier: The keys of those that others have begun in the same place.
+        weight: What the list weighs, bytes of memory; of items, which nobody keeps at hand, nothing.
     """
 
     outcome: Outcome
     own: Sequence[str] = ()
     earlier: Sequence[str] = ()
+    weight: int = 0
 
 
 class ListPages:
@@ -81,27 +83,26 @@ class ListPages:
         if isinstance(items, Pages):
             if of is None:
                 return Written(outcome)
-            pages, own, earlier = await self._put(run_id, key, items, self._stored(of, key, items))
-            return Written(attrs.evolve(outcome, items=pages), own, earlier)
+            pages, begun, _ = await self._put(run_id, key, items, self._stored(of, key, items))
+            return Written(attrs.evolve(outcome, items=pages), begun.keys, begun.earlier)
         if items is not None and outcome.page_size is not None:
             pages = Pages(len(items), self._fitting(items, outcome.page_size), "")
-            pages, own, earlier = await self._put(run_id, key, pages, self._encoded(items, pages.size))
-            return Written(attrs.evolve(outcome, items=pages), own, earlier)
+            pages, begun, _ = await self._put(run_id, key, pages, self._encoded(items, pages.size))
+            return Written(attrs.evolve(outcome, items=pages), begun.keys, begun.earlier)
         if type(output) is list and len(output) > DEFAULT and not await self._is_short(output):
             pages = Pages(len(output), self._fitting(output, DEFAULT), "")
-            pages, own, earlier = await self._put(run_id, key, pages, self._encoded(output, pages.size))
-            return Written(attrs.evolve(outcome, output=pages), own, earlier)
+            pages, begun, weight = await self._put(run_id, key, pages, self._encoded(output, pages.size))
+            _require_weight(run_id, key, weight)
+            return Written(attrs.evolve(outcome, output=pages), begun.keys, begun.earlier, weight)
         return Written(outcome)
 
-    async def _put(
-        self, run_id: str, key: str, pages: Pages, cut: AsyncIterator[_Page]
-    ) -> tuple[Pages, Sequence[str], Sequence[str]]:
+    async def _put(self, run_id: str, key: str, pages: Pages, cut: AsyncIterator[_Page]) -> tuple[Pages, Begun, int]:
         begun = await self._records.chunks.begin(run_id, key, "", pages.count)
-        number = 0
+        number = weight = 0
         async for page in cut:
-            await self._records.put(run_id, begun.keys[number], page)
+            weight += (await self._records.put(run_id, begun.keys[number], page)).weight
             number += 1
-        return attrs.evolve(pages, token=begun.token), begun.keys, begun.earlier
+        return attrs.evolve(pages, token=begun.token), begun, weight
 
     def _fitting(self, members: Sequence[Any], size: int) -> int:
         """How many members make a page, by how long the first of them are."""
@@ -187,13 +188,18 @@ class ListPages:
             for name in keys[first : first + _READ_AT_ONCE]:
                 record, _, weight = found[name]
                 total += weight
-                if total > MAX_WEIGHT:
-                    raise SerializationError(
-                        f"run {run_id!r}: list {key!r} takes more than {MAX_WEIGHT} bytes of memory"
-                    )
+                _require_weight(run_id, key, total)
                 members += self._records.members(run_id, name, record)
                 await asyncio.sleep(0)
         return members, total
+
+
+def _require_weight(run_id: str, key: str, weight: int) -> None:
+    if weight > MAX_WEIGHT:
+        raise SerializationError(
+            f"run {run_id!r}: the list that {key!r} gives has so many values that they may take {weight} bytes of memory; "
+            f"at most {MAX_WEIGHT} are read: keep large data elsewhere and hand on where it is"
+        )
 
 
 def page_keys(key: str, pages: Pages) -> list[str]:

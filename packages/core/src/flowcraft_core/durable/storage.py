@@ -123,7 +123,9 @@ class Records:
         stored = await self._put(run_id, key, record, job, value, self._outcome, keep=written.own)
         if unused := written.earlier if stored.won else written.own:
             await self.delete(run_id, unused)
-        if not stored.won:
+        if stored.won:
+            stored = attrs.evolve(stored, weight=stored.weight + written.weight)
+        else:
             stored = await self._at_hand(run_id, key, stored)
         if self.cache is not None:
             self.cache.add(run_id, key, stored)

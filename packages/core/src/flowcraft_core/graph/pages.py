@@ -1,7 +1,7 @@
 """The pages of a batch: its items are stored so many at a time beside its entry's outcome, and read likewise.
 
-How many items a page has at most is the flow's to say, so that it is the same wherever it runs; a batch that has no more
-than that has no pages. In one process the items are at hand in any case, and nothing is cut.
+How many items a page has at most is the flow's to say, so that it is the same wherever it runs; a batch that has no
+more than that has no pages. In one process the items are at hand in any case, and nothing is cut.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ class PagingClauses(ProgramClauses):
 
     async def test_an_item_costs_no_more_than_a_part_of_a_page(self) -> None:
         """A page is read once by a worker, whatever the number of items that come to it; and few items need none."""
-        steps, read, written = Steps(), [], []
+        steps, read, written = Steps(), list[str](), list[str]()
 
         async def listen(operation: str, call: Call) -> Any:
             answer = await call()

@@ -7,6 +7,7 @@ from typing import Any
 
 import attrs
 from flowcraft_core.durable import pages as pages_module
+from flowcraft_core.durable.chunks import Begun
 from flowcraft_core.durable.pages import ListPages, Written, page_keys
 from flowcraft_core.durable.storage import Records
 from flowcraft_core.graph.facts import Outcome
@@ -52,12 +53,13 @@ async def all_of_it(original: Any, self: Any, run_id: str, scope: ScopeState) ->
 )
 async def says_nothing(
     original: Any, self: Any, run_id: str, key: str, pages: Pages, cut: AsyncIterator[Any]
-) -> tuple[Pages, Sequence[str], Sequence[str]]:
+) -> tuple[Pages, Begun, int]:
     """Writes pages of which nobody knows before the outcome names them."""
-    begun = attrs.evolve(pages, token=new_id())
-    for name in page_keys(key, begun):
+    pages = attrs.evolve(pages, token=new_id())
+    begun = Begun(b"", pages.token, page_keys(key, pages), ())
+    for name in begun.keys:
         await self._records.put(run_id, name, await anext(cut))
-    return begun, page_keys(key, begun), ()
+    return pages, begun, 0
 
 
 @replaces(
