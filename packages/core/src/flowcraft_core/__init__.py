@@ -22,6 +22,7 @@ from .errors import (
     StepTimeoutError,
 )
 from .graph.facts import NodeError
+from .graph.gathered import Gathered
 from .retries import RetryAfter, RetryPolicy
 from .runtime import (
     Event,
@@ -56,6 +57,7 @@ __all__ = [
     "FlowDefinition",
     "FlowRuntime",
     "FlowcraftError",
+    "Gathered",
     "ImplementationMissingError",
     "Loop",
     "NoOutputError",

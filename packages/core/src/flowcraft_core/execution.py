@@ -17,7 +17,7 @@ from .blueprint import SLEEP, WAIT, Node
 from .calling import call_step
 from .clock import Clock
 from .contexts import UNDO, BaseContext, Links, NodeContext, SyncNodeContext, Values
-from .copying import copied
+from .copying import copied, handed
 from .durations import parse_duration
 from .errors import (
     ConfigurationError,
@@ -372,7 +372,7 @@ class Executor:
             self.run_id,
             instance,
             attempt.number,
-            await copied(self.serializer, decisions.input_of(scope, vertex)),
+            await handed(self.serializer, decisions.input_of_step(scope, vertex), implementation),
             node.params or {},
             self.dependencies,
             values,

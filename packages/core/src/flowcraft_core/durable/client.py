@@ -207,6 +207,7 @@ class Client:
         run_id = run_id.run_id if isinstance(run_id, Started) else run_id
         status = await self.status(require_run_id(run_id))
         state = await self._stored.state(await self._stored.record(run_id), status)
+        state = await self._stored.filled(run_id, state)
         return StoredResult(
             run_id=run_id,
             status=status.state,

@@ -15,6 +15,7 @@ from ..graph.scopes import Kind
 from ..runtime.snapshots import snapshot_of
 from .answers import unused_answers
 from .chunks import chunk_keys
+from .gathered import StoredResults
 from .pages import page_keys
 from .runs import RECORD_KEY
 from .storage import claim_keys
@@ -26,7 +27,7 @@ async def export(stored: StoredRuns, run_id: str) -> str:
     status = await stored.status(run_id)
     record = await stored.record(run_id)
     state = await stored.state(record, status)
-    await stored.records.pages.fill(run_id, state)
+    state = await stored.filled(run_id, state, items=True)
     ready = [instance for instance in state.ready if instance.vertex.index not in instance.scope.outcomes]
     snapshot = snapshot_of(
         run_id=run_id,
@@ -81,8 +82,10 @@ async def footprint(stored: StoredRuns, run_id: str) -> Footprint:
         kinds[instance.key] = "outcomes"
         kinds.update(dict.fromkeys(claim_keys(instance), "claims"))
     kinds.update(dict.fromkeys(await stored.records.park_keys(run_id, found_there), "parks"))
-    pages = [(i.key, i.outcome.items) for i in instances(state) if isinstance(i.outcome.items, Pages)]
-    kinds.update((name, "pages") for key, items in pages for name in page_keys(key, items))
+    for instance in instances(state):
+        items, output = instance.outcome.items, instance.outcome.output
+        pages = items if isinstance(items, Pages) else output.pages if isinstance(output, StoredResults) else None
+        kinds.update((name, "pages") for name in (() if pages is None else page_keys(instance.key, pages)))
     facts: Counter[str] = Counter()
     sizes: Counter[str] = Counter()
     found = await stored.backend.context.get(run_id, list(kinds))

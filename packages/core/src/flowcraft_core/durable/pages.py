@@ -21,10 +21,11 @@ import attrs
 
 from ..errors import SerializationError
 from ..graph.facts import Outcome
-from ..graph.instances import ScopeState
+from ..graph.instances import Instance, ScopeState
 from ..graph.pages import DEFAULT, Pages
 from ..graph.state import RunState
 from .chunks import Begun, part_key
+from .gathered import StoredResults
 from .weights import MAX_WEIGHT
 
 if TYPE_CHECKING:
@@ -89,6 +90,15 @@ class ListPages:
             pages = Pages(len(items), self._fitting(items, outcome.page_size), "")
             pages, begun, _ = await self._put(run_id, key, pages, self._encoded(items, pages.size))
             return Written(attrs.evolve(outcome, items=pages), begun.keys, begun.earlier)
+        if isinstance(output, StoredResults):
+            if of is None:
+                return Written(attrs.evolve(outcome, output=output.pages))
+            pages, begun, _ = await self._put(run_id, key, output.pages, self._stored(of, key, output.pages))
+            return Written(attrs.evolve(outcome, output=pages), begun.keys, begun.earlier)
+        if type(output) is list and outcome.page_size is not None:
+            pages = Pages(len(output), self._fitting(output, outcome.page_size), "")
+            pages, begun, _ = await self._put(run_id, key, pages, self._encoded(output, pages.size))
+            return Written(attrs.evolve(outcome, output=pages), begun.keys, begun.earlier)
         if type(output) is list and len(output) > DEFAULT and not await self._is_short(output):
             pages = Pages(len(output), self._fitting(output, DEFAULT), "")
             pages, begun, weight = await self._put(run_id, key, pages, self._encoded(output, pages.size))
@@ -164,21 +174,45 @@ class ListPages:
             reading.exception()  # whoever asked may have been cancelled: then nobody is left to be told
 
     async def whole(self, run_id: str, key: str, outcome: Outcome) -> tuple[Outcome, int]:
-        """An outcome whose output is at hand, and what that weighs beside the record, bytes of memory."""
+        """An outcome whose output is at hand, and what that weighs beside the record, bytes of memory.
+
+        The results of a batch are as they are wanted: page by page, or all of them, see ``load``.
+        """
         if not isinstance(outcome.output, Pages):
             return outcome, 0
+        if outcome.page_size is not None:
+            keys = page_keys(key, outcome.output)
+            results = StoredResults(outcome.output, lambda number: self._page(run_id, keys[number]))
+            return attrs.evolve(outcome, output=results), 0
         output, weight = await self._members(run_id, key, outcome.output)
         return attrs.evolve(outcome, output=output), weight
 
-    async def fill(self, run_id: str, state: RunState) -> None:
-        """Put all items into a state, in the place of what says where they are: for what is taken out of the store."""
+    async def load(self, instance: Instance) -> None:
+        """Put all results of a batch into the state that its exit is in."""
+        scope, index = instance.scope, instance.vertex.index
+        outcome = scope.outcomes.get(index)
+        if outcome is not None and isinstance(outcome.output, StoredResults):
+            scope.outcomes[index] = attrs.evolve(outcome, output=await outcome.output.all())
+
+    async def fill(self, run_id: str, state: RunState, *, items: bool = False) -> RunState:
+        """The state with all results of batches, in the place of what says where they are; and the items on demand.
+
+        Args:
+            run_id: The run.
+            state: What its facts say.
+            items: Also the items: for what is taken out of the store.
+        """
         for scope in state.root.walk():
             for batch in scope.scope.constructs:
+                await self.load(scope.at(batch.exit))
+                if not items:
+                    continue
                 entry = scope.outcomes.get(batch.entry)
                 if entry is not None and isinstance(entry.items, Pages):
                     key = scope.key(scope.scope.vertices[batch.entry])
-                    items, _ = await self._members(run_id, key, entry.items)
-                    scope.outcomes[batch.entry] = attrs.evolve(entry, items=tuple(items))
+                    members, _ = await self._members(run_id, key, entry.items)
+                    scope.outcomes[batch.entry] = attrs.evolve(entry, items=tuple(members))
+        return state
 
     async def _members(self, run_id: str, key: str, pages: Pages) -> tuple[list[Any], int]:
         members: list[Any] = []
@@ -197,8 +231,8 @@ class ListPages:
 def _require_weight(run_id: str, key: str, weight: int) -> None:
     if weight > MAX_WEIGHT:
         raise SerializationError(
-            f"run {run_id!r}: the list that {key!r} gives has so many values that they may take {weight} bytes of memory; "
-            f"at most {MAX_WEIGHT} are read: keep large data elsewhere and hand on where it is"
+            f"run {run_id!r}: the list that {key!r} gives has so many values that they may take {weight} bytes of "
+            f"memory; at most {MAX_WEIGHT} are read: keep large data elsewhere and hand on where it is"
         )
 
 

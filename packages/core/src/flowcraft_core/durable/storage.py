@@ -118,8 +118,10 @@ class Records:
         """
         written = await self.pages.write(run_id, key, outcome, copied_from)
         record = outcome_to_record(written.outcome, self._encode)
-        # What is at hand of it stays at hand; but of a batch nobody holds all items.
+        # What is at hand of it stays at hand; but of a batch nobody holds all items, or all results.
         value = attrs.evolve(written.outcome, output=outcome.output)
+        if outcome.page_size is not None:
+            value, _ = await self.pages.whole(run_id, key, written.outcome)
         stored = await self._put(run_id, key, record, job, value, self._outcome, keep=written.own)
         if unused := written.earlier if stored.won else written.own:
             await self.delete(run_id, unused)

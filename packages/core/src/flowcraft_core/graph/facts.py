@@ -64,7 +64,7 @@ class Outcome:
         taken: The outgoing edges that were taken, by their place among the node's edges, with the values they carry.
         sets: The context values that the step set or deleted, in a dict by name.
         items: A batch's items, or where they are stored; only in its entry's outcome.
-        page_size: How many of them a page has at most; only where they are more than that.
+        page_size: How many of them, or of the batch's results, a page has at most; only where they are more than that.
         lanes: How many of them are under way at most; likewise. None of what an earlier version has stored: all.
         blueprint: The called blueprint's content hash; only in the entry of a construct that calls one.
         context: The initial context of the call, or of each item's call; likewise.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from flowcraft_core import FlowBuilder, create_flow
+from flowcraft_core import ConfigurationError, FlowBuilder, FlowRuntime, create_flow
 from flowcraft_core.runtime import Replay
 
 from .interposed import Call
@@ -150,6 +150,83 @@ class PagingClauses(ProgramClauses):
             assert {each.key: each.input for each in replay if each.key.startswith("b[")} == {
                 f"b[{item}].b": item for item in range(5)
             }
+
+    async def test_results_in_pages_are_read_as_a_step_comes_to_them(self) -> None:
+        """A slice costs the pages that it lies on; what is no more than a page is a list, as it is in one process."""
+        steps, read = Steps(), list[str]()
+
+        async def listen(operation: str, call: Call) -> Any:
+            answer = await call()
+            if operation == "context.get":
+                read.extend(key for key in answer if key.startswith("b:chunk:"))
+            return answer
+
+        async def some(ctx: Context) -> list[Any]:
+            results = ctx.input
+            if isinstance(results, list):
+                return ["list", *results]
+            part = await results.part(3, 5)
+            return ["pages", len(results), *part, await results.get(-1)]
+
+        def of(name: str, items: int) -> FlowBuilder:
+            flow = create_flow(name).node("src", steps.gives(list(range(items)))).node("some", some)
+            return flow.batch("b", steps.add, page_size=2).edge("src", "b").edge("b", "some")
+
+        few, many = of("few", 2), of("many", 9)
+        async with self.programs(few, many) as here:
+            await here.hire(around=listen)
+            assert (await here.run(few)).outputs["some"] == ["list", 1, 2]
+            assert not read
+            result = await here.run(many)
+            assert result.outputs["some"][1:] == [9, 4, 5, 9]
+            assert len(set(read)) == 3, f"results 3, 4 and 8 stand on pages 1, 2 and 4; read were {read}"
+            assert result.outputs["b"] == list(range(1, 10))
+        for flow in (few, many):
+            alone = await FlowRuntime([flow], clock=self._clock).run(flow)
+            assert alone.outputs["some"][1:] == ([1, 2] if flow is few else [9, 4, 5, 9])
+
+    async def test_results_in_pages_are_the_same_to_every_step(self) -> None:
+        """Plain or async, by an edge, a join or a name; and whatever comes between, or names a part, has them all."""
+        steps = Steps()
+
+        async def goes(ctx: Context) -> list[Any]:
+            return [result async for result in ctx.input]
+
+        def plain(ctx: Any) -> list[Any]:
+            results = ctx.input if not isinstance(ctx.input, dict) else ctx.input["b"]
+            return [*results, results[-1], *results[1:3], *results[::2], 4 in results]
+
+        async def refused(ctx: Context) -> str:
+            try:
+                return str(list(ctx.input))
+            except ConfigurationError as error:
+                return str(error)[:40]
+
+        flow = create_flow("seen").node("src", steps.gives(list(range(5)))).batch("b", steps.add, page_size=2)
+        flow.node("goes", goes).node("plain", plain).node("refused", refused).node("same", steps.echo)
+        flow.node("named", plain, inputs={"b": "b"}).node("joined", plain).sleep("nap", 1).node("slept", steps.echo)
+        flow.node("third", steps.echo, inputs="b.2").batch("again", steps.add, page_size=3).node("long", steps.one)
+        for target in ("goes", "plain", "refused", "same", "joined", "nap", "again"):
+            flow.edge("b", target)
+        flow.edge("src", "b").edge("src", "joined").edge("nap", "slept").edge("same", "named").edge("same", "third")
+        flow.edge("same", "long", condition="context.b.length == 5 and context.b[4] == 5")
+        seen = [1, 2, 3, 4, 5, 5, 2, 3, 1, 3, 5, True]
+        should = {
+            **{name: list(range(1, 6)) for name in ("b", "goes", "same", "slept", "nap")},
+            **{name: list(seen) for name in ("plain", "named", "joined")},
+            "refused": "these are the results of a large batch, ",
+            "third": 3,
+            "again": [2, 3, 4, 5, 6],
+            "long": 1,
+            "src": [0, 1, 2, 3, 4],
+        }
+        async with self.programs(flow) as here:
+            await here.hire(2)
+            result = await here.run(flow)
+            assert result.status == "completed", result.errors
+            assert result.outputs == should
+        alone = await FlowRuntime([flow], clock=self._clock).run(flow)
+        assert alone.outputs == should
 
     async def test_a_long_list_is_no_long_record(self) -> None:
         """A step's output that would not fit into a record is stored in pages, and handed on as it is."""

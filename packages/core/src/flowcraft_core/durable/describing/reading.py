@@ -50,6 +50,7 @@ async def describe(
         )
     page, cursor = level.page(after, limit)
     if values:
+        state = await stored.filled(run_id, state)
         await asyncio.gather(*(stored.records.pages.give(run_id, instance.scope) for instance in page))
     now, is_live = stored.clock.now(), status.state not in FINAL
     parks, of_page, hints = await asyncio.gather(

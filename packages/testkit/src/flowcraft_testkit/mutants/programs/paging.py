@@ -7,11 +7,13 @@ from typing import Any
 
 import attrs
 from flowcraft_core.durable import pages as pages_module
+from flowcraft_core.durable import view as view_module
 from flowcraft_core.durable.chunks import Begun
 from flowcraft_core.durable.pages import ListPages, Written, page_keys
 from flowcraft_core.durable.storage import Records
 from flowcraft_core.graph.facts import Outcome
-from flowcraft_core.graph.instances import ScopeState
+from flowcraft_core.graph.gathered import Gathered, Held
+from flowcraft_core.graph.instances import Instance, ScopeState
 from flowcraft_core.graph.pages import Pages
 from flowcraft_core.graph.state import RunState
 from flowcraft_core.ids import new_id
@@ -91,5 +93,38 @@ async def names_the_old(
     caught_by=BackendContract.test_what_is_told_and_taken_out_has_the_items,
     name="export.WithoutItems",
 )
-async def without(original: Any, self: Any, run_id: str, state: RunState) -> None:
+async def without(original: Any, self: Any, run_id: str, state: RunState, *, items: bool = False) -> RunState:
     """Takes out of the store where the items are, and not the items."""
+    filled: RunState = await original(self, run_id, state)
+    return filled
+
+
+@replaces(
+    (Gathered, "_pages_of"),
+    caught_by=BackendContract.test_results_in_pages_are_read_as_a_step_comes_to_them,
+    name="step.ReadsAllResultsForSome",
+)
+def reads_all(original: Any, self: Any, start: int, stop: int) -> Any:
+    """Goes through all pages, whichever results are asked for."""
+    wanted = dict(original(self, start, stop))
+    return [(number, wanted.get(number, slice(0))) for number in self._pages]
+
+
+@replaces(
+    (Gathered, "_page_now"),
+    caught_by=BackendContract.test_results_in_pages_are_the_same_to_every_step,
+    name="step.MayWaitInTheEventLoopWhereNothingIsRead",
+)
+def may_wait(original: Any, self: Any, number: int) -> Any:
+    """Lets an async step go through results at once where they are at hand, and only there."""
+    return self._read_now(number) if isinstance(self, Held) else original(self, number)
+
+
+@replaces(
+    (view_module, "looks_into"),
+    caught_by=BackendContract.test_results_in_pages_are_the_same_to_every_step,
+    name="worker.NobodyLooksIntoResults",
+)
+def nobody_looks(original: Any, instance: Instance, node_id: str) -> bool:
+    """Leaves results where they are, also for a sleep, a batch or an expression."""
+    return False
