@@ -136,10 +136,10 @@ async def a_column_is_renamed(folder: Path) -> AsyncIterator[Backend]:
         yield backend
 
 
-@BREAKAGES.found_as("SQLITE-SCHEMA-WRONG", "index jobs_by_visible_at")
+@BREAKAGES.found_as("SQLITE-SCHEMA-WRONG", "index jobs_by_queue")
 async def an_index_is_dropped(folder: Path) -> AsyncIterator[Backend]:
     async with healthy(folder) as backend:
-        _execute(folder / "runs.db", "DROP INDEX jobs_by_visible_at")
+        _execute(folder / "runs.db", "DROP INDEX jobs_by_queue")
         yield backend
 
 

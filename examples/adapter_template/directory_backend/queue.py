@@ -70,7 +70,8 @@ class DirectoryJobQueue:
     def _take(self, number: int, visibility: float) -> list[Delivery]:
         taken: list[Delivery] = []
         now = _name(self._clock.now(), 0, "")
-        for name in sorted(os.listdir(self._queue)) if self._queue.exists() else ():
+        self._queue.mkdir(exist_ok=True)  # of a queue by name, which may be new
+        for name in sorted(os.listdir(self._queue)):
             if len(taken) == number or name > now:
                 break
             count = int(name.split(".")[1]) + 1

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("quiet")
 
 async def _run(here: Place, name: str) -> str:
     case = CASES[name]
-    async with here.working():
+    async with here.working(queues=case.queues):
         await here.client.start(case.build(), run_id="run")
         for key, output in case.answers.items():
             await here.client.resume("run", key, output=output, early=True)

@@ -365,7 +365,7 @@ async def test_a_purged_run_leaves_nothing_behind(name: str, weaknesses: Weaknes
     flow = case.build()
     options: dict[str, Any] = {"store_limits": SMALL_STORE} if case.big else {}
     async with place(flow, weaknesses=weaknesses, **options) as here:
-        async with here.working():
+        async with here.working(queues=case.queues):
             await here.client.start(flow, run_id="run")
             for key, output in case.answers.items():
                 await here.client.resume("run", key, output=output, early=True)
@@ -904,7 +904,7 @@ async def test_every_message_doubled_gives_one_outcome_each(name: str) -> None:
     flow = case.build()
     options: dict[str, Any] = {"store_limits": SMALL_STORE} if case.big else {}
     async with place(flow, weaknesses=Weaknesses(duplicates=1.0), **options) as here:
-        async with here.working(number=2):
+        async with here.working(number=2, queues=case.queues):
             await here.client.start(flow, run_id="run")
             for key, output in case.answers.items():
                 await here.client.resume("run", key, output=output, early=True)

@@ -51,7 +51,7 @@ async def test_a_purge_that_was_cut_off_is_finished_by_another(name: str) -> Non
         flow = case.build()
         options: dict[str, Any] = {"store_limits": SMALL_STORE} if case.big else {}
         async with place(flow, **options) as here:
-            async with here.working():
+            async with here.working(queues=case.queues):
                 await here.client.start(flow, run_id="run")
                 for key, output in case.answers.items():
                     await here.client.resume("run", key, output=output, early=True)

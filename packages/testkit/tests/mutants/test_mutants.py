@@ -50,7 +50,7 @@ def test_there_are_mutants_of_each_port_and_program() -> None:
     kinds = {mutant.name.partition(".")[0] for mutant in MUTANTS}
     ports = {"queue", "context", "status", "coordination", "backend", "transactional", "queues"}
     programs = {"engine", "handler", "worker", "client", "reconciler", "storage", "builder"}
-    seen = {"telling", "tracing", "describe", "scheduling", "queueing"}
+    seen = {"telling", "tracing", "describe", "scheduling", "queueing", "fork"}
     assert kinds == ports | programs | seen
     assert sum(mutant.name.partition(".")[0] not in ports for mutant in MUTANTS) >= 40
 

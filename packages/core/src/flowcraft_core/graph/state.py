@@ -36,7 +36,7 @@ The rules, edge by edge:
   stands. With a park record it waits, and whoever resumes it writes its outcome; with an answer it is ready still, and
   whoever comes to it goes on with that, at once. An answer makes nothing ready, and without its wait it does nothing.
 * A start vertex is ready once its scope is there: a call by the outcome of its construct's entry, a pass by that of the
-  entry or by the verdict of the pass before.
+  entry or by the verdict of the pass before, and nobody comes to it before all else in that pass has ended, too.
 * A batch has *lanes*: of n lanes, which the entry's outcome counts, each has the items with one remainder by n. Its
   first item is there by that outcome, and each other one once the item before it in its lane has ended, whatever came
   of that: done, dead, blocked or failed, as long as the failure is contained. So at most n items are under way, without

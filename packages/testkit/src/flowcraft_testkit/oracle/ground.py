@@ -27,10 +27,10 @@ class Ground:
         self.facts = facts
         self.root = Place(flow, "")
         self.places = list(self._places(self.root))
-        self._items = {
+        self._one_of_many = {
             (place.parent, place.node.id, place.index): place
             for place in self.places
-            if place.parent is not None and isinstance(place.node, Batch)
+            if place.parent is not None and isinstance(place.node, (Batch, Loop))
         }
         self.lost = self._find_lost()
 
@@ -43,7 +43,7 @@ class Ground:
                 yield from self._places(inside)
 
     def inside(self, place: Place, node: PlacedNode) -> list[Place]:
-        """The passes that have been begun, the items, begun or not, or the call, in order."""
+        """The passes and the items, begun or not, or the call, in order."""
         entry = self.facts.outcomes.get(place.begins_at(node))
         if entry is None or entry.failed:
             return []
@@ -75,12 +75,17 @@ class Ground:
                 return passes
         return []
 
-    def before_in_lane(self, place: Place) -> Place | None:
-        """The item after whose end an item begins: "item i + n starts when item i has ended"; None if there is none."""
-        if place.parent is None or not isinstance(place.node, Batch):
+    def before(self, place: Place) -> Place | None:
+        """The item or pass after whose end one begins; None if there is none.
+
+        "Item i + n starts when item i has ended." So does a pass: a scope ends "when every node in it is done, dead,
+        blocked or moot", which may be after its verdict, where a node is that has edges on failure only.
+        """
+        if place.parent is None or place.node is None or not isinstance(place.node, (Batch, Loop)):
             return None
-        lanes = self.facts.outcomes[place.parent.begins_at(place.node)].lanes or 0
-        return None if place.index < lanes else self._items[place.parent, place.node.id, place.index - lanes]
+        is_batch = isinstance(place.node, Batch)
+        lanes = (self.facts.outcomes[place.parent.begins_at(place.node)].lanes or 0) if is_batch else 1
+        return None if place.index < lanes else self._one_of_many[place.parent, place.node.id, place.index - lanes]
 
     # --- moot -----------------------------------------------------------------------------------------------------
 

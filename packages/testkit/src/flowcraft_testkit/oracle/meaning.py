@@ -83,8 +83,7 @@ class Meaning(Ground):
     def _way_in(self, place: Place, node: PlacedNode) -> Status | None:
         ways = [self.way(place, edge) for edge in place.into(node)]
         if not ways:
-            # "Item i + n starts when item i has ended."
-            before = self.before_in_lane(place)
+            before = self.before(place)
             return Status.READY if before is None or self.has_ended(before) else None
         if place.needed(node):
             # "The join has fired once all k stand."
@@ -171,8 +170,8 @@ class Meaning(Ground):
         )
 
     def is_there(self, place: Place) -> bool:
-        """Whether a place has begun: an item of a batch only once the one before it in its lane has ended."""
-        before = self.before_in_lane(place)
+        """Whether a place has begun: an item only once the one before it in its lane has ended, a pass like it."""
+        before = self.before(place)
         around = place.parent is None or self.is_there(place.parent)
         return around and (before is None or self.has_ended(before))
 
