@@ -96,7 +96,7 @@ def outcome_from_record(record: Mapping[str, Any], decode: Convert) -> Outcome:
         sets=sets,
         items=_maybe(record, "pages", _pages)
         or _maybe(record, "items", lambda items, name: tuple(decode(item) for item in _list(items, name))),
-        page_size=_maybe(record, "page_size", _count),
+        page_size=_maybe(record, "page_size", _size),
         lanes=_maybe(record, "lanes", _count),
         blueprint=_maybe(record, "blueprint", _text),
         context=_maybe(record, "context", lambda values, name: _values(values, name, decode)),
@@ -193,11 +193,17 @@ def _values(value: Any, name: str, decode: Convert) -> dict[str, Any]:
     return {member: decode(inner) for member, inner in value.items()}
 
 
+def _size(value: Any, name: str) -> int:
+    if type(value) is not int or not 0 < value < 2**53:
+        raise _wrong(name, "a whole number of at least 1", value)
+    return value
+
+
 def _pages(value: Any, name: str) -> Pages:
     if type(value) is not dict or value.keys() != {"total", "size", "token"}:
         raise _wrong(name, "an object with total, size and token", value)
-    total, size = _count(value["total"], f"{name}.total"), _count(value["size"], f"{name}.size")
-    if not size or not 0 < total <= _MOST_ITEMS:
+    total, size = _count(value["total"], f"{name}.total"), _size(value["size"], f"{name}.size")
+    if not 0 < total <= _MOST_ITEMS:
         raise _wrong(name, f"of 1 to {_MOST_ITEMS} items", value)
     return Pages(total, size, _text(value["token"], f"{name}.token"))
 
