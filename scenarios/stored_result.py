@@ -26,6 +26,7 @@ async def read(backend: Backend, serializer: Serializer, codec: PayloadCodec, ru
     if status is None or record is None:
         raise AssertionError(f"run {run_id!r} has no {'status' if status is None else 'record'} any more")
     state = await whole_state(record, records)
+    await records.pages.fill(run_id, state)
     # Where several ended in the same moment, the order of their places in the graph is that of cause and effect.
     ended = sorted(instances(state), key=lambda one: (one.outcome.ended, one.scope.position(one.vertex)))
     waits = [one for one in state.ready if one.vertex.node.uses == WAIT]

@@ -22,6 +22,7 @@ from .errors import (
     StepTimeoutError,
 )
 from .graph.facts import NodeError
+from .graph.gathered import Gathered
 from .limits import Limit
 from .retries import RetryAfter, RetryPolicy
 from .runtime import (
@@ -57,6 +58,7 @@ __all__ = [
     "FlowDefinition",
     "FlowRuntime",
     "FlowcraftError",
+    "Gathered",
     "ImplementationMissingError",
     "Limit",
     "Loop",

@@ -174,6 +174,7 @@ class FlowBuilder(FlowDefinition):
         retries: int | RetryPolicy | None = None,
         timeout: Duration | None = None,
         concurrency: int | None = None,
+        page_size: int | None = None,
         tolerated_failure_count: int = 0,
         tolerated_failure_percentage: float = 0,
         undo: str | Step | None = None,
@@ -194,6 +195,7 @@ class FlowBuilder(FlowDefinition):
             timeout: How long one attempt at one item may take, if the worker is a step; as for a node.
             concurrency: So many items are under way at most, whatever the number of workers; 1,000 by default. They
                 are lanes: item 7 of 5 lanes begins once item 2 has ended, so no item may wait for a later one.
+            page_size: So many items are stored, and read, together, if there are more than that; 1,000 by default.
             tolerated_failure_count: So many items may fail; each then has ``{"error": ...}`` as its result.
             tolerated_failure_percentage: The same as a share of the items, 0 to 100.
             undo: Of each item, if the worker is a step; as for a node.
@@ -220,6 +222,8 @@ class FlowBuilder(FlowDefinition):
             params["outputKey"] = output
         if concurrency is not None:
             params["concurrency"] = whole(f"batch {batch_id!r}: concurrency", concurrency, least=1)
+        if page_size is not None:
+            params["pageSize"] = whole(f"batch {batch_id!r}: page_size", page_size, least=1)
         whole(f"batch {batch_id!r}: tolerated_failure_count", tolerated_failure_count, least=0)
         number(f"batch {batch_id!r}: tolerated_failure_percentage", tolerated_failure_percentage, least=0, most=100)
         if tolerated_failure_count:

@@ -17,6 +17,7 @@ from .blueprint import SLEEP, WAIT, Node
 from .calling import call_step
 from .clock import Clock
 from .contexts import UNDO, BaseContext, Links, NodeContext, SyncNodeContext, Values
+from .copying import copied, handed
 from .durations import parse_duration
 from .errors import (
     ConfigurationError,
@@ -169,7 +170,7 @@ class Executor:
             if self.before_deciding is not None:
                 await self.before_deciding(instance)
             try:
-                outcome = self._structure(instance)
+                outcome = await self._structure(instance)
             except Exception as error:
                 outcome = self.failure(error, instance, attempt.number)
         outcome.started, outcome.ended, outcome.worker = started, self.clock.now(), self.worker
@@ -348,13 +349,13 @@ class Executor:
             return Park("sleep", due, started=now, ended=now, worker=self.worker)
         return Park("wait", _wakes(vertex, now, now), started=now, ended=now, worker=self.worker)
 
-    def _structure(self, instance: Instance) -> Outcome:
+    async def _structure(self, instance: Instance) -> Outcome:
         scope, vertex = instance
         if vertex.kind is Kind.EXIT:
             outcome = decisions.leave(scope, vertex)
             outcome.taken = decisions.take_edges(scope, vertex, outcome.output, outcome.action, outcome.sets)
             return outcome
-        value = self.serializer.copy(decisions.input_of(scope, vertex))
+        value = await copied(self.serializer, decisions.input_of(scope, vertex))
         if vertex.kind is Kind.VERDICT:
             return decisions.verdict(scope, vertex, value)
         called = vertex.construct.calls if vertex.construct else None
@@ -377,7 +378,7 @@ class Executor:
             if action is not None:
                 require_name(action, f"the action of node {instance.key!r}")
         try:
-            return self.serializer.copy(result), action, sets or None
+            return await copied(self.serializer, result), action, sets or None
         except SerializationError as error:
             raise SerializationError(f"the output of node {instance.key!r} cannot be stored: {error}") from error
 
@@ -398,7 +399,7 @@ class Executor:
             self.run_id,
             instance,
             attempt.number,
-            self.serializer.copy(decisions.input_of(scope, vertex)),
+            await handed(self.serializer, decisions.input_of_step(scope, vertex), implementation),
             node.params or {},
             self.dependencies,
             values,

@@ -138,6 +138,7 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
         retries: int | RetryPolicy | None = None,
         timeout: Duration | None = None,
         concurrency: int | None = None,
+        page_size: int | None = None,
         tolerated_failure_count: int = 0,
         tolerated_failure_percentage: float = 0,
         queue: str | None = None,
@@ -156,6 +157,7 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
             retries: Of each item.
             timeout: Of one attempt at one item.
             concurrency: So many items are under way at most, whatever the number of workers; 1,000 by default.
+            page_size: So many items are stored, and read, together, if there are more than that; 1,000 by default.
             tolerated_failure_count: So many items may fail; ``results`` then has their errors in their places.
             tolerated_failure_percentage: The same as a share of the items, 0 to 100.
             queue: Of each item, as for a step.
@@ -172,12 +174,11 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
                     )
             tolerance = {"tolerated_failure_count": tolerated_failure_count}
             tolerance["tolerated_failure_percentage"] = cast(int, tolerated_failure_percentage)
-            lanes = {} if concurrency is None else {"concurrency": concurrency}
             plan = Plan(
                 kind="batch",
                 value=term_of(over),
                 signature=signature,
-                options={name: share for name, share in tolerance.items() if share} | lanes,
+                options={name: share for name, share in tolerance.items() if share} | _sizes(concurrency, page_size),
                 type=list_of(signature.gives),
             )
             settings: dict[str, Any] = {"retries": retries, "timeout": timeout, "queue": queue, "limit": limit}
@@ -224,6 +225,7 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
         unless: bool | None = None,
         after: Node[Any] | Sequence[Node[Any]] = (),
         concurrency: int | None = None,
+        page_size: int | None = None,
         queue: str | None = None,
         limit: str | Sequence[str] | None = None,
     ) -> Node[list[R]]:
@@ -237,10 +239,11 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
             unless: Likewise.
             after: Likewise.
             concurrency: As for a batch: so many calls are under way at most.
+            page_size: As for a batch.
             queue: Of all that is inside of it and names no other, as for a step.
             limit: Of each step inside of it, beside its own, as for a step.
         """
-        options = {} if concurrency is None else {"concurrency": concurrency}
+        options = _sizes(concurrency, page_size)
         plan = Plan(kind="each", value=term_of(over), calls=flow, options=options, type=list_of(flow.gives))
         placed = self._placed(plan, when=when, unless=unless, after=after, queue=queue, limit=limit)
         return self._add(Node(self.id, name or flow.id, placed))
@@ -472,3 +475,9 @@ N = TypeVar("N", bound=Node[Any])
 
 def _both(conditions: Sequence[Term]) -> Term:
     return Operation("&&", tuple(conditions))
+
+
+def _sizes(concurrency: int | None, page_size: int | None) -> dict[str, int]:
+    """What is said of how a batch is cut up; of what is left out nothing."""
+    sizes = {"concurrency": concurrency, "page_size": page_size}
+    return {name: size for name, size in sizes.items() if size is not None}

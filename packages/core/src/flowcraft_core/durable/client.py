@@ -212,6 +212,7 @@ class Client:
         run_id = run_id.run_id if isinstance(run_id, Started) else run_id
         status = await self.status(require_run_id(run_id))
         state = await self._stored.state(await self._stored.record(run_id), status)
+        state = await self._stored.filled(run_id, state)
         is_bad = status.state in ("failed", "cancelled")
         undone, _ = await settled_undone(self._stored.records, run_id, state, self._clock, has_ended=is_bad)
         return StoredResult(

@@ -638,7 +638,7 @@ class Engine:
         """
         outcome, state = stored.value, self.view.state
         await self._apply(instance, outcome)
-        state.learn(*instance, outcome)
+        self.view.take_in(instance, outcome)
         state.follow(*instance)
         return await self._arrive_all(await self._news(), goes_on=goes_on)
 

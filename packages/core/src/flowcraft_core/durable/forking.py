@@ -259,9 +259,9 @@ class _Forked:
 
     async def _copy(self, run_id: str, kept: _Kept) -> None:
         """Write what is kept of the run's facts as those of the new one."""
-        records = self.stored.records
+        records, old = self.stored.records, self.record.run_id
         for instance in kept.instances:
-            await records.put_outcome(run_id, instance.key, instance.outcome, KEPT)
+            await records.put_outcome(run_id, instance.key, instance.outcome, KEPT, copied_from=old)
             if instance.outcome.sets:
                 position = instance.scope.position(instance.vertex)
                 await records.apply(run_id, instance.scope.namespace.prefix, position, instance.outcome.sets)

@@ -121,6 +121,10 @@ class StoredRuns:
                 return state
             await self.clock.sleep(_PAUSE)
 
+    async def filled(self, run_id: str, state: RunState, *, items: bool = False) -> RunState:
+        """The state with what of it stands in pages: the results of batches, and the items on demand."""
+        return await self.settled(lambda: self.records.pages.fill(run_id, state, items=items))
+
     async def settled(self, read: Callable[[], Awaitable[T]]) -> T:
         """What is read, once all parts of it can be seen.
 

@@ -399,14 +399,8 @@ class _Compiler:
             )
         else:
             construct.tolerated_count, construct.tolerated_percentage = count, percentage
-        concurrency = params.get("concurrency")
-        if concurrency is not None and (type(concurrency) is not int or concurrency < 1):
-            self.problems.append(
-                f"node {node.id!r}: params.concurrency, how many items are under way at most, must be a whole number "
-                f"of at least 1, not {concurrency!r:.80}"
-            )
-        else:
-            construct.concurrency = concurrency
+        construct.concurrency = self._number_of_items(node, "concurrency", "are under way at most")
+        construct.page_size = self._number_of_items(node, "pageSize", "are stored together")
         worker, called = params.get("workerUsesKey"), params.get("workerBlueprintId")
         if isinstance(called, str) and called:
             construct.calls = called
@@ -421,6 +415,17 @@ class _Compiler:
             )
         entry_key = escape(node.id) + ENTRY_SUFFIX if node is gather else escape(node.id)
         self._make_construct(scope, construct, gather, entry_key)
+
+    def _number_of_items(self, node: Node, name: str, which: str) -> int | None:
+        """A number of items that a batch may name; what is none is noted."""
+        value = (node.params or {}).get(name)
+        if value is not None and (type(value) is not int or value < 1):
+            self.problems.append(
+                f"node {node.id!r}: params.{name}, how many items {which}, must be a whole number of at least 1, not "
+                f"{value!r:.80}"
+            )
+            return None
+        return value
 
     def _item_scope(self, node: Node, worker: str) -> Scope:
         scope = Scope(self.blueprint.id, namespace=False, queue=self.blueprint.queue)

@@ -6,6 +6,8 @@ from typing import Any, Final, Literal
 
 import attrs
 
+from .pages import Pages
+
 
 class _Sentinel:
     """A named constant that is not a value of any step."""
@@ -61,7 +63,8 @@ class Outcome:
             edges that were taken. Of a construct, or of an ``any`` join, the first of the failures for which it failed.
         taken: The outgoing edges that were taken, by their place among the node's edges, with the values they carry.
         sets: The context values that the step set or deleted, in a dict by name.
-        items: A batch's items; only in its entry's outcome.
+        items: A batch's items, or where they are stored; only in its entry's outcome.
+        page_size: How many of them, or of the batch's results, a page has at most; only where they are more than that.
         lanes: How many of them are under way at most; likewise. None of what an earlier version has stored: all.
         blueprint: The called blueprint's content hash; only in the entry of a construct that calls one.
         context: The initial context of the call, or of each item's call; likewise.
@@ -81,7 +84,8 @@ class Outcome:
     error: NodeError | None = None
     taken: dict[int, Any] = attrs.field(factory=dict)
     sets: dict[str, Any] | None = None
-    items: tuple[Any, ...] | None = None
+    items: tuple[Any, ...] | Pages | None = None
+    page_size: int | None = None
     lanes: int | None = None
     blueprint: str | None = None
     context: dict[str, Any] | None = None

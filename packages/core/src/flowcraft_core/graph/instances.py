@@ -161,13 +161,13 @@ class ScopeState:
         passed: How many items of each of a batch's lanes are known to have ended by the one behind them, and were not
             looked at, by the index of its entry.
         undone: Of a call that has failed: what it has done is undone.
+        given: The item of a batch that it is for, where the items are stored in pages and somebody has read it.
     """
 
     __slots__ = (
-        "blame", "claims", "construct", "ended", "failed_items", "failures", "fired", "index", "inside", "marks",
-        "moot", "namespace", "outcomes", "parent", "passed", "prefix", "resolved", "scope", "setters", "spent", "told",
-        "undone",
-        "unfired", "values",
+        "blame", "claims", "construct", "ended", "failed_items", "failures", "fired", "given", "index", "inside",
+        "marks", "moot", "namespace", "outcomes", "parent", "passed", "prefix", "resolved", "scope", "setters", "spent",
+        "told", "undone", "unfired", "values",
     )  # fmt: skip
 
     def __init__(self, scope: Scope, parent: ScopeState | None, construct: Construct | None, index: int | None) -> None:
@@ -198,6 +198,7 @@ class ScopeState:
         self.failed_items: dict[int, set[int]] = {}
         self.passed: dict[int, tuple[int, ...]] = {}
         self.undone = False
+        self.given: Any = None
 
     @property
     def errors(self) -> tuple[NodeError, ...]:

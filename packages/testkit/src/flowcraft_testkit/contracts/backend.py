@@ -19,6 +19,7 @@ from .laning import LaningClauses
 from .limiting import LimitingClauses
 from .minding import MindingClauses
 from .outside import OutsideClauses
+from .paging import PagingClauses
 from .queueing import QueueingClauses
 from .quorum import QuorumClauses
 from .reconciling import ReconcilingClauses
@@ -40,6 +41,7 @@ class BackendContract(
     CatchingClauses,
     UndoingClauses,
     LaningClauses,
+    PagingClauses,
     WaitingClauses,
     AnsweringClauses,
     RemindingClauses,

@@ -164,7 +164,7 @@ def fact_of(outcome: Outcome) -> Fact:
         taken={place: plain(carried(outcome, place)) for place in outcome.taken},
         sets={name: plain(value) for name, value in sets.items() if value is not DELETED},
         deletes=tuple(name for name, value in sets.items() if value is DELETED),
-        items=None if outcome.items is None else tuple(plain(item) for item in outcome.items),
+        items=tuple(plain(item) for item in outcome.items) if isinstance(outcome.items, tuple) else None,
         lanes=outcome.lanes,
         context=outcome.context,
     )

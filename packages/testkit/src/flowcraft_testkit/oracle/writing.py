@@ -114,6 +114,8 @@ def _batch(batch: Batch, config: NodeConfig) -> list[Node]:
         params["outputKey"] = batch.output
     if batch.concurrency is not None:
         params["concurrency"] = batch.concurrency
+    if batch.page_size is not None:
+        params["pageSize"] = batch.page_size
     if batch.tolerated:
         params["toleratedFailureCount"] = batch.tolerated
     if not batch.paired:

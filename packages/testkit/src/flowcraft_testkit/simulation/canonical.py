@@ -19,7 +19,7 @@ from flowcraft_core.durable import Client
 
 from .catching import handled, handled_insides
 from .joining import one_is_left, two_are_left, two_of_three
-from .laning import fork_an_item, lanes, lanes_inside
+from .laning import fork_an_item, lanes, lanes_inside, paged
 from .limiting import limited, limited_by_key, limited_for_long
 from .queueing import queues
 from .scenario import RUN, Scenario
@@ -377,6 +377,7 @@ def _all() -> list[Scenario]:
         Scenario(name="batch_of_flow", build=batch_of_flow),
         Scenario(name="lanes", build=lanes),
         Scenario(name="lanes_inside", build=lanes_inside),
+        Scenario(name="paged", build=paged),
         Scenario(name="fork_in_lane", build=lanes, act=_fork_an_item, also=(FORKED,)),
         Scenario(name="contained", build=contained),
         Scenario(name="failing_batch", build=failing_batch, ends=("failed",), racing=True),

@@ -18,6 +18,7 @@ from flowcraft_core.graph.facts import Outcome
 from flowcraft_core.graph.failures import errors_of
 from flowcraft_core.graph.fold import context_of, outputs_of
 from flowcraft_core.graph.instances import Instance, Phase, ScopeState
+from flowcraft_core.graph.pages import Pages
 from flowcraft_core.graph.positions import to_sortable
 from flowcraft_core.graph.records import outcome_from_record
 from flowcraft_core.graph.scopes import Graph, Link, Vertex
@@ -120,7 +121,7 @@ class Truth:
         if standing != fact:
             self._blame(f"the fact {key!r} was changed after it was stored by job {standing.job!r:.10}")
         elif ":" not in key or key.endswith(_ENTRY):
-            outcome = outcome_from_record(self._record(run_id, key, fact), self._decode)
+            outcome = self._outcome(run_id, key, fact)
             if outcome.void and (run.end is None or run.end == "completed"):
                 self._blame(f"{key!r} was voided, and the run is not stopped")
             run.take_in(key, outcome)
@@ -214,6 +215,26 @@ class Truth:
     def _newest(self, run_id: str, key: str) -> Fact | None:
         record = self.backend._world.facts._records.get((run_id, key))
         return record.newest if record else None
+
+    def _outcome(self, run_id: str, key: str, fact: Fact) -> Outcome:
+        """What an outcome says, with all that stands in pages beside it."""
+        outcome = outcome_from_record(self._record(run_id, key, fact), self._decode)
+        if isinstance(outcome.items, Pages):
+            outcome.items = tuple(self._members(run_id, key, outcome.items))
+        if isinstance(outcome.output, Pages):
+            outcome.output = self._members(run_id, key, outcome.output)
+        return outcome
+
+    def _members(self, run_id: str, key: str, pages: Pages) -> list[Any]:
+        members: list[Any] = []
+        for number in range(pages.count):
+            name = f"{key}:chunk:{pages.token}:{number}"
+            fact = self._newest(run_id, name)
+            if fact is None:
+                self._blame(f"{key!r} was stored before its page {number} was")
+            else:
+                members += [self._decode(item) for item in self._record(run_id, name, fact)["items"]]
+        return members
 
     def _record(self, run_id: str, key: str, fact: Fact) -> dict[str, Any]:
         """What a body says, read as a stranger would."""

@@ -57,6 +57,9 @@ async def describe(
             "or one of its passes or items, as in 'pages[17]'"
         )
     page, cursor = level.page(after, limit)
+    if values:
+        state = await stored.filled(run_id, state)
+        await asyncio.gather(*(stored.records.pages.give(run_id, instance.scope) for instance in page))
     now, is_live = stored.clock.now(), status.state not in FINAL
     parks, of_page, hints, limited = await asyncio.gather(
         stored.records.parks(run_id, state.ready),
