@@ -239,6 +239,43 @@ def flows(
     return maker.graph("run", nesting, lists=True)
 
 
+@st.composite
+def flows_with_failing_passes(draw: st.DrawFn) -> Flow:
+    """Flows with a loop that goes on by its verdicts, beside a failure in one of its passes that something contains."""
+    maker = _Maker(draw, any_joins=True, failures=False, waits=False, called_outputs=False, size=4, catches=False)
+    first, last = Step(maker.name(), (Turn(n=1),)), Step(maker.name(), (Turn(n=1),), maker.one_of("all", "any"))
+    fails = Step(maker.name(), tuple(draw(st.permutations([Turn(fails=True), Turn()]))))
+    nodes: list[AnyNode] = [first, fails]
+    edges = [Edge(first.id, fails.id), Edge(first.id, last.id)]
+    if last.join == "any":
+        # A race goes another way, and what has edges on failure alone is no loser in it.
+        edges.append(Edge(fails.id, last.id, None, maker.one_of("false", *ON_FAILURE), None, "failure"))
+    else:
+        # What it blocks skips its edge on failure.
+        nodes.append(Step(maker.name()))
+        edges += [Edge(fails.id, nodes[-1].id), Edge(nodes[-1].id, last.id, on="failure")]
+    if maker.one_of(False, True):
+        inner = maker.node("body", 1, [first], {}, lists=False)
+        nodes.append(inner)
+        edges += [Edge(first.id, inner.id, transform="[input.n]"), Edge(inner.id, last.id)]
+    loop = Loop(maker.name(), Flow("body", (*nodes, last), tuple(edges)), last.id, LOOP_CONDITIONS[0])
+    begin, behind, other = (Step(maker.name(), maker.turns()) for _ in range(3))
+    within = Flow("called", (begin, loop, behind), (Edge(begin.id, loop.id), Edge(loop.id, behind.id)))
+    match maker.one_of("always", "failure", "any", "tolerated"):
+        case "any":
+            joins = Step(maker.name(), join="any")
+            ways = (Edge(begin.id, other.id), Edge(other.id, joins.id), Edge(loop.id, joins.id))
+            return Flow("flow", (begin, loop, other, joins), (Edge(begin.id, loop.id), *ways))
+        case "tolerated":
+            batch = Batch(maker.name(), within, inputs="two", tolerated=maker.one_of(1, 2), concurrency=1)
+            return Flow("flow", (batch, other), (Edge(batch.id, other.id),))
+        case "always":
+            caught = Edge(loop.id, other.id, on="always")
+        case _:
+            caught = Edge(loop.id, other.id, on="failure")
+    return attrs.evolve(within, nodes=(*within.nodes, other), edges=(*within.edges, caught))
+
+
 def seeds() -> st.SearchStrategy[int]:
     """Schedules: whatever is left to chance follows from a seed."""
     return st.integers(0, 2**16)
