@@ -157,7 +157,7 @@ class Meaning(Ground):
             return Status.LEAVING if all_ended else Status.INSIDE
         if not inside:
             return Status.LEAVING  # a loop that was left before its first pass
-        last = self.begun(place, node)[-1]
+        last = [each for each in inside if self._follows(each)][-1]
         if not self.has_ended(last):
             return Status.INSIDE
         # "A construct fails once nothing in it can run any more and a node in it has failed whose failure no `any` join
