@@ -1,9 +1,11 @@
-"""What every test in the repository shares: how Hypothesis draws its examples."""
+"""What every test in the repository shares: how Hypothesis draws its examples, and how many tests run at once."""
 
 from __future__ import annotations
 
+import os
 from unittest import mock
 
+import pytest
 from hypothesis import settings
 from hypothesis.internal.conjecture import providers
 
@@ -16,3 +18,9 @@ settings.load_profile("steady")
 # Hypothesis tries constants of whatever modules of ours are loaded, too; and which are depends on what else ran before
 # in the same process. No setting turns that off. (A name that is gone makes this raise.)
 mock.patch.object(providers, "is_local_module_file", return_value=False).start()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """More than there are cores, on a small machine: most tests spend their time waiting for time to pass."""
+    return max(5, os.cpu_count() or 1)

@@ -22,6 +22,7 @@ from flowcraft_core import FlowBuilder, FlowRuntime, NodeContext
 from flowcraft_core.durable import Client, Worker
 from flowcraft_core.ports import JobQueue, Message
 from shapes import awaited_step, diamonds, flow_of, flow_with
+from waits import WAITED, waits
 
 # The emulators belong to the integration tests.
 _INTEGRATION = Path(__file__).parents[1] / "integration"
@@ -61,6 +62,7 @@ def run() -> dict[str, Any]:
         row_of_diamonds = flow_with(diamonds(nodes), nodes, awaited_step, "diamonds")
         clean = _row(where, "diamonds", nodes, row_of_diamonds)
         doubled = _row(where, "diamonds, doubled", nodes, row_of_diamonds, doubling=True)
+        waiting = asyncio.run(_waits(where))
     rows = [*small, *big, clean, doubled]
     for row in rows:
         print(
@@ -88,9 +90,15 @@ def run() -> dict[str, Any]:
     print(f"every message doubled: {growth:.2f} times the messages of the clean run (at most {_MOST_MESSAGES:g})")
     print(f"the model and dynalite {'agree' if agrees else 'DISAGREE'} on every row; prices of {PRICES_OF}")
     return {
-        "ok": flat and straight and within and agrees and growth <= _MOST_MESSAGES,
+        "ok": flat
+        and straight
+        and within
+        and agrees
+        and growth <= _MOST_MESSAGES
+        and all(row["ok"] for row in waiting),
         "backend": "aws",
         "rows": rows,
+        "waiting": waiting,
         "flat": flat and straight,
         "messages_when_doubled": growth,
         "model_agrees_with_dynalite": agrees,
@@ -152,6 +160,24 @@ async def _count(where: _Emulators, shape: str, nodes: int, flow: FlowBuilder, *
         "units_by_model": dict(bill.modelled),
         "units_by_dynalite": dict(bill.by_service),
     }
+
+
+async def _waits(where: _Emulators) -> list[dict[str, Any]]:
+    """In real time, and so both at once."""
+
+    async def row(waiting: int) -> dict[str, Any]:
+        place = aws_emulators.Place.create(sqs=where.sqs, dynamodb=where.dynamodb)
+        counted, other = place.backend(), place.backend()
+
+        def counts() -> Counter[str]:
+            counted_so_far = _requests(counted)
+            counted_so_far["sqs.ReceiveMessage"] -= counted.metrics.empty_receives
+            return counted_so_far
+
+        async with counted, other:
+            return await waits(counted, other, counts, waiting=waiting, seconds=WAITED, poll=1.0)
+
+    return list(await asyncio.gather(row(1), row(20)))
 
 
 _WRITES = frozenset({"dynamodb.PutItem", "dynamodb.UpdateItem", "sqs.SendMessageBatch"})

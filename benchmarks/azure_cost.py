@@ -19,6 +19,7 @@ from flowcraft_core import FlowBuilder, FlowRuntime, NodeContext
 from flowcraft_core.durable import Client, Worker
 from flowcraft_core.ports import Message
 from shapes import awaited_step, diamonds, flow_of, flow_with
+from waits import WAITED, waits
 
 # The emulators belong to the integration tests.
 _INTEGRATION = Path(__file__).parents[1] / "integration"
@@ -64,6 +65,7 @@ def run() -> dict[str, Any]:
         clean = _row(where, "diamonds", nodes, row_of_diamonds)
         doubled = _row(where, "diamonds, doubled", nodes, row_of_diamonds, doubling=True)
         empty = asyncio.run(_idle(where))
+        waiting = asyncio.run(_waits(where))
     rows = [*small, *big, clean, doubled]
     for row in rows:
         print(
@@ -83,9 +85,14 @@ def run() -> dict[str, Any]:
     print(f"every message doubled: {growth:.2f} times the messages of the clean run (at most {_MOST_MESSAGES:g})")
     print(f"an idle worker: {empty:.2f} empty receives per second (at most {_MOST_EMPTY:g})")
     return {
-        "ok": flat and within and growth <= _MOST_MESSAGES and empty <= _MOST_EMPTY,
+        "ok": flat
+        and within
+        and growth <= _MOST_MESSAGES
+        and empty <= _MOST_EMPTY
+        and all(row["ok"] for row in waiting),
         "backend": "azure",
         "rows": rows,
+        "waiting": waiting,
         "flat": flat,
         "messages_when_doubled": growth,
         "idle_empty_receives_per_second": empty,
@@ -142,6 +149,20 @@ def _double(backend: AzureBackend) -> None:
         await send(messages, delay=delay)
 
     backend.queue.send = doubled  # type: ignore[method-assign]
+
+
+async def _waits(where: azure_emulators.Emulators) -> list[dict[str, Any]]:
+    """In real time, and so both at once."""
+
+    async def row(waiting: int) -> dict[str, Any]:
+        place, meter = places.Place(where), Meter()
+        await place.create()
+        async with place.backend(metrics=meter) as counted, place.backend() as other:
+            found = await waits(counted, other, meter.counts, waiting=waiting, seconds=WAITED, poll=_POLL)
+        await place.remove()
+        return found
+
+    return list(await asyncio.gather(row(1), row(20)))
 
 
 async def _idle(where: azure_emulators.Emulators) -> float:

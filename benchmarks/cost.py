@@ -17,6 +17,7 @@ from flowcraft_testkit import VirtualClock
 from flowcraft_testkit.counting import CountingBackend, CountingJobQueue
 from flowcraft_testkit.memory import InMemoryBackend, Weaknesses
 from shapes import awaited_step, diamonds, flow_of, flow_with
+from waits import waits
 
 HELP = "requests per node that a run makes of its backend, by operation"
 
@@ -86,6 +87,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
             f"{row['shape']:<18} {row['nodes']:>5} nodes {row['requests_per_node']:>6.2f} requests "
             f"{row['bytes_written_per_node']:>8.0f} bytes per node, {row['messages']:>4} messages"
         )
+    waiting = [asyncio.run(_waits(number)) for number in (1, 3, 20, 100)]
     growth = doubled["messages"] / clean["messages"]
     # A long chain may cost less per node than a short one, whose start and end weigh more, and never more.
     flat = all(
@@ -98,13 +100,29 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     within = all(row["requests_per_node"] <= _MOST.get((row["shape"], row["nodes"]), float("inf")) for row in rows)
     print(f"every message doubled: {growth:.2f} times the messages of the clean run (at most {_MOST_MESSAGES:g})")
     return {
-        "ok": flat and free and within and growth <= _MOST_MESSAGES,
+        "ok": flat and free and within and growth <= _MOST_MESSAGES and all(row["ok"] for row in waiting),
         "backend": options.backend,
         "rows": rows,
+        "waiting": waiting,
         "flat": flat,
         "edges_on_failure_are_free": free,
         "messages_when_doubled": growth,
     }
+
+
+async def _waits(number: int) -> dict[str, Any]:
+    clock = VirtualClock()
+    world = InMemoryBackend(clock=clock)
+    counted, other = Counted(world.connect()), world.connect()
+
+    def counts() -> dict[str, int]:
+        return {name: each for name, each in counted.counts().items() if name != "queue.receive.empty"}
+
+    async with world, other:
+        await counted.open()
+        row = await waits(counted, other, counts, waiting=number, seconds=600.0, clock=clock)
+        await counted.close()
+    return row
 
 
 async def _items(ctx: NodeContext) -> list[int]:

@@ -96,6 +96,7 @@ def test_the_cost_of_a_run_is_within_its_bounds(capsys: pytest.CaptureFixture[st
         assert {"shape", "nodes", "requests_per_node", "by_operation", "bytes_written_per_node"} <= row.keys()
         assert row["by_operation"]["context.put"] >= row["nodes"]
     assert answer["messages_when_doubled"] <= 3
+    assert [(row["waiting"], row["ok"]) for row in answer["waiting"]] == [(1, True), (3, True), (20, True), (100, True)]
 
 
 def test_durable_runs_are_measured_beside_sqlite_itself(capsys: pytest.CaptureFixture[str]) -> None:

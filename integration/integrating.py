@@ -24,6 +24,9 @@ from servers import flavour
 _HERE = Path(__file__).parent
 _PLUGIN = "flowcraft_testkit.report"
 
+#: Seconds after which a test hangs: the longest takes two and a half minutes on a busy machine of two cores.
+_HUNG = 450
+
 
 def integrate(
     cloud: str,
@@ -84,6 +87,7 @@ def _tests(cloud: str, jobs: int) -> dict[str, Any]:
         command += [f"--numprocesses={jobs}", "--dist=worksteal"]  # each with emulators of its own
         # Where time is real, a machine that is too busy is no fault of the product's.
         command += ["--reruns=1", "-rR", "--durations=20"]
+        command += [f"--timeout={_HUNG}", "--timeout-method=thread"]  # its process is ended, and another goes on
         ended = subprocess.run([*command, *([] if found else ["-p", _PLUGIN])], cwd=_HERE.parent, check=False)
         said = json.loads(report.read_text(encoding="utf-8"))
         skipped = skipped_tests(tests, {contract["class"] for contract in said["contracts"]})

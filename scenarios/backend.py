@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
-from flowcraft_core import Clock, FlowBuilder, RunResult
+from flowcraft_core import Clock, FlowBuilder, Limit, RunResult
 
 
 class Run(ABC):
@@ -38,6 +38,7 @@ class Backend(ABC):
     Attributes:
         name: As it stands in results and on the command line.
         clock: The time of the place. Checks measure by it, and steps that take their time sleep on it.
+        limits: What deployed flows keep to; said before they are deployed.
         late: By how much what is due may come later than that, in seconds of the clock.
         beat: A time that is long against all that the place needs by itself, in seconds of the clock.
         hour: A time that is long against a beat; beyond the reach of the queue's delays, if they have a limit.
@@ -47,6 +48,7 @@ class Backend(ABC):
 
     name: ClassVar[str]
     clock: Clock
+    limits: Sequence[Limit] = ()
     late: ClassVar[float] = 0.0
     beat: ClassVar[float] = 1.0
     hour: ClassVar[float] = 3_600.0

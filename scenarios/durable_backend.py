@@ -121,7 +121,7 @@ class Durable(Backend):
     def deploy(self, *flows: FlowBuilder) -> None:
         """See ``Backend``; workers with the new flows take the place of the old ones, which end what they do."""
         deployed = self.flows | {flow.id: flow for flow in flows}
-        self.runtime = FlowRuntime(deployed.values(), serializer=self.serializer, clock=self.clock)
+        self.runtime = FlowRuntime(deployed.values(), serializer=self.serializer, clock=self.clock, limits=self.limits)
         self.flows = deployed
 
     async def start(
@@ -314,7 +314,7 @@ class Durable(Backend):
         assert self.runtime is not None
         runtime = self.runtime
         if clock is not None:
-            runtime = FlowRuntime(self.flows.values(), serializer=self.serializer, clock=clock)
+            runtime = FlowRuntime(self.flows.values(), serializer=self.serializer, clock=clock, limits=self.limits)
         connection = self.connect()
         await connection.open()
         dead = asyncio.Event()

@@ -28,7 +28,7 @@ class InProcess(Backend):
     def deploy(self, *flows: FlowBuilder) -> None:
         """See ``Backend``; runs under way stay on the runtime that they began in."""
         deployed = self._flows | {flow.id: flow for flow in flows}
-        self.runtime = FlowRuntime(deployed.values(), serializer=self._serializer, clock=self.clock)
+        self.runtime = FlowRuntime(deployed.values(), serializer=self._serializer, clock=self.clock, limits=self.limits)
         self._flows = deployed  # unless the runtime has refused them
 
     async def start(

@@ -26,21 +26,24 @@ async def read(backend: Backend, serializer: Serializer, codec: PayloadCodec, ru
     if status is None or record is None:
         raise AssertionError(f"run {run_id!r} has no {'status' if status is None else 'record'} any more")
     state = await whole_state(record, records)
+    await records.pages.fill(run_id, state)
     # Where several ended in the same moment, the order of their places in the graph is that of cause and effect.
     ended = sorted(instances(state), key=lambda one: (one.outcome.ended, one.scope.position(one.vertex)))
     waits = [one for one in state.ready if one.vertex.node.uses == WAIT]
     parked = await records.parks(run_id, waits)
     waiting = [key for key, park in parked.items() if park.due is None]
     only_waits = len(waiting) == len(state.ready) > 0
+    told = await Client(backend, serializer=serializer, codec=codec).result(run_id)
     return RunResult(
         run_id=run_id,
         status=_status(status, only_waits),
         outputs=outputs_of(state),
         context=context_of(state),
-        errors=tuple((await Client(backend, serializer=serializer, codec=codec).result(run_id)).errors),
+        errors=told.errors,
         waiting=waiting if only_waits else (),
         ended=ended,
         snapshot=_no_snapshot,
+        undone=told.undone,
     )
 
 

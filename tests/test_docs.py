@@ -20,6 +20,7 @@ PAGES = [
     "docs/inspector.md",
     "docs/logging.md",
     "docs/observing.md",
+    "docs/limits.md",
     "docs/queues.md",
     "docs/schedules.md",
     "docs/steps.md",

@@ -107,6 +107,7 @@ class OnFiles:
         diagnosis=False,
         transactions=False,
         named_queues=True,
+        notices_death=False,
     )
 
     @pytest.fixture

@@ -40,7 +40,7 @@ async def test_nothing_of_a_runs_values_is_readable_on_disk(tmp_path: Path) -> N
         worker.stop()
         await working
         assert (result.status, result.outputs["read"], result.context["note"]) == ("completed", SECRET, SECRET)
-        stored = b"".join(path.read_bytes() for path in tmp_path.iterdir())  # noqa: ASYNC240 - a test may block
+        stored = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())  # noqa: ASYNC240 - a test may block
         assert b"remember" in stored  # the names are
         for word in SECRET.split():
             assert len(word) < 5 or word.encode() not in stored

@@ -56,6 +56,7 @@ DECLARED = Declared(
     diagnosis=True,
     transactions=False,
     named_queues=True,
+    notices_death=False,
 )
 
 

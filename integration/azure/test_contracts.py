@@ -51,6 +51,7 @@ DECLARED = Declared(
     diagnosis=True,
     transactions=False,
     named_queues=True,
+    notices_death=False,
 )
 
 

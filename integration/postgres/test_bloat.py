@@ -1,14 +1,18 @@
-"""What a busy week does to tables and indexes: they stay about as large as what is in them."""
+"""What a busy week and an idle one do to tables and indexes: they stay about as large as what is in them."""
 
 from __future__ import annotations
 
 import asyncio
 import time
+from typing import Any
 
 import pytest
 from flowcraft_core import FlowRuntime, create_flow
-from flowcraft_core.durable import Client, Worker
+from flowcraft_core.durable import Client, Reconciler, Worker
+from flowcraft_core.durable.describing.heartbeats import Heartbeat
 from flowcraft_core.ports import Message
+from flowcraft_postgres import coordination
+from postgres_clocks import SkippingClock
 from postgres_places import Place
 
 _MEGABYTE = 2**20
@@ -60,6 +64,38 @@ async def test_the_server_removes_dead_rows_by_itself(place: Place) -> None:
         while not (await place.ask(*question))[0][0]:
             assert time.monotonic() < end, "nobody has removed the dead rows"
             await asyncio.sleep(0.5)
+
+
+async def test_workers_that_idle_leave_no_more_than_a_few_pages(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two days of all that two idle workers ask for; the dead rows removed about as often as the server would.
+
+    What is there after the first day is what is there after the second, and would be after any number of weeks.
+    """
+    monkeypatch.setattr(coordination, "_SWEEP_EVERY", 0.0)  # it goes by the machine's time, which hardly passes here
+    tables = ("jobs", "statuses", "coordination", "facts", "context_values")
+    sizes, clock = [], SkippingClock()
+    async with place.backend(clock=clock) as backend:
+        reconciler = Reconciler(backend, clock=clock)
+        told: dict[str, Any] = {
+            "backend": backend,
+            "catalogue": FlowRuntime().catalogue,
+            "concurrency": 1,
+            "interval": 60.0,
+        }
+        beating = [Heartbeat.of(f"worker-{number}", now=clock.now(), **told) for number in range(2)]
+        for minute in range(2 * 24 * 60):
+            for _ in range(4):
+                assert await backend.coordination.set_if_absent("reconciler", "me", ttl=15.0)
+                await reconciler.run_once()
+                assert not await backend.queue.receive(max_messages=1, wait=0, visibility=60)
+                await clock.sleep(15.1)
+            for heartbeat in beating:
+                await heartbeat.beat(clock.now(), busy=0, held=0)
+            if minute % 120 == 119:  # after some 500 dead rows
+                await _vacuumed(place, *tables)
+                sizes.append(sum([await _size(place, table) for table in tables]))
+    assert max(sizes[12:]) <= 1.2 * max(sizes[:12]), f"it grows: {sizes}"
+    assert max(sizes) < _MEGABYTE
 
 
 @pytest.mark.parametrize("rounds", [5])

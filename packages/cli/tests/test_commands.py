@@ -164,6 +164,13 @@ def test_cancel_ends_a_run_and_says_when_it_had_ended(cli: Commanding) -> None:
     assert cli.said("cancel", "x", *here, code=4)["cancelled"] == {"x": False}
 
 
+def test_abandon_says_that_nothing_is_undone_where_nothing_is(cli: Commanding) -> None:
+    here = ("-b", cli.url)
+    cli("start", "shop:order", "--id", "x", *here)
+    assert cli.said("abandon", "x", *here, code=4)["abandoned"] is False
+    cli("abandon", "nobody", *here, code=3)
+
+
 def test_redrive_and_fork_begin_a_new_run(cli: Commanding) -> None:
     here = ("-b", cli.url)
     cli("run", "shop:order", "-i", BIG, "--id", "x", *here, code=1)

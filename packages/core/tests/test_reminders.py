@@ -18,6 +18,7 @@ from flowcraft_core import (
     first_of,
 )
 from flowcraft_core.reminders import Reminders, reminders_of
+from flowcraft_testkit import VirtualClock
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -119,10 +120,11 @@ async def test_a_run_goes_on_reminding_where_it_was_put_away() -> None:
     async def remind(ctx: Ctx) -> None:
         said.append(ctx.attempt)
 
-    flow = create_flow("f").wait("w", remind=remind, remind_after=[0.01, 0.01]).wait("v")
-    waiting = await FlowRuntime([flow]).run(flow)
+    flow = create_flow("f").wait("w", remind=remind, remind_after=[1, 1]).wait("v")
+    clock = VirtualClock()  # on the machine's, one that comes late is left out
+    waiting = await FlowRuntime([flow], clock=clock).run(flow)
     assert (waiting.status, said) == ("awaiting", [1, 2])
-    again = await FlowRuntime([flow]).resume(waiting.state, "v")
+    again = await FlowRuntime([flow], clock=clock).resume(waiting.state, "v")
     assert (again.status, said) == ("awaiting", [1, 2])
 
 

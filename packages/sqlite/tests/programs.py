@@ -99,5 +99,18 @@ async def fork(path: str) -> None:
         await backend.context.put("run", "after", Fact(b"", "writer"))
 
 
+async def hold(path: str, *beside: str) -> None:
+    """Hold a message until this is killed, with a child beside that lives for as long as the test says."""
+    async with SqliteBackend(path) as backend:
+        (delivery,) = await backend.queue.receive(max_messages=1, wait=30, visibility=600)
+        if beside == ("fork",) and not os.fork():
+            sys.stdin.readline()
+            os._exit(0)
+        if beside == ("program",):
+            await asyncio.create_subprocess_exec(sys.executable, "-c", "input()")
+        say(delivery.body)
+        await asyncio.sleep(600)
+
+
 if __name__ == "__main__":
     asyncio.run(globals()[sys.argv[1]](*sys.argv[2:]))

@@ -130,6 +130,7 @@ class OnSqlite:
         diagnosis=True,
         transactions=False,
         named_queues=True,
+        notices_death=True,
     )
 
     @pytest.fixture

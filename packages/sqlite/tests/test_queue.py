@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 
 import pytest
+from flowcraft_core import SystemClock
 from flowcraft_core.ports import Delivery, Message
 from flowcraft_sqlite import SqliteBackend
 from flowcraft_testkit import VirtualClock
@@ -192,3 +193,21 @@ async def test_an_idle_receiver_takes_no_lock(path: Path) -> None:
         other.close()
         (delivery,) = await receiving
         assert delivery.body == "job"
+
+
+class SetBack(SystemClock):
+    """The machine's clock, which somebody sets back by an hour."""
+
+    behind = 0.0
+
+    def now(self) -> float:
+        return super().now() - self.behind
+
+
+async def test_a_clock_that_is_set_back_does_not_lengthen_a_receive(path: Path) -> None:
+    clock = SetBack()
+    async with SqliteBackend(path, clock=clock) as backend:
+        receiving = asyncio.ensure_future(backend.queue.receive(max_messages=1, wait=0.2, visibility=60))
+        await asyncio.sleep(0.05)
+        clock.behind = 3_600.0
+        assert await asyncio.wait_for(receiving, PATIENCE) == []

@@ -3,8 +3,9 @@ from datetime import UTC, datetime
 from urllib.parse import quote
 
 import pytest
-from flowcraft_core import SystemClock
-from flowcraft_core.durable import Reconciler
+from flowcraft_core import NodeContext, SystemClock, create_flow
+from flowcraft_core.durable import Client, Reconciler
+from flowcraft_core.durable.waiting import limited_key, say_limited
 from flowcraft_core.ports import Message
 from flowcraft_core.schedules import firing_id
 from flowcraft_testkit.contracts.scheduling import Ahead
@@ -318,3 +319,19 @@ async def test_it_can_be_mounted_anywhere(place: Place) -> None:
         assert (await browser.get("/ops/runs/static/inspector.css")).status_code == 200
         text = (await browser.get("/ops/runs/run?id=run", headers={"authorization": f"Bearer {'t' * 16}"})).text
         assert set(re.findall(r'(?:href|src|action)="/(\w+)', text)) == {"ops"}
+
+
+async def test_what_waits_for_a_place_says_under_which_limit(place: Place) -> None:
+    async def step(ctx: NodeContext) -> None: ...
+
+    flow = create_flow("asking").node("ask", step, limit="api:{context.who}")
+    client = Client(place.backend, flows=[flow])
+    await client.start(flow, {"who": "<b>"}, run_id="waits", delay=3_600)
+    said = limited_key(await client._stored.record("waits"), "ask")
+    await place.backend.coordination.set_if_absent(said, say_limited("a job", ["api:<b>"]), ttl=60)
+    text = await place.get("/run/instance?id=waits&key=ask")
+    assert "It waits for a place under limit api:&lt;b&gt;." in text
+    for path in ("/run?id=waits", "/run/instances?id=waits"):
+        text = await place.get(path)
+        assert "waits for limit api:&lt;b&gt;" in text
+        assert "s-limited" in text

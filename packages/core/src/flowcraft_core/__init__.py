@@ -23,6 +23,8 @@ from .errors import (
     StepTimeoutError,
 )
 from .graph.facts import NodeError
+from .graph.gathered import Gathered
+from .limits import Limit
 from .retries import RetryAfter, RetryPolicy
 from .runtime import (
     Event,
@@ -57,7 +59,9 @@ __all__ = [
     "FlowDefinition",
     "FlowRuntime",
     "FlowcraftError",
+    "Gathered",
     "ImplementationMissingError",
+    "Limit",
     "Loop",
     "LostActionError",
     "NoOutputError",

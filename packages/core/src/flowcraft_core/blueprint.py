@@ -64,6 +64,7 @@ class NodeConfig:
         join_strategy: ``all`` (default), ``any``, or how many edges of different sources are to be taken, from 1.
         exclusive: Ask for a lease, so that two workers rarely execute the node at the same time.
         queue: Name of the queue whose workers run it, or what is inside of it.
+        limit: Name of the limit that it, or what is inside of it, keeps to, with a key behind it if wanted; or several.
         extra: Fields that this version does not know, kept as they were.
     """
 
@@ -83,6 +84,7 @@ class NodeConfig:
     join_strategy: JoinStrategy | None = None
     exclusive: bool | None = None
     queue: str | None = None
+    limit: str | tuple[str, ...] | None = None
     extra: dict[str, Any] = attrs.field(factory=dict, kw_only=True)
 
 
@@ -233,6 +235,10 @@ def _strings(value: Any, where: str) -> tuple[str, ...]:
     return tuple(_string(item, f"{where}[{position}]") for position, item in enumerate(value))
 
 
+def _one_or_more(value: Any, where: str) -> str | tuple[str, ...]:
+    return value if isinstance(value, str) else _strings(value, where)
+
+
 def _numbers(value: Any, where: str) -> tuple[float, ...]:
     if not isinstance(value, (list, tuple)):
         raise _ShapeError(f"{where} must be an array of numbers, not {value!r:.80}")
@@ -290,6 +296,7 @@ _FIELDS: dict[type, tuple[tuple[str, str, Callable[[Any, str], Any]], ...]] = {
         ("join_strategy", "joinStrategy", _join_strategy),
         ("exclusive", "exclusive", _flag),
         ("queue", "queue", _string),
+        ("limit", "limit", _one_or_more),
     ),
     Node: (
         ("id", "id", _identifier),

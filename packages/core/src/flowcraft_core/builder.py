@@ -20,15 +20,16 @@ from .blueprint import (
 )
 from .definition import FlowDefinition
 from .durations import Duration, parse_seconds
-from .errors import BlueprintError, ConfigurationError
+from .errors import BlueprintError, ConfigurationError, held_to
 from .fitting import Fitting
 from .graph.compile import BREAK, CONTINUE, compile_blueprint
 from .graph.keys import step_name
 from .graph.scopes import Graph
+from .limits import require_limits
 from .queues import require_queue
 from .reminders import AFTER, REMIND
 from .retries import RetryPolicy
-from .rules import flows, standing_in
+from .rules import constructs, flows, graphs, standing_in
 from .settings import number, whole
 from .steps import Implementation, Step
 
@@ -49,7 +50,8 @@ class FlowBuilder(FlowDefinition):
 
     def __init__(self, flow_id: str, *, queue: str | None = None) -> None:
         self.id = flow_id
-        self._queue = None if queue is None else require_queue(f"flow {flow_id!r}: queue", queue)
+        with held_to(graphs.BAD_QUEUE):
+            self._queue = None if queue is None else require_queue(f"flow {flow_id!r}: queue", queue)
         self._nodes: list[Node] = []
         self._edges: list[Edge] = []
         self._loops: dict[str, tuple[str, str]] = {}
@@ -89,6 +91,7 @@ class FlowBuilder(FlowDefinition):
         join: JoinStrategy | None = None,
         exclusive: bool = False,
         queue: str | None = None,
+        limit: str | Sequence[str] | None = None,
     ) -> FlowBuilder:
         """Add a step.
 
@@ -112,12 +115,15 @@ class FlowBuilder(FlowDefinition):
             exclusive: Ask that two workers do not execute the node at the same time.
             queue: The queue whose workers run it, such as ``"gpu"``: those that name it among theirs. By default that
                 of what the node is inside of, else the run's, else the flow's. In one process it means nothing.
+            limit: The limit that it keeps to, one of the runtime's ``limits``, such as ``"openai"``; by a key,
+                ``"tenant:{context.tenant}"`` or ``"tenant:{input.tenant}"``, each key has it for itself. Or several.
         """
         if fallback is not None and not isinstance(fallback, str):
             fallback = self._register(node_id, fallback, "fallback")
             self._fallback_names[fallback] = node_id
         config = _config(
-            f"node {node_id!r}",
+            "node",
+            node_id,
             retries,
             timeout,
             retry_if=self._predicate(node_id, retries),
@@ -127,6 +133,7 @@ class FlowBuilder(FlowDefinition):
             join_strategy=join,
             exclusive=exclusive or None,
             queue=queue,
+            limit=limit,
         )
         return self._add(node_id, self._register(node_id, step), params, inputs, config)
 
@@ -170,11 +177,13 @@ class FlowBuilder(FlowDefinition):
         retries: int | RetryPolicy | None = None,
         timeout: Duration | None = None,
         concurrency: int | None = None,
+        page_size: int | None = None,
         tolerated_failure_count: int = 0,
         tolerated_failure_percentage: float = 0,
         undo: str | Step | None = None,
         join: JoinStrategy | None = None,
         queue: str | None = None,
+        limit: str | Sequence[str] | None = None,
     ) -> FlowBuilder:
         """Add a step that runs once per item of a list, in parallel; its output is the list of results, in order.
 
@@ -189,11 +198,13 @@ class FlowBuilder(FlowDefinition):
             timeout: How long one attempt at one item may take, if the worker is a step; as for a node.
             concurrency: So many items are under way at most, whatever the number of workers; 1,000 by default. They
                 are lanes: item 7 of 5 lanes begins once item 2 has ended, so no item may wait for a later one.
+            page_size: So many items are stored, and read, together, if there are more than that; 1,000 by default.
             tolerated_failure_count: So many items may fail; each then has ``{"error": ...}`` as its result.
             tolerated_failure_percentage: The same as a share of the items, 0 to 100.
             undo: Of each item, if the worker is a step; as for a node.
             join: As for a node.
             queue: Of all that is inside of it and names no other, as for a node.
+            limit: Of each step inside of it, beside its own, as for a node.
         """
         params: dict[str, Any] = {}
         if isinstance(worker, FlowDefinition):
@@ -213,26 +224,42 @@ class FlowBuilder(FlowDefinition):
         if output is not None:
             params["outputKey"] = output
         if concurrency is not None:
-            params["concurrency"] = whole(f"batch {batch_id!r}: concurrency", concurrency, least=1)
-        whole(f"batch {batch_id!r}: tolerated_failure_count", tolerated_failure_count, least=0)
-        number(f"batch {batch_id!r}: tolerated_failure_percentage", tolerated_failure_percentage, least=0, most=100)
+            with held_to(constructs.BAD_CONCURRENCY, batch_id):
+                params["concurrency"] = whole(f"batch {batch_id!r}: concurrency", concurrency, least=1)
+        if page_size is not None:
+            with held_to(constructs.BAD_PAGE_SIZE, batch_id):
+                params["pageSize"] = whole(f"batch {batch_id!r}: page_size", page_size, least=1)
+        with held_to(constructs.BAD_TOLERANCE, batch_id):
+            whole(f"batch {batch_id!r}: tolerated_failure_count", tolerated_failure_count, least=0)
+            number(f"batch {batch_id!r}: tolerated_failure_percentage", tolerated_failure_percentage, least=0, most=100)
         if tolerated_failure_count:
             params["toleratedFailureCount"] = tolerated_failure_count
         if tolerated_failure_percentage:
             params["toleratedFailurePercentage"] = tolerated_failure_percentage
         asked = self._predicate(batch_id, retries)
         config = _config(
-            f"batch {batch_id!r}",
+            "batch",
+            batch_id,
             retries,
             timeout,
             retry_if=asked,
             undo=self._undo(batch_id, undo),
             join_strategy=join,
             queue=queue,
+            limit=limit,
         )
         return self._add(batch_id, BATCH, params, items, config)
 
-    def loop(self, loop_id: str, *, start: str, end: str, condition: str, queue: str | None = None) -> FlowBuilder:
+    def loop(
+        self,
+        loop_id: str,
+        *,
+        start: str,
+        end: str,
+        condition: str,
+        queue: str | None = None,
+        limit: str | Sequence[str] | None = None,
+    ) -> FlowBuilder:
         """Repeat the nodes between ``start`` and ``end`` while a condition holds.
 
         An edge to ``start`` enters the loop with a first pass for certain; an edge to the loop's own id asks the
@@ -245,10 +272,11 @@ class FlowBuilder(FlowDefinition):
             end: Where a pass ends.
             condition: Asked after each pass: one more?
             queue: Of all that is inside of it and names no other, as for a node.
+            limit: Of each step inside of it, beside its own, as for a node.
         """
         self._loops[loop_id] = (start, end)
         # The controller of the TypeScript builder is marked so; the mark means nothing here.
-        config = _config(f"loop {loop_id!r}", join_strategy="any", queue=queue)
+        config = _config("loop", loop_id, join_strategy="any", queue=queue, limit=limit)
         return self._add(loop_id, LOOP_CONTROLLER, {"condition": condition}, None, config)
 
     def subflow(
@@ -260,6 +288,7 @@ class FlowBuilder(FlowDefinition):
         outputs: Mapping[str, str] | None = None,
         join: JoinStrategy | None = None,
         queue: str | None = None,
+        limit: str | Sequence[str] | None = None,
     ) -> FlowBuilder:
         """Add a call of another flow, with a context of its own.
 
@@ -272,6 +301,7 @@ class FlowBuilder(FlowDefinition):
                 there. Without it, the output is the last node's, or a dict of the last nodes' outputs.
             join: As for a node.
             queue: Of all that is inside of it and names no other, as for a node.
+            limit: Of each step inside of it, beside its own, as for a node.
         """
         called = self._call(blueprint_id) if isinstance(blueprint_id, FlowDefinition) else blueprint_id
         params: dict[str, Any] = {"blueprintId": called}
@@ -279,7 +309,8 @@ class FlowBuilder(FlowDefinition):
             params["inputs"] = dict(inputs)
         if outputs is not None:
             params["outputs"] = dict(outputs)
-        return self._add(node_id, SUBFLOW, params, None, _config(f"node {node_id!r}", join_strategy=join, queue=queue))
+        config = _config("node", node_id, join_strategy=join, queue=queue, limit=limit)
+        return self._add(node_id, SUBFLOW, params, None, config)
 
     def wait(
         self,
@@ -313,7 +344,7 @@ class FlowBuilder(FlowDefinition):
                 REMIND: self._register(node_id, remind, "remind"),
                 AFTER: _delays(f"wait {node_id!r}: remind_after", remind_after),
             }
-        config = _config(f"wait {node_id!r}", timeout=timeout, join_strategy=join, queue=queue)
+        config = _config("wait", node_id, timeout=timeout, join_strategy=join, queue=queue)
         return self._add(node_id, WAIT, params, inputs, config)
 
     def sleep(self, node_id: str, duration: Duration, *, join: JoinStrategy | None = None) -> FlowBuilder:
@@ -326,7 +357,7 @@ class FlowBuilder(FlowDefinition):
         """
         seconds = parse_seconds(f"sleep {node_id!r}: duration", duration, zero=True)
         stored = duration if isinstance(duration, str) else _milliseconds(seconds)
-        return self._add(node_id, SLEEP, {"duration": stored}, None, _config(f"node {node_id!r}", join_strategy=join))
+        return self._add(node_id, SLEEP, {"duration": stored}, None, _config("node", node_id, join_strategy=join))
 
     def begin(self, given: Mapping[str, Any] | None) -> Mapping[str, Any]:
         """The initial context values of a run: what it is started with."""
@@ -438,7 +469,8 @@ def _milliseconds(seconds: float) -> float:
 
 
 def _config(
-    owner: str,
+    kind: str,
+    node_id: str,
     retries: int | RetryPolicy | None = None,
     timeout: Duration | None = None,
     *,
@@ -449,7 +481,13 @@ def _config(
     join_strategy: JoinStrategy | None = None,
     exclusive: bool | None = None,
     queue: str | None = None,
+    limit: str | Sequence[str] | None = None,
 ) -> NodeConfig | None:
+    owner = f"{kind} {node_id!r}"
+    with held_to(graphs.BAD_QUEUE, node_id):
+        queue = None if queue is None else require_queue(f"{owner}: queue", queue)
+    with held_to(graphs.BAD_LIMIT, node_id):
+        limit = require_limits(owner, limit)
     settings: dict[str, Any] = {
         "timeout": None if timeout is None else _milliseconds(parse_seconds(f"{owner}: timeout", timeout)),
         "fallback": fallback,
@@ -457,7 +495,8 @@ def _config(
         "undo_unsure": undo_unsure,
         "join_strategy": join_strategy,
         "exclusive": exclusive,
-        "queue": None if queue is None else require_queue(f"{owner}: queue", queue),
+        "queue": queue,
+        "limit": limit,
     }
     if isinstance(retries, RetryPolicy):
         settings |= {
@@ -475,6 +514,7 @@ def _config(
             or None,
         }
     elif retries is not None:
-        settings["max_retries"] = whole(f"{owner}: retries", retries, least=0) + 1
+        with held_to(graphs.BAD_RETRIES, node_id):
+            settings["max_retries"] = whole(f"{owner}: retries", retries, least=0) + 1
     settings = {name: value for name, value in settings.items() if value is not None}
     return NodeConfig(**settings) if settings else None

@@ -5,12 +5,13 @@ The class says what the caller can do next; the message names the flow, node, ru
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from typing import Self
 
 import attrs
 
-from .rules import Problem
+from .rules import Problem, Rule
 
 
 class FlowcraftError(Exception):
@@ -56,6 +57,23 @@ class ConfigurationError(FlowcraftError):
         return error
 
 
+@contextlib.contextmanager
+def held_to(rule: Rule, node: str | None = None) -> Iterator[None]:
+    """Let what is refused inside name a rule.
+
+    Args:
+        rule: The one that it breaks.
+        node: Id of the node where it does; None for the flow as a whole.
+
+    Raises:
+        ConfigurationError: Something was refused.
+    """
+    try:
+        yield
+    except ConfigurationError as error:
+        raise ConfigurationError.of(rule.at(node, str(error))) from error
+
+
 class ImplementationMissingError(ConfigurationError):
     """No implementation is registered under a name that a blueprint uses.
 
@@ -70,6 +88,10 @@ class ImplementationMissingError(ConfigurationError):
 
 class UnknownQueueError(ConfigurationError):
     """A backend has no queue of a name that a flow, a run or a worker gives."""
+
+
+class UnknownLimitError(ConfigurationError):
+    """A node names a limit that this program does not declare; another one may."""
 
 
 class StepError(FlowcraftError):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import attrs
@@ -17,6 +17,7 @@ from .blueprint import SLEEP, WAIT, Node
 from .calling import call_step
 from .clock import Clock
 from .contexts import UNDO, BaseContext, Links, NodeContext, SyncNodeContext, Values
+from .copying import copied, handed
 from .durations import parse_duration
 from .errors import (
     ConfigurationError,
@@ -29,11 +30,13 @@ from .errors import (
 )
 from .failures import name_of, node_error, text_of
 from .graph import decisions
-from .graph.facts import Answer, Attempt, NodeError, Outcome, Park, Undone
+from .graph.facts import DELETED, Answer, Attempt, NodeError, Outcome, Park, Undone
 from .graph.failures import causes
 from .graph.instances import Instance, ScopeState
 from .graph.keys import escape
+from .graph.limits import limits_of
 from .graph.scopes import Graph, Kind, Vertex
+from .limits import Limit, filled, holes_in, limit_named
 from .logging.catalogue import (
     ATTEMPT_DEFERRED,
     ATTEMPT_FAILED,
@@ -104,6 +107,7 @@ class Executor:
         webhooks: Signs links to waits.
         nonce: The run's, for such links.
         strict: An action that no edge takes is an error.
+        limits: Those that are declared, by name.
     """
 
     run_id: str
@@ -126,6 +130,7 @@ class Executor:
     webhooks: WebhookSigner | None = None
     nonce: str = ""
     strict: bool = False
+    limits: Mapping[str, Limit] = attrs.field(factory=dict)
 
     async def attempt(self, instance: Instance, attempt: Attempt = FIRST) -> Outcome | Park:
         """Make one attempt at a ready instance.
@@ -169,11 +174,34 @@ class Executor:
             if self.before_deciding is not None:
                 await self.before_deciding(instance)
             try:
-                outcome = self._structure(instance)
+                outcome = await self._structure(instance)
             except Exception as error:
                 outcome = self.failure(error, instance, attempt.number)
         outcome.started, outcome.ended, outcome.worker = started, self.clock.now(), self.worker
         return outcome
+
+    async def limits_of(self, instance: Instance) -> tuple[str, ...]:
+        """The limits that an attempt at an instance keeps to, in the order in which places are taken, with their keys.
+
+        Raises:
+            UnknownLimitError: This program does not declare one.
+            ConfigurationError: What a key is made of is no text or number, or is not there.
+        """
+        found: set[str] = set()
+        for scope, named in limits_of(instance):
+            limit_named(self.limits, named, f"node {instance.key!r}")
+            values: list[object] = []
+            for root, path in holes_in(named):
+                if root == "input":
+                    values.append(_within(decisions.input_of(instance.scope, instance.vertex), path))
+                else:
+                    value = await self.values(scope, self.serializer).fetch(path[0])
+                    values.append(None if value is DELETED else _within(value, path[1:]))
+            try:
+                found.add(filled(named, values))
+            except ConfigurationError as error:
+                raise ConfigurationError(f"node {instance.key!r}: {error}") from None
+        return tuple(sorted(found))
 
     async def undo(self, instance: Instance, attempt: Attempt = FIRST) -> Undone | Park:
         """Make one attempt at the undo of an instance; a park record says when the next one is due.
@@ -334,13 +362,13 @@ class Executor:
             return Park("sleep", due, started=now, ended=now, worker=self.worker)
         return Park("wait", _wakes(vertex, now, now), started=now, ended=now, worker=self.worker)
 
-    def _structure(self, instance: Instance) -> Outcome:
+    async def _structure(self, instance: Instance) -> Outcome:
         scope, vertex = instance
         if vertex.kind is Kind.EXIT:
             outcome = decisions.leave(scope, vertex)
             outcome.taken = decisions.take_edges(scope, vertex, outcome.output, outcome.action, outcome.sets)
             return outcome
-        value = self.serializer.copy(decisions.input_of(scope, vertex))
+        value = await copied(self.serializer, decisions.input_of(scope, vertex))
         if vertex.kind is Kind.VERDICT:
             return decisions.verdict(scope, vertex, value)
         called = vertex.construct.calls if vertex.construct else None
@@ -363,7 +391,7 @@ class Executor:
             if action is not None:
                 require_name(action, f"the action of node {instance.key!r}")
         try:
-            return self.serializer.copy(result), action, sets or None
+            return await copied(self.serializer, result), action, sets or None
         except SerializationError as error:
             raise SerializationError(f"the output of node {instance.key!r} cannot be stored: {error}") from error
 
@@ -384,7 +412,7 @@ class Executor:
             self.run_id,
             instance,
             attempt.number,
-            self.serializer.copy(decisions.input_of(scope, vertex)),
+            await handed(self.serializer, decisions.input_of_step(scope, vertex), implementation),
             node.params or {},
             self.dependencies,
             values,
@@ -531,6 +559,13 @@ def _raised(carried: Exception) -> tuple[BaseException, bool]:
     while isinstance(error, (FinalError, StepEndedError)) and error.__cause__ is not None:
         error = error.__cause__
     return error, final or isinstance(error, _NEVER_RETRIED)
+
+
+def _within(value: Any, path: Sequence[str]) -> object:
+    """What stands at a path inside of a value; None if nothing does."""
+    for name in path:
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value
 
 
 def _handlers(instance: Instance, outcome: Outcome) -> list[str]:

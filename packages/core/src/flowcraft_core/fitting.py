@@ -6,6 +6,7 @@ A step's output is what it is annotated to return, its input what its node conte
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, TypeAlias
@@ -36,12 +37,18 @@ class Fitting:
         self._steps, self._called = steps, called
         self._nodes = {node.id: node for node in blueprint.nodes}
         self._edges = blueprint.edges
+        self._into: defaultdict[str, list[tuple[int, Edge]]] = defaultdict(list)  # with their places in the blueprint
+        for place, edge in enumerate(self._edges):
+            self._into[edge.target].append((place, edge))
         self._starts = {edge.source: edge.target for edge in self._edges if self._is_feedback(edge)}
         self._ends = {
             edge.target: edge.source
             for edge in self._edges
             if edge.target in self._starts and edge.source not in self._starts
         }
+        self._loops_at: defaultdict[str, list[str]] = defaultdict(list)
+        for loop, start in self._starts.items():
+            self._loops_at[start].append(loop)
         self._known: dict[str, Any] = {}
         configs = [node.config for node in blueprint.nodes if node.config is not None]
         fallbacks = {name for config in configs for name in (config.fallback, config.undo)}
@@ -76,8 +83,9 @@ class Fitting:
             yield from self._compared_edges(node, wanted)
 
     def _compared_edges(self, node: Node, wanted: Any) -> Iterator[Problem]:
-        loops = [loop for loop, start in self._starts.items() if start == node.id]
-        incoming = [edge for edge in self._edges if edge.target in (node.id, *loops) and not self._is_feedback(edge)]
+        loops = self._loops_at[node.id]
+        into = sorted(pair for target in {node.id, *loops} for pair in self._into[target])
+        incoming = [edge for _, edge in into if not self._is_feedback(edge)]
         is_any = node.config is not None and node.config.join_strategy in ("any", 1)
         entering = [edge for edge in incoming if edge.source not in (self._ends.get(loop) for loop in loops)]
         if len(entering) > 1 and not is_any:
@@ -146,7 +154,7 @@ class Fitting:
         if node.uses == LOOP_CONTROLLER:
             return self.output_of(self._ends[node.id]) if node.id in self._ends else UNKNOWN
         if node.uses == SLEEP:
-            incoming = [edge for edge in self._edges if edge.target == node.id]
+            incoming = [edge for _, edge in self._into[node.id]]
             is_plain = len(incoming) == 1 and not incoming[0].transform and incoming[0].on in (None, "success")
             return self.output_of(incoming[0].source) if is_plain else UNKNOWN
         flow = self._called.get(params.get("blueprintId") or params.get("workerBlueprintId") or "")

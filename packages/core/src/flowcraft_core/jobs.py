@@ -55,6 +55,8 @@ class Job:
         attempt: Which attempt at the instance it is for, if that is known; else 0.
         deferred: How often the step there has asked to be tried again without that being an attempt.
         standing_in: Whether that is an attempt of the fallback's.
+        limits: The limits, with their keys, under which it has found no place.
+        waited: How often it has looked in vain.
         blueprint_id: The flow, in a job that was written by hand for a run that has no record yet.
         node_id: The start node, likewise.
         trace: The span in which it was sent, for whoever traces. One that cannot be read is none.
@@ -70,6 +72,8 @@ class Job:
     attempt: int = 0
     deferred: int = 0
     standing_in: bool = False
+    limits: tuple[str, ...] = ()
+    waited: int = 0
     blueprint_id: str | None = None
     node_id: str | None = None
     trace: Trace | None = None
@@ -89,6 +93,8 @@ def encode_job(job: Job) -> str:
         data["fallback"] = job.standing_in
     if job.deferred:
         data["deferred"] = job.deferred
+    if job.limits:
+        data["limits"], data["waited"] = job.limits, job.waited
     if job.blueprint_id is not None:
         data["blueprint"], data["node"] = job.blueprint_id, job.node_id
     if job.trace is not None:
@@ -125,6 +131,8 @@ def decode_job(body: str) -> Job:
         attempt=_count(data, "attempt"),
         deferred=_count(data, "deferred"),
         standing_in=data.get("fallback") is True,
+        limits=_texts(data, "limits"),
+        waited=_count(data, "waited"),
         blueprint_id=_text(data, "blueprint", longest=_LONGEST_KEY) if "blueprint" in data else None,
         node_id=_text(data, "node", longest=_LONGEST_KEY) if "blueprint" in data else None,
         trace=trace_of(data),
@@ -187,6 +195,13 @@ def _text(data: dict[str, Any], name: str, *, longest: int = _LONGEST_ID, empty:
     if not value.isascii() and not _can_be_stored(value):
         raise MalformedJobError(f"the job's {name!r} is {value!r:.80}, which has half a character (a lone surrogate)")
     return value
+
+
+def _texts(data: dict[str, Any], name: str) -> tuple[str, ...]:
+    texts = data.get(name, [])
+    if not isinstance(texts, list):
+        raise MalformedJobError(f"the job's {name!r} must be a list of texts, not {texts!r:.80}")
+    return tuple(_text({name: text}, name) for text in texts)
 
 
 def _can_be_stored(text: str) -> bool:

@@ -112,6 +112,11 @@ class Implementation:
     step: object
     fallback: Callable[[Exception, Any], Any] | None = None
 
+    @property
+    def takes_lists(self) -> bool:
+        """Whether its annotations promise it lists, so that it gets no results that are read page by page."""
+        return bool(getattr(self.call, "takes_lists", False))
+
     @classmethod
     def of(cls, name: str, step: object) -> Implementation:
         """Look at a step once, so that running it needs no looking.

@@ -241,6 +241,12 @@ class TestBatchesAndSubflows:
         must = "params.concurrency, how many items are under way at most, must be a whole number of at least 1"
         assert problems([node]) == (f"node 'b': {must}, not {concurrency!r}",)
 
+    @pytest.mark.parametrize("size", [0, -1, 2.0, "2", True])
+    def test_pages_that_cannot_have_so_many_items_are_refused(self, size: Any) -> None:
+        node = {"id": "b", "uses": "batch", "params": {"workerUsesKey": "w", "pageSize": size}}
+        must = "params.pageSize, how many items are stored together, must be a whole number of at least 1"
+        assert problems([node]) == (f"node 'b': {must}, not {size!r}",)
+
     def test_a_subflow_that_calls_nothing_is_refused(self) -> None:
         assert problems([{"id": "c", "uses": "subflow"}]) == (
             "node 'c': a subflow needs params.blueprintId, the id of the flow that it calls",

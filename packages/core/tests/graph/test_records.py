@@ -6,8 +6,10 @@ import json
 from typing import Any
 
 import attrs
+import pytest
 from flowcraft_core import SerializationError, Serializer
 from flowcraft_core.graph.facts import DELETED, OUTPUT, NodeError, Outcome, Park
+from flowcraft_core.graph.pages import Pages
 from flowcraft_core.graph.records import outcome_from_record, outcome_to_record, park_from_record, park_to_record
 from hypothesis import given
 from hypothesis import strategies as st
@@ -85,7 +87,7 @@ def test_an_outcome_has_the_types_that_it_says_or_is_refused_by_name(record: dic
     assert all(type(place) is int and place >= 0 for place in outcome.taken)
     for named in (outcome.sets, outcome.context):
         assert named is None or (type(named) is dict and all(type(name) is str for name in named))
-    assert outcome.items is None or type(outcome.items) is tuple
+    assert outcome.items is None or type(outcome.items) in (tuple, Pages)
     assert type(outcome.attempts) is int
     assert _is_time(outcome.started)
     assert _is_time(outcome.ended)
@@ -111,3 +113,27 @@ def _is_error(error: NodeError) -> bool:
 
 def _is_time(value: float) -> bool:
     return type(value) is float and 0 <= value <= 1e11
+
+
+@pytest.mark.parametrize("field", ["items", "output"])
+def test_what_says_where_pages_are_comes_back(field: str) -> None:
+    stored = Outcome(page_size=3, **{field: Pages(7, 2, "token")})
+    record = outcome_to_record(stored, SERIALIZER.to_data)
+    assert outcome_from_record(json.loads(json.dumps(record)), SERIALIZER.from_data) == stored
+
+
+@pytest.mark.parametrize(
+    "pages",
+    [
+        None,
+        [],
+        {"total": 1, "size": 1},
+        {"total": 0, "size": 1, "token": "t"},
+        {"total": 1, "size": 0, "token": "t"},
+        {"total": 2**50, "size": 1, "token": "t"},
+        {"total": 1, "size": 1, "token": 1},
+    ],
+)
+def test_pages_that_cannot_be_are_refused_by_name(pages: object) -> None:
+    with pytest.raises(ValueError, match="output_pages"):
+        outcome_from_record({"output_pages": pages}, SERIALIZER.from_data)

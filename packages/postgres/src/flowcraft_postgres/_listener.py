@@ -8,6 +8,7 @@ import secrets
 
 import psycopg
 from flowcraft_core.errors import BackendError
+from flowcraft_core.tasks import end
 
 from ._database import Database
 
@@ -62,8 +63,7 @@ class Listener:
         if self._saying is not None:
             await self._saying
         if self._listening is not None:
-            self._listening.cancel()
-            await asyncio.wait([self._listening])
+            await end(self._listening)
             self._listening = None
 
     def _wake(self) -> None:

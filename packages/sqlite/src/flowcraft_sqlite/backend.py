@@ -23,6 +23,7 @@ from flowcraft_core.threads import StepThreads
 from flowcraft_core.urls import BackendUrl
 
 from ._database import Database
+from ._lives import Lives
 from ._sessions import Settings, Synchronous
 from .by_hand import SqliteHandWrittenRuns
 from .context import SqliteContextStore
@@ -67,7 +68,8 @@ class SqliteBackend:
         """Touch nothing yet.
 
         Args:
-            path: The file, on a local disk; created by ``open`` if it is missing. Beside it lie ``-wal`` and ``-shm``.
+            path: The file, on a local disk; created by ``open`` if it is missing. Beside it lie ``-wal`` and ``-shm``,
+                and ``-workers``, a folder by which a dead worker is known.
             synchronous: What survives a power cut: ``full`` all facts, statuses and messages; ``normal`` all but the
                 last moments; ``off`` perhaps nothing. A crash of any process loses nothing under each of them.
             busy_timeout: How long a call waits for other processes before it raises ``TransientError``, seconds.
@@ -90,8 +92,9 @@ class SqliteBackend:
         clock = clock or SystemClock()
         self.name = f"sqlite {os.path.realpath(location)}"
         self._database = Database(Settings(os.path.realpath(location), synchronous, busy_timeout))
-        self.queue = SqliteJobQueue(self._database, clock)
-        self.queues = SqliteNamedQueues(self._database, clock)
+        self._lives = Lives(self._database.settings.path)
+        self.queue = SqliteJobQueue(self._database, clock, self._lives)
+        self.queues = SqliteNamedQueues(self._database, clock, self._lives)
         self.context = SqliteContextStore(self._database)
         self.status = SqliteStatusStore(self._database)
         self.coordination = SqliteCoordinationStore(self._database, clock)
@@ -125,6 +128,7 @@ class SqliteBackend:
     async def close(self) -> None:
         """Finish what was asked for, and let go of the file and the threads; it can be opened again."""
         await self._database.close()
+        self._lives.end()
 
     async def diagnose(self) -> Sequence[Finding]:
         """Look at the file, its folder, its disk, its tables and its lock; see ``flowcraft_core.ports.Diagnosable``.

@@ -8,21 +8,28 @@ import secrets
 import sqlite3
 from collections.abc import Sequence
 
-from flowcraft_core.clock import Clock
+from flowcraft_core.clock import Clock, Stopwatch
 from flowcraft_core.errors import BackendError
 from flowcraft_core.ports import Delivery, Message, QueueDepth, QueueLimits
 from flowcraft_core.queues import DEFAULT_QUEUE
 
 from ._database import Database
+from ._lives import Lives
 from ._rows import count, text, time
 
 _TEN_YEARS = 10 * 365 * 86_400.0
+
+# A token is its holder's number and what is drawn anew at each receipt: so many bits.
+_DRAWN = 38
 
 # How often a receiver looks for what other processes sent. The pauses grow with the time that it has waited, so that a
 # message lies for about a twentieth of it, and for a tenth of a second at most.
 _FIRST_PAUSE = 0.002
 _LONGEST_PAUSE = 0.1
 _PAUSE_GROWTH = 1.05
+
+# So little is no time: clocks that count from 1970 cannot tell less apart. Seconds.
+_MOMENT = 1e-6
 
 
 class SqliteJobQueue:
@@ -31,17 +38,18 @@ class SqliteJobQueue:
     The oldest due message comes first. One whose time is none that anybody may give is due at once: a program that
     writes to the table can write anything, and who handles messages is to find out what it is. A delivery's handle is
     the message's id and a token, drawn anew each time that the message is received, so that an old delivery can do
-    nothing to a newer one.
+    nothing to a newer one. What a process holds that has died is visible at once; see ``_lives``.
     """
 
     limits = QueueLimits(
         max_send=100, max_receive=100, max_body_bytes=2**18, max_delay=_TEN_YEARS, max_visibility=_TEN_YEARS
     )
 
-    def __init__(self, database: Database, clock: Clock, name: str = DEFAULT_QUEUE) -> None:
+    def __init__(self, database: Database, clock: Clock, lives: Lives, name: str = DEFAULT_QUEUE) -> None:
         """Use the rows of one name in a file that may not be open yet."""
         self._database = database
         self._clock = clock
+        self._lives = lives
         self.name = name
         self._receivers: set[asyncio.Event] = set()  # set when something was sent in this process
 
@@ -70,16 +78,17 @@ class SqliteJobQueue:
         """Take up to ``max_messages`` messages and hide them from every receiver for ``visibility`` seconds."""
         _require(max_messages >= 1, f"max_messages={max_messages}", "1 or more")
         self._require_visibility(visibility)
-        deadline = self._clock.now() + wait
-        arrival = asyncio.Event()
+        watch, arrival = Stopwatch(self._clock), asyncio.Event()
         self._receivers.add(arrival)
         try:
             while True:
                 arrival.clear()
+                if self._lives.is_due:
+                    await self._free_what_the_dead_hold()
                 taken = await self._take(min(max_messages, self.limits.max_receive), visibility)
-                if taken or self._clock.now() >= deadline:
+                if taken or watch.now() >= wait - _MOMENT:
                     return taken
-                await self._until_due(arrival, deadline)
+                await self._until_due(arrival, watch, wait)
         finally:
             self._receivers.discard(arrival)
 
@@ -162,7 +171,7 @@ class SqliteJobQueue:
                     "SELECT id, deliveries + 1, body FROM jobs WHERE queue = ? AND visible_at > ? LIMIT ?",
                     (self.name, now + 2 * _TEN_YEARS, limit - len(rows)),
                 ).fetchall()
-            token = secrets.randbits(62)
+            token = (self._lives.holder << _DRAWN) + secrets.randbits(_DRAWN)
             taken = [Delivery(text(body), count(deliveries), (id_, token)) for id_, deliveries, body in rows]
             connection.executemany(
                 "UPDATE jobs SET visible_at = ?, deliveries = ?, token = ? WHERE id = ?",
@@ -170,6 +179,7 @@ class SqliteJobQueue:
             )
             return taken
 
+        self._lives.begin()
         taking = self._database.write(take, synced=False)
         try:
             return await asyncio.shield(taking)
@@ -177,14 +187,28 @@ class SqliteJobQueue:
             taking.add_done_callback(self._undo)  # else the messages would be hidden with nobody to work on them
             raise
 
+    async def _free_what_the_dead_hold(self) -> None:
+        with self._lives.ended() as dead:
+            if not dead:
+                return
+
+            def show(connection: sqlite3.Connection) -> None:
+                now = self._clock.now()
+                connection.executemany(
+                    "UPDATE jobs SET visible_at = ?, token = NULL WHERE token >= ? AND token < ?",
+                    [(now, holder << _DRAWN, holder + 1 << _DRAWN) for holder in dead],
+                )
+
+            await self._database.write(show, synced=False)
+
     def _undo(self, taking: asyncio.Future[Sequence[Delivery]]) -> None:
         if taking.cancelled() or taking.exception() is not None or not taking.result():
             return
         with contextlib.suppress(BackendError):  # closed meanwhile: their visibility ends by itself
             self._give_back(taking.result(), deliveries_less=1).add_done_callback(asyncio.Future.exception)
 
-    async def _until_due(self, arrival: asyncio.Event, deadline: float) -> None:
-        """Return once something may be there to take, or the time is up."""
+    async def _until_due(self, arrival: asyncio.Event, watch: Stopwatch, wait: float) -> None:
+        """Return once something may be there to take, or the watch shows that the time is up."""
 
         def next_visible_at(connection: sqlite3.Connection) -> float | None:
             first = "SELECT visible_at FROM jobs WHERE queue = ? ORDER BY visible_at LIMIT 1"
@@ -192,13 +216,13 @@ class SqliteJobQueue:
             return None if row is None else time(row[0])  # 0, which is due, for what is none
 
         pause = _FIRST_PAUSE
-        while not arrival.is_set():
+        while not arrival.is_set() and not self._lives.is_due:
             visible_at = await self._database.read(next_visible_at)
-            now = self._clock.now()
-            end = deadline if visible_at is None else min(deadline, visible_at)
-            if now >= end:
+            left = wait - watch.now()
+            until_visible = left if visible_at is None else visible_at - self._clock.now()
+            if left <= _MOMENT or until_visible <= 0:
                 return
-            await self._sleep(end - now, pause, arrival)
+            await self._sleep(min(left, until_visible), pause, arrival)
             pause = min(pause * _PAUSE_GROWTH, _LONGEST_PAUSE)
 
     async def _sleep(self, seconds: float, pause: float, arrival: asyncio.Event) -> None:

@@ -10,6 +10,7 @@ from flowcraft_core.errors import UnknownQueueError
 from flowcraft_core.queues import DEFAULT_QUEUE, is_queue_name, not_a_queue
 
 from ._database import Database
+from ._lives import Lives
 from .queue import SqliteJobQueue
 
 # From one name to the next by the index, however many rows each has.
@@ -24,10 +25,11 @@ WITH RECURSIVE found (name) AS (
 class SqliteNamedQueues:
     """A ``flowcraft_core.ports.NamedQueues`` in an SQLite file. Any name will do."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, lives: Lives) -> None:
         """Use a file that may not be open yet."""
         self._database = database
         self._clock = clock
+        self._lives = lives
         self._made: dict[str, SqliteJobQueue] = {}
 
     def named(self, name: str) -> SqliteJobQueue:
@@ -35,7 +37,7 @@ class SqliteNamedQueues:
         if not is_queue_name(name):
             raise UnknownQueueError(not_a_queue("what names a queue of SqliteBackend", name))
         if name not in self._made:
-            self._made[name] = SqliteJobQueue(self._database, self._clock, name)
+            self._made[name] = SqliteJobQueue(self._database, self._clock, self._lives, name)
         return self._made[name]
 
     async def names(self) -> Sequence[str]:

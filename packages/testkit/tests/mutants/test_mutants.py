@@ -40,7 +40,11 @@ def test_every_clause_of_a_port_is_named_for_a_mutant(name: str) -> None:
 
 
 def test_every_clause_is_asked_of_what_is_in_memory_but_those_on_processes_and_urls() -> None:
-    assert {clause.needs for clause in ALL if clause not in CLAUSES} == {("processes",), ("by_url",)}
+    assert {clause.needs for clause in ALL if clause not in CLAUSES} == {
+        ("processes",),
+        ("processes", "notices_death"),
+        ("by_url",),
+    }
 
 
 # --- the list ---------------------------------------------------------------------------------------------------------

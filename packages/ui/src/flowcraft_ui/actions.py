@@ -45,6 +45,12 @@ async def _cancel(desk: Desk, fields: Fields) -> tuple[str, dict[str, str]]:
     return "/run", {"id": fields["id"]}
 
 
+async def _abandon(desk: Desk, fields: Fields) -> tuple[str, dict[str, str]]:
+    async with desk.source.changing() as client:
+        await client.abandon(fields["id"], reason=fields.get("reason") or None)
+    return "/run", {"id": fields["id"]}
+
+
 async def _redrive(desk: Desk, fields: Fields) -> tuple[str, dict[str, str]]:
     async with desk.source.changing() as client:
         started = await client.redrive(fields["id"])
@@ -104,6 +110,14 @@ ACTIONS: Mapping[str, Action] = {
         "Cancel the run",
         "Nothing new starts in it, and steps under way are told. This cannot be undone.",
         _cancel,
+        "run",
+        ("reason",),
+        is_grave=True,
+    ),
+    "abandon": Action(
+        "Abandon the run's undos",
+        "No undo begins any more, and the run ends; those under way come to their ends. What is left is not undone.",
+        _abandon,
         "run",
         ("reason",),
         is_grave=True,

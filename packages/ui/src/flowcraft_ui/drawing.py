@@ -27,6 +27,7 @@ MARKS: Mapping[str, str] = {
     "under way": "▶",
     "passed on": "⇢",
     "no worker": "…",
+    "limited": "…",
     "waiting": "?",
     "sleeping": "z",
     "retrying": "↻",
@@ -34,6 +35,7 @@ MARKS: Mapping[str, str] = {
     "dead": "-",
     "blocked": "!",
     "moot": "~",
+    "void": "∅",
     "completed": "✓",
     "cancelled": "■",
     "awaiting": "?",
@@ -41,7 +43,7 @@ MARKS: Mapping[str, str] = {
     "paused": "‖",
 }
 
-_OVER = ("dead", "moot")
+_OVER = ("dead", "moot", "void")
 _LIVE = ("ready", "running", "waiting", "sleeping", "retrying")
 _CONSTRUCTS = ("loop", "batch", "subflow")
 
@@ -140,7 +142,12 @@ def counted(counts: Mapping[Any, int]) -> str:
 
 def look_of(instance: InstanceDescription) -> str:
     """The state as the style sheet knows it."""
-    return instance.standing.replace(" ", "-") if instance.standing != "next" else "ready"
+    return look_named(instance.standing).replace(" ", "-")
+
+
+def look_named(standing: str) -> str:
+    """A state in words without what it waits for, as marks and colours know it."""
+    return "ready" if standing == "next" else "limited" if standing.startswith("waits for limit ") else standing
 
 
 def detail_of(instance: InstanceDescription) -> str:
@@ -170,7 +177,7 @@ def _node(instance: InstanceDescription, middle: Point) -> NodeShape:
     return NodeShape(
         key=instance.key,
         look=look_of(instance),
-        mark=MARKS.get(state, "·"),
+        mark=MARKS.get(look_named(state), "·"),
         kind=instance.kind,
         label=label,
         detail=detail,

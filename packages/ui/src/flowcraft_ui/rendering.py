@@ -14,7 +14,7 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
-from .drawing import MARKS, counted, detail_of, look_of
+from .drawing import MARKS, counted, detail_of, look_named, look_of
 from .guard import Refused, base_of, path_of
 from .sessions import Session, Sessions
 from .source import Source
@@ -118,10 +118,9 @@ def lasted(begin: float | None, end: float | None) -> str:
 
 def badge(state: str) -> Markup:
     """A state: by its sign, its word, its colour and its border."""
-    look = state.replace(" ", "-")
-    sign = MARKS.get(state, "·")
+    look = look_named(state)
     return Markup('<span class="state s-{}"><span class="mark" aria-hidden="true">{}</span>{}</span>').format(
-        look, sign, state
+        look.replace(" ", "-"), MARKS.get(look, "·"), state
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 import click
-from flowcraft_core.durable import InstanceDescription, RunDescription
+from flowcraft_core.durable import InstanceDescription, RunDescription, Stopped
 from flowcraft_core.durations import lasting
 
 from ..command import App, Commands
@@ -92,8 +92,23 @@ def _told(found: RunDescription) -> Iterator[str]:
     if found.inside:
         yield f"inside    {found.inside}"
     yield f"instances {', '.join(f'{count} {state}' for state, count in found.counts.items()) or 'none'}"
+    if found.stopped is not None:
+        yield f"stopped   {_stopped(found.stopped)}"
     for error in found.errors:
         yield f"error     {brief(str(error), 1_000)}"
+
+
+def _stopped(stopped: Stopped) -> str:
+    """What is undone of a run."""
+    said = [f"at {moment(stopped.at)}, to be {stopped.state}", f"{stopped.undone} undone"]
+    if stopped.failed:
+        keys = ", ".join(undone.key for undone in stopped.failed)
+        said.append(f"{len(stopped.failed)} could not be: {brief(keys, 200)}")
+    if stopped.next:
+        said.append(f"next {brief(', '.join(stopped.next), 200)}")
+    if stopped.abandoned is not None:
+        said.append(f"the rest was abandoned: {brief(stopped.abandoned, 200)}")
+    return "; ".join(said)
 
 
 def _row(instance: InstanceDescription, now: float) -> list[str]:
@@ -108,6 +123,8 @@ def _detail(instance: InstanceDescription) -> str:
         return f"{instance.inside.ended} of {instance.inside.scopes} ended"
     if instance.errors:
         return brief(str(instance.errors[0]), 200)
+    if instance.undone is not None:
+        return "undone" if instance.undone.error is None else brief(f"not undone: {instance.undone.error}", 200)
     if instance.under_way is not None:
         way = instance.under_way
         far = "" if way.fraction is None else f", {way.fraction:.0%}"

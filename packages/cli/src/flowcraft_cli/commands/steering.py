@@ -1,4 +1,4 @@
-"""``flowcraft resume``, ``cancel``, ``redrive``, ``fork`` and ``reconcile``: what changes the course of runs."""
+"""``flowcraft resume``, ``cancel``, ``abandon``, ``redrive``, ``fork``, ``reconcile``: what changes a run's course."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ def register(main: Commands) -> None:
         """,
     )(resume)
     main.command("cancel", settings=_HERE, examples='flowcraft cancel RUN --reason "ordered twice"')(cancel)
+    main.command("abandon", settings=_HERE, examples='flowcraft abandon RUN --reason "undone by hand"')(abandon)
     main.command(
         "redrive",
         settings=(*_HERE, "flows"),
@@ -98,6 +99,19 @@ async def cancel(app: App, runs: tuple[str, ...], reason: str | None) -> Answer:
             ended[run] = await here.client.cancel(run, reason=reason)
             app.out.say(f"run {run} {'cancelled' if ended[run] else 'had ended already'}")
     return Answer({"cancelled": ended}, Exit.OK if all(ended.values()) else Exit.REFUSED)
+
+
+@click.argument("run", metavar="RUN")
+@click.option("--reason", help="Why; it is shown with the run.")
+async def abandon(app: App, run: str, reason: str | None) -> Answer:
+    """Undo no more of a run that is being undone.
+
+    No undo begins any more, and the run ends; what is under way comes to its end.
+    """
+    async with place(app) as here:
+        is_abandoned = await here.client.abandon(run, reason=reason)
+    app.out.say(f"run {run} {'is undone no further' if is_abandoned else 'is not being undone'}")
+    return Answer({"run_id": run, "abandoned": is_abandoned}, Exit.OK if is_abandoned else Exit.REFUSED)
 
 
 def _fork_options(function: Any) -> Any:

@@ -22,7 +22,10 @@ class FunctionCall:
     Attributes:
         is_async: Whether what it gives is to be awaited: it hands on the function's own coroutine, which costs less
             than one around it.
+        takes_lists: Its annotations say of the results of a batch that they are a list.
     """
+
+    takes_lists = True
 
     def __init__(self, signature: Signature, getters: Mapping[str, Getter]) -> None:
         self.signature = signature

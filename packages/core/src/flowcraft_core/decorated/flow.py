@@ -10,10 +10,11 @@ import typing_extensions
 from ..annotations import list_of, type_name
 from ..definition import FlowDefinition
 from ..durations import Duration
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, held_to
 from ..graph.scopes import Graph
 from ..queues import require_queue
 from ..retries import RetryPolicy
+from ..rules.graphs import BAD_QUEUE
 from ..steps import Implementation, NodeResult
 from .decorators import BatchDecorator, StepDecorator
 from .needs import Signature
@@ -47,7 +48,8 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
             metadata: The blueprint's metadata, such as ``version="2"``.
         """
         self.id = flow_id
-        self._queue = None if queue is None else require_queue(f"flow {flow_id!r}: queue", queue)
+        with held_to(BAD_QUEUE):
+            self._queue = None if queue is None else require_queue(f"flow {flow_id!r}: queue", queue)
         self._metadata = metadata
         self._nodes: dict[str, Node[Any]] = {}
         self._values: dict[str, ContextValue[Any]] = {}
@@ -89,6 +91,7 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
         timeout: Duration | None = None,
         exclusive: bool = False,
         queue: str | None = None,
+        limit: str | Sequence[str] | None = None,
     ) -> StepDecorator: ...
     def step(self, function: Any = None, /, *, name: str | None = None, **options: Any) -> Any:
         """Make a function a step. Each of its parameters says by its default what it takes.
@@ -111,6 +114,8 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
             exclusive: Ask that two workers do not execute the step at the same time.
             queue: The queue whose workers run it, such as ``"gpu"``; by default that of what it is inside of, else the
                 run's, else the flow's.
+            limit: The limit that it keeps to, one of the runtime's ``limits``, such as ``"openai"``; by a key,
+                ``"tenant:{context.tenant}"`` or ``"tenant:{input.tenant}"``, each key has it for itself. Or several.
 
         Raises:
             ConfigurationError: It is no function, there is a step of that name, or nothing says where one of its
@@ -135,9 +140,11 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
         retries: int | RetryPolicy | None = None,
         timeout: Duration | None = None,
         concurrency: int | None = None,
+        page_size: int | None = None,
         tolerated_failure_count: int = 0,
         tolerated_failure_percentage: float = 0,
         queue: str | None = None,
+        limit: str | Sequence[str] | None = None,
     ) -> BatchDecorator[T]:
         """Decorate a function that runs once per item of a list, in parallel: its first parameter takes the item.
 
@@ -152,9 +159,11 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
             retries: Of each item.
             timeout: Of one attempt at one item.
             concurrency: So many items are under way at most, whatever the number of workers; 1,000 by default.
+            page_size: So many items are stored, and read, together, if there are more than that; 1,000 by default.
             tolerated_failure_count: So many items may fail; ``results`` then has their errors in their places.
             tolerated_failure_percentage: The same as a share of the items, 0 to 100.
             queue: Of each item, as for a step.
+            limit: Of each item, as for a step.
         """
 
         def decorate(function: Callable[..., Any]) -> Any:
@@ -167,15 +176,14 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
                     )
             tolerance = {"tolerated_failure_count": tolerated_failure_count}
             tolerance["tolerated_failure_percentage"] = cast(int, tolerated_failure_percentage)
-            lanes = {} if concurrency is None else {"concurrency": concurrency}
             plan = Plan(
                 kind="batch",
                 value=term_of(over),
                 signature=signature,
-                options={name: share for name, share in tolerance.items() if share} | lanes,
+                options={name: share for name, share in tolerance.items() if share} | _sizes(concurrency, page_size),
                 type=list_of(signature.gives),
             )
-            settings: dict[str, Any] = {"retries": retries, "timeout": timeout, "queue": queue}
+            settings: dict[str, Any] = {"retries": retries, "timeout": timeout, "queue": queue, "limit": limit}
             placed = self._placed(plan, when=when, unless=unless, after=after, **settings)
             return self._add(Batch(self.id, step_id, placed, function))
 
@@ -191,6 +199,7 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
         unless: bool | None = None,
         after: Node[Any] | Sequence[Node[Any]] = (),
         queue: str | None = None,
+        limit: str | Sequence[str] | None = None,
     ) -> Node[R]:
         """Call another flow, with a context of its own; the output is what it returns.
 
@@ -202,9 +211,10 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
             unless: Likewise.
             after: Likewise.
             queue: Of all that is inside of it and names no other, as for a step.
+            limit: Of each step inside of it, beside its own, as for a step.
         """
         plan = Plan(kind="call", value=term_of(value), calls=flow, type=flow.gives)
-        placed = self._placed(plan, when=when, unless=unless, after=after, queue=queue)
+        placed = self._placed(plan, when=when, unless=unless, after=after, queue=queue, limit=limit)
         return self._add(Node(self.id, name or flow.id, placed))
 
     def call_each(
@@ -217,7 +227,9 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
         unless: bool | None = None,
         after: Node[Any] | Sequence[Node[Any]] = (),
         concurrency: int | None = None,
+        page_size: int | None = None,
         queue: str | None = None,
+        limit: str | Sequence[str] | None = None,
     ) -> Node[list[R]]:
         """Call another flow once per item of a list, in parallel; the output is the list of what the calls return.
 
@@ -229,11 +241,13 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
             unless: Likewise.
             after: Likewise.
             concurrency: As for a batch: so many calls are under way at most.
+            page_size: As for a batch.
             queue: Of all that is inside of it and names no other, as for a step.
+            limit: Of each step inside of it, beside its own, as for a step.
         """
-        options = {} if concurrency is None else {"concurrency": concurrency}
+        options = _sizes(concurrency, page_size)
         plan = Plan(kind="each", value=term_of(over), calls=flow, options=options, type=list_of(flow.gives))
-        placed = self._placed(plan, when=when, unless=unless, after=after, queue=queue)
+        placed = self._placed(plan, when=when, unless=unless, after=after, queue=queue, limit=limit)
         return self._add(Node(self.id, name or flow.id, placed))
 
     # --- time and people ------------------------------------------------------------------------------------------
@@ -296,6 +310,7 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
         unless: bool | None = None,
         after: Node[Any] | Sequence[Node[Any]] = (),
         queue: str | None = None,
+        limit: str | Sequence[str] | None = None,
     ) -> Loop[T]:
         """Begin a loop: steps that need its ``value`` are in it, up to the one that ``again`` names.
 
@@ -306,10 +321,12 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
             unless: Likewise.
             after: Likewise.
             queue: Of all that is inside of it and names no other, as for a step.
+            limit: Of each step inside of it, beside its own, as for a step.
         """
         plan = Plan(kind="start", value=term_of(value))
         start: Node[Any] = Node(self.id, f"{name}.value", self._placed(plan, when=when, unless=unless, after=after))
-        loop: Loop[T] = Loop(self.id, name, Plan(kind="loop", settings=Settings(queue=queue)), self._add(start))
+        plan = Plan(kind="loop", settings=Settings(queue=queue, limit=limit))
+        loop: Loop[T] = Loop(self.id, name, plan, self._add(start))
         loop._close = self._close
         start.plan.options["loop"] = loop
         return loop
@@ -460,3 +477,9 @@ N = TypeVar("N", bound=Node[Any])
 
 def _both(conditions: Sequence[Term]) -> Term:
     return Operation("&&", tuple(conditions))
+
+
+def _sizes(concurrency: int | None, page_size: int | None) -> dict[str, int]:
+    """What is said of how a batch is cut up; of what is left out nothing."""
+    sizes = {"concurrency": concurrency, "page_size": page_size}
+    return {name: size for name, size in sizes.items() if size is not None}

@@ -158,12 +158,12 @@ class _Adding:
             self._plan.calls,
             items=self._wired.items,
             join=self._join,
-            queue=self._plan.settings.queue,
+            **self._plan.settings.given(),
             **self._plan.options,
         )
 
     def _add_call(self) -> None:
-        self._builder.subflow(self._node.id, self._plan.calls, join=self._join, queue=self._plan.settings.queue)
+        self._builder.subflow(self._node.id, self._plan.calls, join=self._join, **self._plan.settings.given())
 
     def _add_wait(self) -> None:
         plan = self._plan
@@ -191,4 +191,4 @@ class _Adding:
         assert isinstance(plan.value, OutputOf)
         start, end = self._wiring.merged.get(loop.start, loop.start), plan.value.node
         condition = render(plan.options["condition"], end)
-        self._builder.loop(loop.id, start=start.id, end=end.id, condition=condition, queue=plan.settings.queue)
+        self._builder.loop(loop.id, start=start.id, end=end.id, condition=condition, **plan.settings.given())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -25,6 +25,7 @@ class Settings:
     timeout: Duration | None = None
     exclusive: bool = False
     queue: str | None = None
+    limit: str | Sequence[str] | None = None
 
     def given(self) -> dict[str, Any]:
         """Those that were given, as the builder takes them."""
@@ -33,6 +34,7 @@ class Settings:
             "timeout": self.timeout,
             "exclusive": self.exclusive or None,
             "queue": self.queue,
+            "limit": self.limit,
         }
         return {name: setting for name, setting in given.items() if setting is not None}
 

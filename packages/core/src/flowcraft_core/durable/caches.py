@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from ..graph.facts import Outcome
 from .weights import Weighed
 
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ _LEAST = 500
 
 
 class OutcomeCache:
-    """The outcomes that a worker has seen lately, so that the items of a batch read its input once per worker."""
+    """The outcomes, and pages of items, that a worker has seen lately: those of one batch read its input once."""
 
     def __init__(self, max_bytes: int = 64 * 1024 * 1024) -> None:
         """Begin empty.
@@ -28,14 +27,14 @@ class OutcomeCache:
         Args:
             max_bytes: How much is kept, bytes of memory; each counts as a few hundred at least.
         """
-        self._outcomes: Weighed[tuple[str, str], Stored[Outcome]] = Weighed(max_bytes, self._dropped)
+        self._outcomes: Weighed[tuple[str, str], Stored[Any]] = Weighed(max_bytes, self._dropped)
         self._keys: dict[str, set[str]] = {}
 
-    def get(self, run_id: str, key: str) -> Stored[Outcome] | None:
+    def get(self, run_id: str, key: str) -> Stored[Any] | None:
         """An outcome, if it is here."""
         return self._outcomes.get((run_id, key))
 
-    def add(self, run_id: str, key: str, stored: Stored[Outcome]) -> None:
+    def add(self, run_id: str, key: str, stored: Stored[Any]) -> None:
         """Keep an outcome, in the place of those that were not asked for longest."""
         if (run_id, key) in self._outcomes:
             return  # facts do not change

@@ -32,6 +32,23 @@ _FEW_CHUNKS = 1_000
 
 
 @attrs.frozen
+class Begun:
+    """Parts of a value that are about to be stored.
+
+    Attributes:
+        named: What names them: all that is needed to find them.
+        token: Tells them apart from those that others have begun.
+        keys: Their keys.
+        earlier: The keys of those that were begun for the same place before.
+    """
+
+    named: bytes
+    token: str
+    keys: Sequence[str]
+    earlier: Sequence[str]
+
+
+@attrs.frozen
 class Attempt:
     """A body as it is stored, and the chunks that were begun for the same key before.
 
@@ -71,19 +88,30 @@ class Chunks:
             return Attempt(_WHOLE + body)
         size = self.store.limits.max_value_bytes - 1
         parts = [body[start : start + size] for start in range(0, len(body), size)]
+        begun = await self.begin(run_id, key, place, len(parts))
+        for chunk, part in zip(begun.keys, parts, strict=True):
+            await self.store.put(run_id, chunk, Fact(_WHOLE + part, begun.token))
+        return Attempt(begun.named, begun.earlier)
+
+    async def begin(self, run_id: str, key: str, place: str, parts: int) -> Begun:
+        """Claim a slot that says what so many parts will be called: from now on they are found, written or not.
+
+        Args:
+            run_id: The run.
+            key: The key of the record that they belong to.
+            place: Tells what belongs to one key apart; has no colon.
+            parts: How many there will be.
+        """
         token = new_id()
-        named = _CHUNKED + json.dumps([token, len(parts)]).encode()
+        named = _CHUNKED + json.dumps([token, parts]).encode()
         earlier: list[str] = []
         number = 0
         while True:
             standing = await self.store.put(run_id, _slot(key, place, number), Fact(named, token))
             if standing is None or standing.writer == token:
-                break
+                return Begun(named, token, chunk_keys(key, named), earlier)
             earlier += _begun(key, standing.body)
             number += 1
-        for chunk, part in zip(chunk_keys(key, named), parts, strict=True):
-            await self.store.put(run_id, chunk, Fact(_WHOLE + part, token))
-        return Attempt(named, earlier)
 
     async def read(self, run_id: str, key: str, stored: bytes) -> bytes | None:
         """The body that a record stands for; None if chunks of it are not visible.
@@ -135,7 +163,12 @@ def chunk_keys(key: str, stored: bytes) -> list[str]:
     token, count = json.loads(stored[1:])
     if not isinstance(token, str) or type(count) is not int or not 0 < count <= _MOST_CHUNKS:
         raise ValueError(f"its chunks are {token!r:.80} and {count!r:.80}")
-    return [f"{key}{CHUNK}{token}:{index}" for index in range(count)]
+    return [part_key(key, token, number) for number in range(count)]
+
+
+def part_key(key: str, token: str, number: int) -> str:
+    """The key of one part of what was begun under a token."""
+    return f"{key}{CHUNK}{token}:{number}"
 
 
 def _slot(key: str, place: str, number: int) -> str:

@@ -11,7 +11,7 @@ from typing_extensions import Unpack
 
 from ..blueprint import Blueprint
 from ..catalogue import Catalogue, FlowLike, UntypedFlow, begin
-from ..clock import Clock, SystemClock
+from ..clock import Clock, Stopwatch, SystemClock
 from ..decorated import Flow
 from ..definition import FlowDefinition
 from ..durations import Duration, parse_seconds
@@ -33,6 +33,7 @@ from ..texts import require_name, safe_text
 from .describing.heartbeats import SEEN_WITHIN, living
 from .describing.reading import describe
 from .describing.shapes import QueueDescription, RunDescription, RunsPage, WorkerDescription
+from .ends import abandon, end_of, send_stop, undoes
 from .exporting import Footprint, export, footprint
 from .finding import MOST_FOUND, RunFilters, RunFinder, Wanted
 from .forking import Changes, fork, redrive
@@ -42,16 +43,20 @@ from .results import Started, StartOptions, StoredResult, StoredRun
 from .resuming import resume
 from .runs import RunRecord, Runs, UnknownRunError
 from .scheduling.client import ScheduleClient
-from .signals import end_run
+from .signals import conclude, end_run
 from .starting import start_recorded
 from .storage import Records
 from .stored_runs import FINAL, StoredRuns
 from .tracing import stored_trace
 from .transactions import transactional_of
 from .transient import RetryingBackend
+from .undone import settled_undone
 from .worker_log import name_of
 
 InT = TypeVar("InT")
+
+# So little is no time: clocks that count from 1970 cannot tell less apart. Seconds.
+_MOMENT = 1e-6
 
 
 class Client:
@@ -209,6 +214,9 @@ class Client:
         run_id = run_id.run_id if isinstance(run_id, Started) else run_id
         status = await self.status(require_run_id(run_id))
         state = await self._stored.state(await self._stored.record(run_id), status)
+        state = await self._stored.filled(run_id, state)
+        is_bad = status.state in ("failed", "cancelled")
+        undone, _ = await settled_undone(self._stored.records, run_id, state, self._clock, has_ended=is_bad)
         return StoredResult(
             run_id=run_id,
             status=status.state,
@@ -222,6 +230,7 @@ class Client:
             redriven_as=status.redriven_as,
             forked_as=status.forked_as,
             output=scope_output(state.root),
+            undone=tuple(undone.values()),
         )
 
     async def wait(
@@ -242,13 +251,12 @@ class Client:
         run_id = run_id.run_id if isinstance(run_id, Started) else run_id
         seconds = None if timeout is None else parse_seconds("Client.wait: timeout", timeout, zero=True)
         number("Client.wait: poll", poll, above=0)
-        deadline = None if seconds is None else self._clock.now() + seconds
-        pause = poll
+        watch, pause = Stopwatch(self._clock), poll
         while (status := await self._stored.status(require_run_id(run_id))).state not in FINAL:
-            now = self._clock.now()
-            if deadline is not None and now >= deadline:
+            left = pause if seconds is None else seconds - watch.now()
+            if seconds is not None and left <= _MOMENT:
                 raise TimeoutError(f"run {run_id!r} is still {status.state} after {seconds:g} s")
-            await self._clock.sleep(pause if deadline is None else min(pause, deadline - now))
+            await watch.sleep(min(pause, left))
             pause = min(pause * 1.5, poll * 40)
         return await self.result(run_id)
 
@@ -440,6 +448,11 @@ class Client:
             UnknownRunError: There is no such run.
         """
         status = await self._stored.status(require_run_id(run_id))
+        why = None if reason is None else safe_text(reason, REASON_LENGTH)
+        record = await self._stored.runs.get(run_id) if status.state not in FINAL else None
+        if record is not None and undoes(record):
+            records, journal = self._stored.records, self._journal
+            return await conclude(self._backend, records, record, "cancelled", self._clock, journal, why)
         return await end_run(
             self._backend,
             run_id,
@@ -449,8 +462,31 @@ class Client:
             flow=status.blueprint_id,
             since=status.created,
             trace=await stored_trace(self._stored.records, run_id, self._telemetry),
-            reason=None if reason is None else safe_text(reason, REASON_LENGTH),
+            reason=why,
         )
+
+    async def abandon(self, run_id: str, *, reason: str | None = None) -> bool:
+        """Undo no more of what a run has done that is undone since it has failed, is too late, or was cancelled.
+
+        No undo begins any more, and the run ends; the undos under way come to their ends, and count.
+
+        Returns:
+            Whether it did; False if the run is not being undone, or that was said already.
+
+        Raises:
+            UnknownRunError: There is no such run.
+        """
+        status = await self._stored.status(require_run_id(run_id))
+        record = None if status.state in FINAL else await self._stored.runs.get(run_id)
+        if record is None or not undoes(record):
+            return False
+        end = await self._stored.settled(lambda: end_of(self._stored.records, run_id))
+        if end is None or not end.is_stop:
+            return False
+        why = None if reason is None else safe_text(reason, REASON_LENGTH)
+        is_ours = await abandon(self._stored.records, run_id, why, self._clock.now())
+        await send_stop(self._backend, record, self._clock)
+        return is_ours
 
     async def fork(
         self,

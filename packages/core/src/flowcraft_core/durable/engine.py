@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import enum
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
@@ -16,10 +16,12 @@ import attrs
 
 from ..clock import Clock
 from ..errors import (
+    ConfigurationError,
     FlowcraftError,
     ImplementationMissingError,
     SerializationError,
     TransientError,
+    UnknownLimitError,
     UnknownQueueError,
 )
 from ..execution import FIRST, Executor
@@ -27,6 +29,7 @@ from ..failures import name_of, text_of
 from ..graph.facts import Answer, Attempt, Outcome, Park
 from ..graph.instances import Arrival, Claim, FailedItem, Instance, Phase
 from ..graph.lanes import total_of
+from ..graph.limits import is_limited
 from ..graph.partial import arrived, holds_up, waits_for
 from ..graph.queues import is_bound, queue_of
 from ..graph.scopes import Kind
@@ -39,13 +42,15 @@ from ..settings import number, whole
 from ..texts import safe_text
 from ..traces import Trace
 from .hosts import Host, HostTimeError, cut_off, may_take, none_has_time, too_long
+from .limits import FleetLimits, Places
 from .parks import may_be_parked
 from .sets import JoinSets
-from .signals import end_run, fail_if_late, finish_run, held_key, say_parked, send_jobs, send_parked
+from .signals import conclude, fail_if_late, finish_run, held_key, say_parked, send_jobs, send_parked
 from .storage import KEPT, NewerRecordError, Records, StaleReadError, Stored
 from .transactions import StepTransaction
 from .tries import Tries
 from .view import RunView, StoredValues
+from .waiting import says_no_more
 
 # Joins up to this many ways in are looked up by whoever finds their set empty; wider ones wait for the reconciler.
 _HEALED = 100
@@ -100,6 +105,7 @@ _CALLED_FOR = (
     TransientError,
     SerializationError,
     ImplementationMissingError,
+    UnknownLimitError,
     UnknownQueueError,
     StaleReadError,
     NewerRecordError,
@@ -131,11 +137,15 @@ class Engine:
         stopped: Asked before each instance: whether nothing new is to be started.
         got_on: Told of each outcome that was written.
         begun: Told when the run begins with this job.
+        limits: Where places under limits are taken.
         host: Where it runs.
         queue: The name of the queue that the job came from.
         events: Tells what happens.
         slots: Held while a step runs; no limit on them by default.
         trying: What the worker tries again just now, under all of its jobs; see ``Tries``.
+        places: What the attempt under way has under its limits; the worker renews them. What the job has waited for it
+            has from the beginning.
+        waits: The job that goes on once there are places under its limits, if what it came to has found none.
         current: The key of the instance under way, until it has an outcome and is gone on from.
         handed_over: Another job goes on from the instance under way, once it has an outcome.
         is_past_steps: No step will run here any more: whoever sees that the run has ended has nothing to call off.
@@ -152,11 +162,14 @@ class Engine:
     stopped: Callable[[], bool]
     got_on: Callable[[], Awaitable[None]]
     begun: Callable[[], None]
+    limits: FleetLimits
     host: Host = attrs.field(factory=Host)
     queue: str = DEFAULT_QUEUE
     events: Emitter | None = None
     slots: AbstractAsyncContextManager[object] = attrs.field(factory=contextlib.nullcontext)
     trying: dict[str, int] = attrs.field(factory=dict)
+    places: Places | None = None
+    waits: Job | None = None
     current: str = ""
     handed_over: bool = False
     is_past_steps: bool = False
@@ -165,6 +178,7 @@ class Engine:
     _steps: int = 0
     _tries: Tries = attrs.field(init=False)
     _is_again: bool = False
+    _said_to_wait: bool = False  # for places, by this job
     _looked_for_moot: float = 0.0
     _arrivals: list[Arrival] = attrs.field(factory=list)  # at joins that wait for what the job goes on with
     _at: str = ""  # the key of the instance that is dealt with, to name where the engine failed
@@ -220,22 +234,12 @@ class Engine:
         if times <= self.settings.delivery_limit:
             return Done.DELIVER_AGAIN
         reason = f"the engine failed {times} times at {at or 'the start'!r}, at last with {what}"
-        journal, flow, since = self.executor.journal, record.blueprint_id, record.started
-        await end_run(
-            self.backend,
-            self.job.run_id,
-            "failed",
-            clock=self.clock,
-            journal=journal,
-            flow=flow,
-            since=since,
-            trace=record.trace,
-            reason=reason,
-        )
+        await conclude(self.backend, self.records, record, "failed", self.clock, self.executor.journal, reason)
         return Done.ACKNOWLEDGE
 
     async def _handle(self, count: int) -> Done:
         self._started, self._is_again, self._at = self.clock.now(), count > 1, self.job.key
+        self._said_to_wait = bool(self.job.limits)
         if self.job.key:
             instance = await self.view.find(self.job.key)
             if instance is None:
@@ -248,7 +252,8 @@ class Engine:
         self._say_begun(frontier)
         first, lost = True, False
         while frontier and self.view.state.phase is Phase.RUNNING:
-            if await fail_if_late(self.backend, self.view.record, self.clock, self.executor.journal):
+            ending = self.backend, self.records, self.view.record, self.clock, self.executor.journal
+            if await fail_if_late(*ending, again=self._is_again):
                 break
             if len(frontier) > 1 or self._must_hand_on():
                 await self.send(frontier)
@@ -284,6 +289,9 @@ class Engine:
             frontier = await self._not_done(await self.advance(instance, committed, goes_on=True))
         await self._tell_arrivals()
         await self.finish()
+        if self._said_to_wait and self.waits is None:
+            store, record, job = self.backend.coordination, self.view.record, self.job
+            await says_no_more(store, record, job.key, job.id, job.limits)
         return Done.LOOK_AGAIN if lost else Done.ACKNOWLEDGE
 
     def _say_begun(self, frontier: list[Instance]) -> None:
@@ -330,7 +338,7 @@ class Engine:
                 stored = outcomes.get(instance.key)
                 if stored is None:
                     found.append(instance)
-                elif own or stored.job in (self.job.id, KEPT):
+                elif not stored.value.void and (own or stored.job in (self.job.id, KEPT)):
                     following += await self.advance(instance, stored)
             frontier, own = following, False
         return found
@@ -386,6 +394,8 @@ class Engine:
 
     async def _run(self, instance: Instance, *, fresh: bool) -> Outcome | None:
         """The instance's outcome; None if it waits, and goes on under another job."""
+        if self.places is not None and instance.key != self.job.key:
+            await self._give_back()  # what was waited for is done already
         if self.stopped():
             await self.send([instance])
             return None
@@ -443,10 +453,22 @@ class Engine:
             if self.stopped() or (self.clock.now() - looked > _LOOKS_FRESH and await self.view.look([instance])):
                 await self.send([instance])
                 return None
+            if reminding is None and is_limited(instance):
+                try:
+                    names = await self.executor.limits_of(instance)
+                except UnknownLimitError:
+                    raise
+                except ConfigurationError as error:
+                    return await self._failure(error, instance, attempt.number)
+                if not await self._take_places(instance, attempt, names):
+                    return None
             self.current = instance.key
             if reminding is None and self.events is not None:
                 self.events.started(instance, attempt.number)
-            ended = await self._attempt(instance, attempt, reminding)
+            try:
+                ended = await self._attempt(instance, attempt, reminding)
+            finally:
+                await self._give_back()
         if not isinstance(ended, Outcome) or ended.error is not None:
             await self._transaction.roll_back()
         if (trouble := self.view.trouble or self._transaction.trouble) is not None:
@@ -465,6 +487,50 @@ class Engine:
         if stored.won or self._is_again or reminding is None:
             await self.schedule(instance, stored.value)
         return None
+
+    async def _take_places(self, instance: Instance, attempt: Attempt, names: Sequence[str]) -> bool:
+        """Take places under the limits of an attempt; whether it begins. If there are none, the job waits for them."""
+        is_own = self.job.key == instance.key
+        has_waited = is_own and self.job.waited > 0
+        if self.places is not None and tuple(names) != self.job.limits:
+            await self._give_back()
+        if self.places is None:
+            self.places = await self.limits.take(names)
+        if self.places is not None:
+            try:
+                # What was cut off before may have waited, too.
+                if not (has_waited or self._is_again) or await self._begins_after_all(instance.key, names):
+                    return True
+            except BaseException:
+                await self._give_back()
+                raise
+            await self._give_back()
+            return False
+        # It keeps its id: should it be cut off, its message comes here again, and whoever looks knows it as the same.
+        waits = self.job if is_own else attrs.evolve(self.job, waited=0, hops=0, passed_on=0.0, trace=self._trace)
+        self.waits = attrs.evolve(
+            waits,
+            key=instance.key,
+            first_seen=waits.first_seen if is_own else self.clock.now(),
+            attempt=0 if attempt.is_first else attempt.number,
+            deferred=attempt.deferred,
+            standing_in=attempt.standing_in,
+            limits=tuple(names),
+            blueprint_id=None,
+            node_id=None,
+        )
+        return False
+
+    async def _begins_after_all(self, key: str, names: Sequence[str]) -> bool:
+        """Say that an instance waits for no place any more; whether its run has not ended meanwhile."""
+        self._said_to_wait = self._said_to_wait and key != self.job.key
+        await says_no_more(self.backend.coordination, self.view.record, key, self.job.id, names)
+        return await self._is_live()
+
+    async def _give_back(self) -> None:
+        places, self.places = self.places, None
+        if places is not None:
+            await self.limits.give_back(places)
 
     async def _attempt(self, instance: Instance, attempt: Attempt, reminding: Park | None) -> Outcome | Park:
         """One attempt, or one reminder of a wait that is parked, for as long as the host lives.
@@ -572,7 +638,7 @@ class Engine:
         """
         outcome, state = stored.value, self.view.state
         await self._apply(instance, outcome)
-        state.learn(*instance, outcome)
+        self.view.take_in(instance, outcome)
         state.follow(*instance)
         return await self._arrive_all(await self._news(), goes_on=goes_on)
 
@@ -663,7 +729,10 @@ class Engine:
     async def finish(self) -> None:
         """End the run if the facts say that it has ended."""
         self.is_past_steps = self.view.state.phase is not Phase.RUNNING
-        ended = await finish_run(self.backend, self.view.record, self.view.state, self.clock, self.executor.journal)
+        view, journal = self.view, self.executor.journal
+        ended = await finish_run(
+            self.backend, self.records, view.record, view.state, self.clock, journal, again=self._is_again
+        )
         if ended is not None and self.events is not None:
             self.events.ended(ended)
 

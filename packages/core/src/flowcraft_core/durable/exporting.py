@@ -10,13 +10,17 @@ import attrs
 
 from ..graph.failures import errors_of
 from ..graph.fold import instances
+from ..graph.pages import Pages
 from ..graph.scopes import Kind
 from ..runtime.snapshots import snapshot_of
 from .answers import unused_answers
 from .chunks import chunk_keys
+from .gathered import StoredResults
+from .pages import page_keys
 from .runs import RECORD_KEY
 from .storage import claim_keys
 from .stored_runs import StoredRuns
+from .undone import undone_of, void_instances
 
 
 async def export(stored: StoredRuns, run_id: str) -> str:
@@ -24,6 +28,7 @@ async def export(stored: StoredRuns, run_id: str) -> str:
     status = await stored.status(run_id)
     record = await stored.record(run_id)
     state = await stored.state(record, status)
+    state = await stored.filled(run_id, state, items=True)
     ready = [instance for instance in state.ready if instance.vertex.index not in instance.scope.outcomes]
     snapshot = snapshot_of(
         run_id=run_id,
@@ -36,6 +41,8 @@ async def export(stored: StoredRuns, run_id: str) -> str:
         parks=await stored.records.parks(run_id, ready),
         answers=await unused_answers(stored.records, record, state),
         serializer=stored.records.serializer,
+        undone=(await undone_of(stored.records, run_id, state))[0],
+        unsure=[i.key for i in void_instances(state)],
     )
     return json.dumps({**snapshot, "reason": status.reason}, ensure_ascii=False)
 
@@ -48,7 +55,8 @@ class Footprint:
         steps: Steps that have an outcome.
         attempts: Attempts that were made at them.
         seconds: What their last attempts took, all together.
-        facts: How many facts are stored, by kind: ``run``, ``outcomes``, ``parks``, ``claims``, ``chunks``.
+        facts: How many facts are stored, by kind: ``run``, ``outcomes``, ``pages``, ``parks``, ``claims``,
+            ``chunks``.
         bytes: What they take as they are stored, by kind, without keys.
         values: Context values that were set, each a write of its own.
     """
@@ -77,6 +85,10 @@ async def footprint(stored: StoredRuns, run_id: str) -> Footprint:
         kinds[instance.key] = "outcomes"
         kinds.update(dict.fromkeys(claim_keys(instance), "claims"))
     kinds.update(dict.fromkeys(await stored.records.park_keys(run_id, found_there), "parks"))
+    for instance in instances(state):
+        items, output = instance.outcome.items, instance.outcome.output
+        pages = items if isinstance(items, Pages) else output.pages if isinstance(output, StoredResults) else None
+        kinds.update((name, "pages") for name in (() if pages is None else page_keys(instance.key, pages)))
     facts: Counter[str] = Counter()
     sizes: Counter[str] = Counter()
     found = await stored.backend.context.get(run_id, list(kinds))

@@ -34,6 +34,7 @@ from .runs import FORK_KEY, REDRIVEN_KEY, RunRecord
 from .signals import CHECK_AFTER
 from .storage import KEPT
 from .stored_runs import StoredRuns
+from .undone import settled_undone, void_instances
 
 # So many of the instances that do not fit are named.
 _NAMED = 5
@@ -76,7 +77,7 @@ async def redrive(stored: StoredRuns, run_id: str, new_run_id: str | None, chang
     old = await _Forked.read(stored, run_id)
     if old.status.state != "failed":
         raise ConfigurationError(f"run {run_id!r} is {old.status.state}; only a failed run can be redriven")
-    again = failed(old.state.root) or list(old.state.ready)
+    again = old.lost() or list(old.state.ready)
     if not again:
         raise ConfigurationError(f"run {run_id!r} leaves nothing to try again: {old.status.reason}")
     if new_run_id is not None and not await old.may_become(new_run_id):
@@ -109,18 +110,28 @@ class _Forked:
         status: Its status.
         record: Its record.
         state: What its facts say.
+        undone: The keys of the instances that were undone.
     """
 
     stored: StoredRuns
     status: RunStatus
     record: RunRecord
     state: RunState
+    undone: frozenset[str] = frozenset()
 
     @classmethod
     async def read(cls, stored: StoredRuns, run_id: str) -> _Forked:
         status = await stored.status(run_id)
         record = await stored.record(run_id)
-        return cls(stored, status, record, await stored.state(record, status))
+        state = await stored.state(record, status)
+        is_bad = status.state in ("failed", "cancelled")
+        undone, _ = await settled_undone(stored.records, run_id, state, stored.clock, has_ended=is_bad)
+        return cls(stored, status, record, state, frozenset(key for key, each in undone.items() if each.error is None))
+
+    def lost(self) -> list[Instance]:
+        """What no fork can keep: what failed the run, what was undone, and what was voided."""
+        undone = [i for scope in self.state.root.walk() for i in scope.instances() if i.key in self.undone]
+        return [*failed(self.state.root), *undone, *void_instances(self.state)]
 
     async def may_become(self, run_id: str) -> bool:
         """Whether there is no run of that id, or one that was forked from this one."""
@@ -130,7 +141,7 @@ class _Forked:
     async def begin_again(self, named: list[Instance], run_id: str, changes: Changes) -> Started:
         """Start the new run, or go on with starting it."""
         stored, old, now = self.stored, self.record, self.stored.clock.now()
-        again = {instance.key: instance for instance in (*named, *failed(self.state.root))}
+        again = {instance.key: instance for instance in (*named, *self.lost())}
         graphs = self.graphs(changes)
         kept = self.kept(again.values(), graphs)
         require_queues(stored.backend, graphs, old.queue)
@@ -218,7 +229,7 @@ class _Forked:
     def _require_the_same(self, standing: RunRecord, named: Iterable[Instance], changes: Changes) -> None:
         """Refuse to take another run for the fork that is asked for; at failures each begins again in any case."""
         run_id = standing.run_id
-        failures = {instance.key for instance in failed(self.state.root)}
+        failures = {instance.key for instance in self.lost()}
         own = {instance.key for instance in named}
         if standing.redrive_of != self.record.run_id or set(standing.again) - failures != own - failures:
             raise ConfigurationError(f"there is a run {run_id!r} already: fork under another id")
@@ -236,20 +247,21 @@ class _Forked:
     def _kept_keys(self, again: Iterable[Instance]) -> dict[str, str]:
         """By instance: the run under whose idempotency key it acts, if it may have acted and did not complete."""
         without, base = dropped(again), self.record.kept_keys
-        open_keys = {instance.key for instance in self.state.ready}
+        open_keys = {instance.key for instance in (*self.state.ready, *void_instances(self.state))}
         completed: set[str] = set()
         for scope, vertex in instances(self.state):
             if scope.outcomes[vertex.index].error is None:
                 completed.add(scope.key(vertex))
             elif (id(scope), vertex.index) in without:
                 open_keys.add(scope.key(vertex))
-        return {key: base.get(key, self.record.run_id) for key in open_keys | (base.keys() - completed)}
+        mine = (open_keys | (base.keys() - completed)) - self.undone
+        return {key: base.get(key, self.record.run_id) for key in mine}
 
     async def _copy(self, run_id: str, kept: _Kept) -> None:
         """Write what is kept of the run's facts as those of the new one."""
-        records = self.stored.records
+        records, old = self.stored.records, self.record.run_id
         for instance in kept.instances:
-            await records.put_outcome(run_id, instance.key, instance.outcome, KEPT)
+            await records.put_outcome(run_id, instance.key, instance.outcome, KEPT, copied_from=old)
             if instance.outcome.sets:
                 position = instance.scope.position(instance.vertex)
                 await records.apply(run_id, instance.scope.namespace.prefix, position, instance.outcome.sets)

@@ -11,6 +11,7 @@ import attrs
 
 from ..clock import Clock
 from ..errors import FlowcraftError, ImplementationMissingError, TransientError
+from ..execution import Executor
 from ..failures import reason_of
 from ..graph.instances import Phase
 from ..graph.keys import escape
@@ -46,15 +47,20 @@ from ..runtime import Emitter, FlowRuntime
 from ..texts import safe_text
 from .caches import KnownRuns, OutcomeCache
 from .describing.at_work import PassingOn
+from .ends import STOP, end_of, undoes, undone_by
 from .engine import Done, Engine, Settings, UnknownInstanceError
 from .hosts import Host, HostTimeError
+from .limits import FleetLimits, Places
 from .queues import queue_named
 from .runs import RunRecord, Runs
 from .sets import JoinSets
-from .signals import CHECK_AFTER, busy_key, end_run, held_key
+from .signals import CHECK_AFTER, busy_key, conclude, end_run, fail_if_late, held_key
 from .storage import Records, StaleReadError
 from .tracing import traced
+from .tries import Tries
+from .undoing import StoppedRun, StoppedRuns
 from .view import RunView
+from .waiting import GLANCES, KEPT_FOR, WaitingJobs
 
 # How long a job is passed on before what keeps it from running counts as permanent, seconds.
 PASS_ON_LIMIT = 600.0
@@ -90,6 +96,7 @@ class JobHandler:
         visibility: float,
         stopped: Callable[[], bool],
         slots: AbstractAsyncContextManager[object] | None = None,
+        keeps: int = 0,
         journal: Journal | None = None,
         worker: str | None = None,
     ) -> None:
@@ -104,6 +111,7 @@ class JobHandler:
             visibility: Seconds for which messages are held at a time.
             stopped: Asked before each instance: whether nothing new is to be started.
             slots: Held while a step runs; no limit on them by default.
+            keeps: How many jobs are kept that wait for places under limits; for others a job is sent, and looks again.
             journal: Is told what happens.
             worker: Whose it is, for people; a host that receives by itself has none.
         """
@@ -123,7 +131,10 @@ class JobHandler:
         self._control_interval, self._visibility = control_interval, visibility
         self._stopped = stopped
         self._slots = slots or contextlib.nullcontext()
+        self._limits = FleetLimits(backend.coordination, runtime.limits, visibility, self._clock)
+        self._waiting = WaitingJobs(backend, self._limits, self._clock, keeps=keeps, stopped=stopped)
         self._trying: dict[str, int] = {}
+        self._stopped_runs = StoppedRuns()
         self._known = KnownRuns(self._runs.weight_of)
         self._live: dict[str, float] = {}
         self._busy: dict[str, float] = {}
@@ -134,7 +145,7 @@ class JobHandler:
         body: str,
         count: int,
         *,
-        watch: Callable[[Engine], None] = lambda engine: None,
+        watch: Callable[[Engine | None], None] = lambda engine: None,
         remaining: Callable[[], float] | None = None,
         queue: str = DEFAULT_QUEUE,
     ) -> Done:
@@ -143,7 +154,7 @@ class JobHandler:
         Args:
             body: The message.
             count: How often it has been delivered, this time included.
-            watch: Is given the engine that works on it, before it does.
+            watch: Is given the engine that works on it, before it does; None as long as it waits for places.
             remaining: The seconds that the host leaves for it; no limit by default.
             queue: The name of the queue that it came from.
 
@@ -162,8 +173,14 @@ class JobHandler:
         return Done.DELIVER_AGAIN
 
     async def _act_on(
-        self, body: str, count: int, watch: Callable[[Engine], None], remaining: Callable[[], float] | None, queue: str
+        self,
+        body: str,
+        count: int,
+        watch: Callable[[Engine | None], None],
+        remaining: Callable[[], float] | None,
+        queue: str,
     ) -> Done:
+        until = self._clock.now() + min(KEPT_FOR, self._backend.queue.limits.max_visibility / 4)
         try:
             job = self._in_time(decode_job(body))
         except NewerJobError as error:
@@ -173,7 +190,20 @@ class JobHandler:
             await self._bury(body, str(error))
             return Done.ACKNOWLEDGE
         try:
-            return await self._handle(job, count, watch, remaining, queue)
+            ended = await self._handle(job, count, watch, remaining, queue)
+            while isinstance(ended, Job):
+                job, record = ended, self._known.get(ended.run_id)
+                watch(None)
+                if record is None:
+                    return Done.DELIVER_AGAIN
+                if (found := await self._waiting.wait(job, record, queue, until)) is None:
+                    return Done.ACKNOWLEDGE
+                job, places = found
+                try:
+                    ended = await self._handle(job, count, watch, remaining, queue, places)
+                finally:
+                    await self._limits.give_back(places)  # what it has not begun with
+            return ended
         except UnknownInstanceError as error:
             await self._fail(job, str(error))
             await self._bury(body, str(error))
@@ -221,8 +251,15 @@ class JobHandler:
                 await store.set_if_absent(key, "yes", ttl=CHECK_AFTER)
 
     async def _handle(
-        self, job: Job, count: int, watch: Callable[[Engine], None], remaining: Callable[[], float] | None, queue: str
-    ) -> Done:
+        self,
+        job: Job,
+        count: int,
+        watch: Callable[[Engine | None], None],
+        remaining: Callable[[], float] | None,
+        queue: str,
+        places: Places | None = None,
+    ) -> Done | Job:
+        """What is to become of the delivery, or the job as which it waits for places under limits."""
         record = await self._record(job)
         if record is None:
             return Done.ACKNOWLEDGE
@@ -237,6 +274,8 @@ class JobHandler:
             again = attrs.evolve(job, first_seen=self._clock.now(), passed_on=0.0)
             await self._send(queue, Message(encode_job(again), job.run_id), delay=self._visibility / 3)
             return Done.ACKNOWLEDGE
+        if job.limits and places is None and job.waited % GLANCES and await self._limits.are_full(job.limits):
+            return job
         view = RunView(record, self._records, self._clock, since=job.first_seen)
         executor = self._runtime.executor(job.run_id, record.graphs)
         executor.journal, executor.worker = self._tell_of(job), self._worker
@@ -244,6 +283,9 @@ class JobHandler:
             delivered = Delivered(job=job.id, sent=job.first_seen, deliveries=count, trace=job.trace)
             executor.observer = self._telemetry.observe(job.run_id, record.trace, self._clock, delivered)
         events = Emitter.of(self._runtime.events, executor.observer, job.run_id, self._clock)
+        undone = undone_by(job.key)
+        if job.key == STOP or undone is not None:
+            return await self._undo(job, self._stopped_run(record, job, events), executor, undone, count)
         engine = Engine(
             backend=self._backend,
             records=self._records,
@@ -259,18 +301,71 @@ class JobHandler:
             host=Host(remaining),
             queue=queue,
             slots=self._slots,
+            limits=self._limits,
+            places=places,
             trying=self._trying,
             events=events,
         )
         executor.progressed = None if engine.events is None else engine.events.progressed
         watch(engine)
         try:
-            return await engine.handle(count)
+            done = await engine.handle(count)
+            return engine.waits or done
         finally:
             if events is not None:
                 events.close()
             if engine.view.state.phase is not Phase.RUNNING:
                 self._cache.forget(job.run_id)  # nobody asks for them any more
+
+    def let_go(self) -> None:
+        """Have no job wait here any more: this is stopped."""
+        self._limits.wake_all()
+
+    async def renew(self, places: Places) -> None:
+        """Say that whoever has places under limits lives."""
+        await self._limits.renew(places)
+
+    # --- runs that were stopped -------------------------------------------------------------------------------------
+
+    async def fail_if_late(self, record: RunRecord) -> None:
+        """Fail a run that has taken longer than its timeout."""
+        await fail_if_late(self._backend, self._records, record, self._clock, self._journal)
+
+    async def is_stopped(self, record: RunRecord) -> bool:
+        """Whether a run is undone, and nothing of it gone on with."""
+        end = await end_of(self._records, record.run_id) if undoes(record) else None
+        return end is not None and end.is_stop
+
+    def _stopped_run(self, record: RunRecord, job: Job, events: Emitter | None = None) -> StoppedRun:
+        return StoppedRun(
+            backend=self._backend,
+            records=self._records,
+            record=record,
+            clock=self._clock,
+            journal=self._journal,
+            writer=job.id,
+            kept=self._stopped_runs,
+            events=events,
+            slots=self._slots,
+        )
+
+    async def _undo(self, job: Job, run: StoppedRun, executor: Executor, key: str | None, count: int) -> Done:
+        """Bring a stopped run on, or make an attempt at the undo of one of its instances."""
+        record = run.record
+        if key is None:
+            await run.go_on(again=count > 1)
+            return Done.ACKNOWLEDGE
+        tries = Tries(self._backend.coordination, self._settings.delivery_limit, self._trying)
+        try:
+            if count > 1 and await tries.are_too_many(record.life, job.key, count):
+                await run.give_up(key, f"its job was delivered {count} times and never came to an end", count)
+            else:
+                executor.kept_keys, executor.nonce = record.kept_keys, record.nonce
+                await run.undo(executor, key, job.attempt, again=count > 1)
+        finally:
+            tries.leave()
+        await tries.come_back()
+        return Done.ACKNOWLEDGE
 
     async def _is_live(self, job: Job, record: RunRecord) -> bool:
         """Whether the run has not ended, as far as was known within the control interval."""
@@ -393,15 +488,21 @@ class JobHandler:
         """End a run as failed; whether it had not ended already."""
         record = self._known.get(job.run_id)
         self._cache.forget(job.run_id)
+        if record is not None:
+            if (key := undone_by(job.key)) is not None:
+                await self._stopped_run(record, job).give_up(key, reason, job.attempt)
+                return True
+            why = safe_text(reason, REASON_LENGTH)
+            return await conclude(self._backend, self._records, record, "failed", self._clock, self._journal, why)
         return await end_run(
             self._backend,
             job.run_id,
             "failed",
             clock=self._clock,
             journal=self._journal,
-            flow=job.blueprint_id or "?" if record is None else record.blueprint_id,
-            since=job.first_seen if record is None else record.started,
-            trace=job.trace if record is None else record.trace,
+            flow=job.blueprint_id or "?",
+            since=job.first_seen,
+            trace=job.trace,
             reason=safe_text(reason, REASON_LENGTH),
         )
 

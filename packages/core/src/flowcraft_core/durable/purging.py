@@ -10,6 +10,7 @@ from ..graph.instances import ScopeState
 from ..graph.positions import INITIAL, Position
 from ..ports import HandWrittenRuns
 from .answers import ANSWERED, noted_answers
+from .ends import ABANDONED_KEY, END_KEY
 from .lanes import with_all_items
 from .parks import answer_key
 from .runs import FORK_KEY, FORKED, RECORD_KEY, REDRIVEN_KEY, TRACE_KEY
@@ -17,6 +18,7 @@ from .scheduling.standing import note_purged
 from .shared_context import outside_names
 from .storage import OUTSIDE, Records, claim_keys, outside_of
 from .stored_runs import FINAL, LINKS_READ, StoredRuns
+from .undone import undo_keys
 
 
 async def purge(stored: StoredRuns, run_id: str) -> None:
@@ -44,7 +46,7 @@ async def purge(stored: StoredRuns, run_id: str) -> None:
     # Links, the last ones first, as they are found one after the other; and such as may not be visible yet.
     links = [f"{FORKED}{number}" for number in range(len(await stored.forked_as(run_id)) + LINKS_READ)]
     groups += [links[first : first + LINKS_READ] for first in reversed(range(0, len(links), LINKS_READ))]
-    for group in (*groups, [FORK_KEY, REDRIVEN_KEY, TRACE_KEY, RECORD_KEY]):
+    for group in (*groups, [ABANDONED_KEY, END_KEY, FORK_KEY, REDRIVEN_KEY, TRACE_KEY, RECORD_KEY]):
         await stored.records.delete(run_id, group)
     by_hand: HandWrittenRuns | None = getattr(stored.backend, "by_hand", None)
     if by_hand is not None:
@@ -71,6 +73,7 @@ async def _keys_of(records: Records, run_id: str, scopes: Iterable[ScopeState]) 
     instances = [instance for scope in scopes for instance in scope.instances()]
     keys = [instance.key for instance in instances]
     keys += [key for instance in instances for key in claim_keys(instance)]
+    keys += await undo_keys(records, run_id, instances)
     return keys + await records.park_keys(run_id, instances)
 
 

@@ -16,6 +16,7 @@ from ..failures import reason_of
 from ..graph.facts import Park
 from ..graph.instances import Instance, Phase
 from ..graph.lanes import item_before
+from ..graph.limits import is_limited
 from ..graph.positions import INITIAL
 from ..graph.queues import queue_of
 from ..graph.state import RunState
@@ -30,6 +31,7 @@ from ..serialization import Serializer
 from ..settings import number, whole
 from ..texts import safe_text
 from .describing.heartbeats import SEEN_WITHIN, living
+from .ends import UNDO, End, end_of, undoes
 from .looks import LookLog
 from .retention import Retention
 from .runs import RunRecord, Runs
@@ -39,6 +41,8 @@ from .scheduling.standing import Schedules
 from .signals import (
     CHECK_AFTER,
     busy_key,
+    conclude,
+    end_recorded,
     end_run,
     fail_if_late,
     finish_run,
@@ -52,7 +56,10 @@ from .storage import Records
 from .stored_runs import StoredRuns
 from .tracing import stored_trace
 from .transient import RetryingBackend
+from .undoing import StoppedRun
+from .undone import parked
 from .view import whole_state
+from .waiting import limited_key
 
 # A run in which nothing has changed is looked at again after at most so many intervals.
 _LONGEST_INTERVALS = 60.0
@@ -323,6 +330,9 @@ class Reconciler:
             else:
                 await self._backend.status.touch(run_id, at=now, next_check=now + self._interval)
             return
+        if undoes(record) and (end := await end_of(self._records, run_id)) is not None:
+            await self._bring_to_its_end(record, end, done)
+            return
         looks = 0 if insist else await self._looks_while_busy(record)
         if looks % _LOOKS_WHILE_BUSY and await self._needs_no_reconciler(record, now):
             done.busy += 1
@@ -330,12 +340,51 @@ class Reconciler:
             return
         state = await whole_state(record, self._records, claimant="reconciler", due_only=True)
         if state.phase is not Phase.RUNNING:
-            await finish_run(self._backend, record, state, self._clock, self._journal)
+            await finish_run(self._backend, self._records, record, state, self._clock, self._journal)
             done.finished += 1
-        elif await fail_if_late(self._backend, record, self._clock, self._journal):
+        elif await fail_if_late(self._backend, self._records, record, self._clock, self._journal):
             done.failed += 1
         else:
             await self._bring_on(record, state, looks, done)
+
+    async def _bring_to_its_end(self, record: RunRecord, end: End, done: Reconciled) -> None:
+        """Bring a run on whose end stands: it is completed, or it is stopped, and undone before it ends."""
+        now = self._clock.now()
+        if not end.is_stop:
+            await end_recorded(self._backend, record, end.state, self._clock, self._journal, end.reason)
+            done.finished += 1
+            return
+        run = StoppedRun(
+            backend=self._backend,
+            records=self._records,
+            record=record,
+            clock=self._clock,
+            journal=self._journal,
+            writer="reconciler",
+        )
+        left = await run.look()
+        if not left.ready:
+            await run.finish(left)
+            done.finished += 1
+            return
+        again = now + self._interval
+        parks = {instance.key: await parked(self._records, record.run_id, instance.key) for instance in left.ready}
+        due = [i for i in left.ready if (park := parks[i.key]) is None or (park.due or 0.0) + CHECK_AFTER <= now]
+        free = set(await self._not_held(record, [instance.key + UNDO for instance in due]))
+        stalled = [instance for instance in due if instance.key + UNDO in free]
+        if stalled:
+            keys = [f"{instance.key}{UNDO}:{parks[instance.key]}" for instance in stalled]
+            revivals = await self._count(record, keys)
+            for instance in stalled:
+                if revivals > self._revivals:
+                    await run.give_up(instance.key, f"revived {self._revivals} times without progress", 0)
+                else:
+                    await run.send(instance, parks[instance.key])
+            done.revived += 1
+            again = now + self._interval * min(2.0 ** (revivals - 1), _LONGEST_INTERVALS)
+        else:
+            done.waiting += 1
+        await self._backend.status.touch(record.run_id, at=now, next_check=again)
 
     async def _is_begun_by_hand(self, status: RunStatus, done: Reconciled) -> bool:
         """Whether a run without a record was begun by hand; then it waits for a message, and is named."""
@@ -358,6 +407,7 @@ class Reconciler:
         if looks:  # most jobs are on their way, and one that was lost holds up no more than a branch
             long_ago = now - CHECK_AFTER if looks % _LOOKS_WHILE_BUSY == 0 else 0.0
             stalled = [instance for instance in ready if _ready_since(instance) < long_ago]
+        stalled = await self._not_limited(record, stalled)
         keys = await self._not_held(record, [instance.key for instance in stalled])
         left = set(keys)
         to_send = [instance for instance in stalled if instance.key in left]
@@ -367,7 +417,8 @@ class Reconciler:
             revivals = await self._count(record, keys)
             if revivals > self._revivals and not await self._all_unserved(record, to_send):
                 reason = f"revived {self._revivals} times without progress at {', '.join(keys[:5])}"
-                done.failed += await self._fail(run_id, record.blueprint_id, record.started, reason)
+                ending = self._backend, self._records, record
+                done.failed += await conclude(*ending, "failed", self._clock, self._journal, reason)
                 return
             await self._apply(run_id, state)
             await send_jobs(self._backend, record, to_send, self._clock)
@@ -411,7 +462,9 @@ class Reconciler:
                 await say_parked(self._backend, record)
             # A job that is on its way may be late; one that nobody has sent goes out when the time is near.
             send_at = park.due + max(self._interval, CHECK_AFTER) if park.queued else park.due - self._interval
-            if send_at <= now:
+            if send_at <= now and is_limited(instance) and not await self._not_limited(record, [instance]):
+                dues.append(now + self._interval)
+            elif send_at <= now:
                 await send_parked(self._backend, record, instance, park, self._clock)
                 dues.append(max(now, park.due) + self._interval)
             else:
@@ -425,6 +478,21 @@ class Reconciler:
             some = keys[start : start + _ASKED_AT_ONCE]
             held = await asyncio.gather(*(self._backend.coordination.get(held_key(record, key)) for key in some))
             free += [key for key, holder in zip(some, held, strict=True) if holder is None]
+        return free
+
+    async def _not_limited(self, record: RunRecord, instances: Sequence[Instance]) -> list[Instance]:
+        """Those of some instances that no job says to wait for under their limits: such a job looks again by itself."""
+        free: list[Instance] = []
+        for start in range(0, len(instances), _ASKED_AT_ONCE):
+            some = instances[start : start + _ASKED_AT_ONCE]
+            asked = (
+                self._backend.coordination.get(limited_key(record, instance.key))
+                if is_limited(instance)
+                else _nothing()
+                for instance in some
+            )
+            said = await asyncio.gather(*asked)
+            free += [instance for instance, each in zip(some, said, strict=True) if each is None]
         return free
 
     async def _looks_while_busy(self, record: RunRecord) -> int:
@@ -452,6 +520,10 @@ class Reconciler:
         name = uuid.uuid5(uuid.NAMESPACE_OID, "\n".join(sorted(keys))).hex
         key = f"revived:{record.life}:{name}"
         return await self._backend.coordination.increment(key, ttl=_COUNTED)
+
+
+async def _nothing() -> None:
+    return None
 
 
 def _in_vain_key(run_id: str) -> str:

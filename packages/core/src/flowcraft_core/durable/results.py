@@ -8,7 +8,7 @@ from typing import Any, Generic, Self, TypedDict, cast
 import attrs
 
 from ..durations import Duration
-from ..graph.facts import NodeError
+from ..graph.facts import NodeError, Undone
 from ..ports import RunStatus, State
 from ..runtime import RunFailedError
 from ..runtime.results import SHOWN, OutT, output_of, shown
@@ -77,6 +77,8 @@ class StoredResult(Generic[OutT]):
         redrive_of: The run that it was forked from, by a redrive or otherwise.
         redriven_as: The run in which what failed it was tried again.
         forked_as: The runs that were forked from it otherwise.
+        undone: What was undone, in that order, once the run had failed or was cancelled; with the undos that have
+            failed for good, whose ``error`` says why.
     """
 
     run_id: str
@@ -90,6 +92,7 @@ class StoredResult(Generic[OutT]):
     redriven_as: str | None = None
     forked_as: tuple[str, ...] = ()
     handled: tuple[NodeError, ...] = ()
+    undone: tuple[Undone, ...] = ()
     _output: Any = None
 
     @property

@@ -13,6 +13,7 @@ from ..blueprint import Blueprint
 from ..errors import ConfigurationError, FlowcraftError
 from ..graph.compile import compile_blueprint
 from ..graph.scopes import Graph
+from ..graph.undoing import contained_undo
 from ..ids import new_id
 from ..jobs import Job
 from ..ports import ContextStore
@@ -181,10 +182,11 @@ class Runs:
             ConfigurationError: One asks for what workers cannot do.
         """
         for graph in graphs.values():
-            if graph.undoes:
+            if (called := contained_undo(graph, graphs)) is not None:
                 raise ConfigurationError(
-                    f"flow {graph.blueprint.id!r} has nodes with an undo, and runs of workers are not undone yet: run "
-                    "it in one process, with FlowRuntime, or take undo= away"
+                    f"flow {graph.blueprint.id!r} calls flow {called!r}, which has nodes with an undo, where its "
+                    "failure may be contained, and that is not undone on workers yet: run it in one process, with "
+                    "FlowRuntime, or take undo= away"
                 )
             if graph.hash not in self._stored:
                 await self.records.put(BLUEPRINTS, graph.hash, {"blueprint": graph.blueprint.to_dict()})

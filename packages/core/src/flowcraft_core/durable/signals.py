@@ -18,8 +18,10 @@ from ..logging.runs import tell_end
 from ..ports import Backend, FinalState, Message
 from ..texts import safe_text
 from ..traces import Trace
+from .ends import End, agree, send_stop, undoes
 from .queues import queue_named
 from .runs import RunRecord
+from .storage import Records
 
 #: When a reconciler looks at a run that nobody has touched since, seconds.
 CHECK_AFTER = 60.0
@@ -65,18 +67,29 @@ async def end_run(
 
 
 async def finish_run(
-    backend: Backend, record: RunRecord, state: RunState, clock: Clock, journal: Journal
+    backend: Backend,
+    records: Records,
+    record: RunRecord,
+    state: RunState,
+    clock: Clock,
+    journal: Journal,
+    *,
+    again: bool = False,
 ) -> FinalState | None:
-    """End a run whose facts say that it has ended; its state, if it was this call that ended it."""
+    """End a run whose facts say that it has ended; its state, if it was this call that ended it.
+
+    One that is undone first has only been stopped; see ``conclude``, also for ``again``.
+    """
     if state.phase is Phase.RUNNING:
         return None
     ended: FinalState = "completed" if state.phase is Phase.COMPLETED else "failed"
     # For people, who read the first of them; the result has them all.
-    reason = _reason(errors_of(state.root))
-    return ended if await _end(backend, record, ended, clock, journal, reason) else None
+    reason = reason_of_failures(errors_of(state.root))
+    has_ended = await conclude(backend, records, record, ended, clock, journal, reason, again=again)
+    return ended if has_ended and not (ended == "failed" and undoes(record)) else None
 
 
-def _reason(errors: Sequence[NodeError]) -> str | None:
+def reason_of_failures(errors: Sequence[NodeError]) -> str | None:
     """The failures in a line; of many the first, since a status has bounds."""
     said = [safe_text(str(error), _LONGEST_ERROR) for error in errors[:_ERRORS_TOLD]]
     if len(errors) > _ERRORS_TOLD:
@@ -84,19 +97,56 @@ def _reason(errors: Sequence[NodeError]) -> str | None:
     return "; ".join(said) or None
 
 
-async def fail_if_late(backend: Backend, record: RunRecord, clock: Clock, journal: Journal) -> bool:
-    """Fail a run that has taken longer than its timeout; whether it has."""
+async def fail_if_late(
+    backend: Backend, records: Records, record: RunRecord, clock: Clock, journal: Journal, *, again: bool = False
+) -> bool:
+    """Fail a run that has taken longer than its timeout; whether it has. For ``again`` see ``conclude``."""
     now, limit = clock.now(), record.deadline
     if limit is None or now < limit:
         return False
     reason = f"it took longer than its timeout of {limit - record.started:g} s"
-    await _end(backend, record, "failed", clock, journal, reason)
+    await conclude(backend, records, record, "failed", clock, journal, reason, again=again)
     return True
 
 
-async def _end(
+async def conclude(
+    backend: Backend,
+    records: Records,
+    record: RunRecord,
+    state: FinalState,
+    clock: Clock,
+    journal: Journal,
+    reason: str | None,
+    *,
+    again: bool = False,
+) -> bool:
+    """End a run, or stop it if its flows name an undo; whether it was this call that did.
+
+    Args:
+        backend: Where it is.
+        records: The backend's records.
+        record: Its record.
+        state: How it is to end.
+        clock: Tells the time.
+        journal: Is told of its end.
+        reason: Why, for people.
+        again: Whoever has stopped it may have died before they said so to anybody.
+    """
+    if undoes(record):
+        end, is_ours = await agree(records, record.run_id, End(state, reason, clock.now()))
+        if end.is_stop:
+            if is_ours or again:
+                await backend.status.touch(record.run_id, at=clock.now(), next_check=clock.now() + CHECK_AFTER)
+                await send_stop(backend, record, clock)
+            return is_ours
+        return await end_recorded(backend, record, end.state, clock, journal, end.reason) and state == end.state
+    return await end_recorded(backend, record, state, clock, journal, reason)
+
+
+async def end_recorded(
     backend: Backend, record: RunRecord, state: FinalState, clock: Clock, journal: Journal, reason: str | None
 ) -> bool:
+    """``end_run``, for one whose record is known."""
     return await end_run(
         backend,
         record.run_id,

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 import attrs
@@ -31,6 +31,7 @@ from ..serialization import Serializer
 from .caches import OutcomeCache
 from .chunks import Chunks, chunk_keys
 from .gathering import GatheringReads
+from .pages import ListPages
 from .parks import answer_key, park_key, park_windows
 from .weights import MAX_WEIGHT, weight_of
 
@@ -80,7 +81,9 @@ class Records:
         serializer: For the values inside.
         codec: For the bytes outside.
         max_bytes: The longest record, chunks together; a longer one is refused by name.
-        cache: Outcomes that were read or written lately; they never change.
+        cache: Outcomes that were read or written lately; they never change. Likewise pages.
+        chunks: The parts of long records.
+        pages: The pages of long lists.
     """
 
     store: ContextStore
@@ -91,17 +94,41 @@ class Records:
     _reads: GatheringReads = attrs.field(
         init=False, default=attrs.Factory(lambda self: GatheringReads(self.store), takes_self=True)
     )
-    _chunks: Chunks = attrs.field(init=False, default=attrs.Factory(lambda self: Chunks(self.store), takes_self=True))
+    chunks: Chunks = attrs.field(init=False, default=attrs.Factory(lambda self: Chunks(self.store), takes_self=True))
+    pages: ListPages = attrs.field(init=False, default=attrs.Factory(ListPages, takes_self=True))
 
     # --- outcomes, parks, claims ----------------------------------------------------------------------------------
 
-    async def put_outcome(self, run_id: str, key: str, outcome: Outcome, job: str) -> Stored[Outcome]:
+    async def put_outcome(
+        self, run_id: str, key: str, outcome: Outcome, job: str, *, copied_from: str | None = None
+    ) -> Stored[Outcome]:
         """Commit an outcome; what stands then is returned, this one or an earlier one.
+
+        The items of a large batch are stored in pages before it; what is returned says where they are.
+
+        Args:
+            run_id: The run.
+            key: The instance's key.
+            outcome: The outcome.
+            job: Under which job.
+            copied_from: The run that it is the outcome of, if that is another one.
 
         Raises:
             SerializationError: It is longer than ``max_bytes``; nothing is stored.
         """
-        stored = await self._put(run_id, key, outcome_to_record(outcome, self._encode), job, outcome, self._outcome)
+        written = await self.pages.write(run_id, key, outcome, copied_from)
+        record = outcome_to_record(written.outcome, self._encode)
+        # What is at hand of it stays at hand; but of a batch nobody holds all items, or all results.
+        value = attrs.evolve(written.outcome, output=outcome.output)
+        if outcome.page_size is not None:
+            value, _ = await self.pages.whole(run_id, key, written.outcome)
+        stored = await self._put(run_id, key, record, job, value, self._outcome, keep=written.own)
+        if unused := written.earlier if stored.won else written.own:
+            await self.delete(run_id, unused)
+        if stored.won:
+            stored = attrs.evolve(stored, weight=stored.weight + written.weight)
+        else:
+            stored = await self._at_hand(run_id, key, stored)
         if self.cache is not None:
             self.cache.add(run_id, key, stored)
         return stored
@@ -118,10 +145,46 @@ class Records:
                 found[key] = known
         for key, (record, job, weight) in (await self._get(run_id, unknown)).items():
             with reading(run_id, key):
-                found[key] = Stored(self._outcome(record), job, weight=weight)
+                stored = Stored(self._outcome(record), job, weight=weight)
+            found[key] = await self._at_hand(run_id, key, stored)
             if self.cache is not None:
                 self.cache.add(run_id, key, found[key])
         return found
+
+    async def page(self, run_id: str, key: str) -> tuple[Any, ...]:
+        """A page of a batch's items.
+
+        Raises:
+            StaleReadError: It is not visible yet.
+        """
+        known = None if self.cache is None else self.cache.get(run_id, key)
+        if known is None:
+            record, job, weight = (await self.stored_pages(run_id, [key]))[key]
+            known = Stored(tuple(self.members(run_id, key, record)), job, weight=weight)
+            if self.cache is not None:
+                self.cache.add(run_id, key, known)
+        items: tuple[Any, ...] = known.value
+        return items
+
+    async def stored_pages(self, run_id: str, keys: Sequence[str]) -> dict[str, tuple[Mapping[str, Any], str, int]]:
+        """Pages as they are stored, each with the job under which it was written, and what it weighs.
+
+        Raises:
+            StaleReadError: One is not visible yet.
+        """
+        found = await self._get(run_id, keys)
+        if missing := [key for key in keys if key not in found]:
+            raise StaleReadError(f"run {run_id!r}: page {missing[0]!r} of a list is not visible yet")
+        return found
+
+    def members(self, run_id: str, key: str, page: Mapping[str, Any]) -> list[Any]:
+        """What stands in a stored page."""
+        with reading(run_id, key):
+            return [self._decode(item) for item in page["items"]]
+
+    async def _at_hand(self, run_id: str, key: str, stored: Stored[Outcome]) -> Stored[Outcome]:
+        value, weight = await self.pages.whole(run_id, key, stored.value)
+        return stored if value is stored.value else attrs.evolve(stored, value=value, weight=stored.weight + weight)
 
     async def put_park(self, run_id: str, key: str, park: Park, job: str) -> Stored[Park | Answer]:
         """Record that an instance waits; what stands then is returned, for a wait perhaps an answer.
@@ -232,10 +295,10 @@ class Records:
             if value is not DELETED:
                 key = _value_key(stored_name)
                 encoded, _ = self._coded(run_id, key, {"value": self._encode(value)}, "value")
-                if self._chunks.cuts(encoded) and await self._stands(run_id, stored_name, sortable):
+                if self.chunks.cuts(encoded) and await self._stands(run_id, stored_name, sortable):
                     continue  # applied before: its chunks need not be written again
                 # Earlier attempts are those of this very setter, and any of them may be what stands.
-                body = (await self._chunks.write(run_id, key, encoded, _place_of(position))).stored
+                body = (await self.chunks.write(run_id, key, encoded, _place_of(position))).stored
             values[stored_name] = PositionedValue(sortable, body)
         await self.store.apply(run_id, values)
 
@@ -254,9 +317,9 @@ class Records:
         return values
 
     async def delete(self, run_id: str, keys: Sequence[str]) -> None:
-        """Remove facts, then all chunks that were ever begun for them; cut off, it can be begun again."""
+        """Remove facts, then all parts that were ever begun for them; cut off, it can be begun again."""
         await self.store.delete(run_id, keys=keys, names=())
-        await self._delete_chunks(run_id, [(key, "") for key in keys])
+        await self._delete_parts(run_id, [(key, "") for key in keys])
 
     async def delete_values(self, run_id: str, sets: Sequence[tuple[str, Position]]) -> None:
         """Remove context values, then all chunks that were ever begun for them; cut off, it can be begun again.
@@ -266,11 +329,14 @@ class Records:
             sets: What instances have set: the name, with its namespace, and the instance's position.
         """
         await self.store.delete(run_id, keys=(), names=list(dict.fromkeys(name for name, _ in sets)))
-        await self._delete_chunks(run_id, [(_value_key(name), _place_of(position)) for name, position in sets])
+        await self._delete_parts(run_id, [(_value_key(name), _place_of(position)) for name, position in sets])
 
-    async def _delete_chunks(self, run_id: str, places: Sequence[tuple[str, str]]) -> None:
-        for group in await self._chunks.find(run_id, places):
-            await self._chunks.remove(run_id, group)
+    async def _delete_parts(self, run_id: str, places: Sequence[tuple[str, str]]) -> None:
+        parts, *slots = await self.chunks.find(run_id, places)
+        if parts:
+            await self.delete(run_id, parts)  # a page may have chunks of its own
+        for group in slots:
+            await self.chunks.remove(run_id, group)
 
     # --- inside ---------------------------------------------------------------------------------------------------
 
@@ -295,16 +361,18 @@ class Records:
         job: str,
         value: T,
         read: Callable[[Mapping[str, Any]], T],
+        keep: Collection[str] = (),
     ) -> Stored[T]:
         writer = new_id()
         encoded, weight = self._coded(run_id, key, record)
-        attempt = await self._chunks.write(run_id, key, encoded)
+        attempt = await self.chunks.write(run_id, key, encoded)
         standing = await self.store.put(run_id, key, Fact(attempt.stored, writer, job))
         # A call that was applied though its answer was lost finds its own writer when it is made again.
         if standing is None or standing.writer == writer:
-            await self._chunks.remove(run_id, attempt.earlier)  # of writers that died, or are about to lose
+            # Of writers that died, or are about to lose.
+            await self.chunks.remove(run_id, [part for part in attempt.earlier if part not in keep])
             return Stored(value, job, won=True, weight=weight)
-        await self._chunks.remove(run_id, chunk_keys(key, attempt.stored))
+        await self.chunks.remove(run_id, chunk_keys(key, attempt.stored))
         found, weight = await self._record(run_id, key, standing.body)
         with reading(run_id, key):
             return Stored(read(found), standing.job, weight=weight)
@@ -354,7 +422,7 @@ class Records:
     ) -> tuple[Mapping[str, Any], int]:
         """What a stored record says, and what it weighs."""
         with reading(run_id, key):
-            body = await self._chunks.read(run_id, key, stored)
+            body = await self.chunks.read(run_id, key, stored)
         if body is None:
             raise StaleReadError(f"run {run_id!r}: not all chunks of record {key!r} are visible yet")
         with reading(run_id, key):

@@ -12,6 +12,7 @@ from ..graph.instances import Phase
 from ..graph.state import RunState
 from ..observing import Telemetry
 from ..ports import Backend, FinalState, RunStatus
+from .ends import undoes
 from .results import StoredRun
 from .runs import FORK_KEY, FORKED, REDRIVEN_KEY, RunRecord, Runs, UnknownRunError
 from .storage import Records, StaleReadError, reading
@@ -110,12 +111,19 @@ class StoredRuns:
     async def state(self, record: RunRecord, status: RunStatus | None) -> RunState:
         """What the facts say; the status may be ahead of what is to be seen of them."""
         until = self.clock.now() + self.backend.context.limits.staleness
+        ended = status is not None and status.state in ("completed", "failed")
+        stopped = status is not None and status.state in ("cancelled", "failed") and undoes(record)
         while True:
-            state = await self.settled(lambda: whole_state(record, self.records))
-            ended = status is not None and status.state in ("completed", "failed")
-            if not ended or state.phase is not Phase.RUNNING or self.clock.now() >= until:
+            state = await self.settled(lambda: whole_state(record, self.records, stopped=stopped))
+            # Of a run that was undone nothing is ready any more, not even what is moot.
+            is_behind = bool(state.ready) if stopped else ended and state.phase is Phase.RUNNING
+            if not is_behind or self.clock.now() >= until:
                 return state
             await self.clock.sleep(_PAUSE)
+
+    async def filled(self, run_id: str, state: RunState, *, items: bool = False) -> RunState:
+        """The state with what of it stands in pages: the results of batches, and the items on demand."""
+        return await self.settled(lambda: self.records.pages.fill(run_id, state, items=items))
 
     async def settled(self, read: Callable[[], Awaitable[T]]) -> T:
         """What is read, once all parts of it can be seen.

@@ -159,6 +159,10 @@ class SyncClient:
         """See ``Client.cancel``."""
         return self._call(self._client.cancel(run_id, reason=reason))
 
+    def abandon(self, run_id: str, *, reason: str | None = None) -> bool:
+        """See ``Client.abandon``."""
+        return self._call(self._client.abandon(run_id, reason=reason))
+
     def fork(
         self,
         run_id: str,

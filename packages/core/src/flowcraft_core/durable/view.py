@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any, TypeVar
+
+import attrs
 
 from ..clock import Clock
 from ..contexts import Values
@@ -18,6 +20,7 @@ from ..graph.partial import (
     find,
     is_decided,
     joins_ahead,
+    looks_into,
     named,
     needs,
     settle,
@@ -26,9 +29,15 @@ from ..graph.partial import (
 from ..graph.scopes import Kind, Vertex
 from ..graph.state import RunState
 from ..serialization import Serializer
+from .gathered import StoredResults
 from .lanes import BegunItems
 from .runs import RunRecord
 from .storage import Records, StaleReadError, Stored
+
+T = TypeVar("T")
+
+# Seconds between two looks at what may not be visible yet.
+_PAUSE = 0.05
 
 
 class RunView:
@@ -56,6 +65,7 @@ class RunView:
         self._clock = clock
         self._records = records
         self._settled = 0.0
+        self._gathers: list[Instance] = []  # whose results nobody has read yet
         self.hear(since)
 
     def hear(self, when: float | None = None) -> None:
@@ -107,9 +117,28 @@ class RunView:
                 new.append(by_key[key])
         return new
 
+    def take_in(self, instance: Instance, outcome: Outcome) -> None:
+        """Take in an outcome that stands."""
+        if isinstance(outcome.output, StoredResults):
+            outcome = attrs.evolve(outcome, output=outcome.output.through(self._read))
+            self._gathers.append(instance)
+        self.state.learn(*instance, outcome)
+
+    async def _read(self, read: Callable[[], Awaitable[T]]) -> T:
+        """Read what must be there, for a step that has asked for it, as soon as it is visible."""
+        until = self._clock.now() + self._records.store.limits.staleness
+        while True:
+            try:
+                return await read()
+            except BackendError as error:  # stale, newer or unreachable: never the step's failure
+                if not isinstance(error, StaleReadError) or self._clock.now() >= until:
+                    self.trouble = error
+                    raise
+            await self._clock.sleep(_PAUSE)
+
     def _take_in(self, instance: Instance, outcome: Outcome) -> None:
         """Take in what another job has come to, perhaps since this one was sent: what led to it may be as new."""
-        self.state.learn(*instance, outcome)
+        self.take_in(instance, outcome)
         self.hear(outcome.started)  # the context values of what came before it were applied by then
 
     async def look(self, frontier: Iterable[Instance]) -> dict[str, Stored[Outcome]]:
@@ -201,6 +230,7 @@ class RunView:
                 await self.resolve(scope, vertex)
             elif (before := waits_for(self.state, instance)) is not None:
                 await self.resolve(before, None)
+        await self._bring(instance)
         return is_decided(self.state, instance)
 
     async def refresh(self, instance: Instance) -> None:
@@ -216,9 +246,17 @@ class RunView:
                 pass
             if named(self.state, instance):
                 await self._look_closely(instance)
+            await self._bring(instance)
         except BackendError as error:  # stale, newer or unreachable: never the step's failure
             self.trouble = error
             raise
+
+    async def _bring(self, instance: Instance) -> None:
+        """Read what of an instance's input stands in pages, but for what a step reads itself."""
+        await self._records.pages.give(self.record.run_id, instance.scope)
+        for gather in [gather for gather in self._gathers if looks_into(instance, gather.vertex.id)]:
+            await self._records.pages.load(gather)
+            self._gathers.remove(gather)
 
     async def _look_closely(self, instance: Instance) -> None:
         """Of what an instance names some has no outcome: it was passed by, is still under way, or is not visible yet.
@@ -287,7 +325,12 @@ class StoredValues(Values):
 
 
 async def whole_state(
-    record: RunRecord, records: Records, *, claimant: str | None = None, due_only: bool = False
+    record: RunRecord,
+    records: Records,
+    *,
+    claimant: str | None = None,
+    due_only: bool = False,
+    stopped: bool = False,
 ) -> RunState:
     """The state that all of a run's facts give: what is ready in it is the run's frontier.
 
@@ -300,8 +343,9 @@ async def whole_state(
         claimant: In whose name a join is claimed that somebody has reached and nobody has claimed: he may have died, or
             his job may be lost. None to leave such joins in ``wanted``.
         due_only: It is to say what is due, and no more: of each lane of a batch the item is read at which it stands.
+        stopped: The run is: what is moot, and what is behind a failure, may be under way, and is among what is ready.
     """
-    state = RunState(record.graph, record.graphs.__getitem__, record.context)
+    state = RunState(record.graph, record.graphs.__getitem__, record.context, stopped=stopped)
     known: dict[str, Outcome] = {}
     claims: dict[str, dict[int, int]] = {}
     read: set[int] = set()
@@ -329,7 +373,7 @@ async def whole_state(
                 key = scope.key(join)
                 for slot, place in claims.pop(key, {}).items():
                     state.claim(scope, join, slot, place)
-                is_due = due is None and state.phase is Phase.RUNNING
+                is_due = due is None and (stopped or state.phase is Phase.RUNNING)
                 while claimant is not None and is_due and (free := claim.slot) is not None:
                     held = await records.put_claim(record.run_id, key, free, claim.place, claimant)
                     state.claim(scope, join, free, held.value)
@@ -350,7 +394,7 @@ async def whole_state(
             due, frontier = frontier, _kept_behind(state, known) if record.redrive_of is not None else []
             if frontier:
                 continue
-        state.ready.extend(i for i in due if not i.scope.is_moot(i.vertex))
+        state.ready.extend(i for i in due if stopped or not i.scope.is_moot(i.vertex))
         state.wanted.extend(c for c in unclaimed if c.slot is not None and not c.scope.is_moot(c.vertex))
         return state
 

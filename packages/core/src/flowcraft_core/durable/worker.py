@@ -21,6 +21,7 @@ from ..payloads import CompressingCodec, PayloadCodec
 from ..ports import Backend, Message
 from ..queues import DEFAULT_QUEUE
 from ..runtime import FlowRuntime
+from ..tasks import end
 from .describing.at_work import AtWork
 from .describing.heartbeats import Heartbeat
 from .engine import Done, Engine, Settings
@@ -30,7 +31,7 @@ from .loop_watch import LoopWatch
 from .options import WorkerOptions, require_options
 from .queues import queue_named
 from .reconciler import Reconciler
-from .signals import fail_if_late, held_key
+from .signals import held_key
 from .stopping import stopped_by_signals
 from .transient import RetryingBackend
 from .worker_log import WorkerLog
@@ -58,9 +59,11 @@ class _Held(Received):
     since: float = 0.0
     was_held: bool = False  # when holds were extended the last time
     given_up: bool = False  # by the worker, which cancels its task
+    waits: bool = False  # for places under limits
+    let_be: bool = False  # when others were extended the last time
 
-    def watch(self, engine: Engine) -> None:
-        self.engine = engine
+    def watch(self, engine: Engine | None) -> None:
+        self.engine, self.waits = engine, engine is None
 
     def give_up(self) -> None:
         self.given_up = True
@@ -185,6 +188,7 @@ class Worker:
             visibility=visibility,
             stopped=self._stop.is_set,
             slots=asyncio.Semaphore(concurrency),
+            keeps=concurrency,
             journal=self._journal,
             worker=self._name,
         )
@@ -215,6 +219,7 @@ class Worker:
         """Take no more jobs; ``run`` returns once those under way have ended, or the grace time is over."""
         self._stop.set()
         self._changed.set()
+        self._handler.let_go()
 
     async def run(self, *, handle_signals: bool = False) -> None:
         """Work until ``stop`` is called.
@@ -266,9 +271,7 @@ class Worker:
             for held in self._held:
                 held.give_up()
             self._intake.call_off()
-            for task in helpers:
-                task.cancel()
-            await asyncio.gather(*helpers, *under_way, return_exceptions=True)
+            await end(*helpers, *under_way)
             await self._say_stopped()
             try:
                 await self._flush()
@@ -283,8 +286,7 @@ class Worker:
             try:
                 await asyncio.wait([task])
             except asyncio.CancelledError:
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
+                await end(task)
                 raise
             error = None if task.cancelled() else task.exception()
             if error is None and not task.cancelled() and self._stop.is_set():
@@ -295,7 +297,7 @@ class Worker:
     async def _receive(self) -> None:
         pause, has_received = _PAUSE, False
         while not self._stop.is_set():
-            room = self._concurrency + self._prefetch - len(self._held)
+            room = self._concurrency + self._prefetch - sum(1 for held in self._held if not held.waits)
             if room <= 0 and not self._intake.has_news:
                 self._changed.clear()
                 await self._changed.wait()
@@ -412,14 +414,16 @@ class Worker:
     # --- holding --------------------------------------------------------------------------------------------------
 
     async def _extend(self) -> None:
-        held = [each for each in self._held if each.engine is None or not each.engine.handed_over]
+        for each in self._held:
+            each.let_be = each.waits and not each.let_be  # what waits may do so for long: every second time is enough
+        held = [each for each in self._held if not each.let_be and (each.engine is None or not each.engine.handed_over)]
         for served, some in _by_queue(held):
             extended = await served.queue.extend([each.delivery for each in some], self._visibility)
             for each, delivery in zip(some, extended, strict=True):
                 if delivery is not None:
                     each.delivery = delivery
         for each in held:
-            each.was_held = True
+            each.was_held = not each.waits
             await self._hand_over(each)
 
     async def _tell(self) -> None:
@@ -432,6 +436,8 @@ class Worker:
     async def _say_what_is_held(self) -> None:
         """Of steps that take long: reconcilers leave them alone, and a job that was handed over waits for them."""
         for each in list(self._held):
+            if each.engine is not None and each.engine.places is not None:
+                await self._handler.renew(each.engine.places)
             if each.was_held and each.engine is not None and each.engine.current:
                 key = held_key(each.engine.view.record, each.engine.current)
                 if not await self._backend.coordination.extend_ttl(key, self._name, ttl=self._visibility):
@@ -499,9 +505,10 @@ class Worker:
                 continue
             record = self._handler.record(run_id)
             if record is not None:
-                await fail_if_late(self._backend, record, self._clock, self._journal)
+                await self._handler.fail_if_late(record)
             status = await self._backend.status.get(run_id)
-            if status is None or status.state not in ("running", "awaiting"):
+            has_ended = status is None or status.state not in ("running", "awaiting")
+            if has_ended or (record is not None and await self._handler.is_stopped(record)):
                 for held in list(self._held):
                     # Else it may be what has ended the run, and has yet to say so.
                     has_steps = held.engine is not None and not held.engine.is_past_steps
@@ -539,7 +546,7 @@ class Worker:
                 await held.served.queue.release([held.delivery])
             return
         body, count, queue = held.delivery.body, held.delivery.count, held.served.name
-        done = await self._handler.handle(body, count, watch=held.watch, queue=queue)
+        done = await self._handler.handle(body, count, watch=partial(self._watch_over, held), queue=queue)
         engine = held.engine
         if engine is not None and engine.handed_over:
             with contextlib.suppress(TransientError):  # who waits for it need not wait for its time to run out
@@ -550,6 +557,11 @@ class Worker:
             self._settle(held)
         elif done is Done.LOOK_AGAIN:
             await held.served.queue.extend([held.delivery], _LOOK_AGAIN)
+
+    def _watch_over(self, held: _Held, engine: Engine | None) -> None:
+        held.watch(engine)
+        if held.waits:
+            self._changed.set()  # what waits for a place holds up nothing else
 
     def _settle(self, held: _Held) -> None:
         self._done.append(held)

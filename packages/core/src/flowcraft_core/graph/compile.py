@@ -33,10 +33,11 @@ from ..blueprint import (
 from ..durations import parse_duration
 from ..errors import BlueprintError, ConfigurationError, ExpressionError
 from ..expressions import Expression, compile_expression
+from ..limits import as_limits, problem_with
 from ..queues import is_queue_name, not_a_queue
 from ..reminders import reminders_of
 from ..retries import RetryPolicy
-from ..rules import Problem, constructs, data, flows, graphs, standing_in
+from ..rules import Problem, Rule, constructs, data, flows, graphs, standing_in
 from ..texts import safe_text
 from .facts import OUTPUT
 from .keys import ENTRY_SUFFIX, escape, step_name
@@ -82,6 +83,7 @@ class _Compiler:
         for stage in (
             self._check_names,
             self._check_queues,
+            self._check_limits,
             self._take_out_fallbacks,
             self._take_out_undos,
             self._pair_batches,
@@ -141,6 +143,16 @@ class _Compiler:
             if name is not None and not is_queue_name(name)
         ]
 
+    def _check_limits(self) -> None:
+        for node in self.blueprint.nodes:
+            named = as_limits(None if node.config is None else node.config.limit)
+            if named and node.uses in (WAIT, SLEEP):
+                text = f"node {node.id!r}: a wait or a sleep uses nothing up, so it keeps to no limit"
+                self.problems.append(constructs.LIMIT_OF_WAIT.at(node.id, text))
+            for each in named:
+                if (problem := problem_with(each)) is not None:
+                    self.problems.append(graphs.BAD_LIMIT.at(node.id, f"node {node.id!r}: {problem}"))
+
     def _take_out_fallbacks(self) -> None:
         stands_in: dict[str, list[str]] = defaultdict(list)
         for node in self.blueprint.nodes:
@@ -162,6 +174,12 @@ class _Compiler:
                     f"{node.id!r} the queue {fallback.config.queue!r}, or none"
                 )
                 self.problems.append(standing_in.FALLBACK_WITH_QUEUE.at(name, text))
+            elif fallback.config is not None and fallback.config.limit is not None:
+                text = (
+                    f"node {name!r} is a fallback, which keeps to the limits of the node that it stands in for: name "
+                    f"them at {node.id!r}"
+                )
+                self.problems.append(standing_in.FALLBACK_WITH_LIMIT.at(name, text))
             else:
                 stands_in[name].append(node.id)
             if node.uses in BUILT_IN_USES:
@@ -205,6 +223,9 @@ class _Compiler:
             elif node.uses in BUILT_IN_USES and (node.params or {}).get("workerBlueprintId"):
                 text = f"node {node.id!r}: its worker is a flow, so give undo to that flow's nodes"
                 self.problems.append(standing_in.UNDO_OF_NO_STEP.at(node.id, text))
+            if undo.config is not None and undo.config.limit is not None:
+                text = f"node {name!r} is an undo, and keeps to no limit: what was done is taken back"
+                self.problems.append(standing_in.UNDO_WITH_LIMIT.at(name, text))
             if undo.config is not None and (undo.config.fallback is not None or undo.config.undo is not None):
                 text = f"node {name!r} is an undo, and has neither a fallback nor an undo itself"
                 self.problems.append(standing_in.UNDO_WITH_SETTINGS.at(name, text))
@@ -393,15 +414,10 @@ class _Compiler:
             self.problems.append(constructs.BAD_TOLERANCE.at(node.id, text))
         else:
             construct.tolerated_count, construct.tolerated_percentage = count, percentage
-        concurrency = params.get("concurrency")
-        if concurrency is not None and (type(concurrency) is not int or concurrency < 1):
-            text = (
-                f"node {node.id!r}: params.concurrency, how many items are under way at most, must be a whole number "
-                f"of at least 1, not {concurrency!r:.80}"
-            )
-            self.problems.append(constructs.BAD_CONCURRENCY.at(node.id, text))
-        else:
-            construct.concurrency = concurrency
+        construct.concurrency = self._number_of_items(
+            node, "concurrency", "are under way at most", constructs.BAD_CONCURRENCY
+        )
+        construct.page_size = self._number_of_items(node, "pageSize", "are stored together", constructs.BAD_PAGE_SIZE)
         worker, called = params.get("workerUsesKey"), params.get("workerBlueprintId")
         if isinstance(called, str) and called:
             construct.calls = called
@@ -417,6 +433,18 @@ class _Compiler:
             self.problems.append(constructs.BATCH_WITHOUT_WORKER.at(node.id, text))
         entry_key = escape(node.id) + ENTRY_SUFFIX if node is gather else escape(node.id)
         self._make_construct(scope, construct, gather, entry_key)
+
+    def _number_of_items(self, node: Node, name: str, which: str, rule: Rule) -> int | None:
+        """A number of items that a batch may name; what is none is noted."""
+        value = (node.params or {}).get(name)
+        if value is not None and (type(value) is not int or value < 1):
+            text = (
+                f"node {node.id!r}: params.{name}, how many items {which}, must be a whole number of at least 1, not "
+                f"{value!r:.80}"
+            )
+            self.problems.append(rule.at(node.id, text))
+            return None
+        return value
 
     def _item_scope(self, node: Node, worker: str) -> Scope:
         scope = Scope(self.blueprint.id, namespace=False, queue=self.blueprint.queue)

@@ -15,8 +15,10 @@ from ..errors import ExpressionError, FlowcraftError
 from ..texts import safe_text
 from .compile import BREAK, CONTINUE
 from .facts import DELETED, OUTPUT, NodeError, Outcome
+from .gathered import Gathered, Held
 from .instances import Instance, ScopeState
 from .lanes import lanes_for
+from .pages import Pages, page_size_for
 from .references import parse_reference
 from .scopes import Construct, Graph, Kind, Link, Reference, Scope, Vertex
 from .sizes import TooLargeError, require_modest
@@ -119,18 +121,22 @@ def context_value(scope: ScopeState, name: str) -> Any:
 
 def node_output(scope: ScopeState, node_id: str) -> Any:
     """The output of a node of the same or an enclosing scope; inside a loop seen from outside: of its last pass."""
+    outcome = _node_outcome(scope, node_id)
+    return _MISSING if outcome is None or outcome.error is not None else outcome.output
+
+
+def _node_outcome(scope: ScopeState, node_id: str) -> Outcome | None:
     around: ScopeState | None = scope
     while around is not None:
         inside: ScopeState | None = around
         while inside is not None:
             index = inside.scope.by_id.get(node_id)
             if index is not None:
-                outcome = inside.outcomes.get(index)
-                return _MISSING if outcome is None or outcome.error is not None else outcome.output
+                return inside.outcomes.get(index)
             construct = inside.scope.inner.get(node_id)
             inside = last_pass(inside, construct) if construct else None
         around = None if around.scope.namespace else around.parent
-    return _MISSING
+    return None
 
 
 def called_with(scope: ScopeState) -> tuple[bool, Any]:
@@ -185,6 +191,34 @@ def input_of(scope: ScopeState, vertex: Vertex) -> Any:
     return _assembled(taken, f"what the edges to node {vertex.id!r} carry")
 
 
+def input_of_step(scope: ScopeState, vertex: Vertex) -> Any:
+    """The input of a ready step: as ``input_of``, but the results of a batch of more than a page are ``Gathered``.
+
+    They are where they come as they are, by an edge or a reference: whole, or each under a name.
+    """
+    value = input_of(scope, vertex)
+    if isinstance(vertex.inputs, Reference):
+        return _gathered(_referred(scope, vertex.inputs), value)
+    if vertex.inputs is not None:
+        return {name: _gathered(_referred(scope, ref), value[name]) for name, ref in vertex.inputs.items()}
+    incoming = scope.winners(vertex) or vertex.incoming
+    if len(vertex.incoming) == 1 or vertex.quorum == 1:
+        return _gathered(scope.outcomes[incoming[0].source], value)
+    sources = {link.source_id: scope.outcomes.get(link.source) for link in incoming}
+    return {name: _gathered(sources[name], part) for name, part in value.items()} if incoming else value
+
+
+def _referred(scope: ScopeState, reference: Reference) -> Outcome | None:
+    return None if reference.node is None or reference.path else _node_outcome(scope, reference.node)
+
+
+def _gathered(source: Outcome | None, value: Any) -> Any:
+    """What comes from an instance; the results of a batch, if it is those, so that they are read page by page."""
+    if source is None or source.page_size is None or value is not source.output or isinstance(value, Gathered):
+        return value
+    return Held(value, source.page_size) if isinstance(value, list) else value
+
+
 def resolve(scope: ScopeState, reference: Reference) -> Any:
     """The value that a reference names; None where there is none."""
     value: Any = _MISSING
@@ -222,7 +256,7 @@ def _given(scope: ScopeState) -> Any:
         return None
     entry = parent.outcomes[construct.entry]
     if construct.kind == "batch":
-        return (entry.items or ())[scope.index or 0]
+        return scope.given if isinstance(entry.items, Pages) else (entry.items or ())[scope.index or 0]
     if construct.kind == "loop" and scope.index:
         before = parent.inside[construct.entry][scope.index - 1]
         verdict = before.outcomes[construct.verdict]
@@ -352,8 +386,15 @@ def enter(scope: ScopeState, vertex: Vertex, value: Any, graph: Graph | None) ->
                 f"batch {construct.node.id!r} needs a list of items, not {type(value).__name__}: set items= to a node "
                 "or context value that is a list"
             )
-        items, lanes = tuple(value), lanes_for(construct, len(value))
-        return Outcome(output={"items": len(items)}, items=items, lanes=lanes, blueprint=blueprint, context=context)
+        total = len(value)
+        return Outcome(
+            output={"items": total},
+            items=tuple(value),
+            page_size=page_size_for(construct, total),
+            lanes=lanes_for(construct, total),
+            blueprint=blueprint,
+            context=context,
+        )
     return Outcome(output=value, blueprint=blueprint, context=context)
 
 
@@ -381,7 +422,8 @@ def leave(scope: ScopeState, vertex: Vertex) -> Outcome:
     if construct.kind == "batch":
         results = [item_result(inside[index]) for index in sorted(inside)]
         name = vertex.params.get("outputKey") or (construct.node.params or {}).get("outputKey")
-        return Outcome(output=results, sets={name: results} if name else None)
+        size = page_size_for(construct, len(results))
+        return Outcome(output=results, page_size=size, sets={name: results} if name else None)
     outputs = outputs_named(inside[0], vertex)
     if outputs is None:
         return Outcome(output=scope_output(inside[0]))
@@ -435,7 +477,7 @@ def scope_output(scope: ScopeState) -> Any:
 
 def _has_output(scope: ScopeState, index: int) -> bool:
     outcome = scope.outcomes.get(index)
-    return outcome is not None and outcome.error is None
+    return outcome is not None and outcome.error is None and not outcome.void
 
 
 def _assembled(values: dict[str, Any], what: str) -> dict[str, Any]:

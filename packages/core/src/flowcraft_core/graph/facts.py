@@ -6,6 +6,8 @@ from typing import Any, Final, Literal
 
 import attrs
 
+from .pages import Pages
+
 
 class _Sentinel:
     """A named constant that is not a value of any step."""
@@ -61,7 +63,8 @@ class Outcome:
             edges that were taken. Of a construct, or of an ``any`` join, the first of the failures for which it failed.
         taken: The outgoing edges that were taken, by their place among the node's edges, with the values they carry.
         sets: The context values that the step set or deleted, in a dict by name.
-        items: A batch's items; only in its entry's outcome.
+        items: A batch's items, or where they are stored; only in its entry's outcome.
+        page_size: How many of them, or of the batch's results, a page has at most; only where they are more than that.
         lanes: How many of them are under way at most; likewise. None of what an earlier version has stored: all.
         blueprint: The called blueprint's content hash; only in the entry of a construct that calls one.
         context: The initial context of the call, or of each item's call; likewise.
@@ -73,6 +76,7 @@ class Outcome:
         ended: When it ended.
         worker: Who has made it, for people; None outside of workers.
         untaken: The edges that were not taken after a failure since an expression failed, too: by their place, why.
+        void: It stands for none: its run had been stopped, and the instance is as if it never was.
     """
 
     output: Any = None
@@ -80,7 +84,8 @@ class Outcome:
     error: NodeError | None = None
     taken: dict[int, Any] = attrs.field(factory=dict)
     sets: dict[str, Any] | None = None
-    items: tuple[Any, ...] | None = None
+    items: tuple[Any, ...] | Pages | None = None
+    page_size: int | None = None
     lanes: int | None = None
     blueprint: str | None = None
     context: dict[str, Any] | None = None
@@ -92,6 +97,7 @@ class Outcome:
     ended: float = attrs.field(default=0.0, eq=False)
     worker: str | None = attrs.field(default=None, eq=False)
     untaken: dict[int, str] | None = None
+    void: bool = False
 
     @property
     def state(self) -> Literal["completed", "failed", "handled"]:

@@ -21,7 +21,7 @@ def outputs_of(state: RunState) -> dict[str, Any]:
         by_index = {index: node_id for node_id, index in scope.scope.by_id.items()}
         for index, outcome in scope.outcomes.items():
             node_id = by_index.get(index)
-            if node_id is not None and outcome.error is None and counted(scope, index):
+            if node_id is not None and outcome.error is None and not outcome.void and counted(scope, index):
                 outputs[node_id] = outcome.output
         for construct in scope.scope.constructs:
             if construct.kind == "loop" and construct.entry in scope.inside:
@@ -86,10 +86,11 @@ class _Counted:
 
 
 def instances(state: RunState) -> Iterator[Instance]:
-    """Every instance that has an outcome, scope by scope."""
+    """Every instance that has an outcome, and no void one, scope by scope."""
     for scope in state.root.walk():
-        for index in scope.outcomes:
-            yield Instance(scope, scope.scope.vertices[index])
+        for index, outcome in scope.outcomes.items():
+            if not outcome.void:
+                yield Instance(scope, scope.scope.vertices[index])
 
 
 def claims(state: RunState) -> Iterator[tuple[str, tuple[int, ...]]]:

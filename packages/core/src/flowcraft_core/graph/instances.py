@@ -161,13 +161,13 @@ class ScopeState:
         passed: How many items of each of a batch's lanes are known to have ended by the one behind them, and were not
             looked at, by the index of its entry.
         undone: Of a call that has failed: what it has done is undone.
+        given: The item of a batch that it is for, where the items are stored in pages and somebody has read it.
     """
 
     __slots__ = (
-        "blame", "claims", "construct", "ended", "failed_items", "failures", "fired", "index", "inside", "marks",
-        "moot", "namespace", "outcomes", "parent", "passed", "prefix", "resolved", "scope", "setters", "spent", "told",
-        "undone",
-        "unfired", "values",
+        "blame", "claims", "construct", "ended", "failed_items", "failures", "fired", "given", "index", "inside",
+        "marks", "moot", "namespace", "outcomes", "parent", "passed", "prefix", "resolved", "scope", "setters", "spent",
+        "told", "undone", "unfired", "values",
     )  # fmt: skip
 
     def __init__(self, scope: Scope, parent: ScopeState | None, construct: Construct | None, index: int | None) -> None:
@@ -198,6 +198,7 @@ class ScopeState:
         self.failed_items: dict[int, set[int]] = {}
         self.passed: dict[int, tuple[int, ...]] = {}
         self.undone = False
+        self.given: Any = None
 
     @property
     def errors(self) -> tuple[NodeError, ...]:
@@ -248,6 +249,8 @@ class ScopeState:
     def mark_of(self, link: Link) -> Mark | None:
         """How an edge was resolved; None if that is not known. A failure that nothing contains resolves none."""
         outcome = self.outcomes.get(link.source)
+        if outcome is not None and outcome.void:
+            return None
         if outcome is None:
             mark = self.marks.get(link.source)
             # Of what is blocked the failure is another's: it takes no edge of its own.
@@ -266,7 +269,7 @@ class ScopeState:
         if index in self.marks:
             return True
         outcome = self.outcomes.get(index)
-        return outcome is not None and not outcome.failed
+        return outcome is not None and not outcome.failed and not outcome.void
 
     def set(self, position: Position, values: Mapping[str, Any]) -> None:
         """Apply context values set at a position; a value set at a later position stays."""

@@ -110,6 +110,19 @@ def named(state: RunState, instance: Instance) -> list[Instance]:
     return [*awaited(state, instance), *_unknown(found)]
 
 
+def looks_into(instance: Instance, node_id: str) -> bool:
+    """Whether a part of what a node gave is needed for an instance, or for its edges, beside the whole as its input."""
+    if not instance.vertex.is_called or node_id in {
+        n.removeprefix("_outputs.") for n in _named_in_expressions(instance.vertex)
+    }:
+        return True
+    return any(
+        reference.node == node_id and reference.path
+        for _, references in _references(instance)
+        for reference in references
+    )
+
+
 def awaited(state: RunState, instance: Instance) -> list[Instance]:
     """Those of the ``named`` that must have been resolved before: what inputs and the outputs of a call may name."""
     found = (

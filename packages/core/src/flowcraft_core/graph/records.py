@@ -11,12 +11,16 @@ from typing import Any, TypeVar
 import attrs
 
 from .facts import DELETED, OUTPUT, Answer, NodeError, Outcome, Park, Undone
+from .pages import Pages
 
 T = TypeVar("T")
 Convert = Callable[[Any], Any]
 
 #: The kind of a record that is an answer, and no park.
 ANSWER = "answer"
+
+# A batch that could be opened has fewer items: what says more is damaged, and nobody counts up to it.
+_MOST_ITEMS = 10_000_000
 
 # No clock shows a later time.
 _LATEST = 1e11
@@ -33,6 +37,7 @@ def outcome_to_record(outcome: Outcome, encode: Convert) -> dict[str, Any]:
         "action": outcome.action,
         "blueprint": outcome.blueprint,
         "lanes": outcome.lanes,
+        "page_size": outcome.page_size,
         "passes": outcome.passes,
         "via": outcome.via,
         "attempts": outcome.attempts,
@@ -44,13 +49,19 @@ def outcome_to_record(outcome: Outcome, encode: Convert) -> dict[str, Any]:
     }
     if outcome.untaken:
         record["untaken"] = [[place, why] for place, why in outcome.untaken.items()]
+    if outcome.void:
+        record["void"] = True
     if outcome.error is not None:
         record["error"] = attrs.asdict(outcome.error)
     if outcome.primary_error is not None:
         record["primary_error"] = attrs.asdict(outcome.primary_error)
-    if outcome.output is not None:
+    if isinstance(outcome.output, Pages):
+        record["output_pages"] = attrs.asdict(outcome.output)
+    elif outcome.output is not None:
         record["output"] = encode(outcome.output)
-    if outcome.items is not None:
+    if isinstance(outcome.items, Pages):
+        record["pages"] = attrs.asdict(outcome.items)
+    elif outcome.items is not None:
         record["items"] = [encode(item) for item in outcome.items]
     if outcome.sets is not None:
         record["sets"] = {name: encode(value) for name, value in outcome.sets.items() if value is not DELETED}
@@ -75,8 +86,9 @@ def outcome_from_record(record: Mapping[str, Any], decode: Convert) -> Outcome:
     if "sets" in record or "deletes" in record:
         sets = _values(record.get("sets", {}), "sets", decode)
         sets.update((_text(name, "deletes"), DELETED) for name in _list(record.get("deletes", []), "deletes"))
+    output = decode(record["output"]) if "output" in record else None
     return Outcome(
-        output=decode(record["output"]) if "output" in record else None,
+        output=output if "output_pages" not in record else _pages(record["output_pages"], "output_pages"),
         action=_maybe(record, "action", _text),
         error=_maybe(record, "error", _error),
         taken=dict(_taken(entry, decode) for entry in _list(record.get("taken", []), "taken")),
@@ -84,7 +96,9 @@ def outcome_from_record(record: Mapping[str, Any], decode: Convert) -> Outcome:
             record, "untaken", lambda entries, name: dict(_untaken(entry) for entry in _list(entries, name))
         ),
         sets=sets,
-        items=_maybe(record, "items", lambda items, name: tuple(decode(item) for item in _list(items, name))),
+        items=_maybe(record, "pages", _pages)
+        or _maybe(record, "items", lambda items, name: tuple(decode(item) for item in _list(items, name))),
+        page_size=_maybe(record, "page_size", _size),
         lanes=_maybe(record, "lanes", _count),
         blueprint=_maybe(record, "blueprint", _text),
         context=_maybe(record, "context", lambda values, name: _values(values, name, decode)),
@@ -95,6 +109,7 @@ def outcome_from_record(record: Mapping[str, Any], decode: Convert) -> Outcome:
         started=_time(record.get("started", 0.0), "started"),
         ended=_time(record.get("ended", 0.0), "ended"),
         worker=_maybe(record, "worker", _text),
+        void=_flag(record.get("void", False), "void"),
     )
 
 
@@ -179,6 +194,21 @@ def _values(value: Any, name: str, decode: Convert) -> dict[str, Any]:
     if type(value) is not dict:
         raise _wrong(name, "an object", value)
     return {member: decode(inner) for member, inner in value.items()}
+
+
+def _size(value: Any, name: str) -> int:
+    if type(value) is not int or not 0 < value < 2**53:
+        raise _wrong(name, "a whole number of at least 1", value)
+    return value
+
+
+def _pages(value: Any, name: str) -> Pages:
+    if type(value) is not dict or value.keys() != {"total", "size", "token"}:
+        raise _wrong(name, "an object with total, size and token", value)
+    total, size = _count(value["total"], f"{name}.total"), _size(value["size"], f"{name}.size")
+    if not 0 < total <= _MOST_ITEMS:
+        raise _wrong(name, f"of 1 to {_MOST_ITEMS} items", value)
+    return Pages(total, size, _text(value["token"], f"{name}.token"))
 
 
 def _count(value: Any, name: str) -> int:

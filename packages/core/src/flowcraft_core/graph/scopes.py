@@ -93,6 +93,7 @@ class Construct:
         feedback: A loop's edge from a pass to the next; its place is 0 in the verdict's outcome.
         leaving: A loop's edges out of it, but for those on failure or always.
         concurrency: How many items of a batch are under way at most; None for a number that does for any batch.
+        page_size: How many items of a batch are stored together; None for a number that does for any batch.
         tolerated_count: How many items of a batch may fail.
         tolerated_percentage: Which share of a batch's items may fail, 0 to 100.
     """
@@ -111,6 +112,7 @@ class Construct:
     feedback: Link | None = None
     leaving: tuple[Link, ...] = ()
     concurrency: int | None = None
+    page_size: int | None = None
     tolerated_count: int = 0
     tolerated_percentage: float = 0.0
 

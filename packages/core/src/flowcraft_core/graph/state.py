@@ -31,6 +31,10 @@ The rules, edge by edge:
   is done, dead, blocked or moot too, since a way on from it would lead to one that is not. A construct in which a
   failure was neither handled nor contained fails when its scope ends.
 * A called flow that fails is undone before that counts, unless the failure fails the run: see ``undoing``.
+* Of a run that is *stopped* nothing is gone on with. What is ready and has no outcome, moot or not, is *voided*: a void
+  outcome stands where its own would. It resolves no edge, now or ever: nothing is taken, skipped, blocked, claimed
+  or ended because of it. So a construct whose entry is void has no inside, and one whose starts are void no end. Once
+  all that is ready has an outcome, no other instance can get one.
 * A loop is dead if the end of its last pass is: so it is if that is blocked by a failure which is contained inside.
 * A wait that is ready has its result from outside: an answer goes where its park record would go, and of the two one
   stands. With a park record it waits, and whoever resumes it writes its outcome; with an answer it is ready still, and
@@ -86,7 +90,13 @@ class RunState:
     """
 
     def __init__(
-        self, graph: Graph, graphs: Callable[[str], Graph], context: Mapping[str, Any], *, whole: bool = True
+        self,
+        graph: Graph,
+        graphs: Callable[[str], Graph],
+        context: Mapping[str, Any],
+        *,
+        whole: bool = True,
+        stopped: bool = False,
     ) -> None:
         """Make a state that knows no facts. If it is whole, the root's start vertices are ready.
 
@@ -96,8 +106,10 @@ class RunState:
             context: The run's initial context.
             whole: The state will be fed every fact of the run. One that sees only some reports what it cannot decide
                 as ``arrivals``.
+            stopped: The run is: what is moot may be under way all the same, and is among what is ready.
         """
         self._whole = whole
+        self._stopped = stopped
         self._graphs = graphs
         self.arrivals: deque[Arrival] = deque()
         self.failing: deque[FailedItem] = deque()
@@ -306,6 +318,8 @@ class RunState:
                 self._end(*ending.popleft())
                 continue
             scope, vertex = queue.popleft()
+            if (outcome := scope.outcomes.get(vertex.index)) is not None and outcome.void:
+                continue
             if vertex.kind is Kind.ENTRY and vertex.construct is not None:
                 self._enter(scope, vertex, vertex.construct)
                 continue
@@ -349,7 +363,7 @@ class RunState:
             # Whoever was asked about the join has seen all its edges, and claims it where nobody else came to do so.
             ways = target.incoming if link is None else (link,)
             taken = [Claim(scope, target, way) for way in ways if scope.mark_of(way) is Mark.TAKEN]
-            if taken and (scope.winners(target) or scope.is_moot(target)):
+            if taken and (scope.winners(target) or (scope.is_moot(target) and not self._stopped)):
                 return
             if claims := [claim for claim in taken if claim.slot is not None]:
                 self.wanted.extend(claims)
@@ -363,7 +377,7 @@ class RunState:
 
     def _make_ready(self, scope: ScopeState, target: Vertex) -> None:
         scope.told.add(target.index)
-        if (scope.parent is None and not scope.moot) or not scope.is_moot(target):
+        if self._stopped or (scope.parent is None and not scope.moot) or not scope.is_moot(target):
             self.ready.append(Instance(scope, target))
 
     def _joined(self, scope: ScopeState, join: Vertex) -> Mark | None:
@@ -458,7 +472,7 @@ class RunState:
             return Mark.TAKEN if failed else scope.marks.get(exit_.index)
         if outcome.error is not None and exit_.catches:
             return Mark.TAKEN
-        if outcome.error is not None or exit_.index in scope.blame:
+        if outcome.void or outcome.error is not None or exit_.index in scope.blame:
             return None  # a failure that nothing contains
         if not goes_in(construct, outcome):
             return Mark.TAKEN
@@ -583,6 +597,8 @@ class RunState:
 
 def goes_in(construct: Construct, outcome: Outcome) -> bool:
     """Whether a construct has an inside, by its entry's outcome."""
+    if outcome.void:
+        return False
     if construct.kind == "batch":
         return bool(outcome.items)
     return construct.kind != "loop" or outcome.action != "break"

@@ -15,6 +15,7 @@ from ..definition import FlowDefinition
 from ..errors import ConfigurationError, FlowcraftError
 from ..fitting import Fitting
 from ..graph.compile import compile_blueprint, missing_calls
+from ..graph.limits import unknown_limits
 from ..graph.scopes import Graph
 from ..rules import RULES, Problem
 from ..rules.flows import NOT_BUILT
@@ -95,6 +96,7 @@ def _looked(
     if isinstance(flow, FlowRuntime):  # it was looked at when it was made
         found.graphs = flow.catalogue.graphs
         found.steps = {id_: _Steps(partial(flow.find_step, id_), graph) for id_, graph in flow.catalogue.graphs.items()}
+        yield from unknown_limits(found.graphs.values(), flow.limits)
     elif isinstance(flow, Blueprint):
         found.graphs[flow.id] = compile_blueprint(flow)
         found.steps[flow.id] = brought

@@ -86,6 +86,12 @@ BAD_CONCURRENCY = Rule(
     meaning="It cannot be so many items of a batch that are under way at most.",
     remedy="Give a whole number from 1.",
 )
+BAD_PAGE_SIZE = Rule(
+    code="FC218",
+    name="bad-page-size",
+    meaning="It cannot be so many items of a batch that are stored together.",
+    remedy="Give a whole number from 1.",
+)
 SUBFLOW_WITHOUT_FLOW = Rule(
     code="FC221",
     name="subflow-without-flow",
@@ -129,4 +135,10 @@ SEVERAL_ENDS = Rule(
     meaning="A flow that is called has several last nodes, so the call's output is a dict by their ids.",
     remedy="Lead them to one last node, or say `outputs=` at the call.",
     severity="warning",
+)
+LIMIT_OF_WAIT = Rule(
+    code="FC236",
+    name="limit-of-wait",
+    meaning="A wait or a sleep names a limit, although it uses nothing up.",
+    remedy="Name the limit at the steps that do.",
 )

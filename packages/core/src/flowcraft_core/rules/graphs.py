@@ -50,6 +50,12 @@ BAD_RETRIES = Rule(
     meaning="A node's settings for retries cannot mean anything.",
     remedy="Give the setting what the message asks for.",
 )
+BAD_LIMIT = Rule(
+    code="FC109",
+    name="bad-limit",
+    meaning="A node names a limit in a way that none can be called.",
+    remedy='Write it as in `"openai"`, `"tenant:acme"`, `"tenant:{context.tenant}"` or `"tenant:{input.tenant}"`.',
+)
 ORPHAN = Rule(
     code="FC121",
     name="orphan",

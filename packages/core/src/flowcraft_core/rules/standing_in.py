@@ -38,6 +38,12 @@ FALLBACK_NAME_TAKEN = Rule(
     meaning="A node is called as the fallback of another node is.",
     remedy="Rename the node.",
 )
+FALLBACK_WITH_LIMIT = Rule(
+    code="FC307",
+    name="fallback-with-limit",
+    meaning="A fallback names a limit, although it keeps to those of the node that it stands in for.",
+    remedy="Name the limit at that node.",
+)
 UNDO_NO_STEP = Rule(
     code="FC311",
     name="undo-no-step",
@@ -67,4 +73,10 @@ EDGE_OF_UNDO = Rule(
     name="edge-of-undo",
     meaning="An edge leads to or from an undo, which is no part of the graph.",
     remedy="Remove the edge.",
+)
+UNDO_WITH_LIMIT = Rule(
+    code="FC316",
+    name="undo-with-limit",
+    meaning="An undo names a limit, and keeps to none: what was done is taken back.",
+    remedy="Leave it out, and let retries bridge what is refused for the moment.",
 )

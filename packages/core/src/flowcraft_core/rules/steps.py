@@ -1,4 +1,4 @@
-"""The implementations of nodes, and who brings them."""
+"""The implementations of nodes, who brings them, and what they keep to."""
 
 from .rule import Rule
 
@@ -25,4 +25,10 @@ STEP_BROUGHT_TWICE = Rule(
     name="step-brought-twice",
     meaning="Both a flow and the registry bring a step of one name.",
     remedy="Take it out of the registry, or name it there as the flow's node does.",
+)
+UNKNOWN_LIMIT = Rule(
+    code="FC505",
+    name="unknown-limit",
+    meaning="A node names a limit that is not declared.",
+    remedy="Declare it where the steps are: `FlowRuntime(limits=[Limit(...)])`; or correct its name.",
 )

@@ -17,15 +17,16 @@ from typing import Any
 from ..blueprint import WAIT
 from ..clock import Clock, Stopwatch
 from ..durations import Duration, parse_seconds
-from ..errors import ResumeError
+from ..errors import ConfigurationError, ResumeError
 from ..execution import FIRST, Executor
 from ..failures import name_of, text_of
 from ..graph.addresses import wait_at
 from ..graph.decisions import scope_output
-from ..graph.facts import Answer, NodeError, Outcome, Park
+from ..graph.facts import Answer, Attempt, NodeError, Outcome, Park
 from ..graph.failures import errors_of
 from ..graph.fold import context_of, outputs_of
 from ..graph.instances import Claim, Instance, Phase, ScopeState
+from ..graph.limits import is_limited
 from ..graph.records import answer_from_record, outcome_from_record, park_from_record, undone_from_record
 from ..graph.scopes import Graph
 from ..graph.state import RunState
@@ -35,6 +36,7 @@ from ..settings import whole
 from ..texts import require_name
 from ..traces import Trace
 from .events import Emitter, EventSink
+from .limits import LocalLimits
 from .results import RunResult, Status
 from .snapshots import snapshot_of
 from .undoing import Undos
@@ -64,6 +66,7 @@ class Run:
         context: Mapping[str, Any],
         concurrency: int | None,
         events: EventSink | None,
+        limits: LocalLimits,
         trace: Trace | None = None,
     ) -> None:
         if concurrency is not None:
@@ -88,7 +91,10 @@ class Run:
         self._timers: list[tuple[float, int, Instance, Park]] = []
         self._order = itertools.count()
         self._workers: set[asyncio.Task[None]] = set()
-        self._again: deque[tuple[Instance, Park]] = deque()
+        self._again: deque[tuple[Instance, Park | None]] = deque()
+        self._limits = limits
+        self._places: dict[str, tuple[str, ...]] = {}  # by key, what an attempt has that is about to begin
+        self._limited: set[asyncio.Task[None]] = set()  # those that wait for places
         self._undos = Undos(executor, clock, concurrency, self._events)
         self._watch = Stopwatch(clock)  # timers and the deadline are kept in its seconds, not by the time of day
         self._timeout: float | None = None
@@ -120,7 +126,7 @@ class Run:
         try:
             while not self._over():
                 self._start_worker()
-                if not self._workers and self._next_due() is None:
+                if not self._workers and not self._limited and self._next_due() is None:
                     if not self.waiting():
                         raise NothingLeftError(f"run {self.run_id!r} has nothing left to do, but has not ended")
                     self.status = "awaiting"
@@ -186,6 +192,12 @@ class Run:
             self._time_is_up(instance, park)
 
     async def _stop_workers(self) -> None:
+        for task in self._limited:
+            task.cancel()
+        if self._limited:
+            await asyncio.wait(self._limited)
+        while self._places:
+            self._limits.give_back(self._places.popitem()[1])
         workers = set(self._workers)
         if not workers:
             return
@@ -245,12 +257,43 @@ class Run:
             if park is not None and park.kind == "wait":
                 await self._remind(instance, park)
                 continue
+            again = FIRST if park is None else park.next_attempt
+            if self._limits.are_any and is_limited(instance) and not await self._has_places(instance, park, again):
+                continue
             if self._events is not None:
-                self._events.started(instance, 1 if park is None else park.next_attempt.number)
-            ended = await attempt(instance, FIRST if park is None else park.next_attempt)
+                self._events.started(instance, again.number)
+            try:
+                ended = await attempt(instance, again)
+            finally:
+                if (names := self._places.pop(instance.key, None)) is not None:
+                    self._limits.give_back(names)
             self._record(instance, ended)
             if turn % _TURN == 0:
                 await asyncio.sleep(0)
+
+    async def _has_places(self, instance: Instance, park: Park | None, attempt: Attempt) -> bool:
+        """Whether an instance has its places; one that has not comes again once it does, and holds up no other."""
+        if instance.key in self._places:
+            return True
+        try:
+            names = await self.executor.limits_of(instance)
+        except ConfigurationError as error:
+            self._record(instance, self.executor.failure(error, instance, attempt.number))
+            return False
+        if self._limits.take_now(names):
+            self._places[instance.key] = names
+            return True
+
+        async def wait() -> None:
+            await self._limits.take(names)
+            self._places[instance.key] = names
+            self._again.append((instance, park))
+            self._changed.set()
+
+        task = asyncio.ensure_future(wait())
+        self._limited.add(task)
+        task.add_done_callback(self._limited.discard)
+        return False
 
     def _next(self) -> tuple[Instance | None, Park | None]:
         """The next instance to run, with the park record of its last attempt if there was one."""
@@ -259,6 +302,8 @@ class Run:
             instance, park = self._again.popleft()
             if not instance.scope.is_moot(instance.vertex):
                 return instance, park
+            if (names := self._places.pop(instance.key, None)) is not None:
+                self._limits.give_back(names)
         while True:
             while state.wanted:
                 # Alone in its process, whoever asks first holds the next slot.

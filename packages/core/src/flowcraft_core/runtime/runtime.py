@@ -18,8 +18,10 @@ from ..definition import FlowDefinition
 from ..durations import Duration
 from ..errors import ConfigurationError, ImplementationMissingError, ResumeError
 from ..execution import Executor
+from ..graph.limits import require_known
 from ..graph.scopes import Graph
 from ..ids import new_id, require_run_id
+from ..limits import Limit, limits_by_name
 from ..logging.journal import Journal
 from ..observing import Telemetry
 from ..rules import steps as rules
@@ -30,6 +32,7 @@ from ..threads import StepThreads
 from ..traces import Trace
 from ..webhooks import WebhookSigner
 from .events import EventSink
+from .limits import LocalLimits
 from .results import OutT, RunResult, Status
 from .run import NothingLeftError, Run
 from .snapshots import Begun
@@ -70,6 +73,7 @@ class FlowRuntime:
         telemetry: Telemetry | None = None,
         webhooks: WebhookSigner | None = None,
         strict: bool = False,
+        limits: Iterable[Limit] = (),
     ) -> None:
         """Put a runtime together; what is wrong with it is said here, not in the middle of a run.
 
@@ -87,6 +91,8 @@ class FlowRuntime:
             webhooks: Signs what ``ctx.webhook_url`` gives; for runs of workers, which can be resumed from outside.
             strict: A node fails that gives an action which none of its edges takes, instead of ending the path without
                 a word; of workers, too. A node without edges may give any action.
+            limits: What nodes name as ``limit="openai"``. They hold for all runs of this runtime in this process
+                together; on workers, for those of all workers of the backend.
 
         Raises:
             BlueprintError: A blueprint cannot mean anything.
@@ -101,6 +107,8 @@ class FlowRuntime:
         self.telemetry = telemetry
         self.webhooks = webhooks
         self.strict = strict
+        self.limits = limits_by_name(limits)
+        self._local_limits = LocalLimits(self.limits, self.clock)
         self._registry = {name: Implementation.of(name, step) for name, step in (registry or {}).items()}
         reserved = BUILT_IN_USES & self._registry.keys()
         if reserved:
@@ -187,6 +195,7 @@ class FlowRuntime:
         if isinstance(flow, FlowDefinition):
             self._check_names([flow])
         self._check([graph])
+        require_known(self.catalogue.reachable(graph).values(), self.limits)
         run_id, graphs = require_run_id(run_id or new_id()), self.catalogue.graphs
         starting = None
         if self.telemetry is not None:
@@ -240,6 +249,7 @@ class FlowRuntime:
             raise ResumeError(f"the state is not one that RunResult.state gave: {error!r}") from error
         for called in begun.graphs.values():
             self._check_steps(called)
+        require_known(begun.graphs.values(), self.limits)
         if node is not None:
             run.resume(node, output, action, early=early)
         run.set_timeout(timeout)
@@ -357,6 +367,7 @@ class FlowRuntime:
             journal=Journal({"run_id": run_id}, self.telemetry),
             webhooks=self.webhooks,
             strict=self.strict,
+            limits=self.limits,
         )
 
     def _make(
@@ -380,6 +391,7 @@ class FlowRuntime:
             },
             concurrency=concurrency,
             events=self.events,
+            limits=self._local_limits,
             trace=trace,
         )
 

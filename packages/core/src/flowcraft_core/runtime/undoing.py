@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Collection
 
 import attrs
@@ -54,22 +55,23 @@ class Undos:
     async def of(self, scope: ScopeState) -> None:
         """Undo all that is left in a run or a called flow, each once what came after it is undone."""
         left = Undoing(scope, set(self.ended), self.unsure)
+        waiting = deque(left.ready())
         under_way: dict[asyncio.Task[Undone], Instance] = {}
+        finished: asyncio.Queue[asyncio.Task[Undone]] = asyncio.Queue()
         try:
             while True:
-                begun = {instance.key for instance in under_way.values()}
-                for instance in left.ready():
-                    if instance.key not in begun and (self.limit is None or len(under_way) < self.limit):
-                        under_way[asyncio.ensure_future(self._one(instance))] = instance
+                while waiting and (self.limit is None or len(under_way) < self.limit):
+                    task = asyncio.ensure_future(self._one(waiting[0]))
+                    under_way[task] = waiting.popleft()
+                    task.add_done_callback(finished.put_nowait)
                 if not under_way:
                     return
-                done, _ = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
-                for task in done:
-                    instance, undone = under_way.pop(task), task.result()
-                    self.ended[undone.key] = undone
-                    left.ended.add(undone.key)
-                    if self.events is not None:
-                        self.events.undone(instance, undone)
+                task = await finished.get()
+                instance, undone = under_way.pop(task), task.result()
+                self.ended[undone.key] = undone
+                waiting += left.end(undone.key)
+                if self.events is not None:
+                    self.events.undone(instance, undone)
         finally:
             for task in under_way:
                 task.cancel()

@@ -19,7 +19,7 @@ _CLAUSES = (
     *("contract", "context", "coordination", "facts", "finding", "queue", "sending", "status"),
     *("drawn.clauses", "drawn.context", "drawn.hints", "drawn.messages", "drawn.statuses"),
     *("addressing", "asking", "backend", "data", "deliveries", "diagnosing", "dying", "ending", "forking"),
-    *("joining", "minding", "outside", "programs"),
+    *("joining", "limiting", "minding", "outside", "programs"),
     *("queueing", "reconciling", "shapes", "starting", "telling", "troubled", "waiting"),
 )
 pytest.register_assert_rewrite(*(f"{__name__}.{module}" for module in _CLAUSES))

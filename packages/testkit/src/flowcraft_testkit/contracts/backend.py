@@ -16,8 +16,10 @@ from .ending import EndingClauses
 from .forking import ForkingClauses
 from .joining import JoiningClauses
 from .laning import LaningClauses
+from .limiting import LimitingClauses
 from .minding import MindingClauses
 from .outside import OutsideClauses
+from .paging import PagingClauses
 from .queueing import QueueingClauses
 from .quorum import QuorumClauses
 from .reconciling import ReconcilingClauses
@@ -27,6 +29,7 @@ from .shapes import ShapeClauses
 from .starting import StartingClauses
 from .telling import TellingClauses
 from .tracing import TracingClauses
+from .undoing import UndoingClauses
 from .waiting import WaitingClauses
 
 
@@ -36,7 +39,9 @@ class BackendContract(
     ShapeClauses,
     QuorumClauses,
     CatchingClauses,
+    UndoingClauses,
     LaningClauses,
+    PagingClauses,
     WaitingClauses,
     AnsweringClauses,
     RemindingClauses,
@@ -47,6 +52,7 @@ class BackendContract(
     ReconcilingClauses,
     SchedulingClauses,
     QueueingClauses,
+    LimitingClauses,
     ForkingClauses,
     MindingClauses,
     DataClauses,

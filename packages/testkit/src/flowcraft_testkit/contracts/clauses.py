@@ -31,6 +31,7 @@ Capability: TypeAlias = Literal[
     "diagnosis",
     "transactions",
     "named_queues",
+    "notices_death",
 ]
 
 _PREFIX = "test_"
@@ -69,6 +70,8 @@ class Declared:
             ``flowcraft_core.ports.Transactional``), and the fixture ``rows`` gives such rows; see ``ProgramRows``.
         named_queues: Whether the backend has queues by name (see ``flowcraft_core.ports.NamedQueues``), and among them
             those of ``flowcraft_testkit.contracts.QUEUES``.
+        notices_death: Whether what a process holds that has died is delivered to others within seconds, and not only
+            once its visibility ends; it takes ``processes``.
     """
 
     queue_limits: QueueLimits | None = None
@@ -88,6 +91,7 @@ class Declared:
     diagnosis: bool | None = None
     transactions: bool | None = None
     named_queues: bool | None = None
+    notices_death: bool | None = None
 
     def lacks(self, capability: Capability) -> Literal["undeclared", "absent"] | None:
         """Why a clause that needs this cannot be asked; None if it can."""

@@ -38,6 +38,7 @@ def declared(weaknesses: Weaknesses | None = None) -> Declared:
         diagnosis=True,
         transactions=not weaknesses.apart,
         named_queues=not weaknesses.single,
+        notices_death=False,
     )
 
 

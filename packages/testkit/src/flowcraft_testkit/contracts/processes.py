@@ -1,14 +1,18 @@
-"""What other processes do on a test's store: they race, each with a client of its own."""
+"""What other processes do on a test's store, each with a client of its own: they race, and they die."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import multiprocessing
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ProcessPoolExecutor
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from multiprocessing.synchronize import Barrier
 from typing import Any
 
+import attrs
 from flowcraft_core.ports import Backend, Fact, RunStatus
 
 from .contract import opened
@@ -82,3 +86,42 @@ async def receive_messages(backend: Backend, name: str, place: int) -> list[Any]
         bodies += [delivery.body for delivery in found]
         empty = 0 if found else empty + 1
     return bodies
+
+
+@contextlib.asynccontextmanager
+async def holding(make: BackendMaker, visibility: float) -> AsyncIterator[Holder]:
+    """A process that receives one message and holds it, for an ``async with`` block."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_hold, args=(make, visibility, theirs), daemon=True)
+    process.start()
+    theirs.close()
+    try:
+        yield Holder(process, await asyncio.to_thread(ours.recv))
+    finally:
+        process.kill()
+        await asyncio.to_thread(process.join)
+
+
+@attrs.frozen
+class Holder:
+    """A process that holds a message.
+
+    Attributes:
+        process: The process, whose ``kill`` ends it without a word.
+        body: Of what it has received.
+    """
+
+    process: BaseProcess
+    body: str
+
+
+def _hold(make: BackendMaker, visibility: float, pipe: Connection) -> None:
+    async def main() -> None:
+        async with opened(make()) as backend:
+            while not (found := await backend.queue.receive(max_messages=1, wait=1.0, visibility=visibility)):
+                pass
+            pipe.send(found[0].body)
+            await asyncio.to_thread(pipe.recv)  # nothing ever comes: until it is killed
+
+    asyncio.run(main())

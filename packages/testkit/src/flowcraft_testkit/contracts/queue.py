@@ -7,11 +7,11 @@ import asyncio
 from flowcraft_core.ports import Delivery, Message
 
 from .clauses import needs
-from .measuring import MeasuringClauses
+from .holding import HoldingClauses
 from .sending import LONG, bodies_of, sorted_bodies
 
 
-class JobQueueContract(MeasuringClauses):
+class JobQueueContract(HoldingClauses):
     """What a ``JobQueue`` promises. Each test needs a queue that is empty at first."""
 
     async def test_a_received_message_is_hidden_until_its_visibility_ends(self) -> None:

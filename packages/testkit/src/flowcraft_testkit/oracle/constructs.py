@@ -186,6 +186,7 @@ CONSTRUCTS: Mapping[str, Callable[[_Seen], bool]] = {
     "batch": _is_in(Batch),
     "batch of a flow": lambda s: any(isinstance(n, Batch) and isinstance(n.worker, Flow) for n in s.graph.nodes),
     "batch with lanes": lambda seen: any(isinstance(n, Batch) and n.concurrency in (1, 2) for n in seen.graph.nodes),
+    "batch in pages": lambda seen: any(isinstance(n, Batch) and n.page_size in (1, 2) for n in seen.graph.nodes),
     "subflow": _is_in(Call),
     "wait": _is_in(Wait),
     "wait that reminds": _reminds,
@@ -201,6 +202,7 @@ CONSTRUCTS: Mapping[str, Callable[[_Seen], bool]] = {
     "failure caught inside a construct": lambda seen: (
         not seen.is_run and any(e.on != "success" for e in seen.graph.edges)
     ),
+    "undo": lambda seen: any(isinstance(n, (Step, Batch)) and n.undo is not None for n in seen.graph.nodes),
     "values set side by side": _set_side_by_side,
     "value deleted": lambda seen: any(turn.deletes for turn in _turns(seen.graph)),
     "value read": lambda seen: any(turn.reads for turn in _turns(seen.graph)),

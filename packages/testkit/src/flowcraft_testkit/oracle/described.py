@@ -13,6 +13,7 @@ from ..simulation.loop import LoopClock, run_virtual
 from ..simulation.scenario import RUN
 from .flows import Flow
 from .growing import CONTEXT
+from .limiting import LIMITS, with_limits
 from .overheard import overheard
 from .queueing import with_queues
 from .script import Answer, Script, uses_of
@@ -38,8 +39,8 @@ class Described:
     @classmethod
     def of(cls, flow: Flow) -> Described:
         """Make what is made from a description."""
-        script, written = Script(flow), with_queues(blueprints(flow))
-        runtime = FlowRuntime(blueprints=written, registry=script.registry(), clock=LoopClock())
+        script, written = Script(flow), with_limits(with_queues(blueprints(flow)))
+        runtime = FlowRuntime(blueprints=written, registry=script.registry(), clock=LoopClock(), limits=LIMITS)
         return cls(flow, script, written, runtime)
 
     def resumption(self, node_id: str, key: str) -> Answer:

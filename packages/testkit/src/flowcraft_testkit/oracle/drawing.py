@@ -30,6 +30,7 @@ from .laning import with_lanes
 from .looking import LookMaker
 from .noding import Names
 from .racing import RaceMaker
+from .undoing import with_undos
 from .words import LOOP_CONDITIONS, list_with
 
 # So many flows have no race of their own: what they come to does not depend on the schedule.
@@ -83,7 +84,7 @@ def draw(seed: int) -> Drawn:
     maker = _Maker(random.Random(f"flow {seed}"))  # noqa: S311 - to be repeated
     flow = maker.draw("oracle")
     flow = with_lanes(with_failure_edges(flow, seed, plain=maker.plain), seed)
-    return Drawn(seed, with_joins_of_several(flow, seed), maker.plain)
+    return Drawn(seed, with_undos(with_joins_of_several(flow, seed), seed), maker.plain)
 
 
 class _Maker(LookMaker, RaceMaker):

@@ -14,6 +14,8 @@ import attrs
 
 #: How several edges are joined: all of them, the first, or so many of different sources.
 JoinName: TypeAlias = Literal["all", "any"] | int
+#: How what undoes a step goes: at once, at the second attempt, or never.
+UndoName: TypeAlias = Literal["undo", "undo later", "undo never"]
 On: TypeAlias = Literal["success", "failure", "always"]
 Inputs: TypeAlias = str | Mapping[str, str] | None
 
@@ -73,6 +75,8 @@ class Step(_Brief):
         fallback: The id of the node that stands in for it.
         attempts: How often it is tried.
         delay: Between two attempts, seconds.
+        undo: What undoes it.
+        unsure: It is undone also where it may have been cut off.
     """
 
     id: str
@@ -82,6 +86,8 @@ class Step(_Brief):
     fallback: str | None = None
     attempts: int = 1
     delay: float = 0.0
+    undo: UndoName | None = None
+    unsure: bool = False
 
 
 @attrs.frozen(repr=False)
@@ -134,7 +140,8 @@ class Batch(_Brief):
     """A batch, over a step (``worker`` is its turns) or a flow; ``paired`` writes it as a scatter and a gather node.
 
     If the worker is a flow, ``context`` is what its calls' contexts begin with: their names to names here. No more of
-    its items are under way than ``concurrency`` says.
+    its items are under way than ``concurrency`` says, and they are stored in pages of ``page_size``. ``undo`` undoes what
+    a step has done to an item, as for a step.
     """
 
     id: str
@@ -148,6 +155,9 @@ class Batch(_Brief):
     attempts: int = 1
     delay: float = 0.0
     concurrency: int | None = None
+    undo: UndoName | None = None
+    unsure: bool = False
+    page_size: int | None = None
 
 
 @attrs.frozen(repr=False)

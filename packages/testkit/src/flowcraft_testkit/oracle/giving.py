@@ -44,9 +44,10 @@ class Giving:
                 if not self.fold.counts(place, node):
                     yield from ((key, facts[key], [facts[key]]) for key in {begins, ends} & facts.keys())
                     continue
-                if begins in facts:
+                if begins in facts and not facts[begins].void:
                     yield begins, facts[begins], self._begun(place, node)
-                if ends in facts and ends != begins and not isinstance(node, (Step, Wait, Sleep, Verdict)):
+                is_there = ends in facts and not facts[ends].void
+                if is_there and ends != begins and not isinstance(node, (Step, Wait, Sleep, Verdict)):
                     yield ends, facts[ends], self._ended(place, node)
 
     def ready(self, key: str) -> list[Fact]:

@@ -45,7 +45,7 @@ class Ground:
     def inside(self, place: Place, node: PlacedNode) -> list[Place]:
         """The passes and the items, begun or not, or the call, in order."""
         entry = self.facts.outcomes.get(place.begins_at(node))
-        if entry is None or entry.failed:
+        if entry is None or entry.failed or entry.void:
             return []
         namespace = place.namespace or place
         match node:

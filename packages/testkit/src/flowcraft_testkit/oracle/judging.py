@@ -8,6 +8,7 @@ from typing import Any
 
 import attrs
 from flowcraft_core import RunResult
+from flowcraft_core.durable.ends import undone_by
 from flowcraft_core.graph.decisions import carried, error_data
 from flowcraft_core.graph.facts import DELETED, Outcome
 from flowcraft_core.graph.failures import JOIN_ERROR
@@ -21,6 +22,7 @@ from .meaning import Meaning
 from .places import Fact, Facts
 from .script import ScriptedError, plain
 from .stage import Performed
+from .taking_back import due, wrong_order
 
 _FINAL = ("completed", "failed", "cancelled")
 
@@ -56,7 +58,8 @@ def judge(described: Described, expected: RunResult | None, performed: Performed
     recorded = performed.facts
     facts = Facts({key: fact_of(outcome) for key, outcome in recorded.outcomes.items()}, dict(recorded.claims))
     meaning = Meaning(described.flow, facts)
-    return [*_problems(expected, performed, meaning), *_by_the_model(described, performed, meaning)]
+    found = [*_problems(expected, performed, meaning), *_by_the_model(described, performed, meaning)]
+    return [*found, *_undone_by_the_model(performed, meaning)]
 
 
 def _problems(expected: RunResult | None, performed: Performed, meaning: Meaning) -> Iterable[Problem]:
@@ -130,8 +133,24 @@ def _by_the_model(described: Described, performed: Performed, meaning: Meaning) 
         yield Problem("errors differ from the model", f"{result.errors}; should be of {meaning.errors()}")
 
 
+def _undone_by_the_model(performed: Performed, meaning: Meaning) -> Iterable[Problem]:
+    """What the model says of what was undone, in the order in which that was recorded."""
+    facts, status = performed.facts, performed.status
+    undone = [undone_by(key) for key in facts.facts if undone_by(key) is not None]
+    if status is None or status.state not in _FINAL or not (undone or facts.end):
+        return
+    should = due(meaning) if status.state == "failed" else {}
+    yield from _differs("undone", sorted(map(str, undone)), sorted(should), "the model")
+    for earlier, later in wrong_order(meaning, [str(key) for key in undone]):
+        yield Problem("undone in another order than the model's", f"{earlier!r} before {later!r}")
+    if status.state == "failed" and (left := meaning.open()):
+        yield Problem("a stopped run is open", f"{left} may still come to an outcome, or be claimed")
+
+
 def fact_of(outcome: Outcome) -> Fact:
     """An outcome as the model reads it."""
+    if outcome.void:
+        return Fact(void=True)
     if outcome.error is not None:
         return Fact(
             failed=True,
@@ -145,7 +164,7 @@ def fact_of(outcome: Outcome) -> Fact:
         taken={place: plain(carried(outcome, place)) for place in outcome.taken},
         sets={name: plain(value) for name, value in sets.items() if value is not DELETED},
         deletes=tuple(name for name, value in sets.items() if value is DELETED),
-        items=None if outcome.items is None else tuple(plain(item) for item in outcome.items),
+        items=tuple(plain(item) for item in outcome.items) if isinstance(outcome.items, tuple) else None,
         lanes=outcome.lanes,
         context=outcome.context,
     )

@@ -1,4 +1,4 @@
-"""Draws how many items of a batch are under way at most, into flows that are drawn already.
+"""Draws how many items of a batch are under way at most, and how many a page has, into flows that are drawn already.
 
 It follows from a chance of its own: a seed's flow is what it was, but for that.
 """
@@ -6,6 +6,7 @@ It follows from a chance of its own: a seed's flow is what it was, but for that.
 from __future__ import annotations
 
 import random
+from typing import Any, TypeAlias
 
 import attrs
 
@@ -14,28 +15,36 @@ from .flows import AnyNode, Batch, Call, Flow, Loop
 # Lists have at most three items: so there are lanes of one item, of two and of three.
 _CONCURRENCIES = (None, None, 1, 1, 2, 2, 3)
 
+# And pages of one item, of two, or none: with two items on pages of three, or with none that is said.
+_PAGE_SIZES = (None, 1, 1, 2, 2, 3)
+
 
 def with_lanes(flow: Flow, seed: int) -> Flow:
-    """The flow, with lanes in more than half of its batches.
+    """The flow, with lanes and pages in more than half of its batches.
 
     Args:
         flow: A drawn flow.
         seed: Its seed.
     """
-    return _graph(flow, random.Random(f"lanes {seed}"))  # noqa: S311 - to be repeated
+    laned = _graph(flow, random.Random(f"lanes {seed}"), "concurrency", _CONCURRENCIES)  # noqa: S311 - to be repeated
+    return _graph(laned, random.Random(f"pages {seed}"), "page_size", _PAGE_SIZES)  # noqa: S311 - likewise
 
 
-def _graph(flow: Flow, chance: random.Random) -> Flow:
-    return attrs.evolve(flow, nodes=tuple(_node(node, chance) for node in flow.nodes))
+_Sizes: TypeAlias = tuple[int | None, ...]
 
 
-def _node(node: AnyNode, chance: random.Random) -> AnyNode:
+def _graph(flow: Flow, chance: random.Random, name: str, sizes: _Sizes) -> Flow:
+    return attrs.evolve(flow, nodes=tuple(_node(node, chance, name, sizes) for node in flow.nodes))
+
+
+def _node(node: AnyNode, chance: random.Random, name: str, sizes: _Sizes) -> AnyNode:
     match node:
         case Batch():
-            worker = _graph(node.worker, chance) if isinstance(node.worker, Flow) else node.worker
-            return attrs.evolve(node, worker=worker, concurrency=chance.choice(_CONCURRENCIES))
+            worker = _graph(node.worker, chance, name, sizes) if isinstance(node.worker, Flow) else node.worker
+            said: dict[str, Any] = {"worker": worker, name: chance.choice(sizes)}
+            return attrs.evolve(node, **said)
         case Loop():
-            return attrs.evolve(node, body=_graph(node.body, chance))
+            return attrs.evolve(node, body=_graph(node.body, chance, name, sizes))
         case Call():
-            return attrs.evolve(node, flow=_graph(node.flow, chance))
+            return attrs.evolve(node, flow=_graph(node.flow, chance, name, sizes))
     return node

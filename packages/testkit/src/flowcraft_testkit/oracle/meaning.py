@@ -27,6 +27,7 @@ class Status(enum.Enum):
     FAILED = "it failed for good"
     DEAD = "none of its edges can be taken any more"
     BLOCKED = "a failure lies before it"
+    VOID = "it was voided: nothing is taken, blocked or claimed because of it"
 
 
 class Way(enum.Enum):
@@ -112,6 +113,8 @@ class Meaning(Ground):
         begun = self.facts.outcomes.get(place.begins_at(node))
         if begun is None:
             return Status.READY
+        if begun.void:
+            return Status.VOID
         if begun.failed:
             return self._status_failed(place, node)
         if isinstance(node, (Step, Wait, Sleep, Verdict)):
@@ -124,6 +127,8 @@ class Meaning(Ground):
         ended = self.facts.outcomes.get(place.ends_at(node))
         if ended is None:
             return Status.LEAVING
+        if ended.void:
+            return Status.VOID
         return self._status_failed(place, node) if ended.failed else Status.DONE
 
     def _status_failed(self, place: Place, node: PlacedNode) -> Status:
@@ -135,6 +140,8 @@ class Meaning(Ground):
         ended = self.facts.outcomes.get(place.ends_at(node))
         if ended is None:
             return Status.FAILING if place.catches(node) else Status.FAILED
+        if ended.void:
+            return Status.VOID
         return Status.HANDLED if ended.handled else Status.FAILED
 
     def _status_inside(self, place: Place, node: AnyNode) -> Status:
@@ -150,7 +157,7 @@ class Meaning(Ground):
             return Status.LEAVING if all_ended else Status.INSIDE
         if not inside:
             return Status.LEAVING  # a loop that was left before its first pass
-        last = self.begun(place, node)[-1]
+        last = [each for each in inside if self._follows(each)][-1]
         if not self.has_ended(last):
             return Status.INSIDE
         # "A construct fails once nothing in it can run any more and a node in it has failed whose failure no `any` join
@@ -219,6 +226,22 @@ class Meaning(Ground):
             for number, edge in enumerate(place.into(node))
             if self.way(place, edge) is Way.TAKEN and self.may_claim(place, node, edge)
         }
+
+    def open(self) -> list[str]:
+        """What may still come to an outcome in a run that is stopped, "moot or not", and the joins to be claimed."""
+        return [
+            place.begins_at(node)
+            for place in self.places
+            for node in place.nodes()
+            if self.status.get((place, node.id)) in (Status.READY, Status.LEAVING, Status.FAILING)
+            or (
+                self._way_in(place, node) is None
+                and any(
+                    self.way(place, edge) is Way.TAKEN and self.may_claim(place, node, edge)
+                    for edge in place.into(node)
+                )
+            )
+        ]
 
     def phase(self) -> str:
         """How the run stands: "a node that fails for good fails the run at once, unless the failure is contained"."""

@@ -28,6 +28,7 @@ class Fact:
         context: Of an entry that calls a flow: the context values that each call begins with.
         failed: It failed for good; then of the rest only the edges that were taken are set.
         error: Then: why, as steps and expressions see it, but for the text.
+        void: It stands where an outcome would, which "never happened": the run was stopped.
     """
 
     output: Any = None
@@ -40,6 +41,7 @@ class Fact:
     context: Mapping[str, Any] | None = None
     failed: bool = False
     error: Mapping[str, Any] | None = None
+    void: bool = False
 
     @property
     def handled(self) -> bool:

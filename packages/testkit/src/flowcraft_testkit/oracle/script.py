@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import attrs
-from flowcraft_core import NodeContext, NodeResult, RetryAfter
+from flowcraft_core import Gathered, NodeContext, NodeResult, RetryAfter
 from flowcraft_core.steps import Step as Function
 
 from .flows import Batch, Flow, Step, Turn, Wait
@@ -66,15 +66,15 @@ class Script:
         output = {"v": seen, "n": n, "l": [seen, n, 7][: turn.items]}
         return Answer(output, turn.action, {name: {"v": key, "n": n} for name in turn.sets}, turn.deletes)
 
-    def answer(self, uses: str, ctx: NodeContext[Any, Any], read: Mapping[str, Any]) -> Answer:
+    def answer(self, uses: str, ctx: NodeContext[Any, Any], value: Any, read: Mapping[str, Any]) -> Answer:
         """What the attempt comes to that a context is for."""
         if ctx.deferrals < self.turn(uses, ctx.key).defers:
             raise RetryAfter(2, counts=False)
-        return self(uses, ctx.key, ctx.input, read, ctx.attempt)
+        return self(uses, ctx.key, value, read, ctx.attempt)
 
     def registry(self) -> dict[str, Function]:
         """The steps by name."""
-        return {REMINDER: _remind, **{uses: self._function(uses) for uses in self.turns}}
+        return {REMINDER: _remind, **UNDOS, **{uses: self._function(uses) for uses in self.turns}}
 
     def _function(self, uses: str) -> Function:
         async def scripted(ctx: NodeContext[Any, Any]) -> NodeResult[Any]:
@@ -82,7 +82,7 @@ class Script:
             read = {name: await ctx.context.get(name) for name in turn.reads}
             if turn.takes:
                 await asyncio.sleep(turn.takes)
-            answer = self.answer(uses, ctx, read)
+            answer = self.answer(uses, ctx, await _at_hand(ctx.input), read)
             for name, value in answer.sets.items():
                 await ctx.context.set(name, value)
             for name in answer.deletes:
@@ -95,6 +95,36 @@ class Script:
 async def _remind(ctx: NodeContext[Any, Any]) -> None:
     if ctx.attempt % 2:
         raise ScriptedError("what reminds fails, too, and that is no failure of the run's")
+
+
+async def _undo(ctx: NodeContext[Any, Any]) -> None:
+    _check_undo(ctx)
+
+
+async def _undo_later(ctx: NodeContext[Any, Any]) -> None:
+    _check_undo(ctx)
+    if ctx.attempt < 2:
+        raise ScriptedError("not yet")
+
+
+async def _undo_never(ctx: NodeContext[Any, Any]) -> None:
+    raise ScriptedError("what undoes fails, too, and stops no other")
+
+
+def _check_undo(ctx: NodeContext[Any, Any]) -> None:
+    if not ctx.idempotency_key.endswith(":undo") or not (ctx.output is None or "v" in ctx.output):
+        raise AssertionError(f"what undoes {ctx.key!r} was given {ctx.output!r}, under {ctx.idempotency_key!r}")
+
+
+#: What undoes steps, by its name in the registry.
+UNDOS: dict[str, Function] = {"undo": _undo, "undo later": _undo_later, "undo never": _undo_never}
+
+
+async def _at_hand(value: Any) -> Any:
+    """An input with all results of batches that come in as they are."""
+    if isinstance(value, Gathered):
+        return [result async for result in value]
+    return {name: await _at_hand(part) for name, part in value.items()} if isinstance(value, dict) else value
 
 
 def _indexes(key: str) -> list[int]:

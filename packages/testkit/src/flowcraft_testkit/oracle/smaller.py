@@ -96,6 +96,8 @@ def _simpler(node: AnyNode) -> Iterator[AnyNode]:
         "feedback_transform": None,
         "attempts": 1,
         "concurrency": None,
+        "undo": None,
+        "unsure": False,
         "delay": 0.0,
     }
     for name, value in defaults.items():

@@ -11,6 +11,9 @@ from flowcraft_core.blueprint import Edge as BlueprintEdge
 from .flows import AnyNode, Batch, Call, Edge, Flow, Loop, On, Sleep, Step, Wait, entry_id, exit_id
 from .script import REMINDER, uses_of, worker_of
 
+# What undoes a step may fail once; and is tried no more often.
+_UNDO_RETRIES: dict[str, Any] = {"max_retries": 2, "retry_delay": 3000.0}
+
 
 def blueprints(flow: Flow) -> dict[str, Blueprint]:
     """The blueprints of a flow and of all that it calls, by id."""
@@ -31,13 +34,16 @@ def _flatten(
 ) -> None:
     """Add a flow's nodes and edges, with those of its loops' bodies; ``loop`` is the one whose body the flow is."""
     nodes.extend(Node(node_id, uses_of(node_id)) for node_id in flow.fallbacks)
+    # Each is there once in a blueprint, and only if it is named: else it would be a node like any other.
+    named = {node.undo for node in flow.nodes if isinstance(node, (Step, Batch)) and node.undo} - {n.id for n in nodes}
+    nodes.extend(Node(name, name, config=NodeConfig(**_UNDO_RETRIES)) for name in sorted(named))
     for node in flow.nodes:
         # How a loop's entry edges are joined is said by its start node, which nothing else leads to.
         join = loop.join if loop is not None and node is flow.start() else node.join
         config = NodeConfig(join_strategy=join)
         match node:
             case Step():
-                config = attrs.evolve(config, fallback=node.fallback, **_retries(node))
+                config = attrs.evolve(config, fallback=node.fallback, **_retries(node), **_undo(node))
                 nodes.append(Node(node.id, uses_of(node.id), None, _plain(node.inputs), config))
             case Wait():
                 config = attrs.evolve(config, timeout=None if node.timeout is None else node.timeout * 1000)
@@ -52,7 +58,7 @@ def _flatten(
                 nodes.append(Node(node.id, "loop-controller", {"condition": node.condition}, None, config))
                 _flatten(node.body, attrs.evolve(node, join=join), nodes, edges, found)
             case Batch():
-                nodes.extend(_batch(node, attrs.evolve(config, **_retries(node))))
+                nodes.extend(_batch(node, attrs.evolve(config, **_retries(node), **_undo(node))))
                 if node.paired:
                     edges.append(BlueprintEdge(entry_id(node), exit_id(node)))
                 if isinstance(node.worker, Flow):
@@ -82,6 +88,10 @@ def _retries(node: Step | Batch) -> dict[str, Any]:
     return {"max_retries": node.attempts, "retry_delay": node.delay * 1000}
 
 
+def _undo(node: Step | Batch) -> dict[str, Any]:
+    return {"undo": node.undo, "undo_unsure": node.unsure or None}
+
+
 def _plain(inputs: Any) -> Any:
     return inputs if inputs is None or isinstance(inputs, str) else dict(inputs)
 
@@ -104,6 +114,8 @@ def _batch(batch: Batch, config: NodeConfig) -> list[Node]:
         params["outputKey"] = batch.output
     if batch.concurrency is not None:
         params["concurrency"] = batch.concurrency
+    if batch.page_size is not None:
+        params["pageSize"] = batch.page_size
     if batch.tolerated:
         params["toleratedFailureCount"] = batch.tolerated
     if not batch.paired:

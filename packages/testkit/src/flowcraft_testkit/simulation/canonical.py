@@ -8,6 +8,7 @@ from typing import Any
 from flowcraft_core import (
     ConfigurationError,
     FlowBuilder,
+    Limit,
     NodeContext,
     NodeResult,
     RetryPolicy,
@@ -18,9 +19,11 @@ from flowcraft_core.durable import Client
 
 from .catching import handled, handled_insides
 from .joining import one_is_left, two_are_left, two_of_three
-from .laning import fork_an_item, lanes, lanes_inside
+from .laning import fork_an_item, lanes, lanes_inside, paged
+from .limiting import limited, limited_by_key, limited_for_long
 from .queueing import queues
 from .scenario import RUN, Scenario
+from .undoing import done, undone, undone_beside, undone_in_time, undone_losers
 
 Ctx = NodeContext[Any, Any]
 
@@ -374,6 +377,7 @@ def _all() -> list[Scenario]:
         Scenario(name="batch_of_flow", build=batch_of_flow),
         Scenario(name="lanes", build=lanes),
         Scenario(name="lanes_inside", build=lanes_inside),
+        Scenario(name="paged", build=paged),
         Scenario(name="fork_in_lane", build=lanes, act=_fork_an_item, also=(FORKED,)),
         Scenario(name="contained", build=contained),
         Scenario(name="failing_batch", build=failing_batch, ends=("failed",), racing=True),
@@ -391,12 +395,33 @@ def _all() -> list[Scenario]:
         Scenario(name="failure", build=failure, ends=("failed",)),
         Scenario(name="handled", build=handled),
         Scenario(name="handled_insides", build=handled_insides),
+        Scenario(name="undone", build=undone, ends=("failed",)),
+        Scenario(name="undone_beside", build=undone_beside, ends=("failed",), racing=True),
+        Scenario(name="undone_losers", build=undone_losers, ends=("failed",), racing=True),
+        Scenario(name="undone_cancel", build=undone_in_time, act=_cancel, ends=("cancelled", "completed"), racing=True),
+        Scenario(name="undone_late", build=undone_in_time, timeout=5, ends=("failed", "completed"), racing=True),
+        Scenario(name="done", build=done),
         Scenario(name="values", build=values),
         Scenario(name="threads", build=threads),
         Scenario(name="slow", build=slow, lasts=70),
         Scenario(name="cancel", build=cancelled, act=_cancel, ends=("cancelled", "completed"), racing=True),
         Scenario(name="fork", build=chain, act=_fork, also=(FORKED,)),
         Scenario(name="queues", build=queues, lasts=10),
+        Scenario(name="limited", build=limited, limits=(Limit("api", concurrency=2),), lasts=60),
+        Scenario(
+            name="limited_by_key",
+            build=limited_by_key,
+            limits=(Limit("tenant", concurrency=1), Limit("rate", rate=2, per=4.0), Limit("api", concurrency=1)),
+            lasts=120,
+        ),
+        Scenario(
+            name="limited_for_long",
+            build=limited_for_long,
+            limits=(Limit("api", concurrency=3),),
+            lowered=(Limit("api", concurrency=1),),
+            clocks_apart=180.0,
+            lasts=240,
+        ),
         Scenario(name="big_value", build=big_value, max_value_bytes=1_000),
     ]
 

@@ -49,6 +49,13 @@ def lanes_inside() -> FlowBuilder:
     return flow.edge("a", "each").edge("each", "z").edge("again", "end")
 
 
+def paged() -> FlowBuilder:
+    """Five items on three pages, in two lanes, of a flow that looks at its input by name."""
+    inner = create_flow("named").node("p", _same).node("q", _double, inputs="input").edge("p", "q")
+    flow = create_flow("paged").node("a", _items).batch("each", inner, concurrency=2, page_size=2)
+    return flow.node("end", _same).edge("a", "each").edge("each", "end")
+
+
 async def fork_an_item(client: Client, run_id: str) -> None:
     """Begin a run again from an item in the middle of a lane, once it has ended."""
     await client.wait(RUN, poll=1.0)

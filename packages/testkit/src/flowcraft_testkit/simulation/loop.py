@@ -115,13 +115,21 @@ class VirtualLoop(asyncio.BaseEventLoop):
 class LoopClock:
     """A ``flowcraft_core.Clock`` on the running loop's time."""
 
+    def __init__(self, ahead: float = 0.0) -> None:
+        """A clock.
+
+        Args:
+            ahead: By how many seconds it is ahead.
+        """
+        self._ahead = ahead
+
     def now(self) -> float:
         """Seconds since the epoch; the beginning, where no virtual loop runs."""
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
-            return BEGINNING
-        return loop.time()
+            return BEGINNING + self._ahead
+        return loop.time() + self._ahead
 
     async def sleep(self, seconds: float) -> None:
         """Sleep in the running event loop."""

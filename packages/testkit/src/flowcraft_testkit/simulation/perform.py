@@ -7,7 +7,7 @@ import contextlib
 import hashlib
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -17,17 +17,19 @@ from flowcraft_core.catalogue import Catalogue
 from flowcraft_core.durable import Client, Worker
 from flowcraft_core.durable.storage import StaleReadError
 from flowcraft_core.errors import FlowcraftError, TransientError
+from flowcraft_core.graph.facts import Undone
 from flowcraft_core.graph.instances import Instance, Phase
 from flowcraft_core.graph.queues import is_bound, queue_of, queues_of
 from flowcraft_core.ports import RunStatus
 from flowcraft_core.queues import DEFAULT_QUEUE
 from flowcraft_core.runtime.events import Event
 
+from .limiting import EXCUSES, LimitWatch
 from .loop import LoopClock, StuckError, run_virtual
 from .runtime import SimulatedRuntime, Watch
 from .scenario import RUN, Scenario
 from .schedule import Schedule
-from .truth import Truth
+from .truth import RunFacts, Truth
 from .world import Program, World
 
 # How long a run may take beside what it takes by itself, seconds. Each fault costs at most some minutes.
@@ -58,6 +60,7 @@ class Expected:
         errors: Its errors, as text.
         steps: How many steps had an outcome.
         keys: The keys of all instances that had an outcome.
+        undone: What was undone, or could not be, as text, in order of the keys.
     """
 
     status: str
@@ -66,6 +69,7 @@ class Expected:
     errors: list[str]
     steps: int
     keys: set[str]
+    undone: list[str]
 
     @classmethod
     def of(cls, scenario: Scenario) -> Expected | None:
@@ -81,6 +85,7 @@ class Expected:
             [str(error) for error in result.errors],
             result.steps,
             {entry.key for entry in result.trace},
+            _in_text(result.undone),
         )
 
 
@@ -116,6 +121,10 @@ async def run_in_process(scenario: Scenario, watch: Watch) -> RunResult:
             break
         result = await handle.result()
     return result
+
+
+def _in_text(undone: Iterable[Undone]) -> list[str]:
+    return sorted(f"{each.key} after {each.attempts}: {each.error}" for each in undone)
 
 
 def _resumption(value: Any) -> dict[str, Any]:
@@ -195,6 +204,7 @@ class _Stage:
         catalogue = Catalogue(flows.builders, flows.blueprints)
         graph = catalogue.find(flows.flow)
         self.truth = Truth(world.backend, graph, catalogue.graphs, scenario.context, world.blame, scenario.serializer)
+        self._at_work = LimitWatch(scenario.limits, world.blame, lambda: not EXCUSES.isdisjoint(+schedule.counts))
         self._queues = queues_of(catalogue.graphs, None)
         self.client_is_done = False
         world.look = self.truth.before
@@ -214,7 +224,8 @@ class _Stage:
             )
             while True:
                 try:
-                    await client.start(flows.flow.id, self.scenario.context, run_id=RUN)
+                    timeout = self.scenario.timeout
+                    await client.start(flows.flow.id, self.scenario.context, run_id=RUN, timeout=timeout)
                     for key, value in self.scenario.answers.items():
                         await self._answer(client, key, value)
                     for key, value in self.scenario.resumes.items():
@@ -251,7 +262,7 @@ class _Stage:
             await asyncio.sleep(5.0)
         return None
 
-    async def _worker(self, me: Program, served: Sequence[str]) -> None:
+    async def _worker(self, me: Program, served: Sequence[str], *, is_second: bool) -> None:
         async with self.world.connect(me) as backend:
 
             def watch(run_id: str, instance: Instance, attempt: str) -> None:
@@ -262,7 +273,21 @@ class _Stage:
                     self.world.say(me.name, f"EXECUTES {instance.key!r}{attempt}")
                     self.truth.executing(run_id, instance, attempt)
 
-            runtime = SimulatedRuntime(self.scenario, clock=self.world.clock, watch=watch)
+            def watch_undo(run_id: str, instance: Instance, attempt: str) -> None:
+                if me.alive:
+                    self.world.say(me.name, f"UNDOES {instance.key!r}{attempt}")
+                    self.truth.undoing(run_id, instance, attempt)
+
+            clock = LoopClock(self.scenario.clocks_apart) if is_second else self.world.clock
+            limits = (self.scenario.lowered if is_second else ()) or self.scenario.limits
+            runtime = SimulatedRuntime(
+                self.scenario,
+                clock=clock,
+                watch=watch,
+                watch_undo=watch_undo,
+                limits=limits,
+                at_work=self._at_work,
+            )
             options = {**_WORKER, "reconcile": self.world.schedule.reconciles, **self.scenario.worker}
             options["queues"] = served
             await Worker(backend, runtime, **options).run()
@@ -289,8 +314,8 @@ class _Stage:
         world = self.world
         world.start("client", self._client)
         named = sorted(self._queues.keys() - {DEFAULT_QUEUE})
-        for served in ((DEFAULT_QUEUE, *named[::2]), (*named[1::2], DEFAULT_QUEUE)):
-            world.start("worker", partial(self._worker, served=served))
+        for number, served in enumerate([(DEFAULT_QUEUE, *named[::2]), (*named[1::2], DEFAULT_QUEUE)]):
+            world.start("worker", partial(self._worker, served=served, is_second=number > 0))
         limit = _PATIENCE + self.scenario.lasts
         try:
             async with asyncio.timeout(limit):
@@ -316,7 +341,7 @@ class _Stage:
         blame = self.world.blame
         if status.state not in self.scenario.ends and run_id == RUN:
             blame(f"the run {run_id!r} ended as {status.state}: {status.reason}")
-        self._check_phase(status, run.phase)
+        self._check_phase(status, run)
         if self.world.schedule.is_clean and (twice := [name for name, times in run.executed.items() if times > 1]):
             blame(f"nothing went wrong, and executed more than once were {twice}")
         if run.orphans:
@@ -333,7 +358,8 @@ class _Stage:
         if status.state == "completed":
             self._compare("outputs", result.outputs, outputs, "the facts, replayed, say")
             self._compare("context", result.context, context, "the facts, replayed, say")
-        if status.state == "failed" and not (true_errors and errors == true_errors):
+        is_late = run.end is not None and self.scenario.timeout is not None
+        if status.state == "failed" and not (errors == true_errors and (true_errors or is_late)):
             blame(f"errors: {errors}; the facts, replayed, say {true_errors}")
         expected = self.expected
         if expected is not None:
@@ -342,12 +368,16 @@ class _Stage:
             self._compare("outputs", result.outputs, expected.outputs, what)
             self._compare("context", result.context, expected.context, what)
             self._compare("errors", errors, expected.errors, what)
+            self._compare("undone", _in_text(result.undone), expected.undone, what)
             self._compare("steps", result.steps, expected.steps, what)
             self._compare("instances with an outcome", sorted(run.keys), sorted(expected.keys), what)
 
-    def _check_phase(self, status: RunStatus, phase: Phase) -> None:
-        by_facts = {Phase.COMPLETED: "completed", Phase.FAILED: "failed", Phase.RUNNING: "running"}[phase]
-        if status.state != "cancelled" and status.state != by_facts:
+    def _check_phase(self, status: RunStatus, run: RunFacts) -> None:
+        by_facts = {Phase.COMPLETED: "completed", Phase.FAILED: "failed", Phase.RUNNING: "running"}[run.phase]
+        if run.end is not None:
+            if status.state != run.end:
+                self.world.blame(f"the status is {status.state} ({status.reason}), but the run was to end {run.end}")
+        elif status.state != "cancelled" and status.state != by_facts:
             self.world.blame(f"the status is {status.state} ({status.reason}), but by the facts the run is {by_facts}")
 
     def _compare(self, what: str, is_now: Any, should: Any, who: str) -> None:

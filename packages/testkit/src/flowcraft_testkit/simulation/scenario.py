@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import attrs
-from flowcraft_core import Blueprint, FlowDefinition, NodeResult, Serializer, Step
+from flowcraft_core import Blueprint, FlowDefinition, Limit, NodeResult, Serializer, Step
 from flowcraft_core.durable import Client
 from flowcraft_core.ports import FinalState
 
@@ -53,11 +53,15 @@ class Scenario:
         ends: The states in which the run may end.
         racing: It depends on the schedule what the run comes to: it has an ``any`` join, a timeout, a failure beside
             something else, or is cancelled. Then it is held to the replay of its own facts only.
+        timeout: How long the run may take before it fails, seconds; None for no limit.
         lasts: How long it may take if nothing goes wrong, seconds.
         max_value_bytes: The store's limit, to see values cut into chunks.
         worker: Options of its workers, see ``Worker``.
         needs_reconciler: Its end rests on a reconciler also if no message is lost.
         also: The ids of further runs that ``act`` starts, of the same flow.
+        limits: What is declared.
+        lowered: What the second worker declares instead, as one of a newer deployment.
+        clocks_apart: By how much the second worker's clock is ahead, seconds.
     """
 
     name: str
@@ -73,11 +77,15 @@ class Scenario:
     act: Callable[[Client], Awaitable[None]] | None = None
     ends: tuple[FinalState, ...] = ("completed",)
     racing: bool = False
+    timeout: float | None = None
     lasts: float = 0.0
     max_value_bytes: int | None = None
     worker: Mapping[str, Any] = attrs.field(factory=dict)
     needs_reconciler: bool = False
     also: tuple[str, ...] = ()
+    limits: tuple[Limit, ...] = ()
+    lowered: tuple[Limit, ...] = ()
+    clocks_apart: float = 0.0
 
     def flows(self) -> Flows:
         """The flow, made anew, with what it needs."""

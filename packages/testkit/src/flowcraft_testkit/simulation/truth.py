@@ -12,15 +12,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import attrs
+from flowcraft_core.durable.ends import ABANDONED_KEY, END_KEY, undone_by
 from flowcraft_core.durable.storage import BLUEPRINTS, claimed_by
 from flowcraft_core.graph.facts import Outcome
 from flowcraft_core.graph.failures import errors_of
 from flowcraft_core.graph.fold import context_of, outputs_of
 from flowcraft_core.graph.instances import Instance, Phase, ScopeState
+from flowcraft_core.graph.pages import Pages
 from flowcraft_core.graph.positions import to_sortable
 from flowcraft_core.graph.records import outcome_from_record
 from flowcraft_core.graph.scopes import Graph, Link, Vertex
 from flowcraft_core.graph.state import RunState
+from flowcraft_core.graph.undoing import Undoing
 from flowcraft_core.payloads import CompressingCodec, place_of
 from flowcraft_core.ports import Fact, RunStatus
 from flowcraft_core.serialization import Serializer
@@ -63,6 +66,7 @@ class Truth:
         self.backend = backend
         self.runs: dict[str, RunFacts] = {}
         self._new_state: Callable[[], RunState] = lambda: RunState(graph, graphs.__getitem__, context)
+        self._undoes = any(each.undoes for each in graphs.values())
         self._blame = blame
         self._codec = CompressingCodec()
         self._decode = (serializer or Serializer()).from_data
@@ -100,7 +104,10 @@ class Truth:
             self.applied(args[0], args[1], seen)
         elif operation in ("status.touch", "status.finish"):
             told = operation == "status.finish" and answer is True
-            self.changed(seen, self.status(args[0]), told=told)
+            status = self.status(args[0])
+            self.changed(seen, status, told=told)
+            if told and status is not None:
+                self.ended(args[0], status.state)
 
     def put(self, run_id: str, key: str) -> None:
         """A fact may have been stored."""
@@ -114,10 +121,36 @@ class Truth:
         if standing != fact:
             self._blame(f"the fact {key!r} was changed after it was stored by job {standing.job!r:.10}")
         elif ":" not in key or key.endswith(_ENTRY):
-            run.take_in(key, outcome_from_record(self._record(run_id, key, fact), self._decode))
+            outcome = self._outcome(run_id, key, fact)
+            if outcome.void and (run.end is None or run.end == "completed"):
+                self._blame(f"{key!r} was voided, and the run is not stopped")
+            run.take_in(key, outcome)
+        elif key == END_KEY:
+            run.end = self._record(run_id, key, fact)["state"]
+        elif key == ABANDONED_KEY:
+            run.abandoned = True
+        elif (undone := undone_by(key)) is not None:
+            self._look_at_undo(run, undone, "was undone")
+            run.undone.add(undone)
         elif (claimed := claimed_by(key)) is not None:
             join, slot = claimed
             run.take_in(join, (slot, self._record(run_id, key, fact)["place"]))
+
+    def undoing(self, run_id: str, instance: Instance, attempt: str) -> None:
+        """An instance is about to be undone: the run must be stopped, and what came after it undone."""
+        run = self.run(run_id)
+        name = f"undo of {instance.key}{attempt}"
+        run.executed[name] = run.executed.get(name, 0) + 1
+        if instance.key not in run.undone:  # else somebody has lost a race, and nothing comes of it
+            self._look_at_undo(run, instance.key, "is about to be undone")
+
+    def _look_at_undo(self, run: RunFacts, key: str, what: str) -> None:
+        if run.end is None or run.end == "completed":
+            self._blame(f"{key!r} {what}, and the run is not stopped")
+        elif left := run.left():
+            self._blame(f"{key!r} {what}, and {left} are ready and may still have an outcome")
+        elif key not in run.undone and key not in (due := run.to_undo()):
+            self._blame(f"{key!r} {what}, and by the facts that are stored it is not due: {due} are")
 
     def deleted(self, run_id: str, key: str) -> None:
         """A fact was deleted: only chunks that a writer who came second has left may be, in a run that lives."""
@@ -139,6 +172,14 @@ class Truth:
             self._blame(f"the status was {before.state}, and was changed")
         if told and before.state not in _LIVE:
             self._blame(f"the status was {before.state} already, and a second caller was told that it was the first")
+
+    def ended(self, run_id: str, state: str) -> None:
+        """A run has ended: as its end says, if its flows name an undo, and with nothing left to undo."""
+        run = self.run(run_id)
+        if self._undoes and run.end != state:
+            self._blame(f"the run ended {state}, and was to end {run.end}")
+        if state != "completed" and not run.abandoned and (due := run.to_undo()):
+            self._blame(f"the run ended {state}, and {due} are not undone")
 
     def executing(self, run_id: str, instance: Instance, attempt: str) -> None:
         """An instance is about to be executed: what comes before it must be stored, and its values applied."""
@@ -175,6 +216,26 @@ class Truth:
         record = self.backend._world.facts._records.get((run_id, key))
         return record.newest if record else None
 
+    def _outcome(self, run_id: str, key: str, fact: Fact) -> Outcome:
+        """What an outcome says, with all that stands in pages beside it."""
+        outcome = outcome_from_record(self._record(run_id, key, fact), self._decode)
+        if isinstance(outcome.items, Pages):
+            outcome.items = tuple(self._members(run_id, key, outcome.items))
+        if isinstance(outcome.output, Pages):
+            outcome.output = self._members(run_id, key, outcome.output)
+        return outcome
+
+    def _members(self, run_id: str, key: str, pages: Pages) -> list[Any]:
+        members: list[Any] = []
+        for number in range(pages.count):
+            name = f"{key}:chunk:{pages.token}:{number}"
+            fact = self._newest(run_id, name)
+            if fact is None:
+                self._blame(f"{key!r} was stored before its page {number} was")
+            else:
+                members += [self._decode(item) for item in self._record(run_id, name, fact)["items"]]
+        return members
+
     def _record(self, run_id: str, key: str, fact: Fact) -> dict[str, Any]:
         """What a body says, read as a stranger would."""
         body = fact.body[1:]
@@ -199,6 +260,9 @@ class RunFacts:
         executed: How often each attempt at each was executed.
         outcomes: The outcomes, by key.
         claims: Of each claimed join the places of the edges that hold its slots, by key and slot.
+        end: The state in which it is to end, once that stands.
+        abandoned: Whether it is to be undone no further.
+        undone: The keys of the instances whose undo has ended.
     """
 
     state: RunState
@@ -207,6 +271,9 @@ class RunFacts:
     executed: dict[str, int] = attrs.field(factory=dict)
     outcomes: dict[str, Outcome] = attrs.field(factory=dict)
     claims: dict[str, dict[int, int]] = attrs.field(factory=dict)
+    end: str | None = None
+    abandoned: bool = False
+    undone: set[str] = attrs.field(factory=set)
     _early: deque[tuple[str, Outcome | tuple[int, int]]] = attrs.field(factory=deque)
     _fed: set[str] = attrs.field(factory=set)
 
@@ -248,8 +315,8 @@ class RunFacts:
 
     @property
     def keys(self) -> set[str]:
-        """The keys of the outcomes."""
-        return set(self.outcomes)
+        """The keys of the outcomes; void ones are none."""
+        return {key for key, outcome in self.outcomes.items() if not outcome.void}
 
     @property
     def phase(self) -> Phase:
@@ -280,6 +347,10 @@ class RunFacts:
             for key, (scope, vertex) in self.ready.items()
             if vertex.index not in scope.outcomes and not scope.is_moot(vertex)
         ]
+
+    def to_undo(self) -> list[str]:
+        """The keys of the instances whose undo may begin."""
+        return [instance.key for instance in Undoing(self.state.root, set(self.undone)).ready()]
 
     def _instances(self) -> Iterator[Instance]:
         for scope in self.state.root.walk():

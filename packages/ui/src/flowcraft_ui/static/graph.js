@@ -120,7 +120,7 @@ export function graph() {
   });
 
   const matters = () => {
-    for (const look of ["failed", "under-way", "running", "waiting", "retrying", "passed-on", "no-worker", "ready", "handled"]) {
+    for (const look of ["failed", "under-way", "running", "waiting", "retrying", "passed-on", "no-worker", "limited", "ready", "handled"]) {
       const node = svg.querySelector(`.node.s-${look}`);
       if (node) return node;
     }

@@ -24,10 +24,12 @@ class Hints:
     Attributes:
         under_way: By key: what is at work.
         passed_on: By ``pattern_of`` the key: what is passed on.
+        limited: By key: the limits for a place under which something waits.
     """
 
     under_way: Mapping[str, UnderWay] = attrs.field(factory=dict)
     passed_on: Mapping[str, PassedOn] = attrs.field(factory=dict)
+    limited: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict)
 
 
 def pattern_of(key: str) -> str:

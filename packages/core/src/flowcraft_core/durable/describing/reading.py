@@ -6,24 +6,32 @@ import asyncio
 import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 
+import attrs
+
 from ...errors import BackendError, ConfigurationError
-from ...graph.facts import Park
+from ...graph.facts import Park, Undone
 from ...graph.failures import errors_of
 from ...graph.fold import instances
+from ...graph.instances import Instance
+from ...graph.limits import is_limited
 from ...graph.queues import is_bound, queue_of
 from ...graph.scopes import Kind
 from ...graph.state import RunState
-from ...ports import CoordinationStore
+from ...graph.undoing import Undoing
+from ...ports import CoordinationStore, State
 from ...queues import DEFAULT_QUEUE
 from ...settings import whole
+from ..ends import end_of, undoes
 from ..lanes import with_all_items
 from ..runs import RunRecord
 from ..stored_runs import FINAL, StoredRuns
+from ..undone import settled_undone
+from ..waiting import limited_key, said_limited
 from .at_work import SAID_EVERY, board_of
 from .heartbeats import SEEN_WITHIN, living
 from .hints import Hints, passed_on, pattern_of, under_way
 from .levels import counts, open_at
-from .shapes import MOST_TOLD, OpenWait, RunDescription
+from .shapes import MOST_TOLD, OpenWait, RunDescription, Stopped
 from .standing import Standing
 from .telling import Teller
 
@@ -49,18 +57,23 @@ async def describe(
             "or one of its passes or items, as in 'pages[17]'"
         )
     page, cursor = level.page(after, limit)
+    if values:
+        state = await stored.filled(run_id, state)
+        await asyncio.gather(*(stored.records.pages.give(run_id, instance.scope) for instance in page))
     now, is_live = stored.clock.now(), status.state not in FINAL
-    parks, of_page, hints = await asyncio.gather(
+    parks, of_page, hints, limited = await asyncio.gather(
         stored.records.parks(run_id, state.ready),
         stored.records.all_parks(run_id, page),
         _hints(stored.backend.coordination, record, now) if is_live else _none(),
+        _limited(stored.backend.coordination, record, page if is_live else ()),
     )
-    hints = _still_true(hints, state, parks)
+    hints = attrs.evolve(_still_true(hints, state, parks), limited=limited)
     standing = Standing.of(state, parks)
     moot = [instance.key for instance in page if standing.of_instance(instance) == "moot"]
     lost = {key: found.value for key, found in (await stored.records.outcomes(run_id, moot)).items()}
     unserved = await _unserved(stored.backend.coordination, record, state, parks, now) if is_live else []
-    teller = Teller(standing, of_page, hints, record.started, values, lost, record.queue, unserved)
+    undone, stopped = await _undoing(stored, record, state, status.state)
+    teller = Teller(standing, of_page, hints, record.started, values, lost, record.queue, unserved, undone)
     of_level = counts(standing, level.scopes)
     return RunDescription(
         run=status,
@@ -78,6 +91,31 @@ async def describe(
         unserved=tuple(unserved),
         errors=errors_of(state.root),
         steps=sum(1 for instance in instances(state) if instance.vertex.kind is Kind.STEP),
+        stopped=stopped,
+    )
+
+
+async def _undoing(
+    stored: StoredRuns, record: RunRecord, state: RunState, now: State
+) -> tuple[Mapping[str, Undone], Stopped | None]:
+    """What was undone, by instance key; and what is left to undo of a run that was stopped."""
+    if not undoes(record) or now == "completed":
+        return {}, None
+    records, run_id, has_ended = stored.records, record.run_id, now in FINAL
+    end = await (stored.settled(lambda: end_of(records, run_id)) if has_ended else end_of(records, run_id))
+    if end is None or not end.is_stop:
+        return {}, None
+    undone, abandoned = await settled_undone(records, run_id, state, stored.clock, has_ended=has_ended)
+    left = Undoing(state.root, set(undone)).ready() if abandoned is None else []
+    failed = [each for each in undone.values() if each.error is not None]
+    return undone, Stopped(
+        state=end.state,
+        reason=end.reason,
+        at=end.at,
+        abandoned=abandoned,
+        undone=len(undone) - len(failed),
+        failed=tuple(failed[:MOST_TOLD]),
+        next=tuple(instance.key for instance in left[:MOST_TOLD]),
     )
 
 
@@ -102,6 +140,15 @@ async def _unserved(
             workers = await living(store, now, SEEN_WITHIN)
             return sorted(names.difference(name for worker in workers for name in worker.queues))
     return []
+
+
+async def _limited(store: CoordinationStore, record: RunRecord, page: Sequence[Instance]) -> dict[str, tuple[str, ...]]:
+    """What jobs say to wait for, of the instances of a page that keep to limits."""
+    keys = [each.key for each in page if is_limited(each) and each.vertex.index not in each.scope.outcomes]
+    with contextlib.suppress(BackendError):
+        said = await asyncio.gather(*(store.get(limited_key(record, key)) for key in keys))
+        return {key: limits for key, each in zip(keys, said, strict=True) if (limits := said_limited(each))}
+    return {}
 
 
 async def _none() -> Hints:

@@ -13,7 +13,8 @@ from typing import Any, Literal, TypeAlias
 import attrs
 
 from ...blueprint import On
-from ...graph.facts import NodeError
+from ...graph.facts import NodeError, Undone
+from ...ports import FinalState
 from ..results import StoredRun
 
 #: Where an instance stands by the facts:
@@ -31,6 +32,7 @@ from ..results import StoredRun
 #: ``dead``      none of the ways to it was taken: it will not run
 #: ``blocked``   what leads to it has failed, and the failure is contained: it will not run
 #: ``moot``      it has lost a race: it need not run, and if it has ended all the same, that counts nowhere
+#: ``void``      its run was stopped before it had an outcome: it is as if it never was
 #: ============  ====================================================================================================
 #:
 #: In a run that has ended, what was ready, waiting, sleeping or retrying stays so: a fork goes on with it.
@@ -47,6 +49,7 @@ InstanceState: TypeAlias = Literal[
     "dead",
     "blocked",
     "moot",
+    "void",
 ]
 
 #: What an instance is: a step, one of the engine's own (``wait``, ``sleep``), a construct that can be opened, or the
@@ -213,10 +216,12 @@ class InstanceDescription:
         passed_on: That workers pass its node's jobs on; a hint.
         queue: The queue whose workers run it; None for what the engine does itself.
         unserved: It is to run, and no worker says to serve its queue, which is none of the default; a hint.
+        limited: The limits, with their keys, for a place under which it waits; a hint.
         inside: What is inside, if it is a construct that was entered.
         fork_from: The keys from which ``Client.fork`` can begin again here: of a construct that of its entry, which
             does all of it again, and its own, which only ends it again.
         joins: With how many of its ways in it goes on, whichever come first; 0 if it waits for all.
+        undone: That it was undone, or that its undo has failed for good; None if it was not, or not yet.
     """
 
     key: str
@@ -245,15 +250,18 @@ class InstanceDescription:
     passed_on: PassedOn | None = None
     queue: str | None = None
     unserved: bool = False
+    limited: tuple[str, ...] = ()
     inside: Inside | None = None
     fork_from: tuple[str, ...] = ()
     joins: int = 0
+    undone: Undone | None = None
 
     @property
     def standing(self) -> str:
         """The state in a word for people, with what the hints say.
 
-        Of what is ``ready`` that is ``under way``, ``passed on``, ``no worker`` for its queue, or ``next``.
+        Of what is ``ready`` that is ``under way``, ``passed on``, ``waits for limit`` so-and-so, ``no worker`` for its
+        queue, or ``next``.
         """
         if self.state not in ("ready", "retrying"):
             return self.state
@@ -261,9 +269,34 @@ class InstanceDescription:
             return "under way"
         if self.passed_on is not None:
             return "passed on"
+        if self.limited:
+            return f"waits for limit {', '.join(self.limited)}"
         if self.unserved:
             return "no worker"
         return "next" if self.state == "ready" else self.state
+
+
+@attrs.frozen(kw_only=True)
+class Stopped:
+    """That a run was stopped: what it has done is undone before it ends.
+
+    Attributes:
+        state: The state that it ends in.
+        reason: Why; None for the failures that ``RunDescription.errors`` tells.
+        at: When.
+        abandoned: Why no more is to be undone, if somebody has said so.
+        undone: How many instances are undone.
+        failed: Those whose undo has failed for good; at most ``MOST_TOLD``.
+        next: The keys of the instances whose undo is under way or may begin; at most ``MOST_TOLD``.
+    """
+
+    state: FinalState
+    reason: str | None
+    at: float
+    abandoned: str | None = None
+    undone: int = 0
+    failed: tuple[Undone, ...] = ()
+    next: tuple[str, ...] = ()
 
 
 @attrs.frozen(kw_only=True)
@@ -307,6 +340,7 @@ class RunDescription:
         unserved: The queues for whose workers something waits, at any depth, and that none says to serve. A hint.
         errors: Why the run has failed, as in ``StoredResult``.
         steps: How many steps have ended, at any depth.
+        stopped: That it was stopped, and what is undone; None if it was not, or its flows name no undo.
     """
 
     run: StoredRun
@@ -324,6 +358,7 @@ class RunDescription:
     unserved: tuple[str, ...] = ()
     errors: tuple[NodeError, ...] = ()
     steps: int = 0
+    stopped: Stopped | None = None
 
 
 #: Of longer lists of waits and of what is under way only so many are told.

@@ -48,10 +48,10 @@ class Standing:
         assert construct is not None  # the caller has looked
         vertices = scope.scope.vertices
         exit_ = self._vertex(scope, vertices[construct.exit])
-        if exit_ in ("done", "failed", "handled", "moot", "ready"):
+        if exit_ in ("done", "failed", "handled", "moot", "ready", "void"):
             return exit_
         entry = scope.outcomes.get(construct.entry)
-        if entry is None or entry.error is not None:
+        if entry is None or entry.void or entry.error is not None:
             return self._vertex(scope, vertices[construct.entry])
         if exit_ == "blocked":  # by what is inside: it has failed, and that is contained
             return "failed"
@@ -61,6 +61,8 @@ class Standing:
         index = vertex.index
         outcome = scope.outcomes.get(index)
         if outcome is not None:
+            if outcome.void:
+                return "void"
             return "done" if outcome.error is None else "handled" if outcome.handled else "failed"
         mark = scope.marks.get(index)
         if mark is Mark.BLOCKED and vertex.quorum:

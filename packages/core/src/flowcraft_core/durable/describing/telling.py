@@ -10,7 +10,7 @@ import attrs
 from ...blueprint import SLEEP, WAIT
 from ...errors import FlowcraftError
 from ...graph import decisions
-from ...graph.facts import DELETED, NodeError, Outcome, Park
+from ...graph.facts import DELETED, NodeError, Outcome, Park, Undone
 from ...graph.instances import Instance, ScopeState
 from ...graph.lanes import item_before
 from ...graph.queues import is_bound, queue_of
@@ -37,6 +37,7 @@ class Teller:
         values: Whether inputs, outputs and the like are told.
         of_run: The queue that the run was started with.
         unserved: The queues that no worker says to serve.
+        undone: What was undone, by instance key.
     """
 
     standing: Standing
@@ -47,6 +48,7 @@ class Teller:
     lost: Mapping[str, Outcome] = attrs.field(factory=dict)
     of_run: str | None = None
     unserved: Collection[str] = ()
+    undone: Mapping[str, Undone] = attrs.field(factory=dict)
 
     def tell(self, instance: Instance) -> InstanceDescription:
         """Describe an instance; a construct is given by its exit."""
@@ -90,10 +92,12 @@ class Teller:
             under_way=self.hints.under_way.get(key) if live else None,
             passed_on=self.hints.passed_on.get(pattern_of(entry.key)) if live else None,
             queue=queue,
+            limited=self.hints.limited.get(key, ()) if live else (),
             unserved=live and queue in self.unserved,
             inside=None if construct is None else folded(self.standing, scope, construct, self._busy(scope, construct)),
             fork_from=tuple(self._fork_from(instance, entry, state)),
             joins=entry.vertex.quorum,
+            undone=self.undone.get(key),
         )
 
     def _input(self, entry: Instance, state: InstanceState) -> Any:

@@ -16,8 +16,9 @@ from ...logging.catalogue import SCHEDULE_FIRED, SCHEDULE_MISSED, SCHEDULE_SKIPP
 from ...logging.journal import Journal
 from ...ports import RunStatus
 from ...schedules import as_text, firing_id
+from ..ends import undoes
 from ..runs import RunRecord
-from ..signals import end_run
+from ..signals import conclude, end_run
 from ..starting import start_recorded
 from ..tracing import stored_trace
 from .revisions import Revision
@@ -98,6 +99,11 @@ class Firing:
 
     async def _cancel(self, run: RunStatus, reason: str) -> None:
         stored = self.schedules.stored
+        record = await stored.runs.get(run.run_id)
+        if record is not None and undoes(record):
+            ending = stored.backend, stored.records, record
+            await conclude(*ending, "cancelled", stored.clock, self.journal, reason)
+            return
         await end_run(
             stored.backend,
             run.run_id,

@@ -16,7 +16,7 @@ PRELUDE = inspect.cleandoc(
     """
     from typing import Any, TypedDict
 
-    from flowcraft_core import Blueprint, Flow, FlowRuntime, NodeConfig, NodeResult, SyncNodeContext, create_flow
+    from flowcraft_core import Blueprint, Flow, FlowRuntime, Limit, NodeConfig, NodeResult, SyncNodeContext, create_flow
     from flowcraft_core.blueprint import Edge, Node
 
 

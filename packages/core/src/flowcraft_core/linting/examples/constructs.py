@@ -140,6 +140,14 @@ EXAMPLES = {
         flow = Blueprint("f", (Node("pages", "batch", {"workerUsesKey": "count", "concurrency": 10}),))
         """,
     ),
+    constructs.BAD_PAGE_SIZE: (
+        """
+        flow = create_flow("f").batch("pages", step, page_size=0)
+        """,
+        """
+        flow = create_flow("f").batch("pages", step, page_size=500)
+        """,
+    ),
     constructs.SUBFLOW_WITHOUT_FLOW: (
         """
         flow = Blueprint("f", (Node("charge", "subflow"),))
@@ -202,6 +210,14 @@ EXAMPLES = {
         payment = create_flow("payment").node("charge", step).node("book", step).node("mail", step)
         payment.edge("charge", "book").edge("book", "mail")
         flow = create_flow("f").subflow("pay", payment).node("report", step).edge("pay", "report")
+        """,
+    ),
+    constructs.LIMIT_OF_WAIT: (
+        """
+        flow = Blueprint("f", (Node("pause", "sleep", {"duration": "1s"}, config=NodeConfig(limit="openai")),))
+        """,
+        """
+        flow = create_flow("f").sleep("pause", "1s").node("ask", step, limit="openai").edge("pause", "ask")
         """,
     ),
 }

@@ -72,6 +72,14 @@ EXAMPLES = {
         flow = Blueprint("f", (Node("a", "step", config=NodeConfig(retry_delay=1_000)),))
         """,
     ),
+    graphs.BAD_LIMIT: (
+        """
+        flow = create_flow("f").node("ask", step, limit="tenant:{tenant}")
+        """,
+        """
+        flow = create_flow("f").node("ask", step, limit="tenant:{context.tenant}")
+        """,
+    ),
     graphs.ORPHAN: (
         """
         flow = create_flow("f").node("a", step).node("b", step).node("audit", step).edge("a", "b")

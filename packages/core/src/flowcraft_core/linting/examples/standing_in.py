@@ -53,6 +53,14 @@ EXAMPLES = {
         flow = create_flow("f").node("a", step, fallback=step).node("next", step).edge("a", "next")
         """,
     ),
+    standing_in.FALLBACK_WITH_LIMIT: (
+        """
+        flow = create_flow("f").node("a", step, fallback="b").node("b", step, limit="openai")
+        """,
+        """
+        flow = create_flow("f").node("a", step, fallback="b", limit="openai").node("b", step)
+        """,
+    ),
     standing_in.UNDO_NO_STEP: (
         """
         flow = create_flow("f").node("book", step, undo="ask").wait("ask")
@@ -94,6 +102,14 @@ EXAMPLES = {
         """,
         """
         flow = create_flow("f").node("book", step, undo="cancel").node("cancel", step)
+        """,
+    ),
+    standing_in.UNDO_WITH_LIMIT: (
+        """
+        flow = create_flow("f").node("book", step, undo="cancel").node("cancel", step, limit="bookings")
+        """,
+        """
+        flow = create_flow("f").node("book", step, undo="cancel", limit="bookings").node("cancel", step)
         """,
     ),
 }

@@ -1,4 +1,4 @@
-"""Examples for the rules about who brings a flow's steps."""
+"""Examples for the rules about who brings a flow's steps, and what they keep to."""
 
 from ...rules import steps
 
@@ -34,6 +34,14 @@ EXAMPLES = {
         """,
         """
         flow = FlowRuntime([create_flow("f").node("a", "f/a")], registry={"f/a": step})
+        """,
+    ),
+    steps.UNKNOWN_LIMIT: (
+        """
+        flow = FlowRuntime([create_flow("f").node("ask", step, limit="opnai")], limits=[Limit("openai", rate=5)])
+        """,
+        """
+        flow = FlowRuntime([create_flow("f").node("ask", step, limit="openai")], limits=[Limit("openai", rate=5)])
         """,
     ),
 }

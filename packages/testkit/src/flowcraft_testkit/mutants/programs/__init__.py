@@ -11,9 +11,11 @@ from . import (
     ending,
     engine,
     laning,
+    limiting,
     minding,
     names,
     outside,
+    paging,
     queueing,
     reconciler,
     reminding,
@@ -22,6 +24,7 @@ from . import (
     stored,
     telling,
     tracing,
+    undoing,
     worker,
 )
 
@@ -36,9 +39,11 @@ __all__ = [
     "ending",
     "engine",
     "laning",
+    "limiting",
     "minding",
     "names",
     "outside",
+    "paging",
     "queueing",
     "reconciler",
     "reminding",
@@ -47,5 +52,6 @@ __all__ = [
     "stored",
     "telling",
     "tracing",
+    "undoing",
     "worker",
 ]

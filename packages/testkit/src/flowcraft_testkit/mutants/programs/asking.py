@@ -27,10 +27,10 @@ from ..mutant import replaces
     name="reconciler.LeavesJoinsUnclaimed",
 )
 async def unclaimed(
-    original: Any, record: RunRecord, records: Records, *, claimant: str | None = None, due_only: bool = False
+    original: Any, record: RunRecord, records: Records, *, claimant: str | None = None, **options: bool
 ) -> RunState:
     """Leaves the claim of a join to a worker, who may have died."""
-    state: RunState = await original(record, records, due_only=due_only)
+    state: RunState = await original(record, records, **options)
     return state
 
 

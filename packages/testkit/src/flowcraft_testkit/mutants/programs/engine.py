@@ -217,12 +217,14 @@ async def unfinished(original: Any, self: Any) -> None:
     caught_by=BackendContract.test_a_failed_node_fails_its_run_by_name,
     name="engine.FailureWithoutAReason",
 )
-async def nameless(original: Any, backend: Any, record: Any, state: Any, clock: Any, journal: Any) -> Any:
+async def nameless(
+    original: Any, backend: Any, records: Any, record: Any, state: Any, clock: Any, journal: Any, **options: Any
+) -> Any:
     """Ends a failed run without saying why."""
     if state.phase is Phase.FAILED:
         await backend.status.finish(record.run_id, "failed", at=clock.now(), reason="failed")
         return None
-    return await original(backend, record, state, clock, journal)
+    return await original(backend, records, record, state, clock, journal, **options)
 
 
 @replaces(
@@ -231,9 +233,11 @@ async def nameless(original: Any, backend: Any, record: Any, state: Any, clock: 
     caught_by=BackendContract.test_a_failed_node_fails_its_run_by_name,
     name="engine.FailureKeepsRunning",
 )
-async def failure_runs_on(original: Any, backend: Any, record: Any, state: Any, clock: Any, journal: Any) -> Any:
+async def failure_runs_on(
+    original: Any, backend: Any, records: Any, record: Any, state: Any, *rest: Any, **options: Any
+) -> Any:
     """Ends only those runs that have completed."""
-    return None if state.phase is Phase.FAILED else await original(backend, record, state, clock, journal)
+    return None if state.phase is Phase.FAILED else await original(backend, records, record, state, *rest, **options)
 
 
 @replaces(

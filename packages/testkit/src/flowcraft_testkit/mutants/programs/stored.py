@@ -25,9 +25,11 @@ from ..mutant import Mutant, clause_id, register, replaces, sets
     caught_by=BackendContract.test_every_message_twice_gives_one_outcome_each,
     name="storage.EveryWriterHasWon",
 )
-async def always_won(original: Any, self: Any, run_id: str, key: str, outcome: Outcome, job: str) -> Stored[Outcome]:
+async def always_won(
+    original: Any, self: Any, run_id: str, key: str, outcome: Outcome, job: str, **options: Any
+) -> Stored[Outcome]:
     """Goes on from the outcome that it wanted to write, whatever stands."""
-    stored = await original(self, run_id, key, outcome, job)
+    stored = await original(self, run_id, key, outcome, job, **options)
     return attrs.evolve(stored, value=outcome, won=True)
 
 
@@ -36,10 +38,12 @@ async def always_won(original: Any, self: Any, run_id: str, key: str, outcome: O
     caught_by=BackendContract.test_every_message_twice_gives_one_outcome_each,
     name="storage.LastOutcomeStands",
 )
-async def overwrites(original: Any, self: Any, run_id: str, key: str, outcome: Outcome, job: str) -> Stored[Outcome]:
+async def overwrites(
+    original: Any, self: Any, run_id: str, key: str, outcome: Outcome, job: str, **options: Any
+) -> Stored[Outcome]:
     """Puts an outcome in the place of the one that stands."""
     await self.store.delete(run_id, keys=[key], names=[])
-    stored: Stored[Outcome] = await original(self, run_id, key, outcome, job)
+    stored: Stored[Outcome] = await original(self, run_id, key, outcome, job, **options)
     return stored
 
 

@@ -1,0 +1,87 @@
+"""``resume``: how soon a run goes on whose worker was killed, once another worker is there."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import statistics
+import sys
+import tempfile
+import time
+from asyncio.subprocess import PIPE, Process
+from pathlib import Path
+from typing import Any
+
+import resume_worker
+from flowcraft_core.durable import Client
+from flowcraft_sqlite import SqliteBackend
+
+HELP = "a worker on SQLite is killed in the middle of a run, and another is started at once"
+
+_KILLED_AT = 10
+#: Seconds from when the other worker has opened the file until the run has ended, at most.
+_SOON = 2.0
+_PATIENCE = 120.0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what the command line may say."""
+    parser.add_argument("--rounds", type=int, default=5, metavar="N", help="measure so often, take the middle")
+
+
+def run(options: argparse.Namespace) -> dict[str, Any]:
+    """Measure, print line by line, and give the figures."""
+    rounds: list[tuple[float, float]] = []
+    for number in range(options.rounds):
+        with tempfile.TemporaryDirectory() as folder:
+            rounds.append(asyncio.run(_round(Path(folder) / "runs.db")))
+        since_kill, since_open = rounds[-1]
+        print(f"round {number + 1}: ended {since_kill:.2f} s after the kill, {since_open:.2f} s after the other opened")
+    since_kill, since_open = (statistics.median(column) for column in zip(*rounds, strict=True))
+    ok = since_open <= _SOON
+    print(
+        f"killed in step {_KILLED_AT + 1} of {resume_worker.STEPS}: the run has ended {since_kill:.2f} s later, and"
+        f" {since_open:.2f} s after the worker that was started in place of the dead one had opened the file;"
+        f" {_SOON:g} s are allowed"
+    )
+    return {
+        "ok": ok,
+        "resumed_s": since_open,
+        "resumed_since_kill_s": since_kill,
+        "bound_s": _SOON,
+        "rounds": [{"since_kill_s": kill, "since_open_s": open_} for kill, open_ in rounds],
+    }
+
+
+async def _round(path: Path) -> tuple[float, float]:
+    flow = resume_worker.flow()
+    async with SqliteBackend(path) as backend:
+        client = Client(backend, flows=[flow])
+        run_id = (await client.start(flow)).run_id
+        victim = await _start(path, _KILLED_AT, "open", "here")
+        victim.kill()
+        killed = time.perf_counter()
+        await victim.wait()
+        other = await _start(path, -1, "open")
+        opened = time.perf_counter()
+        try:
+            result = await client.wait(run_id, timeout=_PATIENCE, poll=0.01)
+            ended = time.perf_counter()
+        finally:
+            other.terminate()
+            await other.wait()
+        if result.status != "completed" or len(result.outputs) != resume_worker.STEPS:
+            raise RuntimeError(f"the run has ended as {result.status}, with {len(result.outputs)} outputs")
+    return ended - killed, ended - opened
+
+
+async def _start(path: Path, killed_at: int, *said: str) -> Process:
+    """A worker that has said all of these."""
+    program = str(Path(resume_worker.__file__))
+    process = await asyncio.create_subprocess_exec(sys.executable, program, str(path), str(killed_at), stdout=PIPE)
+    assert process.stdout is not None
+    for word in said:
+        line = await asyncio.wait_for(process.stdout.readline(), _PATIENCE)
+        if line.decode().strip() != word:
+            raise RuntimeError(f"the worker said {line!r}, and not {word!r}: above is why")
+    return process

@@ -1,0 +1,56 @@
+"""The clauses of a job queue that notices the death of those who hold messages."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+from flowcraft_core.ports import Delivery, JobQueue, Message
+
+from .clauses import needs
+from .measuring import MeasuringClauses
+from .processes import holding
+from .sending import LONG
+
+# Real seconds within which a message of the dead is delivered, on a machine that is busy; and in which one that a
+# process holds that stands still is looked for in vain.
+_SOON = 20.0
+_A_WHILE = 3.0
+
+
+class HoldingClauses(MeasuringClauses):
+    """What a ``JobQueue`` promises that notices death."""
+
+    @needs("processes", "notices_death")
+    async def test_what_a_killed_process_held_is_delivered_at_once(self) -> None:
+        """A worker that is started in place of a killed one goes on within seconds, not when the visibility ends."""
+        assert self._make_in_process is not None  # its capability is asked for
+        async with self.connect() as queue:
+            await queue.send([Message("job")])
+            async with holding(self._make_in_process, LONG) as holder:
+                assert holder.body == "job"
+                assert await queue.receive(max_messages=1, wait=0, visibility=LONG) == []
+                holder.process.kill()
+                found = await self._received_within(queue, _SOON)
+                assert [(delivery.body, delivery.count) for delivery in found] == [("job", 2)]
+                await queue.acknowledge(found)
+
+    @needs("processes", "notices_death")
+    async def test_a_process_that_stands_still_keeps_what_it_holds(self) -> None:
+        """Stopped, swapped out or in a debugger is not dead: it may go on at any moment."""
+        assert self._make_in_process is not None  # its capability is asked for
+        async with self.connect() as queue:
+            await queue.send([Message("job")])
+            async with holding(self._make_in_process, LONG) as holder:
+                assert holder.process.pid is not None
+                os.kill(holder.process.pid, signal.SIGSTOP)
+                assert await self._received_within(queue, _A_WHILE) == []
+
+    async def _received_within(self, queue: JobQueue, seconds: float) -> list[Delivery]:
+        """Looks again and again, for so long by the machine's clock: it is the machine that ends processes."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if found := await queue.receive(max_messages=1, wait=0.2, visibility=LONG):
+                return list(found)
+        return []
