@@ -117,7 +117,8 @@ def _is_time(value: float) -> bool:
 
 @pytest.mark.parametrize("field", ["items", "output"])
 def test_what_says_where_pages_are_comes_back(field: str) -> None:
-    stored = Outcome(page_size=3, **{field: Pages(7, 2, "token")})
+    pages: dict[str, Any] = {field: Pages(7, 2, "token")}
+    stored = Outcome(page_size=3, **pages)
     record = outcome_to_record(stored, SERIALIZER.to_data)
     assert outcome_from_record(json.loads(json.dumps(record)), SERIALIZER.from_data) == stored
 

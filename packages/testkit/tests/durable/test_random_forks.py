@@ -41,10 +41,10 @@ class Mending(Script):
         self.calls: Counter[tuple[str, str]] = Counter()
         self.mended: set[str] = set()
 
-    def answer(self, uses: str, ctx: NodeContext[Any, Any], read: Mapping[str, Any]) -> Answer:
+    def answer(self, uses: str, ctx: NodeContext[Any, Any], value: Any, read: Mapping[str, Any]) -> Answer:
         self.calls[ctx.run_id, ctx.key] += 1
         try:
-            return super().answer(uses, ctx, read)
+            return super().answer(uses, ctx, value, read)
         except ScriptedError:
             if ctx.run_id == "old" or ctx.key not in self.mended:
                 raise

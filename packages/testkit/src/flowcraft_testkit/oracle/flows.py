@@ -140,8 +140,8 @@ class Batch(_Brief):
     """A batch, over a step (``worker`` is its turns) or a flow; ``paired`` writes it as a scatter and a gather node.
 
     If the worker is a flow, ``context`` is what its calls' contexts begin with: their names to names here. No more of
-    its items are under way than ``concurrency`` says, and they are stored in pages of ``page_size``. ``undo`` undoes what
-    a step has done to an item, as for a step.
+    its items are under way than ``concurrency`` says, and they are stored in pages of ``page_size``. ``undo`` undoes
+    what a step has done to an item, as for a step.
     """
 
     id: str
