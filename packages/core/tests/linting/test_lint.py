@@ -296,3 +296,46 @@ class TestCommand:
             main([reference])
         assert ended.value.code == 2
         assert "there is no" in capsys.readouterr().err
+
+
+class TestWhatTheBuilderRefuses:
+    @pytest.mark.parametrize(
+        ("code", "settings"),
+        [
+            ("FC107", {"queue": "big machines"}),
+            ("FC108", {"retries": -1}),
+            ("FC109", {"limit": "openai:"}),
+            ("FC109", {"limit": 3}),
+            ("FC216", {"tolerated_failure_count": -1}),
+            ("FC217", {"concurrency": 0}),
+            ("FC218", {"page_size": 0}),
+        ],
+    )
+    def test_it_names_the_rule_and_the_node_as_a_blueprint_does(self, code: str, settings: dict[str, Any]) -> None:
+        [problem] = lint(lambda: create_flow("f").batch("pages", step, **settings))
+        assert (problem.code, problem.node) == (code, "pages")
+
+    @pytest.mark.parametrize("flow", [create_flow, Flow])
+    def test_a_queue_of_the_flow_is_no_nodes(self, flow: Any) -> None:
+        [problem] = lint(lambda: flow("f", queue="big machines"))
+        assert (problem.code, problem.node) == ("FC107", None)
+
+
+class TestLimits:
+    def test_each_that_a_runtime_does_not_declare_is_told_with_its_flow(self) -> None:
+        runtime = FlowRuntime([chain("a", "b", limit=["api", "tenant:{input.tenant}"])])
+        told = [(problem.code, problem.flow, problem.node) for problem in lint(runtime)]
+        assert told == [("FC505", "f", "a")] * 2 + [("FC505", "f", "b")] * 2
+
+    def test_one_flow_by_itself_is_not_asked_for_them(self) -> None:
+        assert codes(chain("a", limit="api")) == []
+
+    @pytest.mark.parametrize(("name", "code"), [("concurrency", "FC217"), ("pageSize", "FC218")])
+    def test_a_blueprint_is_told_which_number_of_items_is_none(self, name: str, code: str) -> None:
+        batch = {"id": "pages", "uses": "batch", "params": {"workerUsesKey": "count", name: True}}
+        assert codes(lambda: Blueprint.from_json({"id": "f", "nodes": [batch]})) == [code]
+
+
+def test_the_size_of_pages_is_a_field_that_may_be_misspelt() -> None:
+    batch = {"id": "pages", "uses": "batch", "params": {"workerUsesKey": "count", "pagesSize": 10}}
+    assert codes(Blueprint.from_json({"id": "f", "nodes": [batch]})) == ["FC007"]

@@ -30,6 +30,7 @@ _PARAMS: Mapping[str, Collection[str]] = {
         "inputs",
         "outputKey",
         "concurrency",
+        "pageSize",
         "toleratedFailureCount",
         "toleratedFailurePercentage",
     ),
