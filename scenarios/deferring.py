@@ -70,8 +70,6 @@ async def with_its_attempts_left(backend: Backend) -> None:
     expect.completed(result)
     expect.equal("the attempt that succeeded, and what did not count", list(result.outputs["call"]), [2, 3])
     expect.equal("the attempts in the trace", [entry.attempts for entry in result.trace], [2])
-    for space in busy.spaces:
-        expect.lasts("the space between two tries", space, backend.beat, backend)
 
 
 @DEFERRED.check
