@@ -70,8 +70,6 @@ async def with_its_attempts_left(backend: Backend) -> None:
     expect.completed(result)
     expect.equal("the attempt that succeeded, and what did not count", list(result.outputs["call"]), [2, 3])
     expect.equal("the attempts in the trace", [entry.attempts for entry in result.trace], [2])
-    for space in busy.spaces:
-        expect.lasts("the space between two tries", space, backend.beat, backend)
 
 
 @DEFERRED.check
@@ -88,28 +86,28 @@ async def beyond_its_limit(backend: Backend) -> None:
 @DEFERRED.check_durable
 async def after_a_restart(backend: Durable) -> None:
     """Neither other workers nor lost messages have it tried before its time, or give it back what it has used up."""
-    busy = _Busy(backend, *[lambda: RetryAfter(2 * backend.hour, counts=False)] * 3)
+    busy = _Busy(backend, *[lambda: RetryAfter(2 * backend.day, counts=False)] * 3)
     run = await backend.launch(create_flow("busy").node("call", busy.step, retries=_ONCE), run_id="busy")
     for number in range(1, 4):
         await _until_put_off(backend, busy, number)
         await backend.kill()
         await backend.lose_messages()
-        await backend.pass_time(backend.hour)
+        await backend.pass_time(backend.day)
     result = await run.result()
     expect.completed(result)
     expect.equal("the attempt that succeeded, and what did not count", list(result.outputs["call"]), [1, 3])
     expect.equal("how often it was tried", len(busy.tried), 4)
     for space in busy.spaces:
-        expect.at_most("the earliest at which it may be tried", 2 * backend.hour, space + 1e-6)
+        expect.at_most("the earliest at which it may be tried", 2 * backend.day, space + 1e-6)
 
 
 async def _until_put_off(backend: Durable, busy: _Busy, number: int) -> None:
     """Return once it is stored that a try has put off the next one; of those after a loss a minute is lost, too."""
-    client, end = await backend.client(), backend.clock.now() + 2 * backend.hour + 600.0
+    client, end = await backend.client(), backend.clock.now() + 2 * backend.day + 600.0
     while True:
         (call,) = (await client.describe("busy")).instances
-        if len(busy.tried) >= number and call.due is not None and call.due > busy.tried[number - 1] + backend.hour:
+        if len(busy.tried) >= number and call.due is not None and call.due > busy.tried[number - 1] + backend.day:
             return
         if backend.clock.now() > end:
             raise AssertionError(f"try {number}: not in time")
-        await backend.clock.sleep(backend.hour / 50)
+        await backend.clock.sleep(backend.day / 100)
