@@ -70,7 +70,7 @@ async def wrong_about(breakage: Breakage, *given: Any) -> str:
     async with breakage.breaks(*given) as backend:
         found = await diagnose(backend)
     told = "; ".join(f"{each.code} ({each.problem})" for each in found) or "nothing"
-    if [each.code for each in found] != [breakage.code]:
+    if {each.code for each in found} != {breakage.code}:  # of each queue by name, what is wrong with all of them
         return f"{breakage.name}: it is to find {breakage.code}, and finds {told}"
     missing = [name for name in breakage.named if name not in found[0].problem + found[0].remedy]
     return f"{breakage.name}: {told} does not name {', '.join(missing)}" if missing else ""

@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 from aws_emulators import Place, client
+from flowcraft_aws.places import named_queue
 from flowcraft_core import FlowRuntime, NodeContext, create_flow
 from flowcraft_core.durable import diagnose
+from flowcraft_testkit.contracts import QUEUES
 
 _POLICY = Path(__file__).parents[2] / "deploy" / "aws" / "policy.json"
 
@@ -23,8 +25,7 @@ class _Asked:
     def __init__(self, place: Place) -> None:
         self.permissions: set[tuple[str, str]] = set()
         self._names = {
-            place.queue_url: "flowcraft-jobs",
-            place.queue_name: "flowcraft-jobs",
+            **dict.fromkeys(_names_of_queues(place), "flowcraft-jobs"),
             place.contexts: "table/flowcraft-contexts",
             place.statuses: "table/flowcraft-statuses",
             place.coordination: "table/flowcraft-coordination",
@@ -39,6 +40,12 @@ class _Asked:
             name += f"/index/{params['IndexName']}"
         # A batch of messages is allowed by the action on one.
         self.permissions.add((f"{service}:{model.name.removesuffix('Batch')}", name))
+
+
+def _names_of_queues(place: Place) -> list[str]:
+    """Those of the place, by URL and by name: those by name (``docs/queues.md``) want what the first one does."""
+    urls = [place.queue_url, *(named_queue(place.queue_url, name) for name in QUEUES)]
+    return [*urls, *(url.rpartition("/")[2] for url in urls)]
 
 
 def _allowed() -> set[tuple[str, str]]:
