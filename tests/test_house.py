@@ -100,13 +100,13 @@ def test_modules_of_program_folders_have_names_of_their_own() -> None:
     assert not sys.stdlib_module_names.intersection(modules)
 
 
-def test_no_package_reads_a_variable_that_is_the_commands() -> None:
+def test_no_adapter_reads_a_variable_that_is_the_commands() -> None:
     """One name means one thing; what is in the environment of a worker is read by the command and by its backend."""
     commands = {f"FLOWCRAFT_{name.upper()}" for name in SETTINGS} - {"FLOWCRAFT_BACKEND"}
+    adapters = [package for package in PACKAGES if package.name not in ("cli", "ui")]
     read = {
         name: path.relative_to(ROOT)
-        for package in PACKAGES
-        if package.name != "cli"
+        for package in adapters
         for path in package.glob("src/**/*.py")
         for name in re.findall(r"\bFLOWCRAFT_[A-Z_]+\b", path.read_text(encoding="utf-8"))
     }
