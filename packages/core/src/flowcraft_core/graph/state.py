@@ -35,8 +35,8 @@ The rules, edge by edge:
 * A wait that is ready has its result from outside: an answer goes where its park record would go, and of the two one
   stands. With a park record it waits, and whoever resumes it writes its outcome; with an answer it is ready still, and
   whoever comes to it goes on with that, at once. An answer makes nothing ready, and without its wait it does nothing.
-* A pass in which a failure was neither handled nor contained is its loop's last, whatever its verdict says, and the loop
-  fails with it, as by an exception. That may be known after the verdict, since not all in a pass leads there.
+* A pass in which a failure was neither handled nor contained is its loop's last, whatever its verdict says, and that
+  loop fails with it, as by an exception. It may be known after the verdict, since not all in a pass leads there.
 * A start vertex is ready once its scope is there: a call by the outcome of its construct's entry, a pass by that of the
   entry or, as the next one, once the pass before has ended, which has not failed, and whose verdict is to go on.
 * A batch has *lanes*: of n lanes, which the entry's outcome counts, each has the items with one remainder by n. Its
