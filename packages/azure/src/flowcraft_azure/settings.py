@@ -200,8 +200,8 @@ class AzureSettings:
 def _require_queue(name: str) -> str:
     if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name) or name == "poison":
         raise ConfigurationError(
-            f"FLOWCRAFT_NAMED_QUEUES names {name!r}: storage takes lowercase letters, digits and single '-' in the name of"
-            " a queue, and '-poison' is what Functions calls those of theirs"
+            f"FLOWCRAFT_NAMED_QUEUES names {name!r}: storage takes lowercase letters, digits and single '-' in the"
+            " name of a queue, and '-poison' is what Functions calls those of theirs"
         )
     return name
 

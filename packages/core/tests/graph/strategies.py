@@ -22,6 +22,7 @@ from flowcraft_testkit.oracle.flows import (
     Turn,
     Wait,
     exit_id,
+    may_do_nothing,
 )
 from flowcraft_testkit.oracle.words import BOTH, LISTS, LOOP_CONDITIONS, ON_FAILURE
 from hypothesis import settings
@@ -155,7 +156,7 @@ class _Maker:
             self.name(),
             body,
             body.nodes[-1].id,
-            "false" if _may_do_nothing(body) else self.one_of(*LOOP_CONDITIONS),
+            "false" if may_do_nothing(body) else self.one_of(*LOOP_CONDITIONS),
             join,
             # To ask before the first pass there must be an edge that says so: one into it, or the way back around it.
             checks_first=bool(before or role == "body") and self.one_of(False, True),
@@ -193,23 +194,6 @@ class _Maker:
         return self.graph("called", nesting - 1, lists=context is not None), context
 
 
-def _may_do_nothing(body: Flow) -> bool:
-    """Whether there is a way through a body on which no step is: a loop around it might go on for ever.
-
-    What ends loops is that steps give 0 from their third pass on, and one that asks first may be passed without a step.
-    """
-    through: set[str] = set()
-    for node in body.nodes:
-        before = {edge.source for edge in body.edges if edge.target == node.id}
-        if (
-            isinstance(node, Loop)
-            and (node.checks_first or _may_do_nothing(node.body))
-            and (not before or before & through)
-        ):
-            through.add(node.id)
-    return body.nodes[-1].id in through
-
-
 @st.composite
 def flows(
     draw: st.DrawFn,
@@ -237,6 +221,43 @@ def flows(
     maker = _Maker(draw, any_joins, failures, waits, called_outputs, size, catches)
     maker.sheltered = any_joins and failures and maker.one_of(False, True)
     return maker.graph("run", nesting, lists=True)
+
+
+@st.composite
+def flows_with_failing_passes(draw: st.DrawFn) -> Flow:
+    """Flows with a loop that goes on by its verdicts, beside a failure in one of its passes that something contains."""
+    maker = _Maker(draw, any_joins=True, failures=False, waits=False, called_outputs=False, size=4, catches=False)
+    first, last = Step(maker.name(), (Turn(n=1),)), Step(maker.name(), (Turn(n=1),), maker.one_of("all", "any"))
+    fails = Step(maker.name(), tuple(draw(st.permutations([Turn(fails=True), Turn()]))))
+    nodes: list[AnyNode] = [first, fails]
+    edges = [Edge(first.id, fails.id), Edge(first.id, last.id)]
+    if last.join == "any":
+        # A race goes another way, and what has edges on failure alone is no loser in it.
+        edges.append(Edge(fails.id, last.id, None, maker.one_of("false", *ON_FAILURE), None, "failure"))
+    else:
+        # What it blocks skips its edge on failure.
+        nodes.append(Step(maker.name()))
+        edges += [Edge(fails.id, nodes[-1].id), Edge(nodes[-1].id, last.id, on="failure")]
+    if maker.one_of(False, True):
+        inner = maker.node("body", 1, [first], {}, lists=False)
+        nodes.append(inner)
+        edges += [Edge(first.id, inner.id, transform="[input.n]"), Edge(inner.id, last.id)]
+    loop = Loop(maker.name(), Flow("body", (*nodes, last), tuple(edges)), last.id, LOOP_CONDITIONS[0])
+    begin, behind, other = (Step(maker.name(), maker.turns()) for _ in range(3))
+    within = Flow("called", (begin, loop, behind), (Edge(begin.id, loop.id), Edge(loop.id, behind.id)))
+    match maker.one_of("always", "failure", "any", "tolerated"):
+        case "any":
+            joins = Step(maker.name(), join="any")
+            ways = (Edge(begin.id, other.id), Edge(other.id, joins.id), Edge(loop.id, joins.id))
+            return Flow("flow", (begin, loop, other, joins), (Edge(begin.id, loop.id), *ways))
+        case "tolerated":
+            batch = Batch(maker.name(), within, inputs="two", tolerated=maker.one_of(1, 2), concurrency=1)
+            return Flow("flow", (batch, other), (Edge(batch.id, other.id),))
+        case "always":
+            caught = Edge(loop.id, other.id, on="always")
+        case _:
+            caught = Edge(loop.id, other.id, on="failure")
+    return attrs.evolve(within, nodes=(*within.nodes, other), edges=(*within.edges, caught))
 
 
 def seeds() -> st.SearchStrategy[int]:

@@ -118,6 +118,50 @@ class TestAPassWhoseEndIsBlocked:
         assert (run.end("x").status, run.errors) == ("completed", [])
 
 
+class TestAPassInWhichAFailureIsNeitherHandledNorContained:
+    """It is its loop's last, also where its verdict is to go on."""
+
+    @staticmethod
+    def beside() -> FlowBuilder:
+        """A loop that goes on; a failure in its body blocks what has edges on failure alone, and no more."""
+        built = flow("a", "x", "y", "e").loop("l", start="a", end="e", condition="true")
+        return built.edge("a", "x").edge("a", "e").edge("x", "y").edge("y", "e", on="failure")
+
+    @pytest.mark.parametrize("fails_first", [True, False])
+    def test_whenever_the_verdict_is_given(self, fails_first: bool) -> None:
+        built = flow("a", "x", "e", "h", "o", join="e").loop("l", start="a", end="e", condition="true").edge("a", "x")
+        built.edge("a", "e").edge("x", "e", on="failure", condition="error.type == 'E'")
+        run = ByHand(built.edge("l", "h", on="always").edge("l", "o")).end("l[0].a")
+        if fails_first:
+            run.fail("l[0].x").end("l[0].e")
+        else:
+            assert run.end("l[0].e").ready == {"l[0].x"}
+            run.fail("l[0].x")
+        assert (run.ready, run.dead, run.input_of("h")) == ({"h"}, {"o"}, error_of("l[0].x"))
+        assert (run.end("h").status, run.errors) == ("completed", [])
+        assert [key for key in run.started if key.startswith("l[1]")] == []
+
+    def test_also_if_it_is_not_the_first(self) -> None:
+        run = ByHand(self.beside().node("h", step).edge("l", "h", on="failure"))
+        run.end_all("l[0].a", "l[0].x", "l[0].y", "l[0].e")
+        assert run.end("l[1].a").fail("l[1].x").end("l[1].e").ready == {"h"}
+        assert run.input_of("h") == error_of("l[1].x")
+
+    def test_and_blocks_what_is_behind_the_loop(self) -> None:
+        run = ByHand(self.beside().node("o", step).node("j", step, join="any").edge("l", "j").edge("o", "j"))
+        run.end("l[0].a").fail("l[0].x").end("l[0].e")
+        assert (run.ready, run.blocked) == ({"o"}, {"l", "l[0].x", "l[0].y"})
+        assert run.end_all("o", "j").status == "completed"
+
+    def test_and_fails_the_item_of_a_batch_that_tolerates_it(self) -> None:
+        inner = self.beside()
+        inner.id = "inner"
+        built = flow("s", "z").batch("b", inner, tolerated_failure_count=1).edge("s", "b").edge("b", "z")
+        run = ByHand(built, inner).end("s", [1])
+        run.end("b[0]/l[0].a").fail("b[0]/l[0].x").end("b[0]/l[0].e")
+        assert run.input_of("z") == [{"error": error_of("b[0]/l[0].x")}]
+
+
 class TestAnEdgeThatIsAlwaysTaken:
     def test_stands_outside_the_choice_by_action(self) -> None:
         built = flow("a", "b", "c", "d").edge("a", "b", action="go").edge("a", "c").edge("a", "d", on="always")

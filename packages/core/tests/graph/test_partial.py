@@ -103,7 +103,11 @@ def test_each_instance_is_found_by_its_key(flow: Flow, seed: int) -> None:
 
 @given(flows(), seeds())
 def test_what_ran_is_to_run_by_what_is_looked_up_and_gives_the_same_again(flow: Flow, seed: int) -> None:
-    driver = Driver(flow, seed).run()
+    assert_found_again(Driver(flow, seed).run())
+
+
+def assert_found_again(driver: Driver) -> None:
+    """Who knows nothing but its key finds that an instance was to run, and executes it to the same outcome."""
     for key, outcome in driver.outcomes.items():
         lookup = Lookup(driver, key)
         instance = lookup.find(key)

@@ -199,8 +199,8 @@ class RunView:
         if not is_decided(self.state, instance):
             if len(vertex.incoming) > 1 or vertex.kind is Kind.EXIT:
                 await self.resolve(scope, vertex)
-            elif (item := waits_for(self.state, instance)) is not None:
-                await self.resolve(item, None)
+            elif (before := waits_for(self.state, instance)) is not None:
+                await self.resolve(before, None)
         return is_decided(self.state, instance)
 
     async def refresh(self, instance: Instance) -> None:

@@ -15,7 +15,7 @@ from .decisions import last_pass, outputs_named
 from .instances import Arrival, Instance, Mark, ScopeState
 from .lanes import item_before, total_of
 from .scopes import Construct, Kind, Reference, Vertex
-from .state import RunState, goes_in, goes_on
+from .state import RunState, goes_in
 
 # So many vertices are looked at to find out whether a join waits for an instance.
 _LOOKED_AT = 1_000
@@ -76,22 +76,27 @@ def needs(state: RunState, instance: Instance) -> list[Instance]:
         found.append(parent.at(construct.entry))
         if construct.kind == "loop" and scope.index and construct.entry in parent.outcomes:
             found.append(state.child(parent, construct, scope.index - 1).at(construct.verdict))
-    return [*_unknown(found), *_before_in_lane(state, instance), *named(state, instance)]
+    return [*_unknown(found), *_before(state, instance), *named(state, instance)]
 
 
 def waits_for(state: RunState, instance: Instance) -> ScopeState | None:
-    """The item that must have ended before an instance can begin, if it is a start of the next one of its lane."""
+    """What must have ended before an instance can begin: the item before it in its lane, or the pass before.
+
+    None of a pass whose only end is its verdict, which says all that there is to know.
+    """
     scope, vertex = instance
     parent, construct = scope.parent, scope.construct
     if vertex.incoming or parent is None or construct is None or construct.entry not in parent.outcomes:
         return None
     index = item_before(scope)
+    if construct.kind == "loop" and scope.index and len(scope.scope.ends) > 1:
+        index = scope.index - 1
     return None if index is None else state.child(parent, construct, index)
 
 
-def _before_in_lane(state: RunState, instance: Instance) -> list[Instance]:
-    item = waits_for(state, instance)
-    return [] if item is None or state.has_ended(item) else settle(state, item, None)
+def _before(state: RunState, instance: Instance) -> list[Instance]:
+    waited = waits_for(state, instance)
+    return [] if waited is None or state.has_ended(waited) else settle(state, waited, None)
 
 
 def named(state: RunState, instance: Instance) -> list[Instance]:
@@ -192,7 +197,7 @@ def _insides(state: RunState, scope: ScopeState, construct: Construct) -> Iterab
     else:
         inside = state.child(scope, construct, 0)
         yield inside
-        while goes_on(inside, construct):
+        while state.goes_on(inside, construct):
             inside = state.child(scope, construct, (inside.index or 0) + 1)
             yield inside
 

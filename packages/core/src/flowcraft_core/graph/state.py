@@ -35,8 +35,10 @@ The rules, edge by edge:
 * A wait that is ready has its result from outside: an answer goes where its park record would go, and of the two one
   stands. With a park record it waits, and whoever resumes it writes its outcome; with an answer it is ready still, and
   whoever comes to it goes on with that, at once. An answer makes nothing ready, and without its wait it does nothing.
+* A pass in which a failure was neither handled nor contained is its loop's last, whatever its verdict says, and that
+  loop fails with it, as by an exception. It may be known after the verdict, since not all in a pass leads there.
 * A start vertex is ready once its scope is there: a call by the outcome of its construct's entry, a pass by that of the
-  entry or by the verdict of the pass before, and nobody comes to it before all else in that pass has ended, too.
+  entry or, as the next one, once the pass before has ended, which has not failed, and whose verdict is to go on.
 * A batch has *lanes*: of n lanes, which the entry's outcome counts, each has the items with one remainder by n. Its
   first item is there by that outcome, and each other one once the item before it in its lane has ended, whatever came
   of that: done, dead, blocked or failed, as long as the failure is contained. So at most n items are under way, without
@@ -287,6 +289,13 @@ class RunState:
             scope.parent.failed_items.setdefault(scope.construct.entry, set()).add(scope.index or 0)
         return True
 
+    def goes_on(self, scope: ScopeState, loop: Construct) -> bool:
+        """Whether a pass is known to be followed by another: its verdict says so, and it has ended and not failed."""
+        verdict = scope.outcomes.get(loop.verdict)
+        if verdict is None or verdict.error is not None or not verdict.taken:
+            return False
+        return self.has_ended(scope) and not scope.failures
+
     # --- what follows ---------------------------------------------------------------------------------------------
 
     def _propagate(self) -> None:
@@ -417,7 +426,7 @@ class RunState:
         if parent is None or construct is None:
             if self.phase is Phase.RUNNING:
                 self.phase = Phase.COMPLETED
-        elif construct.kind == "loop" and goes_on(scope, construct):
+        elif construct.kind == "loop" and self.goes_on(scope, construct):
             self.start(parent, construct, (scope.index or 0) + 1)
         else:
             exit_ = parent.scope.vertices[construct.exit]
@@ -464,7 +473,7 @@ class RunState:
         if construct.kind == "subflow":
             return Mark.TAKEN
         if construct.verdict in last.outcomes:
-            return None if goes_on(last, construct) else Mark.TAKEN
+            return None if self.goes_on(last, construct) else Mark.TAKEN
         self._pass_by(scope, exit_, Mark.SKIPPED, ())
         return Mark.SKIPPED
 
@@ -499,7 +508,7 @@ class RunState:
             return False
         if construct.kind == "loop" and scope.index:
             passed = parent.inside[construct.entry].get(scope.index - 1)
-            return passed is not None and goes_on(passed, construct)
+            return passed is not None and self.goes_on(passed, construct)
         if (index := item_before(scope)) is not None:
             ended = parent.inside[construct.entry].get(index)
             return parent.has_passed(construct, index) or (ended is not None and self.has_ended(ended))
@@ -577,9 +586,3 @@ def goes_in(construct: Construct, outcome: Outcome) -> bool:
     if construct.kind == "batch":
         return bool(outcome.items)
     return construct.kind != "loop" or outcome.action != "break"
-
-
-def goes_on(scope: ScopeState, loop: Construct) -> bool:
-    """Whether a pass is followed by another one."""
-    verdict = scope.outcomes.get(loop.verdict)
-    return verdict is not None and verdict.error is None and bool(verdict.taken)

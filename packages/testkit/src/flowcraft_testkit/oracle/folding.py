@@ -123,8 +123,7 @@ class Fold:
                 if not self.counts(place, node):
                     continue
                 if isinstance(node, Loop):
-                    begun = [each for each in self.meaning.inside(place, node) if self.meaning.is_there(each)]
-                    waiting.extend(begun[-1:])
+                    waiting.extend(self.meaning.begun(place, node)[-1:])
                 for key, node_id in (
                     (place.ends_at(node), exit_id(node)),
                     (place.begins_at(node), entry_id(node)) if exit_id(node) != entry_id(node) else ("", ""),

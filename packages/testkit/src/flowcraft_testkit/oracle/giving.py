@@ -149,7 +149,7 @@ class Giving:
                 fact = self.meaning.facts.outcomes.get(place.ends_at(node))
                 return None if fact is None else fact.output
             if isinstance(node, Loop) and _has(node.body, name):
-                passes = [] if node is entering else self.meaning.inside(place, node)
+                passes = [] if node is entering else self.meaning.begun(place, node)
                 return self._output_inside(passes[-1], name, entering) if passes else None
         return None
 

@@ -83,8 +83,7 @@ class Meaning(Ground):
     def _way_in(self, place: Place, node: PlacedNode) -> Status | None:
         ways = [self.way(place, edge) for edge in place.into(node)]
         if not ways:
-            before = self.before(place)
-            return Status.READY if before is None or self.has_ended(before) else None
+            return Status.READY if self._follows(place) else None
         if place.needed(node):
             # "The join has fired once all k stand."
             if self.has_fired(place, node):
@@ -151,14 +150,15 @@ class Meaning(Ground):
             return Status.LEAVING if all_ended else Status.INSIDE
         if not inside:
             return Status.LEAVING  # a loop that was left before its first pass
-        if not self.has_ended(inside[-1]):
+        last = [each for each in inside if self._follows(each)][-1]
+        if not self.has_ended(last):
             return Status.INSIDE
         # "A construct fails once nothing in it can run any more and a node in it has failed whose failure no `any` join
         # inside contains."
-        if self.has_failed(inside[-1]):
+        if self.has_failed(last):
             return Status.FAILED
         # "An end node dead in a pass ends the loop." So does one that a contained failure blocks.
-        if isinstance(node, Loop) and self.status[inside[-1], VERDICT.id] in (Status.DEAD, Status.BLOCKED):
+        if isinstance(node, Loop) and self.status[last, VERDICT.id] in (Status.DEAD, Status.BLOCKED):
             return Status.DEAD
         return Status.LEAVING
 
@@ -171,9 +171,22 @@ class Meaning(Ground):
 
     def is_there(self, place: Place) -> bool:
         """Whether a place has begun: an item only once the one before it in its lane has ended, a pass like it."""
+        return self._follows(place) and (place.parent is None or self.is_there(place.parent))
+
+    def _follows(self, place: Place) -> bool:
+        """Whether the item or pass before a place lets it begin.
+
+        "A construct in which a failure was neither handled nor contained fails when its scope ends": so a pass in which
+        one was is a loop's last, whatever its verdict says. An item that failed is followed by the next of its lane.
+        """
         before = self.before(place)
-        around = place.parent is None or self.is_there(place.parent)
-        return around and (before is None or self.has_ended(before))
+        if before is None:
+            return True
+        return self.has_ended(before) and not (isinstance(place.node, Loop) and self.has_failed(before))
+
+    def begun(self, place: Place, node: PlacedNode) -> list[Place]:
+        """The passes and the items that have begun, or the call, in order."""
+        return [each for each in self.inside(place, node) if self.is_there(each)]
 
     def has_failed(self, place: Place) -> bool:
         """Whether a node there has failed "whose failure no `any` join inside contains"."""

@@ -16,7 +16,7 @@ from flowcraft_core import (
 )
 from flowcraft_core.durable import Client
 
-from .catching import handled, handled_insides
+from .catching import failed_pass, handled, handled_insides
 from .joining import one_is_left, two_are_left, two_of_three
 from .laning import fork_an_item, lanes, lanes_inside
 from .queueing import queues
@@ -391,6 +391,7 @@ def _all() -> list[Scenario]:
         Scenario(name="failure", build=failure, ends=("failed",)),
         Scenario(name="handled", build=handled),
         Scenario(name="handled_insides", build=handled_insides),
+        Scenario(name="failed_pass", build=failed_pass),
         Scenario(name="values", build=values),
         Scenario(name="threads", build=threads),
         Scenario(name="slow", build=slow, lasts=70),
