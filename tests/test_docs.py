@@ -34,6 +34,8 @@ PAGES = [
 WITH_SERVICES = ["packages/aws/README.md", "packages/azure/README.md", "packages/postgres/README.md"]
 # It quotes the template of an adapter; tests of the testkit compare the quotations.
 QUOTING = ["docs/write-an-adapter.md"]
+# Its programs are examples of what is told by the linter, and begin all alike; below.
+LINTED = ["docs/lint.md"]
 # It is the transcript of what `hatch run walk` does.
 WALKED = ["docs/walk.md"]
 
@@ -88,7 +90,7 @@ def test_a_program_that_needs_services_is_python(program: Program) -> None:
 
 def test_every_page_with_programs_is_listed() -> None:
     found = {path.relative_to(ROOT).as_posix() for path in markdown_files() if "```python" in path.read_text("utf-8")}
-    assert found == {*PAGES, *WITH_SERVICES, *QUOTING, *WALKED}
+    assert found == {*PAGES, *WITH_SERVICES, *QUOTING, *LINTED, *WALKED}
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -160,6 +162,13 @@ def test_the_page_on_the_doctor_has_every_finding_as_it_is() -> None:
     """`python tools/findings_catalogue.py` writes its tables."""
     text = read("docs/doctor.md")
     assert runpy.run_path(str(ROOT / "tools" / "findings_catalogue.py"))["page"](text) == text
+
+
+def test_the_page_on_linting_has_every_rule_and_what_is_said_of_its_example_as_it_is() -> None:
+    """`python tools/lint_catalogue.py` writes its rules, and runs their examples."""
+    text = read("docs/lint.md")
+    assert "```python" not in text.partition("<!-- from the catalogue -->")[0]  # nobody would run it
+    assert runpy.run_path(str(ROOT / "tools" / "lint_catalogue.py"))["page"](text) == text
 
 
 def test_no_two_findings_have_one_code() -> None:

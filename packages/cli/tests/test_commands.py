@@ -26,12 +26,15 @@ def test_lint_lists_all_that_building_refuses(cli: Commanding) -> None:
         "flow = create_flow('bad').node('a', a).edge('a', 'b').edge('c', 'a')",
     )
     said = cli.said("lint", "bad", "shop", code=1)
-    assert len(said["problems"]) == 2
-    assert all(problem["flow"] == "bad" for problem in said["problems"])
-    assert cli.said("lint", "shop")["flows"] == ["order", "asking"]
+    assert [(problem["reference"], problem["flow"], problem["code"]) for problem in said["problems"]] == [
+        ("bad", "bad", "FC102"),
+        ("bad", "bad", "FC102"),
+    ]
+    assert (said["errors"], said["warnings"], said["flows"]) == (2, 0, ["bad", "order", "asking"])
+    assert cli.said("lint", "shop")["problems"] == []
 
 
-def test_lint_hints_at_what_is_seldom_meant_and_is_content(cli: Commanding) -> None:
+def test_lint_warns_of_what_is_seldom_meant_and_is_content_unless_it_is_strict(cli: Commanding) -> None:
     cli.write(
         "odd.py",
         "from flowcraft_core import create_flow\nasync def s(ctx): ...\n"
@@ -40,19 +43,44 @@ def test_lint_hints_at_what_is_seldom_meant_and_is_content(cli: Commanding) -> N
         "flow = create_flow('odd').subflow('call', inner)\n",
     )
     said = cli.said("lint", "odd:flow")
-    (hint,) = said["hints"]
-    assert (said["ok"], said["problems"], hint["flow"]) == (True, [], "odd:flow")
-    assert hint["hint"].startswith("flow 'inner', node 'j': it may go on without 'a'")
+    (warning,) = said["problems"]
+    assert (said["ok"], warning["severity"], warning["reference"]) == (True, "warning", "odd:flow")
+    assert (warning["flow"], warning["node"], warning["code"]) == ("inner", "j", "FC125")
+    assert warning["problem"].startswith("node 'j': it may go on without 'a'")
     text = cli("lint", "odd:flow", "shop").stdout
-    assert f"odd:flow: hint: {hint['hint']}" in text
-    assert "3 flows, nothing to mend: odd, order, asking" in text
-    assert cli.said("lint", "shop")["hints"] == []
+    assert f"odd:flow: warning: flow 'inner', {warning['problem']} [FC125]" in text
+    assert "3 flows, nothing to mend, 1 warning: odd, order, asking" in text
+    assert cli.said("lint", "odd:flow", "--strict", code=1)["errors"] == 0
+    assert cli.said("lint", "odd:flow", "--strict", "--ignore", "FC125")["problems"] == []
+    cli.write("flowcraft.toml", 'lint_ignore = ["FC1"]\n')
+    assert cli.said("lint", "odd:flow", "--strict")["problems"] == []
+    assert "no rule 'FC9' to ignore" in cli("lint", "odd:flow", "--ignore", "FC9", code=2).output
+
+
+def test_lint_explains_a_rule_by_its_example(cli: Commanding) -> None:
+    said = cli.said("lint", "--explain", "fc102")
+    assert (said["rule"]["name"], "stroe" in said["bad"], "stroe" in said["good"]) == ("unknown-end", True, False)
+    assert "An edge leads from or to a node that is not there." in cli("lint", "--explain", "FC102").stdout
+    assert "there is no rule 'FC999'" in cli("lint", "--explain", "FC999", code=2).output
+
+
+def test_lint_takes_the_names_of_what_runs_are_started_with(cli: Commanding) -> None:
+    cli.write(
+        "given.py",
+        "from flowcraft_core import create_flow\nasync def s(ctx): ...\n"
+        "flow = create_flow('given').node('a', s).node('b', s).edge('a', 'b', condition='tenant')",
+    )
+    assert cli.said("lint", "given")["problems"] == []
+    assert cli.said("lint", "given", "--context", "tenant")["problems"] == []
+    (problem,) = cli.said("lint", "given", "--context", "customer")["problems"]
+    assert problem["code"] == "FC402"
 
 
 def test_lint_names_a_step_that_is_missing(cli: Commanding) -> None:
     cli.write("missing.py", "from flowcraft_core import create_flow\nflow = create_flow('f').node('a', 'nobodys')")
     (problem,) = cli.said("lint", "missing", code=1)["problems"]
     assert "nobodys" in problem["problem"]
+    assert (problem["code"], problem["node"]) == ("FC501", "a")
 
 
 def test_a_graph_is_drawn_with_what_ids_would_break_escaped(cli: Commanding) -> None:

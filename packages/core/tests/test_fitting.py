@@ -170,7 +170,7 @@ def test_what_cannot_fit_is_refused_with_both_ends(name: str) -> None:
     build, problems = NOT_FITTING[name]
     with pytest.raises(BlueprintError) as refused:
         build().to_blueprint()
-    assert list(refused.value.problems) == problems
+    assert [problem.text for problem in refused.value.problems] == problems
 
 
 def test_annotations_that_cannot_be_resolved_say_nothing() -> None:

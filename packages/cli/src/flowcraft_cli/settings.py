@@ -88,6 +88,7 @@ SETTINGS: Mapping[str, Setting] = {
     "retention": Setting(
         "how long ended runs are kept before workers purge them, such as 30d; for ever by default", _text
     ),
+    "lint_ignore": Setting("the codes of rules that `flowcraft lint` leaves out", _texts, ()),
     "ui_token": Setting("what one has to say to see the page of `flowcraft ui`", _text, show=lambda _: "***"),
     "log_level": Setting(
         "the level from which on log lines are shown", _one_of("debug", "info", "warning", "error"), "info"

@@ -15,6 +15,7 @@ from typing import Any, Literal, TypeVar, get_args
 import attrs
 
 from .errors import BlueprintError
+from .rules import flows
 
 #: How many of a node's edges it waits for: all of them, any one, or so many of different sources.
 JoinStrategy = Literal["all", "any"] | int
@@ -160,14 +161,15 @@ class Blueprint:
             try:
                 source = json.loads(source)
             except (ValueError, RecursionError) as error:
-                raise BlueprintError("?", [f"the text is not JSON: {error}"]) from error
+                raise BlueprintError("?", [flows.NOT_JSON.at(None, f"the text is not JSON: {error}")]) from error
         if not isinstance(source, Mapping):
-            raise BlueprintError("?", [f"a blueprint is a JSON object, not {type(source).__name__}"])
+            text = f"a blueprint is a JSON object, not {type(source).__name__}"
+            raise BlueprintError("?", [flows.NOT_JSON.at(None, text)])
         blueprint_id = source.get("id")
         try:
             return _read(Blueprint, source, "blueprint")
         except _ShapeError as error:
-            raise BlueprintError(str(blueprint_id), [str(error)]) from None
+            raise BlueprintError(str(blueprint_id), [flows.WRONG_SHAPE.at(None, str(error))]) from None
 
     def to_dict(self) -> dict[str, Any]:
         """The blueprint as a JSON object in Flowcraft's field names."""
@@ -311,6 +313,10 @@ _FIELDS: dict[type, tuple[tuple[str, str, Callable[[Any, str], Any]], ...]] = {
         ("metadata", "metadata", _object),
         ("queue", "queue", _string),
     ),
+}
+#: The names of the fields in the JSON of a blueprint, a node, an edge, and a node's settings.
+FIELD_NAMES: Mapping[type, tuple[str, ...]] = {
+    cls: tuple(name for _, name, _ in fields) for cls, fields in _FIELDS.items()
 }
 _REQUIRED = {Node: ("id", "uses"), Edge: ("source", "target"), Blueprint: ("id", "nodes")}
 

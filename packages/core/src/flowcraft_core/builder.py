@@ -28,6 +28,7 @@ from .graph.scopes import Graph
 from .queues import require_queue
 from .reminders import AFTER, REMIND
 from .retries import RetryPolicy
+from .rules import flows, standing_in
 from .settings import number, whole
 from .steps import Implementation, Step
 
@@ -365,7 +366,11 @@ class FlowBuilder(FlowDefinition):
     def _check_fallbacks(self) -> None:
         """A fallback is named by a node's id before all else: no step's name may be one."""
         problems = [
-            f"node {node.id!r} is called as the fallback of node {self._fallback_names[node.id]!r} is: rename the node"
+            standing_in.FALLBACK_NAME_TAKEN.at(
+                node.id,
+                f"node {node.id!r} is called as the fallback of node {self._fallback_names[node.id]!r} is: rename the "
+                "node",
+            )
             for node in self._nodes
             if node.id in self._fallback_names
         ]
@@ -391,7 +396,8 @@ class FlowBuilder(FlowDefinition):
 
     def _call(self, flow: FlowDefinition) -> str:
         if self._called.setdefault(flow.id, flow) is not flow:
-            raise ConfigurationError(f"flow {self.id!r} calls two different flows with the id {flow.id!r}: rename one")
+            text = f"flow {self.id!r} calls two different flows with the id {flow.id!r}: rename one"
+            raise ConfigurationError.of(flows.DUPLICATE_FLOW.at(None, text))
         return flow.id
 
     def _changed(self) -> FlowBuilder:

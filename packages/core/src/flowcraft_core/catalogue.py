@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
+
+import attrs
 
 from .blueprint import Blueprint
 from .builder import FlowBuilder
@@ -11,6 +13,7 @@ from .definition import FlowDefinition
 from .errors import ConfigurationError
 from .graph.compile import compile_blueprint, missing_calls
 from .graph.scopes import Graph
+from .rules import Problem, Rule, flows, steps
 from .steps import Implementation
 
 #: A flow as it can be named: its definition, its blueprint, or its id.
@@ -29,6 +32,35 @@ def begin(flow: FlowLike, given: Any) -> Mapping[str, Any]:
     return flow.begin(given) if isinstance(flow, FlowDefinition) else given or {}
 
 
+def not_brought(uses: str) -> str:
+    """Says that there is no step of a name."""
+    return f"no step is registered under {uses!r}: add it to the registry, or pass the flow that brings it"
+
+
+def missing_steps(graph: Graph, has: Callable[[str], bool]) -> list[Problem]:
+    """Problems with the steps that a blueprint uses: those that are not there.
+
+    Args:
+        graph: The blueprint, compiled.
+        has: Whether there is a step of a name.
+    """
+    flow_id, problems = graph.blueprint.id, []
+    for uses, node_id in graph.uses.items():
+        if not has(uses):
+            text = f"node {node_id!r} of flow {flow_id!r}: {not_brought(uses)}"
+            problems.append(attrs.evolve(_rule_of(graph, uses).at(node_id, text), flow=flow_id))
+    return problems
+
+
+def _rule_of(graph: Graph, uses: str) -> Rule:
+    """The rule that a blueprint breaks whose step of a name is missing."""
+    nodes = graph.blueprint.nodes
+    if any((node.params or {}).get("workerUsesKey") == uses for node in nodes):
+        return steps.UNKNOWN_WORKER
+    is_fallback = any(node.config is not None and node.config.fallback == uses for node in nodes)
+    return steps.UNKNOWN_FALLBACK if is_fallback else steps.MISSING_STEP
+
+
 class Catalogue:
     """Flows by id.
 
@@ -38,11 +70,11 @@ class Catalogue:
     """
 
     def __init__(
-        self, flows: Iterable[FlowDefinition], blueprints: Iterable[Blueprint] | Mapping[str, Blueprint]
+        self, definitions: Iterable[FlowDefinition], blueprints: Iterable[Blueprint] | Mapping[str, Blueprint]
     ) -> None:
         self.graphs: dict[str, Graph] = {}
         self.steps: dict[str, Mapping[str, Implementation]] = {}
-        for flow in flows:
+        for flow in definitions:
             self._add_flow(flow)
         for blueprint in blueprints.values() if isinstance(blueprints, Mapping) else blueprints:
             self._add(compile_blueprint(blueprint))
@@ -74,7 +106,7 @@ class Catalogue:
         """
         problems = missing_calls(self.graphs, [graph.blueprint.id])
         if problems:
-            raise ConfigurationError("; ".join(problems))
+            raise ConfigurationError.of(*problems)
         found: dict[str, Graph] = {}
         waiting = [graph.blueprint.id]
         while waiting:
@@ -101,17 +133,17 @@ class Catalogue:
         standing = self.steps.get(flow.id, {})
         for name, brought in flow.implementations.items():
             if name in standing and standing[name].step != brought.step:
-                raise ConfigurationError(
+                text = (
                     f"there are two flows with the id {flow.id!r}, and their steps for {name!r} are not the same "
                     "object: rename one, or make the flow once and hand on that one, or its id"
                 )
+                raise ConfigurationError.of(flows.DUPLICATE_FLOW.at(None, text))
         for called in flow.called.values():
             self.check_steps(called)
 
     def _add(self, graph: Graph) -> Graph:
         standing = self.graphs.setdefault(graph.blueprint.id, graph)
         if standing.hash != graph.hash:
-            raise ConfigurationError(
-                f"there are two different blueprints with the id {graph.blueprint.id!r}: rename one"
-            )
+            text = f"there are two different blueprints with the id {graph.blueprint.id!r}: rename one"
+            raise ConfigurationError.of(flows.DUPLICATE_FLOW.at(None, text))
         return standing

@@ -6,10 +6,21 @@ The class says what the caller can do next; the message names the flow, node, ru
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Self
+
+import attrs
+
+from .rules import Problem
 
 
 class FlowcraftError(Exception):
-    """The root of every error that Flowcraft raises on purpose."""
+    """The root of every error that Flowcraft raises on purpose.
+
+    Attributes:
+        problems: What is wrong with a flow, by the rules that it breaks; none where the error is about something else.
+    """
+
+    problems: tuple[Problem, ...] = ()
 
 
 class BlueprintError(FlowcraftError):
@@ -19,9 +30,9 @@ class BlueprintError(FlowcraftError):
         problems: Every problem found, each naming its node or edge and a remedy.
     """
 
-    def __init__(self, blueprint_id: str, problems: list[str]) -> None:
+    def __init__(self, blueprint_id: str, problems: Sequence[Problem]) -> None:
         self.blueprint_id = blueprint_id
-        self.problems = tuple(problems)
+        self.problems = tuple(attrs.evolve(problem, flow=blueprint_id) for problem in problems)
         listing = "\n".join(f"  - {problem}" for problem in problems)
         super().__init__(f"blueprint {blueprint_id!r} cannot be run:\n{listing}")
 
@@ -36,6 +47,13 @@ class SerializationError(FlowcraftError):
 
 class ConfigurationError(FlowcraftError):
     """The program is set up wrongly: a missing implementation, an unknown flow, an impossible option."""
+
+    @classmethod
+    def of(cls, *problems: Problem) -> Self:
+        """An error that says what is wrong with a flow, with the rules that it breaks."""
+        error = cls("; ".join(map(str, problems)))
+        error.problems = problems
+        return error
 
 
 class ImplementationMissingError(ConfigurationError):
@@ -77,6 +95,10 @@ class StepEndedError(StepError):
         ended = cls(f"the step was ended by {type(error).__name__}")
         ended.__cause__ = error
         return ended
+
+
+class LostActionError(StepError):
+    """A step, or who ended a wait, gave an action that no edge takes; raised where runs are strict."""
 
 
 class NonRetryableError(StepError):

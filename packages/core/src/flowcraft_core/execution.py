@@ -21,6 +21,7 @@ from .durations import parse_duration
 from .errors import (
     ConfigurationError,
     ExpressionError,
+    LostActionError,
     NonRetryableError,
     RunCancelledError,
     SerializationError,
@@ -71,6 +72,7 @@ _NEVER_RETRIED = (
     SerializationError,
     ExpressionError,
     decisions.InputError,
+    LostActionError,
     NonRetryableError,
     ConfigurationError,
     RunCancelledError,
@@ -101,6 +103,7 @@ class Executor:
         progressed: Is told, in the event loop, when a step says how far it is.
         webhooks: Signs links to waits.
         nonce: The run's, for such links.
+        strict: An action that no edge takes is an error.
     """
 
     run_id: str
@@ -122,6 +125,7 @@ class Executor:
     progressed: Callable[[BaseContext[Any, Any]], None] | None = None
     webhooks: WebhookSigner | None = None
     nonce: str = ""
+    strict: bool = False
 
     async def attempt(self, instance: Instance, attempt: Attempt = FIRST) -> Outcome | Park:
         """Make one attempt at a ready instance.
@@ -197,8 +201,16 @@ class Executor:
 
     def _outcome(self, instance: Instance, given: _Given, number: int) -> Outcome:
         output, action, sets = given
-        taken = decisions.take_edges(instance.scope, instance.vertex, output, action, sets)
+        taken = self._taken(instance, output, action, sets)
         return Outcome(output, action, None, taken, sets, attempts=number)
+
+    def _taken(
+        self, instance: Instance, output: Any, action: str | None, sets: dict[str, Any] | None = None
+    ) -> dict[int, Any]:
+        """The edges that a result of a step, or of a wait, takes."""
+        if self.strict and decisions.is_lost(instance.vertex, action):
+            raise LostActionError(decisions.lost(instance, action))
+        return decisions.take_edges(instance.scope, instance.vertex, output, action, sets)
 
     def resume(self, instance: Instance, park: Park, output: Any, action: str | None) -> Outcome:
         """The outcome of a wait that goes on with a given result.
@@ -206,11 +218,12 @@ class Executor:
         Raises:
             SerializationError: The output or the action cannot be stored.
             ExpressionError: A condition or transform failed on it.
+            LostActionError: No edge takes the action, where that is an error.
         """
         if action is not None:
             require_name(action, f"the action of wait {instance.key!r}")
         output = self.serializer.copy(output)
-        taken = decisions.take_edges(instance.scope, instance.vertex, output, action)
+        taken = self._taken(instance, output, action)
         now = self.clock.now()
         started = park.ended or now
         return Outcome(output=output, action=action, taken=taken, started=started, ended=now, worker=self.worker)

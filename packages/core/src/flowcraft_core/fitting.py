@@ -7,15 +7,20 @@ A step's output is what it is annotated to return, its input what its node conte
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import Any, TypeAlias
 
 from .annotations import UNKNOWN, fits, gives_of, hints_of_class, item_of, list_of, takes_of, type_name
 from .blueprint import BATCH, LOOP_CONTROLLER, SLEEP, SUBFLOW, WAIT, Blueprint, Edge, Node
 from .definition import FlowDefinition
 from .graph.compile import CONTINUE
 from .reminders import REMIND
+from .rules import Problem, Rule, data
 from .steps import Implementation
+
+#: Makes a problem at some place.
+Where: TypeAlias = Callable[[Rule, str], Problem]
 
 
 class Fitting:
@@ -49,15 +54,15 @@ class Fitting:
         fallbacks = {name for config in configs for name in (config.fallback, config.undo)}
         own = [node for node in blueprint.nodes if node.id not in fallbacks and node.uses != LOOP_CONTROLLER]
         led_to = {edge.target for edge in self._edges} | {self._starts.get(edge.target) for edge in self._edges}
-        begins = [self._input_of(node) for node in own if node.id not in led_to and node.inputs is None]
+        begins = [self.input_of(node) for node in own if node.id not in led_to and node.inputs is None]
         # A node whose ways on are for failures only ends its scope, too.
         led_on = {edge.source for edge in self._edges if edge.on != "failure"}
         ends = [node for node in own if node.id not in led_on]
         self.takes = begins[0] if len(begins) == 1 else UNKNOWN
-        self.gives = self._output_of(ends[0].id) if len(ends) == 1 else UNKNOWN
+        self.gives = self.output_of(ends[0].id) if len(ends) == 1 else UNKNOWN
         self._own = own
 
-    def problems(self) -> list[str]:
+    def problems(self) -> list[Problem]:
         """What does not fit, each with both ends and their types."""
         return [problem for node in self._own for problem in self._problems_of(node)]
 
@@ -65,18 +70,19 @@ class Fitting:
         node = self._nodes.get(edge.source)
         return edge.action == CONTINUE and node is not None and node.uses == LOOP_CONTROLLER
 
-    def _problems_of(self, node: Node) -> Iterator[str]:
-        wanted = self._input_of(node)
+    def _problems_of(self, node: Node) -> Iterator[Problem]:
+        wanted = self.input_of(node)
         if wanted is UNKNOWN and node.uses != BATCH:
             return
+        inputs = partial(_at, node, f"inputs of node {node.id!r}: ")
         if isinstance(node.inputs, str):
-            yield from self._compared(node, wanted, node.inputs, f"inputs of node {node.id!r}")
+            yield from self._compared(node, wanted, node.inputs, inputs)
         elif node.inputs is not None:
-            yield from self._compared_parts(node, wanted, node.inputs)
+            yield from self._compared_parts(node, wanted, node.inputs, inputs)
         else:
             yield from self._compared_edges(node, wanted)
 
-    def _compared_edges(self, node: Node, wanted: Any) -> Iterator[str]:
+    def _compared_edges(self, node: Node, wanted: Any) -> Iterator[Problem]:
         loops = self._loops_at[node.id]
         into = sorted(pair for target in {node.id, *loops} for pair in self._into[target])
         incoming = [edge for _, edge in into if not self._is_feedback(edge)]
@@ -85,46 +91,49 @@ class Fitting:
         if len(entering) > 1 and not is_any:
             if not loops and not fits(dict[str, Any], wanted):
                 names = ", ".join(repr(edge.source) for edge in entering)
-                yield (
+                text = (
                     f"node {node.id!r} takes {type_name(wanted)}, and as a join of {names} it gets a dict by source: "
                     "take that, say inputs=, or make it join='any'"
                 )
+                yield data.DICT_NOT_TAKEN.at(node.id, text)
             return
         for edge in incoming:
-            where = f"edge {edge.source!r} -> {node.id!r}"
+            along = partial(_along, edge.source, node.id)
             if edge.transform is not None:
                 continue
             if edge.on in (None, "success"):
-                yield from self._compared(node, wanted, edge.source, where)
+                yield from self._compared(node, wanted, edge.source, along)
             elif node.uses == BATCH or not fits(dict[str, Any], wanted):
                 takes = f"node {node.id!r} takes {type_name(wanted)}"
                 if node.uses == BATCH:
                     takes = f"batch {node.id!r} goes through a list"
                 carried = "the error" if edge.on == "failure" else "output and error"
-                yield f"{where}: {takes}, and an edge on {edge.on!r} hands on {carried} as a dict"
+                text = f"{takes}, and an edge on {edge.on!r} hands on {carried} as a dict"
+                yield along(data.FAILURE_NOT_TAKEN, text)
 
-    def _compared_parts(self, node: Node, wanted: Any, inputs: Mapping[str, str]) -> Iterator[str]:
+    def _compared_parts(self, node: Node, wanted: Any, inputs: Mapping[str, str], where: Where) -> Iterator[Problem]:
         if not fits(dict[str, Any], wanted):
-            yield f"node {node.id!r} takes {type_name(wanted)}, and its inputs are a dict: name one, or take a dict"
+            text = f"node {node.id!r} takes {type_name(wanted)}, and its inputs are a dict: name one, or take a dict"
+            yield data.DICT_NOT_TAKEN.at(node.id, text)
             return
         keys = hints_of_class(wanted)
         for key, source in inputs.items():
-            yield from self._compared(
-                node, keys.get(key, UNKNOWN), source, f"inputs of node {node.id!r}", f" as {key!r}"
-            )
+            yield from self._compared(node, keys.get(key, UNKNOWN), source, where, f" as {key!r}")
 
-    def _compared(self, node: Node, wanted: Any, source: str, where: str, what: str = "") -> Iterator[str]:
+    def _compared(self, node: Node, wanted: Any, source: str, where: Where, what: str = "") -> Iterator[Problem]:
         if source not in self._nodes:
             return
-        given = self._output_of(source)
+        given = self.output_of(source)
         is_batch = node.uses == BATCH
         if is_batch and not fits(given, list[Any] | tuple[Any, ...]):
-            yield f"{where}: batch {node.id!r} goes through a list, and {source!r} gives {type_name(given)}"
+            text = f"batch {node.id!r} goes through a list, and {source!r} gives {type_name(given)}"
+            yield where(data.NOT_A_LIST, text)
         elif not fits(item_of(given) if is_batch else given, wanted):
             taker = f"an item of batch {node.id!r} is" if is_batch else f"node {node.id!r} takes"
-            yield f"{where}: {taker} {type_name(wanted)}{what}, and {source!r} gives {type_name(given)}"
+            text = f"{taker} {type_name(wanted)}{what}, and {source!r} gives {type_name(given)}"
+            yield where(data.WRONG_TYPE, text)
 
-    def _input_of(self, node: Node) -> Any:
+    def input_of(self, node: Node) -> Any:
         """What a node takes; of a batch, what an item is."""
         params = node.params or {}
         flow = self._called.get(params.get("blueprintId") or params.get("workerBlueprintId") or "")
@@ -133,7 +142,8 @@ class Fitting:
         step = self._steps.get(params.get({BATCH: "workerUsesKey", WAIT: REMIND}.get(node.uses, ""), node.uses))
         return UNKNOWN if step is None else takes_of(step.step)
 
-    def _output_of(self, node_id: str) -> Any:
+    def output_of(self, node_id: str) -> Any:
+        """What a node gives."""
         if node_id not in self._known:
             self._known[node_id] = UNKNOWN  # of what comes round to itself nothing is known
             self._known[node_id] = self._found_output(self._nodes[node_id])
@@ -142,11 +152,11 @@ class Fitting:
     def _found_output(self, node: Node) -> Any:
         params = node.params or {}
         if node.uses == LOOP_CONTROLLER:
-            return self._output_of(self._ends[node.id]) if node.id in self._ends else UNKNOWN
+            return self.output_of(self._ends[node.id]) if node.id in self._ends else UNKNOWN
         if node.uses == SLEEP:
             incoming = [edge for _, edge in self._into[node.id]]
             is_plain = len(incoming) == 1 and not incoming[0].transform and incoming[0].on in (None, "success")
-            return self._output_of(incoming[0].source) if is_plain else UNKNOWN
+            return self.output_of(incoming[0].source) if is_plain else UNKNOWN
         flow = self._called.get(params.get("blueprintId") or params.get("workerBlueprintId") or "")
         if node.uses == SUBFLOW:
             return UNKNOWN if flow is None or params.get("outputs") else flow.gives
@@ -157,3 +167,11 @@ class Fitting:
             return list if item is UNKNOWN or is_tolerant else list_of(item)
         step = self._steps.get(node.uses)
         return UNKNOWN if step is None else gives_of(step.step)
+
+
+def _at(node: Node, where: str, rule: Rule, text: str) -> Problem:
+    return rule.at(node.id, where + text)
+
+
+def _along(source: str, target: str, rule: Rule, text: str) -> Problem:
+    return rule.along(source, target, f": {text}")

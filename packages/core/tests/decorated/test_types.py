@@ -98,7 +98,7 @@ def test_parts_of_types() -> None:
 def refused(flow: Flow[Any, Any]) -> list[str]:
     with pytest.raises(BlueprintError) as error:
         flow.to_blueprint()
-    return list(error.value.problems)
+    return [problem.text for problem in error.value.problems]
 
 
 def test_both_ends_of_what_is_handed_on_are_named() -> None:

@@ -38,7 +38,7 @@ def problems(nodes: list[dict[str, Any]], edges: str = "", **more: Any) -> tuple
     blueprint = Blueprint.from_json({"id": "f", "nodes": nodes, "edges": drawn})
     with pytest.raises(BlueprintError) as caught:
         compile_blueprint(blueprint)
-    return caught.value.problems
+    return tuple(problem.text for problem in caught.value.problems)
 
 
 def edge_of(text: str) -> dict[str, Any]:
@@ -255,7 +255,8 @@ class TestBatchesAndSubflows:
     def test_a_called_blueprint_that_is_not_there_is_named_with_who_calls_it(self) -> None:
         deep = create_flow("deep").subflow("c", "nowhere").compile()
         flow = create_flow("f").subflow("b", "deep").compile()
-        assert missing_calls({"f": flow, "deep": deep}, ["f"]) == [
+        missing = missing_calls({"f": flow, "deep": deep}, ["f"])
+        assert [problem.text for problem in missing] == [
             "node 'c' of 'deep' calls blueprint 'nowhere', which is not there: give it to the runtime under that id"
         ]
         assert (
@@ -301,7 +302,7 @@ class TestInputs:
         try:
             flow.compile()
         except BlueprintError as error:
-            (problem,) = error.problems
+            (problem,) = [found.text for found in error.problems]
             assert problem == (
                 f"node {at!r}: inputs name {name!r}, which may not have ended when {at!r} starts: {self.REMEDY}"
             )
@@ -475,7 +476,7 @@ class TestWhateverIsDrawn:
             try:
                 graph = compile_blueprint(blueprint)
             except BlueprintError as error:
-                assert all(error.problems)  # noqa: PT017
+                assert all(problem.text for problem in error.problems)  # noqa: PT017
                 continue
             check_links(graph)
             run_to_its_end(graph, chance)

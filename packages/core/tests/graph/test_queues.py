@@ -81,7 +81,10 @@ def test_what_cannot_be_a_queues_name_is_refused_where_it_is_given(name: Any) ->
         data = {"id": "f", "queue": name, "nodes": [{"id": "a", "uses": "x", "config": {"queue": name}}], "edges": []}
         with pytest.raises(BlueprintError) as refused:
             compile_blueprint(Blueprint.from_json(data))
-        assert [problem.split(" must")[0] for problem in refused.value.problems] == ["its queue", "node 'a': queue"]
+        assert [problem.text.split(" must")[0] for problem in refused.value.problems] == [
+            "its queue",
+            "node 'a': queue",
+        ]
 
 
 def test_a_fallback_has_no_queue_of_its_own() -> None:

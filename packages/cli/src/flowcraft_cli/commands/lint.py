@@ -1,20 +1,18 @@
-"""``flowcraft lint``: what building a flow refuses, and hints."""
+"""``flowcraft lint``: what building a flow refuses, and what is allowed and seldom meant."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import attrs
 import click
-from flowcraft_core import Blueprint, FlowRuntime
-from flowcraft_core.errors import BlueprintError, FlowcraftError
-from flowcraft_core.graph.compile import compile_blueprint
-from flowcraft_core.graph.hints import hints_of
-from flowcraft_core.graph.scopes import Graph
+from flowcraft_core.errors import FlowcraftError
+from flowcraft_core.linting import RULES, Problem, Rule, lint, problems_of, require_codes
+from flowcraft_core.linting.examples import EXAMPLES
+from flowcraft_core.runtime import FlowRuntime
 
 from ..command import App, Commands
 from ..exits import Answer, CommandError, Exit
-from ..loading import load
+from ..loading import Found, load
 
 
 def register(main: Commands) -> None:
@@ -23,69 +21,89 @@ def register(main: Commands) -> None:
         "lint",
         examples="""
             flowcraft lint                  the flows of the settings
-            flowcraft lint app.flows orders.json
+            flowcraft lint app.flows orders.json --strict
+            flowcraft lint app.flows --ignore FC121 --context tenant
+            flowcraft lint --explain FC204
         """,
-    )(lint)
+    )(lint_flows)
 
 
 @click.argument("flows", nargs=-1, metavar="[FLOW]...")
-def lint(app: App, flows: tuple[str, ...]) -> Answer:
-    """Say what cannot be run in flows, and hint at what is seldom meant.
+@click.option("--ignore", multiple=True, metavar="CODE", help="Leave a rule out, or all whose codes begin so.")
+@click.option("--context", multiple=True, metavar="NAME", help="A value that runs are started with; once for each.")
+@click.option("--strict", is_flag=True, help="Exit with 1 for warnings, too.")
+@click.option("--explain", metavar="CODE", help="Say what a rule means, with an example, and look at nothing.")
+def lint_flows(
+    app: App,
+    flows: tuple[str, ...],
+    ignore: tuple[str, ...],
+    context: tuple[str, ...],
+    strict: bool,
+    explain: str | None,
+) -> Answer:
+    """Say what cannot be run in flows, and warn of what is seldom meant.
 
-    All of it at once: cycles, unknown nodes, missing steps, bad expressions. Exits with 1 if there is something that
-    cannot be run. A hint is no reason to: it is at a join that may go on without the input of a node whose failure was
-    handled.
+    All of it at once, each with the code of a rule: cycles, unknown nodes, missing steps, bad expressions, misspelt
+    names, actions that no edge takes. Exits with 1 if there is an error, and with --strict also for a warning.
     """
+    if explain is not None:
+        return _explained(app, explain)
     references = flows or app.settings["flows"]
     if not references:
         raise CommandError("say what to look at: FLOW on the command line, or the setting 'flows'")
-    checked: list[str] = []
-    problems: list[dict[str, Any]] = []
-    hints: list[dict[str, Any]] = []
+    ignored = ignore or app.settings["lint_ignore"]
+    require_codes(ignored)
+    checked: dict[str, None] = {}
+    found: dict[tuple[str, Problem], None] = {}
     for reference in references:
-        looked = _look(app, reference)
-        checked += looked.ids
-        problems += [{"flow": reference, "problem": problem} for problem in looked.problems]
-        hints += [{"flow": reference, "hint": hint} for hint in looked.hints]
-    for problem in problems:
-        app.out.say(f"{problem['flow']}: {problem['problem']}")
-    for hint in hints:
-        app.out.say(f"{hint['flow']}: hint: {hint['hint']}")
-    if not problems:
-        app.out.say(f"{len(checked)} flows, nothing to mend: {', '.join(checked)}")
-    return Answer({"flows": checked, "problems": problems, "hints": hints}, Exit.FAILED if problems else Exit.OK)
+        try:
+            for flow in load(reference, app.settings):
+                checked.update(dict.fromkeys(_ids(flow)))
+                for problem in lint(flow, ignore=ignored, context=context or None):
+                    found[reference, problem] = None
+        except CommandError:
+            raise
+        except FlowcraftError as error:
+            found.update({(reference, problem): None for problem in problems_of(error)})
+    errors = sum(problem.rule.severity == "error" for _, problem in found)
+    for reference, problem in found:
+        app.out.say(f"{reference}: {problem.rule.severity}: {problem.in_flow()}")
+    warnings = len(found) - errors
+    if not errors:
+        counted = f", {warnings} warning{'s' * (warnings > 1)}" if warnings else ""
+        app.out.say(f"{len(checked)} flows, nothing to mend{counted}: {', '.join(checked)}")
+    fields = {
+        "flows": list(checked),
+        "problems": [{"reference": reference, **problem.to_dict()} for reference, problem in found],
+        "errors": errors,
+        "warnings": warnings,
+    }
+    return Answer(fields, Exit.FAILED if errors or (strict and warnings) else Exit.OK)
 
 
-@attrs.define
-class _Looked:
-    """What was found by one reference: the flows' ids, what cannot be run in them, and hints by blueprint and node."""
-
-    ids: list[str] = attrs.field(factory=list)
-    problems: list[str] = attrs.field(factory=list)
-    graphs: dict[str, Graph] = attrs.field(factory=dict)
-
-    @property
-    def hints(self) -> list[str]:
-        return [f"flow {id_!r}, {hint}" for id_, graph in sorted(self.graphs.items()) for hint in hints_of(graph)]
+def _ids(flow: Found) -> list[str]:
+    return sorted(flow.catalogue.graphs) if isinstance(flow, FlowRuntime) else [flow.id]
 
 
-def _look(app: App, reference: str) -> _Looked:
-    looked = _Looked()
-    try:
-        for found in load(reference, app.settings):
-            if isinstance(found, FlowRuntime):  # it was looked at when it was made
-                looked.ids += sorted(found.catalogue.graphs)
-                looked.graphs.update(found.catalogue.graphs)
-                continue
-            looked.ids.append(found.id)
-            if isinstance(found, Blueprint):  # its steps are in nobody's registry here
-                looked.graphs[found.id] = compile_blueprint(found)
-            else:
-                looked.graphs.update(FlowRuntime([found]).catalogue.graphs)
-    except CommandError:
-        raise
-    except BlueprintError as error:
-        looked.problems += error.problems
-    except FlowcraftError as error:
-        looked.problems.append(str(error))
-    return looked
+def _explained(app: App, code: str) -> Answer:
+    rule = RULES.get(code.upper())
+    if rule is None:
+        raise CommandError(f"there is no rule {code!r}; there are: {', '.join(RULES)}")
+    bad, good = EXAMPLES[rule.code]
+    app.out.say(f"{rule.code} {rule.name} ({rule.severity})\n\n{rule.meaning}\n{rule.remedy}\n")
+    app.out.say(f"Not so:\n\n{_indented(bad)}\n\nBut so:\n\n{_indented(good)}")
+    return Answer({"rule": _fields(rule), "bad": bad, "good": good})
+
+
+def _indented(source: str) -> str:
+    return "\n".join(f"    {line}".rstrip() for line in source.splitlines())
+
+
+def _fields(rule: Rule) -> dict[str, Any]:
+    return {
+        "code": rule.code,
+        "name": rule.name,
+        "severity": rule.severity,
+        "meaning": rule.meaning,
+        "remedy": rule.remedy,
+    }

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..rules import Problem, Rule
+from ..rules import decorated as rules
 from .nodes import Loop, Node
 from .plans import Plan, named_by, optional_in
 
@@ -19,7 +21,7 @@ class Bodies:
     """
 
     def __init__(self, nodes: Sequence[Node[Any]]) -> None:
-        self.problems: list[str] = []
+        self.problems: list[Problem] = []
         self.merged: dict[Node[Any], Node[Any]] = {}
         self._nodes = nodes
         self._around: dict[Node[Any], frozenset[Loop[Any]]] = {}
@@ -54,14 +56,15 @@ class Bodies:
         loops: set[Loop[Any]] = set()
         for source in named_by(node.plan):
             if source not in known:
-                self.complain(node, f"needs {source.id!r} of flow {source.flow_id!r}: call that flow instead")
+                text = f"needs {source.id!r} of flow {source.flow_id!r}: call that flow instead"
+                self.complain(rules.STEP_OF_ANOTHER_FLOW, node, text)
             loops |= self._around.get(source, frozenset())
         own = node.plan.options.get("loop")
         if isinstance(node, Loop):
             loops.discard(node)
         elif isinstance(own, Loop):
             if own not in known:
-                self.complain(own, "never says when it goes on: call its again(...)")
+                self.complain(rules.LOOP_WITHOUT_AGAIN, own, "never says when it goes on: call its again(...)")
             loops.add(own)
         return frozenset(loops)
 
@@ -77,6 +80,7 @@ class Bodies:
             if self.has(loop, node) and node not in leading and node not in (loop, loop.start):
                 inside = next(one for one in named_by(node.plan) if self.has(loop, one))
                 self.complain(
+                    rules.NEEDED_FROM_INSIDE,
                     node,
                     f"needs {inside.id!r}, which is inside of loop {loop.id!r}: need {loop.id}.output, or let the "
                     f"step that {loop.id}.again() names need {node.id!r}",
@@ -101,6 +105,6 @@ class Bodies:
             if start.plan.kind == "start" and is_alone and first.plan.when is None and not first.plan.after:
                 self.merged[start] = first
 
-    def complain(self, node: Node[Any], problem: str) -> None:
+    def complain(self, rule: Rule, node: Node[Any], problem: str) -> None:
         """Note a problem of a node."""
-        self.problems.append(f"{'loop' if isinstance(node, Loop) else 'node'} {node.id!r} {problem}")
+        self.problems.append(rule.at(node.id, f"{'loop' if isinstance(node, Loop) else 'node'} {node.id!r} {problem}"))

@@ -10,6 +10,7 @@ import attrs
 
 from ..annotations import gives_of, hints_of, is_context
 from ..errors import ConfigurationError
+from ..rules.decorated import PARAMETER_WITHOUT_SOURCE
 from .references import Reference, term_of
 from .terms import FirstOf, InputOf, Member, OutputOf, Provided, Term, ValueOf, root_of
 from .terms import shown as shown_term
@@ -68,10 +69,11 @@ class Signature:
             elif is_context(hints.get(name, parameter.annotation)) or (name == "ctx" and name not in hints):
                 context = name
             elif parameter.default is parameter.empty:
-                raise ConfigurationError(
+                text = (
                     f"{where}: nothing says where parameter {name!r} comes from: give it a default such as "
                     f"`{name}=fetch.output` or `{name}=flow.input`, or annotate it as a NodeContext"
                 )
+                raise ConfigurationError.of(PARAMETER_WITHOUT_SOURCE.at(function.__name__, text))
         if with_item and item is None:
             raise ConfigurationError(f"{where}: its first parameter takes an item, so it needs one")
         is_async = inspect.iscoroutinefunction(function)

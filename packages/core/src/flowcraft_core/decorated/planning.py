@@ -10,6 +10,7 @@ import attrs
 from ..annotations import UNKNOWN, type_name
 from ..builder import FlowBuilder, create_flow
 from ..errors import BlueprintError
+from ..rules import decorated
 from .calls import Carry, Gate, call_of
 from .comparing import mismatches
 from .needs import Signature
@@ -46,10 +47,13 @@ def build(
         BlueprintError: The nodes cannot be wired, or what one gives does not fit what another takes.
     """
     problems = [
-        f"node {node.id!r} is called as a context value is: rename one of them" for node in nodes if node.id in values
+        decorated.NODE_LIKE_VALUE.at(node.id, f"node {node.id!r} is called as a context value is: rename one of them")
+        for node in nodes
+        if node.id in values
     ]
     if returned is None and gives not in (UNKNOWN, None, type(None)):
-        problems.append(f"it gives {type_name(gives)} and never says which: call flow.returns(...)")
+        text = f"it gives {type_name(gives)} and never says which: call flow.returns(...)"
+        problems.append(decorated.RETURNS_NOTHING.at(None, text))
     problems += mismatches(flow_id, nodes, returned, gives)
     all_nodes = [*nodes]
     if returned is not None and not _is_only_end(nodes, returned):

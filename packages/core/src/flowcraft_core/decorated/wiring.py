@@ -27,6 +27,7 @@ from typing import Any, TypeAlias
 
 import attrs
 
+from ..rules import decorated as rules
 from .bodies import Bodies
 from .nodes import Loop, Node, Wait
 from .plans import Plan, named_by, terms_of
@@ -114,9 +115,9 @@ class Wiring:
         for source in [*named_by(plan), *self._bodies.entries_of(plan)]:
             self._wire(source)
             if source not in self._before and source in self._under_way and source not in self.merged:
-                self._bodies.complain(
-                    node, f"and {source.id!r} wait for each other: what a loop's steps need comes before it"
-                )
+                text = f"and {source.id!r} wait for each other: what a loop's steps need comes before it"
+                self._bodies.complain(rules.WAIT_FOR_EACH_OTHER, node, text)
+                self._note(source, Wired(source), listed=False)  # so that what else is wrong is told, too
         if isinstance(node, Loop):
             self._wire_loop(node)
         elif node in self.merged:
@@ -135,7 +136,8 @@ class Wiring:
         assert isinstance(loop.plan.value, OutputOf)
         end = loop.plan.value.node
         if not self._bodies.has(loop, end):
-            self._bodies.complain(loop, f"ends with {end.id!r}, which does not need {loop.id}.value: need it in a pass")
+            text = f"ends with {end.id!r}, which does not need {loop.id}.value: need it in a pass"
+            self._bodies.complain(rules.LOOP_ENDS_OUTSIDE, loop, text)
         self._note(loop, Wired(loop, (Way(end),)))
 
     def _wire_step(self, node: Node[Any]) -> None:

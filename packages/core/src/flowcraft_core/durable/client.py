@@ -75,6 +75,7 @@ class Client:
         codec: PayloadCodec | None = None,
         clock: Clock | None = None,
         telemetry: Telemetry | None = None,
+        strict: bool = False,
     ) -> None:
         """Put a client together.
 
@@ -86,10 +87,11 @@ class Client:
             codec: For stored bytes; the same as the workers'.
             clock: Where time comes from.
             telemetry: Measures what is done here, and has each run go on in its caller's trace; as for ``FlowRuntime``.
+            strict: Refuse to resume a wait with an action that none of its edges takes.
         """
         self._clock: Clock = clock or SystemClock()
         self._place = backend
-        self._telemetry, self._journal = telemetry, Journal(telemetry=telemetry)
+        self._telemetry, self._journal, self._strict = telemetry, Journal(telemetry=telemetry), strict
         if telemetry is not None:
             telemetry.uses(backend)
         self._backend: Backend = RetryingBackend(backend, self._clock, self._journal)
@@ -424,11 +426,12 @@ class Client:
             ResumeError: The run has ended, or the wait was not reached, is resolved or answered already, or does not
                 exist.
             SerializationError: The output or the action cannot be stored.
+            LostActionError: No edge of the wait takes the action, and the client is strict.
         """
         require_run_id(run_id)
         if action is not None:
             require_name(action, f"run {run_id!r}: the action of wait {key!r}")
-        await resume(self._stored, run_id, key, output, action, early=early, nonce=nonce)
+        await resume(self._stored, run_id, key, output, action, early=early, nonce=nonce, strict=self._strict)
 
     async def cancel(self, run_id: str, *, reason: str | None = None) -> bool:
         """Cancel a run: nothing new starts, and steps under way are told; False if it had ended already.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ..blueprint import WAIT
-from ..errors import ResumeError
-from ..graph.decisions import take_edges
+from ..errors import LostActionError, ResumeError
+from ..graph.decisions import is_lost, lost, take_edges
 from ..graph.facts import Answer, Outcome, Park
 from ..graph.instances import Instance
 from ..graph.keys import escape
@@ -28,6 +28,7 @@ async def resume(
     *,
     early: bool = False,
     nonce: str | None = None,
+    strict: bool = False,
 ) -> None:
     """See ``Client.resume``."""
     status = await stored.status(run_id)
@@ -44,6 +45,8 @@ async def resume(
     view = RunView(record, stored.records, stored.clock)
     instance = await _wait(stored, view, status, key)
     key = instance.key
+    if strict and is_lost(instance.vertex, action):
+        raise LostActionError(lost(instance, action))
     park = await stored.settled(lambda: _park_of(stored, run_id, instance))
     if park is None and await stored.records.answers(run_id, [key]):
         raise answered_already(run_id, key)

@@ -82,6 +82,16 @@ class Expression:
     context_names: frozenset[str] | None
     _tree: ast.expr = attrs.field(repr=False, eq=False)
 
+    @property
+    def members(self) -> frozenset[tuple[str, str]]:
+        """The members that it takes of bare names, as far as it says which: ``a.b`` is ``("a", "b")``."""
+        found: set[tuple[str, str]] = set()
+        for node in ast.walk(self._tree):
+            match node:
+                case ast.Subscript(value=ast.Name(id=name), slice=ast.Constant(value=str(key))):
+                    found.add((name, key))
+        return frozenset(found)
+
     def evaluate(self, scope: Mapping[str, object]) -> object:
         """Give the value of the expression.
 

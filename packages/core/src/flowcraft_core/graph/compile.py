@@ -9,7 +9,7 @@ linear in the blueprint, but for explicit inputs that name a distant ancestor: t
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import attrs
@@ -36,6 +36,7 @@ from ..expressions import Expression, compile_expression
 from ..queues import is_queue_name, not_a_queue
 from ..reminders import reminders_of
 from ..retries import RetryPolicy
+from ..rules import Problem, constructs, data, flows, graphs, standing_in
 from ..texts import safe_text
 from .facts import OUTPUT
 from .keys import ENTRY_SUFFIX, escape, step_name
@@ -60,7 +61,7 @@ def compile_blueprint(blueprint: Blueprint) -> Graph:
 class _Compiler:
     def __init__(self, blueprint: Blueprint) -> None:
         self.blueprint = blueprint
-        self.problems: list[str] = []
+        self.problems: list[Problem] = []
         self.nodes: dict[str, Node] = {}
         self.edges: list[Edge] = []
         self.fallbacks: dict[str, Node] = {}
@@ -104,35 +105,40 @@ class _Compiler:
 
     def _check_names(self) -> None:
         if not self.blueprint.nodes:
-            self.problems.append("it has no nodes: add at least one")
+            self.problems.append(flows.EMPTY_FLOW.at(None, "it has no nodes: add at least one"))
         try:
             self.blueprint.to_json().encode()
         except UnicodeEncodeError as error:
             near = safe_text(error.object[max(0, error.start - 40) : error.end + 40], 200)
-            self.problems.append(f"it holds text that cannot be stored, a lone surrogate: near {near!r}")
+            self.problems.append(
+                flows.UNSTORABLE_TEXT.at(None, f"it holds text that cannot be stored, a lone surrogate: near {near!r}")
+            )
             return
         for node in self.blueprint.nodes:
             if node.id in self.nodes:
-                self.problems.append(f"node {node.id!r} is defined twice: give each node an id of its own")
+                text = f"node {node.id!r} is defined twice: give each node an id of its own"
+                self.problems.append(graphs.DUPLICATE_NODE.at(node.id, text))
             self.nodes[node.id] = attrs.evolve(node, uses=ALIASES.get(node.uses, node.uses))
         for edge in self.blueprint.edges:
             if edge.action and edge.on in ("failure", "always"):
-                self.problems.append(
-                    f"edge {edge.source!r} -> {edge.target!r}: an edge on {edge.on!r} has no action: a failure has "
-                    "none, and what is always taken does not depend on one; use a condition"
+                text = (
+                    f": an edge on {edge.on!r} has no action: a failure has none, and what is always taken does not "
+                    "depend on one; use a condition"
                 )
+                self.problems.append(graphs.ACTION_ON_FAILURE.along(edge.source, edge.target, text))
             for end in (edge.source, edge.target):
                 if end not in self.nodes:
-                    self.problems.append(
-                        f"edge {edge.source!r} -> {edge.target!r}: there is no node {end!r}; add it or mend the edge"
-                    )
+                    text = f": there is no node {end!r}; add it or mend the edge"
+                    self.problems.append(graphs.UNKNOWN_END.along(edge.source, edge.target, text))
 
     def _check_queues(self) -> None:
         blueprint = self.blueprint
-        named = [("its queue", blueprint.queue)]
-        named += [(f"node {node.id!r}: queue", node.config.queue) for node in blueprint.nodes if node.config]
+        named: list[tuple[str | None, str, str | None]] = [(None, "its queue", blueprint.queue)]
+        named += [(node.id, f"node {node.id!r}: queue", node.config.queue) for node in blueprint.nodes if node.config]
         self.problems += [
-            not_a_queue(what, name) for what, name in named if name is not None and not is_queue_name(name)
+            graphs.BAD_QUEUE.at(node_id, not_a_queue(what, name))
+            for node_id, what, name in named
+            if name is not None and not is_queue_name(name)
         ]
 
     def _take_out_fallbacks(self) -> None:
@@ -145,32 +151,33 @@ class _Compiler:
             if fallback is None:
                 fallback = Node(name, name, params=node.params)
             elif fallback.uses in BUILT_IN_USES:
-                self.problems.append(
-                    f"node {node.id!r}: its fallback {name!r} must be a plain step, not {fallback.uses!r}"
-                )
+                text = f"node {node.id!r}: its fallback {name!r} must be a plain step, not {fallback.uses!r}"
+                self.problems.append(standing_in.FALLBACK_NO_STEP.at(node.id, text))
             elif fallback.config is not None and fallback.config.fallback is not None:
-                self.problems.append(
-                    f"node {name!r} is a fallback and has a fallback itself: handle its failure inside the step"
-                )
+                text = f"node {name!r} is a fallback and has a fallback itself: handle its failure inside the step"
+                self.problems.append(standing_in.FALLBACK_OF_FALLBACK.at(name, text))
             elif fallback.config is not None and fallback.config.queue is not None:
-                self.problems.append(
+                text = (
                     f"node {name!r} is a fallback, which runs where the node does that it stands in for: give "
                     f"{node.id!r} the queue {fallback.config.queue!r}, or none"
                 )
+                self.problems.append(standing_in.FALLBACK_WITH_QUEUE.at(name, text))
             else:
                 stands_in[name].append(node.id)
             if node.uses in BUILT_IN_USES:
-                self.problems.append(f"node {node.id!r}: only a plain step can have a fallback, not {node.uses!r}")
+                text = f"node {node.id!r}: only a plain step can have a fallback, not {node.uses!r}"
+                self.problems.append(standing_in.FALLBACK_OF_NO_STEP.at(node.id, text))
             self.fallbacks[node.id] = fallback
         drawn: dict[str, set[tuple[Any, ...]]] = defaultdict(set)
         for edge in self.blueprint.edges:
             drawn[edge.source].add((edge.target, edge.action, edge.condition, edge.on or "success"))
         for edge in self.blueprint.edges:
             if edge.target in stands_in:
-                self.problems.append(
-                    f"edge {edge.source!r} -> {edge.target!r}: {edge.target!r} is a fallback and runs only in place of "
-                    f"{stands_in[edge.target][0]!r}; remove the edge or the fallback setting"
+                text = (
+                    f": {edge.target!r} is a fallback and runs only in place of {stands_in[edge.target][0]!r}; remove "
+                    "the edge or the fallback setting"
                 )
+                self.problems.append(standing_in.EDGE_TO_FALLBACK.along(edge.source, edge.target, text))
             if edge.source not in stands_in:
                 self.edges.append(edge)
                 continue
@@ -190,24 +197,27 @@ class _Compiler:
                 continue
             undo = self.nodes.get(name, Node(name, name, params=node.params))
             if undo.uses in BUILT_IN_USES:
-                self.problems.append(f"node {node.id!r}: its undo {name!r} must be a plain step, not {undo.uses!r}")
+                text = f"node {node.id!r}: its undo {name!r} must be a plain step, not {undo.uses!r}"
+                self.problems.append(standing_in.UNDO_NO_STEP.at(node.id, text))
             if node.uses in BUILT_IN_USES - {BATCH, BATCH_SCATTER}:
-                self.problems.append(f"node {node.id!r}: only a plain step has an undo, not {node.uses!r}")
+                text = f"node {node.id!r}: only a plain step has an undo, not {node.uses!r}"
+                self.problems.append(standing_in.UNDO_OF_NO_STEP.at(node.id, text))
             elif node.uses in BUILT_IN_USES and (node.params or {}).get("workerBlueprintId"):
-                self.problems.append(f"node {node.id!r}: its worker is a flow, so give undo to that flow's nodes")
+                text = f"node {node.id!r}: its worker is a flow, so give undo to that flow's nodes"
+                self.problems.append(standing_in.UNDO_OF_NO_STEP.at(node.id, text))
             if undo.config is not None and (undo.config.fallback is not None or undo.config.undo is not None):
-                self.problems.append(f"node {name!r} is an undo, and has neither a fallback nor an undo itself")
+                text = f"node {name!r} is an undo, and has neither a fallback nor an undo itself"
+                self.problems.append(standing_in.UNDO_WITH_SETTINGS.at(name, text))
             if node.id in {fallback.id for fallback in self.fallbacks.values()}:
-                self.problems.append(f"node {node.id!r} is a fallback: name the undo where it stands in")
+                text = f"node {node.id!r} is a fallback: name the undo where it stands in"
+                self.problems.append(standing_in.UNDO_OF_FALLBACK.at(node.id, text))
             self.undos[node.id] = undo
             if name in self.nodes:
                 asked[name] = node.id
         for edge in self.edges:
             for end in {edge.source, edge.target} & asked.keys():
-                self.problems.append(
-                    f"edge {edge.source!r} -> {edge.target!r}: {end!r} is the undo of {asked[end]!r}, and no part of "
-                    "the graph; remove the edge"
-                )
+                text = f": {end!r} is the undo of {asked[end]!r}, and no part of the graph; remove the edge"
+                self.problems.append(standing_in.EDGE_OF_UNDO.along(edge.source, edge.target, text))
         for name in asked:
             self._need(self.nodes.pop(name))
 
@@ -217,33 +227,34 @@ class _Compiler:
                 continue
             gather = (node.params or {}).get("gatherNodeId")
             if gather not in self.nodes or self.nodes[gather].uses != BATCH_GATHER:
-                self.problems.append(f"node {node.id!r}: params.gatherNodeId {gather!r} names no batch-gather node")
+                text = f"node {node.id!r}: params.gatherNodeId {gather!r} names no batch-gather node"
+                self.problems.append(constructs.SCATTER_WITHOUT_GATHER.at(node.id, text))
             elif gather in self.gathers.values():
-                self.problems.append(f"node {gather!r} gathers for two scatter nodes: give each its own")
+                text = f"node {gather!r} gathers for two scatter nodes: give each its own"
+                self.problems.append(constructs.GATHER_OF_TWO.at(gather, text))
             else:
                 self.gathers[node.id] = gather
         paired = set(self.gathers.values())
         for node in self.nodes.values():
             if node.uses == BATCH_GATHER and node.id not in paired:
-                self.problems.append(f"node {node.id!r}: no batch-scatter node names it in params.gatherNodeId")
+                text = f"node {node.id!r}: no batch-scatter node names it in params.gatherNodeId"
+                self.problems.append(constructs.GATHER_WITHOUT_SCATTER.at(node.id, text))
         kept = []
         for edge in self.edges:
             if self.gathers.get(edge.source) == edge.target and edge.source in self.gathers:
                 if edge.on in ("failure", "always"):
-                    self.problems.append(
-                        f"edge {edge.source!r} -> {edge.target!r}: an edge on {edge.on!r} cannot lead from a batch's "
-                        "scatter node to its gather node: draw it from the gather node"
+                    text = (
+                        f": an edge on {edge.on!r} cannot lead from a batch's scatter node to its gather node: draw it "
+                        "from the gather node"
                     )
+                    self.problems.append(constructs.BATCH_EDGE.along(edge.source, edge.target, text))
                 continue
             if edge.source in self.gathers:
-                self.problems.append(
-                    f"edge {edge.source!r} -> {edge.target!r}: what follows a batch hangs on its gather node "
-                    f"{self.gathers[edge.source]!r}"
-                )
+                text = f": what follows a batch hangs on its gather node {self.gathers[edge.source]!r}"
+                self.problems.append(constructs.BATCH_EDGE.along(edge.source, edge.target, text))
             elif edge.target in paired:
-                self.problems.append(
-                    f"edge {edge.source!r} -> {edge.target!r}: what a batch waits for leads to its scatter node"
-                )
+                text = ": what a batch waits for leads to its scatter node"
+                self.problems.append(constructs.BATCH_EDGE.along(edge.source, edge.target, text))
             kept.append(edge)
         self.edges = kept
 
@@ -280,7 +291,7 @@ class _Compiler:
         try:
             retry = RetryPolicy.from_config(node.config)
         except ConfigurationError as error:
-            self.problems.append(f"node {node.id!r}: {error}")
+            self.problems.append(graphs.BAD_RETRIES.at(node.id, f"node {node.id!r}: {error}"))
             retry = RetryPolicy(max_attempts=1)
         vertex = Vertex(
             index=len(scope.vertices),
@@ -321,18 +332,19 @@ class _Compiler:
             try:
                 parse_duration(vertex.params.get("duration"))
             except ValueError as error:
-                self.problems.append(f"node {node.id!r}: params.duration {error}")
+                self.problems.append(constructs.BAD_SLEEP.at(node.id, f"node {node.id!r}: params.duration {error}"))
         elif node.uses == WAIT:
             self._make_wait(vertex)
         return vertex
 
     def _make_wait(self, vertex: Vertex) -> None:
         if vertex.timeout is None and vertex.params.get("timeout") is not None:
-            self.problems.append(f"node {vertex.id!r}: a wait's timeout stands in config.timeout, milliseconds")
+            text = f"node {vertex.id!r}: a wait's timeout stands in config.timeout, milliseconds"
+            self.problems.append(constructs.MISPLACED_TIMEOUT.at(vertex.id, text))
         try:
             vertex.reminders = reminders_of(vertex.params)
         except ValueError as error:
-            self.problems.append(f"node {vertex.id!r}: params.{error}")
+            self.problems.append(constructs.BAD_REMINDERS.at(vertex.id, f"node {vertex.id!r}: params.{error}"))
         if vertex.reminders is not None:
             vertex.uses += (vertex.reminders.uses,)
             self.uses.setdefault(vertex.reminders.uses, vertex.id)
@@ -359,7 +371,9 @@ class _Compiler:
         self.verdicts[node.id] = self._add(body, Kind.VERDICT, node, "", construct)
         construct.verdict = self.verdicts[node.id].index
         construct.condition = self._expression(
-            f"node {node.id!r}: params.condition", (node.params or {}).get("condition"), required=True
+            lambda why: data.BAD_EXPRESSION.at(node.id, f"node {node.id!r}: params.condition{why}"),
+            (node.params or {}).get("condition"),
+            required=True,
         )
 
     def _make_batch(self, scope: Scope, node: Node) -> None:
@@ -372,21 +386,20 @@ class _Compiler:
         construct = Construct("batch", node, escape(name), -1, -1)
         count, percentage = params.get("toleratedFailureCount", 0), params.get("toleratedFailurePercentage", 0)
         if not isinstance(count, int) or count < 0:
-            self.problems.append(
-                f"node {node.id!r}: params.toleratedFailureCount must be a whole number, not {count!r}"
-            )
+            text = f"node {node.id!r}: params.toleratedFailureCount must be a whole number, not {count!r}"
+            self.problems.append(constructs.BAD_TOLERANCE.at(node.id, text))
         elif not isinstance(percentage, (int, float)) or not 0 <= percentage <= 100:
-            self.problems.append(
-                f"node {node.id!r}: params.toleratedFailurePercentage must be from 0 to 100, not {percentage!r}"
-            )
+            text = f"node {node.id!r}: params.toleratedFailurePercentage must be from 0 to 100, not {percentage!r}"
+            self.problems.append(constructs.BAD_TOLERANCE.at(node.id, text))
         else:
             construct.tolerated_count, construct.tolerated_percentage = count, percentage
         concurrency = params.get("concurrency")
         if concurrency is not None and (type(concurrency) is not int or concurrency < 1):
-            self.problems.append(
+            text = (
                 f"node {node.id!r}: params.concurrency, how many items are under way at most, must be a whole number "
                 f"of at least 1, not {concurrency!r:.80}"
             )
+            self.problems.append(constructs.BAD_CONCURRENCY.at(node.id, text))
         else:
             construct.concurrency = concurrency
         worker, called = params.get("workerUsesKey"), params.get("workerBlueprintId")
@@ -397,10 +410,11 @@ class _Compiler:
         elif isinstance(worker, str) and worker:
             construct.body = self._item_scope(node, worker)
         else:
-            self.problems.append(
-                f"node {node.id!r}: a batch needs params.workerUsesKey, its worker's name in the registry, "
-                "or params.workerBlueprintId"
+            text = (
+                f"node {node.id!r}: a batch needs params.workerUsesKey, its worker's name in the registry, or "
+                "params.workerBlueprintId"
             )
+            self.problems.append(constructs.BATCH_WITHOUT_WORKER.at(node.id, text))
         entry_key = escape(node.id) + ENTRY_SUFFIX if node is gather else escape(node.id)
         self._make_construct(scope, construct, gather, entry_key)
 
@@ -421,9 +435,8 @@ class _Compiler:
     def _make_subflow(self, scope: Scope, node: Node) -> None:
         called = (node.params or {}).get("blueprintId")
         if not isinstance(called, str) or not called:
-            self.problems.append(
-                f"node {node.id!r}: a subflow needs params.blueprintId, the id of the flow that it calls"
-            )
+            text = f"node {node.id!r}: a subflow needs params.blueprintId, the id of the flow that it calls"
+            self.problems.append(constructs.SUBFLOW_WITHOUT_FLOW.at(node.id, text))
             called = ""
         self._check_names_map(node, "inputs")
         self._check_names_map(node, "outputs")
@@ -436,7 +449,8 @@ class _Compiler:
         if mapping is not None and not (
             isinstance(mapping, dict) and all(isinstance(value, str) for value in mapping.values())
         ):
-            self.problems.append(f"node {node.id!r}: params.{name} must map names to names")
+            text = f"node {node.id!r}: params.{name} must map names to names"
+            self.problems.append(constructs.BAD_NAMES_MAP.at(node.id, text))
 
     def _make_links(self) -> None:
         places: dict[str, int] = defaultdict(int)
@@ -444,18 +458,17 @@ class _Compiler:
         outgoing: dict[int, list[Link]] = defaultdict(list)
         for edge in self.edges:
             source, target = self.exits[edge.source], self.entries[edge.target]
-            where = f"edge {edge.source!r} -> {edge.target!r}"
             loop = self.loops.get(edge.source)
             if loop is not None and edge.action == CONTINUE and edge.target == loop.start:
                 verdict = self.verdicts[edge.source]
-                self.constructs[edge.source].feedback = self._link(edge, where, 0, verdict, verdict)
+                self.constructs[edge.source].feedback = self._link(edge, 0, verdict, verdict)
                 continue
             into = self.loops.get(edge.target)
             if into is not None and edge.source == into.end:
                 target = self.verdicts[edge.target]
             else:
                 target = self._outermost_entry(edge, target)
-            link = self._link(edge, where, places[edge.source], source, target)
+            link = self._link(edge, places[edge.source], source, target)
             places[edge.source] += 1
             outgoing[id(source)].append(link)
             incoming[id(target)].append(link)
@@ -480,19 +493,21 @@ class _Compiler:
         if strategy is None:
             return 0
         if not is_join_strategy(strategy):
-            self.problems.append(
+            text = (
                 f"node {vertex.id!r}: config.joinStrategy must be 'all', 'any' or a whole number from 1, not "
                 f"{strategy!r:.80}"
             )
+            self.problems.append(graphs.BAD_JOIN.at(vertex.id, text))
             return 0
         wanted = strategy if isinstance(strategy, int) else 1 if strategy == "any" else 0
         sources = {link.source for link in vertex.incoming}
         # What begins a pass says how the edges into its loop are joined.
         if wanted > max(len(sources), 1) and (sources or not in_body):
-            self.problems.append(
-                f"node {vertex.id!r}: it joins {wanted} of its edges, and they come from {len(sources)} nodes: "
-                "draw edges from more nodes to it, or join fewer"
+            text = (
+                f"node {vertex.id!r}: it joins {wanted} of its edges, and they come from {len(sources)} nodes: draw "
+                "edges from more nodes to it, or join fewer"
             )
+            self.problems.append(graphs.TOO_MANY_TO_JOIN.at(vertex.id, text))
         return wanted if len(vertex.incoming) > 1 else 0
 
     def _join_strategy(self, vertex: Vertex) -> JoinStrategy | None:
@@ -511,7 +526,7 @@ class _Compiler:
                 return self.entries[loop_id]
         return target
 
-    def _link(self, edge: Edge, where: str, place: int, source: Vertex, target: Vertex) -> Link:
+    def _link(self, edge: Edge, place: int, source: Vertex, target: Vertex) -> Link:
         return Link(
             place=place,
             source=source.index,
@@ -519,21 +534,28 @@ class _Compiler:
             source_id=edge.source,
             target_id=edge.target,
             action=edge.action or None,  # an empty one is none, as in the TypeScript original
-            condition=self._expression(f"{where}: condition", edge.condition),
-            transform=self._expression(f"{where}: transform", edge.transform),
+            condition=self._expression_of(edge, "condition", edge.condition),
+            transform=self._expression_of(edge, "transform", edge.transform),
             on=edge.on or "success",
         )
 
-    def _expression(self, where: str, source: object, *, required: bool = False) -> Expression | None:
+    def _expression_of(self, edge: Edge, which: str, source: object) -> Expression | None:
+        return self._expression(
+            lambda why: data.BAD_EXPRESSION.along(edge.source, edge.target, f": {which}{why}"), source
+        )
+
+    def _expression(
+        self, problem: Callable[[str], Problem], source: object, *, required: bool = False
+    ) -> Expression | None:
         if source is None and not required:
             return None
         if not isinstance(source, str):
-            self.problems.append(f"{where} must be an expression, not {source!r:.80}")
+            self.problems.append(problem(f" must be an expression, not {source!r:.80}"))
             return None
         try:
             return compile_expression(source)
         except ExpressionError as error:
-            self.problems.append(f"{where}: {error}")
+            self.problems.append(problem(f": {error}"))
             return None
 
     def _order_scopes(self) -> None:
@@ -548,9 +570,9 @@ class _Compiler:
         resolve_inputs(self.scopes[None], self.nodes.keys(), fallbacks, self.problems)
 
 
-def missing_calls(graphs: dict[str, Graph], roots: Iterable[str]) -> list[str]:
+def missing_calls(there: Mapping[str, Graph], roots: Iterable[str]) -> list[Problem]:
     """Problems with the blueprints that can be reached by calls from these: the called ones that are not there."""
-    problems: list[str] = []
+    problems: list[Problem] = []
     seen: set[str] = set()
     waiting = list(roots)
     while waiting:
@@ -558,12 +580,13 @@ def missing_calls(graphs: dict[str, Graph], roots: Iterable[str]) -> list[str]:
         if blueprint_id in seen:
             continue
         seen.add(blueprint_id)
-        for called, node_id in graphs[blueprint_id].calls.items():
-            if called in graphs:
+        for called, node_id in there[blueprint_id].calls.items():
+            if called in there:
                 waiting.append(called)
             else:
-                problems.append(
-                    f"node {node_id!r} of {blueprint_id!r} calls blueprint {called!r}, which is not there: "
-                    "give it to the runtime under that id"
+                text = (
+                    f"node {node_id!r} of {blueprint_id!r} calls blueprint {called!r}, which is not there: give it to "
+                    "the runtime under that id"
                 )
+                problems.append(attrs.evolve(flows.UNKNOWN_FLOW.at(node_id, text), flow=blueprint_id))
     return problems

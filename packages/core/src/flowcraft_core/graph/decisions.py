@@ -15,7 +15,7 @@ from ..errors import ExpressionError, FlowcraftError
 from ..texts import safe_text
 from .compile import BREAK, CONTINUE
 from .facts import DELETED, OUTPUT, NodeError, Outcome
-from .instances import ScopeState
+from .instances import Instance, ScopeState
 from .lanes import lanes_for
 from .references import parse_reference
 from .scopes import Construct, Graph, Kind, Link, Reference, Scope, Vertex
@@ -262,6 +262,24 @@ def take_edges(
         taken += always
     _require_modest(vertex, [values[link.place] for link in taken if link.transform is not None])
     return values
+
+
+def is_lost(vertex: Vertex, action: str | None) -> bool:
+    """Whether an action ends the path without a word: there are edges, and none of them is for it, nor for any action.
+
+    What conditions say is another matter: where an edge is for it, a condition that does not hold has decided.
+    """
+    lost = action is not None and all(link.on == "failure" or link.action not in (None, action) for link in vertex.out)
+    return lost and any(link.on == "success" for link in vertex.out)
+
+
+def lost(instance: Instance, action: str | None) -> str:
+    """Says that no edge takes an action, and what to do."""
+    there = ", ".join(sorted({repr(link.action) for link in instance.vertex.out if link.action is not None}))
+    return (
+        f"node {instance.key!r} gave the action {action!r}, and no edge takes it, so the path would end here: give one "
+        f"of {there}, or draw an edge for {action!r}, or one without an action for all others"
+    )
 
 
 def fail(scope: ScopeState, vertex: Vertex, error: NodeError, *, alone: bool = False) -> Outcome:

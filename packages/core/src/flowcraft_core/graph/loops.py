@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 import attrs
 
 from ..blueprint import LOOP_CONTROLLER, Edge, Node
+from ..rules import Problem, constructs
 
 
 @attrs.frozen
@@ -36,7 +37,7 @@ class Loop:
 
 
 def find_loops(
-    nodes: Mapping[str, Node], edges: Sequence[Edge], gathers: Mapping[str, str], problems: list[str]
+    nodes: Mapping[str, Node], edges: Sequence[Edge], gathers: Mapping[str, str], problems: list[Problem]
 ) -> dict[str, Loop]:
     """The loops by controller id, the outer before the inner; what is wrong with them is added to ``problems``."""
     controllers = [node.id for node in nodes.values() if node.uses == LOOP_CONTROLLER]
@@ -61,7 +62,7 @@ def find_loops(
     return {loop.id: loop for loop in loops}
 
 
-def _refuse_feedback(controllers: Sequence[str], edges: Sequence[Edge], problems: list[str]) -> None:
+def _refuse_feedback(controllers: Sequence[str], edges: Sequence[Edge], problems: list[Problem]) -> None:
     """Add to ``problems`` the edges on failure, or always, that would lead from one pass of a loop to the next."""
     around = {edge.target: edge.source for edge in edges if edge.source in controllers and edge.action == "continue"}
     forward: dict[str, list[str]] = defaultdict(list)
@@ -69,8 +70,12 @@ def _refuse_feedback(controllers: Sequence[str], edges: Sequence[Edge], problems
         forward[edge.source].append(edge.target)
     inside = {loop: _reach(start, forward, stop=loop) for start, loop in around.items()}
     problems += [
-        f"edge {edge.source!r} -> {edge.target!r}: an edge on {edge.on!r} cannot end a pass of loop {edge.target!r}: "
-        f"draw it from {edge.target!r}, which fails when its body does"
+        constructs.LOOP_FAILURE_EDGE.along(
+            edge.source,
+            edge.target,
+            f": an edge on {edge.on!r} cannot end a pass of loop {edge.target!r}: draw it from {edge.target!r}, which "
+            "fails when its body does",
+        )
         for edge in edges
         if edge.on in ("failure", "always") and edge.source in inside.get(edge.target, ())
     ]
@@ -90,28 +95,29 @@ def _find_loop(
     edges: Sequence[Edge],
     after: Mapping[str, list[str]],
     before: Mapping[str, list[str]],
-    problems: list[str],
+    problems: list[Problem],
 ) -> Loop | None:
     starts = [edge.target for edge in edges if edge.source == controller and edge.action == "continue"]
     if len(starts) != 1:
-        problems.append(
-            f"loop {controller!r} has {len(starts) or 'no'} edges with the action 'continue': "
-            "draw exactly one, from the loop to its start node"
+        text = (
+            f"loop {controller!r} has {len(starts) or 'no'} edges with the action 'continue': draw exactly one, from "
+            "the loop to its start node"
         )
+        problems.append(constructs.LOOP_WITHOUT_START.at(controller, text))
         return None
     start = starts[0]
     if start == controller:
-        problems.append(
-            f"loop {controller!r} begins with itself: lead its edge 'continue' to the first node of its body"
-        )
+        text = f"loop {controller!r} begins with itself: lead its edge 'continue' to the first node of its body"
+        problems.append(constructs.LOOP_OF_ITSELF.at(controller, text))
         return None
     forward = _reach(start, after, stop=controller)
     ends = sorted({source for source in before.get(controller, ()) if source in forward})
     if len(ends) != 1:
-        problems.append(
+        text = (
             f"loop {controller!r} is reached from {len(ends) or 'no'} nodes of its body ({', '.join(ends) or 'none'}): "
             "let exactly one end node, that its start leads to, have an edge to the loop"
         )
+        problems.append(constructs.LOOP_WITHOUT_END.at(controller, text))
         return None
     body = _reach(ends[0], before, stop=controller, within=forward)
     return Loop(
@@ -134,7 +140,7 @@ def _reach(first: str, neighbours: Mapping[str, list[str]], *, stop: str, within
     return seen
 
 
-def _check_borders(loops: Sequence[Loop], edges: Sequence[Edge], problems: list[str]) -> None:
+def _check_borders(loops: Sequence[Loop], edges: Sequence[Edge], problems: list[Problem]) -> None:
     by_id = {loop.id: loop for loop in loops}
     around = enclosing_loops(by_id)
     for loop in loops:
@@ -150,22 +156,25 @@ def _check_borders(loops: Sequence[Loop], edges: Sequence[Edge], problems: list[
     for edge in edges:
         for loop_id in around.get(edge.source, ()):
             if edge.target not in by_id[loop_id].body and edge.target != loop_id and edge.on in ("failure", "always"):
-                problems.append(
-                    f"edge {edge.source!r} -> {edge.target!r}: an edge on {edge.on!r} cannot leave the body of loop "
-                    f"{loop_id!r}: draw it from {loop_id!r}, which fails when its body does"
+                text = (
+                    f": an edge on {edge.on!r} cannot leave the body of loop {loop_id!r}: draw it from {loop_id!r}, "
+                    "which fails when its body does"
                 )
+                problems.append(constructs.LOOP_FAILURE_EDGE.along(edge.source, edge.target, text))
             elif edge.target not in by_id[loop_id].body and edge.target != loop_id:
-                problems.append(
-                    f"edge {edge.source!r} -> {edge.target!r} leaves the body of loop {loop_id!r}: a loop is left only "
-                    f"through its controller, so draw the edge from {loop_id!r}, or lead it to {by_id[loop_id].end!r}"
+                text = (
+                    f" leaves the body of loop {loop_id!r}: a loop is left only through its controller, so draw the "
+                    f"edge from {loop_id!r}, or lead it to {by_id[loop_id].end!r}"
                 )
+                problems.append(constructs.LOOP_LEFT_IN_THE_MIDDLE.along(edge.source, edge.target, text))
         for loop_id in around.get(edge.target, ()):
             loop = by_id[loop_id]
             if edge.source not in loop.body and edge.target != loop.start:
-                problems.append(
-                    f"edge {edge.source!r} -> {edge.target!r} enters the body of loop {loop_id!r} in the middle: "
-                    f"lead it to the start node {loop.start!r} or to {loop_id!r}"
+                text = (
+                    f" enters the body of loop {loop_id!r} in the middle: lead it to the start node {loop.start!r} or "
+                    f"to {loop_id!r}"
                 )
+                problems.append(constructs.LOOP_ENTERED_IN_THE_MIDDLE.along(edge.source, edge.target, text))
     if not problems:
         # A loop inside another has fewer nodes: so no two lie inside each other, by way of their controllers.
         problems += [
@@ -176,9 +185,9 @@ def _check_borders(loops: Sequence[Loop], edges: Sequence[Edge], problems: list[
         ]
 
 
-def _not_nested(one: str, other: str, shared: str) -> str:
-    return (
+def _not_nested(one: str, other: str, shared: str) -> Problem:
+    text = (
         f"loops {one!r} and {other!r} share node {shared!r} but neither lies wholly inside the other: nest them, or "
-        "give "
-        "each its own nodes"
+        "give each its own nodes"
     )
+    return constructs.LOOPS_NOT_NESTED.at(shared, text)

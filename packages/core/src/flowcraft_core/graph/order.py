@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ..rules import Problem, graphs
 from .scopes import Kind, Scope, Vertex
 
 
-def put_in_order(scope: Scope, problems: list[str]) -> None:
+def put_in_order(scope: Scope, problems: list[Problem]) -> None:
     """Fill in what follows from the order; a cycle is added to ``problems``."""
     vertices = scope.vertices
     waits_for = [len(vertex.incoming) + (vertex.kind is Kind.EXIT) for vertex in vertices]
@@ -23,7 +24,8 @@ def put_in_order(scope: Scope, problems: list[str]) -> None:
                 order.append(following)
     if len(order) < len(vertices):
         cycle = _cycle(scope, {index for index, count in enumerate(waits_for) if count > 0})
-        problems.append(f"nodes {' -> '.join(map(repr, cycle))} form a cycle: declare it with loop(), or break it")
+        text = f"nodes {' -> '.join(map(repr, cycle))} form a cycle: declare it with loop(), or break it"
+        problems.append(graphs.UNDECLARED_CYCLE.at(cycle[0], text))
         return
     scope.order = order
     scope.starts = tuple(v.index for v in vertices if not v.incoming and v.kind is not Kind.EXIT)

@@ -12,12 +12,12 @@ queue of its node.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from ..blueprint import SLEEP, WAIT, Node
 from ..queues import DEFAULT_QUEUE
 from .instances import Instance, ScopeState
-from .scopes import Graph, Kind, Scope, Vertex
+from .scopes import Graph, Kind, Vertex
 
 
 def queue_of(instance: Instance, of_run: str | None) -> str:
@@ -68,7 +68,7 @@ def queues_of(graphs: Mapping[str, Graph], of_run: str | None) -> dict[str, str]
     for flow_id, graph in graphs.items():
         if graph.root.queue is not None:
             found.setdefault(graph.root.queue, f"flow {flow_id!r}")
-        for scope in _scopes(graph.root):
+        for scope in graph.scopes():
             for vertex in scope.vertices:
                 if (named := _named(vertex.node)) is not None:
                     found.setdefault(named, f"node {vertex.id!r} of flow {flow_id!r}")
@@ -77,10 +77,3 @@ def queues_of(graphs: Mapping[str, Graph], of_run: str | None) -> dict[str, str]
 
 def _named(node: Node) -> str | None:
     return None if node.config is None else node.config.queue
-
-
-def _scopes(scope: Scope) -> Iterator[Scope]:
-    yield scope
-    for construct in scope.constructs:
-        if construct.body is not None:
-            yield from _scopes(construct.body)

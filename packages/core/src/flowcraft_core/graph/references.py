@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Container
 
+from ..rules import Problem, Rule, data
 from .scopes import Construct, Kind, Reference, Scope, Vertex
 
 _OUTPUTS = "_outputs."
@@ -26,7 +27,7 @@ def parse_reference(text: str, node_ids: Container[str]) -> Reference:
     return Reference(text, None, parts[0], tuple(parts[1:]))
 
 
-def resolve_inputs(root: Scope, node_ids: Collection[str], fallbacks: Collection[str], problems: list[str]) -> None:
+def resolve_inputs(root: Scope, node_ids: Collection[str], fallbacks: Collection[str], problems: list[Problem]) -> None:
     """Fill ``Vertex.inputs`` in a blueprint's scopes; references that cannot be met are added to ``problems``."""
     known = {*node_ids, *fallbacks}
     waiting: list[tuple[Scope, tuple[tuple[Scope, int], ...]]] = [(root, ())]
@@ -38,7 +39,9 @@ def resolve_inputs(root: Scope, node_ids: Collection[str], fallbacks: Collection
                 if reference.node is not None:
                     problem = _problem(reference.node, vertex, ((scope, vertex.index), *around), guaranteed, fallbacks)
                     if problem:
-                        problems.append(f"node {vertex.id!r}: inputs name {reference.text!r}, {problem}")
+                        rule, why = problem
+                        text = f"node {vertex.id!r}: inputs name {reference.text!r}, {why}"
+                        problems.append(rule.at(vertex.id, text))
         for construct in scope.constructs:
             if construct.body is not None:
                 waiting.append((construct.body, ((scope, construct.entry), *around)))
@@ -68,9 +71,9 @@ def _problem(
     places: tuple[tuple[Scope, int], ...],
     guaranteed: _Guaranteed,
     fallbacks: Collection[str],
-) -> str | None:
+) -> tuple[Rule, str] | None:
     if node_id in fallbacks:
-        return "which is a fallback: name the node that it stands in for"
+        return data.INPUT_FROM_FALLBACK, "which is a fallback: name the node that it stands in for"
     for scope, index in places:
         named, loop = scope.by_id.get(node_id), scope.inner.get(node_id)
         if named is None and loop is not None:
@@ -81,12 +84,14 @@ def _problem(
             left = None if loop is None or named != loop.exit else guaranteed.left_behind(loop, node_id)
             if left is None:
                 return None
-            return f"which a join of any edge may leave behind when loop {left.node.id!r} ends: name the loop instead"
-        return (
-            f"which may not have ended when {vertex.id!r} starts: draw an edge so that it always comes first, "
-            "or name another node"
+            why = f"which a join of any edge may leave behind when loop {left.node.id!r} ends: name the loop instead"
+            return data.INPUT_LEFT_BEHIND, why
+        why = (
+            f"which may not have ended when {vertex.id!r} starts: draw an edge so that it always comes first, or name "
+            "another node"
         )
-    return "which lies inside a construct that does not enclose it: name the construct instead"
+        return data.INPUT_TOO_EARLY, why
+    raise AssertionError(node_id)  # the outermost scope knows each node, by itself or as part of a loop
 
 
 class _Guaranteed:

@@ -10,7 +10,7 @@ by any number of runs and threads.
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 import attrs
@@ -246,3 +246,11 @@ class Graph:
     uses: Mapping[str, str]
     calls: Mapping[str, str]
     undoes: bool = False
+
+    def scopes(self) -> Iterator[Scope]:
+        """Its scopes, but for those of flows that it calls: each before those inside of it."""
+        waiting = [self.root]
+        while waiting:
+            scope = waiting.pop()
+            yield scope
+            waiting += [construct.body for construct in reversed(scope.constructs) if construct.body is not None]

@@ -11,7 +11,7 @@ from typing import Any, Generic, TypedDict, TypeVar, overload
 from typing_extensions import Unpack
 
 from ..blueprint import BUILT_IN_USES, Blueprint
-from ..catalogue import Catalogue, FlowLike, UntypedFlow
+from ..catalogue import Catalogue, FlowLike, UntypedFlow, missing_steps, not_brought
 from ..clock import Clock, SystemClock
 from ..decorated import Flow
 from ..definition import FlowDefinition
@@ -22,6 +22,7 @@ from ..graph.scopes import Graph
 from ..ids import new_id, require_run_id
 from ..logging.journal import Journal
 from ..observing import Telemetry
+from ..rules import steps as rules
 from ..serialization import Serializer
 from ..steps import Implementation, Step
 from ..texts import require_name
@@ -68,6 +69,7 @@ class FlowRuntime:
         events: EventSink | None = None,
         telemetry: Telemetry | None = None,
         webhooks: WebhookSigner | None = None,
+        strict: bool = False,
     ) -> None:
         """Put a runtime together; what is wrong with it is said here, not in the middle of a run.
 
@@ -83,6 +85,8 @@ class FlowRuntime:
             events: Receives what happens in runs; on workers, what each of them does.
             telemetry: Measures runs, and the workers that this is given to: ``flowcraft_core.telemetry.OpenTelemetry``.
             webhooks: Signs what ``ctx.webhook_url`` gives; for runs of workers, which can be resumed from outside.
+            strict: A node fails that gives an action which none of its edges takes, instead of ending the path without
+                a word; of workers, too. A node without edges may give any action.
 
         Raises:
             BlueprintError: A blueprint cannot mean anything.
@@ -96,6 +100,7 @@ class FlowRuntime:
         self.events = events
         self.telemetry = telemetry
         self.webhooks = webhooks
+        self.strict = strict
         self._registry = {name: Implementation.of(name, step) for name, step in (registry or {}).items()}
         reserved = BUILT_IN_USES & self._registry.keys()
         if reserved:
@@ -300,10 +305,11 @@ class FlowRuntime:
             self.catalogue.check_steps(flow)
         for flow_id, steps in self.catalogue.steps.items():
             if twice := sorted(steps.keys() & self._registry.keys()):
-                raise ConfigurationError(
+                text = (
                     f"both flow {flow_id!r} and the registry bring a step {', '.join(map(repr, twice))}: take it out "
                     "of the registry, or name it there as the flow's node does: node(..., 'name')"
                 )
+                raise ConfigurationError.of(rules.STEP_BROUGHT_TWICE.at(None, text))
 
     def _check(self, graphs: Iterable[Graph]) -> None:
         for graph in list(graphs):
@@ -311,21 +317,26 @@ class FlowRuntime:
                 self._check_steps(called)
 
     def _check_steps(self, graph: Graph) -> None:
-        for uses, node_id in graph.uses.items():
-            try:
-                self._implementation(graph.blueprint.id, uses)
-            except ImplementationMissingError as error:
-                raise ImplementationMissingError(f"node {node_id!r} of flow {graph.blueprint.id!r}: {error}") from None
+        flow_id = graph.blueprint.id
+        if missing := missing_steps(graph, lambda uses: self.find_step(flow_id, uses) is not None):
+            raise ImplementationMissingError.of(*missing)
+
+    def find_step(self, flow_id: str, uses: str) -> Implementation | None:
+        """The step that a flow's node runs.
+
+        Args:
+            flow_id: The flow.
+            uses: The name under which its blueprint uses the step.
+
+        Returns:
+            The one that the flow brings, else the registry's; None if there is none.
+        """
+        return self.catalogue.steps.get(flow_id, {}).get(uses) or self._registry.get(uses)
 
     def _implementation(self, blueprint_id: str, uses: str) -> Implementation:
-        own = self.catalogue.steps.get(blueprint_id)
-        implementation = own.get(uses) if own is not None else None
+        implementation = self.find_step(blueprint_id, uses)
         if implementation is None:
-            implementation = self._registry.get(uses)
-        if implementation is None:
-            raise ImplementationMissingError(
-                f"no step is registered under {uses!r}: add it to the registry, or pass the flow that brings it"
-            )
+            raise ImplementationMissingError(not_brought(uses))
         return implementation
 
     def executor(self, run_id: str, graphs: Mapping[str, Graph]) -> Executor:
@@ -345,6 +356,7 @@ class FlowRuntime:
             threads=self._threads,
             journal=Journal({"run_id": run_id}, self.telemetry),
             webhooks=self.webhooks,
+            strict=self.strict,
         )
 
     def _make(

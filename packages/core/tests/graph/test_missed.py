@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from flowcraft_core import FlowBuilder, create_flow
 from flowcraft_core.graph.compile import compile_blueprint
-from flowcraft_core.graph.hints import hints_of
 from flowcraft_core.graph.instances import Instance, Mark
+from flowcraft_core.graph.missed import failures_missed
 from flowcraft_core.graph.scopes import Link
 from flowcraft_testkit.oracle import draw
 
@@ -32,7 +32,7 @@ def flow(edges: str, **joins: Any) -> FlowBuilder:
 
 
 def hints(built: FlowBuilder) -> list[str]:
-    return hints_of(compile_blueprint(built.to_blueprint()))
+    return [found.text for found in failures_missed(compile_blueprint(built.to_blueprint()))]
 
 
 def hinted(built: FlowBuilder) -> list[str]:
@@ -145,7 +145,9 @@ def test_there_is_one_wherever_a_join_went_on_without() -> None:
     found = 0
     for seed in range(150):
         driver = Driver(draw(seed).flow, seed).run()
-        told = {blueprint: hints_of(graph) for blueprint, graph in driver.graphs.items()}
+        told = {
+            blueprint: [found.text for found in failures_missed(graph)] for blueprint, graph in driver.graphs.items()
+        }
         for instance, link in lacking(driver):
             found += 1
             where, failing = (
