@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flowcraft_cli.settings import SETTINGS
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = sorted(project.parent for project in ROOT.glob("packages/*/pyproject.toml"))
@@ -97,3 +98,16 @@ def test_modules_of_program_folders_have_names_of_their_own() -> None:
     modules = [path.stem for folder in named for path in (ROOT / folder).glob("*.py") if path.stem != "__main__"]
     assert len(modules) == len(set(modules)), sorted(modules)
     assert not sys.stdlib_module_names.intersection(modules)
+
+
+def test_no_adapter_reads_a_variable_that_is_the_commands() -> None:
+    """One name means one thing; what is in the environment of a worker is read by the command and by its backend."""
+    commands = {f"FLOWCRAFT_{name.upper()}" for name in SETTINGS} - {"FLOWCRAFT_BACKEND"}
+    adapters = [package for package in PACKAGES if package.name not in ("cli", "ui")]
+    read = {
+        name: path.relative_to(ROOT)
+        for package in adapters
+        for path in package.glob("src/**/*.py")
+        for name in re.findall(r"\bFLOWCRAFT_[A-Z_]+\b", path.read_text(encoding="utf-8"))
+    }
+    assert {name: path for name, path in read.items() if name in commands} == {}

@@ -239,7 +239,7 @@ resource mayUseTheDatabase 'Microsoft.DocumentDB/databaseAccounts/sqlRoleAssignm
 output AZURE_STORAGE_QUEUE_ENDPOINT string = storage.properties.primaryEndpoints.queue
 output COSMOS_DB_ENDPOINT string = cosmos.properties.documentEndpoint
 output FLOWCRAFT_QUEUE string = queueName
-output FLOWCRAFT_QUEUES string = join(furtherQueues, ',')
+output FLOWCRAFT_NAMED_QUEUES string = join(furtherQueues, ',')
 output FLOWCRAFT_DATABASE string = databaseName
 output FLOWCRAFT_CONTEXTS string = contextContainerName
 output FLOWCRAFT_STATUSES string = statusContainerName

@@ -248,7 +248,7 @@ output "FLOWCRAFT_QUEUE" {
   value = var.queue_name
 }
 
-output "FLOWCRAFT_QUEUES" {
+output "FLOWCRAFT_NAMED_QUEUES" {
   value = join(",", var.queues)
 }
 

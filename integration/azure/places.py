@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import attrs
+from azure.core.exceptions import ResourceNotFoundError
 from azure.storage.queue.aio import QueueClient
 from azure_emulators import Emulators
 from dialects import COSMOS, QUEUE_STORAGE
@@ -62,7 +63,8 @@ class Place:
             await cosmos.delete_database(self.name)
         for name in (self.name, *(f"{self.name}-{name}" for name in QUEUES)):
             async with self.emulators.queue_client(name) as queue:
-                await queue.delete_queue()
+                with contextlib.suppress(ResourceNotFoundError):  # not every program makes those by name
+                    await queue.delete_queue()
 
     def backend(self, *, redis: bool = True, metrics: Metrics | None = None, **options: Any) -> AzureBackend:
         """A backend here, not yet open: with Redis, or with all in Cosmos DB; all that it asks is counted."""
@@ -102,7 +104,11 @@ class Place:
 
     def environment(self) -> dict[str, str]:
         """The variables by which ``AzureSettings.from_environment`` finds this place."""
-        named = {"FLOWCRAFT_QUEUE": self.name, "FLOWCRAFT_QUEUES": ",".join(QUEUES), "FLOWCRAFT_DATABASE": self.name}
+        named = {
+            "FLOWCRAFT_QUEUE": self.name,
+            "FLOWCRAFT_NAMED_QUEUES": ",".join(QUEUES),
+            "FLOWCRAFT_DATABASE": self.name,
+        }
         return {**self.emulators.environment(), **named}
 
     @property

@@ -98,7 +98,7 @@ def test_both_have_the_same_names_and_limits_by_default(terraform: dict[str, Any
 def test_the_outputs_of_both_are_what_settings_are_read_from(terraform: dict[str, Any], bicep: dict[str, Any]) -> None:
     outputs = [name for each in terraform["output"] for name in each]
     assert outputs == list(bicep["outputs"])
-    values = {name: f"https://{name}" for name in outputs} | {"FLOWCRAFT_QUEUES": "gpu,urgent"}
+    values = {name: f"https://{name}" for name in outputs} | {"FLOWCRAFT_NAMED_QUEUES": "gpu,urgent"}
     settings = AzureSettings.from_environment(values)
     assert settings == AzureSettings(
         storage="https://AZURE_STORAGE_QUEUE_ENDPOINT",

@@ -35,11 +35,11 @@ def test_what_means_nothing_is_refused_without_secrets(url: str) -> None:
 def test_further_queues_are_named_by_the_url_or_the_environment() -> None:
     settings = AzureSettings.from_url("azure:///shop?queue=jobs&queues=gpu,urgent", KEYS)
     assert [settings.named_queue(name) for name in settings.queues] == ["jobs-gpu", "jobs-urgent"]
-    settings = AzureSettings.from_environment({**KEYS, "FLOWCRAFT_QUEUES": "gpu"})
+    settings = AzureSettings.from_environment({**KEYS, "FLOWCRAFT_NAMED_QUEUES": "gpu"})
     assert list(settings.queue_clients) == ["gpu"]
 
 
 @pytest.mark.parametrize("name", ["GPU", "a_b", "poison", "-a"])
 def test_a_queue_that_storage_does_not_take_is_refused_by_name(name: str) -> None:
-    with pytest.raises(ConfigurationError, match=f"FLOWCRAFT_QUEUES names '{name}'"):
-        AzureSettings.from_environment({**KEYS, "FLOWCRAFT_QUEUES": name})
+    with pytest.raises(ConfigurationError, match=f"FLOWCRAFT_NAMED_QUEUES names '{name}'"):
+        AzureSettings.from_environment({**KEYS, "FLOWCRAFT_NAMED_QUEUES": name})

@@ -78,8 +78,8 @@ class _Report:
         elif self.unseen:
             found.append(symptoms.UNSEEN.found(actions="; ".join(self.unseen)))
         # Credentials are those of the program: what one service says of them goes for all.
-        of_credentials = [each for each in found if each.code == symptoms.CREDENTIALS.code]
-        return [each for each in found if each not in of_credentials[1:]]
+        first = next((each for each in found if each.code == symptoms.CREDENTIALS.code), None)
+        return [each for each in found if each is first or each.code != symptoms.CREDENTIALS.code]
 
 
 async def examine(

@@ -62,7 +62,7 @@ class AzureSettings:
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> AzureSettings:
         """Read ``AZURE_STORAGE_CONNECTION_STRING`` or ``AZURE_STORAGE_QUEUE_ENDPOINT``, ``COSMOS_DB_CONNECTION_STRING``
         or ``COSMOS_DB_ENDPOINT``, ``REDIS_CONNECTION_STRING``; and for the names ``FLOWCRAFT_QUEUE``,
-        ``FLOWCRAFT_QUEUES`` (``gpu,urgent``), ``FLOWCRAFT_DATABASE``, ``FLOWCRAFT_CONTEXTS`` and
+        ``FLOWCRAFT_NAMED_QUEUES`` (``gpu,urgent``), ``FLOWCRAFT_DATABASE``, ``FLOWCRAFT_CONTEXTS`` and
         ``FLOWCRAFT_STATUSES``.
 
         Raises:
@@ -75,7 +75,7 @@ class AzureSettings:
             "status_container_name": "FLOWCRAFT_STATUSES",
         }
         chosen: dict[str, Any] = {field: environment[name] for field, name in names.items() if environment.get(name)}
-        further = [name.strip() for name in environment.get("FLOWCRAFT_QUEUES", "").split(",") if name.strip()]
+        further = [name.strip() for name in environment.get("FLOWCRAFT_NAMED_QUEUES", "").split(",") if name.strip()]
         chosen["queues"] = tuple(_require_queue(name) for name in further)
         return cls(
             storage=_one_of(environment, "AZURE_STORAGE_CONNECTION_STRING", "AZURE_STORAGE_QUEUE_ENDPOINT"),
@@ -112,7 +112,7 @@ class AzureSettings:
         chosen = {
             "FLOWCRAFT_DATABASE": database,
             "FLOWCRAFT_QUEUE": parts.options.get("queue"),
-            "FLOWCRAFT_QUEUES": parts.options.get("queues"),
+            "FLOWCRAFT_NAMED_QUEUES": parts.options.get("queues"),
             "FLOWCRAFT_CONTEXTS": parts.options.get("contexts"),
             "FLOWCRAFT_STATUSES": parts.options.get("statuses"),
         }
@@ -200,8 +200,8 @@ class AzureSettings:
 def _require_queue(name: str) -> str:
     if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name) or name == "poison":
         raise ConfigurationError(
-            f"FLOWCRAFT_QUEUES names {name!r}: storage takes lowercase letters, digits and single '-' in the name of a "
-            "queue, and '-poison' is what Functions calls those of theirs"
+            f"FLOWCRAFT_NAMED_QUEUES names {name!r}: storage takes lowercase letters, digits and single '-' in the"
+            " name of a queue, and '-poison' is what Functions calls those of theirs"
         )
     return name
 

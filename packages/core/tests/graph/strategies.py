@@ -22,6 +22,7 @@ from flowcraft_testkit.oracle.flows import (
     Turn,
     Wait,
     exit_id,
+    may_do_nothing,
 )
 from flowcraft_testkit.oracle.words import BOTH, LISTS, LOOP_CONDITIONS, ON_FAILURE
 from hypothesis import settings
@@ -155,7 +156,7 @@ class _Maker:
             self.name(),
             body,
             body.nodes[-1].id,
-            "false" if _may_do_nothing(body) else self.one_of(*LOOP_CONDITIONS),
+            "false" if may_do_nothing(body) else self.one_of(*LOOP_CONDITIONS),
             join,
             # To ask before the first pass there must be an edge that says so: one into it, or the way back around it.
             checks_first=bool(before or role == "body") and self.one_of(False, True),
@@ -191,23 +192,6 @@ class _Maker:
     def called(self, nesting: int, *, lists: bool) -> tuple[Flow, dict[str, str] | None]:
         context = {"two": "two", "none": "none"} if lists and self.one_of(True, False) else None
         return self.graph("called", nesting - 1, lists=context is not None), context
-
-
-def _may_do_nothing(body: Flow) -> bool:
-    """Whether there is a way through a body on which no step is: a loop around it might go on for ever.
-
-    What ends loops is that steps give 0 from their third pass on, and one that asks first may be passed without a step.
-    """
-    through: set[str] = set()
-    for node in body.nodes:
-        before = {edge.source for edge in body.edges if edge.target == node.id}
-        if (
-            isinstance(node, Loop)
-            and (node.checks_first or _may_do_nothing(node.body))
-            and (not before or before & through)
-        ):
-            through.add(node.id)
-    return body.nodes[-1].id in through
 
 
 @st.composite

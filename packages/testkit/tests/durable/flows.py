@@ -264,6 +264,14 @@ def handled_insides() -> FlowBuilder:
     return flow.edge("bad", "last", on="failure", transform="error.type")
 
 
+def failed_pass() -> FlowBuilder:
+    """A loop whose verdict is to go on, beside a failure that only what is behind the loop takes over."""
+    flow = create_flow("failed_pass").node("s", one).node("a", echo).node("x", broken).node("y", echo).node("e", echo)
+    flow.loop("l", start="a", end="e", condition="true").edge("s", "a").edge("a", "x").edge("a", "e")
+    flow.edge("x", "y").edge("y", "e", on="failure").node("h", echo)
+    return flow.edge("l", "h", on="always", transform="error.node")
+
+
 def chain_with_handlers() -> FlowBuilder:
     """A chain that does not fail, in which each node has a way on if it does: one of its own, and one of all."""
     flow = create_flow("chain_with_handlers").node("n0", one).node("all", echo, join="any")
@@ -324,6 +332,7 @@ CASES = {
     "failing_batch": Case(build=failing_batch, ends="failed", racing=("pages",)),
     "handled": Case(build=handled),
     "handled_insides": Case(build=handled_insides),
+    "failed_pass": Case(build=failed_pass),
     "chain_with_handlers": Case(build=chain_with_handlers),
     "values": Case(build=values),
     "chunked": Case(build=chunked, big=True),

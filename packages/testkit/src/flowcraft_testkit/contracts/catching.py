@@ -116,6 +116,29 @@ class CatchingClauses(ProgramClauses):
             assert (result.status, result.outputs["j"], result.handled) == ("completed", {"o": 1}, ())
             assert [steps.count(key) for key in ("l[0].f", "l[0].k", "l[0].e", "l[1].a", "y")] == [1, 1, 0, 0, 0]
 
+    async def test_a_pass_that_has_failed_is_its_loops_last_whatever_its_verdict_is(self) -> None:
+        """It fails before its verdict and after it, on one worker and on two; nothing of a next pass is started."""
+        steps = Steps()
+
+        async def broken(ctx: Context) -> None:
+            steps.executed.append(ctx.key)
+            await self._clock.sleep(ctx.input * self.beat)
+            raise ValueError("no")
+
+        for workers, beats in ((1, 0), (2, 0), (2, 3)):
+            flow = create_flow(f"loop_{workers}_{beats}").node("s", steps.gives(beats)).node("a", steps.echo)
+            flow.node("x", broken).node("e", steps.echo, join="any").node("h", steps.echo).node("y", steps.echo)
+            flow.loop("l", start="a", end="e", condition="true").edge("s", "a").edge("a", "x").edge("a", "e")
+            flow.edge("x", "e", on="failure", condition="error.type == 'KeyError'")
+            flow.edge("l", "h", on="always").edge("l", "y")
+            async with self.programs(flow, reconcile=False) as here:
+                await here.hire(workers)
+                steps.executed.clear()
+                result = await here.run(flow)
+                assert (result.status, result.outputs["h"]["node"]) == ("completed", "l[0].x"), flow.id
+                assert [each.key for each in result.handled] == ["l[0].x"], flow.id
+                assert [steps.count(key) for key in ("l[0].x", "l[0].e", "l[1].a", "y")] == [1, 1, 0, 0], flow.id
+
     async def test_several_failures_are_handled_together(self) -> None:
         """Two of three fail, each with an edge into a join of all, and of any; and a join of any that fails itself."""
         steps = Steps()

@@ -13,6 +13,7 @@ import attrs
 
 from .catching import with_failure_edges
 from .choosing import with_joins_of_several
+from .failing import with_failing_passes
 from .flows import (
     AnyNode,
     Batch,
@@ -24,6 +25,7 @@ from .flows import (
     Sleep,
     Turn,
     exit_id,
+    may_do_nothing,
 )
 from .growing import CONTEXT, Growing, Role
 from .laning import with_lanes
@@ -84,7 +86,8 @@ def draw(seed: int) -> Drawn:
     maker = _Maker(random.Random(f"flow {seed}"))  # noqa: S311 - to be repeated
     flow = maker.draw("oracle")
     flow = with_lanes(with_failure_edges(flow, seed, plain=maker.plain), seed)
-    return Drawn(seed, with_undos(with_joins_of_several(flow, seed), seed), maker.plain)
+    flow = with_failing_passes(with_joins_of_several(flow, seed), seed)
+    return Drawn(seed, with_undos(flow, seed), maker.plain)
 
 
 class _Maker(LookMaker, RaceMaker):
@@ -217,11 +220,12 @@ class _Maker(LookMaker, RaceMaker):
         body = self._graph(
             "body", nesting - (not nested), (*graph.path, loop_id), around, *inner, has_lists=graph.has_lists
         )
+        condition = self._one_of(*LOOP_CONDITIONS)
         node = Loop(
             loop_id,
             body,
             body.nodes[-1].id,
-            self._one_of(*LOOP_CONDITIONS),
+            "false" if may_do_nothing(body) else condition,
             join,
             # To ask before the first pass there must be an edge that says so: one into it, or the way back around it.
             checks_first=bool(sources or graph.role == "body") and self._is(0.3),

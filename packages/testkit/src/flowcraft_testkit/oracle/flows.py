@@ -230,3 +230,20 @@ def exit_id(node: AnyNode) -> str:
 def joins_some(flow: Flow, node: AnyNode) -> bool:
     """Whether a node goes on with some of several edges, whichever come first."""
     return node.join != "all" and len(flow.into(node.id)) > 1
+
+
+def may_do_nothing(body: Flow) -> bool:
+    """Whether there is a way through a body on which no step is: a loop around it might go on for ever.
+
+    What ends loops is that steps give 0 from their third pass on, and one that asks first may be passed without a step.
+    """
+    through: set[str] = set()
+    for node in body.nodes:
+        before = {edge.source for edge in body.edges if edge.target == node.id}
+        if (
+            isinstance(node, Loop)
+            and (node.checks_first or may_do_nothing(node.body))
+            and (not before or before & through)
+        ):
+            through.add(node.id)
+    return body.nodes[-1].id in through

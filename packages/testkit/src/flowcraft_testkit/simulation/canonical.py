@@ -17,7 +17,7 @@ from flowcraft_core import (
 )
 from flowcraft_core.durable import Client
 
-from .catching import handled, handled_insides
+from .catching import failed_pass, handled, handled_insides
 from .joining import one_is_left, two_are_left, two_of_three
 from .laning import fork_an_item, lanes, lanes_inside, paged
 from .limiting import limited, limited_by_key, limited_for_long
@@ -395,6 +395,7 @@ def _all() -> list[Scenario]:
         Scenario(name="failure", build=failure, ends=("failed",)),
         Scenario(name="handled", build=handled),
         Scenario(name="handled_insides", build=handled_insides),
+        Scenario(name="failed_pass", build=failed_pass),
         Scenario(name="undone", build=undone, ends=("failed",)),
         Scenario(name="undone_beside", build=undone_beside, ends=("failed",), racing=True),
         Scenario(name="undone_losers", build=undone_losers, ends=("failed",), racing=True),

@@ -39,3 +39,11 @@ def handled_insides() -> FlowBuilder:
     flow = create_flow("handled_insides").node("s", _items).batch("pages", _broken).node("h", _same).edge("s", "pages")
     flow.edge("pages", "h", on="failure", transform="error.message").subflow("call", lost).edge("h", "call")
     return flow.node("end", _same).node("not", _same).edge("call", "end").edge("call", "not", on="failure")
+
+
+def failed_pass() -> FlowBuilder:
+    """A loop whose verdict is to go on, while a failure in its pass is neither handled nor contained inside."""
+    flow = create_flow("failed_pass").node("a", _one).node("x", _broken).node("e", _same, join="any")
+    flow.loop("l", start="a", end="e", condition="true").edge("a", "x").edge("a", "e")
+    flow.edge("x", "e", on="failure", condition="error.type == 'KeyError'").node("h", _same)
+    return flow.edge("l", "h", on="always", transform="error.node")

@@ -96,6 +96,17 @@ def leaves(original: Any, self: Any, scope: ScopeState, exit_: Vertex) -> Mark |
 
 
 @replaces(
+    (RunState, "goes_on"),
+    caught_by=BackendContract.test_a_pass_that_has_failed_is_its_loops_last_whatever_its_verdict_is,
+    name="engine.LostFailureOfAPass",
+)
+def by_its_verdict(original: Any, self: Any, scope: ScopeState, loop: Construct) -> bool:
+    """Goes on to the next pass as the verdict says, also where something in this one has failed."""
+    verdict = scope.outcomes.get(loop.verdict)
+    return verdict is not None and bool(verdict.taken) and bool(self.has_ended(scope))
+
+
+@replaces(
     (RunState, "_fails"),
     caught_by=BackendContract.test_several_failures_are_handled_together,
     name="engine.JoinFailsWithoutAnOutcome",
