@@ -6,11 +6,12 @@ import asyncio
 import contextlib
 import hashlib
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 import attrs
 
+from ..clock import Clock
 from ..errors import BackendError, SerializationError
 from ..graph.facts import DELETED, Answer, Outcome, Park
 from ..graph.instances import Instance
@@ -39,6 +40,9 @@ T = TypeVar("T")
 
 FORMAT = 1
 READABLE_FORMATS = frozenset({FORMAT})
+
+# Seconds between two looks at what may not be visible yet.
+_PAUSE = 0.05
 
 # Ends the key of a claim, but for the number of its slot. A colon is escaped in ids: no node's key ends like this.
 _CLAIM = ":claim"
@@ -508,3 +512,19 @@ def _place_of(position: Position) -> str:
     if position and position[-1][:2] == _OUTSIDE:  # one for all who set from outside after the same instance
         position = (*position[:-1], (*_OUTSIDE, 0))
     return hashlib.sha256(to_sortable(position).encode()).hexdigest()[:32]
+
+
+async def read_once_visible(read: Callable[[], Awaitable[T]], store: ContextStore, clock: Clock) -> T:
+    """Read what must be there, for a step that has asked for it, as soon as it is visible.
+
+    Raises:
+        BackendError: It cannot be read; ``StaleReadError`` if it is not visible for as long as the store's reads lag.
+    """
+    until = clock.now() + store.limits.staleness
+    while True:
+        try:
+            return await read()
+        except StaleReadError:
+            if clock.now() >= until:
+                raise
+        await clock.sleep(_PAUSE)

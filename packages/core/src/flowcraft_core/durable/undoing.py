@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Any
 
 import attrs
 
 from ..clock import Clock
+from ..errors import BackendError
 from ..execution import FIRST, Executor
 from ..failures import node_error
 from ..graph.facts import Outcome, Park, Undone
 from ..graph.failures import errors_of
 from ..graph.instances import Instance
+from ..graph.partial import looks_into
 from ..graph.queues import queue_of
 from ..graph.records import park_to_record, undone_from_record
 from ..graph.state import RunState
@@ -28,10 +31,11 @@ from ..ports import REASON_LENGTH, Backend, FinalState, Message
 from ..runtime import Emitter
 from ..texts import safe_text
 from .ends import UNDO, End, end_of, send_stop
+from .gathered import StoredResults
 from .queues import queue_named
 from .runs import RunRecord
 from .signals import end_recorded, held_key, reason_of_failures
-from .storage import Records, StaleReadError
+from .storage import Records, StaleReadError, read_once_visible
 from .undone import park_key, park_of, parked, undone_among, undone_of
 from .view import whole_state
 
@@ -64,6 +68,7 @@ class Left:
         asked: The keys of those of which it was asked here who sends their jobs.
         abandoned: Why no more of them is to begin, once somebody has said so.
         looked_at: By then somebody looks again, who can see what was not visible yet.
+        troubles: Why undos could not read results of a batch.
     """
 
     end: End
@@ -73,6 +78,7 @@ class Left:
     abandoned: str | None = None
     asked: set[str] = attrs.field(factory=set)
     looked_at: float = 0.0
+    troubles: list[BackendError] = attrs.field(factory=list)
 
     @property
     def ready(self) -> list[Instance]:
@@ -221,7 +227,11 @@ class StoppedRun:
                 return False  # somebody is at it under another job, which comes again if they die
             if await self._look_up(left, [key]) or left.abandoned is not None:
                 return True
+            await self._bring(instance)
+            troubles = len(left.troubles)
             ended = await executor.undo(instance, attempt)
+            if len(left.troubles) > troubles:
+                raise left.troubles[-1]  # results could not be read, by this undo or one beside it
             if isinstance(ended, Park):
                 stored = await self.records.put(run_id, park_key(key, ended), park_to_record(ended))
                 await self.send(instance, park_of(run_id, key, stored.value))
@@ -292,7 +302,25 @@ class StoppedRun:
             raise StaleReadError(f"run {self.record.run_id!r} was not stopped: it has {end.state}")
         state = await self._closed()
         undone, abandoned = await undone_of(self.records, self.record.run_id, state)
-        return Left(end, state, Undoing(state.root, set(undone)), undone, abandoned)
+        left = Left(end, state, Undoing(state.root, set(undone)), undone, abandoned)
+        self._watch_reads(left)
+        return left
+
+    def _watch_reads(self, left: Left) -> None:
+        """Have it noted if an undo cannot read results of a batch page by page: that is no failure of the undo's."""
+
+        async def read(page: Callable[[], Awaitable[Sequence[Any]]]) -> Sequence[Any]:
+            try:
+                return await read_once_visible(page, self.records.store, self.clock)
+            except BackendError as error:
+                left.troubles.append(error)
+                raise
+
+        for scope in left.state.root.walk():
+            for batch in scope.scope.constructs:
+                outcome = scope.outcomes.get(batch.exit)
+                if outcome is not None and isinstance(outcome.output, StoredResults):
+                    scope.outcomes[batch.exit] = attrs.evolve(outcome, output=outcome.output.through(read))
 
     async def _closed(self) -> RunState:
         """What the facts say once each instance that is ready has an outcome, a void one if need be."""
@@ -307,6 +335,18 @@ class StoppedRun:
                 some = left[start : start + _VOIDED_AT_ONCE]
                 void = Outcome(void=True, started=now, ended=now)
                 await asyncio.gather(*(self.records.put_outcome(run_id, i.key, void, self.writer) for i in some))
+
+    async def _bring(self, instance: Instance) -> None:
+        """Read what of an instance's input stands in pages, as was done before the step itself."""
+        pages, scope = self.records.pages, instance.scope
+        await pages.give(self.record.run_id, scope)
+        while True:
+            for batch in scope.scope.constructs:
+                if looks_into(instance, scope.scope.vertices[batch.exit].id):
+                    await pages.load(scope.at(batch.exit))
+            if scope.parent is None:
+                return
+            scope = scope.parent
 
     async def _learn(self, left: Left, *, complete: bool = False) -> None:
         """Take in which undos have ended meanwhile: of many side by side not all, as long as one of them has not.

@@ -32,12 +32,9 @@ from ..serialization import Serializer
 from .gathered import StoredResults
 from .lanes import BegunItems
 from .runs import RunRecord
-from .storage import Records, StaleReadError, Stored
+from .storage import Records, StaleReadError, Stored, read_once_visible
 
 T = TypeVar("T")
-
-# Seconds between two looks at what may not be visible yet.
-_PAUSE = 0.05
 
 
 class RunView:
@@ -126,15 +123,11 @@ class RunView:
 
     async def _read(self, read: Callable[[], Awaitable[T]]) -> T:
         """Read what must be there, for a step that has asked for it, as soon as it is visible."""
-        until = self._clock.now() + self._records.store.limits.staleness
-        while True:
-            try:
-                return await read()
-            except BackendError as error:  # stale, newer or unreachable: never the step's failure
-                if not isinstance(error, StaleReadError) or self._clock.now() >= until:
-                    self.trouble = error
-                    raise
-            await self._clock.sleep(_PAUSE)
+        try:
+            return await read_once_visible(read, self._records.store, self._clock)
+        except BackendError as error:  # stale, newer or unreachable: never the step's failure
+            self.trouble = error
+            raise
 
     def _take_in(self, instance: Instance, outcome: Outcome) -> None:
         """Take in what another job has come to, perhaps since this one was sent: what led to it may be as new."""
