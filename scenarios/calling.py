@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import sys
 import time
 from collections.abc import Mapping
@@ -71,10 +72,10 @@ async def _run_on(backend: Any, flow: FlowBuilder) -> Any:
 
 
 async def _program(what: str) -> Mapping[str, Any]:
-    """What a program of ``sync_programs.py`` says."""
+    """What a program of ``sync_programs.py`` says; of one that hangs it is told where its threads are."""
     path = Path(__file__).with_name("sync_programs.py")
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-W", "ignore", str(path), what),
+        *(sys.executable, "-W", "ignore", "-X", "faulthandler", str(path), what),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
@@ -82,9 +83,10 @@ async def _program(what: str) -> Mapping[str, Any]:
         async with asyncio.timeout(2 * _HANGS):
             output, errors = await process.communicate()
     except TimeoutError:
-        process.kill()
-        await process.communicate()
-        raise AssertionError(f"{what}: the program hangs") from None
+        if process.returncode is None:
+            process.send_signal(signal.SIGABRT)
+        _, errors = await process.communicate()
+        raise AssertionError(f"{what}: the program hangs: {errors.decode()[-2_000:]}") from None
     if process.returncode:
         raise AssertionError(f"{what}: the program failed: {errors.decode()[-300:]}")
     said: Mapping[str, Any] = json.loads(output.splitlines()[-1])

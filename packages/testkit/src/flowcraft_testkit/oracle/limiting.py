@@ -22,8 +22,9 @@ def with_limits(blueprints: Mapping[str, Blueprint]) -> dict[str, Blueprint]:
 
 
 def _limited(blueprint: Blueprint) -> Blueprint:
-    fallbacks = {node.config.fallback for node in blueprint.nodes if node.config is not None}
-    nodes = [node if node.id in fallbacks else _with_limit(node, blueprint.id) for node in blueprint.nodes]
+    configs = [node.config for node in blueprint.nodes if node.config is not None]
+    standing_in = {config.fallback for config in configs} | {config.undo for config in configs}
+    nodes = [node if node.id in standing_in else _with_limit(node, blueprint.id) for node in blueprint.nodes]
     return attrs.evolve(blueprint, nodes=tuple(nodes))
 
 
