@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import asyncio
+import pickle
 
 import pytest
-from flowcraft_core.errors import BackendError, ConfigurationError, TransientError, raise_together
+from flowcraft_core import create_flow
+from flowcraft_core.errors import BackendError, BlueprintError, ConfigurationError, TransientError, raise_together
 
 
 def test_nothing_is_raised_if_nothing_was_found() -> None:
@@ -40,3 +42,10 @@ def test_what_nobody_raised_on_purpose_comes_before_all(other: BaseException) ->
     with pytest.raises(type(other)) as caught:
         raise_together([BackendError("a"), other])
     assert caught.value is other
+
+
+def test_a_refused_blueprint_is_told_of_by_another_process_as_well() -> None:
+    with pytest.raises(BlueprintError) as caught:
+        create_flow("f").node("a", lambda ctx: 1).edge("a", "nowhere").to_blueprint()
+    told = pickle.loads(pickle.dumps(caught.value))
+    assert (str(told), told.blueprint_id, told.problems) == (str(caught.value), "f", caught.value.problems)

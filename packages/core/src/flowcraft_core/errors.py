@@ -37,6 +37,10 @@ class BlueprintError(FlowcraftError):
         listing = "\n".join(f"  - {problem}" for problem in problems)
         super().__init__(f"blueprint {blueprint_id!r} cannot be run:\n{listing}")
 
+    def __reduce__(self) -> tuple[type[BlueprintError], tuple[str, tuple[Problem, ...]]]:
+        # A pool of processes whose worker raises what its parent cannot read breaks as a whole, without a word of it.
+        return type(self), (self.blueprint_id, self.problems)
+
 
 class ExpressionError(FlowcraftError):
     """An expression is refused (unsafe, malformed or over a bound) or failed on the data it was given."""
