@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Awaitable, Sequence
 from typing import Any
 
@@ -78,7 +79,7 @@ async def test_an_attempt_that_was_put_off_and_whose_job_was_lost_is_late_by_lit
         async with working(backend, runtime, number=3, poll=20.0, reconcile_interval=_INTERVAL):
             result = await client.wait(run.run_id, timeout=3600)
     assert (result.status, result.outputs) == ("completed", {"call": 3})
-    late = [later - earlier - delay for earlier, later in zip(tried, tried[1:], strict=False)]
+    late = [later - earlier - delay for earlier, later in itertools.pairwise(tried)]
     assert len(late) == 3
     # Until then a job that nobody has lost is waited for; a reconciler looks after each quarter of its interval.
     assert all(0 <= each < CHECK_AFTER + _INTERVAL for each in late), late
