@@ -84,9 +84,9 @@ async def whole(original: Any, self: Any, *written: Any) -> Any:
     caught_by=BackendContract.test_purging_leaves_no_part_of_a_long_value_behind,
     name="storage.PartsForgotten",
 )
-async def finds_nothing(original: Any, self: Any, run_id: str, places: Any) -> list[str]:
+async def finds_nothing(original: Any, self: Any, run_id: str, places: Any) -> list[list[str]]:
     """Removes records, and leaves the parts of long ones where they are."""
-    return []
+    return [[]]
 
 
 class _Endless:
