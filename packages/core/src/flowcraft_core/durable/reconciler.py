@@ -462,7 +462,7 @@ class Reconciler:
                 await say_parked(self._backend, record)
             # A job that is on its way may be late; one that nobody has sent goes out when the time is near.
             send_at = park.due + max(self._interval, CHECK_AFTER) if park.queued else park.due - self._interval
-            if send_at <= now and is_limited(instance) and not await self._not_limited(record, [instance]):
+            if send_at <= now and not await self._is_free(record, instance):
                 dues.append(now + self._interval)
             elif send_at <= now:
                 await send_parked(self._backend, record, instance, park, self._clock)
@@ -470,6 +470,10 @@ class Reconciler:
             else:
                 dues.append(send_at)
         return dues
+
+    async def _is_free(self, record: RunRecord, instance: Instance) -> bool:
+        """Whether nobody says to be at a parked instance's next attempt, and no job that it waits under its limits."""
+        return bool(await self._not_held(record, [instance.key]) and await self._not_limited(record, [instance]))
 
     async def _not_held(self, record: RunRecord, keys: list[str]) -> list[str]:
         """Those of the instances that no worker says to be at."""
