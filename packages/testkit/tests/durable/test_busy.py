@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter
 from typing import Any
 
-from flowcraft_core import FlowRuntime, NodeContext, create_flow
+from flowcraft_core import FlowRuntime, NodeContext, RetryPolicy, create_flow
 from flowcraft_core.durable.client import Client
 from flowcraft_core.durable.worker import Worker
 from flowcraft_testkit import VirtualClock
@@ -104,3 +104,21 @@ class Losing:
             if self.lost:
                 return await call.func(others, **call.keywords) if others else None
         return await call()
+
+
+async def test_an_attempt_that_takes_long_is_not_made_beside_itself() -> None:
+    """The first one has failed, the second goes on for an hour: its job is neither lost nor late."""
+    begun: list[float] = []
+
+    async def work(ctx: Ctx) -> int:
+        begun.append(ctx.attempt)
+        if ctx.attempt == 1:
+            raise ConnectionError("down")
+        await here.clock.sleep(3_600.0)
+        return ctx.attempt
+
+    flow = create_flow("long").node("call", work, retries=RetryPolicy(max_attempts=2, delay=1))
+    async with place(flow) as here, here.working(number=2):
+        result = await here.finished(flow, timeout=7_200)
+    assert result.outputs == {"call": 2}
+    assert begun == [1, 2]

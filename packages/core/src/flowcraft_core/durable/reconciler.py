@@ -411,7 +411,9 @@ class Reconciler:
                 await say_parked(self._backend, record)
             # A job that is on its way may be late; one that nobody has sent goes out when the time is near.
             send_at = park.due + max(self._interval, CHECK_AFTER) if park.queued else park.due - self._interval
-            if send_at <= now:
+            if send_at <= now and not await self._not_held(record, [instance.key]):
+                dues.append(now + self._interval)  # a worker says to be at the next attempt
+            elif send_at <= now:
                 await send_parked(self._backend, record, instance, park, self._clock)
                 dues.append(max(now, park.due) + self._interval)
             else:
