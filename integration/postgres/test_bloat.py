@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any
 
 import pytest
 from flowcraft_core import FlowRuntime, create_flow
@@ -76,13 +75,11 @@ async def test_workers_that_idle_leave_no_more_than_a_few_pages(place: Place, mo
     sizes, clock = [], SkippingClock()
     async with place.backend(clock=clock) as backend:
         reconciler = Reconciler(backend, clock=clock)
-        told: dict[str, Any] = {
-            "backend": backend,
-            "catalogue": FlowRuntime().catalogue,
-            "concurrency": 1,
-            "interval": 60.0,
-        }
-        beating = [Heartbeat.of(f"worker-{number}", now=clock.now(), **told) for number in range(2)]
+        catalogue = FlowRuntime().catalogue
+        beating = [
+            Heartbeat.of(name, backend, ["default"], catalogue, concurrency=1, interval=60.0, now=clock.now())
+            for name in ("one", "other")
+        ]
         for minute in range(2 * 24 * 60):
             for _ in range(4):
                 assert await backend.coordination.set_if_absent("reconciler", "me", ttl=15.0)

@@ -184,8 +184,8 @@ class TestSqliteCoordinationStore(OnSqlite, CoordinationStoreContract):
 
 
 class TestSqliteBackend(OnSqlite, BackendContract):
-    # Programs beside one another need time that passes by itself. A beat is a sixth of a real second.
-    beat = 4.0
+    # Programs beside one another need time that passes by itself. A beat is a quarter of a real second.
+    beat = 6.0
 
     @pytest.fixture
     def clock(self) -> Clock:
