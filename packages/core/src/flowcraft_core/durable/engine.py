@@ -65,6 +65,9 @@ _MOOT_NOTICED = 2.0
 # How long it is taken for granted that an instance that had no outcome has none yet, while its job waits to be begun.
 _LOOKS_FRESH = 5.0
 
+# For how long it is known who is at an attempt after the first, seconds.
+_BEGUN = 60.0
+
 
 class Done(enum.Enum):
     """What is to become of the delivery."""
@@ -462,6 +465,9 @@ class Engine:
                     return await self._failure(error, instance, attempt.number)
                 if not await self._take_places(instance, attempt, names):
                     return None
+            if not attempt.is_first and not await self._is_ours(instance, attempt):
+                await self._give_back()
+                return None
             self.current = instance.key
             if reminding is None and self.events is not None:
                 self.events.started(instance, attempt.number)
@@ -487,6 +493,18 @@ class Engine:
         if stored.won or self._is_again or reminding is None:
             await self.schedule(instance, stored.value)
         return None
+
+    async def _is_ours(self, instance: Instance, attempt: Attempt) -> bool:
+        """Whether no other job is at an attempt, one after the first: who asks for patience is not to be called twice.
+
+        Jobs of one attempt can be several where somebody sends what seems to be lost. This is a hint; should the other
+        one be cut off, its message comes again.
+        """
+        name = f"attempt:{self.view.record.life}:{instance.key}:{attempt.number}.{attempt.deferred}"
+        if attempt.standing_in:
+            name += ".fallback"
+        store = self.backend.coordination
+        return await store.set_if_absent(name, self.job.id, ttl=_BEGUN) or await store.get(name) in (None, self.job.id)
 
     async def _take_places(self, instance: Instance, attempt: Attempt, names: Sequence[str]) -> bool:
         """Take places under the limits of an attempt; whether it begins. If there are none, the job waits for them."""
