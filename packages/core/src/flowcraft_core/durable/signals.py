@@ -9,7 +9,7 @@ from typing import Any
 from ..clock import Clock
 from ..graph.facts import NodeError, Park
 from ..graph.failures import errors_of
-from ..graph.instances import Instance, Phase
+from ..graph.instances import Instance, Phase, ScopeState
 from ..graph.queues import queue_of
 from ..graph.state import RunState
 from ..jobs import encode_job
@@ -141,6 +141,23 @@ async def conclude(
             return is_ours
         return await end_recorded(backend, record, end.state, clock, journal, end.reason) and state == end.state
     return await end_recorded(backend, record, state, clock, journal, reason)
+
+
+async def stop_call(backend: Backend, records: Records, record: RunRecord, call: ScopeState, clock: Clock) -> bool:
+    """Stop a call that has failed, so that it is undone before that counts; whether it was this call that did.
+
+    Args:
+        backend: Where the run is.
+        records: The backend's records.
+        record: The run's record.
+        call: The call, of which all is resolved by what is known.
+        clock: Tells the time.
+    """
+    end = End("failed", reason_of_failures(call.errors), clock.now())
+    _, is_ours = await agree(records, record.run_id, end, call.prefix)
+    if is_ours:
+        await send_stop(backend, record, clock, root=call.prefix)
+    return is_ours
 
 
 async def end_recorded(
