@@ -65,6 +65,11 @@ class FirstOf:
 
 
 @attrs.frozen(eq=False)
+class ItemOf:
+    """A batch's item, for what undoes its worker."""
+
+
+@attrs.frozen(eq=False)
 class Member:
     """A field, or an item, of a value."""
 
@@ -88,7 +93,7 @@ class Constant:
     value: Any
 
 
-Term = OutputOf | TimedOut | InputOf | ValueOf | Provided | FirstOf | Member | Operation | Constant
+Term = OutputOf | TimedOut | InputOf | ValueOf | Provided | FirstOf | ItemOf | Member | Operation | Constant
 
 
 def root_of(term: Term) -> Term:
@@ -132,6 +137,8 @@ def shown(term: Term) -> str:
             return f" {symbol} ".join(map(shown, operands)) if len(operands) > 1 else f"{symbol}({shown(operands[0])})"
         case Constant(value):
             return repr(value)
+        case ItemOf():
+            return "the item"
 
 
 # --- expressions ------------------------------------------------------------------------------------------------------

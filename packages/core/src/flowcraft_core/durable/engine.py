@@ -727,7 +727,7 @@ class Engine:
         view = self.view
         if view.state.phase is not Phase.RUNNING:
             return  # it is undone with the run
-        if await stop_call(self.backend, self.records, view.record, call, self.clock):
+        if await stop_call(self.backend, self.records, view.record, call, self.clock, self.executor.journal):
             return
         if await view.is_undone(call):
             view.state.undone(call)

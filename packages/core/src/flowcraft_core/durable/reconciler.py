@@ -415,7 +415,7 @@ class Reconciler:
         for call in state.to_undo:
             if looks:
                 break  # workers get on with the run: the job is on its way
-            await stop_call(self._backend, self._records, record, call, self._clock)
+            await stop_call(self._backend, self._records, record, call, self._clock, self._journal)
             dues.append(await self._undo(record, call.prefix, done) or now + self._interval)
         stalled = ready
         if looks:  # most jobs are on their way, and one that was lost holds up no more than a branch

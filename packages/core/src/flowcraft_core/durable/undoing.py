@@ -31,6 +31,7 @@ from ..graph.records import park_to_record, undone_from_record
 from ..graph.state import RunState
 from ..graph.undoing import Undoing, calls_around
 from ..jobs import encode_job
+from ..logging.catalogue import UNDO_FAILED, UNDONE
 from ..logging.journal import Journal
 from ..ports import REASON_LENGTH, Backend, FinalState, Message
 from ..runtime import Emitter
@@ -307,8 +308,10 @@ class StoppedRun:
         if key in instances:
             run, left, instance = instances[key]
             now = self.clock.now()
-            error = node_error(UndoGivenUpError(why), instance, number)
-            await run._put(left, instance, Undone(key, instance.vertex.id, error, number, now, now))
+            error = UndoGivenUpError(why)
+            failed = node_error(error, instance, number)
+            await run._put(left, instance, Undone(key, instance.vertex.id, failed, number, now, now))
+            self._journal.tell(UNDO_FAILED, error, at=instance, attempt=number)
         for run, left in around:
             await run._go_on(left, again=True)
 
@@ -347,6 +350,10 @@ class StoppedRun:
         is_ours = await say_undone(self.records, self.record.run_id, self.root, self.clock.now())
         if is_ours or again:
             await send_stop(self.backend, self.record, self.clock, root=self.root, key=UNDONE_KEY)
+
+    @property
+    def _journal(self) -> Journal:
+        return self.journal.bind(run_id=self.record.run_id)
 
     async def end(self) -> End:
         """How the run ends.
@@ -454,7 +461,11 @@ class StoppedRun:
     async def _put(self, left: Left, instance: Instance, undone: Undone) -> None:
         stored = await self.records.put(self.record.run_id, instance.key + UNDO, attrs.asdict(undone))
         left.take_in(undone if stored.won else undone_from_record(stored.value))
-        if stored.won and self.events is not None:
+        if not stored.won:
+            return
+        if undone.error is None:
+            self._journal.tell(UNDONE, at=instance, attempt=undone.attempts)
+        if self.events is not None:
             self.events.undone(instance, undone)
 
     # --- hints --------------------------------------------------------------------------------------------------------

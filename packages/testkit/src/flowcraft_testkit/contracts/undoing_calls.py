@@ -57,7 +57,7 @@ class CallUndoingClauses(ProgramClauses):
             assert result.status == "completed"
             first, second = ["each[0]/x", "each[0]/x is undone"], ["each[2]/x", "each[2]/x is undone"]
             assert told.done == [*first, "each[1]/x", *second, "b"]
-            assert [each.key for each in result.undone] == ["each[0]/x", "each[2]/x"]
+            assert sorted(each.key for each in result.undone) == ["each[0]/x", "each[2]/x"]
 
     async def test_what_has_lost_a_race_in_a_call_that_undoes_itself_never_happens_afterwards(self) -> None:
         """Its step may come to its end later: it has no outcome, for nobody, and nothing to undo."""
@@ -138,7 +138,8 @@ class CallUndoingClauses(ProgramClauses):
                 forked = await here.client.fork(old.run_id, "b")
                 result = await here.ended(forked.run_id)
                 assert result.status == "completed"
-                assert [each for each in told.done if not each.endswith("undone")] == begun
+                done = dict.fromkeys(told.done)  # reads that lag may have had what was kept run once more, in vain
+                assert [each for each in done if each != "a" and not each.endswith("undone")] == begun
                 assert fails or told.keys["call/x"] != keys["call/x"]
                 assert [each.key for each in result.undone] == ([] if fails else ["call/y", "call/x"])
                 await here.client.purge(forked.run_id)
