@@ -8,7 +8,6 @@ import pytest
 from flowcraft_core import ConfigurationError, Flow, FlowRuntime, NodeContext, RunResult, SyncNodeContext
 
 
-
 def run(flow: Flow[Any, Any], given: Any) -> RunResult[Any]:
     return FlowRuntime([flow]).run_sync(flow, given)
 

@@ -156,7 +156,8 @@ class _Adding:
     def _add_batch(self) -> None:
         signature, settings = self._plan.signature, self._plan.settings.given()
         assert signature is not None
-        settings = {"items": self._wired.items, "join": self._join, **self._plan.options, **settings, **self._undo(None)}
+        settings = {"items": self._wired.items, "join": self._join, **self._plan.options, **settings}
+        settings.update(self._undo(None))
         self._builder.batch(self._node.id, call_of(signature, None), **settings)
 
     def _add_each(self) -> None:

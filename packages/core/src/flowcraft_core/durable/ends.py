@@ -117,7 +117,7 @@ def stopped_by(key: str) -> str | None:
 
 
 def call_undone(key: str) -> str | None:
-    """The root of the call from which a job's key asks to go on, since it is undone; None if it asks for something else."""
+    """The root of the call, now undone, from which a job's key asks to go on; None if it asks for something else."""
     return key.removesuffix(UNDONE_KEY) if key.endswith(UNDONE_KEY) else None
 
 

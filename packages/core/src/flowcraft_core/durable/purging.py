@@ -20,7 +20,6 @@ from .storage import OUTSIDE, Records, claim_keys, outside_of
 from .stored_runs import FINAL, LINKS_READ, StoredRuns
 from .undone import undo_keys
 
-
 # What is stored of a call that was undone, behind its root.
 _OF_CALLS = (UNDONE_KEY, END_KEY)
 

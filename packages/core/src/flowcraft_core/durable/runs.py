@@ -10,7 +10,7 @@ from typing import Any
 import attrs
 
 from ..blueprint import Blueprint
-from ..errors import ConfigurationError, FlowcraftError
+from ..errors import FlowcraftError
 from ..graph.compile import compile_blueprint
 from ..graph.scopes import Graph
 from ..ids import new_id

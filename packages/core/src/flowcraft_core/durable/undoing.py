@@ -3,8 +3,8 @@
 Whoever comes by does all that is due, from the facts alone: a worker with the job that the stop has sent, or with that
 for one undo, and the reconciler where such jobs were lost.
 
-So it is with a call that has failed and undoes itself before that counts: it is closed and undone like a run, and in the
-place of a status it is said of it that it is undone; then a job goes on from there. Of several that are stopped one
+So it is with a call that has failed and undoes itself before that counts: it is closed and undone like a run, and where
+the status would be written it is said that it is undone; then a job goes on from there. Of several that are stopped one
 inside the other, each has undone what its own order says: an undo may begin once one of them says so, and whoever has
 ended one goes on in all of them.
 """

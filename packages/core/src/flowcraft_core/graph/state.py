@@ -31,7 +31,7 @@ The rules, edge by edge:
   is done, dead, blocked or moot too, since a way on from it would lead to one that is not. A construct in which a
   failure was neither handled nor contained fails when its scope ends.
 * A called flow that fails, whose failure is contained and which names an undo, has not ended before it is *undone*: see
-  ``undoing``. So its failure counts only then, and the next item of a lane begins only then. Of a run that is stopped it
+  ``undoing``. So its failure counts only then, and so does the next item of a lane begin. Of a run that is stopped it
   counts at once, since nothing is gone on with: what would have begun once the call is undone is voided with the rest.
 * Of a run that is *stopped* nothing is gone on with. What is ready and has no outcome, moot or not, is *voided*: a void
   outcome stands where its own would. It resolves no edge, now or ever: nothing is taken, skipped, blocked, claimed
@@ -567,7 +567,7 @@ class RunState:
         return _UNDO in call.told and not (call.undone or self._stopped)
 
     def _is_to_undo(self, call: ScopeState) -> bool:
-        """Whether a scope of which all is resolved is a call that undoes itself, of which it is not known that it has."""
+        """Whether a scope of which all is resolved is a call that undoes itself, and is not known to have done so."""
         if call.undone or not (call.failures and self._undoes_itself(call)):
             return False
         if _UNDO not in call.told:

@@ -375,8 +375,8 @@ class _Stage:
     def _check_phase(self, status: RunStatus, run: RunFacts) -> None:
         by_facts = {Phase.COMPLETED: "completed", Phase.FAILED: "failed", Phase.RUNNING: "running"}[run.phase]
         if "" in run.ends:
-            if status.state != run.ends[""]:
-                self.world.blame(f"the status is {status.state} ({status.reason}), but the run was to end {run.ends['']}")
+            if status.state != (end := run.ends[""]):
+                self.world.blame(f"the status is {status.state} ({status.reason}), but the run was to end {end}")
         elif status.state != "cancelled" and status.state != by_facts:
             self.world.blame(f"the status is {status.state} ({status.reason}), but by the facts the run is {by_facts}")
 
