@@ -38,7 +38,7 @@ SHAPES: dict[str, Callable[[int], Edges]] = {"chain": chain, "fan": fan}
 UNDONE = 20
 
 #: What an undo may cost in requests, beside its step: its message (sent, received and acknowledged), its record, three
-#: reads (of the attempts before, of whether it is done, of what it opens), and three notes, so that nobody does it twice.
+#: reads (of the attempts before, of whether it is done, of what it opens), three notes, so that nobody does it twice.
 MOST_PER_UNDO = 11.0
 
 

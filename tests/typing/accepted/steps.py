@@ -92,7 +92,7 @@ def late() -> str:
     return "late"
 
 
-def take_back(text: str, ctx: NodeContext[Any, Any]) -> None:
+def take_back(text: str, ctx: NodeContext) -> None:
     """Takes what the step gives."""
 
 

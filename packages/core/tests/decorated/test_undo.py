@@ -63,7 +63,10 @@ def test_an_undo_is_of_the_step_and_not_of_its_fallback_and_both_get_what_it_got
     undone: list[Any] = []
     flow = Flow[int, int]("f")
 
-    @flow.step(undo=lambda given, number: undone.append((given, number)), undo_unsure=True)
+    def takes_back(given: int | None, number: int) -> None:
+        undone.append((given, number))
+
+    @flow.step(undo=takes_back, undo_unsure=True)
     def asks(number: int = flow.input) -> int:
         raise ValueError("away")
 

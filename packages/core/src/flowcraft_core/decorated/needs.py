@@ -109,7 +109,8 @@ class Signature:
         return signature
 
     def _standing_by(self, where: str, function: Callable[..., Any], *, with_output: bool = False) -> Signature:
-        hints, needs, order, context, output = hints_of(function), {}, [], None, None
+        needs: dict[str, Term] = {}
+        hints, order, context, output = hints_of(function), [], None, None
         for name, parameter in inspect.signature(function).parameters.items():
             order.append(name)
             is_own = name in self.needs or name == self.item

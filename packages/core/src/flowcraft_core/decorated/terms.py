@@ -176,7 +176,7 @@ def render(term: Term, deciding: Node[Any] | None = None, *, at: str = "result.o
             return f"({f' {symbol} '.join(parts)})" if len(parts) > 1 else f"{symbol}({parts[0]})"
         case Constant(value):
             return _constant(value)
-        case Provided() | FirstOf():
+        case Provided() | FirstOf() | ItemOf():
             raise ConfigurationError(
                 f"{shown(term)} can be handed to a step, but no condition can look at it: look at it in a step, and "
                 "let the condition look at that step's output"

@@ -241,8 +241,8 @@ class Engine:
     async def _handle(self, count: int) -> Done:
         self._started, self._is_again, self._at = self.clock.now(), count > 1, self.job.key
         self._said_to_wait = bool(self.job.limits)
-        if (root := call_undone(self.job.key)) is not None:
-            frontier = await self._go_on_behind(root)
+        if (call := call_undone(self.job.key)) is not None:
+            frontier = await self._go_on_behind(call)
         elif self.job.key:
             instance = await self.view.find(self.job.key)
             if instance is None:
@@ -251,7 +251,7 @@ class Engine:
         else:
             root = self.view.state.root
             frontier = [Instance(root, root.scope.vertices[index]) for index in root.scope.starts]
-        frontier = await self._walk(frontier, own=root is None)
+        frontier = await self._walk(frontier, own=call is None)
         self._say_begun(frontier)
         first, lost = True, False
         while frontier and self.view.state.phase is Phase.RUNNING:
