@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 import itertools
 
-from flowcraft_core import FlowBuilder, create_flow
+from flowcraft_core import FlowBuilder, Step, create_flow
 
 from .programs import Context, ProgramClauses, is_so
 from .undoing import Takings, fail
 
 
-def _caught(told: Takings, *, fails: bool = False, at_once: bool = False) -> FlowBuilder:
+def _caught(told: Takings, *, fails: bool = False, at_once: bool = False, undo: Step | None = None) -> FlowBuilder:
     """A call that fails, at once or at its end, which an edge takes up, and a run that fails behind it, or does not."""
     called = create_flow("stay")
     for name in ("x", "y"):
-        called.node(name, told.do, undo=told.undo)
+        called.node(name, told.do, undo=undo or told.undo)
     called.node("z", fail).edge("x", "y").edge("y", "z")
     if at_once:
         called = create_flow("stay").node("x", fail, undo=told.undo)
@@ -95,7 +95,12 @@ class CallUndoingClauses(ProgramClauses):
         """At each of the facts from its failure on: without a reconciler, by redelivery alone."""
         for number, when in itertools.product(range(5, 11), ("before", "after")):
             told = Takings()
-            flow = _caught(told)
+
+            async def slowly(ctx: Context, told: Takings = told) -> None:
+                await self.pass_time(self.beat)  # so that of what came before nothing is delivered again
+                await told.undo(ctx)
+
+            flow = _caught(told, undo=slowly)
             async with self.programs(flow, reconcile=False) as here:
                 run_id = (await here.client.start(flow)).run_id
                 await here.hire_until("context.put", when=when, number=number)
