@@ -42,7 +42,7 @@ def test_an_undo_takes_what_the_step_gave_and_by_name_what_it_got() -> None:
 
 def test_each_item_of_a_batch_is_undone_and_the_undo_may_take_the_item() -> None:
     undone: list[tuple[int, str]] = []
-    flow = Flow[list[str], list[int]]("rooms")
+    flow = Flow[list[str], Any]("rooms")
 
     def leave(number: int, guest: str) -> None:
         undone.append((number, guest))

@@ -83,7 +83,7 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
         function: None = None,
         /,
         *,
-        undo: Callable[Concatenate[R | None, ...], object],
+        undo: Callable[Concatenate[Any, ...], object],
         undo_unsure: Literal[True],
         name: str | None = None,
         when: bool = ...,
@@ -94,7 +94,7 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
         exclusive: bool = False,
         queue: str | None = None,
         limit: str | Sequence[str] | None = None,
-    ) -> UndoneStepDecorator[R]: ...
+    ) -> StepDecorator: ...
     @overload
     def step(
         self,

@@ -42,9 +42,10 @@ def lane_does_not_wait(original: Any, self: Any, call: ScopeState) -> bool:
 )
 async def is_not_closed(original: Any, self: Any) -> RunState:
     """Begins to undo a call in which steps may still come to their ends."""
-    if not self.root:
-        return await original(self)
-    return await whole_state(self.record, self.records, claimant=self.writer, stopped=True, root=self.root)
+    if self.root:
+        return await whole_state(self.record, self.records, claimant=self.writer, stopped=True, root=self.root)
+    state: RunState = await original(self)
+    return state
 
 
 @replaces(
