@@ -48,6 +48,11 @@ async def _undo(ctx: Ctx) -> None:
         raise AssertionError(f"the undo of {ctx.key!r} was given {ctx.output!r}")
 
 
+async def _undo_slowly(ctx: Ctx) -> None:
+    await asyncio.sleep(3)
+    await _undo(ctx)
+
+
 async def _at_last(ctx: Ctx) -> None:
     if ctx.attempt < 2:
         raise ValueError("not yet")
@@ -97,6 +102,16 @@ def undone_items() -> FlowBuilder:
     flow = create_flow("undone_items").node("pair", _pair)
     flow.batch("each", called, concurrency=1, tolerated_failure_count=1).node("z", _fail)
     return flow.edge("pair", "each").edge("each", "z")
+
+
+def undone_call_slowly() -> FlowBuilder:
+    """A call that takes its time to undo itself, and loses a race meanwhile to what fails the run later."""
+    called = create_flow("called").node("x", _act, undo=_undo_slowly).node("v", _act, undo=_undo_slowly)
+    called.node("y", _fail).edge("x", "v").edge("v", "y")
+    flow = create_flow("undone_call_slowly").node("s", _act, undo=_undo).subflow("call", called).node("o", _act)
+    flow.node("j", _act, join="any", undo=_undo_slowly).node("k", _slowly, undo=_undo).node("z", _fail_soon)
+    flow.edge("s", "call").edge("s", "o").edge("call", "j").edge("o", "j")
+    return flow.edge("j", "k").edge("j", "z")
 
 
 def undone_in_time() -> FlowBuilder:
