@@ -92,7 +92,28 @@ def late() -> str:
     return "late"
 
 
+def take_back(text: str, ctx: NodeContext) -> None:
+    """Takes what the step gives."""
+
+
+def take_back_what_may_be(text: str | None) -> None:
+    """Takes None where the step was cut off."""
+
+
+@flow.step(undo=take_back)
+async def said(order: Order = flow.input) -> str:
+    return order["customer"]
+
+
+@flow.step(undo=take_back_what_may_be, undo_unsure=True, retries=2)
+def shouted(text: str = said.output) -> str:
+    return text.upper()
+
+
 flow.returns(first_of(approved.output, late.output))
+
+assert_type(said.output, str)
+assert_type(shouted.output, str)
 
 assert_type(flow, Flow[Order, str])
 assert_type(flow.input, Order)

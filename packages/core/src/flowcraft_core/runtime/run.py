@@ -30,7 +30,7 @@ from ..graph.limits import is_limited
 from ..graph.records import answer_from_record, outcome_from_record, park_from_record, undone_from_record
 from ..graph.scopes import Graph
 from ..graph.state import RunState
-from ..logging.catalogue import ENGINE_FAILED, STEPS_LEFT
+from ..logging.catalogue import CALL_STOPPED, ENGINE_FAILED, STEPS_LEFT
 from ..logging.runs import RunLog
 from ..settings import whole
 from ..texts import require_name
@@ -146,6 +146,7 @@ class Run:
                 self._events.close()
         if self._over() and self.status != "completed" and self._undoes():
             self._undos.unsure = {*self._undos.unsure, *unsure}
+            self._log.is_undone(self.status, self.errors)
             await self._undos.all_of(self.state.root)
         self._log.stops(self.status, self.clock.now(), self.errors, self.waiting)
         if self._events is not None:
@@ -226,7 +227,16 @@ class Run:
         worker.add_done_callback(self._worker_ended)
 
     async def _undo_call(self, call: ScopeState) -> None:
-        """Undo a called flow that has failed, so that its failure counts."""
+        """Undo a called flow that has failed, so that its failure counts.
+
+        What is under way in it has lost a race, and is as if it never was from now on.
+        """
+        cut_off = {context.key for context in self.executor.under_way}
+        for instance in [each for scope in call.walk() for each in scope.instances() if each.key in cut_off]:
+            self.state.add(*instance, Outcome(void=True))
+            self._undos.unsure = {*self._undos.unsure, instance.key}
+        reason = "; ".join(str(error) for error in call.errors)
+        self.executor.journal.tell(CALL_STOPPED, at=call.prefix[:-1], reason=reason)
         await self._undos.of(call)
         self.state.undone(call)
         self._take_ready()
@@ -331,6 +341,8 @@ class Run:
         if isinstance(ended, Park):
             self._park(instance, ended)
             return
+        if instance.vertex.index in instance.scope.outcomes:
+            return  # it was cut off as the call that it is in was undone
         self._ended.append(instance)
         self.state.add(instance.scope, instance.vertex, ended)
         self._take_ready()
@@ -530,6 +542,14 @@ class Run:
                 self.state.claim(late.scope, late.vertex, slot, place)
         return late is not None
 
+    def _take_undone(self) -> bool:
+        """Take in which calls are undone, once all that is inside of them is known; whether there were some."""
+        calls = [call for call in self.state.to_undo if not self._undos.left_in(call)]
+        for call in calls:
+            self.state.to_undo.remove(call)
+            self.state.undone(call)
+        return bool(calls)
+
     def restore(self, snapshot: Mapping[str, Any]) -> None:
         """Take in the facts of a snapshot: the state then stands where the snapshot's run stood."""
         decode = self.executor.serializer.from_data
@@ -538,6 +558,8 @@ class Run:
         parks: Mapping[str, Any] = snapshot["parks"]
         self._answers = {key: answer_from_record(answer, decode) for key, answer in snapshot.get("answers", {}).items()}
         state = self.state
+        self._undos.ended = {key: undone_from_record(each) for key, each in snapshot.get("undone", {}).items()}
+        self._undos.unsure = set(snapshot.get("unsure", ()))
         frontier: list[Instance] = []
         unclaimed: list[Claim] = []
         state.ready.extend(self._queue)
@@ -551,7 +573,7 @@ class Run:
                     for slot, place in enumerate(places):
                         state.claim(claim.scope, claim.vertex, slot, place)
             instance = state.ready.popleft() if state.ready else self._lost(outcomes)
-            if instance is None and self._claim_lost(standing):
+            if instance is None and (self._claim_lost(standing) or self._take_undone()):
                 continue
             if instance is None:
                 break
@@ -566,7 +588,5 @@ class Run:
                 frontier.append(instance)
         self._queue = deque(frontier)
         state.wanted.extend(unclaimed)
-        self._undos.ended = {key: undone_from_record(each) for key, each in snapshot.get("undone", {}).items()}
-        self._undos.unsure = set(snapshot.get("unsure", ()))
         self.status = self._log.told = snapshot["status"]
         self._failures = [NodeError(**error) for error in snapshot["errors"]]

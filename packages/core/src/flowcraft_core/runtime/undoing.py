@@ -13,6 +13,7 @@ from ..execution import FIRST, Executor
 from ..graph.facts import Undone
 from ..graph.instances import Instance, ScopeState
 from ..graph.undoing import Undoing
+from ..logging.catalogue import UNDONE
 from .events import Emitter
 
 
@@ -52,6 +53,10 @@ class Undos:
         """Undo no more; what is under way is cancelled. False if nothing was being undone."""
         return self._all is not None and self._all.cancel()
 
+    def left_in(self, scope: ScopeState) -> bool:
+        """Whether something is left to undo in a run or a called flow."""
+        return bool(Undoing(scope, set(self.ended), self.unsure).ready())
+
     async def of(self, scope: ScopeState) -> None:
         """Undo all that is left in a run or a called flow, each once what came after it is undone."""
         left = Undoing(scope, set(self.ended), self.unsure)
@@ -70,6 +75,8 @@ class Undos:
                 instance, undone = under_way.pop(task), task.result()
                 self.ended[undone.key] = undone
                 waiting += left.end(undone.key)
+                if undone.error is None:
+                    self.executor.journal.tell(UNDONE, at=instance, attempt=undone.attempts)
                 if self.events is not None:
                     self.events.undone(instance, undone)
         finally:

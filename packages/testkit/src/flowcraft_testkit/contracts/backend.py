@@ -30,6 +30,7 @@ from .starting import StartingClauses
 from .telling import TellingClauses
 from .tracing import TracingClauses
 from .undoing import UndoingClauses
+from .undoing_calls import CallUndoingClauses
 from .waiting import WaitingClauses
 
 
@@ -40,6 +41,7 @@ class BackendContract(
     QuorumClauses,
     CatchingClauses,
     UndoingClauses,
+    CallUndoingClauses,
     LaningClauses,
     PagingClauses,
     WaitingClauses,
