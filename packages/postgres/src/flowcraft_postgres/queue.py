@@ -15,6 +15,7 @@ from flowcraft_core.queues import DEFAULT_QUEUE
 from ._database import Database, Statements
 from ._gathering import parts
 from ._listener import Listener
+from ._lives import DRAWN
 from ._texts import escaped, unescaped
 from ._wire import Row
 
@@ -145,12 +146,12 @@ class PostgresJobQueue:
         arrival = asyncio.Event()
         self._listener.add(arrival)
         try:
+            await self._listener.begin()
             while True:
                 arrival.clear()
                 taken = await self._take(min(max_messages, self.limits.max_receive), visibility)
                 if taken or self._clock.now() >= deadline:
                     return taken
-                self._listener.begin()
                 await self._until_due(arrival, deadline)
         finally:
             self._listener.remove(arrival)
@@ -193,7 +194,7 @@ class PostgresJobQueue:
         await self._listener.tell()
 
     async def _take(self, limit: int, visibility: float) -> Sequence[Delivery]:
-        token = secrets.randbits(62)
+        token = (self._listener.lives.holder << DRAWN) + secrets.randbits(DRAWN)
         taken = self._database.run(_RECEIVE, queue=self.name, limit=limit, visibility=visibility, token=token)
         taking = asyncio.ensure_future(taken)
         try:
