@@ -38,7 +38,9 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         with _place(options.backend) as url:
             rounds.append(asyncio.run(_round(url)))
         since_kill, since_open = rounds[-1]
-        print(f"round {number + 1}: ended {since_kill:.2f} s after the kill, {since_open:.2f} s after the other had opened it")
+        print(
+            f"round {number + 1}: ended {since_kill:.2f} s after the kill, {since_open:.2f} s after the other's opening"
+        )
     since_kill, since_open = (statistics.median(column) for column in zip(*rounds, strict=True))
     ok = since_open <= _SOON
     print(

@@ -55,6 +55,7 @@ DECLARED = Declared(
     transactions=True,
     named_queues=True,
     notices_death=True,
+    starts=True,
 )
 
 

@@ -1,9 +1,9 @@
 """Who receives from a database, and whether they live still: each holds a lock that ends with its session.
 
-The session is the one that listens for notifications. It holds a shared advisory lock on a number of the receiver's own,
-and the number is in the table ``receivers`` for as long. Whoever could have such a lock for itself alone, and could have
-had it a second before, knows that no session of the other's is left: its process is dead, however it died. One that is
-stopped, or slow, or waits for a debugger, has its session.
+The session is the one that listens for notifications. It holds a shared advisory lock on a number of the receiver's
+own, and the number is in the table ``receivers`` for as long. Whoever could have such a lock for itself alone, and
+could have had it a second before, knows that no session of the other's is left: its process is dead, however it died.
+One that is stopped, or slow, or waits for a debugger, has its session.
 
 A session can also end while its process lives. So the other is given that second to come back, which it does at once
 where it finds the server; a number that was written before the server began counts for nobody (and after a crash or a
@@ -56,7 +56,8 @@ _BURY = f"""
 WITH buried AS (
     DELETE FROM flowcraft.receivers WHERE number = ANY(%(numbers)s::int8[]) AND {_HAS_NO_SESSION} RETURNING number
 )
-UPDATE flowcraft.jobs AS jobs SET visible_at = :now, token = NULL FROM buried WHERE jobs.token >> {DRAWN} = buried.number
+UPDATE flowcraft.jobs AS jobs SET visible_at = :now, token = NULL FROM buried
+WHERE jobs.token >> {DRAWN} = buried.number
 RETURNING set_config('synchronous_commit', 'off', true)
 """
 
