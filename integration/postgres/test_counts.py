@@ -53,7 +53,7 @@ async def counts_of(place: Place, flow: FlowBuilder, runs: int) -> Mapping[str, 
             await asyncio.sleep(0.01)
         counting = Counting(backend)
         await asyncio.gather(*(client.start(flow) for _ in range(runs)))
-        while await place.ask("SELECT FROM flowcraft.statuses WHERE state = 'running'"):
+        while await place.ask("SELECT FROM flowcraft.statuses WHERE state = 'running'"):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         worker.stop()
         await working
