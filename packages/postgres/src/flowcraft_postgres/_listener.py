@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
+from collections.abc import Coroutine
+from typing import Any, TypeVar
 
 import psycopg
 from flowcraft_core.errors import BackendError
@@ -13,6 +15,8 @@ from flowcraft_core.tasks import end
 from ._connections import Connection
 from ._database import Database
 from ._lives import LOOK_EVERY, Lives
+
+T = TypeVar("T")
 
 # Before it connects again, seconds: soon, since who comes back late is taken for dead.
 _FIRST_PAUSE = 0.05
@@ -108,7 +112,7 @@ class Listener:
             with contextlib.suppress(psycopg.Error, BackendError, OSError):
                 async with await self._database.settings.connect() as connection:
                     await self._hear_itself(connection)
-                    await self.lives.begin(connection)
+                    await _finished(self.lives.begin(connection))
                     self.hears, pause = True, _FIRST_PAUSE
                     self._begun.set()
                     self._wake()  # something may have been sent before; what is sent here is known here
@@ -131,8 +135,22 @@ class Listener:
 
     async def _hear_others(self, connection: Connection) -> None:
         while True:
-            if await self.lives.look(connection):
+            if await _finished(self.lives.look(connection)):
                 await self.tell()
             async for notification in connection.notifies(timeout=LOOK_EVERY):
                 if notification.payload != self._mark:
                     self._wake()
+
+
+async def _finished(statements: Coroutine[Any, Any, T]) -> T:
+    """What comes of statements, which take a moment; who is cancelled meanwhile waits for them.
+
+    Cancelled themselves, psycopg would have the server break them off, by another connection that it makes for that.
+    """
+    task = asyncio.ensure_future(statements)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        with contextlib.suppress(psycopg.Error, BackendError):
+            await task
+        raise
