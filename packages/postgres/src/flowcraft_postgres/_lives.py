@@ -72,7 +72,9 @@ class Lives:
     def __init__(self, database: Database) -> None:
         """Be nobody yet."""
         self._database = database
-        self._be_nobody()
+        self.holder, self._number = 0, _drawn_number()
+        self._had_a_session, self._believes_from = False, 0.0
+        self._missing: set[int] = set()
 
     async def begin(self, connection: Connection) -> None:
         """Be known to live from now on, by a session; also by another one in the place of one that was lost.
@@ -117,17 +119,16 @@ class Lives:
             BackendError: As for ``Database.run``.
         """
         held, number = self.holder, self._number
-        self._be_nobody()
+        self.holder, self._number, self._had_a_session, self._believes_from = 0, _drawn_number(), False, 0.0
         if held:
             await self._database.run("DELETE FROM flowcraft.receivers WHERE number = %(own)s", own=number)
-
-    def _be_nobody(self) -> None:
-        self.holder, self._number = 0, 1 + secrets.randbelow(_MOST_HOLDERS - 1)
-        self._had_a_session, self._believes_from = False, 0.0
-        self._missing: set[int] = set()
 
     async def _run(self, connection: Connection, statement: str, **parameters: Any) -> list[tuple[Any, ...]]:
         given = {"own": self._number, "schema": self._database.settings.schema, **parameters}
         placed = self._database.placed(statement).encode()
         cursor = await connection.execute(placed, self._database.with_time(statement, given))
         return await cursor.fetchall() if cursor.description is not None else []
+
+
+def _drawn_number() -> int:
+    return 1 + secrets.randbelow(_MOST_HOLDERS - 1)
