@@ -7,8 +7,9 @@ documentation shows: steps that are awaited, or plain ones in threads.
 
 No chain can be faster than a commit a step, and both make one: of each chain of 20 both wait for 22 commits, one to
 begin with and one to end. Beside them DBOS sends nine statements a step, in two transactions (what is there already;
-whether the run is its own still), with a ping before each; here a step is one statement. So the slower the disk, the more alike both are, and a third of DBOS's time cannot be had where a
-commit takes longer than some tenths of a millisecond: there, what each adds to the commits tells more.
+whether the run is its own still), with a ping before each; here a step is one statement. So the slower the disk, the
+more alike both are, and a third of DBOS's time cannot be had where a commit takes longer than some tenths of a
+millisecond: there, what each adds to the commits tells more.
 """
 
 from __future__ import annotations

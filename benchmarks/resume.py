@@ -65,9 +65,11 @@ def _place(backend: str) -> Iterator[str]:
         with tempfile.TemporaryDirectory() as folder:
             yield f"sqlite:///{folder}/runs.db"
     else:
-        import durable_postgres  # noqa: PLC0415 - the helpers of the integration tests need not be there for the rest
+        # The helpers of the integration tests need not be there for the rest; the first knows where they are.
+        import durable_postgres  # noqa: F401, PLC0415
+        from postgres_server import postgres  # noqa: PLC0415
 
-        with durable_postgres.postgres() as server:
+        with postgres() as server:
             yield server.url()
 
 

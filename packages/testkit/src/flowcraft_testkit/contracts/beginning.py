@@ -32,9 +32,9 @@ class BeginningClauses(ProgramClauses):
             assert await _begin(here, run_id, fact, status, Message(run_id)) is None
             assert await there.context.get(run_id, ["key"]) == {"key": fact}
             assert await there.status.get(run_id) == status
-            assert await self._received(there.queue, run_id) == [run_id]
+            assert await self._bodies_from(there.queue, run_id) == [run_id]
             assert await _begin(here, late_id, fact, _status(late_id, here), Message(late_id), delay=600.0) is None
-            assert await self._received(there.queue, late_id) == [], "a message is there before its delay has passed"
+            assert await self._bodies_from(there.queue, late_id) == [], "a message is there before its delay has passed"
 
     @needs("starts", "named_queues")
     async def test_the_message_that_a_run_begins_with_goes_to_the_queue_that_is_named(self) -> None:
@@ -43,8 +43,8 @@ class BeginningClauses(ProgramClauses):
         async with self.programs(create_flow("none").node("a", Steps().one)) as here:
             begun = await _begin(here, run_id, _fact("writer"), _status(run_id, here), Message(run_id), queue="bulk")
             assert begun is None
-            assert await self._received(here.backend.queue, run_id) == []
-            assert await self._received(here.backend.queues.named("bulk"), run_id) == [run_id]
+            assert await self._bodies_from(here.backend.queue, run_id) == []
+            assert await self._bodies_from(here.backend.queues.named("bulk"), run_id) == [run_id]
 
     @needs("starts")
     async def test_a_run_begins_once(self) -> None:
@@ -66,7 +66,7 @@ class BeginningClauses(ProgramClauses):
             status = await here.backend.status.get(run_id)
             assert status is not None
             assert status.tags == {"by": first}
-            assert await self._received(here.backend.queue, run_id) == [f"{run_id} {first}"]
+            assert await self._bodies_from(here.backend.queue, run_id) == [f"{run_id} {first}"]
 
     @needs("starts", "cuts")
     async def test_of_a_start_that_is_cut_off_all_is_there_or_nothing(self) -> None:
@@ -86,7 +86,7 @@ class BeginningClauses(ProgramClauses):
                     cut += 1
             assert cut > 0, "none was cut off"
             there = await here.connect()
-            bodies = set(await self._received(there.queue, *run_ids))
+            bodies = set(await self._bodies_from(there.queue, *run_ids))
             for run_id in run_ids:
                 has_fact = bool(await there.context.get(run_id, ["key"]))
                 assert (await there.status.get(run_id) is not None) == has_fact, "a fact without its status"
@@ -105,7 +105,7 @@ class BeginningClauses(ProgramClauses):
             result = await here.ended(run_id)
             assert (result.status, result.outputs["n2"], result.context) == ("completed", 3, {"x": 1})
 
-    async def _received(self, queue: JobQueue, *beginnings: str) -> list[str]:
+    async def _bodies_from(self, queue: JobQueue, *beginnings: str) -> list[str]:
         """The bodies of all messages that can be received and begin so or so."""
         bodies: list[str] = []
         empty = 0
