@@ -17,7 +17,7 @@ from ..ids import new_id
 from ..jobs import Job
 from ..ports import ContextStore
 from ..traces import Trace, trace_of
-from .storage import BLUEPRINTS, Records, StaleReadError, reading
+from .storage import BLUEPRINTS, PutsFact, Records, StaleReadError, reading
 from .weights import Weighed, weight_of
 
 RECORD_KEY = ":run"
@@ -135,8 +135,13 @@ class Runs:
         """The same, in a store whose writes are part of a transaction that may come to nothing."""
         return attrs.evolve(self, records=attrs.evolve(self.records, store=store, cache=None))
 
-    async def create(self, record: RunRecord) -> Recorded:
-        """Store a run's record, and its blueprints before it, unless a run of that id has one already."""
+    async def create(self, record: RunRecord, *, by: PutsFact | None = None) -> Recorded:
+        """Store a run's record, and its blueprints before it, unless a run of that id has one already.
+
+        Args:
+            record: The record.
+            by: What stores it, in the place of the store.
+        """
         await self.store(record.graphs)
         encode = self.records.serializer.to_data
         context = {name: encode(value) for name, value in record.context.items()}
@@ -157,6 +162,7 @@ class Runs:
                 **({} if record.schedule is None else {"schedule": list(record.schedule)}),
                 **({} if record.trace is None else record.trace.fields()),
             },
+            by=by,
         )
         standing = stored.value
         is_same = standing.get("blueprint") == record.blueprint_id and self._alike(standing.get("context"), context)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from .addressing import AddressClauses
 from .answering import AnsweringClauses
 from .asking import AskingClauses
+from .beginning import BeginningClauses
 from .catching import CatchingClauses
 from .data import DataClauses
 from .deferring import DeferringClauses
@@ -37,6 +38,7 @@ from .waiting import WaitingClauses
 class BackendContract(
     AddressClauses,
     StartingClauses,
+    BeginningClauses,
     ShapeClauses,
     QuorumClauses,
     CatchingClauses,
