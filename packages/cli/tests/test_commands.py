@@ -3,6 +3,7 @@ import json
 import re
 import sqlite3
 from collections.abc import Callable
+from xml.etree import ElementTree
 
 import flowcraft_ui.serving  # before a test has modules of its own: some of these can be loaded only once
 import pytest
@@ -92,10 +93,23 @@ def test_a_graph_is_drawn_with_what_ids_would_break_escaped(cli: Commanding) -> 
     )
     text = cli("graph", "odd").stdout
     assert text.splitlines()[0] == "flowchart TD"
-    assert 'n0["a&quot;]"]' in text
-    assert 'n0 -->|"go<br/>if result.output &gt; 1"| n1' in text
+    assert 'n0["a#34;#93;"]' in text
+    assert 'n0 -->|"go#44; if result.output #62; 1"| n1' in text
     assert 'n0 -->|"on failure"| n1' in text
     assert 'n1 -.->|"fallback"| n2' in text
+    picture = cli("graph", "odd", "--svg").stdout
+    assert '<title>a&quot;]</title>' in picture
+    assert ElementTree.fromstring(picture).tag == "{http://www.w3.org/2000/svg}svg"
+
+
+def test_a_stored_run_is_drawn_with_the_ways_it_took(cli: Commanding) -> None:
+    cli("run", "shop:asking", "--input", SMALL, "--id", "r", "-b", cli.url, code=Exit.WAITING)
+    said = cli.said("graph", "--run", "r", "--svg", "-b", cli.url)
+    assert (said["run"], said["boxes"]) == ("r", 3)
+    assert "<title>approve; wait · waiting</title>" in said["svg"]
+    assert "from price to approve: flowing" in said["svg"]
+    assert "==>" in cli("graph", "--run", "r", "-b", cli.url).stdout
+    assert "not both" in cli("graph", "shop:asking", "--run", "r", "-b", cli.url, code=2).output
 
 
 # --- running in this process ---

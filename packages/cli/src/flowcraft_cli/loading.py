@@ -14,6 +14,8 @@ from typing import Any, TypeAlias, TypeVar
 import attrs
 from flowcraft_core import Blueprint, FlowDefinition, FlowRuntime
 from flowcraft_core.errors import FlowcraftError
+from flowcraft_core.graph.compile import compile_blueprint
+from flowcraft_core.pictures import Picture, picture_of
 
 from .exits import CommandError
 from .settings import Settings
@@ -39,6 +41,13 @@ class Flow:
     def id(self) -> str:
         """The flow's id."""
         return self.blueprint.id
+
+    def picture(self) -> Picture:
+        """The flow, drawn."""
+        if isinstance(self.source, FlowDefinition):
+            return self.source.to_picture()
+        graphs = self.source.catalogue.graphs if isinstance(self.source, FlowRuntime) else {}
+        return picture_of(graphs.get(self.id) or compile_blueprint(self.blueprint), graphs.get)
 
     def runtime(self, **options: Any) -> FlowRuntime:
         """A runtime with the flow's steps.
