@@ -28,7 +28,7 @@ from ..graph.fold import context_of, outputs_of
 from ..graph.instances import Claim, Instance, Phase, ScopeState
 from ..graph.limits import is_limited
 from ..graph.records import answer_from_record, undone_from_record
-from ..graph.scopes import Graph
+from ..graph.scopes import Graph, Kind
 from ..graph.state import RunState
 from ..logging.catalogue import ENGINE_FAILED, STEPS_LEFT
 from ..logging.runs import RunLog
@@ -490,6 +490,11 @@ class Run:
             output=scope_output(self.state.root),
             undone=self._undos.ended.values(),
         )
+
+    @property
+    def steps(self) -> int:
+        """How many steps have an outcome."""
+        return sum(1 for instance in self._ended if instance.vertex.kind is Kind.STEP)
 
     def picture(self) -> Picture:
         """The run, drawn as it stands now."""
