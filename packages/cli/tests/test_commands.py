@@ -3,7 +3,7 @@ import json
 import re
 import sqlite3
 from collections.abc import Callable
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import flowcraft_ui.serving  # before a test has modules of its own: some of these can be loaded only once
 import pytest
@@ -98,8 +98,8 @@ def test_a_graph_is_drawn_with_what_ids_would_break_escaped(cli: Commanding) -> 
     assert 'n0 -->|"on failure"| n1' in text
     assert 'n1 -.->|"fallback"| n2' in text
     picture = cli("graph", "odd", "--svg").stdout
-    assert '<title>a&quot;]</title>' in picture
-    assert ElementTree.fromstring(picture).tag == "{http://www.w3.org/2000/svg}svg"
+    assert "<title>a&quot;]</title>" in picture
+    assert ET.fromstring(picture).tag == "{http://www.w3.org/2000/svg}svg"
 
 
 def test_a_stored_run_is_drawn_with_the_ways_it_took(cli: Commanding) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from html import unescape
-from xml.etree import ElementTree as Xml
+from xml.etree import ElementTree as ET
 
 import attrs
 
@@ -32,9 +32,9 @@ class Seen:
         return self.told.partition("; ")[0]
 
 
-def root_of(svg: str) -> Xml.Element:
+def root_of(svg: str) -> ET.Element:
     """The SVG, read as XML."""
-    root = Xml.fromstring(svg)
+    root = ET.fromstring(svg)
     assert root.tag == f"{_SVG}svg"
     return root
 

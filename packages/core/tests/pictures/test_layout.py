@@ -48,9 +48,9 @@ def test_all_of_it_lies_within_its_size(pairs: list[tuple[int, int]]) -> None:
 
 
 @given(_EDGES, st.lists(st.tuples(st.integers(20, 400), st.integers(20, 400)), min_size=10, max_size=10))
-def test_no_edge_crosses_a_node_whatever_their_sizes(pairs: list[tuple[int, int]], given: list[tuple[int, int]]) -> None:
+def test_no_edge_crosses_a_node_whatever_its_size(pairs: list[tuple[int, int]], drawn: list[tuple[int, int]]) -> None:
     nodes, edges = graph_of(pairs, acyclic=True)
-    sizes = {name: Size(*size) for name, size in zip(nodes, given, strict=True)}
+    sizes = {name: Size(*size) for name, size in zip(nodes, drawn, strict=True)}
     layout = lay_out(nodes, edges, sizes)
     for (source, target), path in zip(edges, layout.edges, strict=True):
         for above, below in pairwise(path):

@@ -72,8 +72,8 @@ def test_a_run_is_drawn_with_the_ways_it_took_states_and_counts() -> None:
     assert found["read"].told == "read; batch · calls page · 6 items"
     assert found["ocr"].told == "ocr; 6 done"
     assert {
-        "from ocr to check, ×6: taken",
-        "from pages to read, ×2: taken",
+        "from ocr to check, \u00d76: taken",
+        "from pages to read, \u00d72: taken",
         "from again to pages: taken",
         "from judge to good, if result.output == 1: taken",
         "from judge to bad, if result.output == 2: skipped",

@@ -33,7 +33,8 @@ def register(main: Commands) -> None:
 async def graph(app: App, flow: str | None, as_svg: bool, run_id: str | None) -> dict[str, Any]:
     """Draw a flow, or a run, as a Mermaid diagram.
 
-    Loops and called flows have in them what is inside. Of a node that ran several times all instances are told together.
+    Loops and called flows have in them what is inside. Of a node that ran several times, all instances are told
+    together.
     """
     if run_id is not None:
         if flow is not None:

@@ -1,7 +1,7 @@
 """From a compiled flow, and what is known of a run of it, to a picture. Pure.
 
-Each scope is drawn once, in its construct's box: a loop's body whatever the number of passes, a called flow whatever the
-number of calls. Where a run is drawn, all instances of a node are told together: how many are in which state, and of an
+Each scope is drawn once, in its construct's box: a loop's body whatever the number of passes, a called flow whatever
+the number of calls. Where a run is drawn, all instances of a node are told together: how many are in which state, and of an
 edge how often it was taken. A plain step that a batch runs per item has no box of its own: its batch's counts are its
 own.
 """
@@ -15,7 +15,7 @@ import attrs
 from ..blueprint import SLEEP, WAIT
 from ..graph.compile import BREAK, CONTINUE
 from ..graph.scopes import Construct, Graph, Kind, Link, Scope, Vertex
-from .runs import RunFacts, Tally, short
+from .runs import RunFacts, Tally, often, short
 from .shapes import Box, BoxKind, Line, Look, Picture
 
 _BUILT_IN: Mapping[str, BoxKind] = {WAIT: "wait", SLEEP: "sleep"}
@@ -53,9 +53,7 @@ class _Drawer:
         """A scope, with all that is in it."""
         vertices = scope.vertices
         boxes = [self._box(vertex, tally) for index in scope.order if _is_shown(vertex := vertices[index])]
-        lines = [
-            _line(vertex, link, _name(vertices[link.target]), tally) for vertex in vertices for link in vertex.out
-        ]
+        lines = [_line(vertex, link, _name(vertices[link.target]), tally) for vertex in vertices for link in vertex.out]
         if loop is not None and loop.feedback is not None:
             begins = scope.inner.get(loop.feedback.target_id)
             start = loop.feedback.target_id if begins is None else begins.node.id
@@ -122,7 +120,7 @@ def _joined(*parts: str) -> str:
 
 def _line(vertex: Vertex, link: Link, target: str, tally: Tally | None, *, goes_back: bool = False) -> Line:
     times, look = (0, "open") if tally is None else tally.way(vertex, link)
-    label = _joined(_way(vertex, link), f"×{times:,}" if times > 1 else "")
+    label = _joined(_way(vertex, link), often(times))
     return Line(source=_name(vertex), target=target, label=label, look=look, goes_back=goes_back)
 
 
@@ -148,7 +146,7 @@ def _asides(vertices: Sequence[Vertex], tally: Tally | None) -> tuple[list[Box],
                 label = short(node_id)
                 boxes[name] = Box(name=name, label=label, kind=kind, detail="" if label == kind else kind, state=state)
             look: Look = "taken" if times else "aside"
-            label = _joined(kind, f"×{times:,}" if times > 1 else "")
+            label = _joined(kind, often(times))
             lines.append(Line(source=_name(vertex), target=name, label=label, look=look))
     return list(boxes.values()), lines
 

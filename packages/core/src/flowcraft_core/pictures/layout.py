@@ -58,9 +58,7 @@ class Layout:
     height: float
 
 
-def lay_out(
-    nodes: Sequence[str], edges: Sequence[tuple[str, str]], sizes: Mapping[str, Size] | None = None
-) -> Layout:
+def lay_out(nodes: Sequence[str], edges: Sequence[tuple[str, str]], sizes: Mapping[str, Size] | None = None) -> Layout:
     """Lay a graph out.
 
     Args:

@@ -1,7 +1,7 @@
 """A picture as the text of a Mermaid diagram.
 
-Nothing that a flow names can be read as Mermaid: nodes are called n0, n1, ..., and of texts all that is not plain stands
-as the entity codes that Mermaid itself has for it (``#35;``). HTML's (``&#35;``) would be taken apart by it.
+Nothing that a flow names can be read as Mermaid: nodes are called n0, n1, ..., and of texts all that is not plain
+stands as the entity codes that Mermaid itself has for it (``#35;``). HTML's (``&#35;``) would be taken apart by it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Where everything in a picture is: each picture inside a box is laid out by itself, and the box made to hold it. Pure."""
+"""Where everything in a picture is: what is inside a box is laid out by itself, and the box made to hold it. Pure."""
 
 from __future__ import annotations
 

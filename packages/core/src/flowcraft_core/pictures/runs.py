@@ -61,6 +61,11 @@ def short(fallback: str) -> str:
     return fallback.rpartition("/")[2]
 
 
+def often(times: int) -> str:
+    """How often, where that is not once."""
+    return f"\u00d7{times:,}" if times > 1 else ""
+
+
 class Tally:
     """What is known of the instances of one scope, all together."""
 

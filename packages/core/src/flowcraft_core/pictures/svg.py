@@ -1,7 +1,7 @@
 """A picture as SVG, whole in itself: it asks for no font, script or style of anybody's, and carries no id.
 
-It may stand in a page beside others of its kind, so each name of its style sheet is its own; and it follows the reader's
-choice of light or dark, also where it is shown as an image.
+It may stand in a page beside others of its kind, so each name of its style sheet is its own; and it follows the
+reader's choice of light or dark, also where it is shown as an image.
 """
 
 from __future__ import annotations
@@ -66,9 +66,12 @@ def svg(picture: Picture) -> str:
     title, heading = _text(picture.title), fitting(picture.title, width - 2 * _MARGIN, _TITLE_LETTER)
     shrinks = ' style="max-width:100%;height:auto"' if width <= _SHRINKS else ""
     left = round((width - sheet.size.width) / 2, 1)
-    lines = [
+    head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="fcp" role="img" aria-label="{title}" '
-        f'viewBox="0 0 {width:g} {height:g}" width="{width:g}" height="{height:g}"{shrinks}>',
+        f'viewBox="0 0 {width:g} {height:g}" width="{width:g}" height="{height:g}"{shrinks}>'
+    )
+    lines = [
+        head,
         f"<style>{_style()}</style>",
         f'<rect class="fcp-ground" width="{width:g}" height="{height:g}"/>',
         f'<text class="fcp-title" x="{_MARGIN:g}" y="24">{_text(heading)}</text>',

@@ -25,7 +25,7 @@ from ..graph.decisions import scope_output
 from ..graph.facts import Answer, Attempt, NodeError, Outcome, Park
 from ..graph.failures import errors_of
 from ..graph.fold import context_of, outputs_of
-from ..graph.instances import Claim, Instance, Phase, ScopeState
+from ..graph.instances import Instance, Phase, ScopeState
 from ..graph.limits import is_limited
 from ..graph.records import answer_from_record, undone_from_record
 from ..graph.scopes import Graph, Kind

@@ -16,9 +16,9 @@ from ...graph.instances import Instance
 from ...graph.limits import is_limited
 from ...graph.queues import is_bound, queue_of
 from ...graph.scopes import Kind
+from ...graph.standing import Standing
 from ...graph.state import RunState
 from ...graph.undoing import Undoing
-from ...graph.standing import Standing
 from ...ports import CoordinationStore, State
 from ...queues import DEFAULT_QUEUE
 from ...settings import whole
