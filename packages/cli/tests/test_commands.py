@@ -112,6 +112,25 @@ def test_a_stored_run_is_drawn_with_the_ways_it_took(cli: Commanding) -> None:
     assert "not both" in cli("graph", "shop:asking", "--run", "r", "-b", cli.url, code=2).output
 
 
+def test_the_schema_is_printed(cli: Commanding) -> None:
+    assert json.loads(cli("schema").stdout) == cli.said("schema")["schema"]
+    assert cli.said("schema")["schema"]["required"] == ["id", "nodes"]
+
+
+def test_two_flows_are_told_apart_field_by_field_also_in_yaml(cli: Commanding) -> None:
+    cli.write("one.json", '{"id": "f", "nodes": [{"id": "a", "uses": "u"}]}')
+    cli.write("two.yaml", "id: f\nnodes:\n- id: a\n  uses: v\n- {id: b, uses: u}\n")
+    assert cli("diff", "--flows", "one.json", "two.yaml", code=1).stdout.splitlines() == [
+        '~ node a: uses: "u" -> "v"',
+        '+ node b: {"uses": "u"}',
+    ]
+    (change, _) = cli.said("diff", "--flows", "one.json", "two.yaml", code=1)["changes"]
+    assert (change["at"], change["field"], change["before"], change["after"]) == ("a", "uses", "u", "v")
+    assert "do not differ" in cli("diff", "--flows", "two.yaml", "two.yaml").stdout
+    cli.write("bad.yml", "id: f\nnodes:\n- id: a\n")
+    assert "line 3: blueprint.nodes[0] has no 'uses'" in cli("lint", "bad.yml", code=1).output
+
+
 # --- running in this process ---
 
 

@@ -20,7 +20,8 @@ VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 _NUMBERS = st.integers(-2, 5) | st.sampled_from([-1.5, -0.0, 0.0, 0.5, 2.0, 1e300])
 _SCALARS = st.none() | st.booleans() | _NUMBERS | st.sampled_from(["", "a", "all", "any", "failure", "always", "on"])
 _ANY = st.recursive(
-    _SCALARS, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["a", "id"]), inner, max_size=2)
+    _SCALARS,
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["a", "id"]), inner, max_size=2),
 )
 _RIGHT: dict[str, st.SearchStrategy[Any]] = {
     "config": st.deferred(lambda: _of(NodeConfig)),

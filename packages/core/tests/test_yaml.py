@@ -45,7 +45,12 @@ def test_a_blueprint_is_read_from_yaml() -> None:
 
 def test_words_mean_what_they_mean_in_yaml_1_2() -> None:
     assert Blueprint.from_yaml(ORDERS).nodes[1].params == {
-        **{"country": "no", "when": "12:30", "day": "2026-01-31", "zip": 123, "really": True, "nothing": None},
+        "country": "no",
+        "when": "12:30",
+        "day": "2026-01-31",
+        "zip": 123,
+        "really": True,
+        "nothing": None,
     }
 
 
@@ -87,7 +92,25 @@ def test_a_short_text_cannot_stand_for_endless_data() -> None:
 
 
 _PLAIN = st.text(st.characters(exclude_categories=["Cs"]), max_size=12) | st.sampled_from(
-    ["on", "yes", "no", "y", "null", "~", "1e3", "0o7", "0x1f", "012", "1_000", "12:30", "2026-01-31", ".inf", "<<", "="]
+    [
+        "on",
+        "yes",
+        "no",
+        "y",
+        "null",
+        "~",
+        "1e3",
+        "0o7",
+        "0x1f",
+        "012",
+        "1_000",
+        "12:30",
+        "2026-01-31",
+        ".inf",
+        "<<",
+        "=",
+        "a\x85b",
+    ]
 )
 _VALUE: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | _PLAIN,

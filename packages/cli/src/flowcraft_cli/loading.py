@@ -1,4 +1,4 @@
-"""Flows by reference: ``module:name``, ``file.py:name`` or ``file.json``; the name may be left out if one is meant."""
+"""Flows by reference: ``module:name``, ``file.py:name``, ``file.json`` or ``file.yaml``; a name that is clear need not be."""
 
 from __future__ import annotations
 
@@ -21,6 +21,9 @@ from .exits import CommandError
 from .settings import Settings
 
 T = TypeVar("T")
+
+# What ends so is a blueprint as data.
+_DATA = (".json", ".yaml", ".yml")
 
 Found: TypeAlias = FlowDefinition | Blueprint | FlowRuntime
 
@@ -142,7 +145,7 @@ def load(reference: str, settings: Settings) -> list[Found]:
     """
     place, _, name = reference.partition(":") if not _has_drive(reference) else (reference, "", "")
     name, _, flow_id = name.partition(":")
-    if place.endswith(".json"):
+    if place.endswith(_DATA):
         return [_blueprint(Path(place), settings)]
     module = _module(place, settings)
     if not name:
@@ -190,7 +193,7 @@ def _the_one(flows: list[Flow], where: str) -> Flow:
     if len(roots) == 1:
         return roots[0]
     if not flows:
-        raise CommandError("say which flow: module:name, file.py:name or file.json")
+        raise CommandError("say which flow: module:name, file.py:name, file.json or file.yaml")
     ids = ", ".join(sorted(flow.id for flow in flows))
     raise CommandError(f"{where} brings several flows ({ids}): say which, by its id or as module:name")
 
@@ -204,7 +207,7 @@ def _called(flow: Flow) -> set[str]:
 
 
 def _is_reference(text: str) -> bool:
-    return ":" in text or text.endswith((".py", ".json")) or "/" in text or "\\" in text
+    return ":" in text or text.endswith((".py", *_DATA)) or "/" in text or "\\" in text
 
 
 def _has_drive(text: str) -> bool:
@@ -274,8 +277,9 @@ def _existing(path: Path, settings: Settings) -> Path:
 
 
 def _blueprint(path: Path, settings: Settings) -> Blueprint:
+    read = Blueprint.from_json if path.suffix == ".json" else Blueprint.from_yaml
     try:
-        return Blueprint.from_json(_existing(path, settings).read_bytes())
+        return read(_existing(path, settings).read_bytes())
     except (OSError, ValueError) as error:
         raise CommandError(f"{path} is no blueprint: {error}") from error
 

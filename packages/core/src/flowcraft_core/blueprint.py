@@ -255,7 +255,7 @@ def _string(value: Any, where: str) -> str:
 
 def _identifier(value: Any, where: str) -> str:
     if not _string(value, where):
-        raise _ShapeError(where, f"must not be empty")
+        raise _ShapeError(where, "must not be empty")
     return str(value)
 
 
@@ -393,7 +393,11 @@ FIELD_NAMES: Mapping[type, tuple[str, ...]] = {
     cls: tuple(name for _, name, _ in fields) for cls, fields in FIELDS.items()
 }
 #: The names of those that must be there.
-REQUIRED: Mapping[type, tuple[str, ...]] = {Node: ("id", "uses"), Edge: ("source", "target"), Blueprint: ("id", "nodes")}
+REQUIRED: Mapping[type, tuple[str, ...]] = {
+    Node: ("id", "uses"),
+    Edge: ("source", "target"),
+    Blueprint: ("id", "nodes"),
+}
 
 
 def _read(cls: type[T], source: Any, where: str) -> T:

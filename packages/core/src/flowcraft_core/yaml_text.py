@@ -162,4 +162,11 @@ def _dumper(yaml: Any) -> Any:
     dumper = type("_Dumper", (yaml.SafeDumper,), {"ignore_aliases": lambda *_: True})
     for kind, pattern, first in _WORDS:
         dumper.add_implicit_resolver(f"{_TAG}{kind}", pattern, first)
+    dumper.add_representer(str, _as_text)
     return dumper
+
+
+def _as_text(dumper: Any, text: str) -> Any:
+    # PyYAML writes some ends of lines as they are, and takes them for a blank when it reads them.
+    style = '"' if re.search("[\x85\u2028\u2029]", text) else None
+    return dumper.represent_scalar(f"{_TAG}str", text, style=style)
