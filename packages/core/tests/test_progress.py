@@ -115,7 +115,7 @@ def test_without_a_terminal_there_is_a_line_for_each_step(capsys: pytest.Capture
 def test_in_a_terminal_there_is_a_tree(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     _, lines = watched(capsys)
-    assert any(line.startswith("seen  r") for line in lines)
+    assert any("seen  r" in line for line in lines)
     assert any("items" in line and "\u2713" in line for line in lines)  # a check mark
 
 

@@ -1,4 +1,7 @@
-"""Flows by reference: ``module:name``, ``file.py:name``, ``file.json`` or ``file.yaml``; a name that is clear need not be."""
+"""Flows by reference: ``module:name``, ``file.py:name``, ``file.json`` or ``file.yaml``.
+
+A name may be left out if one flow is meant.
+"""
 
 from __future__ import annotations
 

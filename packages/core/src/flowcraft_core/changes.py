@@ -23,8 +23,8 @@ class Change:
     """One thing in which the second blueprint differs from the first.
 
     Attributes:
-        kind: ``added``, ``removed``, ``changed`` (one field), or ``moved`` (nodes or edges stand in another order, which
-            decides what comes first where nothing else does).
+        kind: ``added``, ``removed``, ``changed`` (one field), or ``moved`` (nodes or edges stand in another order:
+            that decides what comes first where nothing else does).
         what: What it is about.
         at: The node's id, or ``source -> target`` of an edge; empty for the blueprint itself.
         field: Of what changed the name in the JSON: ``uses``, ``config.maxRetries``; None for the whole of it.
@@ -63,8 +63,8 @@ def changes(first: Data, second: Data) -> Iterator[Change]:
         second: The other.
     """
     lists = ("nodes", "edges")
-    own = [{name: value for name, value in each.items() if name not in lists} for each in (first, second)]
-    for name, before, after in _fields(*own):
+    one, other = [{name: value for name, value in each.items() if name not in lists} for each in (first, second)]
+    for name, before, after in _fields(one, other):
         yield Change("changed", "blueprint", "", name, before, after)
     yield from _listed("node", lambda node: str(node["id"]), first["nodes"], second["nodes"])
     yield from _listed("edge", _ends, first.get("edges") or (), second.get("edges") or ())

@@ -55,6 +55,9 @@ class FlowDefinition(ABC):
     def begin(self, given: Any) -> Mapping[str, Any]:
         """The initial context values of a run, by name, from what it is started with."""
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.id!r})"
+
     def to_blueprint(self) -> Blueprint:
         """The flow as data, checked.
 

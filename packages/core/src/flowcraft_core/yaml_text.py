@@ -151,7 +151,7 @@ def _yaml() -> Any:
 
 
 def _loader(yaml: Any) -> Any:
-    loader = type("_Loader", (yaml.SafeLoader,), {"yaml_implicit_resolvers": {}})
+    loader: Any = type("_Loader", (yaml.SafeLoader,), {"yaml_implicit_resolvers": {}})
     for kind, pattern, first in _WORDS:
         loader.add_implicit_resolver(f"{_TAG}{kind}", pattern, first)
     return loader
@@ -159,7 +159,7 @@ def _loader(yaml: Any) -> Any:
 
 def _dumper(yaml: Any) -> Any:
     """One that puts in quotes whatever is no text in either version: others may read it by the older one."""
-    dumper = type("_Dumper", (yaml.SafeDumper,), {"ignore_aliases": lambda *_: True})
+    dumper: Any = type("_Dumper", (yaml.SafeDumper,), {"ignore_aliases": lambda *_: True})
     for kind, pattern, first in _WORDS:
         dumper.add_implicit_resolver(f"{_TAG}{kind}", pattern, first)
     dumper.add_representer(str, _as_text)

@@ -35,6 +35,8 @@ typed = Flow[int, int]("typed")
 @typed.step
 def double(number: int = typed.input) -> int:
     return 2 * number
+
+typed.returns(double.output)
 """
 
 STUCK = """
@@ -58,7 +60,12 @@ async def kernel() -> AsyncIterator[Any]:
     from nbclient import NotebookClient
     from nbformat.v4 import new_notebook
 
-    client = NotebookClient(new_notebook(), timeout=300, kernel_name="python3", allow_errors=True)
+    client = NotebookClient(
+        new_notebook(),  # type: ignore[no-untyped-call]
+        timeout=300,
+        kernel_name="python3",
+        allow_errors=True,
+    )
     async with client.async_setup_kernel():
         yield client
 
@@ -67,7 +74,7 @@ async def execute(client: Any, source: str) -> list[dict[str, Any]]:
     """Run a cell; what it shows."""
     from nbformat.v4 import new_code_cell
 
-    client.nb.cells.append(new_code_cell(source))
+    client.nb.cells.append(new_code_cell(source))  # type: ignore[no-untyped-call]
     cell = await client.async_execute_cell(client.nb.cells[-1], len(client.nb.cells) - 1)
     outputs: list[dict[str, Any]] = cell["outputs"]
     return outputs

@@ -14,7 +14,7 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
-from .drawing import MARKS, counted, detail_of, look_named, look_of
+from .drawing import counted, detail_of, look_named, look_of
 from .guard import Refused, base_of, path_of
 from .sessions import Session, Sessions
 from .source import Source

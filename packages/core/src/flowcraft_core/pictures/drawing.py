@@ -1,8 +1,8 @@
 """From a compiled flow, and what is known of a run of it, to a picture. Pure.
 
 Each scope is drawn once, in its construct's box: a loop's body whatever the number of passes, a called flow whatever
-the number of calls. Where a run is drawn, all instances of a node are told together: how many are in which state, and of an
-edge how often it was taken. A plain step that a batch runs per item has no box of its own: its batch's counts are its
+the number of calls. Where a run is drawn, all instances of a node are told together: how many are in which state, and
+of an edge how often it was taken. A plain step that a batch runs per item has no box of its own: its batch's counts are its
 own.
 """
 
@@ -15,7 +15,7 @@ import attrs
 from ..blueprint import SLEEP, WAIT
 from ..graph.compile import BREAK, CONTINUE
 from ..graph.scopes import Construct, Graph, Kind, Link, Scope, Vertex
-from .runs import RunFacts, Tally, often, short
+from .runs import NOT_RUN, RunFacts, Tally, often, short
 from .shapes import Box, BoxKind, Line, Look, Picture
 
 _BUILT_IN: Mapping[str, BoxKind] = {WAIT: "wait", SLEEP: "sleep"}
@@ -31,7 +31,7 @@ def picture_of(graph: Graph, calls: Callable[[str], Graph | None], run: RunFacts
     """
     title = graph.blueprint.id if run is None else f"{graph.blueprint.id} · {run.title}"
     tally = None if run is None else Tally(run, (run.state.root,))
-    return _Drawer(calls, graph.blueprint.id).scope(graph.root, title, tally)
+    return _Drawer(calls, (graph.blueprint.id,)).scope(graph.root, title, tally)
 
 
 @attrs.frozen
@@ -45,9 +45,6 @@ class _Drawer:
 
     calls: Callable[[str], Graph | None]
     within: tuple[str, ...]
-
-    def __init__(self, calls: Callable[[str], Graph | None], *within: str) -> None:
-        self.__attrs_init__(calls, within)
 
     def scope(self, scope: Scope, title: str, tally: Tally | None, loop: Construct | None = None) -> Picture:
         """A scope, with all that is in it."""
@@ -63,15 +60,17 @@ class _Drawer:
 
     def _box(self, vertex: Vertex, tally: Tally | None) -> Box:
         construct = vertex.construct if vertex.kind is Kind.ENTRY else None
+        told: Sequence[str] = ()
         if construct is None:
             kind: BoxKind = "verdict" if vertex.kind is Kind.VERDICT else _BUILT_IN.get(vertex.node.uses, "step")
-            told = () if tally is None else tally.told(vertex)
+            told = told if tally is None else tally.told(vertex)
             detail = _joined(_about(vertex), *told)
             inside = None
         else:
             kind = construct.kind
             inner = None if tally is None else tally.inside(construct)
-            told = () if inner is None or tally is None else (*inner.scopes(construct), *tally.told(vertex))
+            if inner is not None and tally is not None:
+                told = (*inner.scopes(construct), *tally.told(vertex))
             inside = self._inside(construct, inner)
             detail = _joined(_about_construct(construct, vertex, is_closed=inside is None), *told)
         state = None if tally is None else tally.state(vertex)
@@ -85,7 +84,7 @@ class _Drawer:
         graph = None if called is None or called in self.within else self.calls(called)
         if called is None or graph is None:
             return None
-        return _Drawer(self.calls, *self.within, called).scope(graph.root, "", tally)
+        return _Drawer(self.calls, (*self.within, called)).scope(graph.root, "", tally)
 
 
 def _is_shown(vertex: Vertex) -> bool:
@@ -119,7 +118,7 @@ def _joined(*parts: str) -> str:
 
 
 def _line(vertex: Vertex, link: Link, target: str, tally: Tally | None, *, goes_back: bool = False) -> Line:
-    times, look = (0, "open") if tally is None else tally.way(vertex, link)
+    times, look = NOT_RUN if tally is None else tally.way(vertex, link)
     label = _joined(_way(vertex, link), often(times))
     return Line(source=_name(vertex), target=target, label=label, look=look, goes_back=goes_back)
 

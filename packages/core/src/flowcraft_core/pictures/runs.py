@@ -19,7 +19,9 @@ _FIRST: tuple[InstanceState, ...] = (
     *("failed", "running", "ready", "retrying", "waiting", "sleeping", "blocked", "handled"),
     *("done", "pending", "void", "moot", "dead"),
 )
-_LIVE = ("running", "ready", "retrying", "waiting", "sleeping")
+#: How often an edge was taken where there is no run, and how it is drawn.
+NOT_RUN: tuple[int, Look] = (0, "open")
+_LIVE: tuple[InstanceState, ...] = ("running", "ready", "retrying", "waiting", "sleeping")
 _OVER = ("done", "failed", "handled", "blocked", "void", "moot", "dead")
 
 
@@ -125,8 +127,10 @@ class Tally:
         places = [scope.outcomes.get(vertex.index) for scope in self._scopes]
         times = sum(1 for outcome in places if outcome is not None and link.place in outcome.taken)
         if times:
-            leads_to = self._counts_at(link.target) if link.target != vertex.index else Counter()
-            return times, "flowing" if any(leads_to[state] for state in _LIVE) else "taken"
+            leads_to: Mapping[InstanceState, int] = {}
+            if link.target != vertex.index:
+                leads_to = self._counts_at(link.target)
+            return times, "flowing" if any(leads_to.get(state) for state in _LIVE) else "taken"
         counts = self._count(vertex)
         is_over = bool(counts) and all(state in _OVER for state in counts)
         return 0, "skipped" if is_over else "open"

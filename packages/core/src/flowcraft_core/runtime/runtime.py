@@ -33,6 +33,7 @@ from ..traces import Trace
 from ..webhooks import WebhookSigner
 from .events import EventSink
 from .limits import LocalLimits
+from .notebooks import interruptible
 from .results import OutT, RunResult, Status
 from .run import NothingLeftError, Run
 from .snapshots import Begun
@@ -485,7 +486,8 @@ class RunHandle(Generic[OutT]):
         """
         self._run.set_timeout(timeout)
         try:
-            return await asyncio.shield(self._driver)
+            async with interruptible():
+                return await asyncio.shield(self._driver)
         except asyncio.CancelledError:
             # Whoever waits for the result owns the run: cancelled, it does not leave steps running behind its back.
             self._driver.cancel()

@@ -11,8 +11,8 @@ import attrs
 from ...errors import ConfigurationError
 from ...graph.instances import Instance, ScopeState
 from ...graph.scopes import Construct, Kind, Vertex
-from ...graph.standing import Standing, insides, shown
-from .shapes import Inside, InstanceState, Way
+from ...graph.standing import InstanceState, Standing, insides, shown
+from .shapes import Inside, Way
 
 _INDEX = re.compile(r"\[(\d{1,12})\]")
 _CURSOR = re.compile(r"(\d{1,12})\.(\d{1,12})")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from typing import Any
 
@@ -14,13 +13,6 @@ from ..run import Run
 _MOST_BOXES = 200
 # So many times as long as drawing takes it is left, at least.
 _SHARE = 10.0
-
-
-def in_notebook() -> bool:
-    """Whether this is the kernel of a notebook."""
-    there = sys.modules.get("IPython")
-    shell = None if there is None else there.get_ipython()
-    return shell is not None and hasattr(shell, "kernel")
 
 
 class NotebookDisplay:

@@ -9,9 +9,10 @@ from collections.abc import AsyncIterator
 from typing import Protocol
 
 from ..events import Event, EventSink
+from ..notebooks import in_notebook
 from ..run import Run
 from .lines import LinesDisplay
-from .notebook import NotebookDisplay, in_notebook
+from .notebook import NotebookDisplay
 
 # How often what is drawn is drawn again at most, seconds.
 _EVERY = 0.25
