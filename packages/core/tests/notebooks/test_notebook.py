@@ -103,7 +103,7 @@ async def test_flows_and_runs_show_themselves_and_progress_is_live() -> None:
         (run,) = await execute(client, "await runtime.run(flow)")
         states = {label: looks & {"fcp-done", "fcp-dead"} for label, looks in looked_at(run).items()}
         assert states == {
-            **dict.fromkeys(("pages", "each", "read", "check", "good"), {"fcp-done"}),
+            **{label: {"fcp-done"} for label in ("pages", "each", "read", "check", "good")},
             "bad": {"fcp-dead"},
         }
         assert "3 items" in run["data"]["image/svg+xml"]

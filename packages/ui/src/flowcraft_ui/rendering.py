@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlencode
 
 import attrs
 from flowcraft_core.durations import lasting
+from flowcraft_core.pictures.marks import MARKS
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from starlette.requests import Request

@@ -2,8 +2,8 @@
 
 Each scope is drawn once, in its construct's box: a loop's body whatever the number of passes, a called flow whatever
 the number of calls. Where a run is drawn, all instances of a node are told together: how many are in which state, and
-of an edge how often it was taken. A plain step that a batch runs per item has no box of its own: its batch's counts are its
-own.
+of an edge how often it was taken. A plain step that a batch runs per item has no box of its own: its batch's counts
+are its own.
 """
 
 from __future__ import annotations

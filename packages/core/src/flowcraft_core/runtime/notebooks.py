@@ -35,5 +35,5 @@ async def interruptible() -> AsyncIterator[None]:
 
 
 async def _look_up() -> None:
-    while True:
+    while True:  # noqa: ASYNC110 # there is nothing to wait for: the point is to be woken
         await asyncio.sleep(_LOOKS_UP)
