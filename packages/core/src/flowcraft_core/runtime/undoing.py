@@ -53,10 +53,6 @@ class Undos:
         """Undo no more; what is under way is cancelled. False if nothing was being undone."""
         return self._all is not None and self._all.cancel()
 
-    def left_in(self, scope: ScopeState) -> bool:
-        """Whether something is left to undo in a run or a called flow."""
-        return bool(Undoing(scope, set(self.ended), self.unsure).ready())
-
     async def of(self, scope: ScopeState) -> None:
         """Undo all that is left in a run or a called flow, each once what came after it is undone."""
         left = Undoing(scope, set(self.ended), self.unsure)

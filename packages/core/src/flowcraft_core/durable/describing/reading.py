@@ -16,6 +16,7 @@ from ...graph.instances import Instance
 from ...graph.limits import is_limited
 from ...graph.queues import is_bound, queue_of
 from ...graph.scopes import Kind
+from ...graph.standing import Standing
 from ...graph.state import RunState
 from ...graph.undoing import Undoing
 from ...ports import CoordinationStore, State
@@ -32,7 +33,6 @@ from .heartbeats import SEEN_WITHIN, living
 from .hints import Hints, passed_on, pattern_of, under_way
 from .levels import counts, open_at
 from .shapes import MOST_TOLD, OpenWait, RunDescription, Stopped
-from .standing import Standing
 from .telling import Teller
 
 # How long it is believed what workers say, seconds: two of their notes may be late or lost.
