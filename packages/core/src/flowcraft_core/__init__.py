@@ -5,7 +5,7 @@ from .blueprint import Blueprint, Edge, Node, NodeConfig
 from .builder import FlowBuilder, create_flow
 from .clock import Clock, SystemClock
 from .contexts import NodeContext, SyncNodeContext
-from .decorated import Batch, ContextValue, FailedItem, Flow, Loop, Wait, first_of, some_of
+from .decorated import Batch, ContextValue, ErrorData, FailedItem, Flow, Loop, Wait, first_of, some_of
 from .definition import FlowDefinition
 from .errors import (
     BlueprintError,
@@ -50,6 +50,7 @@ __all__ = [
     "ConfigurationError",
     "ContextValue",
     "Edge",
+    "ErrorData",
     "Event",
     "EventSink",
     "ExpressionError",
