@@ -64,6 +64,29 @@ def test_the_parts_of_a_condition_must_have_run() -> None:
     assert ran(1) == ["one"]
 
 
+@pytest.mark.parametrize("set_to", [None, 5, 50])
+def test_a_condition_sees_a_context_value_that_nobody_has_set_as_its_default(set_to: int | None) -> None:
+    flow = Flow[int, Any]("f")
+    limit = flow.value("limit", int, default=30)
+    steps = flow.value("steps", dict[str, list[int]], default={"from": [1, 10]})
+
+    @flow.step
+    def one(ctx: SyncNodeContext, number: int = flow.input) -> int:
+        if set_to is not None:
+            limit.set(ctx, set_to)
+        return number
+
+    @flow.step(when=(one.output > limit.value) & (one.output > steps.value["from"][1]))
+    def large(number: int = one.output) -> int:
+        return number
+
+    assert [number for number in (7, 20, 40) if "large" in run(flow, number).outputs] == {
+        None: [40],
+        5: [20, 40],
+        50: [],
+    }[set_to]
+
+
 def test_where_one_way_may_be_taken_without_the_other_a_gate_stands_before() -> None:
     flow = Flow[int, Any]("f")
 
