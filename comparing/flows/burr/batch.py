@@ -4,7 +4,7 @@ from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from burr.core import Action, ApplicationBuilder, ApplicationContext, State, action
+from burr.core import ApplicationBuilder, ApplicationContext, State, action
 from burr.core.application import Application
 from burr.core.parallelism import MapStates
 
@@ -15,14 +15,12 @@ def parse(state: State) -> State:
 
 
 class ParseAll(MapStates):
-    def states(
-        self, state: State, context: ApplicationContext, inputs: dict[str, Any]
-    ) -> Generator[State, None, None]:
+    def states(self, state: State, context: ApplicationContext, inputs: dict[str, Any]) -> Generator[State, None, None]:
         for text in state["input"]:
             yield state.update(text=text)
 
-    def action(self, state: State, inputs: dict[str, Any]) -> Action:
-        return parse.with_name("parse")
+    def action(self, state: State, inputs: dict[str, Any]) -> Any:
+        return parse
 
     def reduce(self, state: State, states: Any) -> State:
         return state.update(numbers=[each["number"] for each in states])

@@ -26,9 +26,7 @@ def price(state: State) -> State:
 
 class Fetch(MapActions):
     def actions(self, state: State, context: ApplicationContext, inputs: dict[str, Any]) -> Generator[Any, None, None]:
-        yield people.with_name("people")
-        yield places.with_name("places")
-        yield price.with_name("price")
+        yield from (people, places, price)
 
     def reduce(self, state: State, states: Any) -> State:
         for each in states:

@@ -1,7 +1,6 @@
 """A service that fails is asked again, and then something stands in."""
 
-from dbos import DBOS
-from dbos.error import DBOSMaxStepRetriesExceeded
+from dbos import DBOS, error
 
 
 @DBOS.step()
@@ -32,6 +31,6 @@ def retry(question: str) -> str:
     trimmed = trim(question)
     try:
         answer = ask(trimmed)
-    except DBOSMaxStepRetriesExceeded:
+    except error.DBOSMaxStepRetriesExceeded:
         answer = cached(trimmed, source)
     return show(answer)

@@ -1,6 +1,5 @@
 """A person's answer is waited for, but not for ever."""
 
-import asyncio
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -51,7 +50,7 @@ class Approval:
         question = await workflow.execute_activity(ask, claim, start_to_close_timeout=LIMIT)
         try:
             await workflow.wait_condition(lambda: self.said is not None, timeout=LIMIT)
-        except asyncio.TimeoutError:
+        except TimeoutError:
             return await workflow.execute_activity(lapse, question, start_to_close_timeout=LIMIT)
         assert self.said is not None
         approved = Approved(question, self.said.by, currency)

@@ -14,41 +14,39 @@ from temporalio.exceptions import ActivityError, ApplicationError
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-_server: WorkflowEnvironment | None = None
+_servers: list[WorkflowEnvironment] = []
 _loop = asyncio.new_event_loop()
 
 
 @contextlib.contextmanager
 def session() -> Iterator[str]:
     """How the flows are run."""
-    global _server
     try:
-        _server = _loop.run_until_complete(WorkflowEnvironment.start_local())
+        server = _loop.run_until_complete(WorkflowEnvironment.start_local())
     except RuntimeError as error:
         _act_for_the_server()
         yield f"by hand, since there is no server: {error}"
     else:
+        _servers.append(server)
         yield "on a development server of their own"
-        _loop.run_until_complete(_server.shutdown())
+        _loop.run_until_complete(server.shutdown())
 
 
 def run(name: str, given: Any, answer: Any) -> Any:
     """What a workflow gives."""
     module = importlib.import_module(name)
-    return _loop.run_until_complete((_on_server if _server else _by_hand)(module, name.capitalize(), given, answer))
+    return _loop.run_until_complete((_on_server if _servers else _by_hand)(module, name.capitalize(), given, answer))
 
 
 async def _on_server(module: Any, name: str, given: Any, answer: Any) -> Any:
-    assert _server is not None
+    client = _servers[0].client
     members = vars(module).values()
     workflows = [one for one in members if inspect.isclass(one) and hasattr(one, "__temporal_workflow_definition")]
     activities = [one for one in members if hasattr(one, "__temporal_activity_definition")]
     settings: dict[str, Any] = {"workflows": workflows, "activities": activities}
-    async with Worker(
-        _server.client, task_queue=name, workflow_runner=UnsandboxedWorkflowRunner(), **settings
-    ):
+    async with Worker(client, task_queue=name, workflow_runner=UnsandboxedWorkflowRunner(), **settings):
         main = getattr(module, name)
-        handle = await _server.client.start_workflow(main.run, given, id=str(uuid.uuid4()), task_queue=name)
+        handle = await client.start_workflow(main.run, given, id=str(uuid.uuid4()), task_queue=name)
         if answer is not None:
             await handle.signal("answer", module.Answer(**answer))
         return await handle.result()
@@ -74,11 +72,11 @@ def _act_for_the_server() -> None:
 async def execute_activity(activity: Any, given: Any, *, start_to_close_timeout: Any, retry_policy: Any = None) -> Any:
     """Calls it, as often as it may be tried."""
     attempts = 1 if retry_policy is None else retry_policy.maximum_attempts
-    for attempt in range(1, attempts + 1):
+    for left in reversed(range(attempts)):
         try:
             return await asyncio.wait_for(activity(given), start_to_close_timeout.total_seconds())
         except Exception as error:
-            if attempt < attempts:
+            if left:
                 continue
             name = activity.__name__
             raise ActivityError(
@@ -90,6 +88,7 @@ async def execute_activity(activity: Any, given: Any, *, start_to_close_timeout:
                 activity_id=name,
                 retry_state=None,
             ) from ApplicationError(str(error), type=type(error).__name__)
+    raise AssertionError("it is tried at least once")
 
 
 async def execute_child_workflow(run: Any, given: Any) -> Any:
@@ -101,5 +100,5 @@ async def execute_child_workflow(run: Any, given: Any) -> Any:
 async def wait_condition(holds: Callable[[], bool], *, timeout: Any) -> None:
     """Looks now and then."""
     async with asyncio.timeout(timeout.total_seconds()):
-        while not holds():
+        while not holds():  # noqa: ASYNC110 - whatever it looks at
             await asyncio.sleep(0.02)

@@ -1,4 +1,4 @@
-"""Runs the ten flows of a folder, by the interpreter of that library: ``python runner.py <folder> <cases as JSON>``.
+"""Runs the flows of a folder, by the interpreter of that library: ``python flow_runner.py <folder> <cases as JSON>``.
 
 It prints a line of JSON for each case: the flow, and its answer or what went wrong; and first one of how they are run.
 """
