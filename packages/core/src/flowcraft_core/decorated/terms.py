@@ -189,6 +189,6 @@ def _constant(value: Any) -> str:
     if isinstance(value, dict) and all(isinstance(key, str) for key in value):
         return f"{{{', '.join(f'{json.dumps(key)}: {_constant(each)}' for key, each in value.items())}}}"
     raise ConfigurationError(
-        f"a condition compares with text, numbers, booleans, None, and lists and dicts of those, not with {value!r:.80}: "
-        "compare in a step"
+        f"a condition compares with text, numbers, booleans, None, and lists and dicts of those, not with "
+        f"{value!r:.80}: compare in a step"
     )
