@@ -59,8 +59,9 @@ there without the mistake.
 
 Where a workflow is a function and calls its steps, a checker sees what it sees in any program. What is named in text,
 in edges, transitions, `inputs`, context or state, it cannot see. Of the builder's flows, building refuses edges to
-nodes that are not there and types that do not fit, and [lint](lint.md) names that are almost others, before anything
-runs; and so Burr refuses a transition to an unknown action when an application is built.
+nodes that are not there and types that do not fit, before anything runs, and [lint](lint.md) finds some of the misspelt
+values; and so Burr refuses a transition to an unknown action when an application is built. Burr can also type its state
+by a pydantic model, which these flows do not use.
 
 What they complain of without any mistake:
 
@@ -112,6 +113,6 @@ def _how(how: str) -> str:
 def _by_hand(name: str) -> str:
     title = next(form.title for form in FORMS if form.name == name)
     return (
-        f"{title}'s server could not be had where this was written, so its workflows were called with stand-ins for what\n"
-        "the server does. That shows that they give the same answers, and no more.\n\n"
+        f"{title}'s server could not be had where this was written, so its workflows were called with stand-ins for\n"
+        "what the server does. That shows that they give the same answers, and no more.\n\n"
     )

@@ -6,9 +6,11 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from comparison_page import PAGE, lines_table
+from flowcraft_core import BlueprintError
 from planting import code_lines, lines_of, planted
 from ten import CASES, FORMS, MISTAKES, NAMES, Form
 
@@ -40,6 +42,22 @@ def test_the_flows_give_their_answers(name: str) -> None:
     )
     told = [json.loads(line) for line in done.stdout.splitlines()]
     assert [one.get("answer", one) for one in told[1:]] == [case.wanted for case in cases]
+
+
+@pytest.mark.parametrize("name", ["decorated", "builder"])
+def test_before_anything_runs_a_wrong_type_and_a_renamed_step_are_refused(name: str) -> None:
+    form = next(form for form in FORMS if form.name == name)
+    for (flow, mistake), program in planted(form).items():
+        if mistake == "misspelt_value" and name == "builder":
+            continue
+        module = ModuleType(f"planted_{flow}_{mistake}")
+        sys.modules[module.__name__] = module  # where annotations are looked up
+        try:
+            with pytest.raises((BlueprintError, NameError)):
+                exec(compile(program, flow, "exec"), module.__dict__)
+                module.flow.compile()
+        finally:
+            del sys.modules[module.__name__]
 
 
 def test_the_page_tells_the_lines_of_today() -> None:
