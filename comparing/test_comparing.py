@@ -54,10 +54,14 @@ def test_before_anything_runs_a_wrong_type_and_a_renamed_step_are_refused(name: 
         sys.modules[module.__name__] = module  # where annotations are looked up
         try:
             with pytest.raises((BlueprintError, NameError)):
-                exec(compile(program, flow, "exec"), module.__dict__)
-                module.flow.compile()
+                _build(module, program)
         finally:
             del sys.modules[module.__name__]
+
+
+def _build(module: ModuleType, program: str) -> None:
+    exec(compile(program, module.__name__, "exec"), module.__dict__)
+    module.flow.compile()
 
 
 def test_the_page_tells_the_lines_of_today() -> None:
