@@ -267,7 +267,7 @@ def _node_as_condition(flow: Flow[Any, Any]) -> None:
     def one() -> int:
         return 1
 
-    @flow.step(when=one.failed)  # type: ignore[call-overload]
+    @flow.step(when=one.failed)  # type: ignore[call-overload,untyped-decorator]
     def two() -> None: ...
 
 
