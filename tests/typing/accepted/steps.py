@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal, TypedDict, assert_type
 
-from flowcraft_core import FailedItem, Flow, NodeContext, NodeResult, SyncNodeContext, first_of
+from flowcraft_core import ErrorData, FailedItem, Flow, NodeContext, NodeResult, SyncNodeContext, first_of
 
 
 class Order(TypedDict):
@@ -110,7 +110,20 @@ def shouted(text: str = said.output) -> str:
     return text.upper()
 
 
-flow.returns(first_of(approved.output, late.output))
+declined = price.failed_with(PermissionError)
+
+
+@flow.step(after=[lines.ended, count.failed])
+def handled(error: ErrorData = declined.output, kind: str = price.failed.output["type"]) -> str:
+    return f"{error['message']} {kind} {error['attempts'] + 1}"
+
+
+@flow.step(when=price.failed.output["attempts"] > 1)
+def both(total: float | None = price.maybe, error: ErrorData | None = price.failed.maybe) -> str:
+    return f"{total} {error}"
+
+
+flow.returns(first_of(approved.output, late.output, handled.output))
 
 assert_type(said.output, str)
 assert_type(shouted.output, str)
@@ -126,6 +139,9 @@ assert_type(count.output, list[int])
 assert_type(risky.results, list[int | FailedItem])
 assert_type(approval.output, Approval)
 assert_type(pause.output, list[int])
+assert_type(declined.output, ErrorData)
+assert_type(price.failed.maybe, ErrorData | None)
+assert_type(lines.ended.output, None)
 assert_type(language.value, str)
 assert_type(winner, list[str] | int)
 

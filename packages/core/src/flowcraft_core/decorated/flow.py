@@ -507,6 +507,9 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
         after: Node[Any] | Sequence[Node[Any]] = (),
         **settings: Any,
     ) -> Plan:
+        for name, condition in {"when": when, "unless": unless}.items():
+            if isinstance(condition, Node):
+                raise ConfigurationError(f"{name}= takes a condition, and {condition.id!r} is a node: say after= of it")
         conditions = [term_of(when)] if when is not None else []
         conditions += [negated(unless)] if unless is not None else []
         if conditions:

@@ -167,7 +167,10 @@ def render(term: Term, deciding: Node[Any] | None = None, *, at: str = "result.o
         case InputOf():
             return f'context["{INPUT}"]'
         case ValueOf(value):
-            return f"context[{json.dumps(value.name)}]"
+            name = json.dumps(value.name)
+            if value.default is None:
+                return f"context[{name}]"
+            return f"({name} in context ? context[{name}] : {_constant(value.default)})"
         case Member(owner, key):
             inside = render(owner, deciding, at=at)
             return f"{inside}.{key}" if isinstance(key, str) and key.isidentifier() else f"{inside}[{json.dumps(key)}]"
@@ -190,7 +193,9 @@ def _constant(value: Any) -> str:
         return json.dumps(value)
     if isinstance(value, (list, tuple)):
         return f"[{', '.join(map(_constant, value))}]"
+    if isinstance(value, dict) and all(isinstance(key, str) for key in value):
+        return f"{{{', '.join(f'{json.dumps(key)}: {_constant(each)}' for key, each in value.items())}}}"
     raise ConfigurationError(
-        f"a condition compares with text, numbers, booleans, None and lists of those, not with {value!r:.80}: "
-        "compare in a step"
+        f"a condition compares with text, numbers, booleans, None, and lists and dicts of those, not with "
+        f"{value!r:.80}: compare in a step"
     )
