@@ -59,6 +59,23 @@ async def test_a_call_that_is_undone_is_not_undone_again_with_its_run() -> None:
     assert result.status == "failed"
 
 
+@pytest.mark.parametrize("ends", ["completed", "failed"])
+async def test_a_purge_leaves_nothing_of_a_call_that_was_undone(ends: str) -> None:
+    told, clock = Told(), VirtualClock()
+    told.fails.update({"call/z": 1, "c": ends == "failed"})
+    flow = trip(told)
+    async with world(clock, STRONG) as backend:
+        client = Client(backend, flows=[flow], clock=clock)
+        run = await client.start(flow)
+        async with working(backend, FlowRuntime([flow], clock=clock)):
+            assert (await client.wait(run.run_id, timeout=600)).status == ends
+            await clock.sleep(10)
+        facts = backend._world.facts._records
+        assert (run.run_id, "call/:undone") in facts
+        await client.purge(run.run_id)
+        assert [key for run_id, key in facts if run_id == run.run_id and facts[run_id, key].newest is not None] == []
+
+
 @pytest.mark.parametrize("lanes", [1, 4])
 async def test_items_that_fail_undo_themselves_before_the_next_of_their_lane_and_the_gather(lanes: int) -> None:
     told, clock = Told(), VirtualClock()
