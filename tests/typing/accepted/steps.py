@@ -92,6 +92,24 @@ def late() -> str:
     return "late"
 
 
+def take_back(text: str, ctx: NodeContext) -> None:
+    """Takes what the step gives."""
+
+
+def take_back_what_may_be(text: str | None) -> None:
+    """Takes None where the step was cut off."""
+
+
+@flow.step(undo=take_back)
+async def said(order: Order = flow.input) -> str:
+    return order["customer"]
+
+
+@flow.step(undo=take_back_what_may_be, undo_unsure=True, retries=2)
+def shouted(text: str = said.output) -> str:
+    return text.upper()
+
+
 declined = price.failed_with(PermissionError)
 
 
@@ -106,6 +124,9 @@ def both(total: float | None = price.maybe, error: ErrorData | None = price.fail
 
 
 flow.returns(first_of(approved.output, late.output, handled.output))
+
+assert_type(said.output, str)
+assert_type(shouted.output, str)
 
 assert_type(flow, Flow[Order, str])
 assert_type(flow.input, Order)

@@ -179,6 +179,15 @@ def after_no_step() -> None: ...
 def misspelt_setting() -> None: ...
 
 
+def take_back(number: int) -> None:
+    """Takes what no step here gives."""
+
+
+@flow.step(undo=take_back)  #: mypy=arg-type pyright=reportArgumentType
+def undone_by_another() -> str:
+    return "text"
+
+
 def setting(ctx: SyncNodeContext) -> None:
     """A context value is set to what it is not."""
     language.set(ctx, 3)  #: mypy=arg-type pyright=reportArgumentType

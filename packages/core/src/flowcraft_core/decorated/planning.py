@@ -135,10 +135,17 @@ class _Adding:
         settings = self._plan.settings.given()
         if self._plan.fallback is not None:
             settings["fallback"] = call_of(self._fallback(self._plan.fallback), keys)
+        settings.update(self._undo(keys))
         self._builder.node(self._node.id, call_of(signature, keys), inputs=inputs, join=self._join, **settings)
 
     def _fallback(self, fallback: Signature) -> Signature:
         return attrs.evolve(fallback, needs={name: self._plan.needs[name] for name in fallback.needs})
+
+    def _undo(self, keys: Mapping[str, str] | None) -> dict[str, Any]:
+        if (undo := self._plan.undo) is None:
+            return {}
+        undo = attrs.evolve(undo, needs={name: self._plan.needs.get(name, term) for name, term in undo.needs.items()})
+        return {"undo": call_of(undo, keys, undoes=True)}
 
     def _add_given(self) -> None:
         async def fetch(**named: Any) -> Any:
@@ -167,6 +174,7 @@ class _Adding:
         signature, settings = self._plan.signature, self._plan.settings.given()
         assert signature is not None
         settings = {"items": self._wired.items, "join": self._join, **self._plan.options, **settings}
+        settings.update(self._undo(None))
         self._builder.batch(self._node.id, call_of(signature, None), **settings)
 
     def _add_each(self) -> None:

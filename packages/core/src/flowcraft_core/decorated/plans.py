@@ -26,6 +26,7 @@ class Settings:
     exclusive: bool = False
     queue: str | None = None
     limit: str | Sequence[str] | None = None
+    undo_unsure: bool = False
 
     def given(self) -> dict[str, Any]:
         """Those that were given, as the builder takes them."""
@@ -35,6 +36,7 @@ class Settings:
             "exclusive": self.exclusive or None,
             "queue": self.queue,
             "limit": self.limit,
+            "undo_unsure": self.undo_unsure or None,
         }
         return {name: setting for name, setting in given.items() if setting is not None}
 
@@ -55,6 +57,7 @@ class Plan:
         settings: How it is tried.
         options: What else its kind knows.
         fallback: The function that stands in.
+        undo: The function that takes back what it has done.
         type: What it gives, as far as annotations say.
     """
 
@@ -68,6 +71,7 @@ class Plan:
     settings: Settings = attrs.field(factory=Settings)
     options: dict[str, Any] = attrs.field(factory=dict)
     fallback: Signature | None = None
+    undo: Signature | None = None
     join: JoinStrategy | None = None
     type: Any = Any
 

@@ -65,6 +65,11 @@ class FirstOf:
 
 
 @attrs.frozen(eq=False)
+class ItemOf:
+    """A batch's item, for what undoes its worker."""
+
+
+@attrs.frozen(eq=False)
 class Member:
     """A field, or an item, of a value."""
 
@@ -88,7 +93,7 @@ class Constant:
     value: Any
 
 
-Term = OutputOf | TimedOut | InputOf | ValueOf | Provided | FirstOf | Member | Operation | Constant
+Term = OutputOf | TimedOut | InputOf | ValueOf | Provided | FirstOf | ItemOf | Member | Operation | Constant
 
 
 def root_of(term: Term) -> Term:
@@ -132,6 +137,8 @@ def shown(term: Term) -> str:
             return f" {symbol} ".join(map(shown, operands)) if len(operands) > 1 else f"{symbol}({shown(operands[0])})"
         case Constant(value):
             return repr(value)
+        case ItemOf():
+            return "the item"
 
 
 # --- expressions ------------------------------------------------------------------------------------------------------
@@ -172,7 +179,7 @@ def render(term: Term, deciding: Node[Any] | None = None, *, at: str = "result.o
             return f"({f' {symbol} '.join(parts)})" if len(parts) > 1 else f"{symbol}({parts[0]})"
         case Constant(value):
             return _constant(value)
-        case Provided() | FirstOf():
+        case Provided() | FirstOf() | ItemOf():
             raise ConfigurationError(
                 f"{shown(term)} can be handed to a step, but no condition can look at it: look at it in a step, and "
                 "let the condition look at that step's output"
