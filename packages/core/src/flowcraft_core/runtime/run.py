@@ -30,7 +30,7 @@ from ..graph.limits import is_limited
 from ..graph.records import answer_from_record, undone_from_record
 from ..graph.scopes import Graph, Kind
 from ..graph.state import RunState
-from ..logging.catalogue import ENGINE_FAILED, STEPS_LEFT
+from ..logging.catalogue import CALL_STOPPED, ENGINE_FAILED, STEPS_LEFT
 from ..logging.runs import RunLog
 from ..settings import whole
 from ..texts import require_name
@@ -150,6 +150,7 @@ class Run:
                 self._events.close()
         if self._over() and self.status != "completed" and self._undoes():
             self._undos.unsure = {*self._undos.unsure, *unsure}
+            self._log.is_undone(self.status, self.errors)
             await self._undos.all_of(self.state.root)
         self._log.stops(self.status, self.clock.now(), self.errors, self.waiting)
         if self._events is not None:
@@ -230,7 +231,16 @@ class Run:
         worker.add_done_callback(self._worker_ended)
 
     async def _undo_call(self, call: ScopeState) -> None:
-        """Undo a called flow that has failed, so that its failure counts."""
+        """Undo a called flow that has failed, so that its failure counts.
+
+        What is under way in it has lost a race, and is as if it never was from now on.
+        """
+        cut_off = {context.key for context in self.executor.under_way}
+        for instance in [each for scope in call.walk() for each in scope.instances() if each.key in cut_off]:
+            self.state.add(*instance, Outcome(void=True))
+            self._undos.unsure = {*self._undos.unsure, instance.key}
+        reason = "; ".join(str(error) for error in call.errors)
+        self.executor.journal.tell(CALL_STOPPED, at=call.prefix[:-1], reason=reason)
         await self._undos.of(call)
         self.state.undone(call)
         self._take_ready()
@@ -335,6 +345,8 @@ class Run:
         if isinstance(ended, Park):
             self._park(instance, ended)
             return
+        if instance.vertex.index in instance.scope.outcomes:
+            return  # it was cut off as the call that it is in was undone
         self._ended.append(instance)
         self.state.add(instance.scope, instance.vertex, ended)
         self._take_ready()

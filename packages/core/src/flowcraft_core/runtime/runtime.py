@@ -6,14 +6,13 @@ import asyncio
 import copy
 import json
 from collections.abc import Callable, Coroutine, Iterable, Mapping
-from typing import Any, Generic, TypedDict, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar, overload
 
 from typing_extensions import Unpack
 
 from ..blueprint import BUILT_IN_USES, Blueprint
 from ..catalogue import Catalogue, FlowLike, UntypedFlow, missing_steps, not_brought
 from ..clock import Clock, SystemClock
-from ..decorated import Flow
 from ..definition import FlowDefinition
 from ..durations import Duration
 from ..errors import ConfigurationError, ImplementationMissingError, ResumeError
@@ -30,7 +29,6 @@ from ..steps import Implementation, Step
 from ..texts import require_name
 from ..threads import StepThreads
 from ..traces import Trace
-from ..webhooks import WebhookSigner
 from .events import EventSink
 from .limits import LocalLimits
 from .notebooks import interruptible
@@ -38,6 +36,10 @@ from .results import OutT, RunResult, Status
 from .run import NothingLeftError, Run
 from .snapshots import Begun
 from .synchronously import has_loop, run_beside, run_here
+
+if TYPE_CHECKING:
+    from ..decorated import Flow
+    from ..webhooks import WebhookSigner
 
 T = TypeVar("T")
 InT = TypeVar("InT")

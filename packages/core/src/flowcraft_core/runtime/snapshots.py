@@ -22,6 +22,7 @@ from ..graph.records import (
 )
 from ..graph.scopes import Graph
 from ..graph.state import RunState
+from ..graph.undoing import Undoing
 from ..serialization import Serializer
 from ..traces import Trace, trace_of
 
@@ -141,6 +142,7 @@ def restore(state: RunState, snapshot: Mapping[str, Any], decode: Callable[[Any]
     outcomes: Mapping[str, Any] = snapshot["outcomes"]
     standing: dict[str, list[int]] = dict(snapshot["claims"])
     parks: Mapping[str, Any] = snapshot["parks"]
+    undone, unsure = set(snapshot.get("undone", ())), set(snapshot.get("unsure", ()))
     restored = Restored()
     while True:
         while state.wanted:
@@ -152,7 +154,7 @@ def restore(state: RunState, snapshot: Mapping[str, Any], decode: Callable[[Any]
                 for slot, place in enumerate(places):
                     state.claim(claim.scope, claim.vertex, slot, place)
         instance = state.ready.popleft() if state.ready else _lost(state, outcomes)
-        if instance is None and _claim_lost(state, standing):
+        if instance is None and (_claim_lost(state, standing) or _take_undone(state, undone, unsure)):
             continue
         if instance is None:
             return restored
@@ -180,3 +182,12 @@ def _claim_lost(state: RunState, claims: dict[str, list[int]]) -> bool:
         for slot, place in enumerate(claims.pop(late.key)):
             state.claim(late.scope, late.vertex, slot, place)
     return late is not None
+
+
+def _take_undone(state: RunState, undone: set[str], unsure: set[str]) -> bool:
+    """Take in which calls are undone, once all that is inside of them is known; whether there were some."""
+    calls = [call for call in state.to_undo if not Undoing(call, set(undone), unsure).ready()]
+    for call in calls:
+        state.to_undo.remove(call)
+        state.undone(call)
+    return bool(calls)

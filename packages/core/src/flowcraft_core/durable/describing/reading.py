@@ -99,13 +99,14 @@ async def _undoing(
     stored: StoredRuns, record: RunRecord, state: RunState, now: State
 ) -> tuple[Mapping[str, Undone], Stopped | None]:
     """What was undone, by instance key; and what is left to undo of a run that was stopped."""
-    if not undoes(record) or now == "completed":
+    if not undoes(record):
         return {}, None
     records, run_id, has_ended = stored.records, record.run_id, now in FINAL
+    is_bad = has_ended and now != "completed"
     end = await (stored.settled(lambda: end_of(records, run_id)) if has_ended else end_of(records, run_id))
+    undone, abandoned = await settled_undone(records, run_id, state, stored.clock, has_ended=is_bad)
     if end is None or not end.is_stop:
-        return {}, None
-    undone, abandoned = await settled_undone(records, run_id, state, stored.clock, has_ended=has_ended)
+        return undone, None  # of calls that have failed
     left = Undoing(state.root, set(undone)).ready() if abandoned is None else []
     failed = [each for each in undone.values() if each.error is not None]
     return undone, Stopped(
