@@ -10,7 +10,7 @@ from ..graph.instances import ScopeState
 from ..graph.positions import INITIAL, Position
 from ..ports import HandWrittenRuns
 from .answers import ANSWERED, noted_answers
-from .ends import ABANDONED_KEY, END_KEY, UNDONE_KEY
+from .ends import ABANDONED_KEY, END_KEY, UNDONE_KEY, undoes
 from .lanes import with_all_items
 from .parks import answer_key
 from .runs import FORK_KEY, FORKED, RECORD_KEY, REDRIVEN_KEY, TRACE_KEY
@@ -42,7 +42,8 @@ async def purge(stored: StoredRuns, run_id: str) -> None:
     if record is not None and record.schedule is not None:  # or who was about to start it would do so again
         await note_purged(stored, *record.schedule, run_id)
     # What leads to other things goes after them: facts to scopes, a note to the next one, the record to all facts.
-    groups = [await _keys_of(stored.records, run_id, group) for _, group in itertools.groupby(scopes, _place)]
+    of_calls = _OF_CALLS if record is not None and undoes(record) else ()
+    groups = [await _keys_of(stored.records, run_id, group, of_calls) for _, group in itertools.groupby(scopes, _place)]
     groups += [[f"{OUTSIDE}{number}"] for number in reversed(range(len(outside)))]
     noted = await noted_answers(stored.records, run_id)
     groups += [[answer_key(key) for key in noted], *([f"{ANSWERED}{number}"] for number in reversed(range(len(noted))))]
@@ -71,14 +72,14 @@ def _place(scope: ScopeState) -> tuple[tuple[int, int, int], ...]:
     return tuple(reversed(place))
 
 
-async def _keys_of(records: Records, run_id: str, scopes: Iterable[ScopeState]) -> list[str]:
+async def _keys_of(records: Records, run_id: str, scopes: Iterable[ScopeState], of_calls: Iterable[str]) -> list[str]:
     """The keys of all facts that instances in these scopes may have, and these scopes themselves."""
     scopes = list(scopes)
     instances = [instance for scope in scopes for instance in scope.instances()]
     keys = [instance.key for instance in instances]
     keys += [key for instance in instances for key in claim_keys(instance)]
     keys += await undo_keys(records, run_id, instances)
-    keys += [scope.prefix + key for scope in scopes if scope.prefix and scope.scope.namespace for key in _OF_CALLS]
+    keys += [scope.prefix + key for scope in scopes if scope.prefix and scope.scope.namespace for key in of_calls]
     return keys + await records.park_keys(run_id, instances)
 
 
