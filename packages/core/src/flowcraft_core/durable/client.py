@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from typing import Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from typing_extensions import Unpack
 
 from ..blueprint import Blueprint
 from ..catalogue import Catalogue, FlowLike, UntypedFlow, begin
 from ..clock import Clock, Stopwatch, SystemClock
-from ..decorated import Flow
 from ..definition import FlowDefinition
 from ..durations import Duration, parse_seconds
 from ..errors import UnknownQueueError
@@ -52,6 +51,9 @@ from .transactions import transactional_of
 from .transient import RetryingBackend
 from .undone import settled_undone
 from .worker_log import name_of
+
+if TYPE_CHECKING:
+    from ..decorated import Flow
 
 InT = TypeVar("InT")
 

@@ -10,10 +10,9 @@ from typing import Any
 import attrs
 
 from ..blueprint import Blueprint
-from ..errors import ConfigurationError, FlowcraftError
+from ..errors import FlowcraftError
 from ..graph.compile import compile_blueprint
 from ..graph.scopes import Graph
-from ..graph.undoing import contained_undo
 from ..ids import new_id
 from ..jobs import Job
 from ..ports import ContextStore
@@ -182,18 +181,8 @@ class Runs:
             return False
 
     async def store(self, graphs: Mapping[str, Graph]) -> dict[str, str]:
-        """Store blueprints, each once; their content hashes by id.
-
-        Raises:
-            ConfigurationError: One asks for what workers cannot do.
-        """
+        """Store blueprints, each once; their content hashes by id."""
         for graph in graphs.values():
-            if (called := contained_undo(graph, graphs)) is not None:
-                raise ConfigurationError(
-                    f"flow {graph.blueprint.id!r} calls flow {called!r}, which has nodes with an undo, where its "
-                    "failure may be contained, and that is not undone on workers yet: run it in one process, with "
-                    "FlowRuntime, or take undo= away"
-                )
             if graph.hash not in self._stored:
                 await self.records.put(BLUEPRINTS, graph.hash, {"blueprint": graph.blueprint.to_dict()})
                 self._stored.add(graph.hash)

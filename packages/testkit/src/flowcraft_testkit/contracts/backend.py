@@ -31,6 +31,7 @@ from .starting import StartingClauses
 from .telling import TellingClauses
 from .tracing import TracingClauses
 from .undoing import UndoingClauses
+from .undoing_calls import CallUndoingClauses
 from .waiting import WaitingClauses
 
 
@@ -42,6 +43,7 @@ class BackendContract(
     QuorumClauses,
     CatchingClauses,
     UndoingClauses,
+    CallUndoingClauses,
     LaningClauses,
     PagingClauses,
     WaitingClauses,
