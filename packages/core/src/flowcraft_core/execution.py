@@ -108,6 +108,7 @@ class Executor:
         nonce: The run's, for such links.
         strict: An action that no edge takes is an error.
         limits: Those that are declared, by name.
+        gather: Gives the results of a batch where its items are not all known at once, for its exit; else None.
     """
 
     run_id: str
@@ -131,6 +132,7 @@ class Executor:
     nonce: str = ""
     strict: bool = False
     limits: Mapping[str, Limit] = attrs.field(factory=dict)
+    gather: Callable[[Instance], Awaitable[Sequence[Any] | None]] | None = None
 
     async def attempt(self, instance: Instance, attempt: Attempt = FIRST) -> Outcome | Park:
         """Make one attempt at a ready instance.
@@ -365,7 +367,7 @@ class Executor:
     async def _structure(self, instance: Instance) -> Outcome:
         scope, vertex = instance
         if vertex.kind is Kind.EXIT:
-            outcome = decisions.leave(scope, vertex)
+            outcome = decisions.leave(scope, vertex, None if self.gather is None else await self.gather(instance))
             outcome.taken = decisions.take_edges(scope, vertex, outcome.output, outcome.action, outcome.sets)
             return outcome
         value = await copied(self.serializer, decisions.input_of(scope, vertex))

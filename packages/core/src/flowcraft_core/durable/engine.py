@@ -189,6 +189,7 @@ class Engine:
         # By way of the engine: the view may be replaced.
         self.executor.values = lambda scope, serializer: StoredValues(self.view, scope, serializer)
         self.executor.before_deciding = self._before_deciding
+        self.executor.gather = self._gather
         self.executor.kept_keys = self.view.record.kept_keys
         self._transaction = StepTransaction(self.backend)
         self.executor.connection, self.executor.roll_back = self._transaction.connection, self._transaction.roll_back
@@ -196,6 +197,9 @@ class Engine:
 
     async def _before_deciding(self, instance: Instance) -> None:
         await self.view.refresh(instance)
+
+    async def _gather(self, instance: Instance) -> Sequence[Any] | None:
+        return await self.view.gather(instance)
 
     async def handle(self, count: int) -> Done:
         """Do what the job asks for.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import attrs
@@ -11,14 +11,18 @@ import attrs
 from ..clock import Clock
 from ..contexts import Values
 from ..errors import BackendError
+from ..graph.decisions import item_result, output_key
 from ..graph.facts import Outcome
 from ..graph.instances import Claim, Instance, Phase, ScopeState
+from ..graph.lanes import total_of
+from ..graph.pages import page_size_for
 from ..graph.partial import (
     Unknown,
     awaited,
     context_names,
     find,
     is_decided,
+    is_large,
     joins_ahead,
     looks_into,
     named,
@@ -35,6 +39,9 @@ from .runs import RunRecord
 from .storage import Records, StaleReadError, Stored, read_once_visible
 
 T = TypeVar("T")
+
+# So many items of a large batch are read at once.
+_ITEMS_AT_ONCE = 500
 
 
 class RunView:
@@ -174,8 +181,91 @@ class RunView:
             missing = settle(self.state, scope, vertex)
             if self.is_resolved(scope, vertex, if_moot=if_moot):
                 return True
-            if not await self.learn(missing):
-                return False
+            if await self.learn(missing):
+                continue
+            # What is left to look at are the items of large batches. Of another one it only helps to know that it was
+            # passed by or has failed; else its own outcome tells.
+            large = [gather for gather in missing if is_large(gather)]
+            decided = [gather for gather in large if await self._look_through(gather)]
+            if not any(gather.vertex is vertex or gather.vertex.index in gather.scope.marks for gather in decided):
+                return self.is_resolved(scope, vertex, if_moot=if_moot)
+
+    async def _look_through(self, gather: Instance) -> bool:
+        """Learn whether the items of a large batch have ended, some at a time; whether that decides about its gather.
+
+        Of those that have ended nothing is kept but that, and of those that have not begun nothing.
+        """
+        scope, exit_ = gather
+        batch = exit_.construct
+        assert batch is not None  # an exit always has one
+        for first in range(0, total_of(scope.outcomes[batch.entry]), _ITEMS_AT_ONCE):
+            async for item in self._items(gather, first):
+                self.state.let_go(item)
+            if self.state.decide(scope, exit_) is not None:
+                return True
+        return self.state.phase is not Phase.RUNNING
+
+    async def _items(self, gather: Instance, first: int, *, again: bool = False) -> AsyncIterator[ScopeState]:
+        """Some items of a large batch, one after the other, with all that there is of what says whether they ended.
+
+        Args:
+            gather: The batch's exit.
+            first: The first of them.
+            again: Also those that are known to have ended.
+        """
+        scope, exit_ = gather
+        batch = exit_.construct
+        assert batch is not None  # an exit always has one
+        some = range(first, min(first + _ITEMS_AT_ONCE, total_of(scope.outcomes[batch.entry])))
+        indexes = [index for index in some if again or not scope.has_passed(batch, index)]
+        known = scope.inside.get(batch.entry, {}).keys() & set(indexes)
+        items = [self.state.child(scope, batch, index) for index in indexes]
+        while await self.learn([missing for item in items for missing in settle(self.state, item, None)]):
+            pass
+        for item in items:
+            settle(self.state, item, None)
+            self.state.has_ended(item)
+            yield item
+            if not item.outcomes and item.index not in known:
+                scope.inside[batch.entry].pop(item.index or 0, None)  # it has not begun
+        await asyncio.sleep(0)  # others have their turn, also where a store answers at once
+
+    async def gather(self, instance: Instance) -> Sequence[Any] | None:
+        """The results of a large batch, read some items at a time and stored page by page; of anything else None.
+
+        Where an expression of the batch's looks into them, or a context value is made of them, they are a list.
+
+        Raises:
+            BackendError: They cannot be read; ``StaleReadError`` if one is not visible yet.
+        """
+        scope, exit_ = instance
+        if not is_large(instance) or exit_.construct is None:
+            return None
+        total = total_of(scope.outcomes[exit_.construct.entry])
+        size = page_size_for(exit_.construct, total)
+        is_list = size is None or exit_.all_taken is None or output_key(exit_) is not None
+        written = self._records.pages.results(self.record.run_id, instance.key, total, size or total)
+        every: list[Any] = []
+        try:
+            for first in range(0, total, _ITEMS_AT_ONCE):
+                results = await self._results(instance, first)
+                if is_list:
+                    every += results
+                else:
+                    await written.add(results)
+            return every if is_list else await written.close()
+        except BackendError as error:  # stale, newer or unreachable: never the batch's failure
+            self.trouble = error
+            raise
+
+    async def _results(self, gather: Instance, first: int) -> list[Any]:
+        results = []
+        async for item in self._items(gather, first, again=True):
+            if not item.ended:
+                raise StaleReadError(f"run {self.record.run_id!r}: {item.prefix!r} has ended, and is not visible yet")
+            results.append(item_result(item))
+            self.state.let_go(item)
+        return results
 
     async def glance(self, scope: ScopeState, vertex: Vertex | None, before: float) -> list[Instance]:
         """Learn, in one request, what there is of what leads to a join, an exit or a scope's end; gives what was new.

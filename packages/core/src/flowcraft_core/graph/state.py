@@ -249,10 +249,32 @@ class RunState:
             batch: The batch, whose entry's outcome is known.
             begun: How many, by lane.
         """
-        scope.passed[batch.entry] = tuple(max(0, items - 1) for items in begun)
+        lanes, total = len(begun), total_of(scope.outcomes[batch.entry])
         for lane, items in enumerate(begun):
             if items > 1:
-                self.start(scope, batch, lane + (items - 1) * len(begun))
+                last = lane + (items - 1) * lanes
+                scope.pass_items(batch, total, slice(lane, last, lanes))
+                self.start(scope, batch, last)
+
+    def let_go(self, item: ScopeState) -> bool:
+        """Keep no more of an item of a batch than that it has ended; whether it has, and nobody will ask why it failed.
+
+        Args:
+            item: The item.
+        """
+        scope, batch, index = item.parent, item.construct, item.index or 0
+        assert scope is not None  # an item lies in a batch
+        assert batch is not None
+        total = total_of(scope.outcomes[batch.entry])
+        if not self.has_ended(item) or (item.failures and not batch.tolerates(total, total)):
+            return False
+        scope.pass_items(batch, total, slice(index, index + 1))
+        scope.inside[batch.entry].pop(index, None)
+        if item.namespace is not item and any(inside.has_set for inside in item.walk()):
+            gone = {id(inside) for inside in item.walk()}
+            setters = item.namespace.setters
+            setters[:] = [setter for setter in setters if id(setter.scope) not in gone]
+        return True
 
     def decide(self, scope: ScopeState, vertex: Vertex) -> Mark | None:
         """What became of a vertex by what is known of its edges.
