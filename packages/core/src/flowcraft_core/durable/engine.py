@@ -30,7 +30,7 @@ from ..graph.facts import Answer, Attempt, Outcome, Park
 from ..graph.instances import Arrival, Claim, FailedItem, Instance, Phase
 from ..graph.lanes import total_of
 from ..graph.limits import is_limited
-from ..graph.partial import arrived, holds_up, waits_for
+from ..graph.partial import arrived, behind, holds_up
 from ..graph.queues import is_bound, queue_of
 from ..graph.scopes import Kind
 from ..jobs import Job
@@ -252,6 +252,8 @@ class Engine:
         else:
             root = self.view.state.root
             frontier = [Instance(root, root.scope.vertices[index]) for index in root.scope.starts]
+            if self.view.record.redrive_of is not None:
+                await self.view.settle()  # what is not visible yet of what was kept would be done again
         frontier = await self._walk(frontier)
         self._say_begun(frontier)
         first, lost = True, False
@@ -357,7 +359,7 @@ class Engine:
 
     def _may_be_kept(self, instance: Instance) -> bool:
         """Whether it may have an outcome though what leads to it has just ended: in a fork the next item of a lane."""
-        return self.view.record.redrive_of is not None and waits_for(self.view.state, instance) is not None
+        return self.view.record.redrive_of is not None and behind(instance) is not None
 
     # --- execute --------------------------------------------------------------------------------------------------
 

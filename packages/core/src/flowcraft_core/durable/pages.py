@@ -271,9 +271,7 @@ class ResultPages:
         if self._left:
             await self._write(self._left)
         assert self._begun is not None  # there was a page of them
-        stored = self._lists._stored_results(
-            self._run_id, self._key, Pages(self._total, self._size, self._begun.token)
-        )
+        stored = self._lists._stored_results(self._run_id, self._key, Pages(self._total, self._size, self._begun.token))
         stored.begun = self._begun
         return stored
 

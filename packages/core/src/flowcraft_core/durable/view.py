@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 import attrs
@@ -13,7 +13,7 @@ from ..contexts import Values
 from ..errors import BackendError
 from ..graph.decisions import item_result, output_key
 from ..graph.facts import Outcome
-from ..graph.instances import Claim, Instance, Phase, ScopeState
+from ..graph.instances import Instance, Phase, ScopeState
 from ..graph.lanes import total_of
 from ..graph.pages import page_size_for
 from ..graph.partial import (
@@ -34,7 +34,6 @@ from ..graph.scopes import Kind, Vertex
 from ..graph.state import RunState
 from ..serialization import Serializer
 from .gathered import StoredResults
-from .lanes import BegunItems
 from .runs import RunRecord
 from .storage import Records, StaleReadError, Stored, read_once_visible
 
@@ -405,97 +404,3 @@ class StoredValues(Values):
         if name in self.sets:
             return super().find(name)
         return asyncio.run_coroutine_threadsafe(self.fetch(name), self._loop).result()
-
-
-async def whole_state(
-    record: RunRecord,
-    records: Records,
-    *,
-    claimant: str | None = None,
-    due_only: bool = False,
-    stopped: bool = False,
-) -> RunState:
-    """The state that all of a run's facts give: what is ready in it is the run's frontier.
-
-    Reads scope by scope: as many rounds as constructs are nested and loops have passes, each of one batched read; and
-    some more for each batch, to find out how far its lanes have come.
-
-    Args:
-        record: The run's record.
-        records: Where facts are read.
-        claimant: In whose name a join is claimed that somebody has reached and nobody has claimed: he may have died, or
-            his job may be lost. None to leave such joins in ``wanted``.
-        due_only: It is to say what is due, and no more: of each lane of a batch the item is read at which it stands.
-        stopped: The run is: what is moot, and what is behind a failure, may be under way, and is among what is ready.
-    """
-    state = RunState(record.graph, record.graphs.__getitem__, record.context, stopped=stopped)
-    known: dict[str, Outcome] = {}
-    claims: dict[str, dict[int, int]] = {}
-    read: set[int] = set()
-    frontier: list[Instance] = []
-    unclaimed: list[Claim] = []
-    due: list[Instance] | None = None  # all that is, once it is known
-    items = BegunItems(record, records, state, known, due_only=due_only)
-    while True:
-        fresh = [scope for scope in state.root.walk() if id(scope) not in read]
-        read.update(id(scope) for scope in fresh)
-        instances = [instance for scope in fresh if not _has_passed(scope) for instance in scope.instances()]
-        joins = {instance.key: instance.vertex.quorum for instance in instances}
-        outcomes, standing = await asyncio.gather(
-            records.outcomes(record.run_id, [instance.key for instance in instances if instance.key not in known]),
-            records.claims(record.run_id, joins),
-        )
-        known.update((key, stored.value) for key, stored in outcomes.items())
-        claims.update(standing)
-        state.ready.extend(frontier)
-        frontier = []
-        while state.ready or state.wanted:
-            while state.wanted:
-                claim = state.wanted.popleft()
-                scope, join, _ = claim
-                key = scope.key(join)
-                for slot, place in claims.pop(key, {}).items():
-                    state.claim(scope, join, slot, place)
-                is_due = due is None and (stopped or state.phase is Phase.RUNNING)
-                while claimant is not None and is_due and (free := claim.slot) is not None:
-                    held = await records.put_claim(record.run_id, key, free, claim.place, claimant)
-                    state.claim(scope, join, free, held.value)
-                if claim.slot is not None and due is None:
-                    unclaimed.append(claim)
-            if not state.ready:
-                break
-            instance = state.ready.popleft()
-            outcome = known.get(instance.key)
-            if outcome is None:
-                frontier += [] if _has_passed(instance.scope) else [instance]
-            else:
-                state.add(*instance, outcome)
-        await items.find()
-        if not all(id(scope) in read for scope in state.root.walk()):
-            continue
-        if due is None:
-            due, frontier = frontier, _kept_behind(state, known) if record.redrive_of is not None else []
-            if frontier:
-                continue
-        state.ready.extend(i for i in due if stopped or not i.scope.is_moot(i.vertex))
-        state.wanted.extend(c for c in unclaimed if c.slot is not None and not c.scope.is_moot(c.vertex))
-        return state
-
-
-def _has_passed(scope: ScopeState) -> bool:
-    parent, construct = scope.parent, scope.construct
-    return parent is not None and construct is not None and parent.has_passed(construct, scope.index or 0)
-
-
-def _kept_behind(state: RunState, known: Mapping[str, Outcome]) -> list[Instance]:
-    """The starts of items that a fork keeps and that stand in their lane behind one that it begins again.
-
-    Nothing leads to them before that one has ended, and what follows from them is not due.
-    """
-    return [
-        scope.at(start)
-        for scope in state.root.walk()
-        if scope.construct is not None and scope.construct.kind == "batch"
-        for start in scope.scope.starts
-        if start not in scope.told and scope.at(start).key in known
-    ]

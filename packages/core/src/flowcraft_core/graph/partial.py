@@ -82,16 +82,24 @@ def needs(state: RunState, instance: Instance) -> list[Instance]:
 def waits_for(state: RunState, instance: Instance) -> ScopeState | None:
     """What must have ended before an instance can begin: the item before it in its lane, or the pass before.
 
-    None of a pass whose only end is its verdict, which says all that there is to know.
+    None of a pass whose only end is its verdict, which says all that there is to know; nor of an item of which nothing
+    more is kept than that it has ended.
     """
+    parent, construct, index = instance.scope.parent, instance.scope.construct, behind(instance)
+    if parent is None or construct is None or index is None or parent.has_passed(construct, index):
+        return None
+    return state.child(parent, construct, index)
+
+
+def behind(instance: Instance) -> int | None:
+    """The index of the item or pass that must have ended before an instance can begin, if there is one."""
     scope, vertex = instance
     parent, construct = scope.parent, scope.construct
     if vertex.incoming or parent is None or construct is None or construct.entry not in parent.outcomes:
         return None
-    index = item_before(scope)
     if construct.kind == "loop" and scope.index and len(scope.scope.ends) > 1:
-        index = scope.index - 1
-    return None if index is None else state.child(parent, construct, index)
+        return scope.index - 1
+    return item_before(scope)
 
 
 def _before(state: RunState, instance: Instance) -> list[Instance]:
@@ -138,8 +146,9 @@ def awaited(state: RunState, instance: Instance) -> list[Instance]:
 def unresolved(state: RunState, scope: ScopeState, vertex: Vertex | None) -> list[Instance]:
     """All that is not resolved on the ways to a join, an exit or (without a vertex) a scope's end, and itself.
 
-    Of large batches the items are left out, which are too many to be looked at at once. Each comes after what leads to it, so that a ``decide`` about one after the other says all that can be said. Most of
-    those that were passed by have no outcome to be found.
+    Of large batches the items are left out, which are too many to be looked at at once. Each comes after what leads to
+    it, so that a ``decide`` about one after the other says all that can be said. Most of those that were passed by have
+    no outcome to be found.
     """
     found: list[Instance] = []
     seen: set[tuple[int, int]] = set()

@@ -19,6 +19,7 @@ from .laning import LaningClauses
 from .limiting import LimitingClauses
 from .minding import MindingClauses
 from .outside import OutsideClauses
+from .hugeness import HugenessClauses
 from .paging import PagingClauses
 from .queueing import QueueingClauses
 from .quorum import QuorumClauses
@@ -41,6 +42,7 @@ class BackendContract(
     CatchingClauses,
     UndoingClauses,
     LaningClauses,
+    HugenessClauses,
     PagingClauses,
     WaitingClauses,
     AnsweringClauses,

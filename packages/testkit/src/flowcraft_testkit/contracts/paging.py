@@ -257,8 +257,10 @@ class PagingClauses(ProgramClauses):
         kept = create_flow("kept").node("src", steps.gives(list(range(5))))
         kept.batch("b", steps.add, page_size=2, concurrency=2, output="all").edge("src", "b")
         flow = create_flow("into").node("src", steps.gives(list(range(5))))
-        flow.batch("b", steps.add, page_size=2, concurrency=2).node("five", steps.echo).node("third", steps.echo).node("none", steps.echo).edge("src", "b")
-        flow.edge("b", "five", condition="result.output.length == 5").edge("b", "none", condition="result.output[1] == 9")
+        flow.batch("b", steps.add, page_size=2, concurrency=2).edge("src", "b")
+        flow.node("five", steps.echo).node("third", steps.echo).node("none", steps.echo)
+        flow.edge("b", "five", condition="result.output.length == 5")
+        flow.edge("b", "none", condition="result.output[1] == 9")
         flow.edge("b", "third", transform="input[2]")
         should = {"five": [1, 2, 3, 4, 5], "third": 3}
         async with self.programs(flow, kept) as here:
