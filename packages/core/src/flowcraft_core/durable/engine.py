@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import enum
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
@@ -190,6 +190,7 @@ class Engine:
         self.executor.values = lambda scope, serializer: StoredValues(self.view, scope, serializer)
         self.executor.before_deciding = self._before_deciding
         self.executor.gather = self._gather
+        self.executor.results = self._results
         self.executor.kept_keys = self.view.record.kept_keys
         self._transaction = StepTransaction(self.backend)
         self.executor.connection, self.executor.roll_back = self._transaction.connection, self._transaction.roll_back
@@ -200,6 +201,9 @@ class Engine:
 
     async def _gather(self, instance: Instance) -> Sequence[Any] | None:
         return await self.view.gather(instance)
+
+    def _results(self, instance: Instance) -> AsyncIterator[Sequence[Any]] | None:
+        return self.view.results(instance)
 
     async def handle(self, count: int) -> Done:
         """Do what the job asks for.

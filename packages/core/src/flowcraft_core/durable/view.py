@@ -257,6 +257,21 @@ class RunView:
             self.trouble = error
             raise
 
+    def results(self, instance: Instance) -> AsyncIterator[Sequence[Any]] | None:
+        """The results of a large batch, some at a time; of anything else None. See ``gather``."""
+        return self._some_results(instance) if is_large(instance) else None
+
+    async def _some_results(self, gather: Instance) -> AsyncIterator[Sequence[Any]]:
+        scope, batch = gather.scope, gather.vertex.construct
+        assert batch is not None  # an exit always has one
+        for first in range(0, total_of(scope.outcomes[batch.entry]), _ITEMS_AT_ONCE):
+            try:
+                results = await self._results(gather, first)
+            except BackendError as error:  # stale, newer or unreachable: never the batch's failure
+                self.trouble = error
+                raise
+            yield results
+
     async def _results(self, gather: Instance, first: int) -> list[Any]:
         results = []
         async for item in self._items(gather, first, again=True):

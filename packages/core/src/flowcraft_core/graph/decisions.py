@@ -438,6 +438,12 @@ def leave(scope: ScopeState, vertex: Vertex, gathered: Sequence[Any] | None = No
     return Outcome(output=values, sets=dict(values))
 
 
+def leave_reduced(scope: ScopeState, vertex: Vertex, value: Any) -> Outcome:
+    """The outcome of a batch's exit but for its edges, of which a reducer has made one value."""
+    name = output_key(vertex)
+    return Outcome(output=value, sets={name: value} if name else None)
+
+
 def output_key(gather: Vertex) -> str | None:
     """The context value that the results of a batch are kept in, too; None if they are not."""
     construct = gather.construct

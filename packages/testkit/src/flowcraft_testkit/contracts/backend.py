@@ -14,16 +14,17 @@ from .diagnosing import DiagnosingClauses
 from .dying import DyingClauses
 from .ending import EndingClauses
 from .forking import ForkingClauses
+from .hugeness import HugenessClauses
 from .joining import JoiningClauses
 from .laning import LaningClauses
 from .limiting import LimitingClauses
 from .minding import MindingClauses
 from .outside import OutsideClauses
-from .hugeness import HugenessClauses
 from .paging import PagingClauses
 from .queueing import QueueingClauses
 from .quorum import QuorumClauses
 from .reconciling import ReconcilingClauses
+from .reducing import ReducingClauses
 from .reminding import RemindingClauses
 from .scheduling import SchedulingClauses
 from .shapes import ShapeClauses
@@ -44,6 +45,7 @@ class BackendContract(
     LaningClauses,
     HugenessClauses,
     PagingClauses,
+    ReducingClauses,
     WaitingClauses,
     AnsweringClauses,
     RemindingClauses,
