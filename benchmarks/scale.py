@@ -44,11 +44,12 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     for items in sizes:
         programs = asyncio.run(_on_sqlite(items))
         requests = asyncio.run(_in_a_cloud(items))
-        us = programs["worker"]["seconds"] * 1_000_000 / items
-        rows.append({"items": items, "programs": programs, "us_per_item": us, "requests_per_item": requests})
+        # Of the processor: what else a machine does, and how soon somebody notices the end, is not the batch's.
+        us = programs["worker"]["cpu_seconds"] * 1_000_000 / items
+        rows.append({"items": items, "programs": programs, "cpu_us_per_item": us, "requests_per_item": requests})
         peaks = ", ".join(f"{name} {program['peak_mib']:.0f}" for name, program in programs.items())
-        print(f"{items:,} items: {us:.0f} us and {requests:.3f} requests for each; at most MiB: {peaks}")
-    slower, dearer = (_growth(rows, name) for name in ("us_per_item", "requests_per_item"))
+        print(f"{items:,} items: {us:.0f} us of a processor and {requests:.3f} requests for each; at most MiB: {peaks}")
+    slower, dearer = (_growth(rows, name) for name in ("cpu_us_per_item", "requests_per_item"))
     most = max(program["peak_mib"] for row in rows for program in row["programs"].values())
     ok = most < _MOST_MIB and slower <= _FLAT and dearer <= _FLAT
     print(
@@ -66,19 +67,24 @@ def _growth(rows: list[dict[str, Any]], name: str) -> float:
 
 
 async def _on_sqlite(items: int) -> dict[str, dict[str, float]]:
-    """What each program says at last: a worker, and others that look at its run."""
+    """What each program says at last: a worker, another one in the place of one that is killed, and who looks on."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "runs.db"
         async with SqliteBackend(path) as backend:
             flow = flow_of(items)
             await Client(backend, flows=[flow]).start(flow, run_id=RUN)
-        worker = await _begin("worker", path, items)
-        said = await _line(worker)
+        found = {"worker": await _ended(await _begin("worker", path, items))}
+        for name in ("result", "describe", "purge"):
+            found[name] = await _ended(await _begin(name, path, items))
+        async with SqliteBackend(path) as backend:
+            await Client(backend, flows=[flow]).start(flow, run_id=RUN)
+        victim = await _begin("victim", path, items)
+        said = await _line(victim)
+        victim.kill()
+        await victim.wait()
         if said != "half":
             raise RuntimeError(f"the worker said {said!r}: above is why")
-        found = {"reconciler": await _ended(await _begin("reconciler", path, items))}
-        found["worker"] = await _ended(worker)
-        for name in ("result", "describe", "purge"):
+        for name in ("reconciler", "successor"):
             found[name] = await _ended(await _begin(name, path, items))
     return found
 

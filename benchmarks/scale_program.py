@@ -1,11 +1,12 @@
 """One of the programs around a large batch on SQLite, as a process: ``python scale_program.py <what> <file> <items>``.
 
-It says at last, in a line of JSON, how much memory it has taken at most, and for how long it was at it.
+It says at last, in a line of JSON, how much memory it has taken at most, for how long it was at it, and how much of that it computed.
 """
 
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import resource
 import sys
@@ -50,11 +51,17 @@ def flow_of(items: int, done: Callable[[int], None] = lambda number: None) -> Fl
     return flow.node("total", total).edge("numbers", "squares").edge("squares", "total")
 
 
-async def work(backend: Backend, items: int) -> None:
-    """A worker, until the run has ended; it says when half of the items are done."""
+async def work(backend: Backend, items: int, *, tells: bool = False) -> None:
+    """A worker, until the run has ended.
+
+    Args:
+        backend: Where the run is.
+        items: How many items it has.
+        tells: It says when half of them are done.
+    """
 
     def done(number: int) -> None:
-        if number == max(1, items // 2):
+        if number == max(1, items // 2) and tells:
             print("half", flush=True)
 
     flow = flow_of(items, done)
@@ -69,7 +76,7 @@ async def work(backend: Backend, items: int) -> None:
 
 
 async def reconcile(backend: Backend, items: int) -> None:
-    """A look at the run, which is under way."""
+    """A look at the run, which is under way, and whose worker is dead."""
     done = await Reconciler(backend).reconcile(RUN)
     if not done.scanned:
         raise RuntimeError("there is nothing to look at")
@@ -100,6 +107,8 @@ async def purge(backend: Backend, items: int) -> None:
 
 PROGRAMS: dict[str, Callable[[Backend, int], Awaitable[None]]] = {
     "worker": work,
+    "victim": functools.partial(work, tells=True),
+    "successor": work,
     "reconciler": reconcile,
     "result": result,
     "describe": describe,
@@ -110,11 +119,11 @@ PROGRAMS: dict[str, Callable[[Backend, int], Awaitable[None]]] = {
 async def main(what: str, path: str, items: str) -> None:
     """Be one of the programs."""
     async with SqliteBackend(path, synchronous="normal") as backend:
-        began = time.perf_counter()
+        began, worked = time.perf_counter(), time.process_time()
         await PROGRAMS[what](backend, int(items))
-        seconds = time.perf_counter() - began
+        seconds, cpu = time.perf_counter() - began, time.process_time() - worked
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 * 1024 if sys.platform == "darwin" else 1024)
-    print(json.dumps({"peak_mib": peak, "seconds": seconds}), flush=True)
+    print(json.dumps({"peak_mib": peak, "seconds": seconds, "cpu_seconds": cpu}), flush=True)
 
 
 if __name__ == "__main__":
