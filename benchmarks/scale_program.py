@@ -1,6 +1,6 @@
 """One of the programs around a large batch on SQLite, as a process: ``python scale_program.py <what> <file> <items>``.
 
-It says at last, in a line of JSON, how much memory it has taken at most, for how long it was at it, and how much of that
+It says at last, in a line of JSON, how much memory it has taken at most, how long it was at it, and how much of that
 it computed.
 """
 
