@@ -23,7 +23,7 @@ class OnSqlite(Durable):
     """Workers in this process, each with a connection of its own to one file."""
 
     name = "sqlite"
-    late = 20.0
+    late = 60.0  # three seconds of a machine that is busy
     beat = 4.0
     hour = 12.0
     day = 40.0

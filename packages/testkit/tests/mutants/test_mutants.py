@@ -52,9 +52,9 @@ def test_every_clause_is_asked_of_what_is_in_memory_but_those_on_processes_and_u
 
 def test_there_are_mutants_of_each_port_and_program() -> None:
     kinds = {mutant.name.partition(".")[0] for mutant in MUTANTS}
-    ports = {"queue", "context", "status", "coordination", "backend", "transactional", "queues"}
-    programs = {"engine", "handler", "worker", "client", "reconciler", "storage", "builder"}
-    seen = {"telling", "tracing", "describe", "scheduling", "queueing", "fork"}
+    ports = {"queue", "context", "status", "coordination", "backend", "transactional", "queues", "starts"}
+    programs = {"engine", "handler", "worker", "client", "reconciler", "storage", "builder", "step", "export", "purge"}
+    seen = {"telling", "tracing", "describe", "scheduling", "queueing", "fork", "limiting", "undo"}
     assert kinds == ports | programs | seen
     assert sum(mutant.name.partition(".")[0] not in ports for mutant in MUTANTS) >= 40
 

@@ -79,6 +79,14 @@ def test_the_command_tries_every_crash(capsys: pytest.CaptureFixture[str]) -> No
     assert told["violations"] == 0
 
 
+def test_the_command_takes_every_so_manieth_crash(capsys: pytest.CaptureFixture[str]) -> None:
+    told = []
+    for stride in ("1", "3"):
+        assert main(["--exhaustive", "--scenario", "wait", "--budget", "1", "--stride", stride, "--json"]) == 0
+        told.append(json.loads(capsys.readouterr().out)["crash_points"])
+    assert told[1] < told[0] / 2
+
+
 @pytest.mark.parametrize("seed", ["7", "7:worker-1.4", "@worker.3:crash after", "@client.2:unanswered", "~2.0,9.0"])
 def test_the_command_shows_one_schedule(seed: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--replay", f"chain:{seed}"]) == 0

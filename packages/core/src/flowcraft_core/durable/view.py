@@ -21,6 +21,7 @@ from ..graph.partial import (
     awaited,
     context_names,
     find,
+    find_call,
     is_decided,
     is_large,
     joins_ahead,
@@ -33,6 +34,7 @@ from ..graph.partial import (
 from ..graph.scopes import Kind, Vertex
 from ..graph.state import RunState
 from ..serialization import Serializer
+from .ends import are_undone
 from .gathered import StoredResults
 from .runs import RunRecord
 from .storage import Records, StaleReadError, Stored, read_once_visible
@@ -168,6 +170,31 @@ class RunView:
             if not await self.learn([found.instance]):
                 raise StaleReadError(f"run {self.record.run_id!r}: {found.instance.key!r} has no outcome yet")
 
+    async def find_call(self, root: str) -> ScopeState | None:
+        """The call inside of which keys begin with ``root``; None if the run has no such call.
+
+        Raises:
+            StaleReadError: Something around it is not visible yet.
+        """
+        return await found_call(self.state, root, self.learn, self.record.run_id)
+
+    async def is_undone(self, call: ScopeState) -> bool:
+        """Whether a call is undone that others have stopped, as soon as that must be visible."""
+        await self.settle()
+        return bool(await are_undone(self._records, self.record.run_id, [call]))
+
+    async def hear_of_undone(self) -> bool:
+        """Look up which of the calls are undone that have failed, as far as is known, and are to be; whether some are.
+
+        Of the others it is left to the caller to see to that, see ``RunState.to_undo``.
+        """
+        calls = list(self.state.to_undo)
+        undone = await are_undone(self._records, self.record.run_id, calls) if calls else []
+        for call in undone:
+            self.state.to_undo.remove(call)
+            self.state.learn_undone(call)
+        return bool(undone)
+
     async def resolve(self, scope: ScopeState, vertex: Vertex | None, *, if_moot: bool = False) -> bool:
         """Learn what decides about a join, a construct's exit, or (without a vertex) a scope's end; whether it does.
 
@@ -180,7 +207,7 @@ class RunView:
             missing = settle(self.state, scope, vertex)
             if self.is_resolved(scope, vertex, if_moot=if_moot):
                 return True
-            if await self.learn(missing):
+            if await self.hear_of_undone() or await self.learn(missing):
                 continue
             # What is left to look at are the items of large batches. Of another one it only helps to know that it was
             # passed by or has failed; else its own outcome tells.
@@ -219,7 +246,9 @@ class RunView:
         indexes = [index for index in some if again or not scope.has_passed(batch, index)]
         known = scope.inside.get(batch.entry, {}).keys() & set(indexes)
         items = [self.state.child(scope, batch, index) for index in indexes]
-        while await self.learn([missing for item in items for missing in settle(self.state, item, None)]):
+        while await self.learn([missing for item in items for missing in settle(self.state, item, None)]) or (
+            await self.hear_of_undone()
+        ):
             pass
         for item in items:
             settle(self.state, item, None)
@@ -419,3 +448,19 @@ class StoredValues(Values):
         if name in self.sets:
             return super().find(name)
         return asyncio.run_coroutine_threadsafe(self.fetch(name), self._loop).result()
+
+
+async def found_call(
+    state: RunState, root: str, learn: Callable[[Iterable[Instance]], Awaitable[list[Instance]]], run_id: str
+) -> ScopeState | None:
+    """The call that has a root, once what leads to it was learned; None if there is none.
+
+    Raises:
+        StaleReadError: Something around it is not visible yet.
+    """
+    while True:
+        found = find_call(state, root)
+        if not isinstance(found, Unknown):
+            return found
+        if not await learn([found.instance]):
+            raise StaleReadError(f"run {run_id!r}: {found.instance.key!r} has no outcome yet")

@@ -18,9 +18,11 @@ from ..graph.instances import Claim, Instance, Phase, ScopeState
 from ..graph.lanes import lanes_of, total_of
 from ..graph.scopes import Construct
 from ..graph.state import RunState
+from .ends import are_undone
 from .lanes import begun_items, ends_of_lanes
 from .runs import RunRecord
-from .storage import Records
+from .storage import Records, StaleReadError
+from .view import found_call
 
 # So many scopes are read in one request, those that are read ahead among them; and of one loop.
 _SCOPES_AT_ONCE = 500
@@ -56,6 +58,7 @@ async def whole_state(
     due_only: bool = False,
     stopped: bool = False,
     passing: Passing | None = None,
+    root: str = "",
 ) -> RunState:
     """The state that all of a run's facts give: what is ready in it is the run's frontier.
 
@@ -68,8 +71,14 @@ async def whole_state(
             another one the item at which it stands.
         stopped: The run is: what is moot, and what is behind a failure, may be under way, and is among what is ready.
         passing: Says of which items of batches nothing is kept once they have ended; of none by default.
+        root: Of a call what the keys inside of it begin with: of the rest of the run no more is read than leads there.
+
+    Raises:
+        StaleReadError: What leads to the call is not visible yet.
     """
-    reading = WholeReading.of(record, records, claimant=claimant, due_only=due_only, stopped=stopped, passing=passing)
+    reading = WholeReading.of(
+        record, records, claimant=claimant, due_only=due_only, stopped=stopped, passing=passing, root=root
+    )
     await reading.read()
     return await reading.told()
 
@@ -95,6 +104,7 @@ class WholeReading:
         due_only: Likewise.
         passing: Likewise.
         stopped: Likewise.
+        root: Likewise.
     """
 
     record: RunRecord
@@ -104,6 +114,7 @@ class WholeReading:
     due_only: bool = False
     passing: Passing | None = None
     stopped: bool = False
+    root: str = ""
     _known: dict[str, Outcome] = attrs.field(factory=dict)
     _claims: dict[str, dict[int, int]] = attrs.field(factory=dict)
     _read: set[ScopeState] = attrs.field(factory=set)
@@ -111,7 +122,9 @@ class WholeReading:
     _ahead: dict[tuple[ScopeState, int, int], _Ahead] = attrs.field(factory=dict)
     _due: list[Instance] = attrs.field(factory=list)
     _unclaimed: list[Claim] = attrs.field(factory=list)
+    _to_undo: list[ScopeState] = attrs.field(factory=list)
     _is_due_known: bool = False
+    _has_begun: bool = False
 
     @classmethod
     def of(cls, record: RunRecord, records: Records, *, stopped: bool = False, **options: Any) -> WholeReading:
@@ -124,6 +137,9 @@ class WholeReading:
     async def read(self) -> None:
         """Read all that there is, of scopes that were not read before."""
         state = self.state
+        if not self._has_begun and self.root:
+            await self._begin_at_root()
+        self._has_begun = True
         await self._feed([])
         while state.entered or state.opened:
             while state.opened:
@@ -133,6 +149,25 @@ class WholeReading:
             await self._feed([instance for scope in fresh for instance in self._waiting.pop(scope, ())])
             self._let_go()
 
+    async def _begin_at_root(self) -> None:
+        """Begin at a call, as if nothing were around it but what leads there."""
+        state, record, records = self.state, self.record, self.records
+        state.ready.clear()
+
+        async def learn(instances: Iterable[Instance]) -> list[Instance]:
+            by_key = {instance.key: instance for instance in instances}
+            found = await records.outcomes(record.run_id, by_key)
+            for key, stored in found.items():
+                state.learn(*by_key[key], stored.value)
+            return [by_key[key] for key in found]
+
+        call = await found_call(state, self.root, learn, record.run_id)
+        if call is None or call.parent is None or call.construct is None:
+            raise StaleReadError(f"run {record.run_id!r} has no call {self.root!r}")
+        state.entered.clear()
+        state.entered.append(call)
+        state.start(call.parent, call.construct, call.index)
+
     async def told(self) -> RunState:
         """The state, with its frontier, once all was read."""
         state, self._is_due_known = self.state, True
@@ -140,7 +175,10 @@ class WholeReading:
         if self.record.redrive_of is not None:
             await self._feed(self._kept_behind())
             await self.read()
-        state.ready.extend(i for i in due if self.stopped or not i.scope.is_moot(i.vertex))
+        state.ready.extend(
+            i for i in due if i.scope.prefix.startswith(self.root) and (self.stopped or not i.scope.is_moot(i.vertex))
+        )
+        state.to_undo.extend(self._to_undo)
         state.wanted.extend(c for c in self._unclaimed if c.slot is not None and not c.scope.is_moot(c.vertex))
         return state
 
@@ -248,11 +286,12 @@ class WholeReading:
         """Feed the outcomes of ready instances, and of those that become ready in scopes that were read."""
         state = self.state
         state.ready.extend(instances)
-        while state.ready or state.wanted:
+        while state.ready or state.wanted or state.to_undo:
             while state.wanted:
                 await self._claim(state.wanted.popleft())
             if not state.ready:
-                break
+                await self._hear_of_undone()
+                continue
             instance = state.ready.popleft()
             outcome = self._known.get(instance.key) if instance.scope in self._read else None
             if outcome is not None:
@@ -262,8 +301,19 @@ class WholeReading:
             elif not self._is_due_known:
                 self._due.append(instance)
 
+    async def _hear_of_undone(self) -> None:
+        """Learn which of the calls that undo themselves have done so."""
+        calls = list(self.state.to_undo)
+        self.state.to_undo.clear()
+        undone = await are_undone(self.records, self.record.run_id, calls) if calls else []
+        self._to_undo += [call for call in calls if call not in undone]
+        for call in undone:
+            self.state.undone(call)
+
     async def _claim(self, claim: Claim) -> None:
         state, (scope, join, _) = self.state, claim
+        if not scope.prefix.startswith(self.root):
+            return  # around the call that is asked about
         key = scope.key(join)
         for slot, place in self._claims.pop(key, {}).items():
             state.claim(scope, join, slot, place)

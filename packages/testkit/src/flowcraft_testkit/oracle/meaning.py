@@ -184,12 +184,19 @@ class Meaning(Ground):
         """Whether the item or pass before a place lets it begin.
 
         "A construct in which a failure was neither handled nor contained fails when its scope ends": so a pass in which
-        one was is a loop's last, whatever its verdict says. An item that failed is followed by the next of its lane.
+        one was is a loop's last, whatever its verdict says. An item that failed is followed by the next of its lane,
+        unless it "fails the run at once": then nothing is decided behind it any more.
         """
         before = self.before(place)
         if before is None:
             return True
-        return self.has_ended(before) and not (isinstance(place.node, Loop) and self.has_failed(before))
+        if not self.has_ended(before):
+            return False
+        if isinstance(place.node, Loop):
+            return not self.has_failed(before)
+        return not any(
+            self.status.get((before, node.id)) is Status.FAILED and not before.contains(node) for node in before.nodes()
+        )
 
     def begun(self, place: Place, node: PlacedNode) -> list[Place]:
         """The passes and the items that have begun, or the call, in order."""

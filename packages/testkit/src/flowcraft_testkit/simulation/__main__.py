@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import json
+import multiprocessing
+import os
 import random
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from typing import TypeVar
 
 from .canonical import SCENARIOS
 from .exhaustive import Exhausted, again, crashes, interleavings
 from .explore import Report, simulate, violation_of
+
+_Found = TypeVar("_Found")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -23,22 +30,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--scenario", choices=sorted(SCENARIOS), help="only this one")
     parser.add_argument("--exhaustive", action="store_true", help="every crash, and orders of two workers' requests")
     parser.add_argument("--budget", type=int, default=100, metavar="N", help="orders that are tried of each scenario")
+    parser.add_argument("--stride", type=int, default=1, metavar="N", help="with --exhaustive: every Nth crash only")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="processes; one per core")
     parser.add_argument("--json", action="store_true", help="print the result as one line of JSON")
     options = parser.parse_args(arguments)
     if options.replay:
         return _replay(options.replay)
     names = [options.scenario] if options.scenario else list(SCENARIOS)
     if options.exhaustive:
-        return _exhaust(names, options.budget, as_json=options.json)
+        return _exhaust(names, options)
     first = random.SystemRandom().randrange(10**9) if options.fresh else 0
     number = options.fresh or options.seeds
     if options.fresh:
         print(f"seeds {first} to {first + number - 1}", file=sys.stderr)
     began = time.perf_counter()
     report = Report()
-    for place, name in enumerate(names):
-        seeds = [seed for seed in range(first, first + number) if seed % len(names) == place]
-        report.add(simulate(SCENARIOS[name], seeds=[seed // len(names) for seed in seeds]))
+    for some in _side_by_side(functools.partial(_drawn, names, range(first, first + number)), names, options.jobs):
+        report.add(some)
     seconds = time.perf_counter() - began
     if options.json:
         print(
@@ -63,14 +71,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1 if report.violations else 0
 
 
-def _exhaust(names: Sequence[str], budget: int, *, as_json: bool) -> int:
+def _side_by_side(look: Callable[[str], _Found], names: Sequence[str], jobs: int) -> Iterator[_Found]:
+    """What is found of each scenario, in their order."""
+    if min(jobs, len(names)) == 1:
+        yield from map(look, names)
+        return
+    with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+        yield from pool.map(look, names)
+
+
+def _drawn(names: Sequence[str], seeds: range, name: str) -> Report:
+    place = names.index(name)
+    return simulate(SCENARIOS[name], seeds=[seed // len(names) for seed in seeds if seed % len(names) == place])
+
+
+def _exhausted(budget: int, stride: int, name: str) -> Exhausted:
+    done = crashes(SCENARIOS[name], stride=stride)
+    done.add(interleavings(SCENARIOS[name], budget=budget))
+    return done
+
+
+def _exhaust(names: Sequence[str], options: argparse.Namespace) -> int:
     began = time.perf_counter()
     done = Exhausted()
-    for name in names:
-        done.add(crashes(SCENARIOS[name]))
-        done.add(interleavings(SCENARIOS[name], budget=budget))
+    for some in _side_by_side(functools.partial(_exhausted, options.budget, options.stride), names, options.jobs):
+        done.add(some)
     seconds = time.perf_counter() - began
-    if as_json:
+    if options.json:
         print(
             json.dumps(
                 {

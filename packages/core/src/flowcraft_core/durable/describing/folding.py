@@ -9,8 +9,7 @@ from ...graph.instances import ScopeState
 from ...graph.lanes import lanes_of
 from ...graph.passing import Tally
 from ...graph.scopes import Construct
-from .shapes import InstanceState
-from .standing import state_of_ended
+from ...graph.standing import InstanceState, state_of_ended
 
 if TYPE_CHECKING:
     pass

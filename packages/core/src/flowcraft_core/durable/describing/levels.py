@@ -13,9 +13,9 @@ from ...errors import ConfigurationError
 from ...graph.instances import Instance, ScopeState
 from ...graph.lanes import total_of
 from ...graph.scopes import Construct, Kind, Vertex
+from ...graph.standing import InstanceState, Standing, insides, shown
 from ...graph.state import RunState
-from .shapes import Inside, InstanceState, Way
-from .standing import Standing, shown
+from .shapes import Inside, Way
 
 _INDEX = re.compile(r"\[(\d{1,12})\]")
 _CURSOR = re.compile(r"(\d{1,12})\.(\d{1,12})")
@@ -136,12 +136,6 @@ def _level(state: RunState, scope: ScopeState, construct: Construct) -> Level:
 def _has_item(scope: ScopeState, construct: Construct, index: int) -> bool:
     entry = scope.outcomes.get(construct.entry)
     return construct.kind == "batch" and entry is not None and index < total_of(entry)
-
-
-def insides(scope: ScopeState, construct: Construct) -> list[ScopeState]:
-    """The items, passes or calls of a construct that are known, in order."""
-    known = scope.inside.get(construct.entry, {})
-    return [known[index] for index in sorted(known)]
 
 
 def counts(standing: Standing, level: Level) -> Counter[InstanceState]:

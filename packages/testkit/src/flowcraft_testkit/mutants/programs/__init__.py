@@ -27,6 +27,7 @@ from . import (
     telling,
     tracing,
     undoing,
+    undoing_calls,
     worker,
 )
 
@@ -57,5 +58,6 @@ __all__ = [
     "telling",
     "tracing",
     "undoing",
+    "undoing_calls",
     "worker",
 ]
