@@ -183,7 +183,7 @@ def take_back(number: int) -> None:
     """Takes what no step here gives."""
 
 
-@flow.step(undo=take_back)  #: mypy=arg-type pyright=reportArgumentType
+@flow.step(undo=take_back)  #: mypy=arg-type pyright=reportArgumentType,reportCallIssue
 def undone_by_another() -> str:
     return "text"
 

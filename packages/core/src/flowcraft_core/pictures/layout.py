@@ -273,9 +273,9 @@ def through(points: Sequence[Point]) -> str:
 
 
 def on_the_way(points: Sequence[Point], *, near_end: bool) -> Point:
-    """A place on such a line: towards the end of its last stretch that turns, or a third into its first."""
+    """A place on such a line: near the end of its last stretch that turns, or near the beginning of its first."""
     turning = [(one, other) for one, other in pairwise(points) if one.x != other.x] or list(pairwise(points))
-    (one, other), share = (turning[-1], 0.82) if near_end else (turning[0], 0.32)
+    (one, other), share = (turning[-1], 0.76) if near_end else (turning[0], 0.24)
     half = (one.y + other.y) / 2
     rest = 1 - share
     x = one.x + (other.x - one.x) * share**2 * (3 - 2 * share)

@@ -57,15 +57,17 @@ class _Writer:
                 left, right = _SHAPES.get(box.kind, ("[", "]"))
                 yield f'{indent}{name}{left}"{_label(box)}"{right}'
                 continue
-            yield f'{indent}subgraph {name} ["{_label(box)}"]'
+            yield f'{indent}subgraph {name} ["{_label(box, " #183; ")}"]'
+            yield f"{indent}    direction TB"
             yield from self._boxes(box.inside, indent + "    ")
             yield f"{indent}end"
         self._ways += [_way(line, names) for line in picture.lines]
 
 
-def _label(box: Box) -> str:
+def _label(box: Box, between: str = "<br/>") -> str:
+    """What is written in a box; above what is inside of one there is room for a line."""
     mark = "" if box.state is None else f"{MARKS[box.state]} "
-    return "<br/>".join(escaped(part) for part in (f"{mark}{box.label}", box.detail) if part)
+    return between.join(escaped(part) for part in (f"{mark}{box.label}", box.detail) if part)
 
 
 def _way(line: Line, names: dict[str, str]) -> str:

@@ -18,6 +18,8 @@ _LANE = 26.0  # beside a loop's body, for the way back
 _NARROWEST, _WIDEST = 110.0, 250.0
 # About how wide letters are, of labels and of the lines below them.
 _LABEL, _DETAIL = 7.6, 6.2
+#: Of the labels of lines: about how wide a letter is, and how wide they are at most.
+WAY_LETTER, WAY_WIDEST = 6.2, 160.0
 #: Left of a label: the sign of a state, or nothing; and right of it nothing.
 SIGN, BLANK = 34.0, 14.0
 
@@ -78,6 +80,12 @@ def place(picture: Picture) -> Sheet:
     insides = {box.name: place(box.inside) for box in picture.boxes if box.inside is not None}
     sizes = {box.name: _size(box, insides.get(box.name)) for box in picture.boxes}
     ahead = [line for line in picture.lines if not line.goes_back]
+    # Where several lines part, their labels stand where they lead to; else where they come from: there boxes make room.
+    parting = Counter(line.source for line in ahead)
+    for line in ahead:
+        name = line.target if parting[line.source] > 1 else line.source
+        wanted = min(width_of(line.label, WAY_LETTER), WAY_WIDEST)
+        sizes[name] = Size(max(sizes[name].width, round(wanted, 1)), sizes[name].height)
     layout = lay_out(list(sizes), [(line.source, line.target) for line in ahead], sizes)
     boxes = {}
     for box in picture.boxes:
@@ -86,8 +94,6 @@ def place(picture: Picture) -> Sheet:
         left = 0.0 if inside is None else (size.width - inside.size.width) / 2
         within = Point(round(x + left, 1), y + HEADER)
         boxes[box.name] = PlacedBox(box=box, x=x, y=y, size=size, inside=inside, within=within)
-    # Where several lines part, their labels stand where they lead to; else where they come from.
-    parting = Counter(line.source for line in ahead)
     lines = [
         PlacedLine(line=line, points=points, label_at=on_the_way(points, near_end=parting[line.source] > 1))
         for line, points in zip(ahead, layout.edges, strict=True)

@@ -12,12 +12,23 @@ from collections.abc import Iterator
 
 from .layout import Point, through
 from .marks import COLOURS, MARKS
-from .placing import SIGN, PlacedBox, PlacedLine, Sheet, fitting, left_of_label, place, room_for, width_of
+from .placing import (
+    SIGN,
+    WAY_LETTER,
+    WAY_WIDEST,
+    PlacedBox,
+    PlacedLine,
+    Sheet,
+    fitting,
+    left_of_label,
+    place,
+    room_for,
+    width_of,
+)
 from .shapes import Picture
 
 _MARGIN, _TITLE = 16.0, 30.0
-_TITLE_LETTER, _WAY_LETTER = 8.4, 6.2
-_WAY_WIDEST = 128.0  # so that the labels of lines to boxes side by side do not touch
+_TITLE_LETTER = 8.4
 # What is wider is not made smaller where there is less room: nobody could read it.
 _SHRINKS = 1_500.0
 # What XML cannot hold, whatever one writes for it.
@@ -135,7 +146,7 @@ def _line(placed: PlacedLine) -> Iterator[str]:
 
 def _line_label(placed: PlacedLine) -> Iterator[str]:
     if placed.line.label:
-        label, at = fitting(placed.line.label, _WAY_WIDEST, _WAY_LETTER), placed.label_at
+        label, at = fitting(placed.line.label, WAY_WIDEST, WAY_LETTER), placed.label_at
         yield (
             f'<g class="fcp-way fcp-{placed.line.look}"><title>{_text(_told(placed))}</title>'
             f'<text x="{at.x:g}" y="{at.y + 4:g}">{_text(label)}</text></g>'
