@@ -126,3 +126,12 @@ def test_a_small_run_is_measured_beside_a_batch_with_and_without_a_queue_of_its_
         (60, False),
     ]
     assert all(row["latency_ms"] > 0 and row["in_time"] for row in answer["rows"])
+
+
+def test_programs_around_a_batch_are_measured_at_each_size(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["scale", "--json", "--sizes", "100,300"])  # of so few items the bounds say nothing
+    answer = _answer(capsys)
+    assert [row["items"] for row in answer["rows"]] == [100, 300]
+    programs = {"worker", "result", "describe", "purge", "reconciler", "successor"}
+    assert all(row["programs"].keys() == programs and row["requests_per_item"] > 1 for row in answer["rows"])
+    assert answer["most_mib"] == max(each["peak_mib"] for row in answer["rows"] for each in row["programs"].values())

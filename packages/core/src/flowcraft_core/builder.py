@@ -178,6 +178,7 @@ class FlowBuilder(FlowDefinition):
         timeout: Duration | None = None,
         concurrency: int | None = None,
         page_size: int | None = None,
+        reduce: Step | str | None = None,
         tolerated_failure_count: int = 0,
         tolerated_failure_percentage: float = 0,
         undo: str | Step | None = None,
@@ -199,6 +200,10 @@ class FlowBuilder(FlowDefinition):
             concurrency: So many items are under way at most, whatever the number of workers; 1,000 by default. They
                 are lanes: item 7 of 5 lanes begins once item 2 has ended, so no item may wait for a later one.
             page_size: So many items are stored, and read, together, if there are more than that; 1,000 by default.
+            reduce: A step that makes one value of the results, which is the batch's output then. It is called for so
+                many of them at a time as a page has, in the order of the items, with ``{"value": ..., "results":
+                [...]}``: what it has given for those before (None at first), and those that follow. Without any result
+                it is called once. What it raises fails the batch.
             tolerated_failure_count: So many items may fail; each then has ``{"error": ...}`` as its result.
             tolerated_failure_percentage: The same as a share of the items, 0 to 100.
             undo: Of each item, if the worker is a step; as for a node.
@@ -229,6 +234,8 @@ class FlowBuilder(FlowDefinition):
         if page_size is not None:
             with held_to(constructs.BAD_PAGE_SIZE, batch_id):
                 params["pageSize"] = whole(f"batch {batch_id!r}: page_size", page_size, least=1)
+        if reduce is not None:
+            params["reduceUsesKey"] = self._register(batch_id, reduce, "reduce")
         with held_to(constructs.BAD_TOLERANCE, batch_id):
             whole(f"batch {batch_id!r}: tolerated_failure_count", tolerated_failure_count, least=0)
             number(f"batch {batch_id!r}: tolerated_failure_percentage", tolerated_failure_percentage, least=0, most=100)

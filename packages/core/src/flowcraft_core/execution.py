@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
@@ -32,10 +32,12 @@ from .failures import name_of, node_error, text_of
 from .graph import decisions
 from .graph.facts import DELETED, Answer, Attempt, NodeError, Outcome, Park, Undone
 from .graph.failures import causes
+from .graph.gathered import in_pages
 from .graph.instances import Instance, ScopeState
 from .graph.keys import escape
 from .graph.limits import limits_of
-from .graph.scopes import Graph, Kind, Vertex
+from .graph.pages import page_size_of
+from .graph.scopes import Construct, Graph, Kind, Vertex
 from .limits import Limit, filled, holes_in, limit_named
 from .logging.catalogue import (
     ATTEMPT_DEFERRED,
@@ -110,6 +112,8 @@ class Executor:
         nonce: The run's, for such links.
         strict: An action that no edge takes is an error.
         limits: Those that are declared, by name.
+        gather: Gives the results of a batch where its items are not all known at once, for its exit; else None.
+        results: Likewise, some at a time, for a reducer.
     """
 
     run_id: str
@@ -133,6 +137,8 @@ class Executor:
     nonce: str = ""
     strict: bool = False
     limits: Mapping[str, Limit] = attrs.field(factory=dict)
+    gather: Callable[[Instance], Awaitable[Sequence[Any] | None]] | None = None
+    results: Callable[[Instance], AsyncIterator[Sequence[Any]] | None] | None = None
 
     async def attempt(self, instance: Instance, attempt: Attempt = FIRST) -> Outcome | Park:
         """Make one attempt at a ready instance.
@@ -178,7 +184,7 @@ class Executor:
             try:
                 outcome = await self._structure(instance)
             except Exception as error:
-                outcome = self.failure(error, instance, attempt.number)
+                outcome = self.failure(_raised(error)[0], instance, attempt.number)
         outcome.started, outcome.ended, outcome.worker = started, self.clock.now(), self.worker
         return outcome
 
@@ -366,8 +372,11 @@ class Executor:
 
     async def _structure(self, instance: Instance) -> Outcome:
         scope, vertex = instance
+        if vertex.kind is Kind.EXIT and vertex.construct is not None and vertex.construct.reduce is not None:
+            outcome = decisions.leave_reduced(scope, vertex, await self._reduced(instance, vertex.construct))
+        elif vertex.kind is Kind.EXIT:
+            outcome = decisions.leave(scope, vertex, None if self.gather is None else await self.gather(instance))
         if vertex.kind is Kind.EXIT:
-            outcome = decisions.leave(scope, vertex)
             outcome.taken = decisions.take_edges(scope, vertex, outcome.output, outcome.action, outcome.sets)
             return outcome
         value = await copied(self.serializer, decisions.input_of(scope, vertex))
@@ -375,6 +384,34 @@ class Executor:
             return decisions.verdict(scope, vertex, value)
         called = vertex.construct.calls if vertex.construct else None
         return decisions.enter(scope, vertex, value, self.graphs(called) if called else None)
+
+    async def _reduced(self, instance: Instance, batch: Construct) -> Any:
+        """What a batch's reducer makes of its results: page by page, in the order of the items."""
+        value, number, node = None, 0, batch.reduce
+        assert node is not None  # else nobody would ask
+        implementation = self.implementations(instance.scope.scope.blueprint, node.uses)
+        async for results in in_pages(self._results(instance, batch), page_size_of(batch)):
+            given = {"value": value, "results": results}
+            value, _, sets = await self._call(
+                implementation, instance, node, FIRST, f":reduce:{number}", given={"input": given}
+            )
+            if sets:
+                raise ConfigurationError(
+                    f"the reducer of batch {instance.key!r} has set {', '.join(map(repr, sets))}: it leaves one value, "
+                    "and cannot set context values; name one for it as the batch's output="
+                )
+            number += 1
+        return value
+
+    async def _results(self, instance: Instance, batch: Construct) -> AsyncIterator[Sequence[Any]]:
+        """The results of a batch, some at a time."""
+        some = None if self.results is None else self.results(instance)
+        if some is None:
+            items = instance.scope.inside.get(batch.entry, {})
+            yield [decisions.item_result(items[index]) for index in sorted(items)]
+            return
+        async for results in some:
+            yield results
 
     async def _call(
         self,
@@ -384,9 +421,10 @@ class Executor:
         attempt: Attempt,
         role: str,
         failed_with: Exception | None = None,
+        given: Mapping[str, Any] | None = None,
     ) -> _Given:
         """What a step gives: a copy of its output, its action, and the context values that it has set."""
-        result, sets = await self._executed(implementation, instance, node, attempt, role, failed_with)
+        result, sets = await self._executed(implementation, instance, node, attempt, role, failed_with, given)
         action = None
         if type(result) is NodeResult:
             result, action = result.output, result.action
@@ -405,16 +443,18 @@ class Executor:
         attempt: Attempt,
         role: str,
         failed_with: Exception | None = None,
+        given: Mapping[str, Any] | None = None,
     ) -> tuple[Any, dict[str, Any]]:
-        """What a step returns, as it is, and the context values that it has set."""
+        """What a step returns, as it is, and the context values that it has set; ``given`` may have its ``input``."""
         scope, vertex = instance
         values = self.values(scope, self.serializer)
+        value = decisions.input_of_step(scope, vertex) if given is None else given["input"]
         kind = NodeContext if implementation.is_async else SyncNodeContext
         context = kind(
             self.run_id,
             instance,
             attempt.number,
-            await handed(self.serializer, decisions.input_of_step(scope, vertex), implementation),
+            await handed(self.serializer, value, implementation),
             node.params or {},
             self.dependencies,
             values,

@@ -174,6 +174,9 @@ class Fitting:
         flow = self._called.get(params.get("blueprintId") or params.get("workerBlueprintId") or "")
         if node.uses == SUBFLOW:
             return UNKNOWN if flow is None or params.get("outputs") else flow.gives
+        if node.uses == BATCH and "reduceUsesKey" in params:
+            step = self._steps.get(params["reduceUsesKey"])
+            return UNKNOWN if step is None else gives_of(step.step)
         if node.uses == BATCH:
             step = self._steps.get(params.get("workerUsesKey", ""))
             item = flow.gives if flow is not None else UNKNOWN if step is None else gives_of(step.step)

@@ -8,6 +8,7 @@ from typing import Any, TypedDict
 import pytest
 from flowcraft_core import (
     BlueprintError,
+    ConfigurationError,
     ErrorData,
     Flow,
     FlowRuntime,
@@ -635,3 +636,50 @@ def test_so_many_items_and_calls_are_under_way_at_most() -> None:
     assert most == 3
     nodes = {node.id: node for node in flow.to_blueprint().nodes}
     assert [(nodes[name].params or {})["concurrency"] for name in ("each", "inner")] == [2, 3]
+
+
+def test_a_batch_is_reduced_by_a_function_whose_value_others_need() -> None:
+    flow = Flow[list[int], int]("f")
+
+    @flow.batch(flow.input, page_size=2)
+    async def square(number: int) -> int:
+        return number**2
+
+    calls: list[list[int]] = []
+
+    @square.reduce
+    async def total(so_far: int | None, results: list[int]) -> int:
+        calls.append(results)
+        return (so_far or 0) + sum(results)
+
+    @flow.step
+    def doubled(value: int = total.output) -> int:
+        return 2 * value
+
+    flow.returns(doubled.output)
+    result = run(flow, [1, 2, 3])
+    assert (result.outputs["square"], result.outputs["doubled"]) == (14, 28)
+    assert calls == [[1, 4], [9]]
+    assert run(flow, []).outputs["doubled"] == 0
+
+
+def test_a_batch_is_reduced_once_and_what_it_gives_is_compared() -> None:
+    flow = Flow[list[int], Any]("f")
+
+    @flow.batch(flow.input)
+    def square(number: int) -> int:
+        return number**2
+
+    @square.reduce
+    def named(so_far: str | None, results: list[int]) -> str:
+        return f"{so_far or ''}{results}"
+
+    with pytest.raises(ConfigurationError, match=r"batch 'square' of flow 'f' is reduced twice"):
+        square.reduce(lambda so_far, results: so_far)
+
+    @flow.step
+    def half(value: int = named.output) -> int:  # type: ignore[assignment]
+        return value // 2
+
+    with pytest.raises(BlueprintError, match="int"):
+        run(flow, [1])

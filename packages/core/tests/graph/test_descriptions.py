@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
+from flowcraft_core.blueprint import Blueprint, Node
 from flowcraft_core.durable.describing.hints import Hints
 from flowcraft_core.durable.describing.levels import Level, counts, open_at
 from flowcraft_core.durable.describing.shapes import InstanceDescription
 from flowcraft_core.durable.describing.telling import Teller
 from flowcraft_core.errors import ConfigurationError
+from flowcraft_core.graph.compile import compile_blueprint
 from flowcraft_core.graph.instances import Instance, Phase
 from flowcraft_core.graph.scopes import Kind
-from flowcraft_core.graph.standing import Standing
+from flowcraft_core.graph.standing import Standing, shown
 from flowcraft_core.graph.state import RunState
 from flowcraft_testkit.oracle.flows import Flow
 from flowcraft_testkit.oracle.meaning import Meaning, Status
@@ -33,17 +35,18 @@ class Shown:
     def __init__(self, state: RunState) -> None:
         self.state = state
         self.standing = Standing.of(state, {})
-        self.teller = Teller(self.standing, {}, Hints(), started=1.0)
+        self.teller = Teller(state, self.standing, {}, Hints(), started=1.0)
         self.by_key: dict[str, InstanceDescription] = {}
         self._open("")
 
     def _open(self, inside: str) -> None:
-        level = open_at(self.state.root, inside)
+        level = open_at(self.state, inside)
         assert level is not None, f"{inside!r} is shown, and cannot be opened"
         paged = self._pages(level)
-        assert paged == [instance.key for instance in level.instances()], "pages skip, repeat or change the order"
-        told = [self.teller.tell(instance) for instance in level.instances()]
-        assert Counter(each.state for each in told) == counts(self.standing, level.scopes)
+        of_level = counts(self.standing, level)
+        assert paged == [instance.key for instance in _all(level)], "pages skip, repeat or change the order"
+        told = [self.teller.tell(instance) for instance in _all(level)]
+        assert Counter(each.state for each in told) == of_level
         for each in told:
             assert each.key not in self.by_key, f"{each.key} is shown twice"
             self.by_key[each.key] = each
@@ -51,13 +54,13 @@ class Shown:
                 continue
             before = set(self.by_key)
             self._open(each.key)
-            opened = open_at(self.state.root, each.key)
+            opened = open_at(self.state, each.key)
             assert opened is not None
-            assert len(opened.scopes) == each.inside.scopes
+            assert len(list(opened.beginning_at(0))) == each.inside.scopes
             below = self.by_key.keys() - before
-            direct = [self.by_key[instance.key].state for instance in opened.instances()]
+            direct = [self.by_key[instance.key].state for instance in _all(opened)]
             assert Counter(direct) == each.inside.counts, f"what is folded in {each.key} is not what is opened"
-            assert {instance.key for instance in opened.instances()} <= below
+            assert {instance.key for instance in _all(opened)} <= below
 
     def _pages(self, level: Level) -> list[str]:
         found: list[str] = []
@@ -69,6 +72,10 @@ class Shown:
             if after is None:
                 return found
         raise AssertionError("the pages do not end")
+
+
+def _all(level: Level) -> list[Instance]:
+    return [instance for scope in level.beginning_at(0) for instance in shown(scope)]
 
 
 def shown_of(driver: Driver) -> Shown:
@@ -127,6 +134,7 @@ class TestADescription:
         assert_agree(driver)
 
     def test_refuses_a_cursor_that_is_none(self) -> None:
+        state = RunState(compile_blueprint(Blueprint("f", (Node("a", "step"),))), {}.__getitem__, {})
         for cursor in ("", "1", "a.b", "1.2.3", "-1.0"):
             with pytest.raises(ConfigurationError, match="cursor"):
-                Level([]).page(cursor, 1)
+                Level(state, []).page(cursor, 1)

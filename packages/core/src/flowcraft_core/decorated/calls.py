@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ..annotations import gives_of
 from ..contexts import BaseContext
 from ..errors import ConfigurationError
 from ..graph.decisions import called_with
@@ -44,6 +46,27 @@ class FunctionCall:
     def gives(self) -> Any:
         """What is known of the type of its output."""
         return self.signature.gives
+
+
+class ReducingCall:
+    """A function as the reducer of a batch: called with what it gave before, None at first, and a page of results.
+
+    Attributes:
+        is_async: As for ``FunctionCall``.
+        gives: Likewise.
+        takes_lists: Likewise.
+    """
+
+    takes_lists = True
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.is_async = inspect.iscoroutinefunction(function)
+        self.gives = gives_of(function)
+        self._function = function
+
+    def __call__(self, ctx: Any) -> Any:
+        """Reduce a page."""
+        return self._function(ctx.input["value"], ctx.input["results"])
 
 
 class ReadingCall(FunctionCall):

@@ -8,6 +8,7 @@ from typing import Any, Generic, ParamSpec, TypedDict, TypeVar, cast, overload
 
 from ..durations import Duration
 from ..errors import ConfigurationError
+from .calls import ReducingCall
 from .needs import Signature
 from .plans import Plan
 from .references import Reference, term_of
@@ -164,6 +165,44 @@ class Batch(_Function[P, CallT, list[OutputT]], Generic[P, CallT, OutputT]):
     def results(self) -> list[OutputT | FailedItem]:
         """The results of a batch that tolerates failures: a failed item has ``{"error": ...}`` in its place."""
         return cast("list[OutputT | FailedItem]", Reference(OutputOf(self)))
+
+    @overload
+    def reduce(self, function: Callable[[T | None, list[OutputT]], Coroutine[Any, Any, T]], /) -> Reduced[T]: ...
+    @overload
+    def reduce(self, function: Callable[[T | None, list[OutputT]], T], /) -> Reduced[T]: ...
+    def reduce(self, function: Callable[..., Any], /) -> Reduced[Any]:
+        """Decorate a function that makes one value of the results, which is the batch's output then.
+
+        It is called for a page of results after the other, in the order of the items, with what it gave for those
+        before (None at first) and these; without any result once. What it raises fails the batch. Of a batch that
+        tolerates failures some results may be ``FailedItem``.
+
+        Raises:
+            ConfigurationError: There is one already.
+        """
+        if "reduce" in self.plan.options:
+            raise ConfigurationError(f"batch {self.id!r} of flow {self.flow_id!r} is reduced twice: leave one out")
+        reducer = ReducingCall(function)
+        self.plan.options["reduce"], self.plan.type = reducer, reducer.gives
+        self.changed()
+        return Reduced(self)
+
+
+class Reduced(Generic[OutputT]):
+    """What stands for the value that a batch's results are reduced to."""
+
+    def __init__(self, batch: Batch[Any, Any, Any]) -> None:
+        self._batch = batch
+
+    @property
+    def output(self) -> OutputT:
+        """The value, to be needed by another step, which then runs only if the batch did."""
+        return cast(OutputT, Reference(OutputOf(self._batch)))
+
+    @property
+    def maybe(self) -> OutputT | None:
+        """The value, or None if the batch did not run, for a step that can do without."""
+        return cast("OutputT | None", Reference(OutputOf(self._batch, optional=True)))
 
 
 class Wait(Node[OutputT]):

@@ -18,6 +18,7 @@ from ..errors import UnknownQueueError
 from ..graph.decisions import scope_output
 from ..graph.failures import errors_of, handled
 from ..graph.fold import context_of, instances, outputs_of
+from ..graph.passing import Tally
 from ..graph.scopes import Kind
 from ..ids import new_id, require_run_id
 from ..logging.journal import Journal
@@ -203,30 +204,35 @@ class Client:
         status = await self._stored.status(require_run_id(run_id, may_be_letter=True))
         return StoredRun.of(status) if status.state == "dead" else await self._stored.linked(status)
 
-    async def result(self, run_id: str | Started[OutT]) -> StoredResult[OutT]:
+    async def result(self, run_id: str | Started[OutT], *, lazy: bool = False) -> StoredResult[OutT]:
         """How a run ended, or where it stands, folded from its facts.
 
         Args:
             run_id: The run, or what ``start`` gave: then the output has the type that the flow says.
+            lazy: Leave the results of batches of more than a page where they are: among the outputs stands a
+                ``Gathered`` for each, which is read page by page (here with ``async for``). By default they are lists,
+                all in memory.
 
         Raises:
             UnknownRunError: There is none.
         """
         run_id = run_id.run_id if isinstance(run_id, Started) else run_id
         status = await self.status(require_run_id(run_id))
-        state = await self._stored.state(await self._stored.record(run_id), status)
-        state = await self._stored.filled(run_id, state)
+        passed = Tally()
+        state = await self._stored.state(await self._stored.record(run_id), status, passed)
+        if not lazy:
+            state = await self._stored.filled(run_id, state)
         is_bad = status.state in ("failed", "cancelled")
         undone, _ = await settled_undone(self._stored.records, run_id, state, self._clock, has_ended=is_bad)
         return StoredResult(
             run_id=run_id,
             status=status.state,
             outputs=outputs_of(state),
-            context=context_of(state),
+            context=context_of(state, passed),
             errors=errors_of(state.root),
-            handled=handled(instances(state)),
+            handled=handled(instances(state), passed.handled),
             reason=status.reason,
-            steps=sum(1 for instance in instances(state) if instance.vertex.kind is Kind.STEP),
+            steps=passed.steps + sum(1 for instance in instances(state) if instance.vertex.kind is Kind.STEP),
             redrive_of=status.redrive_of,
             redriven_as=status.redriven_as,
             forked_as=status.forked_as,
@@ -235,7 +241,12 @@ class Client:
         )
 
     async def wait(
-        self, run_id: str | Started[OutT], *, timeout: Duration | None = None, poll: float = 0.05
+        self,
+        run_id: str | Started[OutT],
+        *,
+        timeout: Duration | None = None,
+        poll: float = 0.05,
+        lazy: bool = False,
     ) -> StoredResult[OutT]:
         """Wait until a run has ended, and give its result.
 
@@ -243,6 +254,7 @@ class Client:
             run_id: The run, or what ``start`` gave.
             timeout: How long to wait at most, as for ``start``.
             poll: Seconds before the second look; the pauses grow to forty times that.
+            lazy: As for ``result``.
 
         Raises:
             UnknownRunError: There is no such run.
@@ -259,7 +271,7 @@ class Client:
                 raise TimeoutError(f"run {run_id!r} is still {status.state} after {seconds:g} s")
             await watch.sleep(min(pause, left))
             pause = min(pause * 1.5, poll * 40)
-        return await self.result(run_id)
+        return await self.result(run_id, lazy=lazy)
 
     async def describe(
         self, run_id: str, *, inside: str = "", after: str | None = None, limit: int = 100, values: bool = True

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import enum
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
@@ -30,7 +30,7 @@ from ..graph.facts import Answer, Attempt, Outcome, Park
 from ..graph.instances import Arrival, Claim, FailedItem, Instance, Phase, ScopeState
 from ..graph.lanes import total_of
 from ..graph.limits import is_limited
-from ..graph.partial import arrived, holds_up, waits_for
+from ..graph.partial import arrived, behind, holds_up
 from ..graph.queues import is_bound, queue_of
 from ..graph.scopes import Kind
 from ..jobs import Job
@@ -193,6 +193,8 @@ class Engine:
         # By way of the engine: the view may be replaced.
         self.executor.values = lambda scope, serializer: StoredValues(self.view, scope, serializer)
         self.executor.before_deciding = self._before_deciding
+        self.executor.gather = self._gather
+        self.executor.results = self._results
         self.executor.kept_keys = self.view.record.kept_keys
         self._transaction = StepTransaction(self.backend)
         self.executor.connection, self.executor.roll_back = self._transaction.connection, self._transaction.roll_back
@@ -200,6 +202,12 @@ class Engine:
 
     async def _before_deciding(self, instance: Instance) -> None:
         await self.view.refresh(instance)
+
+    async def _gather(self, instance: Instance) -> Sequence[Any] | None:
+        return await self.view.gather(instance)
+
+    def _results(self, instance: Instance) -> AsyncIterator[Sequence[Any]] | None:
+        return self.view.results(instance)
 
     async def handle(self, count: int) -> Done:
         """Do what the job asks for.
@@ -254,6 +262,8 @@ class Engine:
         else:
             root = self.view.state.root
             frontier = [Instance(root, root.scope.vertices[index]) for index in root.scope.starts]
+            if self.view.record.redrive_of is not None:
+                await self.view.settle()  # what is not visible yet of what was kept would be done again
         frontier = await self._walk(frontier, own=call is None)
         self._say_begun(frontier)
         first, lost = True, False
@@ -359,7 +369,7 @@ class Engine:
 
     def _may_be_kept(self, instance: Instance) -> bool:
         """Whether it may have an outcome though what leads to it has just ended: in a fork the next item of a lane."""
-        return self.view.record.redrive_of is not None and waits_for(self.view.state, instance) is not None
+        return self.view.record.redrive_of is not None and behind(instance) is not None
 
     # --- execute --------------------------------------------------------------------------------------------------
 

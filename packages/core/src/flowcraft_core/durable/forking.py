@@ -187,9 +187,9 @@ class _Forked:
             found = {i.key: i for scope in self.state.root.walk() for i in scope.instances()}
             again |= {key: found[key] for key in standing.again if key in found}
             new, kept = standing, self.kept(again.values(), standing.graphs)
-        job = new.job("", now)
         await stored.records.put(run_id, FORK_KEY, {"of": old.run_id})
         await self._copy(run_id, kept)
+        job = new.job("", stored.clock.now())  # whoever begins with it waits until all that was copied is visible
         limit, look = new.deadline, now + CHECK_AFTER
         status = RunStatus(
             run_id=run_id,

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 from ..errors import ConfigurationError
 from ..graph.gathered import Gathered
 from ..graph.pages import Pages
+from .chunks import Begun
 
 _Read: TypeAlias = Callable[[], Awaitable[Sequence[Any]]]
 Around: TypeAlias = Callable[[_Read], Awaitable[Sequence[Any]]]
@@ -19,9 +20,10 @@ class StoredResults(Gathered[Any]):
 
     Attributes:
         pages: Where they are.
+        begun: What was written with them, where it was not committed yet.
     """
 
-    __slots__ = ("_loop", "_reader", "pages")
+    __slots__ = ("_loop", "_reader", "begun", "pages")
 
     def __init__(self, pages: Pages, reader: Callable[[int], Awaitable[Sequence[Any]]]) -> None:
         """Read nothing yet.
@@ -32,6 +34,7 @@ class StoredResults(Gathered[Any]):
         """
         super().__init__(pages.total, pages.size)
         self.pages = pages
+        self.begun: Begun | None = None
         self._reader = reader
         self._loop = asyncio.get_running_loop()
 

@@ -8,101 +8,53 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..graph.facts import Outcome
 from ..graph.instances import ScopeState
 from ..graph.lanes import lanes_of, total_of
 from ..graph.scopes import Construct
 from ..graph.state import RunState
-from .runs import RunRecord
 from .storage import Records
 
+# So many starts are looked for in one request.
+_ASKED_AT_ONCE = 1_000
 
-class BegunItems:
-    """Makes a whole state know of the items that have begun, batch by batch, so that their facts are read together."""
 
-    def __init__(
-        self,
-        record: RunRecord,
-        records: Records,
-        state: RunState,
-        known: dict[str, Outcome],
-        *,
-        top: ScopeState,
-        due_only: bool,
-    ) -> None:
-        """Look for nothing yet.
+async def ends_of_lanes(
+    records: Records, run_id: str, state: RunState, scope: ScopeState, batch: Construct
+) -> list[int]:
+    """How many items have begun, of each lane of a batch.
 
-        Args:
-            record: The run's record.
-            records: Where facts are read.
-            state: A whole state.
-            known: By key, the outcomes that were read; those that are read here are added.
-            top: Inside of what batches are looked for.
-            due_only: Items that have ended by those behind them are none of those that are wanted.
-        """
-        self._record = record
-        self._records = records
-        self._state = state
-        self._known = known
-        self._top = top
-        self._due_only = due_only and record.redrive_of is None
-        self._looked: set[tuple[int, int]] = set()
+    Args:
+        records: Where facts are read.
+        run_id: The run.
+        state: A state in which the batch was entered.
+        scope: Where the batch stands.
+        batch: The batch.
+    """
+    entry = scope.outcomes[batch.entry]
+    total, lanes = total_of(entry), lanes_of(entry)
+    low = [0] * lanes
+    high = [len(range(lane, total, lanes)) for lane in range(lanes)]
+    while asked := {lane: (low[lane] + high[lane]) // 2 for lane in range(lanes) if low[lane] < high[lane]}:
+        items = [lane + lanes * place for lane, place in asked.items()]
+        begun = await begun_items(records, run_id, state, scope, batch, items)
+        for lane, place in asked.items():
+            if lane + lanes * place in begun:
+                low[lane] = place + 1
+            else:
+                high[lane] = place
+    return low
 
-    async def find(self) -> None:
-        """Look at the batches that were entered since the last time, but for those that begin all items at once."""
-        for scope in list(self._top.walk()):
-            for batch in scope.scope.constructs:
-                entry = scope.outcomes.get(batch.entry)
-                if batch.kind != "batch" or entry is None or (id(scope), batch.entry) in self._looked:
-                    continue
-                self._looked.add((id(scope), batch.entry))
-                total, lanes = total_of(entry), lanes_of(entry)
-                if lanes < total:
-                    await self._find(scope, batch, total, lanes)
 
-    async def _find(self, scope: ScopeState, batch: Construct, total: int, lanes: int) -> None:
-        if self._record.redrive_of is not None:
-            # What was begun again from may lie anywhere before items that are kept.
-            begun = sorted(await self._begun(scope, batch, range(total)))
-        else:
-            ends = await self._ends(scope, batch, total, lanes)
-            if self._due_only and sum(ends) < total:  # else the gather may be due, which goes by every item
-                self._state.pass_items(scope, batch, ends)
-                return
-            begun = [index for lane, end in enumerate(ends) for index in range(lane, total, lanes)[:end]]
-        for index in begun:
-            self._state.child(scope, batch, index)
-
-    async def _ends(self, scope: ScopeState, batch: Construct, total: int, lanes: int) -> list[int]:
-        """How many items have begun, of each lane."""
-        low = [0] * lanes
-        high = [len(range(lane, total, lanes)) for lane in range(lanes)]
-        while asked := {lane: (low[lane] + high[lane]) // 2 for lane in range(lanes) if low[lane] < high[lane]}:
-            begun = await self._begun(scope, batch, [lane + lanes * place for lane, place in asked.items()])
-            for lane, place in asked.items():
-                if lane + lanes * place in begun:
-                    low[lane] = place + 1
-                else:
-                    high[lane] = place
-        return low
-
-    async def _begun(self, scope: ScopeState, batch: Construct, items: Iterable[int]) -> set[int]:
-        """Those of the items of which a start has an outcome."""
+async def begun_items(
+    records: Records, run_id: str, state: RunState, scope: ScopeState, batch: Construct, items: Iterable[int]
+) -> set[int]:
+    """Those of some items of which a start has an outcome; the arguments are those of ``ends_of_lanes``."""
+    begun: set[int] = set()
+    left = list(items)
+    for first in range(0, len(left), _ASKED_AT_ONCE):
         starts: dict[str, int] = {}
-        for index in items:
-            item = self._state.imagined(scope, batch, index)
+        for index in left[first : first + _ASKED_AT_ONCE]:
+            item = state.imagined(scope, batch, index)
             starts.update((item.key(item.scope.vertices[start]), index) for start in item.scope.starts)
-        found = await self._records.outcomes(self._record.run_id, starts)
-        self._known.update((key, stored.value) for key, stored in found.items())
-        return {starts[key] for key in found}
-
-
-def with_all_items(state: RunState) -> RunState:
-    """The same state, in which also the items are known that no lane of their batch has come to yet."""
-    for scope in state.root.walk():
-        for batch in scope.scope.constructs:
-            entry = scope.outcomes.get(batch.entry)
-            if batch.kind == "batch" and entry is not None:
-                for index in range(total_of(entry)):
-                    state.child(scope, batch, index)
-    return state
+        begun.update(starts[key] for key in await records.outcomes(run_id, starts))
+    return begun

@@ -92,7 +92,8 @@ class ListPages:
             return Written(attrs.evolve(outcome, items=pages), begun.keys, begun.earlier)
         if isinstance(output, StoredResults):
             if of is None:
-                return Written(attrs.evolve(outcome, output=output.pages))
+                own, earlier = ((), ()) if output.begun is None else (output.begun.keys, output.begun.earlier)
+                return Written(attrs.evolve(outcome, output=output.pages), own, earlier)
             pages, begun, _ = await self._put(run_id, key, output.pages, self._stored(of, key, output.pages))
             return Written(attrs.evolve(outcome, output=pages), begun.keys, begun.earlier)
         if type(output) is list and outcome.page_size is not None:
@@ -113,6 +114,21 @@ class ListPages:
             weight += (await self._records.put(run_id, begun.keys[number], page)).weight
             number += 1
         return attrs.evolve(pages, token=begun.token), begun, weight
+
+    def results(self, run_id: str, key: str, total: int, size: int) -> ResultPages:
+        """Begin to store the results of a batch as they are gathered.
+
+        Args:
+            run_id: The run.
+            key: The gather's key.
+            total: How many results there will be.
+            size: How many of them a page has at most.
+        """
+        return ResultPages(self, run_id, key, total, size)
+
+    def _stored_results(self, run_id: str, key: str, pages: Pages) -> StoredResults:
+        keys = page_keys(key, pages)
+        return StoredResults(pages, lambda number: self._page(run_id, keys[number]))
 
     def _fitting(self, members: Sequence[Any], size: int) -> int:
         """How many members make a page, by how long the first of them are."""
@@ -181,9 +197,7 @@ class ListPages:
         if not isinstance(outcome.output, Pages):
             return outcome, 0
         if outcome.page_size is not None:
-            keys = page_keys(key, outcome.output)
-            results = StoredResults(outcome.output, lambda number: self._page(run_id, keys[number]))
-            return attrs.evolve(outcome, output=results), 0
+            return attrs.evolve(outcome, output=self._stored_results(run_id, key, outcome.output)), 0
         output, weight = await self._members(run_id, key, outcome.output)
         return attrs.evolve(outcome, output=output), weight
 
@@ -226,6 +240,46 @@ class ListPages:
                 members += self._records.members(run_id, name, record)
                 await asyncio.sleep(0)
         return members, total
+
+
+class ResultPages:
+    """The results of a batch, each page of which is stored as soon as it is full."""
+
+    def __init__(self, pages: ListPages, run_id: str, key: str, total: int, size: int) -> None:
+        """Store nothing yet; see ``ListPages.results``."""
+        self._lists, self._run_id, self._key = pages, run_id, key
+        self._total, self._size = total, size
+        self._begun: Begun | None = None
+        self._left: list[Any] = []
+        self._written = 0
+
+    async def add(self, results: Sequence[Any]) -> None:
+        """Take in the results that follow."""
+        self._left += results
+        if self._begun is None and len(self._left) >= self._size:
+            # How long the first ones are says how many make a page, and that what the pages will be called.
+            self._size = self._lists._fitting(self._left, self._size)
+            records = self._lists._records
+            pages = Pages(self._total, self._size, "")
+            self._begun = await records.chunks.begin(self._run_id, self._key, "", pages.count)
+        while self._begun is not None and len(self._left) >= self._size:
+            await self._write(self._left[: self._size])
+            del self._left[: self._size]
+
+    async def close(self) -> StoredResults:
+        """All of them, of which there are more than a page, once the last ones are stored."""
+        if self._left:
+            await self._write(self._left)
+        assert self._begun is not None  # there was a page of them
+        stored = self._lists._stored_results(self._run_id, self._key, Pages(self._total, self._size, self._begun.token))
+        stored.begun = self._begun
+        return stored
+
+    async def _write(self, members: Sequence[Any]) -> None:
+        assert self._begun is not None
+        records, key = self._lists._records, self._begun.keys[self._written]
+        await records.put(self._run_id, key, {"items": [records.serializer.to_data(member) for member in members]})
+        self._written += 1
 
 
 def _require_weight(run_id: str, key: str, weight: int) -> None:

@@ -59,8 +59,8 @@ from .tracing import stored_trace
 from .transient import RetryingBackend
 from .undoing import StoppedRun
 from .undone import parked
-from .view import whole_state
 from .waiting import limited_key
+from .whole import Everything, whole_state
 
 # A run in which nothing has changed is looked at again after at most so many intervals.
 _LONGEST_INTERVALS = 60.0
@@ -339,7 +339,7 @@ class Reconciler:
             done.busy += 1
             await self._look_again(record, now, now + self._interval)
             return
-        state = await whole_state(record, self._records, claimant="reconciler", due_only=True)
+        state = await whole_state(record, self._records, claimant="reconciler", due_only=True, passing=Everything())
         if state.phase is not Phase.RUNNING:
             await finish_run(self._backend, self._records, record, state, self._clock, self._journal)
             done.finished += 1

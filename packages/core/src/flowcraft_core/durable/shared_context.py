@@ -14,7 +14,7 @@ from ..ids import require_run_id
 from ..ports import HandWrittenRuns
 from .runs import RunRecord, Runs
 from .storage import OUTSIDE, Records, outside_of
-from .view import whole_state
+from .whole import whole_state
 
 # Each time that a value cannot be set, another setter has got on.
 _TRIES = 20

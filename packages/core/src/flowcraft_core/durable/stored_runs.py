@@ -16,7 +16,7 @@ from .ends import undoes
 from .results import StoredRun
 from .runs import FORK_KEY, FORKED, REDRIVEN_KEY, RunRecord, Runs, UnknownRunError
 from .storage import Records, StaleReadError, reading
-from .view import whole_state
+from .whole import Passing, WholeReading
 
 T = TypeVar("T")
 
@@ -108,17 +108,29 @@ class StoredRuns:
             raise UnknownRunError(f"run {run_id!r} has a status but no record")
         return record
 
-    async def state(self, record: RunRecord, status: RunStatus | None) -> RunState:
-        """What the facts say; the status may be ahead of what is to be seen of them."""
+    async def state(self, record: RunRecord, status: RunStatus | None, passing: Passing | None = None) -> RunState:
+        """What the facts say; the status may be ahead of what is to be seen of them.
+
+        Args:
+            record: The run's record.
+            status: Its status.
+            passing: Says of which items of batches nothing is kept once they have ended; of none by default. Of a run
+                that may be undone all are kept.
+        """
+        return (await self.reading(record, status, passing=None if undoes(record) else passing)).state
+
+    async def reading(self, record: RunRecord, status: RunStatus | None, **options: Any) -> WholeReading:
+        """What has read what the facts say; see ``state``. For the options see ``whole_state``."""
         until = self.clock.now() + self.backend.context.limits.staleness
         ended = status is not None and status.state in ("completed", "failed")
         stopped = status is not None and status.state in ("cancelled", "failed") and undoes(record)
         while True:
-            state = await self.settled(lambda: whole_state(record, self.records, stopped=stopped))
+            reading = await self.settled(lambda: _read(record, self.records, stopped=stopped, **options))
+            state = reading.state
             # Of a run that was undone nothing is ready any more, not even what is moot.
             is_behind = bool(state.ready) if stopped else ended and state.phase is Phase.RUNNING
             if not is_behind or self.clock.now() >= until:
-                return state
+                return reading
             await self.clock.sleep(_PAUSE)
 
     async def filled(self, run_id: str, state: RunState, *, items: bool = False) -> RunState:
@@ -144,6 +156,13 @@ class StoredRuns:
                 if self.clock.now() >= until:
                     raise
             await self.clock.sleep(_PAUSE)
+
+
+async def _read(record: RunRecord, records: Records, **options: Any) -> WholeReading:
+    reading = WholeReading.of(record, records, **options)
+    await reading.read()
+    await reading.told()
+    return reading
 
 
 def _forked_keys(first: int) -> list[str]:

@@ -91,13 +91,15 @@ class SyncClient:
         """See ``Client.status``."""
         return self._call(self._client.status(run_id))
 
-    def result(self, run_id: str | Started[OutT]) -> StoredResult[OutT]:
-        """See ``Client.result``."""
-        return self._call(self._client.result(run_id))
+    def result(self, run_id: str | Started[OutT], *, lazy: bool = False) -> StoredResult[OutT]:
+        """See ``Client.result``; what is lazy is read as any sequence is."""
+        return self._call(self._client.result(run_id, lazy=lazy))
 
-    def wait(self, run_id: str | Started[OutT], *, timeout: Duration | None = None) -> StoredResult[OutT]:
+    def wait(
+        self, run_id: str | Started[OutT], *, timeout: Duration | None = None, lazy: bool = False
+    ) -> StoredResult[OutT]:
         """See ``Client.wait``."""
-        return self._call(self._client.wait(run_id, timeout=timeout))
+        return self._call(self._client.wait(run_id, timeout=timeout, lazy=lazy))
 
     def describe(
         self, run_id: str, *, inside: str = "", after: str | None = None, limit: int = 100, values: bool = True

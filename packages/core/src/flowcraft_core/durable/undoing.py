@@ -43,7 +43,7 @@ from .runs import RunRecord
 from .signals import end_recorded, held_key, reason_of_failures
 from .storage import Records, StaleReadError, read_once_visible
 from .undone import park_key, park_of, parked, undone_among, undone_of
-from .view import whole_state
+from .whole import whole_state
 
 # For how long it is believed that somebody has sent the job of an undo, or is at it unless they say so again; seconds.
 _SENT, _HELD = 7 * 86400.0, 60.0

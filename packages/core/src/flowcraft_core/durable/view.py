@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 import attrs
@@ -11,8 +11,11 @@ import attrs
 from ..clock import Clock
 from ..contexts import Values
 from ..errors import BackendError
+from ..graph.decisions import item_result, output_key
 from ..graph.facts import Outcome
-from ..graph.instances import Claim, Instance, Phase, ScopeState
+from ..graph.instances import Instance, Phase, ScopeState
+from ..graph.lanes import total_of
+from ..graph.pages import page_size_for
 from ..graph.partial import (
     Unknown,
     awaited,
@@ -20,6 +23,7 @@ from ..graph.partial import (
     find,
     find_call,
     is_decided,
+    is_large,
     joins_ahead,
     looks_into,
     named,
@@ -32,11 +36,13 @@ from ..graph.state import RunState
 from ..serialization import Serializer
 from .ends import are_undone
 from .gathered import StoredResults
-from .lanes import BegunItems
 from .runs import RunRecord
 from .storage import Records, StaleReadError, Stored, read_once_visible
 
 T = TypeVar("T")
+
+# So many items of a large batch are read at once.
+_ITEMS_AT_ONCE = 500
 
 
 class RunView:
@@ -170,7 +176,7 @@ class RunView:
         Raises:
             StaleReadError: Something around it is not visible yet.
         """
-        return await _found_call(self.state, root, self.learn, self.record.run_id)
+        return await found_call(self.state, root, self.learn, self.record.run_id)
 
     async def is_undone(self, call: ScopeState) -> bool:
         """Whether a call is undone that others have stopped, as soon as that must be visible."""
@@ -201,8 +207,108 @@ class RunView:
             missing = settle(self.state, scope, vertex)
             if self.is_resolved(scope, vertex, if_moot=if_moot):
                 return True
-            if not (await self.hear_of_undone() or await self.learn(missing)):
-                return False
+            if await self.hear_of_undone() or await self.learn(missing):
+                continue
+            # What is left to look at are the items of large batches. Of another one it only helps to know that it was
+            # passed by or has failed; else its own outcome tells.
+            large = [gather for gather in missing if is_large(gather)]
+            decided = [gather for gather in large if await self._look_through(gather)]
+            if not any(gather.vertex is vertex or gather.vertex.index in gather.scope.marks for gather in decided):
+                return self.is_resolved(scope, vertex, if_moot=if_moot)
+
+    async def _look_through(self, gather: Instance) -> bool:
+        """Learn whether the items of a large batch have ended, some at a time; whether that decides about its gather.
+
+        Of those that have ended nothing is kept but that, and of those that have not begun nothing.
+        """
+        scope, exit_ = gather
+        batch = exit_.construct
+        assert batch is not None  # an exit always has one
+        for first in range(0, total_of(scope.outcomes[batch.entry]), _ITEMS_AT_ONCE):
+            async for item in self._items(gather, first):
+                self.state.let_go(item)
+            if self.state.decide(scope, exit_) is not None:
+                return True
+        return self.state.phase is not Phase.RUNNING
+
+    async def _items(self, gather: Instance, first: int, *, again: bool = False) -> AsyncIterator[ScopeState]:
+        """Some items of a large batch, one after the other, with all that there is of what says whether they ended.
+
+        Args:
+            gather: The batch's exit.
+            first: The first of them.
+            again: Also those that are known to have ended.
+        """
+        scope, exit_ = gather
+        batch = exit_.construct
+        assert batch is not None  # an exit always has one
+        some = range(first, min(first + _ITEMS_AT_ONCE, total_of(scope.outcomes[batch.entry])))
+        indexes = [index for index in some if again or not scope.has_passed(batch, index)]
+        known = scope.inside.get(batch.entry, {}).keys() & set(indexes)
+        items = [self.state.child(scope, batch, index) for index in indexes]
+        while await self.learn([missing for item in items for missing in settle(self.state, item, None)]) or (
+            await self.hear_of_undone()
+        ):
+            pass
+        for item in items:
+            settle(self.state, item, None)
+            self.state.has_ended(item)
+            yield item
+            if not item.outcomes and item.index not in known:
+                scope.inside[batch.entry].pop(item.index or 0, None)  # it has not begun
+        await asyncio.sleep(0)  # others have their turn, also where a store answers at once
+
+    async def gather(self, instance: Instance) -> Sequence[Any] | None:
+        """The results of a large batch, read some items at a time and stored page by page; of anything else None.
+
+        Where an expression of the batch's looks into them, or a context value is made of them, they are a list.
+
+        Raises:
+            BackendError: They cannot be read; ``StaleReadError`` if one is not visible yet.
+        """
+        scope, exit_ = instance
+        if not is_large(instance) or exit_.construct is None:
+            return None
+        total = total_of(scope.outcomes[exit_.construct.entry])
+        size = page_size_for(exit_.construct, total)
+        is_list = size is None or exit_.all_taken is None or output_key(exit_) is not None
+        written = self._records.pages.results(self.record.run_id, instance.key, total, size or total)
+        every: list[Any] = []
+        try:
+            for first in range(0, total, _ITEMS_AT_ONCE):
+                results = await self._results(instance, first)
+                if is_list:
+                    every += results
+                else:
+                    await written.add(results)
+            return every if is_list else await written.close()
+        except BackendError as error:  # stale, newer or unreachable: never the batch's failure
+            self.trouble = error
+            raise
+
+    def results(self, instance: Instance) -> AsyncIterator[Sequence[Any]] | None:
+        """The results of a large batch, some at a time; of anything else None. See ``gather``."""
+        return self._some_results(instance) if is_large(instance) else None
+
+    async def _some_results(self, gather: Instance) -> AsyncIterator[Sequence[Any]]:
+        scope, batch = gather.scope, gather.vertex.construct
+        assert batch is not None  # an exit always has one
+        for first in range(0, total_of(scope.outcomes[batch.entry]), _ITEMS_AT_ONCE):
+            try:
+                results = await self._results(gather, first)
+            except BackendError as error:  # stale, newer or unreachable: never the batch's failure
+                self.trouble = error
+                raise
+            yield results
+
+    async def _results(self, gather: Instance, first: int) -> list[Any]:
+        results = []
+        async for item in self._items(gather, first, again=True):
+            if not item.ended:
+                raise StaleReadError(f"run {self.record.run_id!r}: {item.prefix!r} has ended, and is not visible yet")
+            results.append(item_result(item))
+            self.state.let_go(item)
+        return results
 
     async def glance(self, scope: ScopeState, vertex: Vertex | None, before: float) -> list[Instance]:
         """Learn, in one request, what there is of what leads to a join, an exit or a scope's end; gives what was new.
@@ -344,142 +450,17 @@ class StoredValues(Values):
         return asyncio.run_coroutine_threadsafe(self.fetch(name), self._loop).result()
 
 
-async def whole_state(
-    record: RunRecord,
-    records: Records,
-    *,
-    claimant: str | None = None,
-    due_only: bool = False,
-    stopped: bool = False,
-    root: str = "",
-) -> RunState:
-    """The state that all of a run's facts give: what is ready in it is the run's frontier.
-
-    Reads scope by scope: as many rounds as constructs are nested and loops have passes, each of one batched read; and
-    some more for each batch, to find out how far its lanes have come.
-
-    Args:
-        record: The run's record.
-        records: Where facts are read.
-        claimant: In whose name a join is claimed that somebody has reached and nobody has claimed: he may have died, or
-            his job may be lost. None to leave such joins in ``wanted``.
-        due_only: It is to say what is due, and no more: of each lane of a batch the item is read at which it stands.
-        stopped: The run is: what is moot, and what is behind a failure, may be under way, and is among what is ready.
-        root: Of a call what the keys inside of it begin with: of the rest of the run no more is read than leads there.
-
-    Raises:
-        StaleReadError: What leads to the call is not visible yet.
-    """
-    state = RunState(record.graph, record.graphs.__getitem__, record.context, stopped=stopped)
-    top = state.root if not root else await _begin_at(state, root, record, records)
-    known: dict[str, Outcome] = {}
-    claims: dict[str, dict[int, int]] = {}
-    read: set[int] = set()
-    frontier: list[Instance] = []
-    unclaimed: list[Claim] = []
-    due: list[Instance] | None = None  # all that is, once it is known
-    to_undo: list[ScopeState] = []
-    items = BegunItems(record, records, state, known, top=top, due_only=due_only)
-    while True:
-        fresh = [scope for scope in top.walk() if id(scope) not in read]
-        read.update(id(scope) for scope in fresh)
-        instances = [instance for scope in fresh if not _has_passed(scope) for instance in scope.instances()]
-        joins = {instance.key: instance.vertex.quorum for instance in instances}
-        outcomes, standing = await asyncio.gather(
-            records.outcomes(record.run_id, [instance.key for instance in instances if instance.key not in known]),
-            records.claims(record.run_id, joins),
-        )
-        known.update((key, stored.value) for key, stored in outcomes.items())
-        claims.update(standing)
-        state.ready.extend(frontier)
-        frontier = []
-        while state.ready or state.wanted or state.to_undo:
-            while state.wanted:
-                claim = state.wanted.popleft()
-                scope, join, _ = claim
-                if not scope.prefix.startswith(root):
-                    continue  # around the call that is asked about
-                key = scope.key(join)
-                for slot, place in claims.pop(key, {}).items():
-                    state.claim(scope, join, slot, place)
-                is_due = due is None and (stopped or state.phase is Phase.RUNNING)
-                while claimant is not None and is_due and (free := claim.slot) is not None:
-                    held = await records.put_claim(record.run_id, key, free, claim.place, claimant)
-                    state.claim(scope, join, free, held.value)
-                if claim.slot is not None and due is None:
-                    unclaimed.append(claim)
-            if not state.ready:
-                calls = list(state.to_undo)
-                state.to_undo.clear()
-                undone = await are_undone(records, record.run_id, calls) if calls else []
-                to_undo += [call for call in calls if call not in undone]
-                for call in undone:
-                    state.undone(call)
-                continue
-            instance = state.ready.popleft()
-            outcome = known.get(instance.key)
-            if outcome is None:
-                frontier += [] if _has_passed(instance.scope) else [instance]
-            else:
-                state.add(*instance, outcome)
-        await items.find()
-        if not all(id(scope) in read for scope in top.walk()):
-            continue
-        if due is None:
-            due, frontier = frontier, _kept_behind(state, known) if record.redrive_of is not None else []
-            if frontier:
-                continue
-        state.ready.extend(
-            i for i in due if i.scope.prefix.startswith(root) and (stopped or not i.scope.is_moot(i.vertex))
-        )
-        state.to_undo.extend(to_undo)
-        state.wanted.extend(c for c in unclaimed if c.slot is not None and not c.scope.is_moot(c.vertex))
-        return state
-
-
-async def _begin_at(state: RunState, root: str, record: RunRecord, records: Records) -> ScopeState:
-    """The call with a root, in a whole state that begins there, as if nothing were around it but what leads there."""
-    state.ready.clear()
-
-    async def learn(instances: Iterable[Instance]) -> list[Instance]:
-        by_key = {instance.key: instance for instance in instances}
-        found = await records.outcomes(record.run_id, by_key)
-        for key, stored in found.items():
-            state.learn(*by_key[key], stored.value)
-        return [by_key[key] for key in found]
-
-    call = await _found_call(state, root, learn, record.run_id)
-    if call is None or call.parent is None or call.construct is None:
-        raise StaleReadError(f"run {record.run_id!r} has no call {root!r}")
-    state.start(call.parent, call.construct, call.index)
-    return call
-
-
-async def _found_call(
+async def found_call(
     state: RunState, root: str, learn: Callable[[Iterable[Instance]], Awaitable[list[Instance]]], run_id: str
 ) -> ScopeState | None:
+    """The call that has a root, once what leads to it was learned; None if there is none.
+
+    Raises:
+        StaleReadError: Something around it is not visible yet.
+    """
     while True:
         found = find_call(state, root)
         if not isinstance(found, Unknown):
             return found
         if not await learn([found.instance]):
             raise StaleReadError(f"run {run_id!r}: {found.instance.key!r} has no outcome yet")
-
-
-def _has_passed(scope: ScopeState) -> bool:
-    parent, construct = scope.parent, scope.construct
-    return parent is not None and construct is not None and parent.has_passed(construct, scope.index or 0)
-
-
-def _kept_behind(state: RunState, known: Mapping[str, Outcome]) -> list[Instance]:
-    """The starts of items that a fork keeps and that stand in their lane behind one that it begins again.
-
-    Nothing leads to them before that one has ended, and what follows from them is not due.
-    """
-    return [
-        scope.at(start)
-        for scope in state.root.walk()
-        if scope.construct is not None and scope.construct.kind == "batch"
-        for start in scope.scope.starts
-        if start not in scope.told and scope.at(start).key in known
-    ]

@@ -418,6 +418,7 @@ class _Compiler:
             node, "concurrency", "are under way at most", constructs.BAD_CONCURRENCY
         )
         construct.page_size = self._number_of_items(node, "pageSize", "are stored together", constructs.BAD_PAGE_SIZE)
+        construct.reduce = self._reducer(node)
         worker, called = params.get("workerUsesKey"), params.get("workerBlueprintId")
         if isinstance(called, str) and called:
             construct.calls = called
@@ -433,6 +434,17 @@ class _Compiler:
             self.problems.append(constructs.BATCH_WITHOUT_WORKER.at(node.id, text))
         entry_key = escape(node.id) + ENTRY_SUFFIX if node is gather else escape(node.id)
         self._make_construct(scope, construct, gather, entry_key)
+        if construct.reduce is not None:
+            scope.vertices[construct.exit].uses = self._need(construct.reduce)
+
+    def _reducer(self, node: Node) -> Node | None:
+        """What makes one value of a batch's results, if it says so; what is none is noted."""
+        name = (node.params or {}).get("reduceUsesKey")
+        if name is None or (isinstance(name, str) and name and name not in BUILT_IN_USES):
+            return None if name is None else Node(node.id, name)
+        text = f"node {node.id!r}: params.reduceUsesKey must be the name of a plain step, not {name!r:.80}"
+        self.problems.append(constructs.BAD_REDUCER.at(node.id, text))
+        return None
 
     def _number_of_items(self, node: Node, name: str, which: str, rule: Rule) -> int | None:
         """A number of items that a batch may name; what is none is noted."""

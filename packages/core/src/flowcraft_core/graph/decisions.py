@@ -8,7 +8,7 @@ that the edge would carry, ``context`` the context values and, by node id, the o
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from ..errors import ExpressionError, FlowcraftError
@@ -411,8 +411,14 @@ def verdict(scope: ScopeState, vertex: Vertex, value: Any) -> Outcome:
     return Outcome(output=value, action=CONTINUE, taken=taken)
 
 
-def leave(scope: ScopeState, vertex: Vertex) -> Outcome:
-    """The outcome of a construct's exit but for its edges: last output, results of items, or outputs of the call."""
+def leave(scope: ScopeState, vertex: Vertex, gathered: Sequence[Any] | None = None) -> Outcome:
+    """The outcome of a construct's exit but for its edges: last output, results of items, or outputs of the call.
+
+    Args:
+        scope: Where the construct stands.
+        vertex: Its exit.
+        gathered: The results of a batch's items, where those are not all known at once.
+    """
     construct = vertex.construct
     assert construct is not None  # an exit always has one
     inside = scope.inside.get(construct.entry, {})
@@ -420,8 +426,8 @@ def leave(scope: ScopeState, vertex: Vertex) -> Outcome:
         last = inside[max(inside)].outcomes[construct.verdict] if inside else scope.outcomes[construct.entry]
         return Outcome(output=last.output, action=last.action, passes=_passes(scope, vertex))
     if construct.kind == "batch":
-        results = [item_result(inside[index]) for index in sorted(inside)]
-        name = vertex.params.get("outputKey") or (construct.node.params or {}).get("outputKey")
+        results = [item_result(inside[index]) for index in sorted(inside)] if gathered is None else gathered
+        name = output_key(vertex)
         size = page_size_for(construct, len(results))
         return Outcome(output=results, page_size=size, sets={name: results} if name else None)
     outputs = outputs_named(inside[0], vertex)
@@ -430,6 +436,20 @@ def leave(scope: ScopeState, vertex: Vertex) -> Outcome:
     values = {name: resolve(inside[0], reference) for name, reference in outputs.items()}
     _assembled(values, f"the outputs of node {vertex.id!r}")
     return Outcome(output=values, sets=dict(values))
+
+
+def leave_reduced(scope: ScopeState, vertex: Vertex, value: Any) -> Outcome:
+    """The outcome of a batch's exit but for its edges, of which a reducer has made one value."""
+    name = output_key(vertex)
+    return Outcome(output=value, sets={name: value} if name else None)
+
+
+def output_key(gather: Vertex) -> str | None:
+    """The context value that the results of a batch are kept in, too; None if they are not."""
+    construct = gather.construct
+    assert construct is not None  # an exit always has one
+    name: str | None = gather.params.get("outputKey") or (construct.node.params or {}).get("outputKey")
+    return name
 
 
 def _passes(scope: ScopeState, vertex: Vertex) -> int | None:

@@ -8,11 +8,16 @@ positions, which is that of the flow and not that of time: so who knows the same
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import TypeAlias
 
 from .facts import NodeError
 from .instances import Instance, Mark, ScopeState
 from .lanes import total_of
+from .positions import Position
 from .scopes import Kind, Vertex
+
+#: A failure that edges have taken over, with what orders it among others: the position, and the key, of who failed.
+Handled: TypeAlias = tuple[Position, str, NodeError]
 
 #: The type of the error of a join that goes on with some of its edges, and got fewer.
 JOIN_ERROR = "JoinError"
@@ -27,17 +32,19 @@ def errors_of(root: ScopeState) -> tuple[NodeError, ...]:
     return tuple(error for error, _ in _told(root))
 
 
-def handled(ended: Iterable[Instance]) -> tuple[NodeError, ...]:
+def handled(ended: Iterable[Instance], more: Iterable[Handled] = ()) -> tuple[NodeError, ...]:
     """The failures that edges have taken over, each once, by position.
 
     Args:
         ended: Instances that have outcomes.
+        more: Failures of others.
     """
     found = [
         (instance.scope.position(instance.vertex), instance.key, error)
         for instance in ended
         if (error := instance.outcome.error) is not None and instance.outcome.handled
     ]
+    found += more
     return tuple(dict.fromkeys(error for _, _, error in sorted(found, key=lambda told: told[:2])))
 
 

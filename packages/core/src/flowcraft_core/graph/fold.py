@@ -7,6 +7,7 @@ from typing import Any
 
 from .facts import DELETED
 from .instances import Instance, ScopeState
+from .passing import Tally
 from .positions import INITIAL, Position
 from .state import RunState
 
@@ -30,8 +31,13 @@ def outputs_of(state: RunState) -> dict[str, Any]:
     return outputs
 
 
-def context_of(state: RunState) -> dict[str, Any]:
-    """The run's context values, by name: of two setters the one with the greater position."""
+def context_of(state: RunState, passed: Tally | None = None) -> dict[str, Any]:
+    """The run's context values, by name: of two setters the one with the greater position.
+
+    Args:
+        state: What all facts say.
+        passed: What the items of batches have left that are not in it any more.
+    """
     counted = _Counted(state)
     latest: dict[str, tuple[Position, Any]] = {name: (INITIAL, value) for name, value in state.context.items()}
     for scope, vertex in state.root.setters:
@@ -39,6 +45,10 @@ def context_of(state: RunState) -> dict[str, Any]:
             continue
         position = scope.position(vertex)
         for name, value in (scope.outcomes[vertex.index].sets or {}).items():
+            if name not in latest or latest[name][0] <= position:
+                latest[name] = (position, value)
+    for (scope, exit_), values in ({} if passed is None else passed.values).items():
+        for name, (position, value) in values.items() if counted(scope, exit_) else ():
             if name not in latest or latest[name][0] <= position:
                 latest[name] = (position, value)
     return {name: value for name, (_, value) in latest.items() if value is not DELETED}

@@ -148,6 +148,20 @@ class Gathered(Sequence[T_co]):
         return f"Gathered({self._total} results)"
 
 
+async def in_pages(some: AsyncIterator[Sequence[Any]], size: int) -> AsyncIterator[list[Any]]:
+    """Results that come some at a time, so many at a time; once none, if there are none."""
+    left: list[Any] = []
+    is_first = True
+    async for results in some:
+        left += results
+        while len(left) >= size:
+            yield left[:size]
+            del left[:size]
+            is_first = False
+    if left or is_first:
+        yield left
+
+
 class Held(Gathered[T_co]):
     """Results that are all in memory."""
 

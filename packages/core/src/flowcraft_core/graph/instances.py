@@ -158,8 +158,8 @@ class ScopeState:
             gap from the first, by vertex index (-1 for the ends). Where to look on, not a count: it may be lost.
         spent: How many of a vertex's ways on are known to be of no use without a gap from the first. Likewise.
         failed_items: The items of a batch that are known to have failed, by the index of its entry.
-        passed: How many items of each of a batch's lanes are known to have ended by the one behind them, and were not
-            looked at, by the index of its entry.
+        passed: Of a batch's items those that are known to have ended and of which no more is kept, by the index of its
+            entry: a byte for each item, which is 1 for these.
         undone: Of a call that has failed: what it has done is undone.
         given: The item of a batch that it is for, where the items are stored in pages and somebody has read it.
     """
@@ -196,7 +196,7 @@ class ScopeState:
         self.resolved: dict[int, int] = {}
         self.spent: dict[int, int] = {}
         self.failed_items: dict[int, set[int]] = {}
-        self.passed: dict[int, tuple[int, ...]] = {}
+        self.passed: dict[int, bytearray] = {}
         self.undone = False
         self.given: Any = None
 
@@ -232,9 +232,19 @@ class ScopeState:
         return (Instance(self, vertex) for vertex in self.scope.vertices)
 
     def has_passed(self, batch: Construct, item: int) -> bool:
-        """Whether an item of a batch is known to have ended by one behind it in its lane, and was not looked at."""
+        """Whether an item of a batch is known to have ended, and no more of it is kept."""
         passed = self.passed.get(batch.entry)
-        return passed is not None and item // len(passed) < passed[item % len(passed)]
+        return passed is not None and item < len(passed) and passed[item] == 1
+
+    def pass_items(self, batch: Construct, total: int, items: slice) -> None:
+        """Keep of some items of a batch of so many that they have ended, and no more."""
+        passed = self.passed.setdefault(batch.entry, bytearray(total))
+        passed[items] = b"\1" * len(range(*items.indices(total)))
+
+    @property
+    def has_set(self) -> bool:
+        """Whether an instance in it has set context values."""
+        return any(outcome.sets for outcome in self.outcomes.values())
 
     def is_moot(self, vertex: Vertex) -> bool:
         """Whether the vertex's instance need not run any more."""

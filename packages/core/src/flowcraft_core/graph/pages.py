@@ -37,7 +37,12 @@ class Pages:
         return -(-self.total // self.size)
 
 
+def page_size_of(batch: Construct) -> int:
+    """How many items a page of a batch has at most; so many results are reduced at a time, too."""
+    return DEFAULT if batch.page_size is None else batch.page_size
+
+
 def page_size_for(batch: Construct, total: int) -> int | None:
     """How many items a page has at most, of a batch of so many; None if it has no pages, since one would do."""
-    size = DEFAULT if batch.page_size is None else batch.page_size
+    size = page_size_of(batch)
     return size if total > size else None

@@ -98,16 +98,24 @@ def needs(state: RunState, instance: Instance) -> list[Instance]:
 def waits_for(state: RunState, instance: Instance) -> ScopeState | None:
     """What must have ended before an instance can begin: the item before it in its lane, or the pass before.
 
-    None of a pass whose only end is its verdict, which says all that there is to know.
+    None of a pass whose only end is its verdict, which says all that there is to know; nor of an item of which nothing
+    more is kept than that it has ended.
     """
+    parent, construct, index = instance.scope.parent, instance.scope.construct, behind(instance)
+    if parent is None or construct is None or index is None or parent.has_passed(construct, index):
+        return None
+    return state.child(parent, construct, index)
+
+
+def behind(instance: Instance) -> int | None:
+    """The index of the item or pass that must have ended before an instance can begin, if there is one."""
     scope, vertex = instance
     parent, construct = scope.parent, scope.construct
     if vertex.incoming or parent is None or construct is None or construct.entry not in parent.outcomes:
         return None
-    index = item_before(scope)
     if construct.kind == "loop" and scope.index and len(scope.scope.ends) > 1:
-        index = scope.index - 1
-    return None if index is None else state.child(parent, construct, index)
+        return scope.index - 1
+    return item_before(scope)
 
 
 def _before(state: RunState, instance: Instance) -> list[Instance]:
@@ -154,8 +162,9 @@ def awaited(state: RunState, instance: Instance) -> list[Instance]:
 def unresolved(state: RunState, scope: ScopeState, vertex: Vertex | None) -> list[Instance]:
     """All that is not resolved on the ways to a join, an exit or (without a vertex) a scope's end, and itself.
 
-    Each comes after what leads to it, so that a ``decide`` about one after the other says all that can be said. Most of
-    those that were passed by have no outcome to be found.
+    Of large batches the items are left out, which are too many to be looked at at once. Each comes after what leads to
+    it, so that a ``decide`` about one after the other says all that can be said. Most of those that were passed by have
+    no outcome to be found.
     """
     found: list[Instance] = []
     seen: set[tuple[int, int]] = set()
@@ -172,7 +181,8 @@ def unresolved(state: RunState, scope: ScopeState, vertex: Vertex | None) -> lis
         waiting.append((instance, True))
         waiting.extend((around.at(link.source), False) for link in current.incoming)
         if current.kind is Kind.EXIT and current.construct is not None:
-            for inside in _insides(state, around, current.construct):
+            insides = () if is_large(instance) else _insides(state, around, current.construct)
+            for inside in insides:
                 waiting.extend((inside.at(end), False) for end in inside.scope.ends)
             waiting.append((around.at(current.construct.entry), False))
     return found
@@ -187,6 +197,15 @@ def settle(state: RunState, scope: ScopeState, vertex: Vertex | None) -> list[In
     for instance in unresolved(state, scope, vertex):
         state.decide(*instance)
     return unresolved(state, scope, vertex)
+
+
+def is_large(instance: Instance) -> bool:
+    """Whether it is the exit of a batch whose items are known to be stored in pages."""
+    scope, vertex = instance
+    if vertex.kind is not Kind.EXIT or vertex.construct is None or vertex.construct.kind != "batch":
+        return False
+    entry = scope.outcomes.get(vertex.construct.entry)
+    return entry is not None and entry.page_size is not None
 
 
 def joins_ahead(instance: Instance) -> list[Instance]:
@@ -352,7 +371,11 @@ def arrived(arrival: Arrival) -> list[Arrival]:
         total, lanes = total_of(scope.outcomes[vertex.construct.entry]), arrival.total
         # Of every item: where a run was begun again from one of them, those behind it may have ended before it does.
         known = [
-            all(index in items and items[index].ended for index in range(lane, total, lanes)) for lane in range(lanes)
+            all(
+                scope.has_passed(vertex.construct, index) or (index in items and items[index].ended)
+                for index in range(lane, total, lanes)
+            )
+            for lane in range(lanes)
         ]
     else:
         known = [scope.mark_of(link) is not None for link in vertex.incoming]

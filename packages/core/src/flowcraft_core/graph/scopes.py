@@ -94,6 +94,7 @@ class Construct:
         leaving: A loop's edges out of it, but for those on failure or always.
         concurrency: How many items of a batch are under way at most; None for a number that does for any batch.
         page_size: How many items of a batch are stored together; None for a number that does for any batch.
+        reduce: What makes one value of a batch's results; None if they are its output.
         tolerated_count: How many items of a batch may fail.
         tolerated_percentage: Which share of a batch's items may fail, 0 to 100.
     """
@@ -113,6 +114,7 @@ class Construct:
     leaving: tuple[Link, ...] = ()
     concurrency: int | None = None
     page_size: int | None = None
+    reduce: Node | None = None
     tolerated_count: int = 0
     tolerated_percentage: float = 0.0
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import Literal, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 import attrs
 
@@ -50,26 +51,33 @@ InstanceState: TypeAlias = Literal[
 _PARKED: Mapping[str, InstanceState] = {"wait": "waiting", "sleep": "sleeping", "retry": "retrying"}
 
 
+class Folded(Protocol):
+    """What is known of the items of batches that were let go of."""
+
+    def counts(self, scope: ScopeState, batch: Construct) -> Counter[InstanceState]:
+        """How many of their instances are in each state."""
+
+
 @attrs.frozen(eq=False)
 class Standing:
     """What the facts of a run say of each of its instances.
 
     Attributes:
-        state: A whole state.
         parks: The last park of those that are parked, by key.
         to_run: What the state has as its frontier, ready or to be claimed, as pairs of ``id(scope)`` and index.
+        passed: What is known of the items of batches that were let go of.
     """
 
-    state: RunState
     parks: Mapping[str, Park]
     to_run: frozenset[tuple[int, int]]
+    passed: Folded | None = None
 
     @classmethod
-    def of(cls, state: RunState, parks: Mapping[str, Park]) -> Standing:
-        """What a whole state says, with the parks of what is ready in it."""
+    def of(cls, state: RunState, parks: Mapping[str, Park], passed: Folded | None = None) -> Standing:
+        """What a whole state says, with the parks of what is ready in it, and what it was let go of."""
         frontier = [(id(scope), vertex.index) for scope, vertex in state.ready]
         claimed = [(id(scope), vertex.index) for scope, vertex, _ in state.wanted]
-        return cls(state, parks, frozenset((*frontier, *claimed)))
+        return cls(parks, frozenset((*frontier, *claimed)), passed)
 
     def of_instance(self, instance: Instance) -> InstanceState:
         """Where an instance stands; of a construct, ask with its entry or its exit."""
@@ -112,6 +120,12 @@ class Standing:
             return "pending"
         park = self.parks.get(scope.key(vertex))
         return "ready" if park is None else _PARKED[park.kind]
+
+
+def state_of_ended(item: ScopeState) -> Iterator[InstanceState]:
+    """Where each instance stands that is shown of an item that has ended, in which nothing is left to be run."""
+    standing = Standing({}, frozenset())
+    return (standing.of_instance(instance) for instance in shown(item))
 
 
 def shown(scope: ScopeState) -> Iterator[Instance]:

@@ -90,6 +90,9 @@ class RunState:
         failing: In a state that is not whole: failed items of batches that may have failed by that; likewise.
         to_undo: Called flows that have failed, which are to be undone before that counts; the caller takes them out and
             answers with ``undone``.
+        entered: In one that tells: scopes that came to be known.
+        opened: Likewise: batches that were entered, each with its scope.
+        left: Likewise: items of batches that have ended.
     """
 
     def __init__(
@@ -100,6 +103,7 @@ class RunState:
         *,
         whole: bool = True,
         stopped: bool = False,
+        tells: bool = False,
     ) -> None:
         """Make a state that knows no facts. If it is whole, the root's start vertices are ready.
 
@@ -110,13 +114,18 @@ class RunState:
             whole: The state will be fed every fact of the run. One that sees only some reports what it cannot decide
                 as ``arrivals``.
             stopped: The run is: what is moot may be under way all the same, and is among what is ready.
+            tells: It tells what it comes to, for who reads facts as they are wanted: see ``entered``, ``opened`` and
+                ``left``, which the caller takes out. The items of a batch begin when he says so, by ``open``.
         """
         self._whole = whole
         self._stopped = stopped
+        self._tells = tells
         self._graphs = graphs
         self.arrivals: deque[Arrival] = deque()
         self.failing: deque[FailedItem] = deque()
         self.to_undo: deque[ScopeState] = deque()
+        self.opened: deque[tuple[ScopeState, Construct]] = deque()
+        self.left: deque[ScopeState] = deque()
         self.context = context
         self.ready: deque[Instance] = deque()
         self.wanted: deque[Claim] = deque()
@@ -125,6 +134,7 @@ class RunState:
         self._queue: deque[tuple[ScopeState, Vertex]] = deque()
         self._ending: deque[tuple[ScopeState, Vertex]] = deque()
         self.root = ScopeState(graph.root, None, None, None)
+        self.entered: deque[ScopeState] = deque([self.root] if tells else ())
         if context:
             self.root.set(INITIAL, context)
         if whole:
@@ -236,6 +246,8 @@ class RunState:
             if context:
                 inside.set(INITIAL, context)
             insides[index or 0] = inside
+            if self._tells:
+                self.entered.append(inside)
         return inside
 
     def imagined(self, scope: ScopeState, construct: Construct, index: int | None) -> ScopeState:
@@ -245,6 +257,24 @@ class RunState:
     def start(self, scope: ScopeState, construct: Construct, index: int | None) -> None:
         """Say that the starts of a pass, item or call are ready."""
         self._start(self.child(scope, construct, index))
+
+    def open(self, scope: ScopeState, batch: Construct) -> None:
+        """Say that the first items of a batch's lanes are ready, but for those that have ended.
+
+        Args:
+            scope: Where the batch stands.
+            batch: The batch, whose entry's outcome is known.
+        """
+        for index in range(lanes_of(scope.outcomes[batch.entry])):
+            if not scope.has_passed(batch, index):
+                self.start(scope, batch, index)
+
+    def look_into(self, scope: ScopeState, batch: Construct, index: int) -> ScopeState:
+        """An item of a batch, which begins whatever came of those before it; nothing follows from its end."""
+        item = self.child(scope, batch, index)
+        item.told.add(_END)
+        self._start(item)
+        return item
 
     def pass_items(self, scope: ScopeState, batch: Construct, begun: Sequence[int]) -> None:
         """Take in how many items of each lane have begun: all but the last of them have ended, and need no look.
@@ -256,10 +286,40 @@ class RunState:
             batch: The batch, whose entry's outcome is known.
             begun: How many, by lane.
         """
-        scope.passed[batch.entry] = tuple(max(0, items - 1) for items in begun)
+        lanes, total = len(begun), total_of(scope.outcomes[batch.entry])
         for lane, items in enumerate(begun):
             if items > 1:
-                self.start(scope, batch, lane + (items - 1) * len(begun))
+                last = lane + (items - 1) * lanes
+                scope.pass_items(batch, total, slice(lane, last, lanes))
+                self.start(scope, batch, last)
+
+    def may_let_go(self, item: ScopeState) -> bool:
+        """Whether an item of a batch has ended, and nobody will ask why it failed."""
+        scope, batch = item.parent, item.construct
+        assert scope is not None  # an item lies in a batch
+        assert batch is not None
+        total = total_of(scope.outcomes[batch.entry])
+        return self.has_ended(item) and (not item.failures or batch.tolerates(total, total))
+
+    def let_go(self, item: ScopeState) -> bool:
+        """Keep no more of an item of a batch than that it has ended, if it may be let go of; whether it is.
+
+        Args:
+            item: The item.
+        """
+        if not self.may_let_go(item):
+            return False
+        scope, batch, index = item.parent, item.construct, item.index or 0
+        assert scope is not None  # as above
+        assert batch is not None
+        total = total_of(scope.outcomes[batch.entry])
+        scope.pass_items(batch, total, slice(index, index + 1))
+        scope.inside[batch.entry].pop(index, None)
+        if item.namespace is not item and any(inside.has_set for inside in item.walk()):
+            gone = {id(inside) for inside in item.walk()}
+            setters = item.namespace.setters
+            setters[:] = [setter for setter in setters if id(setter.scope) not in gone]
+        return True
 
     def decide(self, scope: ScopeState, vertex: Vertex) -> Mark | None:
         """What became of a vertex by what is known of its edges.
@@ -429,9 +489,10 @@ class RunState:
             self._arrive(scope, scope.scope.vertices[construct.exit], None)
         elif construct.kind != "batch":
             self.start(scope, construct, 0 if construct.kind == "loop" else None)
+        elif self._tells:
+            self.opened.append((scope, construct))
         else:
-            for index in range(lanes_of(outcome)):
-                self.start(scope, construct, index)
+            self.open(scope, construct)
 
     def _inside_of(self, construct: Construct) -> Scope:
         return construct.body or self._graphs(construct.calls or "").root
@@ -457,12 +518,16 @@ class RunState:
             self._arrive(parent, exit_, None)
             if construct.kind == "batch":
                 self._go_on_in_lane(parent, construct, exit_, scope)
+                if self._tells:
+                    self.left.append(scope)
 
     def _go_on_in_lane(self, scope: ScopeState, batch: Construct, exit_: Vertex, item: ScopeState) -> None:
         """An item has ended: the next of its lane begins, or the lane has come to the gather."""
         entry, following, index = scope.outcomes[batch.entry], next_of(item), item.index or 0
         if following is not None:
             self.start(scope, batch, following)
+        if not self._whole and entry.page_size is not None:
+            self.let_go(item)  # of a large batch whoever goes along a lane keeps none that has ended
         if exit_.index in scope.told or not self._reports_arrivals():
             return
         if item.failures and batch.tolerant and not self._runs_to_its_end(scope, exit_):

@@ -31,6 +31,7 @@ _PARAMS: Mapping[str, Collection[str]] = {
         "outputKey",
         "concurrency",
         "pageSize",
+        "reduceUsesKey",
         "toleratedFailureCount",
         "toleratedFailurePercentage",
     ),

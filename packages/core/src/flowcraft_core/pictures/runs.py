@@ -55,7 +55,7 @@ class RunFacts:
     def standing(self) -> Standing:
         """Where each instance stands."""
         to_run = frozenset((id(scope), vertex.index) for scope, vertex in self.to_run)
-        return Standing(self.state, self.parks, to_run)
+        return Standing(self.parks, to_run)
 
 
 def short(fallback: str) -> str:
@@ -96,7 +96,7 @@ class Tally:
             return []
         one, several = {"loop": ("pass", "passes"), "batch": ("item", "items")}.get(construct.kind, ("call", "calls"))
         what = one if total == 1 else several
-        ended = sum(1 for scope in self._scopes if self._standing.state.has_ended(scope))
+        ended = sum(1 for scope in self._scopes if self._run.state.has_ended(scope))
         return [f"{total:,} {what}" if ended == total else f"{ended:,} of {total:,} {what}"]
 
     def state(self, vertex: Vertex) -> InstanceState:

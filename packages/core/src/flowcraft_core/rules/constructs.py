@@ -92,6 +92,12 @@ BAD_PAGE_SIZE = Rule(
     meaning="It cannot be so many items of a batch that are stored together.",
     remedy="Give a whole number from 1.",
 )
+BAD_REDUCER = Rule(
+    code="FC219",
+    name="bad-reducer",
+    meaning="What is to make one value of a batch's results is no step.",
+    remedy="Name a plain step in `params.reduceUsesKey`.",
+)
 SUBFLOW_WITHOUT_FLOW = Rule(
     code="FC221",
     name="subflow-without-flow",

@@ -15,6 +15,7 @@ from .diagnosing import DiagnosingClauses
 from .dying import DyingClauses
 from .ending import EndingClauses
 from .forking import ForkingClauses
+from .hugeness import HugenessClauses
 from .joining import JoiningClauses
 from .laning import LaningClauses
 from .limiting import LimitingClauses
@@ -24,6 +25,7 @@ from .paging import PagingClauses
 from .queueing import QueueingClauses
 from .quorum import QuorumClauses
 from .reconciling import ReconcilingClauses
+from .reducing import ReducingClauses
 from .reminding import RemindingClauses
 from .scheduling import SchedulingClauses
 from .shapes import ShapeClauses
@@ -45,7 +47,9 @@ class BackendContract(
     UndoingClauses,
     CallUndoingClauses,
     LaningClauses,
+    HugenessClauses,
     PagingClauses,
+    ReducingClauses,
     WaitingClauses,
     AnsweringClauses,
     RemindingClauses,

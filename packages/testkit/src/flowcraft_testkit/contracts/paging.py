@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from typing import Any
 
 from flowcraft_core import ConfigurationError, FlowBuilder, FlowRuntime, create_flow
+from flowcraft_core.graph.instances import ScopeState
 from flowcraft_core.runtime import Replay
 
 from .interposed import Call
@@ -229,6 +231,48 @@ class PagingClauses(ProgramClauses):
             assert result.outputs == should
         alone = await FlowRuntime([flow], clock=self._clock).run(flow)
         assert alone.outputs == should
+
+    async def test_who_gathers_holds_few_items_at_a_time(self) -> None:
+        """Of a large batch, items and results are read and written on, page by page, and not kept."""
+        steps, total, held = Steps(), 1_200, list[int]()
+
+        async def counting(operation: str, call: Call) -> Any:
+            if operation == "context.put" and (call.args[1] == "b" or call.args[1].startswith("b:chunk:")):
+                gc.collect()
+                items = (each for each in gc.get_objects() if type(each) is ScopeState)
+                held.append(sum(item.construct is not None and item.construct.key == "b" for item in items))
+            return await call()
+
+        flow = _batch("few", steps, list(range(total)), steps.add, page_size=100, concurrency=40)
+        flow.node("last", steps.echo, inputs="b.1199").edge("b", "last")
+        async with self.programs(flow, reconcile=False) as here:
+            await here.hire(around=counting)
+            result = await here.run(flow)
+            assert (result.status, result.outputs["last"]) == ("completed", total), result.errors
+            assert result.outputs["b"] == list(range(1, total + 1))
+            assert len(held) == 1 + total // 100 + 1, "what the pages will be called, the pages, the outcome"
+            assert max(held) < 2 * total // 3, f"of {total} items {max(held)} were held at once"
+
+    async def test_what_a_batch_looks_into_is_a_list(self) -> None:
+        """Its edges, and a context value of its results, are made of all of them, in pages or not."""
+        steps = Steps()
+        kept = create_flow("kept").node("src", steps.gives(list(range(5))))
+        kept.batch("b", steps.add, page_size=2, concurrency=2, output="all").edge("src", "b")
+        flow = create_flow("into").node("src", steps.gives(list(range(5))))
+        flow.batch("b", steps.add, page_size=2, concurrency=2).edge("src", "b")
+        flow.node("five", steps.echo).node("third", steps.echo).node("none", steps.echo)
+        flow.edge("b", "five", condition="result.output.length == 5")
+        flow.edge("b", "none", condition="result.output[1] == 9")
+        flow.edge("b", "third", transform="input[2]")
+        should = {"five": [1, 2, 3, 4, 5], "third": 3}
+        async with self.programs(flow, kept) as here:
+            await here.hire(2)
+            result = await here.run(flow)
+            assert result.status == "completed", result.errors
+            assert {name: result.outputs.get(name) for name in ("five", "third")} == should
+            assert "none" not in result.outputs
+            result = await here.run(kept)
+            assert (result.status, result.context) == ("completed", {"all": [1, 2, 3, 4, 5]}), result.errors
 
     async def test_a_long_list_is_no_long_record(self) -> None:
         """A step's output that would not fit into a record is stored in pages, and handed on as it is."""

@@ -187,6 +187,7 @@ CONSTRUCTS: Mapping[str, Callable[[_Seen], bool]] = {
     "batch of a flow": lambda s: any(isinstance(n, Batch) and isinstance(n.worker, Flow) for n in s.graph.nodes),
     "batch with lanes": lambda seen: any(isinstance(n, Batch) and n.concurrency in (1, 2) for n in seen.graph.nodes),
     "batch in pages": lambda seen: any(isinstance(n, Batch) and n.page_size in (1, 2) for n in seen.graph.nodes),
+    "batch that is reduced": lambda seen: any(isinstance(n, Batch) and n.reduce for n in seen.graph.nodes),
     "subflow": _is_in(Call),
     "wait": _is_in(Wait),
     "wait that reminds": _reminds,

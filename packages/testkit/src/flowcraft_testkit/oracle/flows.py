@@ -140,8 +140,9 @@ class Batch(_Brief):
     """A batch, over a step (``worker`` is its turns) or a flow; ``paired`` writes it as a scatter and a gather node.
 
     If the worker is a flow, ``context`` is what its calls' contexts begin with: their names to names here. No more of
-    its items are under way than ``concurrency`` says, and they are stored in pages of ``page_size``. ``undo`` undoes
-    what a step has done to an item, as for a step.
+    its items are under way than ``concurrency`` says, and they are stored in pages of ``page_size``. With
+    ``reduce`` its output is a list of its results by pages. ``undo`` undoes what a step has done to an item, as for a
+    step.
     """
 
     id: str
@@ -158,6 +159,7 @@ class Batch(_Brief):
     undo: UndoName | None = None
     unsure: bool = False
     page_size: int | None = None
+    reduce: bool = False
 
 
 @attrs.frozen(repr=False)

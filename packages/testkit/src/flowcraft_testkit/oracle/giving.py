@@ -255,6 +255,10 @@ class Giving:
                     else self._last_of(item)
                     for item in inside
                 ]
+                if node.reduce:
+                    # As batch(..., reduce=) says: so many at a time as a page has, in order; without any, once.
+                    size = node.page_size or 1_000
+                    results = [results[first : first + size] for first in range(0, len(results) or 1, size)]
                 return Fact(results, sets={} if node.output is None else {node.output: results})
             case Call(outputs=None):
                 return Fact(self._last_of(inside[0]))

@@ -1,4 +1,4 @@
-"""Draws how many items of a batch are under way at most, and how many a page has, into flows that are drawn already.
+"""Draws how many items of a batch are under way at most, how many a page has, and reducers, into flows that are there.
 
 It follows from a chance of its own: a seed's flow is what it was, but for that.
 """
@@ -18,19 +18,23 @@ _CONCURRENCIES = (None, None, 1, 1, 2, 2, 3)
 # And pages of one item, of two, or none: with two items on pages of three, or with none that is said.
 _PAGE_SIZES = (None, 1, 1, 2, 2, 3)
 
+# A quarter of them is reduced.
+_REDUCED = (False, False, False, True)
+
 
 def with_lanes(flow: Flow, seed: int) -> Flow:
-    """The flow, with lanes and pages in more than half of its batches.
+    """The flow, with lanes and pages in more than half of its batches, and reducers in some.
 
     Args:
         flow: A drawn flow.
         seed: Its seed.
     """
     laned = _graph(flow, random.Random(f"lanes {seed}"), "concurrency", _CONCURRENCIES)  # noqa: S311 - to be repeated
-    return _graph(laned, random.Random(f"pages {seed}"), "page_size", _PAGE_SIZES)  # noqa: S311 - likewise
+    paged = _graph(laned, random.Random(f"pages {seed}"), "page_size", _PAGE_SIZES)  # noqa: S311 - likewise
+    return _graph(paged, random.Random(f"reduce {seed}"), "reduce", _REDUCED)  # noqa: S311 - likewise
 
 
-_Sizes: TypeAlias = tuple[int | None, ...]
+_Sizes: TypeAlias = tuple[int | bool | None, ...]
 
 
 def _graph(flow: Flow, chance: random.Random, name: str, sizes: _Sizes) -> Flow:

@@ -18,6 +18,9 @@ from .flows import Batch, Flow, Step, Turn, Wait
 #: The name of what reminds in the registry.
 REMINDER = "remind"
 
+#: The name of what reduces the results of batches.
+REDUCER = "reduce"
+
 
 class ScriptedError(Exception):
     """A step fails because its turn says so."""
@@ -74,7 +77,7 @@ class Script:
 
     def registry(self) -> dict[str, Function]:
         """The steps by name."""
-        return {REMINDER: _remind, **UNDOS, **{uses: self._function(uses) for uses in self.turns}}
+        return {REMINDER: _remind, REDUCER: _reduce, **UNDOS, **{uses: self._function(uses) for uses in self.turns}}
 
     def _function(self, uses: str) -> Function:
         async def scripted(ctx: NodeContext[Any, Any]) -> NodeResult[Any]:
@@ -95,6 +98,10 @@ class Script:
 async def _remind(ctx: NodeContext[Any, Any]) -> None:
     if ctx.attempt % 2:
         raise ScriptedError("what reminds fails, too, and that is no failure of the run's")
+
+
+async def _reduce(ctx: NodeContext[Any, Any]) -> list[Any]:
+    return [*(ctx.input["value"] or ()), ctx.input["results"]]
 
 
 async def _undo(ctx: NodeContext[Any, Any]) -> None:

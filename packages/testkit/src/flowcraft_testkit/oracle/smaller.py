@@ -96,6 +96,8 @@ def _simpler(node: AnyNode) -> Iterator[AnyNode]:
         "feedback_transform": None,
         "attempts": 1,
         "concurrency": None,
+        "page_size": None,
+        "reduce": False,
         "undo": None,
         "unsure": False,
         "delay": 0.0,

@@ -9,7 +9,7 @@ from flowcraft_core.blueprint import Blueprint, Node, NodeConfig
 from flowcraft_core.blueprint import Edge as BlueprintEdge
 
 from .flows import AnyNode, Batch, Call, Edge, Flow, Loop, On, Sleep, Step, Wait, entry_id, exit_id
-from .script import REMINDER, uses_of, worker_of
+from .script import REDUCER, REMINDER, uses_of, worker_of
 
 # What undoes a step may fail once; and is tried no more often.
 _UNDO_RETRIES: dict[str, Any] = {"max_retries": 2, "retry_delay": 3000.0}
@@ -116,6 +116,8 @@ def _batch(batch: Batch, config: NodeConfig) -> list[Node]:
         params["concurrency"] = batch.concurrency
     if batch.page_size is not None:
         params["pageSize"] = batch.page_size
+    if batch.reduce:
+        params["reduceUsesKey"] = REDUCER
     if batch.tolerated:
         params["toleratedFailureCount"] = batch.tolerated
     if not batch.paired:

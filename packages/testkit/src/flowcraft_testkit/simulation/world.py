@@ -77,8 +77,10 @@ class World:
         self._loop = loop
         self.clock = LoopClock()
         limits = CLOUD_STORE if max_value_bytes is None else attrs.evolve(CLOUD_STORE, max_value_bytes=max_value_bytes)
+        # One request here is one effect on one port, which a program may die before or after.
+        weaknesses = attrs.evolve(schedule.weaknesses(), apart=True, piecemeal=True)
         self.backend = InMemoryBackend(
-            clock=self.clock, store_limits=limits, weaknesses=schedule.weaknesses(), seed=schedule.store_dice()
+            clock=self.clock, store_limits=limits, weaknesses=weaknesses, seed=schedule.store_dice()
         )
         self.schedule = schedule
         self.programs: dict[str, Program] = {}

@@ -12,7 +12,7 @@ from ...errors import BackendError, ConfigurationError
 from ...graph.facts import Park, Undone
 from ...graph.failures import errors_of
 from ...graph.fold import instances
-from ...graph.instances import Instance
+from ...graph.instances import Instance, ScopeState
 from ...graph.limits import is_limited
 from ...graph.queues import is_bound, queue_of
 from ...graph.scopes import Kind
@@ -23,20 +23,24 @@ from ...ports import CoordinationStore, State
 from ...queues import DEFAULT_QUEUE
 from ...settings import whole
 from ..ends import end_of, undoes
-from ..lanes import with_all_items
+from ..gathered import StoredResults
 from ..runs import RunRecord
 from ..stored_runs import FINAL, StoredRuns
 from ..undone import settled_undone
 from ..waiting import limited_key, said_limited
 from .at_work import SAID_EVERY, board_of
+from .folding import Folded
 from .heartbeats import SEEN_WITHIN, living
 from .hints import Hints, passed_on, pattern_of, under_way
-from .levels import counts, open_at
+from .levels import counts, first_of, open_at
 from .shapes import MOST_TOLD, OpenWait, RunDescription, Stopped
 from .telling import Teller
 
 # How long it is believed what workers say, seconds: two of their notes may be late or lost.
 _BELIEVED = 2.5 * SAID_EVERY
+
+# Of a batch with more results only how many there are is shown.
+_SHOWN_WHOLE = 10_000
 
 #: So many instances of a page at most.
 MOST_SHOWN = 1_000
@@ -49,8 +53,11 @@ async def describe(
     whole("Client.describe: limit", limit, least=1, most=MOST_SHOWN)
     status = await stored.linked(await stored.status(run_id))
     record = await stored.record(run_id)
-    state = with_all_items(await stored.state(record, status))
-    level = open_at(state.root, inside)
+    # A page has at least one instance of each item; the cursor names the one before it, and one behind it says that
+    # there is another page.
+    passed = Folded(inside, first_of(after), limit + 2)
+    state = await stored.state(record, status, passed)
+    level = open_at(state, inside)
     if level is None:
         raise ConfigurationError(
             f"run {run_id!r}: there is nothing inside {inside!r:.200} (yet): name a loop, batch or subflow by its key, "
@@ -58,7 +65,7 @@ async def describe(
         )
     page, cursor = level.page(after, limit)
     if values:
-        state = await stored.filled(run_id, state)
+        await stored.settled(lambda: _give_results(stored, page))
         await asyncio.gather(*(stored.records.pages.give(run_id, instance.scope) for instance in page))
     now, is_live = stored.clock.now(), status.state not in FINAL
     parks, of_page, hints, limited = await asyncio.gather(
@@ -68,13 +75,13 @@ async def describe(
         _limited(stored.backend.coordination, record, page if is_live else ()),
     )
     hints = attrs.evolve(_still_true(hints, state, parks), limited=limited)
-    standing = Standing.of(state, parks)
+    standing = Standing.of(state, parks, passed)
     moot = [instance.key for instance in page if standing.of_instance(instance) == "moot"]
     lost = {key: found.value for key, found in (await stored.records.outcomes(run_id, moot)).items()}
     unserved = await _unserved(stored.backend.coordination, record, state, parks, now) if is_live else []
     undone, stopped = await _undoing(stored, record, state, status.state)
-    teller = Teller(standing, of_page, hints, record.started, values, lost, record.queue, unserved, undone)
-    of_level = counts(standing, level.scopes)
+    teller = Teller(state, standing, of_page, hints, record.started, values, lost, record.queue, unserved, undone)
+    of_level = counts(standing, level)
     return RunDescription(
         run=status,
         at=now,
@@ -90,9 +97,25 @@ async def describe(
         passed_on=tuple(hints.passed_on.values()),
         unserved=tuple(unserved),
         errors=errors_of(state.root),
-        steps=sum(1 for instance in instances(state) if instance.vertex.kind is Kind.STEP),
+        steps=passed.steps + sum(1 for instance in instances(state) if instance.vertex.kind is Kind.STEP),
         stopped=stopped,
     )
+
+
+async def _give_results(stored: StoredRuns, page: Sequence[Instance]) -> bool:
+    """Read the results of batches that the instances of a page gave or were given, unless there are very many."""
+    scopes: dict[ScopeState, None] = {}
+    for scope, _ in page:
+        around: ScopeState | None = scope
+        while around is not None:
+            scopes[around] = None
+            around = around.parent
+    for scope in scopes:
+        for batch in scope.scope.constructs:
+            left = scope.outcomes.get(batch.exit)
+            if left is not None and isinstance(left.output, StoredResults) and len(left.output) <= _SHOWN_WHOLE:
+                await stored.records.pages.load(scope.at(batch.exit))
+    return True
 
 
 async def _undoing(

@@ -16,9 +16,10 @@ from ...graph.lanes import item_before
 from ...graph.queues import is_bound, queue_of
 from ...graph.scopes import Construct, Kind, Link, Vertex
 from ...graph.standing import InstanceState, Standing
+from ...graph.state import RunState
 from .hints import Hints, pattern_of
 from .levels import folded
-from .shapes import FailedAttempt, InstanceDescription, InstanceKind, TakenEdge
+from .shapes import FailedAttempt, Inside, InstanceDescription, InstanceKind, TakenEdge
 
 _BUILT_IN: Mapping[str, InstanceKind] = {WAIT: "wait", SLEEP: "sleep"}
 _REACHED = ("done", "failed", "handled", "ready", "waiting", "sleeping", "retrying", "running")
@@ -29,6 +30,7 @@ class Teller:
     """Tells of instances.
 
     Attributes:
+        state: A whole state.
         standing: What the facts say.
         parks: All parks of the instances that are told of, by instance key, in the order in which they came.
         lost: Of what need not run, and has ended all the same: the outcomes, by key, which count nowhere.
@@ -40,6 +42,7 @@ class Teller:
         undone: What was undone, by instance key.
     """
 
+    state: RunState
     standing: Standing
     parks: Mapping[str, Sequence[Park]]
     hints: Hints
@@ -94,7 +97,7 @@ class Teller:
             queue=queue,
             limited=self.hints.limited.get(key, ()) if live else (),
             unserved=live and queue in self.unserved,
-            inside=None if construct is None else folded(self.standing, scope, construct, self._busy(scope, construct)),
+            inside=None if construct is None else self._inside(scope, construct),
             fork_from=tuple(self._fork_from(instance, entry, state)),
             joins=entry.vertex.quorum,
             undone=self.undone.get(key),
@@ -129,7 +132,8 @@ class Teller:
             before = parent.inside[construct.entry].get(scope.index - 1)
             return None if before is None else before.outcomes.get(construct.verdict)
         if (index := item_before(scope)) is not None:
-            ended = parent.inside[construct.entry][index].outcomes.values()
+            before = parent.inside[construct.entry].get(index)
+            ended = () if before is None else before.outcomes.values()
             return max(ended, key=lambda outcome: outcome.ended, default=None)
         return parent.outcomes.get(construct.entry)
 
@@ -149,6 +153,9 @@ class Teller:
     def _sets(self, outcome: Outcome | None) -> dict[str, Any]:
         set_ = {name: value for name, value in _sets(outcome).items() if value is not DELETED}
         return set_ if self.values else dict.fromkeys(set_)
+
+    def _inside(self, scope: ScopeState, construct: Construct) -> Inside | None:
+        return folded(self.state, self.standing, scope, construct, self._busy(scope, construct))
 
     def _busy(self, scope: ScopeState, construct: Construct) -> int:
         prefixes = tuple(f"{scope.prefix}{construct.key}{mark}" for mark in "[./")

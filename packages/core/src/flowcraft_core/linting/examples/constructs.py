@@ -140,6 +140,14 @@ EXAMPLES = {
         flow = Blueprint("f", (Node("pages", "batch", {"workerUsesKey": "count", "concurrency": 10}),))
         """,
     ),
+    constructs.BAD_REDUCER: (
+        """
+        flow = Blueprint("f", (Node("pages", "batch", {"workerUsesKey": "count", "reduceUsesKey": "sleep"}),))
+        """,
+        """
+        flow = Blueprint("f", (Node("pages", "batch", {"workerUsesKey": "count", "reduceUsesKey": "step"}),))
+        """,
+    ),
     constructs.BAD_PAGE_SIZE: (
         """
         flow = create_flow("f").batch("pages", step, page_size=0)

@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 from flowcraft_core.durable import engine as engine_module
 from flowcraft_core.durable import reconciler as reconciler_module
-from flowcraft_core.durable import view as view_module
+from flowcraft_core.durable import whole as whole_module
 from flowcraft_core.durable.engine import Engine
 from flowcraft_core.durable.sets import JoinSets, Size
 from flowcraft_core.durable.tries import Tries
@@ -247,5 +247,5 @@ async def failure_runs_on(
 )
 async def reads_all(original: Any, self: Any, instance: Instance, outcome: Any) -> Any:
     """Reads all facts of the run before each commit, to see where it stands."""
-    await view_module.whole_state(self.view.record, attrs.evolve(self.records, cache=None))
+    await whole_module.whole_state(self.view.record, attrs.evolve(self.records, cache=None))
     return await original(self, instance, outcome)

@@ -9,12 +9,13 @@ import attrs
 from flowcraft_core.durable import pages as pages_module
 from flowcraft_core.durable import view as view_module
 from flowcraft_core.durable.chunks import Begun
-from flowcraft_core.durable.pages import ListPages, Written, page_keys
+from flowcraft_core.durable.pages import ListPages, ResultPages, Written, page_keys
 from flowcraft_core.durable.storage import Records
 from flowcraft_core.graph.facts import Outcome
 from flowcraft_core.graph.gathered import Gathered, Held
 from flowcraft_core.graph.instances import Instance, ScopeState
 from flowcraft_core.graph.pages import Pages
+from flowcraft_core.graph.scopes import Vertex
 from flowcraft_core.graph.state import RunState
 from flowcraft_core.ids import new_id
 
@@ -128,3 +129,33 @@ def may_wait(original: Any, self: Any, number: int) -> Any:
 def nobody_looks(original: Any, instance: Instance, node_id: str) -> bool:
     """Leaves results where they are, also for a sleep, a batch or an expression."""
     return False
+
+
+@replaces(
+    (RunState, "let_go"),
+    caught_by=BackendContract.test_who_gathers_holds_few_items_at_a_time,
+    name="gather.HoldsEveryItem",
+)
+def holds_every(original: Any, self: Any, item: ScopeState) -> bool:
+    """Keeps all that it has read of the items of a batch until it has gathered."""
+    return bool(self.has_ended(item))
+
+
+@replaces(
+    (ResultPages, "add"),
+    caught_by=BackendContract.test_a_batch_in_pages_gives_what_any_other_gives,
+    name="gather.LastReadFirst",
+)
+async def last_first(original: Any, self: Any, results: Sequence[Any]) -> None:
+    """Stores results in another order than that of the items."""
+    await original(self, results[::-1])
+
+
+@replaces(
+    (view_module, "output_key"),
+    caught_by=BackendContract.test_what_a_batch_looks_into_is_a_list,
+    name="gather.AContextValueInPages",
+)
+def in_pages(original: Any, gather: Vertex) -> str | None:
+    """Makes a context value of where the results are."""
+    return None

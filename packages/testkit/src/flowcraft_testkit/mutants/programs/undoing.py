@@ -9,7 +9,7 @@ from flowcraft_core.durable import signals as signals_module
 from flowcraft_core.durable import undoing as undoing_module
 from flowcraft_core.durable.reconciler import Reconciler
 from flowcraft_core.durable.undoing import StoppedRun
-from flowcraft_core.durable.view import whole_state
+from flowcraft_core.durable.whole import whole_state
 from flowcraft_core.graph.facts import Undone
 from flowcraft_core.graph.instances import Instance, ScopeState
 from flowcraft_core.graph.undoing import Undoing

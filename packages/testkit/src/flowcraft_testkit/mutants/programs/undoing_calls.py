@@ -7,7 +7,7 @@ from typing import Any
 from flowcraft_core.durable import forking as forking_module
 from flowcraft_core.durable.reconciler import Reconciler
 from flowcraft_core.durable.undoing import StoppedRun
-from flowcraft_core.durable.view import whole_state
+from flowcraft_core.durable.whole import whole_state
 from flowcraft_core.graph.instances import ScopeState
 from flowcraft_core.graph.state import RunState
 
