@@ -246,17 +246,22 @@ class RunView:
         indexes = [index for index in some if again or not scope.has_passed(batch, index)]
         known = scope.inside.get(batch.entry, {}).keys() & set(indexes)
         items = [self.state.child(scope, batch, index) for index in indexes]
-        while await self.learn([missing for item in items for missing in settle(self.state, item, None)]) or (
-            await self.hear_of_undone()
-        ):
+        while await self._learn_ends(items):
             pass
         for item in items:
-            settle(self.state, item, None)
-            self.state.has_ended(item)
             yield item
             if not item.outcomes and item.index not in known:
                 scope.inside[batch.entry].pop(item.index or 0, None)  # it has not begun
         await asyncio.sleep(0)  # others have their turn, also where a store answers at once
+
+    async def _learn_ends(self, items: Sequence[ScopeState]) -> bool:
+        """Learn more of what says whether items have ended; whether there was some."""
+        if await self.learn([missing for item in items for missing in settle(self.state, item, None)]):
+            return True
+        for item in items:
+            settle(self.state, item, None)
+            self.state.has_ended(item)  # which says, too, whether it is to be undone before that counts
+        return await self.hear_of_undone()
 
     async def gather(self, instance: Instance) -> Sequence[Any] | None:
         """The results of a large batch, read some items at a time and stored page by page; of anything else None.
