@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -170,7 +171,7 @@ def test_a_series_keeps_its_name_whatever_that_is(name: Any) -> None:
 
 columns = st.one_of(
     *(
-        st.lists(values, min_size=3, max_size=3).map(lambda items, kind=kind: pd.Series(items, dtype=kind))
+        st.lists(values, min_size=3, max_size=3).map(partial(pd.Series, dtype=kind))
         for values, kind in (
             (st.integers(-128, 127), "int8"),
             (st.integers(0, 2**64 - 1), "uint64"),

@@ -82,6 +82,10 @@ _NEVER_RETRIED = (
 )
 
 
+def _as_it_is(blueprint_id: str, node_id: str, output: Any) -> Any:
+    return output
+
+
 @attrs.define(eq=False)
 class Executor:
     """Executes the instances of one run.
@@ -108,6 +112,7 @@ class Executor:
         nonce: The run's, for such links.
         strict: An action that no edge takes is an error.
         limits: Those that are declared, by name.
+        answers: Builds the answer to a wait, as the flow says; by the blueprint's id and the wait's.
     """
 
     run_id: str
@@ -131,6 +136,7 @@ class Executor:
     nonce: str = ""
     strict: bool = False
     limits: Mapping[str, Limit] = attrs.field(factory=dict)
+    answers: Callable[[str, str, Any], Any] = _as_it_is
 
     async def attempt(self, instance: Instance, attempt: Attempt = FIRST) -> Outcome | Park:
         """Make one attempt at a ready instance.
@@ -250,6 +256,8 @@ class Executor:
         """
         if action is not None:
             require_name(action, f"the action of wait {instance.key!r}")
+        if output is not None:
+            output = self.answers(instance.scope.scope.blueprint, instance.vertex.id, output)
         output = self.serializer.copy(output)
         taken = self._taken(instance, output, action)
         now = self.clock.now()
@@ -408,11 +416,15 @@ class Executor:
         scope, vertex = instance
         values = self.values(scope, self.serializer)
         kind = NodeContext if implementation.is_async else SyncNodeContext
+        given = await handed(self.serializer, decisions.input_of_step(scope, vertex), implementation)
+        if implementation.shape is not None:
+            where = f"flow {scope.scope.blueprint!r}: node {instance.key!r}: input"
+            given = implementation.shape(given, where)
         context = kind(
             self.run_id,
             instance,
             attempt.number,
-            await handed(self.serializer, decisions.input_of_step(scope, vertex), implementation),
+            given,
             node.params or {},
             self.dependencies,
             values,

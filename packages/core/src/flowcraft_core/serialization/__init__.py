@@ -12,16 +12,16 @@ built-in types and registered classes only; nothing is imported by name and no c
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterable
+from copy import copy
 from typing import Any, Final, NoReturn, TypeAlias, TypeVar
 
 from ..errors import SerializationError
 from ..texts import is_text
 from ._codecs import BUILT_IN, PLAIN, TABLE, Codec, name_of
 from ._libraries import LIBRARIES, TAGS, codecs_of
-from ._records import NEEDS_BOTH, recipe_for
 from ._walking import ENCODABLE, IMMUTABLE, TAG, NotPlainError, PartError, plain_copy, run, show, walk
+from .records import NEEDS_BOTH, recipe_for, tag_of
 
 __all__ = ["MAX_DEPTH", "JsonValue", "Serializer"]
 
@@ -33,15 +33,6 @@ MAX_DEPTH: Final = 200
 
 _PAYLOAD: Final = "value"
 _UNORDERED: Final = frozenset({set, frozenset})
-
-
-# Where a class was made is no part of its name; also of a generic model's: Box[test.<locals>.Price].
-_LOCALS: Final = re.compile(r"[^\[\], ]*<locals>\.")
-
-
-def tag_of(cls: type) -> str:
-    """The tag of a class that is registered without one."""
-    return _LOCALS.sub("", cls.__qualname__)
 
 
 def _unregistered(cls: type) -> PartError:
@@ -137,6 +128,24 @@ class Serializer:
             raise SerializationError(f"{name_of(cls)} has no stored form of its own; {NEEDS_BOTH}")
         self._by_type[cls] = self._by_tag[tag] = codec
         return cls
+
+    def extended(self, types: Iterable[type] = ()) -> Serializer:
+        """A serializer that knows what this one does, and further classes; this one stays as it is."""
+        extended = copy(self)
+        extended._by_type, extended._by_tag = dict(self._by_type), dict(self._by_tag)
+        extended._loaded = set(self._loaded)
+        for cls in types:
+            extended.register(cls)
+        return extended
+
+    def class_of(self, tag: str) -> type | None:
+        """The class that is stored under a tag; None if there is none."""
+        codec = self._by_tag.get(tag)
+        return None if codec is None else codec.cls
+
+    def knows(self, cls: type) -> bool:
+        """Whether instances of a class can be stored."""
+        return cls in BUILT_IN or cls in self._by_type
 
     def to_data(self, value: object) -> JsonValue:
         """Give the value as JSON data that shares no mutable object with it.

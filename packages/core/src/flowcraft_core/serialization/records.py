@@ -7,7 +7,9 @@ constructor, with its defaults, converters and checks. What it cannot be made of
 from __future__ import annotations
 
 import dataclasses
+import functools
 import inspect
+import re
 from collections.abc import Callable, Iterable, Mapping
 from enum import Enum, Flag
 from operator import attrgetter
@@ -21,9 +23,17 @@ from ._walking import PartError, show
 
 NEEDS_BOTH: Final = "register it with both encode=... and decode=..."
 
+# Where a class was made is no part of its name; also of a generic model's: Box[test.<locals>.Price].
+_LOCALS: Final = re.compile(r"[^\[\], ]*<locals>\.")
+
 # Beside a model's fields; no field can be called that.
 _EXTRA: Final = "$extra"
 _UNSET: Final = "$unset"
+
+
+def tag_of(cls: type) -> str:
+    """The tag of a class that is registered without one."""
+    return _LOCALS.sub("", cls.__qualname__)
 
 
 def _flag_codec(tag: str, cls: Any) -> Codec:
@@ -192,3 +202,13 @@ _RECIPES: Final[tuple[tuple[Callable[[type], bool], Callable[[str, Any], Codec]]
 def recipe_for(cls: type) -> Callable[[str, Any], Codec] | None:
     """What makes the codec of a class by itself; None if the class does not say enough."""
     return next((recipe for applies, recipe in _RECIPES if applies(cls)), None)
+
+
+@functools.lru_cache(maxsize=512)
+def says_enough(cls: type) -> bool:
+    """Whether a class can be registered without ``encode`` and ``decode``."""
+    recipe = None if cls in BUILT_IN else recipe_for(cls)
+    try:
+        return recipe is not None and recipe("", cls) is not None
+    except SerializationError:
+        return False
