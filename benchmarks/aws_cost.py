@@ -21,7 +21,17 @@ from flowcraft_aws import AwsBackend
 from flowcraft_core import FlowBuilder, FlowRuntime, NodeContext
 from flowcraft_core.durable import Client, Worker
 from flowcraft_core.ports import JobQueue, Message
-from shapes import awaited_step, diamonds, flow_of, flow_with
+from shapes import (
+    MOST_PER_UNDO,
+    UNDONE,
+    awaited_step,
+    diamonds,
+    flow_of,
+    flow_with,
+    per_undo,
+    require_end,
+    undo_chain,
+)
 from waits import WAITED, waits
 
 # The emulators belong to the integration tests.
@@ -62,8 +72,10 @@ def run() -> dict[str, Any]:
         row_of_diamonds = flow_with(diamonds(nodes), nodes, awaited_step, "diamonds")
         clean = _row(where, "diamonds", nodes, row_of_diamonds)
         doubled = _row(where, "diamonds, doubled", nodes, row_of_diamonds, doubling=True)
+        undo = _row(where, "undo chain", UNDONE, undo_chain(UNDONE))
+        failing = _row(where, "failing chain", UNDONE, undo_chain(UNDONE, undone=False))
         waiting = asyncio.run(_waits(where))
-    rows = [*small, *big, clean, doubled]
+    rows = [*small, *big, clean, doubled, undo, failing]
     for row in rows:
         print(
             f"{row['shape']:<18} {row['nodes']:>5} nodes {row['requests_per_node']:>6.2f} requests "
@@ -87,6 +99,8 @@ def run() -> dict[str, Any]:
         for row in small
     )
     agrees = all(row["units_by_model"] == row["units_by_dynalite"] for row in rows)
+    of_undo = per_undo(undo, failing)
+    print(f"an undo: {of_undo:.2f} requests beside those of its step (at most {MOST_PER_UNDO:g})")
     print(f"every message doubled: {growth:.2f} times the messages of the clean run (at most {_MOST_MESSAGES:g})")
     print(f"the model and dynalite {'agree' if agrees else 'DISAGREE'} on every row; prices of {PRICES_OF}")
     return {
@@ -95,12 +109,14 @@ def run() -> dict[str, Any]:
         and within
         and agrees
         and growth <= _MOST_MESSAGES
+        and of_undo <= MOST_PER_UNDO
         and all(row["ok"] for row in waiting),
         "backend": "aws",
         "rows": rows,
         "waiting": waiting,
         "flat": flat and straight,
         "messages_when_doubled": growth,
+        "requests_per_undo": of_undo,
         "model_agrees_with_dynalite": agrees,
         "usd_per_further_node": per_further_node,
         "prices_of": PRICES_OF,
@@ -132,8 +148,7 @@ async def _count(where: _Emulators, shape: str, nodes: int, flow: FlowBuilder, *
         result = await Client(reader, flows=[flow]).wait(started.run_id, timeout=600)
         worker.stop()
         await working
-    if result.status != "completed" or result.steps != nodes:
-        raise RuntimeError(f"{shape} of {nodes} nodes: {result.status}, {result.steps} steps: {result.reason}")
+    require_end(shape, nodes, result)
     requests = _requests(counted) - before
     empty = counted.metrics.empty_receives
     requests["sqs.ReceiveMessage"] -= empty

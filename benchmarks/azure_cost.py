@@ -18,7 +18,17 @@ from flowcraft_azure import AzureBackend
 from flowcraft_core import FlowBuilder, FlowRuntime, NodeContext
 from flowcraft_core.durable import Client, Worker
 from flowcraft_core.ports import Message
-from shapes import awaited_step, diamonds, flow_of, flow_with
+from shapes import (
+    MOST_PER_UNDO,
+    UNDONE,
+    awaited_step,
+    diamonds,
+    flow_of,
+    flow_with,
+    per_undo,
+    require_end,
+    undo_chain,
+)
 from waits import WAITED, waits
 
 # The emulators belong to the integration tests.
@@ -64,9 +74,11 @@ def run() -> dict[str, Any]:
         row_of_diamonds = flow_with(diamonds(nodes), nodes, awaited_step, "diamonds")
         clean = _row(where, "diamonds", nodes, row_of_diamonds)
         doubled = _row(where, "diamonds, doubled", nodes, row_of_diamonds, doubling=True)
+        undo = _row(where, "undo chain", UNDONE, undo_chain(UNDONE))
+        failing = _row(where, "failing chain", UNDONE, undo_chain(UNDONE, undone=False))
         empty = asyncio.run(_idle(where))
         waiting = asyncio.run(_waits(where))
-    rows = [*small, *big, clean, doubled]
+    rows = [*small, *big, clean, doubled, undo, failing]
     for row in rows:
         print(
             f"{row['shape']:<18} {row['nodes']:>5} nodes {row['requests_per_node']:>6.2f} requests "
@@ -82,12 +94,15 @@ def run() -> dict[str, Any]:
         for figure in ("requests_per_node", "bytes_written_per_node", "estimated_request_units_per_node")
     )
     within = all(row["requests_per_node"] <= _MOST.get(row["shape"], float("inf")) for row in small)
+    of_undo = per_undo(undo, failing)
+    print(f"an undo: {of_undo:.2f} requests beside those of its step (at most {MOST_PER_UNDO:g})")
     print(f"every message doubled: {growth:.2f} times the messages of the clean run (at most {_MOST_MESSAGES:g})")
     print(f"an idle worker: {empty:.2f} empty receives per second (at most {_MOST_EMPTY:g})")
     return {
         "ok": flat
         and within
         and growth <= _MOST_MESSAGES
+        and of_undo <= MOST_PER_UNDO
         and empty <= _MOST_EMPTY
         and all(row["ok"] for row in waiting),
         "backend": "azure",
@@ -95,6 +110,7 @@ def run() -> dict[str, Any]:
         "waiting": waiting,
         "flat": flat,
         "messages_when_doubled": growth,
+        "requests_per_undo": of_undo,
         "idle_empty_receives_per_second": empty,
         "prices_of": PRICES_OF,
         "request_units": "estimated by the model in azure_units.py; the emulators charge 1 for everything",
@@ -124,8 +140,7 @@ async def _count(
         worker.stop()
         await working
     await place.remove()
-    if result.status != "completed" or result.steps != nodes:
-        raise RuntimeError(f"{shape} of {nodes} nodes: {result.status}, {result.steps} steps: {result.reason}")
+    require_end(shape, nodes, result)
     counts = meter.counts()
     return {
         "shape": shape,

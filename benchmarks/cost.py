@@ -16,7 +16,17 @@ from flowcraft_core.ports import Message
 from flowcraft_testkit import VirtualClock
 from flowcraft_testkit.counting import CountingBackend, CountingJobQueue
 from flowcraft_testkit.memory import InMemoryBackend, Weaknesses
-from shapes import awaited_step, diamonds, flow_of, flow_with
+from shapes import (
+    MOST_PER_UNDO,
+    UNDONE,
+    awaited_step,
+    diamonds,
+    flow_of,
+    flow_with,
+    per_undo,
+    require_end,
+    undo_chain,
+)
 from waits import waits
 
 HELP = "requests per node that a run makes of its backend, by operation"
@@ -81,7 +91,9 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     clean = _row("diamonds", nodes, row_of_diamonds)
     doubled = _row("diamonds, doubled", nodes, row_of_diamonds, Weaknesses(duplicates=1.0))
     caught = _row("chain, caught", 20, _caught(20))
-    rows += [*big, clean, doubled, caught]
+    undo = _row("undo chain", UNDONE, undo_chain(UNDONE))
+    failing = _row("failing chain", UNDONE, undo_chain(UNDONE, undone=False))
+    rows += [*big, clean, doubled, caught, undo, failing]
     for row in rows:
         print(
             f"{row['shape']:<18} {row['nodes']:>5} nodes {row['requests_per_node']:>6.2f} requests "
@@ -98,15 +110,23 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     # An edge on failure that is not taken costs nothing.
     free = caught["requests_per_node"] == rows[0]["requests_per_node"]
     within = all(row["requests_per_node"] <= _MOST.get((row["shape"], row["nodes"]), float("inf")) for row in rows)
+    of_undo = per_undo(undo, failing)
+    print(f"an undo: {of_undo:.2f} requests beside those of its step (at most {MOST_PER_UNDO:g})")
     print(f"every message doubled: {growth:.2f} times the messages of the clean run (at most {_MOST_MESSAGES:g})")
     return {
-        "ok": flat and free and within and growth <= _MOST_MESSAGES and all(row["ok"] for row in waiting),
+        "ok": flat
+        and free
+        and within
+        and of_undo <= MOST_PER_UNDO
+        and growth <= _MOST_MESSAGES
+        and all(row["ok"] for row in waiting),
         "backend": options.backend,
         "rows": rows,
         "waiting": waiting,
         "flat": flat,
         "edges_on_failure_are_free": free,
         "messages_when_doubled": growth,
+        "requests_per_undo": of_undo,
     }
 
 
@@ -185,8 +205,7 @@ async def _count(
         worker.stop()
         await working
         await counted.close()
-    if result.status != "completed" or result.steps != nodes:
-        raise RuntimeError(f"{shape} of {nodes} nodes: {result.status}, {result.steps} steps: {result.reason}")
+    require_end(shape, nodes, result)
     counts = dict(counted.counts())
     empty = counts.pop("queue.receive.empty", 0)
     return {

@@ -5,11 +5,11 @@ alike. A round has databases of its own; its figures are the middle of its turns
 rounds. DBOS is installed into an environment of its own; it runs each chain in its fastest way, of those that its
 documentation shows: steps that are awaited, or plain ones in threads.
 
-No chain can be faster than a commit a step, and both make one: of each chain of 20, DBOS waits for 22 commits, and
-Flowcraft for 24 (the run's record, its status and its first message are three). Beside them DBOS sends nine statements
-a step, in two transactions (what is there already; whether the run is its own still), with a ping before each; here a
-step is one statement. So the slower the disk, the more alike both are, and a third of DBOS's time cannot be had where a
-commit takes longer than some tenths of a millisecond: there, what each adds to the commits tells more.
+No chain can be faster than a commit a step, and both make one: of each chain of 20 both wait for 22 commits, one to
+begin with and one to end. Beside them DBOS sends nine statements a step, in two transactions (what is there already;
+whether the run is its own still), with a ping before each; here a step is one statement. So the slower the disk, the
+more alike both are, and a third of DBOS's time cannot be had where a commit takes longer than some tenths of a
+millisecond: there, what each adds to the commits tells more.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A worker as a process: ``python resume_worker.py <file> <step at which it waits to be killed, or -1>``."""
+"""A worker as a process: ``python resume_worker.py <URL> <step at which it waits to be killed, or -1>``."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from flowcraft_core import FlowBuilder, FlowRuntime, NodeContext
 from flowcraft_core.durable import Worker
+from flowcraft_postgres import PostgresBackend
 from flowcraft_sqlite import SqliteBackend
 from shapes import flow_of
 
@@ -27,9 +28,14 @@ def flow() -> FlowBuilder:
     return flow_of("chain", STEPS, step)
 
 
-async def main(path: str, killed_at: str) -> None:
+def backend_of(url: str) -> SqliteBackend | PostgresBackend:
+    """The backend at a URL."""
+    return (SqliteBackend if url.startswith("sqlite:") else PostgresBackend).from_url(url)
+
+
+async def main(url: str, killed_at: str) -> None:
     """Work with the settings that a worker has by default."""
-    async with SqliteBackend(path) as backend:
+    async with backend_of(url) as backend:
         print("open", flush=True)
         await Worker(backend, FlowRuntime([flow()], dependencies=int(killed_at))).run(handle_signals=True)
 

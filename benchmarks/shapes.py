@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 from flowcraft_core import FlowBuilder, NodeContext, Step, SyncNodeContext, create_flow
+from flowcraft_core.durable import StoredResult
 
 #: The numbers of source and target of each edge; nodes are numbered from 0, each after those that lead to it.
 Edges: TypeAlias = Sequence[tuple[int, int]]
@@ -31,6 +32,51 @@ def diamonds(nodes: int) -> Edges:
 
 
 SHAPES: dict[str, Callable[[int], Edges]] = {"chain": chain, "fan": fan}
+
+
+#: How long the chain is that fails, and is undone.
+UNDONE = 20
+
+#: What an undo may cost in requests, beside its step: its message (sent, received and acknowledged), its record, three
+#: reads (of the attempts before, of whether it is done, of what it opens), three notes, so that nobody does it twice.
+MOST_PER_UNDO = 11.0
+
+
+def undo_chain(nodes: int, *, undone: bool = True) -> FlowBuilder:
+    """A chain of which the last node fails; each of the others is undone then, or names no undo."""
+    flow = create_flow("undo chain" if undone else "failing chain")
+    for node in range(nodes):
+        flow.node(f"{node}", awaited_step if node < nodes - 1 else _fails, undo=_undo if undone else None)
+        if node:
+            flow.edge(f"{node - 1}", f"{node}")
+    return flow
+
+
+def require_end(shape: str, nodes: int, result: StoredResult[Any]) -> None:
+    """See that a run did what is counted of it.
+
+    Raises:
+        RuntimeError: It did not.
+    """
+    should = "failed" if shape in ("undo chain", "failing chain") else "completed"
+    undone = nodes - 1 if shape == "undo chain" else 0
+    if result.status != should or result.steps != nodes or len(result.undone) != undone:
+        did = f"{result.status}, {result.steps} steps, {len(result.undone)} undone: {result.reason}"
+        raise RuntimeError(f"{shape} of {nodes} nodes: {did}")
+
+
+def per_undo(undo: dict[str, Any], failing: dict[str, Any]) -> float:
+    """What an undo costs in requests: what a chain with undos costs more than the same one without."""
+    requests = (undo["requests_per_node"] - failing["requests_per_node"]) * undo["nodes"] / (undo["nodes"] - 1)
+    return float(requests)
+
+
+async def _fails(ctx: NodeContext[Any, Any]) -> None:
+    raise ValueError("and what was done is undone")
+
+
+async def _undo(ctx: NodeContext[Any, Any]) -> None:
+    """Undoes nothing, in the event loop."""
 
 
 async def awaited_step(ctx: NodeContext[Any, Any]) -> int:

@@ -12,6 +12,7 @@ from flowcraft_core.durable.storage import Records
 from flowcraft_core.durable.view import whole_state
 from flowcraft_core.graph.fold import context_of, instances, outputs_of
 from flowcraft_core.payloads import PayloadCodec
+from flowcraft_core.pictures import Picture
 from flowcraft_core.ports import Backend, RunStatus
 
 
@@ -43,6 +44,7 @@ async def read(backend: Backend, serializer: Serializer, codec: PayloadCodec, ru
         waiting=waiting if only_waits else (),
         ended=ended,
         snapshot=_no_snapshot,
+        picture=_no_picture,
         undone=told.undone,
     )
 
@@ -55,3 +57,7 @@ def _status(status: RunStatus, only_waits: bool) -> Any:
 
 def _no_snapshot() -> dict[str, Any]:
     raise NotImplementedError("a stored run needs no snapshot: its facts are stored")
+
+
+def _no_picture() -> Picture:
+    raise NotImplementedError("a stored run is drawn of what is exported of it")

@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # nothing.
 PAGES = [
     "README.md",
+    "docs/blueprints.md",
     "docs/doctor.md",
     "docs/durable.md",
     "docs/guide.md",
@@ -21,6 +22,7 @@ PAGES = [
     "docs/logging.md",
     "docs/observing.md",
     "docs/limits.md",
+    "docs/pictures.md",
     "docs/queues.md",
     "docs/schedules.md",
     "docs/steps.md",

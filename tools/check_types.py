@@ -15,11 +15,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ("conftest.py", "packages", "tests", "tools", "examples", "integration")
-#: What must not pass: `hatch run typing-test` looks at it.
-REFUSED = "tests/typing/refused"
+#: What must not pass, at which `hatch run typing-test` looks; and what needs libraries that are not here, at which
+#: `hatch run compare` looks.
+LOOKED_AT_ELSEWHERE = ("tests/typing/refused", "comparing/flows")
 #: Further folders whose modules import one another by plain name; and where modules of a folder find others.
 ROOMS = {
     "benchmarks": ("integration", "integration/aws", "integration/azure", "integration/postgres", "scenarios"),
+    "comparing": ("integration",),
     "doctor": ("integration", "integration/aws", "integration/azure", "scenarios"),
     "examples/adapter_template": (),
     "examples/aws": (),
@@ -61,11 +63,12 @@ def mypy(*arguments: str, search: str = "") -> int:
 def main() -> int:
     """Stop at the first run that finds something, since the later ones would repeat it."""
     programs = program_folders()
-    excluded = [f"--exclude=^{re.escape(folder)}/" for folder in (*programs, REFUSED)]
+    excluded = [f"--exclude=^{re.escape(folder)}/" for folder in (*programs, *LOOKED_AT_ELSEWHERE)]
     if code := mypy(*excluded, *shared_paths(programs)):
         return code
     for program in programs:
-        inside = [f"--exclude=^{re.escape(other)}/" for other in programs if other.startswith(f"{program}/")]
+        others = (*programs, *LOOKED_AT_ELSEWHERE)
+        inside = [f"--exclude=^{re.escape(other)}/" for other in others if other.startswith(f"{program}/")]
         search = os.pathsep.join(str(ROOT / folder) for folder in (program, *ROOMS.get(program, ())))
         if code := mypy(*inside, program, search=search):
             return code

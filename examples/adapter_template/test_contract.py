@@ -108,6 +108,7 @@ class OnFiles:
         transactions=False,
         named_queues=True,
         notices_death=False,
+        starts=False,
     )
 
     @pytest.fixture

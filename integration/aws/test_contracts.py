@@ -57,6 +57,7 @@ DECLARED = Declared(
     transactions=False,
     named_queues=True,
     notices_death=False,
+    starts=False,
 )
 
 

@@ -54,7 +54,8 @@ DECLARED = Declared(
     diagnosis=True,
     transactions=True,
     named_queues=True,
-    notices_death=False,
+    notices_death=True,
+    starts=True,
 )
 
 

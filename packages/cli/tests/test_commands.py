@@ -3,6 +3,7 @@ import json
 import re
 import sqlite3
 from collections.abc import Callable
+from xml.etree import ElementTree as ET
 
 import flowcraft_ui.serving  # before a test has modules of its own: some of these can be loaded only once
 import pytest
@@ -92,10 +93,42 @@ def test_a_graph_is_drawn_with_what_ids_would_break_escaped(cli: Commanding) -> 
     )
     text = cli("graph", "odd").stdout
     assert text.splitlines()[0] == "flowchart TD"
-    assert 'n0["a&quot;]"]' in text
-    assert 'n0 -->|"go<br/>if result.output &gt; 1"| n1' in text
+    assert 'n0["a#34;#93;"]' in text
+    assert 'n0 -->|"go#44; if result.output #62; 1"| n1' in text
     assert 'n0 -->|"on failure"| n1' in text
     assert 'n1 -.->|"fallback"| n2' in text
+    picture = cli("graph", "odd", "--svg").stdout
+    assert "<title>a&quot;]</title>" in picture
+    assert ET.fromstring(picture).tag == "{http://www.w3.org/2000/svg}svg"
+
+
+def test_a_stored_run_is_drawn_with_the_ways_it_took(cli: Commanding) -> None:
+    cli("run", "shop:asking", "--input", SMALL, "--id", "r", "-b", cli.url, code=Exit.WAITING)
+    said = cli.said("graph", "--run", "r", "--svg", "-b", cli.url)
+    assert (said["run"], said["boxes"]) == ("r", 3)
+    assert "<title>approve; wait · waiting</title>" in said["svg"]
+    assert "from price to approve: flowing" in said["svg"]
+    assert "==>" in cli("graph", "--run", "r", "-b", cli.url).stdout
+    assert "not both" in cli("graph", "shop:asking", "--run", "r", "-b", cli.url, code=2).output
+
+
+def test_the_schema_is_printed(cli: Commanding) -> None:
+    assert json.loads(cli("schema").stdout) == cli.said("schema")["schema"]
+    assert cli.said("schema")["schema"]["required"] == ["id", "nodes"]
+
+
+def test_two_flows_are_told_apart_field_by_field_also_in_yaml(cli: Commanding) -> None:
+    cli.write("one.json", '{"id": "f", "nodes": [{"id": "a", "uses": "u"}]}')
+    cli.write("two.yaml", "id: f\nnodes:\n- id: a\n  uses: v\n- {id: b, uses: u}\n")
+    assert cli("diff", "--flows", "one.json", "two.yaml", code=1).stdout.splitlines() == [
+        '~ node a: uses: "u" -> "v"',
+        '+ node b: {"uses": "u"}',
+    ]
+    (change, _) = cli.said("diff", "--flows", "one.json", "two.yaml", code=1)["changes"]
+    assert (change["at"], change["field"], change["before"], change["after"]) == ("a", "uses", "u", "v")
+    assert "do not differ" in cli("diff", "--flows", "two.yaml", "two.yaml").stdout
+    cli.write("bad.yml", "id: f\nnodes:\n- id: a\n")
+    assert "line 3: blueprint.nodes[0] has no 'uses'" in cli("lint", "bad.yml", code=1).output
 
 
 # --- running in this process ---

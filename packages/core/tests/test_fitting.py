@@ -23,6 +23,23 @@ class Page(TypedDict):
     number: int
 
 
+class Book(TypedDict):
+    title: str
+    lines: list[str]
+
+
+class Size(TypedDict):
+    size: int
+
+
+def book(ctx: SyncNodeContext) -> Book:
+    return {"title": "", "lines": []}
+
+
+def measured(ctx: SyncNodeContext[Size]) -> int:
+    return ctx.input["size"]
+
+
 def words(ctx: SyncNodeContext[str]) -> list[str]:
     return ctx.input.split()
 
@@ -71,6 +88,10 @@ FITTING: dict[str, Callable[[], FlowBuilder]] = {
     "transform": lambda: create_flow("f").node("a", words).node("b", doubled).edge("a", "b", transform="1"),
     "batch": lambda: create_flow("f").node("a", words).batch("b", words).edge("a", "b"),
     "sequence": lambda: flow(words, lambda ctx: ctx.input),
+    "a part of an output": lambda: (
+        create_flow("f").node("a", book).batch("b", words, items="a.lines").node("c", words, inputs="a.title")
+        .node("d", measured, inputs={"size": "a.pages.0"}).edge("a", "b").edge("a", "c").edge("a", "d")
+    ),
     "loop": lambda: (
         create_flow("f").node("a", counted).node("b", doubled).node("c", doubled).edge("b", "c").edge("a", "b")
         .loop("l", start="b", end="c", condition="input < 9").node("d", doubled).edge("l", "d")
@@ -144,6 +165,14 @@ NOT_FITTING: dict[str, tuple[Callable[[], FlowBuilder], list[str]]] = {
     "after a call": (
         lambda: create_flow("f").subflow("c", flow(counted)).node("b", counted).edge("c", "b"),
         ["edge 'c' -> 'b': node 'b' takes list[str], and 'c' gives int"],
+    ),
+    "a part of an output": (
+        lambda: create_flow("f").node("a", book).node("b", doubled, inputs="a.lines.0").edge("a", "b"),
+        ["inputs of node 'b': node 'b' takes int, and 'a.lines.0' gives str"],
+    ),
+    "a part, under a key": (
+        lambda: create_flow("f").node("a", book).node("b", measured, inputs={"size": "a.title"}).edge("a", "b"),
+        ["inputs of node 'b': node 'b' takes int as 'size', and 'a.title' gives str"],
     ),
     "failure": (
         lambda: create_flow("f").node("a", counted).node("b", doubled).edge("a", "b", on="failure"),

@@ -1,8 +1,13 @@
+import json
+import subprocess
+import sys
 import tomllib
 from importlib import import_module, metadata, resources
 from pathlib import Path
 
 NAME = "flowcraft_core"
+#: Of the package's own, that a program loads which builds a flow and runs it in one process.
+MOST_MODULES = 85
 
 
 def test_the_package_imports() -> None:
@@ -16,3 +21,54 @@ def test_type_checkers_may_trust_its_annotations() -> None:
 def test_the_installed_version_is_that_of_the_source() -> None:
     project = tomllib.loads(Path(__file__).parents[1].joinpath("pyproject.toml").read_text(encoding="utf-8"))
     assert metadata.version(NAME.replace("_", "-")) == project["project"]["version"]
+
+
+def _loaded_by(statement: str) -> set[str]:
+    """The modules that a statement loads in a fresh interpreter, beside those of asyncio and attrs."""
+    program = (
+        f"import asyncio, attrs, importlib, json, sys\nbefore = set(sys.modules)\n{statement}\n"
+        "print(json.dumps(sorted(set(sys.modules) - before)))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    return set(json.loads(done.stdout))
+
+
+def test_importing_the_package_loads_nothing_else() -> None:
+    assert _loaded_by(f"import {NAME}") == {NAME}
+
+
+def test_what_a_program_does_not_use_is_not_loaded() -> None:
+    loaded = _loaded_by(f"from {NAME} import FlowRuntime, create_flow")
+    own = {name.removeprefix(f"{NAME}.").partition(".")[0] for name in loaded if name.startswith(NAME)}
+    assert {"builder", "runtime"} <= own
+    assert own.isdisjoint({"decorated", "durable", "linting", "telemetry", "webhooks", "schedules", "jobs", "analysis"})
+    assert len([name for name in loaded if name.startswith(NAME)]) <= MOST_MODULES
+    errors = _loaded_by(f"from {NAME} import NonRetryableError")
+    assert {name for name in errors if name.startswith(NAME)} <= {NAME, f"{NAME}.errors"} | {
+        name for name in errors if name.startswith(f"{NAME}.rules")
+    }
+
+
+def test_every_name_of_the_package_is_to_be_had_and_no_other() -> None:
+    package = import_module(NAME)
+    assert all(getattr(package, name).__module__ for name in package.__all__ if name not in ("Step", "Status"))
+    assert set(package.__all__) == set(package._MODULE_OF) <= set(dir(package))
+    assert not hasattr(package, "Flo")
+
+
+def test_each_room_can_be_the_first_to_be_imported() -> None:
+    root = Path(str(resources.files(NAME)))
+    rooms = sorted(path.parent.name for path in root.glob("*/__init__.py") if path.parent.name != "telemetry")
+    assert "durable" in rooms
+    # In forks of one interpreter, which has loaded none of them.
+    program = f"""
+import asyncio, attrs, importlib, os
+for name in {[*rooms, "builder", "contexts", "definition", "errors", "execution", "ports", "steps"]!r}:
+    child = os.fork()
+    if not child:
+        importlib.import_module("{NAME}." + name)
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0, name
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -78,3 +80,69 @@ def test_what_is_no_progress_is_refused(fraction: object, message: object) -> No
     (error,) = run(step, []).errors
     assert error.type == "TypeError"
     assert "ctx.progress" in error.message
+
+
+# --- run(progress=True) ---
+
+
+def watched(capsys: pytest.CaptureFixture[str], events: list[Event] | None = None) -> tuple[RunResult, list[str]]:
+    async def item(ctx: NodeContext) -> None:
+        if ctx.input == 2:
+            raise ValueError("not two")
+
+    async def items(ctx: NodeContext) -> list[int]:
+        return [1, 2]
+
+    flow = create_flow("seen").node("items", items).batch("each", item, tolerated_failure_count=1).edge("items", "each")
+    sink = None if events is None else events.append
+    result: RunResult = FlowRuntime([flow], events=sink).run_sync(flow, run_id="r", progress=True)
+    return result, capsys.readouterr().err.splitlines()
+
+
+def test_without_a_terminal_there_is_a_line_for_each_step(capsys: pytest.CaptureFixture[str]) -> None:
+    seen: list[Event] = []
+    result, lines = watched(capsys, seen)
+    assert result.status == "completed"
+    told = [line.split(maxsplit=2)[2] for line in lines if "  completed  " in line or "  failed  " in line]
+    assert told == [
+        "completed  items",
+        "completed  each[0].each",
+        "failed     each[1].each  each[1].each: ValueError: not two",
+    ]
+    assert seen[-1].kind == "ended"  # whoever else listens hears all of it
+
+
+def test_in_a_terminal_there_is_a_tree(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    _, lines = watched(capsys)
+    assert any("seen  r" in line for line in lines)
+    assert any("items" in line and "\u2713" in line for line in lines)  # a check mark
+
+
+def test_without_rich_there_are_lines_in_a_terminal_too(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.setitem(sys.modules, "rich.console", None)
+    monkeypatch.delitem(sys.modules, "flowcraft_core.runtime.progress.tree", raising=False)
+    assert any("completed  items" in line for line in watched(capsys)[1])
+
+
+def test_what_cannot_be_shown_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise OSError("the terminal is gone")
+
+    for name in ("begin", "end", "__call__"):
+        monkeypatch.setattr(f"flowcraft_core.runtime.progress.lines.LinesDisplay.{name}", broken)
+    flow = create_flow("seen").node("x", lambda ctx: 7)
+    assert FlowRuntime([flow]).run_sync(flow, progress=True).outputs == {"x": 7}
+
+
+def test_nothing_is_loaded_where_nobody_looks_on() -> None:
+    code = (
+        "import sys, flowcraft_core\n"
+        "flow = flowcraft_core.create_flow('f').node('a', lambda ctx: 1)\n"
+        "flowcraft_core.FlowRuntime([flow]).run_sync(flow)\n"
+        "print([name for name in sys.modules if 'progress' in name or name.split('.')[0] in ('rich', 'IPython')])\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

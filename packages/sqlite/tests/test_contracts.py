@@ -131,6 +131,7 @@ class OnSqlite:
         transactions=False,
         named_queues=True,
         notices_death=True,
+        starts=True,
     )
 
     @pytest.fixture

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal, TypedDict, assert_type
 
-from flowcraft_core import FailedItem, Flow, NodeContext, NodeResult, SyncNodeContext, first_of
+from flowcraft_core import ErrorData, FailedItem, Flow, NodeContext, NodeResult, SyncNodeContext, first_of
 
 
 class Order(TypedDict):
@@ -92,7 +92,41 @@ def late() -> str:
     return "late"
 
 
-flow.returns(first_of(approved.output, late.output))
+def take_back(text: str, ctx: NodeContext) -> None:
+    """Takes what the step gives."""
+
+
+def take_back_what_may_be(text: str | None) -> None:
+    """Takes None where the step was cut off."""
+
+
+@flow.step(undo=take_back)
+async def said(order: Order = flow.input) -> str:
+    return order["customer"]
+
+
+@flow.step(undo=take_back_what_may_be, undo_unsure=True, retries=2)
+def shouted(text: str = said.output) -> str:
+    return text.upper()
+
+
+declined = price.failed_with(PermissionError)
+
+
+@flow.step(after=[lines.ended, count.failed])
+def handled(error: ErrorData = declined.output, kind: str = price.failed.output["type"]) -> str:
+    return f"{error['message']} {kind} {error['attempts'] + 1}"
+
+
+@flow.step(when=price.failed.output["attempts"] > 1)
+def both(total: float | None = price.maybe, error: ErrorData | None = price.failed.maybe) -> str:
+    return f"{total} {error}"
+
+
+flow.returns(first_of(approved.output, late.output, handled.output))
+
+assert_type(said.output, str)
+assert_type(shouted.output, str)
 
 assert_type(flow, Flow[Order, str])
 assert_type(flow.input, Order)
@@ -105,6 +139,9 @@ assert_type(count.output, list[int])
 assert_type(risky.results, list[int | FailedItem])
 assert_type(approval.output, Approval)
 assert_type(pause.output, list[int])
+assert_type(declined.output, ErrorData)
+assert_type(price.failed.maybe, ErrorData | None)
+assert_type(lines.ended.output, None)
 assert_type(language.value, str)
 assert_type(winner, list[str] | int)
 

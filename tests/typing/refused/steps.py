@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal, TypedDict
 
-from flowcraft_core import Flow, SyncNodeContext, first_of
+from flowcraft_core import ErrorData, Flow, SyncNodeContext, first_of
 
 
 class Order(TypedDict):
@@ -108,6 +108,35 @@ answer = flow.wait("answer", Order)
 def wrong_answer(said: str = answer.output) -> None: ...  #: mypy=assignment pyright=reportArgumentType
 
 
+# failures
+
+
+@flow.step
+def no_error(error: float = price.failed.output) -> None: ...  #: mypy=assignment pyright=reportArgumentType
+
+
+@flow.step
+def certain_error(error: ErrorData = price.failed.maybe) -> None: ...  #: mypy=assignment pyright=reportArgumentType
+
+
+error = price.failed.output
+
+
+@flow.step
+def misspelt_part(text: str = error["mesage"]) -> None: ...  #: mypy=typeddict-item pyright=reportGeneralTypeIssues
+
+
+no_class = price.failed_with(404)  #: mypy=arg-type pyright=reportArgumentType
+
+
+@flow.step(when=price.failed)  #: mypy=call-overload pyright=reportArgumentType
+def failed_as_condition() -> None: ...
+
+
+@flow.step(after=price.failed.output)  #: mypy=call-overload pyright=reportArgumentType
+def after_an_error() -> None: ...
+
+
 # a name that is not there, as after a renaming
 
 
@@ -148,6 +177,15 @@ def after_no_step() -> None: ...
 
 @flow.step(retrys=3)  #: mypy=call-overload pyright=reportCallIssue
 def misspelt_setting() -> None: ...
+
+
+def take_back(number: int) -> None:
+    """Takes what no step here gives."""
+
+
+@flow.step(undo=take_back)  #: mypy=arg-type pyright=reportArgumentType,reportCallIssue
+def undone_by_another() -> str:
+    return "text"
 
 
 def setting(ctx: SyncNodeContext) -> None:

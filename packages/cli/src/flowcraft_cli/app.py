@@ -11,7 +11,7 @@ from .command import Main
 
 #: The modules of ``commands`` in the order of the help; each has a function ``register``.
 _MODULES = (
-    *("init", "lint", "graph", "run", "worker", "ui"),
+    *("init", "lint", "graph", "schema", "run", "worker", "ui"),
     *("start", "listing", "show", "steering", "dead_letters", "purge", "schedules"),
     *("places", "doctor", "cost", "diff", "export", "replay", "config", "completion"),
 )

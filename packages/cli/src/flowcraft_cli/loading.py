@@ -1,4 +1,7 @@
-"""Flows by reference: ``module:name``, ``file.py:name`` or ``file.json``; the name may be left out if one is meant."""
+"""Flows by reference: ``module:name``, ``file.py:name``, ``file.json`` or ``file.yaml``.
+
+A name may be left out if one flow is meant.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +17,16 @@ from typing import Any, TypeAlias, TypeVar
 import attrs
 from flowcraft_core import Blueprint, FlowDefinition, FlowRuntime
 from flowcraft_core.errors import FlowcraftError
+from flowcraft_core.graph.compile import compile_blueprint
+from flowcraft_core.pictures import Picture, picture_of
 
 from .exits import CommandError
 from .settings import Settings
 
 T = TypeVar("T")
+
+# What ends so is a blueprint as data.
+_DATA = (".json", ".yaml", ".yml")
 
 Found: TypeAlias = FlowDefinition | Blueprint | FlowRuntime
 
@@ -39,6 +47,13 @@ class Flow:
     def id(self) -> str:
         """The flow's id."""
         return self.blueprint.id
+
+    def picture(self) -> Picture:
+        """The flow, drawn."""
+        if isinstance(self.source, FlowDefinition):
+            return self.source.to_picture()
+        graphs = self.source.catalogue.graphs if isinstance(self.source, FlowRuntime) else {}
+        return picture_of(graphs.get(self.id) or compile_blueprint(self.blueprint), graphs.get)
 
     def runtime(self, **options: Any) -> FlowRuntime:
         """A runtime with the flow's steps.
@@ -133,7 +148,7 @@ def load(reference: str, settings: Settings) -> list[Found]:
     """
     place, _, name = reference.partition(":") if not _has_drive(reference) else (reference, "", "")
     name, _, flow_id = name.partition(":")
-    if place.endswith(".json"):
+    if place.endswith(_DATA):
         return [_blueprint(Path(place), settings)]
     module = _module(place, settings)
     if not name:
@@ -181,7 +196,7 @@ def _the_one(flows: list[Flow], where: str) -> Flow:
     if len(roots) == 1:
         return roots[0]
     if not flows:
-        raise CommandError("say which flow: module:name, file.py:name or file.json")
+        raise CommandError("say which flow: module:name, file.py:name, file.json or file.yaml")
     ids = ", ".join(sorted(flow.id for flow in flows))
     raise CommandError(f"{where} brings several flows ({ids}): say which, by its id or as module:name")
 
@@ -195,7 +210,7 @@ def _called(flow: Flow) -> set[str]:
 
 
 def _is_reference(text: str) -> bool:
-    return ":" in text or text.endswith((".py", ".json")) or "/" in text or "\\" in text
+    return ":" in text or text.endswith((".py", *_DATA)) or "/" in text or "\\" in text
 
 
 def _has_drive(text: str) -> bool:
@@ -265,8 +280,9 @@ def _existing(path: Path, settings: Settings) -> Path:
 
 
 def _blueprint(path: Path, settings: Settings) -> Blueprint:
+    read = Blueprint.from_json if path.suffix == ".json" else Blueprint.from_yaml
     try:
-        return Blueprint.from_json(_existing(path, settings).read_bytes())
+        return read(_existing(path, settings).read_bytes())
     except (OSError, ValueError) as error:
         raise CommandError(f"{path} is no blueprint: {error}") from error
 

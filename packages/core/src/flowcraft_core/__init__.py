@@ -1,44 +1,49 @@
 """Flowcraft: describe a graph of steps, write the steps as plain Python functions, and run it anywhere."""
 
-from .analysis import BlueprintAnalysis, analyze_blueprint, check_for_cycles
-from .blueprint import Blueprint, Edge, Node, NodeConfig
-from .builder import FlowBuilder, create_flow
-from .clock import Clock, SystemClock
-from .contexts import NodeContext, SyncNodeContext
-from .decorated import Batch, ContextValue, FailedItem, Flow, Loop, Wait, first_of, some_of
-from .definition import FlowDefinition
-from .errors import (
-    BlueprintError,
-    ConfigurationError,
-    ExpressionError,
-    FlowcraftError,
-    ImplementationMissingError,
-    LostActionError,
-    NonRetryableError,
-    ResumeError,
-    RunCancelledError,
-    SerializationError,
-    StepEndedError,
-    StepError,
-    StepTimeoutError,
-)
-from .graph.facts import NodeError
-from .graph.gathered import Gathered
-from .limits import Limit
-from .retries import RetryAfter, RetryPolicy
-from .runtime import (
-    Event,
-    EventSink,
-    FlowRuntime,
-    NoOutputError,
-    RunFailedError,
-    RunHandle,
-    RunResult,
-    Status,
-    TraceEntry,
-)
-from .serialization import Serializer
-from .steps import BaseNode, NodeResult, Step
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .analysis import BlueprintAnalysis, analyze_blueprint, check_for_cycles
+    from .blueprint import Blueprint, Edge, Node, NodeConfig
+    from .builder import FlowBuilder, create_flow
+    from .clock import Clock, SystemClock
+    from .contexts import NodeContext, SyncNodeContext
+    from .decorated import Batch, ContextValue, ErrorData, FailedItem, Flow, Loop, Wait, first_of, some_of
+    from .definition import FlowDefinition
+    from .errors import (
+        BlueprintError,
+        ConfigurationError,
+        ExpressionError,
+        FlowcraftError,
+        ImplementationMissingError,
+        LostActionError,
+        NonRetryableError,
+        ResumeError,
+        RunCancelledError,
+        SerializationError,
+        StepEndedError,
+        StepError,
+        StepTimeoutError,
+    )
+    from .graph.facts import NodeError
+    from .graph.gathered import Gathered
+    from .limits import Limit
+    from .retries import RetryAfter, RetryPolicy
+    from .runtime import (
+        Event,
+        EventSink,
+        FlowRuntime,
+        NoOutputError,
+        RunFailedError,
+        RunHandle,
+        RunResult,
+        Status,
+        TraceEntry,
+    )
+    from .serialization import Serializer
+    from .steps import BaseNode, NodeResult, Step
 
 __all__ = [
     "BaseNode",
@@ -50,6 +55,7 @@ __all__ = [
     "ConfigurationError",
     "ContextValue",
     "Edge",
+    "ErrorData",
     "Event",
     "EventSink",
     "ExpressionError",
@@ -95,3 +101,41 @@ __all__ = [
     "first_of",
     "some_of",
 ]
+
+# What a program does not use, it does not import: each name is fetched from its module when it is asked for. Checkers
+# read the imports above instead, and know nothing of what follows.
+if not TYPE_CHECKING:
+    import importlib
+
+    _MODULES = {
+        "analysis": "BlueprintAnalysis analyze_blueprint check_for_cycles",
+        "blueprint": "Blueprint Edge Node NodeConfig",
+        "builder": "FlowBuilder create_flow",
+        "clock": "Clock SystemClock",
+        "contexts": "NodeContext SyncNodeContext",
+        "decorated": "Batch ContextValue ErrorData FailedItem Flow Loop Wait first_of some_of",
+        "definition": "FlowDefinition",
+        "errors": (
+            "BlueprintError ConfigurationError ExpressionError FlowcraftError ImplementationMissingError "
+            "LostActionError NonRetryableError ResumeError RunCancelledError SerializationError StepEndedError "
+            "StepError StepTimeoutError"
+        ),
+        "graph.facts": "NodeError",
+        "graph.gathered": "Gathered",
+        "limits": "Limit",
+        "retries": "RetryAfter RetryPolicy",
+        "runtime": "Event EventSink FlowRuntime NoOutputError RunFailedError RunHandle RunResult Status TraceEntry",
+        "serialization": "Serializer",
+        "steps": "BaseNode NodeResult Step",
+    }
+    _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names.split()}
+
+    def __getattr__(name: str) -> object:
+        module = _MODULE_OF.get(name)
+        if module is None:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = globals()[name] = getattr(importlib.import_module(f".{module}", __name__), name)
+        return value
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})

@@ -10,12 +10,15 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 
 import attrs
 
 from .errors import BlueprintError
 from .rules import flows
+
+if TYPE_CHECKING:
+    from .changes import Change
 
 #: How many of a node's edges it waits for: all of them, any one, or so many of different sources.
 JoinStrategy = Literal["all", "any"] | int
@@ -164,14 +167,63 @@ class Blueprint:
                 source = json.loads(source)
             except (ValueError, RecursionError) as error:
                 raise BlueprintError("?", [flows.NOT_JSON.at(None, f"the text is not JSON: {error}")]) from error
+        return cls._from_data(source)
+
+    @classmethod
+    def from_yaml(cls, source: str | bytes) -> Blueprint:
+        """Read a blueprint from YAML text, with the same fields. It needs the extra ``yaml``.
+
+        Words mean what they mean in YAML 1.2: ``on``, ``yes`` and ``no`` are text, and only ``true`` and ``false`` are
+        not.
+
+        Raises:
+            BlueprintError: The text is no YAML, or a field has the wrong shape; the message names line and field.
+            ConfigurationError: PyYAML is missing.
+        """
+        from .yaml_text import Lines, read_yaml  # noqa: PLC0415 # for those who write YAML
+
+        lines = Lines()
+        try:
+            data = read_yaml(source, lines)
+        except ValueError as error:
+            raise BlueprintError("?", [flows.NOT_JSON.at(None, f"the text is not YAML: {error}")]) from error
+        return cls._from_data(data, lines.prefix)
+
+    @classmethod
+    def _from_data(cls, source: Any, prefix: Callable[[str], str] = lambda _: "") -> Blueprint:
+        """Read the data that a text stands for.
+
+        Args:
+            source: The data.
+            prefix: What is said before a problem with the field of that name.
+        """
         if not isinstance(source, Mapping):
             text = f"a blueprint is a JSON object, not {type(source).__name__}"
             raise BlueprintError("?", [flows.NOT_JSON.at(None, text)])
-        blueprint_id = source.get("id")
         try:
             return _read(Blueprint, source, "blueprint")
         except _ShapeError as error:
-            raise BlueprintError(str(blueprint_id), [flows.WRONG_SHAPE.at(None, str(error))]) from None
+            text = f"{prefix(error.where)}{error}"
+            raise BlueprintError(str(source.get("id")), [flows.WRONG_SHAPE.at(None, text)]) from None
+
+    def to_yaml(self) -> str:
+        """The blueprint as YAML text, for people. It needs the extra ``yaml``.
+
+        Raises:
+            ConfigurationError: PyYAML is missing.
+        """
+        from .yaml_text import write_yaml  # noqa: PLC0415 # for those who write YAML
+
+        return write_yaml(self.to_dict())
+
+    def diff(self, other: Blueprint) -> tuple[Change, ...]:
+        """In what another blueprint differs from this one, field by field; each change is a line for people, as text.
+
+        That something is null, and that it is not there, mean the same, and are no change.
+        """
+        from .changes import changes  # noqa: PLC0415 # for those who compare
+
+        return tuple(changes(self.to_dict(), other.to_dict()))
 
     def to_dict(self) -> dict[str, Any]:
         """The blueprint as a JSON object in Flowcraft's field names."""
@@ -190,28 +242,32 @@ class Blueprint:
 class _ShapeError(ValueError):
     """A field of the JSON has the wrong shape; becomes a BlueprintError once the blueprint's id is known."""
 
+    def __init__(self, where: str, problem: str) -> None:
+        super().__init__(f"{where} {problem}")
+        self.where = where
+
 
 def _string(value: Any, where: str) -> str:
     if not isinstance(value, str):
-        raise _ShapeError(f"{where} must be a string, not {value!r:.80}")
+        raise _ShapeError(where, f"must be a string, not {value!r:.80}")
     return value
 
 
 def _identifier(value: Any, where: str) -> str:
     if not _string(value, where):
-        raise _ShapeError(f"{where} must not be empty")
+        raise _ShapeError(where, "must not be empty")
     return str(value)
 
 
 def _object(value: Any, where: str) -> dict[str, Any]:
     if not isinstance(value, Mapping):
-        raise _ShapeError(f"{where} must be an object, not {value!r:.80}")
+        raise _ShapeError(where, f"must be an object, not {value!r:.80}")
     return dict(value)
 
 
 def _number(value: Any, where: str) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < float("inf"):
-        raise _ShapeError(f"{where} must be a number of at least 0, not {value!r:.80}")
+        raise _ShapeError(where, f"must be a number of at least 0, not {value!r:.80}")
     return value
 
 
@@ -219,19 +275,19 @@ def _count(value: Any, where: str) -> int:
     # JavaScript has one kind of number: 3.0 is a count too.
     number = _number(value, where)
     if int(number) != number:
-        raise _ShapeError(f"{where} must be a whole number, not {value!r:.80}")
+        raise _ShapeError(where, f"must be a whole number, not {value!r:.80}")
     return int(number) if isinstance(number, float) else number
 
 
 def _flag(value: Any, where: str) -> bool:
     if not isinstance(value, bool):
-        raise _ShapeError(f"{where} must be true or false, not {value!r:.80}")
+        raise _ShapeError(where, f"must be true or false, not {value!r:.80}")
     return value
 
 
 def _strings(value: Any, where: str) -> tuple[str, ...]:
     if not isinstance(value, (list, tuple)):
-        raise _ShapeError(f"{where} must be an array of strings, not {value!r:.80}")
+        raise _ShapeError(where, f"must be an array of strings, not {value!r:.80}")
     return tuple(_string(item, f"{where}[{position}]") for position, item in enumerate(value))
 
 
@@ -241,13 +297,15 @@ def _one_or_more(value: Any, where: str) -> str | tuple[str, ...]:
 
 def _numbers(value: Any, where: str) -> tuple[float, ...]:
     if not isinstance(value, (list, tuple)):
-        raise _ShapeError(f"{where} must be an array of numbers, not {value!r:.80}")
+        raise _ShapeError(where, f"must be an array of numbers, not {value!r:.80}")
     return tuple(_number(item, f"{where}[{position}]") for position, item in enumerate(value))
 
 
 def _join_strategy(value: Any, where: str) -> JoinStrategy:
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # as in _count
     if not is_join_strategy(value):
-        raise _ShapeError(f"{where} must be 'all', 'any' or a whole number from 1, not {value!r:.80}")
+        raise _ShapeError(where, f"must be 'all', 'any' or a whole number from 1, not {value!r:.80}")
     return value  # type: ignore[no-any-return]
 
 
@@ -258,7 +316,7 @@ def is_join_strategy(value: Any) -> bool:
 
 def _on(value: Any, where: str) -> On:
     if value not in get_args(On):
-        raise _ShapeError(f"{where} must be 'success', 'failure' or 'always', not {value!r:.80}")
+        raise _ShapeError(where, f"must be 'success', 'failure' or 'always', not {value!r:.80}")
     return value  # type: ignore[no-any-return]
 
 
@@ -268,17 +326,26 @@ def _inputs(value: Any, where: str) -> str | dict[str, str]:
     return {str(key): _string(item, f"{where}.{key}") for key, item in _object(value, where).items()}
 
 
-def _list_of(cls: type[T]) -> Callable[[Any, str], tuple[T, ...]]:
-    def read(value: Any, where: str) -> tuple[T, ...]:
-        if not isinstance(value, (list, tuple)):
-            raise _ShapeError(f"{where} must be an array, not {value!r:.80}")
-        return tuple(_read(cls, item, f"{where}[{position}]") for position, item in enumerate(value))
-
-    return read
+def _config(value: Any, where: str) -> NodeConfig:
+    return _read(NodeConfig, value, where)
 
 
-# Per class: attribute, its name in the JSON, how it is read. Written in this order.
-_FIELDS: dict[type, tuple[tuple[str, str, Callable[[Any, str], Any]], ...]] = {
+def _nodes(value: Any, where: str) -> tuple[Node, ...]:
+    return _list_of(Node, value, where)
+
+
+def _edges(value: Any, where: str) -> tuple[Edge, ...]:
+    return _list_of(Edge, value, where)
+
+
+def _list_of(cls: type[T], value: Any, where: str) -> tuple[T, ...]:
+    if not isinstance(value, (list, tuple)):
+        raise _ShapeError(where, f"must be an array, not {value!r:.80}")
+    return tuple(_read(cls, item, f"{where}[{position}]") for position, item in enumerate(value))
+
+
+#: Per class: attribute, its name in the JSON, how it is read. Written in this order.
+FIELDS: dict[type, tuple[tuple[str, str, Callable[[Any, str], Any]], ...]] = {
     NodeConfig: (
         ("max_retries", "maxRetries", _count),
         ("retry_delay", "retryDelay", _number),
@@ -303,7 +370,7 @@ _FIELDS: dict[type, tuple[tuple[str, str, Callable[[Any, str], Any]], ...]] = {
         ("uses", "uses", _identifier),
         ("params", "params", _object),
         ("inputs", "inputs", _inputs),
-        ("config", "config", lambda value, where: _read(NodeConfig, value, where)),
+        ("config", "config", _config),
     ),
     Edge: (
         ("source", "source", _identifier),
@@ -315,26 +382,31 @@ _FIELDS: dict[type, tuple[tuple[str, str, Callable[[Any, str], Any]], ...]] = {
     ),
     Blueprint: (
         ("id", "id", _identifier),
-        ("nodes", "nodes", _list_of(Node)),
-        ("edges", "edges", _list_of(Edge)),
+        ("nodes", "nodes", _nodes),
+        ("edges", "edges", _edges),
         ("metadata", "metadata", _object),
         ("queue", "queue", _string),
     ),
 }
 #: The names of the fields in the JSON of a blueprint, a node, an edge, and a node's settings.
 FIELD_NAMES: Mapping[type, tuple[str, ...]] = {
-    cls: tuple(name for _, name, _ in fields) for cls, fields in _FIELDS.items()
+    cls: tuple(name for _, name, _ in fields) for cls, fields in FIELDS.items()
 }
-_REQUIRED = {Node: ("id", "uses"), Edge: ("source", "target"), Blueprint: ("id", "nodes")}
+#: The names of those that must be there.
+REQUIRED: Mapping[type, tuple[str, ...]] = {
+    Node: ("id", "uses"),
+    Edge: ("source", "target"),
+    Blueprint: ("id", "nodes"),
+}
 
 
 def _read(cls: type[T], source: Any, where: str) -> T:
     data = _object(source, where)
-    for name in _REQUIRED.get(cls, ()):
+    for name in REQUIRED.get(cls, ()):
         if data.get(name) is None:
-            raise _ShapeError(f"{where} has no {name!r}")
+            raise _ShapeError(where, f"has no {name!r}")
     arguments: dict[str, Any] = {}
-    for attribute, name, read in _FIELDS[cls]:
+    for attribute, name, read in FIELDS[cls]:
         # A null stays in `data`, and so in `extra`: it is written back as the null that it was.
         if data.get(name) is not None:
             arguments[attribute] = read(data.pop(name), f"{where}.{name}")
@@ -344,12 +416,12 @@ def _read(cls: type[T], source: Any, where: str) -> T:
 
 def _write(item: Any) -> dict[str, Any]:
     data: dict[str, Any] = {}
-    for attribute, name, _ in _FIELDS[type(item)]:
+    for attribute, name, _ in FIELDS[type(item)]:
         value = getattr(item, attribute)
         if value is None:
             continue
         if isinstance(value, tuple):
-            value = [_write(member) if type(member) in _FIELDS else member for member in value]
+            value = [_write(member) if type(member) in FIELDS else member for member in value]
         elif isinstance(value, NodeConfig):
             value = _write(value)
         data[name] = value

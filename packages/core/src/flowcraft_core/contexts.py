@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from typing import Any, Generic
+from typing import TYPE_CHECKING, Any, Generic
 
 import attrs
 from typing_extensions import TypeVar
@@ -17,7 +17,9 @@ from .graph.facts import DELETED, NodeError
 from .graph.instances import Instance, ScopeState
 from .serialization import Serializer
 from .texts import require_name, safe_text
-from .webhooks import Ticket, WebhookSigner
+
+if TYPE_CHECKING:
+    from .webhooks import WebhookSigner
 
 InputT = TypeVar("InputT", default=Any)
 DependenciesT = TypeVar("DependenciesT", default=Any)
@@ -280,6 +282,8 @@ class BaseContext(Generic[InputT, DependenciesT]):
             raise ConfigurationError(
                 f"node {self.key!r}: there is no wait {wait!r:.80} beside it or around it that a link could end"
             )
+        from .webhooks import Ticket  # noqa: PLC0415 - only who makes links needs what they are signed with
+
         links = self._links
         return links.signer.link(
             Ticket(run_id=self.run_id, nonce=links.nonce, key=key, action=action, expires=links.now() + seconds)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .blueprint import Blueprint
 from .graph.scopes import Graph
 from .steps import Implementation
+
+if TYPE_CHECKING:
+    from .pictures import Picture
 
 
 class FlowDefinition(ABC):
@@ -73,6 +76,9 @@ class FlowDefinition(ABC):
     def begin(self, given: Any) -> Mapping[str, Any]:
         """The initial context values of a run, by name, from what it is started with."""
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.id!r})"
+
     def to_blueprint(self) -> Blueprint:
         """The flow as data, checked.
 
@@ -80,3 +86,47 @@ class FlowDefinition(ABC):
             BlueprintError: It cannot mean anything; the error lists every problem, by node and with a remedy.
         """
         return self.compile().blueprint
+
+    # --- how it looks ---------------------------------------------------------------------------------------------
+
+    def to_mermaid(self) -> str:
+        """The flow as the text of a Mermaid diagram, loops and called flows with what is inside of them.
+
+        Raises:
+            BlueprintError: See ``to_blueprint``.
+        """
+        from .pictures import mermaid  # noqa: PLC0415 # for those who want a picture
+
+        return mermaid(self.to_picture())
+
+    def to_svg(self) -> str:
+        """The flow as an SVG picture; in a notebook it shows itself so.
+
+        Raises:
+            BlueprintError: See ``to_blueprint``.
+        """
+        from .pictures import svg  # noqa: PLC0415 # as above
+
+        return svg(self.to_picture())
+
+    def to_picture(self) -> Picture:
+        """The flow as boxes and lines, for those who draw it otherwise.
+
+        Raises:
+            BlueprintError: See ``to_blueprint``.
+        """
+        from .pictures import picture_of  # noqa: PLC0415 # as above
+
+        known, waiting = dict(self.called), list(self.called.values())
+        while waiting:
+            for flow_id, flow in waiting.pop().called.items():
+                if flow_id not in known:
+                    known[flow_id] = flow
+                    waiting.append(flow)
+        return picture_of(self.compile(), lambda flow_id: known[flow_id].compile() if flow_id in known else None)
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        """What a notebook shows: the picture, or why there is none yet."""
+        from .pictures import shown  # noqa: PLC0415 # as above
+
+        return shown(self.to_picture, repr(self))

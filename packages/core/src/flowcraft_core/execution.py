@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
 
@@ -56,7 +56,9 @@ from .serialization import Serializer
 from .steps import FinalError, Implementation, NodeResult
 from .texts import require_name
 from .threads import StepThreads
-from .webhooks import WebhookSigner
+
+if TYPE_CHECKING:
+    from .webhooks import WebhookSigner
 
 #: The action of a wait that nobody resumed in time.
 TIMEOUT_ACTION = "timeout"

@@ -11,10 +11,13 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, TypeAlias
 
-from .annotations import UNKNOWN, fits, gives_of, hints_of_class, item_of, list_of, takes_of, type_name
+from typing_extensions import is_typeddict
+
+from .annotations import UNKNOWN, fits, gives_of, hints_of_class, item_of, list_of, member_of, takes_of, type_name
 from .blueprint import BATCH, LOOP_CONTROLLER, SLEEP, SUBFLOW, WAIT, Blueprint, Edge, Node
 from .definition import FlowDefinition
 from .graph.compile import CONTINUE
+from .graph.references import parse_reference
 from .reminders import REMIND
 from .rules import Problem, Rule, data
 from .steps import Implementation
@@ -121,9 +124,9 @@ class Fitting:
             yield from self._compared(node, keys.get(key, UNKNOWN), source, where, f" as {key!r}")
 
     def _compared(self, node: Node, wanted: Any, source: str, where: Where, what: str = "") -> Iterator[Problem]:
-        if source not in self._nodes:
+        given = self._given_by(source)
+        if given is UNKNOWN:
             return
-        given = self.output_of(source)
         is_batch = node.uses == BATCH
         if is_batch and not fits(given, list[Any] | tuple[Any, ...]):
             text = f"batch {node.id!r} goes through a list, and {source!r} gives {type_name(given)}"
@@ -132,6 +135,17 @@ class Fitting:
             taker = f"an item of batch {node.id!r} is" if is_batch else f"node {node.id!r} takes"
             text = f"{taker} {type_name(wanted)}{what}, and {source!r} gives {type_name(given)}"
             yield where(data.WRONG_TYPE, text)
+
+    def _given_by(self, source: str) -> Any:
+        """What the name of a node gives, or of a part of its output, as ``inputs`` say it."""
+        reference = parse_reference(source, self._nodes)
+        if reference.node is None:
+            return UNKNOWN
+        given = self.output_of(reference.node)
+        for key in reference.path:
+            part = int(key) if key.isdecimal() and not is_typeddict(given) else key
+            given = member_of(given, part, is_field=False)
+        return given
 
     def input_of(self, node: Node) -> Any:
         """What a node takes; of a batch, what an item is."""

@@ -636,6 +636,45 @@ class Transactional(Protocol):
         """
 
 
+class Starts(Protocol):
+    """Stores all that a run begins with by one request: a power of some backends, and else it takes three calls.
+
+    A backend with this power has it as its attribute ``starts``.
+    """
+
+    async def begin(
+        self,
+        run_id: str,
+        key: str,
+        fact: Fact,
+        status: RunStatus,
+        message: Message,
+        *,
+        delay: float = 0.0,
+        queue: str = DEFAULT_QUEUE,
+    ) -> Fact | None:
+        """Store a fact, a status and a message if there is no fact under the key; else return the one that stands.
+
+        All three are stored together or none is, whatever comes between, and when this returns they are durable. They
+        are seen as after ``ContextStore.put``, ``StatusStore.create`` and ``JobQueue.send``. A status that the run has
+        already stays as it is. A call that was applied though its answer was lost finds its own fact when it is made
+        again, and stores nothing.
+
+        Args:
+            run_id: The run.
+            key: As for ``ContextStore.put``.
+            fact: Likewise.
+            status: The run's status.
+            message: What to send.
+            delay: Seconds, as for ``JobQueue.send``.
+            queue: The queue's name, where the backend has several.
+
+        Raises:
+            ValueError: One of them is more than its port takes; then nothing was stored.
+            TransientError: Worth another try.
+        """
+
+
 class Named(Protocol):
     """Something that says where it is, for the logs of those who use it: a power of most backends and queues.
 

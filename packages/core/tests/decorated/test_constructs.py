@@ -8,6 +8,7 @@ from typing import Any, TypedDict
 import pytest
 from flowcraft_core import (
     BlueprintError,
+    ErrorData,
     Flow,
     FlowRuntime,
     NoOutputError,
@@ -61,6 +62,29 @@ def test_the_parts_of_a_condition_must_have_run() -> None:
     assert ran(6) == ["likely", "one", "rare", "unlikely"]
     assert ran(8) == ["likely", "one", "rare"]
     assert ran(1) == ["one"]
+
+
+@pytest.mark.parametrize("set_to", [None, 5, 50])
+def test_a_condition_sees_a_context_value_that_nobody_has_set_as_its_default(set_to: int | None) -> None:
+    flow = Flow[int, Any]("f")
+    limit = flow.value("limit", int, default=30)
+    steps = flow.value("steps", dict[str, list[int]], default={"from": [1, 10]})
+
+    @flow.step
+    def one(ctx: SyncNodeContext, number: int = flow.input) -> int:
+        if set_to is not None:
+            limit.set(ctx, set_to)
+        return number
+
+    @flow.step(when=(one.output > limit.value) & (one.output > steps.value["from"][1]))
+    def large(number: int = one.output) -> int:
+        return number
+
+    assert [number for number in (7, 20, 40) if "large" in run(flow, number).outputs] == {
+        None: [40],
+        5: [20, 40],
+        50: [],
+    }[set_to]
 
 
 def test_where_one_way_may_be_taken_without_the_other_a_gate_stands_before() -> None:
@@ -167,6 +191,120 @@ def test_so_many_of_a_race_are_enough() -> None:
     flow.returns(show.output)
     assert list((run(flow).output or {}).items()) == [("quick", "quick"), ("fast", "fast")]
     assert run(flow).status == "completed"
+
+
+def _charged() -> Flow[str, str]:
+    flow = Flow[str, str]("order")
+
+    @flow.step
+    def charge(card: str = flow.input) -> int:
+        if card != "valid":
+            raise {"expired": PermissionError, "odd": ValueError}[card](card)
+        return 40
+
+    @flow.step
+    def ship(paid: int = charge.output) -> str:
+        return f"shipped for {paid}"
+
+    declined = charge.failed_with(PermissionError)
+
+    @flow.step
+    def remind(error: ErrorData = declined.output) -> str:
+        return f"please pay: {error['type']} {error['message']}"
+
+    flow.returns(first_of(ship.output, remind.output))
+    return flow
+
+
+def test_a_failure_is_handled_by_who_needs_it_and_of_its_class() -> None:
+    flow = _charged()
+    assert run(flow, "valid").output == "shipped for 40"
+    result = run(flow, "expired")
+    assert result.output == "please pay: PermissionError expired"
+    assert [error.key for error in result.handled] == ["charge"]
+    failed = FlowRuntime([flow]).run_sync(flow, "odd")
+    assert (failed.status, [error.type for error in failed.errors]) == ("failed", ["ValueError"])
+
+
+def test_a_failure_that_one_step_needs_is_drawn_as_a_person_would() -> None:
+    built = (
+        create_flow("order")
+        .node("charge", "order/charge")
+        .node("ship", "order/ship")
+        .node("remind", "order/remind")
+        .node("tidy", "order/tidy")
+        .node("result", "order/result", join="any")
+        .edge("charge", "ship")
+        .edge("charge", "remind", on="failure", condition='error.type == "PermissionError"')
+        .edge("charge", "tidy", on="always", transform="null")
+        .edge("ship", "result")
+        .edge("remind", "result")
+        .metadata(result="result")
+    )
+    flow = _charged()
+
+    @flow.step(after=flow._nodes["charge"].ended)
+    def tidy() -> None: ...
+
+    assert flow.to_blueprint().to_json() == built.to_blueprint().to_json()
+
+
+def test_who_only_looks_at_a_failure_handles_nothing() -> None:
+    flow = Flow("f")
+
+    @flow.step
+    def broken() -> int:
+        raise ValueError("broken")
+
+    assert broken.failed.id == "broken.failed"
+    assert broken.ended.id == "broken.ended"
+    assert FlowRuntime([flow]).run_sync(flow).status == "failed"
+
+
+def test_what_ends_in_any_way_is_told_apart_by_who_comes_after() -> None:
+    flow = Flow[bool, list[Any]]("f")
+
+    @flow.step
+    def work(well: bool = flow.input) -> int:
+        if not well:
+            raise ValueError("broken")
+        return 1
+
+    @flow.step
+    def close(done: int | None = work.maybe, error: ErrorData | None = work.failed.maybe) -> list[Any]:
+        return [done, error and error["message"]]
+
+    flow.returns(close.output)
+    assert run(flow, True).output == [1, None]
+    assert run(flow, False).output == [None, "broken"]
+
+
+def test_batches_calls_and_loops_fail_too() -> None:
+    called, flow = Flow[int, int]("called"), Flow[int, list[str]]("f")
+
+    @called.step
+    def divide(number: int = called.input) -> int:
+        return 1 // number
+
+    called.returns(divide.output)
+    call = flow.call(called, flow.input)
+    each = flow.call_each(called, [0, 1], name="each")
+    again = flow.loop("again", flow.input)
+
+    @flow.step
+    def reduce(number: int = again.value) -> int:
+        return 1 // number
+
+    again.again(reduce.output, when=reduce.output > 0)
+
+    @flow.step
+    def tell(
+        one: ErrorData = call.failed.output, two: ErrorData = each.failed.output, three: ErrorData = again.failed.output
+    ) -> list[str]:
+        return [one["node"], two["node"], three["node"]]
+
+    flow.returns(tell.output)
+    assert run(flow, 0).output == ["called/divide", "each[0]/divide", "again[0].reduce"]
 
 
 def test_a_flow_that_was_looked_at_can_be_gone_on_with() -> None:

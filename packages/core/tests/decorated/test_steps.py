@@ -262,6 +262,15 @@ def _value_twice(flow: Flow[Any, Any]) -> None:
     flow.value("v", int, default=1)
 
 
+def _node_as_condition(flow: Flow[Any, Any]) -> None:
+    @flow.step
+    def one() -> int:
+        return 1
+
+    @flow.step(when=one.failed)  # type: ignore[call-overload,untyped-decorator]
+    def two() -> None: ...
+
+
 def _timeless_wait(flow: Flow[Any, Any]) -> None:
     _ = flow.wait("w", str).timed_out
 
@@ -280,6 +289,7 @@ REFUSED = {
     _item_with_output: "step 'each' of flow 'f': parameter 'more' is one.output, but an item knows only itself",
     _output_of_tolerant: "batch 'each' tolerates failures, .*: need each.results",
     _value_twice: "flow 'f' declares context value 'v' twice",
+    _node_as_condition: "when= takes a condition, and 'one.failed' is a node: say after= of it",
     _timeless_wait: "wait 'w' has no timeout=, so it never times out",
 }
 

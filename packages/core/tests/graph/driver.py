@@ -260,6 +260,7 @@ class Driver:
             self.end(self._under_way.pop())
 
     def _look(self) -> None:
+        undo_calls(self.state)
         while self.state.ready or self.state.wanted:
             self._look_at_claims()
             if not self.state.ready:
@@ -267,6 +268,7 @@ class Driver:
             instance = self.state.ready.popleft()
             if instance.key in self._kept:
                 self.state.add(*instance, self._kept[instance.key])
+                undo_calls(self.state)
                 continue
             if self._kept and instance.scope.is_moot(instance.vertex):
                 continue  # by a claim that was kept, and that was looked at since
@@ -287,6 +289,12 @@ class Driver:
                 self.state.claim(scope, vertex, slot, place)
             if self._claims is None or claim.place in self._claims.get(key, {}).values():
                 self._asking.append(claim)
+
+
+def undo_calls(state: RunState) -> None:
+    """Say of calls that undo themselves that they have: in which order, and when, is not what is looked at here."""
+    while state.to_undo:
+        state.undone(state.to_undo.popleft())
 
 
 # --- feeding facts ----------------------------------------------------------------------------------------------------
@@ -313,6 +321,7 @@ def feed(state: RunState, outcomes: Mapping[str, Outcome], claims: Claims, order
                 state.add(*there[key], fact)
             else:
                 state.claim(*there[key], *fact)
+            undo_calls(state)
             for instance in list(state.ready)[before:]:
                 assert instance.vertex.index not in instance.scope.outcomes, f"{instance.key} had an outcome already"
         if len(later) == len(waiting):
@@ -324,7 +333,8 @@ def replay(state: RunState, outcomes: Mapping[str, Outcome], claims: Claims) -> 
     """Give facts to a state as they become due, as a runtime does that goes on with a run."""
     frontier: list[Instance] = []
     unclaimed = []
-    while state.ready or state.wanted:
+    while state.ready or state.wanted or state.to_undo:
+        undo_calls(state)
         while state.wanted:
             claim = state.wanted.popleft()
             for slot, place in claims.get(claim.scope.key(claim.vertex), {}).items():

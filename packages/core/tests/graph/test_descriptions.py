@@ -8,11 +8,11 @@ import pytest
 from flowcraft_core.durable.describing.hints import Hints
 from flowcraft_core.durable.describing.levels import Level, counts, open_at
 from flowcraft_core.durable.describing.shapes import InstanceDescription
-from flowcraft_core.durable.describing.standing import Standing
 from flowcraft_core.durable.describing.telling import Teller
 from flowcraft_core.errors import ConfigurationError
 from flowcraft_core.graph.instances import Instance, Phase
 from flowcraft_core.graph.scopes import Kind
+from flowcraft_core.graph.standing import Standing
 from flowcraft_core.graph.state import RunState
 from flowcraft_testkit.oracle.flows import Flow
 from flowcraft_testkit.oracle.meaning import Meaning, Status

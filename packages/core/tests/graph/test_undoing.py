@@ -303,6 +303,49 @@ async def test_a_run_that_was_put_away_in_the_middle_of_it_is_undone_to_its_end(
     assert [each.key for each in again.undone] == ["b", "a"]
 
 
+async def test_a_run_that_was_put_away_behind_calls_that_were_undone_goes_on_there() -> None:
+    shop = Shop()
+
+    async def list_of(ctx: Ctx) -> list[int]:
+        return [0, 1]
+
+    called = create_flow("called").node("p", shop.does, undo=shop.back).node("q", shop.fails).edge("p", "q")
+    flow = create_flow("f").node("items", list_of).wait("w").node("end", shop.does).edge("items", "b")
+    flow.batch("b", called, concurrency=1, tolerated_failure_count=2).edge("b", "w").edge("w", "end")
+    runtime = FlowRuntime([flow])
+    waiting = await runtime.run(flow)
+    assert (waiting.status, shop.undone) == ("awaiting", ["b[0]/p", "b[1]/p"])
+    result = await runtime.resume(waiting.state, "w")
+    assert (result.status, shop.undone) == ("completed", ["b[0]/p", "b[1]/p"])
+    assert [each.key for each in result.undone] == shop.undone
+
+
+async def test_what_is_under_way_in_a_call_that_undoes_itself_never_happened() -> None:
+    shop, begun, goes_on = Shop(), asyncio.Event(), asyncio.Event()
+
+    async def slowly(ctx: Ctx) -> str:
+        begun.set()
+        await goes_on.wait()
+        return "too late"
+
+    async def meanwhile(ctx: Ctx) -> str:
+        await begun.wait()
+        return "in time"
+
+    async def free(ctx: Ctx) -> None:
+        goes_on.set()
+        await asyncio.sleep(0.01)
+
+    back: Any = {"undo": shop.back, "undo_unsure": True}
+    called = create_flow("called").node("x", meanwhile, **back).node("s", slowly, **back)
+    called.node("j", shop.does, join="any").node("z", shop.fails).edge("x", "j").edge("s", "j").edge("j", "z")
+    flow = create_flow("f").subflow("call", called).node("b", free).edge("call", "b", on="failure")
+    result = await FlowRuntime([flow]).run(flow)
+    assert (result.status, sorted(shop.undone)) == ("completed", ["call/s", "call/x"])
+    assert "call/s" not in [entry.key for entry in result.trace]
+    assert (None, None) in shop.seen
+
+
 class TestBuilding:
     def test_an_undo_is_part_of_the_json(self) -> None:
         flow = create_flow("f").node("a", "x", undo="back", undo_unsure=True)

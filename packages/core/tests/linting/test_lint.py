@@ -8,7 +8,17 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 import pytest
-from flowcraft_core import Blueprint, ConfigurationError, Flow, FlowRuntime, NodeResult, SyncNodeContext, create_flow
+from flowcraft_core import (
+    Blueprint,
+    ConfigurationError,
+    ErrorData,
+    Flow,
+    FlowRuntime,
+    NodeResult,
+    SyncNodeContext,
+    create_flow,
+    first_of,
+)
 from flowcraft_core.builder import FlowBuilder
 from flowcraft_core.linting import Lintable, lint
 from flowcraft_core.linting.__main__ import main
@@ -334,6 +344,30 @@ class TestLimits:
     def test_a_blueprint_is_told_which_number_of_items_is_none(self, name: str, code: str) -> None:
         batch = {"id": "pages", "uses": "batch", "params": {"workerUsesKey": "count", name: True}}
         assert codes(lambda: Blueprint.from_json({"id": "f", "nodes": [batch]})) == [code]
+
+
+def test_a_decorated_flow_that_handles_a_failure_has_no_joins_that_miss_it() -> None:
+    flow = Flow[str, str]("f")
+
+    @flow.step
+    def one(text: str = flow.input) -> str:
+        return text
+
+    @flow.step
+    def two(text: str = flow.input) -> str:
+        return text
+
+    @flow.step
+    def both(first: str = one.output, second: str = two.output) -> str:
+        return first + second
+
+    @flow.step
+    def instead(error: ErrorData = one.failed.output) -> str:
+        return error["message"]
+
+    flow.returns(first_of(both.output, instead.output))
+    assert "both.gate" in {node.id for node in flow.to_blueprint().nodes}
+    assert codes(flow) == []
 
 
 def test_the_size_of_pages_is_a_field_that_may_be_misspelt() -> None:

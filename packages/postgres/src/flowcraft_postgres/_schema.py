@@ -91,15 +91,24 @@ DROP INDEX flowcraft.jobs_by_visible_at;
 CREATE INDEX jobs_by_queue ON flowcraft.jobs (queue, visible_at);
 """
 
+# Whose lock says that they live; after a crash of the server nobody's does. No row outlives the server that it was
+# written on: a restart ends all sessions at once.
+_VERSION_3 = """
+CREATE UNLOGGED TABLE flowcraft.receivers (
+    number bigint NOT NULL PRIMARY KEY,
+    server_began timestamptz NOT NULL DEFAULT pg_postmaster_start_time()
+) WITH (fillfactor = 70);
+"""
+
 #: What leads from each version of the schema to the next; the first makes the tables.
-_MIGRATIONS = (_VERSION_1, _VERSION_2)
+_MIGRATIONS = (_VERSION_1, _VERSION_2, _VERSION_3)
 
 SCHEMA_VERSION = len(_MIGRATIONS)
 
 _CREATE_SCHEMA = "CREATE SCHEMA {schema}"
 _LONGEST_SCHEMA = 63  # bytes that the server takes of a name
 
-TABLES = ("facts", "context_values", "jobs", "statuses", "coordination", "initial_contexts")
+TABLES = ("facts", "context_values", "jobs", "statuses", "coordination", "initial_contexts", "receivers")
 
 #: What each kind of role may do with each table. Facts are written once: nobody may change one. What is deleted by
 #: those who work is chunks of long ones that lost.
@@ -112,6 +121,7 @@ RIGHTS: dict[Role, dict[str, str]] = {
         "statuses": "SELECT, INSERT, UPDATE",
         "jobs": "SELECT, INSERT, UPDATE, DELETE",
         "coordination": "SELECT, INSERT, UPDATE, DELETE",
+        "receivers": "SELECT, INSERT, UPDATE, DELETE",
     },
     "client": {
         "schema_version": "SELECT",

@@ -18,6 +18,7 @@ from flowcraft_core.ports import (
     HandWrittenRuns,
     JobQueue,
     NamedQueues,
+    Starts,
     StatusStore,
     Transactional,
 )
@@ -34,6 +35,7 @@ from .coordination import PostgresCoordinationStore
 from .diagnosis import examine
 from .queue import PostgresJobQueue
 from .queues import PostgresNamedQueues
+from .starts import PostgresStarts
 from .status import PostgresStatusStore
 from .transactions import PostgresTransactions
 
@@ -53,6 +55,7 @@ class PostgresBackend:
         status: The statuses.
         coordination: The counters, leases and sets.
         by_hand: The runs that were begun in SQL.
+        starts: All that a run begins with, by one request.
         transactional: Runs and outcomes in transactions with a program's own rows.
         name: What logs call it: the server, the database and the schema.
     """
@@ -63,6 +66,7 @@ class PostgresBackend:
     coordination: CoordinationStore
     by_hand: HandWrittenRuns
     queues: NamedQueues
+    starts: Starts
     transactional: Transactional
 
     def __init__(
@@ -138,6 +142,7 @@ class PostgresBackend:
         self.status = PostgresStatusStore(self._database)
         self.coordination = PostgresCoordinationStore(self._database)
         self.by_hand = PostgresHandWrittenRuns(self._database)
+        self.starts = PostgresStarts(self._database, self._listener)
         self.transactional = PostgresTransactions(self._database)
 
     @classmethod

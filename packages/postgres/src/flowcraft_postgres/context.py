@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Self, TypeVar
 
 import attrs
 from flowcraft_core.ports import Fact, PositionedValue, StoreLimits
@@ -11,6 +11,7 @@ from flowcraft_core.ports import Fact, PositionedValue, StoreLimits
 from ._database import Statements
 from ._gathering import parts
 from ._texts import escaped, in_full, indexed, unescaped
+from ._wire import Row
 
 T = TypeVar("T")
 
@@ -45,7 +46,7 @@ WHERE excluded.position > standing.position
 
 
 @attrs.frozen
-class _New:
+class NewFact:
     """A fact to be stored, as it is stored."""
 
     run_id: str
@@ -54,6 +55,16 @@ class _New:
     writer: str
     job: str
     body: bytes
+
+    @classmethod
+    def of(cls, run_id: str, key: str, fact: Fact) -> Self:
+        """A fact that was given.
+
+        Raises:
+            ValueError: It is longer than the store takes.
+        """
+        _require_room(fact.body, f"the fact {key!r} of run {run_id!r}")
+        return cls(escaped(run_id), indexed(key), in_full(key), escaped(fact.writer), escaped(fact.job), fact.body)
 
 
 class PostgresContextStore:
@@ -69,9 +80,7 @@ class PostgresContextStore:
     async def put(self, run_id: str, key: str, fact: Fact) -> Fact | None:
         """Store a fact if there is none under the key; else return the one that stands."""
         self._database.require_home()
-        _require_room(fact.body, f"the fact {key!r} of run {run_id!r}")
-        new = _New(escaped(run_id), indexed(key), in_full(key), escaped(fact.writer), escaped(fact.job), fact.body)
-        return await self._puts.submit(new, len(fact.body))
+        return await self._puts.submit(NewFact.of(run_id, key, fact), len(fact.body))
 
     async def get(self, run_id: str, keys: Sequence[str]) -> Mapping[str, Fact]:
         """The facts under those keys."""
@@ -118,12 +127,10 @@ class PostgresContextStore:
                     names=stored[part],
                 )
 
-    async def _insert(self, facts: Sequence[_New]) -> Sequence[Fact | None]:
-        left = list(range(len(facts)))
-        answers: list[Fact | None] = [None] * len(facts)
-        while left:
-            ask = [facts[place] for place in left]
-            inserted = await self._database.run(
+    async def _insert(self, facts: Sequence[NewFact]) -> Sequence[Fact | None]:
+        async def insert(places: Sequence[int]) -> list[Row]:
+            ask = [facts[place] for place in places]
+            return await self._database.run(
                 _INSERT,
                 run_ids=[each.run_id for each in ask],
                 keys=[each.key for each in ask],
@@ -132,25 +139,8 @@ class PostgresContextStore:
                 jobs=[each.job for each in ask],
                 bodies=[each.body for each in ask],
             )
-            won = set(inserted)
-            lost: list[int] = []
-            for place in left:
-                mark = (facts[place].run_id, facts[place].key, facts[place].writer)
-                if mark in won:
-                    won.discard(mark)  # the same one twice is the same call made again
-                else:
-                    lost.append(place)
-            if not lost:
-                break
-            # A statement of its own: the one above does not see what others have stored meanwhile.
-            found = await self._database.run(
-                _STANDING, run_ids=[facts[place].run_id for place in lost], keys=[facts[place].key for place in lost]
-            )
-            standing = {(run_id, key): _fact(body, writer, job) for run_id, key, body, writer, job in found}
-            for place in lost:
-                answers[place] = standing.get((facts[place].run_id, facts[place].key))
-            left = [place for place in lost if answers[place] is None]  # it was deleted meanwhile
-        return answers
+
+        return await put_all(self._database, facts, insert)
 
     async def _find(self, statement: str, run_id: str, names: Sequence[str], make: Callable[..., T]) -> dict[str, T]:
         asked = {indexed(name): name for name in names}
@@ -160,6 +150,41 @@ class PostgresContextStore:
             for name, *row in await self._database.run(statement, run_id=run, names=stored[part]):
                 found[asked[name]] = make(*row)
         return found
+
+
+async def put_all(
+    database: Statements, facts: Sequence[NewFact], insert: Callable[[Sequence[int]], Awaitable[list[Row]]]
+) -> Sequence[Fact | None]:
+    """Store facts that are the first under their keys; of each of the others the one that stands.
+
+    Args:
+        database: Where they go.
+        facts: The facts.
+        insert: Stores those at some places by one statement; gives the run, the key and the writer of those that were
+            the first.
+    """
+    left = list(range(len(facts)))
+    answers: list[Fact | None] = [None] * len(facts)
+    while left:
+        won = set(await insert(left))
+        lost: list[int] = []
+        for place in left:
+            mark = (facts[place].run_id, facts[place].key, facts[place].writer)
+            if mark in won:
+                won.discard(mark)  # the same one twice is the same call made again
+            else:
+                lost.append(place)
+        if not lost:
+            break
+        # A statement of its own: the one above does not see what others have stored meanwhile.
+        found = await database.run(
+            _STANDING, run_ids=[facts[place].run_id for place in lost], keys=[facts[place].key for place in lost]
+        )
+        standing = {(run_id, key): _fact(body, writer, job) for run_id, key, body, writer, job in found}
+        for place in lost:
+            answers[place] = standing.get((facts[place].run_id, facts[place].key))
+        left = [place for place in lost if answers[place] is None]  # it was deleted meanwhile
+    return answers
 
 
 def _fact(body: Any, writer: str, job: str) -> Fact:

@@ -15,6 +15,7 @@ from flowcraft_core.queues import DEFAULT_QUEUE
 from ._database import Database, Statements
 from ._gathering import parts
 from ._listener import Listener
+from ._lives import DRAWN
 from ._texts import escaped, unescaped
 from ._wire import Row
 
@@ -95,17 +96,9 @@ class Sender:
     async def send(self, messages: Sequence[Message], *, delay: float = 0.0) -> None:
         """Store messages for delivery, each after at least ``delay`` seconds."""
         self._statements.require_home()
-        _require(0 <= delay <= LIMITS.max_delay, f"delay={delay}", f"from 0 to {LIMITS.max_delay:.0f}")
-        sizes = [len(message.body.encode()) for message in messages]
-        for size in sizes:
-            _require(size <= LIMITS.max_body_bytes, f"a body of {size} bytes", f"{LIMITS.max_body_bytes} at most")
-        if messages:
-            await asyncio.gather(
-                *(
-                    self._sends.submit((escaped(message.body), delay), size)
-                    for message, size in zip(messages, sizes, strict=True)
-                )
-            )
+        bodies = [stored_message(message, delay) for message in messages]
+        if bodies:
+            await asyncio.gather(*(self._sends.submit((body, delay), len(body.encode())) for body in bodies))
 
     async def _insert(self, given: Sequence[tuple[str, float]]) -> Sequence[None]:
         delays, bodies = [delay for _, delay in given], [body for body, _ in given]
@@ -145,12 +138,12 @@ class PostgresJobQueue:
         arrival = asyncio.Event()
         self._listener.add(arrival)
         try:
+            await self._listener.begin()
             while True:
                 arrival.clear()
                 taken = await self._take(min(max_messages, self.limits.max_receive), visibility)
                 if taken or self._clock.now() >= deadline:
                     return taken
-                self._listener.begin()
                 await self._until_due(arrival, deadline)
         finally:
             self._listener.remove(arrival)
@@ -193,7 +186,7 @@ class PostgresJobQueue:
         await self._listener.tell()
 
     async def _take(self, limit: int, visibility: float) -> Sequence[Delivery]:
-        token = secrets.randbits(62)
+        token = (self._listener.lives.holder << DRAWN) + secrets.randbits(DRAWN)
         taken = self._database.run(_RECEIVE, queue=self.name, limit=limit, visibility=visibility, token=token)
         taking = asyncio.ensure_future(taken)
         try:
@@ -234,6 +227,18 @@ class PostgresJobQueue:
     def _require_visibility(self, visibility: float) -> None:
         most = self.limits.max_visibility
         _require(1 <= visibility <= most, f"visibility={visibility}", f"from 1 to {most:.0f}")
+
+
+def stored_message(message: Message, delay: float) -> str:
+    """A message as it is stored.
+
+    Raises:
+        ValueError: It is too long or no text, or the delay is out of range.
+    """
+    _require(0 <= delay <= LIMITS.max_delay, f"delay={delay}", f"from 0 to {LIMITS.max_delay:.0f}")
+    size = len(message.body.encode())
+    _require(size <= LIMITS.max_body_bytes, f"a body of {size} bytes", f"{LIMITS.max_body_bytes} at most")
+    return escaped(message.body)
 
 
 def _handles(deliveries: Sequence[Delivery]) -> dict[str, list[int]]:

@@ -53,20 +53,7 @@ class PostgresStatusStore:
 
     async def create(self, status: RunStatus) -> bool:
         """Store a status if the run has none."""
-        tags = json.dumps(dict(status.tags), ensure_ascii=False)
-        tags.encode()  # what is no text is refused as anywhere
-        return await self._changes(
-            _CREATE,
-            status.run_id,
-            state=escaped(status.state),
-            blueprint_id=escaped(status.blueprint_id),
-            created=status.created,
-            updated=status.updated,
-            next_check=status.next_check,
-            tags=tags,
-            reason=None if status.reason is None else escaped(status.reason),
-            body=None if status.body is None else escaped(status.body),
-        )
+        return await self._changes(_CREATE, status.run_id, **stored_status(status))
 
     async def get(self, run_id: str) -> RunStatus | None:
         """A run's status, as it was last written."""
@@ -158,6 +145,26 @@ class PostgresStatusStore:
     async def _select(self, conditions: str, **parameters: Any) -> list[tuple[Any, ...]]:
         statement = f"SELECT {_COLUMNS} FROM flowcraft.statuses WHERE {conditions}"
         return await self._database.run(statement, **parameters)
+
+
+def stored_status(status: RunStatus) -> dict[str, Any]:
+    """A status as it is stored, by column; without the run's id.
+
+    Raises:
+        ValueError: Something of it is no text.
+    """
+    tags = json.dumps(dict(status.tags), ensure_ascii=False)
+    tags.encode()  # what is no text is refused as anywhere
+    return {
+        "state": escaped(status.state),
+        "blueprint_id": escaped(status.blueprint_id),
+        "created": status.created,
+        "updated": status.updated,
+        "next_check": status.next_check,
+        "tags": tags,
+        "reason": None if status.reason is None else escaped(status.reason),
+        "body": None if status.body is None else escaped(status.body),
+    }
 
 
 def _page(rows: Sequence[Sequence[Any]], limit: int, due: bool) -> Page:

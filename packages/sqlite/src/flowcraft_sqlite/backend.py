@@ -17,6 +17,7 @@ from flowcraft_core.ports import (
     HandWrittenRuns,
     JobQueue,
     NamedQueues,
+    Starts,
     StatusStore,
 )
 from flowcraft_core.threads import StepThreads
@@ -31,6 +32,7 @@ from .coordination import SqliteCoordinationStore
 from .diagnosis import examine
 from .queue import SqliteJobQueue
 from .queues import SqliteNamedQueues
+from .starts import SqliteStarts
 from .status import SqliteStatusStore
 from .symptoms import REPLACED
 
@@ -47,6 +49,7 @@ class SqliteBackend:
         status: The statuses.
         coordination: The counters, leases and sets.
         by_hand: The runs that were begun by writing to the tables.
+        starts: All that a run begins with, by one request.
         name: What logs call it: the file.
     """
 
@@ -56,6 +59,7 @@ class SqliteBackend:
     coordination: CoordinationStore
     by_hand: HandWrittenRuns
     queues: NamedQueues
+    starts: Starts
 
     def __init__(
         self,
@@ -93,8 +97,9 @@ class SqliteBackend:
         self.name = f"sqlite {os.path.realpath(location)}"
         self._database = Database(Settings(os.path.realpath(location), synchronous, busy_timeout))
         self._lives = Lives(self._database.settings.path)
-        self.queue = SqliteJobQueue(self._database, clock, self._lives)
-        self.queues = SqliteNamedQueues(self._database, clock, self._lives)
+        queue = self.queue = SqliteJobQueue(self._database, clock, self._lives)
+        queues = self.queues = SqliteNamedQueues(self._database, clock, self._lives)
+        self.starts = SqliteStarts(self._database, clock, queue, queues)
         self.context = SqliteContextStore(self._database)
         self.status = SqliteStatusStore(self._database)
         self.coordination = SqliteCoordinationStore(self._database, clock)

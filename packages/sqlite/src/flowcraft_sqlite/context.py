@@ -28,21 +28,8 @@ class SqliteContextStore:
 
     async def put(self, run_id: str, key: str, fact: Fact) -> Fact | None:
         """Store a fact if there is none under the key; else return the one that stands."""
-        _require_room(fact.body, f"the fact {key!r} of run {run_id!r}")
-
-        def insert(connection: sqlite3.Connection) -> Fact | None:
-            inserted = connection.execute(
-                "INSERT INTO facts (run_id, key, writer, job, body) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-                (run_id, key, fact.writer, fact.job, fact.body),
-            )
-            if inserted.rowcount:
-                return None
-            standing = connection.execute(
-                "SELECT body, writer, job FROM facts WHERE run_id = ? AND key = ?", (run_id, key)
-            )
-            return _fact(*standing.fetchone())
-
-        return await self._database.write(insert, synced=True)
+        require_room(fact.body, f"the fact {key!r} of run {run_id!r}")
+        return await self._database.write(lambda connection: insert_fact(connection, run_id, key, fact), synced=True)
 
     async def get(self, run_id: str, keys: Sequence[str]) -> Mapping[str, Fact]:
         """The facts under those keys."""
@@ -53,7 +40,7 @@ class SqliteContextStore:
     async def apply(self, run_id: str, values: Mapping[str, PositionedValue]) -> None:
         """Set context values, each only if no value of a greater or equal position stands."""
         for name, value in values.items():
-            _require_room(value.body or b"", f"the context value {name!r} of run {run_id!r}")
+            require_room(value.body or b"", f"the context value {name!r} of run {run_id!r}")
         rows = [(run_id, name, value.position, value.body) for name, value in values.items()]
 
         def upsert(connection: sqlite3.Connection) -> None:
@@ -111,7 +98,24 @@ def _value(position: Any, body: Any) -> PositionedValue:
     return PositionedValue(text(position), None if body is None else blob(body))
 
 
-def _require_room(body: bytes, what: str) -> None:
+def insert_fact(connection: sqlite3.Connection, run_id: str, key: str, fact: Fact) -> Fact | None:
+    """Store a fact if there is none under the key; else return the one that stands."""
+    inserted = connection.execute(
+        "INSERT INTO facts (run_id, key, writer, job, body) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        (run_id, key, fact.writer, fact.job, fact.body),
+    )
+    if inserted.rowcount:
+        return None
+    standing = connection.execute("SELECT body, writer, job FROM facts WHERE run_id = ? AND key = ?", (run_id, key))
+    return _fact(*standing.fetchone())
+
+
+def require_room(body: bytes, what: str) -> None:
+    """See to it that a body can be stored.
+
+    Raises:
+        ValueError: It is too long.
+    """
     if len(body) > _MAX_VALUE_BYTES:
         raise ValueError(f"{what} has {len(body)} bytes, and SqliteContextStore takes {_MAX_VALUE_BYTES} at most")
 

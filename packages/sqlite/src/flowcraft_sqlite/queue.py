@@ -32,6 +32,11 @@ _PAUSE_GROWTH = 1.05
 _MOMENT = 1e-6
 
 
+LIMITS = QueueLimits(
+    max_send=100, max_receive=100, max_body_bytes=2**18, max_delay=_TEN_YEARS, max_visibility=_TEN_YEARS
+)
+
+
 class SqliteJobQueue:
     """A ``flowcraft_core.ports.JobQueue`` in an SQLite file.
 
@@ -41,9 +46,7 @@ class SqliteJobQueue:
     nothing to a newer one. What a process holds that has died is visible at once; see ``_lives``.
     """
 
-    limits = QueueLimits(
-        max_send=100, max_receive=100, max_body_bytes=2**18, max_delay=_TEN_YEARS, max_visibility=_TEN_YEARS
-    )
+    limits = LIMITS
 
     def __init__(self, database: Database, clock: Clock, lives: Lives, name: str = DEFAULT_QUEUE) -> None:
         """Use the rows of one name in a file that may not be open yet."""
@@ -55,24 +58,15 @@ class SqliteJobQueue:
 
     async def send(self, messages: Sequence[Message], *, delay: float = 0.0) -> None:
         """Store messages for delivery, each after at least ``delay`` seconds."""
-        _require(0 <= delay <= self.limits.max_delay, f"delay={delay}", f"from 0 to {self.limits.max_delay:.0f}")
-        for message in messages:
-            size = len(message.body.encode())
-            _require(
-                size <= self.limits.max_body_bytes, f"a body of {size} bytes", f"{self.limits.max_body_bytes} at most"
-            )
+        require_messages(messages, delay)
         for start in range(0, len(messages), self.limits.max_send):
             bodies = [message.body for message in messages[start : start + self.limits.max_send]]
 
             def insert(connection: sqlite3.Connection, bodies: Sequence[str] = bodies) -> None:
-                visible_at = self._clock.now() + delay
-                connection.executemany(
-                    "INSERT INTO jobs (queue, visible_at, body) VALUES (?, ?, ?)",
-                    ((self.name, visible_at, body) for body in bodies),
-                )
+                insert_messages(connection, self.name, self._clock.now() + delay, bodies)
 
             await self._database.write(insert, synced=True)
-            self._announce()
+            self.announce()
 
     async def receive(self, *, max_messages: int, wait: float, visibility: float) -> Sequence[Delivery]:
         """Take up to ``max_messages`` messages and hide them from every receiver for ``visibility`` seconds."""
@@ -155,7 +149,7 @@ class SqliteJobQueue:
             )
 
         given_back = self._database.write(show, synced=False)
-        given_back.add_done_callback(lambda _: self._announce())
+        given_back.add_done_callback(lambda _: self.announce())
         return given_back
 
     async def _take(self, limit: int, visibility: float) -> Sequence[Delivery]:
@@ -234,7 +228,7 @@ class SqliteJobQueue:
             for sleeper in sleepers:
                 sleeper.cancel()
 
-    def _announce(self) -> None:
+    def announce(self) -> None:
         """Wake the receivers of this process."""
         for arrival in self._receivers:
             arrival.set()
@@ -242,6 +236,25 @@ class SqliteJobQueue:
     def _require_visibility(self, visibility: float) -> None:
         most = self.limits.max_visibility
         _require(1 <= visibility <= most, f"visibility={visibility}", f"from 1 to {most:.0f}")
+
+
+def require_messages(messages: Sequence[Message], delay: float) -> None:
+    """See to it that messages can be sent.
+
+    Raises:
+        ValueError: One is too long or no text, or the delay is out of range.
+    """
+    _require(0 <= delay <= LIMITS.max_delay, f"delay={delay}", f"from 0 to {LIMITS.max_delay:.0f}")
+    for message in messages:
+        size = len(message.body.encode())
+        _require(size <= LIMITS.max_body_bytes, f"a body of {size} bytes", f"{LIMITS.max_body_bytes} at most")
+
+
+def insert_messages(connection: sqlite3.Connection, queue: str, visible_at: float, bodies: Sequence[str]) -> None:
+    """Store messages that can be received from some time on."""
+    connection.executemany(
+        "INSERT INTO jobs (queue, visible_at, body) VALUES (?, ?, ?)", ((queue, visible_at, body) for body in bodies)
+    )
 
 
 def _require(fits: bool, given: str, range_: str) -> None:

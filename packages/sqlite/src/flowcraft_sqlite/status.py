@@ -36,15 +36,8 @@ class SqliteStatusStore:
 
     async def create(self, status: RunStatus) -> bool:
         """Store a status if the run has none."""
-        tags = json.dumps(dict(status.tags), ensure_ascii=False)  # so that what is no text is refused as anywhere
-        row = (
-            *(status.run_id, status.state, status.blueprint_id, status.created, status.updated, status.next_check),
-            *(tags, status.reason, status.body),
-        )
-        return await self._change(
-            f"INSERT INTO statuses ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",  # noqa: S608
-            row,
-        )
+        row = stored_status(status)
+        return await self._database.write(lambda connection: insert_status(connection, row), synced=True)
 
     async def get(self, run_id: str) -> RunStatus | None:
         """A run's status, as it was last written."""
@@ -153,6 +146,21 @@ class SqliteStatusStore:
             return connection.execute(query, parameters).fetchall()
 
         return await self._database.read(select)
+
+
+def stored_status(status: RunStatus) -> tuple[Any, ...]:
+    """A status as it is stored."""
+    tags = json.dumps(dict(status.tags), ensure_ascii=False)  # so that what is no text is refused as anywhere
+    return (
+        *(status.run_id, status.state, status.blueprint_id, status.created, status.updated, status.next_check),
+        *(tags, status.reason, status.body),
+    )
+
+
+def insert_status(connection: sqlite3.Connection, row: Sequence[Any]) -> bool:
+    """Store a status if its run has none."""
+    insert = f"INSERT INTO statuses ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"  # noqa: S608
+    return connection.execute(insert, row).rowcount > 0
 
 
 def _place_in(column: str) -> str:

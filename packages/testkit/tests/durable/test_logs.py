@@ -203,6 +203,17 @@ async def _that_cannot_be_undone(lines: Lines, monkeypatch: pytest.MonkeyPatch) 
     await FlowRuntime([flow]).run(flow, run_id="r")
 
 
+@causes("run_stopped", "call_stopped", "undone")
+async def _that_is_undone(lines: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fails(ctx: NodeContext) -> None:
+        raise ConnectionError("gone")
+
+    called = create_flow("called").node("a", echo, undo=echo).node("b", fails).edge("a", "b")
+    flow = create_flow("undone").subflow("call", called).node("c", fails).edge("call", "c", on="failure")
+    async with place(flow, called) as here, here.working():
+        await here.finished(flow, run_id="r")
+
+
 @causes("attempt_deferred")
 async def _that_asks_for_later(lines: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
     async def busy(ctx: NodeContext) -> None:

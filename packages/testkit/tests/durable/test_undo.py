@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from flowcraft_core import ConfigurationError, FlowRuntime, NodeContext, RetryPolicy, create_flow
+from flowcraft_core import FlowRuntime, NodeContext, RetryPolicy, create_flow
 from flowcraft_core.durable import Client, Reconciler, StoredResult, Worker
 from flowcraft_testkit import VirtualClock
 
@@ -177,16 +177,6 @@ async def test_a_redrive_keeps_nothing_that_was_undone() -> None:
         result = await client.wait(again.run_id, timeout=600)
     assert result.status == "completed"
     assert told.events == ["s0", "s1", "s2", "s3", "s4"]
-
-
-async def test_a_called_flow_whose_failure_may_be_contained_is_refused() -> None:
-    told, clock = Told(), VirtualClock()
-    called = create_flow("called").node("a", told.step, undo=told.undo)
-    flow = create_flow("f").subflow("s", called).node("b", told.step).edge("s", "b", on="failure")
-    async with world(clock, STRONG) as backend:
-        client = Client(backend, flows=[flow], clock=clock)
-        with pytest.raises(ConfigurationError, match=r"calls flow 'called', which has nodes with an undo"):
-            await client.start(flow)
 
 
 # --- a worker dies at each call ---------------------------------------------------------------------------------------

@@ -52,7 +52,7 @@ def test_every_clause_is_asked_of_what_is_in_memory_but_those_on_processes_and_u
 
 def test_there_are_mutants_of_each_port_and_program() -> None:
     kinds = {mutant.name.partition(".")[0] for mutant in MUTANTS}
-    ports = {"queue", "context", "status", "coordination", "backend", "transactional", "queues"}
+    ports = {"queue", "context", "status", "coordination", "backend", "transactional", "queues", "starts"}
     programs = {"engine", "handler", "worker", "client", "reconciler", "storage", "builder", "step", "export", "purge"}
     seen = {"telling", "tracing", "describe", "scheduling", "queueing", "fork", "limiting", "undo"}
     assert kinds == ports | programs | seen

@@ -9,7 +9,7 @@ import pytest
 from flowcraft_core.catalogue import Catalogue
 from flowcraft_testkit.oracle import CONSTRUCTS, constructs_of, draw
 from flowcraft_testkit.oracle.described import Described, in_process
-from flowcraft_testkit.oracle.flows import Edge, Flow, Loop, Step, Turn, joins_some
+from flowcraft_testkit.oracle.flows import Batch, Call, Edge, Flow, Loop, Step, Turn, joins_some
 from flowcraft_testkit.oracle.growing import is_sound
 from flowcraft_testkit.oracle.hunting import LEAST_SHARE
 from flowcraft_testkit.oracle.smaller import smallest
@@ -45,6 +45,17 @@ def test_each_construct_is_in_at_least_half_of_the_flows() -> None:
     counts = Counter(name for seed in SEEDS for name in constructs_of(draw(seed).flow))
     shares = {name: counts[name] / len(SEEDS) for name in CONSTRUCTS}
     assert {name: share for name, share in shares.items() if share < LEAST_SHARE} == {}
+
+
+def test_many_flows_have_calls_that_undo_themselves_as_something_holds_their_failure() -> None:
+    def does(flow: Flow) -> bool:
+        caught = {edge.source for edge in flow.edges if edge.on != "success"}
+        called = [node.flow for node in flow.nodes if isinstance(node, Call) and node.id in caught]
+        batches = [node for node in flow.nodes if isinstance(node, Batch) and (node.tolerated or node.id in caught)]
+        called += [batch.worker for batch in batches if isinstance(batch.worker, Flow)]
+        return any(getattr(node, "undo", None) is not None for inside in called for node in inside.nodes)
+
+    assert sum(any(map(does, draw(seed).flow.walk())) for seed in SEEDS) >= len(SEEDS) / 5
 
 
 class TestLookingForConstructs:

@@ -4,44 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from typing import Any
 
 import attrs
 from flowcraft_core.durable import InstanceDescription, RunDescription, Way
+from flowcraft_core.pictures.layout import HEIGHT, WIDTH, Point, cut, lay_out, through
+from flowcraft_core.pictures.marks import MARKS
 
-from .layout import HEIGHT, WIDTH, Point, lay_out
 from .source import home_of
 
 #: Around the drawing.
 MARGIN = 24.0
 _LABEL, _DETAIL = 21, 27
-
-#: What stands beside a state's name everywhere: with the colour and the border the third way to tell it.
-MARKS: Mapping[str, str] = {
-    "done": "✓",
-    "failed": "✕",
-    "handled": "↪",
-    "running": "▶",
-    "ready": "○",
-    "under way": "▶",
-    "passed on": "⇢",
-    "no worker": "…",
-    "limited": "…",
-    "waiting": "?",
-    "sleeping": "z",
-    "retrying": "↻",
-    "pending": "·",
-    "dead": "-",
-    "blocked": "!",
-    "moot": "~",
-    "void": "∅",
-    "completed": "✓",
-    "cancelled": "■",
-    "awaiting": "?",
-    "active": "▶",
-    "paused": "‖",
-}
 
 _OVER = ("dead", "moot", "void")
 _LIVE = ("ready", "running", "waiting", "sleeping", "retrying")
@@ -172,7 +146,7 @@ def _node(instance: InstanceDescription, middle: Point) -> NodeShape:
     detail = detail_of(instance)
     inside = f"; inside: {counted(instance.inside.counts)}" if instance.inside is not None else ""
     failed = f"; {instance.errors[0].type}" if instance.errors else ""
-    label, detail = _cut(instance.node_id, _LABEL), _cut(detail, _DETAIL)
+    label, detail = cut(instance.node_id, _LABEL), cut(detail, _DETAIL)
     whole = "" if label == instance.node_id else f"; {instance.node_id}"
     return NodeShape(
         key=instance.key,
@@ -203,24 +177,9 @@ def _edge(way: Way, points: Sequence[Point], by_id: Mapping[str, InstanceDescrip
     if source.kind == "loop" and told == "break":  # what the builder calls every way out of a loop
         told = ""
     path = [Point(point.x + MARGIN, point.y + MARGIN) for point in points]
-    first, last = path[0], path[-1]
-    down = 1 if last.y >= first.y else -1
-    path[0] = Point(first.x, first.y + down * HEIGHT / 2)
-    path[-1] = Point(last.x, last.y - down * (HEIGHT / 2 + 5))
+    last = path[-1]
+    path[-1] = Point(last.x, last.y - (5 if last.y >= path[0].y else -5))  # the arrow's tip is ahead
     middle = path[len(path) // 2 - 1], path[len(path) // 2]
     at = Point(round((middle[0].x + middle[1].x) / 2, 1), round((middle[0].y + middle[1].y) / 2, 1))
     words = f"from {way.source} to {way.target}{f', {told}' if told else ''}: {look}"
-    return EdgeShape(path=_curve(path), look=look, label=_cut(told, _LABEL), told=words, at=at)
-
-
-def _curve(points: Sequence[Point]) -> str:
-    """Through all points, upright at each of them."""
-    parts = [f"M{points[0].x:g} {points[0].y:g}"]
-    for before, point in pairwise(points):
-        half = (before.y + point.y) / 2
-        parts.append(f"C{before.x:g} {half:g} {point.x:g} {half:g} {point.x:g} {point.y:g}")
-    return "".join(parts)
-
-
-def _cut(text: str, length: int) -> str:
-    return text if len(text) <= length else f"{text[: length - 1]}…"
+    return EdgeShape(path=through(path), look=look, label=cut(told, _LABEL), told=words, at=at)

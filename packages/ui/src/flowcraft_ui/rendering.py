@@ -9,12 +9,13 @@ from urllib.parse import parse_qs, urlencode
 
 import attrs
 from flowcraft_core.durations import lasting
+from flowcraft_core.pictures.marks import MARKS
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
-from .drawing import MARKS, counted, detail_of, look_named, look_of
+from .drawing import counted, detail_of, look_named, look_of
 from .guard import Refused, base_of, path_of
 from .sessions import Session, Sessions
 from .source import Source

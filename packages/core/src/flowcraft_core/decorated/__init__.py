@@ -8,7 +8,19 @@ into a builder.
 """
 
 from .flow import Flow
-from .nodes import Batch, FailedItem, Loop, Node, Step, Wait
+from .nodes import Batch, ErrorData, FailedItem, Loop, Node, Step, Wait
 from .references import ContextValue, first_of, some_of
 
-__all__ = ["Batch", "ContextValue", "FailedItem", "Flow", "Loop", "Node", "Step", "Wait", "first_of", "some_of"]
+__all__ = [
+    "Batch",
+    "ContextValue",
+    "ErrorData",
+    "FailedItem",
+    "Flow",
+    "Loop",
+    "Node",
+    "Step",
+    "Wait",
+    "first_of",
+    "some_of",
+]

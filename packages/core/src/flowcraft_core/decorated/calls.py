@@ -10,7 +10,7 @@ from ..errors import ConfigurationError
 from ..graph.decisions import called_with
 from ..shaping import shape_of
 from .needs import Signature
-from .terms import Constant, FirstOf, InputOf, Member, OutputOf, Provided, Term, ValueOf, root_of
+from .terms import Constant, FirstOf, InputOf, ItemOf, Member, OutputOf, Provided, Term, ValueOf, root_of
 from .terms import shown as shown_term
 
 #: Gets one parameter's value, given the node context.
@@ -74,20 +74,21 @@ class _Later:
         return self._members(value)
 
 
-def call_of(signature: Signature, inputs: Mapping[str, str] | None) -> FunctionCall:
+def call_of(signature: Signature, inputs: Mapping[str, str] | None, *, undoes: bool = False) -> FunctionCall:
     """A function as a step.
 
     Args:
         signature: Of the function.
         inputs: Under which key of the step's input the output of each needed node is found, by node id; None if the
             input is the one output that is needed.
+        undoes: It undoes another: its ``item`` is what that gave.
     """
     getters: dict[str, Getter] = {
         name: _getter(signature, name, term, inputs) for name, term in signature.needs.items()
     }
     if signature.item is not None:
         item = _shaping(signature, signature.item)
-        getters = {signature.item: lambda ctx: item(ctx.input), **getters}
+        getters = {signature.item: lambda ctx: item(ctx.output if undoes else ctx.input), **getters}
     is_reading = signature.is_async and any(isinstance(root_of(term), ValueOf) for term in signature.needs.values())
     return (ReadingCall if is_reading else FunctionCall)(signature, getters)
 
@@ -99,7 +100,7 @@ def _getter(signature: Signature, name: str, term: Term, inputs: Mapping[str, st
         case OutputOf(node) if inputs is not None:
             key = inputs[node.id]
             return lambda ctx: members(ctx.input[key])
-        case OutputOf() | FirstOf():
+        case OutputOf() | FirstOf() | ItemOf():
             return lambda ctx: members(ctx.input)
         case InputOf(flow_id):
             return lambda ctx: members(_input_of(ctx, flow_id))

@@ -28,6 +28,21 @@ class StepDecorator(Protocol):
     def __call__(self, function: Callable[P, R], /) -> Step[P, R, R]: ...
 
 
+class UndoneStepDecorator(Protocol[R]):
+    """Makes a function a step that is undone by one that takes what it gives."""
+
+    @overload
+    def __call__(
+        self, function: Callable[P, Coroutine[Any, Any, NodeResult[R]]], /
+    ) -> Step[P, Coroutine[Any, Any, NodeResult[R]], R]: ...
+    @overload
+    def __call__(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> Step[P, Coroutine[Any, Any, R], R]: ...
+    @overload
+    def __call__(self, function: Callable[P, NodeResult[R]], /) -> Step[P, NodeResult[R], R]: ...
+    @overload
+    def __call__(self, function: Callable[P, R], /) -> Step[P, R, R]: ...
+
+
 class BatchDecorator(Protocol[T]):
     """Makes a function the worker of a batch."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Generic, ParamSpec, TypeVar, cast, get_args, overload
+from typing import Any, Concatenate, Generic, Literal, ParamSpec, TypeVar, cast, get_args, overload
 
 import typing_extensions
 
@@ -17,7 +17,7 @@ from ..retries import RetryPolicy
 from ..rules.graphs import BAD_QUEUE
 from ..shaping import shaped
 from ..steps import Implementation, NodeResult
-from .decorators import BatchDecorator, StepDecorator
+from .decorators import BatchDecorator, StepDecorator, UndoneStepDecorator
 from .needs import Signature
 from .nodes import Batch, Loop, Node, Step, Wait
 from .planning import build
@@ -84,6 +84,8 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
         function: None = None,
         /,
         *,
+        undo: Callable[Concatenate[Any, ...], object],
+        undo_unsure: Literal[True],
         name: str | None = None,
         when: bool = ...,
         unless: bool = ...,
@@ -94,7 +96,50 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
         queue: str | None = None,
         limit: str | Sequence[str] | None = None,
     ) -> StepDecorator: ...
-    def step(self, function: Any = None, /, *, name: str | None = None, **options: Any) -> Any:
+    @overload
+    def step(
+        self,
+        function: None = None,
+        /,
+        *,
+        undo: Callable[Concatenate[R, ...], object],
+        undo_unsure: Literal[False] = False,
+        name: str | None = None,
+        when: bool = ...,
+        unless: bool = ...,
+        after: Node[Any] | Sequence[Node[Any]] = (),
+        retries: int | RetryPolicy | None = None,
+        timeout: Duration | None = None,
+        exclusive: bool = False,
+        queue: str | None = None,
+        limit: str | Sequence[str] | None = None,
+    ) -> UndoneStepDecorator[R]: ...
+    @overload
+    def step(
+        self,
+        function: None = None,
+        /,
+        *,
+        name: str | None = None,
+        when: bool = ...,
+        unless: bool = ...,
+        after: Node[Any] | Sequence[Node[Any]] = (),
+        retries: int | RetryPolicy | None = None,
+        timeout: Duration | None = None,
+        exclusive: bool = False,
+        queue: str | None = None,
+        limit: str | Sequence[str] | None = None,
+    ) -> StepDecorator: ...
+    def step(
+        self,
+        function: Any = None,
+        /,
+        *,
+        name: str | None = None,
+        undo: Callable[..., Any] | None = None,
+        undo_unsure: bool = False,
+        **options: Any,
+    ) -> Any:
         """Make a function a step. Each of its parameters says by its default what it takes.
 
         That is an earlier step's ``output`` (the step then comes after that one, and runs only if that one did) or
@@ -117,6 +162,11 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
                 run's, else the flow's.
             limit: The limit that it keeps to, one of the runtime's ``limits``, such as ``"openai"``; by a key,
                 ``"tenant:{context.tenant}"`` or ``"tenant:{input.tenant}"``, each key has it for itself. Or several.
+            undo: The function that takes back what the step has done, if its run fails or is cancelled, or the flow
+                fails that is called. Its first parameter takes what the step gave; further ones are some of the step's,
+                by name, and get what the step's got; one that is annotated as a node context takes that.
+            undo_unsure: Undo also what was cut off in the middle, and may have acted or not: then the first parameter
+                takes None.
 
         Raises:
             ConfigurationError: It is no function, there is a step of that name, or nothing says where one of its
@@ -126,6 +176,8 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
         def decorate(decorated: Callable[..., Any]) -> Any:
             step_id, signature = self._read(decorated, name)
             plan = Plan(kind="step", needs=dict(signature.needs), signature=signature, type=signature.gives)
+            plan.undo = None if undo is None else signature.of_undo(undo)
+            options.update({"undo_unsure": True} if undo_unsure else {})
             return self._add(Step(self.id, step_id, self._placed(plan, **options), decorated))
 
         return decorate if function is None else decorate(function)
@@ -146,6 +198,7 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
         tolerated_failure_percentage: float = 0,
         queue: str | None = None,
         limit: str | Sequence[str] | None = None,
+        undo: Callable[..., Any] | None = None,
     ) -> BatchDecorator[T]:
         """Decorate a function that runs once per item of a list, in parallel: its first parameter takes the item.
 
@@ -165,6 +218,7 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
             tolerated_failure_percentage: The same as a share of the items, 0 to 100.
             queue: Of each item, as for a step.
             limit: Of each item, as for a step.
+            undo: Of each item, as for a step; one of its parameters may be the worker's that takes the item.
         """
 
         def decorate(function: Callable[..., Any]) -> Any:
@@ -185,6 +239,7 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
                 type=list_of(signature.gives),
             )
             settings: dict[str, Any] = {"retries": retries, "timeout": timeout, "queue": queue, "limit": limit}
+            plan.undo = None if undo is None else signature.of_undo(undo)
             placed = self._placed(plan, when=when, unless=unless, after=after, **settings)
             return self._add(Batch(self.id, step_id, placed, function))
 
@@ -483,6 +538,9 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
         after: Node[Any] | Sequence[Node[Any]] = (),
         **settings: Any,
     ) -> Plan:
+        for name, condition in {"when": when, "unless": unless}.items():
+            if isinstance(condition, Node):
+                raise ConfigurationError(f"{name}= takes a condition, and {condition.id!r} is a node: say after= of it")
         conditions = [term_of(when)] if when is not None else []
         conditions += [negated(unless)] if unless is not None else []
         if conditions:

@@ -12,7 +12,7 @@ from ..annotations import gives_of, hints_of, is_context
 from ..errors import ConfigurationError
 from ..rules.decorated import PARAMETER_WITHOUT_SOURCE
 from .references import Reference, term_of
-from .terms import FirstOf, InputOf, Member, OutputOf, Provided, Term, ValueOf, root_of
+from .terms import FirstOf, InputOf, ItemOf, Member, OutputOf, Provided, Term, ValueOf, root_of
 from .terms import shown as shown_term
 
 
@@ -98,20 +98,48 @@ class Signature:
         Raises:
             ConfigurationError: It has a parameter that this one has not.
         """
-        where, hints = f"the fallback of {self.where}", hints_of(function)
-        needs, order, context = {}, [], None
+        return self._standing_by(f"the fallback of {self.where}", function)
+
+    def of_undo(self, function: Callable[..., Any]) -> Signature:
+        """The signature of a function that undoes this one, and gets what it gets, and first what it gave.
+
+        That comes as its ``item``.
+
+        Raises:
+            ConfigurationError: It is no function, has a parameter that this one has not, or none that takes the output.
+        """
+        where = f"the undo of {self.where}"
+        if not callable(function) or isinstance(function, type):
+            raise ConfigurationError(f"{where} must be a function, not {function!r:.80}")
+        signature = self._standing_by(where, function, with_output=True)
+        if signature.item is None:
+            raise ConfigurationError(f"{where}: its first parameter takes what the step gave, so it needs one")
+        return signature
+
+    def _standing_by(self, where: str, function: Callable[..., Any], *, with_output: bool = False) -> Signature:
+        needs: dict[str, Term] = {}
+        hints, order, context, output = hints_of(function), [], None, None
         for name, parameter in inspect.signature(function).parameters.items():
             order.append(name)
-            if name in self.needs:
+            is_own = name in self.needs or name == self.item
+            if with_output and output is None and not is_own and not _is_context(name, parameter, hints):
+                output = name
+            elif name == self.item and with_output:
+                needs[name] = ItemOf()
+            elif name in self.needs:
                 needs[name] = self.needs[name]
-            elif is_context(hints.get(name, parameter.annotation)) or (name == "ctx" and name not in hints):
+            elif _is_context(name, parameter, hints):
                 context = name
             elif parameter.default is parameter.empty:
                 raise ConfigurationError(
                     f"{where}: it gets what the step gets, by name, and the step has no parameter {name!r}"
                 )
         is_async = inspect.iscoroutinefunction(function)
-        return Signature(where, function, is_async, context, None, needs, order, hints, gives_of(function))
+        return Signature(where, function, is_async, context, output, needs, order, hints, gives_of(function))
+
+
+def _is_context(name: str, parameter: inspect.Parameter, hints: Mapping[str, Any]) -> bool:
+    return is_context(hints.get(name, parameter.annotation)) or (name == "ctx" and name not in hints)
 
 
 def _checked(where: str, name: str, term: Term) -> Term:

@@ -21,7 +21,7 @@ FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 
 
 class ErrorData(TypedDict):
-    """An item's failure, as plain data."""
+    """A failure as plain data: the key of what failed, the exception's class and text, and how often it was tried."""
 
     node: str
     type: str
@@ -50,6 +50,7 @@ class Node(Generic[OutputT]):
         self.flow_id = flow_id
         self.plan = plan
         self.changed: Callable[[], object] = lambda: None
+        self._led_on: dict[str, Node[Any]] = {}
 
     @property
     def output(self) -> OutputT:
@@ -60,6 +61,35 @@ class Node(Generic[OutputT]):
     def maybe(self) -> OutputT | None:
         """Its output, or None if it did not run, for a step that can do without."""
         return cast("OutputT | None", Reference(OutputOf(self, optional=True)))
+
+    @property
+    def failed(self) -> Node[ErrorData]:
+        """That it has failed for good, whose ``output`` is the error.
+
+        Who needs it, or comes after it, handles the failure: it then fails nothing.
+        """
+        return self._leading_on("failed", ErrorData)
+
+    def failed_with(self, kind: type[BaseException] | str, /) -> Node[ErrorData]:
+        """That it has failed with errors of a class; any other error is not handled by who needs this.
+
+        Args:
+            kind: The class, or its name. It is compared by name, so classes derived from it are others.
+        """
+        name = kind if isinstance(kind, str) else kind.__name__
+        return self._leading_on(f"failed.{name}", ErrorData, error=name)
+
+    @property
+    def ended(self) -> Node[None]:
+        """That it has completed or failed for good, for ``after=``. Who comes after that handles the failure, too."""
+        return self._leading_on("ended", None)
+
+    def _leading_on(self, way: str, gives: Any, **options: Any) -> Node[Any]:
+        # No node of the flow as long as nobody names it, since to look at it is not to handle anything.
+        if way not in self._led_on:
+            plan = Plan(kind=way.partition(".")[0], after=(self,), options=options, type=gives)
+            self._led_on[way] = Node(self.flow_id, f"{self.id}.{way}", plan)
+        return self._led_on[way]
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.flow_id!r}, {self.id!r})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -15,7 +16,7 @@ from .calls import Carry, Gate, call_of
 from .comparing import mismatches
 from .needs import Signature
 from .nodes import Loop, Node
-from .plans import Plan, named_by, terms_of
+from .plans import Plan, named_by, terms_of, with_endings
 from .terms import OutputOf, Term, render, root_of
 from .wiring import Way, Wired, Wiring
 
@@ -55,9 +56,11 @@ def build(
         text = f"it gives {type_name(gives)} and never says which: call flow.returns(...)"
         problems.append(decorated.RETURNS_NOTHING.at(None, text))
     problems += mismatches(flow_id, nodes, returned, gives)
-    all_nodes = [*nodes]
-    if returned is not None and not _is_only_end(nodes, returned):
-        all_nodes.append(Node(flow_id, RESULT, Plan(kind="result", value=returned)))
+    result: Node[Any] = Node(flow_id, RESULT, Plan(kind="result", value=returned))
+    all_nodes = with_endings([*nodes, result])
+    all_nodes.remove(result)
+    if returned is not None and not _is_only_end(all_nodes, returned):
+        all_nodes.append(result)
         metadata = {**metadata, "result": RESULT}
     wiring = Wiring(flow_id, all_nodes)
     problems += wiring.problems
@@ -74,7 +77,8 @@ def build(
 def _is_only_end(nodes: Sequence[Node[Any]], returned: Term) -> bool:
     if not isinstance(returned, OutputOf) or returned.optional:
         return False
-    led_from = {source for node in nodes for source in _sources(node)}
+    # A node whose ways on are for failures only is an end, too.
+    led_from = {source for node in nodes if node.plan.kind != "failed" for source in _sources(node)}
     return {node for node in nodes if node not in led_from} == {returned.node}
 
 
@@ -100,12 +104,23 @@ class _Adding:
                 self._lead(way)
 
     def _lead(self, way: Way) -> None:
+        if way.ending is not None:
+            self._lead_from_ending(way.source, way.ending)
+            return
         conditions = [render(one, way.source) for one in way.conditions]
         if way.source.plan.kind == "gate":
             conditions = ["result.output", *(render(one) for one in way.conditions)]
         condition = " && ".join(conditions) if conditions else None
         transform = None if way.carries is None else render(way.carries, way.source)
         self._builder.edge(way.source.id, self._node.id, condition=condition, transform=transform)
+
+    def _lead_from_ending(self, source: Node[Any], ending: Plan) -> None:
+        if ending.kind == "ended":
+            self._builder.edge(source.id, self._node.id, on="always", transform="null")
+            return
+        error = ending.options.get("error")
+        condition = None if error is None else f"error.type == {json.dumps(error)}"
+        self._builder.edge(source.id, self._node.id, on="failure", condition=condition)
 
     @property
     def _join(self) -> Any:
@@ -120,10 +135,17 @@ class _Adding:
         settings = self._plan.settings.given()
         if self._plan.fallback is not None:
             settings["fallback"] = call_of(self._fallback(self._plan.fallback), keys)
+        settings.update(self._undo(keys))
         self._builder.node(self._node.id, call_of(signature, keys), inputs=inputs, join=self._join, **settings)
 
     def _fallback(self, fallback: Signature) -> Signature:
         return attrs.evolve(fallback, needs={name: self._plan.needs[name] for name in fallback.needs})
+
+    def _undo(self, keys: Mapping[str, str] | None) -> dict[str, Any]:
+        if (undo := self._plan.undo) is None:
+            return {}
+        undo = attrs.evolve(undo, needs={name: self._plan.needs.get(name, term) for name, term in undo.needs.items()})
+        return {"undo": call_of(undo, keys, undoes=True)}
 
     def _add_given(self) -> None:
         async def fetch(**named: Any) -> Any:
@@ -141,6 +163,8 @@ class _Adding:
         merged = self._node in self._wiring.merged.values()
         if not needed or merged or self._wired.some is not None:
             return None
+        if any(way.ending is not None and way.ending.kind == "failed" for way in self._wired.ways):
+            return None  # the one edge carries the error, which is all that it needs
         if len(needed) > 1:
             return {node_id: node_id for node_id in needed}
         sources = [way.source.id for way in self._wired.ways]
@@ -150,6 +174,7 @@ class _Adding:
         signature, settings = self._plan.signature, self._plan.settings.given()
         assert signature is not None
         settings = {"items": self._wired.items, "join": self._join, **self._plan.options, **settings}
+        settings.update(self._undo(None))
         self._builder.batch(self._node.id, call_of(signature, None), **settings)
 
     def _add_each(self) -> None:
@@ -180,7 +205,7 @@ class _Adding:
     def _add_start(self) -> None:
         self._builder.node(self._node.id, Carry(), join=self._join)
 
-    _add_result = _add_first = _add_start
+    _add_result = _add_first = _add_failed = _add_ended = _add_start
 
     def _add_gate(self) -> None:
         self._builder.node(self._node.id, Gate(self._wired.required, of_many=len(self._wired.ways) > 1))

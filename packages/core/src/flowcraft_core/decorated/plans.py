@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -26,6 +26,7 @@ class Settings:
     exclusive: bool = False
     queue: str | None = None
     limit: str | Sequence[str] | None = None
+    undo_unsure: bool = False
 
     def given(self) -> dict[str, Any]:
         """Those that were given, as the builder takes them."""
@@ -35,6 +36,7 @@ class Settings:
             "exclusive": self.exclusive or None,
             "queue": self.queue,
             "limit": self.limit,
+            "undo_unsure": self.undo_unsure or None,
         }
         return {name: setting for name, setting in given.items() if setting is not None}
 
@@ -45,7 +47,7 @@ class Plan:
 
     Attributes:
         kind: What is made of it: ``step``, ``batch``, ``each``, ``call``, ``wait``, ``sleep``, ``start`` (of a loop's
-            pass), ``loop`` or ``first``.
+            pass), ``loop``, ``first``, or how another node ended: ``failed`` or ``ended``.
         needs: For a step: the terms that its parameters take, by parameter.
         value: For all but steps and waits: the term that it is given.
         after: The nodes that it comes after without needing their outputs.
@@ -55,6 +57,7 @@ class Plan:
         settings: How it is tried.
         options: What else its kind knows.
         fallback: The function that stands in.
+        undo: The function that takes back what it has done.
         type: What it gives, as far as annotations say.
     """
 
@@ -68,8 +71,14 @@ class Plan:
     settings: Settings = attrs.field(factory=Settings)
     options: dict[str, Any] = attrs.field(factory=dict)
     fallback: Signature | None = None
+    undo: Signature | None = None
     join: JoinStrategy | None = None
     type: Any = Any
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether it is no step, but how another node ended."""
+        return self.kind in ("failed", "ended")
 
     @property
     def tolerates(self) -> bool:
@@ -91,6 +100,18 @@ def named_by(plan: Plan) -> Iterator[Node[Any]]:
     if plan.when is not None:
         yield from nodes_in(plan.when)
     yield from plan.after
+
+
+def with_endings(nodes: Iterable[Node[Any]]) -> list[Node[Any]]:
+    """Some nodes, and before each what it names of how others end."""
+    return list(dict.fromkeys(found for node in nodes for found in (*_endings_in(node), node)))
+
+
+def _endings_in(node: Node[Any]) -> Iterator[Node[Any]]:
+    for named in named_by(node.plan):
+        if named.plan.is_ending:
+            yield from _endings_in(named)
+            yield named
 
 
 def optional_in(plan: Plan) -> set[Node[Any]]:

@@ -65,6 +65,11 @@ class FirstOf:
 
 
 @attrs.frozen(eq=False)
+class ItemOf:
+    """A batch's item, for what undoes its worker."""
+
+
+@attrs.frozen(eq=False)
 class Member:
     """A field, or an item, of a value."""
 
@@ -88,7 +93,7 @@ class Constant:
     value: Any
 
 
-Term = OutputOf | TimedOut | InputOf | ValueOf | Provided | FirstOf | Member | Operation | Constant
+Term = OutputOf | TimedOut | InputOf | ValueOf | Provided | FirstOf | ItemOf | Member | Operation | Constant
 
 
 def root_of(term: Term) -> Term:
@@ -132,6 +137,8 @@ def shown(term: Term) -> str:
             return f" {symbol} ".join(map(shown, operands)) if len(operands) > 1 else f"{symbol}({shown(operands[0])})"
         case Constant(value):
             return repr(value)
+        case ItemOf():
+            return "the item"
 
 
 # --- expressions ------------------------------------------------------------------------------------------------------
@@ -160,7 +167,10 @@ def render(term: Term, deciding: Node[Any] | None = None, *, at: str = "result.o
         case InputOf():
             return f'context["{INPUT}"]'
         case ValueOf(value):
-            return f"context[{json.dumps(value.name)}]"
+            name = json.dumps(value.name)
+            if value.default is None:
+                return f"context[{name}]"
+            return f"({name} in context ? context[{name}] : {_constant(value.default)})"
         case Member(owner, key):
             inside = render(owner, deciding, at=at)
             return f"{inside}.{key}" if isinstance(key, str) and key.isidentifier() else f"{inside}[{json.dumps(key)}]"
@@ -169,7 +179,7 @@ def render(term: Term, deciding: Node[Any] | None = None, *, at: str = "result.o
             return f"({f' {symbol} '.join(parts)})" if len(parts) > 1 else f"{symbol}({parts[0]})"
         case Constant(value):
             return _constant(value)
-        case Provided() | FirstOf():
+        case Provided() | FirstOf() | ItemOf():
             raise ConfigurationError(
                 f"{shown(term)} can be handed to a step, but no condition can look at it: look at it in a step, and "
                 "let the condition look at that step's output"
@@ -183,7 +193,9 @@ def _constant(value: Any) -> str:
         return json.dumps(value)
     if isinstance(value, (list, tuple)):
         return f"[{', '.join(map(_constant, value))}]"
+    if isinstance(value, dict) and all(isinstance(key, str) for key in value):
+        return f"{{{', '.join(f'{json.dumps(key)}: {_constant(each)}' for key, each in value.items())}}}"
     raise ConfigurationError(
-        f"a condition compares with text, numbers, booleans, None and lists of those, not with {value!r:.80}: "
-        "compare in a step"
+        f"a condition compares with text, numbers, booleans, None, and lists and dicts of those, not with "
+        f"{value!r:.80}: compare in a step"
     )

@@ -11,6 +11,9 @@ The rules, for a node N:
   taken without the other, a *gate* stands before N: a step of the engine's own that is told which ways were taken.
 * A node that only can do without what it needs (``maybe``) runs if at least one of it ran. ``first_of`` is a join of
   ``any``, ``some_of`` one of so many; beside other needs, or as a value that is handed on, it has a node of its own.
+* How a node ended (``failed``, ``ended``) is a node of its own, behind an edge on failure or on any end. Where it is
+  all that one step needs, it is left out, and that edge leads to the step. Of a node that may fail while the run goes
+  on, it does not follow that it ran from there being enough for it.
 * A condition is asked on the edge from the node that it looks at. Where it looks at several, it is the one that comes
   after the others; where there is none, or the edge is one out of a loop (which would leave the loop early), at a gate.
 * What a loop's body needs from outside comes before the loop, since a loop is entered at its start alone.
@@ -22,6 +25,7 @@ suffices for it to run.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -33,7 +37,7 @@ from .nodes import Loop, Node, Wait
 from .plans import Plan, named_by, terms_of
 from .terms import INPUT, FirstOf, InputOf, Member, Operation, OutputOf, Term, TimedOut, nodes_in, root_of, shown
 
-#: That a node ran, or, as text, that a condition held.
+#: That a node ran, or, as text, that a condition held or that a node failed.
 Fact: TypeAlias = Node[Any] | str
 
 
@@ -46,12 +50,14 @@ class Way:
         conditions: The terms that all have to hold.
         required: Whether the node runs only if this way is taken.
         carries: What the edge carries, instead of the source's output.
+        ending: How the source must have ended, if it need not have completed.
     """
 
     source: Node[Any]
     conditions: tuple[Term, ...] = ()
     required: bool = True
     carries: Term | None = None
+    ending: Plan | None = None
 
     @property
     def facts(self) -> frozenset[Fact]:
@@ -97,9 +103,15 @@ class Wiring:
         self._settled: dict[Node[Any], frozenset[Node[Any]]] = {}
         self._enough: dict[Node[Any], tuple[frozenset[Fact], ...]] = {}
         self._under_way: set[Node[Any]] = set()
+        self._left_out: set[Node[Any]] = set()
         self._plans: dict[Node[Any], Plan] = {}
+        #: Nodes that may fail and the run goes on, with what was enough for each of them to begin.
+        self._may_fail: dict[Node[Any], tuple[frozenset[Fact], ...]] = {
+            node.plan.after[0]: () for node in nodes if node.plan.is_ending
+        }
         for node in nodes:
             self._wire(node)
+        self._leave_out_endings(nodes)
 
     def plan_of(self, node: Node[Any]) -> Plan:
         """What a node needs, where a race that it needs may have got a node of its own."""
@@ -120,6 +132,8 @@ class Wiring:
                 self._note(source, Wired(source), listed=False)  # so that what else is wrong is told, too
         if isinstance(node, Loop):
             self._wire_loop(node)
+        elif plan.is_ending:
+            self._wire_ending(node)
         elif node in self.merged:
             self._note(node, Wired(node), listed=False)
         elif node in self.merged.values():
@@ -139,6 +153,30 @@ class Wiring:
             text = f"ends with {end.id!r}, which does not need {loop.id}.value: need it in a pass"
             self._bodies.complain(rules.LOOP_ENDS_OUTSIDE, loop, text)
         self._note(loop, Wired(loop, (Way(end),)))
+
+    def _wire_ending(self, node: Node[Any]) -> None:
+        source, failure = node.plan.after[0], f"{node.id} of {node.flow_id}"
+        self._before[node] = self._before[source]
+        self._settled[node] = self._settled[source] | {source}
+        if node.plan.kind == "failed":
+            self._before[node] |= {failure}
+            self._enough[node] = (frozenset([failure]),)
+        else:
+            self._enough[node] = (*self._may_fail[source], frozenset([source]))
+        self.wired.append(Wired(node, (Way(source, ending=node.plan),)))
+
+    def _leave_out_endings(self, nodes: Sequence[Node[Any]]) -> None:
+        """Of how nodes ended, what is all that one step needs: the edge may as well lead to that."""
+        users = Counter(named for node in nodes for named in set(named_by(node.plan)))
+        for place, wired in enumerate(self.wired):
+            node = wired.node
+            if wired.ways and wired.some is None and node.plan.kind == "step" and node.plan.when is None:
+                ending, *others = {*named_by(node.plan)} | {way.source for way in wired.ways}
+                if not others and ending.plan.is_ending and users[ending] == 1:
+                    way = Way(ending.plan.after[0], ending=ending.plan)
+                    self.wired[place] = attrs.evolve(wired, ways=(way,))
+                    self._left_out.add(ending)
+        self.wired = [wired for wired in self.wired if wired.node not in self._left_out]
 
     def _wire_step(self, node: Node[Any]) -> None:
         races = {name: term for name, term in node.plan.needs.items() if isinstance(term, FirstOf)}
@@ -299,6 +337,8 @@ class Wiring:
             self._enough[node] = (frozenset[Fact]().union(*(way.facts for way in ways)),)
         join = frozenset.intersection if wired.some is not None else frozenset.union
         self._settled[node] = join(*sources) if sources else frozenset()
+        if node in self._may_fail:
+            self._may_fail[node], self._enough[node] = self._enough[node], ()
         if listed:
             self.wired.append(wired)
 

@@ -1,5 +1,6 @@
 """The three programs over the ports: client, worker and reconciler."""
 
+from ..graph.standing import InstanceState
 from .adapter import Adapter
 from .answering import Answered, Answering, Asked
 from .client import Client
@@ -9,7 +10,6 @@ from .describing.shapes import (
     Inside,
     InstanceDescription,
     InstanceKind,
-    InstanceState,
     OpenWait,
     PassedOn,
     QueueDescription,

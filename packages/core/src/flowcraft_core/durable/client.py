@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from typing import Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from typing_extensions import Unpack
 
 from ..blueprint import Blueprint
 from ..catalogue import Catalogue, FlowLike, UntypedFlow
 from ..clock import Clock, Stopwatch, SystemClock
-from ..decorated import Flow
 from ..definition import FlowDefinition
 from ..durations import Duration, parse_seconds
 from ..errors import UnknownQueueError
@@ -44,7 +43,7 @@ from .resuming import resume
 from .runs import RunRecord, Runs, UnknownRunError
 from .scheduling.client import ScheduleClient
 from .signals import conclude, end_run
-from .starting import start_recorded
+from .starting import start_run
 from .storage import Records
 from .stored_runs import FINAL, StoredRuns
 from .tracing import stored_trace
@@ -52,6 +51,9 @@ from .transactions import transactional_of
 from .transient import RetryingBackend
 from .undone import settled_undone
 from .worker_log import name_of
+
+if TYPE_CHECKING:
+    from ..decorated import Flow
 
 InT = TypeVar("InT")
 
@@ -186,10 +188,9 @@ class Client:
         if (connection := options.get("connection")) is not None:
             joined = transactional_of(self._backend, "Client.start: connection").joined(connection)
         await self._runs.store(record.graphs)  # which are everybody's: a transaction that is rolled back keeps them
-        recorded = await (self._runs if joined is None else self._runs.within(joined.context)).create(record)
+        recorded = await start_run(self._stored, record, tags or {}, delay=delay, joined=joined)
         if recorded.created and starting is not None:
             starting.done(self._clock.now())
-        await start_recorded(self._stored, record, tags or {}, created=recorded.created, delay=delay, joined=joined)
         return Started(run_id, recorded.created, recorded.same)
 
     # --- looking --------------------------------------------------------------------------------------------------

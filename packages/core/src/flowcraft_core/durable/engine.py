@@ -27,7 +27,7 @@ from ..errors import (
 from ..execution import FIRST, Executor
 from ..failures import name_of, text_of
 from ..graph.facts import Answer, Attempt, Outcome, Park
-from ..graph.instances import Arrival, Claim, FailedItem, Instance, Phase
+from ..graph.instances import Arrival, Claim, FailedItem, Instance, Phase, ScopeState
 from ..graph.lanes import total_of
 from ..graph.limits import is_limited
 from ..graph.partial import arrived, holds_up, waits_for
@@ -41,11 +41,12 @@ from ..runtime import Emitter
 from ..settings import number, whole
 from ..texts import safe_text
 from ..traces import Trace
+from .ends import call_undone, send_stop
 from .hosts import Host, HostTimeError, cut_off, may_take, none_has_time, too_long
 from .limits import FleetLimits, Places
 from .parks import may_be_parked
 from .sets import JoinSets
-from .signals import conclude, fail_if_late, finish_run, held_key, say_parked, send_jobs, send_parked
+from .signals import conclude, fail_if_late, finish_run, held_key, say_parked, send_jobs, send_parked, stop_call
 from .storage import KEPT, NewerRecordError, Records, StaleReadError, Stored
 from .transactions import StepTransaction
 from .tries import Tries
@@ -64,6 +65,9 @@ _MOOT_NOTICED = 2.0
 
 # How long it is taken for granted that an instance that had no outcome has none yet, while its job waits to be begun.
 _LOOKS_FRESH = 5.0
+
+# For how long it is known who is at an attempt after the first, seconds.
+_BEGUN = 60.0
 
 
 class Done(enum.Enum):
@@ -240,7 +244,9 @@ class Engine:
     async def _handle(self, count: int) -> Done:
         self._started, self._is_again, self._at = self.clock.now(), count > 1, self.job.key
         self._said_to_wait = bool(self.job.limits)
-        if self.job.key:
+        if (call := call_undone(self.job.key)) is not None:
+            frontier = await self._go_on_behind(call)
+        elif self.job.key:
             instance = await self.view.find(self.job.key)
             if instance is None:
                 raise UnknownInstanceError(f"run {self.job.run_id!r} has no instance {self.job.key!r}")
@@ -248,7 +254,7 @@ class Engine:
         else:
             root = self.view.state.root
             frontier = [Instance(root, root.scope.vertices[index]) for index in root.scope.starts]
-        frontier = await self._walk(frontier)
+        frontier = await self._walk(frontier, own=call is None)
         self._say_begun(frontier)
         first, lost = True, False
         while frontier and self.view.state.phase is Phase.RUNNING:
@@ -462,6 +468,9 @@ class Engine:
                     return await self._failure(error, instance, attempt.number)
                 if not await self._take_places(instance, attempt, names):
                     return None
+            if not attempt.is_first and not await self._is_ours(instance, attempt):
+                await self._give_back()
+                return None
             self.current = instance.key
             if reminding is None and self.events is not None:
                 self.events.started(instance, attempt.number)
@@ -487,6 +496,18 @@ class Engine:
         if stored.won or self._is_again or reminding is None:
             await self.schedule(instance, stored.value)
         return None
+
+    async def _is_ours(self, instance: Instance, attempt: Attempt) -> bool:
+        """Whether no other job is at an attempt, one after the first: who asks for patience is not to be called twice.
+
+        Jobs of one attempt can be several where somebody sends what seems to be lost. This is a hint; should the other
+        one be cut off, its message comes again.
+        """
+        name = f"attempt:{self.view.record.life}:{instance.key}:{attempt.number}.{attempt.deferred}"
+        if attempt.standing_in:
+            name += ".fallback"
+        store = self.backend.coordination
+        return await store.set_if_absent(name, self.job.id, ttl=_BEGUN) or await store.get(name) in (None, self.job.id)
 
     async def _take_places(self, instance: Instance, attempt: Attempt, names: Sequence[str]) -> bool:
         """Take places under the limits of an attempt; whether it begins. If there are none, the job waits for them."""
@@ -666,13 +687,15 @@ class Engine:
         """What became ready by what the state was told; what it cannot decide is noted as arrivals."""
         state = self.view.state
         ready: list[Instance] = []
-        while state.ready or state.wanted or state.failing:
+        while state.ready or state.wanted or state.failing or state.to_undo:
             ready += state.ready
             state.ready.clear()
             while state.wanted:
                 await self._claim(state.wanted.popleft())
             while state.failing:
                 await self._note_failed(state.failing.popleft())
+            if state.to_undo:
+                await self._undo_call(state.to_undo.popleft())
         self._arrivals += state.arrivals
         state.arrivals.clear()
         return [found for found in ready if not found.scope.is_moot(found.vertex)]
@@ -700,7 +723,8 @@ class Engine:
         scope, vertex = arrival.scope, arrival.vertex
         if size.is_full:
             self.view.hear()
-            if not await self.view.resolve(scope, vertex):
+            is_resolved = await self.view.resolve(scope, vertex)
+            if not is_resolved and not (vertex is None and self.view.state.is_being_undone(scope)):
                 raise StaleReadError(f"run {self.job.run_id!r}: not all that leads to {arrival.key!r} is visible yet")
             self.view.state.tell(scope, vertex)
         elif size.was_empty and _ways_in(arrival) <= _HEALED:
@@ -715,6 +739,34 @@ class Engine:
                 await self.sets.add(self.view.record.life, others)
             if self.view.is_resolved(scope, vertex):
                 self.view.state.tell(scope, vertex)
+
+    async def _undo_call(self, call: ScopeState) -> None:
+        """A call has failed that is undone before that counts: go on if it is, else stop it; who undoes it goes on."""
+        view = self.view
+        if view.state.phase is not Phase.RUNNING:
+            return  # it is undone with the run
+        if await stop_call(self.backend, self.records, view.record, call, self.clock, self.executor.journal):
+            return
+        if await view.is_undone(call):
+            view.state.undone(call)
+        elif self._is_again:  # whoever has stopped it may have died before they said so to anybody
+            await send_stop(self.backend, view.record, self.clock, root=call.prefix)
+
+    async def _go_on_behind(self, root: str) -> list[Instance]:
+        """What becomes ready by it that a call is undone.
+
+        Raises:
+            UnknownInstanceError: There is no such call.
+            StaleReadError: That it is undone is not visible yet, or what has happened in it.
+        """
+        call = await self.view.find_call(root)
+        if call is None:
+            raise UnknownInstanceError(f"run {self.job.run_id!r} has no call {root!r}")
+        self.view.hear()
+        if not await self.view.resolve(call, None):
+            raise StaleReadError(f"run {self.job.run_id!r}: that {root!r} is undone is not visible yet")
+        self.view.state.tell(call, None)
+        return await self._arrive_all(await self._news())
 
     async def _note_failed(self, item: FailedItem) -> None:
         """Note that an item of a batch has failed; if that is one too many, the facts of its items say so.

@@ -19,7 +19,7 @@ from ..graph.facts import Park
 from ..graph.failures import failed
 from ..graph.fold import claims, instances
 from ..graph.forks import dropped, kept_claims
-from ..graph.instances import Instance
+from ..graph.instances import Instance, ScopeState
 from ..graph.queues import queue_of_start
 from ..graph.refits import refit
 from ..graph.scopes import Graph
@@ -28,6 +28,7 @@ from ..ids import new_id
 from ..jobs import encode_job
 from ..ports import Message, RunStatus
 from .answers import copy_answers
+from .ends import END_KEY, UNDONE_KEY
 from .queues import queue_named, require_queues
 from .results import Started
 from .runs import FORK_KEY, REDRIVEN_KEY, RunRecord
@@ -95,10 +96,12 @@ class _Kept:
     Attributes:
         instances: The instances with outcomes, in the version of the flow in which the fork goes on.
         claims: The claims of joins, by key, with the places of the edges, slot by slot.
+        undone: The roots of the calls that are undone, and in which nothing had to be.
     """
 
     instances: Sequence[Instance]
     claims: Sequence[tuple[str, tuple[int, ...]]]
+    undone: Sequence[str] = ()
 
 
 @attrs.frozen
@@ -129,9 +132,18 @@ class _Forked:
         return cls(stored, status, record, state, frozenset(key for key, each in undone.items() if each.error is None))
 
     def lost(self) -> list[Instance]:
-        """What no fork can keep: what failed the run, what was undone, and what was voided."""
+        """What no fork can keep: what failed the run, what was undone, and what was voided.
+
+        A call that has undone itself is begun again as a whole, the failure included for which it did.
+        """
         undone = [i for scope in self.state.root.walk() for i in scope.instances() if i.key in self.undone]
-        return [*failed(self.state.root), *undone, *void_instances(self.state)]
+        lost = [*failed(self.state.root), *undone, *void_instances(self.state)]
+        keys = {instance.key for instance in lost}
+        calls = [call for call in self._undone_calls() if any(each.key in keys for each in _inside(call))]
+        return [*lost, *(call.at(start) for call in calls for start in call.scope.starts)]
+
+    def _undone_calls(self) -> list[ScopeState]:
+        return [scope for scope in self.state.root.walk() if scope.undone]
 
     async def may_become(self, run_id: str) -> bool:
         """Whether there is no run of that id, or one that was forked from this one."""
@@ -215,7 +227,12 @@ class _Forked:
         without, old = dropped(again), self.record
         if _hashes(graphs) == _hashes(old.graphs):
             own = [i for i in instances(self.state) if (id(i.scope), i.vertex.index) not in without]
-            return _Kept(own, [(join.key, places) for join, places in kept_claims(self.state, without)])
+            undone = [
+                call.prefix
+                for call in self._undone_calls()
+                if not any((id(each.scope), each.vertex.index) in without for each in _inside(call))
+            ]
+            return _Kept(own, [(join.key, places) for join, places in kept_claims(self.state, without)], undone)
         state = RunState(graphs[old.blueprint_id], graphs.__getitem__, old.context)
         if misfits := refit(self.state, without, state, graphs):
             named = "; ".join(str(misfit) for misfit in misfits[:_NAMED])
@@ -224,7 +241,8 @@ class _Forked:
                 f"run {old.run_id!r} has done what does not fit this version of flow {old.blueprint_id!r}: "
                 f"{named}{more}. Begin again from what does not fit, too, or stay in the version that it was started in"
             )
-        return _Kept(list(instances(state)), list(claims(state)))
+        undone = [scope.prefix for scope in state.root.walk() if scope.undone]
+        return _Kept(list(instances(state)), list(claims(state)), undone)
 
     def _require_the_same(self, standing: RunRecord, named: Iterable[Instance], changes: Changes) -> None:
         """Refuse to take another run for the fork that is asked for; at failures each begins again in any case."""
@@ -268,10 +286,19 @@ class _Forked:
             if instance.vertex.node.uses == WAIT:  # so that nobody answers it who comes after it
                 at = instance.outcome.started
                 await records.put_park(run_id, instance.key, Park("wait", started=at, ended=at), KEPT)
+        for call in kept.undone:
+            end = await records.get(old, call + END_KEY)
+            if end is not None:
+                await records.put(run_id, call + UNDONE_KEY, {"at": end["at"]})
+                await records.put(run_id, call + END_KEY, end)
         for key, places in kept.claims:
             for slot, place in enumerate(places):
                 await records.put_claim(run_id, key, slot, place, KEPT)
         await copy_answers(records, self.record, self.state, run_id)
+
+
+def _inside(call: ScopeState) -> Iterable[Instance]:
+    return (instance for scope in call.walk() for instance in scope.instances())
 
 
 def _hashes(graphs: Mapping[str, Graph]) -> dict[str, str]:

@@ -47,7 +47,7 @@ from ..runtime import Emitter, FlowRuntime
 from ..texts import safe_text
 from .caches import KnownRuns, OutcomeCache
 from .describing.at_work import PassingOn
-from .ends import STOP, end_of, undoes, undone_by
+from .ends import call_undone, end_of, stopped_by, undoes, undone_by
 from .engine import Done, Engine, Settings, UnknownInstanceError
 from .hosts import Host, HostTimeError
 from .limits import FleetLimits, Places
@@ -283,9 +283,12 @@ class JobHandler:
             delivered = Delivered(job=job.id, sent=job.first_seen, deliveries=count, trace=job.trace)
             executor.observer = self._telemetry.observe(job.run_id, record.trace, self._clock, delivered)
         events = Emitter.of(self._runtime.events, executor.observer, job.run_id, self._clock)
-        undone = undone_by(job.key)
-        if job.key == STOP or undone is not None:
-            return await self._undo(job, self._stopped_run(record, job, events), executor, undone, count)
+        run = self._stopped_run(record, job, events)
+        if (undone := undone_by(job.key)) is not None or stopped_by(job.key) is not None:
+            return await self._undo(job, run, executor, undone, count)
+        if (call := call_undone(job.key)) is not None and await run.is_stopped_around(call):
+            await attrs.evolve(run, root=call).go_on(again=count > 1)
+            return Done.ACKNOWLEDGE
         engine = Engine(
             backend=self._backend,
             records=self._records,
@@ -353,7 +356,7 @@ class JobHandler:
         """Bring a stopped run on, or make an attempt at the undo of one of its instances."""
         record = run.record
         if key is None:
-            await run.go_on(again=count > 1)
+            await attrs.evolve(run, root=stopped_by(job.key) or "").go_on(again=count > 1)
             return Done.ACKNOWLEDGE
         tries = Tries(self._backend.coordination, self._settings.delivery_limit, self._trying)
         try:

@@ -21,7 +21,14 @@ class BegunItems:
     """Makes a whole state know of the items that have begun, batch by batch, so that their facts are read together."""
 
     def __init__(
-        self, record: RunRecord, records: Records, state: RunState, known: dict[str, Outcome], *, due_only: bool
+        self,
+        record: RunRecord,
+        records: Records,
+        state: RunState,
+        known: dict[str, Outcome],
+        *,
+        top: ScopeState,
+        due_only: bool,
     ) -> None:
         """Look for nothing yet.
 
@@ -30,18 +37,20 @@ class BegunItems:
             records: Where facts are read.
             state: A whole state.
             known: By key, the outcomes that were read; those that are read here are added.
+            top: Inside of what batches are looked for.
             due_only: Items that have ended by those behind them are none of those that are wanted.
         """
         self._record = record
         self._records = records
         self._state = state
         self._known = known
+        self._top = top
         self._due_only = due_only and record.redrive_of is None
         self._looked: set[tuple[int, int]] = set()
 
     async def find(self) -> None:
         """Look at the batches that were entered since the last time, but for those that begin all items at once."""
-        for scope in list(self._state.root.walk()):
+        for scope in list(self._top.walk()):
             for batch in scope.scope.constructs:
                 entry = scope.outcomes.get(batch.entry)
                 if batch.kind != "batch" or entry is None or (id(scope), batch.entry) in self._looked:

@@ -10,7 +10,7 @@ from ..graph.instances import ScopeState
 from ..graph.positions import INITIAL, Position
 from ..ports import HandWrittenRuns
 from .answers import ANSWERED, noted_answers
-from .ends import ABANDONED_KEY, END_KEY
+from .ends import ABANDONED_KEY, END_KEY, UNDONE_KEY
 from .lanes import with_all_items
 from .parks import answer_key
 from .runs import FORK_KEY, FORKED, RECORD_KEY, REDRIVEN_KEY, TRACE_KEY
@@ -19,6 +19,9 @@ from .shared_context import outside_names
 from .storage import OUTSIDE, Records, claim_keys, outside_of
 from .stored_runs import FINAL, LINKS_READ, StoredRuns
 from .undone import undo_keys
+
+# What is stored of a call that was undone, behind its root.
+_OF_CALLS = (UNDONE_KEY, END_KEY)
 
 
 async def purge(stored: StoredRuns, run_id: str) -> None:
@@ -69,11 +72,13 @@ def _place(scope: ScopeState) -> tuple[tuple[int, int, int], ...]:
 
 
 async def _keys_of(records: Records, run_id: str, scopes: Iterable[ScopeState]) -> list[str]:
-    """The keys of all facts that instances in these scopes may have."""
+    """The keys of all facts that instances in these scopes may have, and these scopes themselves."""
+    scopes = list(scopes)
     instances = [instance for scope in scopes for instance in scope.instances()]
     keys = [instance.key for instance in instances]
     keys += [key for instance in instances for key in claim_keys(instance)]
     keys += await undo_keys(records, run_id, instances)
+    keys += [scope.prefix + key for scope in scopes if scope.prefix and scope.scope.namespace for key in _OF_CALLS]
     return keys + await records.park_keys(run_id, instances)
 
 

@@ -51,6 +51,7 @@ from .signals import (
     say_parked,
     send_jobs,
     send_parked,
+    stop_call,
 )
 from .storage import Records
 from .stored_runs import StoredRuns
@@ -349,24 +350,32 @@ class Reconciler:
 
     async def _bring_to_its_end(self, record: RunRecord, end: End, done: Reconciled) -> None:
         """Bring a run on whose end stands: it is completed, or it is stopped, and undone before it ends."""
-        now = self._clock.now()
         if not end.is_stop:
             await end_recorded(self._backend, record, end.state, self._clock, self._journal, end.reason)
             done.finished += 1
             return
+        again = await self._undo(record, "", done)
+        if again is not None:
+            await self._backend.status.touch(record.run_id, at=self._clock.now(), next_check=again)
+
+    async def _undo(self, record: RunRecord, root: str, done: Reconciled) -> float | None:
+        """Bring a stopped run on, or a call of it; when to look at it again, or None if nothing is left of it."""
+        now = self._clock.now()
         run = StoppedRun(
             backend=self._backend,
             records=self._records,
             record=record,
+            root=root,
             clock=self._clock,
             journal=self._journal,
             writer="reconciler",
         )
         left = await run.look()
         if not left.ready:
-            await run.finish(left)
-            done.finished += 1
-            return
+            await run.finish(left, again=True)
+            if not root:
+                done.finished += 1
+            return None
         again = now + self._interval
         parks = {instance.key: await parked(self._records, record.run_id, instance.key) for instance in left.ready}
         due = [i for i in left.ready if (park := parks[i.key]) is None or (park.due or 0.0) + CHECK_AFTER <= now]
@@ -384,7 +393,7 @@ class Reconciler:
             again = now + self._interval * min(2.0 ** (revivals - 1), _LONGEST_INTERVALS)
         else:
             done.waiting += 1
-        await self._backend.status.touch(record.run_id, at=now, next_check=again)
+        return again
 
     async def _is_begun_by_hand(self, status: RunStatus, done: Reconciled) -> bool:
         """Whether a run without a record was begun by hand; then it waits for a message, and is named."""
@@ -403,6 +412,11 @@ class Reconciler:
         parked = await self._records.parks(run_id, state.ready)
         ready = [instance for instance in state.ready if instance.key not in parked]
         dues = await self._wake(record, state, parked, now)
+        for call in state.to_undo:
+            if looks:
+                break  # workers get on with the run: the job is on its way
+            await stop_call(self._backend, self._records, record, call, self._clock, self._journal)
+            dues.append(await self._undo(record, call.prefix, done) or now + self._interval)
         stalled = ready
         if looks:  # most jobs are on their way, and one that was lost holds up no more than a branch
             long_ago = now - CHECK_AFTER if looks % _LOOKS_WHILE_BUSY == 0 else 0.0
@@ -426,14 +440,14 @@ class Reconciler:
             self._journal.bind(run_id=run_id).tell(REVIVED, at=keys[0], jobs=len(keys), revivals=revivals)
             # Its jobs may only wait for a free worker: each time that nothing has changed it is given longer.
             again = now + self._interval * min(2.0 ** (revivals - 1), _LONGEST_INTERVALS)
-        elif ready:
+        elif ready or (state.to_undo and not parked):
             again = now + self._interval
             done.busy += 1
         elif parked:
             done.waiting += 1
         else:
             raise NothingToDoError(f"the facts of run {run_id!r} leave nothing to do, but do not end it")
-        await self._look_again(record, now, min([*dues, again]), "running" if ready else "awaiting")
+        await self._look_again(record, now, min([*dues, again]), "running" if ready or state.to_undo else "awaiting")
 
     async def _look_again(
         self, record: RunRecord, now: float, when: float, state: Literal["running", "awaiting"] | None = None

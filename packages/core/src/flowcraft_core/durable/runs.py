@@ -10,15 +10,14 @@ from typing import Any
 import attrs
 
 from ..blueprint import Blueprint
-from ..errors import ConfigurationError, FlowcraftError
+from ..errors import FlowcraftError
 from ..graph.compile import compile_blueprint
 from ..graph.scopes import Graph
-from ..graph.undoing import contained_undo
 from ..ids import new_id
 from ..jobs import Job
 from ..ports import ContextStore
 from ..traces import Trace, trace_of
-from .storage import BLUEPRINTS, Records, StaleReadError, reading
+from .storage import BLUEPRINTS, PutsFact, Records, StaleReadError, reading
 from .weights import Weighed, weight_of
 
 RECORD_KEY = ":run"
@@ -136,8 +135,13 @@ class Runs:
         """The same, in a store whose writes are part of a transaction that may come to nothing."""
         return attrs.evolve(self, records=attrs.evolve(self.records, store=store, cache=None))
 
-    async def create(self, record: RunRecord) -> Recorded:
-        """Store a run's record, and its blueprints before it, unless a run of that id has one already."""
+    async def create(self, record: RunRecord, *, by: PutsFact | None = None) -> Recorded:
+        """Store a run's record, and its blueprints before it, unless a run of that id has one already.
+
+        Args:
+            record: The record.
+            by: What stores it, in the place of the store.
+        """
         await self.store(record.graphs)
         encode = self.records.serializer.to_data
         context = {name: encode(value) for name, value in record.context.items()}
@@ -158,6 +162,7 @@ class Runs:
                 **({} if record.schedule is None else {"schedule": list(record.schedule)}),
                 **({} if record.trace is None else record.trace.fields()),
             },
+            by=by,
         )
         standing = stored.value
         is_same = standing.get("blueprint") == record.blueprint_id and self._alike(standing.get("context"), context)
@@ -176,18 +181,8 @@ class Runs:
             return False
 
     async def store(self, graphs: Mapping[str, Graph]) -> dict[str, str]:
-        """Store blueprints, each once; their content hashes by id.
-
-        Raises:
-            ConfigurationError: One asks for what workers cannot do.
-        """
+        """Store blueprints, each once; their content hashes by id."""
         for graph in graphs.values():
-            if (called := contained_undo(graph, graphs)) is not None:
-                raise ConfigurationError(
-                    f"flow {graph.blueprint.id!r} calls flow {called!r}, which has nodes with an undo, where its "
-                    "failure may be contained, and that is not undone on workers yet: run it in one process, with "
-                    "FlowRuntime, or take undo= away"
-                )
             if graph.hash not in self._stored:
                 await self.records.put(BLUEPRINTS, graph.hash, {"blueprint": graph.blueprint.to_dict()})
                 self._stored.add(graph.hash)

@@ -9,12 +9,13 @@ from typing import Any
 from ..clock import Clock
 from ..graph.facts import NodeError, Park
 from ..graph.failures import errors_of
-from ..graph.instances import Instance, Phase
+from ..graph.instances import Instance, Phase, ScopeState
 from ..graph.queues import queue_of
 from ..graph.state import RunState
 from ..jobs import encode_job
+from ..logging.catalogue import CALL_STOPPED
 from ..logging.journal import Journal
-from ..logging.runs import tell_end
+from ..logging.runs import tell_end, tell_stop
 from ..ports import Backend, FinalState, Message
 from ..texts import safe_text
 from ..traces import Trace
@@ -135,12 +136,36 @@ async def conclude(
     if undoes(record):
         end, is_ours = await agree(records, record.run_id, End(state, reason, clock.now()))
         if end.is_stop:
+            if is_ours:
+                tell_stop(journal.bind(run_id=record.run_id), record.blueprint_id, end.reason)
             if is_ours or again:
                 await backend.status.touch(record.run_id, at=clock.now(), next_check=clock.now() + CHECK_AFTER)
                 await send_stop(backend, record, clock)
             return is_ours
         return await end_recorded(backend, record, end.state, clock, journal, end.reason) and state == end.state
     return await end_recorded(backend, record, state, clock, journal, reason)
+
+
+async def stop_call(
+    backend: Backend, records: Records, record: RunRecord, call: ScopeState, clock: Clock, journal: Journal
+) -> bool:
+    """Stop a call that has failed, so that it is undone before that counts; whether it was this call that did.
+
+    Args:
+        backend: Where the run is.
+        records: The backend's records.
+        record: The run's record.
+        call: The call, of which all is resolved by what is known.
+        clock: Tells the time.
+        journal: Is told of it.
+    """
+    end = End("failed", reason_of_failures(call.errors), clock.now())
+    _, is_ours = await agree(records, record.run_id, end, call.prefix)
+    if is_ours:
+        bound = journal.bind(run_id=record.run_id)
+        bound.tell(CALL_STOPPED, at=call.prefix[:-1], reason=end.reason or "no reason is known")
+        await send_stop(backend, record, clock, root=call.prefix)
+    return is_ours
 
 
 async def end_recorded(

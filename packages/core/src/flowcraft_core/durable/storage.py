@@ -7,7 +7,7 @@ import contextlib
 import hashlib
 import json
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 import attrs
 
@@ -37,6 +37,9 @@ from .parks import answer_key, park_key, park_windows
 from .weights import MAX_WEIGHT, weight_of
 
 T = TypeVar("T")
+
+#: Stores a fact under a run's id and a key, as ``ContextStore.put`` does.
+PutsFact: TypeAlias = Callable[[str, str, Fact], Awaitable[Fact | None]]
 
 FORMAT = 1
 READABLE_FORMATS = frozenset({FORMAT})
@@ -275,9 +278,18 @@ class Records:
 
     # --- plain records --------------------------------------------------------------------------------------------
 
-    async def put(self, run_id: str, key: str, record: Mapping[str, Any]) -> Stored[Mapping[str, Any]]:
-        """Store a record of JSON data once; what stands then is returned."""
-        return await self._put(run_id, key, record, "", record, lambda standing: standing)
+    async def put(
+        self, run_id: str, key: str, record: Mapping[str, Any], *, by: PutsFact | None = None
+    ) -> Stored[Mapping[str, Any]]:
+        """Store a record of JSON data once; what stands then is returned.
+
+        Args:
+            run_id: The run.
+            key: The record's key.
+            record: The data.
+            by: What stores the fact, in the place of the store.
+        """
+        return await self._put(run_id, key, record, "", record, lambda standing: standing, by=by)
 
     async def get(self, run_id: str, key: str) -> Mapping[str, Any] | None:
         """The record under a key."""
@@ -366,11 +378,12 @@ class Records:
         value: T,
         read: Callable[[Mapping[str, Any]], T],
         keep: Collection[str] = (),
+        by: PutsFact | None = None,
     ) -> Stored[T]:
         writer = new_id()
         encoded, weight = self._coded(run_id, key, record)
         attempt = await self.chunks.write(run_id, key, encoded)
-        standing = await self.store.put(run_id, key, Fact(attempt.stored, writer, job))
+        standing = await (by or self.store.put)(run_id, key, Fact(attempt.stored, writer, job))
         # A call that was applied though its answer was lost finds its own writer when it is made again.
         if standing is None or standing.writer == writer:
             # Of writers that died, or are about to lose.

@@ -7,12 +7,11 @@ import os
 import threading
 from collections.abc import Callable, Coroutine, Mapping
 from types import TracebackType
-from typing import Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from typing_extensions import Unpack
 
 from ..catalogue import FlowLike, UntypedFlow
-from ..decorated import Flow
 from ..durations import Duration
 from ..errors import BackendError
 from ..ports import Backend, RunStatus, State
@@ -23,6 +22,9 @@ from .exporting import Footprint
 from .finding import RunFilters
 from .results import Started, StartOptions, StoredResult, StoredRun
 from .scheduling.sync_client import SyncScheduleClient
+
+if TYPE_CHECKING:
+    from ..decorated import Flow
 
 T = TypeVar("T")
 InT = TypeVar("InT")

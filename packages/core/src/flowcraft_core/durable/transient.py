@@ -34,6 +34,8 @@ class RetryingBackend:
         self.coordination: Any = _Retrying(backend.coordination, "coordination", clock, self._say)
         named = getattr(backend, "queues", None)
         self.queues: Any = None if named is None else _RetryingQueues(named, clock, self._say)
+        starts = getattr(backend, "starts", None)
+        self.starts: Any = None if starts is None else _Retrying(starts, "starts", clock, self._say)
         by_hand = getattr(backend, "by_hand", None)
         # Not tried again: a transaction in which a call has failed is lost.
         self.transactional: Transactional | None = getattr(backend, "transactional", None)

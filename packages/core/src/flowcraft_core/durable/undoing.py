@@ -2,6 +2,11 @@
 
 Whoever comes by does all that is due, from the facts alone: a worker with the job that the stop has sent, or with that
 for one undo, and the reconciler where such jobs were lost.
+
+So it is with a call that has failed and undoes itself before that counts: it is closed and undone like a run, and where
+the status would be written it is said that it is undone; then a job goes on from there. Of several that are stopped one
+inside the other, each has undone what its own order says: an undo may begin once one of them says so, and whoever has
+ended one goes on in all of them.
 """
 
 from __future__ import annotations
@@ -19,18 +24,19 @@ from ..execution import FIRST, Executor
 from ..failures import node_error
 from ..graph.facts import Outcome, Park, Undone
 from ..graph.failures import errors_of
-from ..graph.instances import Instance
-from ..graph.partial import looks_into
+from ..graph.instances import Instance, ScopeState
+from ..graph.partial import find_call, looks_into
 from ..graph.queues import queue_of
 from ..graph.records import park_to_record, undone_from_record
 from ..graph.state import RunState
-from ..graph.undoing import Undoing
+from ..graph.undoing import Undoing, calls_around
 from ..jobs import encode_job
+from ..logging.catalogue import UNDO_FAILED, UNDONE
 from ..logging.journal import Journal
 from ..ports import REASON_LENGTH, Backend, FinalState, Message
 from ..runtime import Emitter
 from ..texts import safe_text
-from .ends import UNDO, End, end_of, send_stop
+from .ends import UNDO, UNDONE_KEY, End, end_of, say_undone, send_stop, stopped_among
 from .gathered import StoredResults
 from .queues import queue_named
 from .runs import RunRecord
@@ -48,8 +54,8 @@ _SOON = 0.01
 # So many void outcomes are put side by side; and of so many undos at once it is looked up whether they have ended.
 _VOIDED_AT_ONCE, _LOOKED_UP = 50, 50
 
-# Of how many stopped runs a worker keeps what is left of them, from job to job.
-_KEPT = 4
+# Of how many stopped runs a worker keeps what is left of them, from job to job; and of how many calls.
+_KEPT, _KEPT_CALLS = 4, 64
 
 
 class UndoGivenUpError(Exception):
@@ -94,34 +100,46 @@ class Left:
 
 @attrs.define(eq=False)
 class StoppedRuns:
-    """What a worker keeps of the stopped runs that it undoes."""
+    """What a worker keeps of the stopped runs that it undoes, and of stopped calls."""
 
-    _left: dict[str, Left] = attrs.field(factory=dict)
-    _reading: asyncio.Lock = attrs.field(factory=asyncio.Lock)
+    _left: dict[tuple[str, str], Left] = attrs.field(factory=dict)
+    _reading: dict[tuple[str, str], asyncio.Lock] = attrs.field(factory=dict)
 
     async def of(self, run: StoppedRun) -> Left:
         """What is left of a run; read once, however many of its jobs come at once."""
-        life = run.record.life
-        async with self._reading:
-            left = self._left.pop(life, None) or await run.read()
-            self._left[life] = left
-            while len(self._left) > _KEPT:
-                self._left.pop(next(iter(self._left)))
-            return left
+        name = run.record.life, run.root
+        try:
+            async with self._reading.setdefault(name, asyncio.Lock()):
+                left = self._left.pop(name, None) or await run.read()
+                self._left[name] = left
+        finally:
+            self._reading.pop(name, None)
+        for is_call, most in ((False, _KEPT), (True, _KEPT_CALLS)):
+            alike = [each for each in self._left if bool(each[1]) is is_call]
+            for each in alike[: max(0, len(alike) - most)]:
+                self._left.pop(each)
+        return left
 
-    def forget(self, record: RunRecord) -> None:
-        """Drop what is kept of a run."""
-        self._left.pop(record.life, None)
+    def knows(self, run: StoppedRun) -> bool:
+        """Whether it is known that a run is stopped."""
+        return (run.record.life, run.root) in self._left
+
+    def forget(self, run: StoppedRun) -> None:
+        """Drop what is kept of a run, or of a call, and of all that is inside."""
+        for life, root in list(self._left):
+            if life == run.record.life and root.startswith(run.root):
+                self._left.pop((life, root))
 
 
 @attrs.frozen(kw_only=True)
 class StoppedRun:
-    """A run that was stopped, for whoever brings it on.
+    """A run that was stopped, or a call of it, for whoever brings it on.
 
     Attributes:
         backend: Where it is.
         records: The backend's records.
-        record: Its record.
+        record: The run's record.
+        root: Of a call what the keys inside of it begin with.
         clock: Tells the time.
         journal: Is told of its end.
         writer: Under which job that is done.
@@ -133,6 +151,7 @@ class StoppedRun:
     backend: Backend
     records: Records
     record: RunRecord
+    root: str = ""
     clock: Clock
     journal: Journal
     writer: str
@@ -154,7 +173,8 @@ class StoppedRun:
         Args:
             again: The job is delivered again: what was asked for its sake may have come to nothing.
         """
-        await self._go_on(await self.look(), again=again)
+        for run in await self._stopped_around(self.root):
+            await run._go_on(await run.look(), again=again)
 
     async def _go_on(self, left: Left, *, again: bool = False) -> bool:
         """``go_on``; whether there was something to do."""
@@ -167,9 +187,38 @@ class StoppedRun:
                     await self.send(instance)
                     opened = True
         if not left.ready:
-            await self.finish(left)
+            await self.finish(left, again=again)
             return True
         return opened
+
+    async def is_stopped_around(self, call: str) -> bool:
+        """Whether it is visible that the run is stopped, or a call around one that is undone: that is no more gone on.
+
+        Args:
+            call: The root of the one that is undone.
+        """
+        roots = ["", *calls_around(call, self.record.graph, self.record.graphs.__getitem__)]
+        return bool(await stopped_among(self.records, self.record.run_id, [root for root in roots if root != call]))
+
+    async def _stopped_around(self, key: str) -> list[StoppedRun]:
+        """The run, and the calls around an instance that undo themselves, as far as they are stopped; outermost first.
+
+        Args:
+            key: The instance's, or the root of a call, which is one of them.
+
+        Raises:
+            StaleReadError: None is, as far as is visible.
+        """
+        roots = ["", *calls_around(key, self.record.graph, self.record.graphs.__getitem__)]
+        around = [attrs.evolve(self, root=root) for root in roots]
+        if len(around) == 1:
+            return around  # whoever looks finds out
+        unknown = [run.root for run in around if not self.kept.knows(run)]
+        stopped = await stopped_among(self.records, self.record.run_id, unknown)
+        found = [run for run in around if run.root in stopped or run.root not in unknown]
+        if not found:
+            raise StaleReadError(f"run {self.record.run_id!r}: that {key or 'it'!r} was stopped is not visible yet")
+        return found
 
     async def undo(self, executor: Executor, key: str, number: int, *, again: bool) -> None:
         """Make an attempt at the undo of an instance, if it is due, and go on from there.
@@ -185,32 +234,37 @@ class StoppedRun:
             StaleReadError: What comes after the instance is undone, or the attempts before this one are made, else this
                 would not be asked for; but that is not visible yet.
         """
-        left = await self.look()
-        if key not in left.undone and left.abandoned is None:
-            instance = await self._due(left, key)
-            if instance is not None and not await self._attempt(left, executor, instance, number):
+        around = [(run, await run.look()) for run in await self._stopped_around(key)]
+        if not any(key in left.undone or left.abandoned is not None for _, left in around):
+            found = await self._due(around, key)
+            if found is not None and not await self._attempt(*found, executor, number):
                 return
         # If it was undone already, whoever did that may have died before they went on.
-        if await self._go_on(left, again=again):
+        if any([await run._go_on(left, again=again) for run, left in around]):
             return
-        now, staleness = self.clock.now(), self.records.store.limits.staleness
+        now, staleness, left = self.clock.now(), self.records.store.limits.staleness, around[-1][1]
         if staleness and left.looked_at < now + staleness:
             # Who has undone something at the same moment may not be seen yet, nor see this: somebody looks again.
             left.looked_at = now + 2 * staleness
-            await send_stop(self.backend, self.record, self.clock, delay=2 * staleness)
+            root = around[-1][0].root
+            await send_stop(self.backend, self.record, self.clock, root=root, delay=2 * staleness)
 
-    async def _due(self, left: Left, key: str) -> Instance | None:
+    @staticmethod
+    async def _due(around: Sequence[tuple[StoppedRun, Left]], key: str) -> tuple[Left, Instance] | None:
         """The instance, whose turn it must be; None if it is undone by now, or no more is to be."""
         for _ in range(2):
-            instance = next((ready for ready in left.ready if ready.key == key), None)
-            if instance is not None:
-                return instance
-            await self._learn(left, complete=True)
-            if key in left.undone or left.abandoned is not None:
+            for _, left in around:
+                instance = next((ready for ready in left.ready if ready.key == key), None)
+                if instance is not None:
+                    return left, instance
+            for run, left in around:
+                await run._learn(left, complete=True)
+            if any(key in left.undone or left.abandoned is not None for _, left in around):
                 return None
-        raise StaleReadError(f"run {self.record.run_id!r}: what is undone before {key!r} is not visible yet")
+        run_id = around[0][0].record.run_id
+        raise StaleReadError(f"run {run_id!r}: what is undone before {key!r} is not visible yet")
 
-    async def _attempt(self, left: Left, executor: Executor, instance: Instance, number: int) -> bool:
+    async def _attempt(self, left: Left, instance: Instance, executor: Executor, number: int) -> bool:
         """Make an attempt, if it is due and nobody else is at it; whether the undo has ended."""
         run_id, key, now = self.record.run_id, instance.key, self.clock.now()
         park = await parked(self.records, run_id, key)
@@ -247,17 +301,32 @@ class StoppedRun:
             why: For people.
             number: How often it was tried.
         """
-        left = await self.look()
-        await self._learn(left, complete=True)
-        for instance in left.ready:
-            if instance.key == key:
-                now = self.clock.now()
-                error = node_error(UndoGivenUpError(why), instance, number)
-                await self._put(left, instance, Undone(key, instance.vertex.id, error, number, now, now))
-        await self._go_on(left, again=True)
+        around = [(run, await run.look()) for run in await self._stopped_around(key)]
+        for run, left in around:
+            await run._learn(left, complete=True)
+        instances = {instance.key: (run, left, instance) for run, left in around for instance in left.ready}
+        if key in instances:
+            run, left, instance = instances[key]
+            now = self.clock.now()
+            error = UndoGivenUpError(why)
+            failed = node_error(error, instance, number)
+            await run._put(left, instance, Undone(key, instance.vertex.id, failed, number, now, now))
+            self._journal.tell(UNDO_FAILED, error, at=instance, attempt=number)
+        for run, left in around:
+            await run._go_on(left, again=True)
 
-    async def finish(self, left: Left) -> FinalState | None:
-        """Write the status of a run of which all is undone; its state, if it was this call that did."""
+    async def finish(self, left: Left, *, again: bool = False) -> FinalState | None:
+        """Write the status of a run of which all is undone; its state, if it was this call that did.
+
+        Of a call it is said that it is undone, and a job goes on from there.
+
+        Args:
+            left: What is known of it: nothing is left.
+            again: Whoever has said so may have died before they sent that job.
+        """
+        if self.root:
+            await self._finish_call(left, again=again)
+            return None
         run_id, end = self.record.run_id, left.end
         failed = [undone for undone in left.undone.values() if undone.error is not None]
         told = [end.reason or reason_of_failures(errors_of(left.state.root))]
@@ -265,7 +334,7 @@ class StoppedRun:
         told += [f"the undo of {undone.key!r} has failed: {undone.error}" for undone in failed]
         reason = safe_text("; ".join(filter(None, told)), REASON_LENGTH) or None
         has_ended = await end_recorded(self.backend, self.record, end.state, self.clock, self.journal, reason)
-        self.kept.forget(self.record)
+        self.kept.forget(self)
         if self.records.cache is not None:
             self.records.cache.forget(run_id)
         if not has_ended:
@@ -274,13 +343,25 @@ class StoppedRun:
             self.events.ended(end.state)
         return end.state
 
+    async def _finish_call(self, left: Left, *, again: bool) -> None:
+        if left.abandoned is not None:
+            return  # so the run is stopped, and ends as it is
+        self.kept.forget(self)
+        is_ours = await say_undone(self.records, self.record.run_id, self.root, self.clock.now())
+        if is_ours or again:
+            await send_stop(self.backend, self.record, self.clock, root=self.root, key=UNDONE_KEY)
+
+    @property
+    def _journal(self) -> Journal:
+        return self.journal.bind(run_id=self.record.run_id)
+
     async def end(self) -> End:
         """How the run ends.
 
         Raises:
             StaleReadError: That is not visible yet.
         """
-        end = await end_of(self.records, self.record.run_id)
+        end = await end_of(self.records, self.record.run_id, self.root)
         if end is None:
             raise StaleReadError(f"run {self.record.run_id!r}: that it was stopped is not visible yet")
         return end
@@ -302,7 +383,9 @@ class StoppedRun:
             raise StaleReadError(f"run {self.record.run_id!r} was not stopped: it has {end.state}")
         state = await self._closed()
         undone, abandoned = await undone_of(self.records, self.record.run_id, state)
-        left = Left(end, state, Undoing(state.root, set(undone)), undone, abandoned)
+        top = find_call(state, self.root) if self.root else state.root
+        assert isinstance(top, ScopeState)  # what leads to it has been read
+        left = Left(end, state, Undoing(top, set(undone)), undone, abandoned)
         self._watch_reads(left)
         return left
 
@@ -326,7 +409,7 @@ class StoppedRun:
         """What the facts say once each instance that is ready has an outcome, a void one if need be."""
         run_id = self.record.run_id
         while True:
-            state = await whole_state(self.record, self.records, claimant=self.writer, stopped=True)
+            state = await whole_state(self.record, self.records, claimant=self.writer, stopped=True, root=self.root)
             left = [instance for instance in state.ready if instance.vertex.index not in instance.scope.outcomes]
             if not left:
                 return state
@@ -344,8 +427,8 @@ class StoppedRun:
             for batch in scope.scope.constructs:
                 if looks_into(instance, scope.scope.vertices[batch.exit].id):
                     await pages.load(scope.at(batch.exit))
-            if scope.parent is None:
-                return
+            if scope.parent is None or scope.scope.namespace:
+                return  # what is around a call cannot be named in it
             scope = scope.parent
 
     async def _learn(self, left: Left, *, complete: bool = False) -> None:
@@ -378,7 +461,11 @@ class StoppedRun:
     async def _put(self, left: Left, instance: Instance, undone: Undone) -> None:
         stored = await self.records.put(self.record.run_id, instance.key + UNDO, attrs.asdict(undone))
         left.take_in(undone if stored.won else undone_from_record(stored.value))
-        if stored.won and self.events is not None:
+        if not stored.won:
+            return
+        if undone.error is None:
+            self._journal.tell(UNDONE, at=instance, attempt=undone.attempts)
+        if self.events is not None:
             self.events.undone(instance, undone)
 
     # --- hints --------------------------------------------------------------------------------------------------------

@@ -60,12 +60,16 @@ async def parked(records: Records, run_id: str, key: str) -> Park | None:
 async def settled_undone(
     records: Records, run_id: str, state: RunState, clock: Clock, *, has_ended: bool
 ) -> tuple[dict[str, Undone], str | None]:
-    """``undone_of``, once it can be seen: of a run that has ended badly nothing is left to undo."""
+    """``undone_of``, once it can be seen: of a run that has ended badly nothing is left to undo.
+
+    Nor is it of a call that is undone.
+    """
     until = clock.now() + records.store.limits.staleness
+    undone_there = [*([state.root] if has_ended else []), *(scope for scope in state.root.walk() if scope.undone)]
     while True:
         undone, abandoned = await undone_of(records, run_id, state)
-        is_over = abandoned is not None or not Undoing(state.root, set(undone)).ready()
-        if is_over or not has_ended or clock.now() >= until:
+        is_over = abandoned is not None or not any(Undoing(each, set(undone)).ready() for each in undone_there)
+        if is_over or clock.now() >= until:
             return undone, abandoned
         await clock.sleep(_PAUSE)
 

@@ -18,6 +18,7 @@ from ..graph.partial import (
     awaited,
     context_names,
     find,
+    find_call,
     is_decided,
     joins_ahead,
     looks_into,
@@ -29,6 +30,7 @@ from ..graph.partial import (
 from ..graph.scopes import Kind, Vertex
 from ..graph.state import RunState
 from ..serialization import Serializer
+from .ends import are_undone
 from .gathered import StoredResults
 from .lanes import BegunItems
 from .runs import RunRecord
@@ -162,6 +164,31 @@ class RunView:
             if not await self.learn([found.instance]):
                 raise StaleReadError(f"run {self.record.run_id!r}: {found.instance.key!r} has no outcome yet")
 
+    async def find_call(self, root: str) -> ScopeState | None:
+        """The call inside of which keys begin with ``root``; None if the run has no such call.
+
+        Raises:
+            StaleReadError: Something around it is not visible yet.
+        """
+        return await _found_call(self.state, root, self.learn, self.record.run_id)
+
+    async def is_undone(self, call: ScopeState) -> bool:
+        """Whether a call is undone that others have stopped, as soon as that must be visible."""
+        await self.settle()
+        return bool(await are_undone(self._records, self.record.run_id, [call]))
+
+    async def hear_of_undone(self) -> bool:
+        """Look up which of the calls are undone that have failed, as far as is known, and are to be; whether some are.
+
+        Of the others it is left to the caller to see to that, see ``RunState.to_undo``.
+        """
+        calls = list(self.state.to_undo)
+        undone = await are_undone(self._records, self.record.run_id, calls) if calls else []
+        for call in undone:
+            self.state.to_undo.remove(call)
+            self.state.learn_undone(call)
+        return bool(undone)
+
     async def resolve(self, scope: ScopeState, vertex: Vertex | None, *, if_moot: bool = False) -> bool:
         """Learn what decides about a join, a construct's exit, or (without a vertex) a scope's end; whether it does.
 
@@ -174,7 +201,7 @@ class RunView:
             missing = settle(self.state, scope, vertex)
             if self.is_resolved(scope, vertex, if_moot=if_moot):
                 return True
-            if not await self.learn(missing):
+            if not (await self.hear_of_undone() or await self.learn(missing)):
                 return False
 
     async def glance(self, scope: ScopeState, vertex: Vertex | None, before: float) -> list[Instance]:
@@ -324,6 +351,7 @@ async def whole_state(
     claimant: str | None = None,
     due_only: bool = False,
     stopped: bool = False,
+    root: str = "",
 ) -> RunState:
     """The state that all of a run's facts give: what is ready in it is the run's frontier.
 
@@ -337,17 +365,23 @@ async def whole_state(
             his job may be lost. None to leave such joins in ``wanted``.
         due_only: It is to say what is due, and no more: of each lane of a batch the item is read at which it stands.
         stopped: The run is: what is moot, and what is behind a failure, may be under way, and is among what is ready.
+        root: Of a call what the keys inside of it begin with: of the rest of the run no more is read than leads there.
+
+    Raises:
+        StaleReadError: What leads to the call is not visible yet.
     """
     state = RunState(record.graph, record.graphs.__getitem__, record.context, stopped=stopped)
+    top = state.root if not root else await _begin_at(state, root, record, records)
     known: dict[str, Outcome] = {}
     claims: dict[str, dict[int, int]] = {}
     read: set[int] = set()
     frontier: list[Instance] = []
     unclaimed: list[Claim] = []
     due: list[Instance] | None = None  # all that is, once it is known
-    items = BegunItems(record, records, state, known, due_only=due_only)
+    to_undo: list[ScopeState] = []
+    items = BegunItems(record, records, state, known, top=top, due_only=due_only)
     while True:
-        fresh = [scope for scope in state.root.walk() if id(scope) not in read]
+        fresh = [scope for scope in top.walk() if id(scope) not in read]
         read.update(id(scope) for scope in fresh)
         instances = [instance for scope in fresh if not _has_passed(scope) for instance in scope.instances()]
         joins = {instance.key: instance.vertex.quorum for instance in instances}
@@ -359,10 +393,12 @@ async def whole_state(
         claims.update(standing)
         state.ready.extend(frontier)
         frontier = []
-        while state.ready or state.wanted:
+        while state.ready or state.wanted or state.to_undo:
             while state.wanted:
                 claim = state.wanted.popleft()
                 scope, join, _ = claim
+                if not scope.prefix.startswith(root):
+                    continue  # around the call that is asked about
                 key = scope.key(join)
                 for slot, place in claims.pop(key, {}).items():
                     state.claim(scope, join, slot, place)
@@ -373,7 +409,13 @@ async def whole_state(
                 if claim.slot is not None and due is None:
                     unclaimed.append(claim)
             if not state.ready:
-                break
+                calls = list(state.to_undo)
+                state.to_undo.clear()
+                undone = await are_undone(records, record.run_id, calls) if calls else []
+                to_undo += [call for call in calls if call not in undone]
+                for call in undone:
+                    state.undone(call)
+                continue
             instance = state.ready.popleft()
             outcome = known.get(instance.key)
             if outcome is None:
@@ -381,15 +423,47 @@ async def whole_state(
             else:
                 state.add(*instance, outcome)
         await items.find()
-        if not all(id(scope) in read for scope in state.root.walk()):
+        if not all(id(scope) in read for scope in top.walk()):
             continue
         if due is None:
             due, frontier = frontier, _kept_behind(state, known) if record.redrive_of is not None else []
             if frontier:
                 continue
-        state.ready.extend(i for i in due if stopped or not i.scope.is_moot(i.vertex))
+        state.ready.extend(
+            i for i in due if i.scope.prefix.startswith(root) and (stopped or not i.scope.is_moot(i.vertex))
+        )
+        state.to_undo.extend(to_undo)
         state.wanted.extend(c for c in unclaimed if c.slot is not None and not c.scope.is_moot(c.vertex))
         return state
+
+
+async def _begin_at(state: RunState, root: str, record: RunRecord, records: Records) -> ScopeState:
+    """The call with a root, in a whole state that begins there, as if nothing were around it but what leads there."""
+    state.ready.clear()
+
+    async def learn(instances: Iterable[Instance]) -> list[Instance]:
+        by_key = {instance.key: instance for instance in instances}
+        found = await records.outcomes(record.run_id, by_key)
+        for key, stored in found.items():
+            state.learn(*by_key[key], stored.value)
+        return [by_key[key] for key in found]
+
+    call = await _found_call(state, root, learn, record.run_id)
+    if call is None or call.parent is None or call.construct is None:
+        raise StaleReadError(f"run {record.run_id!r} has no call {root!r}")
+    state.start(call.parent, call.construct, call.index)
+    return call
+
+
+async def _found_call(
+    state: RunState, root: str, learn: Callable[[Iterable[Instance]], Awaitable[list[Instance]]], run_id: str
+) -> ScopeState | None:
+    while True:
+        found = find_call(state, root)
+        if not isinstance(found, Unknown):
+            return found
+        if not await learn([found.instance]):
+            raise StaleReadError(f"run {run_id!r}: {found.instance.key!r} has no outcome yet")
 
 
 def _has_passed(scope: ScopeState) -> bool:

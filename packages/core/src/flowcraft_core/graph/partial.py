@@ -33,6 +33,21 @@ def find(state: RunState, key: str) -> Instance | Unknown | None:
     Returns:
         The instance; or which outcome must be added first; or None if the run has no such instance.
     """
+    found = _find(state, key)
+    return None if isinstance(found, ScopeState) else found
+
+
+def find_call(state: RunState, prefix: str) -> ScopeState | Unknown | None:
+    """The call inside of which keys begin with a prefix.
+
+    Returns:
+        The call; or which outcome must be added first; or None if the run has no such call.
+    """
+    found = _find(state, prefix)
+    return None if isinstance(found, Instance) else found
+
+
+def _find(state: RunState, key: str) -> Instance | ScopeState | Unknown | None:
     scope, rest = state.root, key
     while True:
         index = scope.scope.by_key.get(rest)
@@ -55,8 +70,9 @@ def find(state: RunState, key: str) -> Instance | Unknown | None:
         rest = rest[match.end() :]
         if not rest:
             # `retry_loop[2]` is the verdict of a pass
-            is_verdict = construct.kind == "loop" and not match[3]
-            return Instance(scope, scope.scope.vertices[construct.verdict]) if is_verdict else None
+            if construct.kind == "loop" and not match[3]:
+                return Instance(scope, scope.scope.vertices[construct.verdict])
+            return scope if match[3] == "/" and scope.scope.namespace else None
 
 
 def is_decided(state: RunState, instance: Instance) -> bool:

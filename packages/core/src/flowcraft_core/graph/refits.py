@@ -51,8 +51,12 @@ def refit(old: RunState, without: set[tuple[int, int]], new: RunState, graphs: M
     """
     kept = {i.key: i for i in instances(old) if (id(i.scope), i.vertex.index) not in without}
     claims = {join.key: (join, places) for join, places in kept_claims(old, without)}
+    undone = {scope.prefix for scope in old.root.walk() if scope.undone}
     misfits: list[Misfit] = []
-    while new.ready or new.wanted or _look_behind(kept, new):
+    while new.ready or new.wanted or new.to_undo or _look_behind(kept, new):
+        while new.to_undo:
+            if (call := new.to_undo.popleft()).prefix in undone:
+                new.undone(call)
         while new.wanted:
             scope, vertex, _ = new.wanted.popleft()
             if claimed := claims.pop(scope.key(vertex), None):
@@ -63,7 +67,7 @@ def refit(old: RunState, without: set[tuple[int, int]], new: RunState, graphs: M
                 else:
                     misfits.append(Misfit(join.key, "it has other ways in, and which of them came first is kept"))
         if not new.ready:
-            break
+            continue
         instance = new.ready.popleft()
         if before := kept.pop(instance.key, None):
             if reason := _differs(before, instance):

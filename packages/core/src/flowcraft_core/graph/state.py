@@ -30,7 +30,9 @@ The rules, edge by edge:
 * A scope ends when each of its vertices that have its end as a way on is done, dead or blocked: then every other vertex
   is done, dead, blocked or moot too, since a way on from it would lead to one that is not. A construct in which a
   failure was neither handled nor contained fails when its scope ends.
-* A called flow that fails is undone before that counts, unless the failure fails the run: see ``undoing``.
+* A called flow that fails, whose failure is contained and which names an undo, has not ended before it is *undone*: see
+  ``undoing``. So its failure counts only then, and so does the next item of a lane begin. Of a run that is stopped it
+  counts at once, since nothing is gone on with: what would have begun once the call is undone is voided with the rest.
 * Of a run that is *stopped* nothing is gone on with. What is ready and has no outcome, moot or not, is *voided*: a void
   outcome stands where its own would. It resolves no edge, now or ever: nothing is taken, skipped, blocked, claimed
   or ended because of it. So a construct whose entry is void has no inside, and one whose starts are void no end. Once
@@ -68,7 +70,7 @@ from .instances import Arrival, Claim, FailedItem, Instance, Mark, Phase, ScopeS
 from .lanes import item_before, lanes_of, next_of, total_of
 from .positions import INITIAL
 from .scopes import Construct, Graph, Kind, Link, Scope, Vertex
-from .undoing import Undoing
+from .undoing import names_undo
 
 _END = -1  # stands for the end of a scope, where a vertex's index would stand
 _UNDO = -2  # for what undoes a call
@@ -86,7 +88,8 @@ class RunState:
         phase: Whether the run has ended.
         arrivals: In a state that is not whole: edges towards joins that it cannot decide; the caller takes them out.
         failing: In a state that is not whole: failed items of batches that may have failed by that; likewise.
-        to_undo: In one that is: called flows to undo; the caller takes them out and answers with ``undone``.
+        to_undo: Called flows that have failed, which are to be undone before that counts; the caller takes them out and
+            answers with ``undone``.
     """
 
     def __init__(
@@ -118,6 +121,7 @@ class RunState:
         self.ready: deque[Instance] = deque()
         self.wanted: deque[Claim] = deque()
         self.phase = Phase.RUNNING
+        self._undoing: dict[int, bool] = {}
         self._queue: deque[tuple[ScopeState, Vertex]] = deque()
         self._ending: deque[tuple[ScopeState, Vertex]] = deque()
         self.root = ScopeState(graph.root, None, None, None)
@@ -183,10 +187,13 @@ class RunState:
 
     def undone(self, call: ScopeState) -> None:
         """Take in that a called flow is undone which has failed, and say what follows from its failure."""
+        self.learn_undone(call)
+        self._end(call, None)
+        self._propagate()
+
+    def learn_undone(self, call: ScopeState) -> None:
+        """Take in that a called flow is undone which has failed, without a word of what follows."""
         call.undone = True
-        if call.parent is not None and call.construct is not None:
-            self._arrive(call.parent, call.parent.scope.vertices[call.construct.exit], None)
-            self._propagate()
 
     # --- decisions out --------------------------------------------------------------------------------------------
 
@@ -286,7 +293,10 @@ class RunState:
         return mark
 
     def has_ended(self, scope: ScopeState) -> bool:
-        """Whether each vertex of a scope with its end as a way on is known to be done, dead or blocked."""
+        """Whether each vertex of a scope with its end as a way on is known to be done, dead or blocked.
+
+        Of a call that is undone before its failure counts, whether that is known to be done, too.
+        """
         if scope.ended:
             return True
         ends = scope.scope.ends
@@ -294,7 +304,7 @@ class RunState:
         while place < len(ends) and scope.is_resolved(ends[place]):
             place += 1
         scope.resolved[_END] = place
-        if place < len(ends):
+        if place < len(ends) or self._is_to_undo(scope):
             return False
         scope.ended = True
         if scope.parent is not None and scope.construct is not None and scope.failures:
@@ -431,7 +441,7 @@ class RunState:
         if _END in scope.told:
             return
         if not self.has_ended(scope):
-            if vertex is not None and self._reports_arrivals():
+            if vertex is not None and self._reports_arrivals() and not self.is_being_undone(scope):
                 ends = scope.scope.ends
                 self.arrivals.append(Arrival(scope, None, f"{scope.prefix}:end", ends.index(vertex.index), len(ends)))
             return
@@ -480,7 +490,7 @@ class RunState:
         if construct.kind == "batch":
             return self._decide_gather(scope, construct, exit_, inside, total_of(outcome))
         last = inside.get(max(inside)) if inside else None
-        if last is None or not self.has_ended(last) or self._is_to_undo(last):
+        if last is None or not self.has_ended(last):
             return None
         if last.failures:
             return self._fails(scope, exit_, last.errors)
@@ -495,9 +505,7 @@ class RunState:
         self, scope: ScopeState, batch: Construct, exit_: Vertex, items: Mapping[int, ScopeState], total: int
     ) -> Mark | None:
         place = scope.resolved.get(exit_.index, 0)
-        while scope.has_passed(batch, place) or (
-            place in items and self.has_ended(items[place]) and not self._is_to_undo(items[place])
-        ):
+        while scope.has_passed(batch, place) or (place in items and self.has_ended(items[place])):
             place += 1
         scope.resolved[exit_.index] = place
         failed = scope.failed_items.get(batch.entry, ())
@@ -554,16 +562,26 @@ class RunState:
                 return
         self._pass_by(scope, vertex, Mark.BLOCKED, errors)
 
+    def is_being_undone(self, call: ScopeState) -> bool:
+        """Whether a scope is a call that has failed, and waits for its undo by what is known."""
+        return _UNDO in call.told and not (call.undone or self._stopped)
+
     def _is_to_undo(self, call: ScopeState) -> bool:
-        """Whether a scope that has ended is a call that failed, which is contained, and not all of it is undone."""
-        if call.undone or not (self._whole and call.failures and call.scope.namespace and is_contained(call)):
+        """Whether a scope of which all is resolved is a call that undoes itself, and is not known to have done so."""
+        if call.undone or not (call.failures and self._undoes_itself(call)):
             return False
         if _UNDO not in call.told:
             call.told.add(_UNDO)
-            call.undone = not Undoing(call).ready()
-            if not call.undone:
-                self.to_undo.append(call)
-        return not call.undone
+            self.to_undo.append(call)
+        return not self._stopped
+
+    def _undoes_itself(self, call: ScopeState) -> bool:
+        if call.parent is None or not call.scope.namespace or not is_contained(call):
+            return False
+        known = self._undoing.get(id(call.scope))
+        if known is None:
+            known = self._undoing[id(call.scope)] = names_undo(call.scope, self._graphs)
+        return known
 
     # --- joins of some --------------------------------------------------------------------------------------------
 

@@ -9,7 +9,8 @@ The rules:
   and what follows from those, and the later passes of a loop. What nothing orders is undone side by side, as the items
   of a batch are. So what an undo takes back is still as it was when the instance ended.
 * A called flow that fails, where that fails no run, is undone before its failure counts, and not again with what it was
-  called from. One that completed is undone with that: what is inside of it in its place in the order.
+  called from. One that completed is undone with that: what is inside of it in its place in the order. If the run, or a
+  call around it, is to be undone while that is under way, an undo may begin as soon as either order says so.
 * An undo that has failed for good is told of, and holds up no other.
 
 ``Undoing`` asks the graph and not what was taken in it: who knows the same outcomes gives the same order. It walks once
@@ -18,13 +19,14 @@ through all that there is of the run; an undo that has ended costs what waits fo
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import TypeAlias
 
 import attrs
 
+from .addresses import STEP_IN
 from .instances import Instance, ScopeState
-from .scopes import Construct, Graph, Kind
+from .scopes import Construct, Graph, Kind, Scope
 
 #: A vertex of a scope, by the scope's identity and the vertex's index; or what comes after all in a scope.
 _Unit: TypeAlias = tuple[int, int]
@@ -141,28 +143,43 @@ class Undoing:
         return (outcome is not None or key in self.unsure) and config is not None and config.undo_unsure is True
 
 
-def contained_undo(graph: Graph, graphs: Mapping[str, Graph]) -> str | None:
-    """The id of a blueprint with an undo that is called where its failure may be contained; None if none is.
+def names_undo(scope: Scope, graphs: Callable[[str], Graph]) -> bool:
+    """Whether a node of a scope names an undo, or one inside of its constructs.
 
     Args:
-        graph: The run's blueprint.
-        graphs: That and all that it can call, by id.
+        scope: The scope.
+        graphs: Finds the blueprints of subflows by id.
     """
-    seen: set[tuple[int, bool]] = set()
-    waiting = [(graph.root, False)]
+    waiting, seen = [scope], {id(scope)}
     while waiting:
-        scope, is_contained = waiting.pop()
-        if (id(scope), is_contained) in seen:
-            continue
-        seen.add((id(scope), is_contained))
+        scope = waiting.pop()
+        if any(vertex.undo is not None for vertex in scope.vertices):
+            return True
         for construct in scope.constructs:
-            exit_ = scope.vertices[construct.exit]
-            is_held = is_contained or construct.tolerant or exit_.sheltered or exit_.catches
-            if construct.body is not None:
-                waiting.append((construct.body, is_held))
-            elif construct.calls is not None:
-                called = graphs[construct.calls]
-                if is_held and called.undoes:
-                    return construct.calls
-                waiting.append((called.root, is_held))
-    return None
+            inside = construct.body or graphs(construct.calls or "").root
+            if id(inside) not in seen:
+                seen.add(id(inside))
+                waiting.append(inside)
+    return False
+
+
+def calls_around(key: str, graph: Graph, graphs: Callable[[str], Graph]) -> list[str]:
+    """The calls around an instance, or around what a key names, that undo themselves if they fail; from the outside in.
+
+    Args:
+        key: The instance's, or the prefix of a call, which is among them then.
+        graph: The run's blueprint.
+        graphs: Finds the blueprints of subflows by id.
+
+    Returns:
+        What the keys inside of each begin with.
+    """
+    found: list[str] = []
+    scope, rest, is_held = graph.root, key, False
+    while (match := STEP_IN.match(rest)) is not None and (construct := scope.by_construct.get(match[1])) is not None:
+        exit_ = scope.vertices[construct.exit]
+        is_held = is_held or construct.tolerant or exit_.sheltered or exit_.catches
+        scope, rest = construct.body or graphs(construct.calls or "").root, rest[match.end() :]
+        if match[3] == "/" and is_held and names_undo(scope, graphs):
+            found.append(key[: len(key) - len(rest)])
+    return found

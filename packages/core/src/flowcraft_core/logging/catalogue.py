@@ -121,6 +121,15 @@ RUN_AWAITING = _event(
     "flow",
     "waiting",
 )
+RUN_STOPPED = _event(
+    "run_stopped",
+    logging.INFO,
+    "run",
+    "run %(run_id)s of flow %(flow)r is stopped, and what it has done is undone before it ends: %(reason)s",
+    *_RUN,
+    "flow",
+    "reason",
+)
 RUN_COMPLETED = _event(
     "run_completed",
     logging.INFO,
@@ -188,6 +197,22 @@ ATTEMPT_FAILED = _event(
     "error",
     "retry_in",
     traceback=True,
+)
+CALL_STOPPED = _event(
+    "call_stopped",
+    logging.INFO,
+    "run",
+    "run %(run_id)s: the call %(instance)s has failed, and what it has done is undone before that counts: %(reason)s",
+    *_NODE,
+    "reason",
+)
+UNDONE = _event(
+    "undone",
+    logging.INFO,
+    "run",
+    "run %(run_id)s: %(instance)s is undone, at attempt %(attempt)d",
+    *_NODE,
+    "attempt",
 )
 UNDO_FAILED = _event(
     "undo_failed",

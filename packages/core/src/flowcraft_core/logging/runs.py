@@ -17,12 +17,15 @@ from .catalogue import (
     RUN_LEFT,
     RUN_RESUMED,
     RUN_STARTED,
+    RUN_STOPPED,
 )
 from .journal import Journal
 
 _Ended: TypeAlias = Literal["completed", "failed", "cancelled"]
 _ENDED = frozenset(get_args(_Ended))
 _Status: TypeAlias = Literal["running", "awaiting"] | _Ended
+
+_NO_REASON = "no reason was given"
 
 # Longer lists are for a look at the run.
 _SHOWN = 5
@@ -31,6 +34,17 @@ _SHOWN = 5
 def reason_of(errors: Sequence[NodeError]) -> str:
     """Why a run has failed, in a sentence for people."""
     return "; ".join(str(error) for error in errors)
+
+
+def tell_stop(journal: Journal, flow: str, reason: str | None) -> None:
+    """Say that a run is undone before it ends; to be called by whoever stopped it.
+
+    Args:
+        journal: One that is bound to the run.
+        flow: The run's flow.
+        reason: Why.
+    """
+    journal.tell(RUN_STOPPED, flow=flow, reason=reason or _NO_REASON)
 
 
 def tell_end(
@@ -55,7 +69,7 @@ def tell_end(
         journal.tell(RUN_COMPLETED, flow=flow, seconds=seconds)
     else:
         event = RUN_FAILED if state == "failed" else RUN_CANCELLED
-        journal.tell(event, flow=flow, seconds=seconds, reason=reason or "no reason was given")
+        journal.tell(event, flow=flow, seconds=seconds, reason=reason or _NO_REASON)
 
 
 @attrs.define
@@ -86,6 +100,11 @@ class RunLog:
     def is_left(self) -> None:
         """Whoever waited for the run was interrupted."""
         self.journal.tell(RUN_LEFT, flow=self.flow)
+
+    def is_undone(self, status: _Status, errors: Sequence[NodeError]) -> None:
+        """The run is about to be undone, as it is to end so."""
+        if status != self.told:
+            tell_stop(self.journal, self.flow, reason_of(errors))
 
     def stops(self, status: _Status, now: float, errors: Sequence[NodeError], waiting: Callable[[], list[str]]) -> None:
         """The run has ended, or only waits are left.

@@ -101,6 +101,8 @@ class Replay:
             outcome = self._outcomes[instance.key]
             yield self._recorded(instance, outcome)
             state.add(instance.scope, instance.vertex, outcome)
+            while state.to_undo:  # what came after that is recorded: so it was done
+                state.undone(state.to_undo.popleft())
 
     def _recorded(self, instance: Instance, outcome: Outcome) -> Recorded:
         scope, vertex = instance

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
-from typing import Any, Generic, Literal, Self, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeAlias, cast
 
 import attrs
 from typing_extensions import TypeVar
@@ -15,6 +15,9 @@ from ..graph.facts import NodeError, Undone
 from ..graph.failures import handled
 from ..graph.instances import Instance
 from ..graph.scopes import Kind
+
+if TYPE_CHECKING:
+    from ..pictures import Picture
 
 #: What a run gives, where the flow says so.
 OutT = TypeVar("OutT", default=Any)
@@ -133,6 +136,7 @@ class RunResult(Generic[OutT]):
         waiting: Sequence[str],
         ended: Sequence[Instance],
         snapshot: Callable[[], dict[str, Any]],
+        picture: Callable[[], Picture],
         output: Any = None,
         undone: Iterable[Undone] = (),
     ) -> None:
@@ -144,6 +148,7 @@ class RunResult(Generic[OutT]):
         self.waiting = tuple(waiting)
         self._ended = tuple(ended)
         self._snapshot = snapshot
+        self._picture = picture
         self._output = output
         self.undone = tuple(undone)
 
@@ -177,6 +182,28 @@ class RunResult(Generic[OutT]):
     def state(self) -> str:
         """The run's facts as JSON text, from which ``FlowRuntime.resume`` goes on, in another process if need be."""
         return json.dumps(self._snapshot(), ensure_ascii=False)
+
+    def to_mermaid(self) -> str:
+        """The run as the text of a Mermaid diagram: the ways that were taken, and where each node stands.
+
+        Of a node in a loop, a batch or a called flow all instances are told together: how many are in which state, and
+        of an edge how often it was taken.
+        """
+        from ..pictures import mermaid  # noqa: PLC0415 # for those who want a picture
+
+        return mermaid(self._picture())
+
+    def to_svg(self) -> str:
+        """The same as an SVG picture; in a notebook a result shows itself so."""
+        from ..pictures import svg  # noqa: PLC0415 # as above
+
+        return svg(self._picture())
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        """What a notebook shows."""
+        from ..pictures import shown  # noqa: PLC0415 # as above
+
+        return shown(self._picture, repr(self))
 
     def raise_for_status(self) -> Self:
         """The result itself, unless the run has failed or was cancelled.

@@ -12,7 +12,7 @@ import heapq
 import itertools
 from collections import deque
 from collections.abc import Coroutine, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..blueprint import WAIT
 from ..clock import Clock, Stopwatch
@@ -25,21 +25,25 @@ from ..graph.decisions import scope_output
 from ..graph.facts import Answer, Attempt, NodeError, Outcome, Park
 from ..graph.failures import errors_of
 from ..graph.fold import context_of, outputs_of
-from ..graph.instances import Claim, Instance, Phase, ScopeState
+from ..graph.instances import Instance, Phase, ScopeState
 from ..graph.limits import is_limited
-from ..graph.records import answer_from_record, outcome_from_record, park_from_record, undone_from_record
-from ..graph.scopes import Graph
+from ..graph.records import answer_from_record, undone_from_record
+from ..graph.scopes import Graph, Kind
 from ..graph.state import RunState
-from ..logging.catalogue import ENGINE_FAILED, STEPS_LEFT
+from ..logging.catalogue import CALL_STOPPED, ENGINE_FAILED, STEPS_LEFT
 from ..logging.runs import RunLog
 from ..settings import whole
 from ..texts import require_name
 from ..traces import Trace
 from .events import Emitter, EventSink
 from .limits import LocalLimits
+from .pictures import draw, picture_of_snapshot
 from .results import RunResult, Status
-from .snapshots import snapshot_of
+from .snapshots import restore, snapshot_of
 from .undoing import Undos
+
+if TYPE_CHECKING:
+    from ..pictures import Picture
 
 # How many instances a worker runs before it lets the event loop look at everything else.
 _TURN = 100
@@ -146,6 +150,7 @@ class Run:
                 self._events.close()
         if self._over() and self.status != "completed" and self._undoes():
             self._undos.unsure = {*self._undos.unsure, *unsure}
+            self._log.is_undone(self.status, self.errors)
             await self._undos.all_of(self.state.root)
         self._log.stops(self.status, self.clock.now(), self.errors, self.waiting)
         if self._events is not None:
@@ -226,7 +231,16 @@ class Run:
         worker.add_done_callback(self._worker_ended)
 
     async def _undo_call(self, call: ScopeState) -> None:
-        """Undo a called flow that has failed, so that its failure counts."""
+        """Undo a called flow that has failed, so that its failure counts.
+
+        What is under way in it has lost a race, and is as if it never was from now on.
+        """
+        cut_off = {context.key for context in self.executor.under_way}
+        for instance in [each for scope in call.walk() for each in scope.instances() if each.key in cut_off]:
+            self.state.add(*instance, Outcome(void=True))
+            self._undos.unsure = {*self._undos.unsure, instance.key}
+        reason = "; ".join(str(error) for error in call.errors)
+        self.executor.journal.tell(CALL_STOPPED, at=call.prefix[:-1], reason=reason)
         await self._undos.of(call)
         self.state.undone(call)
         self._take_ready()
@@ -331,6 +345,8 @@ class Run:
         if isinstance(ended, Park):
             self._park(instance, ended)
             return
+        if instance.vertex.index in instance.scope.outcomes:
+            return  # it was cut off as the call that it is in was undone
         self._ended.append(instance)
         self.state.add(instance.scope, instance.vertex, ended)
         self._take_ready()
@@ -468,10 +484,11 @@ class Run:
 
     def result(self) -> RunResult:
         """How the run ended, or where it stands."""
-        snapshot = self.snapshot
+        snapshot, picture = self.snapshot, self.picture
         if not self._over():
             standing = self.snapshot()  # now: the run may go on by a resume before anyone asks for the state
             snapshot = lambda: standing  # noqa: E731
+            picture = lambda: picture_of_snapshot(standing, self.executor.serializer)  # noqa: E731
         return RunResult(
             run_id=self.run_id,
             status=self.status,
@@ -481,8 +498,31 @@ class Run:
             waiting=[] if self._over() else self.waiting(),
             ended=self._ended,
             snapshot=snapshot,
+            picture=picture,
             output=scope_output(self.state.root),
             undone=self._undos.ended.values(),
+        )
+
+    @property
+    def steps(self) -> int:
+        """How many steps have an outcome."""
+        return sum(1 for instance in self._ended if instance.vertex.kind is Kind.STEP)
+
+    def picture(self) -> Picture:
+        """The run, drawn as it stands now."""
+        at_work = {context.key: context._instance for context in self.executor.under_way}
+        parked = [instance for instance, _ in self._parked.values()]
+        again = [instance for instance, _ in self._again]
+        return draw(
+            graph=self.graph,
+            graphs={self.graph.blueprint.id: self.graph, **self._called()},
+            run_id=self.run_id,
+            status=self.status,
+            state=self.state,
+            parks={key: park for key, (_, park) in self._parked.items()},
+            to_run=[*self._queue, *parked, *again, *at_work.values()],
+            under_way=at_work.keys(),
+            undone=self._undos.ended,
         )
 
     def _called(self) -> dict[str, Graph]:
@@ -514,58 +554,17 @@ class Run:
             trace=self._trace,
         )
 
-    def _lost(self, outcomes: Mapping[str, Any]) -> Instance | None:
-        """An instance that has an outcome and is not told to be ready: it lost a race, and ended all the same."""
-        there = (instance for scope in self.state.root.walk() for instance in scope.instances())
-        return next(
-            (each for each in there if each.vertex.index not in each.scope.outcomes and each.key in outcomes), None
-        )
-
-    def _claim_lost(self, claims: dict[str, list[int]]) -> bool:
-        """Take in claims that nothing wants: their join lost a race. Whether there were some among those left over."""
-        there = (instance for scope in self.state.root.walk() for instance in scope.instances())
-        late = next((each for each in there if each.key in claims), None) if claims else None
-        if late is not None:
-            for slot, place in enumerate(claims.pop(late.key)):
-                self.state.claim(late.scope, late.vertex, slot, place)
-        return late is not None
-
     def restore(self, snapshot: Mapping[str, Any]) -> None:
         """Take in the facts of a snapshot: the state then stands where the snapshot's run stood."""
         decode = self.executor.serializer.from_data
-        outcomes: Mapping[str, Any] = snapshot["outcomes"]
-        standing: dict[str, list[int]] = dict(snapshot["claims"])
-        parks: Mapping[str, Any] = snapshot["parks"]
         self._answers = {key: answer_from_record(answer, decode) for key, answer in snapshot.get("answers", {}).items()}
-        state = self.state
-        frontier: list[Instance] = []
-        unclaimed: list[Claim] = []
-        state.ready.extend(self._queue)
-        while True:
-            while state.wanted:
-                claim = state.wanted.popleft()
-                places = standing.pop(claim.scope.key(claim.vertex), None)
-                if places is None:
-                    unclaimed.append(claim)
-                else:
-                    for slot, place in enumerate(places):
-                        state.claim(claim.scope, claim.vertex, slot, place)
-            instance = state.ready.popleft() if state.ready else self._lost(outcomes)
-            if instance is None and self._claim_lost(standing):
-                continue
-            if instance is None:
-                break
-            key = instance.key
-            if key in outcomes:
-                outcome = outcome_from_record(outcomes[key], decode)
-                self._ended.append(instance)
-                state.add(instance.scope, instance.vertex, outcome)
-            elif key in parks:
-                self._park(instance, park_from_record(parks[key]))
-            else:
-                frontier.append(instance)
-        self._queue = deque(frontier)
-        state.wanted.extend(unclaimed)
+        self.state.ready.extend(self._queue)
+        restored = restore(self.state, snapshot, decode)
+        self._ended += restored.ended
+        self._queue = deque(restored.frontier)
+        self.state.wanted.extend(restored.unclaimed)
+        for instance, park in restored.parked:
+            self._park(instance, park)
         self._undos.ended = {key: undone_from_record(each) for key, each in snapshot.get("undone", {}).items()}
         self._undos.unsure = set(snapshot.get("unsure", ()))
         self.status = self._log.told = snapshot["status"]

@@ -6,14 +6,13 @@ import asyncio
 import copy
 import json
 from collections.abc import Callable, Coroutine, Iterable, Mapping
-from typing import Any, Generic, TypedDict, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar, overload
 
 from typing_extensions import Unpack
 
 from ..blueprint import BUILT_IN_USES, Blueprint
 from ..catalogue import Catalogue, FlowLike, UntypedFlow, missing_steps, not_brought
 from ..clock import Clock, SystemClock
-from ..decorated import Flow
 from ..definition import FlowDefinition
 from ..durations import Duration
 from ..errors import ConfigurationError, ImplementationMissingError, ResumeError
@@ -31,13 +30,17 @@ from ..steps import Implementation, Step
 from ..texts import require_name
 from ..threads import StepThreads
 from ..traces import Trace
-from ..webhooks import WebhookSigner
 from .events import EventSink
 from .limits import LocalLimits
+from .notebooks import interruptible
 from .results import OutT, RunResult, Status
 from .run import NothingLeftError, Run
 from .snapshots import Begun
 from .synchronously import has_loop, run_beside, run_here
+
+if TYPE_CHECKING:
+    from ..decorated import Flow
+    from ..webhooks import WebhookSigner
 
 T = TypeVar("T")
 InT = TypeVar("InT")
@@ -54,6 +57,7 @@ class RunOptions(HandleOptions, total=False):
     """And how long it may take."""
 
     timeout: Duration | None
+    progress: bool
 
 
 class FlowRuntime:
@@ -142,6 +146,7 @@ class FlowRuntime:
         run_id: str | None = None,
         concurrency: int | None = None,
         timeout: Duration | None = None,
+        progress: bool = False,
     ) -> RunResult:
         """Run a flow until it has ended or waits for someone.
 
@@ -151,6 +156,8 @@ class FlowRuntime:
             run_id: The run's id; a new one by default.
             concurrency: How many steps may be under way at once; no limit by default.
             timeout: Seconds after which the run fails, a ``timedelta``, or text such as ``"20m"``.
+            progress: Show how it goes on: in a notebook its picture, in a terminal a tree of its nodes (with the extra
+                ``progress``), else a line on standard error for each step that has ended.
 
         Returns:
             The result. A failed step is no exception here: see ``status`` and ``errors``.
@@ -159,12 +166,25 @@ class FlowRuntime:
             ConfigurationError: The flow is unknown or incomplete, or a setting cannot mean anything.
             SerializationError: An initial context value, or its name, cannot be stored.
         """
-        return await self._run(flow, context, run_id, concurrency, timeout)
+        return await self._run(flow, context, run_id, concurrency, timeout, progress)
 
     async def _run(
-        self, flow: FlowLike, context: Any, run_id: str | None, concurrency: int | None, timeout: Duration | None
+        self,
+        flow: FlowLike,
+        context: Any,
+        run_id: str | None,
+        concurrency: int | None,
+        timeout: Duration | None,
+        progress: bool,
     ) -> RunResult[Any]:
-        return await self._start(flow, context, run_id, concurrency).result(timeout)
+        if not progress:
+            return await self._start(flow, context, run_id, concurrency).result(timeout)
+        from .progress import both, display, shown  # noqa: PLC0415 # for those who look on
+
+        seen = display()
+        handle = self._start(flow, context, run_id, concurrency, both(self.events, seen))
+        async with shown(handle._run, seen):
+            return await handle.result(timeout)
 
     @overload
     def start(self, flow: Flow[None, OutT], /, **options: Unpack[HandleOptions]) -> RunHandle[OutT]: ...
@@ -196,7 +216,14 @@ class FlowRuntime:
         """
         return self._start(flow, context, run_id, concurrency)
 
-    def _start(self, flow: FlowLike, context: Any, run_id: str | None, concurrency: int | None) -> RunHandle[Any]:
+    def _start(
+        self,
+        flow: FlowLike,
+        context: Any,
+        run_id: str | None,
+        concurrency: int | None,
+        events: EventSink | None = None,
+    ) -> RunHandle[Any]:
         graph = self.catalogue.find(flow)
         if isinstance(flow, FlowDefinition):
             self._check_names([flow])
@@ -207,7 +234,7 @@ class FlowRuntime:
         if self.telemetry is not None:
             starting = self.telemetry.start(run_id, graph.blueprint.id, self.clock.now())
         trace = None if starting is None else starting.trace
-        run = self._make(run_id, graph, graphs, self.catalogue.begin(flow, context), concurrency, trace)
+        run = self._make(run_id, graph, graphs, self.catalogue.begin(flow, context), concurrency, trace, events)
         if starting is not None:
             starting.done(self.clock.now())
         return RunHandle(run)
@@ -279,13 +306,14 @@ class FlowRuntime:
         run_id: str | None = None,
         concurrency: int | None = None,
         timeout: Duration | None = None,
+        progress: bool = False,
     ) -> RunResult:
         """``run`` for code that is not async; works inside a running event loop too, as in a notebook.
 
         In a plain step the thread counts as free meanwhile, so that steps of the run inside always find one. In an
         async step it blocks the event loop: await ``run`` there.
         """
-        return self._wait_for(lambda runtime: runtime._run(flow, context, run_id, concurrency, timeout))
+        return self._wait_for(lambda runtime: runtime._run(flow, context, run_id, concurrency, timeout, progress))
 
     def resume_sync(
         self,
@@ -384,6 +412,7 @@ class FlowRuntime:
         context: Mapping[str, Any],
         concurrency: int | None,
         trace: Trace | None,
+        events: EventSink | None = None,
     ) -> Run:
         executor = self.executor(run_id, graphs)
         return Run(
@@ -396,7 +425,7 @@ class FlowRuntime:
                 for name, value in context.items()
             },
             concurrency=concurrency,
-            events=self.events,
+            events=events or self.events,
             limits=self._local_limits,
             trace=trace,
         )
@@ -465,7 +494,8 @@ class RunHandle(Generic[OutT]):
         """
         self._run.set_timeout(timeout)
         try:
-            return await asyncio.shield(self._driver)
+            async with interruptible():
+                return await asyncio.shield(self._driver)
         except asyncio.CancelledError:
             # Whoever waits for the result owns the run: cancelled, it does not leave steps running behind its back.
             self._driver.cancel()

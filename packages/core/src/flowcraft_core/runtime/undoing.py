@@ -13,6 +13,7 @@ from ..execution import FIRST, Executor
 from ..graph.facts import Undone
 from ..graph.instances import Instance, ScopeState
 from ..graph.undoing import Undoing
+from ..logging.catalogue import UNDONE
 from .events import Emitter
 
 
@@ -70,6 +71,8 @@ class Undos:
                 instance, undone = under_way.pop(task), task.result()
                 self.ended[undone.key] = undone
                 waiting += left.end(undone.key)
+                if undone.error is None:
+                    self.executor.journal.tell(UNDONE, at=instance, attempt=undone.attempts)
                 if self.events is not None:
                     self.events.undone(instance, undone)
         finally:

@@ -18,7 +18,7 @@ except ImportError as error:
 _CLAUSES = (
     *("contract", "context", "coordination", "facts", "finding", "queue", "sending", "status"),
     *("drawn.clauses", "drawn.context", "drawn.hints", "drawn.messages", "drawn.statuses"),
-    *("addressing", "asking", "backend", "data", "deliveries", "diagnosing", "dying", "ending", "forking"),
+    *("addressing", "asking", "backend", "beginning", "data", "deliveries", "diagnosing", "dying", "ending", "forking"),
     *("joining", "limiting", "minding", "outside", "programs"),
     *("queueing", "reconciling", "shapes", "starting", "telling", "troubled", "waiting"),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from .addressing import AddressClauses
 from .answering import AnsweringClauses
 from .asking import AskingClauses
+from .beginning import BeginningClauses
 from .catching import CatchingClauses
 from .data import DataClauses
 from .deferring import DeferringClauses
@@ -30,16 +31,19 @@ from .starting import StartingClauses
 from .telling import TellingClauses
 from .tracing import TracingClauses
 from .undoing import UndoingClauses
+from .undoing_calls import CallUndoingClauses
 from .waiting import WaitingClauses
 
 
 class BackendContract(
     AddressClauses,
     StartingClauses,
+    BeginningClauses,
     ShapeClauses,
     QuorumClauses,
     CatchingClauses,
     UndoingClauses,
+    CallUndoingClauses,
     LaningClauses,
     PagingClauses,
     WaitingClauses,

@@ -32,6 +32,7 @@ Capability: TypeAlias = Literal[
     "transactions",
     "named_queues",
     "notices_death",
+    "starts",
 ]
 
 _PREFIX = "test_"
@@ -72,6 +73,8 @@ class Declared:
             those of ``flowcraft_testkit.contracts.QUEUES``.
         notices_death: Whether what a process holds that has died is delivered to others within seconds, and not only
             once its visibility ends; it takes ``processes``.
+        starts: Whether the backend stores all that a run begins with by one request; see
+            ``flowcraft_core.ports.Starts``.
     """
 
     queue_limits: QueueLimits | None = None
@@ -92,6 +95,7 @@ class Declared:
     transactions: bool | None = None
     named_queues: bool | None = None
     notices_death: bool | None = None
+    starts: bool | None = None
 
     def lacks(self, capability: Capability) -> Literal["undeclared", "absent"] | None:
         """Why a clause that needs this cannot be asked; None if it can."""

@@ -5,9 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+import attrs
 from flowcraft_core import RetryAfter, RetryPolicy, create_flow
+from flowcraft_core.jobs import decode_job, encode_job
 
 from .clauses import needs
+from .interposed import Call
 from .programs import Context, ProgramClauses, Steps
 
 
@@ -33,6 +36,41 @@ class DeferringClauses(ProgramClauses):
                 result = await here.run(flow)
                 assert (result.status, result.outputs) == ("completed", {"a": 2})
                 assert began[1] - began[0] >= 2.9 * self.beat, "it was tried again earlier than it said"
+
+    async def test_who_asks_for_later_is_not_called_twice(self) -> None:
+        """Of two jobs of an attempt, as they are sent where one seems to be lost, one makes it, on any worker."""
+        began = list[tuple[int, int]]()
+
+        async def busy(ctx: Context) -> int:
+            began.append((ctx.attempt, ctx.deferrals))
+            if len(began) > 1:
+                await here.clock.sleep(self.beat / 2)
+            if ctx.attempt == 1 and ctx.deferrals < 2:
+                raise RetryAfter(self.beat, counts=False)
+            if ctx.attempt == 1:
+                raise ValueError("the one failure that the policy allows")
+            return ctx.deferrals
+
+        async def doubled(operation: str, call: Call) -> Any:
+            answer = await call()
+            if operation == "queue.send":
+                jobs = [(decode_job(message.body), message) for message in call.args[0]]
+                copies = [
+                    attrs.evolve(message, body=encode_job(attrs.evolve(job, id=self.id("job"))))
+                    for job, message in jobs
+                    if job.attempt
+                ]
+                if copies:
+                    await call.func(copies, **call.keywords)
+            return answer
+
+        flow = create_flow("busy").node("a", busy, retries=RetryPolicy(max_attempts=2, delay=self.beat, jitter=0.0))
+        async with self.programs(flow, reconcile=False) as here:
+            for _ in range(2):
+                await here.hire(around=doubled)
+            result = await here.run(flow)
+            assert (result.status, result.outputs) == ("completed", {"a": 2})
+            assert began == [(1, 0), (1, 1), (1, 2), (2, 2)], "an attempt was made twice"
 
     async def test_what_does_not_count_uses_up_no_attempt(self) -> None:
         """Far more often than the policy has attempts, on workers that end; without any policy as well."""

@@ -39,6 +39,7 @@ def declared(weaknesses: Weaknesses | None = None) -> Declared:
         transactions=not weaknesses.apart,
         named_queues=not weaknesses.single,
         notices_death=False,
+        starts=not weaknesses.piecemeal,
     )
 
 

@@ -16,18 +16,24 @@ class Takings:
     """Steps and what undoes them, with what was done and undone, in order.
 
     Attributes:
+        done: What was done, and undone, in order: its key, or what the key is of.
+        keys: The idempotency keys of the steps, by key.
         undone: The keys of what was undone; each as often as that was tried.
         under: The idempotency keys of the undos, by key.
         fails: How often the undo of an instance fails, by key.
     """
 
     def __init__(self) -> None:
+        self.done: list[str] = []
+        self.keys: dict[str, str] = {}
         self.undone: list[str] = []
         self.under: dict[str, str] = {}
         self.fails: dict[str, int] = {}
 
     async def do(self, ctx: Context) -> str:
         """Do something."""
+        self.done.append(ctx.key)
+        self.keys[ctx.key] = ctx.idempotency_key
         return f"{ctx.key} was done"
 
     async def undo(self, ctx: Context) -> None:
@@ -38,9 +44,11 @@ class Takings:
             raise AssertionError(f"the undo of {ctx.key!r} was given {ctx.output!r}")
         if self.undone.count(ctx.key) <= self.fails.get(ctx.key, 0):
             raise ConnectionError(f"{ctx.key} cannot be undone now")
+        self.done.append(f"{ctx.key} is undone")
 
 
-async def _fail(ctx: Context) -> None:
+async def fail(ctx: Context) -> None:
+    """Fail."""
     raise ValueError("the car is sold out")
 
 
@@ -49,7 +57,7 @@ def _chain(told: Takings, *names: str, **last: Any) -> FlowBuilder:
     flow = create_flow("trip").node("back", told.undo, retries=RetryPolicy(max_attempts=2, delay=0.01))
     for name in names:
         flow.node(name, told.do, undo="back")
-    flow.node("last", last.get("step", _fail), undo="back")
+    flow.node("last", last.get("step", fail), undo="back")
     for one, other in zip(names, (*names[1:], "last"), strict=True):
         flow.edge(one, other)
     return flow
@@ -69,7 +77,7 @@ class UndoingClauses(ProgramClauses):
         flow = create_flow("trip").node("a", told.do, undo=told.undo)
         flow.node("l", told.do, undo=told.undo).node("r", told.do, undo=told.undo).node("p", counts, undo=told.undo)
         flow.edge("a", "l").edge("a", "r").edge("l", "p").edge("r", "p")
-        flow.loop("again", start="p", end="p", condition="count < 2").node("last", _fail, undo=told.undo)
+        flow.loop("again", start="p", end="p", condition="count < 2").node("last", fail, undo=told.undo)
         flow.edge("again", "last")
         async with self.programs(flow, reconcile=False) as here:
             await here.hire(2)
@@ -163,7 +171,7 @@ class UndoingClauses(ProgramClauses):
             await told.undo(ctx)
 
         flow = create_flow("trip").node("a", told.do, undo=told.undo).node("b", told.do, undo=undo)
-        flow.node("last", _fail).edge("a", "b").edge("b", "last")
+        flow.node("last", fail).edge("a", "b").edge("b", "last")
         async with self.programs(flow) as here:
             await here.hire(2)
             run_id = (await here.client.start(flow)).run_id
@@ -185,7 +193,7 @@ class UndoingClauses(ProgramClauses):
             await told.undo(ctx)
 
         flow = create_flow("trip").node("a", told.do, undo=told.undo).node("b", told.do, undo=undo)
-        flow.node("last", _fail).edge("a", "b").edge("b", "last")
+        flow.node("last", fail).edge("a", "b").edge("b", "last")
         async with self.programs(flow) as here:
             await here.hire(2)
             run_id = (await here.client.start(flow)).run_id

@@ -24,6 +24,7 @@ from flowcraft_core.ports import (
     PositionedValue,
     QueueLimits,
     RunStatus,
+    Starts,
     StatusStore,
     StoreLimits,
     Transactional,
@@ -36,6 +37,7 @@ from .coordination import HintTable, InMemoryCoordinationStore
 from .queue import InMemoryJobQueue, MessageStore
 from .queues import InMemoryNamedQueues, QueueTable
 from .records import Record
+from .starts import InMemoryStarts
 from .status import InMemoryStatusStore, OrderedStatusStore, StatusTable
 from .transactions import InMemoryTransaction, InMemoryTransactions, Shared
 from .weaknesses import CLOUD_QUEUE, CLOUD_STORE, Weaknesses
@@ -60,7 +62,7 @@ class _World:
         self.hints = HintTable(clock)
         self.initial_contexts: dict[str, Mapping[str, Any]] = {}
         self.line = Line()
-        self.apart, self.single = weaknesses.apart, weaknesses.single
+        self.apart, self.single, self.piecemeal = weaknesses.apart, weaknesses.single, weaknesses.piecemeal
         self.shared = Shared(
             self.facts, self.values, self.statuses, self.messages, self.queues, self.store_limits, self.line
         )
@@ -79,6 +81,7 @@ class InMemoryBackend:
     coordination: CoordinationStore
     by_hand: HandWrittenRuns
     queues: NamedQueues | None
+    starts: Starts | None
     transactional: Transactional | None
     name = "memory"
 
@@ -205,4 +208,5 @@ class InMemoryBackend:
         self.status = kind(connection, world.statuses)
         self.coordination = InMemoryCoordinationStore(connection, world.hints)
         self.by_hand = InMemoryHandWrittenRuns(connection, world.initial_contexts, world.statuses)
+        self.starts = None if world.piecemeal else InMemoryStarts(connection, world.shared)
         self.transactional = None if world.apart else InMemoryTransactions(connection, world.shared)

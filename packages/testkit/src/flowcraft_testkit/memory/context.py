@@ -56,9 +56,7 @@ class InMemoryContextStore:
 
     async def put(self, run_id: str, key: str, fact: Fact) -> Fact | None:
         """See ``ContextStore.put``."""
-        _check_names(run_id, [key])
-        self._check_body(key, fact.body)
-        check_text(fact.writer, fact.job)
+        check_fact(run_id, key, fact, self.limits)
         return await self._connection.request(self._facts.write_if, run_id, key, fact, _is_none, self._connection)
 
     async def get(self, run_id: str, keys: Sequence[str]) -> Mapping[str, Fact]:
@@ -69,7 +67,7 @@ class InMemoryContextStore:
         """See ``ContextStore.apply``; one request per name, so a crash may come between them."""
         _check_names(run_id, [*values])
         for name, value in values.items():
-            self._check_body(name, value.body or b"")
+            _check_body(name, value.body or b"", self.limits)
             check_text(value.position)
             size = len(value.position.encode())
             check(size <= 4_000, f"the position of {name!r} is {size} bytes long; the longest is 4000")
@@ -101,13 +99,25 @@ class InMemoryContextStore:
 
         self._values.write_if(run_id, name, value, may, self._connection)
 
-    def _check_body(self, key: str, body: bytes) -> None:
-        longest = self.limits.max_value_bytes
-        check(len(body) <= longest, f"the body of {key!r} is {len(body)} bytes long; max_value_bytes is {longest}")
-
 
 def _is_none(standing: object) -> bool:
     return standing is None
+
+
+def check_fact(run_id: str, key: str, fact: Fact, limits: StoreLimits) -> None:
+    """Refuse a fact that the port's contract does not allow.
+
+    Raises:
+        ValueError: It does not.
+    """
+    _check_names(run_id, [key])
+    _check_body(key, fact.body, limits)
+    check_text(fact.writer, fact.job)
+
+
+def _check_body(key: str, body: bytes, limits: StoreLimits) -> None:
+    longest = limits.max_value_bytes
+    check(len(body) <= longest, f"the body of {key!r} is {len(body)} bytes long; max_value_bytes is {longest}")
 
 
 def _check_names(run_id: str, keys: Sequence[str]) -> None:

@@ -159,11 +159,7 @@ class InMemoryJobQueue:
 
     async def send(self, messages: Sequence[Message], *, delay: float = 0.0) -> None:
         """See ``JobQueue.send``; one request per ``max_send`` messages, so a crash may come between them."""
-        check(0 <= delay <= self.limits.max_delay, f"delay is {delay} s; it goes from 0 to {self.limits.max_delay} s")
-        for message in messages:
-            check_text(message.body)
-            size, longest = len(message.body.encode()), self.limits.max_body_bytes
-            check(size <= longest, f"a body is {size} bytes long; max_body_bytes is {longest}")
+        check_messages(messages, delay, self.limits)
         for batch in batches(messages, self.limits.max_send):
             await self._connection.request(self._store.add, batch, delay)
 
@@ -206,3 +202,16 @@ class InMemoryJobQueue:
     def _check_visibility(self, visibility: float) -> None:
         longest = self.limits.max_visibility
         check(1 <= visibility <= longest, f"visibility is {visibility} s; it goes from 1 to {longest} s")
+
+
+def check_messages(messages: Sequence[Message], delay: float, limits: QueueLimits) -> None:
+    """Refuse messages that the port's contract does not allow.
+
+    Raises:
+        ValueError: It does not.
+    """
+    check(0 <= delay <= limits.max_delay, f"delay is {delay} s; it goes from 0 to {limits.max_delay} s")
+    for message in messages:
+        check_text(message.body)
+        size, longest = len(message.body.encode()), limits.max_body_bytes
+        check(size <= longest, f"a body is {size} bytes long; max_body_bytes is {longest}")

@@ -98,8 +98,7 @@ class InMemoryStatusStore:
 
     async def create(self, status: RunStatus) -> bool:
         """See ``StatusStore.create``."""
-        _check_run_id(status.run_id)
-        check_text(status.blueprint_id, status.reason, status.body, *status.tags, *status.tags.values())
+        check_status(status)
         return await self._connection.request(self._table.create, status)
 
     async def get(self, run_id: str) -> RunStatus | None:
@@ -190,6 +189,16 @@ def _read_cursor(cursor: str | None) -> tuple[float, str] | None:
 
 def _copy(status: RunStatus) -> RunStatus:
     return attrs.evolve(status, tags=dict(status.tags))
+
+
+def check_status(status: RunStatus) -> None:
+    """Refuse a status that the port's contract does not allow.
+
+    Raises:
+        ValueError: It does not.
+    """
+    _check_run_id(status.run_id)
+    check_text(status.blueprint_id, status.reason, status.body, *status.tags, *status.tags.values())
 
 
 def _check_run_id(run_id: str) -> None:

@@ -36,6 +36,7 @@ class Weaknesses:
         unordered: The status store has not the power ``NewestFirst``.
         single: There is one queue only: the backend has not the power ``NamedQueues``.
         apart: A program's rows are elsewhere: the backend has not the power ``Transactional``.
+        piecemeal: It takes several requests to start a run: the backend has not the power ``Starts``.
     """
 
     staleness: float = 1.0
@@ -49,6 +50,7 @@ class Weaknesses:
     unordered: bool = True
     single: bool = False
     apart: bool = True
+    piecemeal: bool = True
 
     @classmethod
     def none(cls) -> Weaknesses:
@@ -63,4 +65,5 @@ class Weaknesses:
             new_handles=False,
             unordered=False,
             apart=False,
+            piecemeal=False,
         )

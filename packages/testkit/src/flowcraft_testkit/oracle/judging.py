@@ -22,7 +22,7 @@ from .meaning import Meaning
 from .places import Fact, Facts
 from .script import ScriptedError, plain
 from .stage import Performed
-from .taking_back import due, wrong_order
+from .taking_back import due, due_of_calls, wrong_order
 
 _FINAL = ("completed", "failed", "cancelled")
 
@@ -137,10 +137,15 @@ def _undone_by_the_model(performed: Performed, meaning: Meaning) -> Iterable[Pro
     """What the model says of what was undone, in the order in which that was recorded."""
     facts, status = performed.facts, performed.status
     undone = [undone_by(key) for key in facts.facts if undone_by(key) is not None]
-    if status is None or status.state not in _FINAL or not (undone or facts.end):
+    if status is None or status.state not in _FINAL or not (undone or facts.ends):
         return
-    should = due(meaning) if status.state == "failed" else {}
-    yield from _differs("undone", sorted(map(str, undone)), sorted(should), "the model")
+    if status.state == "failed":
+        yield from _differs("undone", sorted(map(str, undone)), sorted(due(meaning)), "the model")
+    else:
+        least, most = due_of_calls(meaning, for_sure=True), due_of_calls(meaning, for_sure=False)
+        if not least <= set(map(str, undone)) <= most:
+            text = f"{undone!r}; should be at least {sorted(least)!r}, and at most {sorted(most)!r}"
+            yield Problem("undone differ from the model", text)
     for earlier, later in wrong_order(meaning, [str(key) for key in undone]):
         yield Problem("undone in another order than the model's", f"{earlier!r} before {later!r}")
     if status.state == "failed" and (left := meaning.open()):

@@ -29,13 +29,64 @@ def due(meaning: Meaning) -> dict[str, tuple[Place, PlacedNode]]:
     return found
 
 
+def due_of_calls(meaning: Meaning, *, for_sure: bool) -> set[str]:
+    """What calls undo whose failure fails no run: "a called flow undoes itself before its failed outcome is committed".
+
+    Args:
+        meaning: What the facts mean.
+        for_sure: Leave out the calls that are moot: "what is moot is not waited for".
+    """
+    return {
+        key
+        for key, (place, _) in due(meaning).items()
+        if any(not (for_sure and _is_moot(meaning, call)) for call in _undone_calls(meaning, place))
+    }
+
+
 def wrong_order(meaning: Meaning, undone: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Of what was undone, in this order, each that came before something that "came after it", with that."""
+    """Of what was undone, in this order, each that came before something that "came after it", with that.
+
+    A call that undoes itself does so before anything of what it is called from is.
+    """
     there = due(meaning)
     for number, key in enumerate(undone):
         for later in undone[number + 1 :]:
             if key in there and later in there and _came_after(there[later], there[key]):
-                yield key, later
+                places = list(_around(there[later][0]))
+                if all(call in places for call in _undone_calls(meaning, there[key][0])):
+                    yield key, later
+
+
+def _undone_calls(meaning: Meaning, place: Place) -> list[Place]:
+    """The calls around an instance that have ended, and failed where that fails no run."""
+    return [
+        call
+        for call in _around(place)
+        if call.parent is not None
+        and call.node is not None
+        and call.namespace is None
+        and (call.parent.catches(call.node) or call.parent.contains(call.node) or _is_tolerated(call))
+        and meaning.has_ended(call)
+        and meaning.has_failed(call)
+    ]
+
+
+def _is_tolerated(call: Place) -> bool:
+    return isinstance(call.node, Batch) and call.node.tolerated > 0
+
+
+def _is_moot(meaning: Meaning, place: Place) -> bool:
+    return any(
+        around.parent is not None and around.node is not None and meaning.is_moot(around.parent, around.node)
+        for around in _around(place)
+    )
+
+
+def _around(place: Place) -> Iterator[Place]:
+    around: Place | None = place
+    while around is not None:
+        yield around
+        around = around.parent
 
 
 def _came_after(one: tuple[Place, PlacedNode], other: tuple[Place, PlacedNode]) -> bool:

@@ -41,15 +41,10 @@ def _node(place: Place, node: AnyNode, chance: random.Random) -> AnyNode:
     match node:
         case Step() | Batch(worker=tuple()):
             return attrs.evolve(node, undo=chance.choice(_UNDOS), unsure=chance.random() < _UNSURE)
-        case Batch(worker=Flow() as worker) if not (node.tolerated or _is_held(place, node)):
+        case Batch(worker=Flow() as worker):
             return attrs.evolve(node, worker=_graph(Place(worker, "", place, node), chance))
         case Loop():
             return attrs.evolve(node, body=_graph(Place(node.body, "", place, node), chance))
-        case Call() if not _is_held(place, node):
+        case Call():
             return attrs.evolve(node, flow=_graph(Place(node.flow, "", place, node), chance))
     return node
-
-
-def _is_held(place: Place, node: AnyNode) -> bool:
-    """Whether something holds the failure of what a node calls: workers do not undo that yet."""
-    return place.catches(node) or place.contains(node)

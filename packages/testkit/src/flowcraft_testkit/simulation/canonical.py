@@ -23,7 +23,16 @@ from .laning import fork_an_item, lanes, lanes_inside, paged
 from .limiting import limited, limited_by_key, limited_for_long
 from .queueing import queues
 from .scenario import RUN, Scenario
-from .undoing import done, undone, undone_beside, undone_in_time, undone_losers
+from .undoing import (
+    done,
+    undone,
+    undone_beside,
+    undone_call,
+    undone_call_slowly,
+    undone_in_time,
+    undone_items,
+    undone_losers,
+)
 
 Ctx = NodeContext[Any, Any]
 
@@ -399,6 +408,16 @@ def _all() -> list[Scenario]:
         Scenario(name="undone", build=undone, ends=("failed",)),
         Scenario(name="undone_beside", build=undone_beside, ends=("failed",), racing=True),
         Scenario(name="undone_losers", build=undone_losers, ends=("failed",), racing=True),
+        Scenario(name="undone_call", build=undone_call),
+        Scenario(name="undone_call_slowly", build=undone_call_slowly, ends=("failed",), racing=True),
+        Scenario(
+            name="undone_call_cancel",
+            build=undone_call_slowly,
+            act=_cancel,
+            ends=("cancelled", "failed"),
+            racing=True,
+        ),
+        Scenario(name="undone_items", build=undone_items, ends=("failed",)),
         Scenario(name="undone_cancel", build=undone_in_time, act=_cancel, ends=("cancelled", "completed"), racing=True),
         Scenario(name="undone_late", build=undone_in_time, timeout=5, ends=("failed", "completed"), racing=True),
         Scenario(name="done", build=done),

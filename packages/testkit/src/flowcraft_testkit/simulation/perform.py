@@ -358,7 +358,7 @@ class _Stage:
         if status.state == "completed":
             self._compare("outputs", result.outputs, outputs, "the facts, replayed, say")
             self._compare("context", result.context, context, "the facts, replayed, say")
-        is_late = run.end is not None and self.scenario.timeout is not None
+        is_late = "" in run.ends and self.scenario.timeout is not None
         if status.state == "failed" and not (errors == true_errors and (true_errors or is_late)):
             blame(f"errors: {errors}; the facts, replayed, say {true_errors}")
         expected = self.expected
@@ -374,9 +374,9 @@ class _Stage:
 
     def _check_phase(self, status: RunStatus, run: RunFacts) -> None:
         by_facts = {Phase.COMPLETED: "completed", Phase.FAILED: "failed", Phase.RUNNING: "running"}[run.phase]
-        if run.end is not None:
-            if status.state != run.end:
-                self.world.blame(f"the status is {status.state} ({status.reason}), but the run was to end {run.end}")
+        if "" in run.ends:
+            if status.state != (end := run.ends[""]):
+                self.world.blame(f"the status is {status.state} ({status.reason}), but the run was to end {end}")
         elif status.state != "cancelled" and status.state != by_facts:
             self.world.blame(f"the status is {status.state} ({status.reason}), but by the facts the run is {by_facts}")
 

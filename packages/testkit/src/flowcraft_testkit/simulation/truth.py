@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import attrs
-from flowcraft_core.durable.ends import ABANDONED_KEY, END_KEY, undone_by
+from flowcraft_core.durable.ends import ABANDONED_KEY, END_KEY, call_undone, undone_by
 from flowcraft_core.durable.storage import BLUEPRINTS, claimed_by
 from flowcraft_core.graph.facts import Outcome
 from flowcraft_core.graph.failures import errors_of
@@ -122,11 +122,13 @@ class Truth:
             self._blame(f"the fact {key!r} was changed after it was stored by job {standing.job!r:.10}")
         elif ":" not in key or key.endswith(_ENTRY):
             outcome = self._outcome(run_id, key, fact)
-            if outcome.void and (run.end is None or run.end == "completed"):
-                self._blame(f"{key!r} was voided, and the run is not stopped")
+            if outcome.void and not run.stopped_around(key):
+                self._blame(f"{key!r} was voided, and the run is not stopped, nor a call around that")
             run.take_in(key, outcome)
-        elif key == END_KEY:
-            run.end = self._record(run_id, key, fact)["state"]
+        elif key.endswith(END_KEY):
+            self._look_at_end(run, key.removesuffix(END_KEY), self._record(run_id, key, fact)["state"])
+        elif (call := call_undone(key)) is not None:
+            self._look_at_undone(run, call)
         elif key == ABANDONED_KEY:
             run.abandoned = True
         elif (undone := undone_by(key)) is not None:
@@ -145,12 +147,29 @@ class Truth:
             self._look_at_undo(run, instance.key, "is about to be undone")
 
     def _look_at_undo(self, run: RunFacts, key: str, what: str) -> None:
-        if run.end is None or run.end == "completed":
-            self._blame(f"{key!r} {what}, and the run is not stopped")
-        elif left := run.left():
-            self._blame(f"{key!r} {what}, and {left} are ready and may still have an outcome")
-        elif key not in run.undone and key not in (due := run.to_undo()):
+        stopped = run.stopped_around(key)
+        if not stopped:
+            self._blame(f"{key!r} {what}, and the run is not stopped, nor a call around that")
+            return
+        closed = [root for root in stopped if not run.left(root)]
+        if not closed:
+            self._blame(f"{key!r} {what}, and {run.left(stopped[-1])} are ready and may still have an outcome")
+        elif key not in run.undone and key not in (due := [one for root in closed for one in run.to_undo(root)]):
             self._blame(f"{key!r} {what}, and by the facts that are stored it is not due: {due} are")
+
+    def _look_at_end(self, run: RunFacts, root: str, state: str) -> None:
+        """It was said how a run ends, or a call: that has failed by the facts that are stored."""
+        if root and root not in run.ends and run.call_to_undo(root) is None:
+            self._blame(f"{root!r} was stopped, and by the facts that are stored it has not failed")
+        run.ends.setdefault(root, state)
+
+    def _look_at_undone(self, run: RunFacts, root: str) -> None:
+        """It was said that a call is undone: nothing is left to undo of it."""
+        if root not in run.ends:
+            self._blame(f"{root!r} was said to be undone, and was not stopped")
+        elif (left := run.left(root)) or (left := run.to_undo(root)):
+            self._blame(f"{root!r} was said to be undone, and {left} are left")
+        run.take_in_undone(root)
 
     def deleted(self, run_id: str, key: str) -> None:
         """A fact was deleted: only chunks that a writer who came second has left may be, in a run that lives."""
@@ -176,8 +195,8 @@ class Truth:
     def ended(self, run_id: str, state: str) -> None:
         """A run has ended: as its end says, if its flows name an undo, and with nothing left to undo."""
         run = self.run(run_id)
-        if self._undoes and run.end != state:
-            self._blame(f"the run ended {state}, and was to end {run.end}")
+        if self._undoes and run.ends.get("") != state:
+            self._blame(f"the run ended {state}, and was to end {run.ends.get('')}")
         if state != "completed" and not run.abandoned and (due := run.to_undo()):
             self._blame(f"the run ended {state}, and {due} are not undone")
 
@@ -260,7 +279,7 @@ class RunFacts:
         executed: How often each attempt at each was executed.
         outcomes: The outcomes, by key.
         claims: Of each claimed join the places of the edges that hold its slots, by key and slot.
-        end: The state in which it is to end, once that stands.
+        ends: The state in which it is to end, and each call of it that was stopped, by root, once that stands.
         abandoned: Whether it is to be undone no further.
         undone: The keys of the instances whose undo has ended.
     """
@@ -271,7 +290,7 @@ class RunFacts:
     executed: dict[str, int] = attrs.field(factory=dict)
     outcomes: dict[str, Outcome] = attrs.field(factory=dict)
     claims: dict[str, dict[int, int]] = attrs.field(factory=dict)
-    end: str | None = None
+    ends: dict[str, str] = attrs.field(factory=dict)
     abandoned: bool = False
     undone: set[str] = attrs.field(factory=set)
     _early: deque[tuple[str, Outcome | tuple[int, int]]] = attrs.field(factory=deque)
@@ -291,6 +310,10 @@ class RunFacts:
         else:
             self.claims.setdefault(key, {})[fact[0]] = fact[1]
         self._early.append((key, fact))
+        self._take_in_early()
+
+    def _take_in_early(self) -> None:
+        self._look()
         progress = True
         while progress and self._early:
             progress = False
@@ -340,17 +363,36 @@ class RunFacts:
                 return found if led_to and scope.is_moot(vertex) else None
         return None
 
-    def left(self) -> list[str]:
-        """The keys of what is ready and has no outcome."""
+    def left(self, root: str = "") -> list[str]:
+        """The keys of what is ready in the run, or in a call, and has no outcome."""
         return [
             key
             for key, (scope, vertex) in self.ready.items()
-            if vertex.index not in scope.outcomes and not scope.is_moot(vertex)
+            if key.startswith(root) and vertex.index not in scope.outcomes and not scope.is_moot(vertex)
         ]
 
-    def to_undo(self) -> list[str]:
-        """The keys of the instances whose undo may begin."""
-        return [instance.key for instance in Undoing(self.state.root, set(self.undone)).ready()]
+    def to_undo(self, root: str = "") -> list[str]:
+        """The keys of the instances whose undo may begin, of the run's or a call's."""
+        top = self.state.root if not root else self._call(root)
+        return [] if top is None else [instance.key for instance in Undoing(top, set(self.undone)).ready()]
+
+    def stopped_around(self, key: str) -> list[str]:
+        """The roots of the run and of the calls around an instance, as far as they are stopped."""
+        return [root for root, state in self.ends.items() if key.startswith(root) and state != "completed"]
+
+    def call_to_undo(self, root: str) -> ScopeState | None:
+        """The call with a root, if it has failed by the facts, and is to be undone before that counts."""
+        return next((call for call in self.state.to_undo if call.prefix == root), None)
+
+    def take_in_undone(self, root: str) -> None:
+        """Take in that a call is undone."""
+        call = self._call(root)
+        if call is not None and not call.undone:
+            self.state.undone(call)
+            self._take_in_early()
+
+    def _call(self, root: str) -> ScopeState | None:
+        return next((scope for scope in self.state.root.walk() if scope.prefix == root), None)
 
     def _instances(self) -> Iterator[Instance]:
         for scope in self.state.root.walk():

@@ -33,6 +33,11 @@ async def _fail(ctx: Ctx) -> None:
     raise ValueError("and all is undone")
 
 
+async def _fail_at_first(ctx: Ctx) -> None:
+    if "[0]" in ctx.key:
+        raise ValueError("and the item is undone")
+
+
 async def _fail_soon(ctx: Ctx) -> None:
     await asyncio.sleep(2)
     raise ValueError("and all is undone")
@@ -41,6 +46,11 @@ async def _fail_soon(ctx: Ctx) -> None:
 async def _undo(ctx: Ctx) -> None:
     if ctx.output not in (None, f"done at {ctx.key}"):
         raise AssertionError(f"the undo of {ctx.key!r} was given {ctx.output!r}")
+
+
+async def _undo_slowly(ctx: Ctx) -> None:
+    await asyncio.sleep(3)
+    await _undo(ctx)
 
 
 async def _at_last(ctx: Ctx) -> None:
@@ -75,6 +85,33 @@ def undone_losers() -> FlowBuilder:
     flow = create_flow("undone_losers").node("s", _pair).node("l", _act, undo=_undo).node("r", _act, undo=_undo)
     flow.node("d", _act, join="any", undo=_undo).node("fails", _fail)
     return flow.edge("s", "l").edge("s", "r").edge("l", "d").edge("r", "d").edge("d", "fails")
+
+
+def undone_call() -> FlowBuilder:
+    """A call that fails, and undoes itself before an edge takes that up; inside of it one that has completed."""
+    inner = create_flow("inner").node("i", _act, undo=_undo)
+    called = create_flow("called").node("x", _act, undo=_undo).subflow("in", inner).node("y", _fail)
+    called.edge("x", "in").edge("in", "y")
+    flow = create_flow("undone_call").node("a", _act, undo=_undo).subflow("call", called).node("b", _act)
+    return flow.edge("a", "call").edge("call", "b", on="always")
+
+
+def undone_items() -> FlowBuilder:
+    """Items that fail, and undo themselves before the next of their lane begins; and then the run fails, too."""
+    called = create_flow("called").node("x", _act, undo=_undo).node("y", _fail_at_first).edge("x", "y")
+    flow = create_flow("undone_items").node("pair", _pair)
+    flow.batch("each", called, concurrency=1, tolerated_failure_count=1).node("z", _fail)
+    return flow.edge("pair", "each").edge("each", "z")
+
+
+def undone_call_slowly() -> FlowBuilder:
+    """A call that takes its time to undo itself, and loses a race meanwhile to what fails the run later."""
+    called = create_flow("called").node("x", _act, undo=_undo_slowly).node("v", _act, undo=_undo_slowly)
+    called.node("y", _fail).edge("x", "v").edge("v", "y")
+    flow = create_flow("undone_call_slowly").node("s", _act, undo=_undo).subflow("call", called).node("o", _act)
+    flow.node("j", _act, join="any", undo=_undo_slowly).node("k", _slowly, undo=_undo).node("z", _fail_soon)
+    flow.edge("s", "call").edge("s", "o").edge("call", "j").edge("o", "j")
+    return flow.edge("j", "k").edge("j", "z")
 
 
 def undone_in_time() -> FlowBuilder:

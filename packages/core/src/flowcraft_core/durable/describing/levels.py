@@ -11,8 +11,8 @@ import attrs
 from ...errors import ConfigurationError
 from ...graph.instances import Instance, ScopeState
 from ...graph.scopes import Construct, Kind, Vertex
-from .shapes import Inside, InstanceState, Way
-from .standing import Standing, shown
+from ...graph.standing import InstanceState, Standing, insides, shown
+from .shapes import Inside, Way
 
 _INDEX = re.compile(r"\[(\d{1,12})\]")
 _CURSOR = re.compile(r"(\d{1,12})\.(\d{1,12})")
@@ -114,12 +114,6 @@ def open_at(root: ScopeState, key: str) -> Level | None:
             return None
         scope, rest = inside, rest[1:]
     return Level([scope])
-
-
-def insides(scope: ScopeState, construct: Construct) -> list[ScopeState]:
-    """The items, passes or calls of a construct that are known, in order."""
-    known = scope.inside.get(construct.entry, {})
-    return [known[index] for index in sorted(known)]
 
 
 def counts(standing: Standing, scopes: Sequence[ScopeState]) -> Counter[InstanceState]:

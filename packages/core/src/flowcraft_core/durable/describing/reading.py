@@ -16,6 +16,7 @@ from ...graph.instances import Instance
 from ...graph.limits import is_limited
 from ...graph.queues import is_bound, queue_of
 from ...graph.scopes import Kind
+from ...graph.standing import Standing
 from ...graph.state import RunState
 from ...graph.undoing import Undoing
 from ...ports import CoordinationStore, State
@@ -32,7 +33,6 @@ from .heartbeats import SEEN_WITHIN, living
 from .hints import Hints, passed_on, pattern_of, under_way
 from .levels import counts, open_at
 from .shapes import MOST_TOLD, OpenWait, RunDescription, Stopped
-from .standing import Standing
 from .telling import Teller
 
 # How long it is believed what workers say, seconds: two of their notes may be late or lost.
@@ -99,13 +99,14 @@ async def _undoing(
     stored: StoredRuns, record: RunRecord, state: RunState, now: State
 ) -> tuple[Mapping[str, Undone], Stopped | None]:
     """What was undone, by instance key; and what is left to undo of a run that was stopped."""
-    if not undoes(record) or now == "completed":
+    if not undoes(record):
         return {}, None
     records, run_id, has_ended = stored.records, record.run_id, now in FINAL
+    is_bad = has_ended and now != "completed"
     end = await (stored.settled(lambda: end_of(records, run_id)) if has_ended else end_of(records, run_id))
+    undone, abandoned = await settled_undone(records, run_id, state, stored.clock, has_ended=is_bad)
     if end is None or not end.is_stop:
-        return {}, None
-    undone, abandoned = await settled_undone(records, run_id, state, stored.clock, has_ended=has_ended)
+        return undone, None  # of calls that have failed
     left = Undoing(state.root, set(undone)).ready() if abandoned is None else []
     failed = [each for each in undone.values() if each.error is not None]
     return undone, Stopped(

@@ -14,43 +14,9 @@ import attrs
 
 from ...blueprint import On
 from ...graph.facts import NodeError, Undone
+from ...graph.standing import InstanceState
 from ...ports import FinalState
 from ..results import StoredRun
-
-#: Where an instance stands by the facts:
-#:
-#: ============  ====================================================================================================
-#: ``done``      it has completed
-#: ``failed``    it has failed for good, contained or not
-#: ``handled``   it has failed for good, and an edge on failure, or always, has taken that over
-#: ``running``   a loop, batch or subflow that was entered, and whose insides have not ended
-#: ``ready``     it is to run: it is under way, or waits for a worker
-#: ``waiting``   a wait that can be resumed
-#: ``sleeping``  a sleep whose time has not come, as far as is known
-#: ``retrying``  its last attempt has failed, and there will be another one
-#: ``pending``   what leads to it is not resolved
-#: ``dead``      none of the ways to it was taken: it will not run
-#: ``blocked``   what leads to it has failed, and the failure is contained: it will not run
-#: ``moot``      it has lost a race: it need not run, and if it has ended all the same, that counts nowhere
-#: ``void``      its run was stopped before it had an outcome: it is as if it never was
-#: ============  ====================================================================================================
-#:
-#: In a run that has ended, what was ready, waiting, sleeping or retrying stays so: a fork goes on with it.
-InstanceState: TypeAlias = Literal[
-    "done",
-    "failed",
-    "handled",
-    "running",
-    "ready",
-    "waiting",
-    "sleeping",
-    "retrying",
-    "pending",
-    "dead",
-    "blocked",
-    "moot",
-    "void",
-]
 
 #: What an instance is: a step, one of the engine's own (``wait``, ``sleep``), a construct that can be opened, or the
 #: verdict of a loop's pass.

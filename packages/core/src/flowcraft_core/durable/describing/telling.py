@@ -15,10 +15,10 @@ from ...graph.instances import Instance, ScopeState
 from ...graph.lanes import item_before
 from ...graph.queues import is_bound, queue_of
 from ...graph.scopes import Construct, Kind, Link, Vertex
+from ...graph.standing import InstanceState, Standing
 from .hints import Hints, pattern_of
 from .levels import folded
-from .shapes import FailedAttempt, InstanceDescription, InstanceKind, InstanceState, TakenEdge
-from .standing import Standing
+from .shapes import FailedAttempt, InstanceDescription, InstanceKind, TakenEdge
 
 _BUILT_IN: Mapping[str, InstanceKind] = {WAIT: "wait", SLEEP: "sleep"}
 _REACHED = ("done", "failed", "handled", "ready", "waiting", "sleeping", "retrying", "running")

@@ -16,7 +16,7 @@ from ...schedules import Missed, Overlap, Timing, require_choice
 from ...texts import require_name
 from ..results import Started
 from ..runs import RunRecord
-from ..starting import start_recorded
+from ..starting import start_run
 from ..stored_runs import StoredRuns
 from .firing import TAG, record_of, tags_of
 from .revisions import Change, Revision, UnknownScheduleError, require_schedule_id
@@ -187,8 +187,7 @@ class ScheduleClient:
         run_id = f"{schedule_id}@by-hand-{new_id()[:12]}" if run_id is None else require_run_id(run_id)
         graphs = await self._stored.runs.graphs(last.blueprints)
         record: RunRecord = record_of(last, run_id, graphs, self._stored.clock.now())
-        recorded = await self._stored.runs.create(record)
-        await start_recorded(self._stored, record, tags_of(last), created=recorded.created)
+        recorded = await start_run(self._stored, record, tags_of(last))
         return Started(run_id, recorded.created, recorded.same)
 
     async def remove(self, schedule_id: str) -> None:

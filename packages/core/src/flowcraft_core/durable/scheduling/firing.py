@@ -19,7 +19,7 @@ from ...schedules import as_text, firing_id
 from ..ends import undoes
 from ..runs import RunRecord
 from ..signals import conclude, end_run
-from ..starting import start_recorded
+from ..starting import start_run
 from ..tracing import stored_trace
 from .revisions import Revision
 from .standing import Done, Schedules, note_done
@@ -75,8 +75,7 @@ class Firing:
             await self._cancel(before, f"schedule {schedule_id!r} has come to its next time, {said}")
         graphs = await stored.runs.graphs(revision.blueprints)
         record = attrs.evolve(record_of(revision, run_id, graphs, stored.clock.now()), schedule=(schedule_id, due))
-        created = (await stored.runs.create(record)).created
-        await start_recorded(stored, record, tags_of(revision), created=created)
+        created = (await start_run(stored, record, tags_of(revision))).created
         now_done = Done(due, run_id)
         await note_done(stored.records, schedule_id, now_done)
         if created:

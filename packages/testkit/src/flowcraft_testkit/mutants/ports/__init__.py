@@ -1,6 +1,7 @@
 """Ports that get one thing wrong; importing this package adds them to the mutants."""
 
 from . import (
+    beginning,
     coordination,
     diagnosing,
     facts,
@@ -20,6 +21,7 @@ from . import (
 )
 
 __all__ = [
+    "beginning",
     "coordination",
     "diagnosing",
     "facts",

@@ -25,6 +25,7 @@ from . import (
     telling,
     tracing,
     undoing,
+    undoing_calls,
     worker,
 )
 
@@ -53,5 +54,6 @@ __all__ = [
     "telling",
     "tracing",
     "undoing",
+    "undoing_calls",
     "worker",
 ]

@@ -29,9 +29,9 @@ from ..mutant import replaces
     caught_by=BackendContract.test_a_second_start_with_the_id_starts_nothing,
     name="client.EveryStartIsTheFirst",
 )
-async def always_first(original: Any, self: Any, record: Any) -> Recorded:
+async def always_first(original: Any, self: Any, record: Any, **options: Any) -> Recorded:
     """Tells every caller that it was he who has started the run."""
-    recorded: Recorded = await original(self, record)
+    recorded: Recorded = await original(self, record, **options)
     return attrs.evolve(recorded, created=True)
 
 
@@ -50,9 +50,9 @@ def any_input(original: Any, self: Any, standing: Any, given: Any) -> bool:
     caught_by=BackendContract.test_a_start_with_an_id_that_is_taken_says_by_what,
     name="client.AnyFlowIsTheSame",
 )
-async def any_flow(original: Any, self: Any, record: Any) -> Recorded:
+async def any_flow(original: Any, self: Any, record: Any, **options: Any) -> Recorded:
     """Takes a run of that id for the one that was meant, if its input is alike, whatever its flow is."""
-    recorded: Recorded = await original(self, record)
+    recorded: Recorded = await original(self, record, **options)
     found = await self.get(record.run_id)
     return attrs.evolve(recorded, same=found is None or dict(found.context) == dict(record.context))
 
@@ -62,9 +62,9 @@ async def any_flow(original: Any, self: Any, record: Any) -> Recorded:
     caught_by=BackendContract.test_a_start_with_an_id_that_is_taken_says_by_what,
     name="client.WhatIsThereIsAnother",
 )
-async def always_another(original: Any, self: Any, record: Any) -> Recorded:
+async def always_another(original: Any, self: Any, record: Any, **options: Any) -> Recorded:
     """Takes every run that was there already for another one than was meant."""
-    recorded: Recorded = await original(self, record)
+    recorded: Recorded = await original(self, record, **options)
     return attrs.evolve(recorded, same=recorded.created)
 
 

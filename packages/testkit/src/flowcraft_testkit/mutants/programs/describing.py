@@ -17,7 +17,6 @@ from flowcraft_core.durable.describing.at_work import AtWork, PassingOn
 from flowcraft_core.durable.describing.board import Board
 from flowcraft_core.durable.describing.hints import Hints
 from flowcraft_core.durable.describing.levels import Level
-from flowcraft_core.durable.describing.standing import Standing
 from flowcraft_core.durable.describing.telling import Teller
 from flowcraft_core.durable.engine import Engine
 from flowcraft_core.durable.finding import RunFinder, Wanted
@@ -28,6 +27,7 @@ from flowcraft_core.durable.worker import Worker
 from flowcraft_core.graph.facts import Park
 from flowcraft_core.graph.instances import Instance, ScopeState
 from flowcraft_core.graph.scopes import Vertex
+from flowcraft_core.graph.standing import Standing
 from flowcraft_core.graph.state import RunState
 from flowcraft_core.ports import CoordinationStore, RunStatus, State
 

@@ -8,6 +8,7 @@ import attrs
 from flowcraft_core.durable import finding as finding_module
 from flowcraft_core.durable import purging as purging_module
 from flowcraft_core.durable.reconciler import Reconciler
+from flowcraft_core.durable.runs import Recorded
 from flowcraft_core.durable.scheduling import firing as firing_module
 from flowcraft_core.durable.scheduling import standing as standing_module
 from flowcraft_core.durable.scheduling.client import ScheduleClient
@@ -148,14 +149,14 @@ def counts_from_the_first(original: Any, self: ScheduleClient, last: Revision) -
 
 
 @replaces(
-    (firing_module, "start_recorded"),
+    (firing_module, "start_run"),
     caught_by=BackendContract.test_a_start_that_is_cut_off_is_finished_once,
     name="scheduling.CutStartLeft",
 )
-async def cut_start_left(original: Any, stored: Any, record: Any, tags: Any, *, created: bool, **options: Any) -> None:
+async def cut_start_left(original: Any, stored: Any, record: Any, tags: Any, **options: Any) -> Any:
     """Takes a run whose record is there for started."""
-    if created:
-        await original(stored, record, tags, created=created, **options)
+    is_there = await stored.runs.get(record.run_id) is not None
+    return Recorded(created=False) if is_there else await original(stored, record, tags, **options)
 
 
 @replaces(

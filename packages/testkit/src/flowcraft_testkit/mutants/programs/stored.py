@@ -161,9 +161,9 @@ sets(
     caught_by=BackendContract.test_calls_that_fail_for_a_moment_are_made_again,
     name="storage.DoesNotKnowItself",
 )
-async def stranger(original: Any, self: Any, *args: Any) -> Any:
+async def stranger(original: Any, self: Any, *args: Any, **options: Any) -> Any:
     """Takes its own record, whose answer was lost, for somebody else's."""
-    return await original(attrs.evolve(self, store=_Signing(self.store)), *args)
+    return await original(attrs.evolve(self, store=_Signing(self.store)), *args, **options)
 
 
 class _Signing:

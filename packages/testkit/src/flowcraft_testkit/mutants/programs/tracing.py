@@ -21,9 +21,9 @@ from ..mutant import replaces
     caught_by=BackendContract.test_a_run_goes_on_in_one_trace_and_its_jobs_tell_in_which_span_they_were_sent,
     name="tracing.TraceNotWrittenDown",
 )
-async def no_trace(original: Any, self: Any, record: Any) -> Any:
+async def no_trace(original: Any, self: Any, record: Any, **options: Any) -> Any:
     """Starts a run in a trace, and does not say so in its record."""
-    return await original(self, attrs.evolve(record, trace=None))
+    return await original(self, attrs.evolve(record, trace=None), **options)
 
 
 @replaces(

@@ -101,9 +101,9 @@ async def forgets(original: Any, self: Any, left: Any, instance: Instance, undon
     caught_by=BackendContract.test_the_first_end_of_a_run_that_is_undone_stands,
     name="undo.LastEndStands",
 )
-async def last_stands(original: Any, records: Any, run_id: str, end: ends_module.End) -> Any:
+async def last_stands(original: Any, records: Any, run_id: str, end: ends_module.End, root: str = "") -> Any:
     """Takes each end for the first one."""
-    standing, is_first = await original(records, run_id, end)
+    standing, is_first = await original(records, run_id, end, root)
     return (standing, True) if is_first else (end, True)
 
 

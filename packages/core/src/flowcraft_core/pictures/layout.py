@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 import attrs
 
+#: How large a node is of which nothing else is said.
 WIDTH, HEIGHT = 190.0, 54.0
 _BESIDE, _BELOW, _BEND = 34.0, 56.0, 18.0
 _SWEEPS = 6
@@ -32,13 +33,21 @@ class Point(NamedTuple):
     y: float
 
 
+class Size(NamedTuple):
+    """How large something is, in units of the drawing."""
+
+    width: float
+    height: float
+
+
 @attrs.frozen
 class Layout:
     """Where everything is.
 
     Attributes:
         nodes: The middle of each node.
-        edges: The points that each edge leads through, in the order in which the edges were given.
+        edges: The points that each edge leads through, in the order in which the edges were given: from the border of
+            its source to that of its target, upright at both.
         width: Of the whole.
         height: Of the whole.
     """
@@ -49,12 +58,13 @@ class Layout:
     height: float
 
 
-def lay_out(nodes: Sequence[str], edges: Sequence[tuple[str, str]]) -> Layout:
+def lay_out(nodes: Sequence[str], edges: Sequence[tuple[str, str]], sizes: Mapping[str, Size] | None = None) -> Layout:
     """Lay a graph out.
 
     Args:
         nodes: The nodes, by name; those that come first are rather drawn on the left.
         edges: From which node to which. One that names no node of these is drawn nowhere.
+        sizes: Of the nodes that are not as large as others.
     """
     known = set(nodes)
     real = {place: edge for place, edge in enumerate(edges) if known.issuperset(edge) and edge[0] != edge[1]}
@@ -72,20 +82,42 @@ def lay_out(nodes: Sequence[str], edges: Sequence[tuple[str, str]]) -> Layout:
             below.setdefault(upper, []).append(lower)
             above.setdefault(lower, []).append(upper)
     layers = _ordered(layers, above, below)
-    sizes = {name: WIDTH if name in known else _BEND for layer in layers for name in layer}
-    middle = _placed(layers, above, below, sizes)
-    left = min((middle[name] - WIDTH / 2 for name in nodes), default=0.0)
-    right = max((middle[name] + WIDTH / 2 for name in nodes), default=0.0)
+    size = {name: Size(WIDTH, HEIGHT) for name in nodes} | dict(sizes or {})
+    widths = {name: size[name].width if name in known else _BEND for layer in layers for name in layer}
+    middle = _placed(layers, above, below, widths)
+    bands = _bands(layers, size)
+    left = min((middle[name] - size[name].width / 2 for name in nodes), default=0.0)
+    right = max((middle[name] + size[name].width / 2 for name in nodes), default=0.0)
 
-    def at(name: str, layer: int) -> Point:
-        return Point(round(middle[name] - left, 1), round(layer * (HEIGHT + _BELOW) + HEIGHT / 2, 1))
+    def at(name: str, y: float) -> Point:
+        return Point(round(middle[name] - left, 1), round(y, 1))
 
+    places = {name: at(name, sum(bands[layer_of[name]]) / 2) for name in nodes}
     paths: list[Sequence[Point]] = [()] * len(edges)
     for chain in chains:
-        points = [at(name, layer) for name, layer in zip(chain.names, chain.layers, strict=True)]
-        paths[chain.place] = points if not chain.is_upwards else points[::-1]
-    height = max(1, len(layers)) * (HEIGHT + _BELOW) - _BELOW
-    return Layout({name: at(name, layer_of[name]) for name in nodes}, paths, max(WIDTH, right - left), height)
+        path = []
+        for name, layer in zip(chain.names, chain.layers, strict=True):
+            top, bottom = bands[layer]
+            half = size[name].height / 2 if name in known else 0.0
+            centre = (top + bottom) / 2
+            if name != chain.names[0]:
+                path += [at(name, top), at(name, centre - half)]
+            if name != chain.names[-1]:
+                path += [at(name, centre + half), at(name, bottom)]
+        path = list(dict.fromkeys(path))
+        paths[chain.place] = path if not chain.is_upwards else path[::-1]
+    return Layout(places, paths, right - left if nodes else WIDTH, bands[-1][1] if bands else HEIGHT)
+
+
+def _bands(layers: Sequence[Sequence[str]], size: Mapping[str, Size]) -> list[tuple[float, float]]:
+    """Where each layer begins and ends, from top to bottom: it is as high as its highest node."""
+    bands: list[tuple[float, float]] = []
+    top = 0.0
+    for layer in layers:
+        bottom = top + max((size[name].height for name in layer if name in size), default=HEIGHT)
+        bands.append((top, bottom))
+        top = bottom + _BELOW
+    return bands
 
 
 @attrs.frozen
@@ -226,3 +258,31 @@ def _spread(wanted: Sequence[float], apart: Sequence[float]) -> list[float]:
         blocks.append((mean, size))
     flat = [mean for mean, size in blocks for _ in range(size)]
     return [place + least for place, least in zip(flat, apart, strict=True)]
+
+
+def through(points: Sequence[Point]) -> str:
+    """A line through all points, upright at each of them, as SVG has it."""
+    parts = [f"M{points[0].x:g} {points[0].y:g}"]
+    for before, point in pairwise(points):
+        if before.x == point.x:
+            parts.append(f"V{point.y:g}")
+            continue
+        half = (before.y + point.y) / 2
+        parts.append(f"C{before.x:g} {half:g} {point.x:g} {half:g} {point.x:g} {point.y:g}")
+    return "".join(parts)
+
+
+def on_the_way(points: Sequence[Point], *, near_end: bool) -> Point:
+    """A place on such a line: near the end of its last stretch that turns, or near the beginning of its first."""
+    turning = [(one, other) for one, other in pairwise(points) if one.x != other.x] or list(pairwise(points))
+    (one, other), share = (turning[-1], 0.76) if near_end else (turning[0], 0.24)
+    half = (one.y + other.y) / 2
+    rest = 1 - share
+    x = one.x + (other.x - one.x) * share**2 * (3 - 2 * share)
+    y = one.y * rest**3 + 3 * half * rest * share + other.y * share**3
+    return Point(round(x, 1), round(y, 1))
+
+
+def cut(text: str, length: int) -> str:
+    """Text, cut to so many characters."""
+    return text if len(text) <= length else f"{text[: length - 1]}…"

@@ -1,8 +1,6 @@
 from itertools import pairwise
 
-from flowcraft_core.durable import InstanceDescription
-from flowcraft_ui.drawing import detail_of
-from flowcraft_ui.layout import HEIGHT, WIDTH, lay_out
+from flowcraft_core.pictures.layout import HEIGHT, WIDTH, Size, lay_out
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -36,7 +34,9 @@ def test_every_edge_leads_from_its_source_to_its_target(pairs: list[tuple[int, i
     for (source, target), path in zip(edges, layout.edges, strict=True):
         assert (source == target) == (not path)
         if path:
-            assert (path[0], path[-1]) == (layout.nodes[source], layout.nodes[target])
+            (x, y), (to_x, to_y) = layout.nodes[source], layout.nodes[target]
+            down = 1 if to_y > y else -1
+            assert (path[0], path[-1]) == ((x, y + down * HEIGHT / 2), (to_x, to_y - down * HEIGHT / 2))
 
 
 @given(_EDGES)
@@ -45,6 +45,20 @@ def test_all_of_it_lies_within_its_size(pairs: list[tuple[int, int]]) -> None:
     for x, y in layout.nodes.values():
         assert WIDTH / 2 - 0.1 <= x <= layout.width - WIDTH / 2 + 0.1
         assert HEIGHT / 2 <= y <= layout.height - HEIGHT / 2
+
+
+@given(_EDGES, st.lists(st.tuples(st.integers(20, 400), st.integers(20, 400)), min_size=10, max_size=10))
+def test_no_edge_crosses_a_node_whatever_its_size(pairs: list[tuple[int, int]], drawn: list[tuple[int, int]]) -> None:
+    nodes, edges = graph_of(pairs, acyclic=True)
+    sizes = {name: Size(*size) for name, size in zip(nodes, drawn, strict=True)}
+    layout = lay_out(nodes, edges, sizes)
+    for (source, target), path in zip(edges, layout.edges, strict=True):
+        for above, below in pairwise(path):
+            for name in set(nodes) - {source, target}:
+                (x, y), (width, height) = layout.nodes[name], sizes[name]
+                if above.y < y + height / 2 and below.y > y - height / 2:  # beside it: there the line is upright
+                    assert above.x == below.x
+                    assert abs(above.x - x) >= width / 2
 
 
 def test_the_same_graph_is_laid_out_in_the_same_way() -> None:
@@ -70,8 +84,3 @@ def test_an_edge_to_nowhere_is_left_out() -> None:
 def test_nothing_is_laid_out_as_nothing() -> None:
     layout = lay_out([], [])
     assert (layout.nodes, layout.edges) == ({}, [])
-
-
-def test_a_join_of_some_says_with_how_many_it_goes_on() -> None:
-    join = InstanceDescription(key="j", node_id="j", kind="step", uses="x", state="pending", joins=2)
-    assert detail_of(join) == "step · first 2"

@@ -3,14 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Literal, TypeAlias
 
 import attrs
 
-from ...graph.facts import Park
-from ...graph.instances import Instance, Mark, ScopeState
-from ...graph.scopes import Kind, Vertex
-from ...graph.state import RunState, goes_in
-from .shapes import InstanceState
+from .facts import Park
+from .instances import Instance, Mark, ScopeState
+from .scopes import Construct, Kind, Vertex
+from .state import RunState, goes_in
+
+#: Where an instance stands by the facts:
+#:
+#: ============  ====================================================================================================
+#: ``done``      it has completed
+#: ``failed``    it has failed for good, contained or not
+#: ``handled``   it has failed for good, and an edge on failure, or always, has taken that over
+#: ``running``   a loop, batch or subflow that was entered, and whose insides have not ended
+#: ``ready``     it is to run: it is under way, or waits for a worker
+#: ``waiting``   a wait that can be resumed
+#: ``sleeping``  a sleep whose time has not come, as far as is known
+#: ``retrying``  its last attempt has failed, and there will be another one
+#: ``pending``   what leads to it is not resolved
+#: ``dead``      none of the ways to it was taken: it will not run
+#: ``blocked``   what leads to it has failed, and the failure is contained: it will not run
+#: ``moot``      it has lost a race: it need not run, and if it has ended all the same, that counts nowhere
+#: ``void``      its run was stopped before it had an outcome: it is as if it never was
+#: ============  ====================================================================================================
+#:
+#: In a run that has ended, what was ready, waiting, sleeping or retrying stays so: a fork goes on with it.
+InstanceState: TypeAlias = Literal[
+    "done",
+    "failed",
+    "handled",
+    "running",
+    "ready",
+    "waiting",
+    "sleeping",
+    "retrying",
+    "pending",
+    "dead",
+    "blocked",
+    "moot",
+    "void",
+]
 
 _PARKED: Mapping[str, InstanceState] = {"wait": "waiting", "sleep": "sleeping", "retry": "retrying"}
 
@@ -88,3 +123,9 @@ def shown(scope: ScopeState) -> Iterator[Instance]:
             yield Instance(scope, vertices[vertex.construct.exit])
         elif vertex.kind is not Kind.EXIT:
             yield Instance(scope, vertex)
+
+
+def insides(scope: ScopeState, construct: Construct) -> list[ScopeState]:
+    """The items, passes or calls of a construct that are known, in order."""
+    known = scope.inside.get(construct.entry, {})
+    return [known[index] for index in sorted(known)]

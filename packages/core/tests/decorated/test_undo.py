@@ -1,0 +1,104 @@
+"""What decorated steps have done is taken back by functions that take what they gave."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from flowcraft_core import ConfigurationError, Flow, FlowRuntime, NodeContext, RunResult, SyncNodeContext
+
+
+def run(flow: Flow[Any, Any], given: Any) -> RunResult[Any]:
+    return FlowRuntime([flow]).run_sync(flow, given)
+
+
+def test_an_undo_takes_what_the_step_gave_and_by_name_what_it_got() -> None:
+    undone: list[Any] = []
+    flow = Flow[str, str]("trip")
+
+    async def cancel(booking: dict[str, str], ctx: NodeContext[Any, Any], guest: str) -> None:
+        undone.append((ctx.key, booking, guest, ctx.idempotency_key))
+
+    def give_back(paid: int, booking: dict[str, str], ctx: SyncNodeContext[Any, Any]) -> None:
+        undone.append((ctx.key, paid, booking["of"]))
+
+    @flow.step(undo=cancel)
+    async def book(guest: str = flow.input) -> dict[str, str]:
+        return {"of": guest}
+
+    @flow.step(undo=give_back)
+    def pay(booking: dict[str, str] = book.output) -> int:
+        return 70
+
+    @flow.step
+    async def travel(paid: int = pay.output, booking: dict[str, str] = book.output) -> str:
+        raise ValueError("sold out")
+
+    flow.returns(travel.output)
+    result = run(flow, "Ada")
+    assert undone == [("pay", 70, "Ada"), ("book", {"of": "Ada"}, "Ada", f"{result.run_id}:book:undo")]
+    assert [each.key for each in result.undone] == ["pay", "book"]
+
+
+def test_each_item_of_a_batch_is_undone_and_the_undo_may_take_the_item() -> None:
+    undone: list[tuple[int, str]] = []
+    flow = Flow[list[str], Any]("rooms")
+
+    def leave(number: int, guest: str) -> None:
+        undone.append((number, guest))
+
+    @flow.batch(flow.input, undo=leave)
+    async def enter(guest: str) -> int:
+        return len(guest)
+
+    @flow.step(after=enter)
+    async def fails() -> None:
+        raise ValueError("fire")
+
+    assert run(flow, ["Ada", "Bob Ross"]).status == "failed"
+    assert sorted(undone) == [(3, "Ada"), (8, "Bob Ross")]
+
+
+def test_an_undo_is_of_the_step_and_not_of_its_fallback_and_both_get_what_it_got() -> None:
+    undone: list[Any] = []
+    flow = Flow[int, int]("f")
+
+    def takes_back(given: int | None, number: int) -> None:
+        undone.append((given, number))
+
+    @flow.step(undo=takes_back, undo_unsure=True)
+    def asks(number: int = flow.input) -> int:
+        raise ValueError("away")
+
+    @asks.fallback
+    def stands_in(number: int) -> int:
+        return number + 1
+
+    @flow.step
+    def fails(number: int = asks.output) -> int:
+        raise ValueError("at last")
+
+    flow.returns(fails.output)
+    assert run(flow, 1).status == "failed"
+    assert undone == [(2, 1)]
+    config = flow.to_blueprint().nodes[0].config
+    assert config is not None
+    assert (config.undo, config.undo_unsure) == ("f/asks/undo", True)
+
+
+@pytest.mark.parametrize(
+    ("undo", "problem"),
+    [
+        (lambda given, other: None, "it gets what the step gets, by name, and the step has no parameter 'other'"),
+        (lambda ctx: None, "its first parameter takes what the step gave, so it needs one"),
+        (lambda number: None, "its first parameter takes what the step gave, so it needs one"),
+        (int, "must be a function"),
+    ],
+)
+def test_an_undo_that_cannot_be_called_is_refused(undo: Any, problem: str) -> None:
+    flow = Flow[int, int]("f")
+    with pytest.raises(ConfigurationError, match=problem):
+
+        @flow.step(undo=undo)
+        def asks(number: int = flow.input) -> int:
+            return number
