@@ -774,10 +774,19 @@ BAD_DATA: dict[str, tuple[Any, str]] = {
         {"$type": "dict", "value": ["ab"]},
         "value is a malformed 'dict': ValueError('an entry is not a list of a key and a value')",
     ),
-    "unknown member": ({"$type": "Color", "value": "BLUE"}, "value is a malformed 'Color': KeyError('BLUE')"),
+    "unknown member": (
+        {"$type": "Color", "value": "BLUE"},
+        (
+            f"value is {HERE}.Color.BLUE, and the class has no such member: "
+            "keep its old name as another name of a member, or let _missing_ give one for it"
+        ),
+    ),
     "unknown field": (
         {"$type": "Price", "value": {"amount": 1, "colour": 2}},
-        "value is a malformed 'Price': TypeError(\"Price.__init__() got an unexpected keyword argument 'colour'\")",
+        (
+            f"value has a field 'colour', and {HERE}.Price has no such field: "
+            "give the class the field, with a default, or register it with both encode=... and decode=..."
+        ),
     ),
     "not JSON": ({"a": (1,)}, "value.a is of type tuple, which is not JSON data"),
 }

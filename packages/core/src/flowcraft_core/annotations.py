@@ -91,7 +91,7 @@ def takes_of(step: Any) -> Any:
 
 def item_of(given: Any) -> Any:
     """The type of the items of something that is gone through."""
-    given = _bare(given)
+    given = bare(given)
     origin, arguments = get_origin(given), get_args(given)
     if origin is tuple:
         if len(arguments) == 2 and arguments[1] is Ellipsis:
@@ -109,7 +109,7 @@ def list_of(item: Any) -> Any:
 
 def member_of(given: Any, key: str | int, *, is_field: bool) -> Any:
     """The type of a value's field or item."""
-    given = _bare(given)
+    given = bare(given)
     if isinstance(key, int) and not is_field:
         if get_origin(given) is tuple and Ellipsis not in get_args(given):
             arguments = get_args(given)
@@ -118,7 +118,7 @@ def member_of(given: Any, key: str | int, *, is_field: bool) -> Any:
     cls = get_origin(given) or given
     if not is_field:
         if is_typeddict(cls):
-            return _unwrapped(hints_of_class(cls).get(str(key), UNKNOWN))
+            return unwrapped(hints_of_class(cls).get(str(key), UNKNOWN))
         arguments = get_args(given)
         return arguments[1] if isinstance(cls, type) and issubclass(cls, Mapping) and len(arguments) == 2 else UNKNOWN
     return hints_of_class(cls).get(str(key), UNKNOWN) if isinstance(cls, type) and not get_args(given) else UNKNOWN
@@ -126,7 +126,7 @@ def member_of(given: Any, key: str | int, *, is_field: bool) -> Any:
 
 def fields_of(given: Any) -> frozenset[str] | None:
     """The names of the members that a type has, where it tells all of them; None where it does not."""
-    cls = _bare(given)
+    cls = bare(given)
     if is_typeddict(cls):
         return frozenset(hints_of_class(cls))
     if not isinstance(cls, type):
@@ -146,7 +146,7 @@ def hints_of_class(cls: Any) -> Mapping[str, Any]:
         return {}
 
 
-def _bare(given: Any) -> Any:
+def bare(given: Any) -> Any:
     """A type without what only adds to it."""
     while True:
         if get_origin(given) is Annotated:
@@ -159,7 +159,7 @@ def _bare(given: Any) -> Any:
             return type(None) if given is None else given
 
 
-def _unwrapped(given: Any) -> Any:
+def unwrapped(given: Any) -> Any:
     """The type of a TypedDict's key, whether or not it has to be there."""
     while get_origin(given) in (typing.Required, typing.NotRequired):
         given = get_args(given)[0]
@@ -175,7 +175,7 @@ def fits(given: Any, wanted: Any) -> bool:
         return given is wanted or (isinstance(given.__supertype__, NewType) and fits(given.__supertype__, wanted))
     if isinstance(wanted, NewType):
         return fits(given, wanted.__supertype__)
-    given, wanted = _bare(given), _bare(wanted)
+    given, wanted = bare(given), bare(wanted)
     if any(_is_unknown(one) for one in (given, wanted)) or given is wanted or wanted is object:
         return True
     if get_origin(given) in _UNIONS:
@@ -236,7 +236,7 @@ def _dicts_fit(one: type, other: type) -> bool:
     mine, theirs = hints_of_class(one), hints_of_class(other)
     required: frozenset[str] = getattr(other, "__required_keys__", frozenset())
     return all(
-        fits(_unwrapped(mine[key]), _unwrapped(wanted)) if key in mine else key not in required
+        fits(unwrapped(mine[key]), unwrapped(wanted)) if key in mine else key not in required
         for key, wanted in theirs.items()
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, get_args
 
 from .blueprint import (
@@ -31,6 +31,7 @@ from .reminders import AFTER, REMIND
 from .retries import RetryPolicy
 from .rules import constructs, flows, graphs, standing_in
 from .settings import number, whole
+from .shaping import annotated_by, implementation_of
 from .steps import Implementation, Step
 
 
@@ -370,6 +371,12 @@ class FlowBuilder(FlowDefinition):
         """The initial context values of a run: what it is started with."""
         return given or {}
 
+    @property
+    def annotated(self) -> Iterator[tuple[str, Any]]:
+        """The annotations of values that its steps take and give."""
+        for name, implementation in self._implementations.items():
+            yield from annotated_by(f"step {name!r}", implementation.step)
+
     def compile(self) -> Graph:
         """The flow, compiled; done once and kept until the flow is changed.
 
@@ -460,7 +467,7 @@ class FlowBuilder(FlowDefinition):
         if isinstance(step, str):
             return step
         name = step_name(self.id, node_id, role)
-        self._implementations[name] = Implementation.of(name, step)
+        self._implementations[name] = implementation_of(name, step)
         return name
 
 

@@ -14,6 +14,8 @@ from .errors import ConfigurationError
 from .graph.compile import compile_blueprint, missing_calls
 from .graph.scopes import Graph
 from .rules import Problem, Rule, flows, steps
+from .serialization import Serializer
+from .shaping import register_annotated
 from .steps import Implementation
 
 #: A flow as it can be named: its definition, its blueprint, or its id.
@@ -21,15 +23,6 @@ FlowLike: TypeAlias = FlowDefinition | Blueprint | str
 
 #: One that does not say what it takes and gives.
 UntypedFlow: TypeAlias = FlowBuilder | Blueprint | str
-
-
-def begin(flow: FlowLike, given: Any) -> Mapping[str, Any]:
-    """The initial context values of a run, by name, from what it is started with.
-
-    Raises:
-        ConfigurationError: The flow takes an input and is given none, or the other way round.
-    """
-    return flow.begin(given) if isinstance(flow, FlowDefinition) else given or {}
 
 
 def not_brought(uses: str) -> str:
@@ -70,8 +63,24 @@ class Catalogue:
     """
 
     def __init__(
-        self, definitions: Iterable[FlowDefinition], blueprints: Iterable[Blueprint] | Mapping[str, Blueprint]
+        self,
+        definitions: Iterable[FlowDefinition],
+        blueprints: Iterable[Blueprint] | Mapping[str, Blueprint],
+        serializer: Serializer | None = None,
     ) -> None:
+        """Put flows together.
+
+        Args:
+            definitions: Flows that were built in Python, with those that they call.
+            blueprints: Further ones.
+            serializer: Comes to know the classes that annotations of the flows name, also of those found later.
+
+        Raises:
+            BlueprintError: One cannot mean anything.
+            ConfigurationError: Two have one id, or two of those classes would be stored under one tag.
+        """
+        self._serializer = serializer
+        self._definitions: dict[str, FlowDefinition] = {}
         self.graphs: dict[str, Graph] = {}
         self.steps: dict[str, Mapping[str, Implementation]] = {}
         for flow in definitions:
@@ -98,6 +107,27 @@ class Catalogue:
         self.reachable(graph)
         return graph
 
+    def begin(self, flow: FlowLike, given: Any) -> Mapping[str, Any]:
+        """The initial context values of a run, by name, from what it is started with, built as annotations say.
+
+        Raises:
+            ConfigurationError: The flow takes an input and is given none, or the other way round; or it cannot be
+                built, and the message names the part.
+        """
+        if isinstance(flow, FlowDefinition):
+            return flow.begin(given)
+        known = self._definitions.get(flow if isinstance(flow, str) else flow.id)
+        return given or {} if known is None else known.of_context(given or {})
+
+    def answered(self, flow_id: str, node_id: str, output: Any) -> Any:
+        """The answer to a flow's wait, built as the flow says.
+
+        Raises:
+            ConfigurationError: It cannot be built; the message names the part.
+        """
+        known = self._definitions.get(flow_id)
+        return output if known is None else known.answered(node_id, output)
+
     def reachable(self, graph: Graph) -> dict[str, Graph]:
         """A flow and all that it can call, by id.
 
@@ -120,6 +150,9 @@ class Catalogue:
         graph = self._add(flow.compile())
         if flow.id not in self.steps:
             self.steps[flow.id] = flow.implementations
+            self._definitions[flow.id] = flow
+            if self._serializer is not None:
+                register_annotated(self._serializer, ((f"flow {flow.id!r}: {at}", one) for at, one in flow.annotated))
             for called in flow.called.values():
                 self._add_flow(called)
         return graph

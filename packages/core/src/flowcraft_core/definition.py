@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from .blueprint import Blueprint
@@ -42,6 +42,27 @@ class FlowDefinition(ABC):
     @abstractmethod
     def called(self) -> Mapping[str, FlowDefinition]:
         """The flows that it calls and that it was given as such, by id; a runtime takes them with this one."""
+
+    @property
+    def annotated(self) -> Iterable[tuple[str, Any]]:
+        """The annotations of values that it takes, gives and hands on, each with where it stands."""
+        return ()
+
+    def of_context(self, context: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The initial context values of a run that are given by name, built as annotations say.
+
+        Raises:
+            ConfigurationError: One cannot be built; the message names the part.
+        """
+        return context
+
+    def answered(self, node_id: str, output: Any) -> Any:
+        """The answer to one of its waits, built as the wait says.
+
+        Raises:
+            ConfigurationError: It cannot be built; the message names the part.
+        """
+        return output
 
     @abstractmethod
     def compile(self) -> Graph:

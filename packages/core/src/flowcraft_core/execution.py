@@ -86,6 +86,10 @@ _NEVER_RETRIED = (
 )
 
 
+def _as_it_is(blueprint_id: str, node_id: str, output: Any) -> Any:
+    return output
+
+
 @attrs.define(eq=False)
 class Executor:
     """Executes the instances of one run.
@@ -114,6 +118,7 @@ class Executor:
         limits: Those that are declared, by name.
         gather: Gives the results of a batch where its items are not all known at once, for its exit; else None.
         results: Likewise, some at a time, for a reducer.
+        answers: Builds the answer to a wait, as the flow says; by the blueprint's id and the wait's.
     """
 
     run_id: str
@@ -139,6 +144,7 @@ class Executor:
     limits: Mapping[str, Limit] = attrs.field(factory=dict)
     gather: Callable[[Instance], Awaitable[Sequence[Any] | None]] | None = None
     results: Callable[[Instance], AsyncIterator[Sequence[Any]] | None] | None = None
+    answers: Callable[[str, str, Any], Any] = _as_it_is
 
     async def attempt(self, instance: Instance, attempt: Attempt = FIRST) -> Outcome | Park:
         """Make one attempt at a ready instance.
@@ -258,6 +264,8 @@ class Executor:
         """
         if action is not None:
             require_name(action, f"the action of wait {instance.key!r}")
+        if output is not None:
+            output = self.answers(instance.scope.scope.blueprint, instance.vertex.id, output)
         output = self.serializer.copy(output)
         taken = self._taken(instance, output, action)
         now = self.clock.now()
@@ -448,13 +456,17 @@ class Executor:
         """What a step returns, as it is, and the context values that it has set; ``given`` may have its ``input``."""
         scope, vertex = instance
         values = self.values(scope, self.serializer)
-        value = decisions.input_of_step(scope, vertex) if given is None else given["input"]
         kind = NodeContext if implementation.is_async else SyncNodeContext
+        value = decisions.input_of_step(scope, vertex) if given is None else given["input"]
+        value = await handed(self.serializer, value, implementation)
+        if implementation.shape is not None:
+            where = f"flow {scope.scope.blueprint!r}: node {instance.key!r}: input"
+            value = implementation.shape(value, where)
         context = kind(
             self.run_id,
             instance,
             attempt.number,
-            await handed(self.serializer, value, implementation),
+            value,
             node.params or {},
             self.dependencies,
             values,

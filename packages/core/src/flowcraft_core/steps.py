@@ -104,6 +104,8 @@ class Implementation:
         call: The step, as a function of its node context.
         step: What it was made of.
         fallback: What gives a result once all attempts have failed, as a function of the error and the node context.
+        shape: Builds what it takes of plain data, as its annotations say; given the input, and what that is, for
+            messages.
     """
 
     name: str
@@ -111,6 +113,7 @@ class Implementation:
     call: Callable[[Any], Any]
     step: object
     fallback: Callable[[Exception, Any], Any] | None = None
+    shape: Callable[[Any, str], Any] | None = attrs.field(default=None, eq=False)
 
     @property
     def takes_lists(self) -> bool:

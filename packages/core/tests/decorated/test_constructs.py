@@ -674,8 +674,11 @@ def test_a_batch_is_reduced_once_and_what_it_gives_is_compared() -> None:
     def named(so_far: str | None, results: list[int]) -> str:
         return f"{so_far or ''}{results}"
 
+    def again(so_far: str | None, results: list[int]) -> str:
+        return "again"
+
     with pytest.raises(ConfigurationError, match=r"batch 'square' of flow 'f' is reduced twice"):
-        square.reduce(lambda so_far, results: so_far)
+        square.reduce(again)
 
     @flow.step
     def half(value: int = named.output) -> int:  # type: ignore[assignment]

@@ -13,7 +13,7 @@ from flowcraft_core.durable.describing.telling import Teller
 from flowcraft_core.errors import ConfigurationError
 from flowcraft_core.graph.compile import compile_blueprint
 from flowcraft_core.graph.instances import Instance, Phase
-from flowcraft_core.graph.scopes import Kind
+from flowcraft_core.graph.scopes import Graph, Kind
 from flowcraft_core.graph.standing import Standing, shown
 from flowcraft_core.graph.state import RunState
 from flowcraft_testkit.oracle.flows import Flow
@@ -134,7 +134,7 @@ class TestADescription:
         assert_agree(driver)
 
     def test_refuses_a_cursor_that_is_none(self) -> None:
-        state = RunState(compile_blueprint(Blueprint("f", (Node("a", "step"),))), {}.__getitem__, {})
+        state = RunState(compile_blueprint(Blueprint("f", (Node("a", "step"),))), dict[str, Graph]().__getitem__, {})
         for cursor in ("", "1", "a.b", "1.2.3", "-1.0"):
             with pytest.raises(ConfigurationError, match="cursor"):
                 Level(state, []).page(cursor, 1)

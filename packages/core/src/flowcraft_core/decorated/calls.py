@@ -10,6 +10,7 @@ from ..annotations import gives_of
 from ..contexts import BaseContext
 from ..errors import ConfigurationError
 from ..graph.decisions import called_with
+from ..shaping import shape_of
 from .needs import Signature
 from .terms import Constant, FirstOf, InputOf, ItemOf, Member, OutputOf, Provided, Term, ValueOf, root_of
 from .terms import shown as shown_term
@@ -109,31 +110,64 @@ def call_of(signature: Signature, inputs: Mapping[str, str] | None, *, undoes: b
         name: _getter(signature, name, term, inputs) for name, term in signature.needs.items()
     }
     if signature.item is not None:
-        getters = {signature.item: (lambda ctx: ctx.output) if undoes else (lambda ctx: ctx.input), **getters}
+        item = _shaping(signature, signature.item)
+        getters = {signature.item: lambda ctx: item(ctx.output if undoes else ctx.input), **getters}
     is_reading = signature.is_async and any(isinstance(root_of(term), ValueOf) for term in signature.needs.values())
     return (ReadingCall if is_reading else FunctionCall)(signature, getters)
 
 
 def _getter(signature: Signature, name: str, term: Term, inputs: Mapping[str, str] | None) -> Getter:
     root = root_of(term)
-    members = _members(f"{signature.where}: parameter {name!r} is {shown_term(term)}, and", term)
+    members = _parts(signature, name, term)
     match root:
         case OutputOf(node) if inputs is not None:
             key = inputs[node.id]
             return lambda ctx: members(ctx.input[key])
         case OutputOf() | FirstOf() | ItemOf():
-            return (lambda ctx: ctx.input) if term is root else (lambda ctx: members(ctx.input))
+            return lambda ctx: members(ctx.input)
         case InputOf(flow_id):
             return lambda ctx: members(_input_of(ctx, flow_id))
         case Constant(value):
             return lambda ctx: value
         case Provided():
-            return lambda ctx: members(ctx.dependencies)
+            taken = _members(f"{signature.where}: parameter {name!r} is {shown_term(term)}, and", term)
+            return lambda ctx: taken(ctx.dependencies)
         case ValueOf(value) if signature.is_async:
             return lambda ctx: _Later(ctx.context, root, members)
         case ValueOf(value):
             return lambda ctx: members(ctx.context.get(value.name, value.default))
     raise AssertionError(term)  # _checked lets nothing else through
+
+
+def _shaping(signature: Signature, name: str) -> Callable[[Any], Any]:
+    """What builds what a parameter is annotated with, of plain data."""
+    shape, where = shape_of(signature.types.get(name, Any)), f"{signature.where}: {name}"
+    return _as_it_is if shape is None else lambda value: shape(value, where)
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+def _parts(signature: Signature, name: str, term: Term) -> Callable[[Any], Any]:
+    """What takes what a parameter needs from a root's value, and builds of plain data what annotations say."""
+    shaped, root = _shaping(signature, name), root_of(term)
+    if term is root:
+        return shaped
+    taken = _members(f"{signature.where}: parameter {name!r} is {shown_term(term)}, and", term)
+    match root:  # what comes from outside may be plain data still, if whoever started the run does not know its flow
+        case InputOf(_, wanted):
+            shape = shape_of(wanted)
+        case ValueOf(value):
+            shape = shape_of(value.type)
+        case OutputOf(node) if node.plan.kind == "wait":
+            shape = shape_of(node.plan.type)
+        case _:
+            shape = None
+    if shape is None:
+        return lambda value: shaped(taken(value))
+    where = f"{signature.where}: {shown_term(root)}"
+    return lambda value: shaped(taken(shape(value, where)))
 
 
 def _input_of(ctx: BaseContext[Any, Any], flow_id: str) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Concatenate, Generic, Literal, ParamSpec, TypeVar, cast, get_args, overload
 
 import typing_extensions
@@ -15,6 +15,7 @@ from ..graph.scopes import Graph
 from ..queues import require_queue
 from ..retries import RetryPolicy
 from ..rules.graphs import BAD_QUEUE
+from ..shaping import shaped
 from ..steps import Implementation, NodeResult
 from .decorators import BatchDecorator, StepDecorator, UndoneStepDecorator
 from .needs import Signature
@@ -466,7 +467,37 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
             return {}
         if given is None and wanted is not Any:
             raise ConfigurationError(f"flow {self.id!r} takes {type_name(wanted)}: start it as run(flow, input)")
-        return {INPUT: given}
+        return {INPUT: shaped(given, wanted, f"flow {self.id!r}: input")}
+
+    def of_context(self, context: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The initial context values that are given by name, built as the flow says."""
+        built, wanted = dict(context), {name: value.type for name, value in self._values.items()}
+        if self.takes not in (None, type(None)):
+            wanted[INPUT] = self.takes
+        for name in wanted.keys() & built.keys():
+            what = INPUT if name == INPUT else f"context[{name!r}]"
+            built[name] = shaped(built[name], wanted[name], f"flow {self.id!r}: {what}")
+        return built
+
+    def answered(self, node_id: str, output: Any) -> Any:
+        """The answer to one of its waits, built as the wait says."""
+        node = self._nodes.get(node_id)
+        if node is None or node.plan.kind != "wait":
+            return output
+        return shaped(output, node.plan.type, f"flow {self.id!r}: wait {node_id!r}: answer")
+
+    @property
+    def annotated(self) -> Iterator[tuple[str, Any]]:
+        """The annotations of values that it takes, gives and hands on; not those of dependencies."""
+        yield "its input", self.takes
+        yield "its output", self.gives
+        for value in self._values.values():
+            yield f"context value {value.name!r}", value.type
+        for node in self._nodes.values():
+            yield f"node {node.id!r}", node.plan.type
+            for signature in (node.plan.signature, node.plan.fallback):
+                for annotation in () if signature is None else signature.values:
+                    yield f"step {node.id!r}", annotation
 
     @property
     def takes(self) -> Any:

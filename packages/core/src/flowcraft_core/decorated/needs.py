@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 
 import attrs
 
@@ -78,6 +78,14 @@ class Signature:
             raise ConfigurationError(f"{where}: its first parameter takes an item, so it needs one")
         is_async = inspect.iscoroutinefunction(function)
         return cls(where, function, is_async, context, item, needs, order, hints, gives_of(function))
+
+    @property
+    def values(self) -> list[Any]:
+        """The types of its output and of the values that it takes, which are no dependencies."""
+        taken = [name for name, term in self.needs.items() if not isinstance(root_of(term), Provided)]
+        taken += [] if self.item is None else [self.item]
+        context = [] if self.context is None else get_args(self.types.get(self.context))[:1]
+        return [self.gives, *context, *(self.types[name] for name in taken if name in self.types)]
 
     def missing(self, args: Sequence[Any], named: Mapping[str, Any]) -> list[str]:
         """The parameters whose values come from the flow, and are not among the arguments of a call by hand."""

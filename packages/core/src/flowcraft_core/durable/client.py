@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from typing_extensions import Unpack
 
 from ..blueprint import Blueprint
-from ..catalogue import Catalogue, FlowLike, UntypedFlow, begin
+from ..catalogue import Catalogue, FlowLike, UntypedFlow
 from ..clock import Clock, Stopwatch, SystemClock
 from ..definition import FlowDefinition
 from ..durations import Duration, parse_seconds
@@ -91,7 +91,7 @@ class Client:
             backend: Where runs live.
             flows: Flows that can be started by id; a flow or blueprint can also be handed to ``start`` itself.
             blueprints: Likewise.
-            serializer: For values; the same as the workers'.
+            serializer: For values; the same as the workers'. What annotations of the flows name is known without.
             codec: For stored bytes; the same as the workers'.
             clock: Where time comes from.
             telemetry: Measures what is done here, and has each run go on in its caller's trace; as for ``FlowRuntime``.
@@ -103,8 +103,9 @@ class Client:
         if telemetry is not None:
             telemetry.uses(backend)
         self._backend: Backend = RetryingBackend(backend, self._clock, self._journal)
-        self._catalogue = Catalogue(flows, blueprints)
-        records = Records(self._backend.context, serializer or Serializer(), codec or CompressingCodec())
+        serializer = (serializer or Serializer()).extended()
+        self._catalogue = Catalogue(flows, blueprints, serializer)
+        records = Records(self._backend.context, serializer, codec or CompressingCodec())
         self._runs = Runs(records, is_tracing=telemetry is not None)
         self._runs.know(self._catalogue.graphs.values())
         self._stored = StoredRuns(self._backend, records, self._runs, self._clock, telemetry)
@@ -163,7 +164,7 @@ class Client:
     async def _begin(self, flow: FlowLike, given: Any, **options: Unpack[StartOptions]) -> Started:
         """``start``, for a flow of which a type checker knows nothing."""
         graph = self._catalogue.find(flow)
-        context = begin(flow, given)
+        context = self._catalogue.begin(flow, given)
         run_id, tags, timeout = options.get("run_id"), options.get("tags"), options.get("timeout")
         run_id = new_id() if run_id is None else require_run_id(run_id)
         for name in (*context, *(part for tag in (tags or {}).items() for part in tag)):
@@ -452,7 +453,17 @@ class Client:
         require_run_id(run_id)
         if action is not None:
             require_name(action, f"run {run_id!r}: the action of wait {key!r}")
-        await resume(self._stored, run_id, key, output, action, early=early, nonce=nonce, strict=self._strict)
+        await resume(
+            self._stored,
+            run_id,
+            key,
+            output,
+            action,
+            early=early,
+            nonce=nonce,
+            strict=self._strict,
+            answers=self._catalogue.answered,
+        )
 
     async def cancel(self, run_id: str, *, reason: str | None = None) -> bool:
         """Cancel a run: nothing new starts, and steps under way are told; False if it had ended already.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from ..blueprint import WAIT
@@ -29,6 +30,7 @@ async def resume(
     early: bool = False,
     nonce: str | None = None,
     strict: bool = False,
+    answers: Callable[[str, str, Any], Any],
 ) -> None:
     """See ``Client.resume``."""
     status = await stored.status(run_id)
@@ -55,6 +57,8 @@ async def resume(
     view.hear()  # it may have been reached just now, and what came before it may be as new
     await view.prepare(instance)
     await view.refresh(instance)
+    if output is not None:
+        output = answers(instance.scope.scope.blueprint, instance.vertex.id, output)
     output = stored.records.serializer.copy(output)
     now = stored.clock.now()
     taken = take_edges(*instance, output, action)

@@ -25,6 +25,7 @@ from ..logging.journal import Journal
 from ..observing import Telemetry
 from ..rules import steps as rules
 from ..serialization import Serializer
+from ..shaping import annotated_by, implementation_of, register_annotated
 from ..steps import Implementation, Step
 from ..texts import require_name
 from ..threads import StepThreads
@@ -86,7 +87,9 @@ class FlowRuntime:
             blueprints: Further blueprints, such as those of the TypeScript builder; their steps come from ``registry``.
             registry: Steps by the names that blueprints use.
             dependencies: Handed to every step as ``ctx.dependencies``: clients, settings.
-            serializer: Copies values between steps, and writes a run's state; register own types with it.
+            serializer: Copies values between steps, and writes a run's state; register own types with it. Records,
+                enums and models that annotations of steps name are known without that; the serializer itself stays
+                as it is.
             clock: Where time comes from.
             max_threads: How many plain ``def`` steps run at once.
             threads: Runs plain ``def`` steps instead of threads of this runtime's own; for simulations.
@@ -100,10 +103,11 @@ class FlowRuntime:
 
         Raises:
             BlueprintError: A blueprint cannot mean anything.
-            ConfigurationError: Two blueprints have one id, a called blueprint is missing, or a step is no step.
+            ConfigurationError: Two blueprints have one id, a called blueprint is missing, a step is no step, or two
+                classes that annotations name would be stored under one tag.
             ImplementationMissingError: A blueprint uses a name that has no step.
         """
-        self.serializer = serializer or Serializer()
+        self.serializer = (serializer or Serializer()).extended()
         self.clock: Clock = clock or SystemClock()
         self.dependencies = dependencies
         self._threads = threads or StepThreads(max_threads)
@@ -113,12 +117,14 @@ class FlowRuntime:
         self.strict = strict
         self.limits = limits_by_name(limits)
         self._local_limits = LocalLimits(self.limits, self.clock)
-        self._registry = {name: Implementation.of(name, step) for name, step in (registry or {}).items()}
+        self._registry = {name: implementation_of(name, step) for name, step in (registry or {}).items()}
         reserved = BUILT_IN_USES & self._registry.keys()
         if reserved:
             raise ConfigurationError(f"the registry cannot redefine what the engine implements: {', '.join(reserved)}")
         flows = tuple(flows)
-        self.catalogue = Catalogue(flows, blueprints)
+        self.catalogue = Catalogue(flows, blueprints, self.serializer)
+        for name, implementation in self._registry.items():
+            register_annotated(self.serializer, annotated_by(f"step {name!r}", implementation.step))
         self._check_names(flows)
         self._check(self.catalogue.graphs.values())
 
@@ -228,8 +234,7 @@ class FlowRuntime:
         if self.telemetry is not None:
             starting = self.telemetry.start(run_id, graph.blueprint.id, self.clock.now())
         trace = None if starting is None else starting.trace
-        begun = flow.begin(context) if isinstance(flow, FlowDefinition) else context
-        run = self._make(run_id, graph, graphs, begun or {}, concurrency, trace, events)
+        run = self._make(run_id, graph, graphs, self.catalogue.begin(flow, context), concurrency, trace, events)
         if starting is not None:
             starting.done(self.clock.now())
         return RunHandle(run)
@@ -396,6 +401,7 @@ class FlowRuntime:
             webhooks=self.webhooks,
             strict=self.strict,
             limits=self.limits,
+            answers=self.catalogue.answered,
         )
 
     def _make(

@@ -13,12 +13,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
+from copy import copy
 from typing import Any, Final, NoReturn, TypeAlias, TypeVar
 
 from ..errors import SerializationError
 from ..texts import is_text
-from ._codecs import BUILT_IN, NEEDS_BOTH, PLAIN, TABLE, Codec, name_of, recipe_for
+from ._codecs import BUILT_IN, PLAIN, TABLE, Codec, name_of
+from ._libraries import LIBRARIES, TAGS, codecs_of
 from ._walking import ENCODABLE, IMMUTABLE, TAG, NotPlainError, PartError, plain_copy, run, show, walk
+from .records import NEEDS_BOTH, recipe_for, tag_of
 
 __all__ = ["MAX_DEPTH", "JsonValue", "Serializer"]
 
@@ -74,6 +77,7 @@ class Serializer:
     def __init__(self, types: Iterable[type] = ()) -> None:
         self._by_type = {codec.cls: codec for codec in TABLE}
         self._by_tag = {codec.tag: codec for codec in TABLE}
+        self._loaded: set[str] = set()  # the libraries whose codecs are among those
         for cls in types:
             self.register(cls)
 
@@ -108,7 +112,9 @@ class Serializer:
         """
         if cls in BUILT_IN:
             raise SerializationError(f"{name_of(cls)} is built in: it is stored already and cannot be registered")
-        tag = tag if tag is not None else cls.__qualname__.rpartition("<locals>.")[2]
+        tag = tag if tag is not None else tag_of(cls)
+        if tag in TAGS:
+            raise SerializationError(f"the tag {tag!r} is built in: register {name_of(cls)} with another: tag=...")
         holder = self._by_tag.get(tag)
         if holder is not None and holder.cls is not cls:
             problem = f"the tag {tag!r} belongs to {name_of(holder.cls)} already"
@@ -122,6 +128,24 @@ class Serializer:
             raise SerializationError(f"{name_of(cls)} has no stored form of its own; {NEEDS_BOTH}")
         self._by_type[cls] = self._by_tag[tag] = codec
         return cls
+
+    def extended(self, types: Iterable[type] = ()) -> Serializer:
+        """A serializer that knows what this one does, and further classes; this one stays as it is."""
+        extended = copy(self)
+        extended._by_type, extended._by_tag = dict(self._by_type), dict(self._by_tag)
+        extended._loaded = set(self._loaded)
+        for cls in types:
+            extended.register(cls)
+        return extended
+
+    def class_of(self, tag: str) -> type | None:
+        """The class that is stored under a tag; None if there is none."""
+        codec = self._by_tag.get(tag)
+        return None if codec is None else codec.cls
+
+    def knows(self, cls: type) -> bool:
+        """Whether instances of a class can be stored."""
+        return cls in BUILT_IN or cls in self._by_type
 
     def to_data(self, value: object) -> JsonValue:
         """Give the value as JSON data that shares no mutable object with it.
@@ -186,6 +210,8 @@ class Serializer:
             return value  # type: ignore[no-any-return]
         codec = self._by_type.get(kind)
         if codec is None and kind is not list:
+            codec = self._of_library(kind)
+        if codec is None and kind is not list:
             raise _unregistered(kind)
         if depth >= MAX_DEPTH:
             raise _too_deep()
@@ -197,12 +223,30 @@ class Serializer:
         else:
             try:
                 simpler = codec.encode(value)
+            except PartError:
+                raise
             except Exception as error:
                 raise PartError(f"is of type {name_of(kind)} and cannot be encoded: {show(error)}") from error
             payload = self._encode(simpler, depth + 1)
             if kind in _UNORDERED:
                 payload.sort(key=_ENCODER.encode)
         return {TAG: codec.tag, _PAYLOAD: payload}
+
+    def _of_library(self, kind: type) -> Codec | None:
+        """The codec of a type of one of the libraries that are known: it is loaded, since there is a value of it."""
+        library = kind.__module__.partition(".")[0]
+        if library not in LIBRARIES or library in self._loaded:
+            return None
+        self._load(library)
+        return self._by_type.get(kind)
+
+    def _load(self, library: str) -> dict[str, Codec]:
+        codecs = codecs_of(library)
+        for codec in codecs:
+            self._by_type.setdefault(codec.cls, codec)
+            self._by_tag[codec.tag] = codec
+        self._loaded.add(library)
+        return self._by_tag
 
     def _encode_pairs(self, value: dict[Any, Any], depth: int) -> JsonValue:
         """Encode apart from the table, so that a path shows a dict's own keys and not the places in its pairs."""
@@ -226,6 +270,8 @@ class Serializer:
         if type(tag) is not str or data.keys() != {TAG, _PAYLOAD}:
             raise PartError(f'is malformed: a tagged object is {{"{TAG}": tag, "{_PAYLOAD}": payload}}')
         codec = self._by_tag.get(tag)
+        if codec is None and tag in TAGS:
+            codec = self._load(TAGS[tag]).get(tag)
         if codec is None:
             remedy = f"register its class: Serializer().register(..., tag={show(tag)})"
             raise PartError(f"has the tag {show(tag)}, which is unknown here; {remedy}")
@@ -234,5 +280,7 @@ class Serializer:
             if not isinstance(payload, codec.shape):
                 raise TypeError(f"the payload is of type {name_of(type(payload))}")
             return codec.decode(payload)
+        except PartError:
+            raise
         except Exception as error:
             raise PartError(f"is a malformed {tag!r}: {show(error)}") from error

@@ -1,24 +1,17 @@
-"""How each type is stored: the built-in ones in a table, and what registered classes get by their kind."""
+"""How each built-in type is stored, in a table."""
 
 from __future__ import annotations
 
 import base64
-import dataclasses
-import inspect
 import math
 from collections.abc import Callable
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
-from enum import Enum, Flag
-from operator import attrgetter
 from types import NoneType
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-import attrs
-
-from ..errors import SerializationError
 from ..texts import is_text
 
 # Python may refuse ints of more than 640 digits in decimal text (sys.set_int_max_str_digits), but never in hexadecimal.
@@ -99,64 +92,6 @@ PLAIN: Final[dict[type, Callable[[Any], bool]]] = {
     str: is_text,
 }
 BUILT_IN: Final = (*PLAIN, list, *(codec.cls for codec in TABLE))
-
-
-def _flag_codec(tag: str, cls: Any) -> Codec:
-    # By value: a combination of flags is not a member with a name of its own.
-    return Codec(tag, cls, attrgetter("value"), cls, int)
-
-
-def _enum_codec(tag: str, cls: Any) -> Codec:
-    # By name: always a string, whatever the values are, and it outlives a change of them.
-    return Codec(tag, cls, attrgetter("name"), cls.__members__.__getitem__, str)
-
-
-def _named_tuple_codec(tag: str, cls: Any) -> Codec:
-    return Codec(tag, cls, lambda value: value._asdict(), lambda fields: cls(**fields), dict)
-
-
-def _record_codec(tag: str, cls: Any) -> Codec:
-    """Store the declared fields of an attrs class or dataclass; rebuild through its constructor and its checks."""
-    arguments: dict[str, str | None]  # per field; None for a field that the constructor sets by itself
-    if attrs.has(cls):
-        arguments = {field.name: field.alias if field.init else None for field in attrs.fields(cls)}
-    else:
-        arguments = {field.name: field.name if field.init else None for field in dataclasses.fields(cls)}
-    try:
-        inspect.signature(cls).bind(**{argument: None for argument in arguments.values() if argument})
-    except TypeError as error:
-        raise SerializationError(f"{name_of(cls)} is not built from its fields ({error}); {NEEDS_BOTH}") from error
-
-    def encode(value: object) -> object:
-        return {name: getattr(value, name) for name in arguments}
-
-    def decode(fields: dict[str, object]) -> object:
-        # A field that the class does not have goes to the constructor, which refuses it: dropping it would lose data.
-        given = {name: arguments.get(name, name) for name in fields}
-        value = cls(**{argument: fields[name] for name, argument in given.items() if argument})
-        for name in (name for name, argument in given.items() if not argument):
-            object.__setattr__(value, name, fields[name])  # the class may be frozen
-        return value
-
-    return Codec(tag, cls, encode, decode, dict)
-
-
-def _is_record(cls: type) -> bool:
-    # A record that is also a list or a dict holds more than its fields.
-    return (attrs.has(cls) or dataclasses.is_dataclass(cls)) and not issubclass(cls, BUILT_IN)
-
-
-_RECIPES: Final[tuple[tuple[Callable[[type], bool], Callable[[str, Any], Codec]], ...]] = (
-    (lambda cls: issubclass(cls, Flag), _flag_codec),
-    (lambda cls: issubclass(cls, Enum), _enum_codec),
-    (lambda cls: issubclass(cls, tuple) and hasattr(cls, "_fields"), _named_tuple_codec),
-    (_is_record, _record_codec),
-)
-NEEDS_BOTH: Final = "register it with both encode=... and decode=..."
-
-
-def recipe_for(cls: type) -> Callable[[str, Any], Codec] | None:
-    return next((recipe for applies, recipe in _RECIPES if applies(cls)), None)
 
 
 def name_of(cls: type) -> str:

@@ -8,7 +8,7 @@ from typing import Any, TypedDict
 import attrs
 from typing_extensions import Unpack
 
-from ...catalogue import Catalogue, FlowLike, begin
+from ...catalogue import Catalogue, FlowLike
 from ...durations import Duration, parse_seconds
 from ...errors import ConfigurationError
 from ...ids import new_id, require_run_id
@@ -98,7 +98,7 @@ class ScheduleClient:
                 blueprints={},
                 timing=_timing(settings),
             ),
-            {**settings, "flow": flow, "context": begin(flow, context)},
+            {**settings, "flow": flow, "context": self._catalogue.begin(flow, context)},
         )
         await self._schedules.say_there_are()
         last = await self._schedules.chain.last(schedule_id)
@@ -144,7 +144,7 @@ class ScheduleClient:
         if flow is not None:
             changes["flow"] = flow
         if context is not None:
-            changes["context"] = context if flow is None else begin(flow, context)
+            changes["context"] = context if flow is None else self._catalogue.begin(flow, context)
 
         async def edited(last: Revision) -> Revision:
             return _as_edited(last, await self._said(last, changes))
