@@ -40,7 +40,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     sizes = tuple(int(size) for size in options.sizes.split(",")) if options.sizes else _SIZES
     sizes += (_MILLION,) if options.million else ()
     print(f"batches with {LANES} lanes; each program on SQLite is a process of its own")
-    rows = []
+    rows: list[dict[str, Any]] = []
     for items in sizes:
         programs = asyncio.run(_on_sqlite(items))
         requests = asyncio.run(_in_a_cloud(items))

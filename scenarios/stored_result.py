@@ -9,7 +9,7 @@ from flowcraft_core.blueprint import WAIT
 from flowcraft_core.durable.client import Client
 from flowcraft_core.durable.runs import Runs
 from flowcraft_core.durable.storage import Records
-from flowcraft_core.durable.view import whole_state
+from flowcraft_core.durable.whole import whole_state
 from flowcraft_core.graph.fold import context_of, instances, outputs_of
 from flowcraft_core.payloads import PayloadCodec
 from flowcraft_core.pictures import Picture
