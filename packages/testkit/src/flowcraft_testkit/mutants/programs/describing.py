@@ -116,13 +116,13 @@ def page_skips(original: Any, cursor: str | None) -> tuple[int, int]:
 
 
 @replaces(
-    (levels_module, "insides"),
+    (levels_module.Level, "beginning_at"),
     caught_by=BackendContract.test_what_is_inside_is_folded_and_opened_page_by_page,
     name="describe.LastItemOnly",
 )
-def last_item_only(original: Any, scope: ScopeState, construct: Any) -> list[ScopeState]:
+def last_item_only(original: Any, self: Any, index: int) -> list[ScopeState]:
     """Shows of a batch's items, or of a loop's passes, the last one only."""
-    return list(original(scope, construct))[-1:]
+    return list(original(self, index))[-1:]
 
 
 # --- hints ------------------------------------------------------------------------------------------------------------
