@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -61,6 +63,12 @@ def test_the_command_counts_schedules_faults_and_violations(capsys: pytest.Captu
     assert (told["schedules"], told["scenarios"], told["violations"]) == (26, len(SCENARIOS), 0)
     assert told["faults"]
     assert told["schedules_per_s"] > 0
+
+
+def test_the_command_uses_processes() -> None:
+    command = [sys.executable, "-m", "flowcraft_testkit.simulation", "--seeds", "26", "--jobs", "2", "--json"]
+    done = subprocess.run(command, capture_output=True, check=True, text=True)
+    assert json.loads(done.stdout)["schedules"] == 26
 
 
 def test_the_command_draws_new_seeds_and_says_which(capsys: pytest.CaptureFixture[str]) -> None:

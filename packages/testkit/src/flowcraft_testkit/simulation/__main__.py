@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import functools
 import json
-import multiprocessing
 import os
 import random
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from typing import TypeVar
+from collections.abc import Sequence
 
 from .canonical import SCENARIOS
-from .exhaustive import Exhausted, again, crashes, interleavings
+from .exhaustive import Exhausted, again
 from .explore import Report, simulate, violation_of
-
-_Found = TypeVar("_Found")
+from .side_by_side import drawn, exhausted
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -45,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"seeds {first} to {first + number - 1}", file=sys.stderr)
     began = time.perf_counter()
     report = Report()
-    for some in _side_by_side(functools.partial(_drawn, names, range(first, first + number)), names, options.jobs):
+    for some in drawn(names, range(first, first + number), jobs=options.jobs):
         report.add(some)
     seconds = time.perf_counter() - began
     if options.json:
@@ -71,30 +66,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1 if report.violations else 0
 
 
-def _side_by_side(look: Callable[[str], _Found], names: Sequence[str], jobs: int) -> Iterator[_Found]:
-    """What is found of each scenario, in their order."""
-    if min(jobs, len(names)) == 1:
-        yield from map(look, names)
-        return
-    with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
-        yield from pool.map(look, names)
-
-
-def _drawn(names: Sequence[str], seeds: range, name: str) -> Report:
-    place = names.index(name)
-    return simulate(SCENARIOS[name], seeds=[seed // len(names) for seed in seeds if seed % len(names) == place])
-
-
-def _exhausted(budget: int, stride: int, name: str) -> Exhausted:
-    done = crashes(SCENARIOS[name], stride=stride)
-    done.add(interleavings(SCENARIOS[name], budget=budget))
-    return done
-
-
 def _exhaust(names: Sequence[str], options: argparse.Namespace) -> int:
     began = time.perf_counter()
     done = Exhausted()
-    for some in _side_by_side(functools.partial(_exhausted, options.budget, options.stride), names, options.jobs):
+    for some in exhausted(names, budget=options.budget, stride=options.stride, jobs=options.jobs):
         done.add(some)
     seconds = time.perf_counter() - began
     if options.json:
