@@ -19,7 +19,8 @@ from flowcraft_core.graph.facts import DELETED, NodeError, Outcome
 from flowcraft_core.graph.failures import causes
 from flowcraft_core.graph.fold import context_of, outputs_of
 from flowcraft_core.graph.instances import Claim, Instance, Mark, Phase, ScopeState
-from flowcraft_core.graph.scopes import Graph, Kind
+from flowcraft_core.graph.pages import page_size_of
+from flowcraft_core.graph.scopes import Graph, Kind, Vertex
 from flowcraft_core.graph.state import RunState
 from flowcraft_testkit.oracle.flows import Flow
 from flowcraft_testkit.oracle.giving import TIMED_OUT
@@ -48,7 +49,7 @@ def execute(script: Script, graphs: Mapping[str, Graph], instance: Instance) -> 
         if vertex.kind is Kind.STEP:
             return _step(script, instance)
         if vertex.kind is Kind.EXIT:
-            outcome = decisions.leave(scope, vertex)
+            outcome = _leave(scope, vertex)
             outcome.taken = decisions.take_edges(scope, vertex, outcome.output, outcome.action, outcome.sets)
             return outcome
         value = decisions.input_of(scope, vertex)
@@ -62,6 +63,15 @@ def execute(script: Script, graphs: Mapping[str, Graph], instance: Instance) -> 
         return decisions.fail(
             scope, vertex, NodeError(instance.key, vertex.id, type(error).__name__, str(error), attempts)
         )
+
+
+def _leave(scope: ScopeState, vertex: Vertex) -> Outcome:
+    outcome, batch = decisions.leave(scope, vertex), vertex.construct
+    if batch is None or batch.reduce is None:
+        return outcome
+    size, results = page_size_of(batch), outcome.output
+    pages = [list(results[first : first + size]) for first in range(0, len(results) or 1, size)]  # as the script does
+    return decisions.leave_reduced(scope, vertex, pages)
 
 
 def _step(script: Script, instance: Instance) -> Outcome:

@@ -54,6 +54,7 @@ def test_there_are_mutants_of_each_port_and_program() -> None:
     kinds = {mutant.name.partition(".")[0] for mutant in MUTANTS}
     ports = {"queue", "context", "status", "coordination", "backend", "transactional", "queues", "starts"}
     programs = {"engine", "handler", "worker", "client", "reconciler", "storage", "builder", "step", "export", "purge"}
+    programs |= {"gather", "reducer", "result"}
     seen = {"telling", "tracing", "describe", "scheduling", "queueing", "fork", "limiting", "undo"}
     assert kinds == ports | programs | seen
     assert sum(mutant.name.partition(".")[0] not in ports for mutant in MUTANTS) >= 40

@@ -26,7 +26,7 @@ from .undone import undo_keys
 from .whole import WholeReading
 
 # So many items of a batch are removed at a time.
-_ITEMS_AT_ONCE = 500
+_ITEMS_AT_ONCE = 200
 
 # What is stored of a call that was undone, behind its root.
 _OF_CALLS = (UNDONE_KEY, END_KEY)
@@ -39,7 +39,8 @@ async def purge(stored: StoredRuns, run_id: str) -> None:
         raise ConfigurationError(f"run {run_id!r} is {status.state}: cancel it before it is purged")
     record = await stored.runs.get(run_id)
     outside = await outside_names(stored.records, run_id)
-    await stored.records.delete_values(run_id, [(name, INITIAL) for name in outside])
+    first = (INITIAL, outside_of(INITIAL))
+    await stored.records.delete_values(run_id, [(name, position) for name in outside for position in first])
     if record is not None:
         reading = await stored.reading(record, status, due_only=True)
         of_calls = _OF_CALLS if undoes(record) else ()

@@ -42,7 +42,7 @@ from .storage import Records, StaleReadError, Stored, read_once_visible
 T = TypeVar("T")
 
 # So many items of a large batch are read at once.
-_ITEMS_AT_ONCE = 500
+_ITEMS_AT_ONCE = 200
 
 
 class RunView:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 from typing import Any
 
 from flowcraft_core import ConfigurationError, FlowBuilder, FlowRuntime, create_flow
-from flowcraft_core.graph.instances import ScopeState
 from flowcraft_core.runtime import Replay
 
+from .hugeness import held_of, only_what_is_new
 from .interposed import Call
 from .programs import Context, ProgramClauses, Steps, is_so
 from .starting import incompressible
@@ -234,18 +233,16 @@ class PagingClauses(ProgramClauses):
 
     async def test_who_gathers_holds_few_items_at_a_time(self) -> None:
         """Of a large batch, items and results are read and written on, page by page, and not kept."""
-        steps, total, held = Steps(), 1_200, list[int]()
+        steps, total, held = Steps(), 600, list[int]()
 
         async def counting(operation: str, call: Call) -> Any:
             if operation == "context.put" and (call.args[1] == "b" or call.args[1].startswith("b:chunk:")):
-                gc.collect()
-                items = (each for each in gc.get_objects() if type(each) is ScopeState)
-                held.append(sum(item.construct is not None and item.construct.key == "b" for item in items))
+                held.append(held_of("b"))
             return await call()
 
         flow = _batch("few", steps, list(range(total)), steps.add, page_size=100, concurrency=40)
-        flow.node("last", steps.echo, inputs="b.1199").edge("b", "last")
-        async with self.programs(flow, reconcile=False) as here:
+        flow.node("last", steps.echo, inputs="b.599").edge("b", "last")
+        async with only_what_is_new(), self.programs(flow, reconcile=False) as here:
             await here.hire(around=counting)
             result = await here.run(flow)
             assert (result.status, result.outputs["last"]) == ("completed", total), result.errors

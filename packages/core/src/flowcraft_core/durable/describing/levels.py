@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import islice
+from typing import get_args
 
 import attrs
 
@@ -139,7 +140,12 @@ def _has_item(scope: ScopeState, construct: Construct, index: int) -> bool:
 
 
 def counts(standing: Standing, level: Level) -> Counter[InstanceState]:
-    """How many instances are in each state, in all scopes of a level."""
+    """How many instances are in each state, in all scopes of a level; in the order in which the states are told of."""
+    found = _counted(standing, level)
+    return Counter({state: found[state] for state in get_args(InstanceState) if found[state]})
+
+
+def _counted(standing: Standing, level: Level) -> Counter[InstanceState]:
     found = Counter(standing.of_instance(instance) for scope in level.scopes for instance in shown(scope))
     if level.batch is None:
         return found
