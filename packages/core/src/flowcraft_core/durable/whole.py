@@ -25,7 +25,7 @@ from .storage import Records, StaleReadError
 from .view import found_call
 
 # So many scopes are read in one request, those that are read ahead among them; and of one loop.
-_SCOPES_AT_ONCE = 500
+_SCOPES_AT_ONCE = 200
 _PASSES_AHEAD = 64
 
 
