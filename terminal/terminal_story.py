@@ -17,7 +17,7 @@ FLOWS = """
 import time
 from pathlib import Path
 
-from flowcraft_core import create_flow
+from flowcraft_core import RetryPolicy, create_flow
 
 BROKEN = Path(__file__).parent / "broken"
 
@@ -52,6 +52,14 @@ async def brittle(ctx):
 mending = create_flow("mending").node("first", first).node("brittle", brittle).edge("first", "brittle")
 asking = create_flow("asking").node("first", first).wait("approve").node("after", brittle)
 asking.edge("first", "approve").edge("approve", "after")
+
+
+async def refuses(ctx):
+    raise ConnectionError("nobody answers")
+
+
+taking = create_flow("taking").node("back", refuses, retries=RetryPolicy(max_attempts=100, delay=600))
+taking.node("first", first, undo="back").node("last", refuses).edge("first", "last")
 """
 
 
@@ -67,6 +75,7 @@ def a_project_is_made_and_looked_at(session: Session) -> None:
     )
     session.call("lint", "bad.py", code=1, says="nobodys")
     session.call("graph", "work", says="flowchart TD")
+    session.call("schema", says="json-schema.org")
     session.call("config", says="environment, FLOWCRAFT_BACKEND")
     session.call("config", "--backend", "mydb://me:hunter2@host/x", says="mydb://***@host/x")
     session.call("completion", "bash", says="_FLOWCRAFT_COMPLETE")
@@ -141,6 +150,15 @@ def somebody_is_waited_for(session: Session) -> None:
     session.check(session.outputs("asked")["after"] == 42, "resume gives something else")
     session.call("resume", "asked", "approve", code=4, says="has ended")
     session.call("cancel", "dropped", "--reason", "ordered twice")
+    session.call("start", "taking", "--id", "taking")
+    session.until(
+        lambda c: c.describe("taking"),
+        lambda found: found.stopped is not None and found.stopped.next,
+        "a run that has failed is undone",
+    )
+    session.call("abandon", "taking", "--reason", "undone by hand", says="undone no further")
+    session.until(lambda c: c.status("taking"), lambda found: found.state == "failed", "it ends")
+    session.call("abandon", "taking", code=4, says="not being undone")
     session.check(session.ask(lambda c: c.status("dropped")).reason == "ordered twice", "cancel does not say why")
     session.call("cancel", "nobody", code=3, says="there is no run")
 
