@@ -247,7 +247,8 @@ class PagingClauses(ProgramClauses):
             result = await here.run(flow)
             assert (result.status, result.outputs["last"]) == ("completed", total), result.errors
             assert result.outputs["b"] == list(range(1, total + 1))
-            assert len(held) == 1 + total // 100 + 1, "what the pages will be called, the pages, the outcome"
+            # What the pages will be called, the pages, the outcome; more if somebody else gathers, too.
+            assert len(held) >= 1 + total // 100 + 1
             assert max(held) < 2 * total // 3, f"of {total} items {max(held)} were held at once"
 
     async def test_what_a_batch_looks_into_is_a_list(self) -> None:
