@@ -228,3 +228,31 @@ async def place(
     backend = world(clock, weaknesses, seed=seed, **options)
     async with backend:
         yield Place(clock, backend, Client(backend, flows=flows, clock=clock), FlowRuntime(flows, clock=clock))
+
+
+async def crashed(
+    flow: FlowBuilder, at: int, mode: Mode, clock: VirtualClock, *, weak: bool
+) -> tuple[StoredResult, list[str]]:
+    """What becomes of a run whose first worker dies at a call of its, for others to go on; and the calls until then.
+
+    On weak reads there is a reconciler, without which messages alone must do.
+    """
+    runtime = FlowRuntime([flow], clock=clock)
+    async with world(clock, None if weak else STRONG, seed=at) as backend:
+        client = Client(backend, clock=clock)
+        run_id = (await client.start(flow)).run_id
+        crashing = Crashing(backend.connect(), at, mode)
+        await crashing.open()
+        worker = Worker(crashing, runtime, poll=5, reconcile=False)
+
+        async def until_dead() -> None:
+            until = clock.now() + 30
+            while not crashing.dead.is_set() and clock.now() < until:
+                if (await client.status(run_id)).state in ("completed", "failed"):
+                    return
+                await clock.sleep(0.5)
+
+        await killed(worker.run, until_dead())
+        async with working(backend, runtime, reconcile=weak):
+            result = await client.wait(run_id, timeout=3600, poll=1.0)
+        return result, crashing.calls

@@ -10,7 +10,7 @@ from flowcraft_core import FlowRuntime, NodeContext, create_flow
 from flowcraft_core.durable import Client, Reconciler, StoredResult, Worker
 from flowcraft_testkit import VirtualClock
 
-from .helpers import MODES, STRONG, Crashing, Mode, killed, working, world
+from .helpers import MODES, STRONG, Mode, crashed, working, world
 from .test_undo import Told, running
 
 Ctx = NodeContext[Any, Any]
@@ -233,26 +233,7 @@ async def test_the_reconciler_alone_brings_a_call_to_its_end() -> None:
 async def _crashed(at: int, mode: Mode, *, weak: bool) -> tuple[StoredResult, list[str], Told]:
     told, clock = Told(), VirtualClock()
     told.fails.update({"call/z": 1, "c": 1})
-    flow = trip(told)
-    runtime = FlowRuntime([flow], clock=clock)
-    async with world(clock, None if weak else STRONG, seed=at) as backend:
-        client = Client(backend, clock=clock)
-        run_id = (await client.start(flow)).run_id
-        crashing = Crashing(backend.connect(), at, mode)
-        await crashing.open()
-        worker = Worker(crashing, runtime, poll=5, reconcile=False)
-
-        async def until_dead() -> None:
-            until = clock.now() + 30
-            while not crashing.dead.is_set() and clock.now() < until:
-                if (await client.status(run_id)).state in ("completed", "failed"):
-                    return
-                await clock.sleep(0.5)
-
-        await killed(worker.run, until_dead())
-        async with working(backend, runtime, reconcile=weak):
-            result = await client.wait(run_id, timeout=3600, poll=1.0)
-        return result, crashing.calls, told
+    return *await crashed(trip(told), at, mode, clock, weak=weak), told
 
 
 @pytest.mark.usefixtures("quiet")
