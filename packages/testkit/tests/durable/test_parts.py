@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -83,6 +84,83 @@ async def test_several_arrivals_at_once_are_one_request_per_set(backend: InMemor
     assert (size.is_full, size.was_empty) == (False, True)
     assert sum(counting.counts().values()) == 1
     assert (await sets.add("run", arrivals[30:])).is_full
+
+
+class Gate:
+    """A coordination store whose requests wait until they are let through."""
+
+    def __init__(self, store: Any) -> None:
+        self._store = store
+        self.asked: list[tuple[str, ...]] = []
+        self.open = asyncio.Event()
+        self.error: Exception | None = None
+
+    async def add_members(self, key: str, *members: str, ttl: float) -> int:
+        self.asked.append(members)
+        await self.open.wait()
+        if self.error is not None:
+            raise self.error
+        size: int = await self._store.add_members(key, *members, ttl=ttl)
+        return size
+
+
+async def test_who_arrives_at_the_same_time_goes_together_and_one_is_told(backend: InMemoryBackend) -> None:
+    gate = Gate(backend.coordination)
+    gate.open.set()
+    sets = JoinSets(gate)  # type: ignore[arg-type]
+    sizes = await asyncio.gather(*(sets.add("run", [arrival]) for arrival in _arrivals(10)))
+    assert gate.asked == [tuple("0123456789")]
+    assert [(size.is_full, size.was_empty) for size in sizes] == [(True, True)] + [(False, False)] * 9
+
+
+async def test_who_comes_while_others_are_on_the_way_goes_with_the_next(backend: InMemoryBackend) -> None:
+    gate = Gate(backend.coordination)
+    sets = JoinSets(gate)  # type: ignore[arg-type]
+    going = []
+    for arrival in _arrivals(5):
+        going.append(asyncio.ensure_future(sets.add("run", [arrival])))
+        await asyncio.sleep(0.001)
+    other = asyncio.ensure_future(sets.add("other", _arrivals(2)))  # of another run, and so on its own way
+    await asyncio.sleep(0.001)
+    gate.open.set()
+    assert [size.is_full for size in await asyncio.gather(*going)] == [False, True, False, False, False]
+    assert (await other).is_full
+    assert gate.asked == [("0",), ("0", "1"), ("1", "2", "3", "4")]
+
+
+@pytest.mark.parametrize("passes", range(10))
+async def test_whenever_somebody_comes_they_are_told(backend: InMemoryBackend, passes: int) -> None:
+    sets = JoinSets(backend.coordination)
+    going = []
+    for arrival in _arrivals(7):
+        going.append(asyncio.ensure_future(sets.add("run", [arrival])))
+        for _ in range(passes):
+            await asyncio.sleep(0)
+    assert sorted(size.is_full for size in await asyncio.gather(*going)) == [False] * 6 + [True]
+
+
+async def test_who_has_given_up_is_not_the_one_who_is_told(backend: InMemoryBackend) -> None:
+    gate = Gate(backend.coordination)
+    sets = JoinSets(gate)  # type: ignore[arg-type]
+    first, second = (asyncio.ensure_future(sets.add("run", [arrival])) for arrival in _arrivals(2))
+    await asyncio.sleep(0.001)
+    first.cancel()
+    await asyncio.sleep(0.001)
+    gate.open.set()
+    assert (await second).is_full
+    assert first.cancelled()
+
+
+async def test_a_request_that_fails_fails_for_all_who_went_together(backend: InMemoryBackend) -> None:
+    gate = Gate(backend.coordination)
+    gate.open.set()
+    gate.error = TransientError("throttled")
+    sets = JoinSets(gate)  # type: ignore[arg-type]
+    arrivals = _arrivals(2)
+    for error in await asyncio.gather(*(sets.add("run", [arrival]) for arrival in arrivals), return_exceptions=True):
+        assert isinstance(error, TransientError)
+    gate.error = None
+    assert (await sets.add("run", arrivals)).is_full
 
 
 async def test_joins_and_runs_have_sets_of_their_own(backend: InMemoryBackend) -> None:

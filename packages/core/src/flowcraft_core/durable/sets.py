@@ -1,11 +1,18 @@
 """Who has arrived at a join: sets in the coordination store, as a tree where a join is wide.
 
 A hint. A set that is full says "look at the facts"; one that was wiped, or has expired, delays a join and no more.
+
+What a worker's jobs bring to one join at the same time is one request: those of one pass of the event loop go together,
+and who comes while others are on their way goes with the next. One of those who went together is told what was found
+there, and what is to be done about it is for that one; its message is not acknowledged before it is done, so that a
+worker that dies meanwhile is followed by one that is told again.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
+from functools import partial
 
 import attrs
 
@@ -36,7 +43,39 @@ class Size:
     was_empty: bool
 
 
-@attrs.frozen
+_NOTHING_TO_DO = Size(is_full=False, was_empty=False)
+
+
+@attrs.define
+class Waiting:
+    """Who goes to a join with the next request.
+
+    Attributes:
+        arrivals: With what.
+        told: Where each of them is told.
+    """
+
+    arrivals: list[Arrival] = attrs.field(factory=list)
+    told: list[asyncio.Future[Size]] = attrs.field(factory=list)
+
+    def tell(self, found: Size | Exception) -> None:
+        """Tell one who is still there what was found, and the others that there is nothing to do; of an error, all."""
+        for told in self.told:
+            if told.done():
+                continue  # whoever has given up comes again, and finds it for itself
+            if isinstance(found, Exception):
+                told.set_exception(found)
+            else:
+                told.set_result(found)
+                found = _NOTHING_TO_DO
+
+    def give_up(self) -> None:
+        """Cut off who waits, as whoever went for them was."""
+        for told in self.told:
+            told.cancel()
+
+
+@attrs.frozen(eq=False)
 class JoinSets:
     """The join sets of a backend.
 
@@ -45,6 +84,8 @@ class JoinSets:
     """
 
     store: CoordinationStore
+    _next: dict[tuple[str, str], Waiting] = attrs.field(factory=dict)  # where somebody is on the way
+    _going: set[asyncio.Task[None]] = attrs.field(factory=set)
 
     async def add(self, life: str, arrivals: Sequence[Arrival]) -> Size:
         """Add arrivals at one join to its set; adding one again changes nothing.
@@ -52,7 +93,42 @@ class JoinSets:
         Args:
             life: Of the run, see ``RunRecord``.
             arrivals: All at one join.
+
+        Returns:
+            What was found there; that there is nothing to do, if somebody who went along is told what was found.
         """
+        place = life, arrivals[0].key
+        if place not in self._next:
+            self._next[place] = Waiting()
+            # From the next pass of the event loop on: whoever else arrives in this one goes along.
+            going = asyncio.ensure_future(self._go(place))
+            self._going.add(going)
+            going.add_done_callback(partial(self._gone, place))
+        told: asyncio.Future[Size] = asyncio.get_running_loop().create_future()
+        self._next[place].arrivals += arrivals
+        self._next[place].told.append(told)
+        return await told
+
+    async def _go(self, place: tuple[str, str]) -> None:
+        """Make requests until nobody waits for one."""
+        while (group := self._next[place]).told:
+            self._next[place] = Waiting()
+            try:
+                found: Size | Exception = await self._add(place[0], group.arrivals)
+            except asyncio.CancelledError:
+                group.give_up()
+                raise
+            except Exception as error:
+                found = error
+            group.tell(found)
+        del self._next[place]  # at once: whoever comes now is to find that nobody goes there any more
+
+    def _gone(self, place: tuple[str, str], going: asyncio.Task[None]) -> None:
+        self._going.discard(going)
+        if going.cancelled():
+            self._next.pop(place).give_up()
+
+    async def _add(self, life: str, arrivals: Sequence[Arrival]) -> Size:
         key, total, level, was_empty = arrivals[0].key, arrivals[0].total, 0, True
         members = {arrival.member for arrival in arrivals}
         while True:
@@ -84,3 +160,4 @@ class JoinSets:
             return False
         size = await self.store.add_members(f"set:{life}:{name}", str(member), ttl=TIME_TO_LIVE)
         return tolerated < size <= 2 * tolerated + _LOOKED_AT_MOST
+
