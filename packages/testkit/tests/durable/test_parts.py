@@ -13,6 +13,7 @@ import attrs
 import pytest
 from flowcraft_core import FlowRuntime, RetryPolicy, SerializationError, Serializer, create_flow
 from flowcraft_core.durable import Client, Settings
+from flowcraft_core.durable import sets as sets_module
 from flowcraft_core.durable.caches import KnownRuns, OutcomeCache
 from flowcraft_core.durable.engine import Done
 from flowcraft_core.durable.handler import JobHandler
@@ -54,7 +55,7 @@ def _arrivals(total: int, key: str = "join") -> list[Arrival]:
     return [Arrival(scope, None, key, member, total) for member in range(total)]
 
 
-@pytest.mark.parametrize("total", [2, WIDTH - 1, WIDTH, WIDTH + 1, 99, 100, 101, 2_500, 2_501, 2_649])
+@pytest.mark.parametrize("total", [2, 99, 100, 101, WIDTH - 1, WIDTH, WIDTH + 1, 2 * WIDTH, 2_501])
 async def test_exactly_the_last_arrival_finds_a_join_full(backend: InMemoryBackend, total: int) -> None:
     sets = JoinSets(backend.coordination)
     arrivals = _arrivals(total)
@@ -65,6 +66,14 @@ async def test_exactly_the_last_arrival_finds_a_join_full(backend: InMemoryBacke
     # Everyone who comes again sees it full, too.
     for arrival in arrivals[:: max(1, total // 20)]:
         assert (await sets.add("run", [arrival])).is_full
+
+
+@pytest.mark.parametrize("total", [25, 26, 124, 125, 126, 131, 625, 626])
+async def test_so_it_is_in_a_tree_of_any_depth(
+    backend: InMemoryBackend, total: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sets_module, "WIDTH", 5)
+    await test_exactly_the_last_arrival_finds_a_join_full(backend, total)
 
 
 async def test_an_arrival_that_comes_twice_counts_once(backend: InMemoryBackend) -> None:

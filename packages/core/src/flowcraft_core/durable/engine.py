@@ -737,7 +737,7 @@ class Engine:
             if not is_resolved and not (vertex is None and self.view.state.is_being_undone(scope)):
                 raise StaleReadError(f"run {self.job.run_id!r}: not all that leads to {arrival.key!r} is visible yet")
             self.view.state.tell(scope, vertex)
-        elif size.was_empty and _ways_in(arrival) <= _HEALED:
+        elif size.was_empty and _ways_in(arrival) <= _HEALED and not self._is_young():
             # The first to arrive, or the set was wiped or has expired: the facts tell, and fill the set again. Of what
             # ended just now somebody else is about to arrive, who is left to: else both would go on with the join.
             learned = await self.view.glance(scope, vertex, before=self.clock.now() - _ARRIVES_WITHIN)
@@ -749,6 +749,11 @@ class Engine:
                 await self.sets.add(self.view.record.life, others)
             if self.view.is_resolved(scope, vertex):
                 self.view.state.tell(scope, vertex)
+
+    def _is_young(self) -> bool:
+        """Whether nothing of the run can have ended that somebody is not about to arrive with; a fork begins old."""
+        record = self.view.record
+        return record.redrive_of is None and self.clock.now() - record.started < _ARRIVES_WITHIN
 
     async def _undo_call(self, call: ScopeState) -> None:
         """A call has failed that is undone before that counts: go on if it is, else stop it; who undoes it goes on."""

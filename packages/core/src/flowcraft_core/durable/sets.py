@@ -19,8 +19,9 @@ import attrs
 from ..graph.instances import Arrival
 from ..ports import CoordinationStore
 
-#: A set has at most so many members: an item of a database that grows beyond costs more with each arrival.
-WIDTH = 50
+#: A set has at most so many members, of three digits each: an item of a database that grows beyond a KiB costs twice as
+#: much with each arrival.
+WIDTH = 200
 
 #: How long a set is kept after the last arrival, seconds. A join that takes longer is completed by the reconciler.
 TIME_TO_LIVE = 7 * 86400.0
@@ -28,6 +29,9 @@ TIME_TO_LIVE = 7 * 86400.0
 
 # So many that are one too many look at the facts, and as many as are tolerated.
 _LOOKED_AT_MOST = 10
+
+# As many as this are not counted: with those that are too many, they would be more than an item has room for.
+_COUNTED = 50
 
 
 @attrs.frozen
@@ -134,7 +138,7 @@ class JoinSets:
         while True:
             full: set[int] = set()
             for leaf in {member // WIDTH for member in members}:
-                group = [str(member) for member in sorted(members) if member // WIDTH == leaf]
+                group = [str(member % WIDTH) for member in sorted(members) if member // WIDTH == leaf]
                 name = f"join:{life}:{key}:{level}.{leaf}"
                 size = await self.store.add_members(name, *group, ttl=TIME_TO_LIVE)
                 was_empty = was_empty and size == len(group)
@@ -156,7 +160,7 @@ class JoinSets:
             member: Which of them; adding one again changes nothing.
             tolerated: How many of them may be.
         """
-        if tolerated >= WIDTH:  # they would be more than one set has room for
+        if tolerated >= _COUNTED:
             return False
         size = await self.store.add_members(f"set:{life}:{name}", str(member), ttl=TIME_TO_LIVE)
         return tolerated < size <= 2 * tolerated + _LOOKED_AT_MOST
