@@ -28,7 +28,7 @@ from .engine import Done, Engine, Settings
 from .handler import JobHandler
 from .intake import Intake, Received, Served
 from .loop_watch import LoopWatch
-from .options import WorkerOptions, require_options
+from .options import VISIBILITY, WorkerOptions, require_options
 from .queues import queue_named
 from .reconciler import Reconciler
 from .signals import held_key
@@ -91,7 +91,7 @@ class Worker:
         *,
         concurrency: int = 16,
         prefetch: int | None = None,
-        visibility: float = 60.0,
+        visibility: float = VISIBILITY,
         poll: float = 10.0,
         grace: float = 30.0,
         control_interval: float = 2.0,
