@@ -6,7 +6,7 @@ near its floor and never below it:
 - Each instance gets one outcome, which stands before anything follows from it, and of which exactly one wins: a write
   of its own, put if absent. (A transaction of several is one request, but is billed as twice the writes, and fails as a
   whole when one of them has lost.) A batch has two outcomes beside its items', of its entry and of its gather, and what
-  waits is parked by a write.
+  waits is suspended by a write.
 - A run can be found, and is pinned to its blueprint, before it begins: its record, its blueprint, its status; and it
   ends once, in its status.
 - What others may take on travels by message: a run's first job, and of what a step has set free all but one, which
@@ -58,7 +58,7 @@ class Work:
 
     Attributes:
         outcomes: Instances, and constructs, that end.
-        parked: Instances that are parked.
+        suspended: Instances that are suspended.
         stops: Stops before an undo.
         undone: Instances that are undone.
         set_free: How many instances a step set free at once, for each that set free several.
@@ -66,7 +66,7 @@ class Work:
     """
 
     outcomes: int
-    parked: int = 0
+    suspended: int = 0
     stops: int = 0
     undone: int = 0
     set_free: Sequence[int] = ()
@@ -87,7 +87,7 @@ def work_of(shape: str, nodes: int) -> Work:
         case "batch, 20 lanes":
             return Work(outcomes=nodes + 2, set_free=[20], meetings=[20])
         case "answered early":
-            return Work(outcomes=nodes, parked=nodes // 2)
+            return Work(outcomes=nodes, suspended=nodes // 2)
         case "diamonds" | "diamonds, doubled":
             each = [2] * ((nodes - 1) // 3)
             return Work(outcomes=nodes, set_free=each, meetings=each)
@@ -105,7 +105,7 @@ def requests(work: Work, batches: Batches) -> dict[str, int]:
     received = sum(math.ceil(each / batches.received) for each in sent)
     wanted = {
         "outcomes": work.outcomes,
-        "parked": work.parked,
+        "suspended": work.suspended,
         "stops and undos": work.stops + work.undone,
         "record, blueprint, status, its end": 4,
         "messages sent": sum(math.ceil(each / batches.sent) for each in sent),

@@ -91,11 +91,11 @@ class JoinSets:
     _next: dict[tuple[str, str], Waiting] = attrs.field(factory=dict)  # where somebody is on the way
     _going: set[asyncio.Task[None]] = attrs.field(factory=set)
 
-    async def add(self, life: str, arrivals: Sequence[Arrival]) -> Size:
+    async def add(self, incarnation: str, arrivals: Sequence[Arrival]) -> Size:
         """Add arrivals at one join to its set; adding one again changes nothing.
 
         Args:
-            life: Of the run, see ``RunRecord``.
+            incarnation: Of the run, see ``RunRecord``.
             arrivals: All at one join.
 
         Returns:
@@ -132,14 +132,14 @@ class JoinSets:
         if going.cancelled():
             self._next.pop(place).give_up()
 
-    async def _add(self, life: str, arrivals: Sequence[Arrival]) -> Size:
+    async def _add(self, incarnation: str, arrivals: Sequence[Arrival]) -> Size:
         key, total, level, was_empty = arrivals[0].key, arrivals[0].total, 0, True
         members = {arrival.member for arrival in arrivals}
         while True:
             full: set[int] = set()
             for leaf in {member // WIDTH for member in members}:
                 group = [str(member % WIDTH) for member in sorted(members) if member // WIDTH == leaf]
-                name = f"join:{life}:{key}:{level}.{leaf}"
+                name = f"join:{incarnation}:{key}:{level}.{leaf}"
                 size = await self.store.add_members(name, *group, ttl=TIME_TO_LIVE)
                 was_empty = was_empty and size == len(group)
                 if size >= min(WIDTH, total - leaf * WIDTH):
@@ -148,20 +148,20 @@ class JoinSets:
                 return Size(is_full=bool(full), was_empty=was_empty)
             members, total, level = full, -(-total // WIDTH), level + 1
 
-    async def are_more(self, life: str, name: str, member: int, tolerated: int) -> bool:
+    async def are_more(self, incarnation: str, name: str, member: int, tolerated: int) -> bool:
         """Add one of those of which some are tolerated; whether there are more by now.
 
         That is said to the first that are too many, in case one of them dies or does not see all of them yet; whoever
         comes later would only look at what they have looked at. Where many are tolerated it is never said.
 
         Args:
-            life: Of the run, see ``RunRecord``.
+            incarnation: Of the run, see ``RunRecord``.
             name: What they are, among all of the run.
             member: Which of them; adding one again changes nothing.
             tolerated: How many of them may be.
         """
         if tolerated >= _COUNTED:
             return False
-        size = await self.store.add_members(f"set:{life}:{name}", str(member), ttl=TIME_TO_LIVE)
+        size = await self.store.add_members(f"set:{incarnation}:{name}", str(member), ttl=TIME_TO_LIVE)
         return tolerated < size <= 2 * tolerated + _LOOKED_AT_MOST
 
