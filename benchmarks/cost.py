@@ -78,7 +78,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command line may say."""
     parser.add_argument("--backend", choices=["memory", "aws", "azure"], default="memory", help="where the runs live")
     parser.add_argument(
-        "--dollars", action="store_true", help="count small shapes on the emulators of AWS and Azure, beside list prices"
+        "--dollars",
+        action="store_true",
+        help="count small shapes on the emulators of AWS and Azure, beside list prices",
     )
 
 

@@ -147,7 +147,10 @@ def run() -> dict[str, Any]:
                 "usd_per_write_unit": aws_pricing.USD_PER_WRITE_UNIT,
                 "usd_per_read_unit": aws_pricing.USD_PER_READ_UNIT,
                 "usd_per_sqs_request": aws_pricing.USD_PER_SQS_REQUEST,
-                "sources": ["https://aws.amazon.com/dynamodb/pricing/on-demand/", "https://aws.amazon.com/sqs/pricing/"],
+                "sources": [
+                    "https://aws.amazon.com/dynamodb/pricing/on-demand/",
+                    "https://aws.amazon.com/sqs/pricing/",
+                ],
             },
             "azure": {
                 "date": azure_units.PRICES_OF,

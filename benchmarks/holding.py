@@ -1,12 +1,12 @@
 """``holding``: what it costs to hold jobs hidden, and how long a killed worker's job stays so, by the visibility.
 
-On a queue that knows only visibility (SQS, Queue Storage) nobody sees that a worker has died: its messages come back when
-the time is over for which they were hidden last. A worker that lives renews that every third of it, and says at the same
-time, in a hint for each step and one for each run, that they are under way. So half the visibility costs twice the
-requests, for steps that are longer than a third of it; a shorter step costs nothing.
+On a queue that knows only visibility (SQS, Queue Storage) nobody sees that a worker has died: its messages come back
+when the time is over for which they were hidden last. A worker that lives renews that every third of it, and says at
+the same time, in a hint for each step and one for each run, that they are under way. So half the visibility costs twice
+the requests, for steps that are longer than a third of it; a shorter step costs nothing.
 
-It is counted, with a worker whose steps take ten minutes, in memory and in no time; and a worker is killed at moments that
-lie evenly between two renewals, beside another one.
+It is counted, with a worker whose steps take ten minutes, in memory and in no time; and a worker is killed at moments
+that lie evenly between two renewals, beside another one.
 """
 
 from __future__ import annotations
@@ -50,7 +50,6 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
             f" ({row['goes_on_after_s_spread'][0]:.1f} to {row['goes_on_after_s_spread'][1]:.1f})"
         )
     print(f"the default is {VISIBILITY:g} s")
-    # What nobody could hold: that it takes longer than the visibility.
     ok = all(row["goes_on_after_s_spread"][1] <= row["visibility"] + 1.0 for row in rows)
     return {"ok": ok, "default": VISIBILITY, "step_s": _STEP, "steps_at_once": _STEPS, "rows": rows}
 
@@ -62,7 +61,7 @@ def _row(visibility: float, kills: int) -> dict[str, Any]:
     extends = spent.get("queue.extend", 0)
     hints = sum(number for name, number in spent.items() if name.startswith(("coordination.", "status.touch")))
     worker_hours = _STEP / _HOUR
-    # On SQS a request renews ten messages, as the requests here do; on Queue Storage one, and Redis is billed by the hour.
+    # On SQS a request renews ten messages, as here; on Queue Storage one, and Redis is billed by the hour.
     touches = spent.get("status.touch", 0)
     aws = extends * aws_pricing.USD_PER_SQS_REQUEST + hints * aws_pricing.USD_PER_WRITE_UNIT
     azure = extends * _STEPS / 2 * azure_units.USD_PER_QUEUE_OPERATION

@@ -1,13 +1,12 @@
-"""``peers``: chains on the emulators of AWS and Azure, on one worker and on four, beside Celery on the same SQS and Redis.
+"""``peers``: chains on emulators of AWS and Azure, on one worker and on four, beside Celery on the same SQS and Redis.
 
-A chain's time goes from asking for its start until its last step runs, in another process, which tells so by a datagram;
-so nobody polls, and all are measured alike. Celery is installed into an environment of its own. Its tasks are chained by
-its own ``chain``, are acknowledged when they are done, as here, and have their results in Redis, which is what comes
-nearest to a record of each step; a worker of it that dies between a task and the next loses the chain, or does the task
-again, though, and nothing finds it.
+A chain's time goes from asking for its start until its last step runs, in another process, which tells so by a
+datagram; so nobody polls, and all are measured alike. Celery is installed into an environment of its own. Its tasks are
+chained by its own ``chain``, are acknowledged when they are done, as here, and have their results in Redis, which is
+what comes nearest to a record of each step; but a chain of it has no record, so that what is lost is found by nobody.
 
-Emulators are programs of one process each, mostly in Python and JavaScript, and take most of the machine themselves: the
-figures say how engines compare on the same emulators, and not how fast either is in the cloud. How much of the
+Emulators are programs of one process each, mostly in Python and JavaScript, and take most of the machine themselves:
+the figures say how engines compare on the same emulators, and not how fast either is in the cloud. How much of the
 processors' time the emulators took is told with each.
 """
 
@@ -234,7 +233,9 @@ def _systems(effort: Effort) -> Iterator[list[System]]:
                 "result_backend": f"{results}/1",
             }
             systems.append(_celery("Celery, SQS", python, pool, on_sqs))
-            systems.append(_celery("Celery, Redis", python, pool, {"broker_url": f"{results}/2", "result_backend": f"{results}/3"}))
+            systems.append(
+                _celery("Celery, Redis", python, pool, {"broker_url": f"{results}/2", "result_backend": f"{results}/3"})
+            )
         yield systems
 
 

@@ -12,7 +12,6 @@ from ..queues import DEFAULT_QUEUE, require_queue
 from ..settings import number, whole
 from .engine import Settings
 
-
 #: Seconds for which a job is hidden from other workers at a time, if nothing is said: a killed worker's job comes back
 #: after at most so long where a queue knows no better, and holding one costs the more requests the shorter it is.
 VISIBILITY = 30.0

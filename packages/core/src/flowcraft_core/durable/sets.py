@@ -101,7 +101,7 @@ class JoinSets:
         Returns:
             What was found there; that there is nothing to do, if somebody who went along is told what was found.
         """
-        place = life, arrivals[0].key
+        place = incarnation, arrivals[0].key
         if place not in self._next:
             self._next[place] = Waiting()
             # From the next pass of the event loop on: whoever else arrives in this one goes along.
@@ -119,17 +119,17 @@ class JoinSets:
             self._next[place] = Waiting()
             try:
                 found: Size | Exception = await self._add(place[0], group.arrivals)
-            except asyncio.CancelledError:
-                group.give_up()
-                raise
             except Exception as error:
                 found = error
+            except BaseException:
+                group.give_up()
+                raise
             group.tell(found)
         del self._next[place]  # at once: whoever comes now is to find that nobody goes there any more
 
     def _gone(self, place: tuple[str, str], going: asyncio.Task[None]) -> None:
         self._going.discard(going)
-        if going.cancelled():
+        if going.cancelled() or going.exception() is not None:
             self._next.pop(place).give_up()
 
     async def _add(self, incarnation: str, arrivals: Sequence[Arrival]) -> Size:
@@ -164,4 +164,3 @@ class JoinSets:
             return False
         size = await self.store.add_members(f"set:{incarnation}:{name}", str(member), ttl=TIME_TO_LIVE)
         return tolerated < size <= 2 * tolerated + _LOOKED_AT_MOST
-
