@@ -43,8 +43,9 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     rows = [_row(visibility, options.kills) for visibility in _VISIBILITIES]
     for row in rows:
         print(
-            f"visibility {row['visibility']:>5g} s: {row['extends_per_step_hour']:>6.1f} renewals and"
-            f" {row['hints_per_step_hour']:>6.1f} hints for a step per hour, {row['usd_per_worker_hour']['aws']:.4f} USD"
+            f"{row['visibility']:>5g} s: {row['extends_per_step_hour']:>6.1f} renewals and"
+            f" {row['hints_per_step_hour']:>6.1f} hints for a step per hour,"
+            f" {row['usd_per_worker_hour']['aws']:.4f} USD"
             f" for a full worker per hour on AWS and {row['usd_per_worker_hour']['azure']:.4f} on Azure (estimate);"
             f" a killed worker's job goes on after {row['goes_on_after_s']:.1f} s"
             f" ({row['goes_on_after_s_spread'][0]:.1f} to {row['goes_on_after_s_spread'][1]:.1f})"
