@@ -9,6 +9,7 @@ import itertools
 from collections.abc import Sequence
 from typing import Any
 
+import cost_page
 from floors import MEMORY, floor_text, with_floor
 from flowcraft_core import FlowBuilder, FlowRuntime, NodeContext, create_flow
 from flowcraft_core.durable import Client, Worker
@@ -82,12 +83,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="count small shapes on the emulators of AWS and Azure, beside list prices",
     )
+    parser.add_argument("--write", action="store_true", help="likewise, and write docs/costs.md")
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
     """Count, print line by line, and give the figures."""
-    if options.dollars:
+    if options.dollars or options.write:
         priced: dict[str, Any] = importlib.import_module("dollars").run()
+        if options.write:
+            cost_page.PAGE.write_text(cost_page.text(priced), encoding="utf-8")
         return priced
     if options.backend != "memory":
         # Needs that backend's distribution, and its emulators.

@@ -2,10 +2,12 @@ import asyncio
 import json
 from typing import Any
 
+import dollars
 import inprocess
 import pytest
 from bench_command import main
 from by_hand import ByHand
+from floors import QUEUE_STORAGE, SQS, Batches, requests, work_of
 from growth import exponent
 from shapes import SHAPES, awaited_step, flow_of
 
@@ -95,6 +97,8 @@ def test_the_cost_of_a_run_is_within_its_bounds(capsys: pytest.CaptureFixture[st
     for row in answer["rows"]:
         assert {"shape", "nodes", "requests_per_node", "by_operation", "bytes_written_per_node"} <= row.keys()
         assert row["by_operation"]["context.put"] >= row["nodes"]
+        assert row["over_floor"] >= 1
+        assert row["floor_per_node"] * row["nodes"] == pytest.approx(sum(row["floor"].values()))
     assert answer["messages_when_doubled"] <= 3
     assert [(row["waiting"], row["ok"]) for row in answer["waiting"]] == [(1, True), (3, True), (20, True), (100, True)]
 
@@ -135,3 +139,39 @@ def test_programs_around_a_batch_are_measured_at_each_size(capsys: pytest.Captur
     programs = {"worker", "result", "describe", "purge", "reconciler", "successor"}
     assert all(row["programs"].keys() == programs and row["requests_per_item"] > 1 for row in answer["rows"])
     assert answer["most_mib"] == max(each["peak_mib"] for row in answer["rows"] for each in row["programs"].values())
+
+
+@pytest.mark.parametrize(
+    ("shape", "nodes", "batches", "least"),
+    [
+        # 20 outcomes, 4 of the run, a message that is sent, received, read for and removed.
+        ("chain", 20, SQS, 28),
+        ("chain", 20, QUEUE_STORAGE, 28),
+        # 52 outcomes, 4, the first message, and 49 in batches of ten, which arrive together.
+        ("fan", 52, SQS, 52 + 4 + 4 + 4 * 5 + 5),
+        # On Queue Storage each message is sent and removed by itself.
+        ("fan", 52, QUEUE_STORAGE, 52 + 4 + 4 + 2 * 49 + 2 * 2 + 2),
+        ("batch, 20 lanes", 1_001, SQS, 1_003 + 4 + 4 + 4 * 2 + 2),
+    ],
+)
+def test_a_floor_is_what_must_be_asked_for(shape: str, nodes: int, batches: Batches, least: int) -> None:
+    assert sum(requests(work_of(shape, nodes), batches).values()) == least
+
+
+def test_what_others_charge_is_computed_by_their_own_units() -> None:
+    told = dollars.prices()
+    usd = {peer.name: dollars.per_million(peer, "chain", 20, told) for peer in dollars.PEERS}
+    assert usd["AWS Step Functions, standard"] == pytest.approx(25.0)
+    assert usd["Temporal Cloud"] == pytest.approx(50.0 * 21 / 20)
+    assert usd["AWS Lambda durable functions"] == pytest.approx(8.0 * 21 / 20 + 0.05)
+    assert usd["Durable Functions, Durable Task Scheduler"] is None
+    assert all(price["source"].startswith("https://") and price["seen_in"] for price in told)
+    assert all(price["date"] and price["region"] for price in told if price["usd"] is not None)
+
+
+def test_a_visibility_is_what_a_dead_workers_job_waits_for(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["holding", "--json", "--kills", "2"]) == 0
+    rows = {row["visibility"]: row for row in _answer(capsys)["rows"]}
+    # Half of it is twice the renewals, and half the wait.
+    assert rows[30.0]["extends_per_step_hour"] == pytest.approx(2 * rows[60.0]["extends_per_step_hour"], rel=0.05)
+    assert rows[30.0]["goes_on_after_s"] == pytest.approx(rows[60.0]["goes_on_after_s"] / 2, rel=0.05)
