@@ -117,7 +117,7 @@ async def test_who_arrives_at_the_same_time_goes_together_and_one_is_told(backen
     gate = Gate(backend.coordination)
     gate.open.set()
     sets = JoinSets(gate)  # type: ignore[arg-type]
-    sizes = await asyncio.gather(*(sets.add("run", [arrival]) for arrival in _arrivals(10)))
+    sizes = await asyncio.gather(*(sets.add_together("run", arrival) for arrival in _arrivals(10)))
     assert gate.asked == [tuple("0123456789")]
     assert [(size.is_full, size.was_empty) for size in sizes] == [(True, True)] + [(False, False)] * 9
 
@@ -127,7 +127,7 @@ async def test_who_comes_while_others_are_on_the_way_goes_with_the_next(backend:
     sets = JoinSets(gate)  # type: ignore[arg-type]
     going = []
     for arrival in _arrivals(5):
-        going.append(asyncio.ensure_future(sets.add("run", [arrival])))
+        going.append(asyncio.ensure_future(sets.add_together("run", arrival)))
         await asyncio.sleep(0.001)
     other = asyncio.ensure_future(sets.add("other", _arrivals(2)))  # of another run, and so on its own way
     await asyncio.sleep(0.001)
@@ -142,7 +142,7 @@ async def test_whenever_somebody_comes_they_are_told(backend: InMemoryBackend, p
     sets = JoinSets(backend.coordination)
     going = []
     for arrival in _arrivals(7):
-        going.append(asyncio.ensure_future(sets.add("run", [arrival])))
+        going.append(asyncio.ensure_future(sets.add_together("run", arrival)))
         for _ in range(passes):
             await asyncio.sleep(0)
     assert sorted(size.is_full for size in await asyncio.gather(*going)) == [False] * 6 + [True]
@@ -151,7 +151,7 @@ async def test_whenever_somebody_comes_they_are_told(backend: InMemoryBackend, p
 async def test_who_has_given_up_is_not_the_one_who_is_told(backend: InMemoryBackend) -> None:
     gate = Gate(backend.coordination)
     sets = JoinSets(gate)  # type: ignore[arg-type]
-    first, second = (asyncio.ensure_future(sets.add("run", [arrival])) for arrival in _arrivals(2))
+    first, second = (asyncio.ensure_future(sets.add_together("run", arrival)) for arrival in _arrivals(2))
     await asyncio.sleep(0.001)
     first.cancel()
     await asyncio.sleep(0.001)
@@ -166,7 +166,7 @@ async def test_a_request_that_fails_fails_for_all_who_went_together(backend: InM
     gate.error = TransientError("throttled")
     sets = JoinSets(gate)  # type: ignore[arg-type]
     arrivals = _arrivals(2)
-    for error in await asyncio.gather(*(sets.add("run", [arrival]) for arrival in arrivals), return_exceptions=True):
+    for error in await asyncio.gather(*(sets.add_together("run", arrival) for arrival in arrivals), return_exceptions=True):
         assert isinstance(error, TransientError)
     gate.error = None
     assert (await sets.add("run", arrivals)).is_full

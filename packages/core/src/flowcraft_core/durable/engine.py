@@ -689,7 +689,7 @@ class Engine:
                 break
             for arrival in arrivals:
                 if not self.view.state.has_told(arrival):
-                    await self._arrive(arrival)
+                    await self._arrive(arrival, together=goes_on)
             self._arrivals = [arrival for arrival in self._arrivals if arrival.key in kept]
             ready = [*ready, *await self._news()]
         return ready
@@ -734,8 +734,13 @@ class Engine:
             scope, vertex = instance
             await self.records.apply(self.job.run_id, scope.namespace.prefix, scope.position(vertex), outcome.sets)
 
-    async def _arrive(self, arrival: Arrival) -> None:
-        size = await self.sets.add(self.view.record.incarnation, [arrival])
+    async def _arrive(self, arrival: Arrival, *, together: bool) -> None:
+        """Arrive at a join; with others only if this is the first time, see ``JoinSets``."""
+        incarnation = self.view.record.incarnation
+        if together:
+            size = await self.sets.add_together(incarnation, arrival)
+        else:
+            size = await self.sets.add(incarnation, [arrival])
         scope, vertex = arrival.scope, arrival.vertex
         if size.is_full:
             self.view.hear()

@@ -5,7 +5,9 @@ A hint. A set that is full says "look at the facts"; one that was wiped, or has 
 What a worker's jobs bring to one join at the same time is one request: those of one pass of the event loop go together,
 and who comes while others are on their way goes with the next. One of those who went together is told what was found
 there, and what is to be done about it is for that one; its message is not acknowledged before it is done, so that a
-worker that dies meanwhile is followed by one that is told again.
+worker that dies meanwhile is followed by one that is told again. That is for those whose outcome was written just now.
+Who comes again, with an outcome that was there already, comes alone: it may be the one who has gone on with the join,
+whose outcome nobody else follows, and each of those who come again may be that one.
 """
 
 from __future__ import annotations
@@ -91,17 +93,17 @@ class JoinSets:
     _next: dict[tuple[str, str], Waiting] = attrs.field(factory=dict)  # where somebody is on the way
     _going: set[asyncio.Task[None]] = attrs.field(factory=set)
 
-    async def add(self, incarnation: str, arrivals: Sequence[Arrival]) -> Size:
-        """Add arrivals at one join to its set; adding one again changes nothing.
+    async def add_together(self, incarnation: str, arrival: Arrival) -> Size:
+        """Add an arrival for the first time, with those who arrive at the same join at the same time.
 
         Args:
             incarnation: Of the run, see ``RunRecord``.
-            arrivals: All at one join.
+            arrival: Of an instance whose outcome was written just now.
 
         Returns:
             What was found there; that there is nothing to do, if somebody who went along is told what was found.
         """
-        place = incarnation, arrivals[0].key
+        place = incarnation, arrival.key
         if place not in self._next:
             self._next[place] = Waiting()
             # From the next pass of the event loop on: whoever else arrives in this one goes along.
@@ -109,7 +111,7 @@ class JoinSets:
             self._going.add(going)
             going.add_done_callback(partial(self._gone, place))
         told: asyncio.Future[Size] = asyncio.get_running_loop().create_future()
-        self._next[place].arrivals += arrivals
+        self._next[place].arrivals.append(arrival)
         self._next[place].told.append(told)
         return await told
 
@@ -118,7 +120,7 @@ class JoinSets:
         while (group := self._next[place]).told:
             self._next[place] = Waiting()
             try:
-                found: Size | Exception = await self._add(place[0], group.arrivals)
+                found: Size | Exception = await self.add(place[0], group.arrivals)
             except Exception as error:
                 found = error
             except BaseException:
@@ -132,7 +134,13 @@ class JoinSets:
         if going.cancelled() or going.exception() is not None:
             self._next.pop(place).give_up()
 
-    async def _add(self, incarnation: str, arrivals: Sequence[Arrival]) -> Size:
+    async def add(self, incarnation: str, arrivals: Sequence[Arrival]) -> Size:
+        """Add arrivals at one join to its set; adding one again changes nothing.
+
+        Args:
+            incarnation: Of the run, see ``RunRecord``.
+            arrivals: All at one join.
+        """
         key, total, level, was_empty = arrivals[0].key, arrivals[0].total, 0, True
         members = {arrival.member for arrival in arrivals}
         while True:

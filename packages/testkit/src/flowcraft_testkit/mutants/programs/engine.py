@@ -80,6 +80,16 @@ def nobody_is_told(original: Any, self: Any, found: Size | Exception) -> None:
     original(self, Size(is_full=False, was_empty=False) if several else found)
 
 
+@replaces(
+    (Engine, "_arrive"),
+    caught_by=BackendContract.test_a_killed_workers_job_is_done_by_another,
+    name="engine.WhoComesAgainArrivesTogether",
+)
+async def always_together(original: Any, self: Any, arrival: Arrival, *, together: bool) -> None:
+    """Lets those who come to a join again go together, so that one who has not gone on with it may be told."""
+    await original(self, arrival, together=True)
+
+
 # --- replay -----------------------------------------------------------------------------------------------------------
 
 
