@@ -166,7 +166,8 @@ async def test_a_request_that_fails_fails_for_all_who_went_together(backend: InM
     gate.error = TransientError("throttled")
     sets = JoinSets(gate)  # type: ignore[arg-type]
     arrivals = _arrivals(2)
-    for error in await asyncio.gather(*(sets.add_together("run", arrival) for arrival in arrivals), return_exceptions=True):
+    asked = [sets.add_together("run", arrival) for arrival in arrivals]
+    for error in await asyncio.gather(*asked, return_exceptions=True):
         assert isinstance(error, TransientError)
     gate.error = None
     assert (await sets.add("run", arrivals)).is_full
