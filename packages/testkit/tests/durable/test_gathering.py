@@ -90,9 +90,9 @@ async def test_who_is_first_at_a_join_looks_for_others_unless_the_run_has_just_b
     flow, glances = fan(20), list[float]()
     original = RunView.glance
 
-    async def glance(self: RunView, *where: Any, before: float) -> Any:
+    async def glance(self: RunView, scope: Any, vertex: Any, before: float) -> Any:
         glances.append(before)
-        return await original(self, *where, before=before)
+        return await original(self, scope, vertex, before)
 
     monkeypatch.setattr(RunView, "glance", glance)
     async with place(flow) as here:
