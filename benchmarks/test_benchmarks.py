@@ -1,14 +1,21 @@
 import asyncio
 import json
+import subprocess
+import sys
+from pathlib import Path
+from subprocess import PIPE
 from typing import Any
 
+import cpu
 import dollars
+import durable_sqlite
 import inprocess
 import pytest
 from bench_command import main
 from by_hand import ByHand
 from floors import QUEUE_STORAGE, SQS, Batches, requests, work_of
 from growth import exponent
+from peers_steps import WHERE, ends_at, tell_end
 from shapes import SHAPES, awaited_step, flow_of
 
 SMALL = ["--nodes", "10,30", "--repeat", "1"]
@@ -103,11 +110,20 @@ def test_the_cost_of_a_run_is_within_its_bounds(capsys: pytest.CaptureFixture[st
     assert [(row["waiting"], row["ok"]) for row in answer["waiting"]] == [(1, True), (3, True), (20, True), (100, True)]
 
 
-def test_durable_runs_are_measured_beside_sqlite_itself(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["durable", "--json", "--repeat", "1"]) == 0
+@pytest.mark.parametrize(("bound", "code"), [(1e9, 0), (0.0, 1)])
+def test_durable_runs_are_measured_beside_sqlite_itself(
+    bound: float, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small = {"_WARM_UP": 1, "_TURNS": 2, "_CHAINS": 3, "_ITEMS": 20, "_SHARED_CHAINS": 6, "_PROCESSES": (1, 2)}
+    bounds = {"_CHAIN_TO_FLOOR": bound, "_ITEM_TO_STEP": 1e9, "_MANY_TO_BEST": 0.0}
+    for name, value in (small | bounds).items():
+        monkeypatch.setattr(durable_sqlite, name, value)
+    assert main(["durable", "--json", "--rounds", "2"]) == code
     answer = _answer(capsys)
-    for name in ("chain_ms", "chains_steps_per_s", "fan_ms", "sqlite_commits_per_s"):
+    for name in ("chain_ms", "chains_steps_per_s", "fan_ms", "batch_items_per_s", "steps_per_s_of_2"):
+        assert answer["spread"][name][0] <= answer[name] <= answer["spread"][name][1]
         assert answer[name] > 0
+    assert len(answer["rounds"]) == 2
 
 
 def test_what_telemetry_costs_is_counted(capsys: pytest.CaptureFixture[str]) -> None:
@@ -175,3 +191,25 @@ def test_a_visibility_is_what_a_dead_workers_job_waits_for(capsys: pytest.Captur
     # Half of it is twice the renewals, and half the wait.
     assert rows[30.0]["extends_per_step_hour"] == pytest.approx(2 * rows[60.0]["extends_per_step_hour"], rel=0.05)
     assert rows[30.0]["goes_on_after_s"] == pytest.approx(rows[60.0]["goes_on_after_s"] / 2, rel=0.05)
+
+
+def test_an_end_is_heard_once_and_one_that_does_not_come_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ends_at(tmp_path) as ends:
+        monkeypatch.setenv(WHERE, ends.path)
+        for token in ("one", "one", "two"):  # a step may run twice
+            tell_end(token)
+        assert ends.wait(2, seconds=60.0) == {"one", "two"}
+        with pytest.raises(TimeoutError):
+            ends.wait(1, seconds=0.01)
+
+
+def test_what_processes_take_is_told_apart() -> None:
+    before = cpu.seconds()
+    with subprocess.Popen([sys.executable, "-c", "input(sum(range(10**6)))"], stdin=PIPE, stdout=PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.read(1)  # it has counted, and waits
+        after = cpu.seconds()
+    assert after["workers"] > before["workers"]
+    assert (after["emulators"], before["emulators"]) == (0.0, 0.0)
