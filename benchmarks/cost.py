@@ -216,8 +216,9 @@ async def _count(
     async with world, reader:
         await counted.open()
         runtime = FlowRuntime([flow], clock=clock)
-        # A reconciler and a heartbeat cost by the hour, and no run more: they have no part in what a run costs.
-        worker = Worker(counted, runtime, reconcile=False, heartbeat=None)
+        # A reconciler, a heartbeat, and looks whether a run was cancelled cost by the hour, and no step more: they have
+        # no part in what a run costs, which would depend on how busy the machine is.
+        worker = Worker(counted, runtime, reconcile=False, heartbeat=None, control_interval=3_600.0)
         started = await Client(counted, flows=[flow], clock=clock).start(flow)
         for number in early:  # what it takes to answer is for whoever does, and is not counted
             await Client(reader, flows=[flow], clock=clock).resume(started.run_id, f"n{number}", output=1, early=True)
