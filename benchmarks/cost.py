@@ -91,7 +91,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     if options.dollars or options.write:
         priced: dict[str, Any] = importlib.import_module("dollars").run()
         if options.write:
-            cost_page.PAGE.write_text(cost_page.text(priced), encoding="utf-8")
+            cost_page.write(priced)
         return priced
     if options.backend != "memory":
         # Needs that backend's distribution, and its emulators.
