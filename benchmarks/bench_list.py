@@ -19,6 +19,7 @@ import fairness
 import inprocess
 import resume
 import scale
+import startup
 import telemetry
 
 
@@ -46,4 +47,4 @@ class Benchmark(Command, Protocol):
         """The arguments of its short forms."""
 
 
-BENCHMARKS: tuple[Benchmark, ...] = (inprocess, cost, durable, fairness, resume, scale, telemetry)
+BENCHMARKS: tuple[Benchmark, ...] = (inprocess, cost, durable, fairness, resume, scale, startup, telemetry)
