@@ -71,7 +71,7 @@ def run(rounds: int, sizes: tuple[int, ...]) -> dict[str, Any]:
 
 
 def _row(ways: dict[str, _Way], shape: str, nodes: int, rounds: int) -> dict[str, Any]:
-    """The microseconds that a node takes each way: the middle, the least and the most; and how its steps were written."""
+    """The microseconds that a node takes each way: the middle, least and most; and how its steps were written."""
     taken: dict[str, dict[str, list[float]]] = {name: {kind: [] for kind in way.kinds} for name, way in ways.items()}
     gave: set[int] = set()
     for _ in range(rounds):
