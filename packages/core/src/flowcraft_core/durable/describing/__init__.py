@@ -1,4 +1,4 @@
-"""A run's inside for people: pure code computes it from a whole state, suspensions and hints; the client reads those."""
+"""A run's inside for people: pure code computes it from the facts and hints that the client reads."""
 
 from __future__ import annotations
 
