@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from importlib.metadata import version
 from typing import Any, Literal
 
 import attrs
@@ -13,15 +12,10 @@ from ...catalogue import Catalogue
 from ...ids import whereabouts
 from ...ports import Backend, CoordinationStore
 from ...texts import safe_text
-from ..worker_log import flows_of, name_of
+from ..worker_log import flows_of, name_of, version_of_core
+from . import PAGE
 from .board import Board
 from .shapes import WorkerDescription
-
-#: For how long the notes of one page are left, seconds.
-PAGE = 60.0
-
-#: How long ago a worker may have last said that it lives, to count as living: two of its words may be lost, seconds.
-SEEN_WITHIN = 2.5 * PAGE
 
 # Of each text so many characters are told.
 _LONGEST = 200
@@ -64,7 +58,7 @@ class Heartbeat:
             name=name,
             host=safe_text(host, _LONGEST),
             pid=pid,
-            version=version("flowcraft-core"),
+            version=version_of_core(),
             backend=safe_text(name_of(backend, type(backend).__name__), _LONGEST),
             queues=tuple(queues),
             flows=tuple(safe_text(flow, _LONGEST) for flow in flows_of(catalogue)),
