@@ -96,7 +96,10 @@ def test_the_flow_has_nothing_that_the_linter_would_tell() -> None:
     assert lint(shop) == []
 
 
-def test_whatever_dies_or_is_delivered_twice_the_result_is_the_same(shop_tester: FlowTester) -> None:
-    shop_tester.replace(charge, returns="receipt 1")
-    shop_tester.fail(charge, TimeoutError("no answer"), times=1)
-    shop_tester.simulate(shop, ORDER, answers={"approval": "Bob"}, seeds=20)
+def test_an_order_that_is_cancelled_after_the_charge_is_refunded(shop_tester: FlowTester, services: Mock) -> None:
+    run = shop_tester.start(shop, ORDER, answers={approval: "Bob"})
+    run.advance("1d")
+    assert (run.status, run.path[-1]) == ("awaiting", "charge")
+    assert run.cancel()
+    assert run.result().undone == ["charge"]
+    services.refund.assert_awaited_once_with("receipt 1")

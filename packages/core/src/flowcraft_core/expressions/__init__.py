@@ -84,7 +84,7 @@ class Expression:
 
     @property
     def paths(self) -> frozenset[tuple[str | int, ...]]:
-        """The members that it takes, as far as it says which: of ``a.b[0]`` both ``("a", "b")`` and ``("a", "b", 0)``."""
+        """The members that it takes, as far as it says which: of ``a.b[0]`` ``("a", "b")`` and ``("a", "b", 0)``."""
         paths = (_path(node) for node in ast.walk(self._tree) if isinstance(node, ast.Subscript))
         return frozenset(path for path in paths if path is not None)
 

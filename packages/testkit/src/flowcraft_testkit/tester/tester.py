@@ -194,6 +194,12 @@ class FlowTester:
         for run in list(self._runs):
             run.close()
 
+    def __enter__(self) -> FlowTester:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
     # --- simulation -----------------------------------------------------------------------------------------------
 
     def simulate(
