@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from . import hosts
-from .hosts import AROUND, Around, Place
+from .invocations import AROUND, Around, Place
 from .mistakes import BEFORE, MISTAKES
 
 

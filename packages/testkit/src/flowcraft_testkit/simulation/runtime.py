@@ -12,7 +12,7 @@ from flowcraft_core.clock import Clock
 from flowcraft_core.contexts import UNDO
 from flowcraft_core.decorated.calls import is_wiring
 from flowcraft_core.execution import FIRST, Executor
-from flowcraft_core.graph.facts import Attempt, Outcome, Park, Undone
+from flowcraft_core.graph.facts import Attempt, Outcome, Suspension, Undone
 from flowcraft_core.graph.instances import Instance
 from flowcraft_core.graph.scopes import Graph, Kind
 from flowcraft_core.runtime.events import EventSink
@@ -114,7 +114,7 @@ class _Executor(Executor):
         self.keeps_to = found
         return found
 
-    async def attempt(self, instance: Instance, attempt: Attempt = FIRST) -> Outcome | Park:
+    async def attempt(self, instance: Instance, attempt: Attempt = FIRST) -> Outcome | Suspension:
         """See ``Executor.attempt``."""
         number = f", attempt {attempt.number}" if attempt.number > 1 else ""
         deferred = f", deferred {attempt.deferred} times" if attempt.deferred else ""
@@ -128,18 +128,18 @@ class _Executor(Executor):
         finally:
             self.at_work.ends(names)
 
-    async def undo(self, instance: Instance, attempt: Attempt = FIRST) -> Undone | Park:
+    async def undo(self, instance: Instance, attempt: Attempt = FIRST) -> Undone | Suspension:
         """See ``Executor.undo``."""
         self.watch_undo(self.run_id, instance, f", attempt {attempt.number}" if attempt.number > 1 else "")
         return await super().undo(instance, attempt)
 
-    def resume(self, instance: Instance, park: Park, output: Any, action: str | None) -> Outcome:
+    def resume(self, instance: Instance, suspension: Suspension, output: Any, action: str | None) -> Outcome:
         """See ``Executor.resume``."""
-        return cast(Outcome, self._seen(instance, super().resume(instance, park, output, action)))
+        return cast(Outcome, self._seen(instance, super().resume(instance, suspension, output, action)))
 
-    def _seen(self, instance: Instance, ended: Outcome | Park) -> Outcome | Park:
+    def _seen(self, instance: Instance, ended: Outcome | Suspension) -> Outcome | Suspension:
         vertex = instance.vertex
-        if self.recorder is not None and isinstance(ended, Park) and ended.kind == "wait":
+        if self.recorder is not None and isinstance(ended, Suspension) and ended.kind == "wait":
             self.recorder.waits[instance.key] = Place(instance.scope.scope.blueprint, vertex.id, None)
         if self.recorder is not None and vertex.kind is Kind.STEP and isinstance(ended, Outcome):
             flow_id, uses = instance.scope.scope.blueprint, vertex.node.uses
