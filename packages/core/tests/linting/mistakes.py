@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 from flowcraft_core import RetryPolicy, create_flow
 
-from .invocations import Place, blind, chosen, page, sets, step
+from .planting import Place, blind, chosen, page, sets, step
 
 
 @attrs.frozen

@@ -149,9 +149,7 @@ class _Called:
             if self.function is not None and inspect.isawaitable(result):
                 if inspect.iscoroutine(result):
                     result.close()
-                raise TypeError(
-                    f"step {ctx.key!r} is a plain def, and so what replaces it must be: it gave a coroutine"
-                )
+                raise TypeError(f"step {ctx.key!r} is a plain def, and so is what replaces it: it gave a coroutine")
         except BaseException as error:
             self._end(call, raised=error)
             raise
