@@ -154,8 +154,11 @@ async def _count(where: _Emulators, shape: str, nodes: int, flow: FlowBuilder, *
         before = _requests(counted)
         if doubling:
             counted.queue.send = partial(_send_twice, counted.queue, counted.queue.send)  # type: ignore[method-assign]
-        # A reconciler and a heartbeat cost by the hour, and no run more: they have no part in what a run costs.
-        worker = Worker(counted, FlowRuntime([flow]), reconcile=False, heartbeat=None, poll=1.0)
+        # A reconciler, a heartbeat, and looks whether a run was cancelled cost by the hour, and no step more: they have
+        # no part in what a run costs, which would depend on how busy the machine is.
+        worker = Worker(
+            counted, FlowRuntime([flow]), reconcile=False, heartbeat=None, control_interval=3_600.0, poll=1.0
+        )
         working = asyncio.ensure_future(worker.run())
         started = await Client(counted, flows=[flow]).start(flow)
         # Waiting for the result is not the run's cost either: another client does it.

@@ -92,7 +92,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     if options.dollars or options.write:
         priced: dict[str, Any] = importlib.import_module("dollars").run()
         if options.write:
-            cost_page.PAGE.write_text(cost_page.text(priced), encoding="utf-8")
+            cost_page.write(priced)
         return priced
     if options.backend != "memory":
         # Needs that backend's distribution, and its emulators.
@@ -217,8 +217,9 @@ async def _count(
     async with world, reader:
         await counted.open()
         runtime = FlowRuntime([flow], clock=clock)
-        # A reconciler and a heartbeat cost by the hour, and no run more: they have no part in what a run costs.
-        worker = Worker(counted, runtime, reconcile=False, heartbeat=None)
+        # A reconciler, a heartbeat, and looks whether a run was cancelled cost by the hour, and no step more: they have
+        # no part in what a run costs, which would depend on how busy the machine is.
+        worker = Worker(counted, runtime, reconcile=False, heartbeat=None, control_interval=3_600.0)
         started = await Client(counted, flows=[flow], clock=clock).start(flow)
         for number in early:  # what it takes to answer is for whoever does, and is not counted
             await Client(reader, flows=[flow], clock=clock).resume(started.run_id, f"n{number}", output=1, early=True)

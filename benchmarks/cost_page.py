@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import platform
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "costs.md"
+#: What the page was written from.
+RESULTS = Path(__file__).with_name("results") / "costs.json"
 
 _HEAD = """# What runs cost
 
@@ -30,8 +35,19 @@ _FLOORS = """
 The floor is what no engine could leave out that keeps [the promises](guarantees.md): a durable write for each outcome,
 the run's record, blueprint, status and its end, each message sent, received and removed, a read for what was received,
 a word at a join from whoever was received together, all of it in batches as large as the queue takes.
-[`benchmarks/floors.py`](../benchmarks/floors.py) derives it. Requests for each step:
+[`benchmarks/floors.py`](../benchmarks/floors.py) derives it. How far a run is above it depends on the machine, too: where
+requests take long, what has waited is looked up again, and a run's status is looked at every two seconds. Requests for
+each step:
 """
+
+
+def write(answer: Mapping[str, Any]) -> None:
+    """Write the page, and keep what it was written from."""
+    date = datetime.now(UTC).date().isoformat()
+    kept = {"command": "bench cost --dollars", "date": date, "machine": platform.platform(), "answer": answer}
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+    PAGE.write_text(text(answer), encoding="utf-8")
 
 
 def text(answer: Mapping[str, Any]) -> str:

@@ -45,7 +45,7 @@ HELP = "chains on the emulators of AWS and Azure, on one worker and on four, bes
 SHORT = (("--short",),)
 
 _WORKERS = (1, 4)
-_PATIENCE = 180.0
+_PATIENCE = 600.0
 
 #: Of every Celery worker, as its documentation advises for short tasks; acknowledged late, as workers here do.
 _CELERY: dict[str, Any] = {

@@ -6,6 +6,7 @@ from pathlib import Path
 from subprocess import PIPE
 from typing import Any
 
+import cost_page
 import cpu
 import dollars
 import durable_sqlite
@@ -213,3 +214,8 @@ def test_what_processes_take_is_told_apart() -> None:
         after = cpu.seconds()
     assert after["workers"] > before["workers"]
     assert (after["emulators"], before["emulators"]) == (0.0, 0.0)
+
+
+def test_the_page_of_costs_says_what_was_counted() -> None:
+    kept = json.loads(cost_page.RESULTS.read_text(encoding="utf-8"))
+    assert cost_page.PAGE.read_text(encoding="utf-8") == cost_page.text(kept["answer"])
