@@ -22,10 +22,10 @@ _SHAPES = {
 
 _MEASURED = """How long the processor is busy for a node, of steps that add one, on four shapes of graph: {shapes}.
 
-Each way is a process of its own; all are measured in turns, {rounds} rounds of them, and what counts is the middle. Flows
-and graphs are built and compiled before. The floor is the same work written by hand as loops, which have no ids, records,
-copies, retries or results. All ways must give the same result. LangGraph and Burr run their steps plain or awaited,
-whichever is faster; nothing is stored anywhere, and no telemetry is on.
+Each way is a process of its own; all are measured in turns, {rounds} rounds of them, and what counts is the middle.
+Flows and graphs are built and compiled before. The floor is the same work written by hand as loops, which have no ids,
+records, copies, retries or results. All ways must give the same result. LangGraph and Burr run their steps plain or
+awaited, whichever is faster; nothing is stored anywhere, and no telemetry is on.
 
 {ways}"""
 
@@ -35,17 +35,15 @@ _FOUND = """Microseconds of a processor for each node; with how the steps were w
 
 {plots}
 
-A decorated flow takes {ratio:.3f} of the time of the same flow made by a builder, in the middle of the shapes where both
-do the same (all but the fan, whose decorated join gets no values); {bound:.3f} is allowed. Two processes with the same
-built flows differ by {noise:.1%}, which is what this measurement cannot tell apart."""
+A decorated flow takes {ratio:.3f} of the time of the same flow made by a builder, in the middle of the shapes where
+both do the same (all but the fan, whose decorated join gets no values); {bound:.3f} is allowed. Two processes with the
+same built flows differ by {noise:.1%}, which is what this measurement cannot tell apart."""
 
-_TRIED = """- Seconds by the clock: on a busy machine they spread by a multiple where the processor's spread by a few hundredths.
-- A general call for each decorated step, with a dictionary and a function for each parameter: four calls more for each
-  step, which took an eighth of the time of a step that does nothing. A step of one parameter, which is what most are,
-  takes one more now.
-- Burr's fan and batch without its executor of two threads: it makes one with more threads, which took longer.
-- pydantic-graph with nodes as classes: a chain needs a class for each of its nodes; its builder is what its documentation
-  shows for fans and batches, too."""
+_TRIED = """- Seconds by the clock: on a busy machine they tell what else it does.
+- A general call for each decorated step, with a dictionary, and a function or two for each parameter: four calls more
+  for each step, which was seen. A step of one parameter, which is what most are, takes one more now.
+- pydantic-graph with nodes as classes: a chain needs a class for each of its nodes; its builder is what its
+  documentation shows for fans and batches, too."""
 
 
 def section(told: Mapping[str, Saved], plots: Plots) -> Section:

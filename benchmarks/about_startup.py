@@ -13,11 +13,11 @@ from startup import JUSTIFIED
 TITLE = "Start-up"
 RESULTS = ("startup",)
 
-_MEASURED = """What it takes to import each distribution, after what it stands on has been imported in the same process;
-and what it takes from the beginning of a process until its first step, beside a program that does next to nothing on the
-same ground. Each figure is the middle of {rounds} fresh processes, one after the other in turns, by the processor's time.
-In Lambda, it is until the handler could take its first message: the SDK, its two clients, the runtime and the adapter;
-no service is called. Wheels are built as they are published."""
+_MEASURED = """What it takes to import each distribution, after what it stands on has been imported in the same
+process; and what it takes from the beginning of a process until its first step, beside a program that does next to
+nothing on the same ground. Each figure is the middle of {rounds} fresh processes, one after the other in turns, by the
+processor's time. In Lambda, it is until the handler could take its first message: the SDK, its two clients, the
+runtime and the adapter; no service is called. Wheels are built as they are published."""
 
 _FOUND = """`import flowcraft_core` loads what fetches its names, and nothing that it does not use:
 
@@ -36,9 +36,9 @@ in milliseconds: {slowest}.
 
 {wheels}"""
 
-_TRIED = """- [Note 50](decisions/0050-start-up.md) says what was changed, and what was weighed and left: tuples in place of
-  attrs' classes, classes without `__repr__` or `__eq__`, classes made at first use.
-- `-X importtime` for all figures: it tells the clock's time, which on a busy machine spreads by a multiple."""
+_TRIED = """- [Note 50](decisions/0050-start-up.md) says what was changed, and what was weighed and left: tuples in
+  place of attrs' classes, classes without `__repr__` or `__eq__`, classes made at first use.
+- `-X importtime` for all figures: it tells the clock's time, and on a busy machine what else that does."""
 
 
 def section(told: Mapping[str, Saved], plots: Plots) -> Section:

@@ -51,9 +51,9 @@ class FunctionCall:
 
 
 class InputCall(FunctionCall):
-    """A function of one parameter, which gets the step's input as it is: the most frequent kind, at one call more.
+    """A function of one parameter, which gets the step's input as it is: by far the most do.
 
-    By the general way, a step that does nothing takes an eighth longer.
+    It costs one call more than a function that takes a node context, where the general way costs four.
     """
 
     def __init__(self, signature: Signature, getters: Mapping[str, Getter]) -> None:
