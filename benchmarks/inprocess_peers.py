@@ -53,7 +53,7 @@ def run(rounds: int, sizes: tuple[int, ...]) -> dict[str, Any]:
         for name, way in ways.items():
             print(f"{name}: {way.version}; {way.settings}")
         rows = [_row(ways, shape, nodes, rounds) for shape in _SHAPES for nodes in sizes]
-    ratio, noise = _decorated(rows)
+    ratio, noise = decorated(rows)
     bound = max(_MOST, 1 + noise)
     print(
         f"decorated flows take {ratio:.3f} of the time of built ones, {bound:.3f} is allowed; two processes with the"
@@ -99,7 +99,7 @@ def _row(ways: dict[str, _Way], shape: str, nodes: int, rounds: int) -> dict[str
     return row
 
 
-def _decorated(rows: list[dict[str, Any]]) -> tuple[float, float]:
+def decorated(rows: list[dict[str, Any]]) -> tuple[float, float]:
     """What decorated flows take of the time of built ones, and by how much two processes of built ones differ."""
     alike = [row["us_per_node"] for row in rows if row["shape"] in _ALIKE]
     built = [(each[_BUILT]["median"] + each[_AGAIN]["median"]) / 2 for each in alike]

@@ -23,7 +23,7 @@ import attrs
 HELP = "what it takes to import each distribution, over its SDK, and to come to the first step; sizes of the wheels"
 SHORT = (("--rounds", "3"),)
 
-_STARTS = Path(__file__).with_name("starts")
+_HERE = Path(__file__).parent
 _PACKAGES = Path(__file__).parents[1] / "packages"
 _CORE = "import asyncio, attrs, typing_extensions"
 
@@ -137,7 +137,7 @@ def loaded_by_the_package() -> set[str]:
 
 
 def _ask(*arguments: str) -> Any:
-    done = subprocess.run([sys.executable, *arguments], stdout=subprocess.PIPE, text=True, check=True)
+    done = subprocess.run([sys.executable, *arguments], cwd=_HERE, stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1])
 
 
@@ -169,7 +169,7 @@ def _import_row(each: Import, told: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _start(program: str) -> dict[str, Any]:
-    figures: dict[str, Any] = _ask(str(_STARTS / f"{program}.py"))
+    figures: dict[str, Any] = _ask("-m", f"starts.{program}")
     return figures
 
 
@@ -196,8 +196,8 @@ def _slowest(rounds: int) -> dict[str, float]:
     """The ten modules of ours that take longest by themselves, as ``-X importtime`` tells, for a run in process."""
     told: dict[str, list[float]] = {}
     for _ in range(rounds):
-        command = [sys.executable, "-X", "importtime", str(_STARTS / "in_process.py")]
-        said = subprocess.run(command, capture_output=True, text=True, check=True).stderr
+        command = [sys.executable, "-X", "importtime", "-m", "starts.in_process"]
+        said = subprocess.run(command, cwd=_HERE, capture_output=True, text=True, check=True).stderr
         for micros, name in re.findall(r"^import time: +(\d+) \| +\d+ \| *(flowcraft\S*)$", said, re.MULTILINE):
             told.setdefault(name, []).append(int(micros) / 1000)
     middle = {name: statistics.median(each) for name, each in told.items()}

@@ -15,8 +15,8 @@ import telemetry
 from bench_command import main
 from bench_list import BENCHMARKS
 from bench_plots import bar_plot, line_plot
-from bench_report import Plots, Section
 from bench_saved import Saved
+from bench_sections import PAGE, PLOTS, Plots, Section
 
 
 class About:
@@ -42,8 +42,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_page_on_performance_has_the_results_as_they_are() -> None:
     """`hatch run bench report` writes it, and its plots."""
     text, plots = bench_report.page()
-    assert bench_report.PAGE.read_text(encoding="utf-8") == text
-    kept = {file.stem: file.read_text(encoding="utf-8") for file in bench_report.PLOTS.glob("*.svg")}
+    assert PAGE.read_text(encoding="utf-8") == text
+    kept = {file.stem: file.read_text(encoding="utf-8") for file in PLOTS.glob("*.svg")}
     assert kept == plots.svgs
 
 

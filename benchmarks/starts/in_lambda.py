@@ -6,7 +6,7 @@ from typing import Any
 import boto3
 from flowcraft_aws import DynamoDbCoordinationStore, SqsAdapter, client_config
 from flowcraft_core import FlowRuntime, NodeContext, create_flow
-from said import said
+from starts.said import said
 
 os.environ |= {"AWS_ACCESS_KEY_ID": "none", "AWS_SECRET_ACCESS_KEY": "none", "AWS_DEFAULT_REGION": "us-east-1"}
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from flowcraft_core import FlowRuntime, NodeContext, create_flow
-from said import said
+from starts.said import said
 
 
 async def step(ctx: NodeContext[Any, Any]) -> None:

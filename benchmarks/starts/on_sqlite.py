@@ -8,7 +8,7 @@ from typing import Any
 from flowcraft_core import FlowRuntime, NodeContext, create_flow
 from flowcraft_core.durable import Client, Worker
 from flowcraft_sqlite import SqliteBackend
-from said import said
+from starts.said import said
 
 
 async def main() -> None:

@@ -4,7 +4,7 @@ import asyncio
 
 import attrs  # noqa: F401 - core stands on it
 import typing_extensions  # noqa: F401 - likewise
-from said import said
+from starts.said import said
 
 
 async def step() -> None:

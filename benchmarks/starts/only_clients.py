@@ -3,7 +3,7 @@
 import os
 
 import boto3
-from said import said
+from starts.said import said
 
 os.environ |= {"AWS_ACCESS_KEY_ID": "none", "AWS_SECRET_ACCESS_KEY": "none", "AWS_DEFAULT_REGION": "us-east-1"}
 clients = boto3.client("dynamodb"), boto3.client("sqs")

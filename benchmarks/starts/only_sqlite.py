@@ -7,7 +7,7 @@ from pathlib import Path
 
 import attrs  # noqa: F401 - core stands on it
 import typing_extensions  # noqa: F401 - likewise
-from said import said
+from starts.said import said
 
 
 async def step() -> None:

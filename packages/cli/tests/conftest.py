@@ -13,7 +13,7 @@ from flowcraft_cli import main
 from .helpers import FLOWS, Commanding
 
 # All of them are loaded before a test is: each test has a list of modules of its own, and would load one of its own.
-main.commands.items()
+list(main.commands.values())
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from typing import Any
 
 import attrs
@@ -104,7 +104,7 @@ class Commands(click.Group):
         return list(self.commands)
 
 
-class CommandsOnDemand(dict[str, click.Command]):
+class CommandsOnDemand(MutableMapping[str, click.Command]):
     """Commands by name, each of which is loaded when it is asked for.
 
     Attributes:
@@ -118,31 +118,27 @@ class CommandsOnDemand(dict[str, click.Command]):
             modules: The names of commands, with what each is for, by the module that has them.
             load: Loads a module, which puts its commands here.
         """
-        super().__init__()
         self.summaries = {name: summary for commands in modules.values() for name, summary in commands.items()}
         self._module_of = {name: module for module, commands in modules.items() for name in commands}
         self._load = load
+        self._loaded: dict[str, click.Command] = {}
 
-    def __missing__(self, name: str) -> click.Command:
-        self._load(self._module_of[name])
-        return super().__getitem__(name)
+    def __getitem__(self, name: str) -> click.Command:
+        if name not in self._loaded:
+            self._load(self._module_of[name])
+        return self._loaded[name]
 
-    def get(self, name: str, default: Any = None) -> Any:
-        """A command, which is loaded now; else the default."""
-        return self[name] if name in self else default  # noqa: SIM401 - this is what `get` is
+    def __setitem__(self, name: str, command: click.Command) -> None:
+        self._loaded[name] = command
 
-    def __contains__(self, name: object) -> bool:
-        return name in self.summaries
+    def __delitem__(self, name: str) -> None:
+        del self._module_of[name], self.summaries[name]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.summaries)
 
     def __len__(self) -> int:
         return len(self.summaries)
-
-    def items(self) -> Any:
-        """All of them, loaded."""
-        return {name: self[name] for name in self}.items()
 
 
 class Main(Commands):

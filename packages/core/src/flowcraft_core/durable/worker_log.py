@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from importlib.metadata import version
 
 import attrs
 
@@ -42,7 +43,7 @@ class WorkerLog:
             backend=name_of(backend, type(backend).__name__),
             queues=", ".join(map(_shown, queues)),
             flows=", ".join(flows_of(catalogue)) or "none",
-            version=version_of_core(),
+            version=version("flowcraft-core"),
             concurrency=concurrency,
             host=host,
             pid=pid,
@@ -81,10 +82,3 @@ def flows_of(catalogue: Catalogue) -> list[str]:
         shown.append(f"{blueprint_id} {of_author if isinstance(of_author, str) else graph.hash[:8]}")
     more = len(shown) - _FLOWS_SHOWN
     return [*shown[:_FLOWS_SHOWN], *([f"and {more} more"] if more > 0 else [])]
-
-
-def version_of_core() -> str:
-    """The version of this package that is installed."""
-    from importlib.metadata import version  # noqa: PLC0415 # for workers: it brings what reads mail, and archives
-
-    return version("flowcraft-core")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from importlib.metadata import version
 from typing import Any, Literal
 
 import attrs
@@ -12,7 +13,7 @@ from ...catalogue import Catalogue
 from ...ids import whereabouts
 from ...ports import Backend, CoordinationStore
 from ...texts import safe_text
-from ..worker_log import flows_of, name_of, version_of_core
+from ..worker_log import flows_of, name_of
 from . import PAGE
 from .board import Board
 from .shapes import WorkerDescription
@@ -58,7 +59,7 @@ class Heartbeat:
             name=name,
             host=safe_text(host, _LONGEST),
             pid=pid,
-            version=version_of_core(),
+            version=version("flowcraft-core"),
             backend=safe_text(name_of(backend, type(backend).__name__), _LONGEST),
             queues=tuple(queues),
             flows=tuple(safe_text(flow, _LONGEST) for flow in flows_of(catalogue)),
