@@ -88,7 +88,7 @@ def _most_like(name: str, known: Iterable[str]) -> str | None:
     swapped = {name[:i] + name[i + 1] + name[i] + name[i + 2 :] for i in range(len(name) - 1)} if len(name) > 2 else ()
     found = sorted(set(swapped) & set(known))
     others = [other for other in known if not (other in _ROOTS and name == f"{other}s")]
-    return (found or difflib.get_close_matches(name, others, 1, _ALIKE) or [None])[0]
+    return next(iter(found or difflib.get_close_matches(name, others, 1, _ALIKE)), None)
 
 
 def codes_of(step: Any) -> list[CodeType]:
