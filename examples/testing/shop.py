@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 from flowcraft_core import Flow, NodeContext, RetryPolicy
 
@@ -16,20 +16,21 @@ class Order:
     lines: list[str]
 
 
-class Services(Protocol):
-    """What the steps talk to."""
+@dataclass(frozen=True)
+class Services:
+    """What the steps talk to.
 
-    def price(self, line: str) -> int:
-        """What one line costs, in euros."""
+    Attributes:
+        price: What one line costs, in euros.
+        charge: Charges a customer so many euros under a key; gives a receipt's number.
+        refund: Gives the money of a receipt back.
+        mail: Writes a text to a customer.
+    """
 
-    async def charge(self, customer: str, euros: int, key: str) -> str:
-        """Charge a customer; gives a receipt's number."""
-
-    async def refund(self, receipt: str) -> None:
-        """Give the money back."""
-
-    async def mail(self, customer: str, text: str) -> None:
-        """Write to a customer."""
+    price: Callable[[str], int]
+    charge: Callable[[str, int, str], Awaitable[str]]
+    refund: Callable[[str], Awaitable[None]]
+    mail: Callable[[str, str], Awaitable[None]]
 
 
 shop = Flow[Order, str]("shop")

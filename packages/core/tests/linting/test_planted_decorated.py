@@ -35,7 +35,7 @@ def a_part_that_is_not_there(flow: AnyFlow, before: Node[Any]) -> Node[Any]:
         return {"score": 3}
 
     @flow.step
-    def planted(value: int = page.output["scroe"]) -> Any:  # type: ignore[typeddict-item]
+    def planted(value: int = page.output["scroe"]) -> Any:  # type: ignore[misc]
         return value
 
     return planted
