@@ -223,6 +223,8 @@ def test_what_processes_take_is_told_apart() -> None:
 def test_the_page_of_costs_says_what_was_counted() -> None:
     kept = json.loads(cost_page.RESULTS.read_text(encoding="utf-8"))
     assert cost_page.PAGE.read_text(encoding="utf-8") == cost_page.text(kept["answer"])
+
+
 @pytest.mark.parametrize("shape", ["chain", "fan", "batch", "loop"])
 def test_each_way_here_gives_the_same_as_loops_written_by_hand(shape: str) -> None:
     ways = [import_module(f"peers.{name}") for name in ("by_hand_loops", "flowcraft_built", "flowcraft_decorated")]
