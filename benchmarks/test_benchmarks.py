@@ -2,16 +2,20 @@ import asyncio
 import json
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 from subprocess import PIPE
 from typing import Any
 
+import attrs
 import cost_page
 import cpu
 import dollars
 import durable_sqlite
 import inprocess
+import inprocess_peers
 import pytest
+import startup
 from bench_command import main
 from by_hand import ByHand
 from floors import QUEUE_STORAGE, SQS, Batches, requests, work_of
@@ -219,3 +223,43 @@ def test_what_processes_take_is_told_apart() -> None:
 def test_the_page_of_costs_says_what_was_counted() -> None:
     kept = json.loads(cost_page.RESULTS.read_text(encoding="utf-8"))
     assert cost_page.PAGE.read_text(encoding="utf-8") == cost_page.text(kept["answer"])
+
+
+@pytest.mark.parametrize("shape", ["chain", "fan", "batch", "loop"])
+def test_each_way_here_gives_the_same_as_loops_written_by_hand(shape: str) -> None:
+    ways = [import_module(f"peers.{name}") for name in ("by_hand_loops", "flowcraft_built", "flowcraft_decorated")]
+    gave = {asyncio.run(way.prepare(shape, 10, "awaited")()) for way in ways}
+    assert len(gave) == 1
+
+
+def _taken(built: float, again: float, decorated: float) -> dict[str, Any]:
+    taken = {"Flowcraft, built": built, "Flowcraft, built again": again, "Flowcraft, decorated": decorated}
+    return {"shape": "chain", "us_per_node": {name: {"median": each} for name, each in taken.items()}}
+
+
+def test_decorated_flows_are_held_to_built_ones_and_to_what_two_measurements_differ_by() -> None:
+    assert inprocess_peers.decorated([_taken(10, 10, 10.4)]) == pytest.approx((1.04, 0.0))
+    assert inprocess_peers.decorated([_taken(10, 10, 12), _taken(10, 12, 11), _taken(12, 10, 11)]) == pytest.approx(
+        (1.0, 1 / 6)
+    )
+    fan = _taken(1, 1, 9) | {"shape": "fan"}  # there, decorated flows do less
+    assert inprocess_peers.decorated([_taken(10, 10, 10), fan]) == pytest.approx((1.0, 0.0))
+
+
+def test_the_package_loads_nothing_that_is_not_justified() -> None:
+    assert startup.loaded_by_the_package() == startup.JUSTIFIED.keys()
+
+
+def test_imports_and_starts_are_held_to_their_bounds(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    package, helped = startup.IMPORTS[0], startup.IMPORTS[-1]
+    monkeypatch.setattr(startup, "IMPORTS", (package, attrs.evolve(helped, most=0.0)))
+    monkeypatch.setattr(startup, "STARTS", {"in process": ("in_process", "only_asyncio", 1e9)})
+    assert main(["startup", "--json", "--rounds", "1", "--no-wheels"]) == 1
+    answer = _answer(capsys)
+    assert {what: row["ok"] for what, row in answer["imports"].items()} == {package.what: True, helped.what: False}
+    assert answer["imports"]["flowcraft_core"]["modules"] == 2
+    assert answer["starts"]["in process"]["ok"]
+    assert 50 < answer["starts"]["in process"]["modules"] < 90
+    assert len(answer["slowest_ms"]) == 10

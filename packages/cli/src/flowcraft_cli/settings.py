@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import tomllib
 from collections.abc import Callable, Mapping
@@ -151,6 +150,8 @@ class Settings:
         root = Path.cwd() if path is None else path.parent
         for name in table:
             if name not in SETTINGS:
+                import difflib  # noqa: PLC0415 # for names that are misspelt
+
                 near = difflib.get_close_matches(name, SETTINGS, 1)
                 hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(SETTINGS)}"
                 raise CommandError(f"{path}: there is no setting {name!r}; {hint}")

@@ -52,7 +52,6 @@ from .logging.catalogue import (
     UNDO_FAILED,
 )
 from .logging.journal import Journal, is_contained
-from .observing import Observer
 from .retries import RetryAfter, RetryPolicy
 from .serialization import Serializer
 from .steps import FinalError, Implementation, NodeResult
@@ -60,6 +59,7 @@ from .texts import require_name
 from .threads import StepThreads
 
 if TYPE_CHECKING:
+    from .observing import Observer
     from .webhooks import WebhookSigner
 
 #: The action of a wait that nobody resumed in time.

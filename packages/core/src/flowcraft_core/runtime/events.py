@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 import attrs
 
@@ -14,7 +14,9 @@ from ..graph.scopes import Kind
 from ..logging.catalogue import SINK_FAILED
 from ..logging.journal import Journal
 from ..observing import Observer
-from ..traces import Trace
+
+if TYPE_CHECKING:
+    from ..traces import Trace
 
 EventKind: TypeAlias = Literal["started", "progress", "completed", "failed", "handled", "suspended", "undone", "ended"]
 

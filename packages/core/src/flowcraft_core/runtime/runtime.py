@@ -22,24 +22,23 @@ from ..graph.scopes import Graph
 from ..ids import new_id, require_run_id
 from ..limits import Limit, limits_by_name
 from ..logging.journal import Journal
-from ..observing import Telemetry
 from ..rules import steps as rules
 from ..serialization import Serializer
 from ..shaping import annotated_by, implementation_of, register_annotated
 from ..steps import Implementation, Step
 from ..texts import require_name
 from ..threads import StepThreads
-from ..traces import Trace
 from .events import EventSink
 from .limits import LocalLimits
 from .notebooks import interruptible
 from .results import OutT, RunResult, Status
 from .run import NothingLeftError, Run
-from .snapshots import Begun
 from .synchronously import has_loop, run_beside, run_here
 
 if TYPE_CHECKING:
     from ..decorated import Flow
+    from ..observing import Telemetry
+    from ..traces import Trace
     from ..webhooks import WebhookSigner
 
 T = TypeVar("T")
@@ -266,6 +265,8 @@ class FlowRuntime:
             ResumeError: The state is of another format, or there is no such open wait.
             ConfigurationError: A step that the run's blueprints use is missing here.
         """
+        from .snapshots import Begun  # noqa: PLC0415 # for those who kept it
+
         try:
             snapshot = json.loads(state)
             begun = Begun.of(snapshot, self.serializer)
