@@ -35,9 +35,9 @@ _FLOORS = """
 The floor is what no engine could leave out that keeps [the promises](guarantees.md): a durable write for each outcome,
 the run's record, blueprint, status and its end, each message sent, received and removed, a read for what was received,
 a word at a join from whoever was received together, all of it in batches as large as the queue takes.
-[`benchmarks/floors.py`](../benchmarks/floors.py) derives it. How far a run is above it depends on the machine,
-too: where requests take long, what has waited is looked up again, and a run's status every two seconds. Requests for
-each step:
+[`benchmarks/floors.py`](../benchmarks/floors.py) derives it. How far a run is above it depends on the machine, too:
+where requests take long, what has waited is looked up again, and a run's status is read every two seconds. Requests
+for each step:
 """
 
 
