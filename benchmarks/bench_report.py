@@ -45,8 +45,8 @@ class About(Protocol):
         """The text, of what was saved."""
 
 
-#: In the order of the page. ``about_inprocess`` and ``about_startup`` are written, and wait for the results of a machine
-#: that has nothing else to do: ``hatch run bench inprocess --peers --save inprocess-peers``, and
+#: In the order of the page. ``about_inprocess`` and ``about_startup`` are written, and wait for the results of a
+#: machine that has nothing else to do: ``hatch run bench inprocess --peers --save inprocess-peers``, and
 #: ``hatch run bench startup --save startup``.
 SECTIONS: tuple[About, ...] = ()
 
