@@ -16,7 +16,9 @@ from typing import Any, Protocol
 import cost
 import durable
 import fairness
+import holding
 import inprocess
+import peers
 import resume
 import scale
 import startup
@@ -47,4 +49,15 @@ class Benchmark(Command, Protocol):
         """The arguments of its short forms."""
 
 
-BENCHMARKS: tuple[Benchmark, ...] = (inprocess, cost, durable, fairness, resume, scale, startup, telemetry)
+BENCHMARKS: tuple[Benchmark, ...] = (
+    inprocess,
+    cost,
+    durable,
+    fairness,
+    holding,
+    peers,
+    resume,
+    scale,
+    startup,
+    telemetry,
+)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import attrs
+from flowcraft_core.durable.options import VISIBILITY
 from flowcraft_core.urls import hide_secrets
 
 from .exits import CommandError
@@ -82,7 +83,7 @@ SETTINGS: Mapping[str, Setting] = {
     "concurrency": Setting("how many steps run at once in each worker process", _count, 16),
     "grace": Setting("seconds that steps under way get when a worker is stopped", _number, 30.0),
     "poll": Setting("seconds for which an idle worker waits for a message at a time", _number, 10.0),
-    "visibility": Setting("seconds for which a job is hidden from other workers at a time", _number, 60.0),
+    "visibility": Setting("seconds for which a job is hidden from other workers at a time", _number, VISIBILITY),
     "reconcile_interval": Setting("seconds after which the reconciler looks at a run again", _number, 60.0),
     "retention": Setting(
         "how long ended runs are kept before workers purge them, such as 30d; for ever by default", _text

@@ -35,7 +35,7 @@ _LOOKS_IN_PERIOD = 6
 _LONGEST_KEY = 120
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen
 class Limit:
     """What is scarce, and how much of it there is.
 
@@ -47,10 +47,10 @@ class Limit:
         per: Seconds.
     """
 
-    name: str = attrs.field(kw_only=False)
-    concurrency: int | None = None
-    rate: int | None = None
-    per: float = 1.0
+    name: str
+    concurrency: int | None = attrs.field(default=None, kw_only=True)
+    rate: int | None = attrs.field(default=None, kw_only=True)
+    per: float = attrs.field(default=1.0, kw_only=True)
 
     def __attrs_post_init__(self) -> None:
         if not isinstance(self.name, str) or not _NAME.fullmatch(self.name):

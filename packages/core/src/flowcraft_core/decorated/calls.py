@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Callable, Mapping
 from operator import attrgetter
-from typing import Any
+from typing import Any, Self
 
 from ..annotations import gives_of
 from ..contexts import BaseContext
@@ -44,6 +45,12 @@ class FunctionCall:
             named[self._context] = ctx
         return self._function(**named)
 
+    def instead(self, function: Callable[..., Any]) -> Self:
+        """The same step with another function, which gets what this one gets, by name; in tests."""
+        found = copy.copy(self)
+        found._function = function
+        return found
+
     @property
     def gives(self) -> Any:
         """What is known of the type of its output."""
@@ -69,6 +76,7 @@ class ReducingCall:
     """A function as the reducer of a batch: called with what it gave before, None at first, and a page of results.
 
     Attributes:
+        function: The function.
         is_async: As for ``FunctionCall``.
         gives: Likewise.
         takes_lists: Likewise.
@@ -79,11 +87,11 @@ class ReducingCall:
     def __init__(self, function: Callable[..., Any]) -> None:
         self.is_async = inspect.iscoroutinefunction(function)
         self.gives = gives_of(function)
-        self._function = function
+        self.function = function
 
     def __call__(self, ctx: Any) -> Any:
         """Reduce a page."""
-        return self._function(ctx.input["value"], ctx.input["results"])
+        return self.function(ctx.input["value"], ctx.input["results"])
 
 
 class ReadingCall(FunctionCall):
@@ -252,3 +260,14 @@ class Gate:
     def gives(self) -> Any:
         """What it gives."""
         return bool
+
+
+async def fetch(**named: Any) -> Any:
+    """A step that hands on what its one parameter, ``value``, needs."""
+    return named["value"]
+
+
+def is_wiring(step: object) -> bool:
+    """Whether a step is nobody's, but part of how the wiring leads values from one node to another."""
+    function = step.signature.function if isinstance(step, FunctionCall) else None
+    return function is fetch or isinstance(step, (Carry, Gate))
