@@ -16,8 +16,6 @@ import argparse
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-import about_inprocess
-import about_startup
 from bench_saved import Saved, saved
 from bench_sections import PAGE, PLOTS, Plots, Section
 
@@ -47,8 +45,10 @@ class About(Protocol):
         """The text, of what was saved."""
 
 
-#: In the order of the page.
-SECTIONS: tuple[About, ...] = (about_inprocess, about_startup)
+#: In the order of the page. ``about_inprocess`` and ``about_startup`` are written, and wait for the results of a
+#: machine that has nothing else to do: ``hatch run bench inprocess --peers --save inprocess-peers``, and
+#: ``hatch run bench startup --save startup``.
+SECTIONS: tuple[About, ...] = ()
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -30,7 +30,7 @@ _SHAPES = ("chain", "fan", "batch", "loop")
 #: About so many nodes are run for a figure.
 _NODES = 1_000
 _FLOOR, _BUILT, _AGAIN, _DECORATED = "by hand", "Flowcraft, built", "Flowcraft, built again", "Flowcraft, decorated"
-#: The modules of ``peers`` that measure the ways, and the requirements of those that have an environment of their own.
+#: The modules of ``ways`` that measure the ways, and the requirements of those that have an environment of their own.
 _WAYS: dict[str, tuple[str, str | None]] = {
     _FLOOR: ("by_hand_loops", None),
     _BUILT: ("flowcraft_built", None),
@@ -115,7 +115,7 @@ class _Way(contextlib.AbstractContextManager["_Way"]):
         """Start it."""
         python, self.version = sys.executable, "of this repository"
         if requirements is not None:
-            file = _HERE / "peers" / f"{requirements}-requirements.txt"
+            file = _HERE / "ways" / f"{requirements}-requirements.txt"
             python = str(python_environment(file) / "python")
             self.version = file.read_text(encoding="utf-8").splitlines()[-1]
         self._module = module

@@ -1,4 +1,4 @@
-"""One way to run graphs, by the interpreter of its own environment: ``python peer_program.py <module of peers>``.
+"""One way to run graphs, by the interpreter of its own environment: ``python peer_program.py <module of ways>``.
 
 It prints its settings, and the ways in which its steps can be written; then it takes requests on its input, a line of
 JSON each: shape, nodes, way, and how many runs in a row. For each it prints what one run took and gave: the processor's
@@ -30,7 +30,7 @@ async def _seconds(once: Callable[[], Awaitable[int]], runs: int) -> dict[str, f
 
 def main(module: str) -> None:
     """Measure what the input asks for, until it ends."""
-    peer: Any = importlib.import_module(f"peers.{module}")
+    peer: Any = importlib.import_module(f"ways.{module}")
     prepare = functools.cache(peer.prepare)
     print(json.dumps({"settings": peer.SETTINGS, "ways": peer.WAYS}), flush=True)
     with asyncio.Runner() as runner:

@@ -227,7 +227,7 @@ def test_the_page_of_costs_says_what_was_counted() -> None:
 
 @pytest.mark.parametrize("shape", ["chain", "fan", "batch", "loop"])
 def test_each_way_here_gives_the_same_as_loops_written_by_hand(shape: str) -> None:
-    ways = [import_module(f"peers.{name}") for name in ("by_hand_loops", "flowcraft_built", "flowcraft_decorated")]
+    ways = [import_module(f"ways.{name}") for name in ("by_hand_loops", "flowcraft_built", "flowcraft_decorated")]
     gave = {asyncio.run(way.prepare(shape, 10, "awaited")()) for way in ways}
     assert len(gave) == 1
 
