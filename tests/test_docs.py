@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGES = [
     "README.md",
     "docs/blueprints.md",
+    "docs/debugging.md",
     "docs/doctor.md",
     "docs/durable.md",
     "docs/guide.md",

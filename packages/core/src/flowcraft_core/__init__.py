@@ -40,6 +40,8 @@ if TYPE_CHECKING:
         RunHandle,
         RunResult,
         Status,
+        Stepped,
+        Stepping,
         TraceEntry,
     )
     from .serialization import Serializer
@@ -91,6 +93,8 @@ __all__ = [
     "StepEndedError",
     "StepError",
     "StepTimeoutError",
+    "Stepped",
+    "Stepping",
     "SyncNodeContext",
     "SystemClock",
     "TraceEntry",
@@ -124,7 +128,10 @@ if not TYPE_CHECKING:
         "graph.gathered": "Gathered",
         "limits": "Limit",
         "retries": "RetryAfter RetryPolicy",
-        "runtime": "Event EventSink FlowRuntime NoOutputError RunFailedError RunHandle RunResult Status TraceEntry",
+        "runtime": (
+            "Event EventSink FlowRuntime NoOutputError RunFailedError RunHandle RunResult Status Stepped Stepping "
+            "TraceEntry"
+        ),
         "serialization": "Serializer",
         "steps": "BaseNode NodeResult Step",
     }

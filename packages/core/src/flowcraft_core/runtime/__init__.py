@@ -4,6 +4,7 @@ from .events import Emitter, Event, EventSink
 from .replay import Recorded, Replay
 from .results import NoOutputError, RunFailedError, RunResult, Status, TraceEntry
 from .runtime import FlowRuntime, RunHandle
+from .stepping import NodeKind, Ready, Stepped, Stepping
 
 __all__ = [
     "Emitter",
@@ -11,11 +12,15 @@ __all__ = [
     "EventSink",
     "FlowRuntime",
     "NoOutputError",
+    "NodeKind",
+    "Ready",
     "Recorded",
     "Replay",
     "RunFailedError",
     "RunHandle",
     "RunResult",
     "Status",
+    "Stepped",
+    "Stepping",
     "TraceEntry",
 ]

@@ -130,7 +130,7 @@ class Run:
         try:
             while not self._over():
                 self._start_worker()
-                if not self._workers and not self._limited and self._next_due() is None:
+                if self._is_idle():
                     if not self.waiting():
                         raise NothingLeftError(f"run {self.run_id!r} has nothing left to do, but has not ended")
                     self.status = "awaiting"
@@ -156,6 +156,10 @@ class Run:
         if self._events is not None:
             self._events.ended(self.status)
         return self.result()
+
+    def _is_idle(self) -> bool:
+        """Whether nothing is under way that could go on by itself."""
+        return not self._workers and not self._limited and self._next_due() is None
 
     def cancel(self) -> bool:
         """End the run as cancelled; True if that ended it."""
@@ -319,17 +323,22 @@ class Run:
             if (names := self._places.pop(instance.key, None)) is not None:
                 self._limits.give_back(names)
         while True:
-            while state.wanted:
-                # Alone in its process, whoever asks first holds the next slot.
-                claim = state.wanted.popleft()
-                if claim.slot is not None:
-                    state.claim(claim.scope, claim.vertex, claim.slot, claim.place)
-                    self._take_ready()
+            if state.wanted:
+                self._claim()
             if not self._queue or self._over():
                 return None, None
             instance = self._queue.popleft()
             if not instance.scope.is_moot(instance.vertex):
                 return instance, None
+
+    def _claim(self) -> None:
+        """Hand the slots of joins out: alone in its process, whoever asks first holds the next one."""
+        state = self.state
+        while state.wanted:
+            claim = state.wanted.popleft()
+            if claim.slot is not None:
+                state.claim(claim.scope, claim.vertex, claim.slot, claim.place)
+                self._take_ready()
 
     def _take_ready(self) -> None:
         # What became ready last goes first: a batch finishes its first items before it begins its last ones, and the

@@ -20,6 +20,7 @@ from ..execution import Executor
 from ..graph.limits import require_known
 from ..graph.scopes import Graph
 from ..ids import new_id, require_run_id
+from ..inline import InlineThreads
 from ..limits import Limit, limits_by_name
 from ..logging.journal import Journal
 from ..observing import Telemetry
@@ -36,6 +37,7 @@ from .notebooks import interruptible
 from .results import OutT, RunResult, Status
 from .run import NothingLeftError, Run
 from .snapshots import Begun
+from .stepping import SteppedRun, Stepping
 from .synchronously import has_loop, run_beside, run_here
 
 if TYPE_CHECKING:
@@ -44,12 +46,18 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 InT = TypeVar("InT")
+RunT = TypeVar("RunT", bound=Run)
 
 
-class HandleOptions(TypedDict, total=False):
-    """What a run may be started with, beside its input."""
+class StepOptions(TypedDict, total=False):
+    """What a run that is looked at may be started with, beside its input."""
 
     run_id: str | None
+
+
+class HandleOptions(StepOptions, total=False):
+    """What a run may be started with, beside its input."""
+
     concurrency: int | None
 
 
@@ -79,6 +87,7 @@ class FlowRuntime:
         webhooks: WebhookSigner | None = None,
         strict: bool = False,
         limits: Iterable[Limit] = (),
+        debug: bool = False,
     ) -> None:
         """Put a runtime together; what is wrong with it is said here, not in the middle of a run.
 
@@ -100,6 +109,8 @@ class FlowRuntime:
                 a word; of workers, too. A node without edges may give any action.
             limits: What nodes name as ``limit="openai"``. They hold for all runs of this runtime in this process
                 together; on workers, for those of all workers of the backend.
+            debug: For ``breakpoint()`` in steps: plain ``def`` steps run in the event loop's own thread, one at a time,
+                and timeouts of nodes do not count; of workers, too.
 
         Raises:
             BlueprintError: A blueprint cannot mean anything.
@@ -110,7 +121,8 @@ class FlowRuntime:
         self.serializer = (serializer or Serializer()).extended()
         self.clock: Clock = clock or SystemClock()
         self.dependencies = dependencies
-        self._threads = threads or StepThreads(max_threads)
+        self.debug = debug
+        self._threads = threads or (InlineThreads() if debug else StepThreads(max_threads))
         self.events = events
         self.telemetry = telemetry
         self.webhooks = webhooks
@@ -216,6 +228,33 @@ class FlowRuntime:
         """
         return self._start(flow, context, run_id, concurrency)
 
+    @overload
+    def stepping(self, flow: Flow[None, OutT], /, **options: Unpack[StepOptions]) -> Stepping[OutT]: ...
+    @overload
+    def stepping(self, flow: Flow[InT, OutT], given: InT, /, **options: Unpack[StepOptions]) -> Stepping[OutT]: ...
+    @overload
+    def stepping(
+        self, flow: UntypedFlow, context: Mapping[str, Any] | None = None, **options: Unpack[StepOptions]
+    ) -> Stepping: ...
+    def stepping(self, flow: FlowLike, context: Any = None, *, run_id: str | None = None) -> Stepping:
+        """Run a flow one node at a time, to look at it: see ``Stepping``.
+
+        Whether or not the runtime was made to ``debug``, plain ``def`` steps run in the event loop's own thread, and
+        timeouts of nodes do not count.
+
+        Args:
+            flow: The flow, its blueprint, or its id.
+            context: The flow's input, if it is a ``Flow``; else the initial context values, by name.
+            run_id: The run's id; a new one by default.
+
+        Raises:
+            ConfigurationError: The flow is unknown or incomplete.
+            SerializationError: An initial context value, or its name, cannot be stored.
+        """
+        run = self._begin(flow, context, run_id, 1, None, SteppedRun)
+        run.executor.threads, run.executor.is_patient = InlineThreads(), True
+        return Stepping(run)
+
     def _start(
         self,
         flow: FlowLike,
@@ -224,6 +263,17 @@ class FlowRuntime:
         concurrency: int | None,
         events: EventSink | None = None,
     ) -> RunHandle[Any]:
+        return RunHandle(self._begin(flow, context, run_id, concurrency, events, Run))
+
+    def _begin(
+        self,
+        flow: FlowLike,
+        context: Any,
+        run_id: str | None,
+        concurrency: int | None,
+        events: EventSink | None,
+        kind: type[RunT],
+    ) -> RunT:
         graph = self.catalogue.find(flow)
         if isinstance(flow, FlowDefinition):
             self._check_names([flow])
@@ -234,10 +284,11 @@ class FlowRuntime:
         if self.telemetry is not None:
             starting = self.telemetry.start(run_id, graph.blueprint.id, self.clock.now())
         trace = None if starting is None else starting.trace
-        run = self._make(run_id, graph, graphs, self.catalogue.begin(flow, context), concurrency, trace, events)
+        context = self.catalogue.begin(flow, context)
+        run = self._make(run_id, graph, graphs, context, concurrency, trace, events, kind)
         if starting is not None:
             starting.done(self.clock.now())
-        return RunHandle(run)
+        return run
 
     async def resume(
         self,
@@ -275,7 +326,7 @@ class FlowRuntime:
                 if starting := self.telemetry.start(begun.run_id, begun.graph.blueprint.id, now):
                     starting.done(now)
                     trace = starting.trace
-            run = self._make(begun.run_id, begun.graph, begun.graphs, begun.context, concurrency, trace)
+            run = self._make(begun.run_id, begun.graph, begun.graphs, begun.context, concurrency, trace, None, Run)
             run.restore(snapshot)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ResumeError(f"the state is not one that RunResult.state gave: {error!r}") from error
@@ -402,6 +453,7 @@ class FlowRuntime:
             strict=self.strict,
             limits=self.limits,
             answers=self.catalogue.answered,
+            is_patient=self.debug,
         )
 
     def _make(
@@ -412,10 +464,11 @@ class FlowRuntime:
         context: Mapping[str, Any],
         concurrency: int | None,
         trace: Trace | None,
-        events: EventSink | None = None,
-    ) -> Run:
+        events: EventSink | None,
+        kind: type[RunT],
+    ) -> RunT:
         executor = self.executor(run_id, graphs)
-        return Run(
+        return kind(
             run_id=run_id,
             graph=graph,
             executor=executor,
