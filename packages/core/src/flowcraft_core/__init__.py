@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .contexts import NodeContext, SyncNodeContext
     from .decorated import Batch, ContextValue, ErrorData, FailedItem, Flow, Loop, Wait, first_of, some_of
     from .definition import FlowDefinition
+    from .dependencies import Dependencies, PerAttempt, Provided
     from .errors import (
         BlueprintError,
         ConfigurationError,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from .graph.facts import NodeError
     from .graph.gathered import Gathered
     from .limits import Limit
+    from .middleware import Call, Middleware, Proceed
     from .retries import RetryAfter, RetryPolicy
     from .runtime import (
         Event,
@@ -53,9 +55,11 @@ __all__ = [
     "Blueprint",
     "BlueprintAnalysis",
     "BlueprintError",
+    "Call",
     "Clock",
     "ConfigurationError",
     "ContextValue",
+    "Dependencies",
     "Edge",
     "ErrorData",
     "Event",
@@ -72,6 +76,7 @@ __all__ = [
     "Limit",
     "Loop",
     "LostActionError",
+    "Middleware",
     "NoOutputError",
     "Node",
     "NodeConfig",
@@ -79,6 +84,9 @@ __all__ = [
     "NodeError",
     "NodeResult",
     "NonRetryableError",
+    "PerAttempt",
+    "Proceed",
+    "Provided",
     "ResumeError",
     "RetryAfter",
     "RetryPolicy",
@@ -119,6 +127,7 @@ if not TYPE_CHECKING:
         "contexts": "NodeContext SyncNodeContext",
         "decorated": "Batch ContextValue ErrorData FailedItem Flow Loop Wait first_of some_of",
         "definition": "FlowDefinition",
+        "dependencies": "Dependencies PerAttempt Provided",
         "errors": (
             "BlueprintError ConfigurationError ExpressionError FlowcraftError ImplementationMissingError "
             "LostActionError NonRetryableError ResumeError RunCancelledError SerializationError StepEndedError "
@@ -127,6 +136,7 @@ if not TYPE_CHECKING:
         "graph.facts": "NodeError",
         "graph.gathered": "Gathered",
         "limits": "Limit",
+        "middleware": "Call Middleware Proceed",
         "retries": "RetryAfter RetryPolicy",
         "runtime": (
             "Event EventSink FlowRuntime NoOutputError RunFailedError RunHandle RunResult Status Stepped Stepping "

@@ -10,6 +10,7 @@ import asyncio
 import inspect
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
@@ -53,6 +54,7 @@ from .logging.catalogue import (
     UNDO_FAILED,
 )
 from .logging.journal import Journal, is_contained
+from .middleware import Call, Middleware, around, role_of
 from .observing import Observer
 from .retries import RetryAfter, RetryPolicy
 from .serialization import Serializer
@@ -121,6 +123,7 @@ class Executor:
         results: Likewise, some at a time, for a reducer.
         answers: Builds the answer to a wait, as the flow says; by the blueprint's id and the wait's.
         is_patient: Timeouts of nodes do not count: somebody looks at what they do, in a debugger.
+        middleware: Stands around each call of a step, from the outside in.
     """
 
     run_id: str
@@ -148,6 +151,7 @@ class Executor:
     results: Callable[[Instance], AsyncIterator[Sequence[Any]] | None] | None = None
     answers: Callable[[str, str, Any], Any] = _as_it_is
     is_patient: bool = False
+    middleware: tuple[Middleware, ...] = ()
 
     async def attempt(self, instance: Instance, attempt: Attempt = FIRST) -> Outcome | Park:
         """Make one attempt at a ready instance.
@@ -496,7 +500,14 @@ class Executor:
             if self.is_patient:
                 timeout = None
             # It begins when it is awaited, and with the context variables of then.
-            step = call_step(implementation, context, self.threads, timeout=timeout, failed_with=failed_with)
+            if self.middleware:
+                begin = partial(
+                    call_step, implementation, context, self.threads, timeout=timeout, failed_with=failed_with
+                )
+                call = Call(scope.scope.blueprint, node, role_of(role), context, implementation)
+                step = around(self.middleware, call, begin)
+            else:
+                step = call_step(implementation, context, self.threads, timeout=timeout, failed_with=failed_with)
             if self.observer is None or role == UNDO:
                 result = await step
             else:

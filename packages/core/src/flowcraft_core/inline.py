@@ -1,6 +1,6 @@
 """Runs plain ``def`` steps where they are called, in the event loop's own thread: so that a debugger can be used there.
 
-In threads a debugger's prompt comes from the side, beside everything else that goes on, and ``python -m pdb`` sees
+In threads, a debugger's prompt comes from the side, beside everything else that goes on, and ``python -m pdb`` sees
 nothing of what happens in them. Here a step has the program's main thread, if the event loop runs in it, and all else
 stands still as long as the step does.
 """
@@ -21,10 +21,6 @@ T = TypeVar("T")
 
 class InlineThreads(StepThreads):
     """No threads at all: one step at a time, in the thread of who awaits it."""
-
-    def others(self) -> StepThreads:
-        """The same: there is nothing in it that could be busy."""
-        return self
 
     async def run(self, function: Callable[[], T], began: Callable[[], None] | None = None) -> T:
         """Call a function here and now, in a copy of the caller's context variables.

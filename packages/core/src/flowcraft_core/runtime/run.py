@@ -23,7 +23,7 @@ from ..failures import name_of, text_of
 from ..graph.addresses import wait_at
 from ..graph.decisions import scope_output
 from ..graph.facts import Answer, Attempt, NodeError, Outcome, Park
-from ..graph.failures import errors_of
+from ..graph.failures import errors_of, paths_of
 from ..graph.fold import context_of, outputs_of
 from ..graph.instances import Instance, Phase, ScopeState
 from ..graph.limits import is_limited
@@ -510,6 +510,7 @@ class Run:
             picture=picture,
             output=scope_output(self.state.root),
             undone=self._undos.ended.values(),
+            paths=paths_of(self.state.root) if self.status == "failed" else None,
         )
 
     @property

@@ -14,6 +14,7 @@ from ..blueprint import BUILT_IN_USES, Blueprint
 from ..catalogue import Catalogue, FlowLike, UntypedFlow, missing_steps, not_brought
 from ..clock import Clock, SystemClock
 from ..definition import FlowDefinition
+from ..dependencies import Dependencies, dependencies_of, open_per_attempt
 from ..durations import Duration
 from ..errors import ConfigurationError, ImplementationMissingError, ResumeError
 from ..execution import Executor
@@ -23,6 +24,7 @@ from ..ids import new_id, require_run_id
 from ..inline import InlineThreads
 from ..limits import Limit, limits_by_name
 from ..logging.journal import Journal
+from ..middleware import Middleware, checked
 from ..observing import Telemetry
 from ..rules import steps as rules
 from ..serialization import Serializer
@@ -87,6 +89,7 @@ class FlowRuntime:
         webhooks: WebhookSigner | None = None,
         strict: bool = False,
         limits: Iterable[Limit] = (),
+        middleware: Iterable[Middleware] = (),
         debug: bool = False,
     ) -> None:
         """Put a runtime together; what is wrong with it is said here, not in the middle of a run.
@@ -95,7 +98,9 @@ class FlowRuntime:
             flows: Flows built in Python, with the steps that they bring and the flows that they call.
             blueprints: Further blueprints, such as those of the TypeScript builder; their steps come from ``registry``.
             registry: Steps by the names that blueprints use.
-            dependencies: Handed to every step as ``ctx.dependencies``: clients, settings.
+            dependencies: What steps need: clients, settings. One object, which every step has as ``ctx.dependencies``;
+                or several, in a list or in a dict by type, which steps ask for by type: ``Provided[Database]`` on a
+                parameter of a decorated function, ``ctx.dependencies[Database]`` in any. See ``dependencies``.
             serializer: Copies values between steps, and writes a run's state; register own types with it. Records,
                 enums and models that annotations of steps name are known without that; the serializer itself stays
                 as it is.
@@ -109,20 +114,24 @@ class FlowRuntime:
                 a word; of workers, too. A node without edges may give any action.
             limits: What nodes name as ``limit="openai"``. They hold for all runs of this runtime in this process
                 together; on workers, for those of all workers of the backend.
+            middleware: Stands around each call of a step, from the outside in; of workers, too. See ``Middleware``.
             debug: For ``breakpoint()`` in steps: plain ``def`` steps run in the event loop's own thread, one at a time,
-                and timeouts of nodes do not count; of workers, too.
+                and timeouts of nodes do not count. Workers go on as they do.
 
         Raises:
             BlueprintError: A blueprint cannot mean anything.
-            ConfigurationError: Two blueprints have one id, a called blueprint is missing, a step is no step, or two
-                classes that annotations name would be stored under one tag.
+            ConfigurationError: Two blueprints have one id, a called blueprint is missing, a step is no step, two
+                classes that annotations name would be stored under one tag, or a step asks for a dependency that is
+                not there.
             ImplementationMissingError: A blueprint uses a name that has no step.
         """
         self.serializer = (serializer or Serializer()).extended()
         self.clock: Clock = clock or SystemClock()
-        self.dependencies = dependencies
+        self.dependencies = dependencies_of(dependencies)
+        self.middleware = self._around(middleware)
+        self._provided_for: set[str] = set()  # the flows whose steps have what they ask for
         self.debug = debug
-        self._threads = threads or (InlineThreads() if debug else StepThreads(max_threads))
+        self._threads = threads or StepThreads(max_threads)
         self.events = events
         self.telemetry = telemetry
         self.webhooks = webhooks
@@ -139,6 +148,7 @@ class FlowRuntime:
             register_annotated(self.serializer, annotated_by(f"step {name!r}", implementation.step))
         self._check_names(flows)
         self._check(self.catalogue.graphs.values())
+        self._check_dependencies()
 
     # --- running --------------------------------------------------------------------------------------------------
 
@@ -252,7 +262,7 @@ class FlowRuntime:
             SerializationError: An initial context value, or its name, cannot be stored.
         """
         run = self._begin(flow, context, run_id, 1, None, SteppedRun)
-        run.executor.threads, run.executor.is_patient = InlineThreads(), True
+        _debug(run.executor)
         return Stepping(run)
 
     def _start(
@@ -277,6 +287,7 @@ class FlowRuntime:
         graph = self.catalogue.find(flow)
         if isinstance(flow, FlowDefinition):
             self._check_names([flow])
+            self._check_dependencies()
         self._check([graph])
         require_known(self.catalogue.reachable(graph).values(), self.limits)
         run_id, graphs = require_run_id(run_id or new_id()), self.catalogue.graphs
@@ -405,6 +416,18 @@ class FlowRuntime:
                 )
                 raise ConfigurationError.of(rules.STEP_BROUGHT_TWICE.at(None, text))
 
+    def _check_dependencies(self) -> None:
+        if fresh := self.catalogue.steps.keys() - self._provided_for:
+            calls = (each.call for flow_id in sorted(fresh) for each in self.catalogue.steps[flow_id].values())
+            asked = [one for call in calls for one in getattr(call, "asks", {}).values()]
+            if problems := dict.fromkeys(text for one in asked if (text := one.check(self.dependencies)) is not None):
+                raise ConfigurationError("; ".join(problems))
+            self._provided_for |= fresh
+
+    def _around(self, middleware: Iterable[Middleware]) -> tuple[Middleware, ...]:
+        are_opened = isinstance(self.dependencies, Dependencies) and self.dependencies.are_opened
+        return (*checked(middleware), *((open_per_attempt,) if are_opened else ()))
+
     def _check(self, graphs: Iterable[Graph]) -> None:
         for graph in list(graphs):
             for called in self.catalogue.reachable(graph).values():
@@ -453,7 +476,7 @@ class FlowRuntime:
             strict=self.strict,
             limits=self.limits,
             answers=self.catalogue.answered,
-            is_patient=self.debug,
+            middleware=self.middleware,
         )
 
     def _make(
@@ -468,6 +491,8 @@ class FlowRuntime:
         kind: type[RunT],
     ) -> RunT:
         executor = self.executor(run_id, graphs)
+        if self.debug:
+            _debug(executor)
         return kind(
             run_id=run_id,
             graph=graph,
@@ -482,6 +507,10 @@ class FlowRuntime:
             limits=self._local_limits,
             trace=trace,
         )
+
+
+def _debug(executor: Executor) -> None:
+    executor.threads, executor.is_patient = InlineThreads(), True
 
 
 class RunHandle(Generic[OutT]):
