@@ -136,7 +136,7 @@ async def test_every_call_of_a_users_code_goes_through_it_by_its_role(run: Runne
         raise ValueError("no")
 
     flow = create_flow("f").node("a", one, undo=one).node("b", fail, fallback="other").node("other", one)
-    flow.batch("sum", one, items="items", reduce=one).wait("w", timeout=3, remind=one, every=2)
+    flow.batch("sum", one, items="items", reduce=one).wait("w", timeout=3, remind=one, remind_after=2)
     flow.node("last", fail).edge("a", "b").edge("b", "sum").edge("sum", "w").edge("w", "last")
     assert (await run(flow, {"items": [1]}, middleware=[look])).status == "failed"
     assert roles == [
@@ -218,7 +218,7 @@ async def test_a_cancelled_run_ends_whatever_it_makes_of_that() -> None:
     await begun.wait()
     handle.cancel()
     result = await handle.result()
-    assert (result.status, result.outputs) == ("cancelled", {})
+    assert (result.status, result.outputs) == ("cancelled", {"a": "never mind"})  # as of a step that does so
 
 
 async def test_an_object_with_an_async_call_will_do_and_steps_may_exit() -> None:

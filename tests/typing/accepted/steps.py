@@ -1,6 +1,6 @@
 """Steps of every kind: what their outputs are, and that they stay functions."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Literal, TypedDict, assert_type
@@ -177,7 +177,7 @@ class Database:
 
 
 @asynccontextmanager
-async def opened() -> AsyncIterator[Mailer]:
+async def opened() -> AsyncGenerator[Mailer, None]:
     yield Mailer("ada")
 
 
@@ -209,5 +209,7 @@ class Counted:
         return await proceed()
 
 
-around = FlowRuntime([stock], dependencies={Database: Database(), Mailer: PerAttempt(opened)}, middleware=[timed, Counted()])
+around = FlowRuntime(
+    [stock], dependencies={Database: Database(), Mailer: PerAttempt(opened)}, middleware=[timed, Counted()]
+)
 assert_type(around.run_sync(stock, 3).output, str)

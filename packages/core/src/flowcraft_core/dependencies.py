@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
-from typing import TYPE_CHECKING, Annotated, Any, Generic, NewType, TypeVar, get_args, get_origin
+from types import UnionType
+from typing import TYPE_CHECKING, Annotated, Any, Generic, NewType, TypeVar, Union, get_args, get_origin
 
 import attrs
 
@@ -131,7 +132,7 @@ def dependencies_of(given: Any) -> Any:
 
 def is_kind(kind: Any) -> bool:
     """Whether dependencies can be asked for by it: a class, a generic one, or a ``NewType``."""
-    return isinstance(get_origin(kind) or kind, (type, NewType))
+    return get_origin(kind) not in (Union, UnionType) and isinstance(get_origin(kind) or kind, (type, NewType))
 
 
 def asked_by(annotation: Any, where: str) -> Any:

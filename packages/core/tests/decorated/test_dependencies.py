@@ -20,7 +20,7 @@ from flowcraft_core import (
     SyncNodeContext,
     create_flow,
 )
-from flowcraft_testkit import FlowTester
+from flowcraft_testkit.simulation import FlowTester
 
 from ..on_workers import on_a_worker
 from ..test_middleware import Runner, in_process

@@ -18,6 +18,7 @@ from ..blueprint import WAIT
 from ..clock import Clock, Stopwatch
 from ..durations import Duration, parse_seconds
 from ..errors import ConfigurationError, ResumeError
+from ..events import EventSink
 from ..execution import FIRST, Executor
 from ..failures import name_of, text_of
 from ..graph.addresses import wait_at
@@ -35,7 +36,7 @@ from ..logging.runs import RunLog
 from ..settings import whole
 from ..texts import require_name
 from ..traces import Trace
-from .events import Emitter, EventSink
+from .emitter import Emitter
 from .limits import LocalLimits
 from .pictures import draw, picture_of_snapshot
 from .results import RunResult, Status
@@ -126,7 +127,9 @@ class Run:
         if self.status == "awaiting":
             self.status = "running"
         if self.status != "cancelled":
-            self._log.begins()
+            again = bool(self._log.told)
+            if self._log.begins() and self._events is not None:
+                self._events.begun(self.graph.blueprint.id, again=again)
         try:
             while not self._over():
                 self._start_worker()
@@ -376,7 +379,7 @@ class Run:
             due = self._watch.now() + max(0.0, park.due - self.clock.now())
             heapq.heappush(self._timers, (due, next(self._order), instance, park))
         if self._events is not None:
-            self._events.parked(instance, park.kind)
+            self._events.parked(instance, park)
 
     def _next_due(self) -> float | None:
         """When the next timer is due, on the run's stopwatch; those of what was resumed or became moot are dropped."""

@@ -17,6 +17,7 @@ from ..definition import FlowDefinition
 from ..dependencies import Dependencies, dependencies_of, open_per_attempt
 from ..durations import Duration
 from ..errors import ConfigurationError, ImplementationMissingError, ResumeError
+from ..events import EventSink
 from ..execution import Executor
 from ..graph.limits import require_known
 from ..graph.scopes import Graph
@@ -33,7 +34,7 @@ from ..steps import Implementation, Step
 from ..texts import require_name
 from ..threads import StepThreads
 from ..traces import Trace
-from .events import EventSink
+from .emitter import both
 from .limits import LocalLimits
 from .notebooks import interruptible
 from .results import OutT, RunResult, Status
@@ -61,6 +62,7 @@ class HandleOptions(StepOptions, total=False):
     """What a run may be started with, beside its input."""
 
     concurrency: int | None
+    events: EventSink | None
 
 
 class RunOptions(HandleOptions, total=False):
@@ -107,7 +109,7 @@ class FlowRuntime:
             clock: Where time comes from.
             max_threads: How many plain ``def`` steps run at once.
             threads: Runs plain ``def`` steps instead of threads of this runtime's own; for simulations.
-            events: Receives what happens in runs; on workers, what each of them does.
+            events: Receives what happens in runs; on workers, what each of them does. See ``flowcraft_core.events``.
             telemetry: Measures runs, and the workers that this is given to: ``flowcraft_core.telemetry.OpenTelemetry``.
             webhooks: Signs what ``ctx.webhook_url`` gives; for runs of workers, which can be resumed from outside.
             strict: A node fails that gives an action which none of its edges takes, instead of ending the path without
@@ -169,6 +171,7 @@ class FlowRuntime:
         concurrency: int | None = None,
         timeout: Duration | None = None,
         progress: bool = False,
+        events: EventSink | None = None,
     ) -> RunResult:
         """Run a flow until it has ended or waits for someone.
 
@@ -178,6 +181,7 @@ class FlowRuntime:
             run_id: The run's id; a new one by default.
             concurrency: How many steps may be under way at once; no limit by default.
             timeout: Seconds after which the run fails, a ``timedelta``, or text such as ``"20m"``.
+            events: Receives what happens in this run, beside what receives it for all of the runtime.
             progress: Show how it goes on: in a notebook its picture, in a terminal a tree of its nodes (with the extra
                 ``progress``), else a line on standard error for each step that has ended.
 
@@ -188,7 +192,7 @@ class FlowRuntime:
             ConfigurationError: The flow is unknown or incomplete, or a setting cannot mean anything.
             SerializationError: An initial context value, or its name, cannot be stored.
         """
-        return await self._run(flow, context, run_id, concurrency, timeout, progress)
+        return await self._run(flow, context, run_id, concurrency, timeout, progress, events)
 
     async def _run(
         self,
@@ -198,13 +202,14 @@ class FlowRuntime:
         concurrency: int | None,
         timeout: Duration | None,
         progress: bool,
+        events: EventSink | None,
     ) -> RunResult[Any]:
         if not progress:
-            return await self._start(flow, context, run_id, concurrency).result(timeout)
-        from .progress import both, display, shown  # noqa: PLC0415 # for those who look on
+            return await self._start(flow, context, run_id, concurrency, events).result(timeout)
+        from .progress import display, shown  # noqa: PLC0415 # for those who look on
 
         seen = display()
-        handle = self._start(flow, context, run_id, concurrency, both(self.events, seen))
+        handle = self._start(flow, context, run_id, concurrency, both(events, seen))
         async with shown(handle._run, seen):
             return await handle.result(timeout)
 
@@ -223,6 +228,7 @@ class FlowRuntime:
         *,
         run_id: str | None = None,
         concurrency: int | None = None,
+        events: EventSink | None = None,
     ) -> RunHandle:
         """Begin a run in the running event loop, and keep a hand on it: resume its waits, cancel it.
 
@@ -231,12 +237,13 @@ class FlowRuntime:
             context: The flow's input, if it is a ``Flow``; else the initial context values, by name.
             run_id: The run's id; a new one by default.
             concurrency: How many steps may be under way at once; no limit by default.
+            events: Receives what happens in this run, beside what receives it for all of the runtime.
 
         Raises:
             ConfigurationError: The flow is unknown or incomplete, or a setting cannot mean anything.
             SerializationError: An initial context value, or its name, cannot be stored.
         """
-        return self._start(flow, context, run_id, concurrency)
+        return self._start(flow, context, run_id, concurrency, events)
 
     @overload
     def stepping(self, flow: Flow[None, OutT], /, **options: Unpack[StepOptions]) -> Stepping[OutT]: ...
@@ -369,13 +376,16 @@ class FlowRuntime:
         concurrency: int | None = None,
         timeout: Duration | None = None,
         progress: bool = False,
+        events: EventSink | None = None,
     ) -> RunResult:
         """``run`` for code that is not async; works inside a running event loop too, as in a notebook.
 
         In a plain step the thread counts as free meanwhile, so that steps of the run inside always find one. In an
         async step it blocks the event loop: await ``run`` there.
         """
-        return self._wait_for(lambda runtime: runtime._run(flow, context, run_id, concurrency, timeout, progress))
+        return self._wait_for(
+            lambda runtime: runtime._run(flow, context, run_id, concurrency, timeout, progress, events)
+        )
 
     def resume_sync(
         self,
@@ -503,7 +513,7 @@ class FlowRuntime:
                 for name, value in context.items()
             },
             concurrency=concurrency,
-            events=events or self.events,
+            events=both(self.events, events),
             limits=self._local_limits,
             trace=trace,
         )

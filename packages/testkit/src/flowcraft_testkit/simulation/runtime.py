@@ -9,11 +9,11 @@ import attrs
 from flowcraft_core import FlowRuntime, Limit
 from flowcraft_core.blueprint import Node
 from flowcraft_core.clock import Clock
+from flowcraft_core.events import EventSink
 from flowcraft_core.execution import FIRST, Executor
 from flowcraft_core.graph.facts import Attempt, Outcome, Park, Undone
 from flowcraft_core.graph.instances import Instance
 from flowcraft_core.graph.scopes import Graph
-from flowcraft_core.runtime.events import EventSink
 from flowcraft_core.steps import Implementation
 
 from .limiting import LimitWatch
