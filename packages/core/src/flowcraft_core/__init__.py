@@ -28,24 +28,22 @@ if TYPE_CHECKING:
         StepError,
         StepTimeoutError,
     )
+    from .events import Event, EventSink
     from .graph.facts import NodeError
     from .graph.gathered import Gathered
     from .limits import Limit
     from .middleware import Call, Middleware, Proceed
     from .retries import RetryAfter, RetryPolicy
     from .runtime import (
-        Event,
-        EventSink,
         FlowRuntime,
         NoOutputError,
         RunFailedError,
         RunHandle,
         RunResult,
         Status,
-        Stepped,
-        Stepping,
         TraceEntry,
     )
+    from .runtime.stepping import Stepped, Stepping
     from .serialization import Serializer
     from .steps import BaseNode, NodeResult, Step
 
@@ -133,15 +131,14 @@ if not TYPE_CHECKING:
             "LostActionError NonRetryableError ResumeError RunCancelledError SerializationError StepEndedError "
             "StepError StepTimeoutError"
         ),
+        "events": "Event EventSink",
         "graph.facts": "NodeError",
         "graph.gathered": "Gathered",
         "limits": "Limit",
         "middleware": "Call Middleware Proceed",
         "retries": "RetryAfter RetryPolicy",
-        "runtime": (
-            "Event EventSink FlowRuntime NoOutputError RunFailedError RunHandle RunResult Status Stepped Stepping "
-            "TraceEntry"
-        ),
+        "runtime": "FlowRuntime NoOutputError RunFailedError RunHandle RunResult Status TraceEntry",
+        "runtime.stepping": "Stepped Stepping",
         "serialization": "Serializer",
         "steps": "BaseNode NodeResult Step",
     }

@@ -5,7 +5,6 @@ from .emitter import Emitter
 from .replay import Recorded, Replay
 from .results import NoOutputError, RunFailedError, RunResult, Status, TraceEntry
 from .runtime import FlowRuntime, RunHandle
-from .stepping import NodeKind, Ready, Stepped, Stepping
 
 __all__ = [
     "Emitter",
@@ -13,15 +12,11 @@ __all__ = [
     "EventSink",
     "FlowRuntime",
     "NoOutputError",
-    "NodeKind",
-    "Ready",
     "Recorded",
     "Replay",
     "RunFailedError",
     "RunHandle",
     "RunResult",
     "Status",
-    "Stepped",
-    "Stepping",
     "TraceEntry",
 ]

@@ -22,7 +22,6 @@ from ..execution import Executor
 from ..graph.limits import require_known
 from ..graph.scopes import Graph
 from ..ids import new_id, require_run_id
-from ..inline import InlineThreads
 from ..limits import Limit, limits_by_name
 from ..logging.journal import Journal
 from ..middleware import Middleware, checked
@@ -40,12 +39,12 @@ from .notebooks import interruptible
 from .results import OutT, RunResult, Status
 from .run import NothingLeftError, Run
 from .snapshots import Begun
-from .stepping import SteppedRun, Stepping
 from .synchronously import has_loop, run_beside, run_here
 
 if TYPE_CHECKING:
     from ..decorated import Flow
     from ..webhooks import WebhookSigner
+    from .stepping import Stepping
 
 T = TypeVar("T")
 InT = TypeVar("InT")
@@ -268,6 +267,8 @@ class FlowRuntime:
             ConfigurationError: The flow is unknown or incomplete.
             SerializationError: An initial context value, or its name, cannot be stored.
         """
+        from .stepping import SteppedRun, Stepping  # noqa: PLC0415 # for those who look into a run
+
         run = self._begin(flow, context, run_id, 1, None, SteppedRun)
         _debug(run.executor)
         return Stepping(run)
@@ -520,6 +521,8 @@ class FlowRuntime:
 
 
 def _debug(executor: Executor) -> None:
+    from ..inline import InlineThreads  # noqa: PLC0415 # as above
+
     executor.threads, executor.is_patient = InlineThreads(), True
 
 
