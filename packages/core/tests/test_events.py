@@ -11,7 +11,7 @@ from flowcraft_core.events import (
     NodeEvent,
     NodeFailed,
     NodeHandled,
-    NodeParked,
+    NodeSuspended,
     NodeRetried,
     NodeUndone,
     RunBegun,
@@ -58,7 +58,7 @@ async def test_waits_and_what_goes_on_after_them() -> None:
 
     def sink(event: Event) -> None:
         seen.append(event)
-        if len(told(seen, NodeParked)) == 2:
+        if len(told(seen, NodeSuspended)) == 2:
             both_wait.set()
 
     flow = create_flow("f").wait("w", timeout=3600).wait("v").sleep("nap", 0.01).edge("w", "nap")
@@ -69,7 +69,7 @@ async def test_waits_and_what_goes_on_after_them() -> None:
     assert (await handle.result()).status == "awaiting"
     handle.resume("v")
     assert (await handle.result()).status == "completed"
-    assert [(event.key, event.waits_for, event.due is None) for event in told(seen, NodeParked)] == [
+    assert [(event.key, event.waits_for, event.due is None) for event in told(seen, NodeSuspended)] == [
         ("w", "wait", False), ("v", "wait", True), ("nap", "sleep", False),
     ]  # fmt: skip
     assert [(event.flow, event.again) for event in told(seen, RunBegun)] == [("f", False), ("f", True)]

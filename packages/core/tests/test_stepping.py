@@ -121,7 +121,7 @@ class TestWhatIsSeen:
         async with FlowRuntime([flow]).stepping(flow) as run:
             first = await run.step()
             assert first is not None
-            assert (first.state, first.attempt, str(first.error)) == ("parked", 1, "a: ValueError: not yet")
+            assert (first.state, first.attempt, str(first.error)) == ("suspended", 1, "a: ValueError: not yet")
             (ready,) = run.ready
             assert (ready.key, ready.attempt, ready.due) == ("a", 2, first.due)
             again = await run.step("a")
@@ -135,8 +135,8 @@ class TestWhatIsSeen:
             steps = {step.key: step for step in [await run.step(), await run.step(), await run.step()] if step}
             assert {key: step.state for key, step in steps.items()} == {
                 "a": "completed",
-                "nap": "parked",
-                "w": "parked",
+                "nap": "suspended",
+                "w": "suspended",
             }
             assert [each.key for each in run.ready] == ["nap", "w"]
             assert run.waiting == ["w"]
@@ -152,7 +152,7 @@ class TestWhatIsSeen:
         flow = create_flow("f").node("a", one).sleep("nap", 0.01).edge("a", "nap")
         async with FlowRuntime([flow]).stepping(flow) as run:
             assert [(step.key, step.state) async for step in run] == [
-                ("a", "completed"), ("nap", "parked"), ("nap", "completed"),
+                ("a", "completed"), ("nap", "suspended"), ("nap", "completed"),
             ]  # fmt: skip
 
 
@@ -242,7 +242,7 @@ class TestWhatCanBeDone:
 def test_it_is_the_run_that_it_would_be(flow: Any) -> None:
     async def stepped() -> tuple[Any, ...]:
         async with runtime_for(flow).stepping(flow.id, CONTEXT, run_id="r") as run:
-            keys = [step.key async for step in run if step.state != "parked"]
+            keys = [step.key async for step in run if step.state != "suspended"]
             result = await run.result()
             assert keys == [entry.key for entry in result.trace]
             return said(result)

@@ -21,7 +21,7 @@ import attrs
 from .graph.facts import NodeError
 
 EventKind: TypeAlias = Literal[
-    "begun", "started", "progress", "completed", "failed", "handled", "retried", "parked", "undone", "ended"
+    "begun", "started", "progress", "completed", "failed", "handled", "retried", "suspended", "undone", "ended"
 ]
 
 
@@ -161,7 +161,7 @@ class NodeRetried(NodeEvent):
 
 
 @attrs.frozen(kw_only=True)
-class NodeParked(NodeEvent):
+class NodeSuspended(NodeEvent):
     """An instance waits for somebody, or for a time.
 
     Attributes:
@@ -169,7 +169,7 @@ class NodeParked(NodeEvent):
         due: When it goes on by itself, or reminds, seconds since the epoch; None for never.
     """
 
-    kind: ClassVar[EventKind] = "parked"
+    kind: ClassVar[EventKind] = "suspended"
     waits_for: Literal["wait", "sleep"]
     due: float | None = None
 

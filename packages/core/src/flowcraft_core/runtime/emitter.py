@@ -15,7 +15,7 @@ from ..events import (
     NodeEvent,
     NodeFailed,
     NodeHandled,
-    NodeParked,
+    NodeSuspended,
     NodeProgressed,
     NodeRetried,
     NodeStarted,
@@ -23,7 +23,7 @@ from ..events import (
     RunBegun,
     RunEnded,
 )
-from ..graph.facts import Outcome, Park, Undone
+from ..graph.facts import Outcome, Suspension, Undone
 from ..graph.instances import Instance
 from ..graph.scopes import Kind
 from ..logging.catalogue import SINK_FAILED
@@ -107,16 +107,18 @@ class Emitter:
         if self.sink is not None:
             self._tell(self._of(NodeUndone, instance, undone.attempts, error=undone.error))
 
-    def parked(self, instance: Instance, park: Park) -> None:
+    def suspended(self, instance: Instance, suspension: Suspension) -> None:
         """An instance waits: for someone, for a time, or for its next attempt."""
         if self.observer is not None:
-            self.observer.parked(instance)
+            self.observer.suspended(instance)
         if self.sink is None:
             return
-        if park.kind == "retry":
-            self._tell(self._of(NodeRetried, instance, max(1, park.attempt), error=park.error, due=park.due))
+        if suspension.kind == "retry":
+            self._tell(
+                self._of(NodeRetried, instance, max(1, suspension.attempt), error=suspension.error, due=suspension.due)
+            )
         else:
-            self._tell(self._of(NodeParked, instance, 1, waits_for=park.kind, due=park.due))
+            self._tell(self._of(NodeSuspended, instance, 1, waits_for=suspension.kind, due=suspension.due))
 
     def ended(self, status: str) -> None:
         """The run has ended, or only waits are left in it."""

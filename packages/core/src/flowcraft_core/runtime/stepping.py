@@ -15,7 +15,7 @@ import attrs
 from ..blueprint import SLEEP, WAIT
 from ..errors import ResumeError
 from ..graph import decisions
-from ..graph.facts import DELETED, Attempt, NodeError, Outcome, Park
+from ..graph.facts import DELETED, Attempt, NodeError, Outcome, Suspension
 from ..graph.instances import Instance
 from ..graph.scopes import Kind, Vertex
 from .results import OutT, RunResult, Status
@@ -62,11 +62,11 @@ class Stepped:
         attempt: Which attempt it was.
         input: What it got; None where that is the engine's business alone.
         state: ``completed``; ``failed`` for good; ``handled``, if an edge on failure or always was taken then; or
-            ``parked``: it waits for somebody, for a time, or for its next attempt.
+            ``suspended``: it waits for somebody, for a time, or for its next attempt.
         output: What it gave.
         action: Its action.
-        error: Why it has failed; of one that is parked, why this attempt has.
-        due: Of one that is parked: when it goes on, seconds since the epoch; None if only a resume ends it.
+        error: Why it has failed; of one that is suspended, why this attempt has.
+        due: Of one that is suspended: when it goes on, seconds since the epoch; None if only a resume ends it.
         led_to: The ids of the nodes to which edges were taken.
         sets: The context values that it has set or deleted, by name; those that it deleted are None.
         context: The context values that stand after it, by name, as its scope sees them.
@@ -77,7 +77,7 @@ class Stepped:
     kind: NodeKind
     attempt: int
     input: Any
-    state: Literal["completed", "failed", "handled", "parked"]
+    state: Literal["completed", "failed", "handled", "suspended"]
     output: Any = None
     action: str | None = None
     error: NodeError | None = None
@@ -118,31 +118,31 @@ class SteppedRun(Run):
             return super()._next_due()
         return None  # what waits for a time has its turn once nothing else is ready
 
-    def _next(self) -> tuple[Instance | None, Park | None]:
+    def _next(self) -> tuple[Instance | None, Suspension | None]:
         if not (self._is_asked or self.is_free):
             return None, None
         found = super()._next()
         self._is_asked = self._is_asked and found[0] is None
         return found
 
-    async def _has_places(self, instance: Instance, park: Park | None, attempt: Attempt) -> bool:
-        has_places = await super()._has_places(instance, park, attempt)
+    async def _has_places(self, instance: Instance, suspension: Suspension | None, attempt: Attempt) -> bool:
+        has_places = await super()._has_places(instance, suspension, attempt)
         if not has_places and instance.vertex.index not in instance.scope.outcomes:
             self._is_asked = True  # it comes again
         return has_places
 
-    def _record(self, instance: Instance, ended: Outcome | Park) -> None:
+    def _record(self, instance: Instance, ended: Outcome | Suspension) -> None:
         super()._record(instance, ended)
         if isinstance(ended, Outcome):
             self._claim()  # so that joins are seen to be ready
             self._tell(instance, ended)
 
-    def _park(self, instance: Instance, park: Park) -> None:
-        super()._park(instance, park)
-        if instance.key in self._parked:
-            self._tell(instance, park)
+    def _suspend(self, instance: Instance, suspension: Suspension) -> None:
+        super()._suspension(instance, suspension)
+        if instance.key in self._suspended:
+            self._tell(instance, suspension)
 
-    def _tell(self, instance: Instance, ended: Outcome | Park) -> None:
+    def _tell(self, instance: Instance, ended: Outcome | Suspension) -> None:
         self._is_asked = False
         self._over()  # so that the status says it at once
         if self._done is not None and not self._done.done():
@@ -172,28 +172,28 @@ class SteppedRun(Run):
         self.is_free = True
         self._changed.set()
 
-    def _open(self) -> Iterator[tuple[Instance, Park | None]]:
+    def _open(self) -> Iterator[tuple[Instance, Suspension | None]]:
         """What can be run at once, in order."""
-        for instance, park in [*self._again, *((each, None) for each in self._queue)]:
-            if not instance.scope.is_moot(instance.vertex) and instance.vertex.index not in instance.scope.outcomes:
-                yield instance, park
+        for instance, suspension in [*self._again, *((each, None) for each in self._queue)]:
+            if not instance.scope.is_unneeded(instance.vertex) and instance.vertex.index not in instance.scope.outcomes:
+                yield instance, suspension
 
-    def _in_time(self) -> Iterator[tuple[Instance, Park]]:
-        for instance, park in self._parked.values():
+    def _in_time(self) -> Iterator[tuple[Instance, Suspension]]:
+        for instance, suspension in self._suspended.values():
             is_again = any(each is instance for each, _ in self._again)
-            if park.due is not None and not is_again and not instance.scope.is_moot(instance.vertex):
-                yield instance, park
+            if suspension.due is not None and not is_again and not instance.scope.is_unneeded(instance.vertex):
+                yield instance, suspension
 
     def ready(self) -> list[Ready]:
         """What may have its turn next, in order; at last what waits for a time."""
         if self._over():
             return []
-        found = [self._ready(instance, park) for instance, park in self._open()]
+        found = [self._ready(instance, suspension) for instance, suspension in self._open()]
         later = sorted(self._in_time(), key=lambda each: each[1].due or 0.0)
-        return found + [self._ready(instance, park, park.due) for instance, park in later]
+        return found + [self._ready(instance, suspension, suspension.due) for instance, suspension in later]
 
-    def _ready(self, instance: Instance, park: Park | None, due: float | None = None) -> Ready:
-        attempt = 1 if park is None or park.kind != "retry" else park.next_attempt.number
+    def _ready(self, instance: Instance, suspension: Suspension | None, due: float | None = None) -> Ready:
+        attempt = 1 if suspension is None or suspension.kind != "retry" else suspension.next_attempt.number
         vertex = instance.vertex
         return Ready(instance.key, vertex.id, _kind_of(vertex), attempt, self._input(instance), due)
 
@@ -209,7 +209,7 @@ class SteppedRun(Run):
         first = next((each for each in self._open() if each[0].key == key), None)
         if first is None:
             waiting = len(self._again)
-            self._time_is_up(*self._parked[key])
+            self._time_is_up(*self._suspended[key])
             self._again.rotate(len(self._again) - waiting)
             return
         if first in self._again:
@@ -220,7 +220,7 @@ class SteppedRun(Run):
 
     # --- what is seen of it ---------------------------------------------------------------------------------------
 
-    def stepped(self, instance: Instance, ended: Outcome | Park) -> Stepped:
+    def stepped(self, instance: Instance, ended: Outcome | Suspension) -> Stepped:
         """What an instance did."""
         vertex = instance.vertex
         about: dict[str, Any] = {
@@ -231,8 +231,8 @@ class SteppedRun(Run):
             "error": ended.error,
             "context": self.context_at(instance),
         }
-        if isinstance(ended, Park):
-            return Stepped(attempt=max(1, ended.attempt), state="parked", due=ended.due, **about)
+        if isinstance(ended, Suspension):
+            return Stepped(attempt=max(1, ended.attempt), state="suspended", due=ended.due, **about)
         return Stepped(
             attempt=ended.attempts,
             state=ended.state,

@@ -13,7 +13,7 @@ from ...events import (
     NodeEvent,
     NodeFailed,
     NodeHandled,
-    NodeParked,
+    NodeSuspended,
     NodeProgressed,
     NodeRetried,
     NodeStarted,
@@ -31,8 +31,8 @@ _STATES: dict[type[NodeEvent], str] = {
     NodeCompleted: "completed",
     NodeFailed: "failed",
     NodeHandled: "handled",
-    NodeRetried: "parked",
-    NodeParked: "parked",
+    NodeRetried: "suspended",
+    NodeSuspended: "suspended",
 }
 
 
@@ -42,7 +42,7 @@ class Row:
 
     Attributes:
         name: The node's id.
-        states: How many instances are in each state: ``running``, ``completed``, ``failed``, ``handled``, ``parked``.
+        states: How many instances are in each state: ``running``, ``completed``, ``failed``, ``handled``, ``suspended``.
         first: When the first of them began.
         last: When something was last heard of them.
         attempts: Attempts beyond the first of each instance.
@@ -63,10 +63,10 @@ class Row:
         """The state that people want to know of first."""
         if self.said is not None:
             return self.said
-        for state in ("running", "failed", "parked", "handled", "completed"):
+        for state in ("running", "failed", "suspended", "handled", "completed"):
             if self.states.get(state):
                 return state
-        return "running" if self.inside else "parked"
+        return "running" if self.inside else "suspended"
 
 
 @attrs.define
@@ -127,7 +127,7 @@ def _detail(event: Event) -> str:
             return "" if error is None else str(error)
         case NodeCompleted(action=action):
             return action or ""
-        case NodeParked(waits_for=what):
+        case NodeSuspended(waits_for=what):
             return what
         case NodeProgressed(message=message):
             return message or ""
