@@ -44,12 +44,12 @@ from ..traces import Trace
 from .ends import call_undone, send_stop
 from .invocations import Invocation, InvocationTimeError, cut_off, may_take, none_has_time, too_long
 from .limits import FleetLimits, Places
-from .suspensions import may_be_suspended
+from .poison import PoisonCount
 from .sets import JoinSets
 from .signals import conclude, fail_if_late, finish_run, held_key, say_suspended, send_jobs, send_suspended, stop_call
 from .storage import KEPT, NewerRecordError, Records, StaleReadError, Stored
+from .suspensions import may_be_suspended
 from .transactions import StepTransaction
-from .poison import PoisonCount
 from .view import RunView, StoredValues
 from .waiting import says_no_more
 

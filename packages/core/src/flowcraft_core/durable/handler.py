@@ -51,13 +51,13 @@ from .ends import call_undone, end_of, stopped_by, undoes, undone_by
 from .engine import Done, Engine, Settings, UnknownInstanceError
 from .invocations import Invocation, InvocationTimeError
 from .limits import FleetLimits, Places
+from .poison import PoisonCount
 from .queues import queue_named
 from .runs import RunRecord, Runs
 from .sets import JoinSets
 from .signals import CHECK_AFTER, busy_key, conclude, end_run, fail_if_late, held_key
 from .storage import Records, StaleReadError
 from .tracing import traced
-from .poison import PoisonCount
 from .undoing import StoppedRun, StoppedRuns
 from .view import RunView
 from .waiting import GLANCES, KEPT_FOR, WaitingJobs

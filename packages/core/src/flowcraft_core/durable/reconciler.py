@@ -47,11 +47,11 @@ from .signals import (
     fail_if_late,
     finish_run,
     held_key,
-    suspended_key,
     say_suspended,
     send_jobs,
     send_suspended,
     stop_call,
+    suspended_key,
 )
 from .storage import Records
 from .stored_runs import StoredRuns
@@ -498,7 +498,7 @@ class Reconciler:
         return dues
 
     async def _is_free(self, record: RunRecord, instance: Instance) -> bool:
-        """Whether nobody says to be at a suspended instance's next attempt, and no job that it waits under its limits."""
+        """Whether nobody says to be at a suspended instance's next attempt, nor a job that it is limited."""
         return bool(await self._not_held(record, [instance.key]) and await self._not_limited(record, [instance]))
 
     async def _not_held(self, record: RunRecord, keys: list[str]) -> list[str]:

@@ -104,7 +104,7 @@ class Records:
     chunks: Chunks = attrs.field(init=False, default=attrs.Factory(lambda self: Chunks(self.store), takes_self=True))
     pages: ListPages = attrs.field(init=False, default=attrs.Factory(ListPages, takes_self=True))
 
-    # --- outcomes, suspensions, claims ----------------------------------------------------------------------------------
+    # --- outcomes, suspensions, claims --------------------------------------------------------------------------------
 
     async def put_outcome(
         self, run_id: str, key: str, outcome: Outcome, job: str, *, copied_from: str | None = None

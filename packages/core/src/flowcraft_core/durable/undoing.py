@@ -42,7 +42,7 @@ from .queues import queue_named
 from .runs import RunRecord
 from .signals import end_recorded, held_key, reason_of_failures
 from .storage import Records, StaleReadError, read_once_visible
-from .undone import suspension_key, suspension_of, suspended, undone_among, undone_of
+from .undone import suspended, suspension_key, suspension_of, undone_among, undone_of
 from .whole import whole_state
 
 # For how long it is believed that somebody has sent the job of an undo, or is at it unless they say so again; seconds.

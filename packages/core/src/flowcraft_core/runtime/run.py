@@ -386,7 +386,7 @@ class Run:
             self._events.suspended(instance, suspension)
 
     def _next_due(self) -> float | None:
-        """When the next timer is due, on the run's stopwatch; those of what was resumed or became unneeded are dropped."""
+        """When the next timer is due, on the run's stopwatch; drops those of what is suspended no longer."""
         while self._timers:
             due, _, instance, suspension = self._timers[0]
             standing = self._suspended.get(instance.key)
