@@ -138,7 +138,7 @@ class SteppedRun(Run):
             self._tell(instance, ended)
 
     def _suspend(self, instance: Instance, suspension: Suspension) -> None:
-        super()._suspension(instance, suspension)
+        super()._suspend(instance, suspension)
         if instance.key in self._suspended:
             self._tell(instance, suspension)
 
