@@ -115,7 +115,7 @@ __all__ = [
 # What a program does not use, it does not import: each name is fetched from its module when it is asked for. Checkers
 # read the imports above instead, and know nothing of what follows.
 if not TYPE_CHECKING:
-    import importlib
+    from .on_demand import on_demand
 
     _MODULES = {
         "analysis": "BlueprintAnalysis analyze_blueprint check_for_cycles",
@@ -142,14 +142,4 @@ if not TYPE_CHECKING:
         "serialization": "Serializer",
         "steps": "BaseNode NodeResult Step",
     }
-    _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names.split()}
-
-    def __getattr__(name: str) -> object:
-        module = _MODULE_OF.get(name)
-        if module is None:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        value = globals()[name] = getattr(importlib.import_module(f".{module}", __name__), name)
-        return value
-
-    def __dir__() -> list[str]:
-        return sorted({*globals(), *__all__})
+    __getattr__, __dir__, _MODULE_OF = on_demand(__name__, _MODULES)

@@ -9,15 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from types import UnionType
-from typing import TYPE_CHECKING, Annotated, Any, Generic, NewType, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, Generic, NewType, TypeVar, Union, get_args, get_origin
 
 import attrs
 
 from .annotations import type_name
 from .errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from .middleware import Call, Proceed
+from .middleware import Call, Middleware, Proceed, checked
 
 T = TypeVar("T")
 
@@ -194,6 +192,16 @@ class Asked:
             text = str(error)
             return text if text.startswith(self.where) else f"{self.where} asks for a {type_name(self.kind)}: {text}"
         return None
+
+
+def around(middleware: Iterable[Middleware], dependencies: Any) -> tuple[Middleware, ...]:
+    """Middleware, and what opens dependencies for each attempt, if there are such.
+
+    Raises:
+        ConfigurationError: One is no ``async def`` callable.
+    """
+    are_opened = isinstance(dependencies, Dependencies) and dependencies.are_opened
+    return (*checked(middleware), *((open_per_attempt,) if are_opened else ()))
 
 
 async def open_per_attempt(call: Call, proceed: Proceed) -> Any:

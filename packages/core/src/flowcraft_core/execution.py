@@ -54,8 +54,6 @@ from .logging.catalogue import (
     UNDO_FAILED,
 )
 from .logging.journal import Journal, is_contained
-from .middleware import Call, Middleware, around, role_of
-from .observing import Observer
 from .retries import RetryAfter, RetryPolicy
 from .serialization import Serializer
 from .steps import FinalError, Implementation, NodeResult
@@ -63,6 +61,8 @@ from .texts import require_name
 from .threads import StepThreads
 
 if TYPE_CHECKING:
+    from .middleware import Middleware
+    from .observing import Observer
     from .webhooks import WebhookSigner
 
 #: The action of a wait that nobody resumed in time.
@@ -504,6 +504,8 @@ class Executor:
                 begin = partial(
                     call_step, implementation, context, self.threads, timeout=timeout, failed_with=failed_with
                 )
+                from .middleware import Call, around, role_of  # noqa: PLC0415 # for those who have some
+
                 call = Call(scope.scope.blueprint, node, role_of(role), context, implementation)
                 step = around(self.middleware, call, begin)
             else:

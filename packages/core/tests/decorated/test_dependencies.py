@@ -20,7 +20,7 @@ from flowcraft_core import (
     SyncNodeContext,
     create_flow,
 )
-from flowcraft_testkit.simulation import FlowTester
+from flowcraft_testkit import FlowTester
 
 from ..on_workers import on_a_worker
 from ..test_middleware import Runner, in_process
@@ -262,9 +262,8 @@ def test_a_step_is_called_by_hand_with_what_it_asks_for() -> None:
         fetch()  # type: ignore[call-arg]
 
 
-def test_who_scripts_a_step_needs_not_have_what_it_asks_for() -> None:
-    flow = asking()
-    tester = FlowTester()
-    tester.script("fetch", "rows")
-    tester.script("show", "shown")
-    assert tester.run(flow, "rows").result.output == "shown"
+def test_who_fakes_a_step_needs_not_have_what_it_asks_for() -> None:
+    with FlowTester() as tester:
+        tester.replace("fetch", returns="rows")
+        tester.replace("show", returns="shown")
+        assert tester.run(asking(), "rows").output == "shown"

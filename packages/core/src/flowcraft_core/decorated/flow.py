@@ -14,7 +14,7 @@ from ..errors import ConfigurationError, held_to
 from ..graph.scopes import Graph
 from ..queues import require_queue
 from ..retries import RetryPolicy
-from ..rules.graphs import BAD_QUEUE
+from ..rules.graphs import BAD_QUEUE, DUPLICATE_NODE
 from ..shaping import shaped
 from ..steps import Implementation, NodeResult
 from .decorators import BatchDecorator, StepDecorator, UndoneStepDecorator
@@ -555,7 +555,8 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
     def _add(self, node: N) -> N:
         if node.id == INPUT or self._nodes.setdefault(node.id, node) is not node:
             taken = "its input is called that" if node.id == INPUT else "there is one already"
-            raise ConfigurationError(f"flow {self.id!r} cannot have a node {node.id!r}, since {taken}: give it name=")
+            text = f"flow {self.id!r} cannot have a node {node.id!r}, since {taken}: give it name="
+            raise ConfigurationError.of(DUPLICATE_NODE.at(node.id, text))
         node.changed = self._changed
         self._changed()
         return node

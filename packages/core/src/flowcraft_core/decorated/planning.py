@@ -12,7 +12,7 @@ from ..annotations import UNKNOWN, type_name
 from ..builder import FlowBuilder, create_flow
 from ..errors import BlueprintError
 from ..rules import decorated
-from .calls import Carry, Gate, call_of
+from .calls import Carry, Gate, call_of, fetch
 from .comparing import mismatches
 from .needs import Signature
 from .nodes import Loop, Node
@@ -150,9 +150,6 @@ class _Adding:
         return {"undo": call_of(undo, keys, undoes=True)}
 
     def _add_given(self) -> None:
-        async def fetch(**named: Any) -> Any:
-            return named["value"]
-
         signature = Signature(f"node {self._node.id!r}", fetch, True, None, None, self._plan.needs, (), {}, UNKNOWN)
         inputs = self._inputs()
         keys = inputs if isinstance(inputs, dict) else None

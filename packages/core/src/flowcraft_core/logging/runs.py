@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 import attrs
 
 from ..graph.facts import NodeError
-from ..traces import Trace
 from .catalogue import (
     RUN_AWAITING,
     RUN_CANCELLED,
@@ -20,6 +19,9 @@ from .catalogue import (
     RUN_STOPPED,
 )
 from .journal import Journal
+
+if TYPE_CHECKING:
+    from ..traces import Trace
 
 _Ended: TypeAlias = Literal["completed", "failed", "cancelled"]
 _ENDED = frozenset(get_args(_Ended))

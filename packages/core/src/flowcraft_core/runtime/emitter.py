@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
@@ -28,8 +28,10 @@ from ..graph.instances import Instance
 from ..graph.scopes import Kind
 from ..logging.catalogue import SINK_FAILED
 from ..logging.journal import Journal
-from ..observing import Observer
-from ..traces import Trace
+
+if TYPE_CHECKING:
+    from ..observing import Observer
+    from ..traces import Trace
 
 NodeEventT = TypeVar("NodeEventT", bound=NodeEvent)
 

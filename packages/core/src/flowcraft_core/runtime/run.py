@@ -12,6 +12,7 @@ import heapq
 import itertools
 from collections import deque
 from collections.abc import Coroutine, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..blueprint import WAIT
@@ -21,30 +22,27 @@ from ..errors import ConfigurationError, ResumeError
 from ..events import EventSink
 from ..execution import FIRST, Executor
 from ..failures import name_of, text_of
-from ..graph.addresses import wait_at
 from ..graph.decisions import scope_output
 from ..graph.facts import Answer, Attempt, NodeError, Outcome, Suspension
 from ..graph.failures import errors_of, paths_of
 from ..graph.fold import context_of, outputs_of
 from ..graph.instances import Instance, Phase, ScopeState
 from ..graph.limits import is_limited
-from ..graph.records import answer_from_record, undone_from_record
 from ..graph.scopes import Graph, Kind
 from ..graph.state import RunState
 from ..logging.catalogue import CALL_STOPPED, ENGINE_FAILED, STEPS_LEFT
 from ..logging.runs import RunLog
 from ..settings import whole
 from ..texts import require_name
-from ..traces import Trace
 from .emitter import Emitter
 from .limits import LocalLimits
-from .pictures import draw, picture_of_snapshot
 from .results import RunResult, Status
-from .snapshots import restore, snapshot_of
 from .undoing import Undos
 
 if TYPE_CHECKING:
     from ..pictures import Picture
+    from ..serialization import Serializer
+    from ..traces import Trace
 
 # How many instances a worker runs before it lets the event loop look at everything else.
 _TURN = 100
@@ -459,6 +457,8 @@ class Run:
         return True
 
     def _wait_at(self, name: str) -> str:
+        from ..graph.addresses import wait_at  # noqa: PLC0415 # for who answers
+
         try:
             return wait_at(self.graph, self.executor.graphs, name).key
         except ResumeError as error:
@@ -504,7 +504,7 @@ class Run:
         if not self._over():
             standing = self.snapshot()  # now: the run may go on by a resume before anyone asks for the state
             snapshot = lambda: standing  # noqa: E731
-            picture = lambda: picture_of_snapshot(standing, self.executor.serializer)  # noqa: E731
+            picture = partial(_picture_of, standing, self.executor.serializer)
         return RunResult(
             run_id=self.run_id,
             status=self.status,
@@ -530,6 +530,8 @@ class Run:
         at_work = {context.key: context._instance for context in self.executor.under_way}
         suspended = [instance for instance, _ in self._suspended.values()]
         again = [instance for instance, _ in self._again]
+        from .pictures import draw  # noqa: PLC0415 # for those who want a picture
+
         return draw(
             graph=self.graph,
             graphs={self.graph.blueprint.id: self.graph, **self._called()},
@@ -555,6 +557,8 @@ class Run:
 
     def snapshot(self) -> dict[str, Any]:
         """The run's facts as JSON data."""
+        from .snapshots import snapshot_of  # noqa: PLC0415 # for those who keep it
+
         return snapshot_of(
             run_id=self.run_id,
             graph=self.graph,
@@ -573,6 +577,9 @@ class Run:
 
     def restore(self, snapshot: Mapping[str, Any]) -> None:
         """Take in the facts of a snapshot: the state then stands where the snapshot's run stood."""
+        from ..graph.records import answer_from_record, undone_from_record  # noqa: PLC0415 # as above
+        from .snapshots import restore  # noqa: PLC0415 # as above
+
         decode = self.executor.serializer.from_data
         self._answers = {key: answer_from_record(answer, decode) for key, answer in snapshot.get("answers", {}).items()}
         self.state.ready.extend(self._queue)
@@ -586,3 +593,9 @@ class Run:
         self._undos.unsure = set(snapshot.get("unsure", ()))
         self.status = self._log.told = snapshot["status"]
         self._failures = [NodeError(**error) for error in snapshot["errors"]]
+
+
+def _picture_of(snapshot: Mapping[str, Any], serializer: Serializer) -> Picture:
+    from .pictures import picture_of_snapshot  # noqa: PLC0415 # for those who want a picture
+
+    return picture_of_snapshot(snapshot, serializer)

@@ -14,7 +14,6 @@ from ..blueprint import BUILT_IN_USES, Blueprint
 from ..catalogue import Catalogue, FlowLike, UntypedFlow, missing_steps, not_brought
 from ..clock import Clock, SystemClock
 from ..definition import FlowDefinition
-from ..dependencies import Dependencies, dependencies_of, open_per_attempt
 from ..durations import Duration
 from ..errors import ConfigurationError, ImplementationMissingError, ResumeError
 from ..events import EventSink
@@ -24,25 +23,24 @@ from ..graph.scopes import Graph
 from ..ids import new_id, require_run_id
 from ..limits import Limit, limits_by_name
 from ..logging.journal import Journal
-from ..middleware import Middleware, checked
-from ..observing import Telemetry
 from ..rules import steps as rules
 from ..serialization import Serializer
 from ..shaping import annotated_by, implementation_of, register_annotated
 from ..steps import Implementation, Step
 from ..texts import require_name
 from ..threads import StepThreads
-from ..traces import Trace
 from .emitter import both
 from .limits import LocalLimits
 from .notebooks import interruptible
 from .results import OutT, RunResult, Status
 from .run import NothingLeftError, Run
-from .snapshots import Begun
 from .synchronously import has_loop, run_beside, run_here
 
 if TYPE_CHECKING:
     from ..decorated import Flow
+    from ..middleware import Middleware
+    from ..observing import Telemetry
+    from ..traces import Trace
     from ..webhooks import WebhookSigner
     from .stepping import Stepping
 
@@ -128,8 +126,13 @@ class FlowRuntime:
         """
         self.serializer = (serializer or Serializer()).extended()
         self.clock: Clock = clock or SystemClock()
-        self.dependencies = dependencies_of(dependencies)
-        self.middleware = self._around(middleware)
+        self.dependencies: Any = None
+        self.middleware: tuple[Middleware, ...] = tuple(middleware)
+        if dependencies is not None or self.middleware:
+            from ..dependencies import around, dependencies_of  # noqa: PLC0415 # for those who have some
+
+            self.dependencies = dependencies_of(dependencies)
+            self.middleware = around(self.middleware, self.dependencies)
         self._provided_for: set[str] = set()  # the flows whose steps have what they ask for
         self.debug = debug
         self._threads = threads or StepThreads(max_threads)
@@ -336,6 +339,8 @@ class FlowRuntime:
             ResumeError: The state is of another format, or there is no such open wait.
             ConfigurationError: A step that the run's blueprints use is missing here.
         """
+        from .snapshots import Begun  # noqa: PLC0415 # for those who kept it
+
         try:
             snapshot = json.loads(state)
             begun = Begun.of(snapshot, self.serializer)
@@ -434,10 +439,6 @@ class FlowRuntime:
             if problems := dict.fromkeys(text for one in asked if (text := one.check(self.dependencies)) is not None):
                 raise ConfigurationError("; ".join(problems))
             self._provided_for |= fresh
-
-    def _around(self, middleware: Iterable[Middleware]) -> tuple[Middleware, ...]:
-        are_opened = isinstance(self.dependencies, Dependencies) and self.dependencies.are_opened
-        return (*checked(middleware), *((open_per_attempt,) if are_opened else ()))
 
     def _check(self, graphs: Iterable[Graph]) -> None:
         for graph in list(graphs):
