@@ -28,11 +28,13 @@ class FunctionCall:
         is_async: Whether what it gives is to be awaited: it hands on the function's own coroutine, which costs less
             than one around it.
         takes_lists: Its annotations say of the results of a batch that they are a list.
+        asks: What it asks of the runtime's dependencies, by parameter.
     """
 
     takes_lists = True
 
     def __init__(self, signature: Signature, getters: Mapping[str, Getter]) -> None:
+        self.asks = signature.asks
         self.signature = signature
         self._getters = tuple(getters.items())
         self._function, self._context = signature.function, signature.context
@@ -169,7 +171,8 @@ def _getter(signature: Signature, name: str, term: Term, inputs: Mapping[str, st
             return lambda ctx: value
         case Provided():
             taken = _members(f"{signature.where}: parameter {name!r} is {shown_term(term)}, and", term)
-            return lambda ctx: taken(ctx.dependencies)
+            asked = signature.asks[name]
+            return lambda ctx: taken(asked.of(ctx.dependencies))
         case ValueOf(value) if signature.is_async:
             return lambda ctx: _Later(ctx.context, root, members)
         case ValueOf(value):

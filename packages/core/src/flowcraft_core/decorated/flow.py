@@ -144,7 +144,8 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
 
         That is an earlier step's ``output`` (the step then comes after that one, and runs only if that one did) or
         ``maybe``, the flow's ``input``, a context value's ``value``, a member of ``flow.dependencies(...)``, or a
-        member of one of those, as in ``order.output.total``. A parameter annotated as a ``NodeContext`` or
+        member of one of those, as in ``order.output.total``. A parameter annotated as ``Provided[Database]`` takes what
+        the runtime's dependencies have for that type, and one that is annotated as a ``NodeContext`` or
         ``SyncNodeContext`` takes that; an ordinary default is left alone.
 
         Args:
@@ -413,7 +414,9 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
 
     @staticmethod
     def dependencies(kind: type[T]) -> T:
-        """What the runtime is given as ``dependencies``: needs of steps are its members, as in ``mail=services.mail``.
+        """What the runtime's ``dependencies`` have for a type: needs are its members, as in ``mail=services.mail``.
+
+        A step that needs all of it says so by an annotation: ``services: Provided[Services]``.
 
         Args:
             kind: The class of it.

@@ -139,7 +139,9 @@ class _Adding:
         self._builder.node(self._node.id, call_of(signature, keys), inputs=inputs, join=self._join, **settings)
 
     def _fallback(self, fallback: Signature) -> Signature:
-        return attrs.evolve(fallback, needs={name: self._plan.needs[name] for name in fallback.needs})
+        return attrs.evolve(
+            fallback, needs={name: self._plan.needs.get(name, each) for name, each in fallback.needs.items()}
+        )
 
     def _undo(self, keys: Mapping[str, str] | None) -> dict[str, Any]:
         if (undo := self._plan.undo) is None:

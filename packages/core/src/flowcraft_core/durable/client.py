@@ -15,7 +15,7 @@ from ..definition import FlowDefinition
 from ..durations import Duration, parse_seconds
 from ..errors import UnknownQueueError
 from ..graph.decisions import scope_output
-from ..graph.failures import errors_of, handled
+from ..graph.failures import errors_of, handled, paths_of
 from ..graph.fold import context_of, instances, outputs_of
 from ..graph.passing import Tally
 from ..graph.scopes import Kind
@@ -233,6 +233,7 @@ class Client:
             outputs=outputs_of(state),
             context=context_of(state, passed),
             errors=errors_of(state.root),
+            paths=paths_of(state.root),
             handled=handled(instances(state), passed.handled),
             reason=status.reason,
             steps=passed.steps + sum(1 for instance in instances(state) if instance.vertex.kind is Kind.STEP),

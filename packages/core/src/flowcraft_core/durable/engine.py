@@ -505,7 +505,7 @@ class Engine:
             await self.view.refresh(instance)  # what its edges name
             return self.executor.answered(instance, stored.value)
         if self.events is not None and stored.won:
-            self.events.suspended(instance, ended.kind)
+            self.events.suspended(instance, ended)
         # Of several who have reminded at once, one sends the next job, so that they do not become more and more.
         if stored.won or self._is_again or reminding is None:
             await self.schedule(instance, stored.value)

@@ -92,12 +92,13 @@ class RunLog:
     trace: Trace | None = None
     told: str = ""
 
-    def begins(self) -> None:
-        """The run is gone on with."""
+    def begins(self) -> bool:
+        """The run is gone on with; False if it had ended."""
         if self.told in _ENDED:
-            return
+            return False
         self.journal.tell(RUN_RESUMED if self.told else RUN_STARTED, flow=self.flow)
         self.told = "running"
+        return True
 
     def is_left(self) -> None:
         """Whoever waited for the run was interrupted."""

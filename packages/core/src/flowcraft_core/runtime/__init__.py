@@ -5,15 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .events import Emitter, Event, EventSink
+    from .emitter import Emitter
     from .replay import Recorded, Replay
     from .results import NoOutputError, RunFailedError, RunResult, Status, TraceEntry
     from .runtime import FlowRuntime, RunHandle
 
 __all__ = [
     "Emitter",
-    "Event",
-    "EventSink",
     "FlowRuntime",
     "NoOutputError",
     "Recorded",
@@ -30,7 +28,7 @@ if not TYPE_CHECKING:
     from ..on_demand import on_demand
 
     _MODULES = {
-        "events": "Emitter Event EventSink",
+        "emitter": "Emitter",
         "replay": "Recorded Replay",
         "results": "NoOutputError RunFailedError RunResult Status TraceEntry",
         "runtime": "FlowRuntime RunHandle",

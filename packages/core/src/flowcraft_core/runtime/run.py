@@ -19,11 +19,12 @@ from ..blueprint import WAIT
 from ..clock import Clock, Stopwatch
 from ..durations import Duration, parse_seconds
 from ..errors import ConfigurationError, ResumeError
+from ..events import EventSink
 from ..execution import FIRST, Executor
 from ..failures import name_of, text_of
 from ..graph.decisions import scope_output
 from ..graph.facts import Answer, Attempt, NodeError, Outcome, Suspension
-from ..graph.failures import errors_of
+from ..graph.failures import errors_of, paths_of
 from ..graph.fold import context_of, outputs_of
 from ..graph.instances import Instance, Phase, ScopeState
 from ..graph.limits import is_limited
@@ -33,7 +34,7 @@ from ..logging.catalogue import CALL_STOPPED, ENGINE_FAILED, STEPS_LEFT
 from ..logging.runs import RunLog
 from ..settings import whole
 from ..texts import require_name
-from .events import Emitter, EventSink
+from .emitter import Emitter
 from .limits import LocalLimits
 from .results import RunResult, Status
 from .undoing import Undos
@@ -124,11 +125,13 @@ class Run:
         if self.status == "awaiting":
             self.status = "running"
         if self.status != "cancelled":
-            self._log.begins()
+            again = bool(self._log.told)
+            if self._log.begins() and self._events is not None:
+                self._events.begun(self.graph.blueprint.id, again=again)
         try:
             while not self._over():
                 self._start_worker()
-                if not self._workers and not self._limited and self._next_due() is None:
+                if self._is_idle():
                     if not self.waiting():
                         raise NothingLeftError(f"run {self.run_id!r} has nothing left to do, but has not ended")
                     self.status = "awaiting"
@@ -154,6 +157,10 @@ class Run:
         if self._events is not None:
             self._events.ended(self.status)
         return self.result()
+
+    def _is_idle(self) -> bool:
+        """Whether nothing is under way that could go on by itself."""
+        return not self._workers and not self._limited and self._next_due() is None
 
     def cancel(self) -> bool:
         """End the run as cancelled; True if that ended it."""
@@ -321,17 +328,22 @@ class Run:
             if (names := self._places.pop(instance.key, None)) is not None:
                 self._limits.give_back(names)
         while True:
-            while state.wanted:
-                # Alone in its process, whoever asks first holds the next slot.
-                claim = state.wanted.popleft()
-                if claim.slot is not None:
-                    state.claim(claim.scope, claim.vertex, claim.slot, claim.place)
-                    self._take_ready()
+            if state.wanted:
+                self._claim()
             if not self._queue or self._over():
                 return None, None
             instance = self._queue.popleft()
             if not instance.scope.is_unneeded(instance.vertex):
                 return instance, None
+
+    def _claim(self) -> None:
+        """Hand the slots of joins out: alone in its process, whoever asks first holds the next one."""
+        state = self.state
+        while state.wanted:
+            claim = state.wanted.popleft()
+            if claim.slot is not None:
+                state.claim(claim.scope, claim.vertex, claim.slot, claim.place)
+                self._take_ready()
 
     def _take_ready(self) -> None:
         # What became ready last goes first: a batch finishes its first items before it begins its last ones, and the
@@ -369,7 +381,7 @@ class Run:
             due = self._watch.now() + max(0.0, suspension.due - self.clock.now())
             heapq.heappush(self._timers, (due, next(self._order), instance, suspension))
         if self._events is not None:
-            self._events.suspended(instance, suspension.kind)
+            self._events.suspended(instance, suspension)
 
     def _next_due(self) -> float | None:
         """When the next timer is due, on the run's stopwatch; drops those of what is suspended no longer."""
@@ -505,6 +517,7 @@ class Run:
             picture=picture,
             output=scope_output(self.state.root),
             undone=self._undos.ended.values(),
+            paths=paths_of(self.state.root) if self.status == "failed" else None,
         )
 
     @property

@@ -17,12 +17,12 @@ from flowcraft_core.catalogue import Catalogue
 from flowcraft_core.durable import Client, Worker
 from flowcraft_core.durable.storage import StaleReadError
 from flowcraft_core.errors import FlowcraftError, TransientError
+from flowcraft_core.events import Event, NodeSuspended
 from flowcraft_core.graph.facts import Undone
 from flowcraft_core.graph.instances import Instance, Phase
 from flowcraft_core.graph.queues import is_bound, queue_of, queues_of
 from flowcraft_core.ports import RunStatus
 from flowcraft_core.queues import DEFAULT_QUEUE
-from flowcraft_core.runtime.events import Event
 
 from .limiting import EXCUSES, LimitWatch
 from .loop import LoopClock, StuckError, run_virtual
@@ -105,7 +105,7 @@ async def run_in_process(scenario: Scenario, watch: Watch) -> RunResult:
             handle.resume(key, **_resumption(left.pop(key)))
 
     def see(event: Event) -> None:
-        if event.kind == "suspended":  # it is told of while it is done
+        if isinstance(event, NodeSuspended):  # it is told of while it is done
             asyncio.get_running_loop().call_soon(resume, event.key)
 
     runtime = SimulatedRuntime(scenario, clock=LoopClock(), watch=watch, events=see)
