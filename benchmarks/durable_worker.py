@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from flowcraft_core import Event, FlowBuilder, FlowRuntime, RunEnded
+from flowcraft_core import Event, FlowBuilder, FlowRuntime
 from flowcraft_core.durable import Worker
+from flowcraft_core.events import RunEnded
 from flowcraft_sqlite import SqliteBackend
 from shapes import awaited_step, flow_of
 
