@@ -24,6 +24,9 @@ _DAY = 86_400.0
 # So many are started side by side, and so many steps of waiting runs are done at once.
 _AT_ONCE = 50
 
+# A worker asks for the status of a run whose job has lain there for longer than this, seconds: it is to do so for all.
+_OLD = 3.0
+
 Said = dict[str, Any]
 
 
@@ -58,6 +61,7 @@ async def _start(client: Client, runs: int) -> None:
 async def fill(backend: CountingBackend, runs: int) -> Said:
     """Start all of them."""
     await _start(Client(backend), runs)
+    await asyncio.sleep(_OLD)
     return {}
 
 

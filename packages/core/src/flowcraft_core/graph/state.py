@@ -191,6 +191,7 @@ class RunState:
             return False
         slots[slot] = place
         if scope.winners(vertex):
+            scope.begin_races()
             scope.unfired.add(vertex.index)
             self._fire_if_taken(scope, vertex)
         return True
@@ -656,6 +657,7 @@ class RunState:
             self._fire(scope, join.index)
 
     def _fire(self, scope: ScopeState, join: int) -> None:
+        scope.begin_races()
         vertices, fired, moot = scope.scope.vertices, scope.fired, scope.moot
         scope.unfired.discard(join)
         fired.add(join)
