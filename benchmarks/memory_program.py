@@ -73,7 +73,7 @@ class Case:
 
 
 CASES = {
-    "texts": Case(250, lambda number: flow_of("text"), under_way=40.0),
+    "texts": Case(250, lambda number: flow_of("text"), under_way=64.0),
     "rows": Case(2_000, lambda number: flow_of("rows")),
     "contexts": Case(1_000, lambda number: flow_of("take"), context=1_000_000),
     "blueprints": Case(2_000, lambda number: flow_of("take", 40, f"flow {number}")),

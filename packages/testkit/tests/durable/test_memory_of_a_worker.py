@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 import pytest
-from flowcraft_core import FlowBuilder, FlowRuntime, create_flow
+from flowcraft_core import FlowBuilder, FlowRuntime, Limit, create_flow
 from flowcraft_core.durable import Client
 from flowcraft_core.durable.worker import Worker
 from flowcraft_testkit import VirtualClock
@@ -112,3 +112,52 @@ async def test_a_worker_takes_no_more_than_it_may(case: Case) -> None:
 async def test_a_worker_that_may_keep_all_of_it_does(case: Case) -> None:
     """Else the test above could not fail."""
     assert await _taken(case, "1GiB") > case.held > 2 * (_MEMORY + _BESIDE)
+
+
+# --- a worker that keeps nothing ---
+
+
+async def test_a_job_that_waits_for_a_place_holds_what_it_needs_by_itself() -> None:
+    """It is not delivered again for want of a record that was let go of meanwhile."""
+    clock = VirtualClock()
+
+    async def rest(ctx: Any) -> None:
+        await clock.sleep(5.0)
+
+    flow = create_flow("one at a time").node("rest", rest, limit="place")
+    runtime = FlowRuntime([flow], clock=clock, limits=[Limit("place", concurrency=1)])
+    async with world(clock) as backend:
+        client = Client(backend, flows=[flow], clock=clock)
+        worker = Worker(backend, runtime, memory=0)
+        working = asyncio.ensure_future(worker.run())
+        runs = [(await client.start(flow)).run_id for _ in range(4)]
+        for run_id in runs:
+            assert (await client.wait(run_id, timeout=30.0, poll=0.5)).status == "completed"
+        worker.stop()
+        await working
+
+
+async def test_a_run_that_is_given_up_is_undone_though_nothing_is_kept() -> None:
+    """Its record says that it is undone: it is read again to end the run."""
+    clock, undone = VirtualClock(), list[str]()
+
+    async def make(ctx: Any) -> None:
+        pass
+
+    async def undo(ctx: Any) -> None:
+        undone.append(ctx.key)
+
+    flow = create_flow("given up").node("made", "make", undo="undo").node("missing", "nobody brings it")
+    flow.edge("made", "missing")
+    steps = {"make": make, "undo": undo}
+    async with world(clock) as backend:
+        client = Client(backend, clock=clock)
+        worker = Worker(backend, FlowRuntime(registry=steps, clock=clock), memory=0)
+        working = asyncio.ensure_future(worker.run())
+        run_id = (await client.start(flow)).run_id
+        result = await client.wait(run_id, timeout=3_600.0, poll=5.0)
+        worker.stop()
+        await working
+    assert result.status == "failed"
+    assert "gave up" in (result.reason or "")
+    assert undone == ["made"]
