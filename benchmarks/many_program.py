@@ -67,12 +67,12 @@ async def fill(backend: CountingBackend, runs: int) -> Said:
 
 async def work(backend: CountingBackend, runs: int) -> Said:
     """Do what can be done of each: all are queued at first, and wait or sleep at last."""
-    parked, every = 0, asyncio.Event()
+    suspended, every = 0, asyncio.Event()
 
     def hear(event: Event) -> None:
-        nonlocal parked
-        parked += event.kind == "parked"
-        if parked == runs:
+        nonlocal suspended
+        suspended += event.kind == "suspended"
+        if suspended == runs:
             every.set()
 
     worker = Worker(backend, FlowRuntime([waiting(), sleeping()], events=hear), reconcile=False, heartbeat=None)

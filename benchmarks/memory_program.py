@@ -100,7 +100,7 @@ async def main(name: str, kind: str, runs: str, memory: str) -> None:
     case, waits = CASES[name], asyncio.Semaphore(0)
 
     def hear(event: Event) -> None:
-        if event.kind == "parked":
+        if event.kind == "suspended":
             waits.release()
 
     async with opened(kind) as backend:
