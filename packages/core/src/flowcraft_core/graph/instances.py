@@ -150,7 +150,7 @@ class ScopeState:
         claims: The standing claims of joins of some, by vertex index: for each slot that is known to be held the place
             of the edge among the join's incoming ones.
         marks: Vertices resolved without an outcome of their own: dead (SKIPPED) or blocked.
-        moot: Indexes of the moot vertices.
+        unneeded: Indexes of the unneeded vertices.
         inside: By entry index: the scope instances of a construct that are known, by pass or item (0 for a call).
         values: The context values of a namespace, with the position of the setter.
         setters: The instances that set context values of a namespace, in the order in which they were added.
@@ -171,9 +171,31 @@ class ScopeState:
     """
 
     __slots__ = (
-        "blame", "claims", "construct", "ended", "failed_items", "failures", "fired", "given", "index", "inside",
-        "marks", "moot", "namespace", "outcomes", "parent", "passed", "prefix", "resolved", "scope", "setters", "spent",
-        "told", "undone", "unfired", "values",
+        "blame",
+        "claims",
+        "construct",
+        "ended",
+        "failed_items",
+        "failures",
+        "fired",
+        "given",
+        "index",
+        "inside",
+        "marks",
+        "namespace",
+        "outcomes",
+        "parent",
+        "passed",
+        "prefix",
+        "resolved",
+        "scope",
+        "setters",
+        "spent",
+        "told",
+        "undone",
+        "unfired",
+        "unneeded",
+        "values",
     )  # fmt: skip
 
     def __init__(self, scope: Scope, parent: ScopeState | None, construct: Construct | None, index: int | None) -> None:
@@ -189,7 +211,7 @@ class ScopeState:
         self.outcomes: dict[int, Outcome] = {}
         self.claims: dict[int, dict[int, int]] = {}
         self.marks: dict[int, Mark] = {}
-        self.moot = self.fired = self.unfired = _NO_RACES
+        self.unneeded = self.fired = self.unfired = _NO_RACES
         self.inside: dict[int, dict[int, ScopeState]] = {} if scope.constructs else _NO_CONSTRUCTS
         self.values: dict[str, tuple[Position, Any]] = {}
         self.setters: list[Instance] = []
@@ -207,7 +229,7 @@ class ScopeState:
     def begin_races(self) -> None:
         """Have sets of its own for what is known of joins of some: most scopes have no such join."""
         if self.fired is _NO_RACES:
-            self.moot, self.fired, self.unfired = set(), set(), set()
+            self.unneeded, self.fired, self.unfired = set(), set(), set()
 
     @property
     def errors(self) -> tuple[NodeError, ...]:
@@ -255,11 +277,11 @@ class ScopeState:
         """Whether an instance in it has set context values."""
         return any(outcome.sets for outcome in self.outcomes.values())
 
-    def is_moot(self, vertex: Vertex) -> bool:
+    def is_unneeded(self, vertex: Vertex) -> bool:
         """Whether the vertex's instance need not run any more."""
         index, scope = vertex.index, self
         while True:
-            if index in scope.moot:
+            if index in scope.unneeded:
                 return True
             if scope.parent is None or scope.construct is None:
                 return False
