@@ -40,8 +40,8 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
             rows.append(row := _row(name, backend, max(20, int(CASES[name].runs * options.share)), options.memory))
             print(
                 f"{name:<10} {row['runs']:>5} runs, {backend:<6}: {row['base_mib']:.0f} MiB after two, at most"
-                f" {row['peak_mib']:.0f}: beside {CASES[name].under_way:g} under way {row['times']:.2f} times what it may"
-                f" keep ({_MOST_TIMES:g} are allowed); {1000 * row['cpu_seconds'] / row['runs']:.1f} ms each",
+                f" {row['peak_mib']:.0f}: beside {CASES[name].under_way:g} under way {row['times']:.2f} times what it"
+                f" may keep ({_MOST_TIMES:g} are allowed); {1000 * row['cpu_seconds'] / row['runs']:.1f} ms each",
                 flush=True,
             )
     sizes = [int(size) for size in options.batch.split(",")]

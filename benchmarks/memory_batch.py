@@ -43,7 +43,8 @@ def main(items: int) -> None:
         return int(ctx.input) ** 2
 
     async def total(ctx: NodeContext[Any, Any]) -> int:
-        return sum(ctx.input)
+        results = ctx.input
+        return sum(results) if isinstance(results, list) else sum([result async for result in results])
 
     flow = create_flow("batch").node("numbers", numbers).batch("squares", square).node("total", total)
     flow.edge("numbers", "squares").edge("squares", "total")
