@@ -145,3 +145,39 @@ def test_programs_around_a_batch_are_measured_at_each_size(capsys: pytest.Captur
     programs = {"worker", "result", "describe", "purge", "reconciler", "successor"}
     assert all(row["programs"].keys() == programs and row["requests_per_item"] > 1 for row in answer["rows"])
     assert answer["most_mib"] == max(each["peak_mib"] for row in answer["rows"] for each in row["programs"].values())
+
+
+def test_the_memory_of_a_worker_is_held_to_its_setting(capsys: pytest.CaptureFixture[str]) -> None:
+    main(
+        [
+            "memory",
+            "--json",
+            "--memory",
+            "8",
+            "--only",
+            "contexts",
+            "--share",
+            "0.02",
+            "--batch",
+            "200",
+            "--repeat",
+            "1",
+        ]
+    )
+    answer = _answer(capsys)
+    assert [(row["case"], row["backend"], row["runs"]) for row in answer["rows"]] == [
+        ("contexts", "sqlite", 20),
+        ("contexts", "memory", 20),
+    ]
+    assert all(row["peak_mib"] >= row["base_mib"] > 0 for row in answer["rows"])
+    assert [(each["items"], each["us"] > 0) for each in answer["batches"]] == [(200, True)]
+
+
+def test_what_many_runs_cost_is_counted_beside_what_few_do(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["many", "--json", "--sizes", "40,300", "--at-once", "20"])  # of so few runs the times say nothing
+    answer = _answer(capsys)
+    few, many = (row["programs"] for row in answer["rows"])
+    for name in ("idle", "list_first", "list_last"):
+        assert few[name]["requests"] == many[name]["requests"]
+    assert (few["look"]["looked"], many["look"]["looked"]) == (40, 300)
+    assert answer["more_requests"]["look"] < 0.05
