@@ -24,8 +24,9 @@ _DAY = 86_400.0
 # So many are started side by side, and so many steps of waiting runs are done at once.
 _AT_ONCE = 50
 
-# A worker asks for the status of a run whose job has lain there for longer than this, seconds: it is to do so for all.
-_OLD = 3.0
+# Of a run that was started longer ago than this a worker asks for the status, and says that it is busy with it: it is
+# to do so for all, since the last of many have been there for long. Seconds.
+_OLD = 21.0
 
 Said = dict[str, Any]
 
