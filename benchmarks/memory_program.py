@@ -22,7 +22,11 @@ from flowcraft_core import Event, FlowBuilder, FlowRuntime, NodeContext, create_
 from flowcraft_core.durable import Client, Worker
 from flowcraft_core.ports import Backend
 from flowcraft_sqlite import SqliteBackend
+from flowcraft_testkit import Weaknesses
 from flowcraft_testkit.memory import InMemoryBackend
+
+# Reads that lag would only have each run wait.
+STRONG = Weaknesses.none()
 
 
 def text_of(number: int, length: int) -> str:
@@ -91,7 +95,11 @@ async def opened(backend: str) -> AsyncIterator[Backend]:
     """A backend of a kind, with nothing in it."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "runs.db"
-        async with SqliteBackend(path, synchronous="normal") if backend == "sqlite" else InMemoryBackend() as opened:
+        async with (
+            SqliteBackend(path, synchronous="normal")
+            if backend == "sqlite"
+            else InMemoryBackend(weaknesses=STRONG) as opened
+        ):
             yield opened
 
 
