@@ -94,13 +94,11 @@ def peak_mib() -> float:
 async def opened(backend: str) -> AsyncIterator[Backend]:
     """A backend of a kind, with nothing in it."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "runs.db"
-        async with (
-            SqliteBackend(path, synchronous="normal")
-            if backend == "sqlite"
-            else InMemoryBackend(weaknesses=STRONG) as opened
-        ):
-            yield opened
+        chosen: InMemoryBackend | SqliteBackend = InMemoryBackend(weaknesses=STRONG)
+        if backend == "sqlite":
+            chosen = SqliteBackend(Path(folder) / "runs.db", synchronous="normal")
+        async with chosen:
+            yield chosen
 
 
 async def main(name: str, kind: str, runs: str, memory: str) -> None:
