@@ -31,7 +31,8 @@ from ..serialization import Serializer
 from ..settings import number, whole
 from ..texts import safe_text
 from .caches import Memory
-from .describing.heartbeats import SEEN_WITHIN, living
+from .describing import SEEN_WITHIN
+from .describing.heartbeats import living
 from .ends import UNDO, End, end_of, undoes
 from .looks import LookLog
 from .retention import Retention
