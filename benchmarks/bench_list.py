@@ -18,6 +18,8 @@ import durable
 import fairness
 import holding
 import inprocess
+import many
+import memory
 import peers
 import resume
 import scale
@@ -51,6 +53,8 @@ class Benchmark(Command, Protocol):
 
 BENCHMARKS: tuple[Benchmark, ...] = (
     inprocess,
+    memory,
+    many,
     cost,
     durable,
     fairness,

@@ -54,17 +54,20 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     most = max(program["peak_mib"] for row in rows for program in row["programs"].values())
     ok = most < _MOST_MIB and slower <= _FLAT and dearer <= _FLAT
     print(
-        f"at most {most:.0f} MiB, {_MOST_MIB:g} are allowed; an item of a larger batch takes at most"
-        f" {slower:+.0%} of the time and {dearer:+.0%} of the requests of one of the smallest, {_FLAT:+.0%} are allowed"
+        f"at most {most:.0f} MiB, {_MOST_MIB:g} are allowed; an item of a larger one takes at most"
+        f" {slower:+.0%} of the time and {dearer:+.0%} of the requests of one of a smaller, {_FLAT:+.0%} are allowed"
     )
     bounds = {"mib": _MOST_MIB, "more": _FLAT}
     return {"ok": ok, "most_mib": most, "more_time": slower, "more_requests": dearer, "bounds": bounds, "rows": rows}
 
 
 def _growth(rows: list[dict[str, Any]], name: str) -> float:
-    """How much more an item of a larger batch costs, at most, than one of the smallest, as a share."""
-    first: float = rows[0][name]
-    return max((row[name] / first - 1.0 for row in rows[1:]), default=0.0)
+    """How much more an item of a batch costs, at most, than one of any smaller batch, as a share.
+
+    An item of the smallest bears most of what a program costs once: to be no dearer than that would say little.
+    """
+    costs = [float(row[name]) for row in rows]
+    return max((cost / min(costs[:place]) - 1.0 for place, cost in enumerate(costs) if place), default=0.0)
 
 
 async def _on_sqlite(items: int) -> dict[str, dict[str, float]]:

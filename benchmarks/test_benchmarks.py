@@ -263,3 +263,39 @@ def test_imports_and_starts_are_held_to_their_bounds(
     assert answer["starts"]["in process"]["ok"]
     assert 50 < answer["starts"]["in process"]["modules"] < 90
     assert len(answer["slowest_ms"]) == 10
+
+
+def test_the_memory_of_a_worker_is_held_to_its_setting(capsys: pytest.CaptureFixture[str]) -> None:
+    main(
+        [
+            "memory",
+            "--json",
+            "--memory",
+            "8",
+            "--only",
+            "contexts",
+            "--share",
+            "0.02",
+            "--batch",
+            "200",
+            "--repeat",
+            "1",
+        ]
+    )
+    answer = _answer(capsys)
+    assert [(row["case"], row["backend"], row["runs"]) for row in answer["rows"]] == [
+        ("contexts", "sqlite", 20),
+        ("contexts", "memory", 20),
+    ]
+    assert all(row["peak_mib"] >= row["base_mib"] > 0 for row in answer["rows"])
+    assert [(each["items"], each["us"] > 0) for each in answer["batches"]] == [(200, True)]
+
+
+def test_what_many_runs_cost_is_counted_beside_what_few_do(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["many", "--json", "--sizes", "40,300", "--at-once", "20"])  # of so few runs the times say nothing
+    answer = _answer(capsys)
+    few, many = (row["programs"] for row in answer["rows"])
+    for name in ("idle", "list_first", "list_last"):
+        assert few[name]["requests"] == many[name]["requests"]
+    assert (few["look"]["looked"], many["look"]["looked"]) == (40, 300)
+    assert answer["more_requests"]["look"] < 0.05

@@ -19,6 +19,7 @@ from flowcraft_core import (
 from flowcraft_core.durable import Client, Reconciler, Settings, SyncClient, Worker
 from flowcraft_core.durable.adapter import Adapter
 from flowcraft_core.durations import parse_seconds
+from flowcraft_core.sizes import parse_bytes
 from flowcraft_testkit import InMemoryBackend
 
 NAN, INF = float("nan"), float("inf")
@@ -140,6 +141,7 @@ WORKER: dict[str, tuple[Any, ...]] = {
     "grace": (*NO_NUMBERS, -1),
     "control_interval": (*NO_NUMBERS, 0, -1),
     "reconcile_interval": (*NO_NUMBERS, 0, -1),
+    "memory": (*NO_COUNTS, -1, "much", "64 mib", "-1MiB", "1e3MiB", 2**60),
 }
 
 
@@ -150,6 +152,33 @@ def test_a_worker_with_a_setting_that_means_nothing_is_refused(setting: str) -> 
             Worker(InMemoryBackend(), FlowRuntime(), **{setting: value})
         with pytest.raises(ConfigurationError, match=rf"^Worker: {setting} must be"):
             Adapter(InMemoryBackend, FlowRuntime(), **{setting: value})
+
+
+def test_a_worker_with_next_to_no_memory_is_refused_since_another_unit_was_meant() -> None:
+    for value in (1, 256, "1023KiB"):
+        with pytest.raises(
+            ConfigurationError, match=r"^Worker: memory is \d+ bytes, which is next to nothing: .* 1MiB"
+        ):
+            Worker(InMemoryBackend(), FlowRuntime(), memory=value)
+    for value in (0, 2**20, "1MiB", "1.5 GB", "256MiB", "0B"):
+        Worker(InMemoryBackend(), FlowRuntime(), memory=value)
+
+
+@pytest.mark.parametrize(
+    ("size", "found"),
+    [
+        (0, 0),
+        (7, 7),
+        ("7B", 7),
+        ("1kB", 1_000),
+        ("1.5MB", 1_500_000),
+        ("2 GB", 2 * 10**9),
+        ("1KiB", 1_024),
+        ("0.5GiB", 2**29),
+    ],
+)
+def test_sizes_are_read_with_their_units(size: int | str, found: int) -> None:
+    assert parse_bytes("size", size) == found
 
 
 def test_bounds_that_mean_nothing_are_refused() -> None:

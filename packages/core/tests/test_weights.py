@@ -1,13 +1,19 @@
-"""What a record weighs: an upper bound of the memory that it takes, and what is kept up to a bound of it."""
+"""What a record weighs: an upper bound of the memory that it takes; and what values take that are kept."""
 
 from __future__ import annotations
 
 import json
 import tracemalloc
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
+import attrs
+import numpy as np
 import pytest
-from flowcraft_core.durable.weights import MAX_WEIGHT, Weighed, weight_of
+from flowcraft_core import Serializer
+from flowcraft_core.durable.weights import MAX_WEIGHT, looked_at, taken_by, weight_of
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -28,16 +34,20 @@ RECORDS: dict[str, bytes] = {
 }
 
 
-def _taken(text: bytes) -> int:
-    json.loads(text)  # whatever is made once only
+def _taken(text: bytes, read: Callable[[Any], Any] = lambda data: data) -> int:
+    return _made(text, read)[1]
+
+
+def _made(text: bytes, read: Callable[[Any], Any]) -> tuple[Any, int]:
+    """What is read of a text, and the memory that it takes, as Python counts it."""
+    read(json.loads(text))  # whatever is made once only
     tracemalloc.start()
     try:
-        value = json.loads(text)
+        value = read(json.loads(text))
         size, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    del value
-    return size
+    return value, size
 
 
 @pytest.mark.parametrize("text", RECORDS.values(), ids=RECORDS)
@@ -58,26 +68,108 @@ def test_a_text_without_an_end_is_looked_through_once() -> None:
     assert weight_of(b'["' + rb"\"," * 2_000_000, limit=1) > 1
 
 
+@attrs.define
+class Point:
+    """A class of a user's, with slots."""
+
+    x: int
+    name: str
+
+
+class Plain:
+    """A class of a user's, without."""
+
+    def __init__(self, x: int, name: str) -> None:
+        """Be so."""
+        self.x, self.name = x, name
+
+
+VALUES: dict[str, Any] = {
+    "a text": "x" * 4_800_000,
+    "a text of commas": "1,2,[3],{4:5}\n" * 100_000,
+    "prose": 'Lorem, ipsum: dolor, sit amet. "Quoted"\n' * 50_000,
+    "a wide text": "x" * 10**6 + "😀",
+    "texts": ["Lorem, ipsum: dolor, sit amet, " * 3 + str(n) for n in range(NUMBER)],
+    "short texts": [f"{number}" for number in range(NUMBER)],
+    "rows": [{"id": n, "name": f"user{n}", "ok": True, "tags": ["a", "b"]} for n in range(NUMBER)],
+    "wide rows": [{f"column {at}": f"{n}-{at}" for at in range(40)} for n in range(NUMBER // 20)],
+    "orders": [{"id": n * 1_000, "lines": [{"sku": f"A-{n}", "price": n / 7}], "of": None} for n in range(NUMBER)],
+    "one large object": {f"key {number}": number * 1_000 for number in range(NUMBER)},
+    "nested lists": [[[i * 1_000 + j for j in range(10)] for i in range(10)] for _ in range(NUMBER // 50)],
+    "deep lists": [[[[[[n * 1_000]]]]] for n in range(NUMBER)],
+    "empty lists": [[] for _ in range(NUMBER)],
+    "whole numbers": [number * 10**12 for number in range(NUMBER)],
+    "small numbers": [number % 100 for number in range(NUMBER)],
+    "floats": [number / 7 for number in range(NUMBER)],
+    "names and numbers in turn": [each for n in range(NUMBER) for each in (f"name {n}", n * 1_000)],
+    "bytes": bytes(2 * 10**6),
+    "many bytes": [bytes([number % 256]) * 50 for number in range(NUMBER)],
+    "times": [datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=n) for n in range(NUMBER)],
+    "decimals": [Decimal(number) / 7 for number in range(NUMBER)],
+    "pairs": [(number * 1_000, f"n{number}") for number in range(NUMBER)],
+    "sets": [{number, number * 1_000} for number in range(NUMBER)],
+    "points": [Point(number * 1_000, f"n{number}") for number in range(NUMBER)],
+    "an array": np.arange(500_000, dtype=float),
+}
+
+
+@pytest.mark.parametrize("value", VALUES.values(), ids=VALUES)
+def test_what_is_kept_counts_as_what_it_takes_within_a_factor_of_two(value: Any) -> None:
+    serializer = Serializer([Point])
+    text = json.dumps(serializer.to_data(value), ensure_ascii=False, separators=(",", ":")).encode()
+    made, taken = _made(text, serializer.from_data)
+    assert taken / 2 <= taken_by([made], weight_of(text)) <= 2 * taken
+
+
+def test_few_members_that_are_unlike_the_others_are_off_by_no_more_than_the_text_says() -> None:
+    value = [[0] for _ in range(NUMBER)]
+    value[NUMBER // 2 + 1] = [number * 1_000 for number in range(50 * NUMBER)]
+    text = json.dumps(value, separators=(",", ":")).encode()
+    made, taken = _made(text, Serializer().from_data)
+    assert looked_at([made]) < taken / 8
+    assert taken / 5 <= taken_by([made], weight_of(text))
+
+
+def test_what_is_shared_counts_once_and_what_leads_back_to_itself_ends() -> None:
+    shared = ["x" * 1_000]
+    assert looked_at([[shared, shared], shared]) < 1_500
+    ring: list[Any] = []
+    ring.append(ring)
+    assert looked_at([ring]) < 200
+    assert looked_at([None, True, 7, print, int]) < 200
+
+
+def test_an_object_that_cannot_say_what_it_takes_is_no_trouble() -> None:
+    class Odd:
+        __slots__ = ("never_set",)
+
+        def __sizeof__(self) -> int:
+            raise ValueError("no")
+
+        @property
+        def nbytes(self) -> int:
+            raise ValueError("no")
+
+    assert looked_at([Odd()]) >= 0
+    assert 1_000 < looked_at([Plain(1, "x" * 1_000)]) < 2_000
+
+
+def test_to_weigh_costs_the_same_however_much_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked = 0
+
+    def count(thing: Any, *default: int) -> int:
+        nonlocal looked
+        looked += 1
+        return 100
+
+    monkeypatch.setattr("flowcraft_core.durable.weights.getsizeof", count)
+    looked_at([[[[n] * 100 for n in range(100)] for _ in range(100)]])
+    assert 500 < looked < 3_000
+
+
 @given(st.binary(max_size=50), st.integers(0, 100))
 def test_any_bytes_have_a_weight(text: bytes, limit: int) -> None:
     assert weight_of(text, limit) >= len(text)
-
-
-def test_what_was_not_asked_for_longest_makes_room() -> None:
-    dropped: list[str] = []
-    kept: Weighed[str, int] = Weighed(10, dropped.append)
-    for name in "abc":
-        kept.put(name, 1, 3)
-    assert (kept.get("a"), kept.weight, len(kept)) == (1, 9, 3)
-    kept.put("d", 1, 4)
-    assert (list(kept), dropped, kept.weight) == (["c", "a", "d"], ["b"], 10)
-    kept.put("huge", 1, 11)
-    assert (list(kept), dropped[-1]) == (["c", "a", "d"], "huge")
-    kept.put("a", 2, 1)
-    assert (kept.get("a"), kept.weight, kept.weight_of("a"), kept.weight_of("b")) == (2, 8, 1, 0)
-    kept.pop("nothing")
-    kept.pop("d")
-    assert kept.weight == 4
 
 
 def test_measuring_finds_what_is_taken() -> None:

@@ -6,10 +6,12 @@ import os
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import attrs
+from flowcraft_core import ConfigurationError
 from flowcraft_core.durable.options import VISIBILITY
+from flowcraft_core.sizes import parse_bytes
 from flowcraft_core.urls import hide_secrets
 
 from .exits import CommandError
@@ -44,6 +46,15 @@ def _number(value: Any) -> float:
     if not 0 <= number < float("inf"):
         raise ValueError("give a number of seconds")
     return number
+
+
+def _size(value: Any) -> int | str:
+    size = int(value) if isinstance(value, str) and value.isdecimal() else value
+    try:
+        parse_bytes("memory", size)
+    except ConfigurationError as error:
+        raise ValueError("give a number of bytes, or text like 256MiB") from error
+    return cast("int | str", size)
 
 
 def _one_of(*words: str) -> Callable[[Any], str]:
@@ -88,6 +99,7 @@ SETTINGS: Mapping[str, Setting] = {
     "retention": Setting(
         "how long ended runs are kept before workers purge them, such as 30d; for ever by default", _text
     ),
+    "memory": Setting("what each worker process keeps of what it has read, such as 256MiB", _size, "128MiB"),
     "lint_ignore": Setting("the codes of rules that `flowcraft lint` leaves out", _texts, ()),
     "ui_token": Setting("what one has to say to see the page of `flowcraft ui`", _text, show=lambda _: "***"),
     "log_level": Setting(

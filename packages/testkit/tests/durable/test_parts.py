@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import random
+import weakref
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,12 +17,13 @@ import pytest
 from flowcraft_core import FlowRuntime, RetryPolicy, SerializationError, Serializer, create_flow
 from flowcraft_core.durable import Client, Settings
 from flowcraft_core.durable import sets as sets_module
-from flowcraft_core.durable.caches import KnownRuns, OutcomeCache
+from flowcraft_core.durable.caches import KnownRuns, Memory, OutcomeCache
 from flowcraft_core.durable.engine import Done
 from flowcraft_core.durable.handler import JobHandler
-from flowcraft_core.durable.runs import RunRecord
+from flowcraft_core.durable.runs import RECORD_KEY, RunRecord, Runs
 from flowcraft_core.durable.sets import WIDTH, JoinSets
 from flowcraft_core.durable.storage import (
+    BLUEPRINTS,
     FORMAT,
     NewerRecordError,
     Records,
@@ -36,6 +40,8 @@ from flowcraft_core.jobs import Job, encode_job
 from flowcraft_core.payloads import CompressingCodec, PayloadCodec
 from flowcraft_core.ports import Backend, Fact
 from flowcraft_testkit import CLOUD_STORE, CountingBackend, InMemoryBackend, VirtualClock
+from hypothesis import given
+from hypothesis import strategies as st
 
 from .flows import broken, chain, third_time
 from .helpers import SMALL_STORE, STRONG, Watched, world
@@ -191,32 +197,87 @@ async def test_who_comes_after_a_set_was_lost_is_told_so(backend: InMemoryBacken
     assert (size.is_full, size.was_empty) == (False, True)
 
 
-# --- the cache ---
+# --- what is kept ---
 
 
-def _stored(weight: int = 1_000) -> Stored[Outcome]:
-    return Stored(Outcome(output=1), "job", won=True, weight=weight)
+def _stored(weight: int = 10_000) -> Stored[Outcome]:
+    return Stored(Outcome(output="x" * weight), "job", won=True, weight=2 * weight)
 
 
-def test_a_cache_forgets_what_was_not_asked_for_longest() -> None:
-    cache = OutcomeCache(3_000)
+def test_what_was_not_asked_for_longest_makes_room() -> None:
+    memory = Memory(35_000)
+    cache = OutcomeCache(memory)
     for key in "abc":
         cache.add("run", key, _stored())
     assert cache.get("run", "a") is not None
     cache.add("run", "d", _stored())
     assert [key for key in "abcd" if cache.get("run", key) is not None] == ["a", "c", "d"]
     assert cache.get("other", "a") is None
+    assert memory.weight <= 35_000
 
 
-def test_a_cache_is_bounded_by_bytes_and_small_outcomes_count_too() -> None:
-    cache = OutcomeCache(10_000)
+def test_what_belongs_to_an_ended_run_goes_first() -> None:
+    memory = Memory(50_000)
+    known = KnownRuns(memory, lambda content_hash: None)
+    for run_id in ("live", "ended"):
+        known.put(_record(run_id, 10_000))
+        OutcomeCache(memory).add(run_id, "a", _stored())
+    memory.end("ended")
+    assert memory.get("ended", "a") is None  # nobody asks for it
+    assert known.get("ended") is not None  # late messages do, and that makes it no younger
+    memory.put("more", "b", "x", 15_000)
+    assert known.get("ended") is not None
+    memory.put("more", "c", "x", 10_000)
+    assert known.get("ended") is None
+    assert known.get("live") is not None
+    assert memory.get("live", "a") is not None
+
+
+def test_memory_is_bounded_and_small_things_count_too() -> None:
+    memory = Memory(90_000)
     for number in range(1_000):
-        cache.add("run", str(number), _stored(1))
-    assert sum(cache.get("run", str(number)) is not None for number in range(1_000)) == 20
-    cache.add("run", "huge", _stored(20_000))
-    assert cache.get("run", "huge") is None
-    cache.add("run", "next", _stored())
-    assert cache.get("run", "next") is not None
+        memory.put("run", str(number), number, 0)
+    assert memory.count == 100
+    memory.put("run", "huge", "x", 90_000)
+    assert memory.get("run", "huge") is None
+    assert memory.count == 100
+    memory.put("run", "next", "x", 80_000)
+    assert memory.count == 11
+    memory.forget("run")
+    assert (memory.count, memory.weight, memory.keys("run")) == (0, 0, [])
+
+
+def test_a_memory_of_nothing_keeps_nothing() -> None:
+    memory = Memory(0)
+    memory.put("run", "a", 1, 0)
+    assert (memory.get("run", "a"), memory.weight, memory.keys("run")) == (None, 0, [])
+    memory.end("run")
+    memory.forget("run")
+    memory.pop("run", "a")
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["put", "get", "pop", "end", "forget"]), st.integers(0, 3), st.integers(0, 5)))
+)
+def test_memory_holds_what_it_says_whatever_is_done(calls: list[tuple[str, int, int]]) -> None:
+    memory, room = Memory(10_000), 10_000
+    for what, run, number in calls:
+        run_id, key = f"run {run}", RECORD_KEY if number == 5 else f"{number}"
+        if what == "put":
+            memory.put(run_id, key, (run_id, key), number * 500)
+        elif what == "get":
+            assert memory.get(run_id, key) in (None, (run_id, key))
+        elif what == "pop":
+            memory.pop(run_id, key)
+        elif what == "end":
+            memory.end(run_id)
+            assert memory.keys(run_id) in ([], [RECORD_KEY])
+        else:
+            memory.forget(run_id)
+        names = [(f"run {run}", key) for run in range(4) for key in memory.keys(f"run {run}")]
+        assert len(names) == memory.count
+        assert all(memory.get(*name) == name for name in names)
+        assert memory.weight == sum(900 + (5 if key == RECORD_KEY else int(key)) * 500 for _, key in names) <= room
 
 
 def test_what_comes_from_a_cache_was_won_by_nobody() -> None:
@@ -229,14 +290,15 @@ def test_what_comes_from_a_cache_was_won_by_nobody() -> None:
 
 async def test_what_is_kept_weighs_what_it_takes_in_memory(backend: InMemoryBackend) -> None:
     """And not what it takes in the store, which is a hundred times less for what compresses well."""
-    cache = OutcomeCache()
-    records = _records(backend, cache=cache)
-    stored = await records.put_outcome("run", "a", Outcome(output=[{"a": 1}] * 100_000), "job")
-    assert cache.weight == stored.weight > 100_000 * 200
-    fresh = OutcomeCache()
-    read = (await _records(backend, cache=fresh).outcomes("run", ["a"]))["a"]
-    assert (fresh.weight, read.weight) == (stored.weight, stored.weight)
-    fresh.forget("run")
+    memory = Memory()
+    records = _records(backend, cache=OutcomeCache(memory))
+    stored = await records.put_outcome("run", "a", Outcome(output=[{"a": 1_000} for _ in range(100_000)]), "job")
+    assert stored.weight > memory.weight > 100_000 * 150
+    fresh = Memory()
+    read = (await _records(backend, cache=OutcomeCache(fresh)).outcomes("run", ["a"]))["a"]
+    assert fresh.weight == pytest.approx(memory.weight, rel=0.2)
+    assert read.weight == stored.weight
+    fresh.end("run")
     assert (fresh.weight, fresh.get("run", "a")) == (0, None)
 
 
@@ -268,24 +330,38 @@ async def test_what_can_be_neither_done_nor_passed_on_is_a_dead_letter_in_the_en
 
 def _record(run_id: str, weight: int, *hashes: str) -> RunRecord:
     graphs: Any = {each: SimpleNamespace(hash=each) for each in hashes}
-    return RunRecord(run_id=run_id, blueprint_id="f", graphs=graphs, context={}, started=0.0, weight=weight)
+    context = {"text": "x" * weight}
+    return RunRecord(run_id=run_id, blueprint_id="f", graphs=graphs, context=context, started=0.0, weight=2 * weight)
 
 
-def test_known_runs_are_bounded_with_the_blueprints_that_they_hold_each_of_which_counts_once() -> None:
-    known = KnownRuns({"small": 1_000, "large": 50_000}.__getitem__, max_bytes=60_000)
+def test_a_record_that_is_kept_holds_on_to_no_blueprint() -> None:
+    """However many runs share one, it counts once; and once it made room, none of them is known."""
+    memory = Memory(200_000)
+    known = KnownRuns(memory, partial(memory.get, BLUEPRINTS))
+    memory.put(BLUEPRINTS, "large", graph := compile_blueprint(chain().to_blueprint()), 100_000)
     for number in range(5):
-        known.put(_record(f"{number}", 1_000, "small"))
-    assert known.weight == 6_000
-    known.put(_record("large", 1_000, "small", "large"))
-    assert known.weight == 57_000
-    assert known.get("0") is not None
-    known.put(_record("more", 4_000, "small"))
-    assert [name for name in ("0", "1", "2", "large", "more") if known.get(name)] == ["0", "2", "large", "more"]
-    assert known.weight == 60_000
-    known.forget("large")
-    assert known.weight == 9_000
-    known.put(_record("2", 2_000, "small"))
-    assert known.weight == 10_000
+        known.put(_record(f"{number}", 1_000, "large"))
+    assert memory.weight < 120_000
+    found = known.get("0")
+    assert found is not None
+    assert found.graphs == {"large": graph}
+    memory.pop(BLUEPRINTS, "large")
+    assert known.get("0") is None
+    gone = weakref.ref(graph)
+    del graph, found
+    gc.collect()
+    assert gone() is None
+
+
+async def test_what_a_transaction_has_stored_is_not_taken_for_stored(backend: InMemoryBackend) -> None:
+    """It may come to nothing: then a run whose blueprint was counted upon could not be read."""
+    graph = compile_blueprint(chain().to_blueprint())
+    record = RunRecord("run", graph.blueprint.id, {graph.blueprint.id: graph}, context={}, started=0.0)
+    runs = Runs(_records(backend))
+    async with world(VirtualClock(), store_limits=SMALL_STORE) as rolled_back:
+        await runs.within(rolled_back.context).create(record)
+    await runs.create(record)
+    assert await Runs(_records(backend)).get("run") is not None
 
 
 # --- records ---
@@ -427,7 +503,7 @@ async def test_claims_have_keys_of_their_own(backend: InMemoryBackend) -> None:
 
 async def test_a_cached_outcome_is_not_read_again(backend: InMemoryBackend) -> None:
     counting = CountingBackend(backend)
-    records = _records(counting, cache=OutcomeCache())
+    records = _records(counting, cache=OutcomeCache(Memory()))
     await records.put_outcome("run", "a", Outcome(output=1), "job")
     for _ in range(3):
         assert (await records.outcomes("run", ["a"]))["a"].value.output == 1

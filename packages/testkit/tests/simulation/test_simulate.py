@@ -9,6 +9,7 @@ import subprocess
 import sys
 from typing import Any
 
+import attrs
 import pytest
 from flowcraft_core import NodeContext, StepEndedError, SyncNodeContext, create_flow
 from flowcraft_core.durable.client import Client
@@ -33,6 +34,13 @@ SEEDS = 6
 def test_no_schedule_breaks_a_promise(name: str) -> None:
     report = simulate(SCENARIOS[name], seeds=SEEDS).check()
     assert report.schedules == SEEDS
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_workers_that_keep_nothing_of_what_they_have_read_break_no_promise(name: str) -> None:
+    """What is kept is a cache: nothing is decided by what is there, and nobody counts on it."""
+    scenario = SCENARIOS[name]
+    simulate(attrs.evolve(scenario, worker={**scenario.worker, "memory": 0}), seeds=2).check()
 
 
 def test_each_kind_of_fault_happens() -> None:

@@ -95,6 +95,7 @@ async def _work(app: App, flows: tuple[str, ...], reconcile: bool, supervised: b
             reconcile_interval=settings["reconcile_interval"],
             retention=settings["retention"],
             queues=settings["queues"],
+            memory=settings["memory"],
         )
         if supervised:
             stop_when_alone(working.stop)

@@ -20,7 +20,9 @@ from ..payloads import CompressingCodec
 from ..ports import Backend
 from ..queues import DEFAULT_QUEUE
 from ..runtime import FlowRuntime
+from ..sizes import parse_bytes
 from .answering import Answering
+from .caches import DEFAULT_MEMORY, Memory
 from .client import Client
 from .engine import Done, Settings
 from .handler import JobHandler
@@ -212,6 +214,7 @@ class Adapter:
         self._loop = asyncio.get_running_loop()
         runtime, options = self.runtime, self._options
         codec = options.get("codec") or CompressingCodec()
+        memory = Memory(parse_bytes("Worker: memory", options.get("memory", DEFAULT_MEMORY)))
         handler = JobHandler(
             RetryingBackend(backend, runtime.clock),
             runtime,
@@ -220,6 +223,7 @@ class Adapter:
             control_interval=options.get("control_interval", 2.0),
             visibility=options.get("visibility", VISIBILITY),
             stopped=lambda: False,
+            memory=memory,
         )
         client = Client(
             backend,
@@ -237,6 +241,7 @@ class Adapter:
             interval=options.get("reconcile_interval", 60.0),
             telemetry=runtime.telemetry,
             retention=options.get("retention"),
+            memory=memory,
         )
         self._open = _Open(self._loop, backend, client, handler, reconciler)
         return self

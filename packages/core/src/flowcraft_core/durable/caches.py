@@ -1,114 +1,182 @@
-"""What a worker keeps of what it has read, bounded by the memory that it takes, and let go of when a run has ended."""
+"""What a program keeps of what it has read: as much as there is memory for, and what nobody needs any more goes first.
+
+There is one ``Memory`` per worker, and all that it keeps of runs is in there: outcomes, pages of items, run records
+with their contexts, compiled blueprints, what is left of runs that are undone. It is a cache in every respect: what is
+not there is read again, and whoever works on something holds what it needs by itself, for as long as it does.
+"""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from .weights import Weighed
+from ..graph.facts import Outcome
+from .gathered import StoredResults
+from .weights import looked_at, taken_by
 
 if TYPE_CHECKING:
+    from ..graph.scopes import Graph
     from .runs import RunRecord
     from .storage import Stored
 
-# What the smallest outcome or record takes with its place in the cache, bytes.
-_LEAST = 500
+#: What a worker keeps at most if nobody says otherwise, bytes; half of what the smallest machines have for a program.
+DEFAULT_MEMORY = 128 * 1024 * 1024
+
+# What the smallest outcome or record takes with its place here, bytes.
+_LEAST = 900
+
+# The key of a run's record among what is kept of it: the one that it has in the store.
+_RECORD = ":run"
 
 
-class OutcomeCache:
-    """The outcomes, and pages of items, that a worker has seen lately: those of one batch read its input once."""
+class Memory:
+    """Things by run and key, as many as have room: what is of ended runs goes first, then what nobody asked for.
 
-    def __init__(self, max_bytes: int = 64 * 1024 * 1024) -> None:
+    Two programs on one machine, a worker and its reconciler, can share it; two threads cannot.
+    """
+
+    def __init__(self, room: int = DEFAULT_MEMORY) -> None:
         """Begin empty.
 
         Args:
-            max_bytes: How much is kept, bytes of memory; each counts as a few hundred at least.
+            room: What all of them may take together, bytes.
         """
-        self._outcomes: Weighed[tuple[str, str], Stored[Any]] = Weighed(max_bytes, self._dropped)
-        self._keys: dict[str, set[str]] = {}
+        self._room = self._left = room
+        self._things: OrderedDict[tuple[str, str], tuple[Any, int]] = OrderedDict()
+        self._ended: dict[tuple[str, str], tuple[Any, int]] = {}  # the records of runs that have ended
+        self._keys: dict[str, dict[str, None]] = {}
+
+    def get(self, run_id: str, key: str) -> Any:
+        """What is there; None if nothing is."""
+        name = run_id, key
+        found = self._things.get(name)
+        if found is not None:
+            self._things.move_to_end(name)
+            return found[0]
+        found = self._ended.get(name)
+        return None if found is None else found[0]
+
+    def put(self, run_id: str, key: str, thing: Any, weight: int) -> None:
+        """Keep a thing, in the place of what else is there; one that is heavier than all of the room is not kept.
+
+        Args:
+            run_id: Whose it is; of what belongs to no run any name that no run has.
+            key: What it is called there.
+            thing: The thing.
+            weight: What it takes, bytes, without its place here.
+        """
+        self.pop(run_id, key)
+        weight += _LEAST
+        if weight > self._room:
+            return
+        self._keys.setdefault(run_id, {})[key] = None
+        self._things[run_id, key] = thing, weight
+        self._left -= weight
+        while self._left < 0:
+            self.pop(*next(iter(self._ended or self._things)))
+
+    def pop(self, run_id: str, key: str) -> None:
+        """Keep a thing no longer, if it is there."""
+        found = self._things.pop((run_id, key), None) or self._ended.pop((run_id, key), None)
+        if found is not None:
+            self._left += found[1]
+            keys = self._keys[run_id]
+            del keys[key]
+            if not keys:
+                del self._keys[run_id]
+
+    def end(self, run_id: str) -> None:
+        """Keep no more of a run that has ended than its record, for messages that come late; and that goes first."""
+        for key in self.keys(run_id):
+            if key != _RECORD:
+                self.pop(run_id, key)
+            elif (record := self._things.pop((run_id, key), None)) is not None:
+                self._ended[run_id, key] = record
+
+    def forget(self, run_id: str) -> None:
+        """Keep nothing of a run: it was purged, and another one has its id."""
+        for key in self.keys(run_id):
+            self.pop(run_id, key)
+
+    def keys(self, run_id: str) -> list[str]:
+        """What is kept of a run."""
+        return list(self._keys.get(run_id, ()))
+
+    @property
+    def weight(self) -> int:
+        """What is kept takes so many bytes, about."""
+        return self._room - self._left
+
+    @property
+    def count(self) -> int:
+        """How many things there are."""
+        return len(self._things) + len(self._ended)
+
+
+@attrs.frozen
+class OutcomeCache:
+    """The outcomes, and pages of items, that a worker has seen lately: those of one batch read its input once.
+
+    Attributes:
+        memory: Where they are kept.
+    """
+
+    memory: Memory = attrs.field(factory=Memory)
 
     def get(self, run_id: str, key: str) -> Stored[Any] | None:
         """An outcome, if it is here."""
-        return self._outcomes.get((run_id, key))
+        found: Stored[Any] | None = self.memory.get(run_id, key)
+        return found
 
     def add(self, run_id: str, key: str, stored: Stored[Any]) -> None:
-        """Keep an outcome, in the place of those that were not asked for longest."""
-        if (run_id, key) in self._outcomes:
-            return  # facts do not change
-        self._keys.setdefault(run_id, set()).add(key)
-        self._outcomes.put((run_id, key), attrs.evolve(stored, won=False), max(stored.weight, _LEAST))
-
-    def forget(self, run_id: str) -> None:
-        """Drop a run's outcomes: it has ended; or it was purged, and another run has its id."""
-        for key in self._keys.pop(run_id, ()):
-            self._outcomes.pop((run_id, key))
-
-    @property
-    def weight(self) -> int:
-        """What is kept takes so many bytes of memory, about."""
-        return self._outcomes.weight
-
-    def _dropped(self, name: tuple[str, str]) -> None:
-        run_id, key = name
-        keys = self._keys[run_id]
-        keys.discard(key)
-        if not keys:
-            del self._keys[run_id]
+        """Keep an outcome; facts do not change."""
+        if self.memory.get(run_id, key) is None:
+            values = _values_of(stored.value) if isinstance(stored.value, Outcome) else (stored.value,)
+            self.memory.put(run_id, key, attrs.evolve(stored, won=False), taken_by(values, stored.weight))
 
 
+@attrs.frozen
 class KnownRuns:
     """The records of the runs that a worker has worked on lately.
 
-    A record holds on to its run's compiled blueprints. Each of those counts once, however many runs share it.
+    A record that is kept holds on to no blueprints: those are kept by themselves, once, however many runs share them.
+
+    Attributes:
+        memory: Where they are kept.
+        graph: Gives the compiled blueprint with a content hash, if it is at hand.
     """
 
-    def __init__(self, graph_weight: Callable[[str], int], max_bytes: int = 64 * 1024 * 1024) -> None:
-        """Begin empty.
-
-        Args:
-            graph_weight: Says what the compiled blueprint with a content hash takes, bytes of memory.
-            max_bytes: How much is kept, bytes of memory.
-        """
-        self._graph_weight = graph_weight
-        self._records: Weighed[str, RunRecord] = Weighed(max_bytes, self._dropped)
-        self._max_bytes = max_bytes
-        self._graphs: dict[str, int] = {}
-        self._users: Counter[str] = Counter()
-        self._hashes: dict[str, tuple[str, ...]] = {}
+    memory: Memory
+    graph: Callable[[str], Graph | None]
 
     def get(self, run_id: str) -> RunRecord | None:
-        """A run's record, if it is here."""
-        return self._records.get(run_id)
+        """A run's record, if it is here with all of its blueprints."""
+        found: tuple[RunRecord, Mapping[str, str]] | None = self.memory.get(run_id, _RECORD)
+        if found is None:
+            return None
+        record, hashes = found
+        graphs = {
+            name: graph for name, content_hash in hashes.items() if (graph := self.graph(content_hash)) is not None
+        }
+        return attrs.evolve(record, graphs=graphs) if len(graphs) == len(hashes) else None
 
     def put(self, record: RunRecord) -> None:
-        """Keep a record, in the place of those that were not asked for longest."""
-        run_id = record.run_id
-        self.forget(run_id)
-        hashes = tuple({graph.hash for graph in record.graphs.values()})
-        self._hashes[run_id] = hashes
-        for content_hash in hashes:
-            self._users[content_hash] += 1
-            self._graphs.setdefault(content_hash, self._graph_weight(content_hash))
-        self._records.put(run_id, record, max(record.weight, _LEAST))
-        while self.weight > self._max_bytes and len(self._records) > 1:
-            self.forget(next(iter(self._records)))
+        """Keep a record, in the place of another one of that run."""
+        hashes = {blueprint_id: graph.hash for blueprint_id, graph in record.graphs.items()}
+        weight = taken_by((record.context, record.again, record.kept_keys, hashes), record.weight)
+        self.memory.put(record.run_id, _RECORD, (attrs.evolve(record, graphs={}), hashes), weight)
 
-    def forget(self, run_id: str) -> None:
-        """Keep a record no longer, if it is here."""
-        if run_id in self._records:
-            self._records.pop(run_id)
-            self._dropped(run_id)
 
-    @property
-    def weight(self) -> int:
-        """What is kept takes so many bytes of memory, about."""
-        return self._records.weight + sum(self._graphs.values())
+def weight_of_outcome(outcome: Outcome) -> int:
+    """What an outcome takes with its place in a state, bytes, about."""
+    return _LEAST + looked_at(_values_of(outcome))
 
-    def _dropped(self, run_id: str) -> None:
-        for content_hash in self._hashes.pop(run_id):
-            self._users[content_hash] -= 1
-            if not self._users[content_hash]:
-                del self._users[content_hash], self._graphs[content_hash]
+
+def _values_of(outcome: Outcome) -> tuple[Any, ...]:
+    """The values in an outcome, without what each has."""
+    output = None if isinstance(outcome.output, StoredResults) else outcome.output
+    errors = outcome.error, outcome.primary_error
+    return output, outcome.items, outcome.sets, outcome.context, outcome.untaken, *outcome.taken.values(), *errors

@@ -45,7 +45,7 @@ from ..ports import REASON_LENGTH, Backend, HandWrittenRuns, Message, RunStatus
 from ..queues import DEFAULT_QUEUE
 from ..runtime import Emitter, FlowRuntime
 from ..texts import safe_text
-from .caches import KnownRuns, OutcomeCache
+from .caches import KnownRuns, Memory, OutcomeCache
 from .describing.at_work import PassingOn
 from .ends import call_undone, end_of, stopped_by, undoes, undone_by
 from .engine import Done, Engine, Settings, UnknownInstanceError
@@ -99,6 +99,7 @@ class JobHandler:
         keeps: int = 0,
         journal: Journal | None = None,
         worker: str | None = None,
+        memory: Memory | None = None,
     ) -> None:
         """Put a handler together.
 
@@ -114,6 +115,7 @@ class JobHandler:
             keeps: How many jobs are kept that wait for places under limits; for others a job is sent, and looks again.
             journal: Is told what happens.
             worker: Whose it is, for people; a host that receives by itself has none.
+            memory: Where what is read is kept; one of its own by default.
         """
         self._worker = worker
         self._passing_on = PassingOn(backend.coordination, worker or "", runtime.clock)
@@ -122,9 +124,9 @@ class JobHandler:
         self._backend = backend
         self._runtime = runtime
         self._clock: Clock = runtime.clock
-        self._cache = OutcomeCache()
-        self._records = Records(backend.context, runtime.serializer, codec, cache=self._cache)
-        self._runs = Runs(self._records, is_tracing=self._telemetry is not None)
+        self._memory = memory or Memory()
+        self._records = Records(backend.context, runtime.serializer, codec, cache=OutcomeCache(self._memory))
+        self._runs = Runs(self._records, is_tracing=self._telemetry is not None, memory=self._memory)
         self._runs.know(runtime.catalogue.graphs.values())
         self._sets = JoinSets(backend.coordination)
         self._settings = settings
@@ -134,8 +136,8 @@ class JobHandler:
         self._limits = FleetLimits(backend.coordination, runtime.limits, visibility, self._clock)
         self._waiting = WaitingJobs(backend, self._limits, self._clock, keeps=keeps, stopped=stopped)
         self._trying: dict[str, int] = {}
-        self._stopped_runs = StoppedRuns()
-        self._known = KnownRuns(self._runs.weight_of)
+        self._stopped_runs = StoppedRuns(self._memory)
+        self._known = KnownRuns(self._memory, self._runs.at_hand)
         self._live: dict[str, float] = {}
         self._busy: dict[str, float] = {}
         self._begun: dict[str, None] = {}  # runs that were said to have begun
@@ -191,11 +193,9 @@ class JobHandler:
             return Done.ACKNOWLEDGE
         try:
             ended = await self._handle(job, count, watch, remaining, queue)
-            while isinstance(ended, Job):
-                job, record = ended, self._known.get(ended.run_id)
+            while isinstance(ended, tuple):
+                job, record = ended
                 watch(None)
-                if record is None:
-                    return Done.DELIVER_AGAIN
                 if (found := await self._waiting.wait(job, record, queue, until)) is None:
                     return Done.ACKNOWLEDGE
                 job, places = found
@@ -230,17 +230,13 @@ class JobHandler:
         hops = max(job.hops, int(job.first_seen > now + _SETTLES))
         return attrs.evolve(job, first_seen=min(job.first_seen, now), hops=hops)
 
-    def record(self, run_id: str) -> RunRecord | None:
-        """The record of a run that was worked on lately."""
-        return self._known.get(run_id)
-
-    async def say_busy(self, run_id: str) -> None:
+    async def say_busy(self, record: RunRecord) -> None:
         """Tell reconcilers that somebody gets on with a run, so that they do not send again what is on its way.
 
         Said now and then, and not of runs that are too young to be looked at: it costs a short run nothing.
         """
-        record, now = self._known.get(run_id), self._clock.now()
-        if record is None or now - self._busy.get(record.incarnation, record.started) < _SAYS_BUSY:
+        now = self._clock.now()
+        if now - self._busy.get(record.incarnation, record.started) < _SAYS_BUSY:
             return
         if len(self._busy) >= _LIVE_KEPT:
             self._busy.clear()
@@ -258,7 +254,7 @@ class JobHandler:
         remaining: Callable[[], float] | None,
         queue: str,
         places: Places | None = None,
-    ) -> Done | Job:
+    ) -> Done | tuple[Job, RunRecord]:
         """What is to become of the delivery, or the job as which it waits for places under limits."""
         record = await self._record(job)
         if record is None:
@@ -275,7 +271,7 @@ class JobHandler:
             await self._send(queue, Message(encode_job(again), job.run_id), delay=self._visibility / 3)
             return Done.ACKNOWLEDGE
         if job.limits and places is None and job.waited % GLANCES and await self._limits.are_full(job.limits):
-            return job
+            return job, record
         view = RunView(record, self._records, self._clock, since=job.first_seen)
         executor = self._runtime.executor(job.run_id, record.graphs)
         executor.journal, executor.worker = self._tell_of(job), self._worker
@@ -299,7 +295,7 @@ class JobHandler:
             job=job,
             settings=self._settings,
             stopped=self._stopped,
-            got_on=partial(self.say_busy, job.run_id),
+            got_on=partial(self.say_busy, record),
             begun=partial(self._say_begun, record, events),
             invocation=Invocation(remaining),
             queue=queue,
@@ -313,12 +309,12 @@ class JobHandler:
         watch(engine)
         try:
             done = await engine.handle(count)
-            return engine.waits or done
+            return done if engine.waits is None else (engine.waits, record)
         finally:
             if events is not None:
                 events.close()
             if engine.view.state.phase is not Phase.RUNNING:
-                self._cache.forget(job.run_id)  # nobody asks for them any more
+                self._memory.end(job.run_id)
 
     def let_go(self) -> None:
         """Have no job wait here any more: this is stopped."""
@@ -381,7 +377,7 @@ class JobHandler:
         if status is None and now - job.first_seen > self._backend.context.limits.staleness + _SETTLES:
             return False  # purged: a run has a status before it has a job
         if status is not None and status.state not in ("running", "awaiting"):
-            self._cache.forget(job.run_id)
+            self._memory.end(job.run_id)
             return False
         if len(self._live) >= _LIVE_KEPT:
             self._live.clear()
@@ -411,10 +407,20 @@ class JobHandler:
             raise StaleReadError(f"run {job.run_id!r} has another record than the job was sent for")
         known = self._known.get(job.run_id)
         if known is not None and known.nonce != record.nonce:
-            self._cache.forget(job.run_id)
+            self._memory.forget(job.run_id)
         record = await traced(record, self._runs, self._telemetry, job.trace)
         self._known.put(record)
         return record
+
+    async def _known_to(self, job: Job) -> RunRecord | None:
+        """The record of a job's run, if it can be read."""
+        try:
+            record = self._known.get(job.run_id) or await self._runs.get(job.run_id)
+        except TransientError:
+            raise
+        except FlowcraftError:
+            return None
+        return None if record is None or job.nonce not in ("", record.nonce) else record
 
     async def _take_up(self, run_id: str, blueprint_id: str) -> RunRecord | None:
         """Make a record for a run that was begun by hand, in a backend that can be asked for such runs."""
@@ -462,7 +468,7 @@ class JobHandler:
             self._tell_of(job).tell(GIVEN_UP, error, at=job.key, reason=why, seconds=job.passed_on)
             reason = f"gave up at {job.key or job.node_id or 'its start'} after {job.passed_on:.0f} s: {why}"
             # Of a run that has ended meanwhile, say by this job's twin, there is nothing left to do.
-            if not await self._fail(job, reason) and self._known.get(job.run_id) is None:
+            if not await self._fail(job, reason) and await self._known_to(job) is None:
                 await self._bury(encode_job(job), reason)
             return
         pause = _PASS_ON_PAUSES[min(job.hops, len(_PASS_ON_PAUSES) - 1)]
@@ -489,8 +495,8 @@ class JobHandler:
 
     async def _fail(self, job: Job, reason: str) -> bool:
         """End a run as failed; whether it had not ended already."""
-        record = self._known.get(job.run_id)
-        self._cache.forget(job.run_id)
+        record = await self._known_to(job)
+        self._memory.end(job.run_id)
         if record is not None:
             if (key := undone_by(job.key)) is not None:
                 await self._stopped_run(record, job).give_up(key, reason, job.attempt)

@@ -10,11 +10,15 @@ from ..errors import ConfigurationError
 from ..payloads import PayloadCodec
 from ..queues import DEFAULT_QUEUE, require_queue
 from ..settings import number, whole
+from ..sizes import Size, parse_bytes
 from .engine import Settings
 
 #: Seconds for which a job is hidden from other workers at a time, if nothing is said: a killed worker's job comes back
 #: after at most so long where a queue knows no better, and holding one costs the more requests the shorter it is.
 VISIBILITY = 30.0
+
+# Less than this holds nothing that is worth while, and was meant in another unit, bytes.
+_LEAST_MEMORY = 2**20
 
 
 class WorkerOptions(TypedDict, total=False):
@@ -35,6 +39,7 @@ class WorkerOptions(TypedDict, total=False):
     told_after: float | None
     heartbeat: float | None
     queues: Sequence[str]
+    memory: Size
 
 
 def require_options(options: WorkerOptions) -> None:
@@ -57,6 +62,11 @@ def require_options(options: WorkerOptions) -> None:
         seconds = options.get(name)
         if seconds is not None:
             number(f"Worker: {name}", seconds, above=0)
+    kept = parse_bytes("Worker: memory", options.get("memory", 0))
+    if 0 < kept < _LEAST_MEMORY:
+        raise ConfigurationError(
+            f"Worker: memory is {kept} bytes, which is next to nothing: give at least 1MiB, or 0 to keep nothing"
+        )
     queues = options.get("queues", (DEFAULT_QUEUE,))
     if isinstance(queues, str) or not queues:
         raise ConfigurationError(f"Worker: queues must be a list of names, at least one, not {queues!r:.80}")

@@ -30,6 +30,7 @@ from ..queues import DEFAULT_QUEUE
 from ..serialization import Serializer
 from ..settings import number, whole
 from ..texts import safe_text
+from .caches import Memory
 from .describing import SEEN_WITHIN
 from .describing.heartbeats import living
 from .ends import UNDO, End, end_of, undoes
@@ -143,6 +144,7 @@ class Reconciler:
         retention: Duration | None = None,
         journal: Journal | None = None,
         telemetry: Telemetry | None = None,
+        memory: Memory | None = None,
     ) -> None:
         """Put a reconciler together.
 
@@ -157,6 +159,7 @@ class Reconciler:
                 stays short. For ever by default.
             journal: Is told what happens; a worker's, if the reconciler is one inside a worker.
             telemetry: Measures what is done here, as for ``FlowRuntime``; a worker's journal brings its own.
+            memory: Where compiled blueprints are kept; a worker's, if the reconciler is one inside a worker.
 
         Raises:
             ConfigurationError: A setting cannot mean anything.
@@ -168,7 +171,8 @@ class Reconciler:
         self._log = LookLog(self._clock.now, self._journal)
         self._backend: Backend = RetryingBackend(backend, self._clock, self._journal)
         self._records = Records(self._backend.context, serializer or Serializer(), codec or CompressingCodec())
-        self._runs = Runs(self._records, is_tracing=self._journal.telemetry is not None)
+        tracing = self._journal.telemetry is not None
+        self._runs = Runs(self._records, is_tracing=tracing, memory=memory or Memory())
         self._side_by_side = asyncio.Semaphore(_RUNS_AT_ONCE)
         self._interval = interval
         self._revivals = revivals

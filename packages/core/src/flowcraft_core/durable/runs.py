@@ -17,8 +17,9 @@ from ..ids import new_id
 from ..jobs import Job
 from ..ports import ContextStore
 from ..traces import Trace, trace_of
+from .caches import Memory
 from .storage import BLUEPRINTS, PutsFact, Records, StaleReadError, reading
-from .weights import Weighed, weight_of
+from .weights import weight_of
 
 RECORD_KEY = ":run"
 
@@ -30,10 +31,11 @@ FORK_KEY = ":fork"
 TRACE_KEY = ":trace"
 #: Before the numbers under which a run has the ids of the runs that were forked from it, one after the other.
 FORKED = ":forked:"
-# What the compiled blueprints may weigh that are kept, those that a program brings aside, bytes. Compiled, a blueprint
-# weighs about so many times what its text does.
-_GRAPHS_KEPT = 64 * 1024 * 1024
+# Compiled, a blueprint weighs about so many times what its text does.
 _COMPILED = 3
+
+# Before the hash of a blueprint that is known to be stored, among what is kept.
+_STORED = ":stored:"
 
 
 class UnknownRunError(FlowcraftError):
@@ -59,7 +61,7 @@ class RunRecord:
         schedule: The id of the schedule that has started it, and the time for which; None if none has.
         trace: The span below which those of the run are, for whoever traces.
         nonce: Tells it from an earlier run of the same id, which was purged.
-        weight: What it takes in memory without its blueprints, bytes, about.
+        weight: What it takes in memory without its blueprints at most, bytes.
     """
 
     run_id: str
@@ -119,21 +121,21 @@ class Runs:
     Attributes:
         records: Where they are.
         is_tracing: Look also for the trace of a run that got one after its start.
+        memory: Where blueprints are kept, those that the program brings aside.
     """
 
     records: Records
     is_tracing: bool = False
+    memory: Memory = attrs.field(factory=Memory)
     _brought: dict[str, Graph] = attrs.field(factory=dict)
-    _graphs: Weighed[str, Graph] = attrs.field(factory=lambda: Weighed(_GRAPHS_KEPT))
-    _stored: set[str] = attrs.field(factory=set)
 
     def know(self, graphs: Iterable[Graph]) -> None:
         """Take compiled blueprints that a program brings: those need not be read."""
         self._brought.update((graph.hash, graph) for graph in graphs)
 
     def within(self, store: ContextStore) -> Runs:
-        """The same, in a store whose writes are part of a transaction that may come to nothing."""
-        return attrs.evolve(self, records=attrs.evolve(self.records, store=store, cache=None))
+        """The same, in a store whose writes are part of a transaction that may come to nothing: nothing is kept."""
+        return attrs.evolve(self, records=attrs.evolve(self.records, store=store, cache=None), memory=Memory(0))
 
     async def create(self, record: RunRecord, *, by: PutsFact | None = None) -> Recorded:
         """Store a run's record, and its blueprints before it, unless a run of that id has one already.
@@ -183,9 +185,9 @@ class Runs:
     async def store(self, graphs: Mapping[str, Graph]) -> dict[str, str]:
         """Store blueprints, each once; their content hashes by id."""
         for graph in graphs.values():
-            if graph.hash not in self._stored:
+            if not self.memory.get(BLUEPRINTS, _STORED + graph.hash):
                 await self.records.put(BLUEPRINTS, graph.hash, {"blueprint": graph.blueprint.to_dict()})
-                self._stored.add(graph.hash)
+                self._note_stored(graph.hash)
         return {blueprint_id: graph.hash for blueprint_id, graph in graphs.items()}
 
     async def graphs(self, hashes: Mapping[str, str]) -> dict[str, Graph]:
@@ -197,7 +199,8 @@ class Runs:
             BlueprintError: One is none that this version can run.
         """
         found = {blueprint_id: await self._graph(hash_) for blueprint_id, hash_ in hashes.items()}
-        self._stored.update(hashes.values())
+        for content_hash in hashes.values():
+            self._note_stored(content_hash)
         return found
 
     async def get(self, run_id: str) -> RunRecord | None:
@@ -238,12 +241,17 @@ class Runs:
                 weight=_weight(stored),
             )
 
-    def weight_of(self, content_hash: str) -> int:
-        """What a compiled blueprint takes in memory beside what the program brings, bytes, about."""
-        return self._graphs.weight_of(content_hash)
+    def at_hand(self, content_hash: str) -> Graph | None:
+        """The compiled blueprint with a content hash, if the program brings it, or it is kept."""
+        brought = self._brought.get(content_hash)
+        kept: Graph | None = brought or self.memory.get(BLUEPRINTS, content_hash)
+        return kept
+
+    def _note_stored(self, content_hash: str) -> None:
+        self.memory.put(BLUEPRINTS, _STORED + content_hash, True, 0)
 
     async def _graph(self, content_hash: str) -> Graph:
-        graph = self._brought.get(content_hash) or self._graphs.get(content_hash)
+        graph = self.at_hand(content_hash)
         if graph is None:
             stored = await self.records.get(BLUEPRINTS, content_hash)
             if stored is None:
@@ -253,7 +261,7 @@ class Runs:
                 if blueprint.content_hash() != content_hash:
                     raise ValueError("it is another blueprint than the one that was stored under this hash")
                 graph = compile_blueprint(blueprint)
-            self._graphs.put(content_hash, graph, _COMPILED * _weight(stored))
+            self.memory.put(BLUEPRINTS, content_hash, graph, _COMPILED * _weight(stored))
         return graph
 
 

@@ -36,6 +36,7 @@ from ..logging.journal import Journal
 from ..ports import REASON_LENGTH, Backend, FinalState, Message
 from ..runtime import Emitter
 from ..texts import safe_text
+from .caches import Memory, weight_of_outcome
 from .ends import UNDO, UNDONE_KEY, End, end_of, say_undone, send_stop, stopped_among
 from .gathered import StoredResults
 from .queues import queue_named
@@ -51,11 +52,11 @@ _SENT, _HELD = 7 * 86400.0, 60.0
 # A job that comes by so little too early has come in time: clocks are not that exact. Seconds.
 _SOON = 0.01
 
+# What a scope takes of memory with what is known of its undos, beside its outcomes, bytes.
+_SCOPE = 2_000
+
 # So many void outcomes are put side by side; and of so many undos at once it is looked up whether they have ended.
 _VOIDED_AT_ONCE, _LOOKED_UP = 50, 50
-
-# Of how many stopped runs a worker keeps what is left of them, from job to job; and of how many calls.
-_KEPT, _KEPT_CALLS = 4, 64
 
 
 class UndoGivenUpError(Exception):
@@ -86,6 +87,13 @@ class Left:
     looked_at: float = 0.0
     troubles: list[BackendError] = attrs.field(factory=list)
 
+    def weight(self) -> int:
+        """The memory that it takes, bytes, about."""
+        return sum(
+            _SCOPE + sum(weight_of_outcome(outcome) for outcome in scope.outcomes.values())
+            for scope in self.state.root.walk()
+        )
+
     @property
     def ready(self) -> list[Instance]:
         """The instances whose undo may begin, or is under way; with none, all is undone that is to be."""
@@ -100,35 +108,54 @@ class Left:
 
 @attrs.define(eq=False)
 class StoppedRuns:
-    """What a worker keeps of the stopped runs that it undoes, and of stopped calls."""
+    """What a worker keeps of the stopped runs that it undoes, and of stopped calls.
 
-    _left: dict[tuple[str, str], Left] = attrs.field(factory=dict)
-    _reading: dict[tuple[str, str], asyncio.Lock] = attrs.field(factory=dict)
+    Attributes:
+        memory: Where it is kept.
+    """
+
+    memory: Memory = attrs.field(factory=Memory)
+    _latest: tuple[str, Left] | None = None  # however large it is: else each of its jobs would read it all
+    _reading: dict[str, asyncio.Lock] = attrs.field(factory=dict)
 
     async def of(self, run: StoppedRun) -> Left:
         """What is left of a run; read once, however many of its jobs come at once."""
-        name = run.record.incarnation, run.root
+        name = _left_key(run)
         try:
             async with self._reading.setdefault(name, asyncio.Lock()):
-                left = self._left.pop(name, None) or await run.read()
-                self._left[name] = left
+                left = self._kept(run)
+                if left is None:
+                    left = await run.read()
+                    self.memory.put(run.record.run_id, name, left, left.weight())
+                self._latest = name, left
         finally:
             self._reading.pop(name, None)
-        for is_call, most in ((False, _KEPT), (True, _KEPT_CALLS)):
-            alike = [each for each in self._left if bool(each[1]) is is_call]
-            for each in alike[: max(0, len(alike) - most)]:
-                self._left.pop(each)
         return left
 
     def knows(self, run: StoppedRun) -> bool:
         """Whether it is known that a run is stopped."""
-        return (run.record.incarnation, run.root) in self._left
+        return self._kept(run) is not None
 
     def forget(self, run: StoppedRun) -> None:
         """Drop what is kept of a run, or of a call, and of all that is inside."""
-        for incarnation, root in list(self._left):
-            if incarnation == run.record.incarnation and root.startswith(run.root):
-                self._left.pop((incarnation, root))
+        prefix = _left_key(run)
+        for key in self.memory.keys(run.record.run_id):
+            if key.startswith(prefix):
+                self.memory.pop(run.record.run_id, key)
+        if self._latest is not None and self._latest[0].startswith(prefix):
+            self._latest = None
+
+    def _kept(self, run: StoppedRun) -> Left | None:
+        name = _left_key(run)
+        if self._latest is not None and self._latest[0] == name:
+            return self._latest[1]
+        kept: Left | None = self.memory.get(run.record.run_id, name)
+        return kept
+
+
+def _left_key(run: StoppedRun) -> str:
+    """What is left of a run, or of a call, among what is kept of the run: no fact has such a key."""
+    return f":left:{run.record.incarnation}:{run.root}"
 
 
 @attrs.frozen(kw_only=True)
@@ -335,8 +362,7 @@ class StoppedRun:
         reason = safe_text("; ".join(filter(None, told)), REASON_LENGTH) or None
         has_ended = await end_recorded(self.backend, self.record, end.state, self.clock, self.journal, reason)
         self.kept.forget(self)
-        if self.records.cache is not None:
-            self.records.cache.forget(run_id)
+        self.kept.memory.end(run_id)
         if not has_ended:
             return None
         if self.events is not None:

@@ -21,7 +21,9 @@ from ..payloads import CompressingCodec, PayloadCodec
 from ..ports import Backend, Message
 from ..queues import DEFAULT_QUEUE
 from ..runtime import FlowRuntime
+from ..sizes import Size, parse_bytes
 from ..tasks import end
+from .caches import DEFAULT_MEMORY, Memory
 from .describing.at_work import AtWork
 from .describing.heartbeats import Heartbeat
 from .engine import Done, Engine, Settings
@@ -31,6 +33,7 @@ from .loop_watch import LoopWatch
 from .options import VISIBILITY, WorkerOptions, require_options
 from .queues import queue_named
 from .reconciler import Reconciler
+from .runs import RunRecord
 from .signals import held_key
 from .stopping import stopped_by_signals
 from .transient import RetryingBackend
@@ -104,6 +107,7 @@ class Worker:
         told_after: float | None = 5.0,
         heartbeat: float | None = 60.0,
         queues: Sequence[str] = (DEFAULT_QUEUE,),
+        memory: Size = DEFAULT_MEMORY,
     ) -> None:
         """Put a worker together.
 
@@ -131,6 +135,8 @@ class Worker:
                 requests; None to give none.
             queues: The names of the queues that it serves, in the order of their priority: from one that comes later
                 it takes jobs as long as those before it have none. Nodes of other queues are never run here.
+            memory: What it keeps of what it has read, so as not to read it again: bytes, or text such as ``"256MiB"``;
+                0 to keep nothing. Beside it there is what the steps that run hold, and Python with your program.
 
         Raises:
             ConfigurationError: A setting cannot mean anything, or the backend has no queue of such a name.
@@ -149,8 +155,10 @@ class Worker:
                 told_after=told_after,
                 heartbeat=heartbeat,
                 queues=queues,
+                memory=memory,
             )
         )
+        kept = Memory(parse_bytes("Worker: memory", memory))
         self.runtime = runtime
         self._clock: Clock = runtime.clock
         self._name = new_id()[:12]  # short, as it is read by people, and stands in each fact
@@ -199,6 +207,7 @@ class Worker:
             keeps=concurrency,
             journal=self._journal,
             worker=self._name,
+            memory=kept,
         )
         self._told_after, self._interval = told_after, heartbeat
         self._heartbeat: Heartbeat | None = None  # once this works
@@ -211,6 +220,7 @@ class Worker:
                 interval=reconcile_interval,
                 retention=retention,
                 journal=self._journal,
+                memory=kept,
             )
             if reconcile
             else None
@@ -463,9 +473,8 @@ class Worker:
     async def _tell(self) -> None:
         """Tell reconcilers, and jobs that were handed over, what is worked on."""
         await self._say_what_is_held()
-        for run_id in dict.fromkeys(each.run_id for each in self._held):
-            if run_id is not None:
-                await self._handler.say_busy(run_id)
+        for record in self._at_work().values():
+            await self._handler.say_busy(record)
 
     async def _say_what_is_held(self) -> None:
         """Of steps that take long: reconcilers leave them alone, and a job that was handed over waits for them."""
@@ -534,21 +543,21 @@ class Worker:
 
     async def _control(self) -> None:
         """Tell steps whose run was cancelled, or has failed elsewhere, that their results are of no use any more."""
-        for run_id in dict.fromkeys(held.run_id for held in self._held):
-            if run_id is None:
-                continue
-            record = self._handler.record(run_id)
-            if record is not None:
-                await self._handler.fail_if_late(record)
+        for run_id, record in self._at_work().items():
+            await self._handler.fail_if_late(record)
             status = await self._backend.status.get(run_id)
             has_ended = status is None or status.state not in ("running", "awaiting")
-            if has_ended or (record is not None and await self._handler.is_stopped(record)):
+            if has_ended or await self._handler.is_stopped(record):
                 for held in list(self._held):
                     # Else it may be what has ended the run, and has yet to say so.
                     has_steps = held.engine is not None and not held.engine.is_past_steps
                     if held.run_id == run_id and has_steps:
                         held.give_up()
                         self._settle(held)
+
+    def _at_work(self) -> dict[str, RunRecord]:
+        """The records of the runs that are worked on, by id."""
+        return {each.engine.job.run_id: each.engine.view.record for each in self._held if each.engine is not None}
 
     async def _acknowledge(self) -> None:
         while True:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple, cast
 
 from .facts import NodeError, Outcome
 from .keys import escape, scope_prefix
@@ -130,6 +131,11 @@ class FailedItem(NamedTuple):
     tolerated: int
 
 
+# What most of the items of a batch have nothing in, of which there are many: one for all, which nobody can change.
+_NO_RACES: Final = cast("set[int]", frozenset())
+_NO_CONSTRUCTS: Final = cast("dict[int, Any]", MappingProxyType({}))
+
+
 class ScopeState:
     """What is known about one instance of a scope. Made and changed by ``RunState`` alone.
 
@@ -205,22 +211,25 @@ class ScopeState:
         self.outcomes: dict[int, Outcome] = {}
         self.claims: dict[int, dict[int, int]] = {}
         self.marks: dict[int, Mark] = {}
-        self.unneeded: set[int] = set()
-        self.inside: dict[int, dict[int, ScopeState]] = {}
+        self.unneeded = self.fired = self.unfired = _NO_RACES
+        self.inside: dict[int, dict[int, ScopeState]] = {} if scope.constructs else _NO_CONSTRUCTS
         self.values: dict[str, tuple[Position, Any]] = {}
         self.setters: list[Instance] = []
         self.ended = False
         self.blame: dict[int, tuple[NodeError, ...]] = {}
         self.failures: list[Vertex] = []
-        self.fired: set[int] = set()
-        self.unfired: set[int] = set()
         self.told: set[int] = set()
         self.resolved: dict[int, int] = {}
         self.spent: dict[int, int] = {}
-        self.failed_items: dict[int, set[int]] = {}
-        self.passed: dict[int, bytearray] = {}
+        self.failed_items: dict[int, set[int]] = {} if scope.constructs else _NO_CONSTRUCTS
+        self.passed: dict[int, bytearray] = {} if scope.constructs else _NO_CONSTRUCTS
         self.undone = False
         self.given: Any = None
+
+    def begin_races(self) -> None:
+        """Have sets of its own for what is known of joins of some: most scopes have no such join."""
+        if self.fired is _NO_RACES:
+            self.unneeded, self.fired, self.unfired = set(), set(), set()
 
     @property
     def errors(self) -> tuple[NodeError, ...]:

@@ -192,6 +192,7 @@ class RunState:
             return False
         slots[slot] = place
         if scope.winners(vertex):
+            scope.begin_races()
             scope.unfired.add(vertex.index)
             self._fire_if_taken(scope, vertex)
         return True
@@ -657,6 +658,7 @@ class RunState:
             self._fire(scope, join.index)
 
     def _fire(self, scope: ScopeState, join: int) -> None:
+        scope.begin_races()
         vertices, fired, unneeded = scope.scope.vertices, scope.fired, scope.unneeded
         scope.unfired.discard(join)
         fired.add(join)

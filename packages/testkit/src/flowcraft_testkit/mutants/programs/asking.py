@@ -45,6 +45,7 @@ def counted_twice(original: Any, self: RunState, scope: ScopeState, join: int) -
     vertices = scope.scope.vertices
     for source in (vertices[link.source] for link in vertices[join].incoming):
         if not self._whole and len(source.out) == 2:
+            scope.begin_races()
             scope.unneeded.add(source.index)
 
 

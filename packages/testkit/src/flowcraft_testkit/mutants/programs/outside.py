@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from flowcraft_core.durable import storage as storage_module
-from flowcraft_core.durable.caches import OutcomeCache
+from flowcraft_core.durable.caches import Memory
 from flowcraft_core.durable.handler import JobHandler
 from flowcraft_core.durable.reconciler import Reconciler
 from flowcraft_core.durable.worker import Worker
@@ -111,7 +111,7 @@ def immodest(original: Any, value: Any, what: str) -> None:
 
 
 @replaces(
-    (OutcomeCache, "forget"),
+    (Memory, "end"),
     caught_by=BackendContract.test_a_worker_keeps_nothing_of_a_run_that_has_ended,
     name="storage.EndedRunsKept",
 )
