@@ -16,7 +16,7 @@ from typing import Any
 
 import attrs
 from aws_pricing import PRICES_OF, Bill
-from cost import BATCH, batch_of
+from cost import BATCH
 from flowcraft_aws import AwsBackend
 from flowcraft_core import FlowBuilder, FlowRuntime, NodeContext
 from flowcraft_core.durable import Client, Worker
@@ -25,6 +25,7 @@ from shapes import (
     MOST_PER_UNDO,
     UNDONE,
     awaited_step,
+    batch_of,
     diamonds,
     flow_of,
     flow_with,
@@ -65,8 +66,8 @@ def run() -> dict[str, Any]:
         where = _Emulators(moto.url, dynalite.url)
         small = [_row(where, "chain", 20, flow_of("chain", 20, awaited_step))]
         small.append(_row(where, "fan", 52, flow_of("fan", 52, awaited_step)))
-        small.append(_row(where, "batch", BATCH + 1, batch_of(None)))
-        small.append(_row(where, "batch, 20 lanes", BATCH + 1, batch_of(20)))
+        small.append(_row(where, "batch", BATCH + 1, batch_of(BATCH)))
+        small.append(_row(where, "batch, 20 lanes", BATCH + 1, batch_of(BATCH, 20)))
         big = [_row(where, "chain of 4 KB", nodes, flow_of("chain", nodes, _big_step)) for nodes in (10, 100, 1_000)]
         nodes = 3 * _DIAMONDS + 1
         row_of_diamonds = flow_with(diamonds(nodes), nodes, awaited_step, "diamonds")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from azure_units import PRICES_OF, Meter
-from cost import BATCH, batch_of
+from cost import BATCH
 from flowcraft_azure import AzureBackend
 from flowcraft_core import FlowBuilder, FlowRuntime, NodeContext
 from flowcraft_core.durable import Client, Worker
@@ -22,6 +22,7 @@ from shapes import (
     MOST_PER_UNDO,
     UNDONE,
     awaited_step,
+    batch_of,
     diamonds,
     flow_of,
     flow_with,
@@ -67,8 +68,8 @@ def run() -> dict[str, Any]:
         # How many messages come together in a request depends on how busy the machine is: of three counts the least.
         fans = [_row(where, "fan", 52, flow_of("fan", 52, awaited_step)) for _ in range(3)]
         small.append(min(fans, key=lambda row: float(row["requests_per_node"])))
-        small.append(_row(where, "batch", BATCH + 1, batch_of(None)))
-        small.append(_row(where, "batch, 20 lanes", BATCH + 1, batch_of(20)))
+        small.append(_row(where, "batch", BATCH + 1, batch_of(BATCH)))
+        small.append(_row(where, "batch, 20 lanes", BATCH + 1, batch_of(BATCH, 20)))
         big = [_row(where, "chain of 4 KB", nodes, flow_of("chain", nodes, _big_step)) for nodes in (10, 100, 1_000)]
         nodes = 3 * _DIAMONDS + 1
         row_of_diamonds = flow_with(diamonds(nodes), nodes, awaited_step, "diamonds")

@@ -10,6 +10,7 @@ import cost
 import durable
 import fairness
 import inprocess
+import latency
 import resume
 import scale
 import telemetry
@@ -28,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     subcommands = parser.add_subparsers(required=True, metavar="benchmark")
     # A benchmark is a module with HELP, add_arguments(parser), and run(options), which prints as it goes and gives back
     # a JSON object whose "ok" says whether all is within bounds.
-    for benchmark in (inprocess, cost, durable, fairness, resume, scale, telemetry):
+    for benchmark in (inprocess, cost, durable, fairness, latency, resume, scale, telemetry):
         name = benchmark.__name__
         subcommand = subcommands.add_parser(name, help=benchmark.HELP, description=benchmark.HELP)
         subcommand.add_argument("--json", action="store_true", help="print one JSON object on the last line")
