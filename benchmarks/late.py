@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable
 from typing import Any, ParamSpec, TypeVar
 
@@ -60,6 +60,7 @@ class LateBackend:
         self.counts: Counter[str] = Counter()
         self.ended: Callable[[str], None] = lambda run_id: None
         self.calls: list[Call] | None = None
+        self._waiting: deque[tuple[float, asyncio.Future[None]]] = deque()
         self._world, self._delay, self._clock = world.connect(_AtOnce()), delay, clock
         for name in _PORTS:
             setattr(self, name, _LatePort(self, name, getattr(self._world, name)))
@@ -77,13 +78,31 @@ class LateBackend:
         self.counts[name] += 1
         result = await call
         if self._clock is None:
-            await asyncio.sleep(self._delay)
+            await self._wait()
         else:
             began = self._clock.now()
             await self._clock.sleep(self._delay)
             if self.calls is not None:
                 self.calls.append(Call(name, began, self._clock.now()))
         return result
+
+    def _wait(self) -> asyncio.Future[None]:
+        """What is done once the answer is there. All take equally long: one timer does for many of them."""
+        loop = asyncio.get_running_loop()
+        answered: asyncio.Future[None] = loop.create_future()
+        self._waiting.append((loop.time() + self._delay, answered))
+        if len(self._waiting) == 1:
+            loop.call_later(self._delay, self._answer, loop)
+        return answered
+
+    def _answer(self, loop: asyncio.AbstractEventLoop) -> None:
+        now = loop.time()
+        while self._waiting and self._waiting[0][0] <= now:
+            _, answered = self._waiting.popleft()
+            if not answered.done():
+                answered.set_result(None)
+        if self._waiting:
+            loop.call_at(self._waiting[0][0], self._answer, loop)
 
 
 class _LatePort:

@@ -44,11 +44,15 @@ class UndisturbedLoop(asyncio.SelectorEventLoop):
 
 
 class LoopClock:
-    """The time of the event loop, for programs that tell it as since the epoch."""
+    """The time of the event loop that runs, for programs that tell it as since the epoch."""
+
+    def __init__(self) -> None:
+        """Tell the running loop's."""
+        self._time = asyncio.get_running_loop().time
 
     def now(self) -> float:
         """Seconds since the epoch."""
-        return 1_000_000_000.0 + asyncio.get_running_loop().time()
+        return 1_000_000_000.0 + self._time()
 
     async def sleep(self, seconds: float) -> None:
         """Return once so many seconds have passed."""

@@ -6,8 +6,6 @@ from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import attrs
-
 from .weights import Weighed
 
 if TYPE_CHECKING:
@@ -39,7 +37,7 @@ class OutcomeCache:
         if (run_id, key) in self._outcomes:
             return  # facts do not change
         self._keys.setdefault(run_id, set()).add(key)
-        self._outcomes.put((run_id, key), attrs.evolve(stored, won=False), max(stored.weight, _LEAST))
+        self._outcomes.put((run_id, key), stored.as_read(), max(stored.weight, _LEAST))
 
     def forget(self, run_id: str) -> None:
         """Drop a run's outcomes: it has ended; or it was purged, and another run has its id."""
