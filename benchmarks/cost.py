@@ -31,6 +31,7 @@ from shapes import (
 from waits import waits
 
 HELP = "requests per node that a run makes of its backend, by operation"
+SHORT = (("--backend", "memory"), ("--backend", "aws"), ("--backend", "azure"))
 
 #: How many items a batch has here.
 BATCH = 1_000

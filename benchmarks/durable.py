@@ -18,6 +18,7 @@ from run_ends import RunEnds
 from shapes import awaited_step, flow_of
 
 HELP = "durable runs on SQLite with full sync, or on PostgreSQL beside DBOS"
+SHORT = (("--repeat", "8"), ("--backend", "postgres", "--rounds", "2"))
 
 _COMMITS = 2_000
 _CHAIN, _CHAINS, _FAN = 20, 100, 202

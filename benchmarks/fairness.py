@@ -15,6 +15,7 @@ from flowcraft_core.durable import Client, Worker
 from flowcraft_sqlite import SqliteBackend
 
 HELP = "the latency of a small run alone and beside a huge batch, with and without a queue of its own, on SQLite"
+SHORT = (("--items", "10000"),)
 
 _STEPS = 3
 _RUNS = 9

@@ -15,6 +15,7 @@ from growth import exponent
 from shapes import SHAPES, awaited_step, flow_of, plain_step
 
 HELP = "nodes per second in one process, on chains and fans of growing size"
+SHORT = (("--nodes", "1000,2000,4000,8000", "--repeat", "2"),)
 
 # An exponent below this counts as linear.
 _LINEAR = 1.1

@@ -19,6 +19,8 @@ from shapes import awaited_step, batch_of, flow_of
 
 HELP = "how fast runs are where every call to a port takes its time: chains, fans and batches, few and many at once"
 
+SHORT = (("--short",),)
+
 #: How many steps a chain has, and how many there are side by side in a fan or a batch.
 STEPS = 20
 #: What one core is taken to allow: so much processor time for a step, seconds.

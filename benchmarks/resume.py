@@ -18,6 +18,7 @@ import resume_worker
 from flowcraft_core.durable import Client
 
 HELP = "a worker on SQLite or PostgreSQL is killed in the middle of a run, and another is started at once"
+SHORT = (("--rounds", "2"), ("--backend", "postgres", "--rounds", "2"))
 
 _KILLED_AT = 10
 #: Seconds from when the other worker has opened the backend until the run has ended, at most.

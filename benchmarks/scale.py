@@ -21,6 +21,7 @@ from flowcraft_testkit.memory import InMemoryBackend
 from scale_program import LANES, RUN, flow_of
 
 HELP = "a batch of 1,000 to 1,000,000 items: memory of each program and time per item on SQLite, requests in a cloud"
+SHORT = (("--sizes", "1000,10000"),)
 
 _SIZES = (1_000, 10_000, 100_000)
 _MILLION = 1_000_000

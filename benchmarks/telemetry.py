@@ -24,6 +24,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from shapes import awaited_step, flow_of
 
 HELP = "what telemetry costs: spans and requests per node, counted, and time per node"
+SHORT = (("--repeat", "3"),)
 
 # What is allowed: spans per node of a chain, in process and under one job, and no request more.
 _MOST = {"in process": 2.0, "on a worker": 3.0}

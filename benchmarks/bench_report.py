@@ -1,0 +1,134 @@
+"""``report``: writes ``docs/performance.md`` and its plots from the results that were saved.
+
+A section is a module ``about_<what>.py`` with
+
+- ``TITLE``, its heading;
+- ``RESULTS``, the names under which the results are saved that it tells of: ``results/NAME.json``, which
+  ``hatch run bench ... --save NAME`` writes;
+- ``section(told, plots)``, which gets those results by their names, and gives the section's text.
+
+It states no figure of its own: each is taken from the results. List a new section in ``SECTIONS``.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import attrs
+from bench_saved import Saved, saved
+
+HELP = "write docs/performance.md and its plots from the results saved in benchmarks/results"
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "performance.md"
+#: Where the plots are.
+PLOTS = PAGE.with_suffix("")
+
+_HEAD = """# Performance
+
+What it takes to run flows: each section says what was measured and how, what was found, and what was tried and not
+kept. `hatch run bench report` writes this page from the results in [`benchmarks/results`](../benchmarks/results), and
+states no figure that is not in them; `hatch run bench all` measures a short form of everything. A bound that is named
+is checked by the command itself, which fails where it does not hold.
+"""
+
+
+@attrs.frozen
+class Section:
+    """The text of a section, as Markdown.
+
+    Attributes:
+        measured: What was, and how.
+        found: The figures, with tables and plots.
+        tried: What was tried and not kept, and why.
+    """
+
+    measured: str
+    found: str
+    tried: str
+
+
+class Plots:
+    """The plots of a page by their names."""
+
+    def __init__(self) -> None:
+        """None yet."""
+        self.svgs: dict[str, str] = {}
+
+    def add(self, name: str, alt: str, svg: str) -> str:
+        """Keep a plot; the Markdown that shows it.
+
+        Args:
+            name: Of its file, without the ending; of this plot alone.
+            alt: What it shows, for those who do not see it.
+            svg: The plot, as ``bench_plots`` makes it.
+        """
+        if name in self.svgs:
+            raise ValueError(f"two plots are called {name!r}")
+        self.svgs[name] = svg
+        return f"![{alt}]({PLOTS.name}/{name}.svg)"
+
+
+class About(Protocol):
+    """What a module of a section has."""
+
+    @property
+    def TITLE(self) -> str:  # noqa: N802 - a constant of the module
+        """Its heading."""
+
+    @property
+    def RESULTS(self) -> tuple[str, ...]:  # noqa: N802 - likewise
+        """The names of the results that it tells of."""
+
+    def section(self, told: Mapping[str, Saved], plots: Plots) -> Section:
+        """The text, of what was saved."""
+
+
+#: In the order of the page.
+SECTIONS: tuple[About, ...] = ()
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what the command line may say: nothing."""
+
+
+def run(options: argparse.Namespace) -> dict[str, Any]:
+    """Write the page and its plots, and give the names of what was written."""
+    text, plots = page()
+    PLOTS.mkdir(exist_ok=True)
+    for stale in set(PLOTS.glob("*.svg")) - {PLOTS / f"{name}.svg" for name in plots.svgs}:
+        stale.unlink()
+    for name, svg in plots.svgs.items():
+        (PLOTS / f"{name}.svg").write_text(svg, encoding="utf-8")
+    PAGE.write_text(text, encoding="utf-8")
+    print(f"wrote docs/{PAGE.name}, with {len(SECTIONS)} sections and {len(plots.svgs)} plots")
+    return {"ok": True, "sections": [about.TITLE for about in SECTIONS], "plots": sorted(plots.svgs)}
+
+
+def page() -> tuple[str, Plots]:
+    """The page as it is to be, and its plots.
+
+    Raises:
+        FileNotFoundError: What a section tells of was not saved; the message names the file.
+    """
+    plots = Plots()
+    return "\n".join([_HEAD, *(_written(about, plots) for about in SECTIONS)]), plots
+
+
+def _written(about: About, plots: Plots) -> str:
+    told = {name: saved(name) for name in about.RESULTS}
+    section = about.section(told, plots)
+    by = "\n".join(f"- {_measured_by(name, each)}" for name, each in told.items())
+    return (
+        f"## {about.TITLE}\n\n{section.measured.strip()}\n\n{by}\n\n"
+        f"### {about.TITLE}: found\n\n{section.found.strip()}\n\n"
+        f"### {about.TITLE}: tried, and not kept\n\n{section.tried.strip()}\n"
+    )
+
+
+def _measured_by(name: str, told: Saved) -> str:
+    within = "within its bounds" if told.answer["ok"] else "**not within its bounds**"
+    where = f"[`{name}.json`](../benchmarks/results/{name}.json)"
+    return f"`hatch run {told.command}`, {told.date}, {within}: {where}. On {told.machine}."

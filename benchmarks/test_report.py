@@ -1,0 +1,153 @@
+import argparse
+import itertools
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from xml.etree import ElementTree as ET
+
+import bench_all
+import bench_report
+import bench_saved
+import pytest
+import telemetry
+from bench_command import main
+from bench_list import BENCHMARKS
+from bench_plots import bar_plot, line_plot
+from bench_report import Plots, Section
+from bench_saved import Saved
+
+
+class About:
+    """A section of one result."""
+
+    TITLE = "Made up"
+    RESULTS = ("made-up",)
+
+    def section(self, told: Mapping[str, Saved], plots: Plots) -> Section:
+        shown = plots.add("made-up", "a bar", bar_plot("Made up", "s", {"one": (told["made-up"].answer["s"], 1, 3)}))
+        return Section("How long it is.", f"{told['made-up'].answer['s']} s\n\n{shown}", "Nothing.")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(bench_saved, "RESULTS", tmp_path)
+    monkeypatch.setattr(bench_report, "PAGE", tmp_path / "page.md")
+    monkeypatch.setattr(bench_report, "PLOTS", tmp_path / "page")
+    monkeypatch.setattr(bench_report, "SECTIONS", (About(),))
+    return tmp_path
+
+
+def test_the_page_on_performance_has_the_results_as_they_are() -> None:
+    """`hatch run bench report` writes it, and its plots."""
+    text, plots = bench_report.page()
+    assert bench_report.PAGE.read_text(encoding="utf-8") == text
+    kept = {file.stem: file.read_text(encoding="utf-8") for file in bench_report.PLOTS.glob("*.svg")}
+    assert kept == plots.svgs
+
+
+def test_every_result_that_is_kept_is_told_of() -> None:
+    told = {f"{name}.json" for about in bench_report.SECTIONS for name in about.RESULTS}
+    assert {file.name for file in bench_saved.RESULTS.glob("*.json")} == told
+
+
+def test_an_answer_is_saved_with_the_command_that_gave_it(folder: Path) -> None:
+    code = main(["telemetry", "--json", "--nodes", "20", "--save", "made-up", "--repeat", "1"])
+    kept = bench_saved.saved("made-up")
+    assert kept.command == "bench telemetry --nodes 20 --repeat 1"
+    assert kept.answer["spans_per_node"] == {"in process": 2.0, "on a worker": 3.0}
+    assert kept.answer["ok"] is (code == 0)
+    assert re.match(r"\d+ x .+ GiB, .+Python 3\.", kept.machine)
+
+
+def test_a_report_is_written_of_what_was_saved(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bench_saved.save("made-up", "bench made-up", {"ok": False, "s": 2})
+    (folder / "page").mkdir()
+    (folder / "page" / "stale.svg").touch()
+    assert main(["report", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1]) == {
+        "ok": True,
+        "sections": ["Made up"],
+        "plots": ["made-up"],
+    }
+    page = (folder / "page.md").read_text()
+    assert "\n2 s\n\n![a bar](page/made-up.svg)\n" in page
+    assert "`hatch run bench made-up`" in page
+    assert "**not within its bounds**" in page
+    assert [file.name for file in (folder / "page").iterdir()] == ["made-up.svg"]
+
+
+def test_a_report_of_what_was_not_saved_names_the_file(folder: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"made-up\.json"):
+        main(["report"])
+
+
+def test_two_plots_of_one_name_are_refused() -> None:
+    plots = Plots()
+    plots.add("one", "", "")
+    with pytest.raises(ValueError, match="two plots are called 'one'"):
+        plots.add("one", "", "")
+
+
+@pytest.mark.parametrize("name", [benchmark.__name__ for benchmark in BENCHMARKS])
+def test_the_short_forms_of_a_benchmark_are_of_its_command_line(name: str) -> None:
+    benchmark = next(each for each in BENCHMARKS if each.__name__ == name)
+    parser = argparse.ArgumentParser()
+    benchmark.add_arguments(parser)
+    assert benchmark.SHORT
+    for form in benchmark.SHORT:
+        parser.parse_args(form)
+
+
+@pytest.mark.parametrize(("second", "code"), [("20", 0), ("none", 1)])
+def test_all_benchmarks_are_run_and_each_has_its_line(
+    second: str, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    short = SimpleNamespace(
+        __name__="telemetry",
+        SHORT=(("--nodes", "10", "--repeat", "1"), ("--nodes", second, "--repeat", "1")),
+        add_arguments=telemetry.add_arguments,
+    )
+    monkeypatch.setattr(bench_all, "BENCHMARKS", (short,))
+    assert main(["all", "--json"]) == code
+    lines = capsys.readouterr().out.splitlines()
+    answer = json.loads(lines[-1])
+    assert answer["ok"] is (code == 0)
+    first, other = answer["benchmarks"].values()
+    assert first["ok"]
+    assert first["spans_per_node"] == {"in process": 2.0, "on a worker": 3.0}
+    assert other["ok"] is (code == 0)
+    assert any(line.startswith("in process   2 spans per node") for line in lines)
+    assert first["seconds"] > 0
+
+
+def points_of(svg: str) -> list[tuple[float, float]]:
+    root = ET.fromstring(svg)
+    circles = root.iter("{http://www.w3.org/2000/svg}circle")
+    return [(float(circle.attrib["cx"]), float(circle.attrib["cy"])) for circle in circles]
+
+
+def test_a_line_has_its_points_where_their_logarithms_are() -> None:
+    svg = line_plot("A <title>", "nodes", "s", {"one": [(10, 1), (100, 10), (1_000, 100)]})
+    (x0, y0), (x1, y1), (x2, y2) = points_of(svg)
+    assert x1 - x0 == pytest.approx(x2 - x1)
+    assert y1 - y0 == pytest.approx(y2 - y1)
+    assert x1 > x0
+    assert y1 < y0
+    assert "A &lt;title&gt;" in svg
+
+
+def test_names_of_lines_that_end_alike_do_not_lie_on_each_other() -> None:
+    svg = line_plot("t", "x", "y", {f"line {each}": [(1, 1), (10, 5 + each / 100)] for each in range(5)})
+    heights = sorted(float(found) for found in re.findall(r'y="([\d.]+)"[^>]*>line \d', svg))
+    assert all(above + 14 <= below for above, below in itertools.pairwise(heights))
+    assert len(heights) == 5
+
+
+def test_bars_are_as_long_as_their_values() -> None:
+    svg = bar_plot("t", "ms", {"Flowcraft": (10, 9, 12), "other": (20, 20, 20)})
+    ours, theirs = (float(width) for width in re.findall(r'width="([\d.]+)" height="20"', svg))
+    assert theirs == pytest.approx(2 * ours, rel=0.01)
+    assert "10 ms" in svg
+    assert ET.fromstring(svg) is not None
