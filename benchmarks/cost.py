@@ -37,7 +37,7 @@ SHORT = (("--backend", "memory"), ("--backend", "aws"), ("--backend", "azure"))
 BATCH = 1_000
 
 # What the design allows, requests per node.
-# A wait that was answered early takes the write of its park, which finds the answer, and nothing else.
+# A wait that was answered early takes the write of its suspension, which finds the answer, and nothing else.
 _MOST = {("chain", 20): 1.5, ("fan", 52): 3.5, ("answered early", 20): 2.0, ("batch, 20 lanes", BATCH + 1): 1.4}
 _BIG = "x" * 4_000
 # How far the bytes per node of a long chain may be from those of a shorter one.

@@ -24,13 +24,13 @@ class Place:
         rows: The file.
         client: Starts what is then changed.
         chance: What is drawn from.
-        parked: Starts a run of ``victim``, and returns once it waits; with its id.
+        suspended: Starts a run of ``victim``, and returns once it waits; with its id.
     """
 
     rows: Stored
     client: Client
     chance: random.Random
-    parked: Callable[[str], Awaitable[None]]
+    suspended: Callable[[str], Awaitable[None]]
 
 
 @attrs.frozen

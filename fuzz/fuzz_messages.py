@@ -109,14 +109,14 @@ async def no_run(place: Place, name: str) -> None:
 
 @kind("message.of_an_unknown_instance", "failed")
 async def unknown_instance(place: Place, name: str) -> None:
-    await place.parked(name)
+    await place.suspended(name)
     key = place.chance.choice(["ghost", "a[1].b", "w/x", "a.", "[", "a:entry"])
     place.rows.send(json.dumps(job(name, nonce=place.rows.record(name, ":run")["nonce"], key=key)))
 
 
 @kind("message.that_comes_too_early", "ends")
 async def too_early(place: Place, name: str) -> None:
-    await place.parked(name)
+    await place.suspended(name)
     nonce = place.rows.record(name, ":run")["nonce"]
     for key in ("j", "r", "r", "a", ""):
         place.rows.send(json.dumps(job(name, nonce=nonce, key=key, seen=1e300)))

@@ -42,7 +42,7 @@ async def no_id(place: Place, name: str) -> None:
 
 @kind("status_row.next_check_of_any_type", "ends")
 async def next_check(place: Place, name: str) -> None:
-    await place.parked(name)
+    await place.suspended(name)
     wrong = place.chance.choice(["soon", b"\x00", -1e300, 9e999])
     place.rows.ask("UPDATE statuses SET next_check = ? WHERE run_id = ?", wrong, name)
 
@@ -52,7 +52,7 @@ async def next_check(place: Place, name: str) -> None:
 
 async def _begun_upon(place: Place, name: str, key: str, body: bytes | Any) -> None:
     """Change a fact of a run that waits; then a job comes, or only the reconciler."""
-    await place.parked(name)
+    await place.suspended(name)
     nonce = place.rows.record(name, ":run")["nonce"]
     if callable(body):
         body = body(place.rows.record(name, key))
@@ -132,7 +132,7 @@ async def blueprint_changed(place: Place, name: str) -> None:
     await _begun_upon(place, name, ":run", other)
 
 
-# --- outcomes, parks, chunks, values ----------------------------------------------------------------------------------
+# --- outcomes, suspensions, chunks, values ----------------------------------------------------------------------------------
 
 
 @kind("outcome.field_of_another_type", "failed")
@@ -189,21 +189,21 @@ async def outcome_bomb(place: Place, name: str) -> None:
     await _begun_upon(place, name, "a", packed_many(b'{"v":1,"output":"', b"x", 70 * 2**20, b'"}'))
 
 
-@kind("park.changed_anywhere", "ends")
-async def park_changed(place: Place, name: str) -> None:
-    await _begun_upon(place, name, "w:park", lambda record: changed(record, place.chance))
+@kind("suspension.changed_anywhere", "ends")
+async def suspension_changed(place: Place, name: str) -> None:
+    await _begun_upon(place, name, "w:suspension", lambda record: changed(record, place.chance))
 
 
-@kind("park.field_of_another_type", "failed")
-async def park_retyped(place: Place, name: str) -> None:
+@kind("suspension.field_of_another_type", "failed")
+async def suspension_retyped(place: Place, name: str) -> None:
     field = place.chance.choice(["kind", "due", "attempt", "standing_in", "queued", "error"])
     wrong = place.chance.choice([-7, "text", [1], {"a": 1}, 1e300])
-    await _begun_upon(place, name, "w:park", lambda record: {**record, field: wrong})
+    await _begun_upon(place, name, "w:suspension", lambda record: {**record, field: wrong})
 
 
 @kind("fact_row.columns_of_any_type", "ends")
 async def fact_columns(place: Place, name: str) -> None:
-    await place.parked(name)
+    await place.suspended(name)
     column = place.chance.choice(["writer", "job", "body"])
     wrong = place.chance.choice([b"\xff\x00", "text", 7, 1.5])
     place.rows.ask(f"UPDATE facts SET {column} = ? WHERE run_id = ? AND key = 'a'", wrong, name)  # noqa: S608
@@ -212,7 +212,7 @@ async def fact_columns(place: Place, name: str) -> None:
 
 @kind("value_row.of_any_bytes", "failed")
 async def value_bytes(place: Place, name: str) -> None:
-    await place.parked(name)
+    await place.suspended(name)
     wrong = place.chance.choice([b"", b"w", b"w\x00{", b"w\x00[]", b"c[]", "text", 7, b"w\x01x", plain(b'{"v":1}')])
     place.rows.ask("UPDATE context_values SET body = ? WHERE run_id = ?", wrong, name)
     await _resume(place, name)
@@ -220,7 +220,7 @@ async def value_bytes(place: Place, name: str) -> None:
 
 @kind("value_row.position_of_any_kind", "failed")
 async def value_position(place: Place, name: str) -> None:
-    await place.parked(name)
+    await place.suspended(name)
     wrong = place.chance.choice(["no position", b"\xff", 7, "\x00"])
     place.rows.ask("UPDATE context_values SET position = ? WHERE run_id = ?", wrong, name)
     await _resume(place, name)
@@ -236,7 +236,7 @@ async def _resume(place: Place, name: str) -> None:
 
 @kind("hint_row.of_any_kind", "ends")
 async def hints(place: Place, name: str) -> None:
-    await place.parked(name)
+    await place.suspended(name)
     wrong = place.chance.choice([b"[", b"[1, {}]", b'["0", "1", "2"]', b"\xff"])
     place.rows.ask("UPDATE coordination SET value = ? WHERE key LIKE ? AND typeof(value) = 'blob'", wrong, f"%{name}%")
     await _resume(place, name)
@@ -244,10 +244,10 @@ async def hints(place: Place, name: str) -> None:
 
 @kind("hint_row.that_never_ends", "ends")
 async def lease(place: Place, name: str) -> None:
-    await place.parked(name)
-    life = f"{name}:{place.rows.record(name, ':run')['nonce']}"
+    await place.suspended(name)
+    incarnation = f"{name}:{place.rows.record(name, ':run')['nonce']}"
     forever = place.chance.choice([9e999, 1e300, "never", b"\xff"])
-    for key in ("reconciler", f"busy:{life}", f"held:{life}:j", f"parked:{life}"):
+    for key in ("reconciler", f"busy:{incarnation}", f"held:{incarnation}:j", f"suspended:{incarnation}"):
         place.rows.ask("INSERT OR REPLACE INTO coordination VALUES (?, 'other', ?)", key, forever)
     await _resume(place, name)
 

@@ -133,7 +133,7 @@ async def fuzz(path: Path, *, seconds: float, seed: int, only: Sequence[str] = (
                 rows = stack.enter_context(contextlib.closing(Stored(path)))
                 for _ in range(workers):
                     await stack.enter_async_context(_working(path, runtime, clock, done))
-                place = Place(rows, client, random.Random(seed), lambda name: _parked(client, rows, name))
+                place = Place(rows, client, random.Random(seed), lambda name: _suspended(client, rows, name))
                 names = await _write_all(place, kinds, done, seconds, expected)
                 await _wait_for_all(place, names, clock, done)
                 await _look_at_all(place, names, done, expected)
@@ -185,11 +185,11 @@ async def _working(path: Path, runtime: FlowRuntime, clock: FastClock, done: Fuz
         await working
 
 
-async def _parked(client: Client, rows: Stored, name: str) -> None:
+async def _suspended(client: Client, rows: Stored, name: str) -> None:
     """Start a run of ``victim``, and return once it waits."""
     await client.start("victim", run_id=name)
     deadline = time.monotonic() + 60
-    while not (rows.has(name, "w:park") and rows.has(name, "v:park") and rows.has(name, "a")):
+    while not (rows.has(name, "w:suspension") and rows.has(name, "v:suspension") and rows.has(name, "a")):
         if time.monotonic() > deadline:
             raise AssertionError(f"run {name!r} does not come to its waits")
         await asyncio.sleep(0.005)

@@ -208,7 +208,7 @@ async def a_change_on_an_inspector_that_only_looks(world: World) -> bool:
 
 
 async def a_page_in_a_frame_of_another_site(world: World) -> bool:
-    async with world.window(hosts=["127.0.0.1"]) as (page, base):
+    async with world.window(allowed_hosts=["127.0.0.1"]) as (page, base):
         body = f'<iframe src="{base}/queues"></iframe>'
         await page.route("http://evil.example/**", lambda route: route.fulfill(body=body, content_type="text/html"))
         await page.goto("http://evil.example/")
@@ -218,7 +218,7 @@ async def a_page_in_a_frame_of_another_site(world: World) -> bool:
 
 
 async def a_script_of_another_site_that_reads_a_page(world: World) -> bool:
-    async with world.window(hosts=["127.0.0.1"]) as (page, base):
+    async with world.window(allowed_hosts=["127.0.0.1"]) as (page, base):
         await page.route("http://evil.example/**", lambda route: route.fulfill(body="x", content_type="text/html"))
         await page.goto("http://evil.example/")
         got = await page.evaluate(f"() => fetch('{base}/queues').then(a => a.text()).catch(() => '')")

@@ -252,7 +252,7 @@ async def where_one_was_in_the_graph_is_kept_for_the_back_button(eyes: Eyes) -> 
 async def the_timeline_tells_waiting_from_work(eyes: Eyes) -> None:
     await eyes.go("/run/timeline", id="order-open")
     looks = await eyes.page.locator(".bars rect").evaluate_all("all => all.map(bar => bar.getAttribute('class'))")
-    must({"b-queued", "b-work", "b-failed", "b-parked", "b-inside"} <= set(looks), f"bars are {set(looks)}")
+    must({"b-queued", "b-work", "b-failed", "b-suspended", "b-inside"} <= set(looks), f"bars are {set(looks)}")
 
 
 async def the_timeline_says_in_words_what_it_draws(eyes: Eyes) -> None:

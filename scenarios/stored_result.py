@@ -31,8 +31,8 @@ async def read(backend: Backend, serializer: Serializer, codec: PayloadCodec, ru
     # Where several ended in the same moment, the order of their places in the graph is that of cause and effect.
     ended = sorted(instances(state), key=lambda one: (one.outcome.ended, one.scope.position(one.vertex)))
     waits = [one for one in state.ready if one.vertex.node.uses == WAIT]
-    parked = await records.parks(run_id, waits)
-    waiting = [key for key, park in parked.items() if park.due is None]
+    suspended = await records.suspensions(run_id, waits)
+    waiting = [key for key, suspension in suspended.items() if suspension.due is None]
     only_waits = len(waiting) == len(state.ready) > 0
     told = await Client(backend, serializer=serializer, codec=codec).result(run_id)
     return RunResult(

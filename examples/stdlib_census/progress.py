@@ -106,7 +106,7 @@ class Watch:
     def __call__(self, event: Event) -> None:
         """Count an event, and show it if it is time."""
         files, steps, retries, passes = self.counts
-        if event.kind == "parked":
+        if event.kind == "suspended":
             retries += 1  # nothing in this flow waits but for another attempt
         elif event.kind == "completed" and event.is_step:
             steps += 1

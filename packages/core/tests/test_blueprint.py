@@ -90,7 +90,7 @@ def test_the_hash_tells_contents_apart_and_not_the_order_of_fields() -> None:
         ),
         ({"id": "b", "nodes": [{"id": "a", "uses": "u", "config": {"joinStrategy": 0}}]}, "number from 1, not 0"),
         ({"id": "b", "nodes": [{"id": "a", "uses": "u", "config": {"joinStrategy": True}}]}, "number from 1, not True"),
-        ({"id": "b", "nodes": [{"id": "a", "uses": "u", "config": {"exclusive": 1}}]}, "true or false, not 1"),
+        ({"id": "b", "nodes": [{"id": "a", "uses": "u", "config": {"lease": 1}}]}, "true or false, not 1"),
         ({"id": "b", "nodes": [], "edges": [{"source": "a"}]}, r"edges\[0\] has no 'target'"),
     ],
 )

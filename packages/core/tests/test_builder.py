@@ -20,7 +20,7 @@ def test_a_flow_becomes_a_blueprint_in_flowcrafts_field_names() -> None:
     flow = (
         create_flow("f")
         .metadata(version="2")
-        .node("a", step, params={"x": 1}, timeout=1.5, fallback="spare", exclusive=True)
+        .node("a", step, params={"x": 1}, timeout=1.5, fallback="spare", lease=True)
         .node("spare", other)
         .node("b", step, inputs={"x": "a.y"}, join="any", retries=2)
         .batch("pages", other, items="list", output="texts", retries=1, tolerated_failure_count=2)
@@ -42,7 +42,7 @@ def test_a_flow_becomes_a_blueprint_in_flowcrafts_field_names() -> None:
                 "id": "a",
                 "uses": "f/a",
                 "params": {"x": 1},
-                "config": {"timeout": 1500, "fallback": "spare", "exclusive": True},
+                "config": {"timeout": 1500, "fallback": "spare", "lease": True},
             },
             {"id": "spare", "uses": "f/spare"},
             {"id": "b", "uses": "f/b", "inputs": {"x": "a.y"}, "config": {"maxRetries": 3, "joinStrategy": "any"}},

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 from flowcraft_core import BaseNode, FlowRuntime, NodeError, RetryPolicy, StepEndedError, create_flow
-from flowcraft_core.graph.facts import Outcome, Park
-from flowcraft_core.graph.records import outcome_from_record, outcome_to_record, park_from_record, park_to_record
+from flowcraft_core.graph.facts import Outcome, Suspension
+from flowcraft_core.graph.records import outcome_from_record, outcome_to_record, suspension_from_record, suspension_to_record
 
 ERROR = NodeError("a", "a", "ValueError", "no such address", 2, "where it was")
 
@@ -148,18 +148,18 @@ def test_only_exec_is_tried_again_whatever_the_other_phases_raise() -> None:
 
 def test_records_keep_the_error_behind_a_fallback() -> None:
     outcome = Outcome(output=1, via="b", primary_error=ERROR)
-    park = Park("retry", 7.0, 1, standing_in=True, primary_error=ERROR)
+    suspension = Suspension("retry", 7.0, 1, standing_in=True, primary_error=ERROR)
     for fact in (outcome, Outcome(error=ERROR, primary_error=ERROR)):
         assert outcome_from_record(outcome_to_record(fact, lambda value: value), lambda value: value) == fact
-    assert park_from_record(park_to_record(park)) == park
-    assert park_to_record(park)["primary_error"]["traceback"] == "where it was"
+    assert suspension_from_record(suspension_to_record(suspension)) == suspension
+    assert suspension_to_record(suspension)["primary_error"]["traceback"] == "where it was"
 
 
 def test_records_without_one_are_as_they_always_were() -> None:
     assert "primary_error" not in outcome_to_record(Outcome(output=1, via="b"), lambda value: value)
-    assert "primary_error" not in park_to_record(Park("retry", 7.0, 1, standing_in=True))
+    assert "primary_error" not in suspension_to_record(Suspension("retry", 7.0, 1, standing_in=True))
     assert outcome_from_record({"output": 1, "via": "b"}, lambda value: value).primary_error is None
-    assert park_from_record({"kind": "retry", "due": 7.0, "attempt": 1, "standing_in": True}).primary_error is None
+    assert suspension_from_record({"kind": "retry", "due": 7.0, "attempt": 1, "standing_in": True}).primary_error is None
 
 
 # --- the logger -------------------------------------------------------------------------------------------------------

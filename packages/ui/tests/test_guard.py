@@ -25,10 +25,10 @@ async def test_another_name_is_not_served(place: Place, host: str) -> None:
 
 
 async def test_a_name_of_ones_own_is_served_once_it_is_named(place: Place) -> None:
-    async with place.browsing(hosts=["Runs.example.org"]) as browser:
+    async with place.browsing(allowed_hosts=["Runs.example.org"]) as browser:
         assert (await browser.get("/queues", headers={"host": "runs.example.org:443"})).status_code == 200
         assert (await browser.get("/queues")).status_code == 421
-    async with place.browsing(hosts=["*"]) as browser:
+    async with place.browsing(allowed_hosts=["*"]) as browser:
         assert (await browser.get("/queues", headers={"host": "any.example"})).status_code == 200
 
 

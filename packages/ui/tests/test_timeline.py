@@ -30,7 +30,7 @@ def test_waiting_for_a_worker_is_told_apart_from_work() -> None:
 def test_each_attempt_has_its_bar_and_the_pauses_are_no_waiting_for_a_worker() -> None:
     failed = FailedAttempt(number=1, error=None, started=1.0, ended=2.0, retry_at=6.0)
     tried = instance(ready_at=0.0, failed_attempts=(failed,), started=7.0, ended=10.0)
-    assert [look for look, _, _ in bars(tried)] == ["queued", "failed", "parked", "queued", "work"]
+    assert [look for look, _, _ in bars(tried)] == ["queued", "failed", "suspended", "queued", "work"]
     assert queued(tried, level(tried)) == 2.0
 
 
@@ -38,7 +38,7 @@ def test_each_attempt_has_its_bar_and_the_pauses_are_no_waiting_for_a_worker() -
     ("fields", "look"),
     [
         ({"state": "ready", "ready_at": 0.0}, "queued"),
-        ({"state": "waiting", "kind": "wait", "started": 0.0}, "parked"),
+        ({"state": "waiting", "kind": "wait", "started": 0.0}, "suspended"),
         ({"state": "failed", "started": 0.0, "ended": 100.0}, "failed"),
         (
             {"state": "ready", "under_way": UnderWay(key="a", worker="w", since=0.0, attempt=1, seen=1.0)},

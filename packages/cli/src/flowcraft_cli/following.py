@@ -64,7 +64,7 @@ def _tell(app: App, found: RunDescription, told: dict[str, str], *, events: bool
     """A line for each instance that stands elsewhere than before."""
     for instance in found.instances:
         standing = _standing(instance)
-        if told.get(instance.key) == standing or instance.state in ("pending", "dead", "moot"):
+        if told.get(instance.key) == standing or instance.state in ("pending", "dead", "unneeded"):
             continue
         told[instance.key] = standing
         when = instance.ended or instance.started or found.at

@@ -25,9 +25,9 @@ _STATES = {
     "blocked": "failed",
     "running": "running",
     "ready": "running",
-    "waiting": "parked",
-    "sleeping": "parked",
-    "retrying": "parked",
+    "waiting": "suspended",
+    "sleeping": "suspended",
+    "retrying": "suspended",
 }
 
 
@@ -65,7 +65,7 @@ class Progress:
             row = self.rows.rows.setdefault(instance.key, Row(instance.key))
             row.said, row.states = state, {state: 1}
             if instance.under_way is not None or instance.standing == "next":
-                row.said = "running" if instance.under_way is not None else "parked"
+                row.said = "running" if instance.under_way is not None else "suspended"
             if instance.inside is not None:
                 row.states = {
                     "completed": instance.inside.ended,

@@ -65,7 +65,7 @@ class NodeConfig:
         undo: Id of the node, or name of the implementation, that takes back what the node has done, if its run fails.
         undo_unsure: Ask for its undo also where its step was cut off, and may have acted or not.
         join_strategy: ``all`` (default), ``any``, or how many edges of different sources are to be taken, from 1.
-        exclusive: Ask for a lease, so that two workers rarely execute the node at the same time.
+        lease: Ask for a lease, so that two workers rarely execute the node at the same time.
         queue: Name of the queue whose workers run it, or what is inside of it.
         limit: Name of the limit that it, or what is inside of it, keeps to, with a key behind it if wanted; or several.
         extra: Fields that this version does not know, kept as they were.
@@ -85,7 +85,7 @@ class NodeConfig:
     undo: str | None = None
     undo_unsure: bool | None = None
     join_strategy: JoinStrategy | None = None
-    exclusive: bool | None = None
+    lease: bool | None = None
     queue: str | None = None
     limit: str | tuple[str, ...] | None = None
     extra: dict[str, Any] = attrs.field(factory=dict, kw_only=True)
@@ -361,7 +361,7 @@ FIELDS: dict[type, tuple[tuple[str, str, Callable[[Any, str], Any]], ...]] = {
         ("undo", "undo", _string),
         ("undo_unsure", "undoUnsure", _flag),
         ("join_strategy", "joinStrategy", _join_strategy),
-        ("exclusive", "exclusive", _flag),
+        ("lease", "lease", _flag),
         ("queue", "queue", _string),
         ("limit", "limit", _one_or_more),
     ),

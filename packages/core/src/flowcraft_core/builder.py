@@ -90,7 +90,7 @@ class FlowBuilder(FlowDefinition):
         undo: str | Step | None = None,
         undo_unsure: bool = False,
         join: JoinStrategy | None = None,
-        exclusive: bool = False,
+        lease: bool = False,
         queue: str | None = None,
         limit: str | Sequence[str] | None = None,
     ) -> FlowBuilder:
@@ -113,7 +113,7 @@ class FlowBuilder(FlowDefinition):
             undo_unsure: Undo also what was cut off in the middle, and may have acted or not.
             join: With several incoming edges: wait for ``"all"`` (default), go on with ``"any"`` first one, or with the
                 first so many, from different nodes: ``join=2`` gets a dict of two by node id.
-            exclusive: Ask that two workers do not execute the node at the same time.
+            lease: Ask that two workers do not execute the node at the same time.
             queue: The queue whose workers run it, such as ``"gpu"``: those that name it among theirs. By default that
                 of what the node is inside of, else the run's, else the flow's. In one process it means nothing.
             limit: The limit that it keeps to, one of the runtime's ``limits``, such as ``"openai"``; by a key,
@@ -132,7 +132,7 @@ class FlowBuilder(FlowDefinition):
             undo=self._undo(node_id, undo),
             undo_unsure=undo_unsure or None,
             join_strategy=join,
-            exclusive=exclusive or None,
+            lease=lease or None,
             queue=queue,
             limit=limit,
         )
@@ -493,7 +493,7 @@ def _config(
     undo: str | None = None,
     undo_unsure: bool | None = None,
     join_strategy: JoinStrategy | None = None,
-    exclusive: bool | None = None,
+    lease: bool | None = None,
     queue: str | None = None,
     limit: str | Sequence[str] | None = None,
 ) -> NodeConfig | None:
@@ -508,7 +508,7 @@ def _config(
         "undo": undo,
         "undo_unsure": undo_unsure,
         "join_strategy": join_strategy,
-        "exclusive": exclusive,
+        "lease": lease,
         "queue": queue,
         "limit": limit,
     }

@@ -217,7 +217,7 @@ class BaseContext(Generic[InputT, DependenciesT]):
     @property
     def cancelled(self) -> bool:
         """Whether the result is of no use any more: the run was cancelled or failed, time is up, or a race is lost."""
-        is_lost = self._role != UNDO and self._instance.scope.is_moot(self._instance.vertex)
+        is_lost = self._role != UNDO and self._instance.scope.is_unneeded(self._instance.vertex)
         return self._cancelled or is_lost
 
     def raise_if_cancelled(self) -> None:

@@ -1,4 +1,4 @@
-"""One attempt at one instance: from its input to an outcome, or to a park record if it has to wait.
+"""One attempt at one instance: from its input to an outcome, or to a suspension if it has to wait.
 
 Shared by everything that executes: the in-process runtime and, with stores around it, a worker. It decides nothing
 about what runs next; it asks the graph's pure code for the input and the edges.
@@ -30,7 +30,7 @@ from .errors import (
 )
 from .failures import name_of, node_error, text_of
 from .graph import decisions
-from .graph.facts import DELETED, Answer, Attempt, NodeError, Outcome, Park, Undone
+from .graph.facts import DELETED, Answer, Attempt, NodeError, Outcome, Suspension, Undone
 from .graph.failures import causes
 from .graph.gathered import in_pages
 from .graph.instances import Instance, ScopeState
@@ -146,7 +146,7 @@ class Executor:
     results: Callable[[Instance], AsyncIterator[Sequence[Any]] | None] | None = None
     answers: Callable[[str, str, Any], Any] = _as_it_is
 
-    async def attempt(self, instance: Instance, attempt: Attempt = FIRST) -> Outcome | Park:
+    async def attempt(self, instance: Instance, attempt: Attempt = FIRST) -> Outcome | Suspension:
         """Make one attempt at a ready instance.
 
         Whatever a step raises is a failed attempt. What this raises itself is no failure of the step's: the program
@@ -157,7 +157,7 @@ class Executor:
             attempt: Which attempt this is.
 
         Returns:
-            The outcome, failed or not; or a park record, if the instance has to wait, also for its next attempt.
+            The outcome, failed or not; or a suspension, if the instance has to wait, also for its next attempt.
 
         Raises:
             ImplementationMissingError: This program has no implementation of the step.
@@ -168,7 +168,7 @@ class Executor:
             outcome = await self._fails_unrun(instance, errors)
         elif vertex.kind is Kind.STEP:
             if vertex.node.uses in (SLEEP, WAIT):
-                return self._park(instance, started)
+                return self._suspend(instance, started)
             node = vertex.fallback if attempt.standing_in and vertex.fallback is not None else vertex.node
             implementation = self.implementations(scope.scope.blueprint, node.uses)
             role = "" if node is vertex.node else f":fallback:{escape(node.id)}"
@@ -217,8 +217,8 @@ class Executor:
                 raise ConfigurationError(f"node {instance.key!r}: {error}") from None
         return tuple(sorted(found))
 
-    async def undo(self, instance: Instance, attempt: Attempt = FIRST) -> Undone | Park:
-        """Make one attempt at the undo of an instance; a park record says when the next one is due.
+    async def undo(self, instance: Instance, attempt: Attempt = FIRST) -> Undone | Suspension:
+        """Make one attempt at the undo of an instance; a suspension says when the next one is due.
 
         Raises:
             ImplementationMissingError: This program has no implementation of the undo.
@@ -254,7 +254,7 @@ class Executor:
             raise LostActionError(decisions.lost(instance, action))
         return decisions.take_edges(instance.scope, instance.vertex, output, action, sets)
 
-    def resume(self, instance: Instance, park: Park, output: Any, action: str | None) -> Outcome:
+    def resume(self, instance: Instance, suspension: Suspension, output: Any, action: str | None) -> Outcome:
         """The outcome of a wait that goes on with a given result.
 
         Raises:
@@ -269,32 +269,32 @@ class Executor:
         output = self.serializer.copy(output)
         taken = self._taken(instance, output, action)
         now = self.clock.now()
-        started = park.ended or now
+        started = suspension.ended or now
         return Outcome(output=output, action=action, taken=taken, started=started, ended=now, worker=self.worker)
 
     def answered(self, instance: Instance, answer: Answer) -> Outcome:
-        """The outcome of a wait that finds an answer where it would park.
+        """The outcome of a wait that finds an answer where it would be suspended.
 
         Whoever gave it is not there any more: what is wrong with it is the wait's failure.
         """
         try:
-            return self.resume(instance, Park("wait", ended=self.clock.now()), answer.output, answer.action)
+            return self.resume(instance, Suspension("wait", ended=self.clock.now()), answer.output, answer.action)
         except Exception as error:
             return self.failure(error, instance, 1)
 
-    def reminds(self, instance: Instance, park: Park) -> bool:
+    def reminds(self, instance: Instance, suspension: Suspension) -> bool:
         """Whether a wait that is due is to remind, rather than to end since its time is up."""
         vertex = instance.vertex
         return vertex.reminders is not None and (
-            vertex.timeout is None or self.clock.now() < park.ended + vertex.timeout
+            vertex.timeout is None or self.clock.now() < suspension.ended + vertex.timeout
         )
 
-    async def remind(self, instance: Instance, park: Park) -> Park:
+    async def remind(self, instance: Instance, suspension: Suspension) -> Suspension:
         """Call what a wait reminds with, once, whatever comes of it; and wait on.
 
         Args:
             instance: The wait.
-            park: Its last park record.
+            suspension: Its last suspension.
 
         Returns:
             The next one: until the next reminder, or until the wait's time is up.
@@ -304,7 +304,7 @@ class Executor:
         """
         scope, vertex = instance
         assert vertex.reminders is not None
-        number, error = park.attempt + 1, None
+        number, error = suspension.attempt + 1, None
         implementation = self.implementations(scope.scope.blueprint, vertex.reminders.uses)
         node = Node("reminder", vertex.reminders.uses)
         try:
@@ -318,15 +318,15 @@ class Executor:
             why = _raised(failure)[0]
             self.journal.tell(REMINDER_FAILED, why, at=instance, reminder=number)
             error = node_error(why, instance, 1)
-        due = _wakes(vertex, park.ended, self.clock.now())
-        return attrs.evolve(park, due=due, attempt=number, error=error, worker=self.worker)
+        due = _wakes(vertex, suspension.ended, self.clock.now())
+        return attrs.evolve(suspension, due=due, attempt=number, error=error, worker=self.worker)
 
-    def due(self, instance: Instance, park: Park) -> Outcome:
+    def due(self, instance: Instance, suspension: Suspension) -> Outcome:
         """The outcome of a wait or sleep whose time has come: a sleep hands on its input, a wait times out."""
         try:
             if instance.vertex.node.uses == WAIT:
-                return self.resume(instance, park, None, TIMEOUT_ACTION)
-            return self.resume(instance, park, decisions.input_of(instance.scope, instance.vertex), None)
+                return self.resume(instance, suspension, None, TIMEOUT_ACTION)
+            return self.resume(instance, suspension, decisions.input_of(instance.scope, instance.vertex), None)
         except Exception as error:
             return self.failure(error, instance, 1)
 
@@ -371,12 +371,12 @@ class Executor:
         for context in self.under_way:
             context._cancelled = True
 
-    def _park(self, instance: Instance, now: float) -> Park:
+    def _suspend(self, instance: Instance, now: float) -> Suspension:
         vertex = instance.vertex
         if vertex.node.uses == SLEEP:
             due = now + parse_duration(vertex.params["duration"])
-            return Park("sleep", due, started=now, ended=now, worker=self.worker)
-        return Park("wait", _wakes(vertex, now, now), started=now, ended=now, worker=self.worker)
+            return Suspension("sleep", due, started=now, ended=now, worker=self.worker)
+        return Suspension("wait", _wakes(vertex, now, now), started=now, ended=now, worker=self.worker)
 
     async def _structure(self, instance: Instance) -> Outcome:
         scope, vertex = instance
@@ -518,7 +518,7 @@ class Executor:
 
     async def _failed(
         self, raised: Exception, instance: Instance, node: Node, attempt: Attempt, started: float
-    ) -> Outcome | Park:
+    ) -> Outcome | Suspension:
         """What follows a failed attempt: another one, the class's own fallback, the fallback node, or the failure."""
         vertex, number, primary_error = instance.vertex, attempt.number, attempt.primary_error
         error, final = _raised(raised)
@@ -547,7 +547,7 @@ class Executor:
         outcome.started, outcome.primary_error = started, primary_error
         return outcome
 
-    def _again(self, error: BaseException, instance: Instance, node: Node, attempt: Attempt) -> Park | None:
+    def _again(self, error: BaseException, instance: Instance, node: Node, attempt: Attempt) -> Suspension | None:
         """When a step that has failed is tried again, if it is."""
         vertex, number = instance.vertex, attempt.number
         policy = vertex.retry if node is vertex.node else RetryPolicy.from_config(node.config)
@@ -562,7 +562,7 @@ class Executor:
         else:
             delay = policy.delay_after(number, f"{self.run_id}:{instance.key}:{node.id}")
         self.journal.tell(event, error, at=instance, attempt=number, retry_in=delay)
-        return Park(
+        return Suspension(
             "retry",
             now + delay,
             number - (deferred - attempt.deferred),

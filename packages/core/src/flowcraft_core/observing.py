@@ -62,7 +62,7 @@ class Observer(Protocol):
     def outcome(self, instance: Instance, outcome: Outcome) -> None:
         """An instance has an outcome, which is stored."""
 
-    def parked(self, instance: Instance) -> None:
+    def suspended(self, instance: Instance) -> None:
         """An instance waits."""
 
     def close(self) -> None:

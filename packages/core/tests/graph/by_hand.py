@@ -81,7 +81,7 @@ class ByHand:
     @property
     def ready(self) -> set[str]:
         """The steps that may be started, and those that were and have not ended."""
-        return {key for key, instance in self._open.items() if not instance.scope.is_moot(instance.vertex)}
+        return {key for key, instance in self._open.items() if not instance.scope.is_unneeded(instance.vertex)}
 
     @property
     def wanted(self) -> set[tuple[str, str]]:
@@ -89,7 +89,7 @@ class ByHand:
         return {
             (c.scope.key(c.vertex), c.link.source_id)
             for c in self._asking
-            if c.slot is not None and not c.scope.is_moot(c.vertex)
+            if c.slot is not None and not c.scope.is_unneeded(c.vertex)
         }
 
     @property
@@ -101,8 +101,8 @@ class ByHand:
         return self._marked(Mark.BLOCKED)
 
     @property
-    def moot(self) -> set[str]:
-        return {i.key for i in instances(self.state) if i.scope.is_moot(i.vertex)}
+    def unneeded(self) -> set[str]:
+        return {i.key for i in instances(self.state) if i.scope.is_unneeded(i.vertex)}
 
     @property
     def status(self) -> str:
@@ -150,7 +150,7 @@ class ByHand:
                 elif instance.vertex.kind is Kind.STEP:
                     self._open[instance.key] = instance
                     self.started.append(instance.key)
-                elif not instance.scope.is_moot(instance.vertex):
+                elif not instance.scope.is_unneeded(instance.vertex):
                     self.state.add(instance.scope, instance.vertex, self._structure(instance))
 
     def _structure(self, instance: Instance) -> Outcome:

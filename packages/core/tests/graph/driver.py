@@ -124,7 +124,7 @@ class View:
     done: frozenset[str]
     dead: frozenset[str]
     blocked: frozenset[str]
-    moot: frozenset[str]
+    unneeded: frozenset[str]
     phase: Phase
 
     @classmethod
@@ -145,17 +145,17 @@ class View:
                 instance.key
                 for instance in ready
                 if instance.vertex.index not in instance.scope.outcomes
-                if not instance.scope.is_moot(instance.vertex)
+                if not instance.scope.is_unneeded(instance.vertex)
             ),
             wanted=frozenset(
                 (claim.scope.key(claim.vertex), claim.place)
                 for claim in wanted
-                if claim.slot is not None and not claim.scope.is_moot(claim.vertex)
+                if claim.slot is not None and not claim.scope.is_unneeded(claim.vertex)
             ),
             done=frozenset(i.key for i in there if i.vertex.index in i.scope.outcomes),
             dead=marked(Mark.SKIPPED),
             blocked=marked(Mark.BLOCKED),
-            moot=frozenset(i.key for i in there if i.scope.is_moot(i.vertex)),
+            unneeded=frozenset(i.key for i in there if i.scope.is_unneeded(i.vertex)),
             phase=state.phase,
         )
 
@@ -226,7 +226,7 @@ class Driver:
     def steps(self) -> Iterator[Instance | None]:
         """Go on by one fact at a time until nothing is left; gives the instance that ended, or None at a claim."""
         while self.state.phase is Phase.RUNNING:
-            self._waiting = [instance for instance in self._waiting if not instance.scope.is_moot(instance.vertex)]
+            self._waiting = [instance for instance in self._waiting if not instance.scope.is_unneeded(instance.vertex)]
             self._asking = [claim for claim in self._asking if claim.slot is not None]
             choices = len(self._waiting) + len(self._under_way) + len(self._asking)
             if not choices:
@@ -280,9 +280,9 @@ class Driver:
                 self.state.add(*instance, self._kept[instance.key])
                 undo_calls(self.state)
                 continue
-            if self._kept and instance.scope.is_moot(instance.vertex):
+            if self._kept and instance.scope.is_unneeded(instance.vertex):
                 continue  # by a claim that was kept, and that was looked at since
-            assert not instance.scope.is_moot(instance.vertex), f"{instance.key} became ready when it was moot"
+            assert not instance.scope.is_unneeded(instance.vertex), f"{instance.key} became ready when it was unneeded"
             assert instance.vertex.index not in instance.scope.marks, f"{instance.key} became ready when it was dead"
             assert instance.key not in self.seen, f"{instance.key} became ready twice"
             self.seen.add(instance.key)

@@ -540,7 +540,7 @@ def run_to_its_end(graph: Graph, chance: random.Random) -> None:
         for instance in state.ready:
             assert instance.key not in seen
             seen.add(instance.key)
-        ready = [i for i in (*ready, *state.ready) if not i.scope.is_moot(i.vertex)]
+        ready = [i for i in (*ready, *state.ready) if not i.scope.is_unneeded(i.vertex)]
         wanted = [c for c in (*wanted, *state.wanted) if c.slot is not None]
         state.ready.clear()
         state.wanted.clear()

@@ -66,8 +66,8 @@ def dead_chain(count: int) -> Graph:
     return flow([Node("first", "x"), *numbered(count)], edges)
 
 
-def moot_fan(count: int) -> Graph:
-    """Racers in two steps each; whoever wins makes all others moot."""
+def unneeded_fan(count: int) -> Graph:
+    """Racers in two steps each; whoever wins makes all others unneeded."""
     edges = [(f"n{number}", f"m{number}") for number in range(count)] + [(f"m{number}", "j") for number in range(count)]
     return flow([*numbered(count), *numbered(count, "m"), Node("j", "x", config=ANY)], edges)
 
@@ -103,7 +103,7 @@ def run(graph: Graph, count: int, *, failing: bool = False) -> RunState:
                 state.claim(claim.scope, claim.vertex, claim.slot, claim.place)
             continue
         instance = state.ready.popleft()
-        if not instance.scope.is_moot(instance.vertex):
+        if not instance.scope.is_unneeded(instance.vertex):
             state.add(instance.scope, instance.vertex, outcome(instance, count, failing))
     return state
 
@@ -126,7 +126,7 @@ SHAPES: list[Callable[[int], Graph]] = [
     chain,
     fan,
     dead_chain,
-    moot_fan,
+    unneeded_fan,
     ladder_of_races,
     batch,
     tolerant_batch,

@@ -81,7 +81,7 @@ def _all(level: Level) -> list[Instance]:
 def shown_of(driver: Driver) -> Shown:
     state = driver.fresh()
     replay(state, driver.outcomes, driver.facts.claims)
-    left = [instance for instance in state.ready if not instance.scope.is_moot(instance.vertex)]
+    left = [instance for instance in state.ready if not instance.scope.is_unneeded(instance.vertex)]
     state.ready.clear()
     state.ready.extend(left)
     return Shown(state)
@@ -107,9 +107,9 @@ def assert_agree(driver: Driver) -> None:
     if driver.state.phase is Phase.FAILED:
         return
     ends = {place.ends_at(place.find(name)): status for (place, name), status in meaning.status.items()}
-    moot = {place.ends_at(node) for place in meaning.places for node in place.nodes() if meaning.is_moot(place, node)}
+    unneeded = {place.ends_at(node) for place in meaning.places for node in place.nodes() if meaning.is_unneeded(place, node)}
     for key, status in ends.items():
-        if key in moot and (key not in shown.by_key or shown.by_key[key].state == "moot"):
+        if key in unneeded and (key not in shown.by_key or shown.by_key[key].state == "unneeded"):
             continue  # whatever else it is, or has inside: nothing more is said of what need not run
         if status in _PASSED_BY:
             assert shown.by_key[key].state == _PASSED_BY[status], (key, shown.by_key[key].state, status)

@@ -1,4 +1,4 @@
-"""Edges on failure and always, rule by rule: what is taken, handled, contained, moot, and refused."""
+"""Edges on failure and always, rule by rule: what is taken, handled, contained, unneeded, and refused."""
 
 from __future__ import annotations
 
@@ -185,17 +185,17 @@ class TestAnEdgeThatIsAlwaysTaken:
         assert ByHand(built).fail("a").status == "failed"
 
 
-class TestWhatIsMoot:
+class TestWhatIsUnneeded:
     def test_is_not_what_only_failures_lead_on_from(self) -> None:
         """The end of its scope is a way on of it."""
         run = ByHand(flow("a", "b", "j", join="j").edge("a", "j", on="failure").edge("b", "j"))
         run.end("b")
-        assert (run.ready, run.moot) == ({"a", "j"}, {"b"})
+        assert (run.ready, run.unneeded) == ({"a", "j"}, {"b"})
 
     def test_is_what_leads_into_fired_joins_by_whatever_edges(self) -> None:
         built = flow("a", "b", "j", join="j").node("k", step, join="any")
         built.edge("a", "j").edge("a", "k", on="failure").edge("b", "j").edge("b", "k")
-        assert ByHand(built).end("b").moot >= {"a", "b"}
+        assert ByHand(built).end("b").unneeded >= {"a", "b"}
 
 
 class TestWhatFailsWithoutBeingRun:

@@ -27,9 +27,9 @@ def graph(*nodes: str, join: int = 2, edges: str = "a>j b>j c>j j>k") -> FlowBui
 class TestAJoinOfTwo:
     def test_goes_on_once_two_edges_are_taken_and_leaves_the_others_behind(self) -> None:
         run = ByHand(graph()).end_all("c")
-        assert (run.ready, run.moot) == ({"a", "b"}, set())
+        assert (run.ready, run.unneeded) == ({"a", "b"}, set())
         run.end_all("a")
-        assert (run.ready, run.moot) == ({"j"}, {"a", "b", "c"})
+        assert (run.ready, run.unneeded) == ({"j"}, {"a", "b", "c"})
         assert run.end_all("j", "k").status == "completed"
 
     def test_gets_what_the_two_carry_by_node_in_the_flows_order(self) -> None:

@@ -41,8 +41,8 @@ def assert_agree(driver: Driver, meaning: Meaning) -> None:
     assert view.ready == meaning.ready().keys()
     assert view.wanted == meaning.wanted()
     begun = [place for place in meaning.places if meaning.is_there(place)]
-    there = {place.ends_at(node): meaning.is_moot(place, node) for place in begun for node in place.nodes()}
-    assert view.moot & there.keys() == {key for key, is_moot in there.items() if is_moot}
+    there = {place.ends_at(node): meaning.is_unneeded(place, node) for place in begun for node in place.nodes()}
+    assert view.unneeded & there.keys() == {key for key, is_unneeded in there.items() if is_unneeded}
     assert results(driver.state) == (fold.result_outputs(), fold.result_context())
 
 
@@ -54,7 +54,7 @@ class TestTheState:
         meaning = meaning_of(driver)
         assert_agree(driver, meaning)
         for ended in driver.steps():
-            # What was moot and under way ends all the same; the model gives results to what it would start itself.
+            # What was unneeded and under way ends all the same; the model gives results to what it would start itself.
             if ended is not None and ended.key in meaning.ready():
                 giving = Giving(meaning, Fold(meaning, CONTEXT), driver.script)
                 assert driver.facts.outcomes[ended.key] in giving.ready(ended.key)
@@ -148,8 +148,8 @@ class TestFacts:
         if live.phase is not Phase.FAILED:
             assert (again.ready, again.wanted) == (live.ready, live.wanted)
             # What lost a race decides nothing, and may be passed over.
-            assert live.done - live.moot <= again.done <= live.done
-            assert again.moot <= live.moot
+            assert live.done - live.unneeded <= again.done <= live.done
+            assert again.unneeded <= live.unneeded
             assert results(replayed) == results(driver.state)
 
     @more
@@ -166,14 +166,14 @@ class TestFacts:
         feed(part, outcomes, claims, order)
         some, every = view_of(part), driver.view()
         if every.phase is not Phase.FAILED:
-            assert some.ready <= every.ready | every.done | every.moot
+            assert some.ready <= every.ready | every.done | every.unneeded
             # What is claimed for an edge is claimed, or its join needs no claim any more.
             decided = {i.key for i in instances(driver.state) if i.vertex.index in i.scope.told}
-            over = decided | every.moot | driver.facts.claims.keys()
+            over = decided | every.unneeded | driver.facts.claims.keys()
             assert all(key in over for key, _ in some.wanted - every.wanted)
             assert some.dead <= every.dead
             assert some.blocked <= every.blocked
-            assert some.moot <= every.moot
+            assert some.unneeded <= every.unneeded
         assert some.phase in (Phase.RUNNING, every.phase)
 
 

@@ -154,10 +154,10 @@ def test_what_some_facts_say_all_facts_say_too(flow: Flow, seed: int, order: int
         scope, vertex = all_there[instance.key]
         mark = state.decide(*instance)
         if mark is Mark.TAKEN:
-            assert instance.key in driver.seen or scope.is_moot(vertex), instance.key
+            assert instance.key in driver.seen or scope.is_unneeded(vertex), instance.key
         elif mark is not None:
             assert scope.marks.get(vertex.index) is mark, instance.key
-        assert not instance.scope.is_moot(instance.vertex) or scope.is_moot(vertex), instance.key
+        assert not instance.scope.is_unneeded(instance.vertex) or scope.is_unneeded(vertex), instance.key
         assert not state.has_ended(instance.scope) or scope.ended, instance.key
     assert state.phase in (Phase.RUNNING, driver.state.phase)
 

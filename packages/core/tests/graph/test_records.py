@@ -8,9 +8,9 @@ from typing import Any
 import attrs
 import pytest
 from flowcraft_core import SerializationError, Serializer
-from flowcraft_core.graph.facts import DELETED, OUTPUT, NodeError, Outcome, Park
+from flowcraft_core.graph.facts import DELETED, OUTPUT, NodeError, Outcome, Suspension
 from flowcraft_core.graph.pages import Pages
-from flowcraft_core.graph.records import outcome_from_record, outcome_to_record, park_from_record, park_to_record
+from flowcraft_core.graph.records import outcome_from_record, outcome_to_record, suspension_from_record, suspension_to_record
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -32,7 +32,7 @@ FULL = Outcome(
     started=1.5,
     ended=2.5,
 )
-PARKED = Park("retry", 12.5, 1, True, True, ERROR)
+SUSPENDED = Suspension("retry", 12.5, 1, True, True, ERROR)
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.just(10**400),
@@ -47,7 +47,7 @@ def _stored(data: dict[str, Any]) -> dict[str, Any]:
 
 
 OUTCOME_RECORD = _stored(outcome_to_record(FULL, SERIALIZER.to_data))
-PARK_RECORD = _stored(park_to_record(PARKED))
+SUSPENSION_RECORD = _stored(suspension_to_record(SUSPENDED))
 
 
 def changed(record: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
@@ -70,7 +70,7 @@ def changed(record: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
 
 def test_what_is_written_is_read() -> None:
     assert outcome_from_record(OUTCOME_RECORD, SERIALIZER.from_data) == FULL
-    assert park_from_record(PARK_RECORD) == PARKED
+    assert suspension_from_record(SUSPENSION_RECORD) == SUSPENDED
     assert outcome_from_record({}, SERIALIZER.from_data) == Outcome()
 
 
@@ -93,17 +93,17 @@ def test_an_outcome_has_the_types_that_it_says_or_is_refused_by_name(record: dic
     assert _is_time(outcome.ended)
 
 
-@given(changed(PARK_RECORD) | st.dictionaries(st.text(max_size=5), JSON, max_size=3))
-def test_a_park_has_the_types_that_it_says_or_is_refused_by_name(record: dict[str, Any]) -> None:
+@given(changed(SUSPENSION_RECORD) | st.dictionaries(st.text(max_size=5), JSON, max_size=3))
+def test_a_suspension_has_the_types_that_it_says_or_is_refused_by_name(record: dict[str, Any]) -> None:
     try:
-        park = park_from_record(record)
+        suspension = suspension_from_record(record)
     except ValueError as error:
         assert str(error)  # noqa: PT017
         return
-    assert park.kind in ("wait", "sleep", "retry")
-    assert park.due is None or _is_time(park.due)
-    assert (type(park.attempt), type(park.standing_in), type(park.queued)) == (int, bool, bool)
-    assert park.error is None or _is_error(park.error)
+    assert suspension.kind in ("wait", "sleep", "retry")
+    assert suspension.due is None or _is_time(suspension.due)
+    assert (type(suspension.attempt), type(suspension.standing_in), type(suspension.queued)) == (int, bool, bool)
+    assert suspension.error is None or _is_error(suspension.error)
 
 
 def _is_error(error: NodeError) -> bool:

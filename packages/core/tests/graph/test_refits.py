@@ -53,7 +53,7 @@ def test_the_same_version_takes_all_that_is_kept_and_counts(flow: Flow, seed: in
     new, misfits = refitted(flow, state, without, compiled(flow))
     assert misfits == []
     found, old = {i.key: i for i in instances(new)}, kept(state, without)
-    lost = {key for key, instance in old.items() if instance.scope.is_moot(instance.vertex)}
+    lost = {key for key, instance in old.items() if instance.scope.is_unneeded(instance.vertex)}
     assert old.keys() - lost <= found.keys() <= old.keys()
     for key, instance in found.items():
         assert instance.outcome == old[key].outcome

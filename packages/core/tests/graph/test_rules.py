@@ -146,19 +146,19 @@ class TestAnyJoins:
         assert (run.wanted, run.ready) == (set(), {"j"})
 
 
-class TestMoot:
+class TestUnneeded:
     def test_any_of_a_wait_and_a_sleep_ends_when_either_does(self) -> None:
         flow = connect(create_flow("f").wait("wait").sleep("sleep", 60).node("go", "x", join="any"), "wait>go sleep>go")
         run = ByHand(flow).end("sleep")
-        assert (run.moot, run.ready) == ({"wait", "sleep"}, {"go"})
+        assert (run.unneeded, run.ready) == ({"wait", "sleep"}, {"go"})
         assert run.end_all("go").status == "completed"
 
     def test_a_slow_loser_holds_nothing_up(self) -> None:
         flow = graph("fast", "s1", "s2", "s3", "j", any_joins=("j",), edges="fast>j s1>s2 s2>s3 s3>j")
         run = ByHand(flow).end_all("fast", "j")
-        assert (run.status, run.moot) == ("completed", {"fast", "s1", "s2", "s3"})
+        assert (run.status, run.unneeded) == ("completed", {"fast", "s1", "s2", "s3"})
 
-    def test_what_is_moot_is_not_started_any_more(self) -> None:
+    def test_what_is_unneeded_is_not_started_any_more(self) -> None:
         flow = graph("fast", "slow", "next", "j", any_joins=("j",), edges="fast>j slow>next next>j")
         run = ByHand(flow).end_all("fast", "slow")
         assert run.started == ["fast", "slow", "j"]
@@ -169,19 +169,19 @@ class TestMoot:
         assert (run.status, run.ready) == ("running", {"slow"})
         assert run.end_all("slow", "audit").status == "completed"
 
-    def test_a_join_whose_ways_are_all_moot_is_not_claimed(self) -> None:
+    def test_a_join_whose_ways_are_all_unneeded_is_not_claimed(self) -> None:
         flow = graph("a", "b", "c", "inner", "j", any_joins=("inner", "j"), edges="a>inner b>inner inner>j c>j")
         run = ByHand(flow, claims=False).end_all("c").claim("j", "c").end_all("a")
-        assert (run.wanted, run.moot) == (set(), {"a", "b", "c", "inner"})
+        assert (run.wanted, run.unneeded) == (set(), {"a", "b", "c", "inner"})
 
-    def test_all_inside_a_moot_construct_is_moot(self) -> None:
+    def test_all_inside_a_unneeded_construct_is_unneeded(self) -> None:
         called = graph("one", "two", edges="one>two", named="called")
         inside = create_flow("inside").subflow("deeper", called)
         flow = create_flow("f").batch("items", inside, items="list").node("fast", "x").node("j", "x", join="any")
         run = ByHand(connect(flow, "items>j fast>j"), inside, called, context={"list": [1, 2]})
         run.end("items[0]/deeper/one").end_all("fast")
         assert run.ready == {"j"}
-        assert "items[0]/deeper/two" in run.moot
+        assert "items[0]/deeper/two" in run.unneeded
         assert run.end_all("j").status == "completed"
 
     def test_a_last_nodes_way_on_is_that_of_the_construct_around_it(self) -> None:
@@ -191,7 +191,7 @@ class TestMoot:
         assert run.status == "completed"
 
     def test_it_is_the_same_whichever_of_two_joins_was_claimed_first(self) -> None:
-        # `inner` is moot once `outer` has fired, and a claim of it that was under way still comes in. `x` leads on to
+        # `inner` is unneeded once `outer` has fired, and a claim of it that was under way still comes in. `x` leads on to
         # `k` all the same.
         flow = graph(
             *("s", "x", "y", "k", "inner", "outer"),
@@ -199,7 +199,7 @@ class TestMoot:
             edges="s>inner x>inner inner>outer y>outer x>k s>k",
         )
         run = ByHand(flow, claims=False).end_all("y", "s").claim("outer", "y").claim("inner", "s")
-        assert "x" not in run.moot
+        assert "x" not in run.unneeded
         assert run.end_all("outer", "x", "k").status == "completed"
 
     def test_a_claim_says_nothing_before_its_edge_is_known_to_be_taken(self) -> None:
@@ -207,9 +207,9 @@ class TestMoot:
         run = ByHand(graph("w1", "w2", "b", "j", any_joins=("j",), edges="w1>w2 w2>j b>j"), claims=False)
         join = run.state.root.scope.by_id["j"]
         run.state.claim(run.state.root, run.state.root.scope.vertices[join], 0, 0)
-        assert run.moot == set()
+        assert run.unneeded == set()
         assert run.end_all("w1", "w2").ready == {"j"}
-        assert run.moot == {"w1", "w2", "b"}
+        assert run.unneeded == {"w1", "w2", "b"}
 
 
 class TestFailure:
@@ -597,7 +597,7 @@ class TestContextValues:
 
 
 class TestEnds:
-    def test_a_run_ends_when_every_node_is_done_dead_blocked_or_moot(self) -> None:
+    def test_a_run_ends_when_every_node_is_done_dead_blocked_or_unneeded(self) -> None:
         flow = graph("a", "b", "c", "d", "j", any_joins=("j",), edges="a>j b>j").edge("c", "d", action="no")
         run = ByHand(flow).end_all("a", "j")
         assert run.status == "running"

@@ -7,15 +7,15 @@ from typing import Any
 
 import attrs
 import pytest
-from flowcraft_core.graph.facts import DELETED, OUTPUT, Answer, NodeError, Outcome, Park
+from flowcraft_core.graph.facts import DELETED, OUTPUT, Answer, NodeError, Outcome, Suspension
 from flowcraft_core.graph.records import (
     ANSWER,
     answer_from_record,
     answer_to_record,
     outcome_from_record,
     outcome_to_record,
-    park_from_record,
-    park_to_record,
+    suspension_from_record,
+    suspension_to_record,
 )
 
 ERROR = NodeError("a[1].b", "b", "ValueError", "it is so", attempts=3, traceback="Traceback: here")
@@ -74,10 +74,10 @@ OUTCOMES: dict[str, tuple[Outcome, dict[str, Any]]] = {
         {"output": ["encoded", 0], "via": "spare", "attempts": 1, "started": 0.0, "ended": 0.0},
     ),
 }
-PARKS = (
-    Park("wait"),
-    Park("sleep", due=12.5, queued=True),
-    Park("retry", due=1.0, attempt=2, standing_in=True, queued=True, error=ERROR),
+SUSPENSIONS = (
+    Suspension("wait"),
+    Suspension("sleep", due=12.5, queued=True),
+    Suspension("retry", due=1.0, attempt=2, standing_in=True, queued=True, error=ERROR),
 )
 
 
@@ -109,42 +109,42 @@ def test_what_is_left_out_has_its_default() -> None:
     assert same(outcome_from_record({}, decode), Outcome())
 
 
-def test_an_answer_is_stored_as_what_no_park_is_and_read_back() -> None:
+def test_an_answer_is_stored_as_what_no_suspension_is_and_read_back() -> None:
     for answer in (Answer(), Answer({"a": 1}, "yes", 12.5)):
         record = answer_to_record(answer, lambda value: value)
         assert record["kind"] == ANSWER
         assert answer_from_record(record, lambda value: value) == answer
         with pytest.raises(ValueError, match="kind"):
-            park_from_record(record)
+            suspension_from_record(record)
     with pytest.raises(ValueError, match="action"):
         answer_from_record({"kind": ANSWER, "action": 5}, lambda value: value)
 
 
-@pytest.mark.parametrize("park", PARKS, ids=lambda park: park.kind)
-def test_a_park_is_stored_by_the_names_of_its_fields_and_read_back(park: Park) -> None:
-    record = json.loads(json.dumps(park_to_record(park)))
+@pytest.mark.parametrize("suspension", SUSPENSIONS, ids=lambda suspension: suspension.kind)
+def test_a_suspension_is_stored_by_the_names_of_its_fields_and_read_back(suspension: Suspension) -> None:
+    record = json.loads(json.dumps(suspension_to_record(suspension)))
     assert record.keys() == {"kind", "due", "attempt", "standing_in", "queued", "error"}
-    again = park_from_record(record)
-    assert again == park
-    assert (again.error and again.error.traceback) == (park.error and park.error.traceback)
+    again = suspension_from_record(record)
+    assert again == suspension
+    assert (again.error and again.error.traceback) == (suspension.error and suspension.error.traceback)
 
 
-def test_a_park_without_an_error_of_an_earlier_release_is_read() -> None:
-    assert park_from_record({"kind": "sleep", "due": 3.0, "attempt": 0}) == Park("sleep", due=3.0)
+def test_a_suspension_without_an_error_of_an_earlier_release_is_read() -> None:
+    assert suspension_from_record({"kind": "sleep", "due": 3.0, "attempt": 0}) == Suspension("sleep", due=3.0)
 
 
-def test_a_fallbacks_park_keeps_why_it_stands_in() -> None:
-    park = Park("retry", due=1.0, attempt=2, standing_in=True, error=ERROR, primary_error=attrs.evolve(ERROR, key="p"))
-    record = json.loads(json.dumps(park_to_record(park)))
+def test_a_fallbacks_suspension_keeps_why_it_stands_in() -> None:
+    suspension = Suspension("retry", due=1.0, attempt=2, standing_in=True, error=ERROR, primary_error=attrs.evolve(ERROR, key="p"))
+    record = json.loads(json.dumps(suspension_to_record(suspension)))
     assert record["primary_error"]["key"] == "p"
-    assert park_from_record(record) == park
+    assert suspension_from_record(record) == suspension
 
 
-def test_what_a_park_leaves_out_has_its_default() -> None:
-    assert park_from_record({"kind": "wait"}) == Park("wait")
+def test_what_a_suspension_leaves_out_has_its_default() -> None:
+    assert suspension_from_record({"kind": "wait"}) == Suspension("wait")
 
 
 @pytest.mark.parametrize("field", ["kind", "due", "attempt", "standing_in", "queued", "error", "primary_error"])
-def test_a_field_of_a_park_that_cannot_be_is_refused_by_its_name(field: str) -> None:
+def test_a_field_of_a_suspension_that_cannot_be_is_refused_by_its_name(field: str) -> None:
     with pytest.raises(ValueError, match=rf"\b{field}\b"):
-        park_from_record({"kind": "retry", field: [field]})
+        suspension_from_record({"kind": "retry", field: [field]})

@@ -102,7 +102,7 @@ async def test_errors_are_told_by_their_class_and_place_and_never_by_what_they_s
         assert told["exception.type"] == "KeyError"
         assert "in fails" in str(told["exception.stacktrace"])
     states = [(span.attributes or {})["flowcraft.state"] for span in seen.named("node bad")]
-    assert states == ["parked", "failed"]
+    assert states == ["suspended", "failed"]
     assert SECRET not in "".join(span.to_json() for span in seen.spans)
     assert seen.points("flowcraft.attempt.retries") == [({"flowcraft.node.id": "bad", "error.type": "KeyError"}, 1)]
     assert seen.points("flowcraft.attempt.fallbacks") == [({"flowcraft.node.id": "bad", "error.type": "KeyError"}, 1)]

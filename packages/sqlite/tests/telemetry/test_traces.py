@@ -112,8 +112,8 @@ async def test_a_run_is_one_connected_trace_whoever_works_on_it(tmp_path: Path) 
 
     # A retry: two visits, the second linked to the first; and the errors are told without what they said.
     visits = [span["attributes"] | span for span in trace if span["name"] == "node flaky"]
-    parked = {span["id"] for span in visits if span["flowcraft.state"] == "parked"}
-    assert parked & {link for span in visits if span["flowcraft.attempt"] == 2 for link in span["links"]}
+    suspended = {span["id"] for span in visits if span["flowcraft.state"] == "suspended"}
+    assert suspended & {link for span in visits if span["flowcraft.attempt"] == 2 for link in span["links"]}
     failures = [span for span in trace if span["status"] == "ERROR"]
     assert {span["attributes"]["error.type"] for span in failures} == {"ValueError", "KeyError"}
     assert {name for span in failures for name, _ in span["events"]} == {"exception"}

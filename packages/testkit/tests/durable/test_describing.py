@@ -15,8 +15,8 @@ from flowcraft_core.durable.describing.board import Board
 from flowcraft_core.durable.describing.heartbeats import latest
 from flowcraft_core.durable.describing.hints import passed_on, under_way
 from flowcraft_core.errors import ConfigurationError
-from flowcraft_core.graph.facts import Outcome, Park
-from flowcraft_core.graph.records import outcome_from_record, outcome_to_record, park_from_record, park_to_record
+from flowcraft_core.graph.facts import Outcome, Suspension
+from flowcraft_core.graph.records import outcome_from_record, outcome_to_record, suspension_from_record, suspension_to_record
 from flowcraft_testkit import CountingBackend, InMemoryBackend, VirtualClock, Weaknesses
 from flowcraft_testkit.simulation.loop import run_virtual
 
@@ -119,15 +119,15 @@ def test_notes_of_others_are_passed_over() -> None:
 
 
 def test_facts_of_before_say_nothing_of_workers_and_can_be_read() -> None:
-    outcome, park = Outcome(output=1, worker="w"), Park("retry", 5.0, 1, started=1.0, ended=2.0, worker="w")
-    of_outcome, of_park = outcome_to_record(outcome, lambda value: value), park_to_record(park)
+    outcome, suspension = Outcome(output=1, worker="w"), Suspension("retry", 5.0, 1, started=1.0, ended=2.0, worker="w")
+    of_outcome, of_suspension = outcome_to_record(outcome, lambda value: value), suspension_to_record(suspension)
     assert outcome_from_record(of_outcome, lambda value: value).worker == "w"
-    assert attrs.astuple(park_from_record(of_park)) == attrs.astuple(park)
+    assert attrs.astuple(suspension_from_record(of_suspension)) == attrs.astuple(suspension)
     for name in ("worker", "started", "ended"):
         del of_outcome[name]
-        del of_park[name]
+        del of_suspension[name]
     assert outcome_from_record(of_outcome, lambda value: value).worker is None
-    assert park_from_record(of_park).worker is None
+    assert suspension_from_record(of_suspension).worker is None
     assert "worker" not in json.dumps(outcome_to_record(Outcome(), lambda value: value))
 
 

@@ -59,7 +59,7 @@ async def test_a_run_that_is_exported_while_it_waits_goes_on_elsewhere() -> None
         await here.clock.sleep(30)
         text = await here.client.export("run")
         assert json.loads(text)["status"] in ("running", "awaiting")
-    (key,) = json.loads(text)["parks"]
+    (key,) = json.loads(text)["suspensions"]
     result = await FlowRuntime([flow]).resume(text, key, output=1)
     assert result.status == "completed"
 

@@ -27,7 +27,7 @@ from flowcraft_core.durable.storage import (
 from flowcraft_core.durable.transient import RetryingBackend
 from flowcraft_core.errors import BackendError, TransientError
 from flowcraft_core.graph.compile import compile_blueprint
-from flowcraft_core.graph.facts import DELETED, Outcome, Park
+from flowcraft_core.graph.facts import DELETED, Outcome, Suspension
 from flowcraft_core.graph.instances import Arrival
 from flowcraft_core.graph.state import RunState
 from flowcraft_core.jobs import Job, encode_job
@@ -306,25 +306,25 @@ async def test_of_two_context_values_the_later_position_stands_and_a_deletion_is
     assert not await records.values("run", "other/", ["x"])
 
 
-async def test_an_instance_is_parked_as_it_was_last(backend: InMemoryBackend) -> None:
-    flow = create_flow("parked").wait("w").node("a", broken, fallback="f", retries=RetryPolicy(max_attempts=3))
+async def test_an_instance_is_suspended_as_it_was_last(backend: InMemoryBackend) -> None:
+    flow = create_flow("suspended").wait("w").node("a", broken, fallback="f", retries=RetryPolicy(max_attempts=3))
     flow.node("f", third_time, retries=RetryPolicy(max_attempts=2))
     graph, records = compile_blueprint(flow.to_blueprint()), _records(backend)
     state = RunState(graph, lambda blueprint_id: graph, {})
     by_key = {one.key: one for one in state.root.instances()}
     a, w = by_key["a"], by_key["w"]
-    assert await records.parks("run", [a, w]) == {}
-    for park in (
-        Park("retry", 5.0, 1),
-        Park("retry", 6.0, 2),
-        Park("retry", 7.0, 1, standing_in=True),
+    assert await records.suspensions("run", [a, w]) == {}
+    for suspension in (
+        Suspension("retry", 5.0, 1),
+        Suspension("retry", 6.0, 2),
+        Suspension("retry", 7.0, 1, standing_in=True),
     ):
-        assert (await records.put_park("run", "a", park, "job")).won
-        assert await records.parks("run", [a, w]) == {"a": park}
-    assert not (await records.put_park("run", "a", Park("retry", 9.0, 1), "job")).won
-    assert (await records.put_park("run", "w", Park("wait"), "job")).won
-    assert not (await records.put_park("run", "w", Park("sleep", 9.0), "job")).won
-    assert (await records.parks("run", [a, w]))["w"] == Park("wait")
+        assert (await records.put_suspension("run", "a", suspension, "job")).won
+        assert await records.suspensions("run", [a, w]) == {"a": suspension}
+    assert not (await records.put_suspension("run", "a", Suspension("retry", 9.0, 1), "job")).won
+    assert (await records.put_suspension("run", "w", Suspension("wait"), "job")).won
+    assert not (await records.put_suspension("run", "w", Suspension("sleep", 9.0), "job")).won
+    assert (await records.suspensions("run", [a, w]))["w"] == Suspension("wait")
 
 
 async def test_claims_have_keys_of_their_own(backend: InMemoryBackend) -> None:

@@ -57,7 +57,7 @@ class Looked:
         shown = await self._opened("", settled=settled)
         after = await self._ended()
         ended = {key for key, each in shown.items() if each.state in _ENDED and each.ended is not None}
-        assert before <= ended | {key for key, each in shown.items() if each.state == "moot"}
+        assert before <= ended | {key for key, each in shown.items() if each.state == "unneeded"}
         assert ended <= after
         if told.run.state == "completed":
             open_ = {key: each.state for key, each in shown.items() if each.state in ("ready", "running", "retrying")}

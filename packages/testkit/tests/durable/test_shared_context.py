@@ -40,7 +40,7 @@ def _flow() -> Any:
 
 
 async def _waits(here: Place) -> None:
-    while not await here.backend.context.get("run", ["w:park"]):
+    while not await here.backend.context.get("run", ["w:suspension"]):
         await here.clock.sleep(0.5)
 
 

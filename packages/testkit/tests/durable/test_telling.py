@@ -43,7 +43,7 @@ async def test_workers_tell_what_they_do_even_if_the_sink_fails() -> None:
         ("started", "a", 1, None),
         ("completed", "a", 1, None),
         ("started", "b", 1, None),
-        ("parked", "b", 1, "retry"),
+        ("suspended", "b", 1, "retry"),
         ("started", "b", 2, None),
         ("completed", "b", 2, None),
         ("ended", "", 1, "completed"),

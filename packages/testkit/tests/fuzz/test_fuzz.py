@@ -319,7 +319,7 @@ def test_stored_facts_may_be_damaged_and_only_their_own_run_suffers(data: st.Dat
     assert run_virtual(main) in ("running", "awaiting", "completed", "failed")
 
 
-_FACTS = _stored(lambda name: name[1] in (":run", "a", "w:park") or name[0] == ":blueprints")
+_FACTS = _stored(lambda name: name[1] in (":run", "a", "w:suspension") or name[0] == ":blueprints")
 
 
 def test_a_saved_run_that_is_whole_is_gone_on_with() -> None:

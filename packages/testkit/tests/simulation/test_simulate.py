@@ -14,7 +14,7 @@ from flowcraft_core import NodeContext, StepEndedError, SyncNodeContext, create_
 from flowcraft_core.durable.client import Client
 from flowcraft_core.durable.engine import Engine
 from flowcraft_core.durable.storage import Records, Stored
-from flowcraft_core.durable.tries import Tries
+from flowcraft_core.durable.poison import PoisonCount
 from flowcraft_core.graph.facts import Outcome
 from flowcraft_testkit.memory import InMemoryContextStore
 from flowcraft_testkit.memory.queue import MessageStore
@@ -193,12 +193,12 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker that takes a second delivery for a poisonous one."""
 
     def make(is_poison: Any) -> Any:
-        async def hasty(self: Tries, *args: Any) -> bool:
+        async def hasty(self: PoisonCount, *args: Any) -> bool:
             return True
 
         return hasty
 
-    broken(monkeypatch, Tries, "are_too_many", make)
+    broken(monkeypatch, PoisonCount, "are_too_many", make)
 
 
 def test_a_violation_tells_what_happened_and_is_made_as_short_as_it_can_be(impatient: None) -> None:

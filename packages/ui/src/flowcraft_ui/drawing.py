@@ -17,7 +17,7 @@ from .source import home_of
 MARGIN = 24.0
 _LABEL, _DETAIL = 21, 27
 
-_OVER = ("dead", "moot", "void")
+_OVER = ("dead", "unneeded", "void")
 _LIVE = ("ready", "running", "waiting", "sleeping", "retrying")
 _CONSTRUCTS = ("loop", "batch", "subflow")
 

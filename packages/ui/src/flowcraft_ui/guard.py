@@ -53,11 +53,11 @@ class Refused(Exception):  # noqa: N818 - it is an answer
         super().__init__(message)
 
 
-def check_host(headers: Headers, hosts: Collection[str]) -> None:
+def check_host(headers: Headers, allowed_hosts: Collection[str]) -> None:
     """The page is asked for by a name that is ours, and not by one that somebody has had lead here."""
     given = headers.getlist("host")
     name = given[0].rpartition(":")[0] if given and given[0].rpartition(":")[2].isdigit() else "".join(given[:1])
-    if len(given) != 1 or ("*" not in hosts and name.lower() not in hosts):
+    if len(given) != 1 or ("*" not in allowed_hosts and name.lower() not in allowed_hosts):
         raise Refused(421, "this is not served under that host name: start it with --allow-host NAME to have it so")
 
 
@@ -121,13 +121,13 @@ class Guard:
     Attributes:
         app: What is guarded.
         sessions: Who is known.
-        hosts: Host names that are ours, without ports; ``*`` for any, behind a server that looks at them itself.
+        allowed_hosts: Host names that are ours, without ports; ``*`` for any, behind a server that looks at them itself.
         open_paths: What is shown to anybody: the login, and what its page needs.
     """
 
     app: ASGIApp
     sessions: Sessions
-    hosts: Collection[str] = LOOPBACK
+    allowed_hosts: Collection[str] = LOOPBACK
     open_paths: Sequence[str] = ("/login", "/static/")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -148,7 +148,7 @@ class Guard:
         send = with_headers(send, cookie)
         scope["session_of_page"] = session
         try:
-            check_host(headers, self.hosts)
+            check_host(headers, self.allowed_hosts)
             check_size(scope, headers)
             if scope["method"] not in ("GET", "HEAD", "POST"):
                 raise Refused(405, "there are pages to get and forms to post")

@@ -62,7 +62,7 @@ def inspector(
     allow_writes: bool = False,
     redact: Redact | None = None,
     token: str | None = None,
-    hosts: Collection[str] = LOOPBACK,
+    allowed_hosts: Collection[str] = LOOPBACK,
     secret: bytes | None = None,
     title: str = "",
 ) -> ASGIApp:
@@ -76,7 +76,7 @@ def inspector(
             looks.
         redact: What is shown in the place of a value: see ``Redact``, and ``hiding``.
         token: What one has to say to come in, of 16 characters at least; nobody is asked if it is None.
-        hosts: The names under which it is served, without ports; by default those of this machine itself, so that no
+        allowed_hosts: The names under which it is served, without ports; by default those of this machine itself, so that no
             other site's name can be made to lead here. ``*`` for any, behind a server that looks at them itself.
         secret: Signs sessions and forms, of 32 bytes at least; drawn anew by default. Give the same to each process
             if several serve the same pages.
@@ -98,7 +98,7 @@ def inspector(
         Exception: _defect,
     }
     app = Starlette(routes=routes, exception_handlers=handlers)
-    return Guard(_quiet(app), sessions, frozenset(map(str.lower, hosts)))
+    return Guard(_quiet(app), sessions, frozenset(map(str.lower, allowed_hosts)))
 
 
 def _quiet(app: ASGIApp) -> ASGIApp:

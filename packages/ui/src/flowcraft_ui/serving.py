@@ -68,7 +68,7 @@ async def serve(client: Client, listening: Callable[[str], None], **settings: An
         allow_writes=serving.allow_writes,
         redact=serving.redact,
         token=serving.token,
-        hosts=[*LOOPBACK, *serving.allow_hosts],
+        allowed_hosts=[*LOOPBACK, *serving.allow_hosts],
         title=serving.title,
     )
     with _socket(serving.host, serving.port) as listener:

@@ -21,7 +21,7 @@ class Bar:
     """A stretch of time.
 
     Attributes:
-        look: ``queued`` (ready, and nobody was at it), ``parked`` (a wait, a sleep, a pause before the next attempt),
+        look: ``queued`` (ready, and nobody was at it), ``suspended`` (a wait, a sleep, a pause before the next attempt),
             ``failed`` (an attempt that failed) or ``work``; ``inside`` for a construct.
         x: Where it begins, of ``SPAN``.
         width: How long it is.
@@ -106,18 +106,18 @@ def _stretches(instance: InstanceDescription, level: RunDescription) -> Iterator
     now, since = until(level), instance.ready_at
     if since is not None and (instance.ended is None or instance.ended >= level.run.created):
         since = max(since, level.run.created)  # in a fork, what leads to it may have ended long before
-    parked = instance.kind in ("wait", "sleep")
+    suspended = instance.kind in ("wait", "sleep")
     for attempt in instance.failed_attempts:
         if attempt.started is None or attempt.ended is None:
             continue
         yield from _between("queued", since, attempt.started, "waited for a worker")
-        if not parked:
+        if not suspended:
             kind = f"attempt {attempt.number} failed"
             yield from _between("failed", attempt.started, max(attempt.ended, attempt.started), kind)
         due = attempt.retry_at
         next_due = attempt.ended if due is None else max(due, attempt.ended)
         goes_on = min(next_due, now) if instance.ended is None else min(next_due, instance.ended)
-        yield from _between("parked", attempt.ended, goes_on, "paused before the next attempt")
+        yield from _between("suspended", attempt.ended, goes_on, "paused before the next attempt")
         since = goes_on
     started = instance.started
     if instance.under_way is not None:
@@ -134,8 +134,8 @@ def _stretches(instance: InstanceDescription, level: RunDescription) -> Iterator
     ended = instance.ended if instance.ended is not None else now if is_open or instance.under_way else None
     if ended is None:
         return
-    if parked:
-        yield from _between("parked", started, ended, "waited" if instance.ended else "waits")
+    if suspended:
+        yield from _between("suspended", started, ended, "waited" if instance.ended else "waits")
     elif instance.inside is not None:
         yield from _between("inside", started, ended, "its inside")
     else:

@@ -9,7 +9,7 @@ import attrs
 import click
 from flowcraft_core import FlowRuntime, Serializer
 from flowcraft_core.durations import lasting
-from flowcraft_core.graph.facts import Outcome, Park
+from flowcraft_core.graph.facts import Outcome, Suspension
 from flowcraft_core.runtime import Recorded, Replay
 
 from ..command import App, Commands
@@ -156,13 +156,13 @@ class _Going:
         return {name: {"was": then, "is": now} for name, (then, now) in differences.items()}
 
 
-def _differences(then: Outcome, now: Outcome | Park) -> dict[str, tuple[Any, Any]]:
+def _differences(then: Outcome, now: Outcome | Suspension) -> dict[str, tuple[Any, Any]]:
     """In what an outcome differs from the recorded one; a failed attempt that would be tried again is a failure."""
     error = None if now.error is None else (now.error.type, now.error.message)
     was = None if then.error is None else (then.error.type, then.error.message)
     if was != error:
         return {"error": (was, error)}
-    if isinstance(now, Park):
+    if isinstance(now, Suspension):
         return {}
     if was is not None:
         return {} if then.taken.keys() == now.taken.keys() else {"edges": (then.taken, now.taken)}

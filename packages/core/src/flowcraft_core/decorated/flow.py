@@ -92,7 +92,7 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
         after: Node[Any] | Sequence[Node[Any]] = (),
         retries: int | RetryPolicy | None = None,
         timeout: Duration | None = None,
-        exclusive: bool = False,
+        lease: bool = False,
         queue: str | None = None,
         limit: str | Sequence[str] | None = None,
     ) -> StepDecorator: ...
@@ -110,7 +110,7 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
         after: Node[Any] | Sequence[Node[Any]] = (),
         retries: int | RetryPolicy | None = None,
         timeout: Duration | None = None,
-        exclusive: bool = False,
+        lease: bool = False,
         queue: str | None = None,
         limit: str | Sequence[str] | None = None,
     ) -> UndoneStepDecorator[R]: ...
@@ -126,7 +126,7 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
         after: Node[Any] | Sequence[Node[Any]] = (),
         retries: int | RetryPolicy | None = None,
         timeout: Duration | None = None,
-        exclusive: bool = False,
+        lease: bool = False,
         queue: str | None = None,
         limit: str | Sequence[str] | None = None,
     ) -> StepDecorator: ...
@@ -157,7 +157,7 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
             after: Come after these steps, too, without needing their outputs; run only if they did.
             retries: How many more times a failed attempt is made, at once; or a policy.
             timeout: How long one attempt may take: seconds, a ``timedelta``, or text such as ``"5s"``.
-            exclusive: Ask that two workers do not execute the step at the same time.
+            lease: Ask that two workers do not execute the step at the same time.
             queue: The queue whose workers run it, such as ``"gpu"``; by default that of what it is inside of, else the
                 run's, else the flow's.
             limit: The limit that it keeps to, one of the runtime's ``limits``, such as ``"openai"``; by a key,

@@ -23,7 +23,7 @@ class Settings:
 
     retries: int | RetryPolicy | None = None
     timeout: Duration | None = None
-    exclusive: bool = False
+    lease: bool = False
     queue: str | None = None
     limit: str | Sequence[str] | None = None
     undo_unsure: bool = False
@@ -33,7 +33,7 @@ class Settings:
         given: dict[str, Any] = {
             "retries": self.retries,
             "timeout": self.timeout,
-            "exclusive": self.exclusive or None,
+            "lease": self.lease or None,
             "queue": self.queue,
             "limit": self.limit,
             "undo_unsure": self.undo_unsure or None,

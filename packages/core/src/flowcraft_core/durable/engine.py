@@ -26,7 +26,7 @@ from ..errors import (
 )
 from ..execution import FIRST, Executor
 from ..failures import name_of, text_of
-from ..graph.facts import Answer, Attempt, Outcome, Park
+from ..graph.facts import Answer, Attempt, Outcome, Suspension
 from ..graph.instances import Arrival, Claim, FailedItem, Instance, Phase, ScopeState
 from ..graph.lanes import total_of
 from ..graph.limits import is_limited
@@ -42,14 +42,14 @@ from ..settings import number, whole
 from ..texts import safe_text
 from ..traces import Trace
 from .ends import call_undone, send_stop
-from .hosts import Host, HostTimeError, cut_off, may_take, none_has_time, too_long
+from .invocations import Invocation, InvocationTimeError, cut_off, may_take, none_has_time, too_long
 from .limits import FleetLimits, Places
-from .parks import may_be_parked
+from .suspensions import may_be_suspended
 from .sets import JoinSets
-from .signals import conclude, fail_if_late, finish_run, held_key, say_parked, send_jobs, send_parked, stop_call
+from .signals import conclude, fail_if_late, finish_run, held_key, say_suspended, send_jobs, send_suspended, stop_call
 from .storage import KEPT, NewerRecordError, Records, StaleReadError, Stored
 from .transactions import StepTransaction
-from .tries import Tries
+from .poison import PoisonCount
 from .view import RunView, StoredValues
 from .waiting import says_no_more
 
@@ -61,7 +61,7 @@ _HEALED = 100
 _ARRIVES_WITHIN = 5.0
 
 # How soon a job that goes on and on notices that what it does is of no use any more, seconds.
-_MOOT_NOTICED = 2.0
+_UNNEEDED_NOTICED = 2.0
 
 # How long it is taken for granted that an instance that had no outcome has none yet, while its job waits to be begun.
 _LOOKS_FRESH = 5.0
@@ -142,11 +142,11 @@ class Engine:
         got_on: Told of each outcome that was written.
         begun: Told when the run begins with this job.
         limits: Where places under limits are taken.
-        host: Where it runs.
+        invocation: Where it runs.
         queue: The name of the queue that the job came from.
         events: Tells what happens.
         slots: Held while a step runs; no limit on them by default.
-        trying: What the worker tries again just now, under all of its jobs; see ``Tries``.
+        trying: What the worker tries again just now, under all of its jobs; see ``PoisonCount``.
         places: What the attempt under way has under its limits; the worker renews them. What the job has waited for it
             has from the beginning.
         waits: The job that goes on once there are places under its limits, if what it came to has found none.
@@ -167,7 +167,7 @@ class Engine:
     got_on: Callable[[], Awaitable[None]]
     begun: Callable[[], None]
     limits: FleetLimits
-    host: Host = attrs.field(factory=Host)
+    invocation: Invocation = attrs.field(factory=Invocation)
     queue: str = DEFAULT_QUEUE
     events: Emitter | None = None
     slots: AbstractAsyncContextManager[object] = attrs.field(factory=contextlib.nullcontext)
@@ -180,16 +180,16 @@ class Engine:
     _handing_over: asyncio.Lock = attrs.field(factory=asyncio.Lock)
     _started: float = 0.0
     _steps: int = 0
-    _tries: Tries = attrs.field(init=False)
+    _poison: PoisonCount = attrs.field(init=False)
     _is_again: bool = False
     _said_to_wait: bool = False  # for places, by this job
-    _looked_for_moot: float = 0.0
+    _looked_for_unneeded: float = 0.0
     _arrivals: list[Arrival] = attrs.field(factory=list)  # at joins that wait for what the job goes on with
     _at: str = ""  # the key of the instance that is dealt with, to name where the engine failed
     _transaction: StepTransaction = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._tries = Tries(self.backend.coordination, self.settings.delivery_limit, self.trying)
+        self._poison = PoisonCount(self.backend.coordination, self.settings.delivery_limit, self.trying)
         # By way of the engine: the view may be replaced.
         self.executor.values = lambda scope, serializer: StoredValues(self.view, scope, serializer)
         self.executor.before_deciding = lambda instance: self.view.refresh(instance)
@@ -216,17 +216,17 @@ class Engine:
             try:
                 done = await self._handle(count)
             finally:
-                self._tries.leave()
+                self._poison.leave()
                 self.is_past_steps = True  # and what becomes of the message is not to be cut off
                 await self._transaction.roll_back()  # of a step that did not come to its outcome
-        except HostTimeError:
+        except InvocationTimeError:
             raise  # whoever is cut off did not come back
         except _CALLED_FOR:
-            await self._tries.come_back()
+            await self._poison.come_back()
             raise
         except Exception as error:
             return await self._in_trouble(error)
-        await self._tries.come_back()
+        await self._poison.come_back()
         return done
 
     async def _in_trouble(self, error: Exception) -> Done:
@@ -238,7 +238,7 @@ class Engine:
         """
         at, what = self._at, safe_text(f"{name_of(error)}: {text_of(error)}", 1_000)
         record = self.view.record
-        times = await self._tries.note_trouble(record.life, self.job.id, at, what)
+        times = await self._poison.note_trouble(record.incarnation, self.job.id, at, what)
         self.executor.journal.tell(JOB_FAILED, error, at=at)
         if times <= self.settings.delivery_limit:
             return Done.DELIVER_AGAIN
@@ -275,11 +275,11 @@ class Engine:
                 await self._send_there(instance)
                 break
             self._at = instance.key
-            if first and count > 1 and await self._tries.are_too_many(self.view.record.life, instance.key, count):
+            if first and count > 1 and await self._poison.are_too_many(self.view.record.incarnation, instance.key, count):
                 if await self.backend.coordination.get(held_key(self.view.record, instance.key)) is not None:
                     # Somebody is at it, or was until a moment ago, perhaps this very worker: if they die, too, nobody
                     # says so any more when the job is delivered again.
-                    self._tries.keep()
+                    self._poison.keep()
                     return Done.LOOK_AGAIN
                 outcome = await self._poisoned(instance, count)
             else:
@@ -396,13 +396,13 @@ class Engine:
 
     async def _poisoned(self, instance: Instance, count: int) -> Outcome:
         limit = f"the limit is {self.settings.delivery_limit}"
-        trouble = await self._tries.trouble(self.view.record.life, instance.key)
+        trouble = await self._poison.trouble(self.view.record.incarnation, instance.key)
         if trouble is not None:
             message = f"the engine failed at it again and again, with {trouble}; {count} deliveries, and {limit}"
             return await self._failure(EngineError(message), instance, count)
         message = (
             f"its job was delivered {count} times and never came to an outcome: the step seems to end its process, to "
-            f"cancel the worker's task from outside, or to take longer than its host lives; {limit}"
+            f"cancel the worker's task from outside, or to take longer than its invocation lives; {limit}"
         )
         return await self._failure(PoisonError(message), instance, count)
 
@@ -420,9 +420,9 @@ class Engine:
             await self.send([instance])
             return None
         looked = self.clock.now()
-        if instance.vertex.kind is Kind.STEP and looked - self._looked_for_moot >= _MOOT_NOTICED:
-            self._looked_for_moot = looked
-            if await self.view.is_moot(instance):
+        if instance.vertex.kind is Kind.STEP and looked - self._looked_for_unneeded >= _UNNEEDED_NOTICED:
+            self._looked_for_unneeded = looked
+            if await self.view.is_unneeded(instance):
                 return None
         self._steps += 1
         if instance.vertex.inputs is not None:
@@ -431,42 +431,42 @@ class Engine:
         if self.job.attempt and self.job.key == instance.key:
             attempt = Attempt(self.job.attempt, self.job.deferred, self.job.standing_in)
             if attempt.standing_in:
-                last = await self._last_park(instance)
+                last = await self._last_suspension(instance)
                 if last is None or not last.standing_in:
                     raise StaleReadError(
                         f"the attempt before attempt {attempt.number} at {instance.key!r} is not visible yet"
                     )
                 attempt = attrs.evolve(attempt, primary_error=last.primary_error)
-        elif not fresh and instance.vertex.kind is Kind.STEP and (self._is_again or may_be_parked(instance)):
-            park = await self._last_park(instance)
-            if park is not None:
+        elif not fresh and instance.vertex.kind is Kind.STEP and (self._is_again or may_be_suspended(instance)):
+            suspension = await self._last_suspension(instance)
+            if suspension is not None:
                 now = self.clock.now()
-                if park.due is None or park.due > now:
-                    if park.kind == "wait" and now - self.job.first_seen < self.records.store.limits.staleness:
+                if suspension.due is None or suspension.due > now:
+                    if suspension.kind == "wait" and now - self.job.first_seen < self.records.store.limits.staleness:
                         raise StaleReadError(f"wait {instance.key!r} is open; what resumed it may not be visible yet")
-                    # A job will come when it is due; unless whoever parked it died before it was sent.
-                    if self._is_again and park.due is not None:
-                        await self.schedule(instance, park)
+                    # A job will come when it is due; unless whoever suspended it died before it was sent.
+                    if self._is_again and suspension.due is not None:
+                        await self.schedule(instance, suspension)
                     return None
-                if park.kind == "retry":
-                    attempt = park.next_attempt
+                if suspension.kind == "retry":
+                    attempt = suspension.next_attempt
                 elif not await self._is_live():
                     return None
-                elif self.executor.reminds(instance, park):
-                    reminding = park
+                elif self.executor.reminds(instance, suspension):
+                    reminding = suspension
                 else:
                     await self.view.refresh(instance)  # what its edges name
-                    return self.executor.due(instance, park)
+                    return self.executor.due(instance, suspension)
         if not attempt.is_first and not await self._is_live():
             return None
         self._check_steps(instance)
-        if not self.host.has_time_for(instance):
+        if not self.invocation.has_time_for(instance):
             hops = self.job.hops if self.job.key == instance.key else 0
             if none_has_time(hops):
                 return await self._failure(too_long(instance), instance, attempt.number)
             await self.send([instance], hops=hops + 1)
             journal = self.executor.journal
-            journal.tell(HOST_TOO_SHORT, at=instance, seconds=self.host.left(), timeout=may_take(instance))
+            journal.tell(HOST_TOO_SHORT, at=instance, seconds=self.invocation.left(), timeout=may_take(instance))
             return None
         # What the engine does itself takes no time, and waits for no step.
         async with self.slots if instance.vertex.kind is Kind.STEP else contextlib.nullcontext():
@@ -500,12 +500,12 @@ class Engine:
             return ended
         reach = self.backend.queue.limits.max_delay
         ended = attrs.evolve(ended, queued=ended.due is not None and ended.due - self.clock.now() <= reach)
-        stored = await self.records.put_park(self.job.run_id, instance.key, ended, self.job.id)
+        stored = await self.records.put_suspension(self.job.run_id, instance.key, ended, self.job.id)
         if isinstance(stored.value, Answer):
             await self.view.refresh(instance)  # what its edges name
             return self.executor.answered(instance, stored.value)
         if self.events is not None and stored.won:
-            self.events.parked(instance, ended.kind)
+            self.events.suspended(instance, ended.kind)
         # Of several who have reminded at once, one sends the next job, so that they do not become more and more.
         if stored.won or self._is_again or reminding is None:
             await self.schedule(instance, stored.value)
@@ -517,7 +517,7 @@ class Engine:
         Jobs of one attempt can be several where somebody sends what seems to be lost. This is a hint; should the other
         one be cut off, its message comes again.
         """
-        name = f"attempt:{self.view.record.life}:{instance.key}:{attempt.number}.{attempt.deferred}"
+        name = f"attempt:{self.view.record.incarnation}:{instance.key}:{attempt.number}.{attempt.deferred}"
         if attempt.standing_in:
             name += ".fallback"
         store = self.backend.coordination
@@ -567,15 +567,15 @@ class Engine:
         if places is not None:
             await self.limits.give_back(places)
 
-    async def _attempt(self, instance: Instance, attempt: Attempt, reminding: Park | None) -> Outcome | Park:
-        """One attempt, or one reminder of a wait that is parked, for as long as the host lives.
+    async def _attempt(self, instance: Instance, attempt: Attempt, reminding: Suspension | None) -> Outcome | Suspension:
+        """One attempt, or one reminder of a wait that is suspended, for as long as the invocation lives.
 
         Raises:
-            HostTimeError: The host is about to end. The attempt was cancelled, and has no outcome.
+            InvocationTimeError: The invocation is about to end. The attempt was cancelled, and has no outcome.
         """
-        if self.host.remaining is None:
+        if self.invocation.remaining is None:
             return await self._once(instance, attempt, reminding)
-        timer = self.host.timer()
+        timer = self.invocation.timer()
         try:
             async with timer:
                 return await self._once(instance, attempt, reminding)
@@ -585,13 +585,13 @@ class Engine:
             self.executor.cancel()
             raise cut_off(instance) from error
 
-    def _once(self, instance: Instance, attempt: Attempt, reminding: Park | None) -> Awaitable[Outcome | Park]:
+    def _once(self, instance: Instance, attempt: Attempt, reminding: Suspension | None) -> Awaitable[Outcome | Suspension]:
         if reminding is not None:
             return self.executor.remind(instance, reminding)
         return self.executor.attempt(instance, attempt)
 
     async def _is_live(self) -> bool:
-        """Whether the run has not ended while the instance was parked: its job says when it was due, no more."""
+        """Whether the run has not ended while the instance was suspended: its job says when it was due, no more."""
         status = await self.backend.status.get(self.job.run_id)
         return status is None or status.state in ("running", "awaiting")
 
@@ -608,19 +608,19 @@ class Engine:
             except ImplementationMissingError as error:
                 raise ImplementationMissingError(f"node {instance.key!r}: {error}", instance.key) from error
 
-    async def _last_park(self, instance: Instance) -> Park | None:
-        return (await self.records.parks(self.job.run_id, [instance])).get(instance.key)
+    async def _last_suspension(self, instance: Instance) -> Suspension | None:
+        return (await self.records.suspensions(self.job.run_id, [instance])).get(instance.key)
 
-    async def schedule(self, instance: Instance, park: Park) -> None:
-        """See to it that a parked instance is looked at when it is due."""
+    async def schedule(self, instance: Instance, suspension: Suspension) -> None:
+        """See to it that a suspended instance is looked at when it is due."""
         now = self.clock.now()
-        if park.queued and park.due is not None:
-            await send_parked(self.backend, self.view.record, instance, park, self.clock, trace=self._trace)
+        if suspension.queued and suspension.due is not None:
+            await send_suspended(self.backend, self.view.record, instance, suspension, self.clock, trace=self._trace)
         else:
             # Only someone else can go on, or the time is beyond the queue's reach: the reconciler is to look soon, to
             # report the run as waiting and to send the job when the time is near.
-            if park.due is not None:
-                await say_parked(self.backend, self.view.record)
+            if suspension.due is not None:
+                await say_suspended(self.backend, self.view.record)
             await self.backend.status.touch(self.job.run_id, at=now, next_check=now)
 
     # --- commit, apply, advance -----------------------------------------------------------------------------------
@@ -718,7 +718,7 @@ class Engine:
                 await self._undo_call(state.to_undo.popleft())
         self._arrivals += state.arrivals
         state.arrivals.clear()
-        return [found for found in ready if not found.scope.is_moot(found.vertex)]
+        return [found for found in ready if not found.scope.is_unneeded(found.vertex)]
 
     async def _claim(self, claim: Claim) -> None:
         """Claim a slot of a join of some for an edge; whoever brought the edge that holds the last slot goes on."""
@@ -739,7 +739,7 @@ class Engine:
             await self.records.apply(self.job.run_id, scope.namespace.prefix, scope.position(vertex), outcome.sets)
 
     async def _arrive(self, arrival: Arrival) -> None:
-        size = await self.sets.add(self.view.record.life, [arrival])
+        size = await self.sets.add(self.view.record.incarnation, [arrival])
         scope, vertex = arrival.scope, arrival.vertex
         if size.is_full:
             self.view.hear()
@@ -756,7 +756,7 @@ class Engine:
                 await self._apply(instance, instance.scope.outcomes.get(instance.vertex.index))
             others = [other for other in arrived(arrival) if other != arrival]
             if others:
-                await self.sets.add(self.view.record.life, others)
+                await self.sets.add(self.view.record.incarnation, others)
             if self.view.is_resolved(scope, vertex):
                 self.view.state.tell(scope, vertex)
 
@@ -794,7 +794,7 @@ class Engine:
         Who comes to the gather finds out in any case. This is for a batch that need not go on until then.
         """
         scope, vertex, index, tolerated = item
-        if await self.sets.are_more(self.view.record.life, f"{scope.key(vertex)}:failed", index, tolerated):
+        if await self.sets.are_more(self.view.record.incarnation, f"{scope.key(vertex)}:failed", index, tolerated):
             await self.view.resolve(scope, vertex)
             self.view.state.tell(scope, vertex)
 

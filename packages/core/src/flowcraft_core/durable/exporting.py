@@ -38,7 +38,7 @@ async def export(stored: StoredRuns, run_id: str) -> str:
         status=status.state,
         errors=errors_of(state.root),
         ended=instances(state),
-        parks=await stored.records.parks(run_id, ready),
+        suspensions=await stored.records.suspensions(run_id, ready),
         answers=await unused_answers(stored.records, record, state),
         serializer=stored.records.serializer,
         undone=(await undone_of(stored.records, run_id, state))[0],
@@ -55,7 +55,7 @@ class Footprint:
         steps: Steps that have an outcome.
         attempts: Attempts that were made at them.
         seconds: What their last attempts took, all together.
-        facts: How many facts are stored, by kind: ``run``, ``outcomes``, ``pages``, ``parks``, ``claims``,
+        facts: How many facts are stored, by kind: ``run``, ``outcomes``, ``pages``, ``suspensions``, ``claims``,
             ``chunks``.
         bytes: What they take as they are stored, by kind, without keys.
         values: Context values that were set, each a write of its own.
@@ -84,7 +84,7 @@ async def footprint(stored: StoredRuns, run_id: str) -> Footprint:
     for instance in found_there:
         kinds[instance.key] = "outcomes"
         kinds.update(dict.fromkeys(claim_keys(instance), "claims"))
-    kinds.update(dict.fromkeys(await stored.records.park_keys(run_id, found_there), "parks"))
+    kinds.update(dict.fromkeys(await stored.records.suspension_keys(run_id, found_there), "suspensions"))
     for instance in instances(state):
         items, output = instance.outcome.items, instance.outcome.output
         pages = items if isinstance(items, Pages) else output.pages if isinstance(output, StoredResults) else None

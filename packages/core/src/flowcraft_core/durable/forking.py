@@ -15,7 +15,7 @@ import attrs
 
 from ..blueprint import WAIT
 from ..errors import ConfigurationError
-from ..graph.facts import Park
+from ..graph.facts import Suspension
 from ..graph.failures import failed
 from ..graph.fold import claims, instances
 from ..graph.forks import dropped, kept_claims
@@ -285,7 +285,7 @@ class _Forked:
                 await records.apply(run_id, instance.scope.namespace.prefix, position, instance.outcome.sets)
             if instance.vertex.node.uses == WAIT:  # so that nobody answers it who comes after it
                 at = instance.outcome.started
-                await records.put_park(run_id, instance.key, Park("wait", started=at, ended=at), KEPT)
+                await records.put_suspension(run_id, instance.key, Suspension("wait", started=at, ended=at), KEPT)
         for call in kept.undone:
             end = await records.get(old, call + END_KEY)
             if end is not None:

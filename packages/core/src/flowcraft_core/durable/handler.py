@@ -50,7 +50,7 @@ from .caches import KnownRuns, OutcomeCache
 from .describing.at_work import PassingOn
 from .ends import call_undone, end_of, stopped_by, undoes, undone_by
 from .engine import Done, Engine, Settings, UnknownInstanceError
-from .hosts import Host, HostTimeError
+from .invocations import Invocation, InvocationTimeError
 from .limits import FleetLimits, Places
 from .queues import queue_named
 from .runs import RunRecord, Runs
@@ -58,7 +58,7 @@ from .sets import JoinSets
 from .signals import CHECK_AFTER, busy_key, conclude, end_run, fail_if_late, held_key
 from .storage import Records, StaleReadError
 from .tracing import traced
-from .tries import Tries
+from .poison import PoisonCount
 from .undoing import StoppedRun, StoppedRuns
 from .view import RunView
 from .waiting import GLANCES, KEPT_FOR, WaitingJobs
@@ -208,7 +208,7 @@ class JobHandler:
         except UnknownInstanceError as error:
             await self._fail(job, str(error))
             await self._bury(body, str(error))
-        except HostTimeError as error:
+        except InvocationTimeError as error:
             self._tell_of(job).tell(HOST_ENDS, at=job.key, reason=str(error))
             return Done.DELIVER_AGAIN
         except TransientError as error:
@@ -241,11 +241,11 @@ class JobHandler:
         Said now and then, and not of runs that are too young to be looked at: it costs a short run nothing.
         """
         record, now = self._known.get(run_id), self._clock.now()
-        if record is None or now - self._busy.get(record.life, record.started) < _SAYS_BUSY:
+        if record is None or now - self._busy.get(record.incarnation, record.started) < _SAYS_BUSY:
             return
         if len(self._busy) >= _LIVE_KEPT:
             self._busy.clear()
-        self._busy[record.life] = now
+        self._busy[record.incarnation] = now
         key, store = busy_key(record), self._backend.coordination
         with contextlib.suppress(TransientError):
             if not await store.extend_ttl(key, "yes", ttl=CHECK_AFTER):
@@ -302,7 +302,7 @@ class JobHandler:
             stopped=self._stopped,
             got_on=partial(self.say_busy, job.run_id),
             begun=partial(self._say_begun, record),
-            host=Host(remaining),
+            invocation=Invocation(remaining),
             queue=queue,
             slots=self._slots,
             limits=self._limits,
@@ -359,9 +359,9 @@ class JobHandler:
         if key is None:
             await attrs.evolve(run, root=stopped_by(job.key) or "").go_on(again=count > 1)
             return Done.ACKNOWLEDGE
-        tries = Tries(self._backend.coordination, self._settings.delivery_limit, self._trying)
+        tries = PoisonCount(self._backend.coordination, self._settings.delivery_limit, self._trying)
         try:
-            if count > 1 and await tries.are_too_many(record.life, job.key, count):
+            if count > 1 and await tries.are_too_many(record.incarnation, job.key, count):
                 await run.give_up(key, f"its job was delivered {count} times and never came to an end", count)
             else:
                 executor.kept_keys, executor.nonce = record.kept_keys, record.nonce
@@ -375,7 +375,7 @@ class JobHandler:
         """Whether the run has not ended, as far as was known within the control interval."""
         now = self._clock.now()
         # Whoever has just sent the job knew of a live run.
-        seen = max(self._live.get(record.life, 0.0), 0.0 if job.hops else job.first_seen)
+        seen = max(self._live.get(record.incarnation, 0.0), 0.0 if job.hops else job.first_seen)
         if now - seen <= self._control_interval:
             return True
         status = await self._backend.status.get(job.run_id)
@@ -386,7 +386,7 @@ class JobHandler:
             return False
         if len(self._live) >= _LIVE_KEPT:
             self._live.clear()
-        self._live[record.life] = now
+        self._live[record.incarnation] = now
         return True
 
     # --- the run record ---------------------------------------------------------------------------------------------
@@ -500,7 +500,7 @@ class JobHandler:
             )
         record = self._known.get(job.run_id)
         if record is not None and not lags:
-            await self._passing_on.tell(record.life, key, node_of(key), reason_of(error), job.first_seen)
+            await self._passing_on.tell(record.incarnation, key, node_of(key), reason_of(error), job.first_seen)
 
     async def _fail(self, job: Job, reason: str) -> bool:
         """End a run as failed; whether it had not ended already."""
@@ -526,10 +526,10 @@ class JobHandler:
 
     def _say_begun(self, record: RunRecord) -> None:
         """Once, also if the queue delivers two copies of the first job."""
-        if record.life not in self._begun:
+        if record.incarnation not in self._begun:
             if len(self._begun) >= _LIVE_KEPT:
                 self._begun.pop(next(iter(self._begun)))
-            self._begun[record.life] = None
+            self._begun[record.incarnation] = None
             self._journal.bind(run_id=record.run_id).tell(RUN_STARTED, flow=record.blueprint_id)
 
     def _say_unavailable(self, operation: str, error: TransientError) -> None:

@@ -16,7 +16,7 @@ from ..graph.scopes import Construct
 from ..ports import HandWrittenRuns
 from .answers import ANSWERED, noted_answers
 from .ends import ABANDONED_KEY, END_KEY, UNDONE_KEY, undoes
-from .parks import answer_key
+from .suspensions import answer_key
 from .runs import FORK_KEY, FORKED, RECORD_KEY, REDRIVEN_KEY, TRACE_KEY
 from .scheduling.standing import note_purged
 from .shared_context import outside_names
@@ -163,4 +163,4 @@ async def _keys_of(records: Records, run_id: str, scopes: Iterable[ScopeState], 
     keys += [key for instance in instances for key in claim_keys(instance)]
     keys += await undo_keys(records, run_id, instances)
     keys += [scope.prefix + key for scope in scopes if scope.prefix and scope.scope.namespace for key in of_calls]
-    return keys + await records.park_keys(run_id, instances)
+    return keys + await records.suspension_keys(run_id, instances)

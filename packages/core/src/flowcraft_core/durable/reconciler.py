@@ -13,7 +13,7 @@ from ..clock import Clock, SystemClock
 from ..durations import Duration, parse_seconds
 from ..errors import BackendGoneError, FlowcraftError, TransientError, UnknownQueueError
 from ..failures import reason_of
-from ..graph.facts import Park
+from ..graph.facts import Suspension
 from ..graph.instances import Instance, Phase
 from ..graph.lanes import item_before
 from ..graph.limits import is_limited
@@ -47,10 +47,10 @@ from .signals import (
     fail_if_late,
     finish_run,
     held_key,
-    parked_key,
-    say_parked,
+    suspended_key,
+    say_suspended,
     send_jobs,
-    send_parked,
+    send_suspended,
     stop_call,
 )
 from .storage import Records
@@ -58,7 +58,7 @@ from .stored_runs import StoredRuns
 from .tracing import stored_trace
 from .transient import RetryingBackend
 from .undoing import StoppedRun
-from .undone import parked
+from .undone import suspended
 from .waiting import limited_key
 from .whole import Everything, whole_state
 
@@ -377,18 +377,18 @@ class Reconciler:
                 done.finished += 1
             return None
         again = now + self._interval
-        parks = {instance.key: await parked(self._records, record.run_id, instance.key) for instance in left.ready}
-        due = [i for i in left.ready if (park := parks[i.key]) is None or (park.due or 0.0) + CHECK_AFTER <= now]
+        suspensions = {instance.key: await suspended(self._records, record.run_id, instance.key) for instance in left.ready}
+        due = [i for i in left.ready if (suspension := suspensions[i.key]) is None or (suspension.due or 0.0) + CHECK_AFTER <= now]
         free = set(await self._not_held(record, [instance.key + UNDO for instance in due]))
         stalled = [instance for instance in due if instance.key + UNDO in free]
         if stalled:
-            keys = [f"{instance.key}{UNDO}:{parks[instance.key]}" for instance in stalled]
+            keys = [f"{instance.key}{UNDO}:{suspensions[instance.key]}" for instance in stalled]
             revivals = await self._count(record, keys)
             for instance in stalled:
                 if revivals > self._revivals:
                     await run.give_up(instance.key, f"revived {self._revivals} times without progress", 0)
                 else:
-                    await run.send(instance, parks[instance.key])
+                    await run.send(instance, suspensions[instance.key])
             done.revived += 1
             again = now + self._interval * min(2.0 ** (revivals - 1), _LONGEST_INTERVALS)
         else:
@@ -409,9 +409,9 @@ class Reconciler:
     async def _bring_on(self, record: RunRecord, state: RunState, looks: int, done: Reconciled) -> None:
         """Send what is due in a run, and say when to look again."""
         run_id, now = record.run_id, self._clock.now()
-        parked = await self._records.parks(run_id, state.ready)
-        ready = [instance for instance in state.ready if instance.key not in parked]
-        dues = await self._wake(record, state, parked, now)
+        suspended = await self._records.suspensions(run_id, state.ready)
+        ready = [instance for instance in state.ready if instance.key not in suspended]
+        dues = await self._wake(record, state, suspended, now)
         for call in state.to_undo:
             if looks:
                 break  # workers get on with the run: the job is on its way
@@ -440,10 +440,10 @@ class Reconciler:
             self._journal.bind(run_id=run_id).tell(REVIVED, at=keys[0], jobs=len(keys), revivals=revivals)
             # Its jobs may only wait for a free worker: each time that nothing has changed it is given longer.
             again = now + self._interval * min(2.0 ** (revivals - 1), _LONGEST_INTERVALS)
-        elif ready or (state.to_undo and not parked):
+        elif ready or (state.to_undo and not suspended):
             again = now + self._interval
             done.busy += 1
-        elif parked:
+        elif suspended:
             done.waiting += 1
         else:
             raise NothingToDoError(f"the facts of run {run_id!r} leave nothing to do, but do not end it")
@@ -465,28 +465,28 @@ class Reconciler:
         workers = await living(self._backend.coordination, self._clock.now(), SEEN_WITHIN)
         return names.isdisjoint(name for worker in workers for name in worker.queues)
 
-    async def _wake(self, record: RunRecord, state: RunState, parked: Mapping[str, Park], now: float) -> list[float]:
-        """Send the jobs of what is parked and near its time; when to look at each that has one again."""
+    async def _wake(self, record: RunRecord, state: RunState, suspended: Mapping[str, Suspension], now: float) -> list[float]:
+        """Send the jobs of what is suspended and near its time; when to look at each that has one again."""
         dues: list[float] = []
         for instance in state.ready:
-            park = parked.get(instance.key)
-            if park is None or park.due is None:
+            suspension = suspended.get(instance.key)
+            if suspension is None or suspension.due is None:
                 continue
-            if not park.queued:
-                await say_parked(self._backend, record)
+            if not suspension.queued:
+                await say_suspended(self._backend, record)
             # A job that is on its way may be late; one that nobody has sent goes out when the time is near.
-            send_at = park.due + max(self._interval, CHECK_AFTER) if park.queued else park.due - self._interval
+            send_at = suspension.due + max(self._interval, CHECK_AFTER) if suspension.queued else suspension.due - self._interval
             if send_at <= now and not await self._is_free(record, instance):
                 dues.append(now + self._interval)
             elif send_at <= now:
-                await send_parked(self._backend, record, instance, park, self._clock)
-                dues.append(max(now, park.due) + self._interval)
+                await send_suspended(self._backend, record, instance, suspension, self._clock)
+                dues.append(max(now, suspension.due) + self._interval)
             else:
                 dues.append(send_at)
         return dues
 
     async def _is_free(self, record: RunRecord, instance: Instance) -> bool:
-        """Whether nobody says to be at a parked instance's next attempt, and no job that it waits under its limits."""
+        """Whether nobody says to be at a suspended instance's next attempt, and no job that it waits under its limits."""
         return bool(await self._not_held(record, [instance.key]) and await self._not_limited(record, [instance]))
 
     async def _not_held(self, record: RunRecord, keys: list[str]) -> list[str]:
@@ -517,13 +517,13 @@ class Reconciler:
         """The how-manieth look this is at a run that workers get on with; 0 if they do not."""
         if await self._backend.coordination.get(busy_key(record)) is None:
             return 0
-        return await self._backend.coordination.increment(f"looked:{record.life}", ttl=_COUNTED)
+        return await self._backend.coordination.increment(f"looked:{record.incarnation}", ttl=_COUNTED)
 
     async def _needs_no_reconciler(self, record: RunRecord, now: float) -> bool:
         """Whether nothing in a busy run is to be woken or ended: then its facts, which may be many, are not read."""
         if record.deadline is not None and now >= record.deadline:
             return False
-        return await self._backend.coordination.get(parked_key(record)) is None
+        return await self._backend.coordination.get(suspended_key(record)) is None
 
     async def _apply(self, run_id: str, state: RunState) -> None:
         """Apply the context values of all outcomes: whoever wrote one may have died before it did."""
@@ -536,7 +536,7 @@ class Reconciler:
     async def _count(self, record: RunRecord, keys: list[str]) -> int:
         # A hint, and counted so that losing it only delays the end: the same frontier, looked at over and over.
         name = uuid.uuid5(uuid.NAMESPACE_OID, "\n".join(sorted(keys))).hex
-        key = f"revived:{record.life}:{name}"
+        key = f"revived:{record.incarnation}:{name}"
         return await self._backend.coordination.increment(key, ttl=_COUNTED)
 
 

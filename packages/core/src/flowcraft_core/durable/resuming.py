@@ -8,7 +8,7 @@ from typing import Any
 from ..blueprint import WAIT
 from ..errors import LostActionError, ResumeError
 from ..graph.decisions import is_lost, lost, take_edges
-from ..graph.facts import Answer, Outcome, Park
+from ..graph.facts import Answer, Outcome, Suspension
 from ..graph.instances import Instance
 from ..graph.keys import escape
 from ..ports import RunStatus
@@ -49,10 +49,10 @@ async def resume(
     key = instance.key
     if strict and is_lost(instance.vertex, action):
         raise LostActionError(lost(instance, action))
-    park = await stored.settled(lambda: _park_of(stored, run_id, instance))
-    if park is None and await stored.records.answers(run_id, [key]):
+    suspension = await stored.settled(lambda: _suspension_of(stored, run_id, instance))
+    if suspension is None and await stored.records.answers(run_id, [key]):
         raise answered_already(run_id, key)
-    if park is None:
+    if suspension is None:
         raise ResumeError(f"run {run_id!r}: wait {key!r} was not reached yet")
     view.hear()  # it may have been reached just now, and what came before it may be as new
     await view.prepare(instance)
@@ -62,7 +62,7 @@ async def resume(
     output = stored.records.serializer.copy(output)
     now = stored.clock.now()
     taken = take_edges(*instance, output, action)
-    outcome = Outcome(output=output, action=action, taken=taken, started=park.ended or now, ended=now)
+    outcome = Outcome(output=output, action=action, taken=taken, started=suspension.ended or now, ended=now)
     if not (await stored.records.put_outcome(run_id, key, outcome, "")).won:
         raise ResumeError(f"run {run_id!r}: wait {key!r} was resolved already; the first result stands")
     await stored.backend.status.touch(run_id, at=now, next_check=now + CHECK_AFTER, state="running")
@@ -92,8 +92,8 @@ async def _find(view: RunView, key: str) -> tuple[Instance | None]:
     return (await view.find(key) or await view.find(escape(key)),)
 
 
-async def _park_of(stored: StoredRuns, run_id: str, instance: Instance) -> Park | None:
-    return (await stored.records.parks(run_id, [instance])).get(instance.key)
+async def _suspension_of(stored: StoredRuns, run_id: str, instance: Instance) -> Suspension | None:
+    return (await stored.records.suspensions(run_id, [instance])).get(instance.key)
 
 
 async def _open_wait(stored: StoredRuns, record: RunRecord, status: RunStatus, node_id: str) -> str:

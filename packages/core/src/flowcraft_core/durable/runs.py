@@ -78,7 +78,7 @@ class RunRecord:
     weight: int = attrs.field(default=0, eq=False)
 
     @property
-    def life(self) -> str:
+    def incarnation(self) -> str:
         """The run's id and its nonce: what its hints are named by, so that no earlier run's are taken for them."""
         return f"{self.run_id}:{self.nonce}"
 

@@ -46,11 +46,11 @@ class JoinSets:
 
     store: CoordinationStore
 
-    async def add(self, life: str, arrivals: Sequence[Arrival]) -> Size:
+    async def add(self, incarnation: str, arrivals: Sequence[Arrival]) -> Size:
         """Add arrivals at one join to its set; adding one again changes nothing.
 
         Args:
-            life: Of the run, see ``RunRecord``.
+            incarnation: Of the run, see ``RunRecord``.
             arrivals: All at one join.
         """
         key, total, level, was_empty = arrivals[0].key, arrivals[0].total, 0, True
@@ -59,7 +59,7 @@ class JoinSets:
             full: set[int] = set()
             for leaf in {member // WIDTH for member in members}:
                 group = [str(member) for member in sorted(members) if member // WIDTH == leaf]
-                name = f"join:{life}:{key}:{level}.{leaf}"
+                name = f"join:{incarnation}:{key}:{level}.{leaf}"
                 size = await self.store.add_members(name, *group, ttl=TIME_TO_LIVE)
                 was_empty = was_empty and size == len(group)
                 if size >= min(WIDTH, total - leaf * WIDTH):
@@ -68,19 +68,19 @@ class JoinSets:
                 return Size(is_full=bool(full), was_empty=was_empty)
             members, total, level = full, -(-total // WIDTH), level + 1
 
-    async def are_more(self, life: str, name: str, member: int, tolerated: int) -> bool:
+    async def are_more(self, incarnation: str, name: str, member: int, tolerated: int) -> bool:
         """Add one of those of which some are tolerated; whether there are more by now.
 
         That is said to the first that are too many, in case one of them dies or does not see all of them yet; whoever
         comes later would only look at what they have looked at. Where many are tolerated it is never said.
 
         Args:
-            life: Of the run, see ``RunRecord``.
+            incarnation: Of the run, see ``RunRecord``.
             name: What they are, among all of the run.
             member: Which of them; adding one again changes nothing.
             tolerated: How many of them may be.
         """
         if tolerated >= WIDTH:  # they would be more than one set has room for
             return False
-        size = await self.store.add_members(f"set:{life}:{name}", str(member), ttl=TIME_TO_LIVE)
+        size = await self.store.add_members(f"set:{incarnation}:{name}", str(member), ttl=TIME_TO_LIVE)
         return tolerated < size <= 2 * tolerated + _LOOKED_AT_MOST

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ..clock import Clock
-from ..graph.facts import NodeError, Park
+from ..graph.facts import NodeError, Suspension
 from ..graph.failures import errors_of
 from ..graph.instances import Instance, Phase, ScopeState
 from ..graph.queues import queue_of
@@ -28,7 +28,7 @@ from .storage import Records
 CHECK_AFTER = 60.0
 
 # For how long it is known of a run that something in it waits for a reconciler, unless one says so again; seconds.
-_PARKED_SAID = 7 * 86400.0
+_SUSPENDED_SAID = 7 * 86400.0
 
 # How many of the errors of a failed run its status tells, and how much of each, characters.
 _ERRORS_TOLD, _LONGEST_ERROR = 10, 2_000
@@ -187,37 +187,37 @@ async def end_recorded(
 
 def held_key(record: RunRecord, key: str) -> str:
     """Where a worker says, in the coordination store, that it works on an instance and lives. A hint."""
-    return f"held:{record.life}:{key}"
+    return f"held:{record.incarnation}:{key}"
 
 
 def busy_key(record: RunRecord) -> str:
     """Where workers say, in the coordination store, that they get on with a run. A hint."""
-    return f"busy:{record.life}"
+    return f"busy:{record.incarnation}"
 
 
-async def say_parked(backend: Backend, record: RunRecord) -> None:
+async def say_suspended(backend: Backend, record: RunRecord) -> None:
     """Say, in the coordination store, that something in a run waits for a reconciler to wake it. A hint."""
-    await backend.coordination.set_if_absent(parked_key(record), "yes", ttl=_PARKED_SAID)
+    await backend.coordination.set_if_absent(suspended_key(record), "yes", ttl=_SUSPENDED_SAID)
 
 
-def parked_key(record: RunRecord) -> str:
+def suspended_key(record: RunRecord) -> str:
     """Where it is said that something in a run waits for a reconciler to wake it."""
-    return f"parked:{record.life}"
+    return f"suspended:{record.incarnation}"
 
 
-async def send_parked(
-    backend: Backend, record: RunRecord, instance: Instance, park: Park, clock: Clock, *, trace: Trace | None = None
+async def send_suspended(
+    backend: Backend, record: RunRecord, instance: Instance, suspension: Suspension, clock: Clock, *, trace: Trace | None = None
 ) -> None:
-    """Send the job that goes on with a parked instance when it is due; from a span, if one is under way."""
+    """Send the job that goes on with a suspended instance when it is due; from a span, if one is under way."""
     now = clock.now()
-    due = max(now, park.due or now)
-    attempt = park.attempt + 1 if park.kind == "retry" else 0
+    due = max(now, suspension.due or now)
+    attempt = suspension.attempt + 1 if suspension.kind == "retry" else 0
     job = record.job(
         instance.key,
         due,
         attempt=attempt,
-        deferred=park.deferred,
-        standing_in=park.standing_in,
+        deferred=suspension.deferred,
+        standing_in=suspension.standing_in,
         trace=trace or record.trace,
     )
     queue = queue_named(backend, queue_of(instance, record.queue))

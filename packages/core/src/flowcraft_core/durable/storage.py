@@ -13,7 +13,7 @@ import attrs
 
 from ..clock import Clock
 from ..errors import BackendError, SerializationError
-from ..graph.facts import DELETED, Answer, Outcome, Park
+from ..graph.facts import DELETED, Answer, Outcome, Suspension
 from ..graph.instances import Instance
 from ..graph.positions import Position, from_sortable, to_sortable
 from ..graph.records import (
@@ -22,8 +22,8 @@ from ..graph.records import (
     answer_to_record,
     outcome_from_record,
     outcome_to_record,
-    park_from_record,
-    park_to_record,
+    suspension_from_record,
+    suspension_to_record,
 )
 from ..ids import new_id
 from ..payloads import MAX_RECORD_BYTES, PayloadCodec, RecordKind, old_place_of, place_of
@@ -33,7 +33,7 @@ from .caches import OutcomeCache
 from .chunks import Chunks, chunk_keys
 from .gathering import GatheringReads
 from .pages import ListPages, Written, may_have_pages
-from .parks import answer_key, park_key, park_windows
+from .suspensions import answer_key, suspension_key, suspension_windows
 from .weights import MAX_WEIGHT, weight_of
 
 T = TypeVar("T")
@@ -111,7 +111,7 @@ class Records:
     chunks: Chunks = attrs.field(init=False, default=attrs.Factory(lambda self: Chunks(self.store), takes_self=True))
     pages: ListPages = attrs.field(init=False, default=attrs.Factory(ListPages, takes_self=True))
 
-    # --- outcomes, parks, claims ----------------------------------------------------------------------------------
+    # --- outcomes, suspensions, claims ----------------------------------------------------------------------------------
 
     async def put_outcome(
         self, run_id: str, key: str, outcome: Outcome, job: str, *, copied_from: str | None = None
@@ -202,43 +202,43 @@ class Records:
         value, weight = await self.pages.whole(run_id, key, stored.value)
         return stored if value is stored.value else attrs.evolve(stored, value=value, weight=stored.weight + weight)
 
-    async def put_park(self, run_id: str, key: str, park: Park, job: str) -> Stored[Park | Answer]:
+    async def put_suspension(self, run_id: str, key: str, suspension: Suspension, job: str) -> Stored[Suspension | Answer]:
         """Record that an instance waits; what stands then is returned, for a wait perhaps an answer.
 
         A retry has a record per attempt.
         """
-        return await self._put(run_id, park_key(key, park), park_to_record(park), job, park, self._parked)
+        return await self._put(run_id, suspension_key(key, suspension), suspension_to_record(suspension), job, suspension, self._suspended)
 
-    async def put_answer(self, run_id: str, key: str, answer: Answer) -> Stored[Park | Answer]:
-        """Answer a wait that nobody may have come to; what stands then is returned, perhaps its park record.
+    async def put_answer(self, run_id: str, key: str, answer: Answer) -> Stored[Suspension | Answer]:
+        """Answer a wait that nobody may have come to; what stands then is returned, perhaps its suspension.
 
         Raises:
             SerializationError: The answer cannot be stored.
         """
         record = answer_to_record(answer, self._encode)
-        return await self._put(run_id, answer_key(key), record, "", answer, self._parked)
+        return await self._put(run_id, answer_key(key), record, "", answer, self._suspended)
 
     async def answers(self, run_id: str, keys: Iterable[str]) -> dict[str, Answer]:
-        """The answers that stand where those waits would park, by the waits' keys."""
+        """The answers that stand where those waits would be suspended, by the waits' keys."""
         by_key = {answer_key(key): key for key in keys}
         found: dict[str, Answer] = {}
         for key, (record, _, _) in (await self._get(run_id, list(by_key))).items():
             with reading(run_id, key):
-                if isinstance(standing := self._parked(record), Answer):
+                if isinstance(standing := self._suspended(record), Answer):
                     found[by_key[key]] = standing
         return found
 
-    async def parks(self, run_id: str, instances: Iterable[Instance]) -> dict[str, Park]:
-        """By key of those instances that were parked: why and until when each was last."""
-        return {key: parks[-1] for key, parks in (await self.all_parks(run_id, instances)).items()}
+    async def suspensions(self, run_id: str, instances: Iterable[Instance]) -> dict[str, Suspension]:
+        """By key of those instances that were suspended: why and until when each was last."""
+        return {key: suspensions[-1] for key, suspensions in (await self.all_suspensions(run_id, instances)).items()}
 
-    async def all_parks(self, run_id: str, instances: Iterable[Instance]) -> dict[str, list[Park]]:
-        """By key of those instances that were parked: each time, in the order in which they came by it.
+    async def all_suspensions(self, run_id: str, instances: Iterable[Instance]) -> dict[str, list[Suspension]]:
+        """By key of those instances that were suspended: each time, in the order in which they came by it.
 
-        A wait that was answered before it was reached was never parked.
+        A wait that was answered before it was reached was never suspended.
         """
         found: list[tuple[tuple[tuple[int, int], int], str, str, Mapping[str, Any]]] = []
-        windows = [window for instance in instances for window in park_windows(instance)]
+        windows = [window for instance in instances for window in suspension_windows(instance)]
         while windows:
             asked = [key for window in windows for key in (*window.keys, window.beyond) if key is not None]
             records = await self._get(run_id, asked)
@@ -250,16 +250,16 @@ class Records:
                     if key in records and records[key][0].get("kind") != ANSWER
                 ]
             windows = [window.next() for window in windows if window.beyond in records]
-        parks: dict[str, list[Park]] = {}
+        suspensions: dict[str, list[Suspension]] = {}
         for _, instance_key, key, record in sorted(found, key=lambda one: one[0]):
             with reading(run_id, key):
-                parks.setdefault(instance_key, []).append(park_from_record(record))
-        return parks
+                suspensions.setdefault(instance_key, []).append(suspension_from_record(record))
+        return suspensions
 
-    async def park_keys(self, run_id: str, instances: Iterable[Instance]) -> list[str]:
-        """The keys of all park records that those instances may have."""
+    async def suspension_keys(self, run_id: str, instances: Iterable[Instance]) -> list[str]:
+        """The keys of all suspensions that those instances may have."""
         keys: list[str] = []
-        windows = [window for instance in instances for window in park_windows(instance)]
+        windows = [window for instance in instances for window in suspension_windows(instance)]
         while windows:
             keys += [key for window in windows for key in window.keys]
             found = await self._reads.get(run_id, [window.beyond for window in windows if window.beyond is not None])
@@ -371,9 +371,9 @@ class Records:
     def _decode(self, data: Any) -> Any:
         return self.serializer.from_data(data)
 
-    def _parked(self, record: Mapping[str, Any]) -> Park | Answer:
-        """What stands where an instance parks."""
-        return answer_from_record(record, self._decode) if record.get("kind") == ANSWER else park_from_record(record)
+    def _suspended(self, record: Mapping[str, Any]) -> Suspension | Answer:
+        """What stands where an instance is suspended."""
+        return answer_from_record(record, self._decode) if record.get("kind") == ANSWER else suspension_from_record(record)
 
     def _outcome(self, record: Mapping[str, Any]) -> Outcome:
         return outcome_from_record(record, self._decode)

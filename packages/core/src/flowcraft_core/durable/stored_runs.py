@@ -127,7 +127,7 @@ class StoredRuns:
         while True:
             reading = await self.settled(lambda: _read(record, self.records, stopped=stopped, **options))
             state = reading.state
-            # Of a run that was undone nothing is ready any more, not even what is moot.
+            # Of a run that was undone nothing is ready any more, not even what is unneeded.
             is_behind = bool(state.ready) if stopped else ended and state.phase is Phase.RUNNING
             if not is_behind or self.clock.now() >= until:
                 return reading

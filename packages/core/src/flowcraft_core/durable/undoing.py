@@ -22,12 +22,12 @@ from ..clock import Clock
 from ..errors import BackendError
 from ..execution import FIRST, Executor
 from ..failures import node_error
-from ..graph.facts import Outcome, Park, Undone
+from ..graph.facts import Outcome, Suspension, Undone
 from ..graph.failures import errors_of
 from ..graph.instances import Instance, ScopeState
 from ..graph.partial import find_call, looks_into
 from ..graph.queues import queue_of
-from ..graph.records import park_to_record, undone_from_record
+from ..graph.records import suspension_to_record, undone_from_record
 from ..graph.state import RunState
 from ..graph.undoing import Undoing, calls_around
 from ..jobs import encode_job
@@ -42,7 +42,7 @@ from .queues import queue_named
 from .runs import RunRecord
 from .signals import end_recorded, held_key, reason_of_failures
 from .storage import Records, StaleReadError, read_once_visible
-from .undone import park_key, park_of, parked, undone_among, undone_of
+from .undone import suspension_key, suspension_of, suspended, undone_among, undone_of
 from .whole import whole_state
 
 # For how long it is believed that somebody has sent the job of an undo, or is at it unless they say so again; seconds.
@@ -107,7 +107,7 @@ class StoppedRuns:
 
     async def of(self, run: StoppedRun) -> Left:
         """What is left of a run; read once, however many of its jobs come at once."""
-        name = run.record.life, run.root
+        name = run.record.incarnation, run.root
         try:
             async with self._reading.setdefault(name, asyncio.Lock()):
                 left = self._left.pop(name, None) or await run.read()
@@ -122,13 +122,13 @@ class StoppedRuns:
 
     def knows(self, run: StoppedRun) -> bool:
         """Whether it is known that a run is stopped."""
-        return (run.record.life, run.root) in self._left
+        return (run.record.incarnation, run.root) in self._left
 
     def forget(self, run: StoppedRun) -> None:
         """Drop what is kept of a run, or of a call, and of all that is inside."""
-        for life, root in list(self._left):
-            if life == run.record.life and root.startswith(run.root):
-                self._left.pop((life, root))
+        for incarnation, root in list(self._left):
+            if incarnation == run.record.incarnation and root.startswith(run.root):
+                self._left.pop((incarnation, root))
 
 
 @attrs.frozen(kw_only=True)
@@ -183,7 +183,7 @@ class StoppedRun:
         for instance in left.ready:
             if again or instance.key not in left.asked:
                 left.asked.add(instance.key)
-                if await self._is_ours(f"undo:{self.record.life}:{instance.key}"):
+                if await self._is_ours(f"undo:{self.record.incarnation}:{instance.key}"):
                     await self.send(instance)
                     opened = True
         if not left.ready:
@@ -267,14 +267,14 @@ class StoppedRun:
     async def _attempt(self, left: Left, instance: Instance, executor: Executor, number: int) -> bool:
         """Make an attempt, if it is due and nobody else is at it; whether the undo has ended."""
         run_id, key, now = self.record.run_id, instance.key, self.clock.now()
-        park = await parked(self.records, run_id, key)
-        attempt = FIRST if park is None else park.next_attempt
+        suspension = await suspended(self.records, run_id, key)
+        attempt = FIRST if suspension is None else suspension.next_attempt
         if attempt.number < number:
             raise StaleReadError(
                 f"run {run_id!r}: the attempt before attempt {number} to undo {key!r} is not visible yet"
             )
-        if park is not None and (park.due or 0.0) > now + _SOON:
-            await self.send(instance, park)
+        if suspension is not None and (suspension.due or 0.0) > now + _SOON:
+            await self.send(instance, suspension)
             return False
         async with self.slots, self._held(key) as is_free:
             if not is_free:
@@ -286,9 +286,9 @@ class StoppedRun:
             ended = await executor.undo(instance, attempt)
             if len(left.troubles) > troubles:
                 raise left.troubles[-1]  # results could not be read, by this undo or one beside it
-            if isinstance(ended, Park):
-                stored = await self.records.put(run_id, park_key(key, ended), park_to_record(ended))
-                await self.send(instance, park_of(run_id, key, stored.value))
+            if isinstance(ended, Suspension):
+                stored = await self.records.put(run_id, suspension_key(key, ended), suspension_to_record(ended))
+                await self.send(instance, suspension_of(run_id, key, stored.value))
                 return False
             await self._put(left, instance, ended)
         return True
@@ -366,11 +366,11 @@ class StoppedRun:
             raise StaleReadError(f"run {self.record.run_id!r}: that it was stopped is not visible yet")
         return end
 
-    async def send(self, instance: Instance, park: Park | None = None) -> None:
+    async def send(self, instance: Instance, suspension: Suspension | None = None) -> None:
         """Send the job of an undo, for when its next attempt is due: as late as the queue can, and then again."""
-        now, due = self.clock.now(), None if park is None else park.due
+        now, due = self.clock.now(), None if suspension is None else suspension.due
         delay = min(max(0.0, (due or now) - now), self.backend.queue.limits.max_delay)
-        job = self.record.job(instance.key + UNDO, now + delay, attempt=0 if park is None else park.next_attempt.number)
+        job = self.record.job(instance.key + UNDO, now + delay, attempt=0 if suspension is None else suspension.next_attempt.number)
         queue = queue_named(self.backend, queue_of(instance, self.record.queue))
         await queue.send([Message(encode_job(job), self.record.run_id)], delay=delay)
 

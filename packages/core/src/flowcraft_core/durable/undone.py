@@ -6,16 +6,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..clock import Clock
-from ..graph.facts import Park, Undone
+from ..graph.facts import Suspension, Undone
 from ..graph.instances import Instance
-from ..graph.records import park_from_record, undone_from_record
+from ..graph.records import suspension_from_record, undone_from_record
 from ..graph.state import RunState
 from ..graph.undoing import Undoing
 from .ends import ABANDONED_KEY, UNDO
 from .storage import Records, reading
 
-# So many park records of one undo are looked for at once.
-_PARKS = 4
+# So many suspensions of one undo are looked for at once.
+_SUSPENSIONS = 4
 
 # Why, where nobody has said so.
 _NO_REASON = "no reason was given"
@@ -44,17 +44,17 @@ async def undone_among(records: Records, run_id: str, keys: Sequence[str]) -> tu
     return undone, abandoned
 
 
-async def parked(records: Records, run_id: str, key: str) -> Park | None:
-    """The last park record of an instance's undo."""
+async def suspended(records: Records, run_id: str, key: str) -> Suspension | None:
+    """The last suspension of an instance's undo."""
     last, number = None, 1
     while True:
-        keys = [f"{key}{UNDO}:attempt:{each}" for each in range(number, number + _PARKS)]
+        keys = [f"{key}{UNDO}:attempt:{each}" for each in range(number, number + _SUSPENSIONS)]
         found = await records.get_all(run_id, keys)
         for each in keys:
             if each not in found:
                 return last
-            last = park_of(run_id, each, found[each])
-        number += _PARKS
+            last = suspension_of(run_id, each, found[each])
+        number += _SUSPENSIONS
 
 
 async def settled_undone(
@@ -84,14 +84,14 @@ async def undo_keys(records: Records, run_id: str, instances: Iterable[Instance]
     keys: list[str] = []
     for instance in instances:
         if instance.vertex.undo is not None:
-            keys += [instance.key + UNDO, *(await _park_keys(records, run_id, instance.key))]
+            keys += [instance.key + UNDO, *(await _suspension_keys(records, run_id, instance.key))]
     return keys
 
 
-async def _park_keys(records: Records, run_id: str, key: str) -> list[str]:
+async def _suspension_keys(records: Records, run_id: str, key: str) -> list[str]:
     keys: list[str] = []
     while True:
-        some = [f"{key}{UNDO}:attempt:{each}" for each in range(len(keys) + 1, len(keys) + 1 + _PARKS)]
+        some = [f"{key}{UNDO}:attempt:{each}" for each in range(len(keys) + 1, len(keys) + 1 + _SUSPENSIONS)]
         found = await records.get_all(run_id, some)
         keys += some
         if some[-1] not in found:
@@ -105,12 +105,12 @@ def _with_undo(state: RunState) -> Iterable[Instance]:
                 yield scope.at(index)
 
 
-def park_key(key: str, park: Park) -> str:
-    """Where the park record of an attempt at an instance's undo stands."""
-    return f"{key}{UNDO}:attempt:{park.attempt + park.deferred}"
+def suspension_key(key: str, suspension: Suspension) -> str:
+    """Where the suspension of an attempt at an instance's undo stands."""
+    return f"{key}{UNDO}:attempt:{suspension.attempt + suspension.deferred}"
 
 
-def park_of(run_id: str, key: str, record: Mapping[str, Any]) -> Park:
-    """A park record, as it is stored under a key."""
+def suspension_of(run_id: str, key: str, record: Mapping[str, Any]) -> Suspension:
+    """A suspension, as it is stored under a key."""
     with reading(run_id, key):
-        return park_from_record(record)
+        return suspension_from_record(record)

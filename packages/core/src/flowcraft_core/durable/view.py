@@ -208,17 +208,17 @@ class RunView:
             self.state.learn_undone(call)
         return bool(undone)
 
-    async def resolve(self, scope: ScopeState, vertex: Vertex | None, *, if_moot: bool = False) -> bool:
+    async def resolve(self, scope: ScopeState, vertex: Vertex | None, *, if_unneeded: bool = False) -> bool:
         """Learn what decides about a join, a construct's exit, or (without a vertex) a scope's end; whether it does.
 
         Args:
             scope: Where it is.
             vertex: Which; None for the scope's end.
-            if_moot: Also about what need not run any more, since somebody names what came of it all the same.
+            if_unneeded: Also about what need not run any more, since somebody names what came of it all the same.
         """
         while True:
             missing = settle(self.state, scope, vertex)
-            if self.is_resolved(scope, vertex, if_moot=if_moot):
+            if self.is_resolved(scope, vertex, if_unneeded=if_unneeded):
                 return True
             if await self.hear_of_undone() or await self.learn(missing):
                 continue
@@ -227,7 +227,7 @@ class RunView:
             large = [gather for gather in missing if is_large(gather)]
             decided = [gather for gather in large if await self._look_through(gather)]
             if not any(gather.vertex is vertex or gather.vertex.index in gather.scope.marks for gather in decided):
-                return self.is_resolved(scope, vertex, if_moot=if_moot)
+                return self.is_resolved(scope, vertex, if_unneeded=if_unneeded)
 
     async def _look_through(self, gather: Instance) -> bool:
         """Learn whether the items of a large batch have ended, some at a time; whether that decides about its gather.
@@ -341,15 +341,15 @@ class RunView:
         settle(self.state, scope, vertex)
         return found
 
-    async def is_moot(self, instance: Instance) -> bool:
+    async def is_unneeded(self, instance: Instance) -> bool:
         """Whether the facts say that an instance need not run any more: the joins that it leads to have fired."""
         joins = joins_ahead(instance)
         if joins:
             await self.learn(joins)
             await self.learn(scope.at(winner.source) for scope, join in joins for winner in scope.winners(join))
-        return instance.scope.is_moot(instance.vertex)
+        return instance.scope.is_unneeded(instance.vertex)
 
-    def is_resolved(self, scope: ScopeState, vertex: Vertex | None, *, if_moot: bool = False) -> bool:
+    def is_resolved(self, scope: ScopeState, vertex: Vertex | None, *, if_unneeded: bool = False) -> bool:
         """Whether the known facts decide about a join, a construct's exit, or (without a vertex) a scope's end."""
         if self.state.phase is not Phase.RUNNING:
             return True
@@ -357,7 +357,7 @@ class RunView:
             return self.state.has_ended(scope)
         if vertex.index in scope.outcomes or self.state.decide(scope, vertex) is not None:
             return True
-        if scope.is_moot(vertex) and not if_moot:
+        if scope.is_unneeded(vertex) and not if_unneeded:
             return True
         # All that leads to it is known, and enough ways are taken: it only wants to be claimed.
         return vertex.quorum > 0 and all(scope.mark_of(link) is not None for link in vertex.incoming)
@@ -416,7 +416,7 @@ class RunView:
             await self.settle()
             await self._resolve_named(instance)
         for missed in awaited(self.state, instance):
-            if not await self.is_moot(missed):
+            if not await self.is_unneeded(missed):
                 names = f"{missed.key!r}, which {instance.key!r} names,"
                 raise StaleReadError(f"run {self.record.run_id!r}: {names} is not visible yet")
 
@@ -424,7 +424,7 @@ class RunView:
         """Learn what became of all that an instance names: of what was passed by, too, and so has no outcome."""
         while missing := named(self.state, instance):
             for missed in missing:
-                await self.resolve(*missed, if_moot=True)
+                await self.resolve(*missed, if_unneeded=True)
             await self.learn(named(self.state, instance))  # what is to run by the facts may have run
             if named(self.state, instance) == missing:
                 return

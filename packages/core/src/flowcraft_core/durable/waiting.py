@@ -82,7 +82,7 @@ class WaitingJobs:
         """
         if not await self._says_so(job, record):
             return None
-        who = (record.life, job.key)
+        who = (record.incarnation, job.key)
         if who in self._kept:
             return None  # its copy
         if len(self._kept) < self._keeps:
@@ -187,7 +187,7 @@ class LaterJobs:
 
 def limited_key(record: RunRecord, key: str) -> str:
     """Where it is said, in the coordination store, that an instance waits for a place under its limits. A hint."""
-    return f"limited:{record.life}:{key}"
+    return f"limited:{record.incarnation}:{key}"
 
 
 def say_limited(job: str, names: Sequence[str]) -> str:

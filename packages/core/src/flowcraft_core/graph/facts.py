@@ -159,7 +159,7 @@ class Attempt:
 
 
 @attrs.frozen
-class Park:
+class Suspension:
     """An instance that waits for someone, for a time, or for its next attempt.
 
     Attributes:
@@ -196,7 +196,7 @@ class Park:
 
 @attrs.frozen
 class Answer:
-    """What a wait goes on with that nobody had come to when it was answered. It stands in the place of its park.
+    """What a wait goes on with that nobody had come to when it was answered. It stands in the place of its suspension.
 
     Attributes:
         output: The wait's output.

@@ -55,25 +55,25 @@ def context_of(state: RunState, passed: Tally | None = None) -> dict[str, Any]:
 
 
 class _Counted:
-    """Whether an outcome counts: neither it nor a construct around it is moot, or what is lies on a claimed way."""
+    """Whether an outcome counts: neither it nor a construct around it is unneeded, or what is lies on a claimed way."""
 
     def __init__(self, state: RunState) -> None:
         self._kept: set[tuple[int, int]] = set()
-        self._moot = False
+        self._unneeded = False
         for scope in state.root.walk():
-            self._moot = self._moot or bool(scope.moot)
-            # The last joins first: one that is moot has lost, and what led to it too, unless it led on to a winner.
+            self._unneeded = self._unneeded or bool(scope.unneeded)
+            # The last joins first: one that is unneeded has lost, and what led to it too, unless it led on to a winner.
             vertices = scope.scope.vertices
             for index in sorted(scope.claims, key=lambda join: vertices[join].depth, reverse=True):
-                if index in scope.fired and (index not in scope.moot or (id(scope), index) in self._kept):
+                if index in scope.fired and (index not in scope.unneeded or (id(scope), index) in self._kept):
                     self._keep(scope, [link.source for link in scope.winners(vertices[index])])
 
     def __call__(self, scope: ScopeState, index: int) -> bool:
-        if not self._moot:
+        if not self._unneeded:
             return True
         around: ScopeState | None = scope
         while around is not None:
-            if index in around.moot and (id(around), index) not in self._kept:
+            if index in around.unneeded and (id(around), index) not in self._kept:
                 return False
             index = around.construct.exit if around.construct else -1
             around = around.parent

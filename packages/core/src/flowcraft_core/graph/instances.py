@@ -144,7 +144,7 @@ class ScopeState:
         claims: The standing claims of joins of some, by vertex index: for each slot that is known to be held the place
             of the edge among the join's incoming ones.
         marks: Vertices resolved without an outcome of their own: dead (SKIPPED) or blocked.
-        moot: Indexes of the moot vertices.
+        unneeded: Indexes of the unneeded vertices.
         inside: By entry index: the scope instances of a construct that are known, by pass or item (0 for a call).
         values: The context values of a namespace, with the position of the setter.
         setters: The instances that set context values of a namespace, in the order in which they were added.
@@ -166,7 +166,7 @@ class ScopeState:
 
     __slots__ = (
         "blame", "claims", "construct", "ended", "failed_items", "failures", "fired", "given", "index", "inside",
-        "marks", "moot", "namespace", "outcomes", "parent", "passed", "prefix", "resolved", "scope", "setters", "spent",
+        "marks", "unneeded", "namespace", "outcomes", "parent", "passed", "prefix", "resolved", "scope", "setters", "spent",
         "told", "undone", "unfired", "values",
     )  # fmt: skip
 
@@ -183,7 +183,7 @@ class ScopeState:
         self.outcomes: dict[int, Outcome] = {}
         self.claims: dict[int, dict[int, int]] = {}
         self.marks: dict[int, Mark] = {}
-        self.moot: set[int] = set()
+        self.unneeded: set[int] = set()
         self.inside: dict[int, dict[int, ScopeState]] = {}
         self.values: dict[str, tuple[Position, Any]] = {}
         self.setters: list[Instance] = []
@@ -246,11 +246,11 @@ class ScopeState:
         """Whether an instance in it has set context values."""
         return any(outcome.sets for outcome in self.outcomes.values())
 
-    def is_moot(self, vertex: Vertex) -> bool:
+    def is_unneeded(self, vertex: Vertex) -> bool:
         """Whether the vertex's instance need not run any more."""
         index, scope = vertex.index, self
         while True:
-            if index in scope.moot:
+            if index in scope.unneeded:
                 return True
             if scope.parent is None or scope.construct is None:
                 return False

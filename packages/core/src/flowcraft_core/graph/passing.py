@@ -43,7 +43,7 @@ class Tally:
         assert parent is not None  # an item lies in a batch
         assert batch is not None
         set_ = [found for scope in inside for found in self._set_in(scope)]
-        if set_ and any(scope.moot for scope in inside):
+        if set_ and any(scope.unneeded for scope in inside):
             return False
         for scope in inside:
             for index, outcome in scope.outcomes.items():

@@ -10,13 +10,13 @@ from typing import Any, TypeVar
 
 import attrs
 
-from .facts import DELETED, OUTPUT, Answer, NodeError, Outcome, Park, Undone
+from .facts import DELETED, OUTPUT, Answer, NodeError, Outcome, Suspension, Undone
 from .pages import Pages
 
 T = TypeVar("T")
 Convert = Callable[[Any], Any]
 
-#: The kind of a record that is an answer, and no park.
+#: The kind of a record that is an answer, and no suspension.
 ANSWER = "answer"
 
 # A batch that could be opened has fewer items: what says more is damaged, and nobody counts up to it.
@@ -113,17 +113,17 @@ def outcome_from_record(record: Mapping[str, Any], decode: Convert) -> Outcome:
     )
 
 
-def park_to_record(park: Park) -> dict[str, Any]:
-    """A park record as a JSON object."""
-    record = attrs.asdict(park)
+def suspension_to_record(suspension: Suspension) -> dict[str, Any]:
+    """A suspension as a JSON object."""
+    record = attrs.asdict(suspension)
     for name in ("primary_error", "deferred", "started", "ended", "worker"):
         if not record[name]:
             del record[name]
     return record
 
 
-def park_from_record(record: Mapping[str, Any]) -> Park:
-    """The park that a record stands for; the inverse of ``park_to_record``.
+def suspension_from_record(record: Mapping[str, Any]) -> Suspension:
+    """The suspension that a record stands for; the inverse of ``suspension_to_record``.
 
     Raises:
         ValueError: A field is not what it must be; the message names it.
@@ -131,7 +131,7 @@ def park_from_record(record: Mapping[str, Any]) -> Park:
     kind = record.get("kind")
     if kind not in ("wait", "sleep", "retry"):
         raise _wrong("kind", "'wait', 'sleep' or 'retry'", kind)
-    return Park(
+    return Suspension(
         kind=kind,
         due=_maybe(record, "due", _time),
         attempt=_count(record.get("attempt", 0), "attempt"),
@@ -147,7 +147,7 @@ def park_from_record(record: Mapping[str, Any]) -> Park:
 
 
 def answer_to_record(answer: Answer, encode: Convert) -> dict[str, Any]:
-    """An answer as a JSON object that no park record is."""
+    """An answer as a JSON object that no suspension is."""
     record = {"kind": ANSWER, "output": encode(answer.output), "action": answer.action, "given": answer.given}
     return {name: value for name, value in record.items() if value is not None}
 

@@ -78,7 +78,7 @@ def refit(old: RunState, without: set[tuple[int, int]], new: RunState, graphs: M
                     outcome = attrs.evolve(outcome, blueprint=graphs[instance.vertex.construct.calls or ""].hash)
                 new.add(*instance, outcome)
     # What lost a race counts for nothing: it may be left behind.
-    return misfits or [_unreached(i, graphs) for i in kept.values() if not i.scope.is_moot(i.vertex)]
+    return misfits or [_unreached(i, graphs) for i in kept.values() if not i.scope.is_unneeded(i.vertex)]
 
 
 def _look_behind(kept: Mapping[str, Instance], new: RunState) -> bool:

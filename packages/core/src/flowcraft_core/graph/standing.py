@@ -8,7 +8,7 @@ from typing import Literal, Protocol, TypeAlias
 
 import attrs
 
-from .facts import Park
+from .facts import Suspension
 from .instances import Instance, Mark, ScopeState
 from .scopes import Construct, Kind, Vertex
 from .state import RunState, goes_in
@@ -27,7 +27,7 @@ from .state import RunState, goes_in
 #: ``pending``   what leads to it is not resolved
 #: ``dead``      none of the ways to it was taken: it will not run
 #: ``blocked``   what leads to it has failed, and the failure is contained: it will not run
-#: ``moot``      it has lost a race: it need not run, and if it has ended all the same, that counts nowhere
+#: ``unneeded``      it has lost a race: it need not run, and if it has ended all the same, that counts nowhere
 #: ``void``      its run was stopped before it had an outcome: it is as if it never was
 #: ============  ====================================================================================================
 #:
@@ -44,11 +44,11 @@ InstanceState: TypeAlias = Literal[
     "pending",
     "dead",
     "blocked",
-    "moot",
+    "unneeded",
     "void",
 ]
 
-_PARKED: Mapping[str, InstanceState] = {"wait": "waiting", "sleep": "sleeping", "retry": "retrying"}
+_SUSPENDED: Mapping[str, InstanceState] = {"wait": "waiting", "sleep": "sleeping", "retry": "retrying"}
 
 
 class Folded(Protocol):
@@ -63,21 +63,21 @@ class Standing:
     """What the facts of a run say of each of its instances.
 
     Attributes:
-        parks: The last park of those that are parked, by key.
+        suspensions: The last suspension of those that are suspended, by key.
         to_run: What the state has as its frontier, ready or to be claimed, as pairs of ``id(scope)`` and index.
         passed: What is known of the items of batches that were let go of.
     """
 
-    parks: Mapping[str, Park]
+    suspensions: Mapping[str, Suspension]
     to_run: frozenset[tuple[int, int]]
     passed: Folded | None = None
 
     @classmethod
-    def of(cls, state: RunState, parks: Mapping[str, Park], passed: Folded | None = None) -> Standing:
-        """What a whole state says, with the parks of what is ready in it, and what it was let go of."""
+    def of(cls, state: RunState, suspensions: Mapping[str, Suspension], passed: Folded | None = None) -> Standing:
+        """What a whole state says, with the suspensions of what is ready in it, and what it was let go of."""
         frontier = [(id(scope), vertex.index) for scope, vertex in state.ready]
         claimed = [(id(scope), vertex.index) for scope, vertex, _ in state.wanted]
-        return cls(parks, frozenset((*frontier, *claimed)), passed)
+        return cls(suspensions, frozenset((*frontier, *claimed)), passed)
 
     def of_instance(self, instance: Instance) -> InstanceState:
         """Where an instance stands; of a construct, ask with its entry or its exit."""
@@ -91,7 +91,7 @@ class Standing:
         assert construct is not None  # the caller has looked
         vertices = scope.scope.vertices
         exit_ = self._vertex(scope, vertices[construct.exit])
-        if exit_ in ("done", "failed", "handled", "moot", "ready", "void"):
+        if exit_ in ("done", "failed", "handled", "unneeded", "ready", "void"):
             return exit_
         entry = scope.outcomes.get(construct.entry)
         if entry is None or entry.void or entry.error is not None:
@@ -112,14 +112,14 @@ class Standing:
             return "failed"  # with all the errors behind its ways, or its own
         if mark is not None and mark is not Mark.TAKEN:
             return "dead" if mark is Mark.SKIPPED else "blocked"
-        if scope.is_moot(vertex):
-            return "moot"
+        if scope.is_unneeded(vertex):
+            return "unneeded"
         if index in scope.blame:
             return "failed"  # a join, or the exit of a construct, that nothing contains
         if (id(scope), index) not in self.to_run:
             return "pending"
-        park = self.parks.get(scope.key(vertex))
-        return "ready" if park is None else _PARKED[park.kind]
+        suspension = self.suspensions.get(scope.key(vertex))
+        return "ready" if suspension is None else _SUSPENDED[suspension.kind]
 
 
 def state_of_ended(item: ScopeState) -> Iterator[InstanceState]:

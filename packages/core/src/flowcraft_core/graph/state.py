@@ -21,25 +21,25 @@ The rules, edge by edge:
   none is. What was claimed of a join that has not fired counts for nothing.
 * A vertex *catches* if it has edges on failure or always. A join of some that fails and catches is ready: its outcome
   is that failure, with the edges that it takes. So is the exit of a construct that fails, once nothing inside can run.
-* A fired join makes its other ways *moot*, and not sooner: a vertex is moot once it has ways on and each leads into a
-  fired join of some or to a moot vertex; all inside a moot construct is moot. What is moot is not started. A vertex
-  whose ways on are all edges on failure has the end of its scope as a way on, too: it is never moot for want of others.
+* A fired join makes its other ways *unneeded*, and not sooner: a vertex is unneeded once it has ways on and each leads into a
+  fired join of some or to an unneeded vertex; all inside an unneeded construct is unneeded. What is unneeded is not started. A vertex
+  whose ways on are all edges on failure has the end of its scope as a way on, too: it is never unneeded for want of others.
 * A failure that is not handled is *contained* inside its scope if each of the vertex's ways on, but for those on
   failure, leads into a join of some there; else by the constructs around it, if one catches, tolerates failures or
   leads into joins of some itself; else it fails the run at once.
 * A scope ends when each of its vertices that have its end as a way on is done, dead or blocked: then every other vertex
-  is done, dead, blocked or moot too, since a way on from it would lead to one that is not. A construct in which a
+  is done, dead, blocked or unneeded too, since a way on from it would lead to one that is not. A construct in which a
   failure was neither handled nor contained fails when its scope ends.
 * A called flow that fails, whose failure is contained and which names an undo, has not ended before it is *undone*: see
   ``undoing``. So its failure counts only then, and so does the next item of a lane begin. Of a run that is stopped it
   counts at once, since nothing is gone on with: what would have begun once the call is undone is voided with the rest.
-* Of a run that is *stopped* nothing is gone on with. What is ready and has no outcome, moot or not, is *voided*: a void
+* Of a run that is *stopped* nothing is gone on with. What is ready and has no outcome, unneeded or not, is *voided*: a void
   outcome stands where its own would. It resolves no edge, now or ever: nothing is taken, skipped, blocked, claimed
   or ended because of it. So a construct whose entry is void has no inside, and one whose starts are void no end. Once
   all that is ready has an outcome, no other instance can get one.
 * A loop is dead if the end of its last pass is: so it is if that is blocked by a failure which is contained inside.
-* A wait that is ready has its result from outside: an answer goes where its park record would go, and of the two one
-  stands. With a park record it waits, and whoever resumes it writes its outcome; with an answer it is ready still, and
+* A wait that is ready has its result from outside: an answer goes where its suspension would go, and of the two one
+  stands. With a suspension it waits, and whoever resumes it writes its outcome; with an answer it is ready still, and
   whoever comes to it goes on with that, at once. An answer makes nothing ready, and without its wait it does nothing.
 * A pass in which a failure was neither handled nor contained is its loop's last, whatever its verdict says, and that
   loop fails with it, as by an exception. It may be known after the verdict, since not all in a pass leads there.
@@ -48,8 +48,8 @@ The rules, edge by edge:
 * A batch has *lanes*: of n lanes, which the entry's outcome counts, each has the items with one remainder by n. Its
   first item is there by that outcome, and each other one once the item before it in its lane has ended, whatever came
   of that: done, dead, blocked or failed, as long as the failure is contained. So at most n items are under way, without
-  anybody counting them. The batch's gather waits for every item, and so for the end of every lane. A moot batch starts
-  no next item, as nothing moot is started; one that has failed contained runs its lanes to their ends.
+  anybody counting them. The batch's gather waits for every item, and so for the end of every lane. An unneeded batch starts
+  no next item, as nothing unneeded is started; one that has failed contained runs its lanes to their ends.
 
 Who knows every fact (one process, a reconciler, a simulator) has a *whole* state: ``add`` follows each fact's edges.
 Who knows a few (a worker) *learns* what it looks up, asks ``decide`` about what it is concerned with (see ``partial``),
@@ -113,7 +113,7 @@ class RunState:
             context: The run's initial context.
             whole: The state will be fed every fact of the run. One that sees only some reports what it cannot decide
                 as ``arrivals``.
-            stopped: The run is: what is moot may be under way all the same, and is among what is ready.
+            stopped: The run is: what is unneeded may be under way all the same, and is among what is ready.
             tells: It tells what it comes to, for who reads facts as they are wanted: see ``entered``, ``opened`` and
                 ``left``, which the caller takes out. The items of a batch begin when he says so, by ``open``.
         """
@@ -433,7 +433,7 @@ class RunState:
             # Whoever was asked about the join has seen all its edges, and claims it where nobody else came to do so.
             ways = target.incoming if link is None else (link,)
             taken = [Claim(scope, target, way) for way in ways if scope.mark_of(way) is Mark.TAKEN]
-            if taken and (scope.winners(target) or (scope.is_moot(target) and not self._stopped)):
+            if taken and (scope.winners(target) or (scope.is_unneeded(target) and not self._stopped)):
                 return
             if claims := [claim for claim in taken if claim.slot is not None]:
                 self.wanted.extend(claims)
@@ -447,7 +447,7 @@ class RunState:
 
     def _make_ready(self, scope: ScopeState, target: Vertex) -> None:
         scope.told.add(target.index)
-        if self._stopped or (scope.parent is None and not scope.moot) or not scope.is_moot(target):
+        if self._stopped or (scope.parent is None and not scope.unneeded) or not scope.is_unneeded(target):
             self.ready.append(Instance(scope, target))
 
     def _joined(self, scope: ScopeState, join: Vertex) -> Mark | None:
@@ -656,24 +656,24 @@ class RunState:
             self._fire(scope, join.index)
 
     def _fire(self, scope: ScopeState, join: int) -> None:
-        vertices, fired, moot = scope.scope.vertices, scope.fired, scope.moot
+        vertices, fired, unneeded = scope.scope.vertices, scope.fired, scope.unneeded
         scope.unfired.discard(join)
         fired.add(join)
         waiting = [link.source for link in vertices[join].incoming]
         while waiting:
             vertex = vertices[waiting.pop()]
-            if vertex.index in moot or vertex.is_end:
+            if vertex.index in unneeded or vertex.is_end:
                 continue
             place = scope.spent.get(vertex.index, 0)
-            while place < len(vertex.out) and (vertex.out[place].target in fired or vertex.out[place].target in moot):
+            while place < len(vertex.out) and (vertex.out[place].target in fired or vertex.out[place].target in unneeded):
                 place += 1
             scope.spent[vertex.index] = place
             if place < len(vertex.out):
                 continue
-            moot.add(vertex.index)
+            unneeded.add(vertex.index)
             if vertex.kind is Kind.EXIT and vertex.construct is not None:
                 vertex = vertices[vertex.construct.entry]
-                moot.add(vertex.index)
+                unneeded.add(vertex.index)
             if vertex.index not in fired:  # else those before it lead into a fired join already
                 waiting.extend(link.source for link in vertex.incoming)
 

@@ -106,7 +106,7 @@ def _on_one_line(text: str) -> str:
 def is_contained(instance: Instance) -> bool:
     """Whether a failure of an instance fails no run by itself, or concerns nobody; for its level."""
     scope, vertex = instance
-    return vertex.sheltered or scope.is_moot(vertex) or failures.is_contained(scope)
+    return vertex.sheltered or scope.is_unneeded(vertex) or failures.is_contained(scope)
 
 
 def _own_part(trace: TracebackType | None) -> TracebackType | None:

@@ -22,7 +22,7 @@ MARKS: Mapping[str, str] = {
     "pending": "·",
     "dead": "-",
     "blocked": "!",
-    "moot": "~",
+    "unneeded": "~",
     "void": "∅",
     "completed": "✓",
     "cancelled": "■",
@@ -58,6 +58,6 @@ COLOURS: Mapping[str, Colour] = {
     "retrying": _WAITS,
     "pending": _PALE,
     "dead": _PALE,
-    "moot": _PALE,
+    "unneeded": _PALE,
     "void": _PALE,
 }

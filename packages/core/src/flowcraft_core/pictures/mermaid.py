@@ -23,7 +23,7 @@ _SHAPES = {
 }
 _ARROWS = {"open": "-->", "taken": "==>", "flowing": "==>", "skipped": "-.->", "aside": "-.->"}
 _PALE = "stroke-dasharray:2 4,opacity:0.6"
-_STYLES = {"pending": "stroke-dasharray:2 4", "dead": _PALE, "moot": _PALE, "void": _PALE}
+_STYLES = {"pending": "stroke-dasharray:2 4", "dead": _PALE, "unneeded": _PALE, "void": _PALE}
 _SAFE = "_-./:,=+"
 
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 import attrs
 
-from ..graph.facts import Park
+from ..graph.facts import Suspension
 from ..graph.instances import Instance, ScopeState
 from ..graph.scopes import Construct, Kind, Link, Vertex
 from ..graph.standing import InstanceState, Standing, insides
@@ -17,12 +17,12 @@ from .shapes import Look
 # Of several instances in several states people want to know of this one first.
 _FIRST: tuple[InstanceState, ...] = (
     *("failed", "running", "ready", "retrying", "waiting", "sleeping", "blocked", "handled"),
-    *("done", "pending", "void", "moot", "dead"),
+    *("done", "pending", "void", "unneeded", "dead"),
 )
 #: How often an edge was taken where there is no run, and how it is drawn.
 NOT_RUN: tuple[int, Look] = (0, "open")
 _LIVE: tuple[InstanceState, ...] = ("running", "ready", "retrying", "waiting", "sleeping")
-_OVER = ("done", "failed", "handled", "blocked", "void", "moot", "dead")
+_OVER = ("done", "failed", "handled", "blocked", "void", "unneeded", "dead")
 
 
 @attrs.frozen(kw_only=True)
@@ -33,7 +33,7 @@ class RunFacts:
         run_id: The run.
         status: Where it stands.
         state: What its facts say.
-        parks: What is parked, by key.
+        suspensions: What is suspended, by key.
         to_run: The instances that are to run, or to go on.
         under_way: The keys of those at which somebody is.
         undone: The keys of those that were undone.
@@ -42,7 +42,7 @@ class RunFacts:
     run_id: str
     status: str
     state: RunState
-    parks: Mapping[str, Park]
+    suspensions: Mapping[str, Suspension]
     to_run: Collection[Instance]
     under_way: Collection[str] = ()
     undone: Collection[str] = ()
@@ -55,7 +55,7 @@ class RunFacts:
     def standing(self) -> Standing:
         """Where each instance stands."""
         to_run = frozenset((id(scope), vertex.index) for scope, vertex in self.to_run)
-        return Standing(self.parks, to_run)
+        return Standing(self.suspensions, to_run)
 
 
 def short(fallback: str) -> str:

@@ -46,8 +46,8 @@ _STYLE = """\
 .fcp-fallback>.fcp-box,.fcp-undo>.fcp-box{stroke-dasharray:5 4}
 .fcp-failed>.fcp-box,.fcp-handled>.fcp-box{stroke-width:3.5}.fcp-ready>.fcp-box{stroke-dasharray:7 4}
 .fcp-blocked>.fcp-box,.fcp-pending>.fcp-box{stroke-dasharray:2 4}
-.fcp-dead,.fcp-moot,.fcp-void{opacity:.55}
-.fcp-dead>.fcp-box,.fcp-moot>.fcp-box,.fcp-void>.fcp-box{stroke-dasharray:1 5}
+.fcp-dead,.fcp-unneeded,.fcp-void{opacity:.55}
+.fcp-dead>.fcp-box,.fcp-unneeded>.fcp-box,.fcp-void>.fcp-box{stroke-dasharray:1 5}
 .fcp-way path{fill:none;stroke:var(--fcp-line);stroke-width:1.3}.fcp-way .fcp-tip{fill:var(--fcp-line);stroke:none}
 .fcp .fcp-way text{text-anchor:middle;paint-order:stroke;stroke:var(--fcp-back);stroke-width:4px;stroke-linejoin:round}
 .fcp-taken path,.fcp-flowing path{stroke:var(--fcp-done);stroke-width:2.6}

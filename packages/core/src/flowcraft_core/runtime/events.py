@@ -16,7 +16,7 @@ from ..logging.journal import Journal
 from ..observing import Observer
 from ..traces import Trace
 
-EventKind: TypeAlias = Literal["started", "progress", "completed", "failed", "handled", "parked", "undone", "ended"]
+EventKind: TypeAlias = Literal["started", "progress", "completed", "failed", "handled", "suspended", "undone", "ended"]
 
 # How often one attempt's progress is told, seconds.
 _PROGRESS_EVERY = 0.1
@@ -108,11 +108,11 @@ class Emitter:
         """What an instance has done was taken back, or that has failed for good."""
         self._tell("undone", instance, undone.attempts, None if undone.error is None else str(undone.error))
 
-    def parked(self, instance: Instance, kind: str) -> None:
+    def suspended(self, instance: Instance, kind: str) -> None:
         """An instance waits: for someone, for a time, or for its next attempt."""
         if self.observer is not None:
-            self.observer.parked(instance)
-        self._tell("parked", instance, 1, kind)
+            self.observer.suspended(instance)
+        self._tell("suspended", instance, 1, kind)
 
     def ended(self, status: str) -> None:
         """The run has ended, or only waits are left in it."""

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ResumeError
-from ..graph.facts import Park
+from ..graph.facts import Suspension
 from ..graph.instances import Instance
 from ..graph.scopes import Graph
 from ..graph.state import RunState
@@ -25,7 +25,7 @@ def draw(
     run_id: str,
     status: str,
     state: RunState,
-    parks: Mapping[str, Park],
+    suspensions: Mapping[str, Suspension],
     to_run: Collection[Instance],
     under_way: Collection[str] = (),
     undone: Collection[str] = (),
@@ -38,7 +38,7 @@ def draw(
         run_id: The run.
         status: Where it stands.
         state: What its facts say.
-        parks: What is parked, by key.
+        suspensions: What is suspended, by key.
         to_run: The instances that are to run, or to go on.
         under_way: The keys of those at which somebody is.
         undone: The keys of those that were undone.
@@ -46,7 +46,7 @@ def draw(
     from ..pictures import RunFacts, picture_of  # noqa: PLC0415 # for those who want a picture
 
     facts = RunFacts(
-        run_id=run_id, status=status, state=state, parks=parks, to_run=to_run, under_way=under_way, undone=undone
+        run_id=run_id, status=status, state=state, suspensions=suspensions, to_run=to_run, under_way=under_way, undone=undone
     )
     return picture_of(graph, graphs.get, facts)
 
@@ -83,7 +83,7 @@ def picture_of_snapshot(snapshot: Mapping[str, Any], serializer: Serializer) -> 
         run_id=begun.run_id,
         status=snapshot["status"],
         state=state,
-        parks={instance.key: park for instance, park in restored.parked},
-        to_run=[*restored.frontier, *(instance for instance, _ in restored.parked)],
+        suspensions={instance.key: suspension for instance, suspension in restored.suspended},
+        to_run=[*restored.frontier, *(instance for instance, _ in restored.suspended)],
         undone=snapshot.get("undone", {}),
     )

@@ -10,7 +10,7 @@ import attrs
 
 from ..errors import ResumeError
 from ..graph import decisions
-from ..graph.facts import Attempt, Outcome, Park
+from ..graph.facts import Attempt, Outcome, Suspension
 from ..graph.instances import Instance
 from ..graph.records import outcome_from_record
 from ..graph.scopes import Kind
@@ -121,7 +121,7 @@ class Replay:
 
     async def execute(
         self, recorded: Recorded, around: Callable[[Implementation], Implementation] | None = None
-    ) -> Outcome | Park:
+    ) -> Outcome | Suspension:
         """Make one attempt at the instance that is at hand. Its outcome is given, and not taken in.
 
         Args:

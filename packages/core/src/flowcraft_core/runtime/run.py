@@ -22,7 +22,7 @@ from ..execution import FIRST, Executor
 from ..failures import name_of, text_of
 from ..graph.addresses import wait_at
 from ..graph.decisions import scope_output
-from ..graph.facts import Answer, Attempt, NodeError, Outcome, Park
+from ..graph.facts import Answer, Attempt, NodeError, Outcome, Suspension
 from ..graph.failures import errors_of
 from ..graph.fold import context_of, outputs_of
 from ..graph.instances import Instance, Phase, ScopeState
@@ -90,12 +90,12 @@ class Run:
         self._log = RunLog(executor.journal, graph.blueprint.id, clock.now(), trace)
         self._queue: deque[Instance] = deque()
         self._ended: list[Instance] = []
-        self._parked: dict[str, tuple[Instance, Park]] = {}
+        self._suspended: dict[str, tuple[Instance, Suspension]] = {}
         self._answers: dict[str, Answer] = {}  # to waits that were not reached
-        self._timers: list[tuple[float, int, Instance, Park]] = []
+        self._timers: list[tuple[float, int, Instance, Suspension]] = []
         self._order = itertools.count()
         self._workers: set[asyncio.Task[None]] = set()
-        self._again: deque[tuple[Instance, Park | None]] = deque()
+        self._again: deque[tuple[Instance, Suspension | None]] = deque()
         self._limits = limits
         self._places: dict[str, tuple[str, ...]] = {}  # by key, what an attempt has that is about to begin
         self._limited: set[asyncio.Task[None]] = set()  # those that wait for places
@@ -193,8 +193,8 @@ class Run:
         self._changed.clear()
         now = self._watch.now()
         while (due := self._next_due()) is not None and due <= now:
-            _, _, instance, park = heapq.heappop(self._timers)
-            self._time_is_up(instance, park)
+            _, _, instance, suspension = heapq.heappop(self._timers)
+            self._time_is_up(instance, suspension)
 
     async def _stop_workers(self) -> None:
         for task in self._limited:
@@ -264,15 +264,15 @@ class Run:
         self._starting = False
         attempt = self.executor.attempt
         for turn in itertools.count(1):
-            instance, park = self._next()
+            instance, suspension = self._next()
             if instance is None:
                 return
             self._start_worker()
-            if park is not None and park.kind == "wait":
-                await self._remind(instance, park)
+            if suspension is not None and suspension.kind == "wait":
+                await self._remind(instance, suspension)
                 continue
-            again = FIRST if park is None else park.next_attempt
-            if self._limits.are_any and is_limited(instance) and not await self._has_places(instance, park, again):
+            again = FIRST if suspension is None else suspension.next_attempt
+            if self._limits.are_any and is_limited(instance) and not await self._has_places(instance, suspension, again):
                 continue
             if self._events is not None:
                 self._events.started(instance, again.number)
@@ -285,7 +285,7 @@ class Run:
             if turn % _TURN == 0:
                 await asyncio.sleep(0)
 
-    async def _has_places(self, instance: Instance, park: Park | None, attempt: Attempt) -> bool:
+    async def _has_places(self, instance: Instance, suspension: Suspension | None, attempt: Attempt) -> bool:
         """Whether an instance has its places; one that has not comes again once it does, and holds up no other."""
         if instance.key in self._places:
             return True
@@ -301,7 +301,7 @@ class Run:
         async def wait() -> None:
             await self._limits.take(names)
             self._places[instance.key] = names
-            self._again.append((instance, park))
+            self._again.append((instance, suspension))
             self._changed.set()
 
         task = asyncio.ensure_future(wait())
@@ -309,13 +309,13 @@ class Run:
         task.add_done_callback(self._limited.discard)
         return False
 
-    def _next(self) -> tuple[Instance | None, Park | None]:
-        """The next instance to run, with the park record of its last attempt if there was one."""
+    def _next(self) -> tuple[Instance | None, Suspension | None]:
+        """The next instance to run, with the suspension of its last attempt if there was one."""
         state = self.state
         while self._again:
-            instance, park = self._again.popleft()
-            if not instance.scope.is_moot(instance.vertex):
-                return instance, park
+            instance, suspension = self._again.popleft()
+            if not instance.scope.is_unneeded(instance.vertex):
+                return instance, suspension
             if (names := self._places.pop(instance.key, None)) is not None:
                 self._limits.give_back(names)
         while True:
@@ -328,7 +328,7 @@ class Run:
             if not self._queue or self._over():
                 return None, None
             instance = self._queue.popleft()
-            if not instance.scope.is_moot(instance.vertex):
+            if not instance.scope.is_unneeded(instance.vertex):
                 return instance, None
 
     def _take_ready(self) -> None:
@@ -341,9 +341,9 @@ class Run:
             self._queue.extendleft(reversed(fresh))
             fresh.clear()
 
-    def _record(self, instance: Instance, ended: Outcome | Park) -> None:
-        if isinstance(ended, Park):
-            self._park(instance, ended)
+    def _record(self, instance: Instance, ended: Outcome | Suspension) -> None:
+        if isinstance(ended, Suspension):
+            self._suspend(instance, ended)
             return
         if instance.vertex.index in instance.scope.outcomes:
             return  # it was cut off as the call that it is in was undone
@@ -357,56 +357,56 @@ class Run:
 
     # --- waiting --------------------------------------------------------------------------------------------------
 
-    def _park(self, instance: Instance, park: Park) -> None:
+    def _suspend(self, instance: Instance, suspension: Suspension) -> None:
         answer = self._answers.pop(instance.key, None)
         if answer is not None:
             self._record(instance, self.executor.answered(instance, answer))
             return
-        self._parked[instance.key] = (instance, park)
-        if park.due is not None:
-            due = self._watch.now() + max(0.0, park.due - self.clock.now())
-            heapq.heappush(self._timers, (due, next(self._order), instance, park))
+        self._suspended[instance.key] = (instance, suspension)
+        if suspension.due is not None:
+            due = self._watch.now() + max(0.0, suspension.due - self.clock.now())
+            heapq.heappush(self._timers, (due, next(self._order), instance, suspension))
         if self._events is not None:
-            self._events.parked(instance, park.kind)
+            self._events.suspended(instance, suspension.kind)
 
     def _next_due(self) -> float | None:
-        """When the next timer is due, on the run's stopwatch; those of what was resumed or became moot are dropped."""
+        """When the next timer is due, on the run's stopwatch; those of what was resumed or became unneeded are dropped."""
         while self._timers:
-            due, _, instance, park = self._timers[0]
-            standing = self._parked.get(instance.key)
-            if standing is not None and standing[1] is park and not instance.scope.is_moot(instance.vertex):
+            due, _, instance, suspension = self._timers[0]
+            standing = self._suspended.get(instance.key)
+            if standing is not None and standing[1] is suspension and not instance.scope.is_unneeded(instance.vertex):
                 return due
             heapq.heappop(self._timers)
         return None
 
-    def _time_is_up(self, instance: Instance, park: Park) -> None:
-        if park.kind == "wait" and self.executor.reminds(instance, park):
-            self._again.append((instance, park))  # and meanwhile it is open
+    def _time_is_up(self, instance: Instance, suspension: Suspension) -> None:
+        if suspension.kind == "wait" and self.executor.reminds(instance, suspension):
+            self._again.append((instance, suspension))  # and meanwhile it is open
             return
-        del self._parked[instance.key]
-        if park.kind == "retry":
-            self._again.append((instance, park))
+        del self._suspended[instance.key]
+        if suspension.kind == "retry":
+            self._again.append((instance, suspension))
         else:
-            self._record(instance, self.executor.due(instance, park))
+            self._record(instance, self.executor.due(instance, suspension))
 
-    async def _remind(self, instance: Instance, park: Park) -> None:
+    async def _remind(self, instance: Instance, suspension: Suspension) -> None:
         """Call what a wait reminds with, and wait on if nobody has answered it meanwhile."""
 
         def is_open() -> bool:
-            standing = self._parked.get(instance.key)
-            return standing is not None and standing[1] is park
+            standing = self._suspended.get(instance.key)
+            return standing is not None and standing[1] is suspension
 
         if is_open():
-            again = await self.executor.remind(instance, park)
+            again = await self.executor.remind(instance, suspension)
             if is_open() and not self._over():
-                self._park(instance, again)
+                self._suspend(instance, again)
 
     def waiting(self) -> list[str]:
         """The keys of the waits that can be resumed."""
         return [
             key
-            for key, (instance, park) in self._parked.items()
-            if park.kind == "wait" and not instance.scope.is_moot(instance.vertex)
+            for key, (instance, suspension) in self._suspended.items()
+            if suspension.kind == "wait" and not instance.scope.is_unneeded(instance.vertex)
         ]
 
     def resume(self, name: str, output: Any, action: str | None, *, early: bool = False) -> bool:
@@ -426,18 +426,18 @@ class Run:
         """
         if self._over():
             raise ResumeError(f"run {self.run_id!r} has ended ({self.status}); nothing in it can be resumed")
-        if early and (name := self._wait_at(name)) not in self._parked:
+        if early and (name := self._wait_at(name)) not in self._suspended:
             self._answer(name, output, action)
             return False
         waiting = self.waiting()
         keys = [key for key in waiting if key == name] or [
-            key for key in waiting if self._parked[key][0].vertex.id == name
+            key for key in waiting if self._suspended[key][0].vertex.id == name
         ]
         if len(keys) != 1:
             raise ResumeError(f"run {self.run_id!r}: {self._why_not(name, keys)}")
-        instance, park = self._parked[keys[0]]
-        outcome = self.executor.resume(instance, park, output, action)
-        del self._parked[keys[0]]
+        instance, suspension = self._suspended[keys[0]]
+        outcome = self.executor.resume(instance, suspension, output, action)
+        del self._suspended[keys[0]]
         self._record(instance, outcome)
         self._changed.set()
         return True
@@ -511,7 +511,7 @@ class Run:
     def picture(self) -> Picture:
         """The run, drawn as it stands now."""
         at_work = {context.key: context._instance for context in self.executor.under_way}
-        parked = [instance for instance, _ in self._parked.values()]
+        suspended = [instance for instance, _ in self._suspended.values()]
         again = [instance for instance, _ in self._again]
         return draw(
             graph=self.graph,
@@ -519,8 +519,8 @@ class Run:
             run_id=self.run_id,
             status=self.status,
             state=self.state,
-            parks={key: park for key, (_, park) in self._parked.items()},
-            to_run=[*self._queue, *parked, *again, *at_work.values()],
+            suspensions={key: suspension for key, (_, suspension) in self._suspended.items()},
+            to_run=[*self._queue, *suspended, *again, *at_work.values()],
             under_way=at_work.keys(),
             undone=self._undos.ended,
         )
@@ -546,7 +546,7 @@ class Run:
             status=self.status,
             errors=self.errors,
             ended=self._ended,
-            parks={key: park for key, (_, park) in self._parked.items()},
+            suspensions={key: suspension for key, (_, suspension) in self._suspended.items()},
             answers=self._answers,
             undone=self._undos.ended,
             unsure=self._undos.unsure,
@@ -563,8 +563,8 @@ class Run:
         self._ended += restored.ended
         self._queue = deque(restored.frontier)
         self.state.wanted.extend(restored.unclaimed)
-        for instance, park in restored.parked:
-            self._park(instance, park)
+        for instance, suspension in restored.suspended:
+            self._suspend(instance, suspension)
         self._undos.ended = {key: undone_from_record(each) for key, each in snapshot.get("undone", {}).items()}
         self._undos.unsure = set(snapshot.get("unsure", ()))
         self.status = self._log.told = snapshot["status"]

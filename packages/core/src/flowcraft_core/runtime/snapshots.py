@@ -10,15 +10,15 @@ import attrs
 from ..blueprint import Blueprint
 from ..errors import ResumeError
 from ..graph.compile import compile_blueprint
-from ..graph.facts import Answer, NodeError, Park, Undone
+from ..graph.facts import Answer, NodeError, Suspension, Undone
 from ..graph.fold import claims
 from ..graph.instances import Claim, Instance
 from ..graph.records import (
     answer_to_record,
     outcome_from_record,
     outcome_to_record,
-    park_from_record,
-    park_to_record,
+    suspension_from_record,
+    suspension_to_record,
 )
 from ..graph.scopes import Graph
 from ..graph.state import RunState
@@ -38,7 +38,7 @@ def snapshot_of(
     status: str,
     errors: Iterable[NodeError],
     ended: Iterable[Instance],
-    parks: Mapping[str, Park],
+    suspensions: Mapping[str, Suspension],
     answers: Mapping[str, Answer],
     serializer: Serializer,
     trace: Trace | None = None,
@@ -55,7 +55,7 @@ def snapshot_of(
         status: Where it stands.
         errors: Why it has failed.
         ended: The instances that have an outcome.
-        parks: What is parked, by instance.
+        suspensions: What is suspended, by instance.
         answers: What waits are to go on with that were not reached, by instance.
         serializer: For the values.
         trace: Where its spans belong.
@@ -73,7 +73,7 @@ def snapshot_of(
         "errors": [attrs.asdict(error) for error in errors],
         "claims": dict(claims(state)),
         "outcomes": {instance.key: outcome_to_record(instance.outcome, encode) for instance in ended},
-        "parks": {key: park_to_record(park) for key, park in parks.items()},
+        "suspensions": {key: suspension_to_record(suspension) for key, suspension in suspensions.items()},
         **({"answers": {key: answer_to_record(each, encode) for key, each in answers.items()}} if answers else {}),
         **({"undone": {key: attrs.asdict(each) for key, each in undone.items()}} if undone else {}),
         **({"unsure": sorted(unsure)} if unsure else {}),
@@ -120,13 +120,13 @@ class Restored:
 
     Attributes:
         ended: The instances that have an outcome, each after those before it.
-        parked: Those that are parked, with their parks.
+        suspended: Those that are suspended, with their suspensions.
         frontier: Those that are to run.
         unclaimed: Joins of some that are to be claimed.
     """
 
     ended: list[Instance] = attrs.field(factory=list)
-    parked: list[tuple[Instance, Park]] = attrs.field(factory=list)
+    suspended: list[tuple[Instance, Suspension]] = attrs.field(factory=list)
     frontier: list[Instance] = attrs.field(factory=list)
     unclaimed: list[Claim] = attrs.field(factory=list)
 
@@ -141,7 +141,7 @@ def restore(state: RunState, snapshot: Mapping[str, Any], decode: Callable[[Any]
     """
     outcomes: Mapping[str, Any] = snapshot["outcomes"]
     standing: dict[str, list[int]] = dict(snapshot["claims"])
-    parks: Mapping[str, Any] = snapshot["parks"]
+    suspensions: Mapping[str, Any] = snapshot["suspensions"]
     undone, unsure = set(snapshot.get("undone", ())), set(snapshot.get("unsure", ()))
     restored = Restored()
     while True:
@@ -162,8 +162,8 @@ def restore(state: RunState, snapshot: Mapping[str, Any], decode: Callable[[Any]
         if key in outcomes:
             restored.ended.append(instance)
             state.add(instance.scope, instance.vertex, outcome_from_record(outcomes[key], decode))
-        elif key in parks:
-            restored.parked.append((instance, park_from_record(parks[key])))
+        elif key in suspensions:
+            restored.suspended.append((instance, suspension_from_record(suspensions[key])))
         else:
             restored.frontier.append(instance)
 

@@ -64,7 +64,7 @@ ATTRIBUTES: Final[dict[str, str]] = {
     NODE: "the node's id in its blueprint",
     INSTANCE: "the instance's key: which pass, item or call it is",
     STATE: "`completed`, `failed`, `cancelled`; of a node also `handled` (it failed, and an edge took that over),"
-    " `parked` (it waits, or is to be tried again) and `left` (its worker stopped, its run has ended, or somebody else"
+    " `suspended` (it waits, or is to be tried again) and `left` (its worker stopped, its run has ended, or somebody else"
     " was faster); of an attempt only `left`",
     ATTEMPT: "which attempt it was, from 1 on; of the fallback's, if that stands in",
     FALLBACK: "the fallback node's id; `fallback` for the method of that name of a step that is a class",
@@ -99,7 +99,7 @@ SPANS: Final[dict[str, SpanKind]] = {
         "CONSUMER",
         "`start`",
         "one visit of an instance: from when its job was sent, or what came before it under the same job ended, until"
-        " its outcome is stored or it is parked; `INTERNAL` where no job brought it",
+        " its outcome is stored or it is suspended; `INTERNAL` where no job brought it",
         (*_INSTANCE, STATE, ATTEMPT, ERROR),
     ),
     "enter": SpanKind(

@@ -174,11 +174,11 @@ class Visits:
         self._leave(visit, outcome.state, now, outcome)
 
     @guarded
-    def parked(self, instance: Instance) -> None:
+    def suspended(self, instance: Instance) -> None:
         """See ``Observer``."""
         visit = self._open.pop(instance.key, None)
         if visit is not None:
-            self._leave(visit, "parked", self._clock.now())
+            self._leave(visit, "suspended", self._clock.now())
 
     @guarded
     def close(self) -> None:

@@ -64,10 +64,10 @@ class AnsweringClauses(ProgramClauses):
                 await here.client.resume(run_id, "w", output=5, early=True)
                 await here.hire()
                 result = await here.ended(run_id)
-                assert (result.status, result.outputs) == ("completed", {"w": 5, "b": 6}), f"died {when} it parked"
+                assert (result.status, result.outputs) == ("completed", {"w": 5, "b": 6}), f"died {when} it suspended"
                 assert steps.executed == ["b"]
 
-    async def test_a_wait_that_is_answered_counts_as_ready_and_not_as_parked(self) -> None:
+    async def test_a_wait_that_is_answered_counts_as_ready_and_not_as_suspended(self) -> None:
         """Its job is lost: a reconciler sends another one, since nobody else will ever come by."""
         steps = Steps()
         flow = create_flow("lost").wait("w").node("b", steps.add).edge("w", "b")

@@ -100,7 +100,7 @@ class AskingClauses(ProgramClauses):
         flow.edge("a", "w").edge("w", "z", transform="[limit, input]")
         async with self.programs(flow, reconcile=False) as here:
             staleness = here.backend.context.limits.staleness
-            lag = Lag(self._clock, staleness + 4 * self.beat, at_once=["w:park"])
+            lag = Lag(self._clock, staleness + 4 * self.beat, at_once=["w:suspension"])
 
             async def writing(operation: str, call: Call) -> Any:
                 if operation == "context.apply":
@@ -109,7 +109,7 @@ class AskingClauses(ProgramClauses):
                 return await lag.writing(operation, call)
 
             async def reading(operation: str, call: Call) -> Any:
-                if operation == "context.get" and "w:park" in call.args[1]:
+                if operation == "context.get" and "w:suspension" in call.args[1]:
                     looked.set()
                 return await lag.reading(operation, call)
 
@@ -128,7 +128,7 @@ class AskingClauses(ProgramClauses):
             lag = Lag(self._clock, here.backend.context.limits.staleness + 2 * self.beat)
             await here.hire(around=lag.writing)
             await here.client.start(flow, run_id=(run_id := self.id("run")))
-            await self._visible(here, run_id, "pages[0]/w:park")
+            await self._visible(here, run_id, "pages[0]/w:suspension")
             connection = await here.connect(lag.reading, staleness=lag.seconds)
             await Client(connection, clock=self._clock).resume(run_id, "w", output=7)
             assert (await here.ended(run_id)).outputs["pages"] == [8]
@@ -168,7 +168,7 @@ class AskingClauses(ProgramClauses):
 
             await here.hire(around=busy, staleness=lag.seconds)
             await here.client.start(flow, run_id=(run_id := self.id("run")))
-            await self._visible(here, run_id, "go:park")
+            await self._visible(here, run_id, "go:suspension")
             await begun.wait()
             closed.set()
             await self.pass_time(lag.seconds)

@@ -252,7 +252,7 @@ class CatchingClauses(ProgramClauses):
             run_id = (await here.client.start(flow)).run_id
 
             async def waits() -> bool:
-                return len(await here.backend.context.get(run_id, ["b", "w:park"])) == 2
+                return len(await here.backend.context.get(run_id, ["b", "w:suspension"])) == 2
 
             await self.until(waits, here.patience)
             await here.client.resume(run_id, "w", output=2)

@@ -100,7 +100,7 @@ class CoordinationStoreContract(DrawnHintClauses):
             assert await other.get(key) == "me 😀"
 
     async def test_of_racing_takers_one_has_the_lease(self) -> None:
-        """Two workers that both believe to hold it would both run an exclusive step."""
+        """Two workers that both believe to hold it would both run a step with a lease."""
         async with self.connect_many(3) as stores:
             key = self.fresh("lease")
             answers = await self.race(

@@ -92,7 +92,7 @@ class DeferringClauses(ProgramClauses):
         flow = create_flow("limited").node("a", limited, retries=1).node("b", once).edge("a", "b")
         async with self.programs(flow) as here:
             run_id = (await here.client.start(flow)).run_id
-            await here.hire_until("queue.send", when="before")  # it has parked the first, and told nobody
+            await here.hire_until("queue.send", when="before")  # it has suspended the first, and told nobody
             await here.hire()
             result = await here.ended(run_id)
             assert (result.status, result.outputs) == ("completed", {"a": often, "b": "sent"})

@@ -187,7 +187,7 @@ class DeliveryClauses(ProgramClauses):
 
             await here.hire(around=noting)
             await here.client.start(flow, run_id=(run_id := self.id("run")))
-            await self.until(lambda: _has_both(here, run_id, "a", "w:park"), here.patience)
+            await self.until(lambda: _has_both(here, run_id, "a", "w:suspension"), here.patience)
             await self.pass_time(20.0)  # what ended just now is left to whoever is about to arrive with it
             for key in keys:
                 await here.backend.coordination.delete(key)

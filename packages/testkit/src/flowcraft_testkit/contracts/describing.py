@@ -148,7 +148,7 @@ class DescribingClauses(ProgramClauses):
     async def test_waits_sleeps_and_retries_are_described_by_what_they_wait_for(self) -> None:
         """With the time at which each goes on by itself, and for a retry with what has failed before."""
         steps = Steps()
-        flow = create_flow("parked").node("a", steps.one).wait("w", timeout=9_000.0).sleep("s", duration=8_000.0)
+        flow = create_flow("suspended").node("a", steps.one).wait("w", timeout=9_000.0).sleep("s", duration=8_000.0)
         flow.node("x", steps.broken, retries=RetryPolicy(max_attempts=2, delay=7_000.0, max_delay=7_000.0, jitter=0))
         flow.edge("a", "w").edge("a", "s").edge("a", "x")
         async with self.programs(flow) as here:

@@ -116,7 +116,7 @@ class LaningClauses(ProgramClauses):
             assert len(gauge.executed) == 9
 
     async def test_a_batch_that_has_lost_a_race_begins_no_next_item(self) -> None:
-        """It is moot: what is under way ends, and its lanes go no further."""
+        """It is unneeded: what is under way ends, and its lanes go no further."""
         steps, gauge = Steps(), Gauge(self._clock, 4 * self.beat)
         flow = create_flow("lost").node("src", steps.gives(list(range(40)))).batch("b", gauge.step, concurrency=2)
         flow.node("quick", steps.takes(self._clock, self.beat)).node("slow", steps.takes(self._clock, 60 * self.beat))
@@ -143,7 +143,7 @@ class LaningClauses(ProgramClauses):
             run_id = (await here.client.start(flow)).run_id
 
             async def others_are_done() -> bool:
-                found = await here.backend.context.get(run_id, ["b[0]/w:park", "b[1]/z", "b[3]/z", "b[5]/z"])
+                found = await here.backend.context.get(run_id, ["b[0]/w:suspension", "b[1]/z", "b[3]/z", "b[5]/z"])
                 return len(found) == 4
 
             await self.until(others_are_done, here.patience)

@@ -89,7 +89,7 @@ class LimitingClauses(ProgramClauses):
             assert entry.attempts == 1
 
     async def test_no_place_is_held_between_attempts(self) -> None:
-        """Nor by anything else that is parked."""
+        """Nor by anything else that is suspended."""
         begun: list[str] = []
         fails, beside = self.id("fails"), self.id("beside")
 
@@ -99,7 +99,7 @@ class LimitingClauses(ProgramClauses):
                 raise ValueError("once more")
 
         again = RetryPolicy(max_attempts=2, delay=60 * self.beat)
-        flow = create_flow("parked").node("a", step, limit="api", retries=again)
+        flow = create_flow("suspended").node("a", step, limit="api", retries=again)
         async with self._limited(flow, Limit("api", concurrency=1), visibility=150 * self.beat) as here:
             await here.hire()
             await here.client.start(flow, run_id=fails)

@@ -223,7 +223,7 @@ class MindingClauses(ProgramClauses):
         async with self.programs(flow, reconcile=False) as here:
             await here.hire()
             await here.client.start(flow, run_id=(run_id := self.id("run")))
-            await self.until(lambda: _has_fact(here, run_id, "z:park"), here.patience)
+            await self.until(lambda: _has_fact(here, run_id, "z:suspension"), here.patience)
             await self.pass_time(here.backend.context.limits.staleness)
             sent = 0
 

@@ -106,7 +106,7 @@ class ShapeClauses(ProgramClauses):
             assert all(f"{node} is broken for good" in str(bad.reason) for node in "ab")
 
     async def test_a_slow_loser_does_not_hold_up_the_end(self) -> None:
-        """``any(wait, sleep)`` ends with the sleep: nobody has to resume what is moot."""
+        """``any(wait, sleep)`` ends with the sleep: nobody has to resume what is unneeded."""
         steps = Steps()
         flow = create_flow("either").node("s", steps.one).wait("w").sleep("z", 2 * self.beat)
         flow.node("d", steps.echo, join="any").edge("s", "w").edge("s", "z").edge("w", "d").edge("z", "d")

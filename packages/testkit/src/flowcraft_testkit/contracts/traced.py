@@ -95,7 +95,7 @@ class Watching:
     def outcome(self, instance: object, outcome: object) -> None:
         """See ``observing.Observer``."""
 
-    def parked(self, instance: object) -> None:
+    def suspended(self, instance: object) -> None:
         """See ``observing.Observer``."""
 
     def close(self) -> None:

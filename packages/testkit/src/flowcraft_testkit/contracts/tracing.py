@@ -5,8 +5,8 @@ from __future__ import annotations
 from flowcraft_core import FlowRuntime, create_flow
 from flowcraft_core.durable import Client
 from flowcraft_core.durable.engine import Settings
-from flowcraft_core.durable.parks import park_key
-from flowcraft_core.graph.facts import Park
+from flowcraft_core.durable.suspensions import suspension_key
+from flowcraft_core.graph.facts import Suspension
 
 from .programs import ProgramClauses, Programs, Steps
 from .starting import chain
@@ -63,7 +63,7 @@ class TracingClauses(ProgramClauses):
         return Client(await here.connect(), flows=here.flows, clock=self._clock, telemetry=seen)
 
     async def _waits(self, here: Programs, run_id: str) -> bool:
-        return bool(await here.backend.context.get(run_id, [park_key("w", Park("wait"))]))
+        return bool(await here.backend.context.get(run_id, [suspension_key("w", Suspension("wait"))]))
 
     async def _has_ended(self, seen: Remembering) -> bool:
         return bool(seen.ended)

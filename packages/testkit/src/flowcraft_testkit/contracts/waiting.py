@@ -113,7 +113,7 @@ class WaitingClauses(ProgramClauses):
             await here.client.start(flow, run_id=run_id)
             began = self.now()
             loser = await here.hire(around=losing)
-            await self._parked(here, run_id, "z", revive=True)
+            await self._suspended(here, run_id, "z", revive=True)
             await here.kill(loser)
             await here.hire()
             await self.pass_time(3 * self.beat)
@@ -123,16 +123,16 @@ class WaitingClauses(ProgramClauses):
             assert (result.status, result.outputs, steps.count("b")) == ("completed", {"a": 1, "z": 1, "b": 2}, 2)
             assert self.now() - began >= 10 * self.beat
 
-    async def _parked(self, here: Programs, run_id: str, key: str, *, revive: bool = False) -> None:
+    async def _suspended(self, here: Programs, run_id: str, key: str, *, revive: bool = False) -> None:
         reconciler = await here.reconciler()
 
-        async def is_parked() -> bool:
+        async def is_suspended() -> bool:
             if revive:  # what is passed on for a stale read is lost here too
                 await reconciler.reconcile(run_id)
                 await self.pass_time(self.beat)
-            return bool(await here.backend.context.get(run_id, [f"{key}:park"]))
+            return bool(await here.backend.context.get(run_id, [f"{key}:suspension"]))
 
-        await self.until(is_parked, here.patience)
+        await self.until(is_suspended, here.patience)
 
     async def _until_ended(self, here: Programs, run_id: str) -> None:
         """Have a reconciler look at what is due, again and again, as one does in every worker."""
@@ -157,7 +157,7 @@ class WaitingClauses(ProgramClauses):
         async with self.programs(flow, reconcile=False) as here:
             await here.hire()
             await here.client.start(flow, run_id=run_id)
-            await self._parked(here, run_id, "z")
+            await self._suspended(here, run_id, "z")
             await here.leave()
         for days, executed in ((39, ["a"]), (1, ["a", "b"])):
             await self.skip_time(days * day)
@@ -186,7 +186,7 @@ class WaitingClauses(ProgramClauses):
         flow = create_flow("again").node("a", third_time, retries=policy)
         async with self.programs(flow) as here:
             run_id = (await here.client.start(flow)).run_id
-            await here.hire_until("queue.send", when="before")  # it has parked the first attempt, and told nobody
+            await here.hire_until("queue.send", when="before")  # it has suspended the first attempt, and told nobody
             await here.hire()
             result = await here.ended(run_id)
             assert (result.status, result.outputs) == ("completed", {"a": 3})
@@ -261,7 +261,7 @@ class WaitingClauses(ProgramClauses):
         )
         async with self.programs(asleep, retrying) as here:
             await here.hire()
-            for flow, key in ((asleep, "z:park"), (retrying, "x:attempt:1")):
+            for flow, key in ((asleep, "z:suspension"), (retrying, "x:attempt:1")):
                 await here.client.start(flow, run_id=(run_id := self.id("run")))
                 await self.until(lambda: _has_fact(here, run_id, key), here.patience)  # noqa: B023 - awaited here
                 assert await here.client.cancel(run_id)

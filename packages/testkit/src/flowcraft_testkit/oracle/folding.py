@@ -40,7 +40,7 @@ class Fold:
         )
 
     def counts(self, place: Place, node: PlacedNode) -> bool:
-        """Whether an outcome is "not moot or lies on a claimed way": a way to an `any` join that counts itself."""
+        """Whether an outcome is "not unneeded or lies on a claimed way": a way to an `any` join that counts itself."""
         if (place, node.id) in self.meaning.lost and not self._is_on_claimed_way(place, node):
             return False
         return place.parent is None or place.node is None or self.counts(place.parent, place.node)
@@ -110,7 +110,7 @@ class Fold:
         return entry.context or {}
 
     def result_context(self) -> dict[str, Any]:
-        """The values "folded from outcomes that are not moot or lie on a claimed way"."""
+        """The values "folded from outcomes that are not unneeded or lie on a claimed way"."""
         return self.values(self.meaning.root, folded=True)
 
     def result_outputs(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What there is in a run by its facts: its places, the joins that have fired, and what is moot."""
+"""What there is in a run by its facts: its places, the joins that have fired, and what is unneeded."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Ground:
         facts: The facts.
         root: The run's own place.
         places: All places that there are.
-        lost: Nodes whose own ways on make them moot.
+        lost: Nodes whose own ways on make them unneeded.
     """
 
     def __init__(self, flow: Flow, facts: Facts) -> None:
@@ -79,7 +79,7 @@ class Ground:
         """The item or pass after whose end one begins; None if there is none.
 
         "Item i + n starts when item i has ended." So does a pass: a scope ends "when every node in it is done, dead,
-        blocked or moot", which may be after its verdict, where a node is that has edges on failure only.
+        blocked or unneeded", which may be after its verdict, where a node is that has edges on failure only.
         """
         if place.parent is None or place.node is None or not isinstance(place.node, (Batch, Loop)):
             return None
@@ -87,12 +87,12 @@ class Ground:
         lanes = (self.facts.outcomes[place.parent.begins_at(place.node)].lanes or 0) if is_batch else 1
         return None if place.index < lanes else self._one_of_many[place.parent, place.node.id, place.index - lanes]
 
-    # --- moot -----------------------------------------------------------------------------------------------------
+    # --- unneeded -----------------------------------------------------------------------------------------------------
 
     def _find_lost(self) -> set[At]:
-        """Nodes whose "ways on lead each into a fired `any` join or to a moot node".
+        """Nodes whose "ways on lead each into a fired `any` join or to an unneeded node".
 
-        "A node whose ways on are all failure edges has the end of its scope as a way on, too: it is never moot for want
+        "A node whose ways on are all failure edges has the end of its scope as a way on, too: it is never unneeded for want
         of others."
         """
         lost: set[At] = set()
@@ -111,11 +111,11 @@ class Ground:
                 return lost
             lost |= more
 
-    def is_moot(self, place: Place, node: PlacedNode) -> bool:
-        """Whether a node, or a construct around it, is moot, since a last node's way on is that of the construct."""
+    def is_unneeded(self, place: Place, node: PlacedNode) -> bool:
+        """Whether a node, or a construct around it, is unneeded, since a last node's way on is that of the construct."""
         if (place, node.id) in self.lost:
             return True
-        return place.parent is not None and place.node is not None and self.is_moot(place.parent, place.node)
+        return place.parent is not None and place.node is not None and self.is_unneeded(place.parent, place.node)
 
     def has_fired(self, place: Place, node: PlacedNode) -> bool:
         """Whether a join of k "has fired": "once all k stand", by edges that are known to be taken."""

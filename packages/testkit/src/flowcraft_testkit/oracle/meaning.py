@@ -170,7 +170,7 @@ class Meaning(Ground):
         return Status.LEAVING
 
     def has_ended(self, place: Place) -> bool:
-        """Whether "every node in it is done, dead, blocked or moot, even if nothing was taken"."""
+        """Whether "every node in it is done, dead, blocked or unneeded, even if nothing was taken"."""
         return all(
             (place, node.id) in self.lost or self.status.get((place, node.id)) in OVER  # a failed node is done with
             for node in place.nodes()
@@ -211,12 +211,12 @@ class Meaning(Ground):
     # --- what happens next ----------------------------------------------------------------------------------------
 
     def ready(self) -> dict[str, tuple[Place, PlacedNode]]:
-        """What may be started, by key; "what is moot is not started any more"."""
+        """What may be started, by key; "what is unneeded is not started any more"."""
         found: dict[str, tuple[Place, PlacedNode]] = {}
         for place in self.places:
             for node in place.nodes():
                 status = self.status.get((place, node.id))
-                if not self.is_moot(place, node):
+                if not self.is_unneeded(place, node):
                     if status is Status.READY:
                         found[place.begins_at(node)] = place, node
                     elif status in (Status.LEAVING, Status.FAILING):
@@ -229,13 +229,13 @@ class Meaning(Ground):
             (place.begins_at(node), number)
             for place in self.places
             for node in place.nodes()
-            if self._way_in(place, node) is None and not self.is_moot(place, node)
+            if self._way_in(place, node) is None and not self.is_unneeded(place, node)
             for number, edge in enumerate(place.into(node))
             if self.way(place, edge) is Way.TAKEN and self.may_claim(place, node, edge)
         }
 
     def open(self) -> list[str]:
-        """What may still come to an outcome in a run that is stopped, "moot or not", and the joins to be claimed."""
+        """What may still come to an outcome in a run that is stopped, "unneeded or not", and the joins to be claimed."""
         return [
             place.begins_at(node)
             for place in self.places

@@ -153,7 +153,7 @@ class Place:
     def shelters(self, node: PlacedNode) -> bool:
         """Whether inside this place "each of its ways on leads into an `any` join", or one of k.
 
-        "For moot, a failure edge is a way on like any other; for containment it is none."
+        "For unneeded, a failure edge is a way on like any other; for containment it is none."
         """
         targets = [self.find(edge.target) for edge in self.out_of(node) if edge.on != "failure"]
         return bool(targets) and all(self.needed(target) or self.shelters(target) for target in targets)

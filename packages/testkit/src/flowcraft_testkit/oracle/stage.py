@@ -223,7 +223,7 @@ class _Stage:
         """Whether a wait need not run any more, and does not: who asked for it again and again would never be done."""
         facts = self.truth.run(RUN)
         scope, vertex = facts.ready[key]
-        return scope.is_moot(vertex) and f"{key}:park" not in facts.facts
+        return scope.is_unneeded(vertex) and f"{key}:suspension" not in facts.facts
 
     def _start_people(self) -> None:
         """For each wait that has become ready, somebody who resumes it sooner or later."""

@@ -15,7 +15,7 @@ _Way: TypeAlias = list[tuple[Place, PlacedNode, int]]
 def due(meaning: Meaning) -> dict[str, tuple[Place, PlacedNode]]:
     """What is to be undone once all is resolved.
 
-    "Every completed instance, moot or not"; "a cut-off step may have acted: `undo_unsure=True` asks for its undo, too".
+    "Every completed instance, unneeded or not"; "a cut-off step may have acted: `undo_unsure=True` asks for its undo, too".
     """
     found: dict[str, tuple[Place, PlacedNode]] = {}
     for place in meaning.places:
@@ -34,12 +34,12 @@ def due_of_calls(meaning: Meaning, *, for_sure: bool) -> set[str]:
 
     Args:
         meaning: What the facts mean.
-        for_sure: Leave out the calls that are moot: "what is moot is not waited for".
+        for_sure: Leave out the calls that are unneeded: "what is unneeded is not waited for".
     """
     return {
         key
         for key, (place, _) in due(meaning).items()
-        if any(not (for_sure and _is_moot(meaning, call)) for call in _undone_calls(meaning, place))
+        if any(not (for_sure and _is_unneeded(meaning, call)) for call in _undone_calls(meaning, place))
     }
 
 
@@ -75,9 +75,9 @@ def _is_tolerated(call: Place) -> bool:
     return isinstance(call.node, Batch) and call.node.tolerated > 0
 
 
-def _is_moot(meaning: Meaning, place: Place) -> bool:
+def _is_unneeded(meaning: Meaning, place: Place) -> bool:
     return any(
-        around.parent is not None and around.node is not None and meaning.is_moot(around.parent, around.node)
+        around.parent is not None and around.node is not None and meaning.is_unneeded(around.parent, around.node)
         for around in _around(place)
     )
 

@@ -105,7 +105,7 @@ async def run_in_process(scenario: Scenario, watch: Watch) -> RunResult:
             handle.resume(key, **_resumption(left.pop(key)))
 
     def see(event: Event) -> None:
-        if event.kind == "parked":  # it is told of while it is done
+        if event.kind == "suspended":  # it is told of while it is done
             asyncio.get_running_loop().call_soon(resume, event.key)
 
     runtime = SimulatedRuntime(scenario, clock=LoopClock(), watch=watch, events=see)

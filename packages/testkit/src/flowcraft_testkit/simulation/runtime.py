@@ -10,7 +10,7 @@ from flowcraft_core import FlowRuntime, Limit
 from flowcraft_core.blueprint import Node
 from flowcraft_core.clock import Clock
 from flowcraft_core.execution import FIRST, Executor
-from flowcraft_core.graph.facts import Attempt, Outcome, Park, Undone
+from flowcraft_core.graph.facts import Attempt, Outcome, Suspension, Undone
 from flowcraft_core.graph.instances import Instance
 from flowcraft_core.graph.scopes import Graph
 from flowcraft_core.runtime.events import EventSink
@@ -110,7 +110,7 @@ class _Executor(Executor):
         self.keeps_to = found
         return found
 
-    async def attempt(self, instance: Instance, attempt: Attempt = FIRST) -> Outcome | Park:
+    async def attempt(self, instance: Instance, attempt: Attempt = FIRST) -> Outcome | Suspension:
         """See ``Executor.attempt``."""
         number = f", attempt {attempt.number}" if attempt.number > 1 else ""
         deferred = f", deferred {attempt.deferred} times" if attempt.deferred else ""
@@ -124,7 +124,7 @@ class _Executor(Executor):
         finally:
             self.at_work.ends(names)
 
-    async def undo(self, instance: Instance, attempt: Attempt = FIRST) -> Undone | Park:
+    async def undo(self, instance: Instance, attempt: Attempt = FIRST) -> Undone | Suspension:
         """See ``Executor.undo``."""
         self.watch_undo(self.run_id, instance, f", attempt {attempt.number}" if attempt.number > 1 else "")
         return await super().undo(instance, attempt)

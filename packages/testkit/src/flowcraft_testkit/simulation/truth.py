@@ -204,7 +204,7 @@ class Truth:
         """An instance is about to be executed: what comes before it must be stored, and its values applied."""
         run, key = self.run(run_id), instance.key
         run.executed[key + attempt] = run.executed.get(key + attempt, 0) + 1
-        found = run.ready.get(key) or run.moot(key)
+        found = run.ready.get(key) or run.unneeded(key)
         if found is None:
             self._blame(f"{key!r} was executed, but by the facts that are stored it is not ready")
             return
@@ -350,7 +350,7 @@ class RunFacts:
         """Outputs, context and errors, by the facts."""
         return outputs_of(self.state), context_of(self.state), [str(error) for error in errors_of(self.state.root)]
 
-    def moot(self, key: str) -> Instance | None:
+    def unneeded(self, key: str) -> Instance | None:
         """An instance that only a join that fired elsewhere keeps from being ready.
 
         A worker that does not know of that join yet may start it; nothing comes of it.
@@ -360,7 +360,7 @@ class RunFacts:
                 scope, vertex = found
                 outcomes = ((scope.outcomes.get(link.source), link.place) for link in _leading(scope, vertex))
                 led_to = not vertex.incoming or any(outcome and place in outcome.taken for outcome, place in outcomes)
-                return found if led_to and scope.is_moot(vertex) else None
+                return found if led_to and scope.is_unneeded(vertex) else None
         return None
 
     def left(self, root: str = "") -> list[str]:
@@ -368,7 +368,7 @@ class RunFacts:
         return [
             key
             for key, (scope, vertex) in self.ready.items()
-            if key.startswith(root) and vertex.index not in scope.outcomes and not scope.is_moot(vertex)
+            if key.startswith(root) and vertex.index not in scope.outcomes and not scope.is_unneeded(vertex)
         ]
 
     def to_undo(self, root: str = "") -> list[str]:

@@ -22,14 +22,14 @@ SAID_EVERY = 20.0
 _KEPT = 10_000
 
 
-def board_of(store: CoordinationStore, life: str) -> Board:
+def board_of(store: CoordinationStore, incarnation: str) -> Board:
     """Where workers tell of a run.
 
     Args:
         store: The coordination store.
-        life: Of the run, see ``RunRecord``.
+        incarnation: Of the run, see ``RunRecord``.
     """
-    return Board(store, f"run:{life}", SAID_EVERY)
+    return Board(store, f"run:{incarnation}", SAID_EVERY)
 
 
 @attrs.define
@@ -55,19 +55,19 @@ class AtWork:
     async def tell(self, engines: Iterable[Engine]) -> None:
         """Tell what is to be told of the steps that these are at."""
         now = self.clock.now()
-        by_life: dict[str, list[UnderWay]] = {}
+        by_incarnation: dict[str, list[UnderWay]] = {}
         for engine in engines:
             steps = [step for step in self._steps(engine, now) if now - step.since >= self.moment]
             if steps:
-                by_life.setdefault(engine.view.record.life, []).extend(steps)
-        for life in self._told.keys() - by_life:
-            del self._told[life]  # their outcomes and parks tell that they have ended
-        for life, steps in by_life.items():
+                by_incarnation.setdefault(engine.view.record.incarnation, []).extend(steps)
+        for incarnation in self._told.keys() - by_incarnation:
+            del self._told[incarnation]  # their outcomes and suspensions tell that they have ended
+        for incarnation, steps in by_incarnation.items():
             note = note_of_work(self.worker, steps, now)
-            told_at, told = self._told.get(life, (0.0, None))
+            told_at, told = self._told.get(incarnation, (0.0, None))
             if note["at"] != told or now - told_at >= SAID_EVERY:
-                await board_of(self.store, life).leave(note, now)
-                self._told[life] = now, note["at"]
+                await board_of(self.store, incarnation).leave(note, now)
+                self._told[incarnation] = now, note["at"]
 
     def _steps(self, engine: Engine, now: float) -> list[UnderWay]:
         steps = []
@@ -102,17 +102,17 @@ class PassingOn:
     clock: Clock
     _told: dict[tuple[str, str], float] = attrs.field(factory=dict)
 
-    async def tell(self, life: str, key: str, node_id: str, reason: str, since: float) -> None:
+    async def tell(self, incarnation: str, key: str, node_id: str, reason: str, since: float) -> None:
         """Tell of one; what cannot be told now is told with the next.
 
         Args:
-            life: Of the run, see ``RunRecord``.
+            incarnation: Of the run, see ``RunRecord``.
             key: The instance.
             node_id: Its node.
             reason: Why it is passed on.
             since: When its job was first sent.
         """
-        now, what = self.clock.now(), (life, pattern_of(key))
+        now, what = self.clock.now(), (incarnation, pattern_of(key))
         if now - self._told.get(what, 0.0) < SAID_EVERY:
             return
         if len(self._told) >= _KEPT:
@@ -120,4 +120,4 @@ class PassingOn:
         self._told[what] = now
         told = PassedOn(key=key, node_id=node_id, reason=reason, since=since, worker=self.worker, seen=now)
         with contextlib.suppress(BackendError):
-            await board_of(self.store, life).leave(note_of_passing_on(told), now)
+            await board_of(self.store, incarnation).leave(note_of_passing_on(told), now)

@@ -1,4 +1,4 @@
-"""Reads what a description is made of: facts, parks and hints."""
+"""Reads what a description is made of: facts, suspensions and hints."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import attrs
 
 from ...errors import BackendError, ConfigurationError
-from ...graph.facts import Park, Undone
+from ...graph.facts import Suspension, Undone
 from ...graph.failures import errors_of
 from ...graph.fold import instances
 from ...graph.instances import Instance, ScopeState
@@ -68,17 +68,17 @@ async def describe(
         await stored.settled(lambda: _give_results(stored, page))
         await asyncio.gather(*(stored.records.pages.give(run_id, instance.scope) for instance in page))
     now, is_live = stored.clock.now(), status.state not in FINAL
-    parks, of_page, hints, limited = await asyncio.gather(
-        stored.records.parks(run_id, state.ready),
-        stored.records.all_parks(run_id, page),
+    suspensions, of_page, hints, limited = await asyncio.gather(
+        stored.records.suspensions(run_id, state.ready),
+        stored.records.all_suspensions(run_id, page),
         _hints(stored.backend.coordination, record, now) if is_live else _none(),
         _limited(stored.backend.coordination, record, page if is_live else ()),
     )
-    hints = attrs.evolve(_still_true(hints, state, parks), limited=limited)
-    standing = Standing.of(state, parks, passed)
-    moot = [instance.key for instance in page if standing.of_instance(instance) == "moot"]
-    lost = {key: found.value for key, found in (await stored.records.outcomes(run_id, moot)).items()}
-    unserved = await _unserved(stored.backend.coordination, record, state, parks, now) if is_live else []
+    hints = attrs.evolve(_still_true(hints, state, suspensions), limited=limited)
+    standing = Standing.of(state, suspensions, passed)
+    unneeded = [instance.key for instance in page if standing.of_instance(instance) == "unneeded"]
+    lost = {key: found.value for key, found in (await stored.records.outcomes(run_id, unneeded)).items()}
+    unserved = await _unserved(stored.backend.coordination, record, state, suspensions, now) if is_live else []
     undone, stopped = await _undoing(stored, record, state, status.state)
     teller = Teller(state, standing, of_page, hints, record.started, values, lost, record.queue, unserved, undone)
     of_level = counts(standing, level)
@@ -92,7 +92,7 @@ async def describe(
         total=sum(of_level.values()),
         cursor=cursor,
         ways=tuple(level.ways()),
-        waits=tuple(_open_waits(state, parks)) if is_live else (),
+        waits=tuple(_open_waits(state, suspensions)) if is_live else (),
         under_way=tuple(sorted(hints.under_way.values(), key=lambda step: (step.since, step.key))[:MOST_TOLD]),
         passed_on=tuple(hints.passed_on.values()),
         unserved=tuple(unserved),
@@ -145,7 +145,7 @@ async def _undoing(
 
 async def _hints(store: CoordinationStore, record: RunRecord, now: float) -> Hints:
     """What workers say; nothing where it cannot be read, since it is only a hint."""
-    board = board_of(store, record.life)
+    board = board_of(store, record.incarnation)
     with contextlib.suppress(BackendError):
         notes = await board.read(now, within=_BELIEVED)
         since = now - _BELIEVED
@@ -154,10 +154,10 @@ async def _hints(store: CoordinationStore, record: RunRecord, now: float) -> Hin
 
 
 async def _unserved(
-    store: CoordinationStore, record: RunRecord, state: RunState, parks: Mapping[str, Park], now: float
+    store: CoordinationStore, record: RunRecord, state: RunState, suspensions: Mapping[str, Suspension], now: float
 ) -> list[str]:
     """The queues by name for which something is ready, and that no worker says to serve."""
-    ready = (i for i in state.ready if is_bound(i.vertex) and (i.key not in parks or parks[i.key].kind == "retry"))
+    ready = (i for i in state.ready if is_bound(i.vertex) and (i.key not in suspensions or suspensions[i.key].kind == "retry"))
     names = {queue_of(instance, record.queue) for instance in ready} - {DEFAULT_QUEUE}
     if names:
         with contextlib.suppress(BackendError):
@@ -179,30 +179,30 @@ async def _none() -> Hints:
     return Hints()
 
 
-def _still_true(hints: Hints, state: RunState, parks: Mapping[str, Park]) -> Hints:
-    """Without what the facts know better: of instances that have ended, or have been parked since."""
+def _still_true(hints: Hints, state: RunState, suspensions: Mapping[str, Suspension]) -> Hints:
+    """Without what the facts know better: of instances that have ended, or have been suspended since."""
     if not hints.under_way and not hints.passed_on:
         return hints
     to_run = {instance.key for instance in state.ready}
     steps = {
         key: step
         for key, step in hints.under_way.items()
-        if key in to_run and (key not in parks or step.since >= parks[key].ended)
+        if key in to_run and (key not in suspensions or step.since >= suspensions[key].ended)
     }
     left = {pattern_of(key) for key in to_run if key not in steps}
     return Hints(steps, {pattern: told for pattern, told in hints.passed_on.items() if pattern in left})
 
 
-def _open_waits(state: RunState, parks: Mapping[str, Park]) -> Sequence[OpenWait]:
+def _open_waits(state: RunState, suspensions: Mapping[str, Suspension]) -> Sequence[OpenWait]:
     def waits() -> Iterable[OpenWait]:
         for instance in state.ready:
-            park = parks.get(instance.key)
-            if park is None:
+            suspension = suspensions.get(instance.key)
+            if suspension is None:
                 continue
-            reason = None if park.error is None else str(park.error)
+            reason = None if suspension.error is None else str(suspension.error)
             key, node_id = instance.key, instance.vertex.id
-            reminded = park.attempt if park.kind == "wait" else 0
-            yield OpenWait(key=key, node_id=node_id, kind=park.kind, due=park.due, reason=reason, reminded=reminded)
+            reminded = suspension.attempt if suspension.kind == "wait" else 0
+            yield OpenWait(key=key, node_id=node_id, kind=suspension.kind, due=suspension.due, reason=reason, reminded=reminded)
 
     # What waits for people first, then what goes on soonest.
     in_order = sorted(waits(), key=lambda wait: (wait.kind != "wait", wait.due or 0.0, wait.key))

@@ -1,4 +1,4 @@
-"""What is told of one instance, from a whole state, its parks and hints. Pure."""
+"""What is told of one instance, from a whole state, its suspensions and hints. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import attrs
 from ...blueprint import SLEEP, WAIT
 from ...errors import FlowcraftError
 from ...graph import decisions
-from ...graph.facts import DELETED, NodeError, Outcome, Park, Undone
+from ...graph.facts import DELETED, NodeError, Outcome, Suspension, Undone
 from ...graph.instances import Instance, ScopeState
 from ...graph.lanes import item_before
 from ...graph.queues import is_bound, queue_of
@@ -32,7 +32,7 @@ class Teller:
     Attributes:
         state: A whole state.
         standing: What the facts say.
-        parks: All parks of the instances that are told of, by instance key, in the order in which they came.
+        suspensions: All suspensions of the instances that are told of, by instance key, in the order in which they came.
         lost: Of what need not run, and has ended all the same: the outcomes, by key, which count nowhere.
         hints: What workers say.
         started: When the run was started, seconds since the epoch.
@@ -44,7 +44,7 @@ class Teller:
 
     state: RunState
     standing: Standing
-    parks: Mapping[str, Sequence[Park]]
+    suspensions: Mapping[str, Sequence[Suspension]]
     hints: Hints
     started: float
     values: bool = True
@@ -63,8 +63,8 @@ class Teller:
         entry = instance if construct is None else scope.at(construct.entry)
         opening = outcome if construct is None else scope.outcomes.get(entry.vertex.index)
         ending = outcome or (opening if opening is not None and opening.error is not None else None)
-        parks = self.parks.get(key, ())
-        last = parks[-1] if parks else None
+        suspensions = self.suspensions.get(key, ())
+        last = suspensions[-1] if suspensions else None
         kind, node = _kind(vertex, construct), vertex.node if construct is None else construct.node
         live = state in ("ready", "retrying")
         queue = queue_of(instance, self.of_run) if is_bound(vertex) else None
@@ -82,9 +82,9 @@ class Teller:
             primary_error=None if outcome is None else outcome.primary_error,
             via=None if outcome is None else outcome.via,
             attempts=attempts,
-            failed_attempts=tuple(_failed(park) for park in parks if park.kind == "retry"),
+            failed_attempts=tuple(_failed(suspension) for suspension in suspensions if suspension.kind == "retry"),
             ready_at=self._ready_at(entry) if state in _REACHED else None,
-            started=_started(kind, opening, parks),
+            started=_started(kind, opening, suspensions),
             ended=_known(ending.ended) if ending is not None else None,
             due=last.due if last is not None and outcome is None else None,
             worker=None if ending is None else ending.worker,
@@ -163,7 +163,7 @@ class Teller:
 
     @staticmethod
     def _fork_from(instance: Instance, entry: Instance, state: InstanceState) -> list[str]:
-        """An outcome can be dropped; what is ready, or parked, is begun again in any fork."""
+        """An outcome can be dropped; what is ready, or suspended, is begun again in any fork."""
         if instance is entry:
             return [instance.key] if state in _REACHED else []
         return [each.key for each in (entry, instance) if each.vertex.index in each.scope.outcomes]
@@ -186,23 +186,23 @@ def _untaken(vertex: Vertex, outcome: Outcome | None) -> dict[str, str]:
     return {link.target_id: why[link.place] for link in vertex.out if link.place in why}
 
 
-def _started(kind: InstanceKind, opening: Outcome | None, parks: Sequence[Park]) -> float | None:
-    """When the last attempt began; a wait or a sleep, whose outcome another one writes, when it was parked."""
-    if kind in ("wait", "sleep") and parks and parks[0].started:
-        return parks[0].started
+def _started(kind: InstanceKind, opening: Outcome | None, suspensions: Sequence[Suspension]) -> float | None:
+    """When the last attempt began; a wait or a sleep, whose outcome another one writes, when it was suspended."""
+    if kind in ("wait", "sleep") and suspensions and suspensions[0].started:
+        return suspensions[0].started
     return None if opening is None else _known(opening.started)
 
 
-def _failed(park: Park) -> FailedAttempt:
+def _failed(suspension: Suspension) -> FailedAttempt:
     return FailedAttempt(
-        number=park.attempt,
-        error=park.error,
-        retry_at=park.due,
-        standing_in=park.standing_in,
-        deferred=park.deferred,
-        started=_known(park.started),
-        ended=_known(park.ended),
-        worker=park.worker,
+        number=suspension.attempt,
+        error=suspension.error,
+        retry_at=suspension.due,
+        standing_in=suspension.standing_in,
+        deferred=suspension.deferred,
+        started=_known(suspension.started),
+        ended=_known(suspension.ended),
+        worker=suspension.worker,
     )
 
 

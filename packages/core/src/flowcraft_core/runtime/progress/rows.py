@@ -20,7 +20,7 @@ class Row:
 
     Attributes:
         name: The node's id.
-        states: How many instances are in each state: ``running``, ``completed``, ``failed``, ``handled``, ``parked``.
+        states: How many instances are in each state: ``running``, ``completed``, ``failed``, ``handled``, ``suspended``.
         first: When the first of them began.
         last: When something was last heard of them.
         attempts: Attempts beyond the first of each instance.
@@ -41,10 +41,10 @@ class Row:
         """The state that people want to know of first."""
         if self.said is not None:
             return self.said
-        for state in ("running", "failed", "parked", "handled", "completed"):
+        for state in ("running", "failed", "suspended", "handled", "completed"):
             if self.states.get(state):
                 return state
-        return "running" if self.inside else "parked"
+        return "running" if self.inside else "suspended"
 
 
 @attrs.define

@@ -15,8 +15,8 @@ from ..events import Event
 from ..run import Run
 from .rows import Row, Rows
 
-_STYLES = {"running": "cyan", "completed": "green", "failed": "red", "handled": "yellow", "parked": "yellow"}
-_MARKS = {"running": "●", "completed": "✓", "failed": "✗", "handled": "✗", "parked": "◌"}
+_STYLES = {"running": "cyan", "completed": "green", "failed": "red", "handled": "yellow", "suspended": "yellow"}
+_MARKS = {"running": "●", "completed": "✓", "failed": "✗", "handled": "✗", "suspended": "◌"}
 
 
 def tree_of(title: str, rows: Mapping[str, Row], now: float) -> Tree:
@@ -39,7 +39,7 @@ def text_of(row: Row, now: float) -> Text:
     if row.first is not None:
         end = now if row.states.get("running") else row.last
         text.append(f"  {lasting(max(0.0, end - row.first))}", "dim")
-    if state == "parked" and row.states.get("parked"):
+    if state == "suspended" and row.states.get("suspended"):
         text.append("  waits", "yellow")
     return text
 

@@ -16,21 +16,21 @@ from flowcraft_core.durable.client import Client
 from flowcraft_core.durable.storage import Records, Stored
 from flowcraft_core.execution import Executor
 from flowcraft_core.graph.addresses import WaitAddress
-from flowcraft_core.graph.facts import Answer, Park
+from flowcraft_core.graph.facts import Answer, Suspension
 
 from ...contracts import BackendContract
 from ..mutant import replaces, sets
 
 
 @replaces(
-    (Records, "put_park"),
+    (Records, "put_suspension"),
     caught_by=BackendContract.test_an_early_answer_ends_its_wait_as_soon_as_it_is_reached,
     name="engine.AnswerOverlooked",
 )
-async def parked_all_the_same(original: Any, self: Any, run_id: str, key: str, park: Any, job: str) -> Any:
-    """Parks a wait that was answered before it was reached."""
-    standing = await original(self, run_id, key, park, job)
-    return Stored(park, job, won=True) if isinstance(standing.value, Answer) else standing
+async def suspended_all_the_same(original: Any, self: Any, run_id: str, key: str, suspension: Any, job: str) -> Any:
+    """Suspensions a wait that was answered before it was reached."""
+    standing = await original(self, run_id, key, suspension, job)
+    return Stored(suspension, job, won=True) if isinstance(standing.value, Answer) else standing
 
 
 @replaces(
@@ -50,18 +50,18 @@ def without_action(original: Any, self: Any, instance: Any, answer: Any) -> Any:
 )
 def unguarded(original: Any, self: Any, instance: Any, answer: Any) -> Any:
     """Takes an early answer on which an edge's expression fails for a fault of its own, and tries again."""
-    return self.resume(instance, Park("wait", ended=self.clock.now()), answer.output, answer.action)
+    return self.resume(instance, Suspension("wait", ended=self.clock.now()), answer.output, answer.action)
 
 
 @replaces(
-    (Records, "all_parks"),
-    caught_by=BackendContract.test_a_wait_that_is_answered_counts_as_ready_and_not_as_parked,
-    name="reconciler.AnsweredTakenForParked",
+    (Records, "all_suspensions"),
+    caught_by=BackendContract.test_a_wait_that_is_answered_counts_as_ready_and_not_as_suspended,
+    name="reconciler.AnsweredTakenForSuspended",
 )
-async def answered_is_parked(original: Any, self: Any, run_id: str, instances: Any) -> Any:
+async def answered_is_suspended(original: Any, self: Any, run_id: str, instances: Any) -> Any:
     """Takes a wait that was answered before it was reached for one that waits for someone."""
     waits = [instance.key for instance in instances if instance.vertex.node.uses == WAIT]
-    answered = {key: [Park("wait")] for key in await self.answers(run_id, waits)}
+    answered = {key: [Suspension("wait")] for key in await self.answers(run_id, waits)}
     return {**answered, **await original(self, run_id, instances)}
 
 
@@ -96,7 +96,7 @@ async def last_stands(original: Any, self: Any, run_id: str, key: str, answer: A
     """Puts an early answer in the place of an earlier one."""
     standing = await original(self, run_id, key, answer)
     if not standing.won and isinstance(standing.value, Answer):
-        await self.delete(run_id, [f"{key}:park"])
+        await self.delete(run_id, [f"{key}:suspension"])
         standing = await original(self, run_id, key, answer)
     return standing
 

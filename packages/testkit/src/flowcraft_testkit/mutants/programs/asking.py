@@ -45,7 +45,7 @@ def counted_twice(original: Any, self: RunState, scope: ScopeState, join: int) -
     vertices = scope.scope.vertices
     for source in (vertices[link.source] for link in vertices[join].incoming):
         if not self._whole and len(source.out) == 2:
-            scope.moot.add(source.index)
+            scope.unneeded.add(source.index)
 
 
 @replaces(
@@ -132,6 +132,6 @@ _FIRST_LOOKS: dict[str, list[Instance]] = {}
 )
 async def first_look(original: Any, stored: Any, record: RunRecord, status: Any) -> list[Instance]:
     """Takes what it does not see of a run at its first look for what is not there."""
-    if record.life not in _FIRST_LOOKS:
-        _FIRST_LOOKS[record.life] = await original(stored, record, status)
-    return _FIRST_LOOKS[record.life]
+    if record.incarnation not in _FIRST_LOOKS:
+        _FIRST_LOOKS[record.incarnation] = await original(stored, record, status)
+    return _FIRST_LOOKS[record.incarnation]

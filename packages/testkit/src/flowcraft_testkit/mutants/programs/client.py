@@ -17,7 +17,7 @@ from flowcraft_core.durable.runs import Recorded, Runs
 from flowcraft_core.durable.storage import Records
 from flowcraft_core.durable.stored_runs import FINAL, StoredRuns
 from flowcraft_core.graph import failures as failures_module
-from flowcraft_core.graph.facts import Park
+from flowcraft_core.graph.facts import Suspension
 from flowcraft_core.ids import new_id
 
 from ...contracts import BackendContract
@@ -83,13 +83,13 @@ async def not_finished(original: Any, self: Any, flow: Any, *args: Any, **option
 
 
 @replaces(
-    (resuming_module, "_park_of"),
+    (resuming_module, "_suspension_of"),
     caught_by=BackendContract.test_a_wait_is_resumed_only_once_it_is_reached,
     name="client.ResumedBeforeItIsReached",
 )
-async def always_parked(original: Any, stored: Any, run_id: str, instance: Any) -> Park:
+async def always_suspended(original: Any, stored: Any, run_id: str, instance: Any) -> Suspension:
     """Resumes a wait that the run has not come to."""
-    return Park("wait")
+    return Suspension("wait")
 
 
 @replaces(

@@ -9,7 +9,7 @@ from flowcraft_core import RetryAfter, RetryPolicy
 from flowcraft_core.durable import engine as engine_module
 from flowcraft_core.durable import reconciler as reconciler_module
 from flowcraft_core.durable.engine import Engine
-from flowcraft_core.durable.parks import ParkWindow
+from flowcraft_core.durable.suspensions import SuspensionWindow
 from flowcraft_core.execution import Executor
 
 from ...contracts import BackendContract
@@ -35,8 +35,8 @@ def counts_all(original: Any, self: Any, error: Any, instance: Any, node: Any, a
 )
 def without_end(original: Any, self: Any, error: Any, instance: Any, node: Any, attempt: Any) -> Any:
     """Lets a step ask for later as often as it likes."""
-    park = original(self, error, instance, node, attrs.evolve(attempt, deferred=0))
-    return park and attrs.evolve(park, deferred=park.deferred + attempt.deferred)
+    suspension = original(self, error, instance, node, attrs.evolve(attempt, deferred=0))
+    return suspension and attrs.evolve(suspension, deferred=suspension.deferred + attempt.deferred)
 
 
 @replaces(
@@ -60,20 +60,20 @@ def at_once(original: Any, self: Any, now: float) -> float:
 
 
 @replaces(
-    (engine_module, "send_parked"),
-    (reconciler_module, "send_parked"),
+    (engine_module, "send_suspended"),
+    (reconciler_module, "send_suspended"),
     caught_by=BackendContract.test_what_does_not_count_uses_up_no_attempt,
     name="engine.DeferralsForgotten",
 )
 async def forgotten(
-    original: Any, backend: Any, record: Any, instance: Any, park: Any, clock: Any, **options: Any
+    original: Any, backend: Any, record: Any, instance: Any, suspension: Any, clock: Any, **options: Any
 ) -> None:
     """Sends the job of the next attempt without how often the step has asked for later."""
-    await original(backend, record, instance, attrs.evolve(park, deferred=0), clock, **options)
+    await original(backend, record, instance, attrs.evolve(suspension, deferred=0), clock, **options)
 
 
 @replaces(
-    (ParkWindow, "next"),
+    (SuspensionWindow, "next"),
     caught_by=BackendContract.test_a_purge_takes_every_attempt_that_did_not_count,
     name="engine.DeferralsBeyondTheFirstWindow",
 )

@@ -20,11 +20,11 @@ from flowcraft_core.durable.describing.levels import Level
 from flowcraft_core.durable.describing.telling import Teller
 from flowcraft_core.durable.engine import Engine
 from flowcraft_core.durable.finding import RunFinder, Wanted
-from flowcraft_core.durable.parks import ParkWindow
+from flowcraft_core.durable.suspensions import SuspensionWindow
 from flowcraft_core.durable.runs import RunRecord
 from flowcraft_core.durable.stored_runs import StoredRuns
 from flowcraft_core.durable.worker import Worker
-from flowcraft_core.graph.facts import Park
+from flowcraft_core.graph.facts import Suspension
 from flowcraft_core.graph.instances import Instance, ScopeState
 from flowcraft_core.graph.scopes import Vertex
 from flowcraft_core.graph.standing import Standing
@@ -59,12 +59,12 @@ def failed_is_done(original: Any, self: Standing, scope: ScopeState, vertex: Ver
 
 
 @replaces(
-    (storage_module, "park_windows"),
+    (storage_module, "suspension_windows"),
     caught_by=BackendContract.test_waits_sleeps_and_retries_are_described_by_what_they_wait_for,
     name="describe.RetryIsReady",
 )
-def retry_is_ready(original: Any, instance: Instance) -> list[ParkWindow]:
-    """Looks for parks of waits and sleeps only."""
+def retry_is_ready(original: Any, instance: Instance) -> list[SuspensionWindow]:
+    """Looks for suspensions of waits and sleeps only."""
     return original(instance) if instance.vertex.node.uses in ("wait", "sleep") else []
 
 
@@ -135,7 +135,7 @@ def last_item_only(original: Any, self: Any, index: int) -> list[ScopeState]:
 )
 async def hints_are_needed(original: Any, store: CoordinationStore, record: RunRecord, now: float) -> Hints:
     """Shows nothing of a run where nobody can say what workers say."""
-    await store.get(f"board:{record.life}")
+    await store.get(f"board:{record.incarnation}")
     return await original(store, record, now)  # type: ignore[no-any-return]
 
 
@@ -168,7 +168,7 @@ def no_progress(original: Any, self: AtWork, engine: Engine, now: float) -> Any:
     caught_by=BackendContract.test_a_step_that_takes_long_is_seen_under_way_with_its_progress,
     name="describe.UnderWayForEver",
 )
-def under_way_for_ever(original: Any, hints: Hints, state: RunState, parks: Mapping[str, Park]) -> Hints:
+def under_way_for_ever(original: Any, hints: Hints, state: RunState, suspensions: Mapping[str, Suspension]) -> Hints:
     """Believes what workers have said of steps that have ended since."""
     return hints
 
@@ -179,7 +179,7 @@ def under_way_for_ever(original: Any, hints: Hints, state: RunState, parks: Mapp
     name="describe.PassedOnUntold",
 )
 async def passed_on_untold(
-    original: Any, self: PassingOn, life: str, key: str, node_id: str, reason: str, since: float
+    original: Any, self: PassingOn, incarnation: str, key: str, node_id: str, reason: str, since: float
 ) -> None:
     """Tells nobody but the log what is passed on."""
 

@@ -13,7 +13,7 @@ from flowcraft_core import failures as failures_module
 from flowcraft_core.contexts import BaseContext
 from flowcraft_core.durable import storage as storage_module
 from flowcraft_core.durable.engine import Engine
-from flowcraft_core.durable.tries import Tries
+from flowcraft_core.durable.poison import PoisonCount
 from flowcraft_core.errors import StepEndedError
 from flowcraft_core.execution import Executor
 from flowcraft_core.threads import StepThreads
@@ -138,25 +138,25 @@ def any_name(original: Any, name: Any, what: str) -> Any:
 )
 async def comes_back(original: Any, self: Any, error: Exception) -> Any:
     """Counts a delivery at which the engine failed among those that came to a good end."""
-    await self._tries.come_back()
+    await self._poison.come_back()
     raise error
 
 
 @replaces(
-    (Tries, "trouble"),
+    (PoisonCount, "trouble"),
     caught_by=BackendContract.test_an_engine_that_fails_at_a_node_fails_that_node_in_the_end,
     name="engine.BlamesTheProcess",
 )
-async def unknown(original: Any, self: Any, life: str, key: str) -> None:
+async def unknown(original: Any, self: Any, incarnation: str, key: str) -> None:
     """Forgets with what the engine has failed, and says that the step ends its process."""
 
 
 @replaces(
-    (Tries, "note_trouble"),
+    (PoisonCount, "note_trouble"),
     caught_by=BackendContract.test_an_engine_that_cannot_go_on_from_a_node_fails_the_run_in_the_end,
     name="engine.StuckForEver",
 )
-async def first_time(original: Any, self: Any, life: str, job: str, key: str, what: str) -> int:
+async def first_time(original: Any, self: Any, incarnation: str, job: str, key: str, what: str) -> int:
     """Takes each failure of the engine for the first one."""
     return 1
 
@@ -175,13 +175,13 @@ async def uninformed(original: Any, self: Any, instance: Any, number: int = 1, *
 
 
 @replaces(
-    (storage_module, "park_to_record"),
+    (storage_module, "suspension_to_record"),
     caught_by=BackendContract.test_a_fallback_knows_what_failed_and_has_a_key_of_its_own,
     name="storage.RetriedFallbackForgets",
 )
-def forgetful(original: Any, park: Any) -> Any:
+def forgetful(original: Any, suspension: Any) -> Any:
     """Does not keep, between the attempts of a fallback, why it is needed."""
-    return original(attrs.evolve(park, primary_error=None))
+    return original(attrs.evolve(suspension, primary_error=None))
 
 
 sets(

@@ -11,7 +11,7 @@ from flowcraft_core.durable import reconciler as reconciler_module
 from flowcraft_core.durable import whole as whole_module
 from flowcraft_core.durable.engine import Engine
 from flowcraft_core.durable.sets import JoinSets, Size
-from flowcraft_core.durable.tries import Tries
+from flowcraft_core.durable.poison import PoisonCount
 from flowcraft_core.graph.decisions import take_edges
 from flowcraft_core.graph.instances import Arrival, Instance, Phase
 from flowcraft_core.ids import new_id
@@ -27,9 +27,9 @@ from ..mutant import Mutant, clause_id, register, replaces
     caught_by=BackendContract.test_a_join_waits_for_every_predecessor_though_one_comes_twice,
     name="engine.CounterInsteadOfSet",
 )
-async def counted(original: Any, self: Any, life: str, arrivals: Sequence[Arrival]) -> Size:
+async def counted(original: Any, self: Any, incarnation: str, arrivals: Sequence[Arrival]) -> Size:
     """Counts arrivals at a join, so that a redelivered one counts twice."""
-    name = f"count:{life}:{arrivals[0].key}"
+    name = f"count:{incarnation}:{arrivals[0].key}"
     number = await self.store.add_members(name, *(new_id() for _ in arrivals), ttl=86_400.0)
     return Size(is_full=number == arrivals[0].total, was_empty=False)
 
@@ -39,10 +39,10 @@ async def counted(original: Any, self: Any, life: str, arrivals: Sequence[Arriva
     caught_by=BackendContract.test_a_killed_workers_job_is_done_by_another,
     name="engine.OnlyTheLastNewMemberActs",
 )
-async def only_new(original: Any, self: Any, life: str, arrivals: Sequence[Arrival]) -> Size:
+async def only_new(original: Any, self: Any, incarnation: str, arrivals: Sequence[Arrival]) -> Size:
     """Takes an arrival whose member was there already for one that somebody has acted on."""
-    known = await self.store.members(f"join:{life}:{arrivals[0].key}:0.0")
-    size: Size = await original(self, life, arrivals)
+    known = await self.store.members(f"join:{incarnation}:{arrivals[0].key}:0.0")
+    size: Size = await original(self, incarnation, arrivals)
     again = {str(arrival.member) for arrival in arrivals} <= known
     return attrs.evolve(size, is_full=size.is_full and not again)
 
@@ -52,9 +52,9 @@ async def only_new(original: Any, self: Any, life: str, arrivals: Sequence[Arriv
     caught_by=BackendContract.test_a_join_whose_set_was_lost_is_healed_by_the_next_arrival,
     name="engine.EmptySetIsTheFirst",
 )
-async def never_empty(original: Any, self: Any, life: str, arrivals: Sequence[Arrival]) -> Size:
+async def never_empty(original: Any, self: Any, incarnation: str, arrivals: Sequence[Arrival]) -> Size:
     """Takes an empty set for one at which nobody has arrived yet."""
-    size: Size = await original(self, life, arrivals)
+    size: Size = await original(self, incarnation, arrivals)
     return attrs.evolve(size, was_empty=False)
 
 
@@ -137,46 +137,46 @@ def never_hands_on(original: Any, self: Any) -> bool:
 
 
 @replaces(
-    (Tries, "are_too_many"),
+    (PoisonCount, "are_too_many"),
     caught_by=BackendContract.test_a_step_that_kills_its_process_fails_its_run_in_the_end,
     name="engine.PoisonIsTriedForEver",
 )
-async def never_poison(original: Any, self: Any, life: str, key: str, count: int) -> bool:
+async def never_poison(original: Any, self: Any, incarnation: str, key: str, count: int) -> bool:
     """Runs a step again that has killed every worker so far."""
     return False
 
 
 @replaces(
-    (Tries, "are_too_many"),
+    (PoisonCount, "are_too_many"),
     caught_by=BackendContract.test_a_store_that_is_down_for_a_while_fails_nothing,
     name="engine.EveryRedeliveryIsPoison",
 )
-async def poison_by_count(original: Any, self: Any, life: str, key: str, count: int) -> bool:
+async def poison_by_count(original: Any, self: Any, incarnation: str, key: str, count: int) -> bool:
     """Takes a job for a deadly one that was delivered often, for whatever reason."""
     return True
 
 
 @replaces(
-    (Engine, "_last_park"),
+    (Engine, "_last_suspension"),
     caught_by=BackendContract.test_retries_are_spaced_and_outlive_their_worker,
     name="engine.RetriesForgotten",
 )
-async def no_parks(original: Any, self: Any, instance: Instance) -> None:
+async def no_suspensions(original: Any, self: Any, instance: Instance) -> None:
     """Begins with the first attempt again under each new job."""
     self.job = attrs.evolve(self.job, attempt=0)
 
 
 @replaces(
-    (engine_module, "send_parked"),
-    (reconciler_module, "send_parked"),
+    (engine_module, "send_suspended"),
+    (reconciler_module, "send_suspended"),
     caught_by=BackendContract.test_retries_are_spaced_and_outlive_their_worker,
     name="engine.DelayForgotten",
 )
 async def at_once(
-    original: Any, backend: Any, record: Any, instance: Any, park: Any, clock: Any, **options: Any
+    original: Any, backend: Any, record: Any, instance: Any, suspension: Any, clock: Any, **options: Any
 ) -> None:
     """Sends the job of the next attempt without its delay."""
-    await original(backend, record, instance, attrs.evolve(park, due=None), clock, **options)
+    await original(backend, record, instance, attrs.evolve(suspension, due=None), clock, **options)
 
 
 @replaces(
@@ -184,8 +184,8 @@ async def at_once(
     caught_by=BackendContract.test_a_wait_that_nobody_answers_takes_its_timeout,
     name="engine.DueTimeForgotten",
 )
-async def unscheduled(original: Any, self: Any, instance: Instance, park: Any) -> None:
-    """Parks an instance and sees to nothing."""
+async def unscheduled(original: Any, self: Any, instance: Instance, suspension: Any) -> None:
+    """Suspensions an instance and sees to nothing."""
     await self.backend.status.touch(self.job.run_id, at=self.clock.now(), next_check=None)
 
 

@@ -62,7 +62,7 @@ def stops(original: Any, self: Any, scope: ScopeState, batch: Construct, exit_: 
     caught_by=BackendContract.test_one_failure_too_many_ends_the_run_and_begins_nothing_new,
     name="engine.FailuresCountedAtTheGather",
 )
-async def at_the_gather(original: Any, self: Any, life: str, name: str, member: int, tolerated: int) -> bool:
+async def at_the_gather(original: Any, self: Any, incarnation: str, name: str, member: int, tolerated: int) -> bool:
     """Finds out only at the end of all lanes that too many items have failed."""
     return False
 

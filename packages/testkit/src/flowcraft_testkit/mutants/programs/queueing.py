@@ -75,16 +75,16 @@ def inside_of_nothing(original: Any, node: Any) -> str | None:
 
 
 @replaces(
-    (signals_module, "send_parked"),
-    (engine_module, "send_parked"),
+    (signals_module, "send_suspended"),
+    (engine_module, "send_suspended"),
     caught_by=BackendContract.test_a_run_stays_on_its_queue_through_waits_sleeps_retries_and_forks,
     name="queueing.WakesElsewhere",
 )
 async def wakes_elsewhere(
-    original: Any, backend: Any, record: Any, instance: Instance, park: Any, clock: Any, *, trace: Any = None
+    original: Any, backend: Any, record: Any, instance: Instance, suspension: Any, clock: Any, *, trace: Any = None
 ) -> None:
     """Sends what is due later to the default queue."""
-    await original(_Single(backend), record, instance, park, clock, trace=trace)
+    await original(_Single(backend), record, instance, suspension, clock, trace=trace)
 
 
 @replaces(
@@ -134,7 +134,7 @@ async def unserved_fails(original: Any, self: Reconciler, record: Any, instances
     caught_by=BackendContract.test_a_node_whose_queue_nobody_serves_waits_and_is_told,
     name="queueing.UnservedUntold",
 )
-async def unserved_untold(original: Any, store: Any, record: Any, state: Any, parks: Any, now: float) -> list[str]:
+async def unserved_untold(original: Any, store: Any, record: Any, state: Any, suspensions: Any, now: float) -> list[str]:
     """Shows what waits for a queue that nobody serves like anything else that is next."""
     return []
 

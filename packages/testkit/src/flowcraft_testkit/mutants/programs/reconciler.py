@@ -146,7 +146,7 @@ class _Again(Instance):
 
 
 @replaces(
-    (reconciler_module, "send_parked"),
+    (reconciler_module, "send_suspended"),
     caught_by=BackendContract.test_a_sleep_ends_at_its_time_also_when_every_message_is_lost,
     name="reconciler.LostSleeperSleepsOn",
 )

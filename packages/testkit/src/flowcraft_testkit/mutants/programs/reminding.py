@@ -8,7 +8,7 @@ import attrs
 from flowcraft_core.durable import storage as storage_module
 from flowcraft_core.durable.describing import reading as reading_module
 from flowcraft_core.execution import Executor
-from flowcraft_core.graph.facts import Attempt, Park
+from flowcraft_core.graph.facts import Attempt, Suspension
 from flowcraft_core.reminders import Reminders
 
 from ...contracts import BackendContract
@@ -30,7 +30,7 @@ def only_once(original: Any, self: Any, since: float, now: float) -> Any:
     caught_by=BackendContract.test_reminders_do_not_postpone_the_end_of_a_wait,
     name="engine.RemindsPastTheEnd",
 )
-def past_the_end(original: Any, self: Any, instance: Any, park: Any) -> bool:
+def past_the_end(original: Any, self: Any, instance: Any, suspension: Any) -> bool:
     """Reminds where the wait's time is up, and waits on."""
     return instance.vertex.reminders is not None
 
@@ -40,10 +40,10 @@ def past_the_end(original: Any, self: Any, instance: Any, park: Any) -> bool:
     caught_by=BackendContract.test_reminders_do_not_postpone_the_end_of_a_wait,
     name="engine.WaitsAnewWithEachReminder",
 )
-async def anew(original: Any, self: Any, instance: Any, park: Any) -> Park:
+async def anew(original: Any, self: Any, instance: Any, suspension: Any) -> Suspension:
     """Counts the times of a wait from its last reminder on."""
     now = self.clock.now()
-    again: Park = await original(self, instance, attrs.evolve(park, ended=now, due=now))
+    again: Suspension = await original(self, instance, attrs.evolve(suspension, ended=now, due=now))
     return again
 
 
@@ -52,9 +52,9 @@ async def anew(original: Any, self: Any, instance: Any, park: Any) -> Park:
     caught_by=BackendContract.test_a_reminder_that_fails_is_told_and_the_wait_goes_on,
     name="engine.FailedReminderFailsTheWait",
 )
-async def fails(original: Any, self: Any, instance: Any, park: Any) -> Any:
+async def fails(original: Any, self: Any, instance: Any, suspension: Any) -> Any:
     """Fails a wait whose reminder fails."""
-    again = await original(self, instance, park)
+    again = await original(self, instance, suspension)
     return again if again.error is None else self.failure(RuntimeError(str(again.error)), instance, 1)
 
 
@@ -94,7 +94,7 @@ def made_up_for(original: Any, self: Any, since: float, now: float) -> Any:
 
 
 @replaces(
-    (storage_module, "park_windows"),
+    (storage_module, "suspension_windows"),
     caught_by=BackendContract.test_a_wait_reminds_until_it_is_answered,
     name="engine.RemindersForgotten",
 )

@@ -159,7 +159,7 @@ def told_twice(original: Any, self: Any, error: Exception, instance: Any, number
 def begun_twice(original: Any, self: Any, record: Any) -> None:
     """Says twice that a run has begun."""
     original(self, record)
-    self._begun.pop(record.life)
+    self._begun.pop(record.incarnation)
     original(self, record)
 
 

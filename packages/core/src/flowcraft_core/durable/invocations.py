@@ -11,19 +11,19 @@ import attrs
 from ..errors import FlowcraftError
 from ..graph.instances import Instance
 
-# What is kept of a host's time for writing down what was done, seconds.
+# What is kept of an invocation's time for writing down what was done, seconds.
 _RESERVE = 3.0
 
 # How many invocations may have had too little time for a step's timeout before none is taken to have it.
 _TRIED = 3
 
 
-class HostTimeError(FlowcraftError):
-    """The host that runs the step ends its programs before the step has ended."""
+class InvocationTimeError(FlowcraftError):
+    """The invocation that runs the step ends its programs before the step has ended."""
 
 
 @attrs.frozen
-class Host:
+class Invocation:
     """Where steps run.
 
     Attributes:
@@ -41,7 +41,7 @@ class Host:
         return math.inf if self.remaining is None else max(0.0, self.remaining())
 
     def timer(self) -> asyncio.Timeout:
-        """Ends what is under way shortly before the host does."""
+        """Ends what is under way shortly before the invocation does."""
         return asyncio.timeout(None if self.remaining is None else max(0.0, self.remaining() - _RESERVE))
 
 
@@ -52,21 +52,21 @@ def may_take(instance: Instance) -> float:
 
 
 def none_has_time(hops: int) -> bool:
-    """Whether a step has been passed on so often that no host is taken to have the time for it."""
+    """Whether a step has been passed on so often that no invocation is taken to have the time for it."""
     return hops >= _TRIED
 
 
-def too_long(instance: Instance) -> HostTimeError:
-    """Says of a step that no host has the time for it."""
-    return HostTimeError(
-        f"node {instance.key!r} may take {may_take(instance):g} s, and none of {_TRIED + 1} hosts had that much time "
+def too_long(instance: Instance) -> InvocationTimeError:
+    """Says of a step that no invocation has the time for it."""
+    return InvocationTimeError(
+        f"node {instance.key!r} may take {may_take(instance):g} s, and none of {_TRIED + 1} invocations had that much time "
         "left: give the node a shorter timeout, or run it on a worker that does not end"
     )
 
 
-def cut_off(instance: Instance) -> HostTimeError:
-    """Says of a step that its host ended."""
-    return HostTimeError(
-        f"node {instance.key!r} was cut off: its host has no time left. Give the node a timeout that fits, or the host "
+def cut_off(instance: Instance) -> InvocationTimeError:
+    """Says of a step that its invocation ended."""
+    return InvocationTimeError(
+        f"node {instance.key!r} was cut off: its invocation has no time left. Give the node a timeout that fits, or the invocation "
         "more time"
     )

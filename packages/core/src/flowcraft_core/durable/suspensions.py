@@ -1,4 +1,4 @@
-"""Under which keys it is stored that an instance is parked: a wait or sleep, each reminder of it, each failed attempt.
+"""Under which keys it is stored that an instance is suspended: a wait or sleep, each reminder of it, each failed attempt.
 
 How often a wait reminds, and how often a step asks to be tried again without that being an attempt, is not known
 beforehand. So these records are looked for in windows: the first is as long as a policy alone makes it, and the one key
@@ -12,12 +12,12 @@ from typing import Literal, TypeAlias
 import attrs
 
 from ..blueprint import SLEEP, WAIT
-from ..graph.facts import Park
+from ..graph.facts import Suspension
 from ..graph.instances import Instance
 from ..graph.scopes import Kind
 from ..retries import RetryPolicy
 
-_SUFFIX = ":park"  # a colon is escaped in ids, so no node's key ends like this
+_SUFFIX = ":suspension"  # a colon is escaped in ids, so no node's key ends like this
 
 # So many records are looked for at once, where there are more than the policy alone explains.
 _FURTHER = 16
@@ -26,21 +26,21 @@ _FURTHER = 16
 _Numbered: TypeAlias = Literal["attempt", "fallback", "reminded"]
 
 
-def park_key(key: str, park: Park) -> str:
-    """The key of an instance's park record."""
-    if park.kind == "retry":
-        return _numbered_key(key, "fallback" if park.standing_in else "attempt", park.attempt + park.deferred)
-    return _numbered_key(key, "reminded", park.attempt) if park.attempt else key + _SUFFIX
+def suspension_key(key: str, suspension: Suspension) -> str:
+    """The key of an instance's suspension."""
+    if suspension.kind == "retry":
+        return _numbered_key(key, "fallback" if suspension.standing_in else "attempt", suspension.attempt + suspension.deferred)
+    return _numbered_key(key, "reminded", suspension.attempt) if suspension.attempt else key + _SUFFIX
 
 
 def answer_key(key: str) -> str:
-    """Where a wait is answered that nobody has come to: where it would park, so that one of the two stands."""
+    """Where a wait is answered that nobody has come to: where it would be suspended, so that one of the two stands."""
     return key + _SUFFIX
 
 
 @attrs.frozen
-class ParkWindow:
-    """Some keys under which there may be park records of an instance, and the one that follows.
+class SuspensionWindow:
+    """Some keys under which there may be suspensions of an instance, and the one that follows.
 
     Attributes:
         key: The instance's.
@@ -58,18 +58,18 @@ class ParkWindow:
     numbered: _Numbered = "attempt"
     first: int = 0
 
-    def next(self) -> ParkWindow:
+    def next(self) -> SuspensionWindow:
         """The window that begins with the key beyond."""
         return _window(self.key, self.numbered, self.first + len(self.keys), _FURTHER)
 
 
-def park_windows(instance: Instance) -> list[ParkWindow]:
-    """The first windows of an instance; none if nothing of its kind can be parked."""
+def suspension_windows(instance: Instance) -> list[SuspensionWindow]:
+    """The first windows of an instance; none if nothing of its kind can be suspended."""
     vertex, key = instance.vertex, instance.key
     if vertex.kind is not Kind.STEP:
         return []
     if vertex.node.uses in (WAIT, SLEEP):
-        windows = [ParkWindow(key, (0, 0), (key + _SUFFIX,))]
+        windows = [SuspensionWindow(key, (0, 0), (key + _SUFFIX,))]
         if vertex.reminders is not None:
             windows.append(_window(key, "reminded", 1, len(vertex.reminders.delays)))
         return windows
@@ -80,14 +80,14 @@ def park_windows(instance: Instance) -> list[ParkWindow]:
     return windows
 
 
-def may_be_parked(instance: Instance) -> bool:
-    """Whether an instance may be parked by what its node says, and not only because its step asks for it."""
-    return any(window.keys for window in park_windows(instance))
+def may_be_suspended(instance: Instance) -> bool:
+    """Whether an instance may be suspended by what its node says, and not only because its step asks for it."""
+    return any(window.keys for window in suspension_windows(instance))
 
 
-def _window(key: str, numbered: _Numbered, first: int, length: int) -> ParkWindow:
+def _window(key: str, numbered: _Numbered, first: int, length: int) -> SuspensionWindow:
     keys = [_numbered_key(key, numbered, number) for number in range(first, first + length + 1)]
-    return ParkWindow(key, (int(numbered != "attempt"), first), tuple(keys[:-1]), keys[-1], numbered, first)
+    return SuspensionWindow(key, (int(numbered != "attempt"), first), tuple(keys[:-1]), keys[-1], numbered, first)
 
 
 def _numbered_key(key: str, numbered: _Numbered, number: int) -> str:

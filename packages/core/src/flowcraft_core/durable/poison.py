@@ -14,7 +14,7 @@ _KEPT = 86400.0
 
 
 @attrs.define
-class Tries:
+class PoisonCount:
     """Tells a job that kills its workers from one that comes often for other reasons.
 
     What the queue counts is no proof: a job is delivered again also when somebody else was faster, or when the backend
@@ -38,15 +38,15 @@ class Tries:
     _begun: str | None = None
     _counts: bool = False
 
-    async def are_too_many(self, life: str, key: str, count: int) -> bool:
+    async def are_too_many(self, incarnation: str, key: str, count: int) -> bool:
         """Begin with an instance; whether nobody should.
 
         Args:
-            life: The run's, see ``RunRecord``.
+            incarnation: The run's, see ``RunRecord``.
             key: The instance's.
             count: How often the job has been delivered.
         """
-        self._begun = counter = f"tries:{life}:{key}"
+        self._begun = counter = f"poison:{incarnation}:{key}"
         if counter not in self.here:
             self._counts, self.here[counter] = True, 0
             self.here[counter] = await self.coordination.increment(counter, ttl=_KEPT)
@@ -72,23 +72,23 @@ class Tries:
             with contextlib.suppress(TransientError):
                 await self.coordination.delete(self._begun)
 
-    async def note_trouble(self, life: str, job: str, key: str, what: str) -> int:
+    async def note_trouble(self, incarnation: str, job: str, key: str, what: str) -> int:
         """Say that the engine itself has failed; how often it has, under this job.
 
         Args:
-            life: The run's, see ``RunRecord``.
+            incarnation: The run's, see ``RunRecord``.
             job: The job's id.
             key: The instance that it was at, if it was at one.
             what: With what.
         """
         with contextlib.suppress(TransientError):
-            await self.coordination.set_if_absent(_trouble_key(life, key), what, ttl=_KEPT)
-        return await self.coordination.increment(f"troubles:{life}:{job}", ttl=_KEPT)
+            await self.coordination.set_if_absent(_trouble_key(incarnation, key), what, ttl=_KEPT)
+        return await self.coordination.increment(f"troubles:{incarnation}:{job}", ttl=_KEPT)
 
-    async def trouble(self, life: str, key: str) -> str | None:
+    async def trouble(self, incarnation: str, key: str) -> str | None:
         """With what the engine has failed at an instance."""
-        return await self.coordination.get(_trouble_key(life, key))
+        return await self.coordination.get(_trouble_key(incarnation, key))
 
 
-def _trouble_key(life: str, key: str) -> str:
-    return f"trouble:{life}:{key}"
+def _trouble_key(incarnation: str, key: str) -> str:
+    return f"trouble:{incarnation}:{key}"
