@@ -145,7 +145,14 @@ async def _path(shape: Shape) -> list[str]:
     ended = asyncio.Event()
     late.ended = lambda run_id: ended.set()
     await late.open()
-    worker = Worker(late, FlowRuntime([shape.flow], clock=clock), concurrency=2 * STEPS, reconcile=False, heartbeat=None, told_after=None)
+    worker = Worker(
+        late,
+        FlowRuntime([shape.flow], clock=clock),
+        concurrency=2 * STEPS,
+        reconcile=False,
+        heartbeat=None,
+        told_after=None,
+    )
     working = asyncio.ensure_future(worker.run())
     await clock.sleep(0.5)
     client = Client(late, flows=[shape.flow], clock=clock)
@@ -167,7 +174,9 @@ async def _measure(shape: Shape, delay: float, number: int, seconds: float) -> M
     late = LateBackend(strong_world(clock), delay)
     ends: dict[str, asyncio.Future[None]] = {}
     await late.open()
-    worker = Worker(late, FlowRuntime([shape.flow], clock=clock), concurrency=number, reconcile=False, poll=0.5, blocked_after=None)
+    worker = Worker(
+        late, FlowRuntime([shape.flow], clock=clock), concurrency=number, reconcile=False, poll=0.5, blocked_after=None
+    )
     working = asyncio.ensure_future(worker.run())
     client = Client(late, flows=[shape.flow], clock=clock)
     late.ended = lambda run_id: ends[run_id].set_result(None)

@@ -132,7 +132,7 @@ async def blueprint_changed(place: Place, name: str) -> None:
     await _begun_upon(place, name, ":run", other)
 
 
-# --- outcomes, suspensions, chunks, values ----------------------------------------------------------------------------------
+# --- outcomes, suspensions, chunks, values ----------------------------------------------------------------------------
 
 
 @kind("outcome.field_of_another_type", "failed")

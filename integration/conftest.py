@@ -1,4 +1,4 @@
-"""What every integration test shares: where its helpers are found, and that whatever failed once is shown."""
+"""What every integration test shares: its helpers' folders, which part is run, and that what failed once is shown."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from flowcraft_testkit.contracts import BackendContract
 
 # The folders of helpers that tests import by plain name. Those of one cloud add their own.
 for _folder in (Path(__file__).parent, Path(__file__).parents[1] / "scenarios"):
@@ -14,6 +15,27 @@ for _folder in (Path(__file__).parent, Path(__file__).parents[1] / "scenarios"):
 
 #: Of each failure the end: what was raised, and where.
 _LONGEST = 4_000
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The contract of whole backends takes longest, so a part of it can be run by itself."""
+    parser.addoption("--part", default="1/1", metavar="K/N", help="every Nth clause of whole backends, from the Kth on")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the other parts out."""
+    part, parts = map(int, config.getoption("part").split("/"))
+    of_backends = [item for item in items if isinstance(item, pytest.Function) and _asks_a_backend(item)]
+    clauses = sorted({item.originalname for item in of_backends})
+    run_now = set(clauses[part - 1 :: parts])
+    left_out = {item for item in of_backends if item.originalname not in run_now}
+    items[:] = [item for item in items if item not in left_out]
+    if left_out:
+        config.hook.pytest_deselected(items=list(left_out))
+
+
+def _asks_a_backend(item: pytest.Function) -> bool:
+    return item.cls is not None and issubclass(item.cls, BackendContract)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

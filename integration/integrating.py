@@ -52,7 +52,7 @@ def integrate(
     answer: dict[str, Any] = {"cloud": cloud, "emulators": flavour()}
     ok = True
     if not options.no_tests:
-        answer |= _tests(cloud, options.jobs)
+        answer |= _tests(cloud, options.jobs, options.part)
         ok = answer["tests_pass"] and not answer["clauses"]["undeclared"] and not answer["clauses"]["never_asked"]
     if not options.no_scenarios:
         answer["scenarios"] = _scenarios(backend, options.only, absent or {}, options.jobs)
@@ -69,13 +69,16 @@ def _options(cloud: str, arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--json", action="store_true", help="print one JSON object on the last line")
     parser.add_argument("--no-tests", action="store_true", help="carry out the scenarios only")
     parser.add_argument("--no-scenarios", action="store_true", help="run the tests only")
+    parser.add_argument(
+        "--part", default="1/1", metavar="K/N", help="ask whole backends every Nth clause only, from the Kth on"
+    )
     carrying_out.add_only(parser, known)
     # Nearly all of their time is spent waiting for time to pass.
     carrying_out.add_jobs(parser, usual=6)
     return parser.parse_args(arguments)
 
 
-def _tests(cloud: str, jobs: int) -> dict[str, Any]:
+def _tests(cloud: str, jobs: int, part: str) -> dict[str, Any]:
     """Run the tests, and say how each clause of the contracts has ended."""
     # Installed, the testkit's plugin is found by pytest itself; from an older installation it has to be named.
     found = any(each.value == _PLUGIN for each in entry_points(group="pytest11"))
@@ -84,6 +87,7 @@ def _tests(cloud: str, jobs: int) -> dict[str, Any]:
         shared = sorted(map(str, _HERE.glob("test_*.py")))
         command = [sys.executable, "-m", "pytest", str(_HERE / cloud), *shared, "-q", "-rsx"]
         command += [f"--flowcraft-report={report}", f"--junit-xml={tests}"]
+        command += [f"--part={part}"]
         command += [f"--numprocesses={jobs}", "--dist=worksteal"]  # each with emulators of its own
         # Where time is real, a machine that is too busy is no fault of the product's.
         command += ["--reruns=1", "-rR", "--durations=20"]
@@ -98,6 +102,7 @@ def _tests(cloud: str, jobs: int) -> dict[str, Any]:
     passed = by_result.get("passed", set())
     asked = set().union(*by_result.values())
     return {
+        "part": part,
         "tests_pass": ended.returncode == 0,
         "skipped": skipped,
         "clauses": {

@@ -53,7 +53,7 @@ class Backend(ABC):
     beat: ClassVar[float] = 1.0
     hour: ClassVar[float] = 3_600.0
     day: ClassVar[float] = 86_400.0
-    patience: ClassVar[float] = 60.0
+    patience: ClassVar[float] = 300.0
 
     @abstractmethod
     def register(self, *types: type) -> None:

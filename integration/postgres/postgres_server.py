@@ -31,6 +31,8 @@ _WHEEL = Path(__file__).with_name("server-requirements.txt")
 #: What every server is told. Without fsync a crash of its processes still loses nothing: the system has all of it.
 _SETTINGS = {"fsync": "off", "max_connections": "200", "autovacuum_naptime": "5s", "shared_buffers": "128MB"}
 _START = 60.0
+#: A folder in memory, and where a container has the data.
+_MEMORY, _DATA_OF_IMAGE = "/dev/shm", "/var/lib/postgresql/data"  # noqa: S108 - the folder that is made there is ours
 
 
 class PostgresServer:
@@ -83,15 +85,16 @@ class PostgresServer:
 class LocalServer(PostgresServer):
     """One of this machine's programs, with its data in a folder that is gone with it."""
 
-    def __init__(self, **settings: str) -> None:
+    def __init__(self, *, in_memory: bool = False, **settings: str) -> None:
         """Make the data; start nothing yet.
 
         Args:
+            in_memory: Whether its data lie in memory, as on a disk that takes no time to write.
             settings: Of the server, beyond what every server is told.
         """
         self.host, self.port = "127.0.0.1", free_port()
         self._programs = programs()
-        self._folder = Path(tempfile.mkdtemp(prefix="flowcraft-postgres-"))
+        self._folder = Path(tempfile.mkdtemp(prefix="flowcraft-postgres-", dir=_MEMORY if in_memory else None))
         self._data, self._log = self._folder / "data", self._folder / "log"
         self._process: subprocess.Popen[bytes] | None = None
         self._settings: Mapping[str, str] = {**_SETTINGS, **settings}
@@ -184,8 +187,8 @@ class StandbyServer(LocalServer):
 class ContainerServer(PostgresServer):
     """One in a container, on a port that it keeps."""
 
-    def __init__(self, **settings: str) -> None:
-        """Make the container; it is started by ``start``."""
+    def __init__(self, *, in_memory: bool = False, **settings: str) -> None:
+        """Make the container; it is started by ``start``. See ``LocalServer`` for its arguments."""
         testcontainers: Any = importlib.import_module("testcontainers.core.container")
         self.host, self.port = "127.0.0.1", free_port()
         told = [part for name, value in {**_SETTINGS, **settings}.items() for part in ("-c", f"{name}={value}")]
@@ -196,6 +199,7 @@ class ContainerServer(PostgresServer):
             .with_env("POSTGRES_DB", "postgres")
             .with_env("POSTGRES_HOST_AUTH_METHOD", "trust")
             .with_command(["postgres", *told])
+            .with_kwargs(tmpfs={_DATA_OF_IMAGE: ""} if in_memory else {})
         )
         self._is_made = False
 
@@ -224,16 +228,18 @@ class ContainerServer(PostgresServer):
 
 
 @contextlib.contextmanager
-def postgres(**settings: str) -> Iterator[PostgresServer]:
+def postgres(*, in_memory: bool = False, **settings: str) -> Iterator[PostgresServer]:
     """A server for a ``with`` block.
 
     Args:
+        in_memory: Whether its data lie in memory, as on a disk that takes no time to write.
         settings: Of the server, beyond what every server is told.
 
     Raises:
         EmulatorError: It cannot be installed or started.
     """
-    server = ContainerServer(**settings) if flavour() == "containers" else LocalServer(**settings)
+    kind = ContainerServer if flavour() == "containers" else LocalServer
+    server = kind(in_memory=in_memory, **settings)
     try:
         server.start()
         yield server

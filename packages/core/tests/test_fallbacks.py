@@ -7,7 +7,12 @@ from typing import Any
 import pytest
 from flowcraft_core import BaseNode, FlowRuntime, NodeError, RetryPolicy, StepEndedError, create_flow
 from flowcraft_core.graph.facts import Outcome, Suspension
-from flowcraft_core.graph.records import outcome_from_record, outcome_to_record, suspension_from_record, suspension_to_record
+from flowcraft_core.graph.records import (
+    outcome_from_record,
+    outcome_to_record,
+    suspension_from_record,
+    suspension_to_record,
+)
 
 ERROR = NodeError("a", "a", "ValueError", "no such address", 2, "where it was")
 
@@ -159,7 +164,9 @@ def test_records_without_one_are_as_they_always_were() -> None:
     assert "primary_error" not in outcome_to_record(Outcome(output=1, via="b"), lambda value: value)
     assert "primary_error" not in suspension_to_record(Suspension("retry", 7.0, 1, standing_in=True))
     assert outcome_from_record({"output": 1, "via": "b"}, lambda value: value).primary_error is None
-    assert suspension_from_record({"kind": "retry", "due": 7.0, "attempt": 1, "standing_in": True}).primary_error is None
+    assert (
+        suspension_from_record({"kind": "retry", "due": 7.0, "attempt": 1, "standing_in": True}).primary_error is None
+    )
 
 
 # --- the logger -------------------------------------------------------------------------------------------------------

@@ -117,7 +117,7 @@ async def test_a_node_whose_timeout_fits_no_host_fails_by_name(tmp_path: Path) -
             assert await here.handle_job(delivery.body, remaining=lambda: 60.0)
         result = await here.client.result("run")
         assert result.status == "failed"
-        assert "node 'slow' may take 900 s, and none of 4 hosts had that much time" in (result.reason or "")
+        assert "node 'slow' may take 900 s, and none of 4 invocations had that much time" in (result.reason or "")
 
 
 async def test_a_wait_and_a_batch_take_no_host_s_time(tmp_path: Path) -> None:
@@ -144,7 +144,7 @@ async def test_a_step_that_outlives_its_host_is_cut_off_and_stopped_at_the_deliv
         assert await here.handle_job(delivery.body, count=6, remaining=lambda: next(left))
         result = await here.client.result("run")
         assert result.status == "failed"
-        assert "take longer than its host lives" in (result.reason or "")
+        assert "take longer than its invocation lives" in (result.reason or "")
 
 
 async def test_one_run_or_all_that_are_due_are_reconciled(tmp_path: Path) -> None:

@@ -47,8 +47,8 @@ class Job:
         run_id: The run.
         nonce: The run's nonce; empty in a job that was written by hand.
         key: The instance's key. Empty for the run as a whole: look at what is due in it.
-        starts: In the first job of a run: the keys of what it begins with, if they are few, so that whoever takes it can
-            look them up together with the run.
+        starts: In the first job of a run: the keys of what it begins with, if they are few, so that whoever takes it
+            looks them up together with the run.
         first_seen: When the job, or the one that it goes on for, was first sent; seconds since the epoch. It is what a
             message says: a clock that is ahead, or anybody who may write to the queue, can give any time.
         passed_on: For how many seconds it has been passed on from one worker to the next: the sum of the delays that it

@@ -29,7 +29,7 @@ def place_of(run_id: str, key: str, kind: RecordKind) -> str:
 
 @lru_cache(maxsize=4096)
 def _quoted(part: str) -> str:
-    """A part of a place without a slash of its own. A run's id comes with each of its records, and a key in each run."""
+    """A part of a place, without slashes of its own; the same ones come again and again."""
     return quote(part, safe="", errors="surrogatepass")
 
 

@@ -107,7 +107,9 @@ def assert_agree(driver: Driver) -> None:
     if driver.state.phase is Phase.FAILED:
         return
     ends = {place.ends_at(place.find(name)): status for (place, name), status in meaning.status.items()}
-    unneeded = {place.ends_at(node) for place in meaning.places for node in place.nodes() if meaning.is_unneeded(place, node)}
+    unneeded = {
+        place.ends_at(node) for place in meaning.places for node in place.nodes() if meaning.is_unneeded(place, node)
+    }
     for key, status in ends.items():
         if key in unneeded and (key not in shown.by_key or shown.by_key[key].state == "unneeded"):
             continue  # whatever else it is, or has inside: nothing more is said of what need not run

@@ -10,7 +10,12 @@ import pytest
 from flowcraft_core import SerializationError, Serializer
 from flowcraft_core.graph.facts import DELETED, OUTPUT, NodeError, Outcome, Suspension
 from flowcraft_core.graph.pages import Pages
-from flowcraft_core.graph.records import outcome_from_record, outcome_to_record, suspension_from_record, suspension_to_record
+from flowcraft_core.graph.records import (
+    outcome_from_record,
+    outcome_to_record,
+    suspension_from_record,
+    suspension_to_record,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -191,8 +191,8 @@ class TestUnneeded:
         assert run.status == "completed"
 
     def test_it_is_the_same_whichever_of_two_joins_was_claimed_first(self) -> None:
-        # `inner` is unneeded once `outer` has fired, and a claim of it that was under way still comes in. `x` leads on to
-        # `k` all the same.
+        # `inner` is unneeded once `outer` has fired, and a claim of it that was under way still comes in. `x` leads on
+        # to `k` all the same.
         flow = graph(
             *("s", "x", "y", "k", "inner", "outer"),
             any_joins=("inner", "outer"),

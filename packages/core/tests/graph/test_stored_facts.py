@@ -134,7 +134,9 @@ def test_a_suspension_without_an_error_of_an_earlier_release_is_read() -> None:
 
 
 def test_a_fallbacks_suspension_keeps_why_it_stands_in() -> None:
-    suspension = Suspension("retry", due=1.0, attempt=2, standing_in=True, error=ERROR, primary_error=attrs.evolve(ERROR, key="p"))
+    suspension = Suspension(
+        "retry", due=1.0, attempt=2, standing_in=True, error=ERROR, primary_error=attrs.evolve(ERROR, key="p")
+    )
     record = json.loads(json.dumps(suspension_to_record(suspension)))
     assert record["primary_error"]["key"] == "p"
     assert suspension_from_record(record) == suspension

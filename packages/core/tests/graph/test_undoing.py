@@ -56,7 +56,7 @@ class Model:
         }
 
     def undone(self, *, badly: bool) -> set[str]:
-        """ "The undos run: of every completed instance, unneeded or not"; of a run that ended well, of its failed calls."""
+        """ "The undos run: of every completed instance, unneeded or not"; of one that ended well, of failed calls."""
         return {
             key
             for key, (place, _) in self.steps.items()

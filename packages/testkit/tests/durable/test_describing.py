@@ -16,7 +16,12 @@ from flowcraft_core.durable.describing.heartbeats import latest
 from flowcraft_core.durable.describing.hints import passed_on, under_way
 from flowcraft_core.errors import ConfigurationError
 from flowcraft_core.graph.facts import Outcome, Suspension
-from flowcraft_core.graph.records import outcome_from_record, outcome_to_record, suspension_from_record, suspension_to_record
+from flowcraft_core.graph.records import (
+    outcome_from_record,
+    outcome_to_record,
+    suspension_from_record,
+    suspension_to_record,
+)
 from flowcraft_testkit import CountingBackend, InMemoryBackend, VirtualClock, Weaknesses
 from flowcraft_testkit.simulation.loop import run_virtual
 

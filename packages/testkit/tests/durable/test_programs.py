@@ -240,7 +240,11 @@ async def test_waiting_for_a_result_looks_less_and_less_often_and_no_longer_than
 async def test_what_leads_to_a_join_that_has_fired_is_not_started_any_more() -> None:
     steps = Steps()
     flow = (
-        create_flow("unneeded").node("s", one).sleep("nap", 2).node("more", steps.taking(0.0)).node("b", steps.taking(0.0))
+        create_flow("unneeded")
+        .node("s", one)
+        .sleep("nap", 2)
+        .node("more", steps.taking(0.0))
+        .node("b", steps.taking(0.0))
     )
     flow = flow.node("d", one, join="any").node("e", steps.taking(6.0))
     flow = flow.edge("s", "nap").edge("nap", "more").edge("more", "d").edge("s", "b").edge("b", "d").edge("d", "e")

@@ -13,8 +13,8 @@ import pytest
 from flowcraft_core import NodeContext, StepEndedError, SyncNodeContext, create_flow
 from flowcraft_core.durable.client import Client
 from flowcraft_core.durable.engine import Engine
-from flowcraft_core.durable.storage import Records, Stored
 from flowcraft_core.durable.poison import PoisonCount
+from flowcraft_core.durable.storage import Records, Stored
 from flowcraft_core.graph.facts import Outcome
 from flowcraft_testkit.memory import InMemoryContextStore
 from flowcraft_testkit.memory.queue import MessageStore

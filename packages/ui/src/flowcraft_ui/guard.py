@@ -121,7 +121,8 @@ class Guard:
     Attributes:
         app: What is guarded.
         sessions: Who is known.
-        allowed_hosts: Host names that are ours, without ports; ``*`` for any, behind a server that looks at them itself.
+        allowed_hosts: Host names that are ours, without ports; ``*`` for any, behind a server that looks at them
+        itself.
         open_paths: What is shown to anybody: the login, and what its page needs.
     """
 

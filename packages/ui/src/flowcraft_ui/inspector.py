@@ -76,8 +76,9 @@ def inspector(
             looks.
         redact: What is shown in the place of a value: see ``Redact``, and ``hiding``.
         token: What one has to say to come in, of 16 characters at least; nobody is asked if it is None.
-        allowed_hosts: The names under which it is served, without ports; by default those of this machine itself, so that no
-            other site's name can be made to lead here. ``*`` for any, behind a server that looks at them itself.
+        allowed_hosts: The names under which it is served, without ports; by default those of this machine itself, so
+            that no other site's name can be made to lead here. ``*`` for any, behind a server that looks at them
+        itself.
         secret: Signs sessions and forms, of 32 bytes at least; drawn anew by default. Give the same to each process
             if several serve the same pages.
         title: What stands above: where the runs live.

@@ -21,8 +21,8 @@ class Bar:
     """A stretch of time.
 
     Attributes:
-        look: ``queued`` (ready, and nobody was at it), ``suspended`` (a wait, a sleep, a pause before the next attempt),
-            ``failed`` (an attempt that failed) or ``work``; ``inside`` for a construct.
+        look: ``queued`` (ready, and nobody was at it), ``suspended`` (a wait, a sleep, a pause before the next
+            attempt), ``failed`` (an attempt that failed) or ``work``; ``inside`` for a construct.
         x: Where it begins, of ``SPAN``.
         width: How long it is.
         told: In words.

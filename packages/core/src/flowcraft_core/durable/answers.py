@@ -1,8 +1,8 @@
 """Answers to waits that nobody has come to yet.
 
-An answer is put where the wait would be suspended, so that of the two one stands, whoever came first. A wait of the run's own
-flow is found again by the blueprint. For one inside a loop, a batch or a subflow facts must tell that it is there, and
-it may never be: a note names it, so that a purge finds the answer.
+An answer is put where the wait would be suspended, so that of the two one stands, whoever came first. A wait of the
+run's own flow is found again by the blueprint. For one inside a loop, a batch or a subflow facts must tell that it is
+there, and it may never be: a note names it, so that a purge finds the answer.
 """
 
 from __future__ import annotations

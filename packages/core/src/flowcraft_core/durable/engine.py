@@ -44,12 +44,12 @@ from ..traces import Trace
 from .ends import call_undone, send_stop
 from .invocations import Invocation, InvocationTimeError, cut_off, may_take, none_has_time, too_long
 from .limits import FleetLimits, Places
-from .suspensions import may_be_suspended
+from .poison import PoisonCount
 from .sets import JoinSets
 from .signals import conclude, fail_if_late, finish_run, held_key, say_suspended, send_jobs, send_suspended, stop_call
 from .storage import KEPT, NewerRecordError, Records, StaleReadError, Stored
+from .suspensions import may_be_suspended
 from .transactions import StepTransaction
-from .poison import PoisonCount
 from .view import RunView, StoredValues
 from .waiting import says_no_more
 
@@ -275,7 +275,11 @@ class Engine:
                 await self._send_there(instance)
                 break
             self._at = instance.key
-            if first and count > 1 and await self._poison.are_too_many(self.view.record.incarnation, instance.key, count):
+            if (
+                first
+                and count > 1
+                and await self._poison.are_too_many(self.view.record.incarnation, instance.key, count)
+            ):
                 if await self.backend.coordination.get(held_key(self.view.record, instance.key)) is not None:
                     # Somebody is at it, or was until a moment ago, perhaps this very worker: if they die, too, nobody
                     # says so any more when the job is delivered again.
@@ -567,7 +571,9 @@ class Engine:
         if places is not None:
             await self.limits.give_back(places)
 
-    async def _attempt(self, instance: Instance, attempt: Attempt, reminding: Suspension | None) -> Outcome | Suspension:
+    async def _attempt(
+        self, instance: Instance, attempt: Attempt, reminding: Suspension | None
+    ) -> Outcome | Suspension:
         """One attempt, or one reminder of a wait that is suspended, for as long as the invocation lives.
 
         Raises:
@@ -585,7 +591,9 @@ class Engine:
             self.executor.cancel()
             raise cut_off(instance) from error
 
-    def _once(self, instance: Instance, attempt: Attempt, reminding: Suspension | None) -> Awaitable[Outcome | Suspension]:
+    def _once(
+        self, instance: Instance, attempt: Attempt, reminding: Suspension | None
+    ) -> Awaitable[Outcome | Suspension]:
         if reminding is not None:
             return self.executor.remind(instance, reminding)
         return self.executor.attempt(instance, attempt)

@@ -52,13 +52,13 @@ from .ends import call_undone, end_of, stopped_by, undoes, undone_by
 from .engine import Done, Engine, Settings, UnknownInstanceError
 from .invocations import Invocation, InvocationTimeError
 from .limits import FleetLimits, Places
+from .poison import PoisonCount
 from .queues import queue_named
 from .runs import RunRecord, Runs
 from .sets import JoinSets
 from .signals import CHECK_AFTER, busy_key, conclude, end_run, fail_if_late, held_key
 from .storage import Records, StaleReadError
 from .tracing import traced
-from .poison import PoisonCount
 from .undoing import StoppedRun, StoppedRuns
 from .view import RunView
 from .waiting import GLANCES, KEPT_FOR, WaitingJobs
@@ -400,9 +400,7 @@ class JobHandler:
         if not job.starts or self._known.get(job.run_id) is not None:
             return await self._record(job), frozenset()
         # Of what is read at the same time of one run the store is asked once.
-        record, outcomes = await asyncio.gather(
-            self._record(job), self._records.outcomes(job.run_id, job.starts)
-        )
+        record, outcomes = await asyncio.gather(self._record(job), self._records.outcomes(job.run_id, job.starts))
         return record, frozenset(job.starts) - outcomes.keys()
 
     async def _record(self, job: Job) -> RunRecord | None:

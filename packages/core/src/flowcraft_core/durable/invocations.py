@@ -1,4 +1,4 @@
-"""Hosts that end their programs after a while, as those of functions do."""
+"""Invocations, as of functions: of their programs' time there is so much left, and then they are ended."""
 
 from __future__ import annotations
 
@@ -59,14 +59,14 @@ def none_has_time(hops: int) -> bool:
 def too_long(instance: Instance) -> InvocationTimeError:
     """Says of a step that no invocation has the time for it."""
     return InvocationTimeError(
-        f"node {instance.key!r} may take {may_take(instance):g} s, and none of {_TRIED + 1} invocations had that much time "
-        "left: give the node a shorter timeout, or run it on a worker that does not end"
+        f"node {instance.key!r} may take {may_take(instance):g} s, and none of {_TRIED + 1} invocations had that much "
+        "time left: give the node a shorter timeout, or run it on a worker that does not end"
     )
 
 
 def cut_off(instance: Instance) -> InvocationTimeError:
     """Says of a step that its invocation ended."""
     return InvocationTimeError(
-        f"node {instance.key!r} was cut off: its invocation has no time left. Give the node a timeout that fits, or the invocation "
-        "more time"
+        f"node {instance.key!r} was cut off: its invocation has no time left. Give the node a timeout that fits, "
+        "or the invocation more time"
     )

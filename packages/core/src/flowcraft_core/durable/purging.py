@@ -16,12 +16,12 @@ from ..graph.scopes import Construct
 from ..ports import HandWrittenRuns
 from .answers import ANSWERED, noted_answers
 from .ends import ABANDONED_KEY, END_KEY, UNDONE_KEY, undoes
-from .suspensions import answer_key
 from .runs import FORK_KEY, FORKED, RECORD_KEY, REDRIVEN_KEY, TRACE_KEY
 from .scheduling.standing import note_purged
 from .shared_context import outside_names
 from .storage import OUTSIDE, Records, claim_keys, outside_of
 from .stored_runs import FINAL, LINKS_READ, StoredRuns
+from .suspensions import answer_key
 from .undone import undo_keys
 from .whole import WholeReading
 

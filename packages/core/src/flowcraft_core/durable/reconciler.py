@@ -47,11 +47,11 @@ from .signals import (
     fail_if_late,
     finish_run,
     held_key,
-    suspended_key,
     say_suspended,
     send_jobs,
     send_suspended,
     stop_call,
+    suspended_key,
 )
 from .storage import Records
 from .stored_runs import StoredRuns
@@ -377,8 +377,14 @@ class Reconciler:
                 done.finished += 1
             return None
         again = now + self._interval
-        suspensions = {instance.key: await suspended(self._records, record.run_id, instance.key) for instance in left.ready}
-        due = [i for i in left.ready if (suspension := suspensions[i.key]) is None or (suspension.due or 0.0) + CHECK_AFTER <= now]
+        suspensions = {
+            instance.key: await suspended(self._records, record.run_id, instance.key) for instance in left.ready
+        }
+        due = [
+            i
+            for i in left.ready
+            if (suspension := suspensions[i.key]) is None or (suspension.due or 0.0) + CHECK_AFTER <= now
+        ]
         free = set(await self._not_held(record, [instance.key + UNDO for instance in due]))
         stalled = [instance for instance in due if instance.key + UNDO in free]
         if stalled:
@@ -465,7 +471,9 @@ class Reconciler:
         workers = await living(self._backend.coordination, self._clock.now(), SEEN_WITHIN)
         return names.isdisjoint(name for worker in workers for name in worker.queues)
 
-    async def _wake(self, record: RunRecord, state: RunState, suspended: Mapping[str, Suspension], now: float) -> list[float]:
+    async def _wake(
+        self, record: RunRecord, state: RunState, suspended: Mapping[str, Suspension], now: float
+    ) -> list[float]:
         """Send the jobs of what is suspended and near its time; when to look at each that has one again."""
         dues: list[float] = []
         for instance in state.ready:
@@ -475,7 +483,11 @@ class Reconciler:
             if not suspension.queued:
                 await say_suspended(self._backend, record)
             # A job that is on its way may be late; one that nobody has sent goes out when the time is near.
-            send_at = suspension.due + max(self._interval, CHECK_AFTER) if suspension.queued else suspension.due - self._interval
+            send_at = (
+                suspension.due + max(self._interval, CHECK_AFTER)
+                if suspension.queued
+                else suspension.due - self._interval
+            )
             if send_at <= now and not await self._is_free(record, instance):
                 dues.append(now + self._interval)
             elif send_at <= now:
@@ -486,7 +498,7 @@ class Reconciler:
         return dues
 
     async def _is_free(self, record: RunRecord, instance: Instance) -> bool:
-        """Whether nobody says to be at a suspended instance's next attempt, and no job that it waits under its limits."""
+        """Whether nobody says to be at a suspended instance's next attempt, nor a job that it is limited."""
         return bool(await self._not_held(record, [instance.key]) and await self._not_limited(record, [instance]))
 
     async def _not_held(self, record: RunRecord, keys: list[str]) -> list[str]:

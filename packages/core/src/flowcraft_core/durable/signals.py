@@ -206,7 +206,13 @@ def suspended_key(record: RunRecord) -> str:
 
 
 async def send_suspended(
-    backend: Backend, record: RunRecord, instance: Instance, suspension: Suspension, clock: Clock, *, trace: Trace | None = None
+    backend: Backend,
+    record: RunRecord,
+    instance: Instance,
+    suspension: Suspension,
+    clock: Clock,
+    *,
+    trace: Trace | None = None,
 ) -> None:
     """Send the job that goes on with a suspended instance when it is due; from a span, if one is under way."""
     now = clock.now()

@@ -111,7 +111,7 @@ class Records:
     chunks: Chunks = attrs.field(init=False, default=attrs.Factory(lambda self: Chunks(self.store), takes_self=True))
     pages: ListPages = attrs.field(init=False, default=attrs.Factory(ListPages, takes_self=True))
 
-    # --- outcomes, suspensions, claims ----------------------------------------------------------------------------------
+    # --- outcomes, suspensions, claims --------------------------------------------------------------------------------
 
     async def put_outcome(
         self, run_id: str, key: str, outcome: Outcome, job: str, *, copied_from: str | None = None
@@ -130,7 +130,9 @@ class Records:
         Raises:
             SerializationError: It is longer than ``max_bytes``; nothing is stored.
         """
-        written = await self.pages.write(run_id, key, outcome, copied_from) if may_have_pages(outcome) else Written(outcome)
+        written = (
+            await self.pages.write(run_id, key, outcome, copied_from) if may_have_pages(outcome) else Written(outcome)
+        )
         record = outcome_to_record(written.outcome, self._encode)
         # What is at hand of it stays at hand; but of a batch nobody holds all items, or all results.
         value = outcome
@@ -202,12 +204,16 @@ class Records:
         value, weight = await self.pages.whole(run_id, key, stored.value)
         return stored if value is stored.value else attrs.evolve(stored, value=value, weight=stored.weight + weight)
 
-    async def put_suspension(self, run_id: str, key: str, suspension: Suspension, job: str) -> Stored[Suspension | Answer]:
+    async def put_suspension(
+        self, run_id: str, key: str, suspension: Suspension, job: str
+    ) -> Stored[Suspension | Answer]:
         """Record that an instance waits; what stands then is returned, for a wait perhaps an answer.
 
         A retry has a record per attempt.
         """
-        return await self._put(run_id, suspension_key(key, suspension), suspension_to_record(suspension), job, suspension, self._suspended)
+        return await self._put(
+            run_id, suspension_key(key, suspension), suspension_to_record(suspension), job, suspension, self._suspended
+        )
 
     async def put_answer(self, run_id: str, key: str, answer: Answer) -> Stored[Suspension | Answer]:
         """Answer a wait that nobody may have come to; what stands then is returned, perhaps its suspension.
@@ -373,7 +379,9 @@ class Records:
 
     def _suspended(self, record: Mapping[str, Any]) -> Suspension | Answer:
         """What stands where an instance is suspended."""
-        return answer_from_record(record, self._decode) if record.get("kind") == ANSWER else suspension_from_record(record)
+        return (
+            answer_from_record(record, self._decode) if record.get("kind") == ANSWER else suspension_from_record(record)
+        )
 
     def _outcome(self, record: Mapping[str, Any]) -> Outcome:
         return outcome_from_record(record, self._decode)

@@ -1,4 +1,4 @@
-"""Under which keys it is stored that an instance is suspended: a wait or sleep, each reminder of it, each failed attempt.
+"""The keys of suspensions: of a wait or a sleep, of each reminder of it, of each failed attempt.
 
 How often a wait reminds, and how often a step asks to be tried again without that being an attempt, is not known
 beforehand. So these records are looked for in windows: the first is as long as a policy alone makes it, and the one key
@@ -29,7 +29,9 @@ _Numbered: TypeAlias = Literal["attempt", "fallback", "reminded"]
 def suspension_key(key: str, suspension: Suspension) -> str:
     """The key of an instance's suspension."""
     if suspension.kind == "retry":
-        return _numbered_key(key, "fallback" if suspension.standing_in else "attempt", suspension.attempt + suspension.deferred)
+        return _numbered_key(
+            key, "fallback" if suspension.standing_in else "attempt", suspension.attempt + suspension.deferred
+        )
     return _numbered_key(key, "reminded", suspension.attempt) if suspension.attempt else key + _SUFFIX
 
 

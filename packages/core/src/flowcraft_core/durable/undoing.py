@@ -42,7 +42,7 @@ from .queues import queue_named
 from .runs import RunRecord
 from .signals import end_recorded, held_key, reason_of_failures
 from .storage import Records, StaleReadError, read_once_visible
-from .undone import suspension_key, suspension_of, suspended, undone_among, undone_of
+from .undone import suspended, suspension_key, suspension_of, undone_among, undone_of
 from .whole import whole_state
 
 # For how long it is believed that somebody has sent the job of an undo, or is at it unless they say so again; seconds.
@@ -370,7 +370,9 @@ class StoppedRun:
         """Send the job of an undo, for when its next attempt is due: as late as the queue can, and then again."""
         now, due = self.clock.now(), None if suspension is None else suspension.due
         delay = min(max(0.0, (due or now) - now), self.backend.queue.limits.max_delay)
-        job = self.record.job(instance.key + UNDO, now + delay, attempt=0 if suspension is None else suspension.next_attempt.number)
+        job = self.record.job(
+            instance.key + UNDO, now + delay, attempt=0 if suspension is None else suspension.next_attempt.number
+        )
         queue = queue_named(self.backend, queue_of(instance, self.record.queue))
         await queue.send([Message(encode_job(job), self.record.run_id)], delay=delay)
 

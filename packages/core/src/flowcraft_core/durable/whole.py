@@ -69,7 +69,8 @@ async def whole_state(
             his job may be lost. None to leave such joins in ``wanted``.
         due_only: It is to say what is due, and no more: of a batch that was left nothing is read, and of each lane of
             another one the item at which it stands.
-        stopped: The run is: what is unneeded, and what is behind a failure, may be under way, and is among what is ready.
+        stopped: The run is: what is unneeded, and what is behind a failure, may be under way, and is among what is
+        ready.
         passing: Says of which items of batches nothing is kept once they have ended; of none by default.
         root: Of a call what the keys inside of it begin with: of the rest of the run no more is read than leads there.
 
@@ -176,7 +177,9 @@ class WholeReading:
             await self._feed(self._kept_behind())
             await self.read()
         state.ready.extend(
-            i for i in due if i.scope.prefix.startswith(self.root) and (self.stopped or not i.scope.is_unneeded(i.vertex))
+            i
+            for i in due
+            if i.scope.prefix.startswith(self.root) and (self.stopped or not i.scope.is_unneeded(i.vertex))
         )
         state.to_undo.extend(self._to_undo)
         state.wanted.extend(c for c in self._unclaimed if c.slot is not None and not c.scope.is_unneeded(c.vertex))

@@ -165,9 +165,31 @@ class ScopeState:
     """
 
     __slots__ = (
-        "blame", "claims", "construct", "ended", "failed_items", "failures", "fired", "given", "index", "inside",
-        "marks", "unneeded", "namespace", "outcomes", "parent", "passed", "prefix", "resolved", "scope", "setters", "spent",
-        "told", "undone", "unfired", "values",
+        "blame",
+        "claims",
+        "construct",
+        "ended",
+        "failed_items",
+        "failures",
+        "fired",
+        "given",
+        "index",
+        "inside",
+        "marks",
+        "namespace",
+        "outcomes",
+        "parent",
+        "passed",
+        "prefix",
+        "resolved",
+        "scope",
+        "setters",
+        "spent",
+        "told",
+        "undone",
+        "unfired",
+        "unneeded",
+        "values",
     )  # fmt: skip
 
     def __init__(self, scope: Scope, parent: ScopeState | None, construct: Construct | None, index: int | None) -> None:

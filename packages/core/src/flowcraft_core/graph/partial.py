@@ -213,7 +213,7 @@ def is_large(instance: Instance) -> bool:
 
 
 def joins_ahead(instance: Instance) -> list[Instance]:
-    """The joins of some in which all ways on from an instance end, and which may make it unneeded; none if one leads on."""
+    """The joins of some in which all ways on from an instance end, so that they may make it unneeded."""
     found: list[Instance] = []
     seen: set[tuple[int, int]] = set()
     waiting = [instance]

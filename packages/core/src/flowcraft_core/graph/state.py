@@ -21,9 +21,10 @@ The rules, edge by edge:
   none is. What was claimed of a join that has not fired counts for nothing.
 * A vertex *catches* if it has edges on failure or always. A join of some that fails and catches is ready: its outcome
   is that failure, with the edges that it takes. So is the exit of a construct that fails, once nothing inside can run.
-* A fired join makes its other ways *unneeded*, and not sooner: a vertex is unneeded once it has ways on and each leads into a
-  fired join of some or to an unneeded vertex; all inside an unneeded construct is unneeded. What is unneeded is not started. A vertex
-  whose ways on are all edges on failure has the end of its scope as a way on, too: it is never unneeded for want of others.
+* A fired join makes its other ways *unneeded*, and not sooner: a vertex is unneeded once it has ways on and each leads
+  into a fired join of some or to an unneeded vertex; all inside an unneeded construct is unneeded. What is unneeded is
+  not started. A vertex whose ways on are all edges on failure has the end of its scope as a way on, too: it is never
+  unneeded for want of others.
 * A failure that is not handled is *contained* inside its scope if each of the vertex's ways on, but for those on
   failure, leads into a join of some there; else by the constructs around it, if one catches, tolerates failures or
   leads into joins of some itself; else it fails the run at once.
@@ -33,8 +34,8 @@ The rules, edge by edge:
 * A called flow that fails, whose failure is contained and which names an undo, has not ended before it is *undone*: see
   ``undoing``. So its failure counts only then, and so does the next item of a lane begin. Of a run that is stopped it
   counts at once, since nothing is gone on with: what would have begun once the call is undone is voided with the rest.
-* Of a run that is *stopped* nothing is gone on with. What is ready and has no outcome, unneeded or not, is *voided*: a void
-  outcome stands where its own would. It resolves no edge, now or ever: nothing is taken, skipped, blocked, claimed
+* Of a run that is *stopped* nothing is gone on with. What is ready and has no outcome, unneeded or not, is *voided*: a
+  void outcome stands where its own would. It resolves no edge, now or ever: nothing is taken, skipped, blocked, claimed
   or ended because of it. So a construct whose entry is void has no inside, and one whose starts are void no end. Once
   all that is ready has an outcome, no other instance can get one.
 * A loop is dead if the end of its last pass is: so it is if that is blocked by a failure which is contained inside.
@@ -48,8 +49,8 @@ The rules, edge by edge:
 * A batch has *lanes*: of n lanes, which the entry's outcome counts, each has the items with one remainder by n. Its
   first item is there by that outcome, and each other one once the item before it in its lane has ended, whatever came
   of that: done, dead, blocked or failed, as long as the failure is contained. So at most n items are under way, without
-  anybody counting them. The batch's gather waits for every item, and so for the end of every lane. An unneeded batch starts
-  no next item, as nothing unneeded is started; one that has failed contained runs its lanes to their ends.
+  anybody counting them. The batch's gather waits for every item, and so for the end of every lane. An unneeded batch
+  starts no next item, as nothing unneeded is started; one that has failed contained runs its lanes to their ends.
 
 Who knows every fact (one process, a reconciler, a simulator) has a *whole* state: ``add`` follows each fact's edges.
 Who knows a few (a worker) *learns* what it looks up, asks ``decide`` about what it is concerned with (see ``partial``),
@@ -665,7 +666,9 @@ class RunState:
             if vertex.index in unneeded or vertex.is_end:
                 continue
             place = scope.spent.get(vertex.index, 0)
-            while place < len(vertex.out) and (vertex.out[place].target in fired or vertex.out[place].target in unneeded):
+            while place < len(vertex.out) and (
+                vertex.out[place].target in fired or vertex.out[place].target in unneeded
+            ):
                 place += 1
             scope.spent[vertex.index] = place
             if place < len(vertex.out):

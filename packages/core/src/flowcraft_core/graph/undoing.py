@@ -3,8 +3,8 @@
 The rules:
 
 * Once nothing of the run is gone on with, every completed instance of a step that names an undo is undone: by whichever
-  attempt or fallback it completed, unneeded or not. One that failed, or never ran, has nothing to undo; one that was cut
-  off may have acted, and is undone if its node says so (``undo_unsure``), as is one that was voided.
+  attempt or fallback it completed, unneeded or not. One that failed, or never ran, has nothing to undo; one that was
+  cut off may have acted, and is undone if its node says so (``undo_unsure``), as is one that was voided.
 * An instance is undone after all that came after it: what its ways on lead to, taken or not, the constructs around it
   and what follows from those, and the later passes of a loop. What nothing orders is undone side by side, as the items
   of a batch are. So what an undo takes back is still as it was when the instance ended.

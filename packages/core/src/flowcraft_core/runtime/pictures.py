@@ -46,7 +46,13 @@ def draw(
     from ..pictures import RunFacts, picture_of  # noqa: PLC0415 # for those who want a picture
 
     facts = RunFacts(
-        run_id=run_id, status=status, state=state, suspensions=suspensions, to_run=to_run, under_way=under_way, undone=undone
+        run_id=run_id,
+        status=status,
+        state=state,
+        suspensions=suspensions,
+        to_run=to_run,
+        under_way=under_way,
+        undone=undone,
     )
     return picture_of(graph, graphs.get, facts)
 

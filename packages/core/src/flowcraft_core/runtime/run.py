@@ -272,7 +272,11 @@ class Run:
                 await self._remind(instance, suspension)
                 continue
             again = FIRST if suspension is None else suspension.next_attempt
-            if self._limits.are_any and is_limited(instance) and not await self._has_places(instance, suspension, again):
+            if (
+                self._limits.are_any
+                and is_limited(instance)
+                and not await self._has_places(instance, suspension, again)
+            ):
                 continue
             if self._events is not None:
                 self._events.started(instance, again.number)
@@ -370,7 +374,7 @@ class Run:
             self._events.suspended(instance, suspension.kind)
 
     def _next_due(self) -> float | None:
-        """When the next timer is due, on the run's stopwatch; those of what was resumed or became unneeded are dropped."""
+        """When the next timer is due, on the run's stopwatch; drops those of what is suspended no longer."""
         while self._timers:
             due, _, instance, suspension = self._timers[0]
             standing = self._suspended.get(instance.key)

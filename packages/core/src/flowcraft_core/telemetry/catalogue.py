@@ -64,8 +64,8 @@ ATTRIBUTES: Final[dict[str, str]] = {
     NODE: "the node's id in its blueprint",
     INSTANCE: "the instance's key: which pass, item or call it is",
     STATE: "`completed`, `failed`, `cancelled`; of a node also `handled` (it failed, and an edge took that over),"
-    " `suspended` (it waits, or is to be tried again) and `left` (its worker stopped, its run has ended, or somebody else"
-    " was faster); of an attempt only `left`",
+    " `suspended` (it waits, or is to be tried again) and `left` (its worker stopped, its run has ended, or somebody"
+    " else was faster); of an attempt only `left`",
     ATTEMPT: "which attempt it was, from 1 on; of the fallback's, if that stands in",
     FALLBACK: "the fallback node's id; `fallback` for the method of that name of a step that is a class",
     JOB: "the job's id",

@@ -92,8 +92,8 @@ class Ground:
     def _find_lost(self) -> set[At]:
         """Nodes whose "ways on lead each into a fired `any` join or to an unneeded node".
 
-        "A node whose ways on are all failure edges has the end of its scope as a way on, too: it is never unneeded for want
-        of others."
+        "A node whose ways on are all failure edges has the end of its scope as a way on, too: it is never unneeded for
+        want of others."
         """
         lost: set[At] = set()
         while True:
@@ -112,7 +112,7 @@ class Ground:
             lost |= more
 
     def is_unneeded(self, place: Place, node: PlacedNode) -> bool:
-        """Whether a node, or a construct around it, is unneeded, since a last node's way on is that of the construct."""
+        """Whether a node, or a construct around it, is unneeded, a last node's way on being the construct's."""
         if (place, node.id) in self.lost:
             return True
         return place.parent is not None and place.node is not None and self.is_unneeded(place.parent, place.node)

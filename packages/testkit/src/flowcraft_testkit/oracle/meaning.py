@@ -235,7 +235,7 @@ class Meaning(Ground):
         }
 
     def open(self) -> list[str]:
-        """What may still come to an outcome in a run that is stopped, "unneeded or not", and the joins to be claimed."""
+        """What may still come to an outcome in a run that is stopped, "unneeded or not", and joins to claim."""
         return [
             place.begins_at(node)
             for place in self.places

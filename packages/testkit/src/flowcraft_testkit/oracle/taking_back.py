@@ -15,7 +15,8 @@ _Way: TypeAlias = list[tuple[Place, PlacedNode, int]]
 def due(meaning: Meaning) -> dict[str, tuple[Place, PlacedNode]]:
     """What is to be undone once all is resolved.
 
-    "Every completed instance, unneeded or not"; "a cut-off step may have acted: `undo_unsure=True` asks for its undo, too".
+    "Every completed instance, unneeded or not"; "a cut-off step may have acted: `undo_unsure=True` asks for its undo,
+    too".
     """
     found: dict[str, tuple[Place, PlacedNode]] = {}
     for place in meaning.places:

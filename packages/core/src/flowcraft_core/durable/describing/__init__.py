@@ -1,1 +1,1 @@
-"""A run's inside for people: pure code computes it from a whole state, suspensions and hints; the client reads those."""
+"""A run's inside for people: pure code computes it from the facts and hints that the client reads."""

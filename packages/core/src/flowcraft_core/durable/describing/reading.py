@@ -157,7 +157,11 @@ async def _unserved(
     store: CoordinationStore, record: RunRecord, state: RunState, suspensions: Mapping[str, Suspension], now: float
 ) -> list[str]:
     """The queues by name for which something is ready, and that no worker says to serve."""
-    ready = (i for i in state.ready if is_bound(i.vertex) and (i.key not in suspensions or suspensions[i.key].kind == "retry"))
+    ready = (
+        i
+        for i in state.ready
+        if is_bound(i.vertex) and (i.key not in suspensions or suspensions[i.key].kind == "retry")
+    )
     names = {queue_of(instance, record.queue) for instance in ready} - {DEFAULT_QUEUE}
     if names:
         with contextlib.suppress(BackendError):
@@ -202,7 +206,9 @@ def _open_waits(state: RunState, suspensions: Mapping[str, Suspension]) -> Seque
             reason = None if suspension.error is None else str(suspension.error)
             key, node_id = instance.key, instance.vertex.id
             reminded = suspension.attempt if suspension.kind == "wait" else 0
-            yield OpenWait(key=key, node_id=node_id, kind=suspension.kind, due=suspension.due, reason=reason, reminded=reminded)
+            yield OpenWait(
+                key=key, node_id=node_id, kind=suspension.kind, due=suspension.due, reason=reason, reminded=reminded
+            )
 
     # What waits for people first, then what goes on soonest.
     in_order = sorted(waits(), key=lambda wait: (wait.kind != "wait", wait.due or 0.0, wait.key))

@@ -32,7 +32,8 @@ class Teller:
     Attributes:
         state: A whole state.
         standing: What the facts say.
-        suspensions: All suspensions of the instances that are told of, by instance key, in the order in which they came.
+        suspensions: All suspensions of the instances that are told of, by instance key, in the order in which they
+        came.
         lost: Of what need not run, and has ended all the same: the outcomes, by key, which count nowhere.
         hints: What workers say.
         started: When the run was started, seconds since the epoch.

@@ -20,7 +20,8 @@ class Row:
 
     Attributes:
         name: The node's id.
-        states: How many instances are in each state: ``running``, ``completed``, ``failed``, ``handled``, ``suspended``.
+        states: How many instances are in each state: ``running``, ``completed``, ``failed``, ``handled``,
+        ``suspended``.
         first: When the first of them began.
         last: When something was last heard of them.
         attempts: Attempts beyond the first of each instance.

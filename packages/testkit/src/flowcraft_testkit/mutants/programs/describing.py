@@ -20,9 +20,9 @@ from flowcraft_core.durable.describing.levels import Level
 from flowcraft_core.durable.describing.telling import Teller
 from flowcraft_core.durable.engine import Engine
 from flowcraft_core.durable.finding import RunFinder, Wanted
-from flowcraft_core.durable.suspensions import SuspensionWindow
 from flowcraft_core.durable.runs import RunRecord
 from flowcraft_core.durable.stored_runs import StoredRuns
+from flowcraft_core.durable.suspensions import SuspensionWindow
 from flowcraft_core.durable.worker import Worker
 from flowcraft_core.graph.facts import Suspension
 from flowcraft_core.graph.instances import Instance, ScopeState

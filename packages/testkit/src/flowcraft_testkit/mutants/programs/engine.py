@@ -10,8 +10,8 @@ from flowcraft_core.durable import engine as engine_module
 from flowcraft_core.durable import reconciler as reconciler_module
 from flowcraft_core.durable import whole as whole_module
 from flowcraft_core.durable.engine import Engine
-from flowcraft_core.durable.sets import JoinSets, Size
 from flowcraft_core.durable.poison import PoisonCount
+from flowcraft_core.durable.sets import JoinSets, Size
 from flowcraft_core.graph.decisions import take_edges
 from flowcraft_core.graph.instances import Arrival, Instance, Phase
 from flowcraft_core.ids import new_id

@@ -134,7 +134,9 @@ async def unserved_fails(original: Any, self: Reconciler, record: Any, instances
     caught_by=BackendContract.test_a_node_whose_queue_nobody_serves_waits_and_is_told,
     name="queueing.UnservedUntold",
 )
-async def unserved_untold(original: Any, store: Any, record: Any, state: Any, suspensions: Any, now: float) -> list[str]:
+async def unserved_untold(
+    original: Any, store: Any, record: Any, state: Any, suspensions: Any, now: float
+) -> list[str]:
     """Shows what waits for a queue that nobody serves like anything else that is next."""
     return []
 
