@@ -136,13 +136,14 @@ def strong_world(clock: Clock | None = None) -> InMemoryBackend:
     return InMemoryBackend(clock=clock, weaknesses=Weaknesses.none())
 
 
-def critical_path(calls: list[Call]) -> list[str]:
-    """The calls that the last of them had to wait for, one after the other, by name: each began when one had ended.
+def critical_path(calls: list[Call], to: str) -> list[str]:
+    """The calls that one of them had to wait for, one after the other, by name: each began when another had ended.
 
     Args:
         calls: What was asked while nothing but calls took time, in the order of the answers.
+        to: The name of the last one.
     """
-    last = calls[-1]
+    last = next(call for call in reversed(calls) if call.name == to)
     path = [last.name]
     while before := [call for call in calls if call.ended == last.began]:
         last = before[-1]

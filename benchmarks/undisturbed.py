@@ -15,6 +15,9 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
+#: Processor time that this process has used, seconds.
+used = time.process_time
+
 
 class _Skipping(selectors.DefaultSelector):  # type: ignore[misc,valid-type] # the machine's best, whichever class that is
     """Waits for nothing: what it would have waited, it counts."""
@@ -40,7 +43,7 @@ class UndisturbedLoop(asyncio.SelectorEventLoop):
 
     def time(self) -> float:
         """Seconds: processor time that was used, and time that was waited."""
-        return time.process_time() + self._waited.skipped
+        return used() + self._waited.skipped
 
 
 class LoopClock:

@@ -192,13 +192,16 @@ class Engine:
         self._poison = PoisonCount(self.backend.coordination, self.settings.delivery_limit, self.trying)
         # By way of the engine: the view may be replaced.
         self.executor.values = lambda scope, serializer: StoredValues(self.view, scope, serializer)
-        self.executor.before_deciding = lambda instance: self.view.refresh(instance)
+        self.executor.before_deciding = self._before_deciding
         self.executor.gather = self._gather
         self.executor.results = self._results
         self.executor.kept_keys = self.view.record.kept_keys
         self._transaction = StepTransaction(self.backend)
         self.executor.connection, self.executor.roll_back = self._transaction.connection, self._transaction.roll_back
         self.executor.nonce = self.view.record.nonce
+
+    def _before_deciding(self, instance: Instance) -> Awaitable[None]:
+        return self.view.refresh(instance)
 
     async def _gather(self, instance: Instance) -> Sequence[Any] | None:
         return await self.view.gather(instance)
@@ -555,6 +558,7 @@ class Engine:
             deferred=attempt.deferred,
             standing_in=attempt.standing_in,
             limits=tuple(names),
+            starts=(),
             blueprint_id=None,
             node_id=None,
         )

@@ -2,11 +2,14 @@
 
 From one queue that is one receive after the other; and as long as what comes is all that a receive can bring, several
 at once, ever more, since one after the other they bring no more than one of them in the time that a request takes. Each
-that brings less takes one back: an idle queue is asked once in a wait. Of several queues, each is asked in their order for what it has, without
-waiting, as long as there is room; only where none has anything does each wait for a message, all at once: else a queue
-would be looked at once in as many waits as there are queues. A wait that is under way is never called off, since what
-it may have taken would be hidden from everybody; so its share of the room is small, and what it brings is taken when it
-comes.
+that brings less takes one back: an idle queue is asked once in a wait.
+
+Of several queues, each is asked in their order for what it has, without waiting, as long as there is room; only where
+none has anything does each wait for a message, all at once: else a queue would be looked at once in as many waits as
+there are queues.
+
+A wait that is under way is never called off, since what it may have taken would be hidden from everybody; so its share
+of the room is small, and what it brings is taken when it comes.
 """
 
 from __future__ import annotations
