@@ -67,14 +67,14 @@ SHAPES = (
         flow_of("fan", STEPS + 2, awaited_step),
         STEPS,
         STEPS + 2,
-        {"queue.receive": 2, "context.get": 4, "context.put": 3, **_JOIN},
+        {"queue.receive": 2, "context.get": 3, "context.put": 3, **_JOIN},
     ),
     Shape(
         "batch",
         batch_of(STEPS),
         STEPS,
         STEPS + 3,
-        {"queue.receive": 2, "context.get": 4, "context.put": 4, **_JOIN},
+        {"queue.receive": 2, "context.get": 3, "context.put": 4, **_JOIN},
     ),
 )
 
@@ -119,9 +119,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         print(f"{shape.name:<6} {len(paths[shape.name])} calls one after the other: {_told(counted)}{listed}")
     cells = [(shape, delay, number) for shape in shapes for delay in delays for number in in_flight]
     measured: list[list[Measured]] = [[] for _ in cells]
-    for _ in range(
-        rounds
-    ):  # all cells once, then all again: what disturbs the machine for a while disturbs no cell alone
+    for _ in range(rounds):  # all, then all again: what disturbs the machine for a while disturbs none alone
         for found, (shape, delay, number) in zip(measured, cells, strict=True):
             found.append(undisturbed.run(measure(shape, delay, number, seconds)))
     rows = [_row(*cell, found) for cell, found in zip(cells, measured, strict=True)]
@@ -187,7 +185,7 @@ async def path_of(shape: Shape) -> list[str]:
         await client.start(shape.flow)
         await ended.wait()
         ended.clear()
-    path = critical_path(calls)
+    path = critical_path(calls, "status.finish")
     worker.stop()
     await working
     await late.close()
