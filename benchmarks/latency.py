@@ -32,6 +32,9 @@ SHARE = 0.85
 #: Up to so many in flight it is the calls that decide, on any machine: there the share is a bound.
 CALLS_DECIDE = 10
 
+# So many runs in each place come before it is measured.
+_WARM_UP = 2
+
 
 @attrs.frozen
 class Shape:
@@ -95,7 +98,7 @@ class Measured:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command line may say."""
     parser.add_argument("--rounds", type=int, default=5, metavar="N", help="measure so often, take the middle")
-    parser.add_argument("--seconds", type=float, default=0.4, metavar="S", help="for so long each time")
+    parser.add_argument("--seconds", type=float, default=0.2, metavar="S", help="for so long at least each time")
     parser.add_argument("--delays", default="1,5,20", metavar="MS,...", help="what a call takes, milliseconds")
     parser.add_argument("--in-flight", default="1,10,100,500", metavar="N,...", help="steps at once, of one worker")
     parser.add_argument("--shapes", default="chain,fan,batch", metavar="NAME,...", help="which flows")
@@ -127,8 +130,9 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         low, high = row["cpu_us_per_step_spread"]
         print(
             f"{row['shape']:<6} {row['delay_ms']:>3g} ms {row['in_flight']:>4} in flight {row['steps_per_s']:>8,.0f} "
-            f"steps/s, {row['share_of_ideal']:>4.0%} (at best {row['best_share']:>4.0%}) of {row['ideal_steps_per_s']:,.0f}"
-            f"; {row['cpu_us_per_step']:.0f} us of the processor per step ({low:.0f} to {high:.0f})"
+            f"steps/s, {row['share_of_ideal']:>4.0%} (at best {row['best_share']:>4.0%}) of "
+            f"{row['ideal_steps_per_s']:,.0f}; {row['cpu_us_per_step']:.0f} us of the processor per step "
+            f"({low:.0f} to {high:.0f})"
         )
     return {
         "ok": as_listed and all(row["best_share"] >= SHARE for row in rows if row["is_bound"]),
@@ -195,11 +199,13 @@ async def path_of(shape: Shape) -> list[str]:
 async def measure(shape: Shape, delay: float, number: int, seconds: float) -> Measured:
     """How fast runs are of which as many are under way as make so many steps at once, each followed by another.
 
+    It is measured from one end of the runs that follow one another in the first place to another such end.
+
     Args:
         shape: Their flow.
         delay: Seconds that each call takes.
         number: So many steps at once; the worker's concurrency, too.
-        seconds: For how long it is measured, once all are under way.
+        seconds: For so long at least.
     """
     clock = undisturbed.LoopClock()
     late = LateBackend(strong_world(clock), delay)
@@ -210,9 +216,10 @@ async def measure(shape: Shape, delay: float, number: int, seconds: float) -> Me
     worker = Worker(late, runtime, concurrency=number, reconcile=False, poll=0.5, blocked_after=None)
     working = asyncio.ensure_future(worker.run())
     client = Client(late, flows=[shape.flow], clock=clock)
-    is_over = False
+    is_over, looks = False, list[tuple[float, int, float]]()
 
     async def keep_running(place: int) -> None:
+        nonlocal is_over
         count = 0
         while not is_over:
             run_id = f"{place}-{count}"
@@ -221,15 +228,13 @@ async def measure(shape: Shape, delay: float, number: int, seconds: float) -> Me
             await ends[run_id].wait()
             del ends[run_id]
             count += 1
+            if place == 0:
+                looks.append((clock.now(), late.counts["context.put"], undisturbed.used()))
+                is_over = len(looks) > _WARM_UP and looks[-1][0] - looks[_WARM_UP - 1][0] >= seconds
 
-    runs = [asyncio.ensure_future(keep_running(place)) for place in range(_runs(shape, number))]
-    await asyncio.sleep(max(0.2, 30 * delay))  # then each is somewhere else on its way
-    began, puts, used = clock.now(), late.counts["context.put"], undisturbed.used()
-    await asyncio.sleep(seconds)
-    took, puts, used = clock.now() - began, late.counts["context.put"] - puts, undisturbed.used() - used
-    is_over = True
-    await asyncio.gather(*runs)
+    await asyncio.gather(*(keep_running(place) for place in range(_runs(shape, number))))
     worker.stop()
     await working
     await late.close()
-    return Measured(puts / took, used * 1e6 / puts)
+    (began, before, used), (ended, after, then_used) = looks[_WARM_UP - 1], looks[-1]
+    return Measured((after - before) / (ended - began), (then_used - used) * 1e6 / (after - before))
