@@ -86,8 +86,10 @@ class About(Protocol):
         """The text, of what was saved."""
 
 
+import about_latency  # noqa: E402 - sections are made of what is above
+
 #: In the order of the page.
-SECTIONS: tuple[About, ...] = ()
+SECTIONS: tuple[About, ...] = (about_latency,)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
