@@ -32,8 +32,8 @@ SHARE = 0.85
 #: Up to so many in flight it is the calls that decide, on any machine: there the share is a bound.
 CALLS_DECIDE = 10
 
-# So many runs in each place come before it is measured.
-_WARM_UP = 2
+# So many runs in the first place come before it is measured.
+_WARM_UP = 1
 
 
 @attrs.frozen
@@ -98,7 +98,7 @@ class Measured:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command line may say."""
     parser.add_argument("--rounds", type=int, default=5, metavar="N", help="measure so often, take the middle")
-    parser.add_argument("--seconds", type=float, default=0.2, metavar="S", help="for so long at least each time")
+    parser.add_argument("--seconds", type=float, default=0.1, metavar="S", help="for so long at least each time")
     parser.add_argument("--delays", default="1,5,20", metavar="MS,...", help="what a call takes, milliseconds")
     parser.add_argument("--in-flight", default="1,10,100,500", metavar="N,...", help="steps at once, of one worker")
     parser.add_argument("--shapes", default="chain,fan,batch", metavar="NAME,...", help="which flows")
