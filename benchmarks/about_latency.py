@@ -63,6 +63,7 @@ def section(told: Mapping[str, Saved], plots: Plots) -> Section:
 {table}
 
 Of chains of which up to ten are under way it is the calls that decide: there the command asks for
-{answer["bound_share"]:.0%} in the best round. Where more are, the processor does, and the share says how far one process is from the ideal."""
+{answer["bound_share"]:.0%} in the best round. Where more are, the processor does, and the share says how far one
+process is from the ideal."""
     tried = """What a run waits for, and why it is not less, is in [decision 51](decisions/0051-latency.md)."""
     return Section(_MEASURED.format(core=answer["core_us_per_step"]), found, tried)

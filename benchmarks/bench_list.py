@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 from typing import Any, Protocol
 
+import cores
 import cost
 import durable
 import fairness
@@ -47,4 +48,4 @@ class Benchmark(Command, Protocol):
         """The arguments of its short forms."""
 
 
-BENCHMARKS: tuple[Benchmark, ...] = (inprocess, cost, durable, fairness, latency, resume, scale, telemetry)
+BENCHMARKS: tuple[Benchmark, ...] = (inprocess, cost, durable, fairness, latency, cores, resume, scale, telemetry)
