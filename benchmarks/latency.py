@@ -17,7 +17,7 @@ import undisturbed
 from flowcraft_core import FlowBuilder, FlowRuntime
 from flowcraft_core.durable import Client, Worker
 from flowcraft_testkit import VirtualClock
-from late import LateBackend, critical_path, strong_world
+from late import Call, LateBackend, critical_path, strong_world
 from shapes import awaited_step, batch_of, flow_of
 
 HELP = "how fast runs are where every call to a port takes its time: chains, fans and batches, few and many at once"
@@ -182,7 +182,8 @@ async def path_of(shape: Shape) -> list[str]:
     worker = Worker(late, runtime, concurrency=2 * STEPS, reconcile=False, heartbeat=None, told_after=None)
     working = asyncio.ensure_future(worker.run())
     client = Client(late, flows=[shape.flow], clock=clock)
-    calls = late.calls = []
+    calls: list[Call] = []
+    late.calls = calls
     for _ in range(2):  # the first stores the blueprint, which is done once
         await clock.sleep(1.0)
         calls.clear()

@@ -19,7 +19,7 @@ T = TypeVar("T")
 used = time.process_time
 
 
-class _Skipping(selectors.DefaultSelector):  # type: ignore[misc,valid-type] # the machine's best, whichever class that is
+class _Skipping(selectors.DefaultSelector):
     """Waits for nothing: what it would have waited, it counts."""
 
     skipped = 0.0
