@@ -3,6 +3,7 @@ import json
 from collections import Counter
 from typing import Any
 
+import durable_sqlite
 import inprocess
 import latency
 import pytest
@@ -102,11 +103,20 @@ def test_the_cost_of_a_run_is_within_its_bounds(capsys: pytest.CaptureFixture[st
     assert [(row["waiting"], row["ok"]) for row in answer["waiting"]] == [(1, True), (3, True), (20, True), (100, True)]
 
 
-def test_durable_runs_are_measured_beside_sqlite_itself(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["durable", "--json", "--repeat", "1"]) == 0
+@pytest.mark.parametrize(("bound", "code"), [(1e9, 0), (0.0, 1)])
+def test_durable_runs_are_measured_beside_sqlite_itself(
+    bound: float, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small = {"_WARM_UP": 1, "_TURNS": 2, "_CHAINS": 3, "_ITEMS": 20, "_SHARED_CHAINS": 6, "_PROCESSES": (1, 2)}
+    bounds = {"_CHAIN_TO_FLOOR": bound, "_ITEM_TO_STEP": 1e9, "_MANY_TO_BEST": 0.0}
+    for name, value in (small | bounds).items():
+        monkeypatch.setattr(durable_sqlite, name, value)
+    assert main(["durable", "--json", "--rounds", "2"]) == code
     answer = _answer(capsys)
-    for name in ("chain_ms", "chains_steps_per_s", "fan_ms", "sqlite_commits_per_s"):
+    for name in ("chain_ms", "chains_steps_per_s", "fan_ms", "batch_items_per_s", "steps_per_s_of_2"):
+        assert answer["spread"][name][0] <= answer[name] <= answer["spread"][name][1]
         assert answer[name] > 0
+    assert len(answer["rounds"]) == 2
 
 
 def test_latency_is_measured_beside_what_its_calls_allow(capsys: pytest.CaptureFixture[str]) -> None:
