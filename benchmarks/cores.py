@@ -53,13 +53,16 @@ async def _measure(processes: int, runs: int) -> dict[str, Any]:
         url = f"sqlite:///{folder}/runs.db"
         async with SqliteBackend.from_url(url) as backend:
             client = Client(backend, flows=[cores_flow.flow])
-            started = [(await client.start(cores_flow.flow)).run_id for _ in range(runs)]
             arguments = ["worker", f"{cores_flow.__file__}:flow", "-b", url, "-n", f"{processes}"]
             arguments += ["-c", f"{_CONCURRENCY}", "--poll", "1", "--log-level", "error"]
             workers = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "flowcraft_cli", *arguments, cwd=Path(__file__).parent, stdout=DEVNULL
             )
             try:
+                async with asyncio.timeout(_PATIENCE):
+                    while len(await client.workers()) < processes:  # each says so, some seconds after it has begun
+                        await asyncio.sleep(0.2)
+                started = [(await client.start(cores_flow.flow)).run_id for _ in range(runs)]
                 for run_id in started:
                     result = await client.wait(run_id, timeout=_PATIENCE, poll=0.5)
                     if result.status != "completed":
