@@ -60,8 +60,9 @@ async def _measure(processes: int, runs: int) -> dict[str, Any]:
             )
             try:
                 async with asyncio.timeout(_PATIENCE):
-                    while len(await client.workers()) < processes:  # each says so, some seconds after it has begun
-                        await asyncio.sleep(0.2)  # noqa: ASYNC110 - they are in other processes
+                    # Each says so some seconds after it has begun.
+                    while len(await client.workers()) < processes:  # noqa: ASYNC110 - they are other processes
+                        await asyncio.sleep(0.2)
                 started = [(await client.start(cores_flow.flow)).run_id for _ in range(runs)]
                 for run_id in started:
                     result = await client.wait(run_id, timeout=_PATIENCE, poll=0.5)
