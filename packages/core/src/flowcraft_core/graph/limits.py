@@ -41,7 +41,7 @@ def is_limited(instance: Instance) -> bool:
     while not _named(node):
         if around.parent is None or around.construct is None:
             return False
-        around, node = around.parent, around.construct.node
+        node, around = around.construct.node, around.parent
     return True
 
 
