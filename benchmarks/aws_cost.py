@@ -17,6 +17,7 @@ from typing import Any
 import attrs
 from aws_pricing import PRICES_OF, Bill
 from cost import BATCH
+from floors import SQS, floor_text, with_floor
 from flowcraft_aws import AwsBackend
 from flowcraft_core import FlowBuilder, FlowRuntime, NodeContext
 from flowcraft_core.durable import Client, Worker
@@ -42,7 +43,7 @@ sys.path[:0] = [str(_INTEGRATION), str(_INTEGRATION / "aws")]
 import aws_emulators  # noqa: E402
 
 # What the design allows, per node.
-_MOST_REQUESTS = {"chain": 1.5, "fan": 3.5, "batch, 20 lanes": 1.4}
+_MOST_REQUESTS = {"chain": 1.5, "fan": 2.9, "batch, 20 lanes": 1.2}
 _MOST_WRITE_UNITS = {"chain": 1.3}
 _FLAT = 0.05
 _MOST_MESSAGES = 3.0
@@ -60,14 +61,26 @@ class _Emulators:
     dynamodb: str
 
 
+def small_rows() -> list[dict[str, Any]]:
+    """The rows of steps with next to no payload, counted on emulators of their own."""
+    with aws_emulators.moto() as moto, aws_emulators.dynalite() as dynalite:
+        return _small(_Emulators(moto.url, dynalite.url))
+
+
+def _small(where: _Emulators) -> list[dict[str, Any]]:
+    return [
+        _row(where, "chain", 20, flow_of("chain", 20, awaited_step)),
+        _row(where, "fan", 52, flow_of("fan", 52, awaited_step)),
+        _row(where, "batch", BATCH + 1, batch_of(BATCH)),
+        _row(where, "batch, 20 lanes", BATCH + 1, batch_of(BATCH, 20)),
+    ]
+
+
 def run() -> dict[str, Any]:
     """Count, print line by line, and give the figures."""
     with aws_emulators.moto() as moto, aws_emulators.dynalite() as dynalite:
         where = _Emulators(moto.url, dynalite.url)
-        small = [_row(where, "chain", 20, flow_of("chain", 20, awaited_step))]
-        small.append(_row(where, "fan", 52, flow_of("fan", 52, awaited_step)))
-        small.append(_row(where, "batch", BATCH + 1, batch_of(BATCH)))
-        small.append(_row(where, "batch, 20 lanes", BATCH + 1, batch_of(BATCH, 20)))
+        small = _small(where)
         big = [_row(where, "chain of 4 KB", nodes, flow_of("chain", nodes, _big_step)) for nodes in (10, 100, 1_000)]
         nodes = 3 * _DIAMONDS + 1
         row_of_diamonds = flow_with(diamonds(nodes), nodes, awaited_step, "diamonds")
@@ -83,6 +96,7 @@ def run() -> dict[str, Any]:
             f"{row['write_units_per_node']:>6.2f} write units {row['read_units_per_node']:>6.2f} read units "
             f"{row['usd_per_million_nodes']:>7.2f} USD per million nodes, {row['messages']:>4} messages"
         )
+        print(floor_text(row))
     growth = doubled["messages"] / clean["messages"]
     # The run's own records weigh more in a short chain: a longer one may cost less per node, and never more.
     flat = all(
@@ -141,8 +155,11 @@ async def _count(where: _Emulators, shape: str, nodes: int, flow: FlowBuilder, *
         before = _requests(counted)
         if doubling:
             counted.queue.send = partial(_send_twice, counted.queue, counted.queue.send)  # type: ignore[method-assign]
-        # A reconciler and a heartbeat cost by the hour, and no run more: they have no part in what a run costs.
-        worker = Worker(counted, FlowRuntime([flow]), reconcile=False, heartbeat=None, poll=1.0)
+        # A reconciler, a heartbeat, and looks whether a run was cancelled cost by the hour, and no step more: they have
+        # no part in what a run costs, which would depend on how busy the machine is.
+        worker = Worker(
+            counted, FlowRuntime([flow]), reconcile=False, heartbeat=None, control_interval=3_600.0, poll=1.0
+        )
         working = asyncio.ensure_future(worker.run())
         started = await Client(counted, flows=[flow]).start(flow)
         # Waiting for the result is not the run's cost either: another client does it.
@@ -159,7 +176,7 @@ async def _count(where: _Emulators, shape: str, nodes: int, flow: FlowBuilder, *
         bill.sqs_requests -= requests["sqs.SendMessageBatch"] // 2
         requests["sqs.SendMessageBatch"] //= 2
     written = counted.metrics.request_bytes
-    return {
+    row = {
         "shape": shape,
         "nodes": nodes,
         "requests_per_node": requests.total() / nodes,
@@ -176,6 +193,7 @@ async def _count(where: _Emulators, shape: str, nodes: int, flow: FlowBuilder, *
         "units_by_model": dict(bill.modelled),
         "units_by_dynalite": dict(bill.by_service),
     }
+    return with_floor(row, SQS)
 
 
 async def _waits(where: _Emulators) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ from typing import Any
 
 from azure_units import PRICES_OF, Meter
 from cost import BATCH
+from floors import QUEUE_STORAGE, floor_text, with_floor
 from flowcraft_azure import AzureBackend
 from flowcraft_core import FlowBuilder, FlowRuntime, NodeContext
 from flowcraft_core.durable import Client, Worker
@@ -40,7 +41,7 @@ import azure_emulators  # noqa: E402
 import places  # noqa: E402
 
 # What the design allows, requests per node, Redis included.
-_MOST = {"chain": 1.6, "fan": 4.5, "batch, 20 lanes": 1.6}
+_MOST = {"chain": 1.6, "fan": 4.2, "batch, 20 lanes": 1.2}
 _BIG = "x" * 4_000
 _FLAT = 0.05
 _MOST_MESSAGES = 3.0
@@ -61,15 +62,27 @@ async def _big_step(ctx: NodeContext) -> str:
     return _BIG
 
 
+def small_rows() -> list[dict[str, Any]]:
+    """The rows of steps with next to no payload, counted on emulators of their own."""
+    with azure_emulators.emulators() as where:
+        return _small(where)
+
+
+def _small(where: azure_emulators.Emulators) -> list[dict[str, Any]]:
+    # How many messages come together in a request depends on how busy the machine is: of three counts the least.
+    fans = [_row(where, "fan", 52, flow_of("fan", 52, awaited_step)) for _ in range(3)]
+    return [
+        _row(where, "chain", 20, flow_of("chain", 20, awaited_step)),
+        min(fans, key=lambda row: float(row["requests_per_node"])),
+        _row(where, "batch", BATCH + 1, batch_of(BATCH)),
+        _row(where, "batch, 20 lanes", BATCH + 1, batch_of(BATCH, 20)),
+    ]
+
+
 def run() -> dict[str, Any]:
     """Count, print line by line, and give the figures."""
     with azure_emulators.emulators() as where:
-        small = [_row(where, "chain", 20, flow_of("chain", 20, awaited_step))]
-        # How many messages come together in a request depends on how busy the machine is: of three counts the least.
-        fans = [_row(where, "fan", 52, flow_of("fan", 52, awaited_step)) for _ in range(3)]
-        small.append(min(fans, key=lambda row: float(row["requests_per_node"])))
-        small.append(_row(where, "batch", BATCH + 1, batch_of(BATCH)))
-        small.append(_row(where, "batch, 20 lanes", BATCH + 1, batch_of(BATCH, 20)))
+        small = _small(where)
         big = [_row(where, "chain of 4 KB", nodes, flow_of("chain", nodes, _big_step)) for nodes in (10, 100, 1_000)]
         nodes = 3 * _DIAMONDS + 1
         row_of_diamonds = flow_with(diamonds(nodes), nodes, awaited_step, "diamonds")
@@ -87,6 +100,7 @@ def run() -> dict[str, Any]:
             f"(estimate) per node, {row['usd_per_million_nodes']:>5.2f} USD (estimate) per million nodes, "
             f"{row['messages']:>4} messages"
         )
+        print(floor_text(row))
     growth = doubled["messages"] / clean["messages"]
     # A long chain may cost less per node than a short one, whose start and end weigh more, and never more.
     flat = all(
@@ -132,8 +146,11 @@ async def _count(
     async with place.backend(metrics=meter) as counted, place.backend() as reader:
         if doubling:
             _double(counted)
-        # A reconciler and a heartbeat cost by the hour, and no run more: they have no part in what a run costs.
-        worker = Worker(counted, FlowRuntime([flow]), reconcile=False, heartbeat=None, poll=_POLL)
+        # A reconciler, a heartbeat, and looks whether a run was cancelled cost by the hour, and no step more: they have
+        # no part in what a run costs, which would depend on how busy the machine is.
+        worker = Worker(
+            counted, FlowRuntime([flow]), reconcile=False, heartbeat=None, control_interval=3_600.0, poll=_POLL
+        )
         working = asyncio.ensure_future(worker.run())
         started = await Client(counted, flows=[flow]).start(flow)
         # Waiting for the result is not the run's cost either: another client does it.
@@ -143,7 +160,7 @@ async def _count(
     await place.remove()
     require_end(shape, nodes, result)
     counts = meter.counts()
-    return {
+    row = {
         "shape": shape,
         "nodes": nodes,
         "requests_per_node": sum(counts.values()) / nodes,
@@ -155,6 +172,7 @@ async def _count(
         "estimated_request_units_per_node": meter.units / nodes,
         "usd_per_million_nodes": meter.usd / nodes * 1e6,
     }
+    return with_floor(row, QUEUE_STORAGE)
 
 
 def _double(backend: AzureBackend) -> None:

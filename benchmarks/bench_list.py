@@ -17,10 +17,13 @@ import cores
 import cost
 import durable
 import fairness
+import holding
 import inprocess
 import latency
+import peers
 import resume
 import scale
+import startup
 import telemetry
 
 
@@ -48,4 +51,17 @@ class Benchmark(Command, Protocol):
         """The arguments of its short forms."""
 
 
-BENCHMARKS: tuple[Benchmark, ...] = (inprocess, cost, durable, fairness, latency, cores, resume, scale, telemetry)
+BENCHMARKS: tuple[Benchmark, ...] = (
+    inprocess,
+    cost,
+    durable,
+    fairness,
+    holding,
+    latency,
+    cores,
+    peers,
+    resume,
+    scale,
+    startup,
+    telemetry,
+)

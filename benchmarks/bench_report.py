@@ -14,17 +14,12 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Protocol
 
-import attrs
 from bench_saved import Saved, saved
+from bench_sections import PAGE, PLOTS, Plots, Section
 
 HELP = "write docs/performance.md and its plots from the results saved in benchmarks/results"
-
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "performance.md"
-#: Where the plots are.
-PLOTS = PAGE.with_suffix("")
 
 _HEAD = """# Performance
 
@@ -33,42 +28,6 @@ kept. `hatch run bench report` writes this page from the results in [`benchmarks
 states no figure that is not in them; `hatch run bench all` measures a short form of everything. A bound that is named
 is checked by the command itself, which fails where it does not hold.
 """
-
-
-@attrs.frozen
-class Section:
-    """The text of a section, as Markdown.
-
-    Attributes:
-        measured: What was, and how.
-        found: The figures, with tables and plots.
-        tried: What was tried and not kept, and why.
-    """
-
-    measured: str
-    found: str
-    tried: str
-
-
-class Plots:
-    """The plots of a page by their names."""
-
-    def __init__(self) -> None:
-        """None yet."""
-        self.svgs: dict[str, str] = {}
-
-    def add(self, name: str, alt: str, svg: str) -> str:
-        """Keep a plot; the Markdown that shows it.
-
-        Args:
-            name: Of its file, without the ending; of this plot alone.
-            alt: What it shows, for those who do not see it.
-            svg: The plot, as ``bench_plots`` makes it.
-        """
-        if name in self.svgs:
-            raise ValueError(f"two plots are called {name!r}")
-        self.svgs[name] = svg
-        return f"![{alt}]({PLOTS.name}/{name}.svg)"
 
 
 class About(Protocol):
@@ -86,10 +45,10 @@ class About(Protocol):
         """The text, of what was saved."""
 
 
-import about_latency  # noqa: E402 - sections are made of what is above
-
-#: In the order of the page.
-SECTIONS: tuple[About, ...] = (about_latency,)
+#: In the order of the page. ``about_inprocess``, ``about_startup`` and ``about_latency`` are written, and wait for the
+#: results of a machine that has nothing else to do: ``hatch run bench inprocess --peers --save inprocess-peers``,
+#: ``hatch run bench startup --save startup`` and ``hatch run bench latency --save latency``.
+SECTIONS: tuple[About, ...] = ()
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -15,8 +15,10 @@ from growth import exponent
 from shapes import SHAPES, awaited_step, flow_of, plain_step
 
 HELP = "nodes per second in one process, on chains and fans of growing size"
-SHORT = (("--nodes", "1000,2000,4000,8000", "--repeat", "2"),)
+SHORT = (("--nodes", "1000,2000,4000,8000", "--repeat", "2"), ("--peers", "--rounds", "2", "--nodes", "10,100"))
 
+#: Of the graphs.
+SIZES = (1_000, 2_000, 4_000, 8_000, 100_000)
 # An exponent below this counts as linear.
 _LINEAR = 1.1
 # Steps in threads cost many times as much, and are measured for information: they need no large graphs.
@@ -25,14 +27,20 @@ _MOST_IN_THREADS = 4_000
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command line may say."""
-    sizes = (1_000, 2_000, 4_000, 8_000, 100_000)
-    parser.add_argument("--nodes", type=_sizes, default=sizes, metavar="N,N", help="sizes of the graphs; two at least")
+    parser.add_argument("--nodes", type=_sizes, metavar="N,N", help="sizes of the graphs; two at least")
     parser.add_argument("--repeat", type=_count, default=3, metavar="N", help="measure so often, and keep the best")
+    parser.add_argument("--peers", action="store_true", help="measure other engines, beside built and decorated flows")
+    parser.add_argument("--rounds", type=_count, default=5, metavar="N", help="with --peers: so often, take the middle")
     parser.add_argument("--compare", action="store_true", help="measure a program written by hand beside each graph")
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
     """Measure, print line by line, and give the figures."""
+    if options.peers:
+        import inprocess_peers  # noqa: PLC0415 - the helpers of the integration tests need not be there for the rest
+
+        return inprocess_peers.run(options.rounds, options.nodes or inprocess_peers.SIZES)
+    options.nodes = options.nodes or SIZES
     rows: list[dict[str, Any]] = []
     in_threads: list[dict[str, Any]] = []
     exponents: dict[str, float] = {}

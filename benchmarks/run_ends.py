@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from flowcraft_core import Event
+from flowcraft_core.events import RunEnded
 
 
 class RunEnds:
@@ -12,7 +13,7 @@ class RunEnds:
 
     def __init__(self) -> None:
         """Expect nothing yet."""
-        self.states: dict[str, str | None] = {}
+        self.states: dict[str, str] = {}
         self.all_ended = asyncio.Event()
         self._expected = 0
 
@@ -33,7 +34,7 @@ class RunEnds:
 
     def __call__(self, event: Event) -> None:
         """Take an event."""
-        if event.kind == "ended":
-            self.states[event.run_id] = event.detail
+        if isinstance(event, RunEnded):
+            self.states[event.run_id] = event.status
             if len(self.states) == self._expected:
                 self.all_ended.set()

@@ -1,16 +1,29 @@
 import asyncio
 import json
+import subprocess
+import sys
 from collections import Counter
+from importlib import import_module
+from pathlib import Path
+from subprocess import PIPE
 from typing import Any
 
+import attrs
+import cost_page
+import cpu
+import dollars
 import durable_sqlite
 import inprocess
+import inprocess_peers
 import latency
 import pytest
+import startup
 import undisturbed
 from bench_command import main
 from by_hand import ByHand
+from floors import QUEUE_STORAGE, SQS, Batches, requests, work_of
 from growth import exponent
+from peers_steps import WHERE, ends_at, tell_end
 from shapes import SHAPES, awaited_step, flow_of
 
 SMALL = ["--nodes", "10,30", "--repeat", "1"]
@@ -99,6 +112,8 @@ def test_the_cost_of_a_run_is_within_its_bounds(capsys: pytest.CaptureFixture[st
     for row in answer["rows"]:
         assert {"shape", "nodes", "requests_per_node", "by_operation", "bytes_written_per_node"} <= row.keys()
         assert row["by_operation"]["context.put"] >= row["nodes"]
+        assert row["over_floor"] >= 1
+        assert row["floor_per_node"] * row["nodes"] == pytest.approx(sum(row["floor"].values()))
     assert answer["messages_when_doubled"] <= 3
     assert [(row["waiting"], row["ok"]) for row in answer["waiting"]] == [(1, True), (3, True), (20, True), (100, True)]
 
@@ -183,3 +198,106 @@ def test_programs_around_a_batch_are_measured_at_each_size(capsys: pytest.Captur
     programs = {"worker", "result", "describe", "purge", "reconciler", "successor"}
     assert all(row["programs"].keys() == programs and row["requests_per_item"] > 1 for row in answer["rows"])
     assert answer["most_mib"] == max(each["peak_mib"] for row in answer["rows"] for each in row["programs"].values())
+
+
+@pytest.mark.parametrize(
+    ("shape", "nodes", "batches", "least"),
+    [
+        # 20 outcomes, 4 of the run, a message that is sent, received, read for and removed.
+        ("chain", 20, SQS, 28),
+        ("chain", 20, QUEUE_STORAGE, 28),
+        # 52 outcomes, 4, the first message, and 49 in batches of ten, which arrive together.
+        ("fan", 52, SQS, 52 + 4 + 4 + 4 * 5 + 5),
+        # On Queue Storage each message is sent and removed by itself.
+        ("fan", 52, QUEUE_STORAGE, 52 + 4 + 4 + 2 * 49 + 2 * 2 + 2),
+        ("batch, 20 lanes", 1_001, SQS, 1_003 + 4 + 4 + 4 * 2 + 2),
+    ],
+)
+def test_a_floor_is_what_must_be_asked_for(shape: str, nodes: int, batches: Batches, least: int) -> None:
+    assert sum(requests(work_of(shape, nodes), batches).values()) == least
+
+
+def test_what_others_charge_is_computed_by_their_own_units() -> None:
+    told = dollars.prices()
+    usd = {peer.name: dollars.per_million(peer, "chain", 20, told) for peer in dollars.PEERS}
+    assert usd["AWS Step Functions, standard"] == pytest.approx(25.0)
+    assert usd["Temporal Cloud"] == pytest.approx(50.0 * 21 / 20)
+    assert usd["AWS Lambda durable functions"] == pytest.approx(8.0 * 21 / 20 + 0.05)
+    assert usd["Durable Functions, Durable Task Scheduler"] is None
+    assert all(price["source"].startswith("https://") and price["seen_in"] for price in told)
+    assert all(price["date"] and price["region"] for price in told if price["usd"] is not None)
+
+
+def test_a_visibility_is_what_a_dead_workers_job_waits_for(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["holding", "--json", "--kills", "2"]) == 0
+    rows = {row["visibility"]: row for row in _answer(capsys)["rows"]}
+    # Half of it is twice the renewals, and half the wait.
+    assert rows[30.0]["extends_per_step_hour"] == pytest.approx(2 * rows[60.0]["extends_per_step_hour"], rel=0.05)
+    assert rows[30.0]["goes_on_after_s"] == pytest.approx(rows[60.0]["goes_on_after_s"] / 2, rel=0.05)
+
+
+def test_an_end_is_heard_once_and_one_that_does_not_come_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ends_at(tmp_path) as ends:
+        monkeypatch.setenv(WHERE, ends.path)
+        for token in ("one", "one", "two"):  # a step may run twice
+            tell_end(token)
+        assert ends.wait(2, seconds=60.0) == {"one", "two"}
+        with pytest.raises(TimeoutError):
+            ends.wait(1, seconds=0.01)
+
+
+def test_what_processes_take_is_told_apart() -> None:
+    before = cpu.seconds()
+    with subprocess.Popen([sys.executable, "-c", "input(sum(range(10**6)))"], stdin=PIPE, stdout=PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.read(1)  # it has counted, and waits
+        after = cpu.seconds()
+    assert after["workers"] > before["workers"]
+    assert (after["emulators"], before["emulators"]) == (0.0, 0.0)
+
+
+def test_the_page_of_costs_says_what_was_counted() -> None:
+    kept = json.loads(cost_page.RESULTS.read_text(encoding="utf-8"))
+    assert cost_page.PAGE.read_text(encoding="utf-8") == cost_page.text(kept["answer"])
+
+
+@pytest.mark.parametrize("shape", ["chain", "fan", "batch", "loop"])
+def test_each_way_here_gives_the_same_as_loops_written_by_hand(shape: str) -> None:
+    ways = [import_module(f"ways.{name}") for name in ("by_hand_loops", "flowcraft_built", "flowcraft_decorated")]
+    gave = {asyncio.run(way.prepare(shape, 10, "awaited")()) for way in ways}
+    assert len(gave) == 1
+
+
+def _taken(built: float, again: float, decorated: float) -> dict[str, Any]:
+    taken = {"Flowcraft, built": built, "Flowcraft, built again": again, "Flowcraft, decorated": decorated}
+    return {"shape": "chain", "us_per_node": {name: {"median": each} for name, each in taken.items()}}
+
+
+def test_decorated_flows_are_held_to_built_ones_and_to_what_two_measurements_differ_by() -> None:
+    assert inprocess_peers.decorated([_taken(10, 10, 10.4)]) == pytest.approx((1.04, 0.0))
+    assert inprocess_peers.decorated([_taken(10, 10, 12), _taken(10, 12, 11), _taken(12, 10, 11)]) == pytest.approx(
+        (1.0, 1 / 6)
+    )
+    fan = _taken(1, 1, 9) | {"shape": "fan"}  # there, decorated flows do less
+    assert inprocess_peers.decorated([_taken(10, 10, 10), fan]) == pytest.approx((1.0, 0.0))
+
+
+def test_the_package_loads_nothing_that_is_not_justified() -> None:
+    assert startup.loaded_by_the_package() == startup.JUSTIFIED.keys()
+
+
+def test_imports_and_starts_are_held_to_their_bounds(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    package, helped = startup.IMPORTS[0], startup.IMPORTS[-1]
+    monkeypatch.setattr(startup, "IMPORTS", (package, attrs.evolve(helped, most=0.0)))
+    monkeypatch.setattr(startup, "STARTS", {"in process": ("in_process", "only_asyncio", 1e9)})
+    assert main(["startup", "--json", "--rounds", "1", "--no-wheels"]) == 1
+    answer = _answer(capsys)
+    assert {what: row["ok"] for what, row in answer["imports"].items()} == {package.what: True, helped.what: False}
+    assert answer["imports"]["flowcraft_core"]["modules"] == 2
+    assert answer["starts"]["in process"]["ok"]
+    assert 50 < answer["starts"]["in process"]["modules"] < 90
+    assert len(answer["slowest_ms"]) == 10

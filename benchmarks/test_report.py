@@ -7,6 +7,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from xml.etree import ElementTree as ET
 
+import about_inprocess
+import about_startup
 import bench_all
 import bench_report
 import bench_saved
@@ -15,8 +17,8 @@ import telemetry
 from bench_command import main
 from bench_list import BENCHMARKS
 from bench_plots import bar_plot, line_plot
-from bench_report import Plots, Section
 from bench_saved import Saved
+from bench_sections import PAGE, PLOTS, Plots, Section
 
 
 class About:
@@ -42,8 +44,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_page_on_performance_has_the_results_as_they_are() -> None:
     """`hatch run bench report` writes it, and its plots."""
     text, plots = bench_report.page()
-    assert bench_report.PAGE.read_text(encoding="utf-8") == text
-    kept = {file.stem: file.read_text(encoding="utf-8") for file in bench_report.PLOTS.glob("*.svg")}
+    assert PAGE.read_text(encoding="utf-8") == text
+    kept = {file.stem: file.read_text(encoding="utf-8") for file in PLOTS.glob("*.svg")}
     assert kept == plots.svgs
 
 
@@ -151,3 +153,36 @@ def test_bars_are_as_long_as_their_values() -> None:
     assert theirs == pytest.approx(2 * ours, rel=0.01)
     assert "10 ms" in svg
     assert ET.fromstring(svg) is not None
+
+
+def test_the_section_on_runs_in_process_has_each_way_and_a_plot_of_each_shape() -> None:
+    taken = {"median": 10.0, "min": 9.0, "max": 12.0, "steps": "plain"}
+    ways = ("by hand", "Flowcraft, built", "Flowcraft, built again", "Flowcraft, decorated", "Burr")
+    rows = [
+        {"shape": shape, "nodes": nodes, "us_per_node": dict.fromkeys(ways, taken)}
+        for shape in ("chain", "fan", "batch", "loop")
+        for nodes in (10, 100)
+    ]
+    about = {name: {"version": "1", "settings": "none"} for name in ways}
+    answer = {"ok": True, "rounds": 5, "ways": about, "rows": rows, "decorated_to_built": 1.0, "noise": 0.01}
+    plots = Plots()
+    saved = Saved("bench", "2026-01-01", "a machine", {**answer, "bound": 1.05})
+    section = about_inprocess.section({"inprocess-peers": saved}, plots)
+    assert "| chain | 10 | 10.0 | 10.0 | 10.0 | 10.0 plain |" in section.found
+    assert "takes 1.000 of the time" in section.found
+    assert "built again" not in section.measured + section.found
+    assert set(plots.svgs) == {f"inprocess-{name}" for name in ("chain", "fan", "batch", "loop", "spread")}
+
+
+def test_the_section_on_start_up_has_each_import_and_each_start() -> None:
+    times = {"min_ms": 1.0, "max_ms": 3.0, "most": 0.5, "modules": 2}
+    imports = {"core": {"first": "import attrs", "first_ms": 9.0, "then_ms": 2.0, "share": 0.2, "others": 0, **times}}
+    starts = {"in process": {"until": "the first step", "ms": 9.0, "floor_ms": 6.0, "to_floor": 1.5, **times}}
+    answer = {"ok": True, "rounds": 5, "imports": imports, "starts": starts, "slowest_ms": {"a": 1.0}}
+    saved = Saved("bench", "2026-01-01", "a machine", {**answer, "wheels": {"w": {"kib": 9, "needs": 1, "in_all": 2}}})
+    plots = Plots()
+    found = about_startup.section({"startup": saved}, plots).found
+    assert "| core | 2.0 | 9: attrs | 0.20 of it | 0.5 | 2 | 0 |" in found
+    assert "| in process | the first step | 9 | 6 | 1.50 | 0.5 |" in found
+    assert "| w | 9 | 1 | 2 |" in found
+    assert set(plots.svgs) == {"startup-imports"}

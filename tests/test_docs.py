@@ -15,7 +15,9 @@ ROOT = Path(__file__).resolve().parent.parent
 # nothing.
 PAGES = [
     "README.md",
+    "docs/around-steps.md",
     "docs/blueprints.md",
+    "docs/debugging.md",
     "docs/doctor.md",
     "docs/durable.md",
     "docs/guide.md",

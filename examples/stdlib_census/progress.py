@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import NamedTuple
 
 from flowcraft_core import Event
+from flowcraft_core.events import NodeCompleted, NodeRetried
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -106,9 +107,9 @@ class Watch:
     def __call__(self, event: Event) -> None:
         """Count an event, and show it if it is time."""
         files, steps, retries, passes = self.counts
-        if event.kind == "suspended":
-            retries += 1  # nothing in this flow waits but for another attempt
-        elif event.kind == "completed" and event.is_step:
+        if isinstance(event, NodeRetried):
+            retries += 1
+        elif isinstance(event, NodeCompleted) and event.is_step:
             steps += 1
             files += event.node_id == "record"
             passes += event.node_id == "spread"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -95,15 +94,18 @@ async def test_flushing_redis_delays_a_run_and_no_more(emulators: Emulators, sha
 
 
 async def _run(place: Place, flow: FlowBuilder, moment: int) -> tuple[StoredResult, bool]:
-    """Run a flow on two workers, and flush Redis just before or after a call to it."""
-    clock, calls, flushed = FastClock(RATE), itertools.count(), False
+    """Run a flow on two workers, and flush Redis just before or after somebody arrives."""
+    clock, arrived, flushed = FastClock(RATE), 0, False
     redis = place.emulators.redis_client()
     # Every second time before, every second time after; a join of any is called for once per failed way.
     at, before = moment // 2 % 5 if flow.id == "any" else moment * 2, moment % 2 == 0
 
     async def around(operation: str, call: Call) -> Any:
-        nonlocal flushed
-        hit = operation == "coordination.add_members" and next(calls) == at
+        nonlocal arrived, flushed
+        hit = False
+        if operation == "coordination.add_members":
+            before_it, arrived = arrived, arrived + len(call.args) - 1  # those who arrive together share a call
+            hit = before_it <= at < arrived
         if hit and before:
             flushed = bool(await redis.flushall())
         answer = await call()

@@ -8,8 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from flowcraft_cli import main
 
 from .helpers import FLOWS, Commanding
+
+# All of them are loaded before a test is: each test has a list of modules of its own, and would load one of its own.
+list(main.commands.values())
 
 
 @pytest.fixture

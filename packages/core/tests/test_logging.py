@@ -292,7 +292,7 @@ class TestRaiseForStatus:
             result.raise_for_status()
         assert raised.value.errors == result.errors
         assert all(str(error) in str(raised.value) for error in result.errors)
-        assert len(raised.value.__notes__) == len(result.errors)
+        assert len(raised.value.__notes__) == 2 * len(result.errors)  # the way to each, and its traceback
 
     async def test_is_raised_of_a_cancelled_run_too(self) -> None:
         waits = create_flow("w").wait("approval")

@@ -5,9 +5,16 @@ import tomllib
 from importlib import import_module, metadata, resources
 from pathlib import Path
 
+import pytest
+
 NAME = "flowcraft_core"
-#: Of the package's own, that a program loads which builds a flow and runs it in one process.
-MOST_MODULES = 85
+#: What the package itself is, and what fetches its names.
+PACKAGE = {NAME, f"{NAME}.on_demand"}
+#: Of the package's own, that a program loads which builds a flow and runs it in one process; and one that starts runs
+#: and looks what became of them.
+MOST_MODULES, MOST_OF_A_CLIENT = 78, 102
+#: What they have no part in, of the standard library: each takes as long as several modules of ours.
+HEAVY = {"email", "hashlib", "importlib.metadata", "ipaddress", "shutil", "zipfile", "zoneinfo"}
 
 
 def test_the_package_imports() -> None:
@@ -34,19 +41,42 @@ def _loaded_by(statement: str) -> set[str]:
 
 
 def test_importing_the_package_loads_nothing_else() -> None:
-    assert _loaded_by(f"import {NAME}") == {NAME}
+    assert _loaded_by(f"import {NAME}") == PACKAGE
+
+
+RUN = f"""from {NAME} import FlowRuntime, create_flow
+flow = create_flow('f').node('a', lambda ctx: 1)
+FlowRuntime([flow]).run_sync(flow).raise_for_status()"""
 
 
 def test_what_a_program_does_not_use_is_not_loaded() -> None:
-    loaded = _loaded_by(f"from {NAME} import FlowRuntime, create_flow")
+    loaded = _loaded_by(RUN)
     own = {name.removeprefix(f"{NAME}.").partition(".")[0] for name in loaded if name.startswith(NAME)}
     assert {"builder", "runtime"} <= own
     assert own.isdisjoint({"decorated", "durable", "linting", "telemetry", "webhooks", "schedules", "jobs", "analysis"})
     assert len([name for name in loaded if name.startswith(NAME)]) <= MOST_MODULES
+    assert own.isdisjoint({"expressions", "traces", "crontab", "payloads", "pictures"})
+    assert loaded.isdisjoint(HEAVY)
     errors = _loaded_by(f"from {NAME} import NonRetryableError")
-    assert {name for name in errors if name.startswith(NAME)} <= {NAME, f"{NAME}.errors"} | {
-        name for name in errors if name.startswith(f"{NAME}.rules")
-    }
+    assert {name for name in errors if name.startswith(NAME)} == PACKAGE | {f"{NAME}.errors"}
+
+
+def test_what_belongs_to_one_call_of_a_client_is_not_loaded_before() -> None:
+    loaded = _loaded_by(f"from {NAME}.durable import Client")
+    durable = {name.removeprefix(f"{NAME}.durable.") for name in loaded if name.startswith(f"{NAME}.durable.")}
+    assert "client" in durable
+    others = {"worker", "engine", "reconciler", "adapter", "forking", "purging", "resuming", "exporting", "finding"}
+    assert durable.isdisjoint(others | {"answering", "places", "scheduling", "describing.shapes", "describing.reading"})
+    assert loaded.isdisjoint(HEAVY - {"hashlib", "ipaddress"})
+    assert len([name for name in loaded if name.startswith(NAME)]) <= MOST_OF_A_CLIENT
+
+
+@pytest.mark.parametrize("room", ["durable", "logging", "runtime"])
+def test_every_name_of_a_room_is_to_be_had_and_no_other(room: str) -> None:
+    package = import_module(f"{NAME}.{room}")
+    assert all(hasattr(package, name) for name in package.__all__)
+    assert set(package.__all__) == set(package._MODULE_OF) <= set(dir(package))
+    assert not hasattr(package, "Flo")
 
 
 def test_every_name_of_the_package_is_to_be_had_and_no_other() -> None:

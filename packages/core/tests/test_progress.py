@@ -9,6 +9,7 @@ import threading
 
 import pytest
 from flowcraft_core import Event, FlowRuntime, NodeContext, SyncNodeContext, create_flow
+from flowcraft_core.events import NodeProgressed
 from flowcraft_core.runtime import RunResult
 
 
@@ -19,7 +20,7 @@ def run(step: object, seen: list[Event]) -> RunResult:
 
 
 def progress(seen: list[Event]) -> list[tuple[str, float | None, str | None]]:
-    return [(event.key, event.fraction, event.detail) for event in seen if event.kind == "progress"]
+    return [(event.key, event.fraction, event.message) for event in seen if isinstance(event, NodeProgressed)]
 
 
 def test_an_async_step_tells_at_once_and_then_now_and_then() -> None:

@@ -113,6 +113,7 @@ class TestARun:
         flow = create_flow("f").node("a", one).node("b", add_one).edge("a", "b")
         assert (await FlowRuntime([flow], events=sink).run(flow)).status == "completed"
         assert [(event.kind, event.key) for event in seen] == [
+            ("begun", ""),
             ("started", "a"),
             ("completed", "a"),
             ("started", "b"),

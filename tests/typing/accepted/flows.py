@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import assert_type
 
-from flowcraft_core import Flow, FlowRuntime, RunResult, create_flow
+from flowcraft_core import Flow, FlowRuntime, RunResult, Stepped, create_flow
 from flowcraft_core.durable import Client, Started, StoredResult, SyncClient
 
 
@@ -62,6 +62,12 @@ async def run(runtime: FlowRuntime, client: Client) -> None:
     runtime.run_sync(nightly)
     runtime.run_sync(built, {"any": "thing"})
     runtime.run_sync("drafts", {"input": "tea"})
+    async with runtime.stepping(drafts, "tea", run_id="one") as run:
+        async for step in run:
+            assert_type(step, Stepped)
+        assert_type((await run.result()).output, Draft)
+    runtime.stepping(built, {"any": "thing"})
+    runtime.stepping(nightly)
     handle = runtime.start(books, ["tea"])
     assert_type((await handle.result()).output, int)
     started = await client.start(drafts, "tea", tags={"for": "Ada"})

@@ -1,9 +1,25 @@
 """Steps of every kind: what their outputs are, and that they stay functions."""
 
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Literal, TypedDict, assert_type
 
-from flowcraft_core import ErrorData, FailedItem, Flow, NodeContext, NodeResult, SyncNodeContext, first_of
+from flowcraft_core import (
+    Call,
+    Dependencies,
+    ErrorData,
+    FailedItem,
+    Flow,
+    FlowRuntime,
+    NodeContext,
+    NodeResult,
+    PerAttempt,
+    Proceed,
+    Provided,
+    SyncNodeContext,
+    first_of,
+)
 
 
 class Order(TypedDict):
@@ -151,3 +167,49 @@ async def test_steps() -> None:
     assert_type(price({"customer": "Ada", "euros": 3}, {"EUR": 1.0}), float)
     assert_type(await count("line", tongue="de"), int)
     assert_type(either(None, how_many=3), str)
+
+
+# dependencies by type, and what stands around steps
+
+
+class Database:
+    name: str
+
+
+@asynccontextmanager
+async def opened() -> AsyncGenerator[Mailer, None]:
+    yield Mailer("ada")
+
+
+stock = Flow[int, str]("stock")
+
+
+@stock.step
+def look_up(ctx: SyncNodeContext[int, Dependencies], db: Provided[Database], number: int = stock.input) -> str:
+    assert_type(db, Database)
+    assert_type(ctx.dependencies[Mailer], Mailer)
+    return f"{db.name} {number}"
+
+
+@stock.batch(over=look_up.output)
+async def letters(letter: str, mailer: Provided[Mailer]) -> str:
+    return letter + mailer.sender
+
+
+assert_type(look_up.output, str)
+stock.returns(look_up.output)
+
+
+async def timed(call: Call, proceed: Proceed) -> object:
+    return await proceed() if call.node.id else NodeResult(call.key)
+
+
+class Counted:
+    async def __call__(self, call: Call, proceed: Proceed) -> object:
+        return await proceed()
+
+
+around = FlowRuntime(
+    [stock], dependencies={Database: Database(), Mailer: PerAttempt(opened)}, middleware=[timed, Counted()]
+)
+assert_type(around.run_sync(stock, 3).output, str)

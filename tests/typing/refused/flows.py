@@ -64,6 +64,8 @@ async def run(runtime: FlowRuntime, client: Client) -> None:
     runtime.run_sync(drafts, {"input": "tea"})  #: mypy=misc pyright=reportCallIssue,reportArgumentType
     runtime.run_sync(nightly, "tea")  #: mypy=misc pyright=reportCallIssue,reportArgumentType
     runtime.start(books, ["tea"])  #: mypy=misc pyright=reportCallIssue,reportArgumentType
+    runtime.stepping(drafts, 3)  #: mypy=misc pyright=reportCallIssue,reportArgumentType
+    runtime.stepping(drafts, "tea", timeout=3)  #: mypy=call-overload pyright=reportCallIssue
     runtime.run_sync(drafts, "tea", timout=3)  #: mypy=call-overload pyright=reportCallIssue
     text: str = runtime.run_sync(drafts, "tea").output  #: mypy=assignment pyright=reportAssignmentType
     await client.start(drafts, 3)  #: mypy=misc pyright=reportCallIssue,reportArgumentType

@@ -3,7 +3,18 @@
 from dataclasses import dataclass
 from typing import Literal, TypedDict
 
-from flowcraft_core import ErrorData, Flow, SyncNodeContext, first_of
+from flowcraft_core import (
+    Call,
+    Dependencies,
+    ErrorData,
+    Flow,
+    FlowRuntime,
+    PerAttempt,
+    Proceed,
+    Provided,
+    SyncNodeContext,
+    first_of,
+)
 
 
 class Order(TypedDict):
@@ -199,3 +210,32 @@ def called_by_hand() -> None:
     price(ordr={"customer": "Ada", "euros": 3})  #: mypy=call-arg pyright=reportCallIssue
     text: str = price({"customer": "Ada", "euros": 3})  #: mypy=assignment pyright=reportAssignmentType
     text.upper()
+
+
+# dependencies by type, and what stands around steps
+
+
+class Database:
+    name: str
+
+
+@flow.step
+def wrong_use(db: Provided[Database]) -> int:
+    return db.name  #: mypy=return-value pyright=reportReturnType
+
+
+@flow.step
+def wrong_by_type(ctx: SyncNodeContext[Order, Dependencies]) -> str:
+    return ctx.dependencies[Database]  #: mypy=return-value pyright=reportReturnType
+
+
+wrong_use("pg")  #: mypy=arg-type pyright=reportArgumentType
+wrong_use()  #: mypy=call-arg pyright=reportCallIssue
+
+
+def not_async(call: Call, proceed: Proceed) -> int:
+    return 1
+
+
+FlowRuntime(middleware=[not_async])  #: mypy=list-item pyright=reportArgumentType
+PerAttempt(Database)  #: mypy=arg-type pyright=reportArgumentType

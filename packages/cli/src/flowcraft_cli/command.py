@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import sys
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from typing import Any
 
 import attrs
@@ -79,6 +78,8 @@ class Command(click.Command):
         app = App(out, Settings.find(given))
         answer = ctx.invoke(self.callback, app, **params)
         if inspect.iscoroutine(answer):
+            import asyncio  # noqa: PLC0415 # for commands that wait
+
             answer = asyncio.run(answer)
         if not isinstance(answer, Answer):
             answer = Answer(answer or {})
@@ -103,10 +104,56 @@ class Commands(click.Group):
         return list(self.commands)
 
 
+class CommandsOnDemand(MutableMapping[str, click.Command]):
+    """Commands by name, each of which is loaded when it is asked for.
+
+    Attributes:
+        summaries: What each is for.
+    """
+
+    def __init__(self, modules: Mapping[str, Mapping[str, str]], load: Callable[[str], None]) -> None:
+        """Load none.
+
+        Args:
+            modules: The names of commands, with what each is for, by the module that has them.
+            load: Loads a module, which puts its commands here.
+        """
+        self.summaries = {name: summary for commands in modules.values() for name, summary in commands.items()}
+        self._module_of = {name: module for module, commands in modules.items() for name in commands}
+        self._load = load
+        self._loaded: dict[str, click.Command] = {}
+
+    def __getitem__(self, name: str) -> click.Command:
+        if name not in self._loaded:
+            self._load(self._module_of[name])
+        return self._loaded[name]
+
+    def __setitem__(self, name: str, command: click.Command) -> None:
+        self._loaded[name] = command
+
+    def __delitem__(self, name: str) -> None:
+        del self._module_of[name], self.summaries[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.summaries)
+
+    def __len__(self) -> int:
+        return len(self.summaries)
+
+
 class Main(Commands):
     """The whole: every way in which a command can end becomes an exit code, and words that help."""
 
+    commands: CommandsOnDemand
     group_class = Commands
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """What each command is for; none is loaded for that."""
+        summaries = self.commands.summaries
+        limit = formatter.width - 6 - max(map(len, summaries))
+        shown = {name: click.Command(name, help=text).get_short_help_str(limit) for name, text in summaries.items()}
+        with formatter.section("Commands"):
+            formatter.write_dl(list(shown.items()))
 
     def main(
         self,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import attrs
-from flowcraft_core.durable import UnknownRunError, UnknownScheduleError
+from flowcraft_core import durable
 from flowcraft_core.errors import BackendError, FlowcraftError, ResumeError
 
 
@@ -63,7 +63,7 @@ def code_of(error: BaseException) -> Exit:
     match error:
         case CommandError():
             return error.code
-        case UnknownRunError() | UnknownScheduleError():
+        case durable.UnknownRunError() | durable.UnknownScheduleError():
             return Exit.UNKNOWN
         case ResumeError() if "recorded run" not in str(error):
             return Exit.REFUSED

@@ -6,11 +6,13 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import click
-from rich.console import Console, RenderableType
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
 
 _COLOURS = {
     "running": "cyan",
@@ -49,6 +51,8 @@ class Output:
 
     def console(self) -> Console:
         """A console on what is standard output now."""
+        from rich.console import Console  # noqa: PLC0415 # for what is drawn
+
         return Console(highlight=False, soft_wrap=True)
 
     def note(self, text: str) -> None:

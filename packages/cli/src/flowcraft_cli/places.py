@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
-from flowcraft_core import Blueprint, FlowDefinition, FlowRuntime, Serializer
+from flowcraft_core import Serializer
 from flowcraft_core.durable import Client, open_url
-from flowcraft_core.observing import Telemetry
-from flowcraft_core.payloads import PayloadCodec
-from flowcraft_core.ports import Backend
 
 from .command import App
 from .exits import CommandError
-from .loading import Found, load_object
+
+if TYPE_CHECKING:
+    from flowcraft_core import Blueprint, FlowDefinition
+    from flowcraft_core.observing import Telemetry
+    from flowcraft_core.payloads import PayloadCodec
+    from flowcraft_core.ports import Backend
+
+    from .loading import Found
 
 
 @attrs.frozen
@@ -59,6 +63,8 @@ def own(app: App, name: str, kind: Any) -> Any:
     reference = app.settings[name]
     if reference is None:
         return None
+    from .loading import load_object  # noqa: PLC0415 # for those who have their own
+
     found = load_object(reference, app.settings)
     if kind is not None and not isinstance(found, kind):
         raise CommandError(f"setting {name!r}: {reference} is a {type(found).__name__}, not a {kind.__name__}")
@@ -79,6 +85,8 @@ async def place(app: App, sources: Iterable[Found] = ()) -> AsyncIterator[Place]
     blueprints: dict[str, Blueprint] = {}
     telemetry: Telemetry | None = None
     for source in sources:
+        from flowcraft_core import FlowDefinition, FlowRuntime  # noqa: PLC0415 # for commands that are given flows
+
         if isinstance(source, FlowDefinition):
             flows.append(source)
         elif isinstance(source, FlowRuntime):

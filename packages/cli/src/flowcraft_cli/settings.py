@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import tomllib
 from collections.abc import Callable, Mapping
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import attrs
+from flowcraft_core.durable.options import VISIBILITY
 from flowcraft_core.urls import hide_secrets
 
 from .exits import CommandError
@@ -83,7 +83,7 @@ SETTINGS: Mapping[str, Setting] = {
     "concurrency": Setting("how many steps run at once in each worker process", _count, 16),
     "grace": Setting("seconds that steps under way get when a worker is stopped", _number, 30.0),
     "poll": Setting("seconds for which an idle worker waits for a message at a time", _number, 10.0),
-    "visibility": Setting("seconds for which a job is hidden from other workers at a time", _number, 60.0),
+    "visibility": Setting("seconds for which a job is hidden from other workers at a time", _number, VISIBILITY),
     "reconcile_interval": Setting("seconds after which the reconciler looks at a run again", _number, 60.0),
     "retention": Setting(
         "how long ended runs are kept before workers purge them, such as 30d; for ever by default", _text
@@ -150,6 +150,8 @@ class Settings:
         root = Path.cwd() if path is None else path.parent
         for name in table:
             if name not in SETTINGS:
+                import difflib  # noqa: PLC0415 # for names that are misspelt
+
                 near = difflib.get_close_matches(name, SETTINGS, 1)
                 hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(SETTINGS)}"
                 raise CommandError(f"{path}: there is no setting {name!r}; {hint}")

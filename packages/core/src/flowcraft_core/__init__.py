@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .contexts import NodeContext, SyncNodeContext
     from .decorated import Batch, ContextValue, ErrorData, FailedItem, Flow, Loop, Wait, first_of, some_of
     from .definition import FlowDefinition
+    from .dependencies import Dependencies, PerAttempt, Provided
     from .errors import (
         BlueprintError,
         ConfigurationError,
@@ -27,13 +28,13 @@ if TYPE_CHECKING:
         StepError,
         StepTimeoutError,
     )
+    from .events import Event, EventSink
     from .graph.facts import NodeError
     from .graph.gathered import Gathered
     from .limits import Limit
+    from .middleware import Call, Middleware, Proceed
     from .retries import RetryAfter, RetryPolicy
     from .runtime import (
-        Event,
-        EventSink,
         FlowRuntime,
         NoOutputError,
         RunFailedError,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
         Status,
         TraceEntry,
     )
+    from .runtime.stepping import Stepped, Stepping
     from .serialization import Serializer
     from .steps import BaseNode, NodeResult, Step
 
@@ -51,9 +53,11 @@ __all__ = [
     "Blueprint",
     "BlueprintAnalysis",
     "BlueprintError",
+    "Call",
     "Clock",
     "ConfigurationError",
     "ContextValue",
+    "Dependencies",
     "Edge",
     "ErrorData",
     "Event",
@@ -70,6 +74,7 @@ __all__ = [
     "Limit",
     "Loop",
     "LostActionError",
+    "Middleware",
     "NoOutputError",
     "Node",
     "NodeConfig",
@@ -77,6 +82,9 @@ __all__ = [
     "NodeError",
     "NodeResult",
     "NonRetryableError",
+    "PerAttempt",
+    "Proceed",
+    "Provided",
     "ResumeError",
     "RetryAfter",
     "RetryPolicy",
@@ -91,6 +99,8 @@ __all__ = [
     "StepEndedError",
     "StepError",
     "StepTimeoutError",
+    "Stepped",
+    "Stepping",
     "SyncNodeContext",
     "SystemClock",
     "TraceEntry",
@@ -105,7 +115,7 @@ __all__ = [
 # What a program does not use, it does not import: each name is fetched from its module when it is asked for. Checkers
 # read the imports above instead, and know nothing of what follows.
 if not TYPE_CHECKING:
-    import importlib
+    from .on_demand import on_demand
 
     _MODULES = {
         "analysis": "BlueprintAnalysis analyze_blueprint check_for_cycles",
@@ -115,27 +125,21 @@ if not TYPE_CHECKING:
         "contexts": "NodeContext SyncNodeContext",
         "decorated": "Batch ContextValue ErrorData FailedItem Flow Loop Wait first_of some_of",
         "definition": "FlowDefinition",
+        "dependencies": "Dependencies PerAttempt Provided",
         "errors": (
             "BlueprintError ConfigurationError ExpressionError FlowcraftError ImplementationMissingError "
             "LostActionError NonRetryableError ResumeError RunCancelledError SerializationError StepEndedError "
             "StepError StepTimeoutError"
         ),
+        "events": "Event EventSink",
         "graph.facts": "NodeError",
         "graph.gathered": "Gathered",
         "limits": "Limit",
+        "middleware": "Call Middleware Proceed",
         "retries": "RetryAfter RetryPolicy",
-        "runtime": "Event EventSink FlowRuntime NoOutputError RunFailedError RunHandle RunResult Status TraceEntry",
+        "runtime": "FlowRuntime NoOutputError RunFailedError RunHandle RunResult Status TraceEntry",
+        "runtime.stepping": "Stepped Stepping",
         "serialization": "Serializer",
         "steps": "BaseNode NodeResult Step",
     }
-    _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names.split()}
-
-    def __getattr__(name: str) -> object:
-        module = _MODULE_OF.get(name)
-        if module is None:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        value = globals()[name] = getattr(importlib.import_module(f".{module}", __name__), name)
-        return value
-
-    def __dir__() -> list[str]:
-        return sorted({*globals(), *__all__})
+    __getattr__, __dir__, _MODULE_OF = on_demand(__name__, _MODULES)

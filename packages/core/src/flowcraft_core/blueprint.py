@@ -7,7 +7,6 @@ builder takes seconds and converts.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
@@ -236,6 +235,8 @@ class Blueprint:
     def content_hash(self) -> str:
         """SHA-256 (hex) of the content, whatever the order of its fields; a run is pinned to its blueprint by it."""
         canonical = json.dumps(self.to_dict(), ensure_ascii=True, sort_keys=True, separators=(",", ":"))
+        import hashlib  # noqa: PLC0415 # for those who store it
+
         return hashlib.sha256(canonical.encode()).hexdigest()
 
 

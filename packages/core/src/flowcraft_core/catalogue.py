@@ -176,7 +176,7 @@ class Catalogue:
 
     def _add(self, graph: Graph) -> Graph:
         standing = self.graphs.setdefault(graph.blueprint.id, graph)
-        if standing.hash != graph.hash:
+        if standing is not graph and standing.hash != graph.hash:
             text = f"there are two different blueprints with the id {graph.blueprint.id!r}: rename one"
             raise ConfigurationError.of(flows.DUPLICATE_FLOW.at(None, text))
         return standing

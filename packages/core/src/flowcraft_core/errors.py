@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import attrs
 
-from .rules import Problem, Rule
+if TYPE_CHECKING:
+    from .rules import Problem, Rule
 
 
 class FlowcraftError(Exception):

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
@@ -52,7 +54,6 @@ from .logging.catalogue import (
     UNDO_FAILED,
 )
 from .logging.journal import Journal, is_contained
-from .observing import Observer
 from .retries import RetryAfter, RetryPolicy
 from .serialization import Serializer
 from .steps import FinalError, Implementation, NodeResult
@@ -60,6 +61,8 @@ from .texts import require_name
 from .threads import StepThreads
 
 if TYPE_CHECKING:
+    from .middleware import Middleware
+    from .observing import Observer
     from .webhooks import WebhookSigner
 
 #: The action of a wait that nobody resumed in time.
@@ -119,6 +122,8 @@ class Executor:
         gather: Gives the results of a batch where its items are not all known at once, for its exit; else None.
         results: Likewise, some at a time, for a reducer.
         answers: Builds the answer to a wait, as the flow says; by the blueprint's id and the wait's.
+        is_patient: Timeouts of nodes do not count: somebody looks at what they do, in a debugger.
+        middleware: Stands around each call of a step, from the outside in.
     """
 
     run_id: str
@@ -145,6 +150,8 @@ class Executor:
     gather: Callable[[Instance], Awaitable[Sequence[Any] | None]] | None = None
     results: Callable[[Instance], AsyncIterator[Sequence[Any]] | None] | None = None
     answers: Callable[[str, str, Any], Any] = _as_it_is
+    is_patient: bool = False
+    middleware: tuple[Middleware, ...] = ()
 
     async def attempt(self, instance: Instance, attempt: Attempt = FIRST) -> Outcome | Suspension:
         """Make one attempt at a ready instance.
@@ -490,8 +497,19 @@ class Executor:
         self.under_way.add(context)
         try:
             timeout = vertex.timeout if node is vertex.node else _timeout(node)
+            if self.is_patient:
+                timeout = None
             # It begins when it is awaited, and with the context variables of then.
-            step = call_step(implementation, context, self.threads, timeout=timeout, failed_with=failed_with)
+            if self.middleware:
+                begin = partial(
+                    call_step, implementation, context, self.threads, timeout=timeout, failed_with=failed_with
+                )
+                from .middleware import Call, around, role_of  # noqa: PLC0415 # for those who have some
+
+                call = Call(scope.scope.blueprint, node, role_of(role), context, implementation)
+                step = around(self.middleware, call, begin)
+            else:
+                step = call_step(implementation, context, self.threads, timeout=timeout, failed_with=failed_with)
             if self.observer is None or role == UNDO:
                 result = await step
             else:
@@ -612,7 +630,13 @@ def _raised(carried: Exception) -> tuple[BaseException, bool]:
     final = isinstance(error, FinalError)
     while isinstance(error, (FinalError, StepEndedError)) and error.__cause__ is not None:
         error = error.__cause__
-    return error, final or isinstance(error, _NEVER_RETRIED)
+    return error, final or isinstance(error, _NEVER_RETRIED) or _is_quit(error)
+
+
+def _is_quit(error: BaseException) -> bool:
+    """Whether somebody has ended a debugger, by ``q``."""
+    bdb = sys.modules.get("bdb")
+    return bdb is not None and isinstance(error, bdb.BdbQuit)
 
 
 def _within(value: Any, path: Sequence[str]) -> object:

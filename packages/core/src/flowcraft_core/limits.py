@@ -8,7 +8,6 @@ lapses. Nobody compares times of two clocks: whose place lapses is the store's t
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -36,7 +35,7 @@ _LOOKS_IN_PERIOD = 6
 _LONGEST_KEY = 120
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen
 class Limit:
     """What is scarce, and how much of it there is.
 
@@ -48,10 +47,10 @@ class Limit:
         per: Seconds.
     """
 
-    name: str = attrs.field(kw_only=False)
-    concurrency: int | None = None
-    rate: int | None = None
-    per: float = 1.0
+    name: str
+    concurrency: int | None = attrs.field(default=None, kw_only=True)
+    rate: int | None = attrs.field(default=None, kw_only=True)
+    per: float = attrs.field(default=1.0, kw_only=True)
 
     def __attrs_post_init__(self) -> None:
         if not isinstance(self.name, str) or not _NAME.fullmatch(self.name):
@@ -186,6 +185,8 @@ def filled(named: str, values: Sequence[object]) -> str:
     text = _HOLE.sub(fill, named)
     name, _, key = text.partition(":")
     if len(key) > _LONGEST_KEY or not key.isprintable():
+        import hashlib  # noqa: PLC0415 # for keys that are too long
+
         return f"{name}:#{hashlib.sha256(key.encode(errors='backslashreplace')).hexdigest()[:32]}"
     return text
 
@@ -210,6 +211,8 @@ def look_again_at(waited: int, spread: float, now: float) -> float:
 
 def spread_of(text: str) -> float:
     """A number from 0 to 1 that is the same for a text wherever it is asked."""
+    import hashlib  # noqa: PLC0415 # for those who wait
+
     return int.from_bytes(hashlib.sha256(text.encode(errors="backslashreplace")).digest()[:4], "big") / 2**32
 
 

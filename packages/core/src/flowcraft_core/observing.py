@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import attrs
 
 from .clock import Clock
 from .graph.facts import Outcome
 from .graph.instances import Instance
-from .traces import Trace
+
+if TYPE_CHECKING:
+    from .traces import Trace
 
 
 @attrs.frozen(kw_only=True)

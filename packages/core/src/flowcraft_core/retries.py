@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import inspect
 from collections.abc import Callable, Iterable
 from datetime import datetime
@@ -166,6 +165,8 @@ class RetryPolicy:
 
 
 def _draw(seed: str, attempt: int) -> float:
+    import hashlib  # noqa: PLC0415 # for retries with jitter
+
     return int.from_bytes(hashlib.sha256(f"{seed}#{attempt}".encode()).digest()[:8], "big") / 2**64
 
 

@@ -20,7 +20,6 @@ from decimal import Decimal
 from enum import Enum
 from typing import Any, Final, Literal, TypeAlias, TypeVar, Union, get_args, get_origin
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 import attrs
 from typing_extensions import is_typeddict
@@ -29,6 +28,7 @@ from .annotations import UNKNOWN, bare, gives_of, hints_of_class, takes_of, type
 from .durations import parse_seconds
 from .errors import ConfigurationError
 from .serialization import Serializer
+from .serialization._libraries import is_zone_class
 from .serialization._walking import show
 from .serialization.records import faults_of, is_model, is_named_tuple, is_record, says_enough, tag_of
 from .steps import Implementation
@@ -44,7 +44,6 @@ _TEXTS: Final[Mapping[Any, Callable[[str], Any]]] = {
     timedelta: lambda text: timedelta(seconds=parse_seconds("a duration", text, zero=True)),
     Decimal: Decimal,
     UUID: UUID,
-    ZoneInfo: ZoneInfo,
 }
 # What an annotation's class takes a list for, and is not built by it.
 _LISTS: Final = (list, collections.abc.Sequence, collections.abc.Collection, collections.abc.Iterable)
@@ -183,7 +182,7 @@ def _builds(annotation: Any) -> bool:
         cls = get_origin(one) or one
         if get_origin(one) is not Literal:
             waiting.extend(get_args(one))
-        if cls in _TEXTS or cls in _MADE_OF_LISTS or is_typeddict(cls):
+        if _is_text(cls) or cls in _MADE_OF_LISTS or is_typeddict(cls):
             return True
         if isinstance(cls, type) and says_enough(cls):
             return True
@@ -223,7 +222,7 @@ def _of_class(value: Any, wanted: Any, cls: Any) -> Any:
             raise _UnfitError(wanted, value)
         return value
     try:
-        if cls in _TEXTS:
+        if _is_text(cls):
             return _of_text(value, cls)
         if issubclass(cls, Enum):
             return _of_enum(value, cls)
@@ -240,6 +239,11 @@ def _of_class(value: Any, wanted: Any, cls: Any) -> Any:
     return value  # a protocol, or a class that knows best by itself
 
 
+def _is_text(cls: Any) -> bool:
+    """Whether a class is read from text that says all of a value."""
+    return cls in _TEXTS or is_zone_class(cls)
+
+
 def _of_text(value: Any, cls: Any) -> Any:
     if cls is Decimal and type(value) in (int, float):
         return Decimal(str(value))
@@ -247,7 +251,7 @@ def _of_text(value: Any, cls: Any) -> Any:
         return timedelta(seconds=value)
     if type(value) is not str:
         raise _UnfitError(cls, value)
-    return _TEXTS[cls](value)
+    return _TEXTS.get(cls, cls)(value)
 
 
 def _of_enum(value: Any, cls: Any) -> Any:

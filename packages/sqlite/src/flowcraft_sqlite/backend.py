@@ -29,12 +29,10 @@ from ._sessions import Settings, Synchronous
 from .by_hand import SqliteHandWrittenRuns
 from .context import SqliteContextStore
 from .coordination import SqliteCoordinationStore
-from .diagnosis import examine
 from .queue import SqliteJobQueue
 from .queues import SqliteNamedQueues
 from .starts import SqliteStarts
 from .status import SqliteStatusStore
-from .symptoms import REPLACED
 
 
 class SqliteBackend:
@@ -140,6 +138,9 @@ class SqliteBackend:
 
         A long file is read for 20 seconds at most.
         """
+        from .diagnosis import examine  # noqa: PLC0415 # for the doctor
+        from .symptoms import REPLACED  # noqa: PLC0415 # for the doctor
+
         if self._database.is_open:
             try:
                 await self._database.read(lambda connection: None)

@@ -1,18 +1,37 @@
-"""The pytest plugin: fixtures for those who test their own flows."""
+"""The pytest plugin: fixtures for those who test their own flows, and what a failed comparison of paths says."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import pytest
 
 from .clock import VirtualClock
 from .memory import InMemoryBackend
-from .simulation.tester import FlowTester
+from .tester import FlowTester
+from .tester.results import explained
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option."""
+    parser.getgroup("flowcraft").addoption(
+        "--flowcraft-durable",
+        action="store_true",
+        help="have the fixture flow_tester run flows on a worker and a backend in memory, and not in one process",
+    )
+
+
+def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
+    """Say what became of a run that took another path."""
+    return explained(left, right) if op == "==" else None
 
 
 @pytest.fixture
-def flowcraft() -> FlowTester:
-    """Runs flows in virtual time, with scripted steps, and simulates them."""
-    return FlowTester()
+def flow_tester(request: pytest.FixtureRequest) -> Iterator[FlowTester]:
+    """Runs flows in virtual time, with steps replaced, and simulates them."""
+    tester = FlowTester(durable=request.config.getoption("--flowcraft-durable"))
+    yield tester
+    tester.close()
 
 
 @pytest.fixture

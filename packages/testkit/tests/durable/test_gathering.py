@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from typing import Any
 
+import pytest
 from flowcraft_core import FlowRuntime, create_flow
+from flowcraft_core.durable import Client
 from flowcraft_core.durable.gathering import GatheringReads
+from flowcraft_core.durable.view import RunView
 from flowcraft_core.errors import TransientError
 from flowcraft_core.ports import Fact
 from flowcraft_testkit import CountingBackend
@@ -99,3 +103,23 @@ async def test_a_run_that_begins_with_many_nodes_names_none_of_them_in_its_first
             result = await here.finished(wide)
         assert (result.status, result.steps) == ("completed", 11)
         assert counting.counts()["context.get"] >= 2
+
+
+@pytest.mark.parametrize(("waits", "looks"), [(0.0, 0), (60.0, 1)])
+async def test_who_is_first_at_a_join_looks_for_others_unless_the_run_has_just_begun(
+    waits: float, looks: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flow, glances = fan(20), list[float]()
+    original = RunView.glance
+
+    async def glance(self: RunView, scope: Any, vertex: Any, before: float) -> Any:
+        glances.append(before)
+        return await original(self, scope, vertex, before)
+
+    monkeypatch.setattr(RunView, "glance", glance)
+    async with place(flow) as here:
+        started = await Client(here.backend, flows=[flow], clock=here.clock).start(flow)
+        await here.clock.sleep(waits)
+        async with working(here.backend, FlowRuntime([flow], clock=here.clock), reconcile=False):
+            result = await here.client.wait(started.run_id, timeout=60)
+    assert (result.status, len(glances)) == ("completed", looks)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,6 +13,7 @@ import attrs
 import pytest
 from flowcraft_core import FlowRuntime, RetryPolicy, SerializationError, Serializer, create_flow
 from flowcraft_core.durable import Client, Settings
+from flowcraft_core.durable import sets as sets_module
 from flowcraft_core.durable.caches import KnownRuns, OutcomeCache
 from flowcraft_core.durable.engine import Done
 from flowcraft_core.durable.handler import JobHandler
@@ -53,7 +55,7 @@ def _arrivals(total: int, key: str = "join") -> list[Arrival]:
     return [Arrival(scope, None, key, member, total) for member in range(total)]
 
 
-@pytest.mark.parametrize("total", [2, WIDTH - 1, WIDTH, WIDTH + 1, 99, 100, 101, 2_500, 2_501, 2_649])
+@pytest.mark.parametrize("total", [2, 99, 100, 101, WIDTH - 1, WIDTH, WIDTH + 1, 2 * WIDTH, 2_501])
 async def test_exactly_the_last_arrival_finds_a_join_full(backend: InMemoryBackend, total: int) -> None:
     sets = JoinSets(backend.coordination)
     arrivals = _arrivals(total)
@@ -64,6 +66,14 @@ async def test_exactly_the_last_arrival_finds_a_join_full(backend: InMemoryBacke
     # Everyone who comes again sees it full, too.
     for arrival in arrivals[:: max(1, total // 20)]:
         assert (await sets.add("run", [arrival])).is_full
+
+
+@pytest.mark.parametrize("total", [25, 26, 124, 125, 126, 131, 625, 626])
+async def test_so_it_is_in_a_tree_of_any_depth(
+    backend: InMemoryBackend, total: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sets_module, "WIDTH", 5)
+    await test_exactly_the_last_arrival_finds_a_join_full(backend, total)
 
 
 async def test_an_arrival_that_comes_twice_counts_once(backend: InMemoryBackend) -> None:
@@ -83,6 +93,84 @@ async def test_several_arrivals_at_once_are_one_request_per_set(backend: InMemor
     assert (size.is_full, size.was_empty) == (False, True)
     assert sum(counting.counts().values()) == 1
     assert (await sets.add("run", arrivals[30:])).is_full
+
+
+class Gate:
+    """A coordination store whose requests wait until they are let through."""
+
+    def __init__(self, store: Any) -> None:
+        self._store = store
+        self.asked: list[tuple[str, ...]] = []
+        self.open = asyncio.Event()
+        self.error: Exception | None = None
+
+    async def add_members(self, key: str, *members: str, ttl: float) -> int:
+        self.asked.append(members)
+        await self.open.wait()
+        if self.error is not None:
+            raise self.error
+        size: int = await self._store.add_members(key, *members, ttl=ttl)
+        return size
+
+
+async def test_who_arrives_at_the_same_time_goes_together_and_one_is_told(backend: InMemoryBackend) -> None:
+    gate = Gate(backend.coordination)
+    gate.open.set()
+    sets = JoinSets(gate)  # type: ignore[arg-type]
+    sizes = await asyncio.gather(*(sets.add_together("run", arrival) for arrival in _arrivals(10)))
+    assert gate.asked == [tuple("0123456789")]
+    assert [(size.is_full, size.was_empty) for size in sizes] == [(True, True)] + [(False, False)] * 9
+
+
+async def test_who_comes_while_others_are_on_the_way_goes_with_the_next(backend: InMemoryBackend) -> None:
+    gate = Gate(backend.coordination)
+    sets = JoinSets(gate)  # type: ignore[arg-type]
+    going = []
+    for arrival in _arrivals(5):
+        going.append(asyncio.ensure_future(sets.add_together("run", arrival)))
+        await asyncio.sleep(0.001)
+    other = asyncio.ensure_future(sets.add("other", _arrivals(2)))  # of another run, and so on its own way
+    await asyncio.sleep(0.001)
+    gate.open.set()
+    assert [size.is_full for size in await asyncio.gather(*going)] == [False, True, False, False, False]
+    assert (await other).is_full
+    assert gate.asked == [("0",), ("0", "1"), ("1", "2", "3", "4")]
+
+
+@pytest.mark.parametrize("passes", range(10))
+async def test_whenever_somebody_comes_they_are_told(backend: InMemoryBackend, passes: int) -> None:
+    sets = JoinSets(backend.coordination)
+    going = []
+    for arrival in _arrivals(7):
+        going.append(asyncio.ensure_future(sets.add_together("run", arrival)))
+        for _ in range(passes):
+            await asyncio.sleep(0)
+    assert sorted(size.is_full for size in await asyncio.gather(*going)) == [False] * 6 + [True]
+
+
+async def test_who_has_given_up_is_not_the_one_who_is_told(backend: InMemoryBackend) -> None:
+    gate = Gate(backend.coordination)
+    sets = JoinSets(gate)  # type: ignore[arg-type]
+    first, second = (asyncio.ensure_future(sets.add_together("run", arrival)) for arrival in _arrivals(2))
+    await asyncio.sleep(0.001)
+    first.cancel()
+    await asyncio.sleep(0.001)
+    gate.open.set()
+    assert (await second).is_full
+    assert first.cancelled()
+
+
+async def test_a_request_that_fails_fails_for_all_who_went_together(backend: InMemoryBackend) -> None:
+    gate = Gate(backend.coordination)
+    gate.open.set()
+    gate.error = TransientError("throttled")
+    sets = JoinSets(gate)  # type: ignore[arg-type]
+    arrivals = _arrivals(2)
+    asked = [sets.add_together("run", arrival) for arrival in arrivals]
+    for error in await asyncio.gather(*asked, return_exceptions=True):
+        assert isinstance(error, TransientError)
+    gate.error = None
+    assert (await sets.add("run", arrivals)).is_full
 
 
 async def test_joins_and_runs_have_sets_of_their_own(backend: InMemoryBackend) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from flowcraft_core import Event, FlowRuntime, NodeContext, RetryPolicy, create_flow
+from flowcraft_core.events import NodeCompleted, NodeEvent, NodeRetried, RunBegun, RunEnded
 
 from .helpers import place, working
 
@@ -30,24 +31,33 @@ async def test_workers_tell_what_they_do_even_if_the_sink_fails() -> None:
 
     flow = create_flow("flow").node("a", _echo).node("b", fails_once, retries=RetryPolicy(max_attempts=2, backoff=1.0))
     flow = flow.edge("a", "b")
-    told: list[tuple[str, str, int, str | None]] = []
+    told: list[Event] = []
 
     def sink(event: Event) -> None:
         assert event.run_id == "run"
-        told.append((event.kind, event.key, event.attempt, event.detail))
+        told.append(event)
         raise RuntimeError("a defect of the sink's")
 
     async with place(flow) as here, working(here.backend, FlowRuntime([flow], clock=here.clock, events=sink)):
         await here.finished(flow, run_id="run")
-    assert told == [
-        ("started", "a", 1, None),
-        ("completed", "a", 1, None),
-        ("started", "b", 1, None),
-        ("suspended", "b", 1, "retry"),
-        ("started", "b", 2, None),
-        ("completed", "b", 2, None),
-        ("ended", "", 1, "completed"),
+    assert [(event.kind, event.key, event.attempt if isinstance(event, NodeEvent) else 0) for event in told] == [
+        ("begun", "", 0),
+        ("started", "a", 1),
+        ("completed", "a", 1),
+        ("started", "b", 1),
+        ("retried", "b", 1),
+        ("started", "b", 2),
+        ("completed", "b", 2),
+        ("ended", "", 0),
     ]
+    assert isinstance(told[0], RunBegun)
+    assert (told[0].flow, told[0].again) == ("flow", False)
+    assert isinstance(told[2], NodeCompleted)
+    assert told[2].led_to == ("b",)
+    assert isinstance(told[4], NodeRetried)
+    assert (str(told[4].error), told[4].due > told[4].time) == ("b: ValueError: once", True)
+    assert isinstance(told[-1], RunEnded)
+    assert told[-1].status == "completed"
 
 
 async def test_a_step_that_cancels_itself_fails_its_node_and_not_the_worker() -> None:

@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import pytest
-from flowcraft_core import (
-    FlowBuilder,
-    FlowRuntime,
-    NodeContext,
-    NodeResult,
-    NonRetryableError,
-    RetryPolicy,
-    SyncNodeContext,
-    create_flow,
-)
-from flowcraft_testkit import InMemoryBackend, VirtualClock
-from flowcraft_testkit.simulation import Faults, FlowTester
+from flowcraft_core import FlowRuntime, NodeContext, SyncNodeContext, create_flow
+from flowcraft_testkit import Faults, FlowTester, InMemoryBackend, VirtualClock
 
 Ctx = NodeContext[Any, Any]
 DAY = 86_400
+pytest_plugins = ["pytester"]
 
 
 async def charge(ctx: Ctx) -> str:
@@ -28,124 +18,27 @@ async def charge(ctx: Ctx) -> str:
 
 
 async def receipt(ctx: Ctx) -> str:
-    await ctx.context.set("sent", True)
     return f"{ctx.input} for {await ctx.context.get('customer')}"
 
 
-def order() -> FlowBuilder:
-    flow = create_flow("order").wait("approval").node("charge", charge, retries=RetryPolicy(max_attempts=3, delay=60.0))
-    flow.node("receipt", receipt).sleep("later", "40d").node("survey", receipt)
-    flow.edge("approval", "charge", action="yes").edge("charge", "receipt").edge("receipt", "later")
-    return flow.edge("later", "survey")
+def test_a_flow_that_sleeps_for_forty_days_takes_no_time(flow_tester: FlowTester) -> None:
+    flow = create_flow("order").node("charge", charge).sleep("later", "40d").node("survey", receipt)
+    flow.edge("charge", "later").edge("later", "survey")
+    flow_tester.replace(charge, returns="paid")
+    result = flow_tester.run(flow, {"customer": "Ada"})
+    assert result.path == ["charge", "later", "survey"]
+    assert (result.outputs["survey"], result.seconds) == ("paid for Ada", 40 * DAY)
 
 
-YES = {"approval": NodeResult(None, action="yes")}
-
-
-def test_a_flow_that_sleeps_for_forty_days_takes_no_time(flowcraft: FlowTester) -> None:
-    flowcraft.script("charge", "paid")
-    tested = flowcraft.run(order(), {"customer": "Ada"}, resumes=YES)
-    assert tested.status == "completed"
-    assert tested.outputs["survey"] == "paid for Ada for Ada"
-    assert tested.context == {"customer": "Ada", "sent": True}
-    assert tested.seconds == 40 * DAY
-    assert tested.executed == ("approval", "charge", "receipt", "later", "survey")
-    assert tested.errors == ()
-
-
-def test_a_scripted_step_fails_and_is_tried_again(flowcraft: FlowTester) -> None:
-    flowcraft.script("charge", TimeoutError("no answer"), TimeoutError("still none"), "paid")
-    tested = flowcraft.run(order(), {"customer": "Ada"}, resumes=YES)
-    assert tested.outputs["charge"] == "paid"
-    assert tested.executed[1:4] == ("charge", "charge, attempt 2", "charge, attempt 3")
-    assert tested.seconds > 40 * DAY + 60
-
-
-def test_a_scripted_step_that_fails_for_good_fails_the_run(flowcraft: FlowTester) -> None:
-    flowcraft.script("charge", NonRetryableError("the card is stolen"))
-    tested = flowcraft.run(order(), {"customer": "Ada"}, resumes=YES)
-    assert tested.status == "failed"
-    assert "the card is stolen" in str(tested.errors[0])
-
-
-def test_a_script_may_be_a_function_plain_or_not_and_knows_its_node(flowcraft: FlowTester) -> None:
-    async def slowly(ctx: Ctx) -> NodeResult[Any]:
-        await asyncio.sleep(5)
-        return NodeResult((await ctx.context.get("x"), ctx.input), action="on")
-
-    flow = create_flow("scripted").node("a", charge).node("b", charge).node("c", charge)
-    flow.edge("a", "b").edge("b", "c", action="on")
-    flowcraft.script("a", lambda ctx: ctx.node_id)
-    flowcraft.script("b", slowly)
-    flowcraft.script("c", NodeResult(7, action="done"))
-    tested = flowcraft.run(flow, {"x": 1})
-    assert tested.outputs == {"a": "a", "b": (1, "a"), "c": 7}
-    assert tested.seconds == 5
-
-
-def listed(ctx: SyncNodeContext[Any, Any]) -> list[int]:
-    raise AssertionError("a script stands in for it")
-
-
-def test_a_batchs_worker_a_called_flow_and_a_fallback_can_be_scripted(flowcraft: FlowTester) -> None:
-    inner = create_flow("inner").node("deep", charge)
-    flow = create_flow("outer").node("src", listed).batch("pages", charge).subflow("call", inner)
-    flow.node("x", charge, fallback="y").node("y", charge)
-    flow.edge("src", "pages").edge("pages", "call").edge("call", "x")
-    flowcraft.script("src", [1, 2])
-    flowcraft.script("pages", lambda ctx: ctx.input * 10)
-    flowcraft.script("deep", "from below")
-    flowcraft.script("x", ValueError("no"))
-    flowcraft.script("y", "stood in")
-    tested = flowcraft.run(flow)
-    assert tested.outputs["pages"] == [10, 20]
-    assert (tested.outputs["call"], tested.outputs["x"]) == ("from below", "stood in")
-
-
-def test_a_script_for_a_node_that_is_not_there_is_refused(flowcraft: FlowTester) -> None:
-    flowcraft.script("chrage", "paid")
-    with pytest.raises(ValueError, match="there is no node 'chrage' to script; there are: approval, charge, later"):
-        flowcraft.run(order())
-
-
-def test_a_script_without_an_answer_is_refused(flowcraft: FlowTester) -> None:
-    flowcraft.script("charge")
-    with pytest.raises(ValueError, match="the script of node 'charge' has no answer"):
-        flowcraft.run(order())
-
-
-def test_a_wait_that_nobody_resumes_is_told(flowcraft: FlowTester) -> None:
-    tested = flowcraft.run(order())
-    assert (tested.status, tested.waiting) == ("awaiting", ("approval",))
-
-
-def test_plain_steps_and_dependencies_work(flowcraft: FlowTester) -> None:
-    def plain(ctx: SyncNodeContext[Any, Any]) -> Any:
-        return ctx.dependencies["rate"] * ctx.context.get("x")
-
-    tested = flowcraft.run(create_flow("plain").node("a", plain), {"x": 3}, dependencies={"rate": 2})
-    assert tested.outputs == {"a": 6}
-
-
-def test_a_timeout_is_virtual_too(flowcraft: FlowTester) -> None:
-    async def stuck(ctx: Ctx) -> None:
-        await asyncio.Event().wait()
-
-    tested = flowcraft.run(create_flow("stuck").node("a", stuck, timeout=3600))
-    assert tested.status == "failed"
-    assert tested.seconds == 3600
-
-
-def test_a_flow_is_simulated_with_its_scripts(flowcraft: FlowTester) -> None:
-    flowcraft.script("charge", TimeoutError("no answer"), "paid")
-    flow = create_flow("short").node("charge", charge, retries=RetryPolicy(delay=1.0)).node("receipt", receipt)
-    flow.edge("charge", "receipt")
-    report = flowcraft.simulate(flow, {"customer": "Ada"}, seeds=20)
+def test_a_flow_is_simulated(flow_tester: FlowTester) -> None:
+    flow = create_flow("short").node("charge", charge).node("receipt", receipt).edge("charge", "receipt")
+    flow_tester.replace(charge, returns="paid")
+    report = flow_tester.simulate(flow, {"customer": "Ada"}, seeds=20)
     assert report.schedules == 20
     assert report.faults.total() > 0
 
 
-def test_what_a_simulation_finds_fails_the_test_with_a_trace(flowcraft: FlowTester) -> None:
+def test_what_a_simulation_finds_fails_the_test_with_a_trace(flow_tester: FlowTester) -> None:
     times: list[int] = []
 
     def impure(ctx: SyncNodeContext[Any, Any]) -> int:
@@ -153,7 +46,7 @@ def test_what_a_simulation_finds_fails_the_test_with_a_trace(flowcraft: FlowTest
         return len(times)
 
     with pytest.raises(AssertionError, match="1 of 1 schedules went wrong") as failed:
-        flowcraft.simulate(create_flow("impure").node("a", impure), seeds=1, faults=Faults.none())
+        flow_tester.simulate(create_flow("impure").node("a", impure), seeds=1, faults=Faults.none())
     assert "EXECUTES 'a'" in str(failed.value)
 
 
@@ -166,3 +59,57 @@ async def test_a_clock_and_a_backend_for_those_who_put_things_together_themselve
     assert flowcraft_clock.now() - began == 2 * DAY
     async with flowcraft_backend as backend:
         assert await backend.status.get("nobody") is None
+
+
+USERS = """
+from flowcraft_core import create_flow
+
+def step(ctx): return ctx.input
+flow = create_flow("f").node("a", step).wait("w").node("b", step).edge("a", "w").edge("w", "b", action="yes")
+
+def test_path(flow_tester):
+    assert flow_tester.run(flow).path == ["a", "w", "c"]
+
+def test_backward(flow_tester):
+    assert ["b"] == flow_tester.run(flow, answers={"w": 1}).path
+
+def test_equal_paths_say_nothing(flow_tester):
+    assert flow_tester.run(flow).path == ["a"]
+
+def bug(ctx):
+    raise ValueError("no")
+
+def test_other(flow_tester):
+    assert flow_tester.run(create_flow("f").node("bug", bug)).status == "completed"
+
+def test_where(flow_tester):
+    assert type(flow_tester.start(flow)._driver).__name__ == "InProcess"
+"""
+
+
+@pytest.fixture
+def users(pytester: pytest.Pytester) -> pytest.Pytester:
+    pytester.makepyfile(USERS)
+    return pytester
+
+
+def test_a_path_that_is_another_one_is_told_with_what_became_of_the_run(users: pytest.Pytester) -> None:
+    done = users.runpytest_subprocess("-p", "no:anyio", "-p", "no:cacheprovider")
+    done.assert_outcomes(failed=3, passed=2)
+    done.stdout.fnmatch_lines([
+        "E  *assert the run took another path (- expected, + taken):",
+        "E  *  a",
+        "E  *- w",
+        "E  *- c",
+        "E  *<run awaiting for w; path: a>",
+    ])  # fmt: skip
+    done.stdout.fnmatch_lines(["E  *- b", "E  *+ a", "E  *+ w", "E  *<run completed; path: a > w>"])
+    done.stdout.fnmatch_lines(
+        ["E  *assert the run is failed, and not completed:", "E  *<run failed: bug: ValueError: no;*"]
+    )
+
+
+def test_all_flows_are_run_on_a_worker_if_one_asks_for_it(users: pytest.Pytester) -> None:
+    done = users.runpytest_subprocess("-p", "no:anyio", "-p", "no:cacheprovider", "--flowcraft-durable", "-k", "where")
+    done.assert_outcomes(failed=1)
+    done.stdout.fnmatch_lines(["E  *assert 'OnWorkers' == 'InProcess'"])

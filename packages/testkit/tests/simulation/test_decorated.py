@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from flowcraft_core import Flow, NodeContext, first_of
-from flowcraft_testkit.simulation import FlowTester
+from flowcraft_testkit import FlowTester
 
 
 def orders() -> Flow[dict[str, Any], str]:
@@ -76,9 +76,9 @@ GIVEN: dict[str, Any] = {"lines": [{"price": 5, "pieces": 2}, {"price": 3, "piec
 
 
 def test_it_runs_in_virtual_time() -> None:
-    assert FlowTester().run(orders(), GIVEN).result.output == "None 9"
+    assert FlowTester().run(orders(), GIVEN).output == "None 9"
     many = {**GIVEN, "lines": GIVEN["lines"] * 2}
-    assert FlowTester().run(orders(), many).result.output == "rich 9"
+    assert FlowTester().run(orders(), many).output == "rich 9"
 
 
 def test_it_gives_the_same_on_simulated_workers() -> None:

@@ -251,7 +251,7 @@ async def one(ctx: Ctx) -> int:
 
 def test_a_flow_is_enough() -> None:
     flow = create_flow("mine").node("a", one).wait("w").node("b", one).edge("a", "w").edge("w", "b")
-    report = simulate(flow, seeds=5, context={"x": 1}, resumes={"w": "yes"}).check()
+    report = simulate(flow, seeds=5, context={"x": 1}, answers={"w": "yes"}).check()
     assert report.schedules == 5
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import time
 from datetime import datetime
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
-from flowcraft_core.durable import StoredRun
 from flowcraft_core.durations import lasting, parse_seconds
 from flowcraft_core.errors import ConfigurationError
 from flowcraft_core.ports import State
@@ -17,6 +16,9 @@ from ..exits import CommandError
 from ..output import brief, moment
 from ..places import place
 from ..values import read_tags, tags_option
+
+if TYPE_CHECKING:
+    from flowcraft_core.durable import StoredRun
 
 _STATES = [state for state in get_args(State) if state not in ("dead", "schedule")]
 _WIDTHS = [32, 9, 20, 19]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any
+from operator import attrgetter
+from typing import Any, Self
 
 from ..annotations import gives_of
 from ..contexts import BaseContext
@@ -26,11 +28,13 @@ class FunctionCall:
         is_async: Whether what it gives is to be awaited: it hands on the function's own coroutine, which costs less
             than one around it.
         takes_lists: Its annotations say of the results of a batch that they are a list.
+        asks: What it asks of the runtime's dependencies, by parameter.
     """
 
     takes_lists = True
 
     def __init__(self, signature: Signature, getters: Mapping[str, Getter]) -> None:
+        self.asks = signature.asks
         self.signature = signature
         self._getters = tuple(getters.items())
         self._function, self._context = signature.function, signature.context
@@ -43,16 +47,38 @@ class FunctionCall:
             named[self._context] = ctx
         return self._function(**named)
 
+    def instead(self, function: Callable[..., Any]) -> Self:
+        """The same step with another function, which gets what this one gets, by name; in tests."""
+        found = copy.copy(self)
+        found._function = function
+        return found
+
     @property
     def gives(self) -> Any:
         """What is known of the type of its output."""
         return self.signature.gives
 
 
+class InputCall(FunctionCall):
+    """A function of one parameter, which gets the step's input as it is: by far the most do.
+
+    It costs one call more than a function that takes a node context, where the general way costs four.
+    """
+
+    def __init__(self, signature: Signature, getters: Mapping[str, Getter]) -> None:
+        super().__init__(signature, getters)
+        [self._name] = getters
+
+    def __call__(self, ctx: Any) -> Any:
+        """Run the step."""
+        return self._function(**{self._name: ctx.input})
+
+
 class ReducingCall:
     """A function as the reducer of a batch: called with what it gave before, None at first, and a page of results.
 
     Attributes:
+        function: The function.
         is_async: As for ``FunctionCall``.
         gives: Likewise.
         takes_lists: Likewise.
@@ -63,11 +89,11 @@ class ReducingCall:
     def __init__(self, function: Callable[..., Any]) -> None:
         self.is_async = inspect.iscoroutinefunction(function)
         self.gives = gives_of(function)
-        self._function = function
+        self.function = function
 
     def __call__(self, ctx: Any) -> Any:
         """Reduce a page."""
-        return self._function(ctx.input["value"], ctx.input["results"])
+        return self.function(ctx.input["value"], ctx.input["results"])
 
 
 class ReadingCall(FunctionCall):
@@ -111,9 +137,23 @@ def call_of(signature: Signature, inputs: Mapping[str, str] | None, *, undoes: b
     }
     if signature.item is not None:
         item = _shaping(signature, signature.item)
-        getters = {signature.item: lambda ctx: item(ctx.output if undoes else ctx.input), **getters}
-    is_reading = signature.is_async and any(isinstance(root_of(term), ValueOf) for term in signature.needs.values())
-    return (ReadingCall if is_reading else FunctionCall)(signature, getters)
+        getters = {signature.item: _of_output(item) if undoes else _of_input(item), **getters}
+    if signature.is_async and any(isinstance(root_of(term), ValueOf) for term in signature.needs.values()):
+        return ReadingCall(signature, getters)
+    is_input = signature.context is None and list(getters.values()) == [_WHOLE]
+    return (InputCall if is_input else FunctionCall)(signature, getters)
+
+
+#: Gets the input as it is.
+_WHOLE: Getter = attrgetter("input")
+
+
+def _of_input(members: Callable[[Any], Any]) -> Getter:
+    return _WHOLE if members is _as_it_is else lambda ctx: members(ctx.input)
+
+
+def _of_output(members: Callable[[Any], Any]) -> Getter:
+    return lambda ctx: members(ctx.output)
 
 
 def _getter(signature: Signature, name: str, term: Term, inputs: Mapping[str, str] | None) -> Getter:
@@ -124,14 +164,15 @@ def _getter(signature: Signature, name: str, term: Term, inputs: Mapping[str, st
             key = inputs[node.id]
             return lambda ctx: members(ctx.input[key])
         case OutputOf() | FirstOf() | ItemOf():
-            return lambda ctx: members(ctx.input)
+            return _of_input(members)
         case InputOf(flow_id):
             return lambda ctx: members(_input_of(ctx, flow_id))
         case Constant(value):
             return lambda ctx: value
         case Provided():
             taken = _members(f"{signature.where}: parameter {name!r} is {shown_term(term)}, and", term)
-            return lambda ctx: taken(ctx.dependencies)
+            asked = signature.asks[name]
+            return lambda ctx: taken(asked.of(ctx.dependencies))
         case ValueOf(value) if signature.is_async:
             return lambda ctx: _Later(ctx.context, root, members)
         case ValueOf(value):
@@ -222,3 +263,14 @@ class Gate:
     def gives(self) -> Any:
         """What it gives."""
         return bool
+
+
+async def fetch(**named: Any) -> Any:
+    """A step that hands on what its one parameter, ``value``, needs."""
+    return named["value"]
+
+
+def is_wiring(step: object) -> bool:
+    """Whether a step is nobody's, but part of how the wiring leads values from one node to another."""
+    function = step.signature.function if isinstance(step, FunctionCall) else None
+    return function is fetch or isinstance(step, (Carry, Gate))

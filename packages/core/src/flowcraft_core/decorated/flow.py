@@ -14,7 +14,7 @@ from ..errors import ConfigurationError, held_to
 from ..graph.scopes import Graph
 from ..queues import require_queue
 from ..retries import RetryPolicy
-from ..rules.graphs import BAD_QUEUE
+from ..rules.graphs import BAD_QUEUE, DUPLICATE_NODE
 from ..shaping import shaped
 from ..steps import Implementation, NodeResult
 from .decorators import BatchDecorator, StepDecorator, UndoneStepDecorator
@@ -144,7 +144,8 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
 
         That is an earlier step's ``output`` (the step then comes after that one, and runs only if that one did) or
         ``maybe``, the flow's ``input``, a context value's ``value``, a member of ``flow.dependencies(...)``, or a
-        member of one of those, as in ``order.output.total``. A parameter annotated as a ``NodeContext`` or
+        member of one of those, as in ``order.output.total``. A parameter annotated as ``Provided[Database]`` takes what
+        the runtime's dependencies have for that type, and one that is annotated as a ``NodeContext`` or
         ``SyncNodeContext`` takes that; an ordinary default is left alone.
 
         Args:
@@ -413,7 +414,9 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
 
     @staticmethod
     def dependencies(kind: type[T]) -> T:
-        """What the runtime is given as ``dependencies``: needs of steps are its members, as in ``mail=services.mail``.
+        """What the runtime's ``dependencies`` have for a type: needs are its members, as in ``mail=services.mail``.
+
+        A step that needs all of it says so by an annotation: ``services: Provided[Services]``.
 
         Args:
             kind: The class of it.
@@ -552,7 +555,8 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
     def _add(self, node: N) -> N:
         if node.id == INPUT or self._nodes.setdefault(node.id, node) is not node:
             taken = "its input is called that" if node.id == INPUT else "there is one already"
-            raise ConfigurationError(f"flow {self.id!r} cannot have a node {node.id!r}, since {taken}: give it name=")
+            text = f"flow {self.id!r} cannot have a node {node.id!r}, since {taken}: give it name="
+            raise ConfigurationError.of(DUPLICATE_NODE.at(node.id, text))
         node.changed = self._changed
         self._changed()
         return node

@@ -9,6 +9,7 @@ from typing import Any, get_args
 import attrs
 
 from ..annotations import gives_of, hints_of, is_context
+from ..dependencies import Asked, asked_by
 from ..errors import ConfigurationError
 from ..rules.decorated import PARAMETER_WITHOUT_SOURCE
 from .references import Reference, term_of
@@ -66,18 +67,31 @@ class Signature:
                 item = name
             elif isinstance(parameter.default, Reference):
                 needs[name] = _checked(where, name, term_of(parameter.default))
+            elif (kind := _asked(where, name, hints)) is not None:
+                needs[name] = Provided(kind, is_asked=True)
             elif is_context(hints.get(name, parameter.annotation)) or (name == "ctx" and name not in hints):
                 context = name
             elif parameter.default is parameter.empty:
                 text = (
                     f"{where}: nothing says where parameter {name!r} comes from: give it a default such as "
-                    f"`{name}=fetch.output` or `{name}=flow.input`, or annotate it as a NodeContext"
+                    f"`{name}=fetch.output` or `{name}=flow.input`, or annotate it as a NodeContext, or as "
+                    "Provided[...] for what the runtime's dependencies have"
                 )
                 raise ConfigurationError.of(PARAMETER_WITHOUT_SOURCE.at(function.__name__, text))
         if with_item and item is None:
             raise ConfigurationError(f"{where}: its first parameter takes an item, so it needs one")
         is_async = inspect.iscoroutinefunction(function)
         return cls(where, function, is_async, context, item, needs, order, hints, gives_of(function))
+
+    @property
+    def asks(self) -> dict[str, Asked]:
+        """What is asked of the runtime's dependencies, by parameter."""
+        roots = ((name, root_of(term)) for name, term in self.needs.items())
+        return {
+            name: Asked(f"{self.where}: parameter {name!r}", root.type, is_loose=not root.is_asked)
+            for name, root in roots
+            if isinstance(root, Provided)
+        }
 
     @property
     def values(self) -> list[Any]:
@@ -121,13 +135,15 @@ class Signature:
         hints, order, context, output = hints_of(function), [], None, None
         for name, parameter in inspect.signature(function).parameters.items():
             order.append(name)
-            is_own = name in self.needs or name == self.item
+            is_own = name in self.needs or name == self.item or _asked(where, name, hints) is not None
             if with_output and output is None and not is_own and not _is_context(name, parameter, hints):
                 output = name
             elif name == self.item and with_output:
                 needs[name] = ItemOf()
             elif name in self.needs:
                 needs[name] = self.needs[name]
+            elif (kind := _asked(where, name, hints)) is not None:
+                needs[name] = Provided(kind, is_asked=True)
             elif _is_context(name, parameter, hints):
                 context = name
             elif parameter.default is parameter.empty:
@@ -136,6 +152,10 @@ class Signature:
                 )
         is_async = inspect.iscoroutinefunction(function)
         return Signature(where, function, is_async, context, output, needs, order, hints, gives_of(function))
+
+
+def _asked(where: str, name: str, hints: Mapping[str, Any]) -> Any:
+    return asked_by(hints.get(name), f"{where}: parameter {name!r}")
 
 
 def _is_context(name: str, parameter: inspect.Parameter, hints: Mapping[str, Any]) -> bool:

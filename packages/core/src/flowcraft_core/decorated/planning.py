@@ -12,7 +12,7 @@ from ..annotations import UNKNOWN, type_name
 from ..builder import FlowBuilder, create_flow
 from ..errors import BlueprintError
 from ..rules import decorated
-from .calls import Carry, Gate, call_of
+from .calls import Carry, Gate, call_of, fetch
 from .comparing import mismatches
 from .needs import Signature
 from .nodes import Loop, Node
@@ -139,7 +139,9 @@ class _Adding:
         self._builder.node(self._node.id, call_of(signature, keys), inputs=inputs, join=self._join, **settings)
 
     def _fallback(self, fallback: Signature) -> Signature:
-        return attrs.evolve(fallback, needs={name: self._plan.needs[name] for name in fallback.needs})
+        return attrs.evolve(
+            fallback, needs={name: self._plan.needs.get(name, each) for name, each in fallback.needs.items()}
+        )
 
     def _undo(self, keys: Mapping[str, str] | None) -> dict[str, Any]:
         if (undo := self._plan.undo) is None:
@@ -148,9 +150,6 @@ class _Adding:
         return {"undo": call_of(undo, keys, undoes=True)}
 
     def _add_given(self) -> None:
-        async def fetch(**named: Any) -> Any:
-            return named["value"]
-
         signature = Signature(f"node {self._node.id!r}", fetch, True, None, None, self._plan.needs, (), {}, UNKNOWN)
         inputs = self._inputs()
         keys = inputs if isinstance(inputs, dict) else None

@@ -51,9 +51,10 @@ class ValueOf:
 
 @attrs.frozen(eq=False)
 class Provided:
-    """What the runtime was given for all steps."""
+    """What the runtime was given for a type; by an annotation, or by a member of what ``flow.dependencies`` gives."""
 
     type: Any
+    is_asked: bool = False
 
 
 @attrs.frozen(eq=False)

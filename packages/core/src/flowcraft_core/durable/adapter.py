@@ -24,7 +24,7 @@ from .answering import Answering
 from .client import Client
 from .engine import Done, Settings
 from .handler import JobHandler
-from .options import WorkerOptions, require_options
+from .options import VISIBILITY, WorkerOptions, require_options
 from .reconciler import Reconciled, Reconciler
 from .sync_client import SyncClient
 from .transient import RetryingBackend
@@ -218,7 +218,7 @@ class Adapter:
             codec=codec,
             settings=options.get("settings") or Settings(),
             control_interval=options.get("control_interval", 2.0),
-            visibility=options.get("visibility", 60.0),
+            visibility=options.get("visibility", VISIBILITY),
             stopped=lambda: False,
         )
         client = Client(

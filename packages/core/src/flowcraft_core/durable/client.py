@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar, overload
-
-from typing_extensions import Unpack
 
 from ..blueprint import Blueprint
 from ..catalogue import Catalogue, FlowLike, UntypedFlow
@@ -16,7 +15,7 @@ from ..definition import FlowDefinition
 from ..durations import Duration, parse_seconds
 from ..errors import UnknownQueueError
 from ..graph.decisions import scope_output
-from ..graph.failures import errors_of, handled
+from ..graph.failures import errors_of, handled, paths_of
 from ..graph.fold import context_of, instances, outputs_of
 from ..graph.passing import Tally
 from ..graph.scopes import Kind
@@ -30,19 +29,11 @@ from ..runtime.results import OutT
 from ..serialization import Serializer
 from ..settings import number, whole
 from ..texts import require_name, safe_text
-from .describing.heartbeats import SEEN_WITHIN, living
-from .describing.reading import describe
-from .describing.shapes import QueueDescription, RunDescription, RunsPage, WorkerDescription
+from .describing import SEEN_WITHIN
 from .ends import abandon, end_of, send_stop, undoes
-from .exporting import Footprint, export, footprint
-from .finding import MOST_FOUND, RunFilters, RunFinder, Wanted
-from .forking import Changes, fork, redrive
-from .purging import purge
 from .queues import queue_named, queue_names, require_queues
 from .results import Started, StartOptions, StoredResult, StoredRun
-from .resuming import resume
 from .runs import RunRecord, Runs, UnknownRunError
-from .scheduling.client import ScheduleClient
 from .signals import conclude, end_run
 from .starting import start_run
 from .storage import Records
@@ -51,10 +42,18 @@ from .tracing import stored_trace
 from .transactions import transactional_of
 from .transient import RetryingBackend
 from .undone import settled_undone
-from .worker_log import name_of
 
+# What belongs to one call is imported with the first such call: a program that starts runs, and looks at what became of
+# them, needs none of it.
 if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
     from ..decorated import Flow
+    from .describing.shapes import QueueDescription, RunDescription, RunsPage, WorkerDescription
+    from .exporting import Footprint
+    from .finding import RunFilters, RunFinder
+    from .forking import Changes
+    from .scheduling.client import ScheduleClient
 
 InT = TypeVar("InT")
 
@@ -68,9 +67,6 @@ class Client:
     What can be no run's id is refused by each method, with a ``ConfigurationError``.
 
     Use it in one event loop, with the backend open.
-
-    Attributes:
-        schedules: Makes schedules, which start runs by themselves, and steers them.
     """
 
     def __init__(
@@ -109,7 +105,13 @@ class Client:
         self._runs = Runs(records, is_tracing=telemetry is not None)
         self._runs.know(self._catalogue.graphs.values())
         self._stored = StoredRuns(self._backend, records, self._runs, self._clock, telemetry)
-        self.schedules = ScheduleClient(self._stored, self._catalogue)
+
+    @cached_property
+    def schedules(self) -> ScheduleClient:
+        """Makes schedules, which start runs by themselves, and steers them."""
+        from .scheduling.client import ScheduleClient  # noqa: PLC0415 # for those who call it
+
+        return ScheduleClient(self._stored, self._catalogue)
 
     # --- starting -------------------------------------------------------------------------------------------------
 
@@ -231,6 +233,7 @@ class Client:
             outputs=outputs_of(state),
             context=context_of(state, passed),
             errors=errors_of(state.root),
+            paths=paths_of(state.root),
             handled=handled(instances(state), passed.handled),
             reason=status.reason,
             steps=passed.steps + sum(1 for instance in instances(state) if instance.vertex.kind is Kind.STEP),
@@ -294,6 +297,8 @@ class Client:
             ConfigurationError: There is nothing to open by that key, or a setting cannot mean anything.
         """
         run_id = require_run_id(run_id)
+        from .describing.reading import describe  # noqa: PLC0415 # for those who call it
+
         return await describe(self._stored, run_id, inside=inside, after=after, limit=limit, values=values)
 
     async def runs(
@@ -349,6 +354,9 @@ class Client:
         Raises:
             ConfigurationError: As for ``runs``; or the cursor is none of this question.
         """
+        from .describing.shapes import RunsPage  # noqa: PLC0415 # for those who call it
+        from .finding import MOST_FOUND  # noqa: PLC0415 # for those who call it
+
         finder = self._finder(states, newest_first, filters)
         limit = whole("Client.runs_page: limit", limit, least=1, most=MOST_FOUND)
         found, cursor = await finder.page(after, limit)
@@ -359,6 +367,8 @@ class Client:
         return RunsPage(runs=tuple(shown), cursor=cursor, newest_first=finder.newest_first)
 
     def _finder(self, states: Sequence[str], newest_first: bool | None, filters: RunFilters) -> RunFinder:
+        from .finding import RunFinder, Wanted  # noqa: PLC0415 # for those who call it
+
         return RunFinder.of(self._backend.status, Wanted.of(states, filters), newest_first)
 
     async def workers(self, *, within: Duration = SEEN_WITHIN) -> list[WorkerDescription]:
@@ -370,6 +380,8 @@ class Client:
         Args:
             within: How long ago they may have said it: seconds, a ``timedelta``, or text such as ``"5m"``.
         """
+        from .describing.heartbeats import living  # noqa: PLC0415 # for those who call it
+
         seconds = parse_seconds("Client.workers: within", within)
         return await living(self._backend.coordination, self._clock.now(), seconds)
 
@@ -383,6 +395,9 @@ class Client:
         return list(await asyncio.gather(*(self._queue(name, served[name]) for name in names)))
 
     async def _queue(self, name: str, workers: int) -> QueueDescription:
+        from .describing.shapes import QueueDescription  # noqa: PLC0415 # for those who call it
+        from .worker_log import name_of  # noqa: PLC0415 # as above
+
         try:
             queue: Any = queue_named(self._backend, name)
         except UnknownQueueError:  # a worker serves what this program's backend was not told of
@@ -408,6 +423,8 @@ class Client:
         Raises:
             UnknownRunError: There is no such run.
         """
+        from .exporting import export  # noqa: PLC0415 # for those who call it
+
         return await export(self._stored, require_run_id(run_id))
 
     async def footprint(self, run_id: str) -> Footprint:
@@ -416,6 +433,8 @@ class Client:
         Raises:
             UnknownRunError: There is no such run.
         """
+        from .exporting import footprint  # noqa: PLC0415 # for those who call it
+
         return await footprint(self._stored, require_run_id(run_id))
 
     # --- steering -------------------------------------------------------------------------------------------------
@@ -453,6 +472,8 @@ class Client:
         require_run_id(run_id)
         if action is not None:
             require_name(action, f"run {run_id!r}: the action of wait {key!r}")
+        from .resuming import resume  # noqa: PLC0415 # for those who call it
+
         await resume(
             self._stored,
             run_id,
@@ -546,6 +567,8 @@ class Client:
         """
         new, run_id = new_run_id and require_run_id(new_run_id), require_run_id(run_id)
         changes = self._changes(flow, context, new_keys=new_idempotency_keys)
+        from .forking import fork  # noqa: PLC0415 # for those who call it
+
         return await fork(self._stored, run_id, keys, new, changes)
 
     async def redrive(
@@ -577,9 +600,13 @@ class Client:
         """
         new, run_id = new_run_id and require_run_id(new_run_id), require_run_id(run_id)
         changes = self._changes(flow, context, new_keys=new_idempotency_keys)
+        from .forking import redrive  # noqa: PLC0415 # for those who call it
+
         return await redrive(self._stored, run_id, new, changes)
 
     def _changes(self, flow: FlowLike | None, context: Mapping[str, Any] | None, *, new_keys: bool) -> Changes:
+        from .forking import Changes  # noqa: PLC0415 # for those who call it
+
         for name in context or {}:
             require_name(name, "the name of a context value")
         if flow is None:
@@ -598,6 +625,8 @@ class Client:
         Raises:
             ConfigurationError: It has not ended; cancel it first.
         """
+        from .purging import purge  # noqa: PLC0415 # for those who call it
+
         await purge(self._stored, require_run_id(run_id))
 
     async def purge_older(self, age: Duration) -> int:

@@ -512,7 +512,7 @@ class Engine:
             await self.view.refresh(instance)  # what its edges name
             return self.executor.answered(instance, stored.value)
         if self.events is not None and stored.won:
-            self.events.suspended(instance, ended.kind)
+            self.events.suspended(instance, ended)
         # Of several who have reminded at once, one sends the next job, so that they do not become more and more.
         if stored.won or self._is_again or reminding is None:
             await self.schedule(instance, stored.value)
@@ -705,7 +705,7 @@ class Engine:
                 break
             for arrival in arrivals:
                 if not self.view.state.has_told(arrival):
-                    await self._arrive(arrival)
+                    await self._arrive(arrival, together=goes_on)
             self._arrivals = [arrival for arrival in self._arrivals if arrival.key in kept]
             ready = [*ready, *await self._news()]
         return ready
@@ -750,8 +750,13 @@ class Engine:
             scope, vertex = instance
             await self.records.apply(self.job.run_id, scope.namespace.prefix, scope.position(vertex), outcome.sets)
 
-    async def _arrive(self, arrival: Arrival) -> None:
-        size = await self.sets.add(self.view.record.incarnation, [arrival])
+    async def _arrive(self, arrival: Arrival, *, together: bool) -> None:
+        """Arrive at a join; with others only if this is the first time, see ``JoinSets``."""
+        incarnation = self.view.record.incarnation
+        if together:
+            size = await self.sets.add_together(incarnation, arrival)
+        else:
+            size = await self.sets.add(incarnation, [arrival])
         scope, vertex = arrival.scope, arrival.vertex
         if size.is_full:
             self.view.hear()
@@ -759,7 +764,7 @@ class Engine:
             if not is_resolved and not (vertex is None and self.view.state.is_being_undone(scope)):
                 raise StaleReadError(f"run {self.job.run_id!r}: not all that leads to {arrival.key!r} is visible yet")
             self.view.state.tell(scope, vertex)
-        elif size.was_empty and _ways_in(arrival) <= _HEALED:
+        elif size.was_empty and _ways_in(arrival) <= _HEALED and not self._is_young():
             # The first to arrive, or the set was wiped or has expired: the facts tell, and fill the set again. Of what
             # ended just now somebody else is about to arrive, who is left to: else both would go on with the join.
             learned = await self.view.glance(scope, vertex, before=self.clock.now() - _ARRIVES_WITHIN)
@@ -771,6 +776,11 @@ class Engine:
                 await self.sets.add(self.view.record.incarnation, others)
             if self.view.is_resolved(scope, vertex):
                 self.view.state.tell(scope, vertex)
+
+    def _is_young(self) -> bool:
+        """Whether nothing of the run can have ended that somebody is not about to arrive with; a fork begins old."""
+        record = self.view.record
+        return record.redrive_of is None and self.clock.now() - record.started < _ARRIVES_WITHIN
 
     async def _undo_call(self, call: ScopeState) -> None:
         """A call has failed that is undone before that counts: go on if it is, else stop it; who undoes it goes on."""

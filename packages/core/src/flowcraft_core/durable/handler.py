@@ -301,7 +301,7 @@ class JobHandler:
             settings=self._settings,
             stopped=self._stopped,
             got_on=partial(self.say_busy, job.run_id),
-            begun=partial(self._say_begun, record),
+            begun=partial(self._say_begun, record, events),
             invocation=Invocation(remaining),
             queue=queue,
             slots=self._slots,
@@ -522,13 +522,15 @@ class JobHandler:
             reason=safe_text(reason, REASON_LENGTH),
         )
 
-    def _say_begun(self, record: RunRecord) -> None:
+    def _say_begun(self, record: RunRecord, events: Emitter | None = None) -> None:
         """Once, also if the queue delivers two copies of the first job."""
         if record.incarnation not in self._begun:
             if len(self._begun) >= _LIVE_KEPT:
                 self._begun.pop(next(iter(self._begun)))
             self._begun[record.incarnation] = None
             self._journal.bind(run_id=record.run_id).tell(RUN_STARTED, flow=record.blueprint_id)
+            if events is not None:
+                events.begun(record.blueprint_id)
 
     def _say_unavailable(self, operation: str, error: TransientError) -> None:
         if times := self._rarely.times(operation, self._clock.now()):

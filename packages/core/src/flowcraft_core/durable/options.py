@@ -12,6 +12,10 @@ from ..queues import DEFAULT_QUEUE, require_queue
 from ..settings import number, whole
 from .engine import Settings
 
+#: Seconds for which a job is hidden from other workers at a time, if nothing is said: a killed worker's job comes back
+#: after at most so long where a queue knows no better, and holding one costs the more requests the shorter it is.
+VISIBILITY = 30.0
+
 
 class WorkerOptions(TypedDict, total=False):
     """What can be set on a worker, also by way of an adapter; see ``Worker``."""

@@ -30,7 +30,8 @@ from ..queues import DEFAULT_QUEUE
 from ..serialization import Serializer
 from ..settings import number, whole
 from ..texts import safe_text
-from .describing.heartbeats import SEEN_WITHIN, living
+from .describing import SEEN_WITHIN
+from .describing.heartbeats import living
 from .ends import UNDO, End, end_of, undoes
 from .looks import LookLog
 from .retention import Retention

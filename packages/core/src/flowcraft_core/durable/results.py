@@ -71,6 +71,7 @@ class StoredResult(Generic[OutT]):
         context: The context values so far, by name.
         errors: Why it failed: all the failures that the facts tell and that nothing contained, by position. The first
             of them failed the run at once; what was in flight then may have failed later.
+        paths: By the keys of these errors: the keys of the instances that led there, as in ``RunResult``.
         handled: The failures that edges on failure, or always, have taken over, by position; they failed nothing.
         reason: The status's reason, for people.
         steps: How many steps have an outcome; those that lost a race and ended all the same are left out.
@@ -93,6 +94,7 @@ class StoredResult(Generic[OutT]):
     forked_as: tuple[str, ...] = ()
     handled: tuple[NodeError, ...] = ()
     undone: tuple[Undone, ...] = ()
+    paths: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict)
     _output: Any = None
 
     @property
@@ -113,7 +115,7 @@ class StoredResult(Generic[OutT]):
             RunFailedError: It has; the error lists why.
         """
         if self.status == "failed" or self.status == "cancelled":
-            raise RunFailedError(self.run_id, self.status, self.errors, self.reason)
+            raise RunFailedError(self.run_id, self.status, self.errors, self.reason, self.paths)
         return self
 
     def __repr__(self) -> str:

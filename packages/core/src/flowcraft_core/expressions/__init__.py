@@ -83,14 +83,10 @@ class Expression:
     _tree: ast.expr = attrs.field(repr=False, eq=False)
 
     @property
-    def members(self) -> frozenset[tuple[str, str]]:
-        """The members that it takes of bare names, as far as it says which: ``a.b`` is ``("a", "b")``."""
-        found: set[tuple[str, str]] = set()
-        for node in ast.walk(self._tree):
-            match node:
-                case ast.Subscript(value=ast.Name(id=name), slice=ast.Constant(value=str(key))):
-                    found.add((name, key))
-        return frozenset(found)
+    def paths(self) -> frozenset[tuple[str | int, ...]]:
+        """The members that it takes, as far as it says which: of ``a.b[0]`` ``("a", "b")`` and ``("a", "b", 0)``."""
+        paths = (_path(node) for node in ast.walk(self._tree) if isinstance(node, ast.Subscript))
+        return frozenset(path for path in paths if path is not None)
 
     def evaluate(self, scope: Mapping[str, object]) -> object:
         """Give the value of the expression.
@@ -112,6 +108,16 @@ class Expression:
                 f"expression {shortened(self.source)} failed on its data: {error} ({type(error).__name__}); "
                 "let it check the data first, or compute the value in a step"
             ) from error
+
+
+def _path(node: ast.expr) -> tuple[str | int, ...] | None:
+    keys: list[str | int] = []
+    while isinstance(node, ast.Subscript):
+        if not isinstance(node.slice, ast.Constant) or not isinstance(node.slice.value, (str, int)):
+            return None
+        keys.append(node.slice.value)
+        node = node.value
+    return (node.id, *reversed(keys)) if isinstance(node, ast.Name) else None
 
 
 def compile_expression(source: str) -> Expression:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -32,7 +32,6 @@ from ..blueprint import (
 )
 from ..durations import parse_duration
 from ..errors import BlueprintError, ConfigurationError, ExpressionError
-from ..expressions import Expression, compile_expression
 from ..limits import as_limits, problem_with
 from ..queues import is_queue_name, not_a_queue
 from ..reminders import reminders_of
@@ -45,6 +44,9 @@ from .loops import Loop, enclosing_loops, find_loops
 from .order import put_in_order
 from .references import resolve_inputs
 from .scopes import Construct, Graph, Kind, Link, Scope, Vertex
+
+if TYPE_CHECKING:
+    from ..expressions import Expression
 
 CONTINUE = "continue"
 BREAK = "break"
@@ -98,7 +100,6 @@ class _Compiler:
                 raise BlueprintError(self.blueprint.id, self.problems)
         return Graph(
             blueprint=self.blueprint,
-            hash=self.blueprint.content_hash(),
             root=self.scopes[None],
             uses=self.uses,
             calls=self.calls,
@@ -592,6 +593,8 @@ class _Compiler:
         if not isinstance(source, str):
             self.problems.append(problem(f" must be an expression, not {source!r:.80}"))
             return None
+        from ..expressions import compile_expression  # noqa: PLC0415 # for flows with conditions
+
         try:
             return compile_expression(source)
         except ExpressionError as error:

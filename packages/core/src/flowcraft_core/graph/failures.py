@@ -13,6 +13,7 @@ from typing import TypeAlias
 from .facts import NodeError
 from .instances import Instance, Mark, ScopeState
 from .lanes import total_of
+from .paths import path_to
 from .positions import Position
 from .scopes import Kind, Vertex
 
@@ -30,6 +31,15 @@ def errors_of(root: ScopeState) -> tuple[NodeError, ...]:
         root: The run's own scope, in a state that was fed facts.
     """
     return tuple(error for error, _ in _told(root))
+
+
+def paths_of(root: ScopeState) -> dict[str, tuple[str, ...]]:
+    """By which ways a run came to the failures that fail it, by their keys; see ``path_to``."""
+    found = {}
+    for error, instance in _told(root):
+        path = path_to(instance)
+        found[error.key] = path if path[-1] == error.key else (*path, error.key)
+    return found
 
 
 def handled(ended: Iterable[Instance], more: Iterable[Handled] = ()) -> tuple[NodeError, ...]:

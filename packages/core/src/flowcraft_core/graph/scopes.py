@@ -11,14 +11,17 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
 
 from ..blueprint import SLEEP, WAIT, Blueprint, Node, On
-from ..expressions import Expression
 from ..reminders import Reminders
 from ..retries import RetryPolicy
+
+if TYPE_CHECKING:
+    from ..expressions import Expression
 
 
 class Kind(enum.Enum):
@@ -239,7 +242,6 @@ class Graph:
 
     Attributes:
         blueprint: What it was compiled from.
-        hash: The blueprint's content hash.
         root: The outermost scope.
         uses: Names of the implementations that it needs, with the node that needs each.
         calls: For each blueprint that it calls directly, the node that calls it.
@@ -247,11 +249,15 @@ class Graph:
     """
 
     blueprint: Blueprint
-    hash: str
     root: Scope
     uses: Mapping[str, str]
     calls: Mapping[str, str]
     undoes: bool = False
+
+    @cached_property
+    def hash(self) -> str:
+        """The blueprint's content hash."""
+        return self.blueprint.content_hash()
 
     def scopes(self) -> Iterator[Scope]:
         """Its scopes, but for those of flows that it calls: each before those inside of it."""

@@ -5,16 +5,19 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
-from typing import Any, get_args, get_origin
 
-from ..annotations import UNKNOWN, fields_of, hints_of_class, item_of, member_of, type_name
+import attrs
+
+from ..annotations import type_name
 from ..blueprint import BATCH, FIELD_NAMES, LOOP_CONTROLLER, SLEEP, SUBFLOW, WAIT, Blueprint, Edge, Node, NodeConfig
 from ..expressions import Expression
 from ..graph.scopes import Graph, Link, Reference
+from ..limits import as_limits, holes_in
 from ..reminders import AFTER, REMIND
 from ..rules import Problem
 from ..rules.data import MISSPELT_INPUT, UNKNOWN_NAME
 from ..rules.flows import MISSPELT_FIELD
+from .parts import has_part, part_of, wrong_parts
 from .subject import Subject
 
 # What the engine puts together itself: its members are these, and no others.
@@ -52,33 +55,63 @@ def unknown_names(subject: Subject) -> Iterator[Problem]:
         return
     known = subject.names()
     node_ids = {node.id for node in subject.graph.blueprint.nodes}
-    for expression, has_error, problem in _expressions(subject.graph):
-        reserved = {"result", "input", "context", "_outputs", *(("error",) if has_error else ())}
+    for read in _expressions(subject.graph):
+        expression = read.expression
+        reserved = {"result", "input", "context", "_outputs", *(("error",) if read.has_error else ())}
         for name in sorted((expression.names | (expression.context_names or frozenset())) - reserved):
             if name == "error" and name not in known:
-                yield problem("reads 'error', which there is only on an edge on failure, or one always taken")
+                yield read.problem("reads 'error', which there is only on an edge on failure, or one always taken")
             elif name.removeprefix("_outputs.") in node_ids:
                 continue
-            elif why := subject.meant(name, known):
-                yield problem(f"reads {name!r}, {why}")
-        for owner, key in sorted(expression.members):
-            there = node_ids if owner == "_outputs" else _MEMBERS.get(owner, ())
+            elif why := subject.meant(name, known | reserved - {"_outputs"}):
+                yield read.problem(f"reads {name!r}, {why}")
+        for owner, key in sorted(path[:2] for path in expression.paths if len(path) == 2 and isinstance(path[1], str)):
+            there = node_ids if owner == "_outputs" else _MEMBERS.get(str(owner), ())
             if owner in reserved and there and key not in there:
-                yield problem(f"reads {owner}.{key}; {owner} has {', '.join(sorted(there))}")
+                yield read.problem(f"reads {owner}.{key}; {owner} has {', '.join(sorted(there))}")
+        yield from map(read.problem, wrong_parts(subject, expression, read.of))
+    yield from _names_of_limits(subject, known)
 
 
-def _expressions(graph: Graph) -> Iterator[tuple[Expression, bool, Callable[[str], Problem]]]:
-    """The expressions of a flow, whether each may name an error, and what makes a problem of it."""
+def _names_of_limits(subject: Subject, known: Collection[str]) -> Iterator[Problem]:
+    for node in subject.graph.blueprint.nodes:
+        for named in as_limits(None if node.config is None else node.config.limit):
+            for root, path in holes_in(named):
+                if root == "context" and (why := subject.meant(path[0], known)):
+                    yield UNKNOWN_NAME.at(node.id, f"node {node.id!r}: limit {named!r} reads {path[0]!r}, {why}")
+
+
+@attrs.frozen
+class _Read:
+    """An expression of a flow.
+
+    Attributes:
+        expression: The expression.
+        has_error: Whether it may name an error.
+        of: The node whose output is its ``input`` and ``result.output``; None if that may be something else.
+        problem: Makes a problem of what is wrong with it.
+    """
+
+    expression: Expression
+    has_error: bool
+    of: str | None
+    problem: Callable[[str], Problem]
+
+
+def _expressions(graph: Graph) -> Iterator[_Read]:
+    """The expressions of a flow."""
     for scope in graph.scopes():
         links = [link for vertex in scope.vertices for link in vertex.out]
         for construct in scope.constructs:
             if construct.condition is not None:
-                yield construct.condition, False, partial(_at_loop, construct.node.id)
+                of = None if construct.checks_first else construct.node.id
+                yield _Read(construct.condition, False, of, partial(_at_loop, construct.node.id))
             links += [] if construct.feedback is None else [construct.feedback]
         for link in links:
             for which, expression in (("condition", link.condition), ("transform", link.transform)):
                 if expression is not None:
-                    yield expression, link.on != "success", partial(_along, link, which)
+                    of = link.source_id if link.on == "success" else None
+                    yield _Read(expression, link.on != "success", of, partial(_along, link, which))
 
 
 def _at_loop(loop: str, text: str) -> Problem:
@@ -117,33 +150,26 @@ def _wrong(subject: Subject, reference: Reference, known: Collection[str]) -> st
         return why and f"there is no node {reference.name!r}: {why}"
     given = subject.fitting.output_of(reference.node)
     for place, key in enumerate(reference.path):
-        if not _has(given, key):
+        if not has_part(given, key):
             there = ".".join([reference.node, *reference.path[:place]])
             return f"{there!r} is {type_name(given)}, which has no part {key!r}"
-        given = _part(given, key)
+        given = part_of(given, key)
     return None
 
 
-def _has(given: Any, key: str) -> bool:
-    """Whether a value of a type may have a part of that name: a key of a dict, or an index of a list."""
-    cls = get_origin(given) or given
-    if _is_typed_dict(cls):
-        return key in hints_of_class(cls)
-    if not isinstance(cls, type) or cls is object or issubclass(cls, Mapping):
-        return True
-    if issubclass(cls, (list, tuple)):
-        return key.isascii() and key.isdigit()
-    return fields_of(cls) is None  # what tells its fields is no dict and no list
-
-
-def _is_typed_dict(given: Any) -> bool:
-    return hasattr(given, "__required_keys__")
-
-
-def _part(given: Any, key: str) -> Any:
-    if key.isdigit() and item_of(given) is not UNKNOWN:
-        return member_of(given, int(key), is_field=False)
-    return member_of(given, key, is_field=False) if _is_typed_dict(given) or get_args(given) else UNKNOWN
+def misspelt_outputs(subject: Subject) -> Iterator[Problem]:
+    """Context values that a call sets from what the called flow has not."""
+    for scope in subject.graph.scopes():
+        for construct in scope.constructs:
+            called = subject.called(construct.calls or "")
+            params = construct.node.params or {}
+            if called is None or not isinstance(params.get("outputs"), Mapping):
+                continue
+            known = called.names() | set(params.get("inputs") or ())
+            for there in params["outputs"].values():
+                if why := called.meant(str(there).partition(".")[0], known):
+                    of = f"params.outputs name {there!r} of flow {construct.calls!r}"
+                    yield MISSPELT_INPUT.at(construct.node.id, f"node {construct.node.id!r}: {of}, and {why}")
 
 
 # --- fields -----------------------------------------------------------------------------------------------------------

@@ -74,7 +74,7 @@ def actions_of(step: Any) -> Actions:
 def _of_function(function: Any) -> Actions:
     if _gives_a_value(function):
         return _NONE
-    tree = _tree(function)
+    tree = tree_of(function)
     if isinstance(tree, ast.Lambda):
         return _Reading(function, []).of(tree.body)
     if tree is None:
@@ -93,7 +93,8 @@ def _gives_a_value(function: Any) -> bool:
     return parts.isdisjoint({Any, object, NodeResult})
 
 
-def _tree(function: Any) -> ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | None:
+def tree_of(function: Any) -> ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | None:
+    """The source of a function, parsed; None where there is none, or it does not say which function it is."""
     if hasattr(function, "__wrapped__"):  # what is around it may give something else
         return None
     try:

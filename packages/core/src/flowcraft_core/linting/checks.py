@@ -9,7 +9,8 @@ from ..graph.missed import failures_missed
 from ..rules import Problem
 from .about_actions import lost_actions, unknown_actions
 from .about_calls import endless_waits, several_ends
-from .about_names import misspelt_fields, misspelt_inputs, unknown_names
+from .about_loops import unchanging_loops
+from .about_names import misspelt_fields, misspelt_inputs, misspelt_outputs, unknown_names
 from .about_ways import dicts_of_branches, joins_that_never_fire, orphans, unreachable
 from .subject import Subject
 
@@ -28,5 +29,7 @@ CHECKS: Sequence[Check] = (
     endless_waits,
     several_ends,
     unknown_names,
+    unchanging_loops,
     misspelt_inputs,
+    misspelt_outputs,
 )

@@ -107,10 +107,12 @@ def _looked(
     if isinstance(flow, FlowDefinition) or registry is not None:
         for flow_id, graph in found.graphs.items():
             yield from missing_steps(graph, found.steps[flow_id].__contains__)
+    subjects: dict[str, Subject] = {}
     for flow_id, graph in found.graphs.items():
         steps = found.steps[flow_id]
         fitting = Fitting(graph.blueprint, steps, found.called.get(flow_id, {}))
-        subject = Subject(graph, found.graphs, steps.get, fitting, context)
+        subjects[flow_id] = Subject(graph, found.graphs, steps.get, fitting, subjects.get, context)
+    for flow_id, subject in subjects.items():
         for check in CHECKS:
             yield from (attrs.evolve(problem, flow=flow_id) for problem in check(subject))
 

@@ -15,6 +15,9 @@ from ..fitting import Fitting
 from ..graph.scopes import Graph, Vertex
 from ..steps import BaseNode, Implementation
 
+# What the engine gives; a value of theirs people may well call ``results``.
+_ROOTS = frozenset({"result", "input", "context", "error"})
+
 # How alike two names are of which one is the other, misspelt.
 _ALIKE = 0.8
 
@@ -28,6 +31,7 @@ class Subject:
         graphs: It, and those that it may call, by id.
         find: Finds the step of a name; None if it is not known here.
         fitting: Knows the types at both ends of its edges.
+        called: Finds a flow that it calls; None if it is not known here.
         context: The names of the values that runs are started with; None if that is not known.
     """
 
@@ -35,6 +39,7 @@ class Subject:
     graphs: Mapping[str, Graph]
     find: Callable[[str], Implementation | None]
     fitting: Fitting
+    called: Callable[[str], Subject | None]
     context: frozenset[str] | None = None
 
     @property
@@ -73,10 +78,17 @@ class Subject:
         known = set(known)
         if name in known:
             return None
-        alike = difflib.get_close_matches(name, known, 1, _ALIKE)
-        if alike:
-            return f"is {alike[0]!r} meant?"
+        if alike := _most_like(name, known):
+            return f"is {alike!r} meant?"
         return None if self.context is None else "nothing of that name is there"
+
+
+def _most_like(name: str, known: Iterable[str]) -> str | None:
+    """The name that another one is, misspelt: two letters changed places, or it is much alike otherwise."""
+    swapped = {name[:i] + name[i + 1] + name[i] + name[i + 2 :] for i in range(len(name) - 1)} if len(name) > 2 else ()
+    found = sorted(set(swapped) & set(known))
+    others = [other for other in known if not (other in _ROOTS and name == f"{other}s")]
+    return next(iter(found or difflib.get_close_matches(name, others, 1, _ALIKE)), None)
 
 
 def codes_of(step: Any) -> list[CodeType]:

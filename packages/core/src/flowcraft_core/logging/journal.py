@@ -5,14 +5,16 @@ from __future__ import annotations
 import traceback
 from collections.abc import Hashable, Mapping
 from types import TracebackType
-from urllib.parse import unquote
+from typing import TYPE_CHECKING
 
 import attrs
 
 from ..graph import failures
 from ..graph.instances import Instance
-from ..observing import Telemetry
 from .catalogue import LogEvent
+
+if TYPE_CHECKING:
+    from ..observing import Telemetry
 
 # The first pause between two lines about what goes on and on, seconds; each one is twice the one before.
 _FIRST_PAUSE = 5.0
@@ -86,7 +88,12 @@ class Journal:
 def node_of(key: str) -> str:
     """The id of the node that an instance's key belongs to."""
     last = key[max(key.rfind("."), key.rfind("/")) + 1 :]
-    return unquote(last.partition(":")[0].partition("[")[0])
+    name = last.partition(":")[0].partition("[")[0]
+    if "%" not in name:
+        return name
+    from urllib.parse import unquote  # noqa: PLC0415 # for ids with marks in them
+
+    return unquote(name)
 
 
 def _readable(fields: dict[str, object]) -> dict[str, object]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 import attrs
 
 from ..graph.facts import NodeError
-from ..traces import Trace
 from .catalogue import (
     RUN_AWAITING,
     RUN_CANCELLED,
@@ -20,6 +19,9 @@ from .catalogue import (
     RUN_STOPPED,
 )
 from .journal import Journal
+
+if TYPE_CHECKING:
+    from ..traces import Trace
 
 _Ended: TypeAlias = Literal["completed", "failed", "cancelled"]
 _ENDED = frozenset(get_args(_Ended))
@@ -90,12 +92,13 @@ class RunLog:
     trace: Trace | None = None
     told: str = ""
 
-    def begins(self) -> None:
-        """The run is gone on with."""
+    def begins(self) -> bool:
+        """The run is gone on with; False if it had ended."""
         if self.told in _ENDED:
-            return
+            return False
         self.journal.tell(RUN_RESUMED if self.told else RUN_STARTED, flow=self.flow)
         self.told = "running"
+        return True
 
     def is_left(self) -> None:
         """Whoever waited for the run was interrupted."""

@@ -33,7 +33,7 @@ class CoordinationStore(Protocol):
 
         All of them are added in one request, atomically.
 
-        A set has at most 50 members, of at most 40 characters each.
+        A set has at most 200 members, of at most 40 characters each.
 
         Raises:
             TransientError: It may or may not be applied; calling again does no harm.

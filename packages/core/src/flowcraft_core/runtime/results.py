@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeAlias, cast
 
@@ -77,31 +77,43 @@ class TraceEntry:
 class RunFailedError(FlowcraftError):
     """A run has failed or was cancelled; raised by ``raise_for_status`` of its result.
 
-    The tracebacks of its steps, as far as they are known, are notes of the exception.
+    Notes of the exception tell of each failure by which way the run came to it, and the traceback of its step, as far
+    as they are known.
 
     Attributes:
         run_id: The run.
         status: ``failed`` or ``cancelled``.
         errors: The failures that nothing contained, each a ``NodeError``.
         reason: What else is known of why; None if nothing is.
+        paths: By the key of a failure: the keys of the instances that led to it, from the run's start on.
     """
 
-    def __init__(self, run_id: str, status: str, errors: Sequence[NodeError] = (), reason: str | None = None) -> None:
+    def __init__(
+        self,
+        run_id: str,
+        status: str,
+        errors: Sequence[NodeError] = (),
+        reason: str | None = None,
+        paths: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
         self.run_id = run_id
         self.status = status
         self.errors = tuple(errors)
         self.reason = reason
+        self.paths = {key: tuple(path) for key, path in (paths or {}).items()}
         how = "was cancelled" if status == "cancelled" else "has failed"
         why = [str(error) for error in errors] or [reason or "no reason was given"]
         listing = f" {why[0]}" if len(why) == 1 else "".join(f"\n  - {one}" for one in why)
         super().__init__(f"run {run_id!r} {how}:{listing}")
         for error in errors:
+            if len(path := self.paths.get(error.key, ())) > 1:
+                self.add_note(f"the way to {error.key}: {' → '.join(path)}")
             if error.traceback:
                 self.add_note(f"{error.key}: {error.traceback.rstrip()}")
 
     def __reduce__(self) -> tuple[type[RunFailedError], tuple[object, ...]]:
         """Processes hand exceptions on by copying them."""
-        return type(self), (self.run_id, self.status, self.errors, self.reason)
+        return type(self), (self.run_id, self.status, self.errors, self.reason, self.paths)
 
 
 class NoOutputError(FlowcraftError):
@@ -119,6 +131,8 @@ class RunResult(Generic[OutT]):
         context: The context values at the end, by name.
         errors: Why the run failed: the failures that nothing contained, by position. The first one ends the run at once
             and cancels what is under way; another one is told beside it if it ended before that.
+        paths: By the keys of these errors: the keys of the instances that led there, from the run's start on. A loop, a
+            batch or a call that was gone through is one of them; inside of one, the keys name the pass or the item.
         waiting: The keys of the waits that can be resumed.
         steps: How many steps have an outcome; a construct's own bookkeeping does not count.
         undone: What was undone, in that order, once the run had failed or was cancelled; with the undos that have
@@ -139,12 +153,14 @@ class RunResult(Generic[OutT]):
         picture: Callable[[], Picture],
         output: Any = None,
         undone: Iterable[Undone] = (),
+        paths: Mapping[str, tuple[str, ...]] | None = None,
     ) -> None:
         self.run_id = run_id
         self.status = status
         self.outputs = outputs
         self.context = context
         self.errors = tuple(errors)
+        self.paths = dict(paths or {})
         self.waiting = tuple(waiting)
         self._ended = tuple(ended)
         self._snapshot = snapshot
@@ -212,7 +228,7 @@ class RunResult(Generic[OutT]):
             RunFailedError: It has; the error lists why.
         """
         if self.status == "failed" or self.status == "cancelled":
-            raise RunFailedError(self.run_id, self.status, self.errors)
+            raise RunFailedError(self.run_id, self.status, self.errors, paths=self.paths)
         return self
 
     def __repr__(self) -> str:

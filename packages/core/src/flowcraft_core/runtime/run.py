@@ -12,38 +12,37 @@ import heapq
 import itertools
 from collections import deque
 from collections.abc import Coroutine, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..blueprint import WAIT
 from ..clock import Clock, Stopwatch
 from ..durations import Duration, parse_seconds
 from ..errors import ConfigurationError, ResumeError
+from ..events import EventSink
 from ..execution import FIRST, Executor
 from ..failures import name_of, text_of
-from ..graph.addresses import wait_at
 from ..graph.decisions import scope_output
 from ..graph.facts import Answer, Attempt, NodeError, Outcome, Suspension
-from ..graph.failures import errors_of
+from ..graph.failures import errors_of, paths_of
 from ..graph.fold import context_of, outputs_of
 from ..graph.instances import Instance, Phase, ScopeState
 from ..graph.limits import is_limited
-from ..graph.records import answer_from_record, undone_from_record
 from ..graph.scopes import Graph, Kind
 from ..graph.state import RunState
 from ..logging.catalogue import CALL_STOPPED, ENGINE_FAILED, STEPS_LEFT
 from ..logging.runs import RunLog
 from ..settings import whole
 from ..texts import require_name
-from ..traces import Trace
-from .events import Emitter, EventSink
+from .emitter import Emitter
 from .limits import LocalLimits
-from .pictures import draw, picture_of_snapshot
 from .results import RunResult, Status
-from .snapshots import restore, snapshot_of
 from .undoing import Undos
 
 if TYPE_CHECKING:
     from ..pictures import Picture
+    from ..serialization import Serializer
+    from ..traces import Trace
 
 # How many instances a worker runs before it lets the event loop look at everything else.
 _TURN = 100
@@ -126,11 +125,13 @@ class Run:
         if self.status == "awaiting":
             self.status = "running"
         if self.status != "cancelled":
-            self._log.begins()
+            again = bool(self._log.told)
+            if self._log.begins() and self._events is not None:
+                self._events.begun(self.graph.blueprint.id, again=again)
         try:
             while not self._over():
                 self._start_worker()
-                if not self._workers and not self._limited and self._next_due() is None:
+                if self._is_idle():
                     if not self.waiting():
                         raise NothingLeftError(f"run {self.run_id!r} has nothing left to do, but has not ended")
                     self.status = "awaiting"
@@ -156,6 +157,10 @@ class Run:
         if self._events is not None:
             self._events.ended(self.status)
         return self.result()
+
+    def _is_idle(self) -> bool:
+        """Whether nothing is under way that could go on by itself."""
+        return not self._workers and not self._limited and self._next_due() is None
 
     def cancel(self) -> bool:
         """End the run as cancelled; True if that ended it."""
@@ -323,17 +328,22 @@ class Run:
             if (names := self._places.pop(instance.key, None)) is not None:
                 self._limits.give_back(names)
         while True:
-            while state.wanted:
-                # Alone in its process, whoever asks first holds the next slot.
-                claim = state.wanted.popleft()
-                if claim.slot is not None:
-                    state.claim(claim.scope, claim.vertex, claim.slot, claim.place)
-                    self._take_ready()
+            if state.wanted:
+                self._claim()
             if not self._queue or self._over():
                 return None, None
             instance = self._queue.popleft()
             if not instance.scope.is_unneeded(instance.vertex):
                 return instance, None
+
+    def _claim(self) -> None:
+        """Hand the slots of joins out: alone in its process, whoever asks first holds the next one."""
+        state = self.state
+        while state.wanted:
+            claim = state.wanted.popleft()
+            if claim.slot is not None:
+                state.claim(claim.scope, claim.vertex, claim.slot, claim.place)
+                self._take_ready()
 
     def _take_ready(self) -> None:
         # What became ready last goes first: a batch finishes its first items before it begins its last ones, and the
@@ -371,7 +381,7 @@ class Run:
             due = self._watch.now() + max(0.0, suspension.due - self.clock.now())
             heapq.heappush(self._timers, (due, next(self._order), instance, suspension))
         if self._events is not None:
-            self._events.suspended(instance, suspension.kind)
+            self._events.suspended(instance, suspension)
 
     def _next_due(self) -> float | None:
         """When the next timer is due, on the run's stopwatch; drops those of what is suspended no longer."""
@@ -447,6 +457,8 @@ class Run:
         return True
 
     def _wait_at(self, name: str) -> str:
+        from ..graph.addresses import wait_at  # noqa: PLC0415 # for who answers
+
         try:
             return wait_at(self.graph, self.executor.graphs, name).key
         except ResumeError as error:
@@ -492,7 +504,7 @@ class Run:
         if not self._over():
             standing = self.snapshot()  # now: the run may go on by a resume before anyone asks for the state
             snapshot = lambda: standing  # noqa: E731
-            picture = lambda: picture_of_snapshot(standing, self.executor.serializer)  # noqa: E731
+            picture = partial(_picture_of, standing, self.executor.serializer)
         return RunResult(
             run_id=self.run_id,
             status=self.status,
@@ -505,6 +517,7 @@ class Run:
             picture=picture,
             output=scope_output(self.state.root),
             undone=self._undos.ended.values(),
+            paths=paths_of(self.state.root) if self.status == "failed" else None,
         )
 
     @property
@@ -517,6 +530,8 @@ class Run:
         at_work = {context.key: context._instance for context in self.executor.under_way}
         suspended = [instance for instance, _ in self._suspended.values()]
         again = [instance for instance, _ in self._again]
+        from .pictures import draw  # noqa: PLC0415 # for those who want a picture
+
         return draw(
             graph=self.graph,
             graphs={self.graph.blueprint.id: self.graph, **self._called()},
@@ -542,6 +557,8 @@ class Run:
 
     def snapshot(self) -> dict[str, Any]:
         """The run's facts as JSON data."""
+        from .snapshots import snapshot_of  # noqa: PLC0415 # for those who keep it
+
         return snapshot_of(
             run_id=self.run_id,
             graph=self.graph,
@@ -560,6 +577,9 @@ class Run:
 
     def restore(self, snapshot: Mapping[str, Any]) -> None:
         """Take in the facts of a snapshot: the state then stands where the snapshot's run stood."""
+        from ..graph.records import answer_from_record, undone_from_record  # noqa: PLC0415 # as above
+        from .snapshots import restore  # noqa: PLC0415 # as above
+
         decode = self.executor.serializer.from_data
         self._answers = {key: answer_from_record(answer, decode) for key, answer in snapshot.get("answers", {}).items()}
         self.state.ready.extend(self._queue)
@@ -573,3 +593,9 @@ class Run:
         self._undos.unsure = set(snapshot.get("unsure", ()))
         self.status = self._log.told = snapshot["status"]
         self._failures = [NodeError(**error) for error in snapshot["errors"]]
+
+
+def _picture_of(snapshot: Mapping[str, Any], serializer: Serializer) -> Picture:
+    from .pictures import picture_of_snapshot  # noqa: PLC0415 # for those who want a picture
+
+    return picture_of_snapshot(snapshot, serializer)

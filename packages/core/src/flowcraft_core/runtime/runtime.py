@@ -16,41 +16,50 @@ from ..clock import Clock, SystemClock
 from ..definition import FlowDefinition
 from ..durations import Duration
 from ..errors import ConfigurationError, ImplementationMissingError, ResumeError
+from ..events import EventSink
 from ..execution import Executor
 from ..graph.limits import require_known
 from ..graph.scopes import Graph
 from ..ids import new_id, require_run_id
 from ..limits import Limit, limits_by_name
 from ..logging.journal import Journal
-from ..observing import Telemetry
 from ..rules import steps as rules
 from ..serialization import Serializer
 from ..shaping import annotated_by, implementation_of, register_annotated
 from ..steps import Implementation, Step
 from ..texts import require_name
 from ..threads import StepThreads
-from ..traces import Trace
-from .events import EventSink
+from .emitter import both
 from .limits import LocalLimits
 from .notebooks import interruptible
 from .results import OutT, RunResult, Status
 from .run import NothingLeftError, Run
-from .snapshots import Begun
 from .synchronously import has_loop, run_beside, run_here
 
 if TYPE_CHECKING:
     from ..decorated import Flow
+    from ..middleware import Middleware
+    from ..observing import Telemetry
+    from ..traces import Trace
     from ..webhooks import WebhookSigner
+    from .stepping import Stepping
 
 T = TypeVar("T")
 InT = TypeVar("InT")
+RunT = TypeVar("RunT", bound=Run)
 
 
-class HandleOptions(TypedDict, total=False):
-    """What a run may be started with, beside its input."""
+class StepOptions(TypedDict, total=False):
+    """What a run that is looked at may be started with, beside its input."""
 
     run_id: str | None
+
+
+class HandleOptions(StepOptions, total=False):
+    """What a run may be started with, beside its input."""
+
     concurrency: int | None
+    events: EventSink | None
 
 
 class RunOptions(HandleOptions, total=False):
@@ -79,6 +88,8 @@ class FlowRuntime:
         webhooks: WebhookSigner | None = None,
         strict: bool = False,
         limits: Iterable[Limit] = (),
+        middleware: Iterable[Middleware] = (),
+        debug: bool = False,
     ) -> None:
         """Put a runtime together; what is wrong with it is said here, not in the middle of a run.
 
@@ -86,30 +97,44 @@ class FlowRuntime:
             flows: Flows built in Python, with the steps that they bring and the flows that they call.
             blueprints: Further blueprints, such as those of the TypeScript builder; their steps come from ``registry``.
             registry: Steps by the names that blueprints use.
-            dependencies: Handed to every step as ``ctx.dependencies``: clients, settings.
+            dependencies: What steps need: clients, settings. One object, which every step has as ``ctx.dependencies``;
+                or several, in a list or in a dict by type, which steps ask for by type: ``Provided[Database]`` on a
+                parameter of a decorated function, ``ctx.dependencies[Database]`` in any. See ``dependencies``.
             serializer: Copies values between steps, and writes a run's state; register own types with it. Records,
                 enums and models that annotations of steps name are known without that; the serializer itself stays
                 as it is.
             clock: Where time comes from.
             max_threads: How many plain ``def`` steps run at once.
             threads: Runs plain ``def`` steps instead of threads of this runtime's own; for simulations.
-            events: Receives what happens in runs; on workers, what each of them does.
+            events: Receives what happens in runs; on workers, what each of them does. See ``flowcraft_core.events``.
             telemetry: Measures runs, and the workers that this is given to: ``flowcraft_core.telemetry.OpenTelemetry``.
             webhooks: Signs what ``ctx.webhook_url`` gives; for runs of workers, which can be resumed from outside.
             strict: A node fails that gives an action which none of its edges takes, instead of ending the path without
                 a word; of workers, too. A node without edges may give any action.
             limits: What nodes name as ``limit="openai"``. They hold for all runs of this runtime in this process
                 together; on workers, for those of all workers of the backend.
+            middleware: Stands around each call of a step, from the outside in; of workers, too. See ``Middleware``.
+            debug: For ``breakpoint()`` in steps: plain ``def`` steps run in the event loop's own thread, one at a time,
+                and timeouts of nodes do not count. Workers go on as they do.
 
         Raises:
             BlueprintError: A blueprint cannot mean anything.
-            ConfigurationError: Two blueprints have one id, a called blueprint is missing, a step is no step, or two
-                classes that annotations name would be stored under one tag.
+            ConfigurationError: Two blueprints have one id, a called blueprint is missing, a step is no step, two
+                classes that annotations name would be stored under one tag, or a step asks for a dependency that is
+                not there.
             ImplementationMissingError: A blueprint uses a name that has no step.
         """
         self.serializer = (serializer or Serializer()).extended()
         self.clock: Clock = clock or SystemClock()
-        self.dependencies = dependencies
+        self.dependencies: Any = None
+        self.middleware: tuple[Middleware, ...] = tuple(middleware)
+        if dependencies is not None or self.middleware:
+            from ..dependencies import around, dependencies_of  # noqa: PLC0415 # for those who have some
+
+            self.dependencies = dependencies_of(dependencies)
+            self.middleware = around(self.middleware, self.dependencies)
+        self._provided_for: set[str] = set()  # the flows whose steps have what they ask for
+        self.debug = debug
         self._threads = threads or StepThreads(max_threads)
         self.events = events
         self.telemetry = telemetry
@@ -127,6 +152,7 @@ class FlowRuntime:
             register_annotated(self.serializer, annotated_by(f"step {name!r}", implementation.step))
         self._check_names(flows)
         self._check(self.catalogue.graphs.values())
+        self._check_dependencies()
 
     # --- running --------------------------------------------------------------------------------------------------
 
@@ -147,6 +173,7 @@ class FlowRuntime:
         concurrency: int | None = None,
         timeout: Duration | None = None,
         progress: bool = False,
+        events: EventSink | None = None,
     ) -> RunResult:
         """Run a flow until it has ended or waits for someone.
 
@@ -156,6 +183,7 @@ class FlowRuntime:
             run_id: The run's id; a new one by default.
             concurrency: How many steps may be under way at once; no limit by default.
             timeout: Seconds after which the run fails, a ``timedelta``, or text such as ``"20m"``.
+            events: Receives what happens in this run, beside what receives it for all of the runtime.
             progress: Show how it goes on: in a notebook its picture, in a terminal a tree of its nodes (with the extra
                 ``progress``), else a line on standard error for each step that has ended.
 
@@ -166,7 +194,7 @@ class FlowRuntime:
             ConfigurationError: The flow is unknown or incomplete, or a setting cannot mean anything.
             SerializationError: An initial context value, or its name, cannot be stored.
         """
-        return await self._run(flow, context, run_id, concurrency, timeout, progress)
+        return await self._run(flow, context, run_id, concurrency, timeout, progress, events)
 
     async def _run(
         self,
@@ -176,13 +204,14 @@ class FlowRuntime:
         concurrency: int | None,
         timeout: Duration | None,
         progress: bool,
+        events: EventSink | None,
     ) -> RunResult[Any]:
         if not progress:
-            return await self._start(flow, context, run_id, concurrency).result(timeout)
-        from .progress import both, display, shown  # noqa: PLC0415 # for those who look on
+            return await self._start(flow, context, run_id, concurrency, events).result(timeout)
+        from .progress import display, shown  # noqa: PLC0415 # for those who look on
 
         seen = display()
-        handle = self._start(flow, context, run_id, concurrency, both(self.events, seen))
+        handle = self._start(flow, context, run_id, concurrency, both(events, seen))
         async with shown(handle._run, seen):
             return await handle.result(timeout)
 
@@ -201,6 +230,7 @@ class FlowRuntime:
         *,
         run_id: str | None = None,
         concurrency: int | None = None,
+        events: EventSink | None = None,
     ) -> RunHandle:
         """Begin a run in the running event loop, and keep a hand on it: resume its waits, cancel it.
 
@@ -209,12 +239,42 @@ class FlowRuntime:
             context: The flow's input, if it is a ``Flow``; else the initial context values, by name.
             run_id: The run's id; a new one by default.
             concurrency: How many steps may be under way at once; no limit by default.
+            events: Receives what happens in this run, beside what receives it for all of the runtime.
 
         Raises:
             ConfigurationError: The flow is unknown or incomplete, or a setting cannot mean anything.
             SerializationError: An initial context value, or its name, cannot be stored.
         """
-        return self._start(flow, context, run_id, concurrency)
+        return self._start(flow, context, run_id, concurrency, events)
+
+    @overload
+    def stepping(self, flow: Flow[None, OutT], /, **options: Unpack[StepOptions]) -> Stepping[OutT]: ...
+    @overload
+    def stepping(self, flow: Flow[InT, OutT], given: InT, /, **options: Unpack[StepOptions]) -> Stepping[OutT]: ...
+    @overload
+    def stepping(
+        self, flow: UntypedFlow, context: Mapping[str, Any] | None = None, **options: Unpack[StepOptions]
+    ) -> Stepping: ...
+    def stepping(self, flow: FlowLike, context: Any = None, *, run_id: str | None = None) -> Stepping:
+        """Run a flow one node at a time, to look at it: see ``Stepping``.
+
+        Whether or not the runtime was made to ``debug``, plain ``def`` steps run in the event loop's own thread, and
+        timeouts of nodes do not count.
+
+        Args:
+            flow: The flow, its blueprint, or its id.
+            context: The flow's input, if it is a ``Flow``; else the initial context values, by name.
+            run_id: The run's id; a new one by default.
+
+        Raises:
+            ConfigurationError: The flow is unknown or incomplete.
+            SerializationError: An initial context value, or its name, cannot be stored.
+        """
+        from .stepping import SteppedRun, Stepping  # noqa: PLC0415 # for those who look into a run
+
+        run = self._begin(flow, context, run_id, 1, None, SteppedRun)
+        _debug(run.executor)
+        return Stepping(run)
 
     def _start(
         self,
@@ -224,9 +284,21 @@ class FlowRuntime:
         concurrency: int | None,
         events: EventSink | None = None,
     ) -> RunHandle[Any]:
+        return RunHandle(self._begin(flow, context, run_id, concurrency, events, Run))
+
+    def _begin(
+        self,
+        flow: FlowLike,
+        context: Any,
+        run_id: str | None,
+        concurrency: int | None,
+        events: EventSink | None,
+        kind: type[RunT],
+    ) -> RunT:
         graph = self.catalogue.find(flow)
         if isinstance(flow, FlowDefinition):
             self._check_names([flow])
+            self._check_dependencies()
         self._check([graph])
         require_known(self.catalogue.reachable(graph).values(), self.limits)
         run_id, graphs = require_run_id(run_id or new_id()), self.catalogue.graphs
@@ -234,10 +306,11 @@ class FlowRuntime:
         if self.telemetry is not None:
             starting = self.telemetry.start(run_id, graph.blueprint.id, self.clock.now())
         trace = None if starting is None else starting.trace
-        run = self._make(run_id, graph, graphs, self.catalogue.begin(flow, context), concurrency, trace, events)
+        context = self.catalogue.begin(flow, context)
+        run = self._make(run_id, graph, graphs, context, concurrency, trace, events, kind)
         if starting is not None:
             starting.done(self.clock.now())
-        return RunHandle(run)
+        return run
 
     async def resume(
         self,
@@ -266,6 +339,8 @@ class FlowRuntime:
             ResumeError: The state is of another format, or there is no such open wait.
             ConfigurationError: A step that the run's blueprints use is missing here.
         """
+        from .snapshots import Begun  # noqa: PLC0415 # for those who kept it
+
         try:
             snapshot = json.loads(state)
             begun = Begun.of(snapshot, self.serializer)
@@ -275,7 +350,7 @@ class FlowRuntime:
                 if starting := self.telemetry.start(begun.run_id, begun.graph.blueprint.id, now):
                     starting.done(now)
                     trace = starting.trace
-            run = self._make(begun.run_id, begun.graph, begun.graphs, begun.context, concurrency, trace)
+            run = self._make(begun.run_id, begun.graph, begun.graphs, begun.context, concurrency, trace, None, Run)
             run.restore(snapshot)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ResumeError(f"the state is not one that RunResult.state gave: {error!r}") from error
@@ -307,13 +382,16 @@ class FlowRuntime:
         concurrency: int | None = None,
         timeout: Duration | None = None,
         progress: bool = False,
+        events: EventSink | None = None,
     ) -> RunResult:
         """``run`` for code that is not async; works inside a running event loop too, as in a notebook.
 
         In a plain step the thread counts as free meanwhile, so that steps of the run inside always find one. In an
         async step it blocks the event loop: await ``run`` there.
         """
-        return self._wait_for(lambda runtime: runtime._run(flow, context, run_id, concurrency, timeout, progress))
+        return self._wait_for(
+            lambda runtime: runtime._run(flow, context, run_id, concurrency, timeout, progress, events)
+        )
 
     def resume_sync(
         self,
@@ -353,6 +431,14 @@ class FlowRuntime:
                     "of the registry, or name it there as the flow's node does: node(..., 'name')"
                 )
                 raise ConfigurationError.of(rules.STEP_BROUGHT_TWICE.at(None, text))
+
+    def _check_dependencies(self) -> None:
+        if fresh := self.catalogue.steps.keys() - self._provided_for:
+            calls = (each.call for flow_id in sorted(fresh) for each in self.catalogue.steps[flow_id].values())
+            asked = [one for call in calls for one in getattr(call, "asks", {}).values()]
+            if problems := dict.fromkeys(text for one in asked if (text := one.check(self.dependencies)) is not None):
+                raise ConfigurationError("; ".join(problems))
+            self._provided_for |= fresh
 
     def _check(self, graphs: Iterable[Graph]) -> None:
         for graph in list(graphs):
@@ -402,6 +488,7 @@ class FlowRuntime:
             strict=self.strict,
             limits=self.limits,
             answers=self.catalogue.answered,
+            middleware=self.middleware,
         )
 
     def _make(
@@ -412,10 +499,13 @@ class FlowRuntime:
         context: Mapping[str, Any],
         concurrency: int | None,
         trace: Trace | None,
-        events: EventSink | None = None,
-    ) -> Run:
+        events: EventSink | None,
+        kind: type[RunT],
+    ) -> RunT:
         executor = self.executor(run_id, graphs)
-        return Run(
+        if self.debug:
+            _debug(executor)
+        return kind(
             run_id=run_id,
             graph=graph,
             executor=executor,
@@ -425,10 +515,16 @@ class FlowRuntime:
                 for name, value in context.items()
             },
             concurrency=concurrency,
-            events=events or self.events,
+            events=both(self.events, events),
             limits=self._local_limits,
             trace=trace,
         )
+
+
+def _debug(executor: Executor) -> None:
+    from ..inline import InlineThreads  # noqa: PLC0415 # as above
+
+    executor.threads, executor.is_patient = InlineThreads(), True
 
 
 class RunHandle(Generic[OutT]):

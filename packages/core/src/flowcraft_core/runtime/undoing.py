@@ -14,7 +14,7 @@ from ..graph.facts import Undone
 from ..graph.instances import Instance, ScopeState
 from ..graph.undoing import Undoing
 from ..logging.catalogue import UNDONE
-from .events import Emitter
+from .emitter import Emitter
 
 
 @attrs.define(eq=False)

@@ -18,8 +18,8 @@ from typing import Any, Final, NoReturn, TypeAlias, TypeVar
 
 from ..errors import SerializationError
 from ..texts import is_text
-from ._codecs import BUILT_IN, PLAIN, TABLE, Codec, name_of
-from ._libraries import LIBRARIES, TAGS, codecs_of
+from ._codecs import PLAIN, TABLE, Codec, name_of
+from ._libraries import LIBRARIES, TAGS, codecs_of, is_built_in
 from ._walking import ENCODABLE, IMMUTABLE, TAG, NotPlainError, PartError, plain_copy, run, show, walk
 from .records import NEEDS_BOTH, recipe_for, tag_of
 
@@ -110,7 +110,7 @@ class Serializer:
             SerializationError: The type is built in, another class has the tag, ``encode`` and ``decode`` are needed
                 and not both given, or the constructor does not take the class's fields.
         """
-        if cls in BUILT_IN:
+        if is_built_in(cls):
             raise SerializationError(f"{name_of(cls)} is built in: it is stored already and cannot be registered")
         tag = tag if tag is not None else tag_of(cls)
         if tag in TAGS:
@@ -145,7 +145,7 @@ class Serializer:
 
     def knows(self, cls: type) -> bool:
         """Whether instances of a class can be stored."""
-        return cls in BUILT_IN or cls in self._by_type
+        return is_built_in(cls) or cls in self._by_type
 
     def to_data(self, value: object) -> JsonValue:
         """Give the value as JSON data that shares no mutable object with it.

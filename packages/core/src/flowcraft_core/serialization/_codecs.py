@@ -10,7 +10,6 @@ from decimal import Decimal
 from types import NoneType
 from typing import Any, Final, NamedTuple
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from ..texts import is_text
 
@@ -78,8 +77,6 @@ TABLE: Final = (
     Codec("datetime", datetime, _encode_moment, lambda payload: _decode_moment(datetime, payload), (str, dict)),
     Codec("timedelta", timedelta, lambda d: [d.days, d.seconds, d.microseconds], lambda d: timedelta(*d), list),
     Codec("timezone", timezone, _zone_arguments, lambda arguments: timezone(*arguments), list),
-    # Looked up on the way out too: a zone without a key, or of a file of its own, could not be found again.
-    Codec("zoneinfo", ZoneInfo, lambda zone: ZoneInfo(zone.key).key, ZoneInfo, str),
 )
 
 

@@ -257,11 +257,12 @@ class CoordinationStoreContract(DrawnHintClauses):
     async def test_the_last_of_racing_arrivals_sees_the_set_full(self) -> None:
         """Whoever sees it full starts the join; if nobody did, it would wait for the reconciler."""
         async with self.connect_many(3) as stores:
-            key, members = self.fresh("join"), [f"{place}".rjust(40, "m") for place in range(50)]
+            key, members = self.fresh("join"), [f"{place}".rjust(40, "m") for place in range(200)]
+            together = [members[first : first + 4] for first in range(0, 200, 4)]
             sizes = await self.race(
-                stores[place % 3].add_members(key, member, ttl=LONG) for place, member in enumerate(members * 2)
+                stores[place % 3].add_members(key, *some, ttl=LONG) for place, some in enumerate(together * 2)
             )
-            assert max(sizes) == 50
+            assert max(sizes) == 200
             assert await stores[0].members(key) == set(members)
 
     async def test_each_arrival_renews_the_set(self) -> None:

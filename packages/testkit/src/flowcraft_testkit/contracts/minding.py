@@ -10,7 +10,7 @@ from typing import Any
 from flowcraft_core import FlowRuntime, SyncNodeContext, create_flow
 from flowcraft_core.durable import Client, Reconciler, Settings
 from flowcraft_core.durable.signals import CHECK_AFTER
-from flowcraft_core.runtime import Event
+from flowcraft_core.events import Event
 
 from .interposed import Call
 from .programs import Context, ProgramClauses, Steps

@@ -139,6 +139,17 @@ class ShapeClauses(ProgramClauses):
             result = await here.run(flow)
             assert (result.status, result.outputs["e"], result.steps) == ("completed", sum(range(60)), 62)
 
+    async def test_who_arrives_together_at_a_join_goes_on_once(self) -> None:
+        """Branches that end at the same time on one worker: one of them goes on with the join, without a reconciler."""
+        steps = Steps()
+        flow = create_flow("together").node("s", steps.one).node("e", steps.total)
+        for place in range(8):
+            flow.node(f"n{place}", steps.gives(place)).edge("s", f"n{place}").edge(f"n{place}", "e")
+        async with self.programs(flow, reconcile=False) as here:
+            await here.hire()
+            result = await here.run(flow)
+            assert (result.status, result.outputs["e"], steps.count("e")) == ("completed", sum(range(8)), 1)
+
     # --- constructs ---
 
     async def test_a_loop_makes_as_many_passes_as_in_one_process(self) -> None:

@@ -163,6 +163,11 @@ class InMemoryBackend:
         """What programs have stored by their transactions, in the order of their commits."""
         return tuple(self._world.shared.rows)
 
+    @property
+    def holds(self) -> int:
+        """How many messages there are in all of its queues, delayed and held ones too."""
+        return sum(store.holds for store in (self._world.messages, *self._world.queues.stores.values()))
+
     def begin_by_hand(self, run_id: str, context: Mapping[str, Any]) -> None:
         """Write a run's initial context as people do who begin runs without a client; its messages are theirs to send.
 

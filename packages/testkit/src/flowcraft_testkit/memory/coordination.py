@@ -47,7 +47,7 @@ class HintTable:
         """Add to a set and renew its time."""
         entry = self._get_or_add(key, set(), ttl)
         standing = self._as(set, key, entry)
-        check(len(standing.union(members)) <= 50, f"the set {key!r} has 50 members, and has room for no more")
+        check(len(standing.union(members)) <= 200, f"the set {key!r} has 200 members, and has room for no more")
         standing.update(members)
         entry.expires = self._clock.now() + ttl
         return len(standing)

@@ -7,19 +7,18 @@ and stand still, and checks every promise after each. The same seed gives the sa
 from .canonical import SCENARIOS
 from .exhaustive import Exhausted, crashes, interleavings
 from .explore import Report, Violation, simulate
+from .fakes import Fake
 from .faults import Faults
 from .scenario import RUN, Scenario
-from .tester import FlowTester, Tested
 
 __all__ = [
     "RUN",
     "SCENARIOS",
     "Exhausted",
+    "Fake",
     "Faults",
-    "FlowTester",
     "Report",
     "Scenario",
-    "Tested",
     "Violation",
     "crashes",
     "interleavings",

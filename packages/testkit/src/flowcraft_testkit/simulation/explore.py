@@ -7,15 +7,15 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 import attrs
-from flowcraft_core import FlowDefinition, Serializer
+from flowcraft_core import FlowDefinition, Limit, Serializer
 
 from .dice import Dice
+from .fakes import Fake
 from .faults import Faults
 from .loop import BEGINNING
 from .perform import Expected, Performance, perform
 from .scenario import Scenario
 from .schedule import DrawnSchedule
-from .script import Script
 
 # Schedules that are tried to make a failing one shorter.
 _TRIES = 250
@@ -100,11 +100,12 @@ def simulate(
     faults: Faults | None = None,
     shrink: bool = True,
     context: Any = None,
-    resumes: Mapping[str, Any] | None = None,
     answers: Mapping[str, Any] | None = None,
+    early_answers: Mapping[str, Any] | None = None,
     dependencies: Any = None,
     serializer: Serializer | None = None,
-    scripts: Mapping[str, Script] | None = None,
+    fakes: Iterable[Fake] = (),
+    limits: Iterable[Limit] = (),
     racing: bool = False,
     ends: tuple[Any, ...] = ("completed",),
 ) -> Report:
@@ -118,11 +119,12 @@ def simulate(
         faults: What may go wrong; everything by default.
         shrink: Look for the shortest schedule that still goes wrong.
         context: The flow's input, if it is a ``Flow``; else the initial context values.
-        resumes: What waits are resumed with, by key.
-        answers: What waits are answered with before they are reached, by key.
+        answers: What waits are answered with once they are reached, by key.
+        early_answers: What waits are answered with before they are reached, by key.
         dependencies: Handed to every step.
         serializer: Knows the types of your own that values have.
-        scripts: What stands in for steps, by node id.
+        fakes: What stands in for steps.
+        limits: What nodes name.
         racing: The result depends on the schedule; then it is only held to the replay of its own facts.
         ends: The states in which the run may end.
     """
@@ -134,11 +136,12 @@ def simulate(
             name=build().id,  # type: ignore[operator]
             build=build,  # type: ignore[arg-type]
             context=build().begin(context),  # type: ignore[operator]
-            resumes=resumes or {},
             answers=answers or {},
+            early_answers=early_answers or {},
             dependencies=dependencies,
             serializer=serializer,
-            scripts=scripts or {},
+            fakes=tuple(fakes),
+            limits=tuple(limits),
             racing=racing,
             ends=ends,
         )

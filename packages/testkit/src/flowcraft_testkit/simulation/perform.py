@@ -12,17 +12,17 @@ from functools import partial
 from typing import Any
 
 import attrs
-from flowcraft_core import NodeResult, ResumeError, RunResult, ids
+from flowcraft_core import NodeResult, ResumeError, RunResult, Serializer, ids
 from flowcraft_core.catalogue import Catalogue
 from flowcraft_core.durable import Client, Worker
 from flowcraft_core.durable.storage import StaleReadError
 from flowcraft_core.errors import FlowcraftError, TransientError
+from flowcraft_core.events import Event, NodeSuspended
 from flowcraft_core.graph.facts import Undone
 from flowcraft_core.graph.instances import Instance, Phase
 from flowcraft_core.graph.queues import is_bound, queue_of, queues_of
 from flowcraft_core.ports import RunStatus
 from flowcraft_core.queues import DEFAULT_QUEUE
-from flowcraft_core.runtime.events import Event
 
 from .limiting import EXCUSES, LimitWatch
 from .loop import LoopClock, StuckError, run_virtual
@@ -98,19 +98,19 @@ async def run_in_process(scenario: Scenario, watch: Watch) -> RunResult:
 
     What is answered early is answered before anything runs.
     """
-    left = dict(scenario.resumes)
+    left = dict(scenario.answers)
 
     def resume(key: str) -> None:
         if key in left and key in handle.waiting:
             handle.resume(key, **_resumption(left.pop(key)))
 
     def see(event: Event) -> None:
-        if event.kind == "suspended":  # it is told of while it is done
+        if isinstance(event, NodeSuspended):  # it is told of while it is done
             asyncio.get_running_loop().call_soon(resume, event.key)
 
     runtime = SimulatedRuntime(scenario, clock=LoopClock(), watch=watch, events=see)
     handle = runtime.start(runtime.flow.id, scenario.context, run_id=RUN)
-    for key, value in scenario.answers.items():
+    for key, value in scenario.early_answers.items():
         handle.resume(key, **_resumption(value), early=True)
     result = await handle.result()
     while result.status == "awaiting":
@@ -201,9 +201,11 @@ class _Stage:
         self.expected = expected
         self.world = world = World(schedule, scenario.max_value_bytes)
         flows = scenario.flows()
-        catalogue = Catalogue(flows.builders, flows.blueprints)
+        # Which comes to know what annotations of the flows name, too.
+        self._serializer = (scenario.serializer or Serializer()).extended()
+        catalogue = Catalogue(flows.builders, flows.blueprints, self._serializer)
         graph = catalogue.find(flows.flow)
-        self.truth = Truth(world.backend, graph, catalogue.graphs, scenario.context, world.blame, scenario.serializer)
+        self.truth = Truth(world.backend, graph, catalogue.graphs, scenario.context, world.blame, self._serializer)
         self._at_work = LimitWatch(scenario.limits, world.blame, lambda: not EXCUSES.isdisjoint(+schedule.counts))
         self._queues = queues_of(catalogue.graphs, None)
         self.client_is_done = False
@@ -226,9 +228,9 @@ class _Stage:
                 try:
                     timeout = self.scenario.timeout
                     await client.start(flows.flow.id, self.scenario.context, run_id=RUN, timeout=timeout)
-                    for key, value in self.scenario.answers.items():
+                    for key, value in self.scenario.early_answers.items():
                         await self._answer(client, key, value)
-                    for key, value in self.scenario.resumes.items():
+                    for key, value in self.scenario.answers.items():
                         await self._resume(client, key, value)
                     if self.scenario.act is not None:
                         await self.scenario.act(client)
@@ -348,7 +350,7 @@ class _Stage:
             blame(f"there are outcomes of instances that the run cannot have: {run.orphans}")
         try:
             async with self.world.backend.connect() as backend:
-                client = Client(backend, serializer=self.scenario.serializer, clock=self.world.clock)
+                client = Client(backend, serializer=self._serializer, clock=self.world.clock)
                 result = await client.result(run_id)
         except FlowcraftError as error:
             blame(f"the result cannot be read: {type(error).__name__}: {error}")

@@ -1,24 +1,27 @@
-"""A ``FlowRuntime`` for simulations: in virtual time, with steps that follow a script, watched."""
+"""A ``FlowRuntime`` for simulations: in virtual time, with steps that may be replaced, watched."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import attrs
 from flowcraft_core import FlowRuntime, Limit
 from flowcraft_core.blueprint import Node
 from flowcraft_core.clock import Clock
+from flowcraft_core.contexts import UNDO
+from flowcraft_core.decorated.calls import is_wiring
+from flowcraft_core.events import EventSink
 from flowcraft_core.execution import FIRST, Executor
 from flowcraft_core.graph.facts import Attempt, Outcome, Suspension, Undone
 from flowcraft_core.graph.instances import Instance
-from flowcraft_core.graph.scopes import Graph
-from flowcraft_core.runtime.events import EventSink
+from flowcraft_core.graph.scopes import Graph, Kind
 from flowcraft_core.steps import Implementation
 
+from .fakes import Fake, Recorder, Role, standing_in
 from .limiting import LimitWatch
+from .references import Place, require_step
 from .scenario import Scenario
-from .script import scripted
 from .threads import HandedOverThreads
 
 #: Called when an attempt begins: with the run, the instance, and which attempt it is, in words.
@@ -42,20 +45,22 @@ class SimulatedRuntime(FlowRuntime):
         events: EventSink | None = None,
         limits: Sequence[Limit] | None = None,
         at_work: LimitWatch | None = None,
+        recorder: Recorder | None = None,
     ) -> None:
         """Put it together.
 
         Args:
-            scenario: Brings the flow, its dependencies, and the scripts.
+            scenario: Brings the flow, its dependencies, and what stands in for steps.
             clock: On the loop's time.
             watch: Told of each attempt.
             watch_undo: Told of each attempt at an undo.
             events: Told of what happens.
             limits: What is declared; the scenario's by default.
             at_work: Told of attempts that keep to limits.
+            recorder: Writes down what is called, and what comes to an end.
 
         Raises:
-            ValueError: A script is for a node that no flow has, or has no answer.
+            ValueError: A step is to be replaced that no flow has.
         """
         flows = scenario.flows()
         super().__init__(
@@ -70,22 +75,23 @@ class SimulatedRuntime(FlowRuntime):
             limits=scenario.limits if limits is None else limits,
         )
         self.flow = flows.flow
-        scripts = scenario.scripts
-        nodes = {node.id for graph in self.catalogue.graphs.values() for node in graph.blueprint.nodes}
-        for node_id, script in scripts.items():
-            if node_id not in nodes:
-                raise ValueError(f"there is no node {node_id!r} to script; there are: {', '.join(sorted(nodes))}")
-            if not script:
-                raise ValueError(f"the script of node {node_id!r} has no answer")
-        self._scripts = {node_id: scripted(node_id, script) for node_id, script in scripts.items()}
+        for fake in scenario.fakes:
+            require_step(self, fake.step)
+        self._fakes, self._recorder = scenario.fakes, recorder
+        if recorder is not None:
+            recorder.serializer = self.serializer
         self._watch, self._watch_undo, self._at_work = watch, watch_undo or _watch_nothing, at_work
+
+    def _check_dependencies(self) -> None:
+        """Those that are not faked find out when they are called: who fakes a step need not have what it needs."""
 
     def executor(self, run_id: str, graphs: Mapping[str, Graph]) -> Executor:
         """See ``FlowRuntime.executor``."""
         plain = super().executor(run_id, graphs)
         return _Executor(
             **attrs.asdict(plain, recurse=False),
-            scripts=self._scripts,
+            fakes=self._fakes,
+            recorder=self._recorder,
             watch=self._watch,
             watch_undo=self._watch_undo,
             at_work=self._at_work,
@@ -98,7 +104,8 @@ def _watch_nothing(run_id: str, instance: Instance, attempt: str) -> None:
 
 @attrs.define(eq=False)
 class _Executor(Executor):
-    scripts: Mapping[str, Implementation] = attrs.field(factory=dict)
+    fakes: Sequence[Fake] = ()
+    recorder: Recorder | None = None
     watch: Watch = _watch_nothing
     watch_undo: Watch = _watch_nothing
     at_work: LimitWatch | None = None
@@ -117,7 +124,7 @@ class _Executor(Executor):
         self.watch(self.run_id, instance, f"{number}{deferred}{', fallback' if attempt.standing_in else ''}")
         names, self.keeps_to = self.keeps_to, ()
         if self.at_work is None:
-            return await super().attempt(instance, attempt)
+            return self._seen(instance, await super().attempt(instance, attempt))
         self.at_work.begins(names)
         try:
             return await super().attempt(instance, attempt)
@@ -129,8 +136,47 @@ class _Executor(Executor):
         self.watch_undo(self.run_id, instance, f", attempt {attempt.number}" if attempt.number > 1 else "")
         return await super().undo(instance, attempt)
 
-    async def _call(self, implementation: Implementation, instance: Instance, node: Node, *rest: Any) -> Any:
-        construct = instance.scope.construct
-        is_worker = construct is not None and construct.kind == "batch" and construct.body is not None
-        name = construct.node.id if construct is not None and is_worker else node.id
-        return await super()._call(self.scripts.get(name, implementation), instance, node, *rest)
+    def resume(self, instance: Instance, suspension: Suspension, output: Any, action: str | None) -> Outcome:
+        """See ``Executor.resume``."""
+        return cast(Outcome, self._seen(instance, super().resume(instance, suspension, output, action)))
+
+    def _seen(self, instance: Instance, ended: Outcome | Suspension) -> Outcome | Suspension:
+        vertex = instance.vertex
+        if self.recorder is not None and isinstance(ended, Suspension) and ended.kind == "wait":
+            self.recorder.waits[instance.key] = Place(instance.scope.scope.blueprint, vertex.id, None)
+        if self.recorder is not None and vertex.kind is Kind.STEP and isinstance(ended, Outcome):
+            flow_id, uses = instance.scope.scope.blueprint, vertex.node.uses
+            if not (vertex.is_called and is_wiring(self.implementations(flow_id, uses).step)):
+                self.recorder.ended[instance.key] = None
+        return ended
+
+    async def _executed(
+        self,
+        implementation: Implementation,
+        instance: Instance,
+        node: Node,
+        attempt: Attempt,
+        role: str,
+        failed_with: Exception | None = None,
+        given: Mapping[str, Any] | None = None,
+    ) -> tuple[Any, dict[str, Any]]:
+        if failed_with is None and not is_wiring(implementation.step):
+            called_as, node_id = _role(instance, node, role)
+            place = Place(instance.scope.scope.blueprint, node_id, implementation.step)
+            implementation = standing_in(implementation, place, called_as, attempt, self.fakes, self.recorder)
+        return await super()._executed(implementation, instance, node, attempt, role, failed_with, given)
+
+
+def _role(instance: Instance, node: Node, role: str) -> tuple[Role, str | None]:
+    """As what a step is called, and the id of the node that it is called for."""
+    construct = instance.scope.construct
+    if role == UNDO:
+        return "undo", node.id
+    if role.startswith(":reduce:"):
+        return "reducer", None
+    if role.startswith(":reminder:"):
+        return "reminder", None
+    if role:
+        return "fallback", node.id
+    is_worker = construct is not None and construct.kind == "batch" and construct.body is not None
+    return "step", construct.node.id if construct is not None and is_worker else node.id

@@ -10,7 +10,7 @@ from flowcraft_core import Blueprint, FlowDefinition, Limit, NodeResult, Seriali
 from flowcraft_core.durable import Client
 from flowcraft_core.ports import FinalState
 
-from .script import Script
+from .fakes import Fake
 
 #: The run of a scenario.
 RUN = "run"
@@ -45,9 +45,10 @@ class Scenario:
         context: The initial context values.
         dependencies: Handed to every step.
         serializer: Knows the types of the user's own that values have; by default there are none.
-        scripts: What stands in for steps, by node id.
-        resumes: What waits are resumed with, by key: an output, or a ``NodeResult`` for an action too.
-        answers: What waits are answered with before the run comes to them, likewise.
+        fakes: What stands in for steps.
+        answers: What waits are answered with once they are reached, by key: an output, or a ``NodeResult`` for an
+            action too.
+        early_answers: What waits are answered with before the run comes to them, likewise.
         act: What else the client does once it has started the run. It may be interrupted at any request and be called
             again from its beginning.
         ends: The states in which the run may end.
@@ -71,9 +72,9 @@ class Scenario:
     context: Mapping[str, Any] = attrs.field(factory=dict)
     dependencies: Any = None
     serializer: Serializer | None = None
-    scripts: Mapping[str, Script] = attrs.field(factory=dict)
-    resumes: Mapping[str, Any | NodeResult[Any]] = attrs.field(factory=dict)
+    fakes: tuple[Fake, ...] = ()
     answers: Mapping[str, Any | NodeResult[Any]] = attrs.field(factory=dict)
+    early_answers: Mapping[str, Any | NodeResult[Any]] = attrs.field(factory=dict)
     act: Callable[[Client], Awaitable[None]] | None = None
     ends: tuple[FinalState, ...] = ("completed",)
     racing: bool = False
@@ -97,4 +98,4 @@ class Scenario:
     @property
     def rests_on_reconciler(self) -> bool:
         """Whether messages alone may not bring it to its end, as where people die between two of their calls."""
-        return self.needs_reconciler or bool(self.resumes) or bool(self.answers) or self.act is not None
+        return self.needs_reconciler or bool(self.answers) or bool(self.early_answers) or self.act is not None

@@ -14,14 +14,9 @@ from ...ids import whereabouts
 from ...ports import Backend, CoordinationStore
 from ...texts import safe_text
 from ..worker_log import flows_of, name_of
+from . import PAGE
 from .board import Board
 from .shapes import WorkerDescription
-
-#: For how long the notes of one page are left, seconds.
-PAGE = 60.0
-
-#: How long ago a worker may have last said that it lives, to count as living: two of its words may be lost, seconds.
-SEEN_WITHIN = 2.5 * PAGE
 
 # Of each text so many characters are told.
 _LONGEST = 200

@@ -28,9 +28,10 @@ from ..runs import RunRecord
 from ..stored_runs import FINAL, StoredRuns
 from ..undone import settled_undone
 from ..waiting import limited_key, said_limited
+from . import SEEN_WITHIN
 from .at_work import SAID_EVERY, board_of
 from .folding import Folded
-from .heartbeats import SEEN_WITHIN, living
+from .heartbeats import living
 from .hints import Hints, passed_on, pattern_of, under_way
 from .levels import counts, first_of, open_at
 from .shapes import MOST_TOLD, OpenWait, RunDescription, Stopped

@@ -4,6 +4,6 @@ In a notebook that is the run's picture, in a terminal a tree of its nodes if ``
 ``progress``), and else a line for each step that has ended, on standard error.
 """
 
-from .showing import both, display, shown
+from .showing import display, shown
 
-__all__ = ["both", "display", "shown"]
+__all__ = ["display", "shown"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from ..events import Event
+from ...events import Event
 from ..run import Run
 from .rows import is_told, line_of
 

@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from ...errors import FlowcraftError
-from ..events import Event
+from ...events import Event
 from ..run import Run
 
 # A picture is drawn again and again, so it takes less to be too much; then a line stands for it.

@@ -7,11 +7,33 @@ from datetime import UTC, datetime
 
 import attrs
 
-from ..events import Event
+from ...events import (
+    Event,
+    NodeCompleted,
+    NodeEvent,
+    NodeFailed,
+    NodeHandled,
+    NodeProgressed,
+    NodeRetried,
+    NodeStarted,
+    NodeSuspended,
+    NodeUndone,
+    RunEnded,
+)
 
 _INDEX = re.compile(r"\[\d+\]")
 _PARTS = re.compile(r"[./]")
 _LONGEST = 80
+
+# What an event says of where an instance stands.
+_STATES: dict[type[NodeEvent], str] = {
+    NodeStarted: "running",
+    NodeCompleted: "completed",
+    NodeFailed: "failed",
+    NodeHandled: "handled",
+    NodeRetried: "suspended",
+    NodeSuspended: "suspended",
+}
 
 
 @attrs.define
@@ -61,8 +83,8 @@ class Rows:
 
     def take(self, event: Event) -> None:
         """Take an event that is an instance's."""
-        if event.kind not in ("progress", "undone"):
-            self.note(event.key, "running" if event.kind == "started" else event.kind, event.time, event.attempt)
+        if isinstance(event, NodeEvent) and (state := _STATES.get(type(event))) is not None:
+            self.note(event.key, state, event.time, event.attempt)
 
     def note(self, key: str, state: str, when: float, attempt: int = 1) -> None:
         """An instance is in a state now."""
@@ -88,11 +110,28 @@ class Rows:
 def line_of(event: Event) -> str:
     """An event on a line, for people: when, what, of which instance."""
     when = f"{datetime.fromtimestamp(event.time, UTC):%Y-%m-%d %H:%M:%S}"
-    detail = "".join(character if character.isprintable() else " " for character in event.detail or "")
+    detail = "".join(character if character.isprintable() else " " for character in _detail(event))
     cut = detail if len(detail) <= _LONGEST else f"{detail[: _LONGEST - 1]}…"
     return f"{when}  {event.kind:9}  {event.key}  {cut}".rstrip()
 
 
 def is_told(event: Event) -> bool:
     """Whether there is a line for it: for whatever happens in a step after its start."""
-    return event.is_step and event.kind != "started"
+    return isinstance(event, NodeEvent) and event.is_step and not isinstance(event, NodeStarted)
+
+
+def _detail(event: Event) -> str:
+    match event:
+        case NodeFailed(error=error) | NodeHandled(error=error) | NodeRetried(error=error):
+            return str(error)
+        case NodeUndone(error=error):
+            return "" if error is None else str(error)
+        case NodeCompleted(action=action):
+            return action or ""
+        case NodeSuspended(waits_for=what):
+            return what
+        case NodeProgressed(message=message):
+            return message or ""
+        case RunEnded(status=status):
+            return status
+    return ""

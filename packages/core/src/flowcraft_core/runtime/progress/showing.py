@@ -8,7 +8,7 @@ import sys
 from collections.abc import AsyncIterator
 from typing import Protocol
 
-from ..events import Event, EventSink
+from ...events import Event
 from ..notebooks import in_notebook
 from ..run import Run
 from .lines import LinesDisplay
@@ -44,19 +44,6 @@ def display() -> Display:
 
             return TreeDisplay()
     return LinesDisplay()
-
-
-def both(sink: EventSink | None, display: Display) -> EventSink:
-    """One sink for both, whichever of them raises."""
-
-    def take(event: Event) -> None:
-        try:
-            if sink is not None:
-                sink(event)
-        finally:
-            display(event)
-
-    return take
 
 
 @contextlib.asynccontextmanager

@@ -11,7 +11,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from ...durations import lasting
-from ..events import Event
+from ...events import Event
 from ..run import Run
 from .rows import Row, Rows
 

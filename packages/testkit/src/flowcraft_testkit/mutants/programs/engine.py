@@ -11,7 +11,7 @@ from flowcraft_core.durable import reconciler as reconciler_module
 from flowcraft_core.durable import whole as whole_module
 from flowcraft_core.durable.engine import Engine
 from flowcraft_core.durable.poison import PoisonCount
-from flowcraft_core.durable.sets import JoinSets, Size
+from flowcraft_core.durable.sets import JoinSets, Size, Waiting
 from flowcraft_core.graph.decisions import take_edges
 from flowcraft_core.graph.instances import Arrival, Instance, Phase
 from flowcraft_core.ids import new_id
@@ -56,6 +56,38 @@ async def never_empty(original: Any, self: Any, incarnation: str, arrivals: Sequ
     """Takes an empty set for one at which nobody has arrived yet."""
     size: Size = await original(self, incarnation, arrivals)
     return attrs.evolve(size, was_empty=False)
+
+
+@replaces(
+    (Waiting, "tell"),
+    caught_by=BackendContract.test_who_arrives_together_at_a_join_goes_on_once,
+    name="engine.AllWhoArriveTogetherAct",
+)
+def all_are_told(original: Any, self: Any, found: Size | Exception) -> None:
+    """Tells everybody who went to a join together that it is full."""
+    for told in self.told:
+        original(attrs.evolve(self, told=[told]), found)
+
+
+@replaces(
+    (Waiting, "tell"),
+    caught_by=BackendContract.test_who_arrives_together_at_a_join_goes_on_once,
+    name="engine.NobodyWhoArrivesTogetherActs",
+)
+def nobody_is_told(original: Any, self: Any, found: Size | Exception) -> None:
+    """Leaves a full join to somebody else wherever several went there together."""
+    several = len(self.told) > 1 and isinstance(found, Size)
+    original(self, Size(is_full=False, was_empty=False) if several else found)
+
+
+@replaces(
+    (Engine, "_arrive"),
+    caught_by=BackendContract.test_a_killed_workers_job_is_done_by_another,
+    name="engine.WhoComesAgainArrivesTogether",
+)
+async def always_together(original: Any, self: Any, arrival: Arrival, *, together: bool) -> None:
+    """Lets those who come to a join again go together, so that one who has not gone on with it may be told."""
+    await original(self, arrival, together=True)
 
 
 # --- replay -----------------------------------------------------------------------------------------------------------

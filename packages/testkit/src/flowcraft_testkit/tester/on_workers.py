@@ -1,0 +1,104 @@
+"""A run under test on a worker and a backend in memory: stored, and restored, as in production."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import attrs
+from flowcraft_core.durable import Client, Worker
+from flowcraft_core.durable.results import StoredResult
+from flowcraft_core.graph.queues import queues_of
+from flowcraft_core.queues import DEFAULT_QUEUE
+from flowcraft_core.tasks import end
+
+from ..memory import CLOUD_QUEUE, InMemoryBackend, Weaknesses
+from ..simulation.fakes import Recorder
+from ..simulation.loop import LoopClock
+from ..simulation.runtime import SimulatedRuntime
+from ..simulation.scenario import RUN, Scenario
+
+_FINAL = ("completed", "failed", "cancelled")
+
+# A job may be sent as long ahead as a test may want time to pass, so that nobody has to look in between; seconds.
+_YEARS = 100 * 365 * 86_400.0
+
+# Seldom, since nobody else is there, and each look is a moment at which time would stop.
+_WORKER: dict[str, Any] = {
+    "poll": _YEARS,
+    "visibility": 12 * 3600.0,
+    "control_interval": 12 * 3600.0,
+    "reconcile": False,
+    "blocked_after": None,
+    "told_after": None,
+    "heartbeat": None,
+}
+
+
+class OnWorkers:
+    """Runs a scenario on a real client and worker, in virtual time; nothing is lost that a reconciler would find."""
+
+    def __init__(self, scenario: Scenario, recorder: Recorder) -> None:
+        self._scenario = scenario
+        self._recorder = recorder
+        clock = LoopClock()
+        self._backend = InMemoryBackend(
+            clock=clock, queue_limits=attrs.evolve(CLOUD_QUEUE, max_delay=_YEARS), weaknesses=Weaknesses.none()
+        )
+        self.runtime = SimulatedRuntime(
+            scenario, clock=clock, watch=lambda run_id, instance, attempt: None, recorder=recorder
+        )
+        flows = scenario.flows()
+        self._client = Client(
+            self._backend,
+            flows=flows.builders,
+            blueprints=flows.blueprints,
+            serializer=scenario.serializer,
+            clock=clock,
+        )
+        self._queues = (DEFAULT_QUEUE, *sorted(queues_of(self.runtime.catalogue.graphs, None).keys() - {DEFAULT_QUEUE}))
+        self._worker: asyncio.Task[None] | None = None
+
+    async def begin(self) -> None:
+        """Start the run, and the worker."""
+        await self._backend.open()
+        await self._client.start(self.runtime.flow.id, self._scenario.context, run_id=RUN)
+        worker = Worker(self._backend, self.runtime, queues=self._queues, **_WORKER)
+        self._worker = asyncio.ensure_future(worker.run())
+
+    async def status(self) -> str:
+        """Where it stands."""
+        return (await self._client.status(RUN)).state
+
+    async def waiting(self) -> Sequence[str]:
+        """The keys of its open waits."""
+        description = await self._client.describe(RUN, values=False)
+        return [wait.key for wait in description.waits if wait.kind == "wait"]
+
+    async def goes_on(self) -> bool:
+        """Whether time alone brings it on: as long as there is a message of it."""
+        assert self._worker is not None
+        if self._worker.done():
+            self._worker.result()  # which raises what has ended it
+        return await self.status() not in _FINAL and self._backend.holds > 0
+
+    async def answer(self, key: str, output: Any, action: str | None, *, early: bool) -> None:
+        """Answer a wait."""
+        reached = [each for each in await self.waiting() if self._recorder.is_wait(each, key)]
+        await self._client.resume(RUN, key, output=output, action=action, early=early)
+        self._recorder.ended.update(dict.fromkeys(reached))
+
+    async def cancel(self) -> bool:
+        """Cancel the run."""
+        return await self._client.cancel(RUN)
+
+    async def result(self) -> StoredResult:
+        """How it ended, or where it stands."""
+        return await self._client.result(RUN)
+
+    async def end(self) -> None:
+        """Let go of it."""
+        if self._worker is not None:
+            await end(self._worker)
+        await self._backend.close()
