@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Mapping
 
 from bench_plots import line_plot
-from bench_report import Plots, Section
 from bench_saved import Saved
+from bench_sections import Plots, Section
 
 TITLE = "Latency"
 RESULTS = ("latency",)

@@ -56,7 +56,8 @@ class Shape:
     calls: Mapping[str, int]
 
 
-_JOIN = {"coordination.add_members": 1, "status.finish": 1}
+# Who arrives at a join while others' arrival is under way shares the next request.
+_JOIN = {"coordination.add_members": 2, "status.finish": 1}
 SHAPES = (
     Shape(
         "chain",
