@@ -7,6 +7,7 @@ import sys
 
 from flowcraft_core import Event, FlowBuilder, FlowRuntime
 from flowcraft_core.durable import Worker
+from flowcraft_core.events import RunEnded
 from flowcraft_sqlite import SqliteBackend
 from shapes import awaited_step, flow_of
 
@@ -20,8 +21,8 @@ def flow() -> FlowBuilder:
 
 def say(event: Event) -> None:
     """Say how a run has ended."""
-    if event.kind == "ended":
-        print(event.detail, flush=True)
+    if isinstance(event, RunEnded):
+        print(event.status, flush=True)
 
 
 async def main(url: str) -> None:
