@@ -16,7 +16,7 @@ from typing import Any
 
 import attrs
 from aws_pricing import PRICES_OF, Bill
-from cost import BATCH, batch_of
+from cost import BATCH
 from floors import SQS, floor_text, with_floor
 from flowcraft_aws import AwsBackend
 from flowcraft_core import FlowBuilder, FlowRuntime, NodeContext
@@ -26,6 +26,7 @@ from shapes import (
     MOST_PER_UNDO,
     UNDONE,
     awaited_step,
+    batch_of,
     diamonds,
     flow_of,
     flow_with,
@@ -70,8 +71,8 @@ def _small(where: _Emulators) -> list[dict[str, Any]]:
     return [
         _row(where, "chain", 20, flow_of("chain", 20, awaited_step)),
         _row(where, "fan", 52, flow_of("fan", 52, awaited_step)),
-        _row(where, "batch", BATCH + 1, batch_of(None)),
-        _row(where, "batch, 20 lanes", BATCH + 1, batch_of(20)),
+        _row(where, "batch", BATCH + 1, batch_of(BATCH)),
+        _row(where, "batch, 20 lanes", BATCH + 1, batch_of(BATCH, 20)),
     ]
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from azure_units import PRICES_OF, Meter
-from cost import BATCH, batch_of
+from cost import BATCH
 from floors import QUEUE_STORAGE, floor_text, with_floor
 from flowcraft_azure import AzureBackend
 from flowcraft_core import FlowBuilder, FlowRuntime, NodeContext
@@ -23,6 +23,7 @@ from shapes import (
     MOST_PER_UNDO,
     UNDONE,
     awaited_step,
+    batch_of,
     diamonds,
     flow_of,
     flow_with,
@@ -73,8 +74,8 @@ def _small(where: azure_emulators.Emulators) -> list[dict[str, Any]]:
     return [
         _row(where, "chain", 20, flow_of("chain", 20, awaited_step)),
         min(fans, key=lambda row: float(row["requests_per_node"])),
-        _row(where, "batch", BATCH + 1, batch_of(None)),
-        _row(where, "batch, 20 lanes", BATCH + 1, batch_of(20)),
+        _row(where, "batch", BATCH + 1, batch_of(BATCH)),
+        _row(where, "batch, 20 lanes", BATCH + 1, batch_of(BATCH, 20)),
     ]
 
 

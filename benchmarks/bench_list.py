@@ -13,11 +13,13 @@ from __future__ import annotations
 import argparse
 from typing import Any, Protocol
 
+import cores
 import cost
 import durable
 import fairness
 import holding
 import inprocess
+import latency
 import many
 import memory
 import peers
@@ -59,6 +61,8 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     durable,
     fairness,
     holding,
+    latency,
+    cores,
     peers,
     resume,
     scale,

@@ -22,6 +22,7 @@ from shapes import (
     MOST_PER_UNDO,
     UNDONE,
     awaited_step,
+    batch_of,
     diamonds,
     flow_of,
     flow_with,
@@ -99,7 +100,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         figures: dict[str, Any] = importlib.import_module(f"{options.backend}_cost").run()
         return figures
     rows = [_row("chain", 20, flow_of("chain", 20, awaited_step)), _row("fan", 52, flow_of("fan", 52, awaited_step))]
-    rows += [_row("batch", BATCH + 1, batch_of(None)), _row("batch, 20 lanes", BATCH + 1, batch_of(20))]
+    rows += [_row("batch", BATCH + 1, batch_of(BATCH)), _row("batch, 20 lanes", BATCH + 1, batch_of(BATCH, 20))]
     rows.append(_row("answered early", 20, _asking(20), early=range(1, 20, 2)))
     big = [_row("chain of 4 KB", nodes, flow_of("chain", nodes, big_step)) for nodes in (10, 100, 1_000)]
     nodes = 3 * _DIAMONDS + 1
@@ -166,16 +167,6 @@ async def _waits(number: int) -> dict[str, Any]:
         row = await waits(counted, other, counts, waiting=number, seconds=600.0, clock=clock)
         await counted.close()
     return row
-
-
-async def _items(ctx: NodeContext) -> list[int]:
-    return list(range(BATCH))
-
-
-def batch_of(lanes: int | None) -> FlowBuilder:
-    """A batch, so many items of which are under way at most."""
-    flow = create_flow("batch").node("items", _items).batch("each", awaited_step, concurrency=lanes)
-    return flow.edge("items", "each")
 
 
 def _caught(nodes: int) -> FlowBuilder:

@@ -102,3 +102,13 @@ def flow_with(edges: Edges, nodes: int, step: Step, flow_id: str) -> FlowBuilder
     for source, target in edges:
         flow.edge(str(source), str(target))
     return flow
+
+
+def batch_of(items: int, lanes: int | None = None) -> FlowBuilder:
+    """A node that gives so many items, and a batch of them, so many of which are under way at most."""
+
+    async def give(ctx: NodeContext[Any, Any]) -> list[int]:
+        return list(range(items))
+
+    flow = create_flow(f"batch-{items}").node("items", give).batch("each", awaited_step, concurrency=lanes)
+    return flow.edge("items", "each")

@@ -2,6 +2,7 @@ import asyncio
 import json
 import subprocess
 import sys
+from collections import Counter
 from importlib import import_module
 from pathlib import Path
 from subprocess import PIPE
@@ -14,8 +15,10 @@ import dollars
 import durable_sqlite
 import inprocess
 import inprocess_peers
+import latency
 import pytest
 import startup
+import undisturbed
 from bench_command import main
 from by_hand import ByHand
 from floors import QUEUE_STORAGE, SQS, Batches, requests, work_of
@@ -129,6 +132,41 @@ def test_durable_runs_are_measured_beside_sqlite_itself(
         assert answer["spread"][name][0] <= answer[name] <= answer["spread"][name][1]
         assert answer[name] > 0
     assert len(answer["rounds"]) == 2
+
+
+def test_latency_is_measured_beside_what_its_calls_allow(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["latency", "--json", "--rounds", "1", "--seconds", "0.01", "--delays", "20", "--in-flight", "1,20"])
+    answer = _answer(capsys)  # its exit code is about time
+    assert {name: len(calls) for name, calls in answer["calls"].items()} == {"chain": 23, "fan": 11, "batch": 12}
+    for shape in latency.SHAPES:
+        assert Counter(answer["calls"][shape.name]) == shape.calls
+    assert [(row["shape"], row["in_flight"], row["runs"]) for row in answer["rows"]] == [
+        (shape, number, runs)
+        for shape in ("chain", "fan", "batch")
+        for number, runs in ((1, 1), (20, 20 if shape == "chain" else 1))
+    ]
+    for row in answer["rows"]:
+        assert row["cpu_us_per_step"] > 0
+        assert 0 < row["share_of_ideal"] <= 1.1
+
+
+def test_in_the_time_of_a_core_of_its_own_waiting_takes_no_time() -> None:
+    async def wait() -> tuple[float, float]:
+        began, used = asyncio.get_running_loop().time(), undisturbed.used()
+        await asyncio.sleep(3_600.0)
+        return asyncio.get_running_loop().time() - began, undisturbed.used() - used
+
+    passed, used = undisturbed.run(wait())
+    assert 3_600.0 <= passed <= 3_600.0 + 2 * used + 1.0
+    assert used < 60.0
+
+
+def test_what_can_never_come_ends_the_time_of_a_core_of_its_own() -> None:
+    async def wait() -> None:
+        await asyncio.get_running_loop().create_future()
+
+    with pytest.raises(RuntimeError, match="no timer"):
+        undisturbed.run(wait())
 
 
 def test_what_telemetry_costs_is_counted(capsys: pytest.CaptureFixture[str]) -> None:

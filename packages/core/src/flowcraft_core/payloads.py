@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from functools import lru_cache
 from typing import Literal, Protocol, TypeAlias
 from urllib.parse import quote
 
@@ -23,7 +24,13 @@ RecordKind: TypeAlias = Literal["fact", "value"]
 
 def place_of(run_id: str, key: str, kind: RecordKind) -> str:
     """What a record's place is called: another text for each run, key and kind, whatever characters they have."""
-    return "/".join(quote(part, safe="", errors="surrogatepass") for part in (run_id, key, kind))
+    return f"{_quoted(run_id)}/{_quoted(key)}/{kind}"
+
+
+@lru_cache(maxsize=4096)
+def _quoted(part: str) -> str:
+    """A part of a place, without slashes of its own; the same ones come again and again."""
+    return quote(part, safe="", errors="surrogatepass")
 
 
 def old_place_of(run_id: str, key: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
-from flowcraft_core import FlowRuntime
+from flowcraft_core import FlowRuntime, create_flow
 from flowcraft_core.durable import Client
 from flowcraft_core.durable.gathering import GatheringReads
 from flowcraft_core.durable.view import RunView
@@ -15,7 +15,7 @@ from flowcraft_core.errors import TransientError
 from flowcraft_core.ports import Fact
 from flowcraft_testkit import CountingBackend
 
-from .flows import fan
+from .flows import fan, one
 from .helpers import place, working
 
 
@@ -81,6 +81,28 @@ async def test_a_fan_out_is_looked_up_as_it_is_received() -> None:
             result = await here.finished(flow)
         assert result.status == "completed"
         assert counting.counts()["context.get"] <= 15
+
+
+async def test_a_run_is_read_together_with_what_it_begins_with() -> None:
+    flow = create_flow("single").node("a", one)
+    async with place(flow) as here:
+        counting = CountingBackend(here.backend)
+        async with working(counting, FlowRuntime([flow], clock=here.clock), reconcile=False):
+            result = await here.finished(flow)
+        assert result.status == "completed"
+        assert counting.counts()["context.get"] == 1
+
+
+async def test_a_run_that_begins_with_many_nodes_names_none_of_them_in_its_first_job() -> None:
+    wide = create_flow("wide")
+    for number in range(11):
+        wide.node(f"n{number}", one)
+    async with place(wide) as here:
+        counting = CountingBackend(here.backend)
+        async with working(counting, FlowRuntime([wide], clock=here.clock), reconcile=False):
+            result = await here.finished(wide)
+        assert (result.status, result.steps) == ("completed", 11)
+        assert counting.counts()["context.get"] >= 2
 
 
 @pytest.mark.parametrize(("waits", "looks"), [(0.0, 0), (60.0, 1)])

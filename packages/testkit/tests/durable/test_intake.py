@@ -13,6 +13,7 @@ from flowcraft_core.durable.intake import Intake, Served
 from flowcraft_core.errors import TransientError, UnknownQueueError
 from flowcraft_core.ports import Delivery
 from flowcraft_testkit import InMemoryBackend, VirtualClock, Weaknesses
+from flowcraft_testkit.memory import CLOUD_QUEUE
 
 from .flows import one
 from .helpers import working
@@ -20,6 +21,8 @@ from .helpers import working
 
 class Queue:
     """Has messages, or fails; notes how it is asked."""
+
+    limits = CLOUD_QUEUE
 
     def __init__(self, clock: VirtualClock, *bodies: str, fails: bool = False) -> None:
         self.clock, self.bodies, self.fails = clock, list(bodies), fails
@@ -31,7 +34,8 @@ class Queue:
             raise TransientError("it is away")
         if not self.bodies:
             await self.clock.sleep(wait)
-        taken, self.bodies = self.bodies[:max_messages], self.bodies[max_messages:]
+        most = min(max_messages, self.limits.max_receive)
+        taken, self.bodies = self.bodies[:most], self.bodies[most:]
         return [Delivery(body, 1, None) for body in taken]
 
 
@@ -51,6 +55,43 @@ async def test_one_queue_is_asked_once_per_wait() -> None:
     taking, _ = intake(queue)
     assert (bodies(await taking.receive(5)), bodies(await taking.receive(4))) == (["a"], [])
     assert queue.asked == [(5, 10.0), (4, 10.0)]
+
+
+class SlowQueue(Queue):
+    """Likewise; each answer takes a second to come."""
+
+    async def receive(self, *, max_messages: int, wait: float, visibility: float) -> Sequence[Delivery]:
+        brought = await super().receive(max_messages=max_messages, wait=wait, visibility=visibility)
+        await self.clock.sleep(1.0)
+        return brought
+
+
+async def test_what_a_receive_cannot_bring_alone_is_asked_for_several_times_at_once() -> None:
+    clock = VirtualClock()
+    queue = SlowQueue(clock, *map(str, range(200)))
+    taking, _ = intake(queue)
+    began, found = clock.now(), list[str]()
+    while len(found) < 200:
+        found += bodies(await taking.receive(1_000))
+    assert sorted(found, key=int) == [str(number) for number in range(200)]
+    assert clock.now() - began <= 6.0  # one after the other they take 20 s
+    began, asked = clock.now(), len(queue.asked)
+    for _ in range(30):
+        await taking.receive(1_000)
+    # What was under way ends, and then it is asked once in a wait, as before.
+    assert len(queue.asked) - asked <= 30
+    assert clock.now() - began >= 20 * 10.0
+    assert len(bodies(await taking.end())) == 0
+
+
+async def test_receives_at_once_bring_no_more_than_there_is_room_for() -> None:
+    clock = VirtualClock()
+    queue = SlowQueue(clock, *map(str, range(300)))
+    taking, _ = intake(queue)
+    held = 0
+    while held < 45:
+        held += len(await taking.receive(45 - held))
+    assert held + len(await taking.end()) == 45
 
 
 async def test_of_several_the_first_comes_first_and_the_others_have_what_room_is_left() -> None:

@@ -200,8 +200,8 @@ class Engine:
         self.executor.connection, self.executor.roll_back = self._transaction.connection, self._transaction.roll_back
         self.executor.nonce = self.view.record.nonce
 
-    async def _before_deciding(self, instance: Instance) -> None:
-        await self.view.refresh(instance)
+    def _before_deciding(self, instance: Instance) -> Awaitable[None]:
+        return self.view.refresh(instance)
 
     async def _gather(self, instance: Instance) -> Sequence[Any] | None:
         return await self.view.gather(instance)
@@ -268,8 +268,7 @@ class Engine:
         self._say_begun(frontier)
         first, lost = True, False
         while frontier and self.view.state.phase is Phase.RUNNING:
-            ending = self.backend, self.records, self.view.record, self.clock, self.executor.journal
-            if await fail_if_late(*ending, again=self._is_again):
+            if await self._is_late():
                 break
             if len(frontier) > 1 or self._must_hand_on():
                 await self.send(frontier)
@@ -313,6 +312,14 @@ class Engine:
             store, record, job = self.backend.coordination, self.view.record, self.job
             await says_no_more(store, record, job.key, job.id, job.limits)
         return Done.LOOK_AGAIN if lost else Done.ACKNOWLEDGE
+
+    async def _is_late(self) -> bool:
+        """Whether the run has taken longer than its timeout; then it has failed."""
+        record = self.view.record
+        if record.deadline is None:
+            return False
+        ending = self.backend, self.records, record, self.clock, self.executor.journal
+        return await fail_if_late(*ending, again=self._is_again)
 
     def _say_begun(self, frontier: list[Instance]) -> None:
         """Say that the run begins, if it does: by the first delivery of its first job to a worker that can begin it."""
@@ -419,8 +426,9 @@ class Engine:
         if self.stopped():
             await self.send([instance])
             return None
-        if instance.vertex.kind is Kind.STEP and self.clock.now() - self._looked_for_unneeded >= _UNNEEDED_NOTICED:
-            self._looked_for_unneeded = self.clock.now()
+        looked = self.clock.now()
+        if instance.vertex.kind is Kind.STEP and looked - self._looked_for_unneeded >= _UNNEEDED_NOTICED:
+            self._looked_for_unneeded = looked
             if await self.view.is_unneeded(instance):
                 return None
         self._steps += 1
@@ -467,7 +475,6 @@ class Engine:
             journal = self.executor.journal
             journal.tell(HOST_TOO_SHORT, at=instance, seconds=self.invocation.left(), timeout=may_take(instance))
             return None
-        looked = self.clock.now()
         # What the engine does itself takes no time, and waits for no step.
         async with self.slots if instance.vertex.kind is Kind.STEP else contextlib.nullcontext():
             if self.stopped() or (self.clock.now() - looked > _LOOKS_FRESH and await self.view.look([instance])):
@@ -551,6 +558,7 @@ class Engine:
             deferred=attempt.deferred,
             standing_in=attempt.standing_in,
             limits=tuple(names),
+            starts=(),
             blueprint_id=None,
             node_id=None,
         )
@@ -575,17 +583,24 @@ class Engine:
         Raises:
             InvocationTimeError: The invocation is about to end. The attempt was cancelled, and has no outcome.
         """
+        if self.invocation.remaining is None:
+            return await self._once(instance, attempt, reminding)
         timer = self.invocation.timer()
         try:
             async with timer:
-                if reminding is not None:
-                    return await self.executor.remind(instance, reminding)
-                return await self.executor.attempt(instance, attempt)
+                return await self._once(instance, attempt, reminding)
         except TimeoutError as error:
             if not timer.expired():
                 raise
             self.executor.cancel()
             raise cut_off(instance) from error
+
+    def _once(
+        self, instance: Instance, attempt: Attempt, reminding: Suspension | None
+    ) -> Awaitable[Outcome | Suspension]:
+        if reminding is not None:
+            return self.executor.remind(instance, reminding)
+        return self.executor.attempt(instance, attempt)
 
     async def _is_live(self) -> bool:
         """Whether the run has not ended while the instance was suspended: its job says when it was due, no more."""
@@ -674,7 +689,8 @@ class Engine:
                 one is kept until it is known to be needed: the job may come by there itself.
         """
         outcome, state = stored.value, self.view.state
-        await self._apply(instance, outcome)
+        if outcome.sets:
+            await self._apply(instance, outcome)
         self.view.take_in(instance, outcome)
         state.follow(*instance)
         return await self._arrive_all(await self._news(), goes_on=goes_on)

@@ -57,6 +57,11 @@ class Written:
     weight: int = 0
 
 
+def may_have_pages(outcome: Outcome) -> bool:
+    """Whether there is something in an outcome that may be too long for its record; most have nothing of the kind."""
+    return outcome.items is not None or type(outcome.output) in (list, Pages, StoredResults)
+
+
 class ListPages:
     """Writes and reads what of outcomes is stored in pages."""
 

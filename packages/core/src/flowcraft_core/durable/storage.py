@@ -32,7 +32,7 @@ from ..serialization import Serializer
 from .caches import OutcomeCache
 from .chunks import Chunks, chunk_keys
 from .gathering import GatheringReads
-from .pages import ListPages
+from .pages import ListPages, Written, may_have_pages
 from .suspensions import answer_key, suspension_key, suspension_windows
 from .weights import MAX_WEIGHT, weight_of
 
@@ -46,6 +46,9 @@ READABLE_FORMATS = frozenset({FORMAT})
 
 # Seconds between two looks at what may not be visible yet.
 _PAUSE = 0.05
+
+# Made once: to make one costs as much as to write a short record by it. What is written holds no circles.
+_JSON = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":"))
 
 # Ends the key of a claim, but for the number of its slot. A colon is escaped in ids: no node's key ends like this.
 _CLAIM = ":claim"
@@ -77,6 +80,10 @@ class Stored(Generic[T]):
     job: str
     won: bool = False
     weight: int = 0
+
+    def as_read(self) -> Stored[T]:
+        """The same for whoever has not written it."""
+        return Stored(self.value, self.job, weight=self.weight) if self.won else self
 
 
 @attrs.frozen
@@ -123,18 +130,22 @@ class Records:
         Raises:
             SerializationError: It is longer than ``max_bytes``; nothing is stored.
         """
-        written = await self.pages.write(run_id, key, outcome, copied_from)
+        written = (
+            await self.pages.write(run_id, key, outcome, copied_from) if may_have_pages(outcome) else Written(outcome)
+        )
         record = outcome_to_record(written.outcome, self._encode)
         # What is at hand of it stays at hand; but of a batch nobody holds all items, or all results.
-        value = attrs.evolve(written.outcome, output=outcome.output)
+        value = outcome
+        if written.outcome is not outcome:
+            value = attrs.evolve(written.outcome, output=outcome.output)
         if outcome.page_size is not None:
             value, _ = await self.pages.whole(run_id, key, written.outcome)
         stored = await self._put(run_id, key, record, job, value, self._outcome, keep=written.own)
         if unused := written.earlier if stored.won else written.own:
             await self.delete(run_id, unused)
-        if stored.won:
+        if stored.won and written.weight:
             stored = attrs.evolve(stored, weight=stored.weight + written.weight)
-        else:
+        elif not stored.won:
             stored = await self._at_hand(run_id, key, stored)
         if self.cache is not None:
             self.cache.add(run_id, key, stored)
@@ -392,8 +403,8 @@ class Records:
         standing = await (by or self.store.put)(run_id, key, Fact(attempt.stored, writer, job))
         # A call that was applied though its answer was lost finds its own writer when it is made again.
         if standing is None or standing.writer == writer:
-            # Of writers that died, or are about to lose.
-            await self.chunks.remove(run_id, [part for part in attempt.earlier if part not in keep])
+            if attempt.earlier:  # of writers that died, or are about to lose
+                await self.chunks.remove(run_id, [part for part in attempt.earlier if part not in keep])
             return Stored(value, job, won=True, weight=weight)
         await self.chunks.remove(run_id, chunk_keys(key, attempt.stored))
         found, weight = await self._record(run_id, key, standing.body)
@@ -417,23 +428,25 @@ class Records:
 
     def _coded(self, run_id: str, key: str, record: Mapping[str, Any], kind: RecordKind = "fact") -> tuple[bytes, int]:
         """What is stored of a record, and what it weighs when it is read."""
-        text = json.dumps({"v": FORMAT, **record}, ensure_ascii=False, separators=(",", ":")).encode()
-        weight = self._weigh(text, f"{run_id} {key}")
+        text = _JSON.encode({"v": FORMAT, **record}).encode()
+        weight = self._weigh(text, run_id, key)
         return self.codec.encode(text, place=place_of(run_id, key, kind)), weight
 
-    def _weigh(self, text: bytes, name: str) -> int:
+    def _weigh(self, text: bytes, run_id: str, key: str) -> int:
         """The memory that a record takes, bytes.
 
         Raises:
             SerializationError: It is too long, or takes too much.
         """
         if len(text) > self.max_bytes:
+            name = f"{run_id} {key}"
             raise SerializationError(
                 f"record {name!r} has {len(text)} bytes; at most {self.max_bytes} are stored: keep large data "
                 "elsewhere and hand on where it is"
             )
         weight = weight_of(text)
         if weight > MAX_WEIGHT:
+            name = f"{run_id} {key}"
             raise SerializationError(
                 f"record {name!r} has so many values that they may take {weight} bytes of memory; at most {MAX_WEIGHT} "
                 "are read: keep large data elsewhere and hand on where it is"
@@ -450,7 +463,7 @@ class Records:
             raise StaleReadError(f"run {run_id!r}: not all chunks of record {key!r} are visible yet")
         with reading(run_id, key):
             text = self._decoded(run_id, key, body, kind)
-            weight = self._weigh(text, f"{run_id} {key}")
+            weight = self._weigh(text, run_id, key)
             record: dict[str, Any] = json.loads(text)
             version = record.pop("v")
             if type(version) is not int or version < 1:

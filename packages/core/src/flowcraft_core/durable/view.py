@@ -54,7 +54,15 @@ class RunView:
         trouble: Why something that an expression or a step looks up could not be read, if it could not.
     """
 
-    def __init__(self, record: RunRecord, records: Records, clock: Clock, *, since: float | None = None) -> None:
+    def __init__(
+        self,
+        record: RunRecord,
+        records: Records,
+        clock: Clock,
+        *,
+        since: float | None = None,
+        absent: frozenset[str] = frozenset(),
+    ) -> None:
         """Know nothing yet.
 
         Args:
@@ -63,6 +71,7 @@ class RunView:
             clock: Tells when what was written lately is visible to everybody.
             since: When the job that is worked on was sent: what comes before its instance was stored earlier than that.
                 Now, by default.
+            absent: The keys of instances that were looked up in this moment, and have no outcome.
         """
         self.record = record
         self.state = RunState(record.graph, record.graphs.__getitem__, record.context, whole=False)
@@ -70,6 +79,7 @@ class RunView:
         self._clock = clock
         self._records = records
         self._settled = 0.0
+        self._absent = absent
         self._gathers: list[Instance] = []  # whose results nobody has read yet
         self.hear(since)
 
@@ -88,6 +98,7 @@ class RunView:
         early = min(self._settled - self._clock.now(), self._records.store.limits.staleness)
         if early > 0:
             await self._clock.sleep(early)
+            self._absent = frozenset()
         self._settled = 0.0
 
     async def learn(self, instances: Iterable[Instance], before: float | None = None) -> list[Instance]:
@@ -149,7 +160,9 @@ class RunView:
         """
         own = {instance.key: instance for instance in frontier}
         others = {needed.key: needed for instance in own.values() for needed in needs(self.state, instance)}
-        found = await self._records.outcomes(self.record.run_id, [*own, *others])
+        absent, self._absent = self._absent, frozenset()  # it is known for this moment only
+        asked = [key for key in (*own, *others) if key not in absent]
+        found = await self._records.outcomes(self.record.run_id, asked)
         for key, needed in others.items():
             if key in found and key not in own:
                 self._take_in(needed, found[key].value)
@@ -354,15 +367,17 @@ class RunView:
         scope, vertex = instance
         if vertex.quorum and not scope.winners(vertex):
             await self.learn([instance, *needs(self.state, instance)])
-        while await self.learn(needs(self.state, instance)):
+        while (needed := needs(self.state, instance)) and await self.learn(needed):
             pass
-        if not is_decided(self.state, instance):
+        decided = is_decided(self.state, instance)
+        if not decided:
             if len(vertex.incoming) > 1 or vertex.kind is Kind.EXIT:
                 await self.resolve(scope, vertex)
             elif (before := waits_for(self.state, instance)) is not None:
                 await self.resolve(before, None)
+            decided = is_decided(self.state, instance)
         await self._bring(instance)
-        return is_decided(self.state, instance)
+        return decided
 
     async def refresh(self, instance: Instance) -> None:
         """Read what deciding about an instance may look up: context values as they stand now, and outputs of nodes.
@@ -373,9 +388,9 @@ class RunView:
         try:
             for scope, names in context_names(instance):
                 await self.load_values(scope, names)
-            while await self.learn(named(self.state, instance)):
+            while (missing := named(self.state, instance)) and await self.learn(missing):
                 pass
-            if named(self.state, instance):
+            if missing:
                 await self._look_closely(instance)
             await self._bring(instance)
         except BackendError as error:  # stale, newer or unreachable: never the step's failure
@@ -384,7 +399,8 @@ class RunView:
 
     async def _bring(self, instance: Instance) -> None:
         """Read what of an instance's input stands in pages, but for what a step reads itself."""
-        await self._records.pages.give(self.record.run_id, instance.scope)
+        if instance.scope.parent is not None:
+            await self._records.pages.give(self.record.run_id, instance.scope)
         for gather in [gather for gather in self._gathers if looks_into(instance, gather.vertex.id)]:
             await self._records.pages.load(gather)
             self._gathers.remove(gather)

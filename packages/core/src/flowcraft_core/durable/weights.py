@@ -27,7 +27,8 @@ _PER_CONTAINER, _PER_MEMBER, _PER_ENTRY = 72, 60, 130
 
 # A string takes one byte per character, or two or four if one of its characters does. The last are told by their first
 # byte, or by the escape that they may be written with.
-_WIDEST = (*(bytes([lead]) for lead in range(0xF0, 0xF5)), b"\\u")
+_ESCAPE = b"\\u"
+_WIDEST = (*(bytes([lead]) for lead in range(0xF0, 0xF5)), _ESCAPE)
 
 # A string, or the rest of the text if it has no end: so that nothing is looked through twice.
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
@@ -59,7 +60,10 @@ def weight_of(text: bytes, limit: int = MAX_WEIGHT) -> int:
         limit: Above it the text is looked at more closely, so that brackets and commas within strings do not count. So
             it is where strings are long.
     """
-    characters = len(text) * (4 if any(wide in text for wide in _WIDEST) else 1 if text.isascii() else 2)
+    if text.isascii():
+        characters = len(text) * (4 if _ESCAPE in text else 1)
+    else:
+        characters = len(text) * (4 if any(wide in text for wide in _WIDEST) else 2)
     structure = _structure(text)
     are_long = structure > characters and len(text) > _LONG * text.count(b'"')
     if not are_long and characters + structure <= limit:
@@ -74,10 +78,10 @@ def weight_of(text: bytes, limit: int = MAX_WEIGHT) -> int:
 
 
 def _structure(text: bytes, start: int = 0, end: int | None = None) -> int:
-    def count(sign: bytes) -> int:
-        return text.count(sign, start, end)
-
-    return (count(b"[") + count(b"{")) * _PER_CONTAINER + count(b",") * _PER_MEMBER + count(b":") * _PER_ENTRY
+    count = text.count
+    containers = count(b"[", start, end) + count(b"{", start, end)
+    members, entries = count(b",", start, end), count(b":", start, end)
+    return containers * _PER_CONTAINER + members * _PER_MEMBER + entries * _PER_ENTRY
 
 
 def taken_by(values: Iterable[Any], bound: int) -> int:

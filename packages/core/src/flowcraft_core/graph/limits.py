@@ -6,7 +6,7 @@ attempt of one step that has a place, and never what is around it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 
 import attrs
 
@@ -35,7 +35,14 @@ def limits_of(instance: Instance) -> list[tuple[ScopeState, str]]:
 
 def is_limited(instance: Instance) -> bool:
     """Whether an instance keeps to any limit."""
-    return bool(limits_of(instance))
+    around, node = instance.scope, instance.vertex.node
+    if not instance.vertex.is_called:
+        return False
+    while not _named(node):
+        if around.parent is None or around.construct is None:
+            return False
+        node, around = around.construct.node, around.parent
+    return True
 
 
 def require_known(graphs: Iterable[Graph], limits: Mapping[str, Limit]) -> None:
@@ -61,5 +68,5 @@ def unknown_limits(graphs: Iterable[Graph], limits: Mapping[str, Limit]) -> list
     return problems
 
 
-def _named(node: Node) -> Iterator[str]:
-    yield from as_limits(None if node.config is None else node.config.limit)
+def _named(node: Node) -> tuple[str, ...]:
+    return as_limits(None if node.config is None else node.config.limit)

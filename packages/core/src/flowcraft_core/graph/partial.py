@@ -86,6 +86,8 @@ def needs(state: RunState, instance: Instance) -> list[Instance]:
     What they say may show that more is needed.
     """
     scope, vertex = instance
+    if len(vertex.incoming) == 1 and vertex.incoming[0].source in scope.outcomes:
+        return named(state, instance)  # as a chain goes on
     found = [scope.at(link.source) for link in scope.winners(vertex) or vertex.incoming]
     if not vertex.incoming and scope.parent is not None and scope.construct is not None:
         construct, parent = scope.construct, scope.parent
@@ -129,6 +131,8 @@ def named(state: RunState, instance: Instance) -> list[Instance]:
     Those that are known to be dead or blocked have no outputs, and are not among them.
     """
     scope, vertex = instance
+    if vertex.inputs is None and vertex.construct is None and not _named_in_expressions(vertex):
+        return []
     names = [name.removeprefix("_outputs.") for name in _named_in_expressions(vertex)]
     found = (other for name in names for other in _by_id(state, instance, scope, name))
     return [*awaited(state, instance), *_unknown(found)]
@@ -282,8 +286,14 @@ def _references(instance: Instance) -> Iterator[tuple[ScopeState, Collection[Ref
             yield inside, (outputs_named(inside, vertex) or {}).values()
 
 
-def _named_in_expressions(vertex: Vertex) -> Iterator[str]:
-    """The context values and outputs that deciding about an instance may name."""
+def _named_in_expressions(vertex: Vertex) -> tuple[str, ...]:
+    """The context values and outputs that deciding about an instance may name; looked for once."""
+    if vertex.names is None:
+        vertex.names = tuple(_names_in_expressions(vertex))
+    return vertex.names
+
+
+def _names_in_expressions(vertex: Vertex) -> Iterator[str]:
     links = list(vertex.out)
     construct = vertex.construct
     if construct is not None and construct.kind == "loop" and vertex.kind in (Kind.VERDICT, Kind.ENTRY):

@@ -33,7 +33,7 @@ def outcome_to_record(outcome: Outcome, encode: Convert) -> dict[str, Any]:
         outcome: The outcome.
         encode: Turns a value into JSON data.
     """
-    record: dict[str, Any] = {
+    fields = {
         "action": outcome.action,
         "blueprint": outcome.blueprint,
         "lanes": outcome.lanes,
@@ -44,9 +44,12 @@ def outcome_to_record(outcome: Outcome, encode: Convert) -> dict[str, Any]:
         "started": outcome.started,
         "ended": outcome.ended,
         "worker": outcome.worker,
-        # An edge that carries the output as it is does not store it again.
-        "taken": [[place] if value is OUTPUT else [place, encode(value)] for place, value in outcome.taken.items()],
     }
+    record: dict[str, Any] = {name: value for name, value in fields.items() if value is not None}
+    if outcome.taken:
+        # An edge that carries the output as it is does not store it again.
+        taken = outcome.taken.items()
+        record["taken"] = [[place] if value is OUTPUT else [place, encode(value)] for place, value in taken]
     if outcome.untaken:
         record["untaken"] = [[place, why] for place, why in outcome.untaken.items()]
     if outcome.void:
@@ -65,14 +68,11 @@ def outcome_to_record(outcome: Outcome, encode: Convert) -> dict[str, Any]:
         record["items"] = [encode(item) for item in outcome.items]
     if outcome.sets is not None:
         record["sets"] = {name: encode(value) for name, value in outcome.sets.items() if value is not DELETED}
-        record["deletes"] = [name for name, value in outcome.sets.items() if value is DELETED]
+        if deletes := [name for name, value in outcome.sets.items() if value is DELETED]:
+            record["deletes"] = deletes
     if outcome.context is not None:
         record["context"] = {name: encode(value) for name, value in outcome.context.items()}
-    return {
-        name: value
-        for name, value in record.items()
-        if value is not None and not (name in ("taken", "deletes") and not value)
-    }
+    return record
 
 
 def outcome_from_record(record: Mapping[str, Any], decode: Convert) -> Outcome:

@@ -162,6 +162,7 @@ class Vertex:
         construct: Set for entries and exits, and for a verdict the loop that it belongs to.
         timeout: Seconds that one attempt, or a wait, may take.
         reminders: For a wait: what it calls while nobody has answered it.
+        names: What deciding about an instance may name in expressions, once somebody has asked; see ``partial``.
     """
 
     index: int
@@ -185,6 +186,7 @@ class Vertex:
     construct: Construct | None = None
     timeout: float | None = None
     reminders: Reminders | None = None
+    names: tuple[str, ...] | None = None
 
     @property
     def is_called(self) -> bool:

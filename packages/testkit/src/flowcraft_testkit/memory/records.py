@@ -58,4 +58,4 @@ class Record(Generic[T]):
         return None
 
     def _is_fresh(self, version: _Version[T]) -> bool:
-        return self._clock.now() - version.written < self._lag
+        return self._lag > 0 and self._clock.now() - version.written < self._lag

@@ -11,6 +11,10 @@ from flowcraft_core import FlowBuilder, Limit, NodeContext, RetryPolicy, create_
 
 Ctx = NodeContext[Any, Any]
 
+# So much later an attempt may begin than its place under a rate was taken, from when that counts, seconds: a call
+# between the two that fails is made again.
+_LATE = 0.5
+
 #: After these faults more may be under way for a moment: places are lost, or lapse under steps that are under way.
 EXCUSES = frozenset({"wiped", "expired early", "paused", "slow", "throttled"})
 
@@ -39,7 +43,7 @@ class LimitWatch:
             self._now[name] += 1
             starts = self._starts.setdefault(name, deque())
             starts.append(now)
-            while starts[0] <= now - limit.per:
+            while starts[0] <= now - limit.per + _LATE:
                 starts.popleft()
             if self._is_excused():
                 continue

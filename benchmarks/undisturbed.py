@@ -1,0 +1,68 @@
+"""An event loop in whose time one core does nothing else: what others take of the machine does not count.
+
+Its time is the processor time that this process has used, and what it would have waited: where there is nothing to do
+before a timer is due, time moves on to that at once. So a program that only computes and waits for timers takes as long
+as it would on a core of its own, however busy the machine is, and waiting takes no time at all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import selectors
+import time
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+#: Processor time that this process has used, seconds.
+used = time.process_time
+
+
+class _Skipping(selectors.DefaultSelector):
+    """Waits for nothing: what it would have waited, it counts."""
+
+    skipped = 0.0
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        found: list[tuple[selectors.SelectorKey, int]] = super().select(0)
+        if not found and timeout is None:
+            raise RuntimeError("the program waits for something that is no timer: this loop has no other time")
+        if not found and timeout is not None and timeout > 0:
+            self.skipped += timeout
+        return found
+
+
+class UndisturbedLoop(asyncio.SelectorEventLoop):
+    """One of asyncio's own loops, on such a time."""
+
+    def __init__(self) -> None:
+        """Begin at the processor time that was used so far."""
+        self._waited = _Skipping()
+        super().__init__(self._waited)
+
+    def time(self) -> float:
+        """Seconds: processor time that was used, and time that was waited."""
+        return used() + self._waited.skipped
+
+
+class LoopClock:
+    """The time of the event loop that runs, for programs that tell it as since the epoch."""
+
+    def __init__(self) -> None:
+        """Tell the running loop's."""
+        self._time = asyncio.get_running_loop().time
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+        return 1_000_000_000.0 + self._time()
+
+    async def sleep(self, seconds: float) -> None:
+        """Return once so many seconds have passed."""
+        await asyncio.sleep(seconds)
+
+
+def run(main: Coroutine[Any, Any, T]) -> T:
+    """``asyncio.run``, undisturbed."""
+    with asyncio.Runner(loop_factory=UndisturbedLoop) as runner:
+        return runner.run(main)
