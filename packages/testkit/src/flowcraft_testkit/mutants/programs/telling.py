@@ -156,11 +156,11 @@ def told_twice(original: Any, self: Any, error: Exception, instance: Any, number
     caught_by=BackendContract.test_a_run_is_told_once_when_it_starts_and_once_when_it_ends,
     name="telling.StartToldTwice",
 )
-def begun_twice(original: Any, self: Any, record: Any) -> None:
+def begun_twice(original: Any, self: Any, record: Any, events: Any = None) -> None:
     """Says twice that a run has begun."""
-    original(self, record)
+    original(self, record, events)
     self._begun.pop(record.incarnation)
-    original(self, record)
+    original(self, record, events)
 
 
 @replaces(
