@@ -14,6 +14,7 @@ from typing import Any
 
 from flowcraft_core import Event, FlowBuilder, FlowRuntime, NodeContext, SystemClock, create_flow
 from flowcraft_core.durable import Client, Reconciler, Worker
+from flowcraft_core.events import NodeSuspended, RunEnded
 from flowcraft_sqlite import SqliteBackend
 from flowcraft_testkit.counting import CountingBackend
 from memory_program import peak_mib
@@ -72,7 +73,7 @@ async def work(backend: CountingBackend, runs: int) -> Said:
 
     def hear(event: Event) -> None:
         nonlocal suspended
-        suspended += event.kind == "suspended"
+        suspended += isinstance(event, NodeSuspended)
         if suspended == runs:
             every.set()
 
@@ -139,7 +140,7 @@ async def at_once(backend: CountingBackend, runs: int) -> Said:
 
     def hear(event: Event) -> None:
         nonlocal ended
-        ended += event.kind == "ended"
+        ended += isinstance(event, RunEnded)
         if ended == runs:
             all_ended.set()
 

@@ -20,6 +20,7 @@ from typing import Any
 import attrs
 from flowcraft_core import Event, FlowBuilder, FlowRuntime, NodeContext, create_flow
 from flowcraft_core.durable import Client, Worker
+from flowcraft_core.events import NodeSuspended
 from flowcraft_core.ports import Backend
 from flowcraft_sqlite import SqliteBackend
 from flowcraft_testkit import Weaknesses
@@ -106,7 +107,7 @@ async def main(name: str, kind: str, runs: str, memory: str) -> None:
     case, waits = CASES[name], asyncio.Semaphore(0)
 
     def hear(event: Event) -> None:
-        if event.kind == "suspended":
+        if isinstance(event, NodeSuspended):
             waits.release()
 
     async with opened(kind) as backend:

@@ -13,6 +13,7 @@ import pytest
 from flowcraft_core import FlowBuilder, FlowRuntime, Limit, create_flow
 from flowcraft_core.durable import Client
 from flowcraft_core.durable.worker import Worker
+from flowcraft_core.events import NodeSuspended
 from flowcraft_testkit import VirtualClock
 
 from .helpers import world
@@ -83,7 +84,9 @@ async def _taken(case: Case, memory: int | str) -> int:
     clock, parked = VirtualClock(), list[bool]()
     async with world(clock) as backend:
         client = Client(backend, clock=clock)
-        runtime = FlowRuntime(registry=STEPS, clock=clock, events=lambda event: parked.append(event.kind == "parked"))
+        runtime = FlowRuntime(
+            registry=STEPS, clock=clock, events=lambda event: parked.append(isinstance(event, NodeSuspended))
+        )
         worker = Worker(backend, runtime, memory=memory, concurrency=2)
         working = asyncio.ensure_future(worker.run())
         most = 0
