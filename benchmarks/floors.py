@@ -11,9 +11,11 @@ near its floor and never below it:
   ends once, in its status.
 - What others may take on travels by message: a run's first job, and of what a step has set free all but one, which
   whoever ran the step can go on with; and a long chain hands on every so many steps. A message is sent, received,
-  and removed once what it caused is durable. Each of these requests serves as many messages as the queue lets it.
+  and removed once what it caused is durable, or later. Each of these requests serves as many messages as the queue
+  lets it.
 - Who receives messages knows ids only, and reads once for all that it has received.
-- Where several jobs meet at a join, each tells that it is there: one request for as many as were received together.
+- Where several jobs meet at a join, each tells that it is there: one request for as many as a set takes, if all of
+  them end at the same time.
 - An undo has a record of its own, and so has the stop that it begins with.
 
 Left out is what costs by the hour: looking for messages in vain, heartbeats, the reconciler.
@@ -26,6 +28,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import attrs
+from flowcraft_core.durable.sets import WIDTH
 
 #: Instances that one message goes on with, see ``flowcraft_core.durable.Settings``.
 _STEPS_PER_MESSAGE = 500
@@ -110,9 +113,9 @@ def requests(work: Work, batches: Batches) -> dict[str, int]:
         "record, blueprint, status, its end": 4,
         "messages sent": sum(math.ceil(each / batches.sent) for each in sent),
         "messages received": received,
-        "messages removed": sum(math.ceil(each / batches.removed) for each in sent),
+        "messages removed": math.ceil(sum(sent) / batches.removed),
         "read for what was received": received,
-        "arrivals at joins": sum(math.ceil(each / batches.received) for each in work.meetings),
+        "arrivals at joins": sum(math.ceil(each / WIDTH) for each in work.meetings),
     }
     return {name: number for name, number in wanted.items() if number}
 

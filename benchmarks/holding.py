@@ -20,7 +20,7 @@ import aws_pricing
 import azure_units
 from flowcraft_core import FlowBuilder, FlowRuntime, NodeContext, create_flow
 from flowcraft_core.durable import Client, Worker
-from flowcraft_core.durable.options import VISIBILITY
+from flowcraft_core.settings import VISIBILITY
 from flowcraft_testkit import VirtualClock
 from flowcraft_testkit.counting import CountingBackend
 from flowcraft_testkit.memory import InMemoryBackend

@@ -207,10 +207,10 @@ def test_programs_around_a_batch_are_measured_at_each_size(capsys: pytest.Captur
         ("chain", 20, SQS, 28),
         ("chain", 20, QUEUE_STORAGE, 28),
         # 52 outcomes, 4, the first message, and 49 in batches of ten, which arrive together.
-        ("fan", 52, SQS, 52 + 4 + 4 + 4 * 5 + 5),
+        ("fan", 52, SQS, 52 + 4 + 3 + 4 * 5 + 1),
         # On Queue Storage each message is sent and removed by itself.
-        ("fan", 52, QUEUE_STORAGE, 52 + 4 + 4 + 2 * 49 + 2 * 2 + 2),
-        ("batch, 20 lanes", 1_001, SQS, 1_003 + 4 + 4 + 4 * 2 + 2),
+        ("fan", 52, QUEUE_STORAGE, 52 + 4 + 4 + 2 * 49 + 2 * 2 + 1),
+        ("batch, 20 lanes", 1_001, SQS, 1_003 + 4 + 3 + 4 * 2 + 1),
     ],
 )
 def test_a_floor_is_what_must_be_asked_for(shape: str, nodes: int, batches: Batches, least: int) -> None:

@@ -12,6 +12,7 @@ import about_startup
 import bench_all
 import bench_report
 import bench_saved
+import cost_page
 import pytest
 import telemetry
 from bench_command import main
@@ -50,7 +51,7 @@ def test_the_page_on_performance_has_the_results_as_they_are() -> None:
 
 
 def test_every_result_that_is_kept_is_told_of() -> None:
-    told = {f"{name}.json" for about in bench_report.SECTIONS for name in about.RESULTS}
+    told = {f"{name}.json" for about in bench_report.SECTIONS for name in about.RESULTS} | {cost_page.RESULTS.name}
     assert {file.name for file in bench_saved.RESULTS.glob("*.json")} == told
 
 
@@ -74,7 +75,7 @@ def test_a_report_is_written_of_what_was_saved(folder: Path, capsys: pytest.Capt
         "plots": ["made-up"],
     }
     page = (folder / "page.md").read_text()
-    assert "\n2 s\n\n![a bar](page/made-up.svg)\n" in page
+    assert "\n2 s\n\n![a bar](performance/made-up.svg)\n" in page
     assert "`hatch run bench made-up`" in page
     assert "**not within its bounds**" in page
     assert [file.name for file in (folder / "page").iterdir()] == ["made-up.svg"]

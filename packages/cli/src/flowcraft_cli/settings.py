@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import attrs
 from flowcraft_core import ConfigurationError
-from flowcraft_core.durable.options import VISIBILITY
+from flowcraft_core.settings import VISIBILITY
 from flowcraft_core.sizes import parse_bytes
 from flowcraft_core.urls import hide_secrets
 

@@ -7,6 +7,10 @@ from .errors import ConfigurationError
 #: Longer than anybody waits, and far from what clocks and timers cannot count, seconds.
 LONGEST = 1e10
 
+#: Seconds for which a job is hidden from other workers at a time, if nothing is said: a killed worker's job comes back
+#: after at most so long where a queue knows no better, and holding one costs the more requests the shorter it is.
+VISIBILITY = 30.0
+
 
 def number(
     name: str, value: object, *, least: float | None = None, above: float | None = None, most: float = LONGEST

@@ -47,16 +47,33 @@ class FunctionCall:
             named[self._context] = ctx
         return self._function(**named)
 
-    def instead(self, function: Callable[..., Any]) -> Self:
-        """The same step with another function, which gets what this one gets, by name; in tests."""
+    def instead(self, function: Callable[..., Any], *, may_lack: bool = False) -> Self:
+        """The same step with another function, which gets what this one gets, by name; in tests.
+
+        Args:
+            function: The other one.
+            may_lack: Whether what is asked of the runtime's dependencies may be missing; then it gets None.
+        """
         found = copy.copy(self)
         found._function = function
+        if may_lack:
+            found._getters = tuple((name, _or_none(get) if name in self.asks else get) for name, get in self._getters)
         return found
 
     @property
     def gives(self) -> Any:
         """What is known of the type of its output."""
         return self.signature.gives
+
+
+def _or_none(get: Getter) -> Getter:
+    def found(ctx: Any) -> Any:
+        try:
+            return get(ctx)
+        except ConfigurationError:
+            return None
+
+    return found
 
 
 class InputCall(FunctionCall):

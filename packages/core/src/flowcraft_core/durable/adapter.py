@@ -20,13 +20,14 @@ from ..payloads import CompressingCodec
 from ..ports import Backend
 from ..queues import DEFAULT_QUEUE
 from ..runtime import FlowRuntime
+from ..settings import VISIBILITY
 from ..sizes import parse_bytes
 from .answering import Answering
 from .caches import DEFAULT_MEMORY, Memory
 from .client import Client
 from .engine import Done, Settings
 from .handler import JobHandler
-from .options import VISIBILITY, WorkerOptions, require_options
+from .options import WorkerOptions, require_options
 from .reconciler import Reconciled, Reconciler
 from .sync_client import SyncClient
 from .transient import RetryingBackend

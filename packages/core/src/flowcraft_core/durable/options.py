@@ -13,10 +13,6 @@ from ..settings import number, whole
 from ..sizes import Size, parse_bytes
 from .engine import Settings
 
-#: Seconds for which a job is hidden from other workers at a time, if nothing is said: a killed worker's job comes back
-#: after at most so long where a queue knows no better, and holding one costs the more requests the shorter it is.
-VISIBILITY = 30.0
-
 # Less than this holds nothing that is worth while, and was meant in another unit, bytes.
 _LEAST_MEMORY = 2**20
 

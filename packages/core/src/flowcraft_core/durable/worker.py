@@ -21,6 +21,7 @@ from ..payloads import CompressingCodec, PayloadCodec
 from ..ports import Backend, Message
 from ..queues import DEFAULT_QUEUE
 from ..runtime import FlowRuntime
+from ..settings import VISIBILITY
 from ..sizes import Size, parse_bytes
 from ..tasks import end
 from .caches import DEFAULT_MEMORY, Memory
@@ -30,7 +31,7 @@ from .engine import Done, Engine, Settings
 from .handler import JobHandler
 from .intake import Intake, Received, Served
 from .loop_watch import LoopWatch
-from .options import VISIBILITY, WorkerOptions, require_options
+from .options import WorkerOptions, require_options
 from .queues import queue_named
 from .reconciler import Reconciler
 from .runs import RunRecord

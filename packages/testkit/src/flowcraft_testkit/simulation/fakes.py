@@ -194,7 +194,8 @@ class _Called:
         async def awaited(**named: Any) -> Any:
             return await _awaited(called(**named))
 
-        return step.instead(awaited if self.implementation.is_async else called)
+        replaced = self.function is not None or self.error is not None
+        return step.instead(awaited if self.implementation.is_async else called, may_lack=replaced)
 
 
 async def _awaited(result: Any) -> Any:
