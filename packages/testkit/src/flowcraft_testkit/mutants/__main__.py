@@ -1,13 +1,15 @@
 """``python -m flowcraft_testkit.mutants``: tries every mutant, and says which clause has caught it.
 
 Of each mutant the clause that is named for it is asked, which takes well under a minute in all. ``--full`` asks all
-that it could fail and writes the page ``docs/conformance/mutants.md``, which takes some minutes.
+that it could fail and writes the page ``docs/conformance/mutants.md``, which takes long; with names, it writes their
+sections anew and leaves the others as they are.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -78,6 +80,14 @@ def page(caught: Sequence[Caught]) -> str:
     return "\n".join(sections) + "\n"
 
 
+def _standing(mutant: Mutant, text: str) -> Caught:
+    """What the page says of a mutant that was not tried; nothing but its own clause, if it is not there."""
+    found = re.search(rf"^## {re.escape(mutant.name)}\n(.*?)(?=^## )", text, re.MULTILINE | re.DOTALL)
+    clauses = {clause.id for contract in CONTRACTS.values() for clause in contract.clauses()}
+    said = re.findall(r"^- \W*`(.+?)`", found[1], re.MULTILINE) if found else []
+    return Caught(mutant, None, tuple(clause for clause in said if clause in clauses))
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print what came out; 1 if a mutant has survived."""
     parser = argparse.ArgumentParser(prog="mutants", description="Try the contracts on deliberately broken programs.")
@@ -94,9 +104,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         Caught(MUTANTS[place], found.get(MUTANTS[place].clause), tuple(found))
         for place, found in zip(places, failed, strict=True)
     ]
-    if options.full and not options.names:
+    if options.full:
         _PAGE.parent.mkdir(parents=True, exist_ok=True)
-        _PAGE.write_text(page(caught), encoding="utf-8")
+        text = _PAGE.read_text(encoding="utf-8") if options.names and _PAGE.exists() else ""
+        tried = {each.mutant.name: each for each in caught}
+        told = [tried.get(mutant.name) or _standing(mutant, text) for mutant in MUTANTS]
+        _PAGE.write_text(page(told), encoding="utf-8")
     killed = sum(each.why is not None for each in caught)
     if options.json:
         data = {
