@@ -431,7 +431,7 @@ class JobHandler:
             record = self._known.get(job.run_id) or await self._runs.get(job.run_id)
         except TransientError:
             raise
-        except FlowcraftError:
+        except Exception:  # whatever it is: it is what the job is given up for, or would be
             return None
         return None if record is None or job.nonce not in ("", record.nonce) else record
 
