@@ -82,7 +82,7 @@ def test_the_command_draws_new_seeds_and_says_which(capsys: pytest.CaptureFixtur
 def test_the_command_tries_every_crash(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--exhaustive", "--scenario", "failure", "--budget", "20", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
-    assert told["crash_points"] > 30
+    assert told["crash_points"] > 25
     assert told["interleavings"] > 10
     assert told["violations"] == 0
 

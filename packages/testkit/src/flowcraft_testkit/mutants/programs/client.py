@@ -8,7 +8,6 @@ from unittest import mock
 
 import attrs
 from flowcraft_core import ResumeError
-from flowcraft_core.durable import client as client_module
 from flowcraft_core.durable import forking as forking_module
 from flowcraft_core.durable import resuming as resuming_module
 from flowcraft_core.durable.client import Client
@@ -178,7 +177,6 @@ def first_told(original: Any, scope: Any, vertex: Any) -> Any:
 
 @replaces(
     (forking_module, "redrive"),
-    (client_module, "redrive"),
     caught_by=BackendContract.test_a_run_is_redriven_once_and_linked_to_the_run_that_tries_again,
     name="client.RedrivenEachTime",
 )
@@ -285,7 +283,6 @@ async def by_the_start(original: Any, self: Any, age: float) -> int:
 
 @replaces(
     (resuming_module, "resume"),
-    (client_module, "resume"),
     caught_by=BackendContract.test_a_resume_brings_the_next_look_forward,
     name="client.ResumedAndLookedAtLate",
 )
