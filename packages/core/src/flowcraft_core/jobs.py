@@ -47,8 +47,6 @@ class Job:
         run_id: The run.
         nonce: The run's nonce; empty in a job that was written by hand.
         key: The instance's key. Empty for the run as a whole: look at what is due in it.
-        starts: In the first job of a run: the keys of what it begins with, if they are few, so that whoever takes it
-            looks them up together with the run.
         first_seen: When the job, or the one that it goes on for, was first sent; seconds since the epoch. It is what a
             message says: a clock that is ahead, or anybody who may write to the queue, can give any time.
         passed_on: For how many seconds it has been passed on from one worker to the next: the sum of the delays that it
@@ -68,7 +66,6 @@ class Job:
     run_id: str
     nonce: str = ""
     key: str = ""
-    starts: tuple[str, ...] = ()
     first_seen: float = 0.0
     passed_on: float = 0.0
     hops: int = 0
@@ -87,8 +84,6 @@ def encode_job(job: Job) -> str:
     data: dict[str, Any] = {"v": FORMAT, "id": job.id, "run": job.run_id, "key": job.key, "seen": job.first_seen}
     if job.nonce:
         data["nonce"] = job.nonce
-    if job.starts:
-        data["starts"] = job.starts
     if job.passed_on:
         data[_PASSED_ON] = job.passed_on
     if job.hops:
@@ -130,7 +125,6 @@ def decode_job(body: str) -> Job:
         run_id=_run_id(data, "run"),
         nonce=_text(data, "nonce") if "nonce" in data else "",
         key=_text(data, "key", longest=_LONGEST_KEY, empty=True),
-        starts=_texts(data, "starts"),
         first_seen=_seconds(data, "seen"),
         passed_on=_seconds(data, _PASSED_ON),
         hops=_count(data, "hops"),

@@ -558,7 +558,6 @@ class Engine:
             deferred=attempt.deferred,
             standing_in=attempt.standing_in,
             limits=tuple(names),
-            starts=(),
             blueprint_id=None,
             node_id=None,
         )

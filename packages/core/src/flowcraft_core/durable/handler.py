@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
@@ -257,7 +256,7 @@ class JobHandler:
         places: Places | None = None,
     ) -> Done | tuple[Job, RunRecord]:
         """What is to become of the delivery, or the job as which it waits for places under limits."""
-        record, absent = await self._look_up(job)
+        record = await self._record(job)
         if record is None:
             return Done.ACKNOWLEDGE
         if not await self._is_live(job, record):
@@ -273,7 +272,7 @@ class JobHandler:
             return Done.ACKNOWLEDGE
         if job.limits and places is None and job.waited % GLANCES and await self._limits.are_full(job.limits):
             return job, record
-        view = RunView(record, self._records, self._clock, since=job.first_seen, absent=absent)
+        view = RunView(record, self._records, self._clock, since=job.first_seen)
         executor = self._runtime.executor(job.run_id, record.graphs)
         executor.journal, executor.worker = self._tell_of(job), self._worker
         if self._telemetry is not None:
@@ -386,18 +385,6 @@ class JobHandler:
         return True
 
     # --- the run record ---------------------------------------------------------------------------------------------
-
-    async def _look_up(self, job: Job) -> tuple[RunRecord | None, frozenset[str]]:
-        """The record of the job's run; and what of that which the run begins with has no outcome, in one request.
-
-        Raises:
-            StaleReadError: There is no record to be seen.
-        """
-        if not job.starts or self._known.get(job.run_id) is not None:
-            return await self._record(job), frozenset()
-        # Of what is read at the same time of one run the store is asked once.
-        record, outcomes = await asyncio.gather(self._record(job), self._records.outcomes(job.run_id, job.starts))
-        return record, frozenset(job.starts) - outcomes.keys()
 
     async def _record(self, job: Job) -> RunRecord | None:
         """The record of the job's run; None if the job is of an earlier run of the same id, which was purged.

@@ -13,9 +13,6 @@ from .runs import Recorded, RunRecord
 from .signals import CHECK_AFTER
 from .stored_runs import StoredRuns
 
-# So many start nodes a first job names, and of no longer keys, characters.
-_STARTS_NAMED, _LONGEST_NAMED = 10, 100
-
 
 async def start_run(
     stored: StoredRuns,
@@ -80,10 +77,7 @@ async def _start_at_once(
 
 def _first_job(record: RunRecord, now: float, delay: float, *, is_new: bool) -> Message:
     # With a hop, a worker looks before it begins: the run may have got on, or been cancelled, meanwhile.
-    root = record.graph.root
-    starts = tuple(root.vertices[index].key for index in root.starts)
-    is_short = len(starts) <= _STARTS_NAMED and all(len(key) <= _LONGEST_NAMED for key in starts)
-    job = record.job("", now + delay, hops=0 if is_new and not delay else 1, starts=starts if is_short else ())
+    job = record.job("", now + delay, hops=0 if is_new and not delay else 1)
     return Message(encode_job(job), record.run_id)
 
 

@@ -61,7 +61,6 @@ class RunView:
         clock: Clock,
         *,
         since: float | None = None,
-        absent: frozenset[str] = frozenset(),
     ) -> None:
         """Know nothing yet.
 
@@ -71,7 +70,6 @@ class RunView:
             clock: Tells when what was written lately is visible to everybody.
             since: When the job that is worked on was sent: what comes before its instance was stored earlier than that.
                 Now, by default.
-            absent: The keys of instances that were looked up in this moment, and have no outcome.
         """
         self.record = record
         self.state = RunState(record.graph, record.graphs.__getitem__, record.context, whole=False)
@@ -79,7 +77,6 @@ class RunView:
         self._clock = clock
         self._records = records
         self._settled = 0.0
-        self._absent = absent
         self._gathers: list[Instance] = []  # whose results nobody has read yet
         self.hear(since)
 
@@ -98,7 +95,6 @@ class RunView:
         early = min(self._settled - self._clock.now(), self._records.store.limits.staleness)
         if early > 0:
             await self._clock.sleep(early)
-            self._absent = frozenset()
         self._settled = 0.0
 
     async def learn(self, instances: Iterable[Instance], before: float | None = None) -> list[Instance]:
@@ -160,9 +156,7 @@ class RunView:
         """
         own = {instance.key: instance for instance in frontier}
         others = {needed.key: needed for instance in own.values() for needed in needs(self.state, instance)}
-        absent, self._absent = self._absent, frozenset()  # it is known for this moment only
-        asked = [key for key in (*own, *others) if key not in absent]
-        found = await self._records.outcomes(self.record.run_id, asked)
+        found = await self._records.outcomes(self.record.run_id, [*own, *others])
         for key, needed in others.items():
             if key in found and key not in own:
                 self._take_in(needed, found[key].value)

@@ -185,9 +185,6 @@ class Worker:
         self._something_done = asyncio.Event()
         self._stop = asyncio.Event()
         self._changed = asyncio.Event()
-        most = max(served.queue.limits.max_receive for served in self._served)
-        # With the other half it has enough to do meanwhile.
-        self._worth_a_receive = max(1, min(most, (concurrency + self._prefetch) // 2))
         self._wanted = 1  # for how many more messages there is to be room before anybody is woken
         self._intake = Intake(
             self._served,
@@ -317,7 +314,6 @@ class Worker:
         pause, has_received = _PAUSE, False
         while not self._stop.is_set():
             await self._wait_for_room(1)
-            await self._wait_for_room(self._worth_a_receive, _MOMENT)
             room = self._room
             if self._stop.is_set() or (room <= 0 and not self._intake.has_news):
                 continue
