@@ -41,7 +41,7 @@ import azure_emulators  # noqa: E402
 import places  # noqa: E402
 
 # What the design allows, requests per node, Redis included.
-_MOST = {"chain": 1.6, "fan": 4.2, "batch, 20 lanes": 1.2}
+_MOST = {"chain": 1.6, "fan": 4.5, "batch, 20 lanes": 1.2}
 _BIG = "x" * 4_000
 _FLAT = 0.05
 _MOST_MESSAGES = 3.0
