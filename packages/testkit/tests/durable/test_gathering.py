@@ -83,16 +83,6 @@ async def test_a_fan_out_is_looked_up_as_it_is_received() -> None:
         assert counting.counts()["context.get"] <= 15
 
 
-async def test_a_run_is_read_together_with_what_it_begins_with() -> None:
-    flow = create_flow("single").node("a", one)
-    async with place(flow) as here:
-        counting = CountingBackend(here.backend)
-        async with working(counting, FlowRuntime([flow], clock=here.clock), reconcile=False):
-            result = await here.finished(flow)
-        assert result.status == "completed"
-        assert counting.counts()["context.get"] == 1
-
-
 async def test_a_run_that_begins_with_many_nodes_names_none_of_them_in_its_first_job() -> None:
     wide = create_flow("wide")
     for number in range(11):
