@@ -64,21 +64,21 @@ SHAPES = (
         flow_of("chain", STEPS, awaited_step),
         1,
         STEPS,
-        {"queue.receive": 1, "context.get": 1, "context.put": STEPS, "status.finish": 1},
+        {"queue.receive": 1, "context.get": 2, "context.put": STEPS, "status.finish": 1},
     ),
     Shape(
         "fan",
         flow_of("fan", STEPS + 2, awaited_step),
         STEPS,
         STEPS + 2,
-        {"queue.receive": 2, "context.get": 3, "context.put": 3, **_JOIN},
+        {"queue.receive": 2, "context.get": 4, "context.put": 3, **_JOIN},
     ),
     Shape(
         "batch",
         batch_of(STEPS),
         STEPS,
         STEPS + 3,
-        {"queue.receive": 2, "context.get": 3, "context.put": 4, **_JOIN},
+        {"queue.receive": 2, "context.get": 4, "context.put": 4, **_JOIN},
     ),
 )
 

@@ -137,7 +137,7 @@ def test_durable_runs_are_measured_beside_sqlite_itself(
 def test_latency_is_measured_beside_what_its_calls_allow(capsys: pytest.CaptureFixture[str]) -> None:
     main(["latency", "--json", "--rounds", "1", "--seconds", "0.01", "--delays", "20", "--in-flight", "1,20"])
     answer = _answer(capsys)  # its exit code is about time
-    assert {name: len(calls) for name, calls in answer["calls"].items()} == {"chain": 23, "fan": 11, "batch": 12}
+    assert {name: len(calls) for name, calls in answer["calls"].items()} == {"chain": 24, "fan": 12, "batch": 13}
     for shape in latency.SHAPES:
         assert Counter(answer["calls"][shape.name]) == shape.calls
     assert [(row["shape"], row["in_flight"], row["runs"]) for row in answer["rows"]] == [
