@@ -54,14 +54,7 @@ class RunView:
         trouble: Why something that an expression or a step looks up could not be read, if it could not.
     """
 
-    def __init__(
-        self,
-        record: RunRecord,
-        records: Records,
-        clock: Clock,
-        *,
-        since: float | None = None,
-    ) -> None:
+    def __init__(self, record: RunRecord, records: Records, clock: Clock, *, since: float | None = None) -> None:
         """Know nothing yet.
 
         Args:

@@ -55,10 +55,6 @@ _LOOK_AGAIN = 5.0
 # Before a worker first says that it lives, seconds.
 _FIRST_BEAT = 5.0
 
-# For so long a worker that is at work waits for more to end, so that one request serves several messages: to remove
-# them, or to fetch others in their place. Seconds.
-_MOMENT = 0.02
-
 
 @attrs.define(eq=False)
 class _Held(Received):
@@ -185,7 +181,6 @@ class Worker:
         self._something_done = asyncio.Event()
         self._stop = asyncio.Event()
         self._changed = asyncio.Event()
-        self._wanted = 1  # for how many more messages there is to be room before anybody is woken
         self._intake = Intake(
             self._served,
             wait=poll,
@@ -313,9 +308,10 @@ class Worker:
     async def _receive(self) -> None:
         pause, has_received = _PAUSE, False
         while not self._stop.is_set():
-            await self._wait_for_room(1)
-            room = self._room
-            if self._stop.is_set() or (room <= 0 and not self._intake.has_news):
+            room = self._concurrency + self._prefetch - sum(1 for held in self._held if not held.waits)
+            if room <= 0 and not self._intake.has_news:
+                self._changed.clear()
+                await self._changed.wait()
                 continue
             receiving = asyncio.ensure_future(self._intake.receive(room))
             stopped = asyncio.ensure_future(self._stop.wait())
@@ -355,31 +351,6 @@ class Worker:
         except Exception as error:
             self._say_unavailable("queue.release", error)
 
-    @property
-    def _room(self) -> int:
-        """For how many more messages there is room."""
-        return self._concurrency + self._prefetch - sum(1 for held in self._held if not held.waits)
-
-    async def _wait_for_room(self, wanted: int, patience: float | None = None) -> None:
-        """Wait until there is room for so many messages, or something else has come up, or patience ends."""
-        if self._room >= wanted or self._intake.has_news or self._stop.is_set():
-            return
-        self._wanted = wanted
-        self._changed.clear()
-        changed = asyncio.ensure_future(self._changed.wait())
-        try:
-            if patience is None:
-                await changed
-                return
-            pause = asyncio.ensure_future(self._clock.sleep(patience))
-            try:
-                await asyncio.wait([changed, pause], return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                pause.cancel()
-        finally:
-            changed.cancel()
-            self._wanted = 1
-
     async def _release(self, given_back: Sequence[Received]) -> None:
         """Give messages back to their queues."""
         for served, some in _by_queue(given_back):
@@ -403,8 +374,7 @@ class Worker:
 
     def _let_go(self, held: _Held, task: asyncio.Task[None]) -> None:
         self._held.pop(held, None)
-        if self._room >= self._wanted:
-            self._changed.set()
+        self._changed.set()
         error: BaseException | None = None
         if not task.cancelled():
             error = task.exception()
@@ -561,7 +531,7 @@ class Worker:
             await self._something_done.wait()
             self._something_done.clear()
             # What ends in the same moment is acknowledged in one request.
-            await self._clock.sleep(_MOMENT)
+            await self._clock.sleep(0.02)
             try:
                 await self._flush()
             except Exception as error:  # whatever it is, what is done later is to be acknowledged
