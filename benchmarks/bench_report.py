@@ -45,9 +45,8 @@ class About(Protocol):
         """The text, of what was saved."""
 
 
-#: In the order of the page. ``about_inprocess``, ``about_startup`` and ``about_latency`` are written, and wait for the
-#: results of a machine that has nothing else to do: ``hatch run bench inprocess --peers --save inprocess-peers``,
-#: ``hatch run bench startup --save startup`` and ``hatch run bench latency --save latency``.
+#: In the order of the page. ``about_inprocess`` and ``about_startup`` are told of once there are results of a machine that
+#: has nothing else to do: ``bench inprocess --peers --save inprocess-peers`` and ``bench startup --save startup``.
 SECTIONS: tuple[About, ...] = ()
 
 
