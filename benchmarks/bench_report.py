@@ -45,8 +45,8 @@ class About(Protocol):
         """The text, of what was saved."""
 
 
-#: In the order of the page. ``about_inprocess`` and ``about_startup`` are told of once there are results of a machine that
-#: has nothing else to do: ``bench inprocess --peers --save inprocess-peers`` and ``bench startup --save startup``.
+#: In the order of the page. ``about_inprocess`` and ``about_startup`` are told of once there are results of a machine
+#: that has nothing else to do: ``bench inprocess --peers --save inprocess-peers``, ``bench startup --save startup``.
 SECTIONS: tuple[About, ...] = ()
 
 
