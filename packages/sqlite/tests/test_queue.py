@@ -1,12 +1,15 @@
 import asyncio
+import contextlib
 import sqlite3
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flowcraft_core import SystemClock
 from flowcraft_core.ports import Delivery, Message
 from flowcraft_sqlite import SqliteBackend
+from flowcraft_sqlite._others import Others
 from flowcraft_testkit import VirtualClock
 
 from .helpers import PATIENCE, ask, rows, until
@@ -211,3 +214,58 @@ async def test_a_clock_that_is_set_back_does_not_lengthen_a_receive(path: Path) 
         await asyncio.sleep(0.05)
         clock.behind = 3_600.0
         assert await asyncio.wait_for(receiving, PATIENCE) == []
+
+
+async def test_where_nothing_is_left_a_receive_looks_and_takes_no_lock(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with SqliteBackend(path) as backend:
+        queue, database = backend.queue, backend.queue._database
+        await queue.send([Message("job")])
+        assert len(await queue.receive(max_messages=2, wait=0, visibility=60)) == 1
+        written: list[object] = []
+        write = database.write
+
+        def counted(operation: Any, *, synced: bool) -> Any:
+            written.append(operation)
+            return write(operation, synced=synced)
+
+        monkeypatch.setattr(database, "write", counted)
+        waiting = asyncio.ensure_future(queue.receive(max_messages=2, wait=PATIENCE, visibility=60))
+        await asyncio.sleep(0)  # it has asked
+        await database.read(lambda connection: None)  # and is answered
+        assert written == []
+        await queue.send([Message("next")])
+        assert [delivery.body for delivery in await waiting] == ["next"]
+
+
+async def test_who_writes_all_the_time_receives_what_another_process_sends(path: Path) -> None:
+    async with SqliteBackend(path) as backend, SqliteBackend(path) as other:
+        waiting = asyncio.ensure_future(backend.queue.receive(max_messages=1, wait=PATIENCE, visibility=60))
+        sent = False
+        while not waiting.done():
+            await backend.coordination.set_if_absent(f"hint-{time.monotonic_ns()}", "x", ttl=60)
+            if not sent:
+                await other.queue.send([Message("job")])
+                sent = True
+        assert [delivery.body for delivery in waiting.result()] == ["job"]
+
+
+def test_whether_others_have_written_is_told_by_their_commits_alone(path: Path) -> None:
+    others = Others()
+    assert not others.are_silent(None, 60)
+    with contextlib.closing(sqlite3.connect(path)) as own, contextlib.closing(sqlite3.connect(path)) as other:
+        own.execute("CREATE TABLE t (x)")
+        others.look(own)
+        before = others.number
+        own.execute("INSERT INTO t VALUES (1)")
+        own.commit()
+        others.look(own)
+        assert others.are_silent(before, 60)
+        assert not others.are_silent(before, 0), "what was seen too long ago counts for nothing"
+        other.execute("INSERT INTO t VALUES (2)")
+        other.commit()
+        assert others.are_silent(before, 60), "it has not looked yet"
+        others.look(own)
+        assert not others.are_silent(before, 60)
+        assert others.are_silent(others.number, 60)

@@ -423,7 +423,7 @@ class Executor:
         some = None if self.results is None else self.results(instance)
         if some is None:
             items = instance.scope.inside.get(batch.entry, {})
-            yield [decisions.item_result(items[index]) for index in sorted(items)]
+            yield list(decisions.item_results(items))
             return
         async for results in some:
             yield results

@@ -193,7 +193,7 @@ class Driver:
 
         Args:
             flow: The flow.
-            seed: What the schedule follows from.
+            seed: What the schedule follows from; by an odd one, items of batches that have ended are packed.
             claims: Makes these claims and no others, whichever slots they get.
             script: What steps give, if not what the flow says.
             kept: Outcomes that are there already, as in a fork.
@@ -202,6 +202,7 @@ class Driver:
         self.graphs = compiled(flow)
         self.flow = flow
         self.script = script or Script(flow)
+        self._packs = seed % 2 == 1
         self.state = self.fresh()
         self._kept, self._kept_claims = kept or {}, kept_claims or {}
         self.outcomes: dict[str, Outcome] = dict(kept or {})
@@ -218,7 +219,7 @@ class Driver:
 
     def fresh(self) -> RunState:
         """A state of the same run that knows no facts."""
-        return RunState(self.graphs[self.flow.id], self.graphs.__getitem__, CONTEXT)
+        return RunState(self.graphs[self.flow.id], self.graphs.__getitem__, CONTEXT, packs=self._packs)
 
     def view(self) -> View:
         return View.of(self.state, self._waiting + self._under_way, self._asking)

@@ -10,6 +10,7 @@ from typing import TypeVar
 from flowcraft_core.errors import BackendError
 
 from ._batches import BatchThread, Operation
+from ._others import Others
 from ._sessions import ReadSession, Settings, WriteSession
 
 T = TypeVar("T")
@@ -18,11 +19,17 @@ _NOT_OPEN = "not open: await backend.open() first"
 
 
 class Database:
-    """Carries out operations on a file, in threads, for the event loop in which it was opened."""
+    """Carries out operations on a file, in threads, for the event loop in which it was opened.
+
+    Attributes:
+        settings: How the file is opened.
+        others: Whether others have written to it lately.
+    """
 
     def __init__(self, settings: Settings) -> None:
         """Touch nothing yet."""
         self.settings = settings
+        self.others = Others()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._process = 0
         self._writer: BatchThread | None = None
@@ -44,7 +51,8 @@ class Database:
             raise BackendError(f"SqliteBackend({self.settings.path!r}) is open already: open each backend once")
         self._loop = asyncio.get_running_loop()
         self._process = os.getpid()
-        writer = BatchThread("flowcraft-sqlite-writer", lambda: WriteSession(self.settings))
+        self.others = others = Others()
+        writer = BatchThread("flowcraft-sqlite-writer", lambda: WriteSession(self.settings, others))
         reader = BatchThread("flowcraft-sqlite-reader", lambda: ReadSession(self.settings))
         started: list[BatchThread] = []
         try:

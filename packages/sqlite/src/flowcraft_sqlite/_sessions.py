@@ -18,6 +18,7 @@ from flowcraft_core.errors import BackendGoneError
 
 from ._batches import Call
 from ._errors import is_busy, translate
+from ._others import Others
 from ._rows import lenient
 from ._schema import prepare
 
@@ -92,14 +93,18 @@ class _Opened:
 class WriteSession:
     """Owns the write connection: each batch is one transaction."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, others: Others) -> None:
         """Open the file, and give it its tables.
+
+        Args:
+            settings: How.
+            others: Learns with each batch whether others have written.
 
         Raises:
             BackendError: The file cannot be used.
             TransientError: Others hold it for too long.
         """
-        self._settings = settings
+        self._settings, self._others = settings, others
         with contextlib.ExitStack() as opened, _translated(settings):
             self._connection = opened.enter_context(contextlib.closing(settings.connect()))
             self._patiently(lambda: prepare(self._connection, settings.path))
@@ -150,6 +155,7 @@ class WriteSession:
         self._file.require()
         self._sync(any(call.synced for call in calls))
         self._lock()
+        self._others.look(self._connection)
 
     def _lock(self) -> None:
         self._patiently(lambda: self._connection.execute("BEGIN IMMEDIATE"))

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import secrets
 import sqlite3
+import time as system
 from collections.abc import Sequence
 
 from flowcraft_core.clock import Clock, Stopwatch
@@ -55,6 +56,7 @@ class SqliteJobQueue:
         self._lives = lives
         self.name = name
         self._receivers: set[asyncio.Event] = set()  # set when something was sent in this process
+        self._is_empty = False  # the last receipt has left nothing, and nothing was sent in this process since
 
     async def send(self, messages: Sequence[Message], *, delay: float = 0.0) -> None:
         """Store messages for delivery, each after at least ``delay`` seconds."""
@@ -79,10 +81,13 @@ class SqliteJobQueue:
                 arrival.clear()
                 if self._lives.is_due:
                     await self._free_what_the_dead_hold()
-                taken = await self._take(min(max_messages, self.limits.max_receive), visibility)
-                if taken or watch.now() >= wait - _MOMENT:
-                    return taken
+                # Where there is nothing to take, to look is enough: that keeps nobody from writing.
+                if not self._is_empty or watch.now() >= wait - _MOMENT:
+                    taken = await self._take(min(max_messages, self.limits.max_receive), visibility)
+                    if taken or watch.now() >= wait - _MOMENT:
+                        return taken
                 await self._until_due(arrival, watch, wait)
+                self._is_empty = False
         finally:
             self._receivers.discard(arrival)
 
@@ -174,12 +179,15 @@ class SqliteJobQueue:
             return taken
 
         self._lives.begin()
+        self._is_empty = True  # unless something is sent meanwhile
         taking = self._database.write(take, synced=False)
         try:
-            return await asyncio.shield(taking)
+            taken = await asyncio.shield(taking)
         except asyncio.CancelledError:
             taking.add_done_callback(self._undo)  # else the messages would be hidden with nobody to work on them
             raise
+        self._is_empty = self._is_empty and len(taken) < limit
+        return taken
 
     async def _free_what_the_dead_hold(self) -> None:
         with self._lives.ended() as dead:
@@ -209,9 +217,13 @@ class SqliteJobQueue:
             row = connection.execute(first, (self.name,)).fetchone()
             return None if row is None else time(row[0])  # 0, which is due, for what is none
 
-        pause = _FIRST_PAUSE
+        pause, others = _FIRST_PAUSE, self._database.others
+        looked, number, visible_at = -float("inf"), others.number, None
         while not arrival.is_set() and not self._lives.is_due:
-            visible_at = await self._database.read(next_visible_at)
+            # Whoever writes himself has just seen whether others have, and there need be no look for that.
+            if not (others.are_silent(number, pause) and system.monotonic() - looked < _LONGEST_PAUSE):
+                looked, number = system.monotonic(), others.number
+                visible_at = await self._database.read(next_visible_at)
             left = wait - watch.now()
             until_visible = left if visible_at is None else visible_at - self._clock.now()
             if left <= _MOMENT or until_visible <= 0:
@@ -230,6 +242,7 @@ class SqliteJobQueue:
 
     def announce(self) -> None:
         """Wake the receivers of this process."""
+        self._is_empty = False
         for arrival in self._receivers:
             arrival.set()
 

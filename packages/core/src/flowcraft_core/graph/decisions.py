@@ -17,6 +17,7 @@ from .compile import BREAK, CONTINUE
 from .facts import DELETED, OUTPUT, NodeError, Outcome
 from .gathered import Gathered, Held
 from .instances import Instance, ScopeState
+from .items import Items
 from .lanes import lanes_for
 from .pages import Pages, page_size_for
 from .references import parse_reference
@@ -426,7 +427,7 @@ def leave(scope: ScopeState, vertex: Vertex, gathered: Sequence[Any] | None = No
         last = inside[max(inside)].outcomes[construct.verdict] if inside else scope.outcomes[construct.entry]
         return Outcome(output=last.output, action=last.action, passes=_passes(scope, vertex))
     if construct.kind == "batch":
-        results = [item_result(inside[index]) for index in sorted(inside)] if gathered is None else gathered
+        results = list(item_results(inside)) if gathered is None else gathered
         name = output_key(vertex)
         size = page_size_for(construct, len(results))
         return Outcome(output=results, page_size=size, sets={name: results} if name else None)
@@ -473,6 +474,15 @@ def item_result(item: ScopeState) -> Any:
     return {"error": error_data(item.errors[0])} if item.errors else scope_output(item)
 
 
+def item_results(items: Mapping[int, ScopeState]) -> Iterator[Any]:
+    """What each of the items of a batch gives, in their order."""
+    for index in sorted(items):
+        if isinstance(items, Items) and (outputs := items.outputs(index)) is not None:
+            yield _output_among(outputs, items.scope)
+        else:
+            yield item_result(items[index])
+
+
 def error_data(error: NodeError) -> dict[str, Any]:
     """An error as plain data, as steps and expressions see it."""
     return {"node": error.key, "type": error.type, "message": error.message, "attempts": error.attempts}
@@ -484,14 +494,18 @@ def scope_output(scope: ScopeState) -> Any:
     A blueprint whose metadata name one of several last nodes as ``result`` means that one's. What lies behind edges on
     failure alone stands in for the only last node, where that has no output.
     """
-    ends: Collection[int] = scope.scope.ends
-    if len(last := scope.scope.last) == 1 and len(ends) > 1:
-        ends = last if _has_output(scope, last[0]) else [index for index in ends if index != last[0]]
-    outputs = {
-        scope.scope.vertices[index].id: scope.outcomes[index].output for index in ends if _has_output(scope, index)
-    }
-    if scope.scope.result is not None:
-        return outputs.get(scope.scope.result)
+    given = {index: scope.outcomes[index].output for index in scope.scope.ends if _has_output(scope, index)}
+    return _output_among(given, scope.scope)
+
+
+def _output_among(given: Mapping[int, Any], scope: Scope) -> Any:
+    """The output of a run, a call or an item, in whose vertices with these indexes something has ended well."""
+    ends: Collection[int] = scope.ends
+    if len(last := scope.last) == 1 and len(ends) > 1:
+        ends = last if last[0] in given else [index for index in ends if index != last[0]]
+    outputs = {scope.vertices[index].id: given[index] for index in ends if index in given}
+    if scope.result is not None:
+        return outputs.get(scope.result)
     return outputs if outputs and len(ends) > 1 else next(iter(outputs.values()), None)
 
 

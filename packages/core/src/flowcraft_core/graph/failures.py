@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 from .facts import NodeError
 from .instances import Instance, Mark, ScopeState
+from .items import Items, unpacked
 from .lanes import total_of
 from .paths import path_to
 from .positions import Position
@@ -119,11 +120,11 @@ def _failed_inside(scope: ScopeState, exit_: Vertex) -> Iterable[NodeError]:
 
 
 def _told(root: ScopeState) -> list[tuple[NodeError, Instance]]:
-    errors = {error.key: error for scope in root.walk() if not is_contained(scope) for error in _inside(scope)}
+    errors = {error.key: error for scope in unpacked(root) if not is_contained(scope) for error in _inside(scope)}
     if not errors:
         return []
     found: dict[str, tuple[NodeError, Instance]] = {}
-    for scope in root.walk():
+    for scope in unpacked(root):
         for index, outcome in scope.outcomes.items():
             error, instance = outcome.error, scope.at(index)
             # Its own instance's, or, where that has not been read, a construct's around it that tells of it.
@@ -150,6 +151,7 @@ def _behind(scope: ScopeState, vertex: Vertex) -> Iterator[NodeError]:
     own = scope.outcomes.get(vertex.index)
     is_derived = own is None or own.error is None or own.error.key != scope.key(vertex)
     if vertex.kind is Kind.EXIT and vertex.construct is not None and is_derived:
-        for inside in scope.inside.get(vertex.construct.entry, {}).values():
+        insides = scope.inside.get(vertex.construct.entry, {})
+        for inside in (insides.loose if isinstance(insides, Items) else insides).values():
             yield from _inside(inside)
     yield from scope.blame[vertex.index]  # of what was not looked into, that is all

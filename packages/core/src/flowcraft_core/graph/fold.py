@@ -7,6 +7,7 @@ from typing import Any
 
 from .facts import DELETED
 from .instances import Instance, ScopeState
+from .items import unpacked
 from .passing import Tally
 from .positions import INITIAL, Position
 from .state import RunState
@@ -60,7 +61,7 @@ class _Counted:
     def __init__(self, state: RunState) -> None:
         self._kept: set[tuple[int, int]] = set()
         self._unneeded = False
-        for scope in state.root.walk():
+        for scope in unpacked(state.root):
             self._unneeded = self._unneeded or bool(scope.unneeded)
             # The last joins first: one that is unneeded has lost, and what led to it too, unless it led on to a winner.
             vertices = scope.scope.vertices
@@ -109,7 +110,7 @@ def claims(state: RunState) -> Iterator[tuple[str, tuple[int, ...]]]:
     Which of them holds which slot means nothing once all stand. What was claimed of a join that has not fired is no
     part of the result: as long as slots are left, the same edges claim them again.
     """
-    for scope in state.root.walk():
+    for scope in unpacked(state.root):
         for index, slots in scope.claims.items():
             if index in scope.fired:
                 yield scope.key(scope.scope.vertices[index]), tuple(sorted(slots.values()))

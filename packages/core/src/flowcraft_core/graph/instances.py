@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, cast
 
@@ -131,6 +131,9 @@ class FailedItem(NamedTuple):
     tolerated: int
 
 
+#: Stands for the end of a scope, where a vertex's index would stand.
+END: Final = -1
+
 # What most of the items of a batch have nothing in, of which there are many: one for all, which nobody can change.
 _NO_RACES: Final = cast("set[int]", frozenset())
 _NO_CONSTRUCTS: Final = cast("dict[int, Any]", MappingProxyType({}))
@@ -212,7 +215,7 @@ class ScopeState:
         self.claims: dict[int, dict[int, int]] = {}
         self.marks: dict[int, Mark] = {}
         self.unneeded = self.fired = self.unfired = _NO_RACES
-        self.inside: dict[int, dict[int, ScopeState]] = {} if scope.constructs else _NO_CONSTRUCTS
+        self.inside: dict[int, MutableMapping[int, ScopeState]] = {} if scope.constructs else _NO_CONSTRUCTS
         self.values: dict[str, tuple[Position, Any]] = {}
         self.setters: list[Instance] = []
         self.ended = False

@@ -62,18 +62,19 @@ Completing an instance costs its edges and what they resolve, never the size of 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from functools import partial
 from typing import Any
 
 from .facts import NodeError, Outcome
 from .failures import blamed, causes, is_contained
-from .instances import Arrival, Claim, FailedItem, Instance, Mark, Phase, ScopeState
+from .instances import END, Arrival, Claim, FailedItem, Instance, Mark, Phase, ScopeState
+from .items import Items
 from .lanes import item_before, lanes_of, next_of, total_of
 from .positions import INITIAL
 from .scopes import Construct, Graph, Kind, Link, Scope, Vertex
 from .undoing import names_undo
 
-_END = -1  # stands for the end of a scope, where a vertex's index would stand
 _UNDO = -2  # for what undoes a call
 
 
@@ -105,6 +106,7 @@ class RunState:
         whole: bool = True,
         stopped: bool = False,
         tells: bool = False,
+        packs: bool = False,
     ) -> None:
         """Make a state that knows no facts. If it is whole, the root's start vertices are ready.
 
@@ -117,10 +119,12 @@ class RunState:
             stopped: The run is: what is unneeded may be under way all the same, and is among what is ready.
             tells: It tells what it comes to, for who reads facts as they are wanted: see ``entered``, ``opened`` and
                 ``left``, which the caller takes out. The items of a batch begin when he says so, by ``open``.
+            packs: Items of batches that have ended are packed: for who keeps them all, see ``items``.
         """
         self._whole = whole
         self._stopped = stopped
         self._tells = tells
+        self._packs = packs
         self._graphs = graphs
         self.arrivals: deque[Arrival] = deque()
         self.failing: deque[FailedItem] = deque()
@@ -230,7 +234,7 @@ class RunState:
 
     def has_told(self, arrival: Arrival) -> bool:
         """Whether it was said by now what became of the join at which an edge arrives."""
-        return (_END if arrival.vertex is None else arrival.vertex.index) in arrival.scope.told
+        return (END if arrival.vertex is None else arrival.vertex.index) in arrival.scope.told
 
     def child(self, scope: ScopeState, construct: Construct, index: int | None) -> ScopeState:
         """A pass, item or call of a construct whose entry's outcome is known.
@@ -240,16 +244,26 @@ class RunState:
             construct: The construct.
             index: The pass or item; None for a subflow's call.
         """
-        insides = scope.inside.setdefault(construct.entry, {})
+        insides = scope.inside.get(construct.entry)
+        if insides is None:
+            insides = scope.inside[construct.entry] = self._none_of(scope, construct)
         inside = insides.get(index or 0)
         if inside is None:
-            inside = self.imagined(scope, construct, index)
-            context = scope.outcomes[construct.entry].context
-            if context:
-                inside.set(INITIAL, context)
-            insides[index or 0] = inside
+            inside = insides[index or 0] = self._begun(scope, construct, index)
             if self._tells:
                 self.entered.append(inside)
+        return inside
+
+    def _none_of(self, scope: ScopeState, construct: Construct) -> MutableMapping[int, ScopeState]:
+        if not self._packs or construct.kind != "batch":
+            return {}
+        total = total_of(scope.outcomes[construct.entry])
+        return Items(self._inside_of(construct), total, partial(self._begun, scope, construct))
+
+    def _begun(self, scope: ScopeState, construct: Construct, index: int | None) -> ScopeState:
+        inside = self.imagined(scope, construct, index)
+        if context := scope.outcomes[construct.entry].context:
+            inside.set(INITIAL, context)
         return inside
 
     def imagined(self, scope: ScopeState, construct: Construct, index: int | None) -> ScopeState:
@@ -274,7 +288,7 @@ class RunState:
     def look_into(self, scope: ScopeState, batch: Construct, index: int) -> ScopeState:
         """An item of a batch, which begins whatever came of those before it; nothing follows from its end."""
         item = self.child(scope, batch, index)
-        item.told.add(_END)
+        item.told.add(END)
         self._start(item)
         return item
 
@@ -362,10 +376,10 @@ class RunState:
         if scope.ended:
             return True
         ends = scope.scope.ends
-        place = scope.resolved.get(_END, 0)
+        place = scope.resolved.get(END, 0)
         while place < len(ends) and scope.is_resolved(ends[place]):
             place += 1
-        scope.resolved[_END] = place
+        scope.resolved[END] = place
         if place < len(ends) or self._is_to_undo(scope):
             return False
         scope.ended = True
@@ -501,14 +515,14 @@ class RunState:
 
     def _end(self, scope: ScopeState, vertex: Vertex | None) -> None:
         """Say that a scope has ended, once it has; one of its ends was resolved, or somebody asked."""
-        if _END in scope.told:
+        if END in scope.told:
             return
         if not self.has_ended(scope):
             if vertex is not None and self._reports_arrivals() and not self.is_being_undone(scope):
                 ends = scope.scope.ends
                 self.arrivals.append(Arrival(scope, None, f"{scope.prefix}:end", ends.index(vertex.index), len(ends)))
             return
-        scope.told.add(_END)
+        scope.told.add(END)
         parent, construct = scope.parent, scope.construct
         if parent is None or construct is None:
             if self.phase is Phase.RUNNING:
@@ -522,6 +536,8 @@ class RunState:
                 self._go_on_in_lane(parent, construct, exit_, scope)
                 if self._tells:
                     self.left.append(scope)
+                if isinstance(items := parent.inside.get(construct.entry), Items):
+                    items.pack(scope)
 
     def _go_on_in_lane(self, scope: ScopeState, batch: Construct, exit_: Vertex, item: ScopeState) -> None:
         """An item has ended: the next of its lane begins, or the lane has come to the gather."""
@@ -572,7 +588,11 @@ class RunState:
         self, scope: ScopeState, batch: Construct, exit_: Vertex, items: Mapping[int, ScopeState], total: int
     ) -> Mark | None:
         place = scope.resolved.get(exit_.index, 0)
-        while scope.has_passed(batch, place) or (place in items and self.has_ended(items[place])):
+        while (
+            scope.has_passed(batch, place)
+            or (isinstance(items, Items) and items.is_packed(place))
+            or (place in items and self.has_ended(items[place]))
+        ):
             place += 1
         scope.resolved[exit_.index] = place
         failed = scope.failed_items.get(batch.entry, ())

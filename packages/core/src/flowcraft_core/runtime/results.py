@@ -14,7 +14,7 @@ from ..errors import FlowcraftError
 from ..graph.facts import NodeError, Undone
 from ..graph.failures import handled
 from ..graph.instances import Instance
-from ..graph.scopes import Kind
+from .ended import Ended
 
 if TYPE_CHECKING:
     from ..pictures import Picture
@@ -148,7 +148,7 @@ class RunResult(Generic[OutT]):
         context: dict[str, Any],
         errors: Sequence[NodeError],
         waiting: Sequence[str],
-        ended: Sequence[Instance],
+        ended: Ended,
         snapshot: Callable[[], dict[str, Any]],
         picture: Callable[[], Picture],
         output: Any = None,
@@ -162,7 +162,7 @@ class RunResult(Generic[OutT]):
         self.errors = tuple(errors)
         self.paths = dict(paths or {})
         self.waiting = tuple(waiting)
-        self._ended = tuple(ended)
+        self._ended = ended
         self._snapshot = snapshot
         self._picture = picture
         self._output = output
@@ -182,7 +182,7 @@ class RunResult(Generic[OutT]):
     @property
     def steps(self) -> int:
         """How many steps have an outcome; the bookkeeping of loops, batches and subflows does not count."""
-        return sum(1 for instance in self._ended if instance.vertex.kind is Kind.STEP)
+        return self._ended.steps
 
     @cached_property
     def handled(self) -> tuple[NodeError, ...]:

@@ -28,13 +28,14 @@ from ..graph.failures import errors_of, paths_of
 from ..graph.fold import context_of, outputs_of
 from ..graph.instances import Instance, Phase, ScopeState
 from ..graph.limits import is_limited
-from ..graph.scopes import Graph, Kind
+from ..graph.scopes import Graph
 from ..graph.state import RunState
 from ..logging.catalogue import CALL_STOPPED, ENGINE_FAILED, STEPS_LEFT
 from ..logging.runs import RunLog
 from ..settings import whole
 from ..texts import require_name
 from .emitter import Emitter
+from .ended import Ended
 from .limits import LocalLimits
 from .results import RunResult, Status
 from .undoing import Undos
@@ -78,7 +79,7 @@ class Run:
         self.graph = graph
         self.executor = executor
         self.clock = clock
-        self.state = RunState(graph, executor.graphs, context)
+        self.state = RunState(graph, executor.graphs, context, packs=True)
         self._failures: list[NodeError] = []  # that are no node's
         self.status: Status = "running"
         self._limit = concurrency
@@ -88,7 +89,7 @@ class Run:
         executor.progressed = None if self._events is None else self._events.progressed
         self._log = RunLog(executor.journal, graph.blueprint.id, clock.now(), trace)
         self._queue: deque[Instance] = deque()
-        self._ended: list[Instance] = []
+        self._ended = Ended()
         self._suspended: dict[str, tuple[Instance, Suspension]] = {}
         self._answers: dict[str, Answer] = {}  # to waits that were not reached
         self._timers: list[tuple[float, int, Instance, Suspension]] = []
@@ -512,7 +513,7 @@ class Run:
             context=context_of(self.state),
             errors=self.errors,
             waiting=[] if self._over() else self.waiting(),
-            ended=self._ended,
+            ended=self._ended.until_now(),
             snapshot=snapshot,
             picture=picture,
             output=scope_output(self.state.root),
@@ -523,7 +524,7 @@ class Run:
     @property
     def steps(self) -> int:
         """How many steps have an outcome."""
-        return sum(1 for instance in self._ended if instance.vertex.kind is Kind.STEP)
+        return self._ended.steps
 
     def picture(self) -> Picture:
         """The run, drawn as it stands now."""
@@ -584,7 +585,8 @@ class Run:
         self._answers = {key: answer_from_record(answer, decode) for key, answer in snapshot.get("answers", {}).items()}
         self.state.ready.extend(self._queue)
         restored = restore(self.state, snapshot, decode)
-        self._ended += restored.ended
+        for instance in restored.ended:
+            self._ended.append(instance)
         self._queue = deque(restored.frontier)
         self.state.wanted.extend(restored.unclaimed)
         for instance, suspension in restored.suspended:
