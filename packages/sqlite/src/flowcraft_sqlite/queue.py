@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import secrets
 import sqlite3
-import time as system
 from collections.abc import Sequence
 
 from flowcraft_core.clock import Clock, Stopwatch
@@ -217,25 +216,40 @@ class SqliteJobQueue:
             row = connection.execute(first, (self.name,)).fetchone()
             return None if row is None else time(row[0])  # 0, which is due, for what is none
 
-        pause, others = _FIRST_PAUSE, self._database.others
-        looked, number, visible_at = -float("inf"), others.number, None
+        pause = _FIRST_PAUSE
         while not arrival.is_set() and not self._lives.is_due:
-            # Whoever writes himself has just seen whether others have, and there need be no look for that.
-            if not (others.are_silent(number, pause) and system.monotonic() - looked < _LONGEST_PAUSE):
-                looked, number = system.monotonic(), others.number
-                visible_at = await self._database.read(next_visible_at)
+            number = self._database.others.number
+            visible_at = await self._database.read(next_visible_at)
             left = wait - watch.now()
             until_visible = left if visible_at is None else visible_at - self._clock.now()
             if left <= _MOMENT or until_visible <= 0:
                 return
-            await self._sleep(min(left, until_visible), pause, arrival)
-            pause = min(pause * _PAUSE_GROWTH, _LONGEST_PAUSE)
+            pause = await self._sleep(min(left, until_visible), pause, arrival, number)
 
-    async def _sleep(self, seconds: float, pause: float, arrival: asyncio.Event) -> None:
-        """Sleep for so long on the clock, or until something was sent in this process, or for a pause of real time."""
+    async def _sleep(self, seconds: float, pause: float, arrival: asyncio.Event, number: int | None) -> float:
+        """Sleep for so long on the clock, or until something was sent in this process, or for a pause of real time.
+
+        Whoever writes himself sees by that whether others have. As long as they have not, he sleeps on, for the longest
+        pause at most.
+
+        Args:
+            seconds: On the clock.
+            pause: Of real time, seconds.
+            arrival: Is set when something was sent in this process.
+            number: That of the others when the file was looked at last.
+
+        Returns:
+            The next pause.
+        """
         sleepers = [asyncio.ensure_future(self._clock.sleep(seconds)), asyncio.ensure_future(arrival.wait())]
+        slept = 0.0
         try:
-            await asyncio.wait(sleepers, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
+            while True:
+                woken, _ = await asyncio.wait(sleepers, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
+                slept, pause = slept + pause, min(pause * _PAUSE_GROWTH, _LONGEST_PAUSE)
+                are_silent = self._database.others.are_silent(number, pause) and slept < _LONGEST_PAUSE
+                if woken or not are_silent or self._lives.is_due:
+                    return pause
         finally:
             for sleeper in sleepers:
                 sleeper.cancel()
