@@ -17,7 +17,7 @@ from flowcraft_core.durable import Client, Reconciler, Worker
 from flowcraft_core.events import NodeSuspended, RunEnded
 from flowcraft_sqlite import SqliteBackend
 from flowcraft_testkit.counting import CountingBackend
-from memory_program import peak_mib
+from peaks import peak_mib
 
 #: How many runs are on a page of a list, and how many pages are read.
 PAGE, PAGES = 100, 2

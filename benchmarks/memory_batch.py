@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from flowcraft_core import FlowRuntime, NodeContext, create_flow
-from memory_program import peak_mib
+from peaks import peak_mib
 
 
 def measured(items: int, repeat: int) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import resource
 import sys
 import tempfile
 import time
@@ -25,6 +24,7 @@ from flowcraft_core.ports import Backend
 from flowcraft_sqlite import SqliteBackend
 from flowcraft_testkit import Weaknesses
 from flowcraft_testkit.memory import InMemoryBackend
+from peaks import peak_mib
 
 # Reads that lag would only have each run wait.
 STRONG = Weaknesses.none()
@@ -83,12 +83,6 @@ CASES = {
     "contexts": Case(1_000, lambda number: flow_of("take"), context=1_000_000),
     "blueprints": Case(2_000, lambda number: flow_of("take", 40, f"flow {number}")),
 }
-
-
-def peak_mib() -> float:
-    """What this process has taken at most, MiB."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (1024 * 1024 if sys.platform == "darwin" else 1024)
 
 
 @asynccontextmanager

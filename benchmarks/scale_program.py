@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import functools
 import json
-import resource
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -19,6 +18,7 @@ from flowcraft_core import FlowBuilder, FlowRuntime, NodeContext, create_flow
 from flowcraft_core.durable import Client, Reconciler, Worker
 from flowcraft_core.ports import Backend
 from flowcraft_sqlite import SqliteBackend
+from peaks import peak_mib
 
 RUN = "huge"
 LANES = 50
@@ -123,8 +123,7 @@ async def main(what: str, path: str, items: str) -> None:
         began, worked = time.perf_counter(), time.process_time()
         await PROGRAMS[what](backend, int(items))
         seconds, cpu = time.perf_counter() - began, time.process_time() - worked
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 * 1024 if sys.platform == "darwin" else 1024)
-    print(json.dumps({"peak_mib": peak, "seconds": seconds, "cpu_seconds": cpu}), flush=True)
+    print(json.dumps({"peak_mib": peak_mib(), "seconds": seconds, "cpu_seconds": cpu}), flush=True)
 
 
 if __name__ == "__main__":

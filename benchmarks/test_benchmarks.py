@@ -337,3 +337,11 @@ def test_what_many_runs_cost_is_counted_beside_what_few_do(capsys: pytest.Captur
         assert few[name]["requests"] == many[name]["requests"]
     assert (few["look"]["looked"], many["look"]["looked"]) == (40, 300)
     assert answer["more_requests"]["look"] < 0.05
+
+
+def test_a_program_tells_its_own_peak_and_not_that_of_who_began_it() -> None:
+    large = b"x" * 2**28
+    folder = str(Path(__file__).parent)
+    code = f"import sys; sys.path.insert(0, {folder!r}); import peaks; print(peaks.peak_mib())"
+    said = subprocess.run([sys.executable, "-c", code], stdout=PIPE, text=True, check=True).stdout
+    assert 1 < float(said) < len(large) / 2**20
