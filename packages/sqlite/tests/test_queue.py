@@ -220,7 +220,7 @@ async def test_where_nothing_is_left_a_receive_looks_and_takes_no_lock(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with SqliteBackend(path) as backend:
-        queue, database = backend.queue, backend.queue._database
+        queue, database = backend.queue, backend._database
         await queue.send([Message("job")])
         assert len(await queue.receive(max_messages=2, wait=0, visibility=60)) == 1
         written: list[object] = []

@@ -9,7 +9,7 @@ from typing import Any
 from flowcraft_core import FlowRuntime, NodeContext, create_flow
 from flowcraft_core.graph.facts import Outcome
 from flowcraft_core.graph.fold import instances
-from flowcraft_core.graph.instances import ScopeState
+from flowcraft_core.graph.instances import Instance, ScopeState
 from flowcraft_core.graph.items import Items
 from flowcraft_core.graph.state import RunState
 from flowcraft_core.steps import NodeResult
@@ -24,7 +24,7 @@ from .strategies import any_flows, more, seeds
 def fed(driver: Driver, *, packs: bool) -> RunState:
     """A state that takes in what a run has come to, in the same order, as a run in one process does."""
     state = RunState(driver.graphs[driver.flow.id], driver.graphs.__getitem__, CONTEXT, packs=packs)
-    known = {}
+    known: dict[str, Instance] = {}
     waiting = dict(driver.outcomes)
     while True:
         while state.wanted:
