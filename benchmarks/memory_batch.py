@@ -7,6 +7,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,20 +15,26 @@ from flowcraft_core import FlowRuntime, NodeContext, create_flow
 from peaks import peak_mib
 
 
-def measured(items: int, repeat: int) -> dict[str, Any]:
-    """What an item of a batch takes of time and memory: the median of several processes.
+def measured(sizes: Sequence[int], repeat: int) -> list[dict[str, Any]]:
+    """What an item of a batch takes of time and memory: the median of several processes, for each size.
+
+    They are measured in turn, so that what disturbs the machine for a while disturbs all of them alike.
 
     Args:
-        items: How many there are.
-        repeat: How many processes.
+        sizes: How many items there are.
+        repeat: How many processes for each.
     """
-    program = str(Path(__file__))
-    said = [
-        json.loads(
-            subprocess.run([sys.executable, program, str(items)], stdout=subprocess.PIPE, text=True, check=True).stdout
-        )
-        for _ in range(repeat)
-    ]
+    said: dict[int, list[dict[str, float]]] = {items: [] for items in sizes}
+    for _ in range(repeat):
+        for items in sizes:
+            command = [sys.executable, str(Path(__file__)), str(items)]
+            said[items].append(
+                json.loads(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout)
+            )
+    return [_row(items, each) for items, each in said.items()]
+
+
+def _row(items: int, said: Sequence[Mapping[str, float]]) -> dict[str, Any]:
     times = [each["cpu_seconds"] * 1e6 / items for each in said]
     sizes = [each["mib"] * 2**20 / items for each in said]
     return {"items": items, "us": statistics.median(times), "all_us": times, "bytes": statistics.median(sizes)}
