@@ -14,6 +14,7 @@ from flowcraft_core.graph.fold import context_of, instances, outputs_of
 from flowcraft_core.payloads import PayloadCodec
 from flowcraft_core.pictures import Picture
 from flowcraft_core.ports import Backend, RunStatus
+from flowcraft_core.runtime.ended import Ended
 
 
 async def read(backend: Backend, serializer: Serializer, codec: PayloadCodec, run_id: str) -> RunResult:
@@ -42,7 +43,7 @@ async def read(backend: Backend, serializer: Serializer, codec: PayloadCodec, ru
         context=context_of(state),
         errors=told.errors,
         waiting=waiting if only_waits else (),
-        ended=ended,
+        ended=Ended(ended),
         snapshot=_no_snapshot,
         picture=_no_picture,
         undone=told.undone,
