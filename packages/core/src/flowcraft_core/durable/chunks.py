@@ -158,12 +158,17 @@ def chunk_keys(key: str, stored: bytes) -> list[str]:
     Raises:
         ValueError: What is said of them is damaged.
     """
-    if stored[:1] != _CHUNKED:
+    if not is_cut(stored):
         return []
     token, count = json.loads(stored[1:])
     if not isinstance(token, str) or type(count) is not int or not 0 < count <= _MOST_CHUNKS:
         raise ValueError(f"its chunks are {token!r:.80} and {count!r:.80}")
     return [part_key(key, token, number) for number in range(count)]
+
+
+def is_cut(stored: bytes) -> bool:
+    """Whether a stored body names chunks, in the place of being all that there is."""
+    return stored[:1] == _CHUNKED
 
 
 def part_key(key: str, token: str, number: int) -> str:

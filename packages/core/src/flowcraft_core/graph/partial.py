@@ -131,11 +131,16 @@ def named(state: RunState, instance: Instance) -> list[Instance]:
     Those that are known to be dead or blocked have no outputs, and are not among them.
     """
     scope, vertex = instance
-    if vertex.inputs is None and vertex.construct is None and not _named_in_expressions(vertex):
+    if not names_any(vertex):
         return []
     names = [name.removeprefix("_outputs.") for name in _named_in_expressions(vertex)]
     found = (other for name in names for other in _by_id(state, instance, scope, name))
     return [*awaited(state, instance), *_unknown(found)]
+
+
+def names_any(vertex: Vertex) -> bool:
+    """Whether an instance of a vertex may name anything, in its inputs or in an expression."""
+    return vertex.inputs is not None or vertex.construct is not None or bool(_named_in_expressions(vertex))
 
 
 def looks_into(instance: Instance, node_id: str) -> bool:
