@@ -85,7 +85,7 @@ class Chunks:
             place: Tells records under one key apart, where one takes the place of another; has no colon.
         """
         if not self.cuts(body):
-            return Attempt(_WHOLE + body)
+            return whole(body)
         size = self.store.limits.max_value_bytes - 1
         parts = [body[start : start + size] for start in range(0, len(body), size)]
         begun = await self.begin(run_id, key, place, len(parts))
@@ -164,6 +164,11 @@ def chunk_keys(key: str, stored: bytes) -> list[str]:
     if not isinstance(token, str) or type(count) is not int or not 0 < count <= _MOST_CHUNKS:
         raise ValueError(f"its chunks are {token!r:.80} and {count!r:.80}")
     return [part_key(key, token, number) for number in range(count)]
+
+
+def whole(body: bytes) -> Attempt:
+    """A body that is stored as it is."""
+    return Attempt(_WHOLE + body)
 
 
 def is_cut(stored: bytes) -> bool:

@@ -692,7 +692,8 @@ class Engine:
             await self._apply(instance, outcome)
         self.view.take_in(instance, outcome)
         state.follow(*instance)
-        return await self._arrive_all(await self._news(), goes_on=goes_on)
+        ready = await self._news()
+        return await self._arrive_all(ready, goes_on=goes_on) if self._arrivals else ready
 
     async def _arrive_all(self, ready: list[Instance], *, goes_on: bool = False) -> list[Instance]:
         """Arrive at the joins that cannot be decided yet; gives what is ready, with what became so by that."""

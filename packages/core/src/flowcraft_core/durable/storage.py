@@ -30,7 +30,7 @@ from ..payloads import MAX_RECORD_BYTES, PayloadCodec, RecordKind, old_place_of,
 from ..ports import ContextStore, Fact, PositionedValue
 from ..serialization import Serializer
 from .caches import OutcomeCache
-from .chunks import Chunks, chunk_keys, is_cut
+from .chunks import Chunks, chunk_keys, is_cut, whole
 from .gathering import GatheringReads
 from .pages import ListPages, Written, may_have_pages
 from .suspensions import answer_key, suspension_key, suspension_windows
@@ -409,7 +409,7 @@ class Records:
     ) -> Stored[T]:
         writer = new_id()
         encoded, weight = self._coded(run_id, key, record)
-        attempt = await self.chunks.write(run_id, key, encoded)
+        attempt = await self.chunks.write(run_id, key, encoded) if self.chunks.cuts(encoded) else whole(encoded)
         standing = await (by or self.store.put)(run_id, key, Fact(attempt.stored, writer, job))
         # A call that was applied though its answer was lost finds its own writer when it is made again.
         if standing is None or standing.writer == writer:
