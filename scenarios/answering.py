@@ -47,8 +47,7 @@ async def while_runs_go_on(backend: Durable) -> None:
     backend.deploy(*flows())
     await backend.staff(3, **_OPTIONS)
     client = await backend.client()
-    # A worker that never received anything is taken to be set up wrongly, and says so: each has its first poll.
-    await backend.clock.sleep(15.0)
+    await backend.until_all_receive()
     await backend.spoil_answers(10)
     for flow in flows():
         await _insist(partial(client.start, flow.id, run_id=flow.id))
@@ -71,6 +70,7 @@ async def not_taken_for_none(backend: Durable) -> None:
     flow = create_flow("there").wait("pause").node("end", echo).edge("pause", "end")
     run = await backend.launch(flow, run_id="there")
     expect.status(await run.result(), "awaiting")
+    await backend.until_all_receive()
     await backend.spoil_answers(1)
     client = await backend.client()
     calls: tuple[Callable[[], Awaitable[Any]], ...] = (

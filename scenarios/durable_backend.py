@@ -28,12 +28,13 @@ from stored_run import StoredRun
 
 @attrs.define(eq=False)
 class Hand:
-    """A worker at work, with its own connection."""
+    """A worker at work, with its own connection; ``receives`` once it has received for the first time."""
 
     worker: Worker
     task: asyncio.Task[None]
     connection: core_ports.Backend
     dead: asyncio.Event = attrs.field(factory=asyncio.Event)
+    receives: asyncio.Event = attrs.field(factory=asyncio.Event)
 
 
 class Durable(Backend):
@@ -317,18 +318,23 @@ class Durable(Backend):
             runtime = FlowRuntime(self.flows.values(), serializer=self.serializer, clock=clock, limits=self.limits)
         connection = self.connect()
         await connection.open()
-        dead = asyncio.Event()
+        dead, receives = asyncio.Event(), asyncio.Event()
         spoilt = Interposed(connection, self._spoils_workers.around)
-        between = Interposed(spoilt, self._counted(_until(dead, around or self.around, self._never)))
+        between = Interposed(spoilt, self._counted(_noting(receives, _until(dead, around or self.around, self._never))))
         if self.stale is not None:
             between.context = self.stale.of(between.context)
         worker = Worker(between, runtime, codec=self.codec, **{**self.options, **options})
         task = asyncio.create_task(self._serve(worker, connection))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        hand = Hand(worker, task, connection, dead)
+        hand = Hand(worker, task, connection, dead, receives)
         self.hands.append(hand)
         return hand
+
+    async def until_all_receive(self) -> None:
+        """Return once each worker has received, if only nothing: one that never did ends when it cannot."""
+        for hand in self.hands:
+            await hand.receives.wait()
 
     async def leave(self) -> None:
         """Stop every worker, as a signal does, and wait until they have ended."""
@@ -373,6 +379,18 @@ class Durable(Backend):
             return result
 
         return counted
+
+
+def _noting(receives: asyncio.Event, around: Around) -> Around:
+    """Note that a receive has returned."""
+
+    async def noting(operation: str, call: Call) -> Any:
+        result = await around(operation, call)
+        if operation == "queue.receive":
+            receives.set()
+        return result
+
+    return noting
 
 
 def _until(dead: asyncio.Event, around: Around, never: asyncio.Event) -> Around:

@@ -35,7 +35,10 @@ _MOST_REQUESTS = 1.6
 
 
 class Gauge:
-    """The worker of a batch, which says how many items were under way at once, and which were executed how often."""
+    """The worker of a batch, which says how many items were under way at once, and which were executed how often.
+
+    An item that was executed is under way no more, though another execution of it may go on: its lane does, too.
+    """
 
     def __init__(
         self, clock: Clock, seconds: float = 0.0, *, fails: Callable[[int], bool] = lambda item: False
@@ -43,17 +46,19 @@ class Gauge:
         self.most = 0
         self.executed: Counter[str] = Counter()
         self.now: Counter[str] = Counter()
+        self._ended: set[str] = set()
         self._clock, self._seconds, self._fails = clock, seconds, fails
 
     async def step(self, ctx: Context) -> int:
         """Give the item's square."""
         self.executed[ctx.key] += 1
         self.now[ctx.key] += 1
-        self.most = max(self.most, len(self.now))
+        self.most = max(self.most, len(self.now.keys() - self._ended))
         try:
             await self._clock.sleep(self._seconds)
         finally:
             self.now -= Counter([ctx.key])  # which keeps none that is at zero
+        self._ended.add(ctx.key)
         if self._fails(int(ctx.input)):
             raise ValueError(f"item {ctx.input} is broken")
         return int(ctx.input) ** 2

@@ -28,7 +28,8 @@ class OnSqlite(Durable):
     hour = 12.0
     day = 40.0
     #: The longest check is a batch of 20,000 items, each of them a commit to a file.
-    patience: ClassVar[float] = 300.0
+    patience: ClassVar[float] = 600.0
+    longest: ClassVar[float] = 500.0  # five minutes of a machine that is busy
     options: ClassVar[Mapping[str, Any]] = {"poll": 20.0, "reconcile_interval": 8.0}
     moments: ClassVar[Iterable[int]] = (2, 4, 7, 12)
 

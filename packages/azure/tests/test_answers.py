@@ -63,9 +63,11 @@ async def server(about_data: bytes) -> AsyncIterator[str]:
 
     listening = await asyncio.start_server(serve, "127.0.0.1", 0)
     async with listening:
-        yield f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
-        for writer in connections:
-            writer.close()
+        try:
+            yield f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+        finally:
+            for writer in connections:
+                writer.close()
 
 
 def backend_at(url: str) -> AzureBackend:

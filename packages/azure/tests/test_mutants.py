@@ -60,7 +60,7 @@ MUTANTS = [
         "answers are not looked at",
         {"flowcraft_azure.metrics.require_readable": _nothing},
         NO_ANSWER,
-        ("a refusal of a queue that says it is none",),
+        ("a gateway's page",),
     ),
     Mutant(
         "a gateway's 404 reads as absent",

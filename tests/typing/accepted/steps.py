@@ -121,7 +121,7 @@ async def said(order: Order = flow.input) -> str:
     return order["customer"]
 
 
-@flow.step(undo=take_back_what_may_be, undo_unsure=True, retries=2)
+@flow.step(undo=take_back_what_may_be, undo_unsure=True, retries=2, undo_retries=3, undo_timeout="5s")
 def shouted(text: str = said.output) -> str:
     return text.upper()
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import Counter
 from typing import Any
 
 import pytest
-from flowcraft_core import ConfigurationError, Flow, FlowRuntime, NodeContext, RunResult, SyncNodeContext
+from flowcraft_core import ConfigurationError, Flow, FlowRuntime, NodeContext, RetryPolicy, RunResult, SyncNodeContext
 
 
 def run(flow: Flow[Any, Any], given: Any) -> RunResult[Any]:
@@ -57,6 +59,45 @@ def test_each_item_of_a_batch_is_undone_and_the_undo_may_take_the_item() -> None
 
     assert run(flow, ["Ada", "Bob Ross"]).status == "failed"
     assert sorted(undone) == [(3, "Ada"), (8, "Bob Ross")]
+
+
+def test_an_undo_is_tried_as_it_says() -> None:
+    flow, tries = Flow[list[str], Any]("rooms"), Counter[str]()
+
+    async def leave(number: int, ctx: NodeContext[Any, Any]) -> None:
+        tries[ctx.key] += 1
+        if tries[ctx.key] < 3:
+            raise ConnectionError("nobody opens")
+
+    async def hang_on(key: str) -> None:
+        tries["key"] += 1
+        await asyncio.Event().wait()
+
+    @flow.step(undo=hang_on, undo_timeout="1ms")
+    def take_key() -> str:
+        return "k"
+
+    @flow.batch(flow.input, after=take_key, undo=leave, undo_retries=RetryPolicy(max_attempts=3))
+    async def enter(guest: str) -> int:
+        return len(guest)
+
+    @flow.step(after=enter)
+    async def fails() -> None:
+        raise ValueError("fire")
+
+    result = run(flow, ["Ada", "Bob Ross"])
+    assert tries == {"enter[0].enter": 3, "enter[1].enter": 3, "key": 1}
+    errors = {each.key: each.error and each.error.type for each in result.undone}
+    assert errors == {"enter[0].enter": None, "enter[1].enter": None, "take_key": "StepTimeoutError"}
+
+
+def test_how_no_undo_is_tried_is_refused() -> None:
+    flow = Flow[int, int]("f")
+    with pytest.raises(ConfigurationError, match="step 'asks'.* says with undo_retries= or undo_timeout=.*give undo="):
+
+        @flow.step(undo_retries=2)  # type: ignore[call-overload, untyped-decorator]
+        def asks(number: int = flow.input) -> int:
+            return number
 
 
 def test_an_undo_is_of_the_step_and_not_of_its_fallback_and_both_get_what_it_got() -> None:

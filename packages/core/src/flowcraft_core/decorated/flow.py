@@ -21,7 +21,7 @@ from .decorators import BatchDecorator, StepDecorator, UndoneStepDecorator
 from .needs import Signature
 from .nodes import Batch, Loop, Node, Step, Wait
 from .planning import build
-from .plans import Plan, Settings
+from .plans import Plan, Settings, undo_of
 from .references import ContextValue, Reference, negated, term_of
 from .terms import INPUT, InputOf, Operation, OutputOf, Provided, Term, root_of, shown
 
@@ -86,6 +86,8 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
         *,
         undo: Callable[Concatenate[Any, ...], object],
         undo_unsure: Literal[True],
+        undo_retries: int | RetryPolicy | None = None,
+        undo_timeout: Duration | None = None,
         name: str | None = None,
         when: bool = ...,
         unless: bool = ...,
@@ -104,6 +106,8 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
         *,
         undo: Callable[Concatenate[R, ...], object],
         undo_unsure: Literal[False] = False,
+        undo_retries: int | RetryPolicy | None = None,
+        undo_timeout: Duration | None = None,
         name: str | None = None,
         when: bool = ...,
         unless: bool = ...,
@@ -138,6 +142,8 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
         name: str | None = None,
         undo: Callable[..., Any] | None = None,
         undo_unsure: bool = False,
+        undo_retries: int | RetryPolicy | None = None,
+        undo_timeout: Duration | None = None,
         **options: Any,
     ) -> Any:
         """Make a function a step. Each of its parameters says by its default what it takes.
@@ -168,6 +174,8 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
                 by name, and get what the step's got; one that is annotated as a node context takes that.
             undo_unsure: Undo also what was cut off in the middle, and may have acted or not: then the first parameter
                 takes None.
+            undo_retries: How many more times a failed attempt at the undo is made, at once; or a policy.
+            undo_timeout: How long one attempt at the undo may take.
 
         Raises:
             ConfigurationError: It is no function, there is a step of that name, or nothing says where one of its
@@ -177,7 +185,7 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
         def decorate(decorated: Callable[..., Any]) -> Any:
             step_id, signature = self._read(decorated, name)
             plan = Plan(kind="step", needs=dict(signature.needs), signature=signature, type=signature.gives)
-            plan.undo = None if undo is None else signature.of_undo(undo)
+            plan.undo = undo_of(signature, undo, undo_retries, undo_timeout)
             options.update({"undo_unsure": True} if undo_unsure else {})
             return self._add(Step(self.id, step_id, self._placed(plan, **options), decorated))
 
@@ -200,6 +208,8 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
         queue: str | None = None,
         limit: str | Sequence[str] | None = None,
         undo: Callable[..., Any] | None = None,
+        undo_retries: int | RetryPolicy | None = None,
+        undo_timeout: Duration | None = None,
     ) -> BatchDecorator[T]:
         """Decorate a function that runs once per item of a list, in parallel: its first parameter takes the item.
 
@@ -220,6 +230,8 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
             queue: Of each item, as for a step.
             limit: Of each item, as for a step.
             undo: Of each item, as for a step; one of its parameters may be the worker's that takes the item.
+            undo_retries: Of each item's undo, as for a step.
+            undo_timeout: Likewise.
         """
 
         def decorate(function: Callable[..., Any]) -> Any:
@@ -240,7 +252,7 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
                 type=list_of(signature.gives),
             )
             settings: dict[str, Any] = {"retries": retries, "timeout": timeout, "queue": queue, "limit": limit}
-            plan.undo = None if undo is None else signature.of_undo(undo)
+            plan.undo = undo_of(signature, undo, undo_retries, undo_timeout)
             placed = self._placed(plan, when=when, unless=unless, after=after, **settings)
             return self._add(Batch(self.id, step_id, placed, function))
 

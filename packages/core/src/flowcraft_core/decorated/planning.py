@@ -144,10 +144,17 @@ class _Adding:
         )
 
     def _undo(self, keys: Mapping[str, str] | None) -> dict[str, Any]:
+        """What the builder is told of it: a step, or the node that it is if it is tried in a way of its own."""
         if (undo := self._plan.undo) is None:
             return {}
-        undo = attrs.evolve(undo, needs={name: self._plan.needs.get(name, term) for name, term in undo.needs.items()})
-        return {"undo": call_of(undo, keys, undoes=True)}
+        needs = {name: self._plan.needs.get(name, term) for name, term in undo.signature.needs.items()}
+        call = call_of(attrs.evolve(undo.signature, needs=needs), keys, undoes=True)
+        settings = undo.settings.given()
+        if not settings:
+            return {"undo": call}
+        node_id = f"{self._node.id}-undo"  # the name of no function, and so of no step that was not called so on purpose
+        self._builder.node(node_id, call, **settings)
+        return {"undo": node_id}
 
     def _add_given(self) -> None:
         signature = Signature(f"node {self._node.id!r}", fetch, True, None, None, self._plan.needs, (), {}, UNKNOWN)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from ..blueprint import JoinStrategy
 from ..durations import Duration
+from ..errors import ConfigurationError
 from ..retries import RetryPolicy
 from .needs import Signature
 from .terms import OutputOf, Term, nodes_in, root_of
@@ -41,6 +42,39 @@ class Settings:
         return {name: setting for name, setting in given.items() if setting is not None}
 
 
+@attrs.frozen(eq=False)
+class Undo:
+    """What takes back what a node has done, and how that is tried.
+
+    Attributes:
+        signature: Of the function.
+        settings: How it is tried; of those that a node has, retries and a timeout.
+    """
+
+    signature: Signature
+    settings: Settings
+
+
+def undo_of(
+    done: Signature,
+    function: Callable[..., Any] | None,
+    retries: int | RetryPolicy | None,
+    timeout: Duration | None,
+) -> Undo | None:
+    """The undo of a function; None if it has none.
+
+    Raises:
+        ConfigurationError: It says how an undo is tried, and has none; or the undo is no function that could be it.
+    """
+    if function is not None:
+        return Undo(done.of_undo(function), Settings(retries=retries, timeout=timeout))
+    if retries is not None or timeout is not None:
+        raise ConfigurationError(
+            f"{done.where} says with undo_retries= or undo_timeout= how its undo is tried, and has none: give undo="
+        )
+    return None
+
+
 @attrs.define(eq=False, kw_only=True)
 class Plan:
     """What a node needs, as its definition says.
@@ -57,7 +91,7 @@ class Plan:
         settings: How it is tried.
         options: What else its kind knows.
         fallback: The function that stands in.
-        undo: The function that takes back what it has done.
+        undo: What takes back what it has done.
         type: What it gives, as far as annotations say.
     """
 
@@ -71,7 +105,7 @@ class Plan:
     settings: Settings = attrs.field(factory=Settings)
     options: dict[str, Any] = attrs.field(factory=dict)
     fallback: Signature | None = None
-    undo: Signature | None = None
+    undo: Undo | None = None
     join: JoinStrategy | None = None
     type: Any = Any
 

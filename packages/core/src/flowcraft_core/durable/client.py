@@ -619,6 +619,9 @@ class Client:
     async def purge(self, run_id: str) -> None:
         """Remove all that is stored of a run that has ended; if that is cut off, purge it again.
 
+        Of a run that has ended within ten minutes everything is waited for that may not be visible yet, for as long as
+        reads may be stale.
+
         Use the id again only once no read may be stale any more (``ContextStore.limits.staleness``): a worker could
         take what it reads of the run that was for facts of the new one.
 

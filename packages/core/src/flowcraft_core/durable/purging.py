@@ -28,6 +28,9 @@ from .whole import WholeReading
 # So many items of a batch are removed at a time.
 _ITEMS_AT_ONCE = 200
 
+# By so many seconds clocks may differ: a run that ended longer ago has nothing that is not visible yet.
+_CLOCKS_DIFFER = 600.0
+
 # What is stored of a call that was undone, behind its root.
 _OF_CALLS = (UNDONE_KEY, END_KEY)
 
@@ -37,6 +40,8 @@ async def purge(stored: StoredRuns, run_id: str) -> None:
     status = await stored.backend.status.get(run_id)
     if status is not None and status.state not in FINAL:
         raise ConfigurationError(f"run {run_id!r} is {status.state}: cancel it before it is purged")
+    if status is not None and stored.clock.now() - status.updated < _CLOCKS_DIFFER:
+        await stored.clock.sleep(stored.backend.context.limits.staleness)  # what is not seen is not removed
     record = await stored.runs.get(run_id)
     outside = await outside_names(stored.records, run_id)
     first = (INITIAL, outside_of(INITIAL))

@@ -86,6 +86,7 @@ class BeginningClauses(ProgramClauses):
                     cut += 1
             assert cut > 0, "none was cut off"
             there = await here.connect()
+            await self.pass_time(there.context.limits.staleness)
             bodies = set(await self._bodies_from(there.queue, *run_ids))
             for run_id in run_ids:
                 has_fact = bool(await there.context.get(run_id, ["key"]))

@@ -76,7 +76,9 @@ class LaningClauses(ProgramClauses):
             assert (result.status, result.steps) == ("completed", 42)
             calls = here.calls
             assert calls["coordination.add_members"] <= 4, f"{calls['coordination.add_members']} arrivals of four lanes"
-            assert calls["queue.send"] <= 4, f"{calls['queue.send']} times jobs were sent for four lanes"
+            # Where what leads to a lane may not be visible yet, its job is passed on.
+            most = 8 if here.backend.context.limits.staleness else 4
+            assert calls["queue.send"] <= most, f"{calls['queue.send']} times jobs were sent for four lanes"
             assert calls["context.put"] <= 44, f"{calls['context.put']} facts were written for 44 instances"
 
     async def test_a_failed_item_under_tolerance_does_not_stop_its_lane(self) -> None:

@@ -190,6 +190,7 @@ class QueueingClauses(ProgramClauses):
             await self.until(is_told, here.patience)
             assert not any(each.workers for each in await here.client.queues() if each.name == "gpu")
             reconciler = await here.reconciler(revivals=1)
+            await self.pass_time(here.backend.context.limits.staleness)
             for _ in range(4):  # without progress, each time
                 assert (await reconciler.reconcile(run_id)).failed == 0
             assert (await here.client.status(run_id)).state == "running"

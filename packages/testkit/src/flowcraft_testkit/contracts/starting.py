@@ -352,6 +352,21 @@ class StartingClauses(ProgramClauses):
             with pytest.raises(UnknownRunError):
                 await here.client.status(run_id)
 
+    @needs("side_door")
+    async def test_a_run_that_is_purged_as_soon_as_it_has_ended_leaves_nothing(self) -> None:
+        """By somebody who may not see yet what was written last, the run's record among it."""
+        flow = create_flow("brief").node("a", Steps().one).edge("a", "w").wait("w")
+        async with self.programs(flow) as here:
+            for number in range(8):
+                run_id, another = self.id("run"), Client(await here.connect(), flows=[flow], clock=here.clock)
+                await here.client.start(flow, {"given": number}, run_id=run_id)
+                await here.client.resume(run_id, "w", output=number, early=True)
+                await here.client.cancel(run_id)
+                await another.purge(run_id)
+                assert not await self.stored.facts(run_id)
+                assert not await self.stored.values(run_id)
+                assert await self.stored.status(run_id) is None
+
 
 def incompressible(length: int) -> str:
     """So many characters that do not shrink below three quarters, the same ones each time."""

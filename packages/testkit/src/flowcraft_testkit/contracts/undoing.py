@@ -89,6 +89,24 @@ class UndoingClauses(ProgramClauses):
             assert sorted(each.key for each in result.undone) == sorted(told.undone)
             assert told.under["a"] == f"{result.run_id}:a:undo"
 
+    async def test_branches_that_are_undone_in_one_moment_are_gone_behind(self) -> None:
+        """Whoever has undone one of them may not see yet that the other one is undone, too; and the other way round."""
+        told, waiting = Takings(), asyncio.Barrier(2)
+
+        async def together(ctx: Context) -> None:
+            await waiting.wait()
+            await told.undo(ctx)
+
+        flow = create_flow("trip").node("a", told.do, undo=told.undo).node("last", fail)
+        for name in ("l", "r"):
+            flow.node(name, told.do, undo=together).edge("a", name).edge(name, "last")
+        async with self.programs(flow, reconcile=False) as here:
+            await here.hire(2, concurrency=1, prefetch=0)
+            for _ in range(6):
+                told.undone.clear()
+                assert (await here.run(flow)).status == "failed"
+                assert (sorted(told.undone[:2]), told.undone[2:]) == (["l", "r"], ["a"])
+
     async def test_a_run_that_completes_undoes_nothing(self) -> None:
         """However often it is asked to end."""
         told = Takings()

@@ -30,6 +30,7 @@ class Mutant:
         spoil: Makes a port of a backend wrong; None for a defect of a program.
         patches: The functions that are replaced while it is tried: owner, name and the replacement.
         meets: Whether a second store of another name is the first one.
+        stale: Whether reads of its backend may be stale, which is strong in all else: for who does not wait for that.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Mutant:
     spoil: Callable[[Backend], None] | None = None
     patches: tuple[tuple[Any, str, Any], ...] = ()
     meets: bool = False
+    stale: bool = False
 
     @property
     def contract(self) -> str:
@@ -77,7 +79,9 @@ def register(mutant: Mutant) -> None:
     MUTANTS.append(mutant)
 
 
-def replaces(*places: tuple[Any, str], caught_by: ClauseFunction, name: str) -> Callable[[FunctionT], FunctionT]:
+def replaces(
+    *places: tuple[Any, str], caught_by: ClauseFunction, name: str, stale: bool = False
+) -> Callable[[FunctionT], FunctionT]:
     """Let a function stand in for one of the engine's, as a mutant; a decorator.
 
     The function is given the original first, then what the original is called with. Its docstring is the defect.
@@ -87,6 +91,7 @@ def replaces(*places: tuple[Any, str], caught_by: ClauseFunction, name: str) -> 
             place in each of them; all of them are to be the same function.
         caught_by: The clause that must fail.
         name: The mutant's.
+        stale: Whether it is tried where reads may be stale.
 
     Raises:
         TypeError: The function does not take what the original takes. The mutant would be caught by that.
@@ -106,6 +111,7 @@ def replaces(*places: tuple[Any, str], caught_by: ClauseFunction, name: str) -> 
                 defect=_sentence(broken),
                 clause=clause_id(caught_by),
                 patches=tuple((owner, attribute, standing_in) for owner, attribute in places),
+                stale=stale,
             )
         )
         return broken
@@ -113,9 +119,12 @@ def replaces(*places: tuple[Any, str], caught_by: ClauseFunction, name: str) -> 
     return note
 
 
-def sets(owner: Any, attribute: str, value: Any, *, caught_by: ClauseFunction, name: str, defect: str) -> None:
+def sets(
+    owner: Any, attribute: str, value: Any, *, caught_by: ClauseFunction, name: str, defect: str, stale: bool = False
+) -> None:
     """Let a constant have another value, as a mutant."""
-    register(Mutant(name=name, defect=defect, clause=clause_id(caught_by), patches=((owner, attribute, value),)))
+    patches = ((owner, attribute, value),)
+    register(Mutant(name=name, defect=defect, clause=clause_id(caught_by), patches=patches, stale=stale))
 
 
 def _require_parameters(broken: Callable[..., Any], original: Any, name: str) -> None:

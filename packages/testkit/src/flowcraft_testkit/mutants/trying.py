@@ -24,6 +24,7 @@ from .mutant import Mutant
 
 #: Strong, but for the handles and the listing by hand: what fails here fails because of the one defect.
 _WEAKNESSES = attrs.evolve(Weaknesses.none(), new_handles=True)
+_STALE = attrs.evolve(_WEAKNESSES, staleness=Weaknesses().staleness)
 
 # What a clause may take before it counts as failed, seconds of work and seconds in all. On a virtual clock it ends
 # well within one second of work, or never.
@@ -60,7 +61,8 @@ def try_clause(clause: Clause, mutant: Mutant | None = None, *, strict: bool = T
         strict: Let errors pass that no clause is meant to fail with; else each of them is a failure.
     """
     clock = VirtualClock()
-    store, other = (InMemoryBackend(clock=clock, weaknesses=_WEAKNESSES) for _ in range(2))
+    weaknesses = _STALE if mutant is not None and mutant.stale else _WEAKNESSES
+    store, other = (InMemoryBackend(clock=clock, weaknesses=weaknesses) for _ in range(2))
     if mutant is not None and mutant.meets:
         other = store
 
@@ -74,7 +76,7 @@ def try_clause(clause: Clause, mutant: Mutant | None = None, *, strict: bool = T
 
         return open_backend
 
-    kind = _tried(clause.id.partition("/")[0], _EXAMPLES if strict else _FEW_EXAMPLES)
+    kind = _tried(clause.id.partition("/")[0], weaknesses, _EXAMPLES if strict else _FEW_EXAMPLES)
     contract = kind()
     contract.begin(
         opener(store),
@@ -131,9 +133,9 @@ def is_asked(clause: Clause) -> bool:
     return not any(declared(_WEAKNESSES).lacks(need) for need in clause.needs)
 
 
-def _tried(name: str, examples: int) -> type[Contract[Any]]:
+def _tried(name: str, weaknesses: Weaknesses, examples: int) -> type[Contract[Any]]:
     bases = (WritesByHand, CONTRACTS[name]) if name == "backend" else (CONTRACTS[name],)
-    return type("Tried", bases, {"declared": declared(_WEAKNESSES), "examples": examples})
+    return type("Tried", bases, {"declared": declared(weaknesses), "examples": examples})
 
 
 @contextmanager
