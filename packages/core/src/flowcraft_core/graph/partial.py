@@ -232,8 +232,9 @@ def joins_ahead(instance: Instance) -> list[Instance]:
         elif not vertex.is_end:
             for link in vertex.out:
                 target = Instance(scope, scope.scope.vertices[link.target])
-                sources = {way.source for way in target.vertex.incoming}
-                is_race = 0 < target.vertex.quorum < len(sources)  # else nothing is left behind when it fires
+                quorum = target.vertex.quorum
+                # If it needs all its sources, nothing is left behind when it fires.
+                is_race = quorum > 0 and quorum < len({way.source for way in target.vertex.incoming})
                 (found if is_race else waiting).append(target)
         elif scope.parent is None or scope.construct is None:
             return []
