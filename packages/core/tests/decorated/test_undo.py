@@ -93,7 +93,7 @@ def test_an_undo_is_tried_as_it_says() -> None:
 
 def test_how_no_undo_is_tried_is_refused() -> None:
     flow = Flow[int, int]("f")
-    with pytest.raises(ConfigurationError, match="step 'asks'.* says with undo_retries= or undo_timeout=.*give undo="):
+    with pytest.raises(ConfigurationError, match=r"step 'asks'.* says with undo_retries= or undo_timeout=.*give undo="):
 
         @flow.step(undo_retries=2)  # type: ignore[call-overload, untyped-decorator]
         def asks(number: int = flow.input) -> int:

@@ -152,7 +152,7 @@ class _Adding:
         settings = undo.settings.given()
         if not settings:
             return {"undo": call}
-        node_id = f"{self._node.id}-undo"  # the name of no function, and so of no step that was not called so on purpose
+        node_id = f"{self._node.id}-undo"  # no function, and so hardly any step, has such a name
         self._builder.node(node_id, call, **settings)
         return {"undo": node_id}
 

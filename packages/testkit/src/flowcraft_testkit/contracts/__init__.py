@@ -20,7 +20,7 @@ _CLAUSES = (
     *("drawn.clauses", "drawn.context", "drawn.hints", "drawn.messages", "drawn.statuses"),
     *("addressing", "asking", "backend", "beginning", "data", "deliveries", "diagnosing", "dying", "ending", "forking"),
     *("joining", "limiting", "minding", "outside", "programs"),
-    *("queueing", "reconciling", "shapes", "starting", "telling", "troubled", "waiting"),
+    *("queueing", "reconciling", "shapes", "starting", "surrounding", "telling", "troubled", "waiting"),
 )
 pytest.register_assert_rewrite(*(f"{__name__}.{module}" for module in _CLAUSES))
 

@@ -30,6 +30,7 @@ from .reminding import RemindingClauses
 from .scheduling import SchedulingClauses
 from .shapes import ShapeClauses
 from .starting import StartingClauses
+from .surrounding import SurroundingClauses
 from .telling import TellingClauses
 from .tracing import TracingClauses
 from .undoing import UndoingClauses
@@ -64,6 +65,7 @@ class BackendContract(
     ForkingClauses,
     MindingClauses,
     DataClauses,
+    SurroundingClauses,
     AskingClauses,
     OutsideClauses,
     TellingClauses,
