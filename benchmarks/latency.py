@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -123,6 +124,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     measured: list[list[Measured]] = [[] for _ in cells]
     for _ in range(rounds):  # all, then all again: what disturbs the machine for a while disturbs none alone
         for found, (shape, delay, number) in zip(measured, cells, strict=True):
+            gc.collect()  # what an earlier one has left is not for this one to clear away
             found.append(undisturbed.run(measure(shape, delay, number, seconds)))
     rows = [_row(*cell, found) for cell, found in zip(cells, measured, strict=True)]
     for row in rows:
