@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -27,10 +28,8 @@ SHORT = (("--short",),)
 STEPS = 20
 #: What one core is taken to allow: so much processor time for a step, seconds.
 CORE = 50e-6
-#: What chains are to reach, of the smaller of what their calls and one core allow.
+#: What is to be reached of the smaller of what the calls and one core allow.
 SHARE = 0.85
-#: Up to so many in flight it is the calls that decide, on any machine: there the share is a bound.
-CALLS_DECIDE = 10
 
 # So many runs in the first place come before it is measured.
 _WARM_UP = 1
@@ -125,6 +124,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     measured: list[list[Measured]] = [[] for _ in cells]
     for _ in range(rounds):  # all, then all again: what disturbs the machine for a while disturbs none alone
         for found, (shape, delay, number) in zip(measured, cells, strict=True):
+            gc.collect()  # what an earlier one has left is not for this one to clear away
             found.append(undisturbed.run(measure(shape, delay, number, seconds)))
     rows = [_row(*cell, found) for cell, found in zip(cells, measured, strict=True)]
     for row in rows:
@@ -135,8 +135,12 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
             f"{row['ideal_steps_per_s']:,.0f}; {row['cpu_us_per_step']:.0f} us of the processor per step "
             f"({low:.0f} to {high:.0f})"
         )
+    short = [_name(row) for row in rows if row["is_bound"] and row["share_of_ideal"] < SHARE]
+    if short:
+        print(f"short of {SHARE:.0%} of what the calls and one core allow: {'; '.join(short)}")
     return {
-        "ok": as_listed and all(row["best_share"] >= SHARE for row in rows if row["is_bound"]),
+        "ok": as_listed and not short,
+        "short_of_bound": short,
         "rows": rows,
         "calls": paths,
         "core_us_per_step": CORE * 1e6,
@@ -146,6 +150,10 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
 
 def _told(calls: Mapping[str, int]) -> str:
     return ", ".join(f"{count} x {name}" if count > 1 else name for name, count in calls.items())
+
+
+def _name(row: Mapping[str, Any]) -> str:
+    return f"{row['shape']}, {row['delay_ms']:g} ms, {row['in_flight']} in flight"
 
 
 def _row(shape: Shape, delay: float, number: int, rounds: Sequence[Measured]) -> dict[str, Any]:
@@ -164,7 +172,8 @@ def _row(shape: Shape, delay: float, number: int, rounds: Sequence[Measured]) ->
         "ideal_steps_per_s": ideal,
         "share_of_ideal": statistics.median(rates) / ideal,
         "best_share": max(rates) / ideal,
-        "is_bound": shape.width == 1 and number <= CALLS_DECIDE,
+        # Where fewer are at work than stand side by side, a run waits for more calls than are listed.
+        "is_bound": number >= shape.width,
     }
 
 

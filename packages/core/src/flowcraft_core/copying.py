@@ -8,10 +8,16 @@ from typing import Any
 from .errors import SerializationError
 from .graph.gathered import Gathered
 from .serialization import Serializer
+from .serialization._walking import IMMUTABLE
 from .steps import Implementation
 
 # So many members of a list are copied before others have their turn: some milliseconds' worth.
 _TURN = 1_000
+
+
+def is_shared(value: Any) -> bool:
+    """Whether a value is its own copy, since nobody can change it: a number, a text, nothing at all."""
+    return type(value) in IMMUTABLE
 
 
 async def copied(serializer: Serializer, value: Any) -> Any:

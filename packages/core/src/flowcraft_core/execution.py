@@ -19,7 +19,7 @@ from .blueprint import SLEEP, WAIT, Node
 from .calling import call_step
 from .clock import Clock
 from .contexts import UNDO, BaseContext, Links, NodeContext, SyncNodeContext, Values
-from .copying import copied, handed
+from .copying import copied, handed, is_shared
 from .durations import parse_duration
 from .errors import (
     ConfigurationError,
@@ -445,6 +445,8 @@ class Executor:
             result, action = result.output, result.action
             if action is not None:
                 require_name(action, f"the action of node {instance.key!r}")
+        if is_shared(result):
+            return result, action, sets or None
         try:
             return await copied(self.serializer, result), action, sets or None
         except SerializationError as error:
@@ -465,7 +467,8 @@ class Executor:
         values = self.values(scope, self.serializer)
         kind = NodeContext if implementation.is_async else SyncNodeContext
         value = decisions.input_of_step(scope, vertex) if given is None else given["input"]
-        value = await handed(self.serializer, value, implementation)
+        if not is_shared(value):
+            value = await handed(self.serializer, value, implementation)
         if implementation.shape is not None:
             where = f"flow {scope.scope.blueprint!r}: node {instance.key!r}: input"
             value = implementation.shape(value, where)

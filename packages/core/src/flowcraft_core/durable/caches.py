@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 import attrs
 
-from ..graph.facts import Outcome
+from ..graph.facts import OUTPUT, Outcome
 from .gathered import StoredResults
 from .weights import looked_at, taken_by
 
@@ -68,12 +69,14 @@ class Memory:
             thing: The thing.
             weight: What it takes, bytes, without its place here.
         """
-        self.pop(run_id, key)
+        name = run_id, key
+        if name in self._things or name in self._ended:
+            self.pop(run_id, key)
         weight += _LEAST
         if weight > self._room:
             return
         self._keys.setdefault(run_id, {})[key] = None
-        self._things[run_id, key] = thing, weight
+        self._things[name] = thing, weight
         self._left -= weight
         while self._left < 0:
             self.pop(*next(iter(self._ended or self._things)))
@@ -143,6 +146,7 @@ class KnownRuns:
     """The records of the runs that a worker has worked on lately.
 
     A record that is kept holds on to no blueprints: those are kept by themselves, once, however many runs share them.
+    Jobs of one run that are worked on at the same time share one with them.
 
     Attributes:
         memory: Where they are kept.
@@ -151,6 +155,7 @@ class KnownRuns:
 
     memory: Memory
     graph: Callable[[str], Graph | None]
+    _at_work: WeakValueDictionary[str, RunRecord] = attrs.field(factory=WeakValueDictionary, init=False)
 
     def get(self, run_id: str) -> RunRecord | None:
         """A run's record, if it is here with all of its blueprints."""
@@ -161,13 +166,19 @@ class KnownRuns:
         graphs = {
             name: graph for name, content_hash in hashes.items() if (graph := self.graph(content_hash)) is not None
         }
-        return attrs.evolve(record, graphs=graphs) if len(graphs) == len(hashes) else None
+        if len(graphs) < len(hashes):
+            return None
+        whole = self._at_work.get(run_id)
+        if whole is None:
+            whole = self._at_work[run_id] = attrs.evolve(record, graphs=graphs)
+        return whole
 
     def put(self, record: RunRecord) -> None:
         """Keep a record, in the place of another one of that run."""
         hashes = {blueprint_id: graph.hash for blueprint_id, graph in record.graphs.items()}
         weight = taken_by((record.context, record.again, record.kept_keys, hashes), record.weight)
         self.memory.put(record.run_id, _RECORD, (attrs.evolve(record, graphs={}), hashes), weight)
+        self._at_work[record.run_id] = record
 
 
 def weight_of_outcome(outcome: Outcome) -> int:
@@ -176,7 +187,8 @@ def weight_of_outcome(outcome: Outcome) -> int:
 
 
 def _values_of(outcome: Outcome) -> tuple[Any, ...]:
-    """The values in an outcome, without what each has."""
-    output = None if isinstance(outcome.output, StoredResults) else outcome.output
-    errors = outcome.error, outcome.primary_error
-    return output, outcome.items, outcome.sets, outcome.context, outcome.untaken, *outcome.taken.values(), *errors
+    """The values in an outcome, without what each has: of most only the output, if that is not nothing."""
+    output = None if type(outcome.output) is StoredResults else outcome.output
+    named = output, outcome.items, outcome.sets, outcome.context, outcome.untaken, outcome.error, outcome.primary_error
+    found = [value for value in named if value is not None]
+    return (*found, *(value for value in outcome.taken.values() if value is not OUTPUT))

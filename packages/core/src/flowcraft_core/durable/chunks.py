@@ -85,7 +85,7 @@ class Chunks:
             place: Tells records under one key apart, where one takes the place of another; has no colon.
         """
         if not self.cuts(body):
-            return Attempt(_WHOLE + body)
+            return whole(body)
         size = self.store.limits.max_value_bytes - 1
         parts = [body[start : start + size] for start in range(0, len(body), size)]
         begun = await self.begin(run_id, key, place, len(parts))
@@ -158,12 +158,22 @@ def chunk_keys(key: str, stored: bytes) -> list[str]:
     Raises:
         ValueError: What is said of them is damaged.
     """
-    if stored[:1] != _CHUNKED:
+    if not is_cut(stored):
         return []
     token, count = json.loads(stored[1:])
     if not isinstance(token, str) or type(count) is not int or not 0 < count <= _MOST_CHUNKS:
         raise ValueError(f"its chunks are {token!r:.80} and {count!r:.80}")
     return [part_key(key, token, number) for number in range(count)]
+
+
+def whole(body: bytes) -> Attempt:
+    """A body that is stored as it is."""
+    return Attempt(_WHOLE + body)
+
+
+def is_cut(stored: bytes) -> bool:
+    """Whether a stored body names chunks, in the place of being all that there is."""
+    return stored[:1] == _CHUNKED
 
 
 def part_key(key: str, token: str, number: int) -> str:

@@ -268,7 +268,7 @@ class Engine:
         self._say_begun(frontier)
         first, lost = True, False
         while frontier and self.view.state.phase is Phase.RUNNING:
-            if await self._is_late():
+            if self.view.record.deadline is not None and await self._is_late():
                 break
             if len(frontier) > 1 or self._must_hand_on():
                 await self.send(frontier)
@@ -301,10 +301,12 @@ class Engine:
             if committed is None:
                 lost = True
                 break
-            async with self._handing_over:  # who hands over does so before this goes on, or not at all
-                if self.handed_over:
-                    break
-                self.current = ""
+            if self._handing_over.locked():  # who hands over does so before this goes on, or not at all
+                async with self._handing_over:
+                    pass
+            if self.handed_over:
+                break
+            self.current = ""
             frontier = await self._not_done(await self.advance(instance, committed, goes_on=True))
         await self._tell_arrivals()
         await self.finish()
@@ -315,10 +317,7 @@ class Engine:
 
     async def _is_late(self) -> bool:
         """Whether the run has taken longer than its timeout; then it has failed."""
-        record = self.view.record
-        if record.deadline is None:
-            return False
-        ending = self.backend, self.records, record, self.clock, self.executor.journal
+        ending = self.backend, self.records, self.view.record, self.clock, self.executor.journal
         return await fail_if_late(*ending, again=self._is_again)
 
     def _say_begun(self, frontier: list[Instance]) -> None:
@@ -372,10 +371,9 @@ class Engine:
 
     async def _not_done(self, frontier: list[Instance]) -> list[Instance]:
         """Those without an outcome; one that was looked up already is gone on from if it is of this very job."""
-        if any(
-            instance.vertex.index in instance.scope.outcomes or self._may_be_kept(instance) for instance in frontier
-        ):
-            return await self._walk(frontier, own=False)
+        for instance in frontier:
+            if instance.vertex.index in instance.scope.outcomes or self._may_be_kept(instance):
+                return await self._walk(frontier, own=False)
         return frontier
 
     def _may_be_kept(self, instance: Instance) -> bool:
@@ -496,10 +494,14 @@ class Engine:
             if reminding is None and self.events is not None:
                 self.events.started(instance, attempt.number)
             try:
-                ended = await self._attempt(instance, attempt, reminding)
+                if self.invocation.remaining is None:
+                    ended = await self._once(instance, attempt, reminding)
+                else:
+                    ended = await self._attempt(instance, attempt, reminding)
             finally:
-                await self._give_back()
-        if not isinstance(ended, Outcome) or ended.error is not None:
+                if self.places is not None:
+                    await self._give_back()
+        if type(ended) is not Outcome or ended.error is not None:
             await self._transaction.roll_back()
         if (trouble := self.view.trouble or self._transaction.trouble) is not None:
             raise trouble  # the context could not be read, or the database is away: that is no failure of the step
@@ -582,8 +584,6 @@ class Engine:
         Raises:
             InvocationTimeError: The invocation is about to end. The attempt was cancelled, and has no outcome.
         """
-        if self.invocation.remaining is None:
-            return await self._once(instance, attempt, reminding)
         timer = self.invocation.timer()
         try:
             async with timer:
@@ -692,7 +692,8 @@ class Engine:
             await self._apply(instance, outcome)
         self.view.take_in(instance, outcome)
         state.follow(*instance)
-        return await self._arrive_all(await self._news(), goes_on=goes_on)
+        ready = await self._news()
+        return await self._arrive_all(ready, goes_on=goes_on) if self._arrivals else ready
 
     async def _arrive_all(self, ready: list[Instance], *, goes_on: bool = False) -> list[Instance]:
         """Arrive at the joins that cannot be decided yet; gives what is ready, with what became so by that."""

@@ -227,8 +227,10 @@ class JobHandler:
         ahead than clocks are apart counts as passed on, so that nobody takes its run for one that lived just now.
         """
         now = self._clock.now()
+        if job.first_seen <= now:
+            return job
         hops = max(job.hops, int(job.first_seen > now + _SETTLES))
-        return attrs.evolve(job, first_seen=min(job.first_seen, now), hops=hops)
+        return attrs.evolve(job, first_seen=now, hops=hops)
 
     async def say_busy(self, record: RunRecord) -> None:
         """Tell reconcilers that somebody gets on with a run, so that they do not send again what is on its way.
@@ -279,12 +281,13 @@ class JobHandler:
             delivered = Delivered(job=job.id, sent=job.first_seen, deliveries=count, trace=job.trace)
             executor.observer = self._telemetry.observe(job.run_id, record.trace, self._clock, delivered)
         events = Emitter.of(self._runtime.events, executor.observer, job.run_id, self._clock)
-        run = self._stopped_run(record, job, events)
         if (undone := undone_by(job.key)) is not None or stopped_by(job.key) is not None:
-            return await self._undo(job, run, executor, undone, count)
-        if (call := call_undone(job.key)) is not None and await run.is_stopped_around(call):
-            await attrs.evolve(run, root=call).go_on(again=count > 1)
-            return Done.ACKNOWLEDGE
+            return await self._undo(job, self._stopped_run(record, job, events), executor, undone, count)
+        if (call := call_undone(job.key)) is not None:
+            run = self._stopped_run(record, job, events)
+            if await run.is_stopped_around(call):
+                await attrs.evolve(run, root=call).go_on(again=count > 1)
+                return Done.ACKNOWLEDGE
         engine = Engine(
             backend=self._backend,
             records=self._records,

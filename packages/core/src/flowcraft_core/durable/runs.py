@@ -62,6 +62,8 @@ class RunRecord:
         trace: The span below which those of the run are, for whoever traces.
         nonce: Tells it from an earlier run of the same id, which was purged.
         weight: What it takes in memory without its blueprints at most, bytes.
+        incarnation: The run's id and its nonce: what its hints are named by, so that no earlier run's are taken for
+            them.
     """
 
     run_id: str
@@ -78,10 +80,10 @@ class RunRecord:
     trace: Trace | None = None
     nonce: str = attrs.field(factory=new_id)
     weight: int = attrs.field(default=0, eq=False)
+    incarnation: str = attrs.field(init=False, eq=False, repr=False)
 
-    @property
-    def incarnation(self) -> str:
-        """The run's id and its nonce: what its hints are named by, so that no earlier run's are taken for them."""
+    @incarnation.default
+    def _incarnation(self) -> str:
         return f"{self.run_id}:{self.nonce}"
 
     def job(self, key: str, now: float, **fields: Any) -> Job:

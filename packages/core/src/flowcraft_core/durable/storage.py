@@ -30,7 +30,7 @@ from ..payloads import MAX_RECORD_BYTES, PayloadCodec, RecordKind, old_place_of,
 from ..ports import ContextStore, Fact, PositionedValue
 from ..serialization import Serializer
 from .caches import OutcomeCache
-from .chunks import Chunks, chunk_keys
+from .chunks import Chunks, chunk_keys, is_cut, whole
 from .gathering import GatheringReads
 from .pages import ListPages, Written, may_have_pages
 from .suspensions import answer_key, suspension_key, suspension_windows
@@ -65,9 +65,9 @@ _OUTSIDE = (0, "")
 BLUEPRINTS = ":blueprints"
 
 
-@attrs.frozen
+@attrs.define
 class Stored(Generic[T]):
-    """A fact as it stands in the store.
+    """A fact as it stands in the store. Never changed once it is made, of which there is one for each step and more.
 
     Attributes:
         value: What it says.
@@ -130,6 +130,20 @@ class Records:
         Raises:
             SerializationError: It is longer than ``max_bytes``; nothing is stored.
         """
+        if may_have_pages(outcome) or outcome.page_size is not None:
+            stored = await self._put_with_pages(run_id, key, outcome, job, copied_from)
+        else:
+            record = outcome_to_record(outcome, self._encode)
+            stored = await self._put(run_id, key, record, job, outcome, self._outcome)
+        if not stored.won:
+            stored = await self._at_hand(run_id, key, stored)
+        if self.cache is not None:
+            self.cache.add(run_id, key, stored)
+        return stored
+
+    async def _put_with_pages(
+        self, run_id: str, key: str, outcome: Outcome, job: str, copied_from: str | None
+    ) -> Stored[Outcome]:
         written = (
             await self.pages.write(run_id, key, outcome, copied_from) if may_have_pages(outcome) else Written(outcome)
         )
@@ -145,10 +159,6 @@ class Records:
             await self.delete(run_id, unused)
         if stored.won and written.weight:
             stored = attrs.evolve(stored, weight=stored.weight + written.weight)
-        elif not stored.won:
-            stored = await self._at_hand(run_id, key, stored)
-        if self.cache is not None:
-            self.cache.add(run_id, key, stored)
         return stored
 
     async def outcomes(self, run_id: str, keys: Iterable[str]) -> dict[str, Stored[Outcome]]:
@@ -399,7 +409,7 @@ class Records:
     ) -> Stored[T]:
         writer = new_id()
         encoded, weight = self._coded(run_id, key, record)
-        attempt = await self.chunks.write(run_id, key, encoded)
+        attempt = await self.chunks.write(run_id, key, encoded) if self.chunks.cuts(encoded) else whole(encoded)
         standing = await (by or self.store.put)(run_id, key, Fact(attempt.stored, writer, job))
         # A call that was applied though its answer was lost finds its own writer when it is made again.
         if standing is None or standing.writer == writer:
@@ -415,7 +425,10 @@ class Records:
         if not keys:
             return {}
         facts = await self._reads.get(run_id, keys)
-        records = await asyncio.gather(*(self._record(run_id, key, fact.body) for key, fact in facts.items()))
+        if any(is_cut(fact.body) for fact in facts.values()):  # what they consist of is read all at once
+            records = await asyncio.gather(*(self._record(run_id, key, fact.body) for key, fact in facts.items()))
+        else:
+            records = [await self._record(run_id, key, fact.body) for key, fact in facts.items()]
         return {
             key: (record, fact.job, weight)
             for (key, fact), (record, weight) in zip(facts.items(), records, strict=True)

@@ -84,7 +84,12 @@ def suspension_windows(instance: Instance) -> list[SuspensionWindow]:
 
 def may_be_suspended(instance: Instance) -> bool:
     """Whether an instance may be suspended by what its node says, and not only because its step asks for it."""
-    return any(window.keys for window in suspension_windows(instance))
+    vertex = instance.vertex
+    if vertex.kind is not Kind.STEP:
+        return False
+    if not vertex.is_called or vertex.retry.max_attempts > 1:
+        return True
+    return vertex.fallback is not None and RetryPolicy.from_config(vertex.fallback.config).max_attempts > 1
 
 
 def _window(key: str, numbered: _Numbered, first: int, length: int) -> SuspensionWindow:

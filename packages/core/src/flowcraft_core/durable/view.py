@@ -27,6 +27,7 @@ from ..graph.partial import (
     joins_ahead,
     looks_into,
     named,
+    names_any,
     needs,
     settle,
     waits_for,
@@ -107,11 +108,14 @@ class RunView:
         }
         if not by_key:
             return []
-        run_id = self.record.run_id
-        outcomes, claims = await asyncio.gather(
-            self._records.outcomes(run_id, by_key),
-            self._records.claims(run_id, {key: join.vertex.quorum for key, join in joins.items()}),
-        )
+        run_id, claims = self.record.run_id, dict[str, dict[int, int]]()
+        if joins:
+            outcomes, claims = await asyncio.gather(
+                self._records.outcomes(run_id, by_key),
+                self._records.claims(run_id, {key: join.vertex.quorum for key, join in joins.items()}),
+            )
+        else:
+            outcomes = await self._records.outcomes(run_id, by_key)
         new = []
         for key, slots in claims.items():
             if sum(self.state.learn_claim(*joins[key], slot, place) for slot, place in slots.items()):
@@ -124,7 +128,7 @@ class RunView:
 
     def take_in(self, instance: Instance, outcome: Outcome) -> None:
         """Take in an outcome that stands."""
-        if isinstance(outcome.output, StoredResults):
+        if type(outcome.output) is StoredResults:
             outcome = attrs.evolve(outcome, output=outcome.output.through(self._read))
             self._gathers.append(instance)
         self.state.learn(*instance, outcome)
@@ -373,12 +377,13 @@ class RunView:
             BackendError: They cannot be read; ``StaleReadError`` if what must be there is not visible yet.
         """
         try:
-            for scope, names in context_names(instance):
-                await self.load_values(scope, names)
-            while (missing := named(self.state, instance)) and await self.learn(missing):
-                pass
-            if missing:
-                await self._look_closely(instance)
+            if names_any(instance.vertex):
+                for scope, names in context_names(instance):
+                    await self.load_values(scope, names)
+                while (missing := named(self.state, instance)) and await self.learn(missing):
+                    pass
+                if missing:
+                    await self._look_closely(instance)
             await self._bring(instance)
         except BackendError as error:  # stale, newer or unreachable: never the step's failure
             self.trouble = error

@@ -69,4 +69,4 @@ def unknown_limits(graphs: Iterable[Graph], limits: Mapping[str, Limit]) -> list
 
 
 def _named(node: Node) -> tuple[str, ...]:
-    return as_limits(None if node.config is None else node.config.limit)
+    return () if node.config is None or node.config.limit is None else as_limits(node.config.limit)

@@ -131,11 +131,16 @@ def named(state: RunState, instance: Instance) -> list[Instance]:
     Those that are known to be dead or blocked have no outputs, and are not among them.
     """
     scope, vertex = instance
-    if vertex.inputs is None and vertex.construct is None and not _named_in_expressions(vertex):
+    if not names_any(vertex):
         return []
     names = [name.removeprefix("_outputs.") for name in _named_in_expressions(vertex)]
     found = (other for name in names for other in _by_id(state, instance, scope, name))
     return [*awaited(state, instance), *_unknown(found)]
+
+
+def names_any(vertex: Vertex) -> bool:
+    """Whether an instance of a vertex may name anything, in its inputs or in an expression."""
+    return vertex.inputs is not None or vertex.construct is not None or bool(_named_in_expressions(vertex))
 
 
 def looks_into(instance: Instance, node_id: str) -> bool:
@@ -227,8 +232,9 @@ def joins_ahead(instance: Instance) -> list[Instance]:
         elif not vertex.is_end:
             for link in vertex.out:
                 target = Instance(scope, scope.scope.vertices[link.target])
-                sources = {way.source for way in target.vertex.incoming}
-                is_race = 0 < target.vertex.quorum < len(sources)  # else nothing is left behind when it fires
+                quorum = target.vertex.quorum
+                # If it needs all its sources, nothing is left behind when it fires.
+                is_race = quorum > 0 and quorum < len({way.source for way in target.vertex.incoming})
                 (found if is_race else waiting).append(target)
         elif scope.parent is None or scope.construct is None:
             return []

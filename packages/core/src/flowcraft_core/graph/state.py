@@ -474,7 +474,7 @@ class RunState:
         scope.resolved[join.index] = place
         if place < len(incoming):
             return None
-        marks = {scope.mark_of(link) for link in incoming}
+        marks = [scope.mark_of(link) for link in incoming]
         if join.quorum and Mark.TAKEN in marks:
             taken = {link.source for link in incoming if scope.mark_of(link) is Mark.TAKEN}
             return Mark.TAKEN if len(taken) >= join.quorum else Mark.BLOCKED

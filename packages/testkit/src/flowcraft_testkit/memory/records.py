@@ -46,6 +46,8 @@ class Record(Generic[T]):
     def write(self, value: T | None, writer: object) -> None:
         """Add a version, and forget those that nobody can see any more."""
         self._versions.append(_Version(value, self._clock.now(), writer))
+        if len(self._versions) == 1:
+            return
         settled = [place for place, version in enumerate(self._versions) if not self._is_fresh(version)]
         del self._versions[: settled[-1] if settled else 0]
 
