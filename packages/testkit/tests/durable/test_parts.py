@@ -353,6 +353,23 @@ def test_a_record_that_is_kept_holds_on_to_no_blueprint() -> None:
     assert gone() is None
 
 
+def test_jobs_of_one_run_share_its_record_and_never_that_of_an_earlier_run() -> None:
+    """Of one that was purged, and whose id somebody has used again, though a job of it is still at work."""
+    memory = Memory(200_000)
+    known = KnownRuns(memory, partial(memory.get, BLUEPRINTS))
+    memory.put(BLUEPRINTS, "hash", compile_blueprint(chain().to_blueprint()), 1_000)
+    known.put(_record("run", 1_000, "hash"))
+    earlier = known.get("run")
+    assert earlier is not None
+    assert known.get("run") is earlier
+    memory.forget("run")
+    assert known.get("run") is None
+    known.put(attrs.evolve(_record("run", 1_000, "hash"), nonce="again"))
+    found = known.get("run")
+    assert found is not None
+    assert found.nonce == "again" != earlier.nonce
+
+
 async def test_what_a_transaction_has_stored_is_not_taken_for_stored(backend: InMemoryBackend) -> None:
     """It may come to nothing: then a run whose blueprint was counted upon could not be read."""
     graph = compile_blueprint(chain().to_blueprint())
