@@ -57,13 +57,13 @@ async def test_every_run_ends_with_its_result_though_workers_are_killed_all_the_
                 assert time.monotonic() < end, f"after {killed} kills these runs have not ended: {sorted(live)}"
                 begun = _begun(log)
                 if len(begun) >= (killed + 1) * _STEPS_PER_KILL:
-                    last = int(begun[-1][0])
-                    for place_in_row, worker in enumerate(workers):
-                        if worker.pid == last and worker.returncode is None:
-                            worker.send_signal(signal.SIGKILL)
-                            await worker.wait()
-                            killed += 1
-                            workers[place_in_row] = await _hire(place, log)
+                    last = int(begun[-1][0])  # in the middle of a step, if it is still there
+                    alive = [worker for worker in workers if worker.returncode is None]
+                    victim = next((worker for worker in alive if worker.pid == last), alive[0])
+                    victim.send_signal(signal.SIGKILL)
+                    await victim.wait()
+                    killed += 1
+                    workers[workers.index(victim)] = await _hire(place, log)
                 live = {run_id for run_id in live if (await adapter.client.status(run_id)).state == "running"}
                 await asyncio.sleep(0.02)
             results = [await adapter.client.result(run_id) for run_id in run_ids]

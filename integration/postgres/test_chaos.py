@@ -89,11 +89,14 @@ async def test_every_run_ends_with_its_result_though_workers_and_the_server_are_
                 while live or not harming.done():
                     assert time.monotonic() < end, f"after {killed} kills these runs have not ended: {sorted(live)}"
                     begun = _begun(log)
-                    last = int(begun[-1][0]) if len(begun) >= (killed + 1) * _STEPS_PER_KILL else None
+                    victim = None
+                    if len(begun) >= (killed + 1) * _STEPS_PER_KILL:  # in the middle of a step, if it is still there
+                        last = int(begun[-1][0])
+                        victim = next((worker for worker in workers if worker.pid == last), workers[0])
                     for place_in_row, worker in enumerate(workers):
                         if worker.returncode is not None:
                             ended.append(worker.returncode)  # nobody has killed it
-                        elif worker.pid == last:
+                        elif worker is victim:
                             worker.send_signal(signal.SIGKILL)
                             await worker.wait()
                             killed += 1
