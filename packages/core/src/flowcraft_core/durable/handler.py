@@ -47,7 +47,7 @@ from ..runtime import Emitter, FlowRuntime
 from ..texts import safe_text
 from .caches import KnownRuns, Memory, OutcomeCache
 from .describing.at_work import PassingOn
-from .ends import call_undone, end_of, stopped_by, undoes, undone_by
+from .ends import call_undone, end_of, send_stop, stopped_by, undoes, undone_by
 from .engine import Done, Engine, Settings, UnknownInstanceError
 from .invocations import Invocation, InvocationTimeError
 from .limits import FleetLimits, Places
@@ -337,6 +337,10 @@ class JobHandler:
         """Whether a run is undone, and nothing of it gone on with."""
         end = await end_of(self._records, record.run_id) if undoes(record) else None
         return end is not None and end.is_stop
+
+    async def say_stopped(self, record: RunRecord) -> None:
+        """Have a run undone that is stopped: whoever stopped it may have died before they said so to anybody."""
+        await send_stop(self._backend, record, self._clock)
 
     def _stopped_run(self, record: RunRecord, job: Job, events: Emitter | None = None) -> StoppedRun:
         return StoppedRun(

@@ -80,6 +80,10 @@ class _Held(Received):
     def run_id(self) -> str | None:
         return None if self.engine is None else self.engine.job.run_id
 
+    @property
+    def has_steps(self) -> bool:
+        return self.engine is not None and not self.engine.is_past_steps
+
 
 class Worker:
     """Works on jobs until it is stopped."""
@@ -515,12 +519,17 @@ class Worker:
             status = await self._backend.status.get(run_id)
             has_ended = status is None or status.state not in ("running", "awaiting")
             if has_ended or await self._handler.is_stopped(record):
-                for held in list(self._held):
-                    # Else it may be what has ended the run, and has yet to say so.
-                    has_steps = held.engine is not None and not held.engine.is_past_steps
-                    if held.run_id == run_id and has_steps:
-                        held.give_up()
-                        self._settle(held)
+                # Who stopped it may have died before they said so to anybody: then what was redelivered would have.
+                if not has_ended and any(held.delivery.count > 1 for held in self._useless(run_id)):
+                    await self._handler.say_stopped(record)
+                for held in self._useless(run_id):
+                    held.give_up()
+                    self._settle(held)
+
+    def _useless(self, run_id: str) -> list[_Held]:
+        """What is under way of a run of which nothing is gone on with."""
+        # What is past its steps may be what has ended the run, and has yet to say so.
+        return [held for held in self._held if held.run_id == run_id and held.has_steps]
 
     def _at_work(self) -> dict[str, RunRecord]:
         """The records of the runs that are worked on, by id."""

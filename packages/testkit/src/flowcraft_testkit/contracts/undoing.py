@@ -245,6 +245,23 @@ class UndoingClauses(ProgramClauses):
                 assert [each.key for each in result.undone] == ["b", "a"]
                 assert list(dict.fromkeys(told.undone)) == ["b", "a"]
 
+    async def test_undos_go_on_though_the_redelivery_is_slow(self) -> None:
+        """Whoever has it learns that the run is stopped before they come to what failed: it is theirs to go on."""
+        told = Takings()
+        flow = _chain(told, "a", "b")
+
+        async def slow(operation: str, call: Call) -> Any:
+            if operation == "context.get" and call.args[1] == ["b"]:
+                await self.pass_time(3 * self.beat)
+            return await call()
+
+        async with self.programs(flow, reconcile=False, control_interval=self.beat) as here:
+            run_id = (await here.client.start(flow)).run_id
+            await here.hire_until("context.put", when="after", number=4)  # that the run is stopped
+            await here.hire(around=slow)
+            result = await here.ended(run_id)
+            assert (result.status, [each.key for each in result.undone]) == ("failed", ["b", "a"])
+
     async def test_undos_whose_jobs_are_lost_are_found_by_the_reconciler(self) -> None:
         """The facts say which are due."""
         told = Takings()

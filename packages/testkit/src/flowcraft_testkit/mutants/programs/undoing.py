@@ -7,6 +7,7 @@ from typing import Any
 from flowcraft_core.durable import ends as ends_module
 from flowcraft_core.durable import signals as signals_module
 from flowcraft_core.durable import undoing as undoing_module
+from flowcraft_core.durable.handler import JobHandler
 from flowcraft_core.durable.reconciler import Reconciler
 from flowcraft_core.durable.undoing import StoppedRun
 from flowcraft_core.durable.whole import whole_state
@@ -116,3 +117,12 @@ async def does_not_hear(original: Any, records: Any, run_id: str, keys: Any) -> 
     """Goes on with undos that were abandoned."""
     undone, _ = await original(records, run_id, keys)
     return undone, None
+
+
+@replaces(
+    (JobHandler, "say_stopped"),
+    caught_by=BackendContract.test_undos_go_on_though_the_redelivery_is_slow,
+    name="undo.RedeliveryOfAStoppedRunDropped",
+)
+async def dropped(original: Any, self: Any, record: Any) -> None:
+    """Drops what was redelivered of a run that is stopped, though nobody else may know that it is."""
