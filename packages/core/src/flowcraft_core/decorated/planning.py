@@ -134,21 +134,21 @@ class _Adding:
         keys = inputs if isinstance(inputs, dict) else None
         settings = self._plan.settings.given()
         if self._plan.fallback is not None:
-            settings["fallback"] = call_of(self._fallback(self._plan.fallback), keys)
+            settings["fallback"] = call_of(self._as_wired(self._plan.fallback), keys)
         settings.update(self._undo(keys))
         self._builder.node(self._node.id, call_of(signature, keys), inputs=inputs, join=self._join, **settings)
 
-    def _fallback(self, fallback: Signature) -> Signature:
+    def _as_wired(self, beside: Signature) -> Signature:
+        """A function that stands beside the step, which gets what the step gets."""
         return attrs.evolve(
-            fallback, needs={name: self._plan.needs.get(name, each) for name, each in fallback.needs.items()}
+            beside, needs={name: self._plan.needs.get(name, each) for name, each in beside.needs.items()}
         )
 
     def _undo(self, keys: Mapping[str, str] | None) -> dict[str, Any]:
         """What the builder is told of it: a step, or the node that it is if it is tried in a way of its own."""
         if (undo := self._plan.undo) is None:
             return {}
-        needs = {name: self._plan.needs.get(name, term) for name, term in undo.signature.needs.items()}
-        call = call_of(attrs.evolve(undo.signature, needs=needs), keys, undoes=True)
+        call = call_of(self._as_wired(undo.signature), keys, undoes=True)
         settings = undo.settings.given()
         if not settings:
             return {"undo": call}

@@ -11,6 +11,9 @@ from flowcraft_core import middleware as middleware_module
 from ...contracts import BackendContract
 from ..mutant import replaces
 
+# What the program has that was there first.
+_FIRST: dict[str, Any] = {}
+
 
 @replaces(
     (middleware_module, "around"),
@@ -54,6 +57,3 @@ def first_provides(original: Any, given: Any) -> Any:
     if given is None:
         return original(given)
     return _FIRST.setdefault("provided", original(given))
-
-
-_FIRST: dict[str, Any] = {}
