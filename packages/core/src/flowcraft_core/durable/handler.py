@@ -47,7 +47,7 @@ from ..runtime import Emitter, FlowRuntime
 from ..texts import safe_text
 from .caches import KnownRuns, Memory, OutcomeCache
 from .describing.at_work import PassingOn
-from .ends import call_undone, end_of, send_stop, stopped_by, undoes, undone_by
+from .ends import call_undone, end_of, stopped_by, undoes, undone_by
 from .engine import Done, Engine, Settings, UnknownInstanceError
 from .invocations import Invocation, InvocationTimeError
 from .limits import FleetLimits, Places
@@ -55,7 +55,7 @@ from .poison import PoisonCount
 from .queues import queue_named
 from .runs import RunRecord, Runs
 from .sets import JoinSets
-from .signals import CHECK_AFTER, busy_key, conclude, end_run, fail_if_late, held_key
+from .signals import CHECK_AFTER, busy_key, conclude, end_run, fail_if_late, have_undone, held_key
 from .storage import Records, StaleReadError
 from .tracing import traced
 from .undoing import StoppedRun, StoppedRuns
@@ -340,7 +340,7 @@ class JobHandler:
 
     async def say_stopped(self, record: RunRecord) -> None:
         """Have a run undone that is stopped: whoever stopped it may have died before they said so to anybody."""
-        await send_stop(self._backend, record, self._clock)
+        await have_undone(self._backend, record, self._clock)
 
     def _stopped_run(self, record: RunRecord, job: Job, events: Emitter | None = None) -> StoppedRun:
         return StoppedRun(

@@ -139,11 +139,16 @@ async def conclude(
             if is_ours:
                 tell_stop(journal.bind(run_id=record.run_id), record.blueprint_id, end.reason)
             if is_ours or again:
-                await backend.status.touch(record.run_id, at=clock.now(), next_check=clock.now() + CHECK_AFTER)
-                await send_stop(backend, record, clock)
+                await have_undone(backend, record, clock)
             return is_ours
         return await end_recorded(backend, record, end.state, clock, journal, end.reason) and state == end.state
     return await end_recorded(backend, record, state, clock, journal, reason)
+
+
+async def have_undone(backend: Backend, record: RunRecord, clock: Clock) -> None:
+    """Have a run undone that is stopped; again, where whoever has stopped it may have died before that."""
+    await backend.status.touch(record.run_id, at=clock.now(), next_check=clock.now() + CHECK_AFTER)
+    await send_stop(backend, record, clock)
 
 
 async def stop_call(
