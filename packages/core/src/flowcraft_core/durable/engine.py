@@ -6,10 +6,8 @@ What runs next is the pure code's to say; this module looks facts up, writes the
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import enum
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import attrs
@@ -35,9 +33,10 @@ from ..graph.queues import is_bound, queue_of
 from ..graph.scopes import Kind
 from ..jobs import Job
 from ..logging.catalogue import HOST_TOO_SHORT, JOB_FAILED
-from ..ports import Backend
+from ..ports import Backend, ContextStore
 from ..queues import DEFAULT_QUEUE
 from ..runtime import Emitter
+from ..serialization import Serializer
 from ..settings import number, whole
 from ..texts import safe_text
 from ..traces import Trace
@@ -139,7 +138,7 @@ class Engine:
         job: The job.
         settings: Bounds.
         stopped: Asked before each instance: whether nothing new is to be started.
-        got_on: Told of each outcome that was written.
+        got_on: Told of each outcome that was written; what it gives is awaited.
         begun: Told when the run begins with this job.
         limits: Where places under limits are taken.
         invocation: Where it runs.
@@ -164,13 +163,13 @@ class Engine:
     job: Job
     settings: Settings
     stopped: Callable[[], bool]
-    got_on: Callable[[], Awaitable[None]]
+    got_on: Callable[[], Awaitable[None] | None]
     begun: Callable[[], None]
     limits: FleetLimits
     invocation: Invocation = attrs.field(factory=Invocation)
     queue: str = DEFAULT_QUEUE
     events: Emitter | None = None
-    slots: AbstractAsyncContextManager[object] = attrs.field(factory=contextlib.nullcontext)
+    slots: asyncio.Semaphore | None = None
     trying: dict[str, int] = attrs.field(factory=dict)
     places: Places | None = None
     waits: Job | None = None
@@ -178,7 +177,7 @@ class Engine:
     handed_over: bool = False
     is_past_steps: bool = False
     _handing_over: asyncio.Lock = attrs.field(factory=asyncio.Lock)
-    _started: float = 0.0
+    _hands_on: float = 0.0
     _steps: int = 0
     _poison: PoisonCount = attrs.field(init=False)
     _is_again: bool = False
@@ -191,17 +190,22 @@ class Engine:
     def __attrs_post_init__(self) -> None:
         self._poison = PoisonCount(self.backend.coordination, self.settings.delivery_limit, self.trying)
         # By way of the engine: the view may be replaced.
-        self.executor.values = lambda scope, serializer: StoredValues(self.view, scope, serializer)
+        self.executor.values = self._values
         self.executor.before_deciding = self._before_deciding
         self.executor.gather = self._gather
         self.executor.results = self._results
         self.executor.kept_keys = self.view.record.kept_keys
         self._transaction = StepTransaction(self.backend)
-        self.executor.connection, self.executor.roll_back = self._transaction.connection, self._transaction.roll_back
+        self.executor.connection = self._transaction.connection
+        if self._transaction.may_begin:
+            self.executor.roll_back = self._transaction.roll_back
         self.executor.nonce = self.view.record.nonce
 
-    def _before_deciding(self, instance: Instance) -> Awaitable[None]:
-        return self.view.refresh(instance)
+    def _before_deciding(self, instance: Instance) -> Awaitable[None] | None:
+        return None if self.view.is_at_hand(instance) else self.view.refresh(instance)
+
+    def _values(self, scope: ScopeState, serializer: Serializer) -> StoredValues:
+        return StoredValues(self.view, scope, serializer)
 
     async def _gather(self, instance: Instance) -> Sequence[Any] | None:
         return await self.view.gather(instance)
@@ -250,7 +254,10 @@ class Engine:
         return Done.ACKNOWLEDGE
 
     async def _handle(self, count: int) -> Done:
-        self._started, self._is_again, self._at = self.clock.now(), count > 1, self.job.key
+        self._is_again, self._at = count > 1, self.job.key
+        # Well before the queue's longest visibility: the step that is under way then has as long again.
+        hold = min(self.settings.max_hold, self.backend.queue.limits.max_visibility / 4)
+        self._hands_on = self.clock.now() + hold
         self._said_to_wait = bool(self.job.limits)
         if (call := call_undone(self.job.key)) is not None:
             frontier = await self._go_on_behind(call)
@@ -383,9 +390,7 @@ class Engine:
     # --- execute --------------------------------------------------------------------------------------------------
 
     def _must_hand_on(self) -> bool:
-        # Well before the queue's longest visibility: the step that is under way then has as long again.
-        hold = min(self.settings.max_hold, self.backend.queue.limits.max_visibility / 4)
-        return self._steps >= self.settings.max_steps or self.clock.now() - self._started >= hold
+        return self._steps >= self.settings.max_steps or self.clock.now() >= self._hands_on
 
     def _is_elsewhere(self, instance: Instance) -> bool:
         """Whether an instance runs on another queue than the one that the job came from."""
@@ -474,33 +479,16 @@ class Engine:
             journal.tell(HOST_TOO_SHORT, at=instance, seconds=self.invocation.left(), timeout=may_take(instance))
             return None
         # What the engine does itself takes no time, and waits for no step.
-        async with self.slots if instance.vertex.kind is Kind.STEP else contextlib.nullcontext():
-            if self.stopped() or (self.clock.now() - looked > _LOOKS_FRESH and await self.view.look([instance])):
-                await self.send([instance])
-                return None
-            if reminding is None and is_limited(instance):
-                try:
-                    names = await self.executor.limits_of(instance)
-                except UnknownLimitError:
-                    raise
-                except ConfigurationError as error:
-                    return await self._failure(error, instance, attempt.number)
-                if not await self._take_places(instance, attempt, names):
-                    return None
-            if not attempt.is_first and not await self._is_ours(instance, attempt):
-                await self._give_back()
-                return None
-            self.current = instance.key
-            if reminding is None and self.events is not None:
-                self.events.started(instance, attempt.number)
-            try:
-                if self.invocation.remaining is None:
-                    ended = await self._once(instance, attempt, reminding)
-                else:
-                    ended = await self._attempt(instance, attempt, reminding)
-            finally:
-                if self.places is not None:
-                    await self._give_back()
+        slots = self.slots if instance.vertex.kind is Kind.STEP else None
+        if slots is not None:
+            await slots.acquire()
+        try:
+            ended = await self._execute(instance, attempt, reminding, looked)
+        finally:
+            if slots is not None:
+                slots.release()
+        if ended is None:
+            return None
         if type(ended) is not Outcome or ended.error is not None:
             await self._transaction.roll_back()
         if (trouble := self.view.trouble or self._transaction.trouble) is not None:
@@ -519,6 +507,43 @@ class Engine:
         if stored.won or self._is_again or reminding is None:
             await self.schedule(instance, stored.value)
         return None
+
+    async def _execute(
+        self, instance: Instance, attempt: Attempt, reminding: Suspension | None, looked: float
+    ) -> Outcome | Suspension | None:
+        """What an attempt comes to once there is a slot for it; None if it is not begun here, or not now.
+
+        Args:
+            instance: The instance.
+            attempt: Which attempt.
+            reminding: The suspension of a wait that reminds, in the place of an attempt.
+            looked: When it was last known that the instance has no outcome.
+        """
+        if self.stopped() or (self.clock.now() - looked > _LOOKS_FRESH and await self.view.look([instance])):
+            await self.send([instance])
+            return None
+        if reminding is None and is_limited(instance):
+            try:
+                names = await self.executor.limits_of(instance)
+            except UnknownLimitError:
+                raise
+            except ConfigurationError as error:
+                return await self._failure(error, instance, attempt.number)
+            if not await self._take_places(instance, attempt, names):
+                return None
+        if not attempt.is_first and not await self._is_ours(instance, attempt):
+            await self._give_back()
+            return None
+        self.current = instance.key
+        if reminding is None and self.events is not None:
+            self.events.started(instance, attempt.number)
+        try:
+            if self.invocation.remaining is None:
+                return await self._once(instance, attempt, reminding)
+            return await self._attempt(instance, attempt, reminding)
+        finally:
+            if self.places is not None:
+                await self._give_back()
 
     async def _is_ours(self, instance: Instance, attempt: Attempt) -> bool:
         """Whether no other job is at an attempt, one after the first: who asks for patience is not to be called twice.
@@ -645,7 +670,8 @@ class Engine:
             return None
         if self.events is not None:
             self.events.outcome(instance, outcome)
-        await self.got_on()
+        if (saying := self.got_on()) is not None:
+            await saying
         return stored
 
     async def _commit_failure(
@@ -663,15 +689,17 @@ class Engine:
         outcome = attrs.evolve(refused, taken={}, untaken={**(refused.untaken or {}), **why})
         return outcome, await self._put(instance, outcome)
 
-    async def _put(self, instance: Instance, outcome: Outcome) -> Stored[Outcome]:
+    def _put(self, instance: Instance, outcome: Outcome) -> Awaitable[Stored[Outcome]]:
         """Store an outcome, together with what its step has stored, if it has and did not fail."""
-        run_id, job, transaction = self.job.run_id, self.job.id, self._transaction
-        if transaction.context is None:
-            return await self.records.put_outcome(run_id, instance.key, outcome, job)
+        if (context := self._transaction.context) is not None:
+            return self._put_together(context, instance, outcome)
+        return self.records.put_outcome(self.job.run_id, instance.key, outcome, self.job.id)
+
+    async def _put_together(self, context: ContextStore, instance: Instance, outcome: Outcome) -> Stored[Outcome]:
         # Nothing is remembered of it before it has committed.
-        within = attrs.evolve(self.records, store=transaction.context, cache=None)
+        within, transaction = attrs.evolve(self.records, store=context, cache=None), self._transaction
         try:
-            stored = await within.put_outcome(run_id, instance.key, outcome, job)
+            stored = await within.put_outcome(self.job.run_id, instance.key, outcome, self.job.id)
         except SerializationError:
             await transaction.roll_back()
             raise

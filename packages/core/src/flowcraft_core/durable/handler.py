@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 import attrs
@@ -95,7 +95,7 @@ class JobHandler:
         control_interval: float,
         visibility: float,
         stopped: Callable[[], bool],
-        slots: AbstractAsyncContextManager[object] | None = None,
+        slots: asyncio.Semaphore | None = None,
         keeps: int = 0,
         journal: Journal | None = None,
         worker: str | None = None,
@@ -132,7 +132,7 @@ class JobHandler:
         self._settings = settings
         self._control_interval, self._visibility = control_interval, visibility
         self._stopped = stopped
-        self._slots = slots or contextlib.nullcontext()
+        self._slots = slots
         self._limits = FleetLimits(backend.coordination, runtime.limits, visibility, self._clock)
         self._waiting = WaitingJobs(backend, self._limits, self._clock, keeps=keeps, stopped=stopped)
         self._trying: dict[str, int] = {}
@@ -232,17 +232,23 @@ class JobHandler:
         hops = max(job.hops, int(job.first_seen > now + _SETTLES))
         return attrs.evolve(job, first_seen=now, hops=hops)
 
-    async def say_busy(self, record: RunRecord) -> None:
+    def say_busy(self, record: RunRecord) -> Awaitable[None] | None:
         """Tell reconcilers that somebody gets on with a run, so that they do not send again what is on its way.
 
         Said now and then, and not of runs that are too young to be looked at: it costs a short run nothing.
+
+        Returns:
+            What is to be awaited; None where nothing is to be said.
         """
         now = self._clock.now()
         if now - self._busy.get(record.incarnation, record.started) < _SAYS_BUSY:
-            return
+            return None
         if len(self._busy) >= _LIVE_KEPT:
             self._busy.clear()
         self._busy[record.incarnation] = now
+        return self._say_busy(record)
+
+    async def _say_busy(self, record: RunRecord) -> None:
         key, store = busy_key(record), self._backend.coordination
         with contextlib.suppress(TransientError):
             if not await store.extend_ttl(key, "yes", ttl=CHECK_AFTER):
