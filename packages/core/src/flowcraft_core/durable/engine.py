@@ -15,7 +15,6 @@ import attrs
 from ..clock import Clock
 from ..errors import (
     ConfigurationError,
-    FlowcraftError,
     ImplementationMissingError,
     SerializationError,
     TransientError,
@@ -25,10 +24,9 @@ from ..errors import (
 from ..execution import FIRST, Executor
 from ..failures import name_of, text_of
 from ..graph.facts import Answer, Attempt, Outcome, Suspension
-from ..graph.instances import Arrival, Claim, FailedItem, Instance, Phase, ScopeState
-from ..graph.lanes import total_of
+from ..graph.instances import Instance, Phase, ScopeState
 from ..graph.limits import is_limited
-from ..graph.partial import arrived, behind, holds_up
+from ..graph.partial import behind
 from ..graph.queues import is_bound, queue_of
 from ..graph.scopes import Kind
 from ..jobs import Job
@@ -40,24 +38,18 @@ from ..serialization import Serializer
 from ..settings import number, whole
 from ..texts import safe_text
 from ..traces import Trace
-from .ends import call_undone, send_stop
+from .advancing import Advance
+from .ends import call_undone
 from .invocations import Invocation, InvocationTimeError, cut_off, may_take, none_has_time, too_long
 from .limits import FleetLimits, Places
 from .poison import PoisonCount
 from .sets import JoinSets
-from .signals import conclude, fail_if_late, finish_run, held_key, say_suspended, send_jobs, send_suspended, stop_call
+from .signals import conclude, fail_if_late, finish_run, held_key, say_suspended, send_jobs, send_suspended
 from .storage import KEPT, NewerRecordError, Records, StaleReadError, Stored
 from .suspensions import may_be_suspended
 from .transactions import StepTransaction
-from .view import RunView, StoredValues
+from .view import RunView, StoredValues, UnknownInstanceError
 from .waiting import says_no_more
-
-# Joins up to this many ways in are looked up by whoever finds their set empty; wider ones wait for the reconciler.
-_HEALED = 100
-
-# How soon after its outcome was written an instance has arrived at the joins behind it, seconds. If whoever wrote it
-# died meanwhile, the redelivery of its job arrives; if the set was wiped meanwhile, the reconciler finds the join.
-_ARRIVES_WITHIN = 5.0
 
 # How soon a job that goes on and on notices that what it does is of no use any more, seconds.
 _UNNEEDED_NOTICED = 2.0
@@ -97,10 +89,6 @@ class Settings:
         number("Settings: max_hold", self.max_hold, least=0)
         whole("Settings: max_steps", self.max_steps, least=1)
         whole("Settings: delivery_limit", self.delivery_limit, least=1)
-
-
-class UnknownInstanceError(FlowcraftError):
-    """A job names an instance that its run cannot have."""
 
 
 #: What whoever handles the message has an answer to. All else that the engine raises is a failure of its own.
@@ -183,9 +171,9 @@ class Engine:
     _is_again: bool = False
     _said_to_wait: bool = False  # for places, by this job
     _looked_for_unneeded: float = 0.0
-    _arrivals: list[Arrival] = attrs.field(factory=list)  # at joins that wait for what the job goes on with
     _at: str = ""  # the key of the instance that is dealt with, to name where the engine failed
     _transaction: StepTransaction = attrs.field(init=False)
+    _advance: Advance = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._poison = PoisonCount(self.backend.coordination, self.settings.delivery_limit, self.trying)
@@ -196,6 +184,9 @@ class Engine:
         self.executor.results = self._results
         self.executor.kept_keys = self.view.record.kept_keys
         self._transaction = StepTransaction(self.backend)
+        self._advance = Advance(
+            self.backend, self.records, self.sets, self.clock, self.view, self.job, self.executor.journal
+        )
         self.executor.connection = self._transaction.connection
         if self._transaction.may_begin:
             self.executor.roll_back = self._transaction.roll_back
@@ -254,13 +245,14 @@ class Engine:
         return Done.ACKNOWLEDGE
 
     async def _handle(self, count: int) -> Done:
-        self._is_again, self._at = count > 1, self.job.key
+        self._is_again = self._advance.is_again = count > 1
+        self._at = self.job.key
         # Well before the queue's longest visibility: the step that is under way then has as long again.
         hold = min(self.settings.max_hold, self.backend.queue.limits.max_visibility / 4)
         self._hands_on = self.clock.now() + hold
         self._said_to_wait = bool(self.job.limits)
         if (call := call_undone(self.job.key)) is not None:
-            frontier = await self._go_on_behind(call)
+            frontier = await self._advance.behind(call)
         elif self.job.key:
             instance = await self.view.find(self.job.key)
             if instance is None:
@@ -314,8 +306,8 @@ class Engine:
             if self.handed_over:
                 break
             self.current = ""
-            frontier = await self._not_done(await self.advance(instance, committed, goes_on=True))
-        await self._tell_arrivals()
+            frontier = await self._not_done(await self._advance.over(instance, committed, goes_on=True))
+        await self.send(await self._advance.rest())
         await self.finish()
         if self._said_to_wait and self.waits is None:
             store, record, job = self.backend.coordination, self.view.record, self.job
@@ -346,7 +338,8 @@ class Engine:
         async with self._handing_over:
             if not self.current or self.handed_over:
                 return False
-            await self._tell_arrivals()  # the other job begins at what is under way: it finds no more than that
+            # The other job begins at what is under way: it finds no more than that.
+            await self.send(await self._advance.rest())
             await send(self.current)
             self.handed_over = True
             return True
@@ -372,7 +365,7 @@ class Engine:
                 if stored is None:
                     found.append(instance)
                 elif not stored.value.void and (own or stored.job in (self.job.id, KEPT)):
-                    following += await self.advance(instance, stored)
+                    following += await self._advance.over(instance, stored)
             frontier, own = following, False
         return found
 
@@ -706,148 +699,6 @@ class Engine:
         await (transaction.commit() if stored.won else transaction.roll_back())
         return stored
 
-    async def advance(self, instance: Instance, stored: Stored[Outcome], *, goes_on: bool = False) -> list[Instance]:
-        """Apply an outcome's context values, resolve its edges, and give what became ready by them.
-
-        Args:
-            instance: The instance.
-            stored: Its outcome.
-            goes_on: If one instance becomes ready, the job goes on with it. What arrives at joins that wait for that
-                one is kept until it is known to be needed: the job may come by there itself.
-        """
-        outcome, state = stored.value, self.view.state
-        if outcome.sets:
-            await self._apply(instance, outcome)
-        self.view.take_in(instance, outcome)
-        state.follow(*instance)
-        ready = await self._news()
-        return await self._arrive_all(ready, goes_on=goes_on) if self._arrivals else ready
-
-    async def _arrive_all(self, ready: list[Instance], *, goes_on: bool = False) -> list[Instance]:
-        """Arrive at the joins that cannot be decided yet; gives what is ready, with what became so by that."""
-        while self._arrivals:
-            joins = {arrival.key: arrival for arrival in self._arrivals} if goes_on and len(ready) == 1 else {}
-            kept = {key for key, arrival in joins.items() if holds_up(ready[0], arrival)}
-            arrivals = [arrival for arrival in self._arrivals if arrival.key not in kept]
-            if not arrivals:
-                break
-            for arrival in arrivals:
-                if not self.view.state.has_told(arrival):
-                    await self._arrive(arrival, together=goes_on)
-            self._arrivals = [arrival for arrival in self._arrivals if arrival.key in kept]
-            ready = [*ready, *await self._news()]
-        return ready
-
-    async def _tell_arrivals(self) -> None:
-        """Arrive where the job has not come by itself, since it does not go on."""
-        if self.view.state.phase is Phase.RUNNING:
-            await self.send(await self._arrive_all([]))
-
-    async def _news(self) -> list[Instance]:
-        """What became ready by what the state was told; what it cannot decide is noted as arrivals."""
-        state = self.view.state
-        ready: list[Instance] = []
-        while state.ready or state.wanted or state.failing or state.to_undo:
-            ready += state.ready
-            state.ready.clear()
-            while state.wanted:
-                await self._claim(state.wanted.popleft())
-            while state.failing:
-                await self._note_failed(state.failing.popleft())
-            if state.to_undo:
-                await self._undo_call(state.to_undo.popleft())
-        self._arrivals += state.arrivals
-        state.arrivals.clear()
-        return [found for found in ready if not found.scope.is_unneeded(found.vertex)]
-
-    async def _claim(self, claim: Claim) -> None:
-        """Claim a slot of a join of some for an edge; whoever brought the edge that holds the last slot goes on."""
-        scope, join, link = claim
-        while (slot := claim.slot) is not None:
-            standing = await self.records.put_claim(self.job.run_id, scope.key(join), slot, claim.place, self.job.id)
-            self.view.state.learn_claim(scope, join, slot, standing.value)
-        winners = scope.winners(join)
-        if winners and scope.claims[join.index][join.quorum - 1] == claim.place and join.index not in scope.fired:
-            await self.view.learn(scope.at(winner.source) for winner in winners)
-            if join.index not in scope.fired:
-                raise StaleReadError(f"run {self.job.run_id!r}: what led to {scope.key(join)!r} is not visible yet")
-        self.view.state.tell(scope, join, link)
-
-    async def _apply(self, instance: Instance, outcome: Outcome | None) -> None:
-        if outcome is not None and outcome.sets:
-            scope, vertex = instance
-            await self.records.apply(self.job.run_id, scope.namespace.prefix, scope.position(vertex), outcome.sets)
-
-    async def _arrive(self, arrival: Arrival, *, together: bool) -> None:
-        """Arrive at a join; with others only if this is the first time, see ``JoinSets``."""
-        incarnation = self.view.record.incarnation
-        if together:
-            size = await self.sets.add_together(incarnation, arrival)
-        else:
-            size = await self.sets.add(incarnation, [arrival])
-        scope, vertex = arrival.scope, arrival.vertex
-        if size.is_full:
-            self.view.hear()
-            is_resolved = await self.view.resolve(scope, vertex)
-            if not is_resolved and not (vertex is None and self.view.state.is_being_undone(scope)):
-                raise StaleReadError(f"run {self.job.run_id!r}: not all that leads to {arrival.key!r} is visible yet")
-            self.view.state.tell(scope, vertex)
-        elif size.was_empty and _ways_in(arrival) <= _HEALED and not self._is_young():
-            # The first to arrive, or the set was wiped or has expired: the facts tell, and fill the set again. Of what
-            # ended just now somebody else is about to arrive, who is left to: else both would go on with the join.
-            learned = await self.view.glance(scope, vertex, before=self.clock.now() - _ARRIVES_WITHIN)
-            # Whoever wrote them may have died before their values were applied, and this arrives in their stead.
-            for instance in learned:
-                await self._apply(instance, instance.scope.outcomes.get(instance.vertex.index))
-            others = [other for other in arrived(arrival) if other != arrival]
-            if others:
-                await self.sets.add(self.view.record.incarnation, others)
-            if self.view.is_resolved(scope, vertex):
-                self.view.state.tell(scope, vertex)
-
-    def _is_young(self) -> bool:
-        """Whether nothing of the run can have ended that somebody is not about to arrive with; a fork begins old."""
-        record = self.view.record
-        return record.redrive_of is None and self.clock.now() - record.started < _ARRIVES_WITHIN
-
-    async def _undo_call(self, call: ScopeState) -> None:
-        """A call has failed that is undone before that counts: go on if it is, else stop it; who undoes it goes on."""
-        view = self.view
-        if view.state.phase is not Phase.RUNNING:
-            return  # it is undone with the run
-        if await stop_call(self.backend, self.records, view.record, call, self.clock, self.executor.journal):
-            return
-        if await view.is_undone(call):
-            view.state.undone(call)
-        elif self._is_again:  # whoever has stopped it may have died before they said so to anybody
-            await send_stop(self.backend, view.record, self.clock, root=call.prefix)
-
-    async def _go_on_behind(self, root: str) -> list[Instance]:
-        """What becomes ready by it that a call is undone.
-
-        Raises:
-            UnknownInstanceError: There is no such call.
-            StaleReadError: That it is undone is not visible yet, or what has happened in it.
-        """
-        call = await self.view.find_call(root)
-        if call is None:
-            raise UnknownInstanceError(f"run {self.job.run_id!r} has no call {root!r}")
-        self.view.hear()
-        if not await self.view.resolve(call, None):
-            raise StaleReadError(f"run {self.job.run_id!r}: that {root!r} is undone is not visible yet")
-        self.view.state.tell(call, None)
-        return await self._arrive_all(await self._news())
-
-    async def _note_failed(self, item: FailedItem) -> None:
-        """Note that an item of a batch has failed; if that is one too many, the facts of its items say so.
-
-        Who comes to the gather finds out in any case. This is for a batch that need not go on until then.
-        """
-        scope, vertex, index, tolerated = item
-        if await self.sets.are_more(self.view.record.incarnation, f"{scope.key(vertex)}:failed", index, tolerated):
-            await self.view.resolve(scope, vertex)
-            self.view.state.tell(scope, vertex)
-
     async def finish(self) -> None:
         """End the run if the facts say that it has ended."""
         self.is_past_steps = self.view.state.phase is not Phase.RUNNING
@@ -865,11 +716,3 @@ class Engine:
     @property
     def _trace(self) -> Trace | None:
         return None if self.events is None else self.events.trace
-
-
-def _ways_in(arrival: Arrival) -> int:
-    """How many instances are looked up to decide about a join; of a batch's gather each of its items."""
-    scope, vertex = arrival.scope, arrival.vertex
-    if vertex is None or vertex.kind is not Kind.EXIT or vertex.construct is None:
-        return arrival.total
-    return total_of(scope.outcomes[vertex.construct.entry])

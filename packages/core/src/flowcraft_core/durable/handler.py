@@ -48,7 +48,7 @@ from ..texts import safe_text
 from .caches import KnownRuns, Memory, OutcomeCache
 from .describing.at_work import PassingOn
 from .ends import call_undone, end_of, stopped_by, undoes, undone_by
-from .engine import Done, Engine, Settings, UnknownInstanceError
+from .engine import Done, Engine, Settings
 from .invocations import Invocation, InvocationTimeError
 from .limits import FleetLimits, Places
 from .poison import PoisonCount
@@ -59,7 +59,7 @@ from .signals import CHECK_AFTER, busy_key, conclude, end_run, fail_if_late, hav
 from .storage import Records, StaleReadError
 from .tracing import traced
 from .undoing import StoppedRun, StoppedRuns
-from .view import RunView
+from .view import RunView, UnknownInstanceError
 from .waiting import GLANCES, KEPT_FOR, WaitingJobs
 
 # How long a job is passed on before what keeps it from running counts as permanent, seconds.

@@ -10,7 +10,7 @@ import attrs
 
 from ..clock import Clock
 from ..contexts import Values
-from ..errors import BackendError
+from ..errors import BackendError, FlowcraftError
 from ..graph.decisions import item_result, output_key
 from ..graph.facts import Outcome
 from ..graph.instances import Instance, Phase, ScopeState
@@ -44,6 +44,10 @@ T = TypeVar("T")
 
 # So many items of a large batch are read at once.
 _ITEMS_AT_ONCE = 200
+
+
+class UnknownInstanceError(FlowcraftError):
+    """A job names an instance that its run cannot have."""
 
 
 class RunView:
