@@ -138,7 +138,7 @@ class OutcomeCache:
         """Keep an outcome; facts do not change."""
         if self.memory.get(run_id, key) is None:
             values = _values_of(stored.value) if isinstance(stored.value, Outcome) else (stored.value,)
-            self.memory.put(run_id, key, stored, taken_by(values, stored.weight))
+            self.memory.put(run_id, key, stored.as_read(), taken_by(values, stored.weight))
 
 
 @attrs.frozen

@@ -75,7 +75,7 @@ class Stored(Generic[T]):
     Attributes:
         value: What it says.
         job: The job under which it was written.
-        won: Whether this program wrote it; False for a fact that was read.
+        won: Whether the call that returned it wrote it; False for a fact that was read.
         weight: Bytes of memory that it takes, about.
     """
 
@@ -83,6 +83,10 @@ class Stored(Generic[T]):
     job: str
     won: bool = False
     weight: int = 0
+
+    def as_read(self) -> Stored[T]:
+        """The same for whoever has not written it."""
+        return Stored(self.value, self.job, weight=self.weight) if self.won else self
 
 
 @attrs.frozen
