@@ -180,6 +180,16 @@ def test_a_run_on_a_backend_is_stored_and_listed(cli: Commanding) -> None:
     assert cli.ask(lambda client: client.result("first")).outputs["pay"] == "paid 23"
 
 
+@pytest.mark.parametrize(
+    "command", ["list", "show run", "cancel run", "waits", "queues", "purge --older-than 1d --yes"]
+)
+def test_who_looks_at_runs_creates_no_file_where_there_is_none(cli: Commanding, command: str) -> None:
+    """Else a mistyped path is a new place without runs."""
+    result = cli(*command.split(), "-b", cli.url, code=5)
+    assert f"there is no SQLite file '{cli.folder}/runs.db'" in result.stderr
+    assert not list(cli.folder.glob("runs.db*"))
+
+
 def test_start_begins_a_run_once(cli: Commanding) -> None:
     here = ("-b", cli.url)
     assert cli.said("start", "shop:order", "-i", SMALL, "--id", "x", "--run-timeout", "1h", *here)["created"]

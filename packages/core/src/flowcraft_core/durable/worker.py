@@ -281,7 +281,10 @@ class Worker:
         finally:
             if self._watch is not None:
                 self._watch.stop()
-            # None is left unless this is cancelled itself: then they are not to go on behind its back.
+            # None is left unless this is cancelled itself: then they are not to go on behind its back, and what they are
+            # cut off from has not ended its program.
+            self._stop.set()
+            left = [held for held in self._held if held not in self._done]
             under_way = [held.task for held in self._held if held.task is not None]
             for held in self._held:
                 held.give_up()
@@ -289,6 +292,7 @@ class Worker:
             await end(*helpers, *under_way)
             await self._say_stopped()
             try:
+                await self._release(left)
                 await self._flush()
             except Exception as error:  # what is not acknowledged comes again, and is found to be done
                 self._say_unavailable("queue.acknowledge", error)
@@ -327,11 +331,11 @@ class Worker:
             finally:
                 stopped.cancel()
             if not receiving.done():
-                # A long poll that is cancelled may have taken messages already: give it its time, and give them back.
-                try:
-                    await self._release(await receiving)
-                except Exception as error:
-                    self._say_unavailable("queue.release", error)
+                receiving.cancel()  # what it has taken by then, the queue shows again
+                await asyncio.wait([receiving])
+                if not receiving.cancelled() and receiving.exception() is None:
+                    for each in receiving.result():
+                        self._begin(each)  # which gives it back
                 break
             try:
                 received = receiving.result()
