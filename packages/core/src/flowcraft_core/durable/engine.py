@@ -10,7 +10,7 @@ import contextlib
 import enum
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -37,7 +37,6 @@ from ..jobs import Job
 from ..logging.catalogue import HOST_TOO_SHORT, JOB_FAILED
 from ..ports import Backend
 from ..queues import DEFAULT_QUEUE
-from ..runtime import Emitter
 from ..settings import number, whole
 from ..texts import safe_text
 from ..traces import Trace
@@ -52,6 +51,9 @@ from .suspensions import may_be_suspended
 from .transactions import StepTransaction
 from .view import RunView, StoredValues
 from .waiting import says_no_more
+
+if TYPE_CHECKING:
+    from ..runtime import Emitter
 
 # Joins up to this many ways in are looked up by whoever finds their set empty; wider ones wait for the reconciler.
 _HEALED = 100
