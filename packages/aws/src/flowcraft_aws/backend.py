@@ -14,7 +14,6 @@ from flowcraft_core.queues import DeclaredQueues
 
 from ._calls import THREADS, Calls, Home
 from ._clients import make_client, require_client
-from ._layout import contexts, coordination, statuses
 from .by_hand import ByHand
 from .context import DynamoDbContextStore
 from .coordination import DynamoDbCoordinationStore
@@ -210,7 +209,8 @@ class AwsBackend:
 
         It takes some thirty requests. Of the last ones, which find out what is allowed, none can do anything.
         """
-        from .diagnosis import DiagnosedTable, examine  # noqa: PLC0415 # for whoever asks what is wrong
+        from ._layout import contexts, coordination, statuses  # noqa: PLC0415 # for whoever asks what is wrong
+        from .diagnosis import DiagnosedTable, examine  # noqa: PLC0415 # likewise
 
         # Of a table for hints that is not in this list, somebody else knows what it has to be like.
         layouts = [contexts, statuses, coordination]

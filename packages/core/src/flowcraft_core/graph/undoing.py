@@ -24,8 +24,8 @@ from typing import TypeAlias
 
 import attrs
 
-from .addresses import STEP_IN
 from .instances import Instance, ScopeState
+from .keys import STEP_IN
 from .scopes import Construct, Graph, Kind
 from .undoable import names_undo
 
