@@ -8,7 +8,6 @@ at run time (protocols, type variables, callables), everything fits. Inside of g
 from __future__ import annotations
 
 import collections.abc
-import dataclasses
 import inspect
 import types
 import typing
@@ -133,7 +132,9 @@ def fields_of(given: Any) -> frozenset[str] | None:
         return None
     if attrs.has(cls):
         return frozenset(dir(cls)) | {field.name for field in attrs.fields(cls)}
-    if dataclasses.is_dataclass(cls):
+    if hasattr(cls, "__dataclass_fields__"):
+        import dataclasses  # noqa: PLC0415 # whoever has such a class has imported it
+
         return frozenset(dir(cls)) | {field.name for field in dataclasses.fields(cls)}
     return frozenset(dir(cls)) if cls.__module__ == "builtins" else None
 
