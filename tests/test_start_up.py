@@ -25,20 +25,20 @@ FIRST_USES = {
     "in Lambda": FirstUse(
         first="boto3",
         then="from flowcraft_aws import SqsAdapter",
-        most=123,
+        most=124,
         others="durable.client durable.worker durable.reconciler durable.answering durable.undoing durable.describing "
         "durable.scheduling events observing runtime.runtime urls diagnosis",
     ),
     "on Azure": FirstUse(
         first="azure.cosmos.aio, azure.storage.queue.aio, redis.asyncio",
         then="from flowcraft_azure import AzureBackend",
-        most=87,
+        most=88,
         others="durable.adapter durable.handler durable.client runtime diagnosis",
     ),
     "the inspector": FirstUse(
         first="jinja2, starlette.applications",
         then="from flowcraft_ui import inspector",
-        most=99,
+        most=100,
         others="durable.client durable.worker durable.describing runtime.runtime",
     ),
     "tests in memory": FirstUse(

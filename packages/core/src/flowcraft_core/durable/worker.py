@@ -393,7 +393,7 @@ class Worker:
     def _say_blocked(self, seconds: float, place: str, task: asyncio.Task[object] | None) -> None:
         """Called in another thread, while this one stands still."""
         at_work = [held for held in tuple(self._held) if held.engine is not None and held.engine.current]
-        exact = [held for held in at_work if held.task is task]
+        exact = [held for held in at_work if held.task == task]  # which may be what stands in for it
         nodes = [f"{held.run_id}:{held.engine.current}" for held in exact or at_work if held.engine is not None]
         self._journal.tell(LOOP_BLOCKED, seconds=seconds, place=place, nodes=", ".join(nodes) or "nothing")
 
