@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import attrs
 
@@ -20,7 +20,6 @@ from ..logging.journal import Journal, Rarely
 from ..payloads import CompressingCodec, PayloadCodec
 from ..ports import Backend, Message
 from ..queues import DEFAULT_QUEUE
-from ..runtime import FlowRuntime
 from ..settings import VISIBILITY
 from ..sizes import Size, parse_bytes
 from ..tasks import end
@@ -33,12 +32,15 @@ from .intake import Intake, Received, Served
 from .loop_watch import LoopWatch
 from .options import WorkerOptions, require_options
 from .queues import queue_named
-from .reconciler import Reconciler
 from .runs import RunRecord
 from .signals import held_key
 from .stopping import stopped_by_signals
 from .transient import RetryingBackend
 from .worker_log import WorkerLog
+
+if TYPE_CHECKING:
+    from ..runtime import FlowRuntime
+    from .reconciler import Reconciler
 
 R = TypeVar("R", bound=Received)
 
@@ -208,8 +210,11 @@ class Worker:
         )
         self._told_after, self._interval = told_after, heartbeat
         self._heartbeat: Heartbeat | None = None  # once this works
-        self._reconciler = (
-            Reconciler(
+        self._reconciler: Reconciler | None = None
+        if reconcile:
+            from .reconciler import Reconciler  # noqa: PLC0415 # others may have been given the work
+
+            self._reconciler = Reconciler(
                 backend,
                 serializer=runtime.serializer,
                 codec=codec,
@@ -219,9 +224,6 @@ class Worker:
                 journal=self._journal,
                 memory=kept,
             )
-            if reconcile
-            else None
-        )
 
     @property
     def name(self) -> str:
