@@ -269,6 +269,7 @@ def test_purge_removes_what_has_ended_and_nothing_else(cli: Commanding) -> None:
 
 def test_dead_letters_are_listed_shown_sent_back_and_dropped(cli: Commanding) -> None:
     here = ("-b", cli.url)
+    cli("provision", *here)
     assert cli.said("dead-letters", "list", *here)["dead_letters"] == []
     cli.on_backend(lambda backend: backend.queue.send([Message("no job"), Message("none either")]))
     cli("run", "shop:order", "-i", SMALL, *here)  # its worker meets them, too
@@ -287,6 +288,7 @@ def test_dead_letters_are_listed_shown_sent_back_and_dropped(cli: Commanding) ->
 
 def test_a_schedule_is_made_shown_changed_triggered_and_removed(cli: Commanding) -> None:
     here = ("-b", cli.url)
+    cli("provision", *here)
     assert cli.said("schedules", "list", *here)["schedules"] == []
     nightly = ("schedules", "make", "nightly", "shop:order", "-i", SMALL, "--cron", "30  2 * * *", *here)
     made = cli.said(*nightly, "--timezone", "Europe/Oslo", "--overlap", "skip", "--tag", "kind=nightly")
@@ -550,7 +552,8 @@ def test_a_warning_of_the_doctor_is_no_failure(cli: Commanding) -> None:
 
 
 def test_the_page_is_not_served_beyond_this_machine_without_a_token(cli: Commanding) -> None:
-    error = cli("ui", "--host", "0.0.0.0", "-b", "sqlite:///runs.db", code=Exit.USAGE).stderr
+    cli("provision", "-b", cli.url)
+    error = cli("ui", "--host", "0.0.0.0", "-b", cli.url, code=Exit.USAGE).stderr
     assert "set a token: FLOWCRAFT_UI_TOKEN" in error
 
 
@@ -558,6 +561,7 @@ def test_the_page_says_where_it_is_and_shows_no_secret_of_its_settings(
     cli: Commanding, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FLOWCRAFT_UI_TOKEN", "a-token-long-enough")
+    cli("provision", "-b", cli.url)
     given: dict[str, object] = {}
 
     async def serve(client: object, listening: Callable[[str], None], **settings: object) -> None:

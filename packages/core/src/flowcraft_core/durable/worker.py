@@ -283,8 +283,8 @@ class Worker:
         finally:
             if self._watch is not None:
                 self._watch.stop()
-            # None is left unless this is cancelled itself: then they are not to go on behind its back, and what they are
-            # cut off from has not ended its program.
+            # None is left unless this is cancelled itself: then they are not to go on behind its back, and what is cut
+            # off has not ended its program.
             self._stop.set()
             left = [held for held in self._held if held not in self._done]
             under_way = [held.task for held in self._held if held.task is not None]

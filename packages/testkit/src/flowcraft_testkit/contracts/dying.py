@@ -311,7 +311,7 @@ class DyingClauses(ProgramClauses):
             await self.until(lambda: is_so(steps.count("z") == 2), 20 * self.beat)
 
     async def test_a_worker_that_is_cancelled_gives_back_what_it_held(self) -> None:
-        """As Ctrl-C does it: a polite end is no worse than a kill, and no message is hidden for its whole visibility."""
+        """As by Ctrl-C: a polite end is no worse than a kill, and no message stays hidden for its whole visibility."""
         steps = Steps()
         flow = create_flow("slow").node("z", steps.takes(self._clock, 2 * self.beat))
         async with self.programs(flow, visibility=100 * self.beat, reconcile=False) as here:
