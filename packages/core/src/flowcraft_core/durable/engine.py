@@ -42,15 +42,16 @@ from ..settings import number, whole
 from ..texts import safe_text
 from ..traces import Trace
 from .ends import call_undone, send_stop
-from .invocations import Invocation, InvocationTimeError, cut_off, may_take, none_has_time, too_long
+from .invocations import ENDLESS, Invocation, InvocationTimeError, cut_off, may_take, none_has_time, too_long
 from .limits import FleetLimits, Places
 from .poison import PoisonCount
+from .runs import RunRecord
 from .sets import JoinSets
 from .signals import conclude, fail_if_late, finish_run, held_key, say_suspended, send_jobs, send_suspended, stop_call
 from .storage import KEPT, NewerRecordError, Records, StaleReadError, Stored
 from .suspensions import may_be_suspended
 from .transactions import StepTransaction
-from .view import RunView, StoredValues
+from .view import RunView
 from .waiting import says_no_more
 
 # Joins up to this many ways in are looked up by whoever finds their set empty; wider ones wait for the reconciler.
@@ -164,10 +165,10 @@ class Engine:
     job: Job
     settings: Settings
     stopped: Callable[[], bool]
-    got_on: Callable[[], Awaitable[None]]
-    begun: Callable[[], None]
+    got_on: Callable[[RunRecord], Awaitable[None]]
+    begun: Callable[[RunRecord, Emitter | None], None]
     limits: FleetLimits
-    invocation: Invocation = attrs.field(factory=Invocation)
+    invocation: Invocation = ENDLESS
     queue: str = DEFAULT_QUEUE
     events: Emitter | None = None
     slots: AbstractAsyncContextManager[object] = attrs.field(factory=contextlib.nullcontext)
@@ -177,7 +178,7 @@ class Engine:
     current: str = ""
     handed_over: bool = False
     is_past_steps: bool = False
-    _handing_over: asyncio.Lock = attrs.field(factory=asyncio.Lock)
+    _handing_over: asyncio.Lock | None = None  # once somebody does
     _started: float = 0.0
     _steps: int = 0
     _poison: PoisonCount = attrs.field(init=False)
@@ -190,24 +191,13 @@ class Engine:
 
     def __attrs_post_init__(self) -> None:
         self._poison = PoisonCount(self.backend.coordination, self.settings.delivery_limit, self.trying)
-        # By way of the engine: the view may be replaced.
-        self.executor.values = lambda scope, serializer: StoredValues(self.view, scope, serializer)
-        self.executor.before_deciding = self._before_deciding
-        self.executor.gather = self._gather
-        self.executor.results = self._results
-        self.executor.kept_keys = self.view.record.kept_keys
-        self._transaction = StepTransaction(self.backend)
-        self.executor.connection, self.executor.roll_back = self._transaction.connection, self._transaction.roll_back
-        self.executor.nonce = self.view.record.nonce
-
-    def _before_deciding(self, instance: Instance) -> Awaitable[None]:
-        return self.view.refresh(instance)
-
-    async def _gather(self, instance: Instance) -> Sequence[Any] | None:
-        return await self.view.gather(instance)
-
-    def _results(self, instance: Instance) -> AsyncIterator[Sequence[Any]] | None:
-        return self.view.results(instance)
+        executor, view, record = self.executor, self.view, self.view.record
+        self._transaction = transaction = StepTransaction(self.backend)
+        # Nothing of it holds the engine: what is in no circle is gone with the job, without a collection of garbage.
+        executor.values, executor.before_deciding = view.values, view.refresh
+        executor.gather, executor.results = view.gather, view.results
+        executor.connection, executor.roll_back = transaction.connection, transaction.roll_back
+        executor.kept_keys, executor.nonce = record.kept_keys, record.nonce
 
     async def handle(self, count: int) -> Done:
         """Do what the job asks for.
@@ -301,7 +291,7 @@ class Engine:
             if committed is None:
                 lost = True
                 break
-            if self._handing_over.locked():  # who hands over does so before this goes on, or not at all
+            if self._handing_over is not None:  # who hands over does so before this goes on, or not at all
                 async with self._handing_over:
                     pass
             if self.handed_over:
@@ -328,7 +318,7 @@ class Engine:
             return
         if len(frontier) == 1 and not self._is_elsewhere(frontier[0]):
             self._check_steps(frontier[0])
-        self.begun()
+        self.begun(record, self.events)
 
     async def hand_over(self, send: Callable[[str], Awaitable[None]]) -> bool:
         """Have another job go on from the instance under way; whether it does, and this one does not.
@@ -336,6 +326,7 @@ class Engine:
         Args:
             send: Sends a job for the key of the instance.
         """
+        self._handing_over = self._handing_over or asyncio.Lock()
         async with self._handing_over:
             if not self.current or self.handed_over:
                 return False
@@ -645,7 +636,7 @@ class Engine:
             return None
         if self.events is not None:
             self.events.outcome(instance, outcome)
-        await self.got_on()
+        await self.got_on(self.view.record)
         return stored
 
     async def _commit_failure(

@@ -74,6 +74,11 @@ class RunView:
         self._gathers: list[Instance] = []  # whose results nobody has read yet
         self.hear(since)
 
+    def close(self) -> None:
+        """Know nothing more: scopes hold what is inside them, and that holds them, until garbage is collected."""
+        for scope in list(self.state.root.walk()):
+            scope.inside = {}
+
     def hear(self, when: float | None = None) -> None:
         """Note that somebody else has told of what they wrote: it may take as long as the store says to be visible.
 
@@ -420,6 +425,10 @@ class RunView:
             await self.learn(named(self.state, instance))  # what is to run by the facts may have run
             if named(self.state, instance) == missing:
                 return
+
+    def values(self, scope: ScopeState, serializer: Serializer) -> StoredValues:
+        """The context as a step in a scope sees it."""
+        return StoredValues(self, scope, serializer)
 
     async def load_values(self, scope: ScopeState, names: Iterable[str]) -> None:
         """Read context values as they stand now, with all that came before the job.
