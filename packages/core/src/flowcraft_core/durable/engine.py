@@ -312,9 +312,10 @@ class Engine:
 
     def _say_begun(self, frontier: list[Instance]) -> None:
         """Say that the run begins, if it does: by the first delivery of its first job to a worker that can begin it."""
+        if self.job.key or self._is_again or not frontier:
+            return
         starts, record = self.view.state.root.scope.starts, self.view.record
-        is_start = record.redrive_of is not None or [found.vertex.index for found in frontier] == list(starts)
-        if self.job.key or self._is_again or not frontier or not is_start:
+        if record.redrive_of is None and [found.vertex.index for found in frontier] != list(starts):
             return
         if len(frontier) == 1 and not self._is_elsewhere(frontier[0]):
             self._check_steps(frontier[0])
@@ -703,7 +704,7 @@ class Engine:
 
     async def _tell_arrivals(self) -> None:
         """Arrive where the job has not come by itself, since it does not go on."""
-        if self.view.state.phase is Phase.RUNNING:
+        if self._arrivals and self.view.state.phase is Phase.RUNNING:
             await self.send(await self._arrive_all([]))
 
     async def _news(self) -> list[Instance]:
@@ -813,8 +814,10 @@ class Engine:
 
     async def finish(self) -> None:
         """End the run if the facts say that it has ended."""
-        self.is_past_steps = self.view.state.phase is not Phase.RUNNING
         view, journal = self.view, self.executor.journal
+        if view.state.phase is Phase.RUNNING:
+            return
+        self.is_past_steps = True
         ended = await finish_run(
             self.backend, self.records, view.record, view.state, self.clock, journal, again=self._is_again
         )

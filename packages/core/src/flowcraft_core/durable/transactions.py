@@ -75,7 +75,8 @@ class StepTransaction:
 
     async def roll_back(self) -> None:
         """Have nothing of it stored; where nothing was begun, nothing happens."""
-        if (left := self._leave()) is None:
+        left = None if self._open is None else self._leave()
+        if left is None:
             return
         try:
             await left.__aexit__(_RolledBackError, _RolledBackError(), None)

@@ -66,9 +66,6 @@ class _Held(Received):
     waits: bool = False  # for places under limits
     let_be: bool = False  # when others were extended the last time
 
-    def watch(self, engine: Engine | None) -> None:
-        self.engine, self.waits = engine, engine is None
-
     def give_up(self) -> None:
         self.given_up = True
         if self.engine is not None:
@@ -181,6 +178,7 @@ class Worker:
         self._control_interval = control_interval
         self._served = [Served(name, queue_named(self._backend, name)) for name in queues]
         self._held: dict[_Held, None] = {}  # a set that keeps its order
+        self._waiting = 0  # so many of those wait for places under limits
         self._done: list[Received] = []
         self._something_done = asyncio.Event()
         self._stop = asyncio.Event()
@@ -312,7 +310,7 @@ class Worker:
     async def _receive(self) -> None:
         pause, has_received = _PAUSE, False
         while not self._stop.is_set():
-            room = self._concurrency + self._prefetch - sum(1 for held in self._held if not held.waits)
+            room = self._concurrency + self._prefetch - (len(self._held) - self._waiting)
             if room <= 0 and not self._intake.has_news:
                 self._changed.clear()
                 await self._changed.wait()
@@ -364,7 +362,7 @@ class Worker:
         """Work on a delivery beside all others. What is known of it is let go of with it: an idle worker keeps none."""
         held = _Held(received.served, received.delivery, since=self._clock.now())
         self._held[held] = None
-        held.task = asyncio.ensure_future(self._work(held))
+        held.task = asyncio.get_running_loop().create_task(self._work(held))
         held.task.add_done_callback(partial(self._let_go, held))
 
     async def _rest(self, seconds: float) -> None:
@@ -378,6 +376,7 @@ class Worker:
 
     def _let_go(self, held: _Held, task: asyncio.Task[None]) -> None:
         self._held.pop(held, None)
+        self._waiting -= held.waits
         self._changed.set()
         error: BaseException | None = None
         if not task.cancelled():
@@ -578,8 +577,10 @@ class Worker:
             await held.served.queue.extend([held.delivery], _LOOK_AGAIN)
 
     def _watch_over(self, held: _Held, engine: Engine | None) -> None:
-        held.watch(engine)
-        if held.waits:
+        waits = engine is None
+        self._waiting += waits - held.waits
+        held.engine, held.waits = engine, waits
+        if waits:
             self._changed.set()  # what waits for a place holds up nothing else
 
     def _settle(self, held: _Held) -> None:
