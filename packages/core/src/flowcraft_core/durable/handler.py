@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Awaitable, Callable
 
 import attrs
 
@@ -47,7 +47,7 @@ from ..texts import safe_text
 from .caches import KnownRuns, Memory, OutcomeCache
 from .describing.at_work import PassingOn
 from .ends import call_undone, end_of, stopped_by, undoes, undone_by
-from .engine import Done, Engine, Settings, UnknownInstanceError
+from .engine import Done, Engine, Settings
 from .invocations import ENDLESS, Invocation, InvocationTimeError
 from .limits import FleetLimits, Places
 from .poison import PoisonCount
@@ -58,7 +58,7 @@ from .signals import CHECK_AFTER, busy_key, conclude, end_run, fail_if_late, hav
 from .storage import Records, StaleReadError
 from .tracing import traced
 from .undoing import StoppedRun, StoppedRuns
-from .view import RunView
+from .view import RunView, UnknownInstanceError
 from .waiting import GLANCES, KEPT_FOR, WaitingJobs
 
 # How long a job is passed on before what keeps it from running counts as permanent, seconds.
@@ -94,7 +94,7 @@ class JobHandler:
         control_interval: float,
         visibility: float,
         stopped: Callable[[], bool],
-        slots: AbstractAsyncContextManager[object] | None = None,
+        slots: asyncio.Semaphore | None = None,
         keeps: int = 0,
         journal: Journal | None = None,
         worker: str | None = None,
@@ -131,7 +131,7 @@ class JobHandler:
         self._settings = settings
         self._control_interval, self._visibility = control_interval, visibility
         self._stopped = stopped
-        self._slots = slots or contextlib.nullcontext()
+        self._slots = slots
         self._limits = FleetLimits(backend.coordination, runtime.limits, visibility, self._clock)
         self._waiting = WaitingJobs(backend, self._limits, self._clock, keeps=keeps, stopped=stopped)
         self._trying: dict[str, int] = {}
@@ -231,17 +231,23 @@ class JobHandler:
         hops = max(job.hops, int(job.first_seen > now + _SETTLES))
         return attrs.evolve(job, first_seen=now, hops=hops)
 
-    async def say_busy(self, record: RunRecord) -> None:
+    def say_busy(self, record: RunRecord) -> Awaitable[None] | None:
         """Tell reconcilers that somebody gets on with a run, so that they do not send again what is on its way.
 
         Said now and then, and not of runs that are too young to be looked at: it costs a short run nothing.
+
+        Returns:
+            What is to be awaited; None where nothing is to be said.
         """
         now = self._clock.now()
         if now - self._busy.get(record.incarnation, record.started) < _SAYS_BUSY:
-            return
+            return None
         if len(self._busy) >= _LIVE_KEPT:
             self._busy.clear()
         self._busy[record.incarnation] = now
+        return self._say_busy(record)
+
+    async def _say_busy(self, record: RunRecord) -> None:
         key, store = busy_key(record), self._backend.coordination
         with contextlib.suppress(TransientError):
             if not await store.extend_ttl(key, "yes", ttl=CHECK_AFTER):

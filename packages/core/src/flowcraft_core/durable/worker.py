@@ -444,7 +444,8 @@ class Worker:
         """Tell reconcilers, and jobs that were handed over, what is worked on."""
         await self._say_what_is_held()
         for record in self._at_work().values():
-            await self._handler.say_busy(record)
+            if (saying := self._handler.say_busy(record)) is not None:
+                await saying
 
     async def _say_what_is_held(self) -> None:
         """Of steps that take long: reconcilers leave them alone, and a job that was handed over waits for them."""

@@ -9,6 +9,7 @@ import attrs
 from flowcraft_core.durable import engine as engine_module
 from flowcraft_core.durable import reconciler as reconciler_module
 from flowcraft_core.durable import whole as whole_module
+from flowcraft_core.durable.advancing import Advance
 from flowcraft_core.durable.engine import Engine
 from flowcraft_core.durable.poison import PoisonCount
 from flowcraft_core.durable.sets import JoinSets, Size, Waiting
@@ -81,7 +82,7 @@ def nobody_is_told(original: Any, self: Any, found: Size | Exception) -> None:
 
 
 @replaces(
-    (Engine, "_arrive"),
+    (Advance, "_arrive"),
     caught_by=BackendContract.test_a_killed_workers_job_is_done_by_another,
     name="engine.WhoComesAgainArrivesTogether",
 )
@@ -101,7 +102,7 @@ async def _walk_everything(self: Any, frontier: list[Instance], *, own: bool = T
         following: list[Instance] = []
         for instance in frontier:
             if instance.key in outcomes:
-                following += await self.advance(instance, outcomes[instance.key])
+                following += await self._advance.over(instance, outcomes[instance.key])
             else:
                 found.append(instance)
         frontier = following
@@ -119,7 +120,7 @@ register(
 
 
 @replaces(
-    (Engine, "advance"),
+    (Advance, "over"),
     caught_by=BackendContract.test_what_was_decided_stays_decided,
     name="engine.EdgesTakenAgain",
 )
@@ -134,7 +135,7 @@ async def decided_again(original: Any, self: Any, instance: Instance, stored: An
 
 
 @replaces(
-    (Engine, "advance"),
+    (Advance, "over"),
     caught_by=BackendContract.test_values_reach_the_successor_also_when_their_setter_died,
     name="engine.ValuesAppliedByTheirSetterOnly",
 )
@@ -146,7 +147,7 @@ async def applied_once(original: Any, self: Any, instance: Instance, stored: Any
 
 
 @replaces(
-    (Engine, "advance"),
+    (Advance, "over"),
     caught_by=BackendContract.test_passes_beyond_ten_set_values_in_their_order,
     name="engine.ValuesNotApplied",
 )
