@@ -18,8 +18,8 @@ READABLE_FORMATS = frozenset({FORMAT})
 #: No job of any format is longer, in bytes of UTF-8: it carries ids only.
 MAX_BODY_BYTES = 48 * 1024
 
-# Made once: to make one costs as much as to write a job by it.
-_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+# Made once: to make one costs as much as to write a job by it. What is written holds no circles.
+_JSON = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":"))
 
 # What a job says that says no more than each does.
 _IN_EACH = frozenset({"v", "id", "run", "nonce", "key", "seen"})

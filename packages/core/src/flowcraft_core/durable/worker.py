@@ -362,8 +362,21 @@ class Worker:
         """Work on a delivery beside all others. What is known of it is let go of with it: an idle worker keeps none."""
         held = _Held(received.served, received.delivery, since=self._clock.now())
         self._held[held] = None
-        held.task = asyncio.get_running_loop().create_task(self._work(held))
-        held.task.add_done_callback(partial(self._let_go, held))
+        held.task = asyncio.get_running_loop().create_task(self._hold(held))
+
+    async def _hold(self, held: _Held) -> None:
+        """Work on a delivery, and let it go whatever comes of that."""
+        try:
+            await self._work(held)
+        except asyncio.CancelledError:
+            if not held.given_up:  # say, by a task that its step has started, and that holds it for its own
+                self._say_failed(held, asyncio.CancelledError("somebody has cancelled the task of a job"))
+        except Exception as error:
+            self._say_failed(held, error)
+        finally:
+            self._held.pop(held, None)
+            self._waiting -= held.waits
+            self._changed.set()
 
     async def _rest(self, seconds: float) -> None:
         """Wait, but no longer than until this is stopped."""
@@ -374,18 +387,9 @@ class Worker:
             pause.cancel()
             stopped.cancel()
 
-    def _let_go(self, held: _Held, task: asyncio.Task[None]) -> None:
-        self._held.pop(held, None)
-        self._waiting -= held.waits
-        self._changed.set()
-        error: BaseException | None = None
-        if not task.cancelled():
-            error = task.exception()
-        elif not held.given_up:  # say, by a task that its step has started, and that holds it for its own
-            error = asyncio.CancelledError("somebody has cancelled the task of a job")
-        if error is not None:
-            key = "" if held.engine is None else held.engine.job.key
-            self._journal.bind(run_id=held.run_id or "?").tell(JOB_FAILED, error, at=key)
+    def _say_failed(self, held: _Held, error: BaseException) -> None:
+        key = "" if held.engine is None else held.engine.job.key
+        self._journal.bind(run_id=held.run_id or "?").tell(JOB_FAILED, error, at=key)
 
     def _say_blocked(self, seconds: float, place: str, task: asyncio.Task[object] | None) -> None:
         """Called in another thread, while this one stands still."""
