@@ -376,6 +376,7 @@ class Worker:
         finally:
             self._held.pop(held, None)
             self._waiting -= held.waits
+            held.engine = held.task = None  # until it is acknowledged nobody needs what is known of its run
             self._changed.set()
 
     async def _rest(self, seconds: float) -> None:
