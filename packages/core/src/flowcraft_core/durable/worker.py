@@ -394,9 +394,10 @@ class Worker:
 
     def _say_blocked(self, seconds: float, place: str, task: asyncio.Task[object] | None) -> None:
         """Called in another thread, while this one stands still."""
-        at_work = [held for held in tuple(self._held) if held.engine is not None and held.engine.current]
-        exact = [held for held in at_work if held.task is task]
-        nodes = [f"{held.run_id}:{held.engine.current}" for held in exact or at_work if held.engine is not None]
+        working = [(held.task, held.engine) for held in tuple(self._held)]  # as it is now: what has ended has none
+        at_work = [(by, engine) for by, engine in working if engine is not None and engine.current]
+        exact = [(by, engine) for by, engine in at_work if by is task]
+        nodes = [f"{engine.job.run_id}:{engine.current}" for _, engine in exact or at_work]
         self._journal.tell(LOOP_BLOCKED, seconds=seconds, place=place, nodes=", ".join(nodes) or "nothing")
 
     def _say_unavailable(self, operation: str, error: Exception) -> None:
