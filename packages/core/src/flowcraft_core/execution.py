@@ -54,6 +54,7 @@ from .logging.catalogue import (
     UNDO_FAILED,
 )
 from .logging.journal import Journal, is_contained
+from .parts import NO_PART, field_of
 from .retries import RetryAfter, RetryPolicy
 from .serialization import Serializer
 from .steps import FinalError, Implementation, NodeResult
@@ -650,8 +651,8 @@ def _is_quit(error: BaseException) -> bool:
 def _within(value: Any, path: Sequence[str]) -> object:
     """What stands at a path inside of a value; None if nothing does."""
     for name in path:
-        value = value.get(name) if isinstance(value, Mapping) else None
-    return value
+        value = value.get(name) if isinstance(value, Mapping) else field_of(value, name)
+    return None if value is NO_PART else value
 
 
 def _handlers(instance: Instance, outcome: Outcome) -> list[str]:

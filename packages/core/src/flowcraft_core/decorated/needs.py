@@ -78,6 +78,8 @@ class Signature:
                     "Provided[...] for what the runtime's dependencies have"
                 )
                 raise ConfigurationError.of(PARAMETER_WITHOUT_SOURCE.at(function.__name__, text))
+            else:
+                _require_plain(where, name, parameter.default)
         if with_item and item is None:
             raise ConfigurationError(f"{where}: its first parameter takes an item, so it needs one")
         is_async = inspect.iscoroutinefunction(function)
@@ -156,6 +158,29 @@ class Signature:
 
 def _asked(where: str, name: str, hints: Mapping[str, Any]) -> Any:
     return asked_by(hints.get(name), f"{where}: parameter {name!r}")
+
+
+def _require_plain(where: str, name: str, default: object) -> None:
+    """Refuse a default that stands for what a flow has, and would be handed to the step as it is.
+
+    Raises:
+        ConfigurationError: It is a step, or a reference is in it.
+    """
+    from .nodes import Node  # noqa: PLC0415 # which stand on this module
+
+    if isinstance(default, Node):
+        raise ConfigurationError(
+            f"{where}: parameter {name!r} is step {default.id!r} itself: write {name}={default.id}.output for what it "
+            "gives"
+        )
+    parts = (
+        default.values() if isinstance(default, dict) else default if isinstance(default, (list, tuple, set)) else ()
+    )
+    if any(isinstance(part, (Reference, Node)) for part in parts):
+        raise ConfigurationError(
+            f"{where}: parameter {name!r} is a {type(default).__name__} of what is not there yet: let each be a parameter "
+            "of its own"
+        )
 
 
 def _is_context(name: str, parameter: inspect.Parameter, hints: Mapping[str, Any]) -> bool:

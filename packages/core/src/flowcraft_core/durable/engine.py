@@ -41,7 +41,7 @@ from .advancing import Advance
 from .ends import call_undone
 from .invocations import ENDLESS, Invocation, InvocationTimeError, cut_off, may_take, none_has_time, too_long
 from .limits import FleetLimits, Places
-from .poison import PoisonCount
+from .poison import PoisonCount, Trying
 from .runs import RunRecord
 from .sets import JoinSets
 from .signals import conclude, fail_if_late, finish_run, held_key, say_suspended, send_jobs, send_suspended
@@ -158,7 +158,7 @@ class Engine:
     queue: str = DEFAULT_QUEUE
     events: Emitter | None = None
     slots: asyncio.Semaphore | None = None
-    trying: dict[str, int] = attrs.field(factory=dict)
+    trying: Trying = attrs.field(factory=Trying)
     places: Places | None = None
     waits: Job | None = None
     current: str = ""
@@ -205,6 +205,10 @@ class Engine:
                 await self._transaction.roll_back()  # of a step that did not come to its outcome
         except InvocationTimeError:
             raise  # whoever is cut off did not come back
+        except asyncio.CancelledError:
+            if self.stopped():
+                await self._poison.come_back()
+            raise
         except _CALLED_FOR:
             await self._poison.come_back()
             raise
@@ -262,7 +266,7 @@ class Engine:
             if self._is_elsewhere(instance):
                 await self._send_there(instance)
                 break
-            self._at = instance.key
+            self._at, looked = instance.key, self.clock.now()
             if (
                 first
                 and count > 1
@@ -277,12 +281,14 @@ class Engine:
             else:
                 if not await self.view.prepare(instance):
                     raise StaleReadError(f"run {self.job.run_id!r}: what leads to {instance.key!r} is not visible yet")
-                ended = await self._run(instance, fresh=not first)
+                ended = await self._run(instance, looked, fresh=not first)
                 if ended is None:
                     break
                 outcome = ended
-            first = False
             committed = await self._commit(instance, outcome)
+            if first:
+                self._poison.leave()
+                first = False
             if committed is None:
                 lost = True
                 break
@@ -404,16 +410,22 @@ class Engine:
             await self.view.refresh(instance)
         return self.executor.failure(error, instance, number)
 
-    async def _run(self, instance: Instance, *, fresh: bool) -> Outcome | None:
-        """The instance's outcome; None if it waits, and goes on under another job."""
+    async def _run(self, instance: Instance, looked: float, *, fresh: bool) -> Outcome | None:
+        """The instance's outcome; None if it waits, and goes on under another job.
+
+        Args:
+            instance: The instance.
+            looked: When it was last known that it has no outcome.
+            fresh: It has become ready just now, under this job.
+        """
         if self.places is not None and instance.key != self.job.key:
             await self._give_back()  # what was waited for is done already
         if self.stopped():
             await self.send([instance])
             return None
-        looked = self.clock.now()
-        if instance.vertex.kind is Kind.STEP and looked - self._looked_for_unneeded >= _UNNEEDED_NOTICED:
-            self._looked_for_unneeded = looked
+        now = self.clock.now()
+        if instance.vertex.kind is Kind.STEP and now - self._looked_for_unneeded >= _UNNEEDED_NOTICED:
+            self._looked_for_unneeded = now
             if await self.view.is_unneeded(instance):
                 return None
         self._steps += 1

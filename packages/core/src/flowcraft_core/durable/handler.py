@@ -50,7 +50,7 @@ from .ends import call_undone, end_of, stopped_by, undoes, undone_by
 from .engine import Done, Engine, Settings
 from .invocations import ENDLESS, Invocation, InvocationTimeError
 from .limits import FleetLimits, Places
-from .poison import PoisonCount
+from .poison import PoisonCount, Trying
 from .queues import queue_named
 from .runs import RunRecord, Runs
 from .sets import JoinSets
@@ -134,7 +134,7 @@ class JobHandler:
         self._slots = slots
         self._limits = FleetLimits(backend.coordination, runtime.limits, visibility, self._clock)
         self._waiting = WaitingJobs(backend, self._limits, self._clock, keeps=keeps, stopped=stopped)
-        self._trying: dict[str, int] = {}
+        self._trying = Trying()
         self._stopped_runs = StoppedRuns(self._memory)
         self._known = KnownRuns(self._memory, self._runs.at_hand)
         self._live: dict[str, float] = {}
@@ -375,6 +375,13 @@ class JobHandler:
             else:
                 executor.kept_keys, executor.nonce = record.kept_keys, record.nonce
                 await run.undo(executor, key, job.attempt, again=count > 1)
+        except (asyncio.CancelledError, InvocationTimeError) as error:
+            if self._stopped() and not isinstance(error, InvocationTimeError):
+                await tries.come_back()
+            raise  # whoever else is cut off did not come back
+        except Exception:
+            await tries.come_back()
+            raise
         finally:
             tries.leave()
         await tries.come_back()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +15,8 @@ from flowcraft_core.durable.advancing import Advance
 from flowcraft_core.durable.engine import Engine
 from flowcraft_core.durable.poison import PoisonCount
 from flowcraft_core.durable.sets import JoinSets, Size, Waiting
+from flowcraft_core.durable.undoing import StoppedRun
+from flowcraft_core.errors import TransientError
 from flowcraft_core.graph.decisions import take_edges
 from flowcraft_core.graph.instances import Arrival, Instance, Phase
 from flowcraft_core.ids import new_id
@@ -177,6 +181,47 @@ def never_hands_on(original: Any, self: Any) -> bool:
 async def never_poison(original: Any, self: Any, incarnation: str, key: str, count: int) -> bool:
     """Runs a step again that has killed every worker so far."""
     return False
+
+
+@replaces(
+    (PoisonCount, "come_back"),
+    caught_by=BackendContract.test_what_is_cut_off_by_stops_is_begun_anew_however_often,
+    name="engine.StopsCountAsDeaths",
+)
+async def never_comes_back(original: Any, self: Any) -> None:
+    """Takes a step that was cut off by its worker's stop for one that has ended it."""
+    if not isinstance(sys.exc_info()[1], asyncio.CancelledError):
+        await original(self)
+
+
+@replaces(
+    (PoisonCount, "come_back"),
+    caught_by=BackendContract.test_a_store_that_is_down_for_a_while_fails_no_undo,
+    name="engine.OutagesCountAsDeaths",
+)
+async def troubled(original: Any, self: Any) -> None:
+    """Takes whatever could not be gone on with for what has ended its worker."""
+    if not isinstance(sys.exc_info()[1], TransientError):
+        await original(self)
+
+
+@replaces(
+    (StoppedRun, "give_up"),
+    caught_by=BackendContract.test_an_undo_that_kills_its_process_is_given_up_in_the_end,
+    name="engine.DeadlyUndosAreTriedForEver",
+)
+async def again_and_again(original: Any, self: Any, key: str, why: str, number: int) -> None:
+    """Makes an undo again that has killed every worker so far."""
+    raise TransientError("not now")
+
+
+@replaces(
+    (PoisonCount, "_wait_for_turn"),
+    caught_by=BackendContract.test_what_is_under_way_beside_a_step_that_kills_its_process_is_done,
+    name="engine.SuspectsTriedTogether",
+)
+async def all_at_once(original: Any, self: Any, counter: str, count: int) -> None:
+    """Tries all that comes again at once, so that one that ends the process ends the tries of all."""
 
 
 @replaces(
