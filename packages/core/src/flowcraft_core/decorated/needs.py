@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, get_args
 
 import attrs
@@ -170,16 +170,15 @@ def _require_plain(where: str, name: str, default: object) -> None:
 
     if isinstance(default, Node):
         raise ConfigurationError(
-            f"{where}: parameter {name!r} is step {default.id!r} itself: write {name}={default.id}.output for what it "
-            "gives"
+            f"{where}: parameter {name!r} is step {default.id!r} itself: write {name}={default.id}.output"
         )
-    parts = (
-        default.values() if isinstance(default, dict) else default if isinstance(default, (list, tuple, set)) else ()
-    )
+    parts: Iterable[object] = default.values() if isinstance(default, dict) else ()
+    if isinstance(default, (list, tuple)):
+        parts = default
     if any(isinstance(part, (Reference, Node)) for part in parts):
+        kind = type(default).__name__
         raise ConfigurationError(
-            f"{where}: parameter {name!r} is a {type(default).__name__} of what is not there yet: let each be a parameter "
-            "of its own"
+            f"{where}: parameter {name!r} is a {kind} of what is not there yet: let each be a parameter of its own"
         )
 
 

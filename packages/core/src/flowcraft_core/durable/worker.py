@@ -396,7 +396,7 @@ class Worker:
         """Called in another thread, while this one stands still."""
         working = [(held.task, held.engine) for held in tuple(self._held)]  # as it is now: what has ended has none
         at_work = [(by, engine) for by, engine in working if engine is not None and engine.current]
-        exact = [(by, engine) for by, engine in at_work if by is task]
+        exact = [(by, engine) for by, engine in at_work if by == task]  # which may be what stands in for it
         nodes = [f"{engine.job.run_id}:{engine.current}" for _, engine in exact or at_work]
         self._journal.tell(LOOP_BLOCKED, seconds=seconds, place=place, nodes=", ".join(nodes) or "nothing")
 
