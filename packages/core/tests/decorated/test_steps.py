@@ -7,7 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from flowcraft_core import BlueprintError, ConfigurationError, Flow, NodeContext, NodeResult, SyncNodeContext, first_of, some_of
+from flowcraft_core import (
+    BlueprintError,
+    ConfigurationError,
+    Flow,
+    NodeContext,
+    NodeResult,
+    SyncNodeContext,
+    first_of,
+    some_of,
+)
 
 from .helpers import run
 
