@@ -70,6 +70,7 @@ async def _within(
     loop = asyncio.get_running_loop()
     timer = asyncio.timeout(None)
     telling: asyncio.TimerHandle | None = None
+    began = loop.time()
 
     def begin() -> None:
         nonlocal began, telling
@@ -78,7 +79,6 @@ async def _within(
         telling = loop.call_at(began + seconds, setattr, context, "_cancelled", True)
         timer.reschedule(began + seconds)
 
-    began = loop.time()
     result: Any = None
     late: Exception | None = None
     try:

@@ -374,11 +374,6 @@ def test_what_is_of_another_flow_is_refused_when_the_flow_is_built() -> None:
 
     assert "node 'one' needs the input of flow 'other'" in built(when=other.input == "a")
     assert "node 'one' needs context value 'count' of flow 'other'" in built(unless=theirs.value > 1)
-    flow = Flow[str, str]("f")
-    flow.step(name="one")(lambda given=flow.input: given)
-    flow.returns(other.input)
-    with pytest.raises(BlueprintError, match="flow 'f' returns the input of flow 'other'"):
-        flow.to_blueprint()
 
 
 def test_none_is_an_input_where_the_flow_takes_it() -> None:

@@ -65,7 +65,6 @@ def mismatches(flow_id: str, nodes: Sequence[Node[Any]], returned: Term | None, 
         if plan.value is not None:
             problems += _value_mismatches(node, plan, plan.value)
     if returned is not None:
-        problems += _of_others(flow_id, None, returned)
         problems += _compared(None, f"flow {flow_id!r} gives", gives, "", shown(returned), type_of(returned))
     return problems
 
