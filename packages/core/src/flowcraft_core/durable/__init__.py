@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from .finding import RunFilters
     from .places import backend_from_url, installed_backends, open_url, provision_url
     from .reconciler import Reconciled, Reconciler
-    from .results import Started, StoredResult, StoredRun
+    from .results import Purged, Started, StoredResult, StoredRun
     from .runs import UnknownRunError
     from .scheduling.client import ScheduleClient, ScheduleSettings
     from .scheduling.revisions import UnknownScheduleError
@@ -57,6 +57,7 @@ __all__ = [
     "InstanceState",
     "OpenWait",
     "PassedOn",
+    "Purged",
     "QueueDescription",
     "Reconciled",
     "Reconciler",
@@ -109,7 +110,7 @@ if not TYPE_CHECKING:
         ".graph.standing": "InstanceState",
         "places": "backend_from_url installed_backends open_url provision_url",
         "reconciler": "Reconciled Reconciler",
-        "results": "Started StoredResult StoredRun",
+        "results": "Purged Started StoredResult StoredRun",
         "runs": "UnknownRunError",
         "scheduling.client": "ScheduleClient ScheduleSettings",
         "scheduling.revisions": "UnknownScheduleError",

@@ -20,7 +20,7 @@ from .client import Client
 from .describing.shapes import QueueDescription, RunDescription, RunsPage, WorkerDescription
 from .exporting import Footprint
 from .finding import RunFilters
-from .results import Started, StartOptions, StoredResult, StoredRun
+from .results import Purged, Started, StartOptions, StoredResult, StoredRun
 from .scheduling.sync_client import SyncScheduleClient
 
 if TYPE_CHECKING:
@@ -202,11 +202,11 @@ class SyncClient:
         )
         return self._call(asked)
 
-    def purge(self, run_id: str) -> None:
+    def purge(self, run_id: str, *, damaged: bool = False) -> None:
         """See ``Client.purge``."""
-        self._call(self._client.purge(run_id))
+        self._call(self._client.purge(run_id, damaged=damaged))
 
-    def purge_older(self, age: Duration) -> int:
+    def purge_older(self, age: Duration) -> Purged:
         """See ``Client.purge_older``."""
         return self._call(self._client.purge_older(age))
 
