@@ -566,7 +566,7 @@ def test_a_flow_that_is_started_by_its_id_is_given_its_input_by_name() -> None:
     flow.returns(show.output)
     runtime = FlowRuntime([flow])
     for context in (None, {"n": 3}):
-        with pytest.raises(ConfigurationError, match="flow 'carts' takes dict.* by its id, it is given that under"):
+        with pytest.raises(ConfigurationError, match=r"flow 'carts' takes dict.* by its id, it is given that under"):
             runtime.run_sync("carts", context)
     assert runtime.run_sync("carts", {"input": {"n": 3}}).output == 3
 

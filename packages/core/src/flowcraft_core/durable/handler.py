@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import attrs
@@ -48,7 +48,7 @@ from ..texts import safe_text
 from .caches import KnownRuns, Memory, OutcomeCache
 from .ends import call_undone, end_of, stopped_by, undoes, undone_by
 from .engine import Done, Engine, Settings
-from .invocations import Invocation, InvocationTimeError
+from .invocations import ENDLESS, Invocation, InvocationTimeError
 from .limits import FleetLimits, Places
 from .poison import PoisonCount, Trying
 from .queues import queue_named
@@ -282,21 +282,22 @@ class JobHandler:
         if job.limits and places is None and job.waited % GLANCES and await self._limits.are_full(job.limits):
             return job, record
         view = RunView(record, self._records, self._clock, since=job.first_seen)
-        executor = self._runtime.executor(job.run_id, record.graphs)
-        executor.journal, executor.worker = self._tell_of(job), self._worker
+        executor = self._runtime.executor(job.run_id, record.graphs, self._tell_of(job))
+        executor.worker = self._worker
         if self._telemetry is not None:
             from ..observing import Delivered  # noqa: PLC0415 # where somebody measures
 
             delivered = Delivered(job=job.id, sent=job.first_seen, deliveries=count, trace=job.trace)
             executor.observer = self._telemetry.observe(job.run_id, record.trace, self._clock, delivered)
         events = emitter_of(self._runtime.events, executor.observer, job.run_id, self._clock)
-        if (undone := undone_by(job.key)) is not None or stopped_by(job.key) is not None:
-            return await self._undo(job, self._stopped_run(record, job, events), executor, undone, count)
-        if (call := call_undone(job.key)) is not None:
-            run = self._stopped_run(record, job, events)
-            if await run.is_stopped_around(call):
-                await attrs.evolve(run, root=call).go_on(again=count > 1)
-                return Done.ACKNOWLEDGE
+        if ":" in job.key:  # which few have
+            if (undone := undone_by(job.key)) is not None or stopped_by(job.key) is not None:
+                return await self._undo(job, self._stopped_run(record, job, events), executor, undone, count)
+            if (call := call_undone(job.key)) is not None:
+                run = self._stopped_run(record, job, events)
+                if await run.is_stopped_around(call):
+                    await attrs.evolve(run, root=call).go_on(again=count > 1)
+                    return Done.ACKNOWLEDGE
         engine = Engine(
             backend=self._backend,
             records=self._records,
@@ -307,9 +308,9 @@ class JobHandler:
             job=job,
             settings=self._settings,
             stopped=self._stopped,
-            got_on=partial(self.say_busy, record),
-            begun=partial(self._say_begun, record, events),
-            invocation=Invocation(remaining),
+            got_on=self.say_busy,
+            begun=self._say_begun,
+            invocation=ENDLESS if remaining is None else Invocation(remaining),
             queue=queue,
             slots=self._slots,
             limits=self._limits,
@@ -325,8 +326,9 @@ class JobHandler:
         finally:
             if events is not None:
                 events.close()
-            if engine.view.state.phase is not Phase.RUNNING:
+            if view.state.phase is not Phase.RUNNING:
                 self._memory.end(job.run_id)
+            view.close()
 
     def let_go(self) -> None:
         """Have no job wait here any more: this is stopped."""

@@ -68,9 +68,6 @@ class _Held(Received):
     waits: bool = False  # for places under limits
     let_be: bool = False  # when others were extended the last time
 
-    def watch(self, engine: Engine | None) -> None:
-        self.engine, self.waits = engine, engine is None
-
     def give_up(self) -> None:
         self.given_up = True
         if self.engine is not None:
@@ -183,6 +180,7 @@ class Worker:
         self._control_interval = control_interval
         self._served = [Served(name, queue_named(self._backend, name)) for name in queues]
         self._held: dict[_Held, None] = {}  # a set that keeps its order
+        self._waiting = 0  # so many of those wait for places under limits
         self._done: list[Received] = []
         self._something_done = asyncio.Event()
         self._stop = asyncio.Event()
@@ -318,7 +316,7 @@ class Worker:
     async def _receive(self) -> None:
         pause, has_received = _PAUSE, False
         while not self._stop.is_set():
-            room = self._concurrency + self._prefetch - sum(1 for held in self._held if not held.waits)
+            room = self._concurrency + self._prefetch - (len(self._held) - self._waiting)
             if room <= 0 and not self._intake.has_news:
                 self._changed.clear()
                 await self._changed.wait()
@@ -370,8 +368,22 @@ class Worker:
         """Work on a delivery beside all others. What is known of it is let go of with it: an idle worker keeps none."""
         held = _Held(received.served, received.delivery, since=self._clock.now())
         self._held[held] = None
-        held.task = asyncio.ensure_future(self._work(held))
-        held.task.add_done_callback(partial(self._let_go, held))
+        held.task = asyncio.get_running_loop().create_task(self._hold(held))
+
+    async def _hold(self, held: _Held) -> None:
+        """Work on a delivery, and let it go whatever comes of that."""
+        try:
+            await self._work(held)
+        except asyncio.CancelledError:
+            if not held.given_up:  # say, by a task that its step has started, and that holds it for its own
+                self._say_failed(held, asyncio.CancelledError("somebody has cancelled the task of a job"))
+        except Exception as error:
+            self._say_failed(held, error)
+        finally:
+            self._held.pop(held, None)
+            self._waiting -= held.waits
+            held.engine = held.task = None  # until it is acknowledged nobody needs what is known of its run
+            self._changed.set()
 
     async def _rest(self, seconds: float) -> None:
         """Wait, but no longer than until this is stopped."""
@@ -382,23 +394,16 @@ class Worker:
             pause.cancel()
             stopped.cancel()
 
-    def _let_go(self, held: _Held, task: asyncio.Task[None]) -> None:
-        self._held.pop(held, None)
-        self._changed.set()
-        error: BaseException | None = None
-        if not task.cancelled():
-            error = task.exception()
-        elif not held.given_up:  # say, by a task that its step has started, and that holds it for its own
-            error = asyncio.CancelledError("somebody has cancelled the task of a job")
-        if error is not None:
-            key = "" if held.engine is None else held.engine.job.key
-            self._journal.bind(run_id=held.run_id or "?").tell(JOB_FAILED, error, at=key)
+    def _say_failed(self, held: _Held, error: BaseException) -> None:
+        key = "" if held.engine is None else held.engine.job.key
+        self._journal.bind(run_id=held.run_id or "?").tell(JOB_FAILED, error, at=key)
 
     def _say_blocked(self, seconds: float, place: str, task: asyncio.Task[object] | None) -> None:
         """Called in another thread, while this one stands still."""
-        at_work = [held for held in tuple(self._held) if held.engine is not None and held.engine.current]
-        exact = [held for held in at_work if held.task == task]  # which may be what stands in for it
-        nodes = [f"{held.run_id}:{held.engine.current}" for held in exact or at_work if held.engine is not None]
+        working = [(held.task, held.engine) for held in tuple(self._held)]  # as it is now: what has ended has none
+        at_work = [(by, engine) for by, engine in working if engine is not None and engine.current]
+        exact = [(by, engine) for by, engine in at_work if by == task]  # which may be what stands in for it
+        nodes = [f"{engine.job.run_id}:{engine.current}" for _, engine in exact or at_work]
         self._journal.tell(LOOP_BLOCKED, seconds=seconds, place=place, nodes=", ".join(nodes) or "nothing")
 
     def _say_unavailable(self, operation: str, error: Exception) -> None:
@@ -585,8 +590,10 @@ class Worker:
             await held.served.queue.extend([held.delivery], _LOOK_AGAIN)
 
     def _watch_over(self, held: _Held, engine: Engine | None) -> None:
-        held.watch(engine)
-        if held.waits:
+        waits = engine is None
+        self._waiting += waits - held.waits
+        held.engine, held.waits = engine, waits
+        if waits:
             self._changed.set()  # what waits for a place holds up nothing else
 
     def _settle(self, held: _Held) -> None:

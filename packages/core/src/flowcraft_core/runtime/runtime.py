@@ -468,12 +468,13 @@ class FlowRuntime:
             raise ImplementationMissingError(not_brought(uses))
         return implementation
 
-    def executor(self, run_id: str, graphs: Mapping[str, Graph]) -> Executor:
+    def executor(self, run_id: str, graphs: Mapping[str, Graph], journal: Journal | None = None) -> Executor:
         """What executes the instances of a run with this runtime's steps and settings.
 
         Args:
             run_id: The run.
             graphs: The run's blueprints, by id.
+            journal: Is told of what happens in it; by default one of its own.
         """
         return Executor(
             run_id=run_id,
@@ -483,7 +484,7 @@ class FlowRuntime:
             serializer=self.serializer,
             clock=self.clock,
             threads=self._threads,
-            journal=Journal({"run_id": run_id}, self.telemetry),
+            journal=journal or Journal({"run_id": run_id}, self.telemetry),
             webhooks=self.webhooks,
             strict=self.strict,
             limits=self.limits,
