@@ -226,9 +226,9 @@ async def test_where_nothing_is_left_a_receive_looks_and_takes_no_lock(
         written: list[object] = []
         write = database.write
 
-        def counted(operation: Any, *, synced: bool) -> Any:
+        def counted(operation: Any, *, synced: bool, size: int | None) -> Any:
             written.append(operation)
-            return write(operation, synced=synced)
+            return write(operation, synced=synced, size=size)
 
         monkeypatch.setattr(database, "write", counted)
         waiting = asyncio.ensure_future(queue.receive(max_messages=2, wait=PATIENCE, visibility=60))

@@ -29,7 +29,9 @@ class SqliteContextStore:
     async def put(self, run_id: str, key: str, fact: Fact) -> Fact | None:
         """Store a fact if there is none under the key; else return the one that stands."""
         require_room(fact.body, f"the fact {key!r} of run {run_id!r}")
-        return await self._database.write(lambda connection: insert_fact(connection, run_id, key, fact), synced=True)
+        return await self._database.write(
+            lambda connection: insert_fact(connection, run_id, key, fact), synced=True, size=len(fact.body)
+        )
 
     async def get(self, run_id: str, keys: Sequence[str]) -> Mapping[str, Fact]:
         """The facts under those keys."""
@@ -53,7 +55,8 @@ class SqliteContextStore:
             )
 
         if rows:
-            await self._database.write(upsert, synced=True)
+            size = sum(len(value.body or b"") for value in values.values())
+            await self._database.write(upsert, synced=True, size=size)
 
     async def values(self, run_id: str, names: Sequence[str]) -> Mapping[str, PositionedValue]:
         """The standing values of those names."""
