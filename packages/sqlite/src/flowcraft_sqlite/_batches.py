@@ -1,11 +1,12 @@
 """A thread that answers calls from an event loop, all that are waiting at once.
 
-The thread has something that one at a time may use (a connection) and is told on the loop what to do with it. What is asked
-for in one pass of the loop reaches the thread as one batch, and so does all that came while it was busy; a batch is
-answered by one call back into the loop.
+The thread has something that one at a time may use (a connection) and is told on the loop what to do with it. What is
+asked for in one pass of the loop reaches the thread as one batch, and so does all that came while it was busy; a batch
+is answered by one call back into the loop.
 
-Whoever is alone does not wait for that: to wake a thread and to be woken by it costs about as much as a short commit. So
-a single call, while the thread has nothing to do, is carried out by the loop itself if it is sure to take little time.
+Whoever is alone does not wait for that: to wake a thread and to be woken by it costs about as much as a short commit.
+So a single call, while the thread has nothing to do, is carried out by the loop itself if it is sure to take little
+time.
 """
 
 from __future__ import annotations

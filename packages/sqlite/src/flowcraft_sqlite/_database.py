@@ -92,8 +92,12 @@ class Database:
             raise self._unusable(_NOT_OPEN)
         return self._writer.submit(operation, synced=synced, size=size)
 
-    def read(self, operation: Operation[T]) -> asyncio.Future[T]:
+    def read(self, operation: Operation[T], *, size: int | None = None) -> asyncio.Future[T]:
         """Carry out an operation that only reads; it sees every write that was answered before.
+
+        Args:
+            operation: What to do.
+            size: How much it reads, about, bytes; None if nobody knows.
 
         Raises:
             BackendError: The file is not open, or not open here.
@@ -101,7 +105,7 @@ class Database:
         self._require_home()
         if self._reader is None:
             raise self._unusable(_NOT_OPEN)
-        return self._reader.submit(operation)
+        return self._reader.submit(operation, size=size)
 
     def _require_home(self) -> None:
         if self._loop is None:

@@ -27,13 +27,13 @@ T = TypeVar("T")
 
 Synchronous: TypeAlias = Literal["full", "normal", "off"]
 
-# When to copy the log back into the file: about as often as SQLite does by itself, after 1,000 pages or so. How long the
-# log is must not be asked: see ``_opened``.
+# When to copy the log back into the file: about as often as SQLite does by itself, after 1,000 pages or so. How long
+# the log is must not be asked: see ``_opened``.
 _CHECKPOINT_CHANGES = 500
 _CHECKPOINT_BYTES = 16 * 2**20
 
-# So much is written at once, if at all. Bytes.
-_LITTLE = 2**15
+#: So much is read and written at once, if at all. Bytes.
+LITTLE = 2**15
 
 
 @attrs.frozen
@@ -52,7 +52,13 @@ class Settings:
 
     def connect(self) -> sqlite3.Connection:
         """A connection for one thread at a time, without implicit transactions and without automatic checkpoints."""
-        connection = sqlite3.connect(self.path, timeout=self.busy_timeout, isolation_level=None, cached_statements=256, check_same_thread=False)
+        connection = sqlite3.connect(
+            self.path,
+            timeout=self.busy_timeout,
+            isolation_level=None,
+            cached_statements=256,
+            check_same_thread=False,
+        )
         try:
             connection.text_factory = lenient
             connection.execute(f"PRAGMA synchronous = {self.synchronous}")
@@ -84,7 +90,7 @@ class WriteSession:
         self._settings, self._others = settings, others
         with contextlib.ExitStack() as opened, _translated(settings):
             self._connection = opened.enter_context(contextlib.closing(settings.connect()))
-            self._patiently(lambda: prepare(self._connection, settings.path))
+            _patiently(lambda: prepare(self._connection, settings.path), settings.busy_timeout)
             self._checkpointer = opened.enter_context(contextlib.closing(settings.connect()))
             self._checkpointer.execute("SELECT count(*) FROM sqlite_master").fetchone()  # makes it open the log
             # From here on there is one wait for the lock, ours: SQLite's own pauses grow to 100 ms.
@@ -112,7 +118,7 @@ class WriteSession:
         That is so where little is to be written, commits have taken little time lately, nobody else holds the lock, and
         the log need not be copied. Whatever else is wrong is for ``run`` to find out.
         """
-        if call.size is None or call.size > _LITTLE or not self._pace.is_short or self.is_tired:
+        if not _is_little(call) or not self._pace.is_short or self.is_tired:
             return False
         began = time.perf_counter()
         try:
@@ -159,7 +165,7 @@ class WriteSession:
         self._sync(any(call.synced for call in calls))
 
     def _lock(self) -> None:
-        self._patiently(lambda: self._connection.execute("BEGIN IMMEDIATE"))
+        _patiently(lambda: self._connection.execute("BEGIN IMMEDIATE"), self._settings.busy_timeout)
 
     def _transact(self, calls: Sequence[Call[Any]]) -> float:
         self._bytes_to_copy += sum(call.size or 0 for call in calls)
@@ -176,19 +182,6 @@ class WriteSession:
             self._connection.executescript(f"PRAGMA synchronous = {'full' if wanted else 'normal'}")
             self._syncs = wanted
 
-    def _patiently(self, attempt: Callable[[], T]) -> T:
-        """Try again for as long as others hold the lock and the time is not up."""
-        deadline = time.monotonic() + self._settings.busy_timeout
-        pause = 0.000_2
-        while True:
-            try:
-                return attempt()
-            except sqlite3.Error as error:
-                if not is_busy(error) or time.monotonic() >= deadline:
-                    raise
-            time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - spreads the contenders; nothing secret
-            pause = min(pause * 1.5, 0.005)
-
 
 class ReadSession:
     """Owns a connection that only reads: each batch sees one state of the file."""
@@ -204,23 +197,41 @@ class ReadSession:
         with _translated(settings):
             self._connection = settings.connect()
             self._connection.execute("PRAGMA query_only = ON")
+            self._connection.execute("PRAGMA busy_timeout = 0")
             self._file = Opened(settings.path)
+        self._pace = Pace()
 
     is_tired = False
 
     def run(self, calls: Sequence[Call[Any]]) -> None:
         """Carry out a batch."""
+        began = time.perf_counter()
         try:
             self._file.require()
-            self._connection.execute("BEGIN")
+            _patiently(self._begin, self._settings.busy_timeout)
         except Exception as error:
             _refuse(calls, error, self._settings.path)
         else:
             _transact(calls, self._connection, self._settings.path)
+        if all(_is_little(call) for call in calls):
+            self._pace.note((time.perf_counter() - began) / len(calls), synced=True)
 
     def run_at_once(self, call: Call[Any]) -> bool:
-        """Nobody knows how long a read takes, so never."""
-        return False
+        """Carry out a call if that is sure to take little time; else do nothing, and say False.
+
+        That is so where little is to be read, and such reads have taken little time lately.
+        """
+        if not _is_little(call) or not self._pace.is_short:
+            return False
+        began = time.perf_counter()
+        try:
+            self._file.require()
+            self._begin()
+        except (sqlite3.Error, BackendGoneError):
+            return False
+        _transact([call], self._connection, self._settings.path)
+        self._pace.note(time.perf_counter() - began, synced=True)
+        return True
 
     def rest(self) -> None:
         """Nothing is left to do."""
@@ -228,6 +239,32 @@ class ReadSession:
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()
+
+    def _begin(self) -> None:
+        """Take the lock of those who read, for which others wait only while a file is mended or kept by one alone."""
+        if self._connection.in_transaction:  # the last attempt has failed, or an interrupt has ended it
+            self._connection.execute("ROLLBACK")
+        self._connection.execute("BEGIN")
+        self._connection.execute("PRAGMA data_version").fetchone()
+
+
+def _patiently(attempt: Callable[[], T], seconds: float) -> T:
+    """Try again for as long as others hold the lock and the time is not up."""
+    deadline = time.monotonic() + seconds
+    pause = 0.000_2
+    while True:
+        try:
+            return attempt()
+        except sqlite3.Error as error:
+            if not is_busy(error) or time.monotonic() >= deadline:
+                raise
+        time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - spreads the contenders; nothing secret
+        pause = min(pause * 1.5, 0.005)
+
+
+def _is_little(call: Call[Any]) -> bool:
+    """Whether little is to be read and written, as far as anybody knows."""
+    return call.size is not None and call.size <= LITTLE
 
 
 def _transact(

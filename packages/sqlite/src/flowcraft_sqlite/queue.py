@@ -224,7 +224,7 @@ class SqliteJobQueue:
         pause = _FIRST_PAUSE
         while not arrival.is_set() and not self._lives.is_due:
             number = self._database.others.number
-            visible_at = await self._database.read(next_visible_at)
+            visible_at = await self._database.read(next_visible_at, size=_SIZE_OF_ROW)
             left = wait - watch.now()
             until_visible = left if visible_at is None else visible_at - self._clock.now()
             if left <= _MOMENT or until_visible <= 0:
