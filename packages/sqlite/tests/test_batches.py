@@ -72,7 +72,9 @@ async def test_reads_that_wait_at_the_same_time_see_one_state(path: Path, statem
         statements.clear()
         await asyncio.gather(*(backend.context.get("run", ["key"]) for _ in range(10)))
         assert Counter(statement.split()[0] for statement in statements) == {
-            **{"BEGIN": 1, "PRAGMA": 1, "COMMIT": 1},
+            "BEGIN": 1,
+            "PRAGMA": 1,
+            "COMMIT": 1,
             "SELECT": 10,
         }
 

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal, TypeAlias, TypeVar
 
 import attrs
-from flowcraft_core.errors import BackendGoneError
 
 from ._batches import Call, Operation
 from ._errors import is_busy, translate
@@ -110,7 +109,7 @@ class WriteSession:
         except Exception as error:
             _refuse(calls, error, self._settings.path)
         else:
-            self._pace.note(self._transact(calls), synced=any(call.synced for call in calls))
+            self._pace.note(self._transact(calls), waited=any(call.synced for call in calls))
 
     def run_at_once(self, call: Call[Any]) -> bool:
         """Carry out a call if that is sure to take little time; else do nothing, and say False.
@@ -124,10 +123,10 @@ class WriteSession:
         try:
             self._prepare([call])
             self._connection.execute("BEGIN IMMEDIATE")
-        except (sqlite3.Error, BackendGoneError):
+        except Exception:  # to be raised by ``run``
             return False
         self._transact([call])
-        self._pace.note(time.perf_counter() - began, synced=call.synced)
+        self._pace.note(time.perf_counter() - began, waited=call.synced)
         return True
 
     @property
@@ -214,7 +213,7 @@ class ReadSession:
         else:
             _transact(calls, self._connection, self._settings.path)
         if all(_is_little(call) for call in calls):
-            self._pace.note((time.perf_counter() - began) / len(calls), synced=True)
+            self._pace.note((time.perf_counter() - began) / len(calls))
 
     def run_at_once(self, call: Call[Any]) -> bool:
         """Carry out a call if that is sure to take little time; else do nothing, and say False.
@@ -227,10 +226,10 @@ class ReadSession:
         try:
             self._file.require()
             self._begin()
-        except (sqlite3.Error, BackendGoneError):
+        except Exception:  # to be raised by ``run``
             return False
         _transact([call], self._connection, self._settings.path)
-        self._pace.note(time.perf_counter() - began, synced=True)
+        self._pace.note(time.perf_counter() - began)
         return True
 
     def rest(self) -> None:
