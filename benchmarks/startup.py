@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import importlib.metadata
 import json
+import os
 import re
 import statistics
 import subprocess
@@ -25,6 +26,8 @@ SHORT = (("--rounds", "3"),)
 
 _HERE = Path(__file__).parent
 _PACKAGES = Path(__file__).parents[1] / "packages"
+# What was compiled is written down, as where programs are installed: else it is compiling that is measured.
+_ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 _CORE = "import asyncio, attrs, typing_extensions"
 
 
@@ -137,7 +140,8 @@ def loaded_by_the_package() -> set[str]:
 
 
 def _ask(*arguments: str) -> Any:
-    done = subprocess.run([sys.executable, *arguments], cwd=_HERE, stdout=subprocess.PIPE, text=True, check=True)
+    command = [sys.executable, *arguments]
+    done = subprocess.run(command, cwd=_HERE, env=_ENVIRONMENT, stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1])
 
 
@@ -197,7 +201,7 @@ def _slowest(rounds: int) -> dict[str, float]:
     told: dict[str, list[float]] = {}
     for _ in range(rounds):
         command = [sys.executable, "-X", "importtime", "-m", "starts.in_process"]
-        said = subprocess.run(command, cwd=_HERE, capture_output=True, text=True, check=True).stderr
+        said = subprocess.run(command, cwd=_HERE, env=_ENVIRONMENT, capture_output=True, text=True, check=True).stderr
         for micros, name in re.findall(r"^import time: +(\d+) \| +\d+ \| *(flowcraft\S*)$", said, re.MULTILINE):
             told.setdefault(name, []).append(int(micros) / 1000)
     middle = {name: statistics.median(each) for name, each in told.items()}
