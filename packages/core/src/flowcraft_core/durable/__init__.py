@@ -10,21 +10,19 @@ if TYPE_CHECKING:
     from .answering import Answered, Answering, Asked
     from .client import Client
     from .comparing import Difference, differences
+    from .describing.said import PassedOn, UnderWay, WorkerDescription
     from .describing.shapes import (
         FailedAttempt,
         Inside,
         InstanceDescription,
         InstanceKind,
         OpenWait,
-        PassedOn,
         QueueDescription,
         RunDescription,
         RunsPage,
         Stopped,
         TakenEdge,
-        UnderWay,
         Way,
-        WorkerDescription,
     )
     from .diagnosing import diagnose
     from .engine import Settings
@@ -100,9 +98,10 @@ if not TYPE_CHECKING:
         "client": "Client",
         "comparing": "Difference differences",
         "describing.shapes": (
-            "FailedAttempt Inside InstanceDescription InstanceKind OpenWait PassedOn QueueDescription "
-            "RunDescription RunsPage Stopped TakenEdge UnderWay Way WorkerDescription"
+            "FailedAttempt Inside InstanceDescription InstanceKind OpenWait QueueDescription RunDescription RunsPage "
+            "Stopped TakenEdge Way"
         ),
+        "describing.said": "PassedOn UnderWay WorkerDescription",
         "diagnosing": "diagnose",
         "engine": "Settings",
         "exporting": "Footprint",

@@ -22,7 +22,6 @@ from ..graph.passing import Tally
 from ..graph.scopes import Kind
 from ..ids import new_id, require_run_id
 from ..logging.journal import Journal
-from ..observing import Telemetry
 from ..payloads import CompressingCodec, PayloadCodec
 from ..ports import REASON_LENGTH, Backend, Message, QueueDepth, RunStatus, State
 from ..queues import require_queue
@@ -50,7 +49,9 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from ..decorated import Flow
-    from .describing.shapes import QueueDescription, RunDescription, RunsPage, WorkerDescription
+    from ..observing import Telemetry
+    from .describing.said import WorkerDescription
+    from .describing.shapes import QueueDescription, RunDescription, RunsPage
     from .exporting import Footprint
     from .finding import RunFilters, RunFinder
     from .forking import Changes

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import enum
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -33,7 +33,6 @@ from ..jobs import Job
 from ..logging.catalogue import HOST_TOO_SHORT, JOB_FAILED
 from ..ports import Backend, ContextStore
 from ..queues import DEFAULT_QUEUE
-from ..runtime import Emitter
 from ..settings import number, whole
 from ..texts import safe_text
 from ..traces import Trace
@@ -50,6 +49,9 @@ from .suspensions import may_be_suspended
 from .transactions import StepTransaction
 from .view import RunView, UnknownInstanceError
 from .waiting import says_no_more
+
+if TYPE_CHECKING:
+    from ..runtime import Emitter
 
 # How soon a job that goes on and on notices that what it does is of no use any more, seconds.
 _UNNEEDED_NOTICED = 2.0

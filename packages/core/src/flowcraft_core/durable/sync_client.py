@@ -17,14 +17,15 @@ from ..errors import BackendError
 from ..ports import Backend, RunStatus, State
 from ..runtime.results import OutT
 from .client import Client
-from .describing.shapes import QueueDescription, RunDescription, RunsPage, WorkerDescription
-from .exporting import Footprint
-from .finding import RunFilters
 from .results import Purged, Started, StartOptions, StoredResult, StoredRun
 from .scheduling.sync_client import SyncScheduleClient
 
 if TYPE_CHECKING:
     from ..decorated import Flow
+    from .describing.said import WorkerDescription
+    from .describing.shapes import QueueDescription, RunDescription, RunsPage
+    from .exporting import Footprint
+    from .finding import RunFilters
 
 T = TypeVar("T")
 InT = TypeVar("InT")

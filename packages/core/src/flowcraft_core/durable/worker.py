@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import attrs
 
@@ -20,7 +20,6 @@ from ..logging.journal import Journal, Rarely
 from ..payloads import CompressingCodec, PayloadCodec
 from ..ports import Backend, Message
 from ..queues import DEFAULT_QUEUE
-from ..runtime import FlowRuntime
 from ..settings import VISIBILITY
 from ..sizes import Size, parse_bytes
 from ..tasks import end
@@ -33,12 +32,15 @@ from .intake import Intake, Received, Served
 from .loop_watch import LoopWatch
 from .options import WorkerOptions, require_options
 from .queues import queue_named
-from .reconciler import Reconciler
 from .runs import RunRecord
 from .signals import held_key
 from .stopping import stopped_by_signals
 from .transient import RetryingBackend
 from .worker_log import WorkerLog
+
+if TYPE_CHECKING:
+    from ..runtime import FlowRuntime
+    from .reconciler import Reconciler
 
 R = TypeVar("R", bound=Received)
 
@@ -206,8 +208,11 @@ class Worker:
         )
         self._told_after, self._interval = told_after, heartbeat
         self._heartbeat: Heartbeat | None = None  # once this works
-        self._reconciler = (
-            Reconciler(
+        self._reconciler: Reconciler | None = None
+        if reconcile:
+            from .reconciler import Reconciler  # noqa: PLC0415 # others may have been given the work
+
+            self._reconciler = Reconciler(
                 backend,
                 serializer=runtime.serializer,
                 codec=codec,
@@ -217,9 +222,6 @@ class Worker:
                 journal=self._journal,
                 memory=kept,
             )
-            if reconcile
-            else None
-        )
 
     @property
     def name(self) -> str:
@@ -279,7 +281,10 @@ class Worker:
         finally:
             if self._watch is not None:
                 self._watch.stop()
-            # None is left unless this is cancelled itself: then they are not to go on behind its back.
+            # None is left unless this is cancelled itself: then they are not to go on behind its back, and what is cut
+            # off has not ended its program.
+            self._stop.set()
+            left = [held for held in self._held if held not in self._done]
             under_way = [held.task for held in self._held if held.task is not None]
             for held in self._held:
                 held.give_up()
@@ -287,6 +292,7 @@ class Worker:
             await end(*helpers, *under_way)
             await self._say_stopped()
             try:
+                await self._release(left)
                 await self._flush()
             except Exception as error:  # what is not acknowledged comes again, and is found to be done
                 self._say_unavailable("queue.acknowledge", error)
@@ -325,11 +331,11 @@ class Worker:
             finally:
                 stopped.cancel()
             if not receiving.done():
-                # A long poll that is cancelled may have taken messages already: give it its time, and give them back.
-                try:
-                    await self._release(await receiving)
-                except Exception as error:
-                    self._say_unavailable("queue.release", error)
+                receiving.cancel()  # what it has taken by then, the queue shows again
+                await asyncio.wait([receiving])
+                if not receiving.cancelled() and receiving.exception() is None:
+                    for each in receiving.result():
+                        self._begin(each)  # which gives it back
                 break
             try:
                 received = receiving.result()

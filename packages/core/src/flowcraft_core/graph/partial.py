@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
-from .addresses import STEP_IN
 from .decisions import last_pass, outputs_named
 from .instances import Arrival, Instance, Mark, ScopeState
+from .keys import STEP_IN
 from .lanes import item_before, total_of
 from .scopes import Construct, Kind, Reference, Vertex
 from .state import RunState, goes_in
