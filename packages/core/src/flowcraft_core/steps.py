@@ -90,6 +90,18 @@ class PlainStep(Protocol):
 Step: TypeAlias = AsyncStep | PlainStep | type[BaseNode[Any, Any]]
 
 
+class Placed:
+    """A step that has its place in a flow already, so that it is none for another place.
+
+    Attributes:
+        id: Its id there.
+        flow_id: The flow.
+    """
+
+    id: str
+    flow_id: str
+
+
 class FinalError(Exception):
     """Carries an exception that is not worth another attempt out of a step's phases."""
 
@@ -131,6 +143,11 @@ class Implementation:
             if not issubclass(step, BaseNode):
                 raise ConfigurationError(f"step {name!r}: class {step.__name__} must derive from BaseNode")
             return _of_class(name, step)
+        if isinstance(step, Placed):
+            raise ConfigurationError(
+                f"step {name!r} is step {step.id!r} of flow {step.flow_id!r} already: call that flow, or give a "
+                "function that is not decorated"
+            )
         if not callable(step):
             raise ConfigurationError(f"step {name!r} must be a function or a BaseNode class, not {step!r:.80}")
         called = getattr(type(step), "__call__", None)  # noqa: B004 - an object whose class has an async __call__

@@ -103,6 +103,18 @@ async def test_one_object_for_all_is_asked_for_by_its_class_too(run: Runner) -> 
     assert (await run(flow, dependencies=[Database("pg"), Smtp("ada")])).output == "pg pg"
 
 
+async def test_the_item_of_a_batch_may_come_after_what_is_asked_for(run: Runner) -> None:
+    flow = Flow[list[int], Any]("f")
+
+    def work(ctx: SyncNodeContext[Any, Any], database: Provided[Database], item: int) -> str:
+        return f"{ctx.key} {database.name} {item}"
+
+    decorate: Any = flow.batch(flow.input)  # a checker wants the item in the first place
+    flow.returns(decorate(work).output)
+    outcome = await run(flow, [7], dependencies=[Database("orders")])
+    assert outcome.output == ["work[0].work orders 7"]
+
+
 async def test_batches_fallbacks_undos_and_reminders_ask_as_steps_do(run: Runner) -> None:
     flow, undone = Flow[None, list[str]]("f"), list[str]()
 

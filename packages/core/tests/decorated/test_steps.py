@@ -14,6 +14,7 @@ from flowcraft_core import (
     NodeContext,
     NodeResult,
     SyncNodeContext,
+    create_flow,
     first_of,
     some_of,
 )
@@ -258,6 +259,36 @@ def _item_with_output(flow: Flow[Any, Any]) -> None:
         return item
 
 
+def _item_from_elsewhere(flow: Flow[Any, Any]) -> None:
+    limit = flow.value("limit", int, default=99)
+
+    @flow.batch(over=flow.input)
+    def each(most: int = limit.value, item: int = 0) -> int:
+        return item
+
+
+def _by_position(flow: Flow[Any, Any]) -> None:
+    @flow.step
+    def one(given: Any = flow.input, /) -> int:
+        return 1
+
+
+def _decorated_twice(flow: Flow[Any, Any]) -> None:
+    @flow.step
+    def one() -> int:
+        return 1
+
+    flow.step(name="two")(one)
+
+
+def _decorated_for_the_builder(flow: Flow[Any, Any]) -> None:
+    @flow.step
+    def one() -> int:
+        return 1
+
+    create_flow("built").node("a", one)
+
+
 def _output_of_tolerant(flow: Flow[Any, Any]) -> None:
     @flow.batch(over=flow.input, tolerated_failure_count=1)
     def each(item: int) -> int:
@@ -341,6 +372,10 @@ REFUSED = {
     _race_of_input: "first_of takes outputs of steps, .* not the input of flow 'f'",
     _more_than_there_are: "some_of: number must be a whole number from 1 to 1, not 2",
     _item_with_output: "step 'each' of flow 'f': parameter 'more' is one.output, but an item knows only itself",
+    _item_from_elsewhere: "its first parameter takes an item, so 'most' cannot be context value 'limit': put .* before",
+    _by_position: "step 'one' of flow 'f': parameter 'given' is for its position only, .*: leave out the / behind it",
+    _decorated_twice: "step 'two' of flow 'f' must be a function, and 'one' is a step already: decorate it once",
+    _decorated_for_the_builder: "step 'built/a' is step 'one' of flow 'f' already: call that flow, or give a function",
     _output_of_tolerant: "batch 'each' tolerates failures, .*: need each.results",
     _value_twice: "flow 'f' declares context value 'v' twice",
     _node_as_condition: "when= takes a condition, and 'one.failed' is a node: say after= of it",

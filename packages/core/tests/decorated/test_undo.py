@@ -7,7 +7,16 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from flowcraft_core import ConfigurationError, Flow, FlowRuntime, NodeContext, RetryPolicy, RunResult, SyncNodeContext
+from flowcraft_core import (
+    BlueprintError,
+    ConfigurationError,
+    Flow,
+    FlowRuntime,
+    NodeContext,
+    RetryPolicy,
+    RunResult,
+    SyncNodeContext,
+)
 
 
 def run(flow: Flow[Any, Any], given: Any) -> RunResult[Any]:
@@ -40,6 +49,71 @@ def test_an_undo_takes_what_the_step_gave_and_by_name_what_it_got() -> None:
     result = run(flow, "Ada")
     assert undone == [("pay", 70, "Ada"), ("book", {"of": "Ada"}, "Ada", f"{result.run_id}:book:undo")]
     assert [each.key for each in result.undone] == ["pay", "book"]
+
+
+def test_the_first_parameter_of_an_undo_takes_what_the_step_gave_whatever_it_is_called() -> None:
+    undone: list[Any] = []
+    flow = Flow[int, Any]("trip")
+
+    def cancel(ctx: SyncNodeContext[Any, Any], booking: int, reason: int = 0) -> None:
+        undone.append((ctx.key, booking, reason))
+
+    def leave(guest: str, ctx: SyncNodeContext[Any, Any]) -> None:
+        undone.append((ctx.key, guest))
+
+    undo: Any = cancel  # a checker wants what the step gave in the first place
+
+    @flow.step(undo=undo)
+    def rebook(booking: int = flow.input) -> int:
+        return booking + 776
+
+    @flow.step
+    def guests(number: int = rebook.output) -> list[str]:
+        return ["Ada"]
+
+    @flow.batch(guests.output, undo=leave)
+    def enter(guest: str) -> str:
+        return guest + "'s room"
+
+    @flow.step(after=enter)
+    def fails() -> int:
+        raise ConnectionError("no trains")
+
+    flow.returns(fails.output)
+    assert run(flow, 1).status == "failed"
+    assert undone == [("enter[0].enter", "Ada's room"), ("rebook", 777, 0)]
+
+
+def test_an_undo_that_takes_something_else_than_its_step_gives_is_refused() -> None:
+    flow = Flow[int, int]("f")
+
+    def takes_text(given: str) -> None: ...
+
+    undo: Any = takes_text  # which a checker compares, too
+
+    @flow.step(undo=undo)
+    def asks(number: int = flow.input) -> int:
+        return number
+
+    flow.returns(asks.output)
+    with pytest.raises(BlueprintError, match="the undo of step 'asks'.* takes str as 'given', and what that gives is int"):
+        flow.compile()
+
+
+def test_an_undo_names_no_outputs() -> None:
+    flow = Flow[int, int]("f")
+
+    @flow.step
+    def first(number: int = flow.input) -> int:
+        return number
+
+    def undo(given: int, number: int = first.output) -> None: ...
+
+    with pytest.raises(ConfigurationError, match="it gets what the step gets, by name: leave out .*'number'"):
+
+        @flow.step(undo=undo)
+        def asks(number: int = first.output) -> int:
+            return number
 
 
 def test_each_item_of_a_batch_is_undone_and_the_undo_may_take_the_item() -> None:
@@ -132,7 +206,12 @@ def test_an_undo_is_of_the_step_and_not_of_its_fallback_and_both_get_what_it_got
     [
         (lambda given, other: None, "it gets what the step gets, by name, and the step has no parameter 'other'"),
         (lambda ctx: None, "its first parameter takes what the step gave, so it needs one"),
-        (lambda number: None, "its first parameter takes what the step gave, so it needs one"),
+        (lambda *, number: None, "its first parameter takes what the step gave, so it needs one"),
+        (
+            lambda number, other: None,
+            "the step has no parameter 'other'; its first, 'number', takes what the step gave",
+        ),
+        (lambda given, /: None, "parameter 'given' is for its position only.*leave out the /"),
         (int, "must be a function"),
     ],
 )

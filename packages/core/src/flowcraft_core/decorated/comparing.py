@@ -62,6 +62,10 @@ def mismatches(flow_id: str, nodes: Sequence[Node[Any]], returned: Term | None, 
         if plan.fallback is not None:
             given = plan.fallback.gives
             problems += _compared(node.id, f"step {node.id!r} gives", plan.type, "", "its fallback", given)
+        if plan.undo is not None and plan.signature is not None and plan.undo.signature.item is not None:
+            undo, taken = plan.undo.signature, plan.undo.signature.item
+            wanted, what = undo.types.get(taken, UNKNOWN), f" as {taken!r}"
+            problems += _compared(node.id, f"{undo.where} takes", wanted, what, "what that gives", plan.signature.gives)
         if plan.value is not None:
             problems += _value_mismatches(node, plan, plan.value)
     if returned is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, get_args
 
 import attrs
@@ -12,6 +12,7 @@ from ..annotations import gives_of, hints_of, is_context
 from ..dependencies import Asked, asked_by
 from ..errors import ConfigurationError
 from ..rules.decorated import PARAMETER_WITHOUT_SOURCE
+from ..steps import Placed
 from .references import Reference, term_of
 from .terms import FirstOf, InputOf, ItemOf, Member, OutputOf, Provided, Term, ValueOf, root_of
 from .terms import shown as shown_term
@@ -50,26 +51,28 @@ class Signature:
         Args:
             where: The step, for messages.
             function: The function.
-            with_item: Its first parameter takes a batch's item.
+            with_item: Its first parameter, but for a node context and what is ``Provided``, takes a batch's item.
 
         Raises:
             ConfigurationError: It is no function, or nothing says where a parameter comes from.
         """
-        if not callable(function) or isinstance(function, type):
-            raise ConfigurationError(f"{where} must be a function, not {function!r:.80}")
+        _require_function(where, function)
         hints, needs, order, context, item = hints_of(function), {}, [], None, None
-        for name, parameter in inspect.signature(function).parameters.items():
-            if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-                continue
+        for name, parameter in _parameters(where, function):
             if parameter.kind is not parameter.KEYWORD_ONLY:
                 order.append(name)
-            if with_item and item is None:
+            if with_item and item is None and _takes_what_is_first(where, name, parameter, hints):
+                if isinstance(parameter.default, Reference):
+                    raise ConfigurationError(
+                        f"{where}: its first parameter takes an item, so {name!r} cannot be "
+                        f"{shown_term(term_of(parameter.default))}: put the parameter for the item before it"
+                    )
                 item = name
             elif isinstance(parameter.default, Reference):
                 needs[name] = _checked(where, name, term_of(parameter.default))
             elif (kind := _asked(where, name, hints)) is not None:
                 needs[name] = Provided(kind, is_asked=True)
-            elif is_context(hints.get(name, parameter.annotation)) or (name == "ctx" and name not in hints):
+            elif _is_context(name, parameter, hints):
                 context = name
             elif parameter.default is parameter.empty:
                 text = (
@@ -119,26 +122,29 @@ class Signature:
     def of_undo(self, function: Callable[..., Any]) -> Signature:
         """The signature of a function that undoes this one, and gets what it gets, and first what it gave.
 
-        That comes as its ``item``.
+        That comes as its ``item``: its first parameter, but for a node context and what is ``Provided``, whatever it is
+        called.
 
         Raises:
             ConfigurationError: It is no function, has a parameter that this one has not, or none that takes the output.
         """
         where = f"the undo of {self.where}"
-        if not callable(function) or isinstance(function, type):
-            raise ConfigurationError(f"{where} must be a function, not {function!r:.80}")
         signature = self._standing_by(where, function, with_output=True)
         if signature.item is None:
             raise ConfigurationError(f"{where}: its first parameter takes what the step gave, so it needs one")
         return signature
 
     def _standing_by(self, where: str, function: Callable[..., Any], *, with_output: bool = False) -> Signature:
+        _require_function(where, function)
         needs: dict[str, Term] = {}
         hints, order, context, output = hints_of(function), [], None, None
-        for name, parameter in inspect.signature(function).parameters.items():
+        for name, parameter in _parameters(where, function):
             order.append(name)
-            is_own = name in self.needs or name == self.item or _asked(where, name, hints) is not None
-            if with_output and output is None and not is_own and not _is_context(name, parameter, hints):
+            if isinstance(parameter.default, Reference):
+                raise ConfigurationError(
+                    f"{where}: it gets what the step gets, by name: leave out the default of parameter {name!r}"
+                )
+            if with_output and output is None and _takes_what_is_first(where, name, parameter, hints):
                 output = name
             elif name == self.item and with_output:
                 needs[name] = ItemOf()
@@ -149,11 +155,49 @@ class Signature:
             elif _is_context(name, parameter, hints):
                 context = name
             elif parameter.default is parameter.empty:
+                first = "" if output is None else f"; its first, {output!r}, takes what the step gave"
                 raise ConfigurationError(
-                    f"{where}: it gets what the step gets, by name, and the step has no parameter {name!r}"
+                    f"{where}: it gets what the step gets, by name, and the step has no parameter {name!r}{first}"
                 )
         is_async = inspect.iscoroutinefunction(function)
         return Signature(where, function, is_async, context, output, needs, order, hints, gives_of(function))
+
+
+def _require_function(where: str, function: object) -> None:
+    """Refuse what is no function of its own.
+
+    Raises:
+        ConfigurationError: It is none.
+    """
+    if isinstance(function, Placed):
+        raise ConfigurationError(f"{where} must be a function, and {function.id!r} is a step already: decorate it once")
+    if not callable(function) or isinstance(function, type):
+        raise ConfigurationError(f"{where} must be a function, not {function!r:.80}")
+
+
+def _parameters(where: str, function: Callable[..., Any]) -> Iterator[tuple[str, inspect.Parameter]]:
+    """A function's parameters that can be given by name, which is how each is.
+
+    Raises:
+        ConfigurationError: One can be given by its position only.
+    """
+    for name, parameter in inspect.signature(function).parameters.items():
+        if parameter.kind is parameter.POSITIONAL_ONLY:
+            raise ConfigurationError(
+                f"{where}: parameter {name!r} is for its position only, and parameters are given by name: leave out "
+                "the / behind it"
+            )
+        if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            yield name, parameter
+
+
+def _takes_what_is_first(where: str, name: str, parameter: inspect.Parameter, hints: Mapping[str, Any]) -> bool:
+    """Whether it is what a rule means that speaks of the first parameter: one with a position, and no node context.
+
+    Nor what the runtime's dependencies have. Whatever it is called.
+    """
+    is_placed = parameter.kind is not parameter.KEYWORD_ONLY
+    return is_placed and not _is_context(name, parameter, hints) and _asked(where, name, hints) is None
 
 
 def _asked(where: str, name: str, hints: Mapping[str, Any]) -> Any:
@@ -166,16 +210,14 @@ def _require_plain(where: str, name: str, default: object) -> None:
     Raises:
         ConfigurationError: It is a step, or a reference is in it.
     """
-    from .nodes import Node  # noqa: PLC0415 # which stand on this module
-
-    if isinstance(default, Node):
+    if isinstance(default, Placed):
         raise ConfigurationError(
             f"{where}: parameter {name!r} is step {default.id!r} itself: write {name}={default.id}.output"
         )
     parts: Iterable[object] = default.values() if isinstance(default, dict) else ()
     if isinstance(default, (list, tuple)):
         parts = default
-    if any(isinstance(part, (Reference, Node)) for part in parts):
+    if any(isinstance(part, (Reference, Placed)) for part in parts):
         kind = type(default).__name__
         raise ConfigurationError(
             f"{where}: parameter {name!r} is a {kind} of what is not there yet: let each be a parameter of its own"

@@ -8,6 +8,7 @@ from typing import Any, Generic, ParamSpec, TypedDict, TypeVar, cast, overload
 
 from ..durations import Duration
 from ..errors import ConfigurationError
+from ..steps import Placed
 from .calls import ReducingCall
 from .needs import Signature
 from .plans import Plan
@@ -36,7 +37,7 @@ class FailedItem(TypedDict):
     error: ErrorData
 
 
-class Node(Generic[OutputT]):
+class Node(Placed, Generic[OutputT]):
     """A node of a flow.
 
     Attributes:
