@@ -15,11 +15,20 @@ from uuid import UUID
 
 import attrs
 import pytest
-from flowcraft_core import Flow, FlowRuntime, NodeContext, NodeResult, Serializer, SyncNodeContext, create_flow
+from flowcraft_core import (
+    Flow,
+    FlowRuntime,
+    NodeContext,
+    NodeResult,
+    Serializer,
+    SyncNodeContext,
+    create_flow,
+    first_of,
+)
 from flowcraft_core.durable import Client, Worker
 from flowcraft_core.errors import ConfigurationError
 from flowcraft_core.shaping import classes_in, shape_of, shaped
-from flowcraft_testkit import InMemoryBackend, VirtualClock, Weaknesses
+from flowcraft_testkit import FlowTester, InMemoryBackend, VirtualClock, Weaknesses
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field
@@ -80,6 +89,10 @@ class Answer(TypedDict):
 
 
 Euros = NewType("Euros", Decimal)
+class Plain:
+    """Of which nobody knows how it is built."""
+
+
 DATA = {
     "lines": [{"text": "tea", "price": "2.50"}, {"text": "cake", "price": 3, "count": 2}],
     "kind": "l",
@@ -383,6 +396,42 @@ def test_a_flow_that_is_given_what_it_cannot_take_does_not_begin() -> None:
         ConfigurationError, match=r"^flow 'shop': wait 'answer': answer\.ok is to be bool, and is nothi"
     ):
         runtime.resume_sync(waiting.state, "answer", output={})
+
+
+@pytest.mark.parametrize(
+    ("kind", "is_taken"),
+    [(bool, False), (Line, False), (list[int], False), (Literal["a", "b"], False), (Plain, False)]
+    + [(bool | None, True), (Literal["a", None], True), (Any, True), (object, True), (None, True)],
+    ids=str,
+)
+@pytest.mark.parametrize("action", [None, "said"])
+async def test_an_answer_without_an_output_is_none_and_that_is_to_be_asked_for(
+    kind: Any, is_taken: bool, action: str | None
+) -> None:
+    flow = Flow[None, str]("f")
+    wait = flow.wait("w", kind, timeout="2d")
+
+    @flow.step
+    def took(given: Any = wait.output) -> str:
+        return f"took {given!r}"
+
+    @flow.step(when=wait.timed_out)
+    def late() -> str:
+        return "nobody"
+
+    flow.returns(first_of(took.output, late.output))
+    with FlowTester() as tester, FlowTester(durable=True) as durably:
+        for run in (tester.start(flow), durably.start(flow)):
+            if is_taken:
+                run.answer("w", None, action=action)
+                assert run.result().output == "took None"
+                continue
+            with pytest.raises(ConfigurationError, match="^flow 'f': wait 'w': answer is to be .*, and is None"):
+                run.answer("w", None, action=action)
+            assert run.waiting == ["w"]
+            run.answer("w", None, action="timeout")  # as if nobody had answered
+            assert run.result().output == "nobody"
+        assert tester.run(flow).output == "nobody"
 
 
 @pytest.mark.parametrize("knows", [True, False], ids=["a client that has the flow", "a client that has its blueprint"])

@@ -277,7 +277,7 @@ class Executor:
         """
         if action is not None:
             require_name(action, f"the action of wait {instance.key!r}")
-        if output is not None:
+        if output is not None or action != TIMEOUT_ACTION:  # an answer without an output is None
             output = self.answers(instance.scope.scope.blueprint, instance.vertex.id, output)
         output = self.serializer.copy(output)
         taken = self._taken(instance, output, action)

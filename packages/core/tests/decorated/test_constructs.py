@@ -346,6 +346,28 @@ def test_a_flow_that_was_looked_at_can_be_gone_on_with() -> None:
     assert run(flow, 4).output == 2
 
 
+@pytest.mark.parametrize("is_async", [False, True])
+def test_what_a_step_does_to_the_default_of_a_context_value_nobody_else_sees(is_async: bool) -> None:
+    flow = Flow[None, list[int]]("f")
+    seen = flow.value("seen", list[int], default=[])
+
+    def plain(so_far: list[int] = seen.value) -> list[int]:
+        so_far.append(1)
+        return so_far
+
+    async def add(so_far: list[int] = seen.value) -> list[int]:
+        return plain(so_far)
+
+    @flow.step(after=flow.step(name="before")(plain))
+    def then(so_far: list[int] = seen.value) -> list[int]:
+        return so_far
+
+    step = flow.step(name="add", after=then)(add if is_async else plain)
+    flow.returns(step.output)
+    assert [run(flow).output for _ in range(2)] == [[1], [1]]
+    assert (run(flow).outputs["then"], seen.default) == ([], [])
+
+
 def test_a_context_value_and_a_node_cannot_have_one_name() -> None:
     flow = Flow("f")
     flow.value("one", int, default=1)

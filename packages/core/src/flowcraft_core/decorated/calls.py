@@ -12,6 +12,7 @@ from ..annotations import gives_of
 from ..contexts import BaseContext
 from ..errors import ConfigurationError
 from ..graph.decisions import called_with
+from ..graph.facts import DELETED
 from ..shaping import shape_of
 from .needs import Signature
 from .terms import Constant, FirstOf, InputOf, ItemOf, Member, OutputOf, Provided, Term, ValueOf, root_of
@@ -130,14 +131,19 @@ class ReadingCall(FunctionCall):
 class _Later:
     """A context value that has to be read first."""
 
-    __slots__ = ("_members", "_values", "_wanted")
+    __slots__ = ("_ctx", "_members", "_wanted")
 
-    def __init__(self, values: Any, wanted: ValueOf, members: Callable[[Any], Any]) -> None:
-        self._values, self._wanted, self._members = values, wanted, members
+    def __init__(self, ctx: Any, wanted: ValueOf, members: Callable[[Any], Any]) -> None:
+        self._ctx, self._wanted, self._members = ctx, wanted, members
 
     def __await__(self) -> Any:
-        value = yield from self._values.get(self._wanted.value.name, self._wanted.value.default).__await__()
-        return self._members(value)
+        value = yield from self._ctx.context.get(self._wanted.value.name, DELETED).__await__()
+        return self._members(_or_default(self._ctx, self._wanted, value))
+
+
+def _or_default(ctx: Any, wanted: ValueOf, value: Any) -> Any:
+    """A context value as it was found, or else a copy of its default: what a step does to that, nobody else sees."""
+    return ctx._values.copy(wanted.value.default) if value is DELETED else value
 
 
 def call_of(signature: Signature, inputs: Mapping[str, str] | None, *, undoes: bool = False) -> FunctionCall:
@@ -191,9 +197,9 @@ def _getter(signature: Signature, name: str, term: Term, inputs: Mapping[str, st
             asked = signature.asks[name]
             return lambda ctx: taken(asked.of(ctx.dependencies))
         case ValueOf(value) if signature.is_async:
-            return lambda ctx: _Later(ctx.context, root, members)
+            return lambda ctx: _Later(ctx, root, members)
         case ValueOf(value):
-            return lambda ctx: members(ctx.context.get(value.name, value.default))
+            return lambda ctx: members(_or_default(ctx, root, ctx.context.get(value.name, DELETED)))
     raise AssertionError(term)  # _checked lets nothing else through
 
 

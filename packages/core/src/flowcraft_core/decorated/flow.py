@@ -508,7 +508,11 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
         node = self._nodes.get(node_id)
         if node is None or node.plan.kind != "wait":
             return output
-        return shaped(output, node.plan.type, f"flow {self.id!r}: wait {node_id!r}: answer")
+        wanted, where = node.plan.type, f"flow {self.id!r}: wait {node_id!r}: answer"
+        built = shaped(output, wanted, where)
+        if built is None and not fits(type(None), wanted) and None not in get_args(wanted):
+            raise ConfigurationError(f"{where} is to be {type_name(wanted)}, and is None")
+        return built
 
     @property
     def annotated(self) -> Iterator[tuple[str, Any]]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..blueprint import WAIT
 from ..errors import LostActionError, ResumeError
+from ..execution import TIMEOUT_ACTION
 from ..graph.decisions import is_lost, lost, take_edges
 from ..graph.facts import Answer, Outcome, Suspension
 from ..graph.instances import Instance
@@ -57,7 +58,7 @@ async def resume(
     view.hear()  # it may have been reached just now, and what came before it may be as new
     await view.prepare(instance)
     await view.refresh(instance)
-    if output is not None:
+    if output is not None or action != TIMEOUT_ACTION:
         output = answers(instance.scope.scope.blueprint, instance.vertex.id, output)
     output = stored.records.serializer.copy(output)
     now = stored.clock.now()
