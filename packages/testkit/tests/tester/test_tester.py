@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterator
 from typing import Any
 from unittest.mock import AsyncMock, Mock
@@ -382,9 +383,49 @@ def test_a_step_that_waits_for_the_world_is_named(tester: FlowTester) -> None:
     async def listens(ctx: Ctx) -> None:
         await asyncio.Event().wait()
 
-    tester.durable = False  # on a worker, time passes for ever
     with pytest.raises(StuckError, match="'a' waits for something that no time brings"):
         tester.run(create_flow("f").node("a", listens))
+
+
+def test_a_step_that_waits_for_the_world_may_be_ended_by_what_is_beside_it(tester: FlowTester) -> None:
+    async def listens(ctx: Ctx) -> None:
+        await asyncio.Event().wait()
+
+    def fails(ctx: SyncNodeContext[Any, Any]) -> None:
+        raise ValueError("in vain")
+
+    flow = create_flow("f").node("a", listens).sleep("nap", "40d").node("b", fails).edge("nap", "b")
+    result = tester.run(flow)
+    assert (result.status, [error.message for error in result.errors]) == ("failed", ["in vain"])
+
+
+def test_a_step_may_wait_for_threads_of_its_own(tester: FlowTester) -> None:
+    async def asks(ctx: Ctx) -> list[Any]:
+        loop = asyncio.get_running_loop()
+
+        async def later() -> float:
+            await asyncio.sleep(60)
+            return loop.time()
+
+        def in_a_thread() -> float:
+            return asyncio.run_coroutine_threadsafe(later(), loop).result()
+
+        before = loop.time()
+        with pytest.raises(ValueError, match="from a thread"):
+            await asyncio.to_thread(_raises)
+        return [await asyncio.to_thread(str, 5), await loop.run_in_executor(None, in_a_thread) - before]
+
+    assert tester.run(create_flow("f").node("a", asks)).outputs == {"a": ["5", 60.0]}
+
+
+def _raises() -> None:
+    raise ValueError("from a thread")
+
+
+@pytest.mark.parametrize("wait", ["aproval", "charge", "approval[0].x"])
+def test_an_answer_to_no_wait_is_refused(tester: FlowTester, wait: str) -> None:
+    with pytest.raises(ValueError, match=f"there is no wait {re.escape(repr(wait))} .*; there are: approval"):
+        tester.run(built(), answers={wait: "yes"})
 
 
 def test_a_timeout_of_a_step_is_virtual_too(tester: FlowTester) -> None:

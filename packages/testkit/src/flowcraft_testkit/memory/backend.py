@@ -169,6 +169,12 @@ class InMemoryBackend:
         """How many messages there are in all of its queues, delayed and held ones too."""
         return sum(store.holds for store in (self._world.messages, *self._world.queues.stores.values()))
 
+    @property
+    def left(self) -> list[str]:
+        """The bodies of the messages in all of its queues that nobody has received, delayed ones too."""
+        stores = (self._world.messages, *self._world.queues.stores.values())
+        return [body for store in stores for body in store.left]
+
     def begin_by_hand(self, run_id: str, context: Mapping[str, Any]) -> None:
         """Write a run's initial context as people do who begin runs without a client; its messages are theirs to send.
 

@@ -105,6 +105,11 @@ class MessageStore:
         """How many there are, hidden ones too."""
         return len(self._messages)
 
+    @property
+    def left(self) -> list[str]:
+        """The bodies of those that nobody has received."""
+        return [message.body for message in self._messages if not message.receipt]
+
     def clear(self) -> None:
         """Remove every message."""
         self._messages.clear()

@@ -23,6 +23,10 @@ BEGINNING = 1_000_000_000.0
 program: ContextVar[str] = ContextVar("flowcraft_testkit.simulation.program", default="")
 
 
+#: Whether it is inside of an attempt at a step, or of what that has begun: its timers bring the step on.
+in_step: ContextVar[bool] = ContextVar("flowcraft_testkit.simulation.in_step", default=False)
+
+
 class _OfThread(threading.local):
     """What differs from thread to thread.
 
@@ -71,6 +75,23 @@ class VirtualLoop(asyncio.BaseEventLoop):
         around = context or copy_context()
         ask(lambda: around.run(callback, *args))
         return asyncio.Handle(callback, args, self, around)
+
+    def run_in_executor(  # type: ignore[override]
+        self, executor: object, func: Callable[..., T], *args: Any
+    ) -> asyncio.Future[T]:
+        """Run a function in a thread, as ``asyncio.to_thread`` does: the loop stands still meanwhile, whatever pool.
+
+        It may ask the loop for something by ``call_soon_threadsafe``, as a plain ``def`` step does.
+        """
+        from .threads import hand_over  # noqa: PLC0415 # which stands on this module
+
+        return self.create_task(hand_over(lambda: func(*args)))
+
+    @property
+    def has_step_timers(self) -> bool:
+        """Whether a timer was set by a step, or around one, such as its timeout."""
+        timers: list[asyncio.TimerHandle] = self._scheduled  # type: ignore[attr-defined]
+        return any(not timer.cancelled() and timer._context.get(in_step, False) for timer in timers)  # type: ignore[attr-defined]
 
     def newest_of(self, call: Callable[[], object]) -> asyncio.Task[Any] | None:
         """Call something, and give the task that it made last, if it made one."""

@@ -9,6 +9,9 @@ import attrs
 from flowcraft_core.blueprint import BATCH, WAIT
 from flowcraft_core.decorated import Node
 from flowcraft_core.decorated.calls import FunctionCall, ReducingCall, is_wiring
+from flowcraft_core.errors import ResumeError
+from flowcraft_core.graph.addresses import wait_at
+from flowcraft_core.graph.scopes import Graph
 from flowcraft_core.runtime import FlowRuntime
 
 #: A step: what ``@flow.step`` gave; the function, or the ``BaseNode`` class, that a node was given as its step, its
@@ -67,6 +70,23 @@ def require_step(runtime: FlowRuntime, ref: StepRef) -> None:
         raise ValueError(f"{named(ref)} is a wait, and no step that could be replaced: give it an answer")
     there = ", ".join(dict.fromkeys(place.node_id for place in places if place.node_id is not None))
     raise ValueError(f"there is no step {named(ref)}; there are: {there or 'none'}")
+
+
+def require_wait(runtime: FlowRuntime, flow: Graph, ref: StepRef) -> None:
+    """See that a wait is meant that the runtime's flows have, by what ``flow.wait`` gave, by its id or by a key.
+
+    Raises:
+        ValueError: There is none; the message says what there is.
+    """
+    if any(node.uses == WAIT and _is_node(ref, flow_id, node.id) for flow_id, node in _nodes(runtime)):
+        return
+    try:
+        if isinstance(ref, str) and wait_at(flow, lambda called: runtime.catalogue.graphs[called], ref):
+            return
+    except ResumeError:
+        pass
+    there = ", ".join(dict.fromkeys(node.id for _, node in _nodes(runtime) if node.uses == WAIT))
+    raise ValueError(f"there is no wait {named(ref)} that an answer could be for; there are: {there or 'none'}")
 
 
 def _is_node(ref: StepRef, flow_id: str, node_id: str) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias, cast
 
 import attrs
@@ -21,6 +22,7 @@ from flowcraft_core.steps import Implementation
 
 from .fakes import Fake, Recorder, Role, standing_in
 from .limiting import LimitWatch
+from .loop import in_step
 from .references import Place, require_step
 from .scenario import Scenario
 from .threads import HandedOverThreads
@@ -103,6 +105,15 @@ def _watch_nothing(run_id: str, instance: Instance, attempt: str) -> None:
     return None
 
 
+@contextlib.contextmanager
+def _in_step() -> Iterator[None]:
+    around = in_step.set(True)
+    try:
+        yield
+    finally:
+        in_step.reset(around)
+
+
 @attrs.define(eq=False)
 class _Executor(Executor):
     fakes: Sequence[Fake] = ()
@@ -124,6 +135,10 @@ class _Executor(Executor):
         deferred = f", deferred {attempt.deferred} times" if attempt.deferred else ""
         self.watch(self.run_id, instance, f"{number}{deferred}{', fallback' if attempt.standing_in else ''}")
         names, self.keeps_to = self.keeps_to, ()
+        with _in_step():
+            return await self._attempted(instance, attempt, names)
+
+    async def _attempted(self, instance: Instance, attempt: Attempt, names: Sequence[str]) -> Outcome | Suspension:
         if self.at_work is None:
             return self._seen(instance, await super().attempt(instance, attempt))
         self.at_work.begins(names)
@@ -135,7 +150,13 @@ class _Executor(Executor):
     async def undo(self, instance: Instance, attempt: Attempt = FIRST) -> Undone | Suspension:
         """See ``Executor.undo``."""
         self.watch_undo(self.run_id, instance, f", attempt {attempt.number}" if attempt.number > 1 else "")
-        return await super().undo(instance, attempt)
+        with _in_step():
+            return await super().undo(instance, attempt)
+
+    async def remind(self, instance: Instance, suspension: Suspension) -> Suspension:
+        """See ``Executor.remind``."""
+        with _in_step():
+            return await super().remind(instance, suspension)
 
     def resume(self, instance: Instance, suspension: Suspension, output: Any, action: str | None) -> Outcome:
         """See ``Executor.resume``."""

@@ -78,22 +78,31 @@ class HandedOverThreads(StepThreads):
 
     async def run(self, function: Callable[[], T], began: Callable[[], None] | None = None) -> T:
         """Run a function in a thread while the loop stands still."""
-        loop = asyncio.get_running_loop()
-        assert isinstance(loop, VirtualLoop)
         if began is not None:
             began()
-        step = _Step(function)
+        return await hand_over(function)
+
+
+async def hand_over(function: Callable[[], T]) -> T:
+    """Run a function in a thread while the loop stands still, but for what the function asks of it.
+
+    Raises:
+        StepEndedError: It raised what is no ordinary exception; those are raised as they are.
+    """
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualLoop)
+    step = _Step(function)
+    step.go_on()
+    while not step.ended:
+        assert step.request is not None
+        task = loop.newest_of(step.request)
+        try:
+            if task is not None:
+                await asyncio.wait([task])
+        except asyncio.CancelledError:
+            step.give_up()
+            raise
         step.go_on()
-        while not step.ended:
-            assert step.request is not None
-            task = loop.newest_of(step.request)
-            try:
-                if task is not None:
-                    await asyncio.wait([task])
-            except asyncio.CancelledError:
-                step.give_up()
-                raise
-            step.go_on()
-        if step.error is not None:
-            raise StepEndedError.of(step.error)
-        return cast(T, step.result)
+    if step.error is not None:
+        raise StepEndedError.of(step.error)
+    return cast(T, step.result)

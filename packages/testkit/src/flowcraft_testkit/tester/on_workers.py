@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,7 +16,7 @@ from flowcraft_core.tasks import end
 
 from ..memory import CLOUD_QUEUE, InMemoryBackend, Weaknesses
 from ..simulation.fakes import Recorder
-from ..simulation.loop import LoopClock
+from ..simulation.loop import LoopClock, StuckError, VirtualLoop
 from ..simulation.runtime import SimulatedRuntime
 from ..simulation.scenario import RUN, Scenario
 
@@ -23,6 +24,9 @@ _FINAL = ("completed", "failed", "cancelled")
 
 # A job may be sent as long ahead as a test may want time to pass, so that nobody has to look in between; seconds.
 _YEARS = 100 * 365 * 86_400.0
+
+# Two looks of a worker's: what it does by itself, as after an error, is done by then; seconds.
+_LONG = 2 * 12 * 3600.0
 
 # Seldom, since nobody else is there, and each look is a moment at which time would stop.
 _WORKER: dict[str, Any] = {
@@ -59,6 +63,7 @@ class OnWorkers:
         )
         self._queues = (DEFAULT_QUEUE, *sorted(queues_of(self.runtime.catalogue.graphs, None).keys() - {DEFAULT_QUEUE}))
         self._worker: asyncio.Task[None] | None = None
+        self._idle: tuple[tuple[int, int], float] | None = None  # what was done by then, and since when
 
     async def begin(self) -> None:
         """Start the run, and the worker."""
@@ -81,7 +86,27 @@ class OnWorkers:
         assert self._worker is not None
         if self._worker.done():
             self._worker.result()  # which raises what has ended it
-        return await self.status() not in _FINAL and self._backend.holds > 0
+        if await self.status() in _FINAL or self._backend.holds == 0:
+            return False
+        self._find_out_if_stuck()
+        return True
+
+    def _find_out_if_stuck(self) -> None:
+        """See that there is anything to come but the worker's own looks, which go on for ever.
+
+        Raises:
+            StuckError: For long there was not: all that is to be done is under way, and no step has set a timer.
+        """
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+        done = len(self._recorder.calls), len(self._recorder.ended)
+        keys = {call.key for call in self._recorder.under_way}
+        if not keys or loop.has_step_timers or any(json.loads(body).get("key") not in keys for body in self._backend.left):
+            self._idle = None  # what a worker sends of a long step, for fear that it dies, is about that step
+        elif self._idle is None or self._idle[0] != done:
+            self._idle = done, loop.time()
+        elif loop.time() - self._idle[1] > _LONG:
+            raise StuckError("everybody waits for something that will not happen")
 
     async def answer(self, key: str, output: Any, action: str | None, *, early: bool) -> None:
         """Answer a wait."""

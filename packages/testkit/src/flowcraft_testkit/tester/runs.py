@@ -13,7 +13,8 @@ from flowcraft_core.runtime.results import OutT
 
 from ..simulation.fakes import Call, Recorder
 from ..simulation.loop import StuckError
-from ..simulation.references import StepRef
+from ..simulation.references import StepRef, require_wait
+from ..simulation.runtime import SimulatedRuntime
 from .results import FlowResult, Path, Status, calls_of, told
 from .stretches import Stretches
 
@@ -25,6 +26,8 @@ _FINAL = ("completed", "failed", "cancelled")
 class Driver(Protocol):
     """How a run is carried out; each method is called in its loop."""
 
+    runtime: SimulatedRuntime
+
     async def begin(self) -> None:
         """Start the run."""
 
@@ -35,7 +38,11 @@ class Driver(Protocol):
         """The keys of its open waits."""
 
     async def goes_on(self) -> bool:
-        """Whether time alone brings it on."""
+        """Whether time alone brings it on.
+
+        Raises:
+            StuckError: It does not, since a step under way waits for something else.
+        """
 
     async def answer(self, key: str, output: Any, action: str | None, *, early: bool) -> None:
         """Answer a wait."""
@@ -70,6 +77,9 @@ class FlowRun(Generic[OutT]):
         self._closes: Callable[[FlowRun[Any]], object] | None = closes
         try:
             self._driver = make()
+            for wait in self._answers:
+                runtime = self._driver.runtime
+                require_wait(runtime, runtime.catalogue.graphs[runtime.flow.id], wait)
             self._stretches.run(self._driver.begin)
             self._go_on()
         except BaseException:
@@ -156,8 +166,10 @@ class FlowRun(Generic[OutT]):
             StuckError: A step waits for something that no timer brings, such as the network.
         """
         self._go_on()
-        while self._stretches.run(self._driver.goes_on):
+        while True:
             try:
+                if not self._stretches.run(self._driver.goes_on):
+                    break
                 self._stretches.settle(timers=1)
             except StuckError as error:
                 steps = ", ".join(repr(call.key) for call in self._recorder.under_way) or "somebody"
