@@ -1,5 +1,7 @@
 import os
 
+import pytest
+from flowcraft_core import BlueprintError, ConfigurationError, Flow, FlowRuntime, SyncNodeContext, create_flow
 from flowcraft_core.ids import new_id, seeded
 
 
@@ -26,3 +28,38 @@ def test_a_forked_child_has_ids_of_its_own() -> None:
         os._exit(0)
     os.waitpid(child, 0)
     assert os.read(reading, 32).decode() != new_id()
+
+
+def one(ctx: SyncNodeContext) -> int:
+    return 1
+
+
+@pytest.mark.parametrize(
+    ("flow_id", "node_id", "problem"),
+    [
+        ("f", "", "node '' has an empty id: give it one"),
+        ("f", "n" * 301, "node 'n+ has an id of 301 characters: use 1 to 300"),
+        ("", "n", "it has an empty id: give it one"),
+        ("f" * 2_001, "n", "it has an id of 2,001 characters: use 1 to 300"),
+    ],
+)
+def test_an_id_that_no_key_can_be_made_of_is_refused(flow_id: str, node_id: str, problem: str) -> None:
+    with pytest.raises(BlueprintError, match=problem) as refused:
+        create_flow(flow_id).node(node_id, one).compile()
+    assert [each.code for each in refused.value.problems] == ["FC110"]
+
+
+def test_an_id_of_300_characters_is_one() -> None:
+    assert FlowRuntime().run_sync(create_flow("f" * 300).node("n" * 300, one)).outputs == {"n" * 300: 1}
+
+
+def test_a_context_value_has_a_name_that_every_store_takes() -> None:
+    def sets(ctx: SyncNodeContext) -> None:
+        ctx.context.set("n" * int(ctx.context.get("length")), 1)
+
+    problem = "the name of a context value has 1 to 2,000 characters, not 2,001"
+    flow = create_flow("f").node("sets", sets)
+    assert FlowRuntime().run_sync(flow, {"length": 2_000}).status == "completed"
+    assert FlowRuntime().run_sync(flow, {"length": 2_001}).errors[0].message == problem
+    with pytest.raises(ConfigurationError, match=f"flow 'f': {problem}"):
+        Flow("f").value("n" * 2_001, int, default=1)

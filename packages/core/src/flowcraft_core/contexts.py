@@ -11,11 +11,11 @@ from typing_extensions import TypeVar
 
 from .blueprint import WAIT
 from .durations import Duration, parse_seconds
-from .errors import ConfigurationError, RunCancelledError
+from .errors import ConfigurationError, RunCancelledError, SerializationError
 from .graph.facts import DELETED, NodeError
 from .graph.instances import Instance, ScopeState
 from .serialization import Serializer
-from .texts import require_name, safe_text
+from .texts import name_problem, require_name, safe_text
 
 if TYPE_CHECKING:
     from .webhooks import Links
@@ -71,6 +71,8 @@ class Values:
 def _checked(name: str) -> str:
     if not isinstance(name, str) or not name:
         raise TypeError(f"a context value's name is a string that is not empty, not {name!r:.80}")
+    if (problem := name_problem(name)) is not None:
+        raise SerializationError(problem)
     return require_name(name, "the name of a context value")
 
 

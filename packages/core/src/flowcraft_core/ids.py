@@ -49,11 +49,24 @@ def require_run_id(run_id: str, *, may_be_letter: bool = False) -> str:
     """
     if not isinstance(run_id, str):
         raise ConfigurationError(f"run id {run_id!r:.80}: give text, not {type(run_id).__name__}")
-    if not 1 <= len(run_id) <= 300 or (run_id.startswith(":") and not may_be_letter):
-        raise ConfigurationError(f"run id {run_id!r:.80}: use 1 to 300 characters, the first of them no colon")
+    if not 1 <= len(run_id) <= LONGEST_ID or (run_id.startswith(":") and not may_be_letter):
+        raise ConfigurationError(f"run id {run_id!r:.80}: use 1 to {LONGEST_ID} characters, the first of them no colon")
     if not is_text(run_id):
         raise ConfigurationError(f"run id {run_id!a:.80}: a lone surrogate is no character, UTF-8 cannot hold it")
     return run_id
+
+
+#: So many characters may the id of a run, a flow or a node have: a key, of up to 2,000, is made of those around it.
+LONGEST_ID = 300
+
+
+def id_problem(given: str) -> str | None:
+    """What is wrong with the id of a flow or a node, and what to do; None if it can be one."""
+    if not given:
+        return "an empty id: give it one"
+    if len(given) > LONGEST_ID:
+        return f"an id of {len(given):,} characters: use 1 to {LONGEST_ID}, since keys and records are named by it"
+    return None
 
 
 @contextlib.contextmanager

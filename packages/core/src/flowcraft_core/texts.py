@@ -31,6 +31,17 @@ def safe_text(text: str, limit: int) -> str:
     return str.encode(text, "utf-8", "backslashreplace").decode().replace("\0", "\\x00")
 
 
+#: So many characters may a context value's name have: what every context store takes.
+LONGEST_NAME = 2_000
+
+
+def name_problem(name: str) -> str | None:
+    """What is wrong with the name of a context value, and what to do; None if it can be one."""
+    if name and len(name) <= LONGEST_NAME:
+        return None
+    return f"the name of a context value has 1 to {LONGEST_NAME:,} characters, not {len(name):,}"
+
+
 def require_name(name: object, what: str) -> str:
     """A name as it can be stored, or an error that says what it is the name of.
 

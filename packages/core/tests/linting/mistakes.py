@@ -327,6 +327,12 @@ def duplicate(place: Place) -> None:
     place.lead("p")
 
 
+@found_as("FC111", at="p")
+def edge_twice(place: Place) -> None:
+    place.flow.node("p", step).node("q", step).edge("p", "q").edge("p", "q").edge("q", place.to)
+    place.flow.edge(place.at, "p")
+
+
 @found_as("FC123", at="j")
 def join_never(place: Place) -> None:
     place.flow.node("p", chosen).node("q", step).node("r", step).node("j", blind, join=2).edge(place.at, "p").edge(
@@ -466,6 +472,12 @@ def bad_limit(place: Place) -> None:
 def no_id(place: Place) -> None:
     place.flow.node("", step)
     place.lead("")
+
+
+@found_as("FC110", at="p" * 301)
+def long_id(place: Place) -> None:
+    place.flow.node("p" * 301, step)
+    place.lead("p" * 301)
 
 
 @found_as("FC108", at="p")

@@ -17,6 +17,7 @@ from ..retries import RetryPolicy
 from ..rules.graphs import BAD_QUEUE, DUPLICATE_NODE
 from ..shaping import shaped
 from ..steps import Implementation, NodeResult
+from ..texts import name_problem
 from .decorators import BatchDecorator, StepDecorator, UndoneStepDecorator
 from .needs import Signature
 from .nodes import Batch, Loop, Node, Step, Wait
@@ -417,6 +418,8 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
         """
         if name == INPUT:
             raise ConfigurationError(f"flow {self.id!r}: {INPUT!r} is its input: name the context value otherwise")
+        if (problem := name_problem(name)) is not None:
+            raise ConfigurationError(f"flow {self.id!r}: {problem}")
         declared = ContextValue(name, type_, default, self.id)
         if self._values.setdefault(name, declared) is not declared:
             raise ConfigurationError(

@@ -32,6 +32,7 @@ from ..blueprint import (
 )
 from ..durations import parse_duration
 from ..errors import BlueprintError, ConfigurationError, ExpressionError
+from ..ids import id_problem
 from ..limits import as_limits, problem_with
 from ..queues import is_queue_name, not_a_queue
 from ..reminders import reminders_of
@@ -117,14 +118,22 @@ class _Compiler:
                 flows.UNSTORABLE_TEXT.at(None, f"it holds text that cannot be stored, a lone surrogate: near {near!r}")
             )
             return
+        if (problem := id_problem(self.blueprint.id)) is not None:
+            self.problems.append(graphs.BAD_ID.at(None, f"it has {problem}"))
         for node in self.blueprint.nodes:
-            if not node.id:
-                self.problems.append(graphs.NO_ID.at(node.id, "node '' has an empty id: give it one"))
+            if (problem := id_problem(node.id)) is not None:
+                self.problems.append(graphs.BAD_ID.at(node.id, f"node {node.id!r:.80} has {problem}"))
             if node.id in self.nodes:
                 text = f"node {node.id!r} is defined twice: give each node an id of its own"
                 self.problems.append(graphs.DUPLICATE_NODE.at(node.id, text))
             self.nodes[node.id] = attrs.evolve(node, uses=ALIASES.get(node.uses, node.uses))
+        drawn: set[tuple[str | None, ...]] = set()
         for edge in self.blueprint.edges:
+            case = edge.source, edge.target, edge.action, edge.condition, edge.on or "success"
+            if case in drawn:
+                text = ": it is there twice, so both are taken: leave one out"
+                self.problems.append(graphs.DUPLICATE_EDGE.along(edge.source, edge.target, text))
+            drawn.add(case)
             if edge.action and edge.on in ("failure", "always"):
                 text = (
                     f": an edge on {edge.on!r} has no action: a failure has none, and what is always taken does not "

@@ -56,11 +56,17 @@ BAD_LIMIT = Rule(
     meaning="A node names a limit in a way that none can be called.",
     remedy='Write it as in `"openai"`, `"tenant:acme"`, `"tenant:{context.tenant}"` or `"tenant:{input.tenant}"`.',
 )
-NO_ID = Rule(
+BAD_ID = Rule(
     code="FC110",
-    name="no-id",
-    meaning="A node has an empty id.",
-    remedy="Give it one: its results, its jobs and its records are named by it.",
+    name="bad-id",
+    meaning="A flow or a node has an empty id, or one that is too long for what is named by it: results, jobs, records.",
+    remedy="Use 1 to 300 characters.",
+)
+DUPLICATE_EDGE = Rule(
+    code="FC111",
+    name="duplicate-edge",
+    meaning="Two edges lead from one node to another in the same case: both are taken, and the input becomes a dict.",
+    remedy="Leave one out, or let their actions or conditions tell them apart.",
 )
 ORPHAN = Rule(
     code="FC121",

@@ -80,12 +80,20 @@ EXAMPLES = {
         flow = create_flow("f").node("ask", step, limit="tenant:{context.tenant}")
         """,
     ),
-    graphs.NO_ID: (
+    graphs.BAD_ID: (
         """
         flow = create_flow("f").node("", step)
         """,
         """
         flow = create_flow("f").node("a", step)
+        """,
+    ),
+    graphs.DUPLICATE_EDGE: (
+        """
+        flow = create_flow("f").node("a", step).node("b", step).edge("a", "b").edge("a", "b")
+        """,
+        """
+        flow = create_flow("f").node("a", step).node("b", step).edge("a", "b")
         """,
     ),
     graphs.ORPHAN: (
