@@ -15,6 +15,7 @@ from flowcraft_core.durable.advancing import Advance
 from flowcraft_core.durable.engine import Engine
 from flowcraft_core.durable.poison import PoisonCount
 from flowcraft_core.durable.sets import JoinSets, Size, Waiting
+from flowcraft_core.durable.signals import send_suspended
 from flowcraft_core.durable.undoing import StoppedRun
 from flowcraft_core.errors import TransientError
 from flowcraft_core.graph.decisions import take_edges
@@ -275,7 +276,7 @@ async def unscheduled(original: Any, self: Any, instance: Instance, suspension: 
 async def silent_if_timed(original: Any, self: Any, instance: Instance, suspension: Any) -> None:
     """Leaves it to the run's age when a wait with a timeout is seen to wait."""
     if suspension.queued:
-        await engine_module.send_suspended(self.backend, self.view.record, instance, suspension, self.clock)
+        await send_suspended(self.backend, self.view.record, instance, suspension, self.clock)
     else:
         await original(self, instance, suspension)
 
