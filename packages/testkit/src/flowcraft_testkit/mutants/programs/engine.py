@@ -268,6 +268,19 @@ async def unscheduled(original: Any, self: Any, instance: Instance, suspension: 
 
 
 @replaces(
+    (Engine, "schedule"),
+    caught_by=BackendContract.test_a_run_that_waits_for_somebody_says_so_soon,
+    name="engine.TimedWaitsAreSilent",
+)
+async def silent_if_timed(original: Any, self: Any, instance: Instance, suspension: Any) -> None:
+    """Leaves it to the run's age when a wait with a timeout is seen to wait."""
+    if suspension.queued:
+        await engine_module.send_suspended(self.backend, self.view.record, instance, suspension, self.clock)
+    else:
+        await original(self, instance, suspension)
+
+
+@replaces(
     (Engine, "_is_live"),
     caught_by=BackendContract.test_a_cancelled_run_that_sleeps_or_waits_does_not_go_on,
     name="engine.CancelledSleeperGoesOn",
