@@ -17,7 +17,7 @@ class WaitingClauses(ProgramClauses):
     """What a ``Backend`` promises of runs that wait, sleep, try again, or are cancelled."""
 
     async def test_a_run_that_waits_for_somebody_says_so_soon(self) -> None:
-        """Also if its wait has a timeout: within a look or two of the reconciler, and not when the run is a minute old."""
+        """Also if its wait has a timeout: within a look or two of the reconciler, and not a minute later."""
         flow = create_flow("asks").wait("w", timeout=100 * self.beat)
         async with self.programs(flow, reconcile_interval=2 * self.beat) as here:
             await here.hire()
