@@ -399,12 +399,12 @@ class Engine:
         trouble = await self._poison.trouble(self.view.record.incarnation, instance.key)
         if trouble is not None:
             message = f"the engine failed at it again and again, with {trouble}; {count} deliveries, and {limit}"
-            return await self._failure(EngineError(message), instance, count)
+            return await self._failure(EngineError(message), instance, count - 1)
         message = (
             f"its job was delivered {count} times and never came to an outcome: the step seems to end its process, to "
             f"cancel the worker's task from outside, or to take longer than its invocation lives; {limit}"
         )
-        return await self._failure(PoisonError(message), instance, count)
+        return await self._failure(PoisonError(message), instance, count - 1)
 
     async def _failure(self, error: Exception, instance: Instance, number: int) -> Outcome:
         """The outcome of an instance that fails without being executed, or after it was."""
