@@ -174,7 +174,7 @@ def test_what_telemetry_costs_is_counted(capsys: pytest.CaptureFixture[str]) -> 
     answer = _answer(capsys)
     assert answer["spans_per_node"] == {"in process": 2.0, "on a worker": 3.0}
     assert answer["requests"]["on"] == answer["requests"]["off"]
-    assert answer["nodes_per_s"].keys() == {"off", "metrics, no span sampled", "all"}
+    assert answer["us_per_node"].keys() == {"off", "metrics, no span sampled", "all"}
 
 
 def test_a_small_run_is_measured_beside_a_batch_with_and_without_a_queue_of_its_own(
