@@ -15,9 +15,10 @@ RESULTS = ("scale",)
 
 _MEASURED = """Batches with {lanes} lanes whose results a step adds up. On SQLite each program is a process of its own:
 the worker, those who ask for the result, describe and purge the run; then the same again with a worker that is killed
-in the middle (SIGKILL), a reconciler that looks at what it has left, and a successor. Of each, the most memory that it
-took (by the system's count) and the processor's time. In a simulated cloud, as weak as the ports allow, the requests of
-a worker. Batches of up to 10,000 are measured in {rounds} rounds, of which the middle counts; larger ones once.
+when half of the items are done (SIGKILL), a reconciler that looks at what it has left, and a successor. Of each, the
+most memory that it took (by the system's count) and the processor's time. In a simulated cloud, as weak as the ports
+allow, the requests of a worker, and of two of which one dies in the middle. Batches of up to 10,000 are measured in
+{rounds} rounds, of which the middle counts; larger ones once.
 
 Loops of {passes} passes are looked at from outside when they are over: what a pass costs who asks for the result, and
 the reconciler, of a processor.
@@ -73,7 +74,8 @@ def section(told: Mapping[str, Saved], plots: Plots) -> Section:
 
 
 def _items(rows: Sequence[Mapping[str, Any]]) -> str:
-    head = ["items", "us of a processor for each", "rounds", "requests for each in a cloud", "minutes by the clock"]
+    head = ["items", "us of a processor for each", "rounds", "of a successor", "requests for each in a cloud"]
+    head += ["with a worker killed", "minutes by the clock"]
     return table(
         head,
         [
@@ -81,7 +83,9 @@ def _items(rows: Sequence[Mapping[str, Any]]) -> str:
                 f"{row['items']:,}",
                 f"{row['cpu_us_per_item']:.0f}",
                 between(row["cpu_us_per_item_spread"], ".0f") if row["rounds"] > 1 else "one",
+                f"{row['successor_us_per_item']:.0f}",
                 f"{row['requests_per_item']:.3f}",
+                f"{row['requests_per_item_killed']:.3f}",
                 f"{row['programs']['worker']['seconds'] / 60:.2f}",
             ]
             for row in rows

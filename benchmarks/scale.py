@@ -60,10 +60,12 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         low, high = row["cpu_us_per_item_spread"]
         print(
             f"{items:,} items: {row['cpu_us_per_item']:.0f} us of a processor ({low:.0f} to {high:.0f}) and"
-            f" {row['requests_per_item']:.3f} requests for each; at most MiB: {peaks}",
+            f" {row['requests_per_item']:.3f} requests for each, {row['requests_per_item_killed']:.3f} if a worker is"
+            f" killed, whose successor takes {row['successor_us_per_item']:.0f} us; at most MiB: {peaks}",
             flush=True,
         )
-    slower, dearer = (_growth(rows, name) for name in ("cpu_us_per_item", "requests_per_item"))
+    slower = max(_growth(rows, name) for name in ("cpu_us_per_item", "successor_us_per_item"))
+    dearer = max(_growth(rows, name) for name in ("requests_per_item", "requests_per_item_killed"))
     most = max(program["peak_mib"] for row in rows for program in row["programs"].values())
     loops = scale_loops.measured(_PASSES, max(3, options.rounds))
     grows = _grows(loops)
@@ -94,7 +96,12 @@ def _row(items: int, rounds: int) -> dict[str, Any]:
         "programs": programs,
         "cpu_us_per_item": statistics.median(us),
         "cpu_us_per_item_spread": [min(us), max(us)],
+        # One more has done half of them, and what the first one had in hand.
+        "successor_us_per_item": statistics.median(
+            each["successor"]["cpu_seconds"] * 1_000_000 / items for each in measured
+        ),
         "requests_per_item": asyncio.run(_in_a_cloud(items)),
+        "requests_per_item_killed": asyncio.run(_in_a_cloud(items, killed=True)),
     }
 
 
@@ -159,24 +166,42 @@ async def _ended(process: Process) -> dict[str, float]:
     return figures
 
 
-async def _in_a_cloud(items: int) -> float:
-    """Requests for each item, of a worker on a store as weak as a cloud's, until the run has ended."""
-    clock = VirtualClock()
-    world, flow = InMemoryBackend(clock=clock), flow_of(items)
-    counted, reader = CountingBackend(world.connect()), world.connect()
-    async with world, reader:
-        await counted.open()
-        client = Client(reader, flows=[flow], clock=clock)
+async def _in_a_cloud(items: int, *, killed: bool = False) -> float:
+    """Requests for each item on a store as weak as a cloud's, until the run has ended.
+
+    Args:
+        items: How many there are.
+        killed: The worker dies when half of them are done, and another one goes on.
+    """
+    clock, half = VirtualClock(), asyncio.Event()
+    flow = flow_of(items, lambda number: half.set() if number >= items // 2 else None)
+    world = InMemoryBackend(clock=clock)
+    counted, reader = [CountingBackend(world.connect()) for _ in range(2 if killed else 1)], world.connect()
+
+    def worker(backend: CountingBackend) -> Worker:
         # A reconciler and a heartbeat cost by the hour, and no item more.
-        worker = Worker(counted, FlowRuntime([flow], clock=clock), reconcile=False, heartbeat=None)
-        working = asyncio.ensure_future(worker.run())
-        await client.start(flow, run_id=RUN)
+        return Worker(backend, FlowRuntime([flow], clock=clock), reconcile=False, heartbeat=None)
+
+    async with world, reader:
+        for backend in counted:
+            await backend.open()
+        client = Client(reader, flows=[flow], clock=clock)
+        last = worker(counted[-1])
+        if killed:
+            dying = asyncio.ensure_future(worker(counted[0]).run())
+            await client.start(flow, run_id=RUN)
+            await half.wait()
+            dying.cancel()  # which is no stop: it gives nothing back
+            await asyncio.gather(dying, return_exceptions=True)
+        working = asyncio.ensure_future(last.run())
+        if not killed:
+            await client.start(flow, run_id=RUN)
         ended = await client.wait(RUN, timeout=10 * 86_400, lazy=True)
-        worker.stop()
+        last.stop()
         await working
-        await counted.close()
+        for backend in counted:
+            await backend.close()
         if ended.status != "completed":
             raise RuntimeError(f"the run is {ended.status}: {ended.errors}")
-    counts = dict(counted.counts())
-    counts.pop("queue.receive.empty", None)
-    return sum(counts.values()) / items
+    spent = [count for each in counted for name, count in each.counts().items() if name != "queue.receive.empty"]
+    return sum(spent) / items

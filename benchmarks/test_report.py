@@ -243,12 +243,17 @@ def test_the_section_on_sqlite_has_each_figure_beside_its_bound() -> None:
 def test_the_section_on_large_batches_has_each_program_and_each_loop() -> None:
     program = {"peak_mib": 99.6, "seconds": 120.0, "cpu_seconds": 90.0}
     programs = dict.fromkeys(("worker", "result", "describe", "purge", "reconciler", "successor"), program)
-    row = {"programs": programs, "cpu_us_per_item": 351.0, "cpu_us_per_item_spread": [350.0, 352.0]}
+    row = {
+        "programs": programs,
+        "cpu_us_per_item": 351.0,
+        "successor_us_per_item": 190.0,
+        "cpu_us_per_item_spread": [350.0, 352.0],
+    }
     us = {"us": 50.0, "min": 49.0, "max": 52.0}
     answer = {
         "rows": [
-            {"items": 1_000, "rounds": 5, "requests_per_item": 1.0421, **row},
-            {"items": 1_000_000, "rounds": 1, "requests_per_item": 1.004, **row},
+            {"items": 1_000, "rounds": 5, "requests_per_item": 1.0421, "requests_per_item_killed": 1.13, **row},
+            {"items": 1_000_000, "rounds": 1, "requests_per_item": 1.004, "requests_per_item_killed": 1.005, **row},
         ],
         "loops": [{"passes": passes, "us_per_pass": {"result": us, "reconciler": us}} for passes in (1_000, 8_000)],
         "power": {"result": 1.1, "reconciler": 1.0},
@@ -260,8 +265,8 @@ def test_the_section_on_large_batches_has_each_program_and_each_loop() -> None:
     }
     plots = Plots()
     section = about_scale.section(told("scale", answer), plots)
-    assert "| 1,000 | 351 | 350 to 352 | 1.042 | 2.00 |" in section.found
-    assert "| 1,000,000 | 351 | one | 1.004 | 2.00 |" in section.found
+    assert "| 1,000 | 351 | 350 to 352 | 190 | 1.042 | 1.130 | 2.00 |" in section.found
+    assert "| 1,000,000 | 351 | one | 190 | 1.004 | 1.005 | 2.00 |" in section.found
     assert "| 1,000,000 |" + " 100 |" * 6 in section.found
     assert "| 8,000 | 50 (49 to 52) | 50 (49 to 52) |" in section.found
     assert set(plots.svgs) == {"scale-memory"}
