@@ -14,9 +14,9 @@ RESULTS = ("memory",)
 
 _MEASURED = """How large a worker becomes beside what it may keep, here `Worker(memory="{memory}MiB")`: one run after
 the other, each of which makes something large, hands it on, and waits then, so that nothing of it has ended. Each case
-is a process of its own, once on SQLite and once on a store in the same process, whose contents count, too. Counted is
-what the system says that the process took at most, less what it took after two runs, less what one run takes while it
-is worked on; {times:g} times what may be kept is allowed, as Python gives back what it frees with some delay.
+is a process of its own, on SQLite, and on a store in the same process where its contents, which count, are few. Counted
+is what the system says that the process took at most, less what it took after two runs, less what one run takes while
+it is worked on; {times:g} times what may be kept is allowed, as Python gives back what it frees with some delay.
 
 And batches in one process: the processor's time and the memory of each item, in the middle of {repeat} processes for
 each size, in turns. An item of a larger batch may take {more_time:.0%} more time, and none more than {bytes:,.0f}
