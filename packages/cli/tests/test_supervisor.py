@@ -29,20 +29,27 @@ def test_what_cannot_be_used_ends_all_at_once() -> None:
     assert supervisor("import sys; sys.exit(2)", number=2).run() == 2
 
 
-def test_processes_that_end_well_are_not_begun_again() -> None:
-    looking_after = supervisor("", number=2)
-    assert (looking_after.run(), looking_after.restarts) == (0, 0)
-
-
-def test_a_process_that_dies_is_begun_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize("end", ["os.kill(os.getpid(), signal.SIGKILL)", "os._exit(1)", "os._exit(0)"])
+def test_a_process_that_ends_is_begun_again_however_it_ends(tmp_path: Path, end: str) -> None:
+    """Nobody has had it stop: a step has ended it, or something that it calls."""
+    marks = tmp_path / "marks"
     code = f"""
-import os, pathlib, signal
-mark = pathlib.Path({str(tmp_path / "mark")!r})
-if not mark.exists():
-    mark.touch()
-    os.kill(os.getpid(), signal.SIGKILL)
+import os, pathlib, signal, time
+marks = pathlib.Path({str(marks)!r})
+is_first = not marks.exists()
+with marks.open("a") as file:
+    file.write("x")
+if is_first:
+    {end}
+time.sleep(60)
 """
     looking_after = supervisor(code)
+
+    def stop() -> None:
+        _until(lambda: marks.exists() and marks.read_text() == "xx")
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=stop).start()
     assert (looking_after.run(), looking_after.restarts) == (0, 1)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import threading
 from collections.abc import Callable
@@ -152,6 +153,72 @@ async def test_time_limits_and_groups_inside_of_a_step_are_its_own() -> None:
     assert me().cancelling() == 0
 
 
+async def fails() -> None:
+    raise LookupError
+
+
+async def fails_later() -> None:
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    raise LookupError
+
+
+@pytest.mark.parametrize("child", [fails, fails_later])
+@pytest.mark.parametrize("inside", [None, 0, 5])
+async def test_a_group_whose_task_fails_fails_the_step_and_is_no_cancellation(
+    child: Callable[[], Any], inside: int | None
+) -> None:
+    """Before Python 3.13 a group leaves a request to cancel its task behind; after it, there is none."""
+
+    async def grouped() -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(child())
+            group.create_task(asyncio.sleep(9))
+            for _ in range(inside or 0):
+                await asyncio.sleep(0)
+
+    async def caught() -> str:
+        try:
+            await grouped()
+        except* LookupError:
+            pass
+        await asyncio.sleep(0)
+        return "well"
+
+    with pytest.raises(ExceptionGroup) as raised:
+        await Isolated(alone, grouped)
+    assert [type(error) for error in raised.value.exceptions] == [LookupError]
+    assert await Isolated(alone, caught) == "well"
+    assert me().cancelling() == 0
+    await asyncio.sleep(0)  # no cancellation comes late, to somebody else
+
+
+async def test_the_engine_can_cancel_a_step_after_a_group_of_it_has_failed() -> None:
+    async def goes_on() -> None:
+        with contextlib.suppress(ExceptionGroup):
+            async with asyncio.TaskGroup() as group:
+                group.create_task(fails())
+        await asyncio.Event().wait()
+
+    task = asyncio.ensure_future(holding(goes_on))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_the_task_that_a_step_is_in_looks_like_the_engines() -> None:
+    async def looks() -> list[bool]:
+        task = me()
+        others = asyncio.all_tasks() - {task}
+        return [isinstance(task, asyncio.Task), task in asyncio.all_tasks(), outer not in others, task == outer]
+
+    outer = me()
+    assert all(await Isolated(alone, looks))
+    assert me() is outer
+
+
 # --- ends that the engine brings about --------------------------------------------------------------------------------
 
 
@@ -253,6 +320,20 @@ async def test_a_step_whose_time_is_over_has_timed_out_whatever_it_makes_of_it(s
 
     with pytest.raises(StepTimeoutError, match=r"node 'a' ran longer than its timeout of 0\.001 s$"):
         await called(late, 0.001)
+
+
+async def test_a_step_that_takes_no_notice_can_ask_whether_its_time_is_over() -> None:
+    seen: list[bool] = []
+
+    async def deaf(ctx: Any) -> None:
+        seen.append(ctx._cancelled)
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        seen.append(ctx._cancelled)
+
+    with pytest.raises(StepTimeoutError):
+        await called(deaf, 0.005)
+    assert seen == [False, True]
 
 
 async def test_a_result_that_comes_after_its_time_comes_too_late() -> None:

@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import Enum, IntEnum, StrEnum
 from types import MappingProxyType
+from typing import NamedTuple
 from uuid import UUID
 
 import attrs
@@ -19,6 +20,7 @@ from flowcraft_core.errors import ExpressionError, SerializationError
 from flowcraft_core.expressions import _evaluation, _grammar, _tokens, compile_expression
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
 
 @attrs.define
@@ -42,8 +44,33 @@ class Customer:
     _secret: str = "hidden"
 
 
+class Pair(NamedTuple):
+    left: int
+    length: str
+
+    @property
+    def both(self) -> int:
+        raise AssertionError("a property ran")
+
+
+class Person(BaseModel):
+    name: str
+
+    @property
+    def shouted(self) -> str:
+        raise AssertionError("a property ran")
+
+
+class Open(BaseModel, extra="allow"):
+    name: str
+
+
 class Colour(Enum):
     RED = "red"
+
+    @property
+    def doubled(self) -> str:
+        raise AssertionError("a property ran")
 
 
 class Status(StrEnum):
@@ -71,6 +98,11 @@ SCOPE: dict[str, object] = {
     "result": {"output": {"ok": False, "status": "SUCCESS", "total": 12.5}},
     "order": Order(total=40),
     "customer": Customer("Ada", [Order(total=1), Order(total=2)]),
+    "person": Person(name="Ada"),
+    "open": Open.model_validate({"name": "Ada", "more": "more"}),
+    "records": Pair(1, "long"),
+    "colour": Colour.RED,
+    "status": Status.DONE,
 }
 
 
@@ -215,6 +247,14 @@ class TestMembers:
             ("order.total", 40),
             ("order['total']", 40),
             ("customer.orders[1].total", 2),
+            ("person.name", "Ada"),
+            ("open.name + open.more", "Adamore"),
+            ("records.left", 1),
+            ("records.length", "long"),
+            ("records[0]", 1),
+            ("colour.value", "red"),
+            ("colour.name", "RED"),
+            ("status.value.length", 4),
         ],
     )
     def test_are_data(self, source: str, expected: object) -> None:
@@ -244,6 +284,14 @@ class TestMembers:
             "order._secret",
             "order['_secret']",
             "order[0]",
+            "person.shouted",
+            "person.model_fields",
+            "person.model_dump",
+            "open.model_extra",
+            "records.both",
+            "records.count",
+            "colour.doubled",
+            "colour._value_",
             "customer._secret",
             "context['__class__']",
         ],

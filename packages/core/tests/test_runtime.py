@@ -464,7 +464,7 @@ class TestTimeouts:
             try:
                 await asyncio.Event().wait()
             except asyncio.CancelledError:
-                assert ctx.cancelled is False
+                assert ctx.cancelled is True
                 cancelled.set()
                 raise
 

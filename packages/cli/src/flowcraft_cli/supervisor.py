@@ -33,14 +33,12 @@ class _Child:
         since: When it was started.
         again: When it is started again.
         pause: How long that was put off.
-        done: Whether it has ended by itself, as it should.
     """
 
     process: subprocess.Popen[bytes] | None = None
     since: float = 0.0
     again: float = 0.0
     pause: float = 0.0
-    done: bool = False
 
 
 @attrs.define
@@ -103,18 +101,18 @@ class Supervisor:
             code = None if child.process is None else child.process.poll()
             if child.process is not None and code is not None:
                 self._let_go(child)
-                if code == 0:
-                    child.done = True
-                elif code == Exit.USAGE and self.watched is None:
+                if code == Exit.USAGE and self.watched is None:
                     return code  # it has said why, and would say it again
-                else:
-                    self._again_later(child, code, now)
-            if child.process is None and not child.done and now >= child.again:
+                self._again_later(child, code, now)
+            if child.process is None and now >= child.again:
                 self._start(child, now)
-        return 0 if all(child.done for child in self._children) else None
+        return None
 
     def _again_later(self, child: _Child, code: int, now: float) -> None:
-        """A worker process has died: begin it again, later each time if it dies at once."""
+        """A worker process has ended, and nobody had it stop: begin it again, later each time if it ends at once.
+
+        Whatever its code: a step may have ended it with 0.
+        """
         settled = now - child.since > _SETTLED
         child.pause = _FIRST_PAUSE if settled else min(2 * child.pause or _FIRST_PAUSE, _LONGEST_PAUSE)
         child.again = now + child.pause

@@ -8,17 +8,16 @@ at run time (protocols, type variables, callables), everything fits. Inside of g
 from __future__ import annotations
 
 import collections.abc
-import dataclasses
 import inspect
 import types
 import typing
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, NewType, TypeVar, Union, get_args, get_origin
 
-import attrs
 from typing_extensions import is_protocol, is_typeddict
 
 from .contexts import BaseContext
+from .parts import are_all, data_fields
 from .steps import BaseNode, NodeResult
 
 #: Nothing is known.
@@ -124,18 +123,28 @@ def member_of(given: Any, key: str | int, *, is_field: bool) -> Any:
     return hints_of_class(cls).get(str(key), UNKNOWN) if isinstance(cls, type) and not get_args(given) else UNKNOWN
 
 
+def part_of(given: Any, key: str | int) -> Any:
+    """The type of a part that is read as data: an item, the value under a key, or a field."""
+    cls = bare(given)
+    return member_of(given, key, is_field=isinstance(key, str) and not is_typeddict(cls) and get_origin(cls) is None)
+
+
 def fields_of(given: Any) -> frozenset[str] | None:
     """The names of the members that a type has, where it tells all of them; None where it does not."""
     cls = bare(given)
+    if is_typeddict(cls) or not isinstance(cls, type):
+        return read_fields_of(cls)
+    if (read := read_fields_of(cls)) is not None:
+        return read | frozenset(dir(cls))
+    return frozenset(dir(cls)) if cls.__module__ == "builtins" else None
+
+
+def read_fields_of(given: Any) -> frozenset[str] | None:
+    """The names of the members that can be read without running code of a type's, where it tells all of them."""
+    cls = bare(given)
     if is_typeddict(cls):
         return frozenset(hints_of_class(cls))
-    if not isinstance(cls, type):
-        return None
-    if attrs.has(cls):
-        return frozenset(dir(cls)) | {field.name for field in attrs.fields(cls)}
-    if dataclasses.is_dataclass(cls):
-        return frozenset(dir(cls)) | {field.name for field in dataclasses.fields(cls)}
-    return frozenset(dir(cls)) if cls.__module__ == "builtins" else None
+    return data_fields(cls) if isinstance(cls, type) and are_all(cls) else None
 
 
 def hints_of_class(cls: Any) -> Mapping[str, Any]:

@@ -61,6 +61,8 @@ class FlowBuilder(FlowDefinition):
         self._fallback_names: dict[str, str] = {}
         self._called: dict[str, FlowDefinition] = {}
         self._graph: Graph | None = None
+        self._takes: Any = None
+        self._gives: Any = None
 
     @property
     def implementations(self) -> Mapping[str, Implementation]:
@@ -390,23 +392,23 @@ class FlowBuilder(FlowDefinition):
                 edges += [Edge(end, loop_id), Edge(loop_id, start, CONTINUE)]
             metadata = dict(self._metadata) or None
             graph = compile_blueprint(Blueprint(self.id, tuple(self._nodes), tuple(edges), metadata, self._queue))
-            if problems := self._fitting(graph).problems():
+            fitting = Fitting(graph.blueprint, self._implementations, self._called)
+            if problems := fitting.problems():
                 raise BlueprintError(self.id, problems)
-            self._graph = graph
+            self._graph, self._takes, self._gives = graph, fitting.takes, fitting.gives
         return self._graph
-
-    def _fitting(self, graph: Graph) -> Fitting:
-        return Fitting(graph.blueprint, self._implementations, self._called)
 
     @property
     def takes(self) -> Any:
         """The type of the input that a call of it hands to its one start node, as far as annotations say."""
-        return self._fitting(self.compile()).takes
+        self.compile()  # once, however many call it: it is asked by each of them, and those by theirs
+        return self._takes
 
     @property
     def gives(self) -> Any:
         """The type of its one last node's output, likewise."""
-        return self._fitting(self.compile()).gives
+        self.compile()
+        return self._gives
 
     def _check_fallbacks(self) -> None:
         """A fallback is named by a node's id before all else: no step's name may be one."""

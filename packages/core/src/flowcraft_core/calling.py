@@ -6,6 +6,9 @@ over, the step's timeout). It is the engine's exactly if somebody else has asked
 step was under way: then ``CancelledError`` goes on, whatever the step has made of it. All else is the step's own:
 exceptions as they are, and what is none (an exit, an interrupt, a cancellation that the step brought about itself) as
 a ``StepEndedError``, so that it can end neither the task nor the event loop.
+
+Who has asked is told by whom they have asked. While a step runs, ``asyncio.current_task()`` is a stand-in for the task:
+what the step's time limits and groups ask of that is the step's, whenever they do, and whatever they leave behind.
 """
 
 from __future__ import annotations
@@ -65,21 +68,29 @@ async def _within(
     threads: StepThreads,
 ) -> Any:
     loop = asyncio.get_running_loop()
+    timer = asyncio.timeout(None)
+    telling: asyncio.TimerHandle | None = None
     began = loop.time()
-    timer = asyncio.timeout(seconds if is_async else None)
 
     def begin() -> None:
-        nonlocal began
+        nonlocal began, telling
         began = loop.time()
+        # Told before it is cancelled: what takes no notice of a cancellation may ask whether it is of use to go on.
+        telling = loop.call_at(began + seconds, setattr, context, "_cancelled", True)
         timer.reschedule(began + seconds)
 
     result: Any = None
     late: Exception | None = None
     try:
         async with timer:
+            if is_async:
+                begin()
             result = await (Isolated(call, context) if is_async else threads.run(partial(call, context), begin))
     except Exception as error:
         late = error
+    finally:
+        if telling is not None:
+            telling.cancel()
     took = loop.time() - began
     if not timer.expired() and took > seconds:  # the loop had no moment to look at the time
         journal = Journal({"run_id": context.run_id})
@@ -110,40 +121,95 @@ class Isolated(Generic[T]):
         self._argument = argument
 
     def __await__(self) -> Generator[Any, Any, T]:
-        run, task = contextvars.copy_context().run, asyncio.current_task()
+        run, loop, task = contextvars.copy_context().run, asyncio.get_running_loop(), asyncio.current_task()
         assert task is not None  # steps run in the engine's tasks
-        cancelling = task.cancelling
+        cancelling, stand_in = task.cancelling, StepTask(task)
         before = cancelling()
-        own = 0  # requests to cancel the task that the step itself has made, and not taken back
         step: Callable[..., Any] = _begin
         argument: Any = self
         closed = False
         while True:
             asked = cancelling()
             try:
-                awaited = run(step, argument)
+                awaited = _stretch(loop, task, stand_in, run, step, argument)
             except BaseException as ended:
                 asks = cancelling()
                 if asks == before and type(ended) is StopIteration:
                     return ended.value  # type: ignore[no-any-return] # nothing was asked for: by far the most do so
                 # What was asked for in this very stretch of the step has not reached it.
                 missed = asks > asked
-                own = max(0, own + asks - asked)
                 if missed:
                     yield from _absorb()
-                others = cancelling() - before - own > 0
-                for _ in range(own):
+                others = cancelling() - before - stand_in.asked > 0
+                for _ in range(stand_in.asked):
                     task.uncancel()
                 result: T = _end_of(ended, missed=missed, others=others, closed=closed)
                 return result
-            if cancelling() != asked:
-                own = max(0, own + cancelling() - asked)
             try:
                 argument = yield awaited
                 step = self._coroutine.send
             except BaseException as error:
                 closed = isinstance(error, GeneratorExit)
                 step, argument = self._coroutine.throw, error
+
+
+class StepTask:
+    """What ``asyncio.current_task()`` is in a step: the engine's task in all, but that it counts what is asked of it.
+
+    Attributes:
+        asked: So many requests to cancel the task were made here, and not taken back.
+    """
+
+    __slots__ = ("__weakref__", "_task", "asked")
+
+    def __init__(self, task: asyncio.Task[Any]) -> None:
+        self._task = task
+        self.asked = 0
+
+    def cancel(self, msg: Any = None) -> bool:
+        """See ``asyncio.Task.cancel``."""
+        is_asked = self._task.cancel(msg)
+        self.asked += is_asked
+        return is_asked
+
+    def uncancel(self) -> int:
+        """See ``asyncio.Task.uncancel``."""
+        self.asked = max(0, self.asked - 1)
+        return self._task.uncancel()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._task, name)
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        return type(self._task)
+
+    def __eq__(self, other: object) -> bool:
+        return self._task == (other._task if type(other) is StepTask else other)
+
+    def __hash__(self) -> int:
+        return hash(self._task)
+
+    def __repr__(self) -> str:
+        return repr(self._task)
+
+
+def _stretch(
+    loop: asyncio.AbstractEventLoop,
+    task: asyncio.Task[Any],
+    stand_in: StepTask,
+    run: Callable[..., Any],
+    step: Callable[..., Any],
+    argument: Any,
+) -> Any:
+    """One stretch of a step, up to what it awaits next; by the functions that asyncio has for those who extend it."""
+    asyncio._leave_task(loop, task)
+    asyncio._enter_task(loop, stand_in)  # type: ignore[arg-type] # it is one in all that matters
+    try:
+        return run(step, argument)
+    finally:
+        asyncio._leave_task(loop, stand_in)  # type: ignore[arg-type]
+        asyncio._enter_task(loop, task)
 
 
 def _begin(isolated: Isolated[Any]) -> Any:

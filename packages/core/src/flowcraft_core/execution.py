@@ -54,6 +54,7 @@ from .logging.catalogue import (
     UNDO_FAILED,
 )
 from .logging.journal import Journal, is_contained
+from .parts import NO_PART, field_of
 from .retries import RetryAfter, RetryPolicy
 from .serialization import Serializer
 from .steps import FinalError, Implementation, NodeResult
@@ -93,6 +94,10 @@ def _as_it_is(blueprint_id: str, node_id: str, output: Any) -> Any:
     return output
 
 
+def _nothing_to_get(instance: Instance) -> None:
+    """Who knows all of a run has what expressions may name."""
+
+
 @attrs.define(eq=False)
 class Executor:
     """Executes the instances of one run.
@@ -106,7 +111,8 @@ class Executor:
         clock: Tells the time.
         threads: Where plain steps run.
         values: Makes the view on the context that one attempt has.
-        before_deciding: Awaited before expressions of an instance are evaluated, to get what they may name.
+        before_deciding: Asked before expressions of an instance are evaluated: what it gives is awaited, and gets what
+            they may name.
         under_way: The contexts of the attempts under way.
         journal: Is told of each attempt that fails.
         observer: Watches each attempt.
@@ -134,7 +140,7 @@ class Executor:
     clock: Clock
     threads: StepThreads
     values: Callable[[ScopeState, Serializer], Values] = Values
-    before_deciding: Callable[[Instance], Awaitable[None]] | None = None
+    before_deciding: Callable[[Instance], Awaitable[None] | None] = _nothing_to_get
     under_way: set[BaseContext[Any, Any]] = attrs.field(factory=set)
     journal: Journal = attrs.field(factory=Journal)
     observer: Observer | None = None
@@ -183,8 +189,8 @@ class Executor:
                 given = await self._call(implementation, instance, node, attempt, role)
             except Exception as error:
                 return await self._failed(error, instance, node, attempt, started)
-            if self.before_deciding is not None:
-                await self.before_deciding(instance)
+            if (getting := self.before_deciding(instance)) is not None:
+                await getting
             try:
                 outcome = self._outcome(instance, given, attempt.number)
             except Exception as error:
@@ -192,8 +198,8 @@ class Executor:
             if attempt.standing_in:
                 outcome.via, outcome.primary_error = node.id, attempt.primary_error
         else:
-            if self.before_deciding is not None:
-                await self.before_deciding(instance)
+            if (getting := self.before_deciding(instance)) is not None:
+                await getting
             try:
                 outcome = await self._structure(instance)
             except Exception as error:
@@ -359,8 +365,8 @@ class Executor:
 
     async def _fails_unrun(self, instance: Instance, errors: tuple[NodeError, ...]) -> Outcome:
         """The failed outcome of a construct, or of a join of any edge, for the failures inside of it or before it."""
-        if self.before_deciding is not None:
-            await self.before_deciding(instance)
+        if (getting := self.before_deciding(instance)) is not None:
+            await getting
         outcome = decisions.fail(*instance, errors[0])
         if outcome.handled:
             self.journal.tell(
@@ -562,8 +568,8 @@ class Executor:
                 self.journal.tell(FALLBACK_TAKEN, error, at=instance, attempt=number, fallback=vertex.fallback.id)
                 why = node_error(error, instance, number)
                 return await self.attempt(instance, Attempt(standing_in=True, primary_error=why))
-        if vertex.catches and self.before_deciding is not None:
-            await self.before_deciding(instance)
+        if vertex.catches and (getting := self.before_deciding(instance)) is not None:
+            await getting
         outcome = self.failure(error, instance, number)
         outcome.started, outcome.primary_error = started, primary_error
         return outcome
@@ -617,8 +623,8 @@ class Executor:
             given = await self._call(own, instance, node, attempt, ":fallback", failed_with)
         except Exception as error:
             return error
-        if self.before_deciding is not None:
-            await self.before_deciding(instance)
+        if (getting := self.before_deciding(instance)) is not None:
+            await getting
         try:
             outcome = self._outcome(instance, given, attempt.number)
         except Exception as error:
@@ -645,8 +651,8 @@ def _is_quit(error: BaseException) -> bool:
 def _within(value: Any, path: Sequence[str]) -> object:
     """What stands at a path inside of a value; None if nothing does."""
     for name in path:
-        value = value.get(name) if isinstance(value, Mapping) else None
-    return value
+        value = value.get(name) if isinstance(value, Mapping) else field_of(value, name)
+    return None if value is NO_PART else value
 
 
 def _handlers(instance: Instance, outcome: Outcome) -> list[str]:

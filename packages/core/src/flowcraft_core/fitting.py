@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 from typing_extensions import is_typeddict
 
-from .annotations import UNKNOWN, fits, gives_of, hints_of_class, item_of, list_of, member_of, takes_of, type_name
+from .annotations import UNKNOWN, fits, gives_of, hints_of_class, item_of, list_of, part_of, takes_of, type_name
 from .blueprint import BATCH, LOOP_CONTROLLER, SLEEP, SUBFLOW, WAIT, Blueprint, Edge, Node
 from .definition import FlowDefinition
 from .graph.compile import CONTINUE
@@ -143,8 +143,7 @@ class Fitting:
             return UNKNOWN
         given = self.output_of(reference.node)
         for key in reference.path:
-            part = int(key) if key.isdecimal() and not is_typeddict(given) else key
-            given = member_of(given, part, is_field=False)
+            given = part_of(given, int(key) if key.isdecimal() and not is_typeddict(given) else key)
         return given
 
     def input_of(self, node: Node) -> Any:

@@ -27,10 +27,11 @@ from typing_extensions import is_typeddict
 from .annotations import UNKNOWN, bare, gives_of, hints_of_class, takes_of, type_name, unwrapped
 from .durations import parse_seconds
 from .errors import ConfigurationError
+from .parts import is_model, is_named_tuple
 from .serialization import Serializer
 from .serialization._libraries import is_zone_class
 from .serialization._walking import show
-from .serialization.records import faults_of, is_model, is_named_tuple, is_record, says_enough, tag_of
+from .serialization.records import faults_of, is_record, says_enough, tag_of
 from .steps import Implementation
 
 #: Builds what an annotation asks for; of the value, and of where it stands, for messages.

@@ -520,6 +520,32 @@ async def test_a_wait_is_answered_or_times_out() -> None:
         assert (await handle.result()).output == "may I: yes"
 
 
+async def test_a_condition_on_an_answer_holds_for_no_wait_that_has_timed_out() -> None:
+    flow = Flow[None, str]("f")
+
+    @flow.step
+    async def ask() -> str:
+        return "may I"
+
+    answer = flow.wait("answer", Answer, timeout=0.01, after=ask)
+
+    @flow.step(unless=answer.output["ok"])
+    async def no(question: str = ask.output) -> str:
+        return "no"
+
+    @flow.step(when=(answer.output["ok"] == False) & (ask.output == "may I"))  # noqa: E712
+    async def not_at_all() -> str:
+        return "not at all"
+
+    @flow.step(when=answer.timed_out | (answer.output["ok"] == False))  # noqa: E712
+    async def in_any_case() -> str:
+        return "in any case"
+
+    flow.returns(first_of(no.output, not_at_all.output, in_any_case.output))
+    result = await FlowRuntime([flow]).run(flow)
+    assert (result.output, result.outputs.keys() & {"no", "not_at_all"}) == ("in any case", set())
+
+
 def test_a_run_that_waits_has_no_output_yet() -> None:
     flow = Flow[None, Answer]("f")
     answer = flow.wait("answer", Answer)

@@ -7,7 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from flowcraft_core import ConfigurationError, Flow, NodeContext, NodeResult, SyncNodeContext, first_of, some_of
+from flowcraft_core import (
+    BlueprintError,
+    ConfigurationError,
+    Flow,
+    NodeContext,
+    NodeResult,
+    SyncNodeContext,
+    first_of,
+    some_of,
+)
 
 from .helpers import run
 
@@ -271,6 +280,51 @@ def _node_as_condition(flow: Flow[Any, Any]) -> None:
     def two() -> None: ...
 
 
+def _asked_while_described(flow: Flow[Any, Any]) -> None:
+    @flow.step
+    def one() -> int | None:
+        return 1
+
+    @flow.step(when=one.output is None)
+    def two() -> None: ...
+
+
+def _asked_in_a_loop(flow: Flow[Any, Any]) -> None:
+    loop = flow.loop("l", flow.input)
+
+    @flow.step
+    def one(value: Any = loop.value) -> int:
+        return 1
+
+    loop.again(one.output, when=isinstance(one.output, int))
+
+
+def _as_text(flow: Flow[Any, Any]) -> None:
+    @flow.step
+    def one() -> int:
+        return 1
+
+    _ = str(one.output)
+
+
+def _forgotten_output(flow: Flow[Any, Any]) -> None:
+    @flow.step
+    def one() -> int:
+        return 1
+
+    @flow.step
+    def two(number: Any = one) -> None: ...
+
+
+def _list_of_outputs(flow: Flow[Any, Any]) -> None:
+    @flow.step
+    def one() -> int:
+        return 1
+
+    @flow.step
+    def two(numbers: Any = [one.output, one.output]) -> None: ...  # noqa: B006 - it is what is refused
+
+
 def _timeless_wait(flow: Flow[Any, Any]) -> None:
     _ = flow.wait("w", str).timed_out
 
@@ -290,6 +344,11 @@ REFUSED = {
     _output_of_tolerant: "batch 'each' tolerates failures, .*: need each.results",
     _value_twice: "flow 'f' declares context value 'v' twice",
     _node_as_condition: "when= takes a condition, and 'one.failed' is a node: say after= of it",
+    _asked_while_described: "when= takes a condition .*, and False is the same in every run: .* Write == None",
+    _asked_in_a_loop: "loop 'l': again\\(\\): when= takes a condition .*, and False is the same in every run",
+    _as_text: "one.output stands for a value that is not there yet, so str\\(\\) cannot be done",
+    _forgotten_output: "step 'two' of flow 'f': parameter 'number' is step 'one' itself: write number=one.output",
+    _list_of_outputs: "step 'two' of flow 'f': parameter 'numbers' is a list of what is not there yet",
     _timeless_wait: "wait 'w' has no timeout=, so it never times out",
 }
 
@@ -298,6 +357,35 @@ REFUSED = {
 def test_what_means_nothing_is_refused_where_it_stands(define: Any) -> None:
     with pytest.raises(ConfigurationError, match=REFUSED[define]):
         define(Flow[list[int], Any]("f"))
+
+
+def test_what_is_of_another_flow_is_refused_when_the_flow_is_built() -> None:
+    other = Flow[str, Any]("other")
+    theirs = other.value("count", int, default=0)
+
+    def built(**needs: Any) -> str:
+        flow = Flow[str, Any]("f")
+        step = flow.step(name="one", **needs)(lambda given=flow.input: given)
+        flow.returns(step.output)
+        with pytest.raises(BlueprintError) as error:
+            flow.to_blueprint()
+        assert [problem.code for problem in error.value.problems] == ["FC603"]
+        return str(error.value)
+
+    assert "node 'one' needs the input of flow 'other'" in built(when=other.input == "a")
+    assert "node 'one' needs context value 'count' of flow 'other'" in built(unless=theirs.value > 1)
+
+
+def test_none_is_an_input_where_the_flow_takes_it() -> None:
+    flow = Flow[str | None, str]("greet")
+
+    @flow.step
+    def hello(name: str | None = flow.input) -> str:
+        return f"hello {name or 'world'}"
+
+    flow.returns(hello.output)
+    assert run(flow, None).output == run(flow).output == "hello world"
+    assert run(flow, "Ada").output == "hello Ada"
 
 
 def test_a_run_needs_the_input_that_its_flow_takes() -> None:

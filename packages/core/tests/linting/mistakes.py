@@ -29,7 +29,7 @@ class Mistake:
     also: frozenset[str] = frozenset()
 
 
-BEFORE = ""
+BEFORE = "(before)"
 MISTAKES: dict[str, Mistake] = {}
 
 
@@ -460,6 +460,12 @@ def bad_queue(place: Place) -> None:
 def bad_limit(place: Place) -> None:
     place.flow.node("p", step, limit="api:")
     place.lead("p")
+
+
+@found_as("FC110", at="")
+def no_id(place: Place) -> None:
+    place.flow.node("", step)
+    place.lead("")
 
 
 @found_as("FC108", at="p")

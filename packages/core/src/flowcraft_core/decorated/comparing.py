@@ -7,8 +7,8 @@ from typing import Any, Union
 
 from typing_extensions import is_typeddict
 
-from ..annotations import UNKNOWN, fields_of, fits, item_of, member_of, type_name
-from ..rules import Problem, data
+from ..annotations import UNKNOWN, fields_of, fits, item_of, member_of, read_fields_of, type_name
+from ..rules import Problem, data, decorated
 from .nodes import Loop, Node
 from .plans import Plan, terms_of
 from .terms import Constant, FirstOf, InputOf, Member, Operation, OutputOf, Provided, Term, ValueOf, shown
@@ -50,8 +50,10 @@ def mismatches(flow_id: str, nodes: Sequence[Node[Any]], returned: Term | None, 
     problems: list[Problem] = []
     for node in nodes:
         plan = node.plan
-        terms = [*terms_of(plan), *((plan.when,) if plan.when is not None else ())]
-        problems += [problem for term in terms for problem in _unknown_members(node.id, term)]
+        problems += [problem for term in terms_of(plan) for problem in _unknown_members(node.id, term)]
+        conditions = [each for each in (plan.when, plan.options.get("condition")) if each is not None]
+        problems += [problem for term in conditions for problem in _unknown_members(node.id, term, is_condition=True)]
+        problems += [each for term in (*terms_of(plan), *conditions) for each in _of_others(flow_id, node.id, term)]
         if plan.signature is not None:
             for name, term in plan.needs.items():
                 wanted = plan.signature.types.get(name, UNKNOWN)
@@ -96,7 +98,29 @@ def _compared(node: str | None, taker: str, wanted: Any, what: str, giver: str, 
     return [data.WRONG_TYPE.at(node, f"{taker} {type_name(wanted)}{what}, and {giver} is {type_name(given)}")]
 
 
-def _unknown_members(node: str, term: Term) -> list[Problem]:
+def _of_others(flow_id: str, node: str | None, term: Term) -> list[Problem]:
+    """What a term names of another flow than its own, but for steps."""
+    match term:
+        case Member(owner):
+            return _of_others(flow_id, node, owner)
+        case Operation(_, operands) | FirstOf(operands):
+            return [problem for operand in operands for problem in _of_others(flow_id, node, operand)]
+        case InputOf(other) if other != flow_id:
+            return [_OTHERS.at(node, f"{_taker(flow_id, node)} {shown(term)}: hand it on by a call of this flow")]
+        case ValueOf(value) if value.flow_id != flow_id:
+            what = f"{shown(term)} of flow {value.flow_id!r}"
+            return [_OTHERS.at(node, f"{_taker(flow_id, node)} {what}: a flow has context values of its own")]
+    return []
+
+
+_OTHERS = decorated.STEP_OF_ANOTHER_FLOW
+
+
+def _taker(flow_id: str, node: str | None) -> str:
+    return f"flow {flow_id!r} returns" if node is None else f"node {node!r} needs"
+
+
+def _unknown_members(node: str, term: Term, *, is_condition: bool = False) -> list[Problem]:
     match term:
         case Member(owner, key, is_field):
             given = type_of(owner)
@@ -104,7 +128,12 @@ def _unknown_members(node: str, term: Term) -> list[Problem]:
             if known is not None and key not in known and is_field is not is_typeddict(given):
                 what = f"{shown(owner)} is {type_name(given)}, which has no {key!r}"
                 return [data.UNKNOWN_MEMBER.at(node, f"node {node!r} needs {shown(term)}, and {what}")]
-            return _unknown_members(node, owner)
+            read = read_fields_of(given) if is_condition and is_field else None
+            if read is not None and key not in read:
+                what = f"{key!r} of {type_name(given)} is no field: a condition runs no code. Let a step give it"
+                return [data.UNKNOWN_MEMBER.at(node, f"node {node!r} looks at {shown(term)}, and {what}")]
+            return _unknown_members(node, owner, is_condition=is_condition)
         case Operation(_, operands) | FirstOf(operands):
-            return [problem for operand in operands for problem in _unknown_members(node, operand)]
+            each = (_unknown_members(node, operand, is_condition=is_condition) for operand in operands)
+            return [problem for found in each for problem in found]
     return []

@@ -7,7 +7,7 @@ from typing import Any, Concatenate, Generic, Literal, ParamSpec, TypeVar, cast,
 
 import typing_extensions
 
-from ..annotations import list_of, type_name
+from ..annotations import fits, list_of, type_name
 from ..definition import FlowDefinition
 from ..durations import Duration
 from ..errors import ConfigurationError, held_to
@@ -22,7 +22,7 @@ from .needs import Signature
 from .nodes import Batch, Loop, Node, Step, Wait
 from .planning import build
 from .plans import Plan, Settings, undo_of
-from .references import ContextValue, Reference, negated, term_of
+from .references import ContextValue, Reference, condition_of, term_of
 from .terms import INPUT, InputOf, Operation, OutputOf, Provided, Term, root_of, shown
 
 P = ParamSpec("P")
@@ -417,7 +417,7 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
         """
         if name == INPUT:
             raise ConfigurationError(f"flow {self.id!r}: {INPUT!r} is its input: name the context value otherwise")
-        declared = ContextValue(name, type_, default)
+        declared = ContextValue(name, type_, default, self.id)
         if self._values.setdefault(name, declared) is not declared:
             raise ConfigurationError(
                 f"flow {self.id!r} declares context value {name!r} twice: declare it once, and hand that on"
@@ -480,7 +480,7 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
             if given is not None:
                 raise ConfigurationError(f"flow {self.id!r} takes no input: start it without")
             return {}
-        if given is None and wanted is not Any:
+        if given is None and not fits(type(None), wanted):
             raise ConfigurationError(f"flow {self.id!r} takes {type_name(wanted)}: start it as run(flow, input)")
         return {INPUT: shaped(given, wanted, f"flow {self.id!r}: input")}
 
@@ -556,8 +556,10 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
         for name, condition in {"when": when, "unless": unless}.items():
             if isinstance(condition, Node):
                 raise ConfigurationError(f"{name}= takes a condition, and {condition.id!r} is a node: say after= of it")
-        conditions = [term_of(when)] if when is not None else []
-        conditions += [negated(unless)] if unless is not None else []
+        conditions = [condition_of(when, f"flow {self.id!r}: when=")] if when is not None else []
+        conditions += (
+            [Operation("!", (condition_of(unless, f"flow {self.id!r}: unless="),))] if unless is not None else []
+        )
         if conditions:
             plan.when = conditions[0] if len(conditions) == 1 else _both(conditions)
         plan.after = (after,) if isinstance(after, Node) else tuple(after)

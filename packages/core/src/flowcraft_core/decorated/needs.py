@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, get_args
 
 import attrs
@@ -78,6 +78,8 @@ class Signature:
                     "Provided[...] for what the runtime's dependencies have"
                 )
                 raise ConfigurationError.of(PARAMETER_WITHOUT_SOURCE.at(function.__name__, text))
+            else:
+                _require_plain(where, name, parameter.default)
         if with_item and item is None:
             raise ConfigurationError(f"{where}: its first parameter takes an item, so it needs one")
         is_async = inspect.iscoroutinefunction(function)
@@ -156,6 +158,28 @@ class Signature:
 
 def _asked(where: str, name: str, hints: Mapping[str, Any]) -> Any:
     return asked_by(hints.get(name), f"{where}: parameter {name!r}")
+
+
+def _require_plain(where: str, name: str, default: object) -> None:
+    """Refuse a default that stands for what a flow has, and would be handed to the step as it is.
+
+    Raises:
+        ConfigurationError: It is a step, or a reference is in it.
+    """
+    from .nodes import Node  # noqa: PLC0415 # which stand on this module
+
+    if isinstance(default, Node):
+        raise ConfigurationError(
+            f"{where}: parameter {name!r} is step {default.id!r} itself: write {name}={default.id}.output"
+        )
+    parts: Iterable[object] = default.values() if isinstance(default, dict) else ()
+    if isinstance(default, (list, tuple)):
+        parts = default
+    if any(isinstance(part, (Reference, Node)) for part in parts):
+        kind = type(default).__name__
+        raise ConfigurationError(
+            f"{where}: parameter {name!r} is a {kind} of what is not there yet: let each be a parameter of its own"
+        )
 
 
 def _is_context(name: str, parameter: inspect.Parameter, hints: Mapping[str, Any]) -> bool:

@@ -11,7 +11,7 @@ from ..errors import ConfigurationError
 from .calls import ReducingCall
 from .needs import Signature
 from .plans import Plan
-from .references import Reference, term_of
+from .references import Reference, condition_of, term_of
 from .terms import FirstOf, OutputOf, Term, TimedOut, root_of
 
 P = ParamSpec("P")
@@ -282,4 +282,4 @@ class Loop(Node[OutputT]):
                 f"loop {self.id!r} of flow {self.flow_id!r}: again() takes the output of a pass's last step, as in "
                 "again(review.output, when=...)"
             )
-        close(self, term, term_of(when))
+        close(self, term, condition_of(when, f"loop {self.id!r}: again(): when="))

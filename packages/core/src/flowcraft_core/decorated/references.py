@@ -69,6 +69,9 @@ class Reference:
     def __format__(self, spec: str) -> str:
         self._refuse("formatting")
 
+    def __str__(self) -> str:  # noqa: PLE0307 - it never does
+        self._refuse("str()")
+
     def __repr__(self) -> str:
         return f"<{shown(self._term)}>"
 
@@ -97,9 +100,23 @@ def term_of(value: object) -> Term:
     return cast(Term, object.__getattribute__(value, "_term")) if isinstance(value, Reference) else Constant(value)
 
 
-def negated(value: object) -> Term:
-    """That a condition does not hold."""
-    return Operation("!", (term_of(value),))
+def condition_of(value: object, where: str) -> Term:
+    """The term that a condition is made of.
+
+    Args:
+        value: The condition.
+        where: What it was given as, for messages: ``when=``.
+
+    Raises:
+        ConfigurationError: It is none that could come out differently from run to run.
+    """
+    if not isinstance(value, Reference):
+        raise ConfigurationError(
+            f"{where} takes a condition on outputs, inputs or context values, and {value!r:.80} is the same in every "
+            "run: `is`, isinstance() and the like were asked while the flow is described. Write == None for `is None`, "
+            "or let a step decide"
+        )
+    return term_of(value)
 
 
 class ContextValue(Generic[T]):
@@ -109,10 +126,12 @@ class ContextValue(Generic[T]):
         name: Under which the run keeps it.
         type: What it is.
         default: What a step gets while nobody has set it.
+        flow_id: Of which flow.
     """
 
-    def __init__(self, name: str, type_: type[T], default: T) -> None:
+    def __init__(self, name: str, type_: type[T], default: T, flow_id: str) -> None:
         self.name = name
+        self.flow_id = flow_id
         self.type = type_
         self.default = default
 

@@ -26,7 +26,7 @@ suffices for it to run.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import attrs
@@ -265,6 +265,10 @@ class Wiring:
                 lead(source, True)
         for source, required in entries.items():
             lead(source, required, _answered(OutputOf(source, optional=not required)))
+        if (when := plan.when) is not None:
+            for root in _outputs_in(when):
+                if (answered := _answered(root)) and not _asks_timeout(when, root.node):
+                    lead(root.node, True, answered)
         ways = self._reduced(list(found.values()))
         if plan.when is None:
             return ways, None if self._is_joint(ways) else ()
@@ -343,6 +347,16 @@ class Wiring:
             self.wired.append(wired)
 
 
+def _outputs_in(term: Term) -> Iterator[OutputOf]:
+    """The outputs that a condition looks at."""
+    match root_of(term):
+        case OutputOf() as root:
+            yield root
+        case Operation(_, operands):
+            for operand in operands:
+                yield from _outputs_in(operand)
+
+
 def _answered(root: OutputOf) -> tuple[Term, ...]:
     """Needing a wait's output is needing an answer."""
     if root.optional or not isinstance(root.node, Wait) or root.node.plan.settings.timeout is None:
@@ -359,7 +373,7 @@ def _in_input(term: Term) -> str | None:
     return ".".join([INPUT, *reversed(keys)]) if isinstance(term, InputOf) else None
 
 
-def _asks_timeout(term: Term, wait: Wait[Any]) -> bool:
+def _asks_timeout(term: Term, wait: Node[Any]) -> bool:
     match term:
         case TimedOut(node):
             return node is wait

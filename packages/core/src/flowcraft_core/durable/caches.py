@@ -8,7 +8,7 @@ not there is read again, and whoever works on something holds what it needs by i
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
@@ -186,9 +186,12 @@ def weight_of_outcome(outcome: Outcome) -> int:
     return _LEAST + looked_at(_values_of(outcome))
 
 
-def _values_of(outcome: Outcome) -> tuple[Any, ...]:
+def _values_of(outcome: Outcome) -> Sequence[Any]:
     """The values in an outcome, without what each has: of most only the output, if that is not nothing."""
     output = None if type(outcome.output) is StoredResults else outcome.output
     named = output, outcome.items, outcome.sets, outcome.context, outcome.untaken, outcome.error, outcome.primary_error
     found = [value for value in named if value is not None]
-    return (*found, *(value for value in outcome.taken.values() if value is not OUTPUT))
+    for value in outcome.taken.values():
+        if value is not OUTPUT:
+            found.append(value)
+    return found

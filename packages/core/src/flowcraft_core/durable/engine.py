@@ -6,10 +6,8 @@ What runs next is the pure code's to say; this module looks facts up, writes the
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import enum
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import attrs
@@ -17,7 +15,6 @@ import attrs
 from ..clock import Clock
 from ..errors import (
     ConfigurationError,
-    FlowcraftError,
     ImplementationMissingError,
     SerializationError,
     TransientError,
@@ -27,38 +24,32 @@ from ..errors import (
 from ..execution import FIRST, Executor
 from ..failures import name_of, text_of
 from ..graph.facts import Answer, Attempt, Outcome, Suspension
-from ..graph.instances import Arrival, Claim, FailedItem, Instance, Phase, ScopeState
-from ..graph.lanes import total_of
+from ..graph.instances import Instance, Phase, ScopeState
 from ..graph.limits import is_limited
-from ..graph.partial import arrived, behind, holds_up
+from ..graph.partial import behind
 from ..graph.queues import is_bound, queue_of
 from ..graph.scopes import Kind
 from ..jobs import Job
 from ..logging.catalogue import HOST_TOO_SHORT, JOB_FAILED
-from ..ports import Backend
+from ..ports import Backend, ContextStore
 from ..queues import DEFAULT_QUEUE
 from ..runtime import Emitter
+from ..serialization import Serializer
 from ..settings import number, whole
 from ..texts import safe_text
 from ..traces import Trace
-from .ends import call_undone, send_stop
+from .advancing import Advance
+from .ends import call_undone
 from .invocations import Invocation, InvocationTimeError, cut_off, may_take, none_has_time, too_long
 from .limits import FleetLimits, Places
-from .poison import PoisonCount
+from .poison import PoisonCount, Trying
 from .sets import JoinSets
-from .signals import conclude, fail_if_late, finish_run, held_key, say_suspended, send_jobs, send_suspended, stop_call
+from .signals import conclude, fail_if_late, finish_run, held_key, say_suspended, send_jobs, send_suspended
 from .storage import KEPT, NewerRecordError, Records, StaleReadError, Stored
 from .suspensions import may_be_suspended
 from .transactions import StepTransaction
-from .view import RunView, StoredValues
+from .view import RunView, StoredValues, UnknownInstanceError
 from .waiting import says_no_more
-
-# Joins up to this many ways in are looked up by whoever finds their set empty; wider ones wait for the reconciler.
-_HEALED = 100
-
-# How soon after its outcome was written an instance has arrived at the joins behind it, seconds. If whoever wrote it
-# died meanwhile, the redelivery of its job arrives; if the set was wiped meanwhile, the reconciler finds the join.
-_ARRIVES_WITHIN = 5.0
 
 # How soon a job that goes on and on notices that what it does is of no use any more, seconds.
 _UNNEEDED_NOTICED = 2.0
@@ -100,10 +91,6 @@ class Settings:
         whole("Settings: delivery_limit", self.delivery_limit, least=1)
 
 
-class UnknownInstanceError(FlowcraftError):
-    """A job names an instance that its run cannot have."""
-
-
 #: What whoever handles the message has an answer to. All else that the engine raises is a failure of its own.
 _CALLED_FOR = (
     TransientError,
@@ -139,7 +126,7 @@ class Engine:
         job: The job.
         settings: Bounds.
         stopped: Asked before each instance: whether nothing new is to be started.
-        got_on: Told of each outcome that was written.
+        got_on: Told of each outcome that was written; what it gives is awaited.
         begun: Told when the run begins with this job.
         limits: Where places under limits are taken.
         invocation: Where it runs.
@@ -164,44 +151,52 @@ class Engine:
     job: Job
     settings: Settings
     stopped: Callable[[], bool]
-    got_on: Callable[[], Awaitable[None]]
+    got_on: Callable[[], Awaitable[None] | None]
     begun: Callable[[], None]
     limits: FleetLimits
     invocation: Invocation = attrs.field(factory=Invocation)
     queue: str = DEFAULT_QUEUE
     events: Emitter | None = None
-    slots: AbstractAsyncContextManager[object] = attrs.field(factory=contextlib.nullcontext)
-    trying: dict[str, int] = attrs.field(factory=dict)
+    slots: asyncio.Semaphore | None = None
+    trying: Trying = attrs.field(factory=Trying)
     places: Places | None = None
     waits: Job | None = None
     current: str = ""
     handed_over: bool = False
     is_past_steps: bool = False
     _handing_over: asyncio.Lock = attrs.field(factory=asyncio.Lock)
-    _started: float = 0.0
+    _hands_on: float = 0.0
     _steps: int = 0
     _poison: PoisonCount = attrs.field(init=False)
     _is_again: bool = False
     _said_to_wait: bool = False  # for places, by this job
     _looked_for_unneeded: float = 0.0
-    _arrivals: list[Arrival] = attrs.field(factory=list)  # at joins that wait for what the job goes on with
     _at: str = ""  # the key of the instance that is dealt with, to name where the engine failed
     _transaction: StepTransaction = attrs.field(init=False)
+    _advance: Advance = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._poison = PoisonCount(self.backend.coordination, self.settings.delivery_limit, self.trying)
         # By way of the engine: the view may be replaced.
-        self.executor.values = lambda scope, serializer: StoredValues(self.view, scope, serializer)
+        self.executor.values = self._values
         self.executor.before_deciding = self._before_deciding
         self.executor.gather = self._gather
         self.executor.results = self._results
         self.executor.kept_keys = self.view.record.kept_keys
         self._transaction = StepTransaction(self.backend)
-        self.executor.connection, self.executor.roll_back = self._transaction.connection, self._transaction.roll_back
+        self._advance = Advance(
+            self.backend, self.records, self.sets, self.clock, self.view, self.job, self.executor.journal
+        )
+        self.executor.connection = self._transaction.connection
+        if self._transaction.may_begin:
+            self.executor.roll_back = self._transaction.roll_back
         self.executor.nonce = self.view.record.nonce
 
-    def _before_deciding(self, instance: Instance) -> Awaitable[None]:
-        return self.view.refresh(instance)
+    def _before_deciding(self, instance: Instance) -> Awaitable[None] | None:
+        return None if self.view.is_at_hand(instance) else self.view.refresh(instance)
+
+    def _values(self, scope: ScopeState, serializer: Serializer) -> StoredValues:
+        return StoredValues(self.view, scope, serializer)
 
     async def _gather(self, instance: Instance) -> Sequence[Any] | None:
         return await self.view.gather(instance)
@@ -224,6 +219,10 @@ class Engine:
                 await self._transaction.roll_back()  # of a step that did not come to its outcome
         except InvocationTimeError:
             raise  # whoever is cut off did not come back
+        except asyncio.CancelledError:
+            if self.stopped():
+                await self._poison.come_back()
+            raise
         except _CALLED_FOR:
             await self._poison.come_back()
             raise
@@ -250,10 +249,14 @@ class Engine:
         return Done.ACKNOWLEDGE
 
     async def _handle(self, count: int) -> Done:
-        self._started, self._is_again, self._at = self.clock.now(), count > 1, self.job.key
+        self._is_again = self._advance.is_again = count > 1
+        self._at = self.job.key
+        # Well before the queue's longest visibility: the step that is under way then has as long again.
+        hold = min(self.settings.max_hold, self.backend.queue.limits.max_visibility / 4)
+        self._hands_on = self.clock.now() + hold
         self._said_to_wait = bool(self.job.limits)
         if (call := call_undone(self.job.key)) is not None:
-            frontier = await self._go_on_behind(call)
+            frontier = await self._advance.behind(call)
         elif self.job.key:
             instance = await self.view.find(self.job.key)
             if instance is None:
@@ -277,7 +280,7 @@ class Engine:
             if self._is_elsewhere(instance):
                 await self._send_there(instance)
                 break
-            self._at = instance.key
+            self._at, looked = instance.key, self.clock.now()
             if (
                 first
                 and count > 1
@@ -292,12 +295,14 @@ class Engine:
             else:
                 if not await self.view.prepare(instance):
                     raise StaleReadError(f"run {self.job.run_id!r}: what leads to {instance.key!r} is not visible yet")
-                ended = await self._run(instance, fresh=not first)
+                ended = await self._run(instance, looked, fresh=not first)
                 if ended is None:
                     break
                 outcome = ended
-            first = False
             committed = await self._commit(instance, outcome)
+            if first:
+                self._poison.leave()
+                first = False
             if committed is None:
                 lost = True
                 break
@@ -307,8 +312,8 @@ class Engine:
             if self.handed_over:
                 break
             self.current = ""
-            frontier = await self._not_done(await self.advance(instance, committed, goes_on=True))
-        await self._tell_arrivals()
+            frontier = await self._not_done(await self._advance.over(instance, committed, goes_on=True))
+        await self.send(await self._advance.rest())
         await self.finish()
         if self._said_to_wait and self.waits is None:
             store, record, job = self.backend.coordination, self.view.record, self.job
@@ -339,7 +344,8 @@ class Engine:
         async with self._handing_over:
             if not self.current or self.handed_over:
                 return False
-            await self._tell_arrivals()  # the other job begins at what is under way: it finds no more than that
+            # The other job begins at what is under way: it finds no more than that.
+            await self.send(await self._advance.rest())
             await send(self.current)
             self.handed_over = True
             return True
@@ -365,7 +371,7 @@ class Engine:
                 if stored is None:
                     found.append(instance)
                 elif not stored.value.void and (own or stored.job in (self.job.id, KEPT)):
-                    following += await self.advance(instance, stored)
+                    following += await self._advance.over(instance, stored)
             frontier, own = following, False
         return found
 
@@ -383,9 +389,7 @@ class Engine:
     # --- execute --------------------------------------------------------------------------------------------------
 
     def _must_hand_on(self) -> bool:
-        # Well before the queue's longest visibility: the step that is under way then has as long again.
-        hold = min(self.settings.max_hold, self.backend.queue.limits.max_visibility / 4)
-        return self._steps >= self.settings.max_steps or self.clock.now() - self._started >= hold
+        return self._steps >= self.settings.max_steps or self.clock.now() >= self._hands_on
 
     def _is_elsewhere(self, instance: Instance) -> bool:
         """Whether an instance runs on another queue than the one that the job came from."""
@@ -417,16 +421,22 @@ class Engine:
             await self.view.refresh(instance)
         return self.executor.failure(error, instance, number)
 
-    async def _run(self, instance: Instance, *, fresh: bool) -> Outcome | None:
-        """The instance's outcome; None if it waits, and goes on under another job."""
+    async def _run(self, instance: Instance, looked: float, *, fresh: bool) -> Outcome | None:
+        """The instance's outcome; None if it waits, and goes on under another job.
+
+        Args:
+            instance: The instance.
+            looked: When it was last known that it has no outcome.
+            fresh: It has become ready just now, under this job.
+        """
         if self.places is not None and instance.key != self.job.key:
             await self._give_back()  # what was waited for is done already
         if self.stopped():
             await self.send([instance])
             return None
-        looked = self.clock.now()
-        if instance.vertex.kind is Kind.STEP and looked - self._looked_for_unneeded >= _UNNEEDED_NOTICED:
-            self._looked_for_unneeded = looked
+        now = self.clock.now()
+        if instance.vertex.kind is Kind.STEP and now - self._looked_for_unneeded >= _UNNEEDED_NOTICED:
+            self._looked_for_unneeded = now
             if await self.view.is_unneeded(instance):
                 return None
         self._steps += 1
@@ -474,33 +484,16 @@ class Engine:
             journal.tell(HOST_TOO_SHORT, at=instance, seconds=self.invocation.left(), timeout=may_take(instance))
             return None
         # What the engine does itself takes no time, and waits for no step.
-        async with self.slots if instance.vertex.kind is Kind.STEP else contextlib.nullcontext():
-            if self.stopped() or (self.clock.now() - looked > _LOOKS_FRESH and await self.view.look([instance])):
-                await self.send([instance])
-                return None
-            if reminding is None and is_limited(instance):
-                try:
-                    names = await self.executor.limits_of(instance)
-                except UnknownLimitError:
-                    raise
-                except ConfigurationError as error:
-                    return await self._failure(error, instance, attempt.number)
-                if not await self._take_places(instance, attempt, names):
-                    return None
-            if not attempt.is_first and not await self._is_ours(instance, attempt):
-                await self._give_back()
-                return None
-            self.current = instance.key
-            if reminding is None and self.events is not None:
-                self.events.started(instance, attempt.number)
-            try:
-                if self.invocation.remaining is None:
-                    ended = await self._once(instance, attempt, reminding)
-                else:
-                    ended = await self._attempt(instance, attempt, reminding)
-            finally:
-                if self.places is not None:
-                    await self._give_back()
+        slots = self.slots if instance.vertex.kind is Kind.STEP else None
+        if slots is not None:
+            await slots.acquire()
+        try:
+            ended = await self._execute(instance, attempt, reminding, looked)
+        finally:
+            if slots is not None:
+                slots.release()
+        if ended is None:
+            return None
         if type(ended) is not Outcome or ended.error is not None:
             await self._transaction.roll_back()
         if (trouble := self.view.trouble or self._transaction.trouble) is not None:
@@ -519,6 +512,43 @@ class Engine:
         if stored.won or self._is_again or reminding is None:
             await self.schedule(instance, stored.value)
         return None
+
+    async def _execute(
+        self, instance: Instance, attempt: Attempt, reminding: Suspension | None, looked: float
+    ) -> Outcome | Suspension | None:
+        """What an attempt comes to once there is a slot for it; None if it is not begun here, or not now.
+
+        Args:
+            instance: The instance.
+            attempt: Which attempt.
+            reminding: The suspension of a wait that reminds, in the place of an attempt.
+            looked: When it was last known that the instance has no outcome.
+        """
+        if self.stopped() or (self.clock.now() - looked > _LOOKS_FRESH and await self.view.look([instance])):
+            await self.send([instance])
+            return None
+        if reminding is None and is_limited(instance):
+            try:
+                names = await self.executor.limits_of(instance)
+            except UnknownLimitError:
+                raise
+            except ConfigurationError as error:
+                return await self._failure(error, instance, attempt.number)
+            if not await self._take_places(instance, attempt, names):
+                return None
+        if not attempt.is_first and not await self._is_ours(instance, attempt):
+            await self._give_back()
+            return None
+        self.current = instance.key
+        if reminding is None and self.events is not None:
+            self.events.started(instance, attempt.number)
+        try:
+            if self.invocation.remaining is None:
+                return await self._once(instance, attempt, reminding)
+            return await self._attempt(instance, attempt, reminding)
+        finally:
+            if self.places is not None:
+                await self._give_back()
 
     async def _is_ours(self, instance: Instance, attempt: Attempt) -> bool:
         """Whether no other job is at an attempt, one after the first: who asks for patience is not to be called twice.
@@ -645,7 +675,8 @@ class Engine:
             return None
         if self.events is not None:
             self.events.outcome(instance, outcome)
-        await self.got_on()
+        if (saying := self.got_on()) is not None:
+            await saying
         return stored
 
     async def _commit_failure(
@@ -663,162 +694,22 @@ class Engine:
         outcome = attrs.evolve(refused, taken={}, untaken={**(refused.untaken or {}), **why})
         return outcome, await self._put(instance, outcome)
 
-    async def _put(self, instance: Instance, outcome: Outcome) -> Stored[Outcome]:
+    def _put(self, instance: Instance, outcome: Outcome) -> Awaitable[Stored[Outcome]]:
         """Store an outcome, together with what its step has stored, if it has and did not fail."""
-        run_id, job, transaction = self.job.run_id, self.job.id, self._transaction
-        if transaction.context is None:
-            return await self.records.put_outcome(run_id, instance.key, outcome, job)
+        if (context := self._transaction.context) is not None:
+            return self._put_together(context, instance, outcome)
+        return self.records.put_outcome(self.job.run_id, instance.key, outcome, self.job.id)
+
+    async def _put_together(self, context: ContextStore, instance: Instance, outcome: Outcome) -> Stored[Outcome]:
         # Nothing is remembered of it before it has committed.
-        within = attrs.evolve(self.records, store=transaction.context, cache=None)
+        within, transaction = attrs.evolve(self.records, store=context, cache=None), self._transaction
         try:
-            stored = await within.put_outcome(run_id, instance.key, outcome, job)
+            stored = await within.put_outcome(self.job.run_id, instance.key, outcome, self.job.id)
         except SerializationError:
             await transaction.roll_back()
             raise
         await (transaction.commit() if stored.won else transaction.roll_back())
         return stored
-
-    async def advance(self, instance: Instance, stored: Stored[Outcome], *, goes_on: bool = False) -> list[Instance]:
-        """Apply an outcome's context values, resolve its edges, and give what became ready by them.
-
-        Args:
-            instance: The instance.
-            stored: Its outcome.
-            goes_on: If one instance becomes ready, the job goes on with it. What arrives at joins that wait for that
-                one is kept until it is known to be needed: the job may come by there itself.
-        """
-        outcome, state = stored.value, self.view.state
-        if outcome.sets:
-            await self._apply(instance, outcome)
-        self.view.take_in(instance, outcome)
-        state.follow(*instance)
-        ready = await self._news()
-        return await self._arrive_all(ready, goes_on=goes_on) if self._arrivals else ready
-
-    async def _arrive_all(self, ready: list[Instance], *, goes_on: bool = False) -> list[Instance]:
-        """Arrive at the joins that cannot be decided yet; gives what is ready, with what became so by that."""
-        while self._arrivals:
-            joins = {arrival.key: arrival for arrival in self._arrivals} if goes_on and len(ready) == 1 else {}
-            kept = {key for key, arrival in joins.items() if holds_up(ready[0], arrival)}
-            arrivals = [arrival for arrival in self._arrivals if arrival.key not in kept]
-            if not arrivals:
-                break
-            for arrival in arrivals:
-                if not self.view.state.has_told(arrival):
-                    await self._arrive(arrival, together=goes_on)
-            self._arrivals = [arrival for arrival in self._arrivals if arrival.key in kept]
-            ready = [*ready, *await self._news()]
-        return ready
-
-    async def _tell_arrivals(self) -> None:
-        """Arrive where the job has not come by itself, since it does not go on."""
-        if self.view.state.phase is Phase.RUNNING:
-            await self.send(await self._arrive_all([]))
-
-    async def _news(self) -> list[Instance]:
-        """What became ready by what the state was told; what it cannot decide is noted as arrivals."""
-        state = self.view.state
-        ready: list[Instance] = []
-        while state.ready or state.wanted or state.failing or state.to_undo:
-            ready += state.ready
-            state.ready.clear()
-            while state.wanted:
-                await self._claim(state.wanted.popleft())
-            while state.failing:
-                await self._note_failed(state.failing.popleft())
-            if state.to_undo:
-                await self._undo_call(state.to_undo.popleft())
-        self._arrivals += state.arrivals
-        state.arrivals.clear()
-        return [found for found in ready if not found.scope.is_unneeded(found.vertex)]
-
-    async def _claim(self, claim: Claim) -> None:
-        """Claim a slot of a join of some for an edge; whoever brought the edge that holds the last slot goes on."""
-        scope, join, link = claim
-        while (slot := claim.slot) is not None:
-            standing = await self.records.put_claim(self.job.run_id, scope.key(join), slot, claim.place, self.job.id)
-            self.view.state.learn_claim(scope, join, slot, standing.value)
-        winners = scope.winners(join)
-        if winners and scope.claims[join.index][join.quorum - 1] == claim.place and join.index not in scope.fired:
-            await self.view.learn(scope.at(winner.source) for winner in winners)
-            if join.index not in scope.fired:
-                raise StaleReadError(f"run {self.job.run_id!r}: what led to {scope.key(join)!r} is not visible yet")
-        self.view.state.tell(scope, join, link)
-
-    async def _apply(self, instance: Instance, outcome: Outcome | None) -> None:
-        if outcome is not None and outcome.sets:
-            scope, vertex = instance
-            await self.records.apply(self.job.run_id, scope.namespace.prefix, scope.position(vertex), outcome.sets)
-
-    async def _arrive(self, arrival: Arrival, *, together: bool) -> None:
-        """Arrive at a join; with others only if this is the first time, see ``JoinSets``."""
-        incarnation = self.view.record.incarnation
-        if together:
-            size = await self.sets.add_together(incarnation, arrival)
-        else:
-            size = await self.sets.add(incarnation, [arrival])
-        scope, vertex = arrival.scope, arrival.vertex
-        if size.is_full:
-            self.view.hear()
-            is_resolved = await self.view.resolve(scope, vertex)
-            if not is_resolved and not (vertex is None and self.view.state.is_being_undone(scope)):
-                raise StaleReadError(f"run {self.job.run_id!r}: not all that leads to {arrival.key!r} is visible yet")
-            self.view.state.tell(scope, vertex)
-        elif size.was_empty and _ways_in(arrival) <= _HEALED and not self._is_young():
-            # The first to arrive, or the set was wiped or has expired: the facts tell, and fill the set again. Of what
-            # ended just now somebody else is about to arrive, who is left to: else both would go on with the join.
-            learned = await self.view.glance(scope, vertex, before=self.clock.now() - _ARRIVES_WITHIN)
-            # Whoever wrote them may have died before their values were applied, and this arrives in their stead.
-            for instance in learned:
-                await self._apply(instance, instance.scope.outcomes.get(instance.vertex.index))
-            others = [other for other in arrived(arrival) if other != arrival]
-            if others:
-                await self.sets.add(self.view.record.incarnation, others)
-            if self.view.is_resolved(scope, vertex):
-                self.view.state.tell(scope, vertex)
-
-    def _is_young(self) -> bool:
-        """Whether nothing of the run can have ended that somebody is not about to arrive with; a fork begins old."""
-        record = self.view.record
-        return record.redrive_of is None and self.clock.now() - record.started < _ARRIVES_WITHIN
-
-    async def _undo_call(self, call: ScopeState) -> None:
-        """A call has failed that is undone before that counts: go on if it is, else stop it; who undoes it goes on."""
-        view = self.view
-        if view.state.phase is not Phase.RUNNING:
-            return  # it is undone with the run
-        if await stop_call(self.backend, self.records, view.record, call, self.clock, self.executor.journal):
-            return
-        if await view.is_undone(call):
-            view.state.undone(call)
-        elif self._is_again:  # whoever has stopped it may have died before they said so to anybody
-            await send_stop(self.backend, view.record, self.clock, root=call.prefix)
-
-    async def _go_on_behind(self, root: str) -> list[Instance]:
-        """What becomes ready by it that a call is undone.
-
-        Raises:
-            UnknownInstanceError: There is no such call.
-            StaleReadError: That it is undone is not visible yet, or what has happened in it.
-        """
-        call = await self.view.find_call(root)
-        if call is None:
-            raise UnknownInstanceError(f"run {self.job.run_id!r} has no call {root!r}")
-        self.view.hear()
-        if not await self.view.resolve(call, None):
-            raise StaleReadError(f"run {self.job.run_id!r}: that {root!r} is undone is not visible yet")
-        self.view.state.tell(call, None)
-        return await self._arrive_all(await self._news())
-
-    async def _note_failed(self, item: FailedItem) -> None:
-        """Note that an item of a batch has failed; if that is one too many, the facts of its items say so.
-
-        Who comes to the gather finds out in any case. This is for a batch that need not go on until then.
-        """
-        scope, vertex, index, tolerated = item
-        if await self.sets.are_more(self.view.record.incarnation, f"{scope.key(vertex)}:failed", index, tolerated):
-            await self.view.resolve(scope, vertex)
-            self.view.state.tell(scope, vertex)
 
     async def finish(self) -> None:
         """End the run if the facts say that it has ended."""
@@ -837,11 +728,3 @@ class Engine:
     @property
     def _trace(self) -> Trace | None:
         return None if self.events is None else self.events.trace
-
-
-def _ways_in(arrival: Arrival) -> int:
-    """How many instances are looked up to decide about a join; of a batch's gather each of its items."""
-    scope, vertex = arrival.scope, arrival.vertex
-    if vertex is None or vertex.kind is not Kind.EXIT or vertex.construct is None:
-        return arrival.total
-    return total_of(scope.outcomes[vertex.construct.entry])

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 import attrs
@@ -48,10 +48,10 @@ from ..texts import safe_text
 from .caches import KnownRuns, Memory, OutcomeCache
 from .describing.at_work import PassingOn
 from .ends import call_undone, end_of, stopped_by, undoes, undone_by
-from .engine import Done, Engine, Settings, UnknownInstanceError
+from .engine import Done, Engine, Settings
 from .invocations import Invocation, InvocationTimeError
 from .limits import FleetLimits, Places
-from .poison import PoisonCount
+from .poison import PoisonCount, Trying
 from .queues import queue_named
 from .runs import RunRecord, Runs
 from .sets import JoinSets
@@ -59,7 +59,7 @@ from .signals import CHECK_AFTER, busy_key, conclude, end_run, fail_if_late, hav
 from .storage import Records, StaleReadError
 from .tracing import traced
 from .undoing import StoppedRun, StoppedRuns
-from .view import RunView
+from .view import RunView, UnknownInstanceError
 from .waiting import GLANCES, KEPT_FOR, WaitingJobs
 
 # How long a job is passed on before what keeps it from running counts as permanent, seconds.
@@ -95,7 +95,7 @@ class JobHandler:
         control_interval: float,
         visibility: float,
         stopped: Callable[[], bool],
-        slots: AbstractAsyncContextManager[object] | None = None,
+        slots: asyncio.Semaphore | None = None,
         keeps: int = 0,
         journal: Journal | None = None,
         worker: str | None = None,
@@ -132,10 +132,10 @@ class JobHandler:
         self._settings = settings
         self._control_interval, self._visibility = control_interval, visibility
         self._stopped = stopped
-        self._slots = slots or contextlib.nullcontext()
+        self._slots = slots
         self._limits = FleetLimits(backend.coordination, runtime.limits, visibility, self._clock)
         self._waiting = WaitingJobs(backend, self._limits, self._clock, keeps=keeps, stopped=stopped)
-        self._trying: dict[str, int] = {}
+        self._trying = Trying()
         self._stopped_runs = StoppedRuns(self._memory)
         self._known = KnownRuns(self._memory, self._runs.at_hand)
         self._live: dict[str, float] = {}
@@ -232,17 +232,23 @@ class JobHandler:
         hops = max(job.hops, int(job.first_seen > now + _SETTLES))
         return attrs.evolve(job, first_seen=now, hops=hops)
 
-    async def say_busy(self, record: RunRecord) -> None:
+    def say_busy(self, record: RunRecord) -> Awaitable[None] | None:
         """Tell reconcilers that somebody gets on with a run, so that they do not send again what is on its way.
 
         Said now and then, and not of runs that are too young to be looked at: it costs a short run nothing.
+
+        Returns:
+            What is to be awaited; None where nothing is to be said.
         """
         now = self._clock.now()
         if now - self._busy.get(record.incarnation, record.started) < _SAYS_BUSY:
-            return
+            return None
         if len(self._busy) >= _LIVE_KEPT:
             self._busy.clear()
         self._busy[record.incarnation] = now
+        return self._say_busy(record)
+
+    async def _say_busy(self, record: RunRecord) -> None:
         key, store = busy_key(record), self._backend.coordination
         with contextlib.suppress(TransientError):
             if not await store.extend_ttl(key, "yes", ttl=CHECK_AFTER):
@@ -368,6 +374,13 @@ class JobHandler:
             else:
                 executor.kept_keys, executor.nonce = record.kept_keys, record.nonce
                 await run.undo(executor, key, job.attempt, again=count > 1)
+        except (asyncio.CancelledError, InvocationTimeError) as error:
+            if self._stopped() and not isinstance(error, InvocationTimeError):
+                await tries.come_back()
+            raise  # whoever else is cut off did not come back
+        except Exception:
+            await tries.come_back()
+            raise
         finally:
             tries.leave()
         await tries.come_back()

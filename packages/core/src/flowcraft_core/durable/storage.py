@@ -50,6 +50,9 @@ _PAUSE = 0.05
 # Made once: to make one costs as much as to write a short record by it. What is written holds no circles.
 _JSON = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":"))
 
+# A shorter text, and what it takes for each of its bytes, about: too little to be looked at more closely.
+_SHORT, _OF_SHORT = 1_024, 12
+
 # Ends the key of a claim, but for the number of its slot. A colon is escaped in ids: no node's key ends like this.
 _CLAIM = ":claim"
 
@@ -457,6 +460,8 @@ class Records:
                 f"record {name!r} has {len(text)} bytes; at most {self.max_bytes} are stored: keep large data "
                 "elsewhere and hand on where it is"
             )
+        if len(text) < _SHORT:
+            return len(text) * _OF_SHORT
         weight = weight_of(text)
         if weight > MAX_WEIGHT:
             name = f"{run_id} {key}"

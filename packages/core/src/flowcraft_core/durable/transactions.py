@@ -42,6 +42,11 @@ class StepTransaction:
         self._connection: Any = None
         self._open = contextlib.AsyncExitStack()
 
+    @property
+    def may_begin(self) -> bool:
+        """Whether the backend has transactions that a step can ask for."""
+        return getattr(self._backend, "transactional", None) is not None
+
     async def connection(self, key: str) -> Any:
         """The connection, in the transaction; the same one each time.
 

@@ -184,7 +184,7 @@ class StoppedRun:
     writer: str
     kept: StoppedRuns = attrs.field(factory=StoppedRuns)
     events: Emitter | None = None
-    slots: contextlib.AbstractAsyncContextManager[object] = attrs.field(factory=contextlib.nullcontext)
+    slots: asyncio.Semaphore | None = None
 
     async def look(self) -> Left:
         """Close the run, and see what is left to undo.
@@ -303,7 +303,7 @@ class StoppedRun:
         if suspension is not None and (suspension.due or 0.0) > now + _SOON:
             await self.send(instance, suspension)
             return False
-        async with self.slots, self._held(key) as is_free:
+        async with self.slots or contextlib.nullcontext(), self._held(key) as is_free:
             if not is_free:
                 return False  # somebody is at it under another job, which comes again if they die
             if await self._look_up(left, [key]) or left.abandoned is not None:

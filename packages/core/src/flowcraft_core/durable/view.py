@@ -10,7 +10,7 @@ import attrs
 
 from ..clock import Clock
 from ..contexts import Values
-from ..errors import BackendError
+from ..errors import BackendError, FlowcraftError
 from ..graph.decisions import item_result, output_key
 from ..graph.facts import Outcome
 from ..graph.instances import Instance, Phase, ScopeState
@@ -46,6 +46,10 @@ T = TypeVar("T")
 _ITEMS_AT_ONCE = 200
 
 
+class UnknownInstanceError(FlowcraftError):
+    """A job names an instance that its run cannot have."""
+
+
 class RunView:
     """Some of a run's facts. Facts never change, so what was read once is known for good.
 
@@ -53,6 +57,7 @@ class RunView:
         record: The run's record.
         state: What the known facts say.
         trouble: Why something that an expression or a step looks up could not be read, if it could not.
+        loop: The event loop in which facts are read.
     """
 
     def __init__(self, record: RunRecord, records: Records, clock: Clock, *, since: float | None = None) -> None:
@@ -72,6 +77,7 @@ class RunView:
         self._records = records
         self._settled = 0.0
         self._gathers: list[Instance] = []  # whose results nobody has read yet
+        self.loop = asyncio.get_running_loop()
         self.hear(since)
 
     def hear(self, when: float | None = None) -> None:
@@ -356,6 +362,8 @@ class RunView:
     async def prepare(self, instance: Instance) -> bool:
         """Learn what an instance needs to run; whether the facts say that it is to."""
         scope, vertex = instance
+        if self.is_at_hand(instance) and is_decided(self.state, instance):
+            return True  # as a chain goes on
         if vertex.quorum and not scope.winners(vertex):
             await self.learn([instance, *needs(self.state, instance)])
         while (needed := needs(self.state, instance)) and await self.learn(needed):
@@ -369,6 +377,10 @@ class RunView:
             decided = is_decided(self.state, instance)
         await self._bring(instance)
         return decided
+
+    def is_at_hand(self, instance: Instance) -> bool:
+        """Whether nothing has to be read for what an instance names: it names nothing, and is inside of nothing."""
+        return not (self._gathers or instance.scope.parent is not None or names_any(instance.vertex))
 
     async def refresh(self, instance: Instance) -> None:
         """Read what deciding about an instance may look up: context values as they stand now, and outputs of nodes.
@@ -443,12 +455,11 @@ class RunView:
 class StoredValues(Values):
     """The context as a step on a worker sees it: read from the store when it is asked for."""
 
-    __slots__ = ("_loop", "_view")
+    __slots__ = ("_view",)
 
     def __init__(self, view: RunView, scope: ScopeState, serializer: Serializer) -> None:
         super().__init__(scope, serializer)
         self._view = view
-        self._loop = asyncio.get_running_loop()
 
     async def fetch(self, name: str) -> Any:
         """The value as it stands now, or what this attempt has set."""
@@ -460,7 +471,7 @@ class StoredValues(Values):
         """``fetch`` from a plain step's thread."""
         if name in self.sets:
             return super().find(name)
-        return asyncio.run_coroutine_threadsafe(self.fetch(name), self._loop).result()
+        return asyncio.run_coroutine_threadsafe(self.fetch(name), self._view.loop).result()
 
 
 async def found_call(

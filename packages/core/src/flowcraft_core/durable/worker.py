@@ -391,7 +391,7 @@ class Worker:
     def _say_blocked(self, seconds: float, place: str, task: asyncio.Task[object] | None) -> None:
         """Called in another thread, while this one stands still."""
         at_work = [held for held in tuple(self._held) if held.engine is not None and held.engine.current]
-        exact = [held for held in at_work if held.task is task]
+        exact = [held for held in at_work if held.task == task]  # which may be what stands in for it
         nodes = [f"{held.run_id}:{held.engine.current}" for held in exact or at_work if held.engine is not None]
         self._journal.tell(LOOP_BLOCKED, seconds=seconds, place=place, nodes=", ".join(nodes) or "nothing")
 
@@ -445,7 +445,8 @@ class Worker:
         """Tell reconcilers, and jobs that were handed over, what is worked on."""
         await self._say_what_is_held()
         for record in self._at_work().values():
-            await self._handler.say_busy(record)
+            if (saying := self._handler.say_busy(record)) is not None:
+                await saying
 
     async def _say_what_is_held(self) -> None:
         """Of steps that take long: reconcilers leave them alone, and a job that was handed over waits for them."""

@@ -26,7 +26,8 @@ arithmetic        ``+ - * / % //``, unary ``-``                   numbers, as in
 Operators bind as they do in both languages: ``!a == b`` is ``(!a) == b``, and ``not a == b`` is ``not (a == b)``.
 
 A **member** of a mapping is the value under that key; of a list or string, the item at that index or its ``length``;
-of an attrs or dataclass instance, a declared field without a leading underscore. Whatever does not exist is ``None``,
+of an attrs or dataclass instance, a named tuple or a pydantic model, a declared field without a leading underscore; of
+a member of an enum, its ``name`` and ``value``. Properties are none: no code runs. Whatever does not exist is ``None``,
 and so is a member of ``None``. Keys are not converted: ``a[1]`` is not ``a["1"]``.
 
 **Refused, since the languages read it differently**: ``a < b < c`` (write ``a < b and b < c``), ``{key: 1}`` (quote the
@@ -43,7 +44,7 @@ whole numbers below 2**63 and finite decimals, joined strings within 100,000 cha
 some 250 steps, and the longest step looks once through a value of the scope, to compare it or to search it.
 
 Operators take data only: ``None``, booleans, numbers, strings, bytes, dates and times, UUIDs, enums, lists, tuples,
-sets and mappings; ``==`` takes attrs and dataclass instances too. The only code of the application that can run is what
+sets and mappings; ``==`` takes records too. The only code of the application that can run is what
 its own classes define for equality, order, hashing, truth and fields. A value may be a part of the scope, not a copy.
 """
 

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import ast
-import dataclasses
 import operator
 from collections.abc import Callable, Mapping
 from datetime import date, time, timedelta
 from decimal import Decimal
 from enum import Enum
-from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-import attrs
-
+from ..parts import NO_PART, data_fields, field_of
 from ._grammar import Coalesce
 from ._tokens import within_bound
 
@@ -96,9 +93,9 @@ def _member(owner: object, key: object) -> object:
         if not isinstance(key, _KEYS):
             raise TypeError(f"a {type(key).__name__} is no key of a mapping")
         return owner.get(key)
-    if isinstance(owner, (list, tuple, str)):
-        return _item(owner, key)
-    return getattr(owner, key, None) if isinstance(key, str) and key in (_fields_of(owner) or ()) else None
+    if isinstance(key, str) and (field := field_of(owner, key)) is not NO_PART:
+        return field
+    return _item(owner, key) if isinstance(owner, (list, tuple, str)) else None
 
 
 def _item(items: list[object] | tuple[object, ...] | str, key: object) -> object:
@@ -111,23 +108,6 @@ def _item(items: list[object] | tuple[object, ...] | str, key: object) -> object
     if key < 0:
         raise IndexError("a negative index; count from the end as in a[a.length - 1]")
     return items[key] if key < len(items) else None
-
-
-def _fields_of(value: object) -> frozenset[str] | None:
-    cls: type = type(value)
-    return _readable_fields(cls)
-
-
-@lru_cache(maxsize=1024)
-def _readable_fields(cls: type) -> frozenset[str] | None:
-    """The fields of an attrs class or dataclass that an expression may read; None for any other class."""
-    if attrs.has(cls):
-        names = [field.name for field in attrs.fields(cls)]
-    elif dataclasses.is_dataclass(cls):
-        names = [field.name for field in dataclasses.fields(cls)]
-    else:
-        return None
-    return frozenset(name for name in names if not name.startswith("_"))
 
 
 def _refusal(symbol: str, wanted: str, *operands: object) -> TypeError:
@@ -167,7 +147,8 @@ def _equal(left: object, right: object) -> bool:
     if left is None or right is None:
         return left is right
     for operand in (left, right):
-        if not isinstance(operand, _DATA) and _fields_of(operand) is None:
+        cls: type = type(operand)
+        if not isinstance(operand, _DATA) and data_fields(cls) is None:
             raise _refusal("==", "data", left, right)
     return bool(left == right)
 

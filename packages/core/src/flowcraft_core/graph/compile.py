@@ -118,6 +118,8 @@ class _Compiler:
             )
             return
         for node in self.blueprint.nodes:
+            if not node.id:
+                self.problems.append(graphs.NO_ID.at(node.id, "node '' has an empty id: give it one"))
             if node.id in self.nodes:
                 text = f"node {node.id!r} is defined twice: give each node an id of its own"
                 self.problems.append(graphs.DUPLICATE_NODE.at(node.id, text))

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from ..errors import ExpressionError, FlowcraftError
+from ..parts import NO_PART, field_of
 from ..texts import safe_text
 from .compile import BREAK, CONTINUE
 from .facts import DELETED, OUTPUT, NodeError, Outcome
@@ -238,7 +239,7 @@ def resolve(scope: ScopeState, reference: Reference) -> Any:
             value = value[key]
         elif isinstance(value, (list, tuple)) and key.isascii() and key.isdigit() and int(key) < len(value):
             value = value[int(key)]
-        else:
+        elif (value := field_of(value, key)) is NO_PART:
             return None
     return None if value is _MISSING else value
 

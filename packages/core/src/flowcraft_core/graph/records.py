@@ -25,6 +25,9 @@ _MOST_ITEMS = 10_000_000
 # No clock shows a later time.
 _LATEST = 1e11
 
+# Plain fields of outcomes that most have not.
+_SELDOM = ("worker", "action", "blueprint", "lanes", "page_size", "passes", "via")
+
 
 def outcome_to_record(outcome: Outcome, encode: Convert) -> dict[str, Any]:
     """An outcome as a JSON object; fields at their defaults are left out.
@@ -33,19 +36,14 @@ def outcome_to_record(outcome: Outcome, encode: Convert) -> dict[str, Any]:
         outcome: The outcome.
         encode: Turns a value into JSON data.
     """
-    fields = {
-        "action": outcome.action,
-        "blueprint": outcome.blueprint,
-        "lanes": outcome.lanes,
-        "page_size": outcome.page_size,
-        "passes": outcome.passes,
-        "via": outcome.via,
+    record: dict[str, Any] = {
         "attempts": outcome.attempts,
         "started": outcome.started,
         "ended": outcome.ended,
-        "worker": outcome.worker,
     }
-    record: dict[str, Any] = {name: value for name, value in fields.items() if value is not None}
+    for name in _SELDOM:
+        if (value := getattr(outcome, name)) is not None:
+            record[name] = value
     if outcome.taken:
         # An edge that carries the output as it is does not store it again.
         taken = outcome.taken.items()

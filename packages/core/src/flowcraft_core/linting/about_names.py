@@ -17,7 +17,7 @@ from ..reminders import AFTER, REMIND
 from ..rules import Problem
 from ..rules.data import MISSPELT_INPUT, UNKNOWN_NAME
 from ..rules.flows import MISSPELT_FIELD
-from .parts import has_part, part_of, wrong_parts
+from .parts import has_part, part_named, wrong_parts
 from .subject import Subject
 
 # What the engine puts together itself: its members are these, and no others.
@@ -153,7 +153,7 @@ def _wrong(subject: Subject, reference: Reference, known: Collection[str]) -> st
         if not has_part(given, key):
             there = ".".join([reference.node, *reference.path[:place]])
             return f"{there!r} is {type_name(given)}, which has no part {key!r}"
-        given = part_of(given, key)
+        given = part_named(given, key)
     return None
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, get_args, get_origin
+from typing import Any, get_origin
 
-from ..annotations import UNKNOWN, bare, fields_of, hints_of_class, item_of, member_of, type_name
+from ..annotations import UNKNOWN, bare, hints_of_class, item_of, part_of, read_fields_of, type_name
 from ..expressions import Expression
 from .subject import Subject, words_of
 
@@ -14,22 +14,21 @@ _PLAIN = (int, float, bool, bytes, type(None))
 
 
 def has_part(given: Any, key: str) -> bool:
-    """Whether a value of a type may have a part of that name, to ``inputs``: a key of a dict, or an index of a list."""
+    """Whether a value of a type may have a part of that name, to ``inputs``: a key, an index of a list, or a field."""
     cls = get_origin(given) or given
     if is_typed_dict(cls):
         return key in hints_of_class(cls)
     if not isinstance(cls, type) or cls is object or issubclass(cls, Mapping):
         return True
+    fields = read_fields_of(cls)
     if issubclass(cls, (list, tuple)):
-        return key.isascii() and key.isdigit()
-    return fields_of(cls) is None  # what tells its fields is no dict and no list
+        return (key.isascii() and key.isdigit()) or key in (fields or ())
+    return fields is None or key in fields
 
 
-def part_of(given: Any, key: str) -> Any:
-    """The type of a part."""
-    if key.isdigit() and item_of(given) is not UNKNOWN:
-        return member_of(given, int(key), is_field=False)
-    return member_of(given, key, is_field=False) if is_typed_dict(given) or get_args(given) else UNKNOWN
+def part_named(given: Any, key: str) -> Any:
+    """The type of a part, as ``inputs`` name it."""
+    return part_of(given, int(key) if key.isdigit() and item_of(given) is not UNKNOWN else key)
 
 
 def is_typed_dict(given: Any) -> bool:
@@ -75,7 +74,7 @@ def _missing(given: Any, path: tuple[str | int, ...], begins: int) -> str | None
     for place, key in enumerate(path[begins:], begins):
         if not _may_have(given, key):
             return f"reads {_shown(path)}; {_shown(path[:place])} is {type_name(given)}, which has no part {key!r}"
-        given = _member(given, key)
+        given = part_of(given, key)
     return None
 
 
@@ -86,19 +85,10 @@ def _may_have(given: Any, key: str | int) -> bool:
         return key in hints_of_class(cls)
     if not isinstance(cls, type) or cls is object or issubclass(cls, Mapping):
         return True
+    fields = read_fields_of(cls)
     if issubclass(cls, (list, tuple, str)):
-        return isinstance(key, int) or key == "length"
-    if cls in _PLAIN:
-        return False
-    fields = fields_of(cls)
-    return fields is None or key in fields
-
-
-def _member(given: Any, key: str | int) -> Any:
-    cls = bare(given)
-    if isinstance(key, int):
-        return item_of(given)
-    return member_of(given, key, is_field=not is_typed_dict(cls) and get_origin(cls) is None)
+        return isinstance(key, int) or key == "length" or key in (fields or ())
+    return cls not in _PLAIN and (fields is None or key in fields)
 
 
 def _shown(path: tuple[str | int, ...]) -> str:

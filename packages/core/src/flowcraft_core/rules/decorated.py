@@ -17,8 +17,8 @@ RETURNS_NOTHING = Rule(
 STEP_OF_ANOTHER_FLOW = Rule(
     code="FC603",
     name="step-of-another-flow",
-    meaning="A step needs the output of a step of another flow.",
-    remedy="Call that flow instead.",
+    meaning="A step needs what another flow has: the output of a step, its input, or a context value.",
+    remedy="Call that flow instead, or need what this one has.",
 )
 LOOP_WITHOUT_AGAIN = Rule(
     code="FC604",

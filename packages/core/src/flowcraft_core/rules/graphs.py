@@ -56,6 +56,12 @@ BAD_LIMIT = Rule(
     meaning="A node names a limit in a way that none can be called.",
     remedy='Write it as in `"openai"`, `"tenant:acme"`, `"tenant:{context.tenant}"` or `"tenant:{input.tenant}"`.',
 )
+NO_ID = Rule(
+    code="FC110",
+    name="no-id",
+    meaning="A node has an empty id.",
+    remedy="Give it one: its results, its jobs and its records are named by it.",
+)
 ORPHAN = Rule(
     code="FC121",
     name="orphan",

@@ -18,6 +18,7 @@ from typing import Any, Final
 import attrs
 
 from ..errors import SerializationError
+from ..parts import is_model, is_named_tuple
 from ._codecs import BUILT_IN, Codec, name_of
 from ._walking import PartError, show
 
@@ -173,21 +174,10 @@ def faults_of(error: Exception) -> str:
     return "; ".join(faults[:3]) + (f"; and {len(faults) - 3} more" if len(faults) > 3 else "")
 
 
-def is_model(cls: type) -> bool:
-    """Whether a class is a pydantic model, told without importing pydantic."""
-    is_known = isinstance(getattr(cls, "__pydantic_fields__", None), Mapping)
-    return is_known and callable(getattr(cls, "model_validate", None))
-
-
 def is_record(cls: type) -> bool:
     """Whether a class is an attrs class or a dataclass, and no more than its fields."""
     # A record that is also a list or a dict holds more than its fields.
     return (attrs.has(cls) or dataclasses.is_dataclass(cls)) and not issubclass(cls, BUILT_IN)
-
-
-def is_named_tuple(cls: type) -> bool:
-    """Whether a class is a named tuple."""
-    return issubclass(cls, tuple) and hasattr(cls, "_fields")
 
 
 _RECIPES: Final[tuple[tuple[Callable[[type], bool], Callable[[str, Any], Codec]], ...]] = (

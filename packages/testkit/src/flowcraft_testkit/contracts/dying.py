@@ -202,6 +202,97 @@ class DyingClauses(ProgramClauses):
             assert 2 <= steps.count("a") <= 5
             assert (await here.run(good)).status == "completed"
 
+    async def test_what_is_under_way_beside_a_step_that_kills_its_process_is_done(self) -> None:
+        """It comes again as often as that step, and is not taken for another one."""
+        steps, killed = Steps(), asyncio.Event()
+
+        async def deadly(ctx: Context) -> None:
+            await self._clock.sleep(self.beat)  # whatever came with it has begun by then
+            killed.set()
+            await asyncio.Event().wait()
+
+        bad = create_flow("deadly").node("a", deadly)
+        good = create_flow("slow").node("z", steps.takes(self._clock, 3 * self.beat))
+        async with self.programs(bad, good, reconcile=False) as here:
+            runs = [(await here.client.start(good)).run_id for _ in range(3)]
+            run_id = (await here.client.start(bad)).run_id
+
+            async def dead_or_done() -> bool:
+                return killed.is_set() or (await here.client.status(run_id)).state == "failed"
+
+            for _ in range(8):
+                killed.clear()
+                worker = await here.hire(settings=Settings(delivery_limit=4))
+                await self.until(dead_or_done, here.patience)
+                if not killed.is_set():
+                    break
+                await here.kill(worker)
+            assert (await here.client.result(run_id)).status == "failed"
+            assert [(await here.ended(each)).status for each in runs] == ["completed"] * 3
+
+    async def test_an_undo_that_kills_its_process_is_given_up_in_the_end(self) -> None:
+        """The others go on, and the run ends; what was not undone is named."""
+        steps, killed = Steps(), asyncio.Event()
+
+        async def deadly(ctx: Context) -> None:
+            steps.executed.append("undo")
+            killed.set()
+            await asyncio.Event().wait()
+
+        async def fail(ctx: Context) -> None:
+            raise ValueError("it is sold out")
+
+        flow = create_flow("trip").node("a", steps.one, undo=steps.one).node("b", steps.one, undo=deadly)
+        flow.node("c", fail).edge("a", "b").edge("b", "c")
+        async with self.programs(flow, reconcile=False) as here:
+            run_id = (await here.client.start(flow)).run_id
+
+            async def dead_or_done() -> bool:
+                return killed.is_set() or (await here.client.status(run_id)).state == "failed"
+
+            for _ in range(8):
+                killed.clear()
+                worker = await here.hire(settings=Settings(delivery_limit=3))
+                await self.until(dead_or_done, here.patience)
+                if not killed.is_set():
+                    break
+                await here.kill(worker)
+            result = await here.client.result(run_id)
+            told = {undone.key: undone.error for undone in result.undone}
+            assert (result.status, set(told), told["a"]) == ("failed", {"a", "b"}, None)
+            assert "delivered" in str(told["b"])
+            assert 2 <= steps.count("undo") <= 5
+
+    async def test_what_is_cut_off_by_stops_is_begun_anew_however_often(self) -> None:
+        """A worker that is told to stop has not died of its steps, nor of its undos."""
+        began: list[str] = []
+
+        def takes_long(name: str) -> Any:
+            async def take(ctx: Context) -> int:
+                began.append(name)
+                if began.count(name) < 5:
+                    await asyncio.Event().wait()
+                return 1
+
+            return take
+
+        async def fail(ctx: Context) -> None:
+            raise ValueError("it is sold out")
+
+        flow = create_flow("trip").node("a", takes_long("step"), undo=takes_long("undo")).node("b", fail)
+        flow.edge("a", "b")
+        async with self.programs(flow, reconcile=False, grace=self.beat) as here:
+            run_id = (await here.client.start(flow)).run_id
+            for count in range(1, 10):
+                await here.hire(settings=Settings(delivery_limit=2))
+                await self.until(lambda count=count: is_so(len(began) >= count), here.patience)  # type: ignore[misc]
+                await here.leave()
+            await here.hire(settings=Settings(delivery_limit=2))
+            result = await here.ended(run_id)
+            assert (result.status, [error.key for error in result.errors]) == ("failed", ["b"])
+            assert [(undone.key, undone.error) for undone in result.undone] == [("a", None)]
+            assert began == ["step"] * 5 + ["undo"] * 5
+
     async def test_a_worker_that_stops_ends_what_it_runs_and_gives_the_rest_back(self) -> None:
         """Within the grace time, and to be had at once: nobody waits for a visibility to end."""
         steps = Steps()

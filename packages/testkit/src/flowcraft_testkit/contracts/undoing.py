@@ -7,6 +7,8 @@ import itertools
 from typing import Any
 
 from flowcraft_core import FlowBuilder, RetryPolicy, create_flow
+from flowcraft_core.durable import Settings
+from flowcraft_core.errors import TransientError
 
 from .interposed import Call
 from .programs import Context, ProgramClauses, is_so
@@ -261,6 +263,30 @@ class UndoingClauses(ProgramClauses):
             await here.hire(around=slow)
             result = await here.ended(run_id)
             assert (result.status, [each.key for each in result.undone]) == ("failed", ["b", "a"])
+
+    async def test_a_store_that_is_down_for_a_while_fails_no_undo(self) -> None:
+        """Its job is delivered again and again meanwhile, and it is not taken for one that kills its workers."""
+        told, is_down = Takings(), False
+
+        async def undo(ctx: Context) -> None:
+            nonlocal is_down
+            is_down = not told.undone
+            await told.undo(ctx)
+
+        async def unreachable(operation: str, call: Call) -> Any:
+            if is_down and operation.startswith("context."):
+                raise TransientError("the store does not answer")
+            return await call()
+
+        flow = create_flow("trip").node("a", told.do, undo=undo).node("last", fail).edge("a", "last")
+        async with self.programs(flow, reconcile=False) as here:
+            await here.hire(around=unreachable, visibility=max(1.0, 2 * self.beat), settings=Settings(delivery_limit=3))
+            run_id = (await here.client.start(flow)).run_id
+            await self.until(lambda: is_so(is_down), here.patience)
+            await self.pass_time(45 * self.beat)
+            is_down = False
+            result = await here.ended(run_id)
+            assert [(each.key, each.error) for each in result.undone] == [("a", None)]
 
     async def test_undos_whose_jobs_are_lost_are_found_by_the_reconciler(self) -> None:
         """The facts say which are due."""

@@ -22,8 +22,8 @@ from ..contracts.in_memory import InMemoryRows, InMemorySideDoor, InMemoryTroubl
 from ..memory import InMemoryBackend, Weaknesses
 from .mutant import Mutant
 
-#: Strong, but for the handles and the listing by hand: what fails here fails because of the one defect.
-_WEAKNESSES = attrs.evolve(Weaknesses.none(), new_handles=True)
+#: Strong, but for the handles and what releases count as: what fails here fails because of the one defect.
+_WEAKNESSES = attrs.evolve(Weaknesses.none(), new_handles=True, release_counts=True)
 _STALE = attrs.evolve(_WEAKNESSES, staleness=Weaknesses().staleness)
 
 # What a clause may take before it counts as failed, seconds of work and seconds in all. On a virtual clock it ends

@@ -80,6 +80,14 @@ EXAMPLES = {
         flow = create_flow("f").node("ask", step, limit="tenant:{context.tenant}")
         """,
     ),
+    graphs.NO_ID: (
+        """
+        flow = create_flow("f").node("", step)
+        """,
+        """
+        flow = create_flow("f").node("a", step)
+        """,
+    ),
     graphs.ORPHAN: (
         """
         flow = create_flow("f").node("a", step).node("b", step).node("audit", step).edge("a", "b")

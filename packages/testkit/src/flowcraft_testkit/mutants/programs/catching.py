@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 from flowcraft_core.durable import forking as forking_module
 from flowcraft_core.durable import storage as storage_module
+from flowcraft_core.durable.advancing import Advance
 from flowcraft_core.durable.engine import Engine
 from flowcraft_core.errors import StepTimeoutError
 from flowcraft_core.execution import Executor
@@ -145,12 +146,13 @@ def not_timeouts(original: Any, self: Any, error: BaseException, instance: Insta
 
 
 @replaces(
-    (Engine, "_tell_arrivals"),
+    (Advance, "rest"),
     caught_by=BackendContract.test_what_is_skipped_arrives_although_the_job_that_saw_it_waits,
     name="engine.SkippedEdgesKept",
 )
-async def keeps(original: Any, self: Any) -> None:
+async def keeps(original: Any, self: Any) -> list[Instance]:
     """Keeps to itself what it has seen skipped, also where it does not come by there any more."""
+    return []
 
 
 @replaces(

@@ -121,7 +121,7 @@ async def always_live(original: Any, self: Any, job: Any, record: Any) -> bool:
     caught_by=BackendContract.test_what_workers_get_on_with_is_not_sent_again,
     name="handler.WorksInSilence",
 )
-async def silent(original: Any, self: Any, run_id: str) -> None:
+def silent(original: Any, self: Any, record: Any) -> None:
     """Does not tell reconcilers that it gets on with a run."""
 
 

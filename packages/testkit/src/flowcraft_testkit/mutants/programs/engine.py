@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,9 +11,12 @@ import attrs
 from flowcraft_core.durable import engine as engine_module
 from flowcraft_core.durable import reconciler as reconciler_module
 from flowcraft_core.durable import whole as whole_module
+from flowcraft_core.durable.advancing import Advance
 from flowcraft_core.durable.engine import Engine
 from flowcraft_core.durable.poison import PoisonCount
 from flowcraft_core.durable.sets import JoinSets, Size, Waiting
+from flowcraft_core.durable.undoing import StoppedRun
+from flowcraft_core.errors import TransientError
 from flowcraft_core.graph.decisions import take_edges
 from flowcraft_core.graph.instances import Arrival, Instance, Phase
 from flowcraft_core.ids import new_id
@@ -81,7 +86,7 @@ def nobody_is_told(original: Any, self: Any, found: Size | Exception) -> None:
 
 
 @replaces(
-    (Engine, "_arrive"),
+    (Advance, "_arrive"),
     caught_by=BackendContract.test_a_killed_workers_job_is_done_by_another,
     name="engine.WhoComesAgainArrivesTogether",
 )
@@ -101,7 +106,7 @@ async def _walk_everything(self: Any, frontier: list[Instance], *, own: bool = T
         following: list[Instance] = []
         for instance in frontier:
             if instance.key in outcomes:
-                following += await self.advance(instance, outcomes[instance.key])
+                following += await self._advance.over(instance, outcomes[instance.key])
             else:
                 found.append(instance)
         frontier = following
@@ -119,7 +124,7 @@ register(
 
 
 @replaces(
-    (Engine, "advance"),
+    (Advance, "over"),
     caught_by=BackendContract.test_what_was_decided_stays_decided,
     name="engine.EdgesTakenAgain",
 )
@@ -134,7 +139,7 @@ async def decided_again(original: Any, self: Any, instance: Instance, stored: An
 
 
 @replaces(
-    (Engine, "advance"),
+    (Advance, "over"),
     caught_by=BackendContract.test_values_reach_the_successor_also_when_their_setter_died,
     name="engine.ValuesAppliedByTheirSetterOnly",
 )
@@ -146,7 +151,7 @@ async def applied_once(original: Any, self: Any, instance: Instance, stored: Any
 
 
 @replaces(
-    (Engine, "advance"),
+    (Advance, "over"),
     caught_by=BackendContract.test_passes_beyond_ten_set_values_in_their_order,
     name="engine.ValuesNotApplied",
 )
@@ -176,6 +181,47 @@ def never_hands_on(original: Any, self: Any) -> bool:
 async def never_poison(original: Any, self: Any, incarnation: str, key: str, count: int) -> bool:
     """Runs a step again that has killed every worker so far."""
     return False
+
+
+@replaces(
+    (PoisonCount, "come_back"),
+    caught_by=BackendContract.test_what_is_cut_off_by_stops_is_begun_anew_however_often,
+    name="engine.StopsCountAsDeaths",
+)
+async def never_comes_back(original: Any, self: Any) -> None:
+    """Takes a step that was cut off by its worker's stop for one that has ended it."""
+    if not isinstance(sys.exc_info()[1], asyncio.CancelledError):
+        await original(self)
+
+
+@replaces(
+    (PoisonCount, "come_back"),
+    caught_by=BackendContract.test_a_store_that_is_down_for_a_while_fails_no_undo,
+    name="engine.OutagesCountAsDeaths",
+)
+async def troubled(original: Any, self: Any) -> None:
+    """Takes whatever could not be gone on with for what has ended its worker."""
+    if not isinstance(sys.exc_info()[1], TransientError):
+        await original(self)
+
+
+@replaces(
+    (StoppedRun, "give_up"),
+    caught_by=BackendContract.test_an_undo_that_kills_its_process_is_given_up_in_the_end,
+    name="engine.DeadlyUndosAreTriedForEver",
+)
+async def again_and_again(original: Any, self: Any, key: str, why: str, number: int) -> None:
+    """Makes an undo again that has killed every worker so far."""
+    raise TransientError("not now")
+
+
+@replaces(
+    (PoisonCount, "_wait_for_turn"),
+    caught_by=BackendContract.test_what_is_under_way_beside_a_step_that_kills_its_process_is_done,
+    name="engine.SuspectsTriedTogether",
+)
+async def all_at_once(original: Any, self: Any, counter: str, count: int) -> None:
+    """Tries all that comes again at once, so that one that ends the process ends the tries of all."""
 
 
 @replaces(
