@@ -39,9 +39,8 @@ Microseconds for a pass of a loop:
 
 {loops}
 
-Those times grow by the powers {powers}. What is more than linear is not Python's garbage collector, without which it
-is the same, and not more work: the same functions are called for each pass, but on memory that no cache holds any
-more."""
+Those times grow by the powers {powers}. What is more than linear is no more work (a test counts the functions that
+each pass calls): it is garbage collection, and memory that no cache holds any more."""
 
 _TRIED = """- All facts of a run read as a whole, as it was: gigabytes for a few numbers, and a loop whose passes cost
   several times as much when there were many. [Note 46](decisions/0046-huge-batches.md) says how facts are read in
