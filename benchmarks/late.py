@@ -73,27 +73,23 @@ class LateBackend:
         """Close the client."""
         await self._world.close()
 
-    async def answer(self, name: str, call: Awaitable[Any]) -> Any:
-        """What a call comes to, as late as it is."""
-        self.counts[name] += 1
-        result = await call
-        if self._clock is None:
-            await self._wait()
-        else:
-            began = self._clock.now()
-            await self._clock.sleep(self._delay)
-            if self.calls is not None:
-                self.calls.append(Call(name, began, self._clock.now()))
-        return result
-
-    def _wait(self) -> asyncio.Future[None]:
-        """What is done once the answer is there. All take equally long: one timer does for many of them."""
+    def wait(self, name: str) -> Awaitable[None]:
+        """What is done once the answer to a call of that name is there."""
+        if self._clock is not None:
+            return self._sleep(name, self._clock)
+        # All take equally long: one timer does for many of them.
         loop = asyncio.get_running_loop()
         answered: asyncio.Future[None] = loop.create_future()
         self._waiting.append((loop.time() + self._delay, answered))
         if len(self._waiting) == 1:
             loop.call_later(self._delay, self._answer, loop)
         return answered
+
+    async def _sleep(self, name: str, clock: Clock) -> None:
+        began = clock.now()
+        await clock.sleep(self._delay)
+        if self.calls is not None:
+            self.calls.append(Call(name, began, clock.now()))
 
     def _answer(self, loop: asyncio.AbstractEventLoop) -> None:
         now = loop.time()
@@ -114,7 +110,9 @@ class _LatePort:
         backend, call, name = self._backend, getattr(self._port, method), f"{self._name}.{method}"
 
         async def late(*args: Any, **options: Any) -> Any:
-            result = await backend.answer(name, call(*args, **options))
+            backend.counts[name] += 1
+            result = await call(*args, **options)
+            await backend.wait(name)
             if name == "status.finish":
                 backend.ended(args[0])
             return result
@@ -127,7 +125,6 @@ class _AtOnce(Connection):
     """The time that a call takes is the backend's above; here it has none."""
 
     async def request(self, effect: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        self.check_open()
         return effect(*args, **kwargs)
 
 

@@ -33,6 +33,16 @@ async def healthy(folder: Path) -> AsyncIterator[SqliteBackend]:
     yield backend
 
 
+@BREAKAGES.found_as("SQLITE-LOG-ORPHANED", "runs.db-wal")
+async def the_file_is_moved_away_from_its_log(folder: Path) -> AsyncIterator[Backend]:
+    async with SqliteBackend(folder / "runs.db") as backend:
+        await backend.context.put("run", "key", Fact(b"x", "writer"))
+        log = (folder / "runs.db-wal").read_bytes()
+    (folder / "runs.db").rename(folder / "elsewhere.db")
+    (folder / "runs.db-wal").write_bytes(log)
+    yield SqliteBackend(folder / "runs.db")
+
+
 @BREAKAGES.found_as("SQLITE-FOLDER-MISSING", "nowhere")
 async def the_folder_is_not_there(folder: Path) -> AsyncIterator[Backend]:
     yield SqliteBackend(folder / "nowhere" / "runs.db")

@@ -180,6 +180,16 @@ def test_a_run_on_a_backend_is_stored_and_listed(cli: Commanding) -> None:
     assert cli.ask(lambda client: client.result("first")).outputs["pay"] == "paid 23"
 
 
+@pytest.mark.parametrize(
+    "command", ["list", "show run", "cancel run", "waits", "queues", "purge --older-than 1d --yes"]
+)
+def test_who_looks_at_runs_creates_no_file_where_there_is_none(cli: Commanding, command: str) -> None:
+    """Else a mistyped path is a new place without runs."""
+    result = cli(*command.split(), "-b", cli.url, code=5)
+    assert f"there is no SQLite file '{cli.folder}/runs.db'" in result.stderr
+    assert not list(cli.folder.glob("runs.db*"))
+
+
 def test_start_begins_a_run_once(cli: Commanding) -> None:
     here = ("-b", cli.url)
     assert cli.said("start", "shop:order", "-i", SMALL, "--id", "x", "--run-timeout", "1h", *here)["created"]
@@ -259,6 +269,7 @@ def test_purge_removes_what_has_ended_and_nothing_else(cli: Commanding) -> None:
 
 def test_dead_letters_are_listed_shown_sent_back_and_dropped(cli: Commanding) -> None:
     here = ("-b", cli.url)
+    cli("provision", *here)
     assert cli.said("dead-letters", "list", *here)["dead_letters"] == []
     cli.on_backend(lambda backend: backend.queue.send([Message("no job"), Message("none either")]))
     cli("run", "shop:order", "-i", SMALL, *here)  # its worker meets them, too
@@ -277,6 +288,7 @@ def test_dead_letters_are_listed_shown_sent_back_and_dropped(cli: Commanding) ->
 
 def test_a_schedule_is_made_shown_changed_triggered_and_removed(cli: Commanding) -> None:
     here = ("-b", cli.url)
+    cli("provision", *here)
     assert cli.said("schedules", "list", *here)["schedules"] == []
     nightly = ("schedules", "make", "nightly", "shop:order", "-i", SMALL, "--cron", "30  2 * * *", *here)
     made = cli.said(*nightly, "--timezone", "Europe/Oslo", "--overlap", "skip", "--tag", "kind=nightly")
@@ -540,7 +552,8 @@ def test_a_warning_of_the_doctor_is_no_failure(cli: Commanding) -> None:
 
 
 def test_the_page_is_not_served_beyond_this_machine_without_a_token(cli: Commanding) -> None:
-    error = cli("ui", "--host", "0.0.0.0", "-b", "sqlite:///runs.db", code=Exit.USAGE).stderr
+    cli("provision", "-b", cli.url)
+    error = cli("ui", "--host", "0.0.0.0", "-b", cli.url, code=Exit.USAGE).stderr
     assert "set a token: FLOWCRAFT_UI_TOKEN" in error
 
 
@@ -548,6 +561,7 @@ def test_the_page_says_where_it_is_and_shows_no_secret_of_its_settings(
     cli: Commanding, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FLOWCRAFT_UI_TOKEN", "a-token-long-enough")
+    cli("provision", "-b", cli.url)
     given: dict[str, object] = {}
 
     async def serve(client: object, listening: Callable[[str], None], **settings: object) -> None:

@@ -10,11 +10,11 @@ import pytest
 NAME = "flowcraft_core"
 #: What the package itself is, and what fetches its names.
 PACKAGE = {NAME, f"{NAME}.on_demand"}
-#: Of the package's own, that a program loads which builds a flow and runs it in one process; and one that starts runs
-#: and looks what became of them.
-MOST_MODULES, MOST_OF_A_CLIENT = 80, 106
+#: Of the package's own, that a program loads which builds a flow and runs it in one process; one that starts runs and
+#: looks what became of them; and one that works on them.
+MOST_MODULES, MOST_OF_A_CLIENT, MOST_OF_A_WORKER = 77, 105, 120
 #: What they have no part in, of the standard library: each takes as long as several modules of ours.
-HEAVY = {"email", "hashlib", "importlib.metadata", "ipaddress", "shutil", "zipfile", "zoneinfo"}
+HEAVY = {"dataclasses", "email", "hashlib", "importlib.metadata", "ipaddress", "shutil", "zipfile", "zoneinfo"}
 
 
 def test_the_package_imports() -> None:
@@ -55,7 +55,8 @@ def test_what_a_program_does_not_use_is_not_loaded() -> None:
     assert {"builder", "runtime"} <= own
     assert own.isdisjoint({"decorated", "durable", "linting", "telemetry", "webhooks", "schedules", "jobs", "analysis"})
     assert len([name for name in loaded if name.startswith(NAME)]) <= MOST_MODULES
-    assert own.isdisjoint({"expressions", "traces", "crontab", "payloads", "pictures"})
+    assert own.isdisjoint({"expressions", "traces", "crontab", "payloads", "pictures", "events", "observing"})
+    assert loaded.isdisjoint({f"{NAME}.graph.undoing", f"{NAME}.graph.loops", f"{NAME}.runtime.emitter"})
     assert loaded.isdisjoint(HEAVY)
     errors = _loaded_by(f"from {NAME} import NonRetryableError")
     assert {name for name in errors if name.startswith(NAME)} == PACKAGE | {f"{NAME}.errors"}
@@ -69,6 +70,17 @@ def test_what_belongs_to_one_call_of_a_client_is_not_loaded_before() -> None:
     assert durable.isdisjoint(others | {"answering", "places", "scheduling", "describing.shapes", "describing.reading"})
     assert loaded.isdisjoint(HEAVY - {"hashlib", "ipaddress"})
     assert len([name for name in loaded if name.startswith(NAME)]) <= MOST_OF_A_CLIENT
+
+
+def test_what_a_worker_may_never_come_to_is_not_loaded_before() -> None:
+    loaded = _loaded_by(f"from {NAME}.durable import Worker")
+    own = {name.removeprefix(f"{NAME}.") for name in loaded if name.startswith(NAME)}
+    durable = {"client", "reconciler", "retention", "purging", "undoing", "undone", "whole", "scheduling", "results"}
+    assert "durable.handler" in own
+    assert own.isdisjoint({f"durable.{name}" for name in durable} | {"durable.describing.shapes"})
+    assert own.isdisjoint({"schedules", "crontab", "events", "observing", "decorated", "webhooks", "runtime.runtime"})
+    assert loaded.isdisjoint(HEAVY - {"hashlib", "ipaddress"})
+    assert len(own) <= MOST_OF_A_WORKER
 
 
 @pytest.mark.parametrize("room", ["durable", "logging", "runtime"])

@@ -38,6 +38,33 @@ async def test_opening_makes_the_file_and_closing_leaves_nothing_else(path: Path
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("flowcraft-sqlite")]
 
 
+async def test_a_log_without_its_file_is_not_thrown_away(path: Path) -> None:
+    """Somebody has moved the file, or mistyped a path: what was written last stands in the log and nowhere else."""
+    async with SqliteBackend(path) as backend:
+        assert backend.missing() is None
+        await backend.context.put("run", "key", FACT)
+        written = log_of(path)
+    moved = move_away(path, written)
+    backend = SqliteBackend(path)
+    assert "there is no SQLite file" in str(backend.missing())
+    with pytest.raises(BackendError, match=r"its log .* put the file back beside it"):
+        await backend.open()
+    assert files_beside(path) == ["flowcraft.db-wal", "moved.db"]
+    moved.rename(path)
+    async with backend:
+        assert await backend.context.get("run", ["key"]) == {"key": FACT}
+
+
+def log_of(path: Path) -> bytes:
+    return path.with_name(f"{path.name}-wal").read_bytes()
+
+
+def move_away(path: Path, log: bytes) -> Path:
+    """Move a file, and leave a log where it was."""
+    path.with_name(f"{path.name}-wal").write_bytes(log)
+    return path.rename(path.with_name("moved.db"))
+
+
 async def test_it_can_be_opened_once(path: Path) -> None:
     async with SqliteBackend(path) as backend:
         with pytest.raises(BackendError, match="open already"):

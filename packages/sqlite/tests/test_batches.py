@@ -71,7 +71,12 @@ async def test_reads_that_wait_at_the_same_time_see_one_state(path: Path, statem
     async with SqliteBackend(path) as backend:
         statements.clear()
         await asyncio.gather(*(backend.context.get("run", ["key"]) for _ in range(10)))
-        assert Counter(statement.split()[0] for statement in statements) == {"BEGIN": 1, "SELECT": 10, "COMMIT": 1}
+        assert Counter(statement.split()[0] for statement in statements) == {
+            "BEGIN": 1,
+            "PRAGMA": 1,
+            "COMMIT": 1,
+            "SELECT": 10,
+        }
 
 
 async def test_a_call_that_fails_by_itself_takes_no_other_with_it(path: Path) -> None:

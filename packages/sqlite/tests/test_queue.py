@@ -168,7 +168,7 @@ async def test_looking_for_a_message_reads_no_other(path: Path) -> None:
         database, asked = backend._database, list[str]()
         await database.read(lambda connection: connection.set_trace_callback(asked.append))
         await database.write(lambda connection: connection.set_trace_callback(asked.append), synced=False)
-        assert await backend.queues.named("gpu").receive(max_messages=1, wait=0.01, visibility=60) == []
+        assert await backend.queues.named("gpu").receive(max_messages=1, wait=0.3, visibility=60) == []
         await database.write(lambda connection: connection.set_trace_callback(None), synced=False)
         queries = {query for query in asked if query.startswith("SELECT") and "jobs" in query}
         # What is due, what has no time, and when the next one is.
@@ -226,9 +226,9 @@ async def test_where_nothing_is_left_a_receive_looks_and_takes_no_lock(
         written: list[object] = []
         write = database.write
 
-        def counted(operation: Any, *, synced: bool) -> Any:
+        def counted(operation: Any, *, synced: bool, size: int | None) -> Any:
             written.append(operation)
-            return write(operation, synced=synced)
+            return write(operation, synced=synced, size=size)
 
         monkeypatch.setattr(database, "write", counted)
         waiting = asyncio.ensure_future(queue.receive(max_messages=2, wait=PATIENCE, visibility=60))

@@ -9,7 +9,6 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
-from flowcraft_core.durable import Asked
 from flowcraft_core.errors import ConfigurationError
 from flowcraft_core.logging.catalogue import MESSAGE_FAILED
 from flowcraft_core.logging.journal import Journal
@@ -69,6 +68,8 @@ class LambdaHost:
             raise ConfigurationError(
                 "webhook_handler was given no event of a function URL (payload format 2.0): it is for nothing else"
             )
+        from flowcraft_core.durable import Asked  # noqa: PLC0415 # for functions that answer, not those that work
+
         body = event.get("body") or ""
         asked = Asked(
             method=http["method"],

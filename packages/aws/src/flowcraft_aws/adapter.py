@@ -9,7 +9,6 @@ from flowcraft_core.durable import Adapter
 from flowcraft_core.durable.options import WorkerOptions
 from flowcraft_core.payloads import PayloadCodec
 from flowcraft_core.ports import CoordinationStore
-from flowcraft_core.runtime import FlowRuntime
 
 from ._calls import THREADS, Calls
 from ._clients import make_client
@@ -18,11 +17,13 @@ from .backend import AwsBackend
 from .metrics import Metrics
 from .places import CONTEXT_TABLE, STATUS_TABLE
 from .s3 import S3PayloadStore
-from .shared_context import DynamoDbContext
 
 if TYPE_CHECKING:
+    from flowcraft_core.runtime import FlowRuntime
     from mypy_boto3_dynamodb.client import DynamoDBClient
     from mypy_boto3_sqs.client import SQSClient
+
+    from .shared_context import DynamoDbContext
 
 
 class SqsAdapter(Adapter):
@@ -121,6 +122,8 @@ class SqsAdapter(Adapter):
 
     def context(self, run_id: str) -> DynamoDbContext:
         """The shared context of a run, for programs that are none of its steps; not open."""
+        from .shared_context import DynamoDbContext  # noqa: PLC0415 # for programs beside the workers
+
         return DynamoDbContext(
             client=self._dynamodb,
             table_name=self._context_table_name,

@@ -14,14 +14,11 @@ from flowcraft_core.queues import DeclaredQueues
 
 from ._calls import THREADS, Calls, Home
 from ._clients import make_client, require_client
-from ._layout import contexts, coordination, statuses
 from .by_hand import ByHand
 from .context import DynamoDbContextStore
 from .coordination import DynamoDbCoordinationStore
-from .diagnosis import DiagnosedTable, examine
 from .metrics import Metrics, watch
 from .places import CONTEXT_TABLE, COORDINATION_TABLE, STATUS_TABLE, AwsPlace
-from .provisioning import provision
 from .queue import SqsJobQueue
 from .s3 import S3PayloadStore
 from .status import DynamoDbStatusStore
@@ -163,6 +160,8 @@ class AwsBackend:
             ConfigurationError: The URL cannot be read, or says something else.
             BackendError: Something cannot be created; the message says which.
         """
+        from .provisioning import provision  # noqa: PLC0415 # for whoever sets it up, which is done once
+
         place = AwsPlace.of(url)
 
         def make() -> Sequence[str]:
@@ -210,6 +209,9 @@ class AwsBackend:
 
         It takes some thirty requests. Of the last ones, which find out what is allowed, none can do anything.
         """
+        from ._layout import contexts, coordination, statuses  # noqa: PLC0415 # for whoever asks what is wrong
+        from .diagnosis import DiagnosedTable, examine  # noqa: PLC0415 # likewise
+
         # Of a table for hints that is not in this list, somebody else knows what it has to be like.
         layouts = [contexts, statuses, coordination]
         pairs = zip(self._tables, layouts, strict=False)

@@ -8,7 +8,6 @@ from typing import Any, Self
 import attrs
 from flowcraft_core.errors import ConfigurationError
 from flowcraft_core.queues import require_queue
-from flowcraft_core.urls import BackendUrl
 
 QUEUE = "flowcraft-jobs"
 CONTEXT_TABLE = "flowcraft-contexts"
@@ -49,6 +48,8 @@ class AwsPlace:
         Raises:
             ConfigurationError: It cannot be read, or says something else.
         """
+        from flowcraft_core.urls import BackendUrl  # noqa: PLC0415 # for those who name a backend by a URL
+
         parts = BackendUrl.parse(url, ("bucket", "contexts", "coordination", "queue", "queues", "statuses"))
         name = parts.path.strip("/") or _NAME
         if "/" in name:

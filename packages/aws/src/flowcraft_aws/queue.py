@@ -35,7 +35,7 @@ _LONGEST_VISIBILITY = 12 * 3_600
 _ON_THE_WAY = 5
 
 #: Text that SQS refuses, or none. Such a message travels as a JSON string in ASCII, and an attribute says so.
-_REFUSED_TEXT = re.compile("^$|[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_REFUSED_TEXT = re.compile("^$|[\0-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 ENCODING = "flowcraft-encoding"
 _ENCODED: Any = {ENCODING: {"StringValue": "json", "DataType": "String"}}
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from azure.cosmos.aio import CosmosClient
 from azure.storage.queue.aio import QueueClient
-from flowcraft_core import FlowRuntime
 from flowcraft_core.durable.adapter import Adapter
 from flowcraft_core.durable.options import WorkerOptions
 from typing_extensions import Unpack
@@ -18,6 +17,9 @@ from .backend import AzureBackend, OpenableCoordinationStore
 from .metrics import Metrics
 from .queue import queue_connection
 from .run_context import CosmosDbContext
+
+if TYPE_CHECKING:
+    from flowcraft_core import FlowRuntime
 
 
 class AzureQueueAdapter(Adapter):

@@ -30,9 +30,7 @@ from ._layout import contexts, statuses
 from .by_hand import CosmosHandWrittenRuns
 from .context import CosmosContextStore
 from .cosmos_coordination import CosmosCoordinationStore
-from .diagnosis import DiagnosedDatabase, DiagnosedRedis, examine
 from .metrics import Metrics
-from .provision import provision
 from .queue import AzureJobQueue, queue_connection
 from .redis_coordination import RedisCoordinationStore
 from .settings import AzureSettings
@@ -170,6 +168,8 @@ class AzureBackend:
             ConfigurationError: As ``from_url`` does.
             BackendError: A service refuses: the message says which.
         """
+        from .provisioning import provision  # noqa: PLC0415 # for whoever sets it up, which is done once
+
         settings = AzureSettings.from_url(url)
         await provision(queue_clients=settings.queue_clients, **settings.for_provision())
         containers = (settings.context_container_name, settings.status_container_name)
@@ -198,6 +198,12 @@ class AzureBackend:
 
         Clients that were given as such, and not as functions, are open after it: they could not be opened again.
         """
+        from .diagnosis import (  # noqa: PLC0415 # for whoever asks what is wrong
+            DiagnosedDatabase,
+            DiagnosedRedis,
+            examine,
+        )
+
         context_name, status_name = self._container_names
         redis = None
         if isinstance(self.coordination, RedisCoordinationStore):

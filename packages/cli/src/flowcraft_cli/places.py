@@ -72,12 +72,13 @@ def own(app: App, name: str, kind: Any) -> Any:
 
 
 @asynccontextmanager
-async def place(app: App, sources: Iterable[Found] = ()) -> AsyncIterator[Place]:
+async def place(app: App, sources: Iterable[Found] = (), *, creates: bool = False) -> AsyncIterator[Place]:
     """Open the backend, with a client on it.
 
     Args:
         app: Its settings say where.
         sources: The flows that the client starts.
+        creates: Whether a file that is not there is created: not by those who only look.
     """
     url = url_of(app)
     serializer, codec = own(app, "serializer", Serializer), own(app, "codec", None)
@@ -94,7 +95,7 @@ async def place(app: App, sources: Iterable[Found] = ()) -> AsyncIterator[Place]
             blueprints.update((i, graph.blueprint) for i, graph in source.catalogue.graphs.items())
         else:
             blueprints[source.id] = source
-    async with open_url(url) as backend:
+    async with open_url(url, creates=creates) as backend:
         client = Client(
             backend, flows=flows, blueprints=blueprints, serializer=serializer, codec=codec, telemetry=telemetry
         )

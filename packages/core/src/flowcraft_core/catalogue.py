@@ -163,16 +163,21 @@ class Catalogue:
         Raises:
             ConfigurationError: Another flow of its id has brought other ones.
         """
-        standing = self.steps.get(flow.id, {})
-        for name, brought in flow.implementations.items():
-            if name in standing and standing[name].step != brought.step:
-                text = (
-                    f"there are two flows with the id {flow.id!r}, and their steps for {name!r} are not the same "
-                    "object: rename one, or make the flow once and hand on that one, or its id"
-                )
-                raise ConfigurationError.of(flows.DUPLICATE_FLOW.at(None, text))
-        for called in flow.called.values():
-            self.check_steps(called)
+        seen, waiting = set[int](), [flow]
+        while waiting:
+            one = waiting.pop()
+            if id(one) in seen:
+                continue  # which calls itself, perhaps by way of others
+            seen.add(id(one))
+            standing = self.steps.get(one.id, {})
+            for name, brought in one.implementations.items():
+                if name in standing and standing[name].step != brought.step:
+                    text = (
+                        f"there are two flows with the id {one.id!r}, and their steps for {name!r} are not the same "
+                        "object: rename one, or make the flow once and hand on that one, or its id"
+                    )
+                    raise ConfigurationError.of(flows.DUPLICATE_FLOW.at(None, text))
+            waiting += one.called.values()
 
     def _add(self, graph: Graph) -> Graph:
         standing = self.graphs.setdefault(graph.blueprint.id, graph)

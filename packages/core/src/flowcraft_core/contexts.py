@@ -7,7 +7,6 @@ import math
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any, Generic
 
-import attrs
 from typing_extensions import TypeVar
 
 from .blueprint import WAIT
@@ -19,7 +18,7 @@ from .serialization import Serializer
 from .texts import require_name, safe_text
 
 if TYPE_CHECKING:
-    from .webhooks import WebhookSigner
+    from .webhooks import Links
 
 InputT = TypeVar("InputT", default=Any)
 DependenciesT = TypeVar("DependenciesT", default=Any)
@@ -294,21 +293,6 @@ class BaseContext(Generic[InputT, DependenciesT]):
         """Writes to ``flowcraft.step`` with the run, the instance and the attempt in each record's ``extra``."""
         extra = {"run_id": self.run_id, "node_id": self.node_id, "instance": self.key, "attempt": self.attempt}
         return _StepLogger(_logger, extra)
-
-
-@attrs.frozen
-class Links:
-    """What an attempt needs to make links.
-
-    Attributes:
-        signer: Signs them.
-        nonce: The run's, see ``Ticket``.
-        now: Tells the time.
-    """
-
-    signer: WebhookSigner
-    nonce: str
-    now: Callable[[], float]
 
 
 def _wait_around(scope: ScopeState | None, node_id: str) -> str | None:

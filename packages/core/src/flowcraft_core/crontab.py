@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import functools
 import importlib
-import zoneinfo
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .errors import ConfigurationError
+
+if TYPE_CHECKING:
+    import zoneinfo
 
 
 def require_cron(expression: object, timezone: object) -> str:
@@ -67,6 +69,8 @@ def _cronsim() -> Any:
 
 
 def _zone(name: object) -> zoneinfo.ZoneInfo:
+    import zoneinfo  # noqa: PLC0415 # takes longer than all else here, and most schedules are by no clock on the wall
+
     try:
         if isinstance(name, str):
             return zoneinfo.ZoneInfo(name)

@@ -18,7 +18,7 @@ import attrs
 from .blueprint import SLEEP, WAIT, Node
 from .calling import call_step
 from .clock import Clock
-from .contexts import UNDO, BaseContext, Links, NodeContext, SyncNodeContext, Values
+from .contexts import UNDO, BaseContext, NodeContext, SyncNodeContext, Values
 from .copying import copied, handed, is_shared
 from .durations import parse_duration
 from .errors import (
@@ -500,6 +500,8 @@ class Executor:
             await self.roll_back()
         context._since = self.clock.now()
         if self.webhooks is not None:
+            from .webhooks import Links  # noqa: PLC0415 # whoever signs links has imported it
+
             context._links = Links(self.webhooks, self.nonce, self.clock.now)
         if self.progressed is not None:
             context._tells = self._telling(implementation.is_async)

@@ -18,8 +18,11 @@ READABLE_FORMATS = frozenset({FORMAT})
 #: No job of any format is longer, in bytes of UTF-8: it carries ids only.
 MAX_BODY_BYTES = 48 * 1024
 
-# Made once: to make one costs as much as to write a job by it.
-_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+# Made once: to make one costs as much as to write a job by it. What is written holds no circles.
+_JSON = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":"))
+
+# What a job says that says no more than each does.
+_IN_EACH = frozenset({"v", "id", "run", "nonce", "key", "seen"})
 
 #: Where a job of any format says for how many seconds it has been passed on.
 _PASSED_ON = "passed"
@@ -41,9 +44,9 @@ class NewerJobError(FlowcraftError):
     """A message was written by a newer version; a newer worker will understand it."""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.define(kw_only=True)
 class Job:
-    """One job.
+    """One job. Never changed once it is made.
 
     Attributes:
         id: Unique; outcomes say under which job they were written.
@@ -129,17 +132,24 @@ def decode_job(body: str) -> Job:
         nonce=_text(data, "nonce") if "nonce" in data else "",
         key=_text(data, "key", longest=_LONGEST_KEY, empty=True),
         first_seen=_seconds(data, "seen"),
-        passed_on=_seconds(data, _PASSED_ON),
-        hops=_count(data, "hops"),
-        attempt=_count(data, "attempt"),
-        deferred=_count(data, "deferred"),
-        standing_in=data.get("fallback") is True,
-        limits=_texts(data, "limits"),
-        waited=_count(data, "waited"),
-        blueprint_id=_text(data, "blueprint", longest=_LONGEST_KEY) if "blueprint" in data else None,
-        node_id=_text(data, "node", longest=_LONGEST_KEY) if "blueprint" in data else None,
-        trace=trace_of(data),
+        **({} if data.keys() <= _IN_EACH else _others(data)),
     )
+
+
+def _others(data: dict[str, Any]) -> dict[str, Any]:
+    """What few jobs say."""
+    return {
+        "passed_on": _seconds(data, _PASSED_ON),
+        "hops": _count(data, "hops"),
+        "attempt": _count(data, "attempt"),
+        "deferred": _count(data, "deferred"),
+        "standing_in": data.get("fallback") is True,
+        "limits": _texts(data, "limits"),
+        "waited": _count(data, "waited"),
+        "blueprint_id": _text(data, "blueprint", longest=_LONGEST_KEY) if "blueprint" in data else None,
+        "node_id": _text(data, "node", longest=_LONGEST_KEY) if "blueprint" in data else None,
+        "trace": trace_of(data),
+    }
 
 
 def passed_on_for(body: str) -> float:
@@ -192,6 +202,8 @@ def _run_id(data: dict[str, Any], name: str) -> str:
 
 def _text(data: dict[str, Any], name: str, *, longest: int = _LONGEST_ID, empty: bool = False) -> str:
     value = data.get(name)
+    if type(value) is str and 0 < len(value) <= longest and value.isascii():
+        return value
     if not isinstance(value, str) or not (value or empty):
         raise MalformedJobError(f"the job's {name!r} must be text, not {value!r:.80}")
     if len(value) > longest:

@@ -7,7 +7,6 @@ part.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Mapping
 from enum import Enum
 from functools import lru_cache
@@ -36,7 +35,9 @@ def data_fields(cls: type) -> frozenset[str] | None:
     names: Iterable[str] = ()
     if attrs.has(cls):
         names = (field.name for field in attrs.fields(cls))
-    elif dataclasses.is_dataclass(cls):
+    elif hasattr(cls, "__dataclass_fields__"):
+        import dataclasses  # noqa: PLC0415 # whoever has such a class has imported it
+
         names = (field.name for field in dataclasses.fields(cls))
     elif is_named_tuple(cls):
         names = cls._fields  # type: ignore[attr-defined]

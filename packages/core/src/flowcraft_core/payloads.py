@@ -90,7 +90,9 @@ class CompressingCodec:
         if not mark:
             raise SerializationError(f"record {place!r} is empty: its store has written a half of it, or cut it off")
         if mark != _DEFLATED:
-            raise SerializationError(f"record {place!r} was stored by another codec: give this program the same one")
+            raise SerializationError(
+                f"record {place!r} is damaged, or was stored by another codec: then give this program the same one"
+            )
         inflater = zlib.decompressobj()
         try:
             inflated = inflater.decompress(rest, self.max_bytes)

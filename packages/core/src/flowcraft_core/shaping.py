@@ -9,7 +9,6 @@ the way to the part, what was wanted and what was given.
 from __future__ import annotations
 
 import collections.abc
-import dataclasses
 import functools
 import json
 import types
@@ -391,6 +390,8 @@ def _arguments_of(cls: Any) -> list[tuple[str, str, bool]]:
             for field in attrs.fields(cls)
             if field.init
         ]
+    import dataclasses  # noqa: PLC0415 # whoever has such a class has imported it
+
     missing = dataclasses.MISSING
     return [
         (field.name, field.name, field.default is missing and field.default_factory is missing)

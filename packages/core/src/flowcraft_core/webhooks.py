@@ -16,7 +16,7 @@ import hmac
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
 import attrs
@@ -149,3 +149,18 @@ def _text(data: bytes) -> str:
 
 def _bytes(text: str) -> bytes:
     return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+@attrs.frozen
+class Links:
+    """What an attempt needs to make links.
+
+    Attributes:
+        signer: Signs them.
+        nonce: The run's, see ``Ticket``.
+        now: Tells the time.
+    """
+
+    signer: WebhookSigner
+    nonce: str
+    now: Callable[[], float]

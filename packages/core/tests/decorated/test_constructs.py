@@ -520,6 +520,57 @@ async def test_a_wait_is_answered_or_times_out() -> None:
         assert (await handle.result()).output == "may I: yes"
 
 
+def test_a_loop_that_never_ends_or_needs_itself_says_so_and_a_flow_may_call_itself() -> None:
+    def looping(*, ends: bool) -> Flow[int, int]:
+        flow = Flow[int, int]("f")
+        loop = flow.loop("l", flow.input)
+
+        @flow.step
+        def body(value: int = loop.value) -> int:
+            return value + 1
+
+        @flow.step
+        def peek(value: int = body.output, last: int = loop.output) -> int:
+            return value
+
+        if ends:
+            loop.again(body.output, when=body.output < 5)
+        flow.returns(peek.output)
+        return flow
+
+    for ends, code in ((False, "FC604"), (True, "FC605")):
+        with pytest.raises(BlueprintError) as error:
+            looping(ends=ends).to_blueprint()
+        assert code in [problem.code for problem in error.value.problems]
+    flow = Flow[int, int]("less")
+
+    @flow.step(when=flow.input > 0)
+    def less(value: int = flow.input) -> int:
+        return value - 1
+
+    @flow.step(unless=flow.input > 0)
+    def result(value: int = flow.input) -> int:
+        return value
+
+    flow.returns(first_of(flow.call(flow, less.output, name="again").output, result.output))
+    assert FlowRuntime([flow]).run_sync(flow, 3).output == 0
+
+
+def test_a_flow_that_is_started_by_its_id_is_given_its_input_by_name() -> None:
+    flow = Flow[dict[str, int], int]("carts")
+
+    @flow.step
+    def show(cart: dict[str, int] = flow.input) -> int:
+        return cart["n"]
+
+    flow.returns(show.output)
+    runtime = FlowRuntime([flow])
+    for context in (None, {"n": 3}):
+        with pytest.raises(ConfigurationError, match=r"flow 'carts' takes dict.* by its id, it is given that under"):
+            runtime.run_sync("carts", context)
+    assert runtime.run_sync("carts", {"input": {"n": 3}}).output == 3
+
+
 async def test_a_condition_on_an_answer_holds_for_no_wait_that_has_timed_out() -> None:
     flow = Flow[None, str]("f")
 

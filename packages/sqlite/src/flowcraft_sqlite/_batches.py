@@ -1,8 +1,12 @@
 """A thread that answers calls from an event loop, all that are waiting at once.
 
-The thread has something that only it may use (a connection) and is told on the loop what to do with it. What is asked
-for in one pass of the loop reaches the thread as one batch, and so does all that came while it was busy; a batch is
-answered by one call back into the loop.
+The thread has something that one at a time may use (a connection) and is told on the loop what to do with it. What is
+asked for in one pass of the loop reaches the thread as one batch, and so does all that came while it was busy; a batch
+is answered by one call back into the loop.
+
+Whoever is alone does not wait for that: to wake a thread and to be woken by it costs about as much as a short commit.
+So a single call, while the thread has nothing to do, is carried out by the loop itself if it is sure to take little
+time.
 """
 
 from __future__ import annotations
@@ -12,6 +16,7 @@ import contextlib
 import queue
 import sqlite3
 import threading
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
@@ -27,26 +32,38 @@ class Call(Generic[T]):
     Attributes:
         operation: What to do.
         synced: Whether it must be on the disk before it is answered.
+        size: How much it reads and writes, about, bytes; None if nobody knows.
         future: Where the loop waits.
         result: What came of it, if there is no error.
         error: Why nothing came of it.
     """
 
-    __slots__ = ("error", "future", "operation", "result", "synced")
+    __slots__ = ("error", "future", "operation", "result", "size", "synced")
 
-    def __init__(self, operation: Operation[T], synced: bool, future: asyncio.Future[T]) -> None:
+    def __init__(self, operation: Operation[T], synced: bool, size: int | None, future: asyncio.Future[T]) -> None:
         self.operation = operation
         self.synced = synced
+        self.size = size
         self.future = future
         self.result: T | None = None
         self.error: Exception | None = None
 
 
 class Session(Protocol):
-    """What a thread does between its start and its end. Created, used and closed in the thread."""
+    """What calls are carried out with, by the thread or by the loop, never by both at once.
+
+    Created and closed in the thread.
+    """
 
     def run(self, calls: Sequence[Call[Any]]) -> None:
         """Give each call its result or its error; raises nothing."""
+
+    def run_at_once(self, call: Call[Any]) -> bool:
+        """Do so with a call if it is sure to take little time, else nothing; whether it was done."""
+
+    @property
+    def is_tired(self) -> bool:
+        """Whether there is something to do for ``rest``."""
 
     def rest(self) -> None:
         """Do what may wait until the calls have been answered; raises nothing."""
@@ -69,18 +86,21 @@ class BatchThread:
         self._open_session = open_session
         self._loop = asyncio.get_running_loop()
         self._gathered: list[Call[Any]] = []
+        self._handed_over = 0  # calls
         self._inbox: queue.SimpleQueue[list[Call[Any]] | None] = queue.SimpleQueue()
         self._opened: asyncio.Future[None] = self._loop.create_future()
         self._ended: asyncio.Future[None] = self._loop.create_future()
+        self._session: Callable[[], Session | None] = lambda: None
+        self._in_use = threading.Lock()  # the session
 
     async def start(self) -> None:
         """Open the session; raises what opening it raised."""
         self._thread.start()
         await asyncio.shield(self._opened)
 
-    def submit(self, operation: Operation[T], *, synced: bool = False) -> asyncio.Future[T]:
+    def submit(self, operation: Operation[T], *, synced: bool = False, size: int | None = None) -> asyncio.Future[T]:
         """Ask for an operation. It is carried out even if nobody waits for it any more."""
-        call = Call(operation, synced, self._loop.create_future())
+        call = Call(operation, synced, size, self._loop.create_future())
         if not self._gathered:
             # Not at once: whoever else is ready to run in this pass of the loop shares the batch.
             self._loop.call_soon(self._hand_over)
@@ -95,12 +115,30 @@ class BatchThread:
         self._thread.join()  # it has nothing left to do but to end
 
     def _hand_over(self) -> None:
-        if self._gathered:
-            self._inbox.put(self._gathered)
-            self._gathered = []
+        calls, self._gathered = self._gathered, []
+        if not calls or (len(calls) == 1 and not self._handed_over and self._run_at_once(calls[0])):
+            return
+        self._handed_over += len(calls)
+        self._inbox.put(calls)
+
+    def _run_at_once(self, call: Call[Any]) -> bool:
+        if (session := self._session()) is None or not self._in_use.acquire(blocking=False):
+            return False
+        try:
+            if not session.run_at_once(call):
+                return False
+        finally:
+            self._in_use.release()
+        _settle(call)
+        return True
+
+    def _take_back(self, calls: Sequence[Call[Any]]) -> None:
+        self._handed_over -= len(calls)
+        for call in calls:
+            _settle(call)
 
     # In the thread. The session is known to its frames only: after a fork the child has no thread, and so nothing in it
-    # ever closes the parent's connection, which would delete a log that is in use.
+    # ever closes the parent's connection, which would delete a log that is in use. The loop has it for a moment.
 
     def _main(self) -> None:
         try:
@@ -108,6 +146,7 @@ class BatchThread:
         except Exception as error:
             self._post(_fail, self._opened, error)
         else:
+            self._session = weakref.ref(session)
             self._post(_succeed, self._opened)
             with contextlib.closing(session):
                 self._serve(session)
@@ -116,11 +155,16 @@ class BatchThread:
 
     def _serve(self, session: Session) -> None:
         while (calls := self._next_batch()) is not None:
-            session.run(calls)
-            if not self._post(_settle, calls):
+            with self._in_use:
+                session.run(calls)
+                is_tired = session.is_tired
+            # Whoever is answered may ask again before this thread goes on, and is to find the session free.
+            if not self._post(self._take_back, calls):
                 return
             del calls  # results may be large, and the next batch may be long in coming
-            session.rest()
+            if is_tired:
+                with self._in_use:
+                    session.rest()
 
     def _next_batch(self) -> list[Call[Any]] | None:
         calls = self._inbox.get()
@@ -141,14 +185,13 @@ class BatchThread:
         return True
 
 
-def _settle(calls: Sequence[Call[Any]]) -> None:
-    for call in calls:
-        if call.future.done():
-            continue  # cancelled
-        if call.error is None:
-            call.future.set_result(call.result)
-        else:
-            call.future.set_exception(call.error)
+def _settle(call: Call[Any]) -> None:
+    if call.future.done():
+        return  # cancelled
+    if call.error is None:
+        call.future.set_result(call.result)
+    else:
+        call.future.set_exception(call.error)
 
 
 def _succeed(future: asyncio.Future[None]) -> None:

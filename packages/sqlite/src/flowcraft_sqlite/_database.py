@@ -76,12 +76,13 @@ class Database:
         await asyncio.shield(asyncio.ensure_future(_stop(threads)))
         self._loop = None
 
-    def write(self, operation: Operation[T], *, synced: bool) -> asyncio.Future[T]:
+    def write(self, operation: Operation[T], *, synced: bool, size: int | None = None) -> asyncio.Future[T]:
         """Carry out an operation that writes, in a transaction that others may share.
 
         Args:
             operation: What to do.
             synced: Whether it must survive a power cut once the future is done; hints need not.
+            size: How much it reads and writes, about, bytes; None if nobody knows.
 
         Raises:
             BackendError: The file is not open, or not open here.
@@ -89,10 +90,14 @@ class Database:
         self._require_home()
         if self._writer is None:
             raise self._unusable(_NOT_OPEN)
-        return self._writer.submit(operation, synced=synced)
+        return self._writer.submit(operation, synced=synced, size=size)
 
-    def read(self, operation: Operation[T]) -> asyncio.Future[T]:
+    def read(self, operation: Operation[T], *, size: int | None = None) -> asyncio.Future[T]:
         """Carry out an operation that only reads; it sees every write that was answered before.
+
+        Args:
+            operation: What to do.
+            size: How much it reads, about, bytes; None if nobody knows.
 
         Raises:
             BackendError: The file is not open, or not open here.
@@ -100,7 +105,7 @@ class Database:
         self._require_home()
         if self._reader is None:
             raise self._unusable(_NOT_OPEN)
-        return self._reader.submit(operation)
+        return self._reader.submit(operation, size=size)
 
     def _require_home(self) -> None:
         if self._loop is None:

@@ -36,6 +36,14 @@ def network_file_system(path: str, mounts: str) -> str | None:
     return kind if _OF_THE_NETWORK.fullmatch(kind) else None
 
 
+def orphaned_log(path: str) -> str | None:
+    """The log of a file that is not there, if there is one with anything in it: it says what was written last."""
+    log = f"{path}-wal"
+    with contextlib.suppress(OSError):
+        return log if not os.path.exists(path) and os.path.getsize(log) else None
+    return None
+
+
 def write_lock_holder(path: str, locks: str) -> int | None:
     """The process that holds the write lock of an SQLite file; None if it is not to be found.
 

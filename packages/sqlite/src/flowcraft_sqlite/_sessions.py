@@ -1,4 +1,4 @@
-"""The two ways to use a file: one thread writes, one reads.
+"""The two ways to use a file: one connection writes, one reads.
 
 Writes that wait at the same time share a transaction, and with it the one sync of the disk that makes them durable.
 """
@@ -6,7 +6,6 @@ Writes that wait at the same time share a transaction, and with it the one sync 
 from __future__ import annotations
 
 import contextlib
-import os
 import random
 import sqlite3
 import time
@@ -14,11 +13,12 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal, TypeAlias, TypeVar
 
 import attrs
-from flowcraft_core.errors import BackendGoneError
 
-from ._batches import Call
+from ._batches import Call, Operation
 from ._errors import is_busy, translate
+from ._opened import Opened
 from ._others import Others
+from ._pace import Pace
 from ._rows import lenient
 from ._schema import prepare
 
@@ -26,9 +26,13 @@ T = TypeVar("T")
 
 Synchronous: TypeAlias = Literal["full", "normal", "off"]
 
-# When to copy the log back into the file: about as often as SQLite does by itself, after 1,000 pages or so.
+# When to copy the log back into the file: about as often as SQLite does by itself, after 1,000 pages or so. How long
+# the log is must not be asked: see ``_opened``.
 _CHECKPOINT_CHANGES = 500
 _CHECKPOINT_BYTES = 16 * 2**20
+
+#: So much is read and written at once, if at all. Bytes.
+LITTLE = 2**15
 
 
 @attrs.frozen
@@ -46,8 +50,14 @@ class Settings:
     busy_timeout: float
 
     def connect(self) -> sqlite3.Connection:
-        """A connection for the calling thread, without implicit transactions and without automatic checkpoints."""
-        connection = sqlite3.connect(self.path, timeout=self.busy_timeout, isolation_level=None, cached_statements=256)
+        """A connection for one thread at a time, without implicit transactions and without automatic checkpoints."""
+        connection = sqlite3.connect(
+            self.path,
+            timeout=self.busy_timeout,
+            isolation_level=None,
+            cached_statements=256,
+            check_same_thread=False,
+        )
         try:
             connection.text_factory = lenient
             connection.execute(f"PRAGMA synchronous = {self.synchronous}")
@@ -60,34 +70,6 @@ class Settings:
             connection.close()
             raise
         return connection
-
-
-class _Opened:
-    """The file that was opened, and the log beside it: whether they are what their names lead to still.
-
-    A file that is deleted, or replaced as a restored backup replaces it, goes on to exist for whoever has it open. All
-    that is written to it then reaches nobody, without any error.
-    """
-
-    def __init__(self, path: str) -> None:
-        self._path = path
-        self._files = {name: found for name in (path, f"{path}-wal") if (found := _identity(name)) is not None}
-
-    def require(self) -> None:
-        """See to it that it is the same file.
-
-        Raises:
-            BackendGoneError: It was deleted, replaced or emptied.
-        """
-        for name, known in self._files.items():
-            found = _identity(name)
-            if found == known and not (name == self._path and _size(name) == 0):
-                continue
-            what = "was deleted" if found is None else "was replaced by another" if found != known else "was emptied"
-            raise BackendGoneError(
-                f"SQLite file {name!r} {what} while it was open, and what is written to it reaches nobody: stop "
-                "whatever uses it, put the right file there, and open it anew"
-            )
 
 
 class WriteSession:
@@ -107,36 +89,60 @@ class WriteSession:
         self._settings, self._others = settings, others
         with contextlib.ExitStack() as opened, _translated(settings):
             self._connection = opened.enter_context(contextlib.closing(settings.connect()))
-            self._patiently(lambda: prepare(self._connection, settings.path))
+            _patiently(lambda: prepare(self._connection, settings.path), settings.busy_timeout)
             self._checkpointer = opened.enter_context(contextlib.closing(settings.connect()))
             self._checkpointer.execute("SELECT count(*) FROM sqlite_master").fetchone()  # makes it open the log
             # From here on there is one wait for the lock, ours: SQLite's own pauses grow to 100 ms.
             self._connection.execute("PRAGMA busy_timeout = 0")
-            self._file = _Opened(settings.path)
+            self._file = Opened(settings.path)
             self._opened = opened.pop_all()
         self._syncs = settings.synchronous == "full"
+        self._pace = Pace()
         self._changes_copied = 0
-        self._log_bytes_copied = 0
+        self._bytes_to_copy = 0
 
     def run(self, calls: Sequence[Call[Any]]) -> None:
         """Carry out a batch; it is durable, as far as it must be, when this returns."""
-        _transact(calls, self._connection, self._begin, self._settings.path)
+        try:
+            self._prepare(calls)
+            self._lock()
+        except Exception as error:
+            _refuse(calls, error, self._settings.path)
+        else:
+            self._pace.note(self._transact(calls), waited=any(call.synced for call in calls))
+
+    def run_at_once(self, call: Call[Any]) -> bool:
+        """Carry out a call if that is sure to take little time; else do nothing, and say False.
+
+        That is so where little is to be written, commits have taken little time lately, nobody else holds the lock, and
+        the log need not be copied. Whatever else is wrong is for ``run`` to find out.
+        """
+        if not _is_little(call) or not self._pace.is_short or self.is_tired:
+            return False
+        began = time.perf_counter()
+        try:
+            self._prepare([call])
+            self._connection.execute("BEGIN IMMEDIATE")
+        except Exception:  # to be raised by ``run``
+            return False
+        self._transact([call])
+        self._pace.note(time.perf_counter() - began, waited=call.synced)
+        return True
+
+    @property
+    def is_tired(self) -> bool:
+        """Whether the log has grown so long that it is to be copied back into the file."""
+        many_changes = self._connection.total_changes - self._changes_copied >= _CHECKPOINT_CHANGES
+        return many_changes or self._bytes_to_copy >= _CHECKPOINT_BYTES
 
     def rest(self) -> None:
-        """Copy the log back into the file, if it has grown long.
+        """Copy the log back into the file.
 
         SQLite would do this by itself at a commit. But before 3.51.3 (but for 3.50.7 and 3.44.6) a checkpoint that
         overlaps another process's commit can, very rarely, lose committed data (sqlite.org/wal.html, "The WAL-Reset
         Bug"), and many processes on one file are what this package is for. So the checkpoint runs on a connection of
         its own while the write connection keeps everybody from committing.
         """
-        changes = self._connection.total_changes
-        log_bytes = _size(self._settings.path + "-wal")
-        # Once copied back, the log is written from its start again, and cut if it is long.
-        self._log_bytes_copied = min(self._log_bytes_copied, log_bytes)
-        many_changes = changes - self._changes_copied >= _CHECKPOINT_CHANGES
-        if not many_changes and log_bytes - self._log_bytes_copied < _CHECKPOINT_BYTES:
-            return
         # What fails here is tried again later, and nothing is lost by it: the log is as durable as the file.
         with contextlib.suppress(sqlite3.Error):
             self._lock()
@@ -144,21 +150,25 @@ class WriteSession:
                 self._checkpointer.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
             finally:
                 self._connection.execute("ROLLBACK")
-        self._changes_copied = changes
-        self._log_bytes_copied = log_bytes
+        self._changes_copied = self._connection.total_changes
+        self._bytes_to_copy = 0
 
     def close(self) -> None:
         """Close both connections; the last connection to a file leaves it without a log."""
         self._opened.close()
 
-    def _begin(self, calls: Sequence[Call[Any]]) -> None:
+    def _prepare(self, calls: Sequence[Call[Any]]) -> None:
         self._file.require()
+        if self._connection.in_transaction:  # an interrupt has come between its begin and its end
+            self._connection.execute("ROLLBACK")
         self._sync(any(call.synced for call in calls))
-        self._lock()
-        self._others.look(self._connection)
 
     def _lock(self) -> None:
-        self._patiently(lambda: self._connection.execute("BEGIN IMMEDIATE"))
+        _patiently(lambda: self._connection.execute("BEGIN IMMEDIATE"), self._settings.busy_timeout)
+
+    def _transact(self, calls: Sequence[Call[Any]]) -> float:
+        self._bytes_to_copy += sum(call.size or 0 for call in calls)
+        return _transact(calls, self._connection, self._settings.path, self._others.look)
 
     def _sync(self, wanted: bool) -> None:
         """Sync the disk at the next commit, or do without.
@@ -170,19 +180,6 @@ class WriteSession:
             # A pragma may act when it is compiled, and executescript is never answered from the cache.
             self._connection.executescript(f"PRAGMA synchronous = {'full' if wanted else 'normal'}")
             self._syncs = wanted
-
-    def _patiently(self, attempt: Callable[[], T]) -> T:
-        """Try again for as long as others hold the lock and the time is not up."""
-        deadline = time.monotonic() + self._settings.busy_timeout
-        pause = 0.000_2
-        while True:
-            try:
-                return attempt()
-            except sqlite3.Error as error:
-                if not is_busy(error) or time.monotonic() >= deadline:
-                    raise
-            time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - spreads the contenders; nothing secret
-            pause = min(pause * 1.5, 0.005)
 
 
 class ReadSession:
@@ -199,11 +196,41 @@ class ReadSession:
         with _translated(settings):
             self._connection = settings.connect()
             self._connection.execute("PRAGMA query_only = ON")
-            self._file = _Opened(settings.path)
+            self._connection.execute("PRAGMA busy_timeout = 0")
+            self._file = Opened(settings.path)
+        self._pace = Pace()
+
+    is_tired = False
 
     def run(self, calls: Sequence[Call[Any]]) -> None:
         """Carry out a batch."""
-        _transact(calls, self._connection, self._begin, self._settings.path)
+        began = time.perf_counter()
+        try:
+            self._file.require()
+            _patiently(self._begin, self._settings.busy_timeout)
+        except Exception as error:
+            _refuse(calls, error, self._settings.path)
+        else:
+            _transact(calls, self._connection, self._settings.path)
+        if all(_is_little(call) for call in calls):
+            self._pace.note((time.perf_counter() - began) / len(calls))
+
+    def run_at_once(self, call: Call[Any]) -> bool:
+        """Carry out a call if that is sure to take little time; else do nothing, and say False.
+
+        That is so where little is to be read, and such reads have taken little time lately.
+        """
+        if not _is_little(call) or not self._pace.is_short:
+            return False
+        began = time.perf_counter()
+        try:
+            self._file.require()
+            self._begin()
+        except Exception:  # to be raised by ``run``
+            return False
+        _transact([call], self._connection, self._settings.path)
+        self._pace.note(time.perf_counter() - began)
+        return True
 
     def rest(self) -> None:
         """Nothing is left to do."""
@@ -212,22 +239,57 @@ class ReadSession:
         """Close the connection."""
         self._connection.close()
 
-    def _begin(self, calls: Sequence[Call[Any]]) -> None:
-        self._file.require()
+    def _begin(self) -> None:
+        """Take the lock of those who read, for which others wait only while a file is mended or kept by one alone."""
+        if self._connection.in_transaction:  # the last attempt has failed, or an interrupt has ended it
+            self._connection.execute("ROLLBACK")
         self._connection.execute("BEGIN")
+        self._connection.execute("PRAGMA data_version").fetchone()
+
+
+def _patiently(attempt: Callable[[], T], seconds: float) -> T:
+    """Try again for as long as others hold the lock and the time is not up."""
+    deadline = time.monotonic() + seconds
+    pause = 0.000_2
+    while True:
+        try:
+            return attempt()
+        except sqlite3.Error as error:
+            if not is_busy(error) or time.monotonic() >= deadline:
+                raise
+        time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - spreads the contenders; nothing secret
+        pause = min(pause * 1.5, 0.005)
+
+
+def _is_little(call: Call[Any]) -> bool:
+    """Whether little is to be read and written, as far as anybody knows."""
+    return call.size is not None and call.size <= LITTLE
 
 
 def _transact(
-    calls: Sequence[Call[Any]], connection: sqlite3.Connection, begin: Callable[[Sequence[Call[Any]]], None], path: str
-) -> None:
-    """Carry out calls in one transaction.
+    calls: Sequence[Call[Any]],
+    connection: sqlite3.Connection,
+    path: str,
+    first: Operation[None] = lambda connection: None,
+) -> float:
+    """Carry out calls in the transaction that has begun, and end it.
 
     A call that fails takes no other with it, and needs no savepoint for that: an SQL statement that fails changes
     nothing, and what an operation refuses it refuses before it writes. Only where SQLite gives up the whole transaction
     all of its calls fail.
+
+    Args:
+        calls: What to carry out.
+        connection: Where.
+        path: The file, for errors.
+        first: What to do before.
+
+    Returns:
+        How long the commit took, seconds.
     """
+    began = 0.0
     try:
-        begin(calls)
+        first(connection)
         for call in calls:
             try:
                 call.result = call.operation(connection)
@@ -235,13 +297,20 @@ def _transact(
                 if not connection.in_transaction:
                     raise
                 call.error = translate(error, path)
+        began = time.perf_counter()
         connection.execute("COMMIT")
     except Exception as error:
+        _refuse(calls, error, path)
+    finally:
         with contextlib.suppress(sqlite3.Error):
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
-        for call in calls:
-            call.error = translate(error, path)
+    return time.perf_counter() - began if began else 0.0
+
+
+def _refuse(calls: Sequence[Call[Any]], error: Exception, path: str) -> None:
+    for call in calls:
+        call.error = translate(error, path)
 
 
 @contextlib.contextmanager
@@ -250,19 +319,3 @@ def _translated(settings: Settings) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise translate(error, settings.path) from error
-
-
-def _identity(path: str) -> tuple[int, int] | None:
-    """What tells a file from every other; None if there is none of that name."""
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
-
-
-def _size(path: str) -> int:
-    try:
-        return os.stat(path).st_size
-    except OSError:
-        return 0

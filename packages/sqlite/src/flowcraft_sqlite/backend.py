@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import typing
 from collections.abc import Sequence
@@ -25,11 +26,12 @@ from flowcraft_core.urls import BackendUrl
 
 from ._database import Database
 from ._lives import Lives
+from ._machine import orphaned_log
 from ._sessions import Settings, Synchronous
 from .by_hand import SqliteHandWrittenRuns
 from .context import SqliteContextStore
 from .coordination import SqliteCoordinationStore
-from .queue import SqliteJobQueue
+from .queue import SqliteJobQueue, give_up
 from .queues import SqliteNamedQueues
 from .starts import SqliteStarts
 from .status import SqliteStatusStore
@@ -91,7 +93,7 @@ class SqliteBackend:
             raise ConfigurationError(f"synchronous={synchronous!r}: SqliteBackend knows 'full', 'normal' and 'off'")
         if not 0 <= busy_timeout <= 3_600:
             raise ConfigurationError(f"busy_timeout={busy_timeout}: give seconds, from 0 to 3600")
-        clock = clock or SystemClock()
+        clock = self._clock = clock or SystemClock()
         self.name = f"sqlite {os.path.realpath(location)}"
         self._database = Database(Settings(os.path.realpath(location), synchronous, busy_timeout))
         self._lives = Lives(self._database.settings.path)
@@ -119,6 +121,16 @@ class SqliteBackend:
         synchronous = typing.cast(Synchronous, parts.options.get("synchronous", "full"))  # looked at below
         return cls(parts.path[1:], synchronous=synchronous, busy_timeout=parts.number("busy_timeout", 10.0))
 
+    def missing(self) -> str | None:
+        """Why there is no file, and what to do; see ``flowcraft_core.ports.Embedded``."""
+        path = self._database.settings.path
+        if os.path.exists(path):
+            return None
+        return (
+            f"there is no SQLite file {path!r}: if there are to be runs in it, mend the path, where a relative one "
+            "begins at the working directory; else the first worker or start creates it"
+        )
+
     async def open(self) -> None:
         """Open the file; create it and its tables if they are missing.
 
@@ -126,10 +138,22 @@ class SqliteBackend:
             BackendError: It is open already, or the file cannot be used: the message says why.
             TransientError: Others hold the file for longer than ``busy_timeout``.
         """
+        path = self._database.settings.path
+        if orphan := orphaned_log(path):  # SQLite would take it for rubbish, and remove it
+            raise BackendError(
+                f"SqliteBackend({path!r}): the file is not there, and its log {orphan!r} is, with what was written "
+                "last: put the file back beside it; only if nothing of it is wanted, remove the log"
+            )
         await self._database.open()
 
     async def close(self) -> None:
-        """Finish what was asked for, and let go of the file and the threads; it can be opened again."""
+        """Finish what was asked for, and let go of the file and the threads; it can be opened again.
+
+        What was received here and is still held is shown again: nobody works on it any more.
+        """
+        if self._database.is_open and self._lives.holder:
+            with contextlib.suppress(BackendError):  # others hold the file for long: then their visibility ends
+                await give_up(self._database, self._clock, [self._lives.holder])
         await self._database.close()
         self._lives.end()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from flowcraft_core.ports import Fact, PositionedValue, StoreLimits
@@ -15,6 +15,11 @@ T = TypeVar("T")
 
 _MAX_VALUE_BYTES = 8 * 2**20
 _MAX_KEYS_READ = 500
+
+# So few bodies, if they are short, are read without anybody's knowing how much there is to read: SQLite knows how long
+# one is before it reads it.
+_FEW, _SHORT_BYTES = 8, 4_096
+_SHORT = f"length(body) > {_SHORT_BYTES}, CASE WHEN length(body) > {_SHORT_BYTES} THEN NULL ELSE body END"
 
 
 class SqliteContextStore:
@@ -29,13 +34,13 @@ class SqliteContextStore:
     async def put(self, run_id: str, key: str, fact: Fact) -> Fact | None:
         """Store a fact if there is none under the key; else return the one that stands."""
         require_room(fact.body, f"the fact {key!r} of run {run_id!r}")
-        return await self._database.write(lambda connection: insert_fact(connection, run_id, key, fact), synced=True)
+        return await self._database.write(
+            lambda connection: insert_fact(connection, run_id, key, fact), synced=True, size=len(fact.body)
+        )
 
     async def get(self, run_id: str, keys: Sequence[str]) -> Mapping[str, Fact]:
         """The facts under those keys."""
-        return await self._find(
-            "SELECT key, body, writer, job FROM facts WHERE run_id = ? AND key", run_id, keys, lambda row: _fact(*row)
-        )
+        return await self._find("facts", "key", "writer, job", run_id, keys, _fact)
 
     async def apply(self, run_id: str, values: Mapping[str, PositionedValue]) -> None:
         """Set context values, each only if no value of a greater or equal position stands."""
@@ -53,16 +58,12 @@ class SqliteContextStore:
             )
 
         if rows:
-            await self._database.write(upsert, synced=True)
+            size = sum(len(value.body or b"") for value in values.values())
+            await self._database.write(upsert, synced=True, size=size)
 
     async def values(self, run_id: str, names: Sequence[str]) -> Mapping[str, PositionedValue]:
         """The standing values of those names."""
-        return await self._find(
-            "SELECT name, position, body FROM context_values WHERE run_id = ? AND name",
-            run_id,
-            names,
-            lambda row: _value(*row),
-        )
+        return await self._find("context_values", "name", "position", run_id, names, _value)
 
     async def delete(self, run_id: str, *, keys: Sequence[str], names: Sequence[str]) -> None:
         """Remove facts and values."""
@@ -76,25 +77,31 @@ class SqliteContextStore:
         await self._database.write(remove, synced=True)
 
     async def _find(
-        self, query: str, run_id: str, names: Sequence[str], make: Callable[[Iterable[Any]], T]
+        self, table: str, name: str, others: str, run_id: str, names: Sequence[str], make: Callable[..., T]
     ) -> dict[str, T]:
-        def look(connection: sqlite3.Connection) -> list[Any]:
+        def look(connection: sqlite3.Connection, columns: str = "0, body") -> list[Any]:
             rows: list[Any] = []
             for part in _parts(names, _MAX_KEYS_READ):
                 marks = ", ".join("?" * len(part))
-                rows += connection.execute(f"{query} IN ({marks})", (run_id, *part))
+                query = f"SELECT {name}, {columns}, {others} FROM {table} WHERE run_id = ? AND {name} IN ({marks})"  # noqa: S608
+                rows += connection.execute(query, (run_id, *part))
             return rows
 
         if not names:
             return {}
-        return {name: make(row) for name, *row in await self._database.read(look)}
+        rows = None
+        if len(names) <= _FEW:  # as nearly always, so that nearly always nobody has to know how much is read
+            rows = await self._database.read(lambda connection: look(connection, _SHORT), size=_FEW * _SHORT_BYTES)
+        if rows is None or any(is_long for _, is_long, *_ in rows):
+            rows = await self._database.read(look)
+        return {name: make(*row) for name, _, *row in rows}
 
 
 def _fact(body: Any, writer: Any, job: Any) -> Fact:
     return Fact(blob(body), text(writer), text(job))
 
 
-def _value(position: Any, body: Any) -> PositionedValue:
+def _value(body: Any, position: Any) -> PositionedValue:
     return PositionedValue(text(position), None if body is None else blob(body))
 
 

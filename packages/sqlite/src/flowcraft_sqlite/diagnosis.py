@@ -14,7 +14,7 @@ from flowcraft_core.ports import Finding
 
 from . import symptoms
 from ._errors import is_busy, translate
-from ._machine import allows, network_file_system, read_if_there, user, write_lock_holder
+from ._machine import allows, network_file_system, orphaned_log, read_if_there, user, write_lock_holder
 from ._schema import SCHEMA_VERSION, Marks, marks_of, missing_from
 
 #: The first with an upsert.
@@ -46,6 +46,8 @@ def examine(path: str, busy_timeout: float) -> list[Finding]:
     found = list(_of_disk(path, folder))
     if not allows(folder, os.W_OK | os.X_OK):
         return [*found, symptoms.FOLDER_READ_ONLY.found(folder=folder, path=path, user=user())]
+    if (log := orphaned_log(path)) is not None:
+        return [*found, symptoms.LOG_ORPHANED.found(path=path, log=log)]
     if not os.path.exists(path):
         return [*found, symptoms.FILE_MISSING.found(path=path)]
     if not os.path.isfile(path):

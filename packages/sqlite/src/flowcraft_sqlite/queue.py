@@ -28,6 +28,9 @@ _FIRST_PAUSE = 0.002
 _LONGEST_PAUSE = 0.1
 _PAUSE_GROWTH = 1.05
 
+# What a row's change takes, beside its body, bytes.
+_SIZE_OF_ROW = 500
+
 # So little is no time: clocks that count from 1970 cannot tell less apart. Seconds.
 _MOMENT = 1e-6
 
@@ -55,6 +58,7 @@ class SqliteJobQueue:
         self._lives = lives
         self.name = name
         self._receivers: set[asyncio.Event] = set()  # set when something was sent in this process
+        self._last_taken = 0  # bytes: of the next receipt nothing else is known
         self._is_empty = False  # the last receipt has left nothing, and nothing was sent in this process since
 
     async def send(self, messages: Sequence[Message], *, delay: float = 0.0) -> None:
@@ -66,7 +70,7 @@ class SqliteJobQueue:
             def insert(connection: sqlite3.Connection, bodies: Sequence[str] = bodies) -> None:
                 insert_messages(connection, self.name, self._clock.now() + delay, bodies)
 
-            await self._database.write(insert, synced=True)
+            await self._database.write(insert, synced=True, size=sum(map(len, bodies)))
             self.announce()
 
     async def receive(self, *, max_messages: int, wait: float, visibility: float) -> Sequence[Delivery]:
@@ -108,7 +112,7 @@ class SqliteJobQueue:
                 for delivery in deliveries
             ]
 
-        return await self._database.write(hide, synced=False)
+        return await self._database.write(hide, synced=False, size=_SIZE_OF_ROW * len(deliveries))
 
     async def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
         """Remove messages for good, unless somebody else has received them since."""
@@ -118,7 +122,7 @@ class SqliteJobQueue:
                 "DELETE FROM jobs WHERE id = ? AND token = ?", [delivery.handle for delivery in deliveries]
             )
 
-        await self._database.write(remove, synced=False)
+        await self._database.write(remove, synced=False, size=_SIZE_OF_ROW * len(deliveries))
 
     async def release(self, deliveries: Sequence[Delivery]) -> None:
         """Make messages visible again at once; their count stays."""
@@ -179,13 +183,14 @@ class SqliteJobQueue:
 
         self._lives.begin()
         self._is_empty = True  # unless something is sent meanwhile
-        taking = self._database.write(take, synced=False)
+        taking = self._database.write(take, synced=False, size=self._last_taken)
         try:
             taken = await asyncio.shield(taking)
         except asyncio.CancelledError:
             taking.add_done_callback(self._undo)  # else the messages would be hidden with nobody to work on them
             raise
         self._is_empty = self._is_empty and len(taken) < limit
+        self._last_taken = sum(_SIZE_OF_ROW + len(delivery.body) for delivery in taken)
         return taken
 
     async def _free_what_the_dead_hold(self) -> None:
@@ -193,14 +198,7 @@ class SqliteJobQueue:
             if not dead:
                 return
 
-            def show(connection: sqlite3.Connection) -> None:
-                now = self._clock.now()
-                connection.executemany(
-                    "UPDATE jobs SET visible_at = ?, token = NULL WHERE token >= ? AND token < ?",
-                    [(now, holder << _DRAWN, holder + 1 << _DRAWN) for holder in dead],
-                )
-
-            await self._database.write(show, synced=False)
+            await give_up(self._database, self._clock, dead)
 
     def _undo(self, taking: asyncio.Future[Sequence[Delivery]]) -> None:
         if taking.cancelled() or taking.exception() is not None or not taking.result():
@@ -219,7 +217,7 @@ class SqliteJobQueue:
         pause = _FIRST_PAUSE
         while not arrival.is_set() and not self._lives.is_due:
             number = self._database.others.number
-            visible_at = await self._database.read(next_visible_at)
+            visible_at = await self._database.read(next_visible_at, size=_SIZE_OF_ROW)
             left = wait - watch.now()
             until_visible = left if visible_at is None else visible_at - self._clock.now()
             if left <= _MOMENT or until_visible <= 0:
@@ -287,3 +285,16 @@ def insert_messages(connection: sqlite3.Connection, queue: str, visible_at: floa
 def _require(fits: bool, given: str, range_: str) -> None:
     if not fits:
         raise ValueError(f"{given} is out of range: SqliteJobQueue takes {range_}")
+
+
+def give_up(database: Database, clock: Clock, holders: Sequence[int]) -> asyncio.Future[None]:
+    """Show all that some have received and hold, since they do nothing with it any more."""
+
+    def show(connection: sqlite3.Connection) -> None:
+        now = clock.now()
+        connection.executemany(
+            "UPDATE jobs SET visible_at = ?, token = NULL WHERE token >= ? AND token < ?",
+            [(now, holder << _DRAWN, holder + 1 << _DRAWN) for holder in holders],
+        )
+
+    return database.write(show, synced=False)

@@ -12,7 +12,7 @@ from ._database import Database
 from .context import insert_fact, require_room
 from .queue import SqliteJobQueue, insert_messages, require_messages
 from .queues import SqliteNamedQueues
-from .status import insert_status, stored_status
+from .status import insert_status, size_of, stored_status
 
 
 class SqliteStarts:
@@ -53,7 +53,8 @@ class SqliteStarts:
                 insert_messages(connection, queue, self._clock.now() + delay, [message.body])
             return standing
 
-        standing = await self._database.write(begin, synced=True)
+        size = len(fact.body) + len(message.body) + size_of(status)
+        standing = await self._database.write(begin, synced=True, size=size)
         if standing is None:
             there.announce()
         return standing

@@ -37,7 +37,9 @@ class SqliteStatusStore:
     async def create(self, status: RunStatus) -> bool:
         """Store a status if the run has none."""
         row = stored_status(status)
-        return await self._database.write(lambda connection: insert_status(connection, row), synced=True)
+        return await self._database.write(
+            lambda connection: insert_status(connection, row), synced=True, size=size_of(status)
+        )
 
     async def get(self, run_id: str) -> RunStatus | None:
         """A run's status, as it was last written."""
@@ -139,7 +141,7 @@ class SqliteStatusStore:
         def change(connection: sqlite3.Connection) -> bool:
             return connection.execute(statement, parameters).rowcount > 0
 
-        return await self._database.write(change, synced=True)
+        return await self._database.write(change, synced=True, size=0)
 
     async def _rows(self, query: str, parameters: Sequence[Any]) -> list[Any]:
         def select(connection: sqlite3.Connection) -> list[Any]:
@@ -155,6 +157,11 @@ def stored_status(status: RunStatus) -> tuple[Any, ...]:
         *(status.run_id, status.state, status.blueprint_id, status.created, status.updated, status.next_check),
         *(tags, status.reason, status.body),
     )
+
+
+def size_of(status: RunStatus) -> int:
+    """About how long a status is as it is stored, bytes."""
+    return len(status.body or "") + sum(len(name) + len(value) for name, value in status.tags.items())
 
 
 def insert_status(connection: sqlite3.Connection, row: Sequence[Any]) -> bool:

@@ -27,6 +27,14 @@ FILE_MISSING = Symptom(
     remedy="nothing, if no program has used it yet: the first one creates it. If there are to be runs in it, mend the "
     "path; a relative one begins at the program's working directory",
 )
+LOG_ORPHANED = Symptom(
+    code="SQLITE-LOG-ORPHANED",
+    part="file",
+    severity="error",
+    problem="there is no SQLite file {path!r}, and its log {log!r} is there, with what was written last",
+    remedy="put the file back beside its log, under the name that it had; only if nothing of it is wanted, remove the "
+    "log. A file and its log are moved together, and only while nobody has them open",
+)
 FILE_READ_ONLY = Symptom(
     code="SQLITE-FILE-READ-ONLY",
     part="file",
@@ -140,6 +148,7 @@ SYMPTOMS = (
     FOLDER_MISSING,
     FOLDER_READ_ONLY,
     FILE_MISSING,
+    LOG_ORPHANED,
     FILE_READ_ONLY,
     FILE_OPEN_TO_ALL,
     HARD_LINKS,

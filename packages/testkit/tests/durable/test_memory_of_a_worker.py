@@ -12,11 +12,17 @@ import attrs
 import pytest
 from flowcraft_core import FlowBuilder, FlowRuntime, Limit, create_flow
 from flowcraft_core.durable import Client
+from flowcraft_core.durable.advancing import Advance
+from flowcraft_core.durable.engine import Engine
+from flowcraft_core.durable.view import RunView
 from flowcraft_core.durable.worker import Worker
 from flowcraft_core.events import NodeSuspended
+from flowcraft_core.execution import Executor
+from flowcraft_core.graph.instances import ScopeState
+from flowcraft_core.graph.state import RunState
 from flowcraft_testkit import VirtualClock
 
-from .helpers import world
+from .helpers import place, world
 
 _MIB = 2**20
 #: What a worker may keep here; and what else there is: what it has under way, and the store, which is in this process.
@@ -115,6 +121,48 @@ async def test_a_worker_takes_no_more_than_it_may(case: Case) -> None:
 async def test_a_worker_that_may_keep_all_of_it_does(case: Case) -> None:
     """Else the test above could not fail."""
     assert await _taken(case, "1GiB") > case.held > 2 * (_MEMORY + _BESIDE)
+
+
+# --- what has been worked on ---
+
+
+async def _some(ctx: Any) -> list[int]:
+    return [1, 2, 3]
+
+
+async def _nothing(ctx: Any) -> None:
+    return None
+
+
+def _fan() -> FlowBuilder:
+    flow = create_flow("fan").node("first", _nothing).node("last", _nothing)
+    for at in range(3):
+        flow.node(f"{at}", _nothing).edge("first", f"{at}").edge(f"{at}", "last")
+    return flow
+
+
+FLOWS = {"fan": _fan(), "batch": create_flow("batch").node("some", _some).batch("each", _nothing).edge("some", "each")}
+
+
+@pytest.mark.parametrize("flow", FLOWS.values(), ids=FLOWS)
+async def test_a_job_leaves_nothing_to_the_garbage_collector(flow: FlowBuilder) -> None:
+    """What holds itself in a circle stays until all that the program has was gone through."""
+    async with place(flow) as here, here.working(reconcile=False):
+        await here.finished(flow)  # whatever is made once only
+        gc.collect()
+        gc.disable()
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        try:
+            run_id = (await here.client.start(flow)).run_id
+            while (await here.client.status(run_id)).state != "completed":
+                await here.clock.sleep(1.0)
+            gc.collect()
+            left = {type(thing) for thing in gc.garbage} & {Engine, Advance, Executor, RunView, RunState, ScopeState}
+        finally:
+            gc.set_debug(0)
+            gc.garbage.clear()
+            gc.enable()
+    assert left == set()
 
 
 # --- a worker that keeps nothing ---

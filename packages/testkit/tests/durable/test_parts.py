@@ -454,7 +454,7 @@ class Shifting:
 
 async def test_what_another_codec_has_stored_is_said_to_be_so(backend: InMemoryBackend) -> None:
     await _records(backend, Shifting()).put_outcome("run", "a", Outcome(output=1), "job")
-    with pytest.raises(SerializationError, match="record 'run/a/fact' was stored by another codec"):
+    with pytest.raises(SerializationError, match="record 'run/a/fact' is damaged, or was stored by another codec"):
         await _records(backend).outcomes("run", ["a"])
     assert (await _records(backend, Shifting()).outcomes("run", ["a"]))["a"].value.output == 1
 

@@ -21,6 +21,7 @@ from flowcraft_core import (
     SystemClock,
     create_flow,
 )
+from flowcraft_core.durable import Purged
 from flowcraft_core.durable.client import Client
 from flowcraft_core.durable.engine import Settings
 from flowcraft_core.durable.handler import PASS_ON_LIMIT
@@ -461,7 +462,7 @@ async def test_old_runs_are_purged_and_others_kept() -> None:
             await here.finished(flow, run_id=run_id)
         await here.clock.sleep(2 * DAY)
         await here.finished(flow, run_id="new")
-        assert await here.client.purge_older(DAY) == 2
+        assert await here.client.purge_older(DAY) == Purged(2)
         assert not left_of(here.backend, "old") | left_of(here.backend, "older")
         assert (await here.client.result("new")).status == "completed"
         assert (await here.client.status("waiting")).state == "awaiting"

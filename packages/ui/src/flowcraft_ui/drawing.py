@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
-from flowcraft_core.durable import InstanceDescription, RunDescription, Way
 from flowcraft_core.pictures.layout import HEIGHT, WIDTH, Point, cut, lay_out, through
 from flowcraft_core.pictures.marks import MARKS
 
 from .source import home_of
+
+if TYPE_CHECKING:
+    from flowcraft_core.durable import InstanceDescription, RunDescription, Way
 
 #: Around the drawing.
 MARGIN = 24.0

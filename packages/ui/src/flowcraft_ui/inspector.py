@@ -7,9 +7,9 @@ import traceback
 from collections.abc import Awaitable, Callable, Collection
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from flowcraft_core.durable import Client, UnknownRunError, UnknownScheduleError
+from flowcraft_core.durable import UnknownRunError, UnknownScheduleError
 from flowcraft_core.errors import BackendError, ConfigurationError, FlowcraftError
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -26,6 +26,9 @@ from .rendering import Desk
 from .sessions import Sessions
 from .source import Source
 from .values import Redact, Values
+
+if TYPE_CHECKING:
+    from flowcraft_core.durable import Client
 
 _logger = logging.getLogger("flowcraft.ui")
 _STATIC = Path(__file__).parent / "static"

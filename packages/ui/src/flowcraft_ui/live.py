@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
 
 import attrs
-from flowcraft_core.durable import RunDescription
 from flowcraft_core.errors import FlowcraftError
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -19,6 +19,9 @@ from starlette.responses import Response, StreamingResponse
 from .guard import Refused
 from .rendering import Desk
 from .source import FINAL
+
+if TYPE_CHECKING:
+    from flowcraft_core.durable import RunDescription
 
 #: So many pages are told at once.
 MOST_STREAMS = 100

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from flowcraft_core.durable import RunFilters
 from flowcraft_core.durations import parse_seconds
 from flowcraft_core.errors import ConfigurationError
 from starlette.requests import Request
@@ -15,6 +14,9 @@ from starlette.responses import RedirectResponse, Response
 from .guard import base_of
 from .rendering import Desk, address
 from .source import MOST_COUNTED, STATES
+
+if TYPE_CHECKING:
+    from flowcraft_core.durable import RunFilters
 
 _ON_A_PAGE = 50
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from flowcraft_core.durable import InstanceDescription, RunDescription, UnknownRunError
+from flowcraft_core.durable import UnknownRunError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -14,6 +14,9 @@ from .drawing import draw, is_graph
 from .rendering import Desk
 from .source import FINAL, home_of
 from .timeline import SPAN, timeline, until
+
+if TYPE_CHECKING:
+    from flowcraft_core.durable import InstanceDescription, RunDescription
 
 _ON_A_PAGE = 100
 #: So many nodes are drawn; of a level with more a list is shown.

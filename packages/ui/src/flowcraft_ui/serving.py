@@ -8,16 +8,18 @@ import ipaddress
 import signal
 import socket
 from collections.abc import Callable, Collection, Generator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import uvicorn
-from flowcraft_core.durable import Client
 from flowcraft_core.errors import ConfigurationError
 
 from .guard import LOOPBACK
 from .inspector import inspector
 from .values import Redact
+
+if TYPE_CHECKING:
+    from flowcraft_core.durable import Client
 
 # Seconds that pages get to be finished when this is stopped; streams have no end of their own.
 _GRACE = 1

@@ -11,27 +11,28 @@ import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import attrs
-from flowcraft_core.durable import (
-    Client,
-    Difference,
-    Footprint,
-    InstanceDescription,
-    QueueDescription,
-    RunDescription,
-    RunFilters,
-    RunsPage,
-    StoredResult,
-    StoredRun,
-    StoredSchedule,
-    UnknownRunError,
-    WorkerDescription,
-    differences,
-)
+from flowcraft_core.durable import UnknownRunError, differences
 from flowcraft_core.errors import ConfigurationError
 from flowcraft_core.ports import State
+
+if TYPE_CHECKING:
+    from flowcraft_core.durable import (
+        Client,
+        Difference,
+        Footprint,
+        InstanceDescription,
+        QueueDescription,
+        RunDescription,
+        RunFilters,
+        RunsPage,
+        StoredResult,
+        StoredRun,
+        StoredSchedule,
+        WorkerDescription,
+    )
 
 STATES: tuple[State, ...] = tuple(state for state in get_args(State) if state not in ("dead", "schedule"))
 FINAL = ("completed", "failed", "cancelled")

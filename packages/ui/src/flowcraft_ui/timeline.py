@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import attrs
-from flowcraft_core.durable import InstanceDescription, RunDescription
 from flowcraft_core.durations import lasting
 
 from .source import FINAL
+
+if TYPE_CHECKING:
+    from flowcraft_core.durable import InstanceDescription, RunDescription
 
 #: The chart is so many units wide, whatever time it covers.
 SPAN = 1_000.0

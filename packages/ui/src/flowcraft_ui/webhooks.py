@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from flowcraft_core.durable import Answered, Answering, Asked, Client
+from typing import TYPE_CHECKING
+
+from flowcraft_core.durable import Answered, Answering, Asked
 from flowcraft_core.durable.answering import MOST_BODY
 from flowcraft_core.webhooks import WebhookSigner
 from starlette.types import ASGIApp, Receive, Scope, Send
+
+if TYPE_CHECKING:
+    from flowcraft_core.durable import Client
 
 
 def webhooks(client: Client, signer: WebhookSigner) -> ASGIApp:

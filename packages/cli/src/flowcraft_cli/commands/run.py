@@ -89,7 +89,7 @@ async def _on_backend(
     timeout: str | None,
 ) -> Answer:
     logs.set_up(app.settings, level="warning")
-    async with place(app, [flow.source]) as here:
+    async with place(app, [flow.source], creates=True) as here:
         started = await here.client.start(flow.id, context, run_id=run_id, tags=tags)
         app.out.note(f"run {started.run_id} {'started' if started.created else 'was there already, and goes on'}")
         if not started.same:

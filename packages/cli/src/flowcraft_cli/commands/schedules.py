@@ -95,7 +95,7 @@ async def make(
 ) -> dict[str, Any]:
     """Make a SCHEDULE that starts runs of a FLOW, as it is now; made just so already, it is left as it is."""
     found, context = load_flow(flow, app.settings), read_context(input_)
-    async with place(app, [found.source]) as here:
+    async with place(app, [found.source], creates=True) as here:
         made = await here.client.schedules.make(schedule, found.id, context, replace=replace, **_said(settings, tags))
     _tell(app, made)
     return fields_of(made)

@@ -51,7 +51,7 @@ async def start(
 ) -> Any:
     """Start a run on the backend; workers do the rest."""
     found, context, labels = load_flow(flow, app.settings), read_context(input_), read_tags(tags)
-    async with place(app, [found.source]) as here:
+    async with place(app, [found.source], creates=True) as here:
         started = await here.client.start(
             found.id, context, run_id=run_id, delay=delay or 0.0, tags=labels, timeout=run_timeout, queue=queue
         )

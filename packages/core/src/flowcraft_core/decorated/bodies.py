@@ -10,6 +10,9 @@ from ..rules import decorated as rules
 from .nodes import Loop, Node
 from .plans import Plan, named_by, optional_in
 
+#: What is said of a loop that has no end.
+NEVER_AGAIN = "never says when it goes on: call its again(...)"
+
 
 class Bodies:
     """The bodies of a flow's loops: a step is in a loop if it needs its value, by way of others if need be.
@@ -55,7 +58,9 @@ class Bodies:
     def _loops_around(self, node: Node[Any], known: set[Node[Any]]) -> frozenset[Loop[Any]]:
         loops: set[Loop[Any]] = set()
         for source in named_by(node.plan):
-            if source not in known:
+            if isinstance(source, Loop) and source not in known and source.plan.value is None:
+                self.complain(rules.LOOP_WITHOUT_AGAIN, source, NEVER_AGAIN)
+            elif source not in known:
                 text = f"needs {source.id!r} of flow {source.flow_id!r}: call that flow instead"
                 self.complain(rules.STEP_OF_ANOTHER_FLOW, node, text)
             loops |= self._around.get(source, frozenset())
@@ -64,7 +69,7 @@ class Bodies:
             loops.discard(node)
         elif isinstance(own, Loop):
             if own not in known:
-                self.complain(rules.LOOP_WITHOUT_AGAIN, own, "never says when it goes on: call its again(...)")
+                self.complain(rules.LOOP_WITHOUT_AGAIN, own, NEVER_AGAIN)
             loops.add(own)
         return frozenset(loops)
 
@@ -106,5 +111,7 @@ class Bodies:
                 self.merged[start] = first
 
     def complain(self, rule: Rule, node: Node[Any], problem: str) -> None:
-        """Note a problem of a node."""
-        self.problems.append(rule.at(node.id, f"{'loop' if isinstance(node, Loop) else 'node'} {node.id!r} {problem}"))
+        """Note a problem of a node, once."""
+        found = rule.at(node.id, f"{'loop' if isinstance(node, Loop) else 'node'} {node.id!r} {problem}")
+        if found not in self.problems:
+            self.problems.append(found)

@@ -485,7 +485,16 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
         return {INPUT: shaped(given, wanted, f"flow {self.id!r}: input")}
 
     def of_context(self, context: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The initial context values that are given by name, built as the flow says."""
+        """The initial context values that are given by name, built as the flow says.
+
+        Raises:
+            ConfigurationError: The flow takes an input, and none is among them; or one cannot be built.
+        """
+        if INPUT not in context and not fits(type(None), self.takes):
+            raise ConfigurationError(
+                f"flow {self.id!r} takes {type_name(self.takes)}: started by its id, it is given that under the name "
+                f'of {INPUT!r}, as {{"{INPUT}": ...}}'
+            )
         built, wanted = dict(context), {name: value.type for name, value in self._values.items()}
         if self.takes not in (None, type(None)):
             wanted[INPUT] = self.takes

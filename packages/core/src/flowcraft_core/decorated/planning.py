@@ -20,7 +20,7 @@ from .plans import Plan, named_by, terms_of, with_endings
 from .terms import OutputOf, Term, render, root_of
 from .wiring import Way, Wired, Wiring
 
-#: The node whose output is the flow's, where none of its steps is the only one at the end.
+#: The node whose output is the flow's, where none of its steps is the only one at the end and none is called so.
 RESULT = "result"
 
 
@@ -56,12 +56,12 @@ def build(
         text = f"it gives {type_name(gives)} and never says which: call flow.returns(...)"
         problems.append(decorated.RETURNS_NOTHING.at(None, text))
     problems += mismatches(flow_id, nodes, returned, gives)
-    result: Node[Any] = Node(flow_id, RESULT, Plan(kind="result", value=returned))
+    result: Node[Any] = Node(flow_id, _free(RESULT, nodes), Plan(kind="result", value=returned))
     all_nodes = with_endings([*nodes, result])
     all_nodes.remove(result)
     if returned is not None and not _is_only_end(all_nodes, returned):
         all_nodes.append(result)
-        metadata = {**metadata, "result": RESULT}
+        metadata = {**metadata, "result": result.id}
     wiring = Wiring(flow_id, all_nodes)
     problems += wiring.problems
     if problems:
@@ -72,6 +72,13 @@ def build(
     for wired in wiring.wired:
         _Adding(builder, wiring, wired).add()
     return builder
+
+
+def _free(name: str, nodes: Sequence[Node[Any]]) -> str:
+    taken = {node.id for node in nodes}
+    while name in taken:
+        name += "_"
+    return name
 
 
 def _is_only_end(nodes: Sequence[Node[Any]], returned: Term) -> bool:

@@ -109,6 +109,8 @@ class Wiring:
         self._may_fail: dict[Node[Any], tuple[frozenset[Fact], ...]] = {
             node.plan.after[0]: () for node in nodes if node.plan.is_ending
         }
+        if self.problems:
+            return  # what is in no loop, or in two, has no ways that could be told
         for node in nodes:
             self._wire(node)
         self._leave_out_endings(nodes)
@@ -147,7 +149,7 @@ class Wiring:
             self._wire_value(node, node, self._bodies.entries_of(plan))
 
     def _wire_loop(self, loop: Loop[Any]) -> None:
-        assert isinstance(loop.plan.value, OutputOf)
+        assert isinstance(loop.plan.value, OutputOf)  # else it has no end, which was told
         end = loop.plan.value.node
         if not self._bodies.has(loop, end):
             text = f"ends with {end.id!r}, which does not need {loop.id}.value: need it in a pass"

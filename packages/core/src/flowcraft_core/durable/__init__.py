@@ -10,21 +10,19 @@ if TYPE_CHECKING:
     from .answering import Answered, Answering, Asked
     from .client import Client
     from .comparing import Difference, differences
+    from .describing.said import PassedOn, UnderWay, WorkerDescription
     from .describing.shapes import (
         FailedAttempt,
         Inside,
         InstanceDescription,
         InstanceKind,
         OpenWait,
-        PassedOn,
         QueueDescription,
         RunDescription,
         RunsPage,
         Stopped,
         TakenEdge,
-        UnderWay,
         Way,
-        WorkerDescription,
     )
     from .diagnosing import diagnose
     from .engine import Settings
@@ -32,7 +30,7 @@ if TYPE_CHECKING:
     from .finding import RunFilters
     from .places import backend_from_url, installed_backends, open_url, provision_url
     from .reconciler import Reconciled, Reconciler
-    from .results import Started, StoredResult, StoredRun
+    from .results import Purged, Started, StoredResult, StoredRun
     from .runs import UnknownRunError
     from .scheduling.client import ScheduleClient, ScheduleSettings
     from .scheduling.revisions import UnknownScheduleError
@@ -57,6 +55,7 @@ __all__ = [
     "InstanceState",
     "OpenWait",
     "PassedOn",
+    "Purged",
     "QueueDescription",
     "Reconciled",
     "Reconciler",
@@ -99,9 +98,10 @@ if not TYPE_CHECKING:
         "client": "Client",
         "comparing": "Difference differences",
         "describing.shapes": (
-            "FailedAttempt Inside InstanceDescription InstanceKind OpenWait PassedOn QueueDescription "
-            "RunDescription RunsPage Stopped TakenEdge UnderWay Way WorkerDescription"
+            "FailedAttempt Inside InstanceDescription InstanceKind OpenWait QueueDescription RunDescription RunsPage "
+            "Stopped TakenEdge Way"
         ),
+        "describing.said": "PassedOn UnderWay WorkerDescription",
         "diagnosing": "diagnose",
         "engine": "Settings",
         "exporting": "Footprint",
@@ -109,7 +109,7 @@ if not TYPE_CHECKING:
         ".graph.standing": "InstanceState",
         "places": "backend_from_url installed_backends open_url provision_url",
         "reconciler": "Reconciled Reconciler",
-        "results": "Started StoredResult StoredRun",
+        "results": "Purged Started StoredResult StoredRun",
         "runs": "UnknownRunError",
         "scheduling.client": "ScheduleClient ScheduleSettings",
         "scheduling.revisions": "UnknownScheduleError",

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import attrs
 from typing_extensions import Unpack
@@ -16,37 +16,42 @@ from typing_extensions import Unpack
 from ..errors import ConfigurationError
 from ..logging.catalogue import ADAPTER_ENDED, WORKER_REPLACED
 from ..logging.journal import Journal
-from ..payloads import CompressingCodec
+from ..payloads import CompressingCodec, PayloadCodec
 from ..ports import Backend
 from ..queues import DEFAULT_QUEUE
-from ..runtime import FlowRuntime
 from ..settings import VISIBILITY
 from ..sizes import parse_bytes
-from .answering import Answering
 from .caches import DEFAULT_MEMORY, Memory
-from .client import Client
 from .engine import Done, Settings
 from .handler import JobHandler
 from .options import WorkerOptions, require_options
-from .reconciler import Reconciled, Reconciler
-from .sync_client import SyncClient
 from .transient import RetryingBackend
-from .worker import Worker
+
+# Who receives messages by itself handles jobs. Each of the others is imported by who is asked for it first: a program
+# that works, or starts runs, or reconciles, does so by itself.
+if TYPE_CHECKING:
+    from ..runtime import FlowRuntime
+    from .answering import Answering
+    from .client import Client
+    from .reconciler import Reconciled, Reconciler
+    from .sync_client import SyncClient
+    from .worker import Worker
 
 # Before a worker that has ended by an error is begun again, seconds.
 _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 30.0
 
 
-@attrs.frozen
+@attrs.define
 class _Open:
     """What there is while a backend is open in a loop."""
 
     loop: asyncio.AbstractEventLoop
     backend: Backend
-    client: Client
     handler: JobHandler
-    reconciler: Reconciler
+    memory: Memory
+    client: Client | None = None
+    reconciler: Reconciler | None = None
 
 
 class Adapter:
@@ -203,6 +208,8 @@ class Adapter:
     def _new_worker(self) -> Worker:
         if self._worker is not None:
             raise ConfigurationError("the adapter works already: stop it first")
+        from .worker import Worker  # noqa: PLC0415 # for those who receive here
+
         self._worker = Worker(self._opened.backend, self.runtime, **self._options)
         return self._worker
 
@@ -214,37 +221,18 @@ class Adapter:
         await backend.open()
         self._loop = asyncio.get_running_loop()
         runtime, options = self.runtime, self._options
-        codec = options.get("codec") or CompressingCodec()
         memory = Memory(parse_bytes("Worker: memory", options.get("memory", DEFAULT_MEMORY)))
         handler = JobHandler(
             RetryingBackend(backend, runtime.clock),
             runtime,
-            codec=codec,
+            codec=self._codec,
             settings=options.get("settings") or Settings(),
             control_interval=options.get("control_interval", 2.0),
             visibility=options.get("visibility", VISIBILITY),
             stopped=lambda: False,
             memory=memory,
         )
-        client = Client(
-            backend,
-            blueprints=[graph.blueprint for graph in runtime.catalogue.graphs.values()],
-            serializer=runtime.serializer,
-            codec=codec,
-            clock=runtime.clock,
-            telemetry=runtime.telemetry,
-        )
-        reconciler = Reconciler(
-            backend,
-            serializer=runtime.serializer,
-            codec=codec,
-            clock=runtime.clock,
-            interval=options.get("reconcile_interval", 60.0),
-            telemetry=runtime.telemetry,
-            retention=options.get("retention"),
-            memory=memory,
-        )
-        self._open = _Open(self._loop, backend, client, handler, reconciler)
+        self._open = _Open(self._loop, backend, handler, memory)
         return self
 
     async def __aexit__(
@@ -279,7 +267,19 @@ class Adapter:
         Raises:
             ConfigurationError: It is not open in this one.
         """
-        return self._opened.client
+        opened, runtime = self._opened, self.runtime
+        if opened.client is None:
+            from .client import Client  # noqa: PLC0415 # for those who ask for it
+
+            opened.client = Client(
+                opened.backend,
+                blueprints=[graph.blueprint for graph in runtime.catalogue.graphs.values()],
+                serializer=runtime.serializer,
+                codec=self._codec,
+                clock=runtime.clock,
+                telemetry=runtime.telemetry,
+            )
+        return opened.client
 
     @property
     def answering(self) -> Answering:
@@ -290,12 +290,16 @@ class Adapter:
         """
         if self.runtime.webhooks is None:
             raise ConfigurationError("to answer links, make the FlowRuntime with webhooks=WebhookSigner(...)")
-        return Answering(self._opened.client, self.runtime.webhooks, self.runtime.clock)
+        from .answering import Answering  # noqa: PLC0415 # for those who ask for it
+
+        return Answering(self.client, self.runtime.webhooks, self.runtime.clock)
 
     @property
     def sync_client(self) -> SyncClient:
         """Starts and steers runs from code that is not async, on a backend and an event loop of its own."""
         if self._sync_client is None:
+            from .sync_client import SyncClient  # noqa: PLC0415 # for those who ask for it
+
             self._sync_client = SyncClient(
                 self._make_backend,
                 blueprints=[graph.blueprint for graph in self.runtime.catalogue.graphs.values()],
@@ -338,7 +342,7 @@ class Adapter:
             run_id: The run, due or not.
             insist: Of one run: send jobs for all that is ready, also if workers get on with it.
         """
-        reconciler = self._opened.reconciler
+        reconciler = self._reconciler()
         return await (reconciler.run_once() if run_id is None else reconciler.reconcile(run_id, insist=insist))
 
     async def fire_schedules(self) -> Reconciled:
@@ -347,4 +351,25 @@ class Adapter:
         Raises:
             ConfigurationError: The adapter is not open here.
         """
-        return await self._opened.reconciler.fire_schedules()
+        return await self._reconciler().fire_schedules()
+
+    def _reconciler(self) -> Reconciler:
+        opened, runtime, options = self._opened, self.runtime, self._options
+        if opened.reconciler is None:
+            from .reconciler import Reconciler  # noqa: PLC0415 # for those who reconcile
+
+            opened.reconciler = Reconciler(
+                opened.backend,
+                serializer=runtime.serializer,
+                codec=self._codec,
+                clock=runtime.clock,
+                interval=options.get("reconcile_interval", 60.0),
+                telemetry=runtime.telemetry,
+                retention=options.get("retention"),
+                memory=opened.memory,
+            )
+        return opened.reconciler
+
+    @property
+    def _codec(self) -> PayloadCodec:
+        return self._options.get("codec") or CompressingCodec()

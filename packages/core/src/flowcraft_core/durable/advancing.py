@@ -90,7 +90,9 @@ class Advance:
 
     async def rest(self) -> list[Instance]:
         """Arrive where the job has not come by itself, since it does not go on; gives what became ready by that."""
-        return await self._arrive_all([]) if self.view.state.phase is Phase.RUNNING else []
+        if not self._arrivals or self.view.state.phase is not Phase.RUNNING:
+            return []
+        return await self._arrive_all([])
 
     async def _news(self) -> list[Instance]:
         """What became ready by what the state was told; what it cannot decide is noted as arrivals."""

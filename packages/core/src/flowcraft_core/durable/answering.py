@@ -15,7 +15,7 @@ import html
 import json
 import logging
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 import attrs
@@ -23,8 +23,10 @@ import attrs
 from ..clock import Clock, SystemClock
 from ..errors import BackendError, FlowcraftError, ResumeError
 from ..webhooks import ExpiredTicketError, Ticket, TicketError, WebhookSigner
-from .client import Client
 from .runs import UnknownRunError
+
+if TYPE_CHECKING:
+    from .client import Client
 
 _logger = logging.getLogger("flowcraft.webhooks")
 

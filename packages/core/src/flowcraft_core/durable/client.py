@@ -13,7 +13,8 @@ from ..catalogue import Catalogue, FlowLike, UntypedFlow
 from ..clock import Clock, Stopwatch, SystemClock
 from ..definition import FlowDefinition
 from ..durations import Duration, parse_seconds
-from ..errors import UnknownQueueError
+from ..errors import FlowcraftError, TransientError, UnknownQueueError
+from ..failures import reason_of
 from ..graph.decisions import scope_output
 from ..graph.failures import errors_of, handled, paths_of
 from ..graph.fold import context_of, instances, outputs_of
@@ -21,7 +22,6 @@ from ..graph.passing import Tally
 from ..graph.scopes import Kind
 from ..ids import new_id, require_run_id
 from ..logging.journal import Journal
-from ..observing import Telemetry
 from ..payloads import CompressingCodec, PayloadCodec
 from ..ports import REASON_LENGTH, Backend, Message, QueueDepth, RunStatus, State
 from ..queues import require_queue
@@ -32,7 +32,7 @@ from ..texts import require_name, safe_text
 from .describing import SEEN_WITHIN
 from .ends import abandon, end_of, send_stop, undoes
 from .queues import queue_named, queue_names, require_queues
-from .results import Started, StartOptions, StoredResult, StoredRun
+from .results import Purged, Started, StartOptions, StoredResult, StoredRun
 from .runs import RunRecord, Runs, UnknownRunError
 from .signals import conclude, end_run
 from .starting import start_run
@@ -49,7 +49,9 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from ..decorated import Flow
-    from .describing.shapes import QueueDescription, RunDescription, RunsPage, WorkerDescription
+    from ..observing import Telemetry
+    from .describing.said import WorkerDescription
+    from .describing.shapes import QueueDescription, RunDescription, RunsPage
     from .exporting import Footprint
     from .finding import RunFilters, RunFinder
     from .forking import Changes
@@ -616,7 +618,7 @@ class Client:
         graph = catalogue.find(flow)
         return Changes(graph.blueprint.id, catalogue.reachable(graph), dict(context or {}), new_keys)
 
-    async def purge(self, run_id: str) -> None:
+    async def purge(self, run_id: str, *, damaged: bool = False) -> None:
         """Remove all that is stored of a run that has ended; if that is cut off, purge it again.
 
         Of a run that has ended within ten minutes everything is waited for that may not be visible yet, for as long as
@@ -625,27 +627,42 @@ class Client:
         Use the id again only once no read may be stale any more (``ContextStore.limits.staleness``): a worker could
         take what it reads of the run that was for facts of the new one.
 
+        Args:
+            run_id: The run.
+            damaged: Also if something of it cannot be read. What only that would have led to stays in the store, of no
+                use to anybody: what is inside of loops, batches and calls behind it, or all but the run's own record.
+
         Raises:
             ConfigurationError: It has not ended; cancel it first.
+            SerializationError: Something of it cannot be read, and this was not said to be ``damaged``.
         """
         from .purging import purge  # noqa: PLC0415 # for those who call it
 
-        await purge(self._stored, require_run_id(run_id))
+        await purge(self._stored, require_run_id(run_id), damaged=damaged)
 
-    async def purge_older(self, age: Duration) -> int:
-        """Purge the runs that ended at least so long ago; how many there were.
+    async def purge_older(self, age: Duration) -> Purged:
+        """Purge the runs that ended at least so long ago; one that cannot be purged keeps no other from it.
 
         Args:
             age: Seconds, a ``timedelta``, or text such as ``"30d"``.
+
+        Returns:
+            How many were purged, and which are left since they cannot be read, with why.
 
         Raises:
             ConfigurationError: It is no duration.
         """
         before = self._clock.now() - parse_seconds("Client.purge_older: age", age, zero=True)
         old = [s.run_id for state in FINAL async for s in self.runs(state) if s.updated <= before]
+        left: dict[str, str] = {}
         for run_id in old:
-            await self.purge(run_id)
-        return len(old)
+            try:
+                await self.purge(run_id)
+            except TransientError:
+                raise
+            except FlowcraftError as error:
+                left[run_id] = reason_of(error)
+        return Purged(len(old) - len(left), left)
 
     # --- dead letters ---------------------------------------------------------------------------------------------
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import enum
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -24,7 +24,7 @@ from ..errors import (
 from ..execution import FIRST, Executor
 from ..failures import name_of, text_of
 from ..graph.facts import Answer, Attempt, Outcome, Suspension
-from ..graph.instances import Instance, Phase, ScopeState
+from ..graph.instances import Instance, Phase
 from ..graph.limits import is_limited
 from ..graph.partial import behind
 from ..graph.queues import is_bound, queue_of
@@ -33,23 +33,25 @@ from ..jobs import Job
 from ..logging.catalogue import HOST_TOO_SHORT, JOB_FAILED
 from ..ports import Backend, ContextStore
 from ..queues import DEFAULT_QUEUE
-from ..runtime import Emitter
-from ..serialization import Serializer
 from ..settings import number, whole
 from ..texts import safe_text
 from ..traces import Trace
 from .advancing import Advance
 from .ends import call_undone
-from .invocations import Invocation, InvocationTimeError, cut_off, may_take, none_has_time, too_long
+from .invocations import ENDLESS, Invocation, InvocationTimeError, cut_off, may_take, none_has_time, too_long
 from .limits import FleetLimits, Places
 from .poison import PoisonCount, Trying
+from .runs import RunRecord
 from .sets import JoinSets
 from .signals import conclude, fail_if_late, finish_run, held_key, say_suspended, send_jobs, send_suspended
 from .storage import KEPT, NewerRecordError, Records, StaleReadError, Stored
 from .suspensions import may_be_suspended
 from .transactions import StepTransaction
-from .view import RunView, StoredValues, UnknownInstanceError
+from .view import RunView, UnknownInstanceError
 from .waiting import says_no_more
+
+if TYPE_CHECKING:
+    from ..runtime import Emitter
 
 # How soon a job that goes on and on notices that what it does is of no use any more, seconds.
 _UNNEEDED_NOTICED = 2.0
@@ -151,10 +153,10 @@ class Engine:
     job: Job
     settings: Settings
     stopped: Callable[[], bool]
-    got_on: Callable[[], Awaitable[None] | None]
-    begun: Callable[[], None]
+    got_on: Callable[[RunRecord], Awaitable[None] | None]
+    begun: Callable[[RunRecord, Emitter | None], None]
     limits: FleetLimits
-    invocation: Invocation = attrs.field(factory=Invocation)
+    invocation: Invocation = ENDLESS
     queue: str = DEFAULT_QUEUE
     events: Emitter | None = None
     slots: asyncio.Semaphore | None = None
@@ -164,7 +166,7 @@ class Engine:
     current: str = ""
     handed_over: bool = False
     is_past_steps: bool = False
-    _handing_over: asyncio.Lock = attrs.field(factory=asyncio.Lock)
+    _handing_over: asyncio.Lock | None = None  # once somebody does
     _hands_on: float = 0.0
     _steps: int = 0
     _poison: PoisonCount = attrs.field(init=False)
@@ -177,32 +179,18 @@ class Engine:
 
     def __attrs_post_init__(self) -> None:
         self._poison = PoisonCount(self.backend.coordination, self.settings.delivery_limit, self.trying)
-        # By way of the engine: the view may be replaced.
-        self.executor.values = self._values
-        self.executor.before_deciding = self._before_deciding
-        self.executor.gather = self._gather
-        self.executor.results = self._results
-        self.executor.kept_keys = self.view.record.kept_keys
-        self._transaction = StepTransaction(self.backend)
+        executor, view, record = self.executor, self.view, self.view.record
+        self._transaction = transaction = StepTransaction(self.backend)
         self._advance = Advance(
             self.backend, self.records, self.sets, self.clock, self.view, self.job, self.executor.journal
         )
-        self.executor.connection = self._transaction.connection
-        if self._transaction.may_begin:
-            self.executor.roll_back = self._transaction.roll_back
-        self.executor.nonce = self.view.record.nonce
-
-    def _before_deciding(self, instance: Instance) -> Awaitable[None] | None:
-        return None if self.view.is_at_hand(instance) else self.view.refresh(instance)
-
-    def _values(self, scope: ScopeState, serializer: Serializer) -> StoredValues:
-        return StoredValues(self.view, scope, serializer)
-
-    async def _gather(self, instance: Instance) -> Sequence[Any] | None:
-        return await self.view.gather(instance)
-
-    def _results(self, instance: Instance) -> AsyncIterator[Sequence[Any]] | None:
-        return self.view.results(instance)
+        # Nothing of it holds the engine: what is in no circle is gone with the job, without a collection of garbage.
+        executor.values, executor.before_deciding = view.values, view.before_deciding
+        executor.gather, executor.results = view.gather, view.results
+        executor.connection = transaction.connection
+        if transaction.may_begin:
+            executor.roll_back = transaction.roll_back
+        executor.kept_keys, executor.nonce = record.kept_keys, record.nonce
 
     async def handle(self, count: int) -> Done:
         """Do what the job asks for.
@@ -306,14 +294,15 @@ class Engine:
             if committed is None:
                 lost = True
                 break
-            if self._handing_over.locked():  # who hands over does so before this goes on, or not at all
+            if self._handing_over is not None:  # who hands over does so before this goes on, or not at all
                 async with self._handing_over:
                     pass
             if self.handed_over:
                 break
             self.current = ""
             frontier = await self._not_done(await self._advance.over(instance, committed, goes_on=True))
-        await self.send(await self._advance.rest())
+        if rest := await self._advance.rest():
+            await self.send(rest)
         await self.finish()
         if self._said_to_wait and self.waits is None:
             store, record, job = self.backend.coordination, self.view.record, self.job
@@ -327,13 +316,14 @@ class Engine:
 
     def _say_begun(self, frontier: list[Instance]) -> None:
         """Say that the run begins, if it does: by the first delivery of its first job to a worker that can begin it."""
+        if self.job.key or self._is_again or not frontier:
+            return
         starts, record = self.view.state.root.scope.starts, self.view.record
-        is_start = record.redrive_of is not None or [found.vertex.index for found in frontier] == list(starts)
-        if self.job.key or self._is_again or not frontier or not is_start:
+        if record.redrive_of is None and [found.vertex.index for found in frontier] != list(starts):
             return
         if len(frontier) == 1 and not self._is_elsewhere(frontier[0]):
             self._check_steps(frontier[0])
-        self.begun()
+        self.begun(record, self.events)
 
     async def hand_over(self, send: Callable[[str], Awaitable[None]]) -> bool:
         """Have another job go on from the instance under way; whether it does, and this one does not.
@@ -341,6 +331,7 @@ class Engine:
         Args:
             send: Sends a job for the key of the instance.
         """
+        self._handing_over = self._handing_over or asyncio.Lock()
         async with self._handing_over:
             if not self.current or self.handed_over:
                 return False
@@ -675,7 +666,7 @@ class Engine:
             return None
         if self.events is not None:
             self.events.outcome(instance, outcome)
-        if (saying := self.got_on()) is not None:
+        if (saying := self.got_on(self.view.record)) is not None:
             await saying
         return stored
 
@@ -713,8 +704,10 @@ class Engine:
 
     async def finish(self) -> None:
         """End the run if the facts say that it has ended."""
-        self.is_past_steps = self.view.state.phase is not Phase.RUNNING
         view, journal = self.view, self.executor.journal
+        if view.state.phase is Phase.RUNNING:
+            return
+        self.is_past_steps = True
         ended = await finish_run(
             self.backend, self.records, view.record, view.state, self.clock, journal, again=self._is_again
         )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
-from functools import partial
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -39,17 +40,15 @@ from ..logging.catalogue import (
     UNAVAILABLE,
 )
 from ..logging.journal import Journal, Rarely, node_of
-from ..observing import Delivered
 from ..payloads import PayloadCodec
 from ..ports import REASON_LENGTH, Backend, HandWrittenRuns, Message, RunStatus
 from ..queues import DEFAULT_QUEUE
-from ..runtime import Emitter, FlowRuntime
+from ..runtime.listening import emitter_of
 from ..texts import safe_text
 from .caches import KnownRuns, Memory, OutcomeCache
-from .describing.at_work import PassingOn
 from .ends import call_undone, end_of, stopped_by, undoes, undone_by
 from .engine import Done, Engine, Settings
-from .invocations import Invocation, InvocationTimeError
+from .invocations import ENDLESS, Invocation, InvocationTimeError
 from .limits import FleetLimits, Places
 from .poison import PoisonCount, Trying
 from .queues import queue_named
@@ -58,9 +57,13 @@ from .sets import JoinSets
 from .signals import CHECK_AFTER, busy_key, conclude, end_run, fail_if_late, have_undone, held_key
 from .storage import Records, StaleReadError
 from .tracing import traced
-from .undoing import StoppedRun, StoppedRuns
 from .view import RunView, UnknownInstanceError
 from .waiting import GLANCES, KEPT_FOR, WaitingJobs
+
+if TYPE_CHECKING:
+    from ..runtime import Emitter, FlowRuntime
+    from .describing.at_work import PassingOn
+    from .undoing import StoppedRun, StoppedRuns
 
 # How long a job is passed on before what keeps it from running counts as permanent, seconds.
 PASS_ON_LIMIT = 600.0
@@ -118,7 +121,6 @@ class JobHandler:
             memory: Where what is read is kept; one of its own by default.
         """
         self._worker = worker
-        self._passing_on = PassingOn(backend.coordination, worker or "", runtime.clock)
         self._telemetry = runtime.telemetry
         self._journal, self._rarely = journal or Journal(telemetry=runtime.telemetry), Rarely()
         self._backend = backend
@@ -136,7 +138,6 @@ class JobHandler:
         self._limits = FleetLimits(backend.coordination, runtime.limits, visibility, self._clock)
         self._waiting = WaitingJobs(backend, self._limits, self._clock, keeps=keeps, stopped=stopped)
         self._trying = Trying()
-        self._stopped_runs = StoppedRuns(self._memory)
         self._known = KnownRuns(self._memory, self._runs.at_hand)
         self._live: dict[str, float] = {}
         self._busy: dict[str, float] = {}
@@ -281,19 +282,22 @@ class JobHandler:
         if job.limits and places is None and job.waited % GLANCES and await self._limits.are_full(job.limits):
             return job, record
         view = RunView(record, self._records, self._clock, since=job.first_seen)
-        executor = self._runtime.executor(job.run_id, record.graphs)
-        executor.journal, executor.worker = self._tell_of(job), self._worker
+        executor = self._runtime.executor(job.run_id, record.graphs, self._tell_of(job))
+        executor.worker = self._worker
         if self._telemetry is not None:
+            from ..observing import Delivered  # noqa: PLC0415 # where somebody measures
+
             delivered = Delivered(job=job.id, sent=job.first_seen, deliveries=count, trace=job.trace)
             executor.observer = self._telemetry.observe(job.run_id, record.trace, self._clock, delivered)
-        events = Emitter.of(self._runtime.events, executor.observer, job.run_id, self._clock)
-        if (undone := undone_by(job.key)) is not None or stopped_by(job.key) is not None:
-            return await self._undo(job, self._stopped_run(record, job, events), executor, undone, count)
-        if (call := call_undone(job.key)) is not None:
-            run = self._stopped_run(record, job, events)
-            if await run.is_stopped_around(call):
-                await attrs.evolve(run, root=call).go_on(again=count > 1)
-                return Done.ACKNOWLEDGE
+        events = emitter_of(self._runtime.events, executor.observer, job.run_id, self._clock)
+        if ":" in job.key:  # which few have
+            if (undone := undone_by(job.key)) is not None or stopped_by(job.key) is not None:
+                return await self._undo(job, self._stopped_run(record, job, events), executor, undone, count)
+            if (call := call_undone(job.key)) is not None:
+                run = self._stopped_run(record, job, events)
+                if await run.is_stopped_around(call):
+                    await attrs.evolve(run, root=call).go_on(again=count > 1)
+                    return Done.ACKNOWLEDGE
         engine = Engine(
             backend=self._backend,
             records=self._records,
@@ -304,9 +308,9 @@ class JobHandler:
             job=job,
             settings=self._settings,
             stopped=self._stopped,
-            got_on=partial(self.say_busy, record),
-            begun=partial(self._say_begun, record, events),
-            invocation=Invocation(remaining),
+            got_on=self.say_busy,
+            begun=self._say_begun,
+            invocation=ENDLESS if remaining is None else Invocation(remaining),
             queue=queue,
             slots=self._slots,
             limits=self._limits,
@@ -322,8 +326,9 @@ class JobHandler:
         finally:
             if events is not None:
                 events.close()
-            if engine.view.state.phase is not Phase.RUNNING:
+            if view.state.phase is not Phase.RUNNING:
                 self._memory.end(job.run_id)
+            view.close()
 
     def let_go(self) -> None:
         """Have no job wait here any more: this is stopped."""
@@ -348,7 +353,21 @@ class JobHandler:
         """Have a run undone that is stopped: whoever stopped it may have died before they said so to anybody."""
         await have_undone(self._backend, record, self._clock)
 
+    @cached_property
+    def _passing_on(self) -> PassingOn:
+        from .describing.at_work import PassingOn  # noqa: PLC0415 # where all workers have all steps, none is passed on
+
+        return PassingOn(self._backend.coordination, self._worker or "", self._clock)
+
+    @cached_property
+    def _stopped_runs(self) -> StoppedRuns:
+        from .undoing import StoppedRuns  # noqa: PLC0415 # few runs are stopped, and most workers meet none
+
+        return StoppedRuns(self._memory)
+
     def _stopped_run(self, record: RunRecord, job: Job, events: Emitter | None = None) -> StoppedRun:
+        from .undoing import StoppedRun  # noqa: PLC0415 # likewise
+
         return StoppedRun(
             backend=self._backend,
             records=self._records,

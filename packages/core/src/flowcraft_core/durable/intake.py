@@ -8,8 +8,8 @@ Of several queues, each is asked in their order for what it has, without waiting
 none has anything does each wait for a message, all at once: else a queue would be looked at once in as many waits as
 there are queues.
 
-A wait that is under way is never called off, since what it may have taken would be hidden from everybody; so its share
-of the room is small, and what it brings is taken when it comes.
+A wait that is under way is called off by the end alone, since what it has taken by then comes late to somebody else; so
+its share of the room is small, and what it brings is taken when it comes.
 """
 
 from __future__ import annotations
@@ -109,7 +109,9 @@ class Intake:
         return found
 
     async def end(self) -> list[Received]:
-        """Wait for the waits that are under way, and give what they bring."""
+        """End the waits that are under way, and give what they have brought all the same."""
+        for wait in self._waits:
+            wait.task.cancel()
         if self._waits:
             await asyncio.wait([wait.task for wait in self._waits])
         found, errors = self._harvest()

@@ -45,6 +45,10 @@ class Invocation:
         return asyncio.timeout(None if self.remaining is None else max(0.0, self.remaining() - _RESERVE))
 
 
+#: Where nothing ends steps.
+ENDLESS = Invocation()
+
+
 def may_take(instance: Instance) -> float:
     """The seconds that are to be there for an instance: no wait's timeout is, nor that of a batch's items."""
     vertex = instance.vertex

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-from ..errors import ConfigurationError, FlowcraftError
+from ..errors import BackendError, ConfigurationError, FlowcraftError
 from ..ports import Backend
 from ..urls import hide_secrets, scheme_of
 
@@ -51,17 +51,22 @@ def backend_from_url(url: str) -> Backend:
 
 
 @asynccontextmanager
-async def open_url(url: str) -> AsyncIterator[Backend]:
+async def open_url(url: str, *, creates: bool = True) -> AsyncIterator[Backend]:
     """A backend, open within an ``async with`` block.
 
     Args:
         url: As for ``backend_from_url``.
+        creates: Whether one is to be created that opening it creates, such as a file. It is not for those who look.
 
     Raises:
         ConfigurationError: As ``backend_from_url`` does.
-        BackendError: It cannot be used: the message says why.
+        BackendError: It cannot be used, or there is none: the message says why.
     """
     backend = backend_from_url(url)
+    if not creates:
+        missing = getattr(backend, "missing", None)
+        if missing is not None and (why := missing()) is not None:
+            raise BackendError(why)
     await backend.open()
     try:
         yield backend

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import attrs
 
-from ..errors import ConfigurationError
+from ..errors import BlueprintError, ConfigurationError, SerializationError
 from ..graph.instances import ScopeState
 from ..graph.lanes import total_of
 from ..graph.positions import INITIAL, Position
@@ -35,14 +35,22 @@ _CLOCKS_DIFFER = 600.0
 _OF_CALLS = (UNDONE_KEY, END_KEY)
 
 
-async def purge(stored: StoredRuns, run_id: str) -> None:
+async def purge(stored: StoredRuns, run_id: str, *, damaged: bool = False) -> None:
     """See ``Client.purge``."""
+    if damaged:
+        records = attrs.evolve(stored.records, cache=None, damaged=set())
+        stored = attrs.evolve(stored, records=records, runs=attrs.evolve(stored.runs, records=records))
     status = await stored.backend.status.get(run_id)
     if status is not None and status.state not in FINAL:
         raise ConfigurationError(f"run {run_id!r} is {status.state}: cancel it before it is purged")
     if status is not None and stored.clock.now() - status.updated < _CLOCKS_DIFFER:
         await stored.clock.sleep(stored.backend.context.limits.staleness)  # what is not seen is not removed
-    record = await stored.runs.get(run_id)
+    try:
+        record = await stored.runs.get(run_id)
+    except (SerializationError, BlueprintError):
+        if not damaged:
+            raise
+        record = None
     outside = await outside_names(stored.records, run_id)
     first = (INITIAL, outside_of(INITIAL))
     await stored.records.delete_values(run_id, [(name, position) for name in outside for position in first])

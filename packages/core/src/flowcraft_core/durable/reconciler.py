@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import attrs
 
@@ -23,7 +23,6 @@ from ..graph.state import RunState
 from ..ids import new_id
 from ..logging.catalogue import NOT_STARTED, REVIVED, ROUND_FAILED, UNAVAILABLE
 from ..logging.journal import Journal, Rarely
-from ..observing import Telemetry
 from ..payloads import CompressingCodec, PayloadCodec
 from ..ports import REASON_LENGTH, Backend, HandWrittenRuns, RunStatus, State
 from ..queues import DEFAULT_QUEUE
@@ -35,7 +34,6 @@ from .describing import SEEN_WITHIN
 from .describing.heartbeats import living
 from .ends import UNDO, End, end_of, undoes
 from .looks import LookLog
-from .retention import Retention
 from .runs import RunRecord, Runs
 from .scheduling.firing import Firing
 from .scheduling.revisions import require_schedule_id, schedule_at
@@ -59,10 +57,13 @@ from .storage import Records
 from .stored_runs import StoredRuns
 from .tracing import stored_trace
 from .transient import RetryingBackend
-from .undoing import StoppedRun
 from .undone import suspended
 from .waiting import limited_key
 from .whole import Everything, whole_state
+
+if TYPE_CHECKING:
+    from ..observing import Telemetry
+    from .retention import Retention
 
 # A run in which nothing has changed is looked at again after at most so many intervals.
 _LONGEST_INTERVALS = 60.0
@@ -181,8 +182,11 @@ class Reconciler:
         self._schedules = Schedules.on(stored)
         self._firing = Firing(self._schedules, self._journal)
         self._has_schedules = False
-        age = None if retention is None else parse_seconds("Reconciler: retention", retention)
-        self._retention = None if age is None else Retention(stored, age, self._log)
+        self._retention: Retention | None = None
+        if retention is not None:
+            from .retention import Retention  # noqa: PLC0415 # where runs are kept for ever, nothing is purged
+
+            self._retention = Retention(stored, parse_seconds("Reconciler: retention", retention), self._log)
 
     async def run_once(self) -> Reconciled:
         """Look at every run and every schedule that is due; and purge some runs, if they are not kept for ever."""
@@ -365,6 +369,8 @@ class Reconciler:
 
     async def _undo(self, record: RunRecord, root: str, done: Reconciled) -> float | None:
         """Bring a stopped run on, or a call of it; when to look at it again, or None if nothing is left of it."""
+        from .undoing import StoppedRun  # noqa: PLC0415 # few runs are stopped
+
         now = self._clock.now()
         run = StoppedRun(
             backend=self._backend,

@@ -40,6 +40,19 @@ class Started(Generic[OutT]):
     same: bool = True
 
 
+@attrs.frozen
+class Purged:
+    """What has come of purging many runs.
+
+    Attributes:
+        count: So many were purged.
+        left: Those that could not be, each with why.
+    """
+
+    count: int
+    left: Mapping[str, str] = attrs.field(factory=dict)
+
+
 @attrs.frozen(kw_only=True)
 class StoredRun(RunStatus):
     """A run's status, with the runs that it is linked to.

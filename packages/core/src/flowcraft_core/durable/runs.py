@@ -94,8 +94,8 @@ class RunRecord:
             now: When it is sent.
             fields: Others of ``Job``.
         """
-        fields.setdefault("trace", self.trace)
-        return Job(id=new_id(), run_id=self.run_id, nonce=self.nonce, key=key, first_seen=now, **fields)
+        trace = fields.pop("trace", self.trace)
+        return Job(id=new_id(), run_id=self.run_id, nonce=self.nonce, key=key, first_seen=now, trace=trace, **fields)
 
     @property
     def graph(self) -> Graph:

@@ -101,6 +101,7 @@ class Records:
         cache: Outcomes that were read or written lately; they never change. Likewise pages.
         chunks: The parts of long records.
         pages: The pages of long lists.
+        damaged: If there is such a set, facts that cannot be read are left out, and their keys are noted in it.
     """
 
     store: ContextStore
@@ -108,6 +109,7 @@ class Records:
     codec: PayloadCodec
     max_bytes: int = MAX_RECORD_BYTES
     cache: OutcomeCache | None = None
+    damaged: set[str] | None = None
     _reads: GatheringReads = attrs.field(
         init=False, default=attrs.Factory(lambda self: GatheringReads(self.store), takes_self=True)
     )
@@ -175,9 +177,15 @@ class Records:
             else:
                 found[key] = known
         for key, (record, job, weight) in (await self._get(run_id, unknown)).items():
-            with reading(run_id, key):
-                stored = Stored(self._outcome(record), job, weight=weight)
-            found[key] = await self._at_hand(run_id, key, stored)
+            try:
+                with reading(run_id, key):
+                    stored = Stored(self._outcome(record), job, weight=weight)
+                found[key] = await self._at_hand(run_id, key, stored)
+            except SerializationError:
+                if self.damaged is None:
+                    raise
+                self.damaged.add(key)
+                continue
             if self.cache is not None:
                 self.cache.add(run_id, key, found[key])
         return found
@@ -428,14 +436,24 @@ class Records:
         if not keys:
             return {}
         facts = await self._reads.get(run_id, keys)
+        found: dict[str, tuple[Mapping[str, Any], str, int]] = {}
+
+        async def read(key: str, fact: Fact) -> None:
+            try:
+                record, weight = await self._record(run_id, key, fact.body)
+            except SerializationError:
+                if self.damaged is None:
+                    raise
+                self.damaged.add(key)
+            else:
+                found[key] = record, fact.job, weight
+
         if any(is_cut(fact.body) for fact in facts.values()):  # what they consist of is read all at once
-            records = await asyncio.gather(*(self._record(run_id, key, fact.body) for key, fact in facts.items()))
+            await asyncio.gather(*(read(key, fact) for key, fact in facts.items()))
         else:
-            records = [await self._record(run_id, key, fact.body) for key, fact in facts.items()]
-        return {
-            key: (record, fact.job, weight)
-            for (key, fact), (record, weight) in zip(facts.items(), records, strict=True)
-        }
+            for key, fact in facts.items():
+                await read(key, fact)
+        return {key: found[key] for key in facts if key in found}
 
     async def _stands(self, run_id: str, stored_name: str, sortable: str) -> bool:
         """Whether a context value stands that was set at this position or a later one."""

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
 from ..clock import Clock
 from ..graph.instances import Phase
 from ..graph.state import RunState
-from ..observing import Telemetry
 from ..ports import Backend, FinalState, RunStatus
 from .ends import undoes
 from .results import StoredRun
 from .runs import FORK_KEY, FORKED, REDRIVEN_KEY, RunRecord, Runs, UnknownRunError
 from .storage import Records, StaleReadError, reading
 from .whole import Passing, WholeReading
+
+if TYPE_CHECKING:
+    from ..observing import Telemetry
 
 T = TypeVar("T")
 

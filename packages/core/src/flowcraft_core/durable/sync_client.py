@@ -17,14 +17,15 @@ from ..errors import BackendError
 from ..ports import Backend, RunStatus, State
 from ..runtime.results import OutT
 from .client import Client
-from .describing.shapes import QueueDescription, RunDescription, RunsPage, WorkerDescription
-from .exporting import Footprint
-from .finding import RunFilters
-from .results import Started, StartOptions, StoredResult, StoredRun
+from .results import Purged, Started, StartOptions, StoredResult, StoredRun
 from .scheduling.sync_client import SyncScheduleClient
 
 if TYPE_CHECKING:
     from ..decorated import Flow
+    from .describing.said import WorkerDescription
+    from .describing.shapes import QueueDescription, RunDescription, RunsPage
+    from .exporting import Footprint
+    from .finding import RunFilters
 
 T = TypeVar("T")
 InT = TypeVar("InT")
@@ -202,11 +203,11 @@ class SyncClient:
         )
         return self._call(asked)
 
-    def purge(self, run_id: str) -> None:
+    def purge(self, run_id: str, *, damaged: bool = False) -> None:
         """See ``Client.purge``."""
-        self._call(self._client.purge(run_id))
+        self._call(self._client.purge(run_id, damaged=damaged))
 
-    def purge_older(self, age: Duration) -> int:
+    def purge_older(self, age: Duration) -> Purged:
         """See ``Client.purge_older``."""
         return self._call(self._client.purge_older(age))
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+from typing import TYPE_CHECKING
 
 import attrs
 
 from ..errors import FlowcraftError
-from ..observing import Telemetry
 from ..traces import Trace, trace_of
 from .runs import RECORD_KEY, TRACE_KEY, RunRecord, Runs
 from .storage import Records
+
+if TYPE_CHECKING:
+    from ..observing import Telemetry
 
 
 async def traced(record: RunRecord, runs: Runs, telemetry: Telemetry | None, parent: Trace | None) -> RunRecord:

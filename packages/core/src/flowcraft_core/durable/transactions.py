@@ -40,7 +40,7 @@ class StepTransaction:
         self.trouble: TransientError | None = None
         self._backend = backend
         self._connection: Any = None
-        self._open = contextlib.AsyncExitStack()
+        self._open: contextlib.AsyncExitStack | None = None
 
     @property
     def may_begin(self) -> bool:
@@ -59,11 +59,13 @@ class StepTransaction:
         """
         if self.context is None:
             power = transactional_of(self._backend, f"node {key!r}: ctx.connection")
+            begun = contextlib.AsyncExitStack()
             try:
-                self._connection = await self._open.enter_async_context(power.begin())
+                self._connection = await begun.enter_async_context(power.begin())
             except TransientError as error:
                 self.trouble = error
                 raise
+            self._open = begun
             self.context = power.joined(self._connection).context
         return self._connection
 
@@ -73,22 +75,25 @@ class StepTransaction:
         Raises:
             TransientError: It may or may not be.
         """
-        self._connection = self.context = None
-        left, self._open = self._open, contextlib.AsyncExitStack()
-        await left.aclose()
+        if (left := self._leave()) is not None:
+            await left.aclose()
 
     async def roll_back(self) -> None:
         """Have nothing of it stored; where nothing was begun, nothing happens."""
-        if self.context is None:
+        left = None if self._open is None else self._leave()
+        if left is None:
             return
-        self._connection = self.context = None
-        left, self._open = self._open, contextlib.AsyncExitStack()
         try:
             await left.__aexit__(_RolledBackError, _RolledBackError(), None)
         except _RolledBackError:
             pass
         except TransientError as error:  # the connection was lost before
             self.trouble = error
+
+    def _leave(self) -> contextlib.AsyncExitStack | None:
+        """The transaction that is under way, if there is one, which it is not any more."""
+        left, self._open, self._connection, self.context = self._open, None, None, None
+        return left
 
 
 class _RolledBackError(Exception):

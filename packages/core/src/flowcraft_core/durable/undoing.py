@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -34,7 +34,6 @@ from ..jobs import encode_job
 from ..logging.catalogue import UNDO_FAILED, UNDONE
 from ..logging.journal import Journal
 from ..ports import REASON_LENGTH, Backend, FinalState, Message
-from ..runtime import Emitter
 from ..texts import safe_text
 from .caches import Memory, weight_of_outcome
 from .ends import UNDO, UNDONE_KEY, End, end_of, say_undone, send_stop, stopped_among
@@ -45,6 +44,9 @@ from .signals import end_recorded, held_key, reason_of_failures
 from .storage import Records, StaleReadError, read_once_visible
 from .undone import suspended, suspension_key, suspension_of, undone_among, undone_of
 from .whole import whole_state
+
+if TYPE_CHECKING:
+    from ..runtime import Emitter
 
 # For how long it is believed that somebody has sent the job of an undo, or is at it unless they say so again; seconds.
 _SENT, _HELD = 7 * 86400.0, 60.0

@@ -80,6 +80,12 @@ class RunView:
         self.loop = asyncio.get_running_loop()
         self.hear(since)
 
+    def close(self) -> None:
+        """Know nothing more: scopes hold what is inside them, and that holds them, until garbage is collected."""
+        if self.state.root.inside:
+            for scope in list(self.state.root.walk()):
+                scope.inside = {}
+
     def hear(self, when: float | None = None) -> None:
         """Note that somebody else has told of what they wrote: it may take as long as the store says to be visible.
 
@@ -157,15 +163,18 @@ class RunView:
 
         What the instances need to run is learned in the same request.
         """
-        own = {instance.key: instance for instance in frontier}
-        others = {needed.key: needed for instance in own.values() for needed in needs(self.state, instance)}
-        found = await self._records.outcomes(self.record.run_id, [*own, *others])
+        own, others = dict[str, None](), dict[str, Instance]()
+        for instance in frontier:
+            own[instance.key] = None
+            others.update((needed.key, needed) for needed in needs(self.state, instance))
+        found = await self._records.outcomes(self.record.run_id, own | others)
         for key, needed in others.items():
             if key in found and key not in own:
                 self._take_in(needed, found[key].value)
-        for key in own.keys() & found.keys():
-            self.hear(found[key].value.started)
-        return {key: found[key] for key in own if key in found}
+        standing = {key: found[key] for key in own if key in found}
+        for stored in standing.values():
+            self.hear(stored.value.started)
+        return standing
 
     async def find(self, key: str) -> Instance | None:
         """The instance with a key; None if the run has no such instance.
@@ -340,6 +349,8 @@ class RunView:
 
     async def is_unneeded(self, instance: Instance) -> bool:
         """Whether the facts say that an instance need not run any more: the joins that it leads to have fired."""
+        if not any(graph.has_races for graph in self.record.graphs.values()):
+            return False
         joins = joins_ahead(instance)
         if joins:
             await self.learn(joins)
@@ -382,6 +393,10 @@ class RunView:
         """Whether nothing has to be read for what an instance names: it names nothing, and is inside of nothing."""
         return not (self._gathers or instance.scope.parent is not None or names_any(instance.vertex))
 
+    def before_deciding(self, instance: Instance) -> Awaitable[None] | None:
+        """``refresh``; None where there is nothing to be read."""
+        return None if self.is_at_hand(instance) else self.refresh(instance)
+
     async def refresh(self, instance: Instance) -> None:
         """Read what deciding about an instance may look up: context values as they stand now, and outputs of nodes.
 
@@ -405,9 +420,10 @@ class RunView:
         """Read what of an instance's input stands in pages, but for what a step reads itself."""
         if instance.scope.parent is not None:
             await self._records.pages.give(self.record.run_id, instance.scope)
-        for gather in [gather for gather in self._gathers if looks_into(instance, gather.vertex.id)]:
-            await self._records.pages.load(gather)
-            self._gathers.remove(gather)
+        if self._gathers:
+            for gather in [gather for gather in self._gathers if looks_into(instance, gather.vertex.id)]:
+                await self._records.pages.load(gather)
+                self._gathers.remove(gather)
 
     async def _look_closely(self, instance: Instance) -> None:
         """Of what an instance names some has no outcome: it was passed by, is still under way, or is not visible yet.
@@ -432,6 +448,10 @@ class RunView:
             await self.learn(named(self.state, instance))  # what is to run by the facts may have run
             if named(self.state, instance) == missing:
                 return
+
+    def values(self, scope: ScopeState, serializer: Serializer) -> StoredValues:
+        """The context as a step in a scope sees it."""
+        return StoredValues(self, scope, serializer)
 
     async def load_values(self, scope: ScopeState, names: Iterable[str]) -> None:
         """Read context values as they stand now, with all that came before the job.

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import attrs
 
@@ -20,7 +20,6 @@ from ..logging.journal import Journal, Rarely
 from ..payloads import CompressingCodec, PayloadCodec
 from ..ports import Backend, Message
 from ..queues import DEFAULT_QUEUE
-from ..runtime import FlowRuntime
 from ..settings import VISIBILITY
 from ..sizes import Size, parse_bytes
 from ..tasks import end
@@ -33,12 +32,15 @@ from .intake import Intake, Received, Served
 from .loop_watch import LoopWatch
 from .options import WorkerOptions, require_options
 from .queues import queue_named
-from .reconciler import Reconciler
 from .runs import RunRecord
 from .signals import held_key
 from .stopping import stopped_by_signals
 from .transient import RetryingBackend
 from .worker_log import WorkerLog
+
+if TYPE_CHECKING:
+    from ..runtime import FlowRuntime
+    from .reconciler import Reconciler
 
 R = TypeVar("R", bound=Received)
 
@@ -65,9 +67,6 @@ class _Held(Received):
     given_up: bool = False  # by the worker, which cancels its task
     waits: bool = False  # for places under limits
     let_be: bool = False  # when others were extended the last time
-
-    def watch(self, engine: Engine | None) -> None:
-        self.engine, self.waits = engine, engine is None
 
     def give_up(self) -> None:
         self.given_up = True
@@ -181,6 +180,7 @@ class Worker:
         self._control_interval = control_interval
         self._served = [Served(name, queue_named(self._backend, name)) for name in queues]
         self._held: dict[_Held, None] = {}  # a set that keeps its order
+        self._waiting = 0  # so many of those wait for places under limits
         self._done: list[Received] = []
         self._something_done = asyncio.Event()
         self._stop = asyncio.Event()
@@ -208,8 +208,11 @@ class Worker:
         )
         self._told_after, self._interval = told_after, heartbeat
         self._heartbeat: Heartbeat | None = None  # once this works
-        self._reconciler = (
-            Reconciler(
+        self._reconciler: Reconciler | None = None
+        if reconcile:
+            from .reconciler import Reconciler  # noqa: PLC0415 # others may have been given the work
+
+            self._reconciler = Reconciler(
                 backend,
                 serializer=runtime.serializer,
                 codec=codec,
@@ -219,9 +222,6 @@ class Worker:
                 journal=self._journal,
                 memory=kept,
             )
-            if reconcile
-            else None
-        )
 
     @property
     def name(self) -> str:
@@ -281,7 +281,10 @@ class Worker:
         finally:
             if self._watch is not None:
                 self._watch.stop()
-            # None is left unless this is cancelled itself: then they are not to go on behind its back.
+            # None is left unless this is cancelled itself: then they are not to go on behind its back, and what is cut
+            # off has not ended its program.
+            self._stop.set()
+            left = [held for held in self._held if held not in self._done]
             under_way = [held.task for held in self._held if held.task is not None]
             for held in self._held:
                 held.give_up()
@@ -289,6 +292,7 @@ class Worker:
             await end(*helpers, *under_way)
             await self._say_stopped()
             try:
+                await self._release(left)
                 await self._flush()
             except Exception as error:  # what is not acknowledged comes again, and is found to be done
                 self._say_unavailable("queue.acknowledge", error)
@@ -312,7 +316,7 @@ class Worker:
     async def _receive(self) -> None:
         pause, has_received = _PAUSE, False
         while not self._stop.is_set():
-            room = self._concurrency + self._prefetch - sum(1 for held in self._held if not held.waits)
+            room = self._concurrency + self._prefetch - (len(self._held) - self._waiting)
             if room <= 0 and not self._intake.has_news:
                 self._changed.clear()
                 await self._changed.wait()
@@ -327,11 +331,11 @@ class Worker:
             finally:
                 stopped.cancel()
             if not receiving.done():
-                # A long poll that is cancelled may have taken messages already: give it its time, and give them back.
-                try:
-                    await self._release(await receiving)
-                except Exception as error:
-                    self._say_unavailable("queue.release", error)
+                receiving.cancel()  # what it has taken by then, the queue shows again
+                await asyncio.wait([receiving])
+                if not receiving.cancelled() and receiving.exception() is None:
+                    for each in receiving.result():
+                        self._begin(each)  # which gives it back
                 break
             try:
                 received = receiving.result()
@@ -364,8 +368,22 @@ class Worker:
         """Work on a delivery beside all others. What is known of it is let go of with it: an idle worker keeps none."""
         held = _Held(received.served, received.delivery, since=self._clock.now())
         self._held[held] = None
-        held.task = asyncio.ensure_future(self._work(held))
-        held.task.add_done_callback(partial(self._let_go, held))
+        held.task = asyncio.get_running_loop().create_task(self._hold(held))
+
+    async def _hold(self, held: _Held) -> None:
+        """Work on a delivery, and let it go whatever comes of that."""
+        try:
+            await self._work(held)
+        except asyncio.CancelledError:
+            if not held.given_up:  # say, by a task that its step has started, and that holds it for its own
+                self._say_failed(held, asyncio.CancelledError("somebody has cancelled the task of a job"))
+        except Exception as error:
+            self._say_failed(held, error)
+        finally:
+            self._held.pop(held, None)
+            self._waiting -= held.waits
+            held.engine = held.task = None  # until it is acknowledged nobody needs what is known of its run
+            self._changed.set()
 
     async def _rest(self, seconds: float) -> None:
         """Wait, but no longer than until this is stopped."""
@@ -376,23 +394,16 @@ class Worker:
             pause.cancel()
             stopped.cancel()
 
-    def _let_go(self, held: _Held, task: asyncio.Task[None]) -> None:
-        self._held.pop(held, None)
-        self._changed.set()
-        error: BaseException | None = None
-        if not task.cancelled():
-            error = task.exception()
-        elif not held.given_up:  # say, by a task that its step has started, and that holds it for its own
-            error = asyncio.CancelledError("somebody has cancelled the task of a job")
-        if error is not None:
-            key = "" if held.engine is None else held.engine.job.key
-            self._journal.bind(run_id=held.run_id or "?").tell(JOB_FAILED, error, at=key)
+    def _say_failed(self, held: _Held, error: BaseException) -> None:
+        key = "" if held.engine is None else held.engine.job.key
+        self._journal.bind(run_id=held.run_id or "?").tell(JOB_FAILED, error, at=key)
 
     def _say_blocked(self, seconds: float, place: str, task: asyncio.Task[object] | None) -> None:
         """Called in another thread, while this one stands still."""
-        at_work = [held for held in tuple(self._held) if held.engine is not None and held.engine.current]
-        exact = [held for held in at_work if held.task == task]  # which may be what stands in for it
-        nodes = [f"{held.run_id}:{held.engine.current}" for held in exact or at_work if held.engine is not None]
+        working = [(held.task, held.engine) for held in tuple(self._held)]  # as it is now: what has ended has none
+        at_work = [(by, engine) for by, engine in working if engine is not None and engine.current]
+        exact = [(by, engine) for by, engine in at_work if by == task]  # which may be what stands in for it
+        nodes = [f"{engine.job.run_id}:{engine.current}" for _, engine in exact or at_work]
         self._journal.tell(LOOP_BLOCKED, seconds=seconds, place=place, nodes=", ".join(nodes) or "nothing")
 
     def _say_unavailable(self, operation: str, error: Exception) -> None:
@@ -579,8 +590,10 @@ class Worker:
             await held.served.queue.extend([held.delivery], _LOOK_AGAIN)
 
     def _watch_over(self, held: _Held, engine: Engine | None) -> None:
-        held.watch(engine)
-        if held.waits:
+        waits = engine is None
+        self._waiting += waits - held.waits
+        held.engine, held.waits = engine, waits
+        if waits:
             self._changed.set()  # what waits for a place holds up nothing else
 
     def _settle(self, held: _Held) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from importlib.metadata import version
 
 import attrs
 
@@ -43,7 +42,7 @@ class WorkerLog:
             backend=name_of(backend, type(backend).__name__),
             queues=", ".join(map(_shown, queues)),
             flows=", ".join(flows_of(catalogue)) or "none",
-            version=version("flowcraft-core"),
+            version=own_version(),
             concurrency=concurrency,
             host=host,
             pid=pid,
@@ -66,6 +65,13 @@ def _shown(served: Served) -> str:
     """A queue's name, with what the backend calls it, if that is something else."""
     place = name_of(served.queue, served.name)
     return served.name if place == served.name else f"{served.name} ({place})"
+
+
+def own_version() -> str:
+    """The version of this distribution."""
+    from importlib.metadata import version  # noqa: PLC0415 # reads mails and archives, and takes as long as a worker's
+
+    return version("flowcraft-core")
 
 
 def name_of(place: object, otherwise: str) -> str:

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Callable, Iterator
 
 import attrs
 
 from ..blueprint import WAIT
 from ..errors import ResumeError
-from .keys import escape, scope_prefix
+from .keys import STEP_IN, escape, scope_prefix
 from .scopes import Construct, Graph, Scope, Vertex
-
-#: The first construct in a key, its pass or item if it says one, and what comes between it and what is inside.
-STEP_IN = re.compile(r"([^\[\]./:]+)(?:\[(\d{1,12})\])?([./]|$)")
 
 # So many waits are looked at, and so many named, where a key names none.
 _MOST_SEEN, _MOST_NAMED = 1_000, 10

@@ -40,13 +40,13 @@ from ..rules import Problem, Rule, constructs, data, flows, graphs, standing_in
 from ..texts import safe_text
 from .facts import OUTPUT
 from .keys import ENTRY_SUFFIX, escape, step_name
-from .loops import Loop, enclosing_loops, find_loops
 from .order import put_in_order
 from .references import resolve_inputs
 from .scopes import Construct, Graph, Kind, Link, Scope, Vertex
 
 if TYPE_CHECKING:
     from ..expressions import Expression
+    from .loops import Loop
 
 CONTINUE = "continue"
 BREAK = "break"
@@ -283,6 +283,10 @@ class _Compiler:
         self.edges = kept
 
     def _find_loops(self) -> None:
+        if all(node.uses != LOOP_CONTROLLER for node in self.nodes.values()):
+            return
+        from .loops import enclosing_loops, find_loops  # noqa: PLC0415 # for flows that have some
+
         self.loops = find_loops(self.nodes, self.edges, self.gathers, self.problems)
         self.around = enclosing_loops(self.loops)
 

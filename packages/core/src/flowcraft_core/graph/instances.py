@@ -148,7 +148,6 @@ class ScopeState:
         construct: The construct of the parent that it belongs to.
         index: Which pass or item it is; None for the run and for a subflow's call.
         prefix: What the keys inside begin with.
-        namespace: The scope instance whose context it shares, or itself.
         outcomes: By vertex index.
         claims: The standing claims of joins of some, by vertex index: for each slot that is known to be held the place
             of the edge among the join's incoming ones.
@@ -174,6 +173,7 @@ class ScopeState:
     """
 
     __slots__ = (
+        "_around",
         "blame",
         "claims",
         "construct",
@@ -185,7 +185,6 @@ class ScopeState:
         "index",
         "inside",
         "marks",
-        "namespace",
         "outcomes",
         "parent",
         "passed",
@@ -210,7 +209,8 @@ class ScopeState:
             self.prefix = ""
         else:
             self.prefix = scope_prefix(parent.prefix, construct.key, index, namespace=scope.namespace)
-        self.namespace: ScopeState = self if scope.namespace or parent is None else parent.namespace
+        # Not itself: what is in no circle is gone once nobody holds it, without a collection of garbage.
+        self._around = None if scope.namespace or parent is None else parent.namespace
         self.outcomes: dict[int, Outcome] = {}
         self.claims: dict[int, dict[int, int]] = {}
         self.marks: dict[int, Mark] = {}
@@ -233,6 +233,11 @@ class ScopeState:
         """Have sets of its own for what is known of joins of some: most scopes have no such join."""
         if self.fired is _NO_RACES:
             self.unneeded, self.fired, self.unfired = set(), set(), set()
+
+    @property
+    def namespace(self) -> ScopeState:
+        """The scope instance whose context it shares, or itself."""
+        return self._around or self
 
     @property
     def errors(self) -> tuple[NodeError, ...]:

@@ -23,6 +23,9 @@ _RESERVED = re.compile(r"[%\[\]./:<\x00-\x1f\x7f]")
 
 ENTRY_SUFFIX = ":entry"
 
+#: The first construct in a key, its pass or item if it says one, and what comes between it and what is inside.
+STEP_IN = re.compile(r"([^\[\]./:]+)(?:\[(\d{1,12})\])?([./]|$)")
+
 
 def escape(node_id: str) -> str:
     """A node id as it stands in a key."""

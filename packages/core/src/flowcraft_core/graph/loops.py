@@ -41,8 +41,6 @@ def find_loops(
 ) -> dict[str, Loop]:
     """The loops by controller id, the outer before the inner; what is wrong with them is added to ``problems``."""
     controllers = [node.id for node in nodes.values() if node.uses == LOOP_CONTROLLER]
-    if not controllers:
-        return {}
     _refuse_feedback(controllers, edges, problems)
     if problems:
         return {}

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
-from .addresses import STEP_IN
 from .decisions import last_pass, outputs_named
 from .instances import Arrival, Instance, Mark, ScopeState
+from .keys import STEP_IN
 from .lanes import item_before, total_of
 from .scopes import Construct, Kind, Reference, Vertex
 from .state import RunState, goes_in
@@ -203,9 +203,12 @@ def settle(state: RunState, scope: ScopeState, vertex: Vertex | None) -> list[In
     Returns:
         What is still not resolved: the instances whose outcomes could tell more.
     """
-    for instance in unresolved(state, scope, vertex):
+    found = unresolved(state, scope, vertex)
+    for instance in found:
         state.decide(*instance)
-    return unresolved(state, scope, vertex)
+    if any(instance.vertex.index in instance.scope.marks for instance in found):
+        return unresolved(state, scope, vertex)
+    return found  # nothing was decided
 
 
 def is_large(instance: Instance) -> bool:

@@ -259,6 +259,11 @@ class Graph:
         """The blueprint's content hash."""
         return self.blueprint.content_hash()
 
+    @cached_property
+    def has_races(self) -> bool:
+        """Whether it has a join of some, which may make what leads to it unneeded."""
+        return any(vertex.quorum for scope in self.scopes() for vertex in scope.vertices)
+
     def scopes(self) -> Iterator[Scope]:
         """Its scopes, but for those of flows that it calls: each before those inside of it."""
         waiting = [self.root]

@@ -73,7 +73,7 @@ from .items import Items
 from .lanes import item_before, lanes_of, next_of, total_of
 from .positions import INITIAL
 from .scopes import Construct, Graph, Kind, Link, Scope, Vertex
-from .undoing import names_undo
+from .undoable import names_undo
 
 _UNDO = -2  # for what undoes a call
 

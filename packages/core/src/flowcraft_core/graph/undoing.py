@@ -24,9 +24,10 @@ from typing import TypeAlias
 
 import attrs
 
-from .addresses import STEP_IN
 from .instances import Instance, ScopeState
-from .scopes import Construct, Graph, Kind, Scope
+from .keys import STEP_IN
+from .scopes import Construct, Graph, Kind
+from .undoable import names_undo
 
 #: A vertex of a scope, by the scope's identity and the vertex's index; or what comes after all in a scope.
 _Unit: TypeAlias = tuple[int, int]
@@ -141,26 +142,6 @@ class Undoing:
             return outcome.error is None
         config = vertex.node.config
         return (outcome is not None or key in self.unsure) and config is not None and config.undo_unsure is True
-
-
-def names_undo(scope: Scope, graphs: Callable[[str], Graph]) -> bool:
-    """Whether a node of a scope names an undo, or one inside of its constructs.
-
-    Args:
-        scope: The scope.
-        graphs: Finds the blueprints of subflows by id.
-    """
-    waiting, seen = [scope], {id(scope)}
-    while waiting:
-        scope = waiting.pop()
-        if any(vertex.undo is not None for vertex in scope.vertices):
-            return True
-        for construct in scope.constructs:
-            inside = construct.body or graphs(construct.calls or "").root
-            if id(inside) not in seen:
-                seen.add(id(inside))
-                waiting.append(inside)
-    return False
 
 
 def calls_around(key: str, graph: Graph, graphs: Callable[[str], Graph]) -> list[str]:

@@ -32,7 +32,7 @@ _TITLE_LETTER = 8.4
 # What is wider is not made smaller where there is less room: nobody could read it.
 _SHRINKS = 1_500.0
 # What XML cannot hold, whatever one writes for it.
-_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_NOT_XML = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 _STYLE = """\
 .fcp{font-family:system-ui,-apple-system,"Segoe UI",sans-serif;--fcp-back:#fff;--fcp-ink:#1b2028;--fcp-soft:#4d5562;\

@@ -28,7 +28,7 @@ No call blocks the event loop. Two backends with different names, in whatever pl
 
 from __future__ import annotations
 
-from .backend import Backend, MadeFromUrl, Named, ProvisionedByUrl
+from .backend import Backend, Embedded, MadeFromUrl, Named, ProvisionedByUrl
 from .context import ContextStore, Fact, PositionedValue, StoreLimits
 from .coordination import CoordinationStore
 from .diagnosis import Diagnosable, Finding, Severity
@@ -46,6 +46,7 @@ __all__ = [
     "CoordinationStore",
     "Delivery",
     "Diagnosable",
+    "Embedded",
     "Fact",
     "FinalState",
     "Finding",

@@ -62,6 +62,16 @@ class MadeFromUrl(Protocol):
         """
 
 
+class Embedded(Protocol):
+    """A backend that opening it creates, such as one on a file: a power of such backends.
+
+    Programs that only look at runs ask first: else a mistyped path would be a new and empty place.
+    """
+
+    def missing(self) -> str | None:
+        """Why there is nothing at its place, for people, and what to do; None if there is something."""
+
+
 class ProvisionedByUrl(Protocol):
     """A backend that creates what it needs when it is asked to, and not when it is opened: a power of such classes."""
 

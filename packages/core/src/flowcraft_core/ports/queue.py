@@ -83,6 +83,8 @@ class JobQueue(Protocol):
     async def receive(self, *, max_messages: int, wait: float, visibility: float) -> Sequence[Delivery]:
         """Take up to ``max_messages`` messages and hide them from every receiver for ``visibility`` seconds.
 
+        A worker that stops cancels it. What it has taken by then it shows again, as soon as the queue can.
+
         Args:
             max_messages: At least 1; more than ``limits.max_receive`` is cut down to it.
             wait: How long to wait for a first message, seconds; 0 looks once. A queue without long polling looks

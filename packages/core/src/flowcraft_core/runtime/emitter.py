@@ -55,11 +55,6 @@ class Emitter:
     run_id: str
     clock: Clock
 
-    @classmethod
-    def of(cls, sink: EventSink | None, observer: Observer | None, run_id: str, clock: Clock) -> Emitter | None:
-        """An emitter; None if nobody listens."""
-        return None if sink is None and observer is None else cls(sink, observer, run_id, clock)
-
     @property
     def trace(self) -> Trace | None:
         """The span that is under way, for jobs that are sent."""
@@ -150,17 +145,3 @@ class Emitter:
             self.sink(event)
         except Exception as error:
             Journal({"run_id": self.run_id}).tell(SINK_FAILED, error)
-
-
-def both(one: EventSink | None, other: EventSink | None) -> EventSink | None:
-    """One sink for both, whichever of them raises."""
-    if one is None or other is None:
-        return one or other
-
-    def take(event: Event) -> None:
-        try:
-            one(event)
-        finally:
-            other(event)
-
-    return take

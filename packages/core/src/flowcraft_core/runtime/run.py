@@ -19,7 +19,6 @@ from ..blueprint import WAIT
 from ..clock import Clock, Stopwatch
 from ..durations import Duration, parse_seconds
 from ..errors import ConfigurationError, ResumeError
-from ..events import EventSink
 from ..execution import FIRST, Executor
 from ..failures import name_of, text_of
 from ..graph.decisions import scope_output
@@ -34,13 +33,14 @@ from ..logging.catalogue import CALL_STOPPED, ENGINE_FAILED, STEPS_LEFT
 from ..logging.runs import RunLog
 from ..settings import whole
 from ..texts import require_name
-from .emitter import Emitter
 from .ended import Ended
 from .limits import LocalLimits
+from .listening import emitter_of
 from .results import RunResult, Status
 from .undoing import Undos
 
 if TYPE_CHECKING:
+    from ..events import EventSink
     from ..pictures import Picture
     from ..serialization import Serializer
     from ..traces import Trace
@@ -85,7 +85,7 @@ class Run:
         self._limit = concurrency
         self._trace, telemetry = trace, executor.journal.telemetry
         executor.observer = None if telemetry is None else telemetry.observe(run_id, trace, clock)
-        self._events = Emitter.of(events, executor.observer, run_id, clock)
+        self._events = emitter_of(events, executor.observer, run_id, clock)
         executor.progressed = None if self._events is None else self._events.progressed
         self._log = RunLog(executor.journal, graph.blueprint.id, clock.now(), trace)
         self._queue: deque[Instance] = deque()

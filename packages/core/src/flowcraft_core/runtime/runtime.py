@@ -16,7 +16,6 @@ from ..clock import Clock, SystemClock
 from ..definition import FlowDefinition
 from ..durations import Duration
 from ..errors import ConfigurationError, ImplementationMissingError, ResumeError
-from ..events import EventSink
 from ..execution import Executor
 from ..graph.limits import require_known
 from ..graph.scopes import Graph
@@ -29,8 +28,8 @@ from ..shaping import annotated_by, implementation_of, register_annotated
 from ..steps import Implementation, Step
 from ..texts import require_name
 from ..threads import StepThreads
-from .emitter import both
 from .limits import LocalLimits
+from .listening import both
 from .notebooks import interruptible
 from .results import OutT, RunResult, Status
 from .run import NothingLeftError, Run
@@ -38,6 +37,7 @@ from .synchronously import has_loop, run_beside, run_here
 
 if TYPE_CHECKING:
     from ..decorated import Flow
+    from ..events import EventSink
     from ..middleware import Middleware
     from ..observing import Telemetry
     from ..traces import Trace
@@ -468,12 +468,13 @@ class FlowRuntime:
             raise ImplementationMissingError(not_brought(uses))
         return implementation
 
-    def executor(self, run_id: str, graphs: Mapping[str, Graph]) -> Executor:
+    def executor(self, run_id: str, graphs: Mapping[str, Graph], journal: Journal | None = None) -> Executor:
         """What executes the instances of a run with this runtime's steps and settings.
 
         Args:
             run_id: The run.
             graphs: The run's blueprints, by id.
+            journal: Is told of what happens in it; by default one of its own.
         """
         return Executor(
             run_id=run_id,
@@ -483,7 +484,7 @@ class FlowRuntime:
             serializer=self.serializer,
             clock=self.clock,
             threads=self._threads,
-            journal=Journal({"run_id": run_id}, self.telemetry),
+            journal=journal or Journal({"run_id": run_id}, self.telemetry),
             webhooks=self.webhooks,
             strict=self.strict,
             limits=self.limits,

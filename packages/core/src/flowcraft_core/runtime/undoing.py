@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Collection
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -12,9 +13,10 @@ from ..clock import Clock
 from ..execution import FIRST, Executor
 from ..graph.facts import Undone
 from ..graph.instances import Instance, ScopeState
-from ..graph.undoing import Undoing
 from ..logging.catalogue import UNDONE
-from .emitter import Emitter
+
+if TYPE_CHECKING:
+    from .emitter import Emitter
 
 
 @attrs.define(eq=False)
@@ -55,6 +57,8 @@ class Undos:
 
     async def of(self, scope: ScopeState) -> None:
         """Undo all that is left in a run or a called flow, each once what came after it is undone."""
+        from ..graph.undoing import Undoing  # noqa: PLC0415 # few runs have anything to undo
+
         left = Undoing(scope, set(self.ended), self.unsure)
         waiting = deque(left.ready())
         under_way: dict[asyncio.Task[Undone], Instance] = {}

@@ -6,7 +6,6 @@ constructor, with its defaults, converters and checks. What it cannot be made of
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import inspect
 import re
@@ -72,6 +71,8 @@ def _record_codec(tag: str, cls: Any) -> Codec:
     if attrs.has(cls):
         arguments = {field.name: field.alias if field.init else None for field in attrs.fields(cls)}
     else:
+        import dataclasses  # noqa: PLC0415 # whoever has such a class has imported it
+
         arguments = {field.name: field.name if field.init else None for field in dataclasses.fields(cls)}
     try:
         signature = inspect.signature(cls)
@@ -177,7 +178,8 @@ def faults_of(error: Exception) -> str:
 def is_record(cls: type) -> bool:
     """Whether a class is an attrs class or a dataclass, and no more than its fields."""
     # A record that is also a list or a dict holds more than its fields.
-    return (attrs.has(cls) or dataclasses.is_dataclass(cls)) and not issubclass(cls, BUILT_IN)
+    # As ``dataclasses.is_dataclass`` has it, which programs without dataclasses need not load.
+    return (attrs.has(cls) or hasattr(cls, "__dataclass_fields__")) and not issubclass(cls, BUILT_IN)
 
 
 _RECIPES: Final[tuple[tuple[Callable[[type], bool], Callable[[str, Any], Codec]], ...]] = (

@@ -310,6 +310,29 @@ class DyingClauses(ProgramClauses):
             assert (await here.ended(runs[0])).outputs == {"a": 1, "b": 1}
             await self.until(lambda: is_so(steps.count("z") == 2), 20 * self.beat)
 
+    async def test_a_worker_that_is_cancelled_gives_back_what_it_held(self) -> None:
+        """As by Ctrl-C: a polite end is no worse than a kill, and no message stays hidden for its whole visibility."""
+        steps = Steps()
+        flow = create_flow("slow").node("z", steps.takes(self._clock, 2 * self.beat))
+        async with self.programs(flow, visibility=100 * self.beat, reconcile=False) as here:
+            hand = await here.hire()
+            run_id = (await here.client.start(flow)).run_id
+            await self.until(lambda: is_so(steps.executed), here.patience)
+            hand.task.cancel()
+            await asyncio.wait([hand.task])
+            await here.hire()
+            await self.until(lambda: is_so(steps.count("z") == 2), 20 * self.beat)
+            assert (await here.ended(run_id)).status == "completed"
+
+    async def test_an_idle_worker_stops_at_once(self) -> None:
+        """However long it waits for messages at a time."""
+        async with self.programs(chain(Steps())) as here:
+            await here.hire(poll=60 * self.beat)
+            await self.pass_time(self.beat)
+            began = self.now()
+            await here.leave()
+            assert self.now() - began < 10 * self.beat
+
     async def test_an_idle_worker_asks_once_per_poll(self) -> None:
         """Receives are priced, and most workers are idle most of the time."""
         steps = Steps()

@@ -7,10 +7,13 @@ import threading
 from collections import defaultdict
 from typing import Any
 
+import pytest
 from flowcraft_core import FlowRuntime, SyncNodeContext, create_flow
 from flowcraft_core.durable import Client, Reconciler, Settings
 from flowcraft_core.durable.signals import CHECK_AFTER
+from flowcraft_core.errors import SerializationError
 from flowcraft_core.events import Event
+from flowcraft_core.ports import Fact
 
 from .interposed import Call
 from .programs import Context, ProgramClauses, Steps
@@ -88,6 +91,31 @@ class MindingClauses(ProgramClauses):
                 return await here.backend.status.get(run_id) is None
 
             await self.until(is_purged, here.patience)
+
+    async def test_a_run_that_cannot_be_read_keeps_no_other_from_being_purged(self) -> None:
+        """It is named, with why; and goes if it is said to be damaged."""
+        steps = Steps()
+        flow = create_flow("aged").node("a", steps.one).node("b", steps.one).edge("a", "b", condition="false")
+        async with self.programs(flow) as here:
+            await here.hire()
+            runs = [(await here.run(flow, run_id=self.id(f"run{number}"))).run_id for number in range(3)]
+            for key in ("b", "b:attempt:1"):
+                await here.backend.context.put(runs[1], key, Fact(b"w\x00[", "somebody"))
+            await self.pass_time(2 * self.beat)
+            left: dict[str, str] = {}
+
+            async def are_gone() -> bool:  # an index may lag behind
+                left.update((await here.client.purge_older(self.beat)).left)
+                return not any([await here.backend.status.get(run_id) for run_id in (runs[0], runs[2])])
+
+            await self.until(are_gone, here.patience)
+            assert left.keys() == {runs[1]}
+            assert "'b'" in left[runs[1]]
+            with pytest.raises(SerializationError):
+                await here.client.purge(runs[1])
+            await here.client.purge(runs[1], damaged=True)
+            assert await here.backend.status.get(runs[1]) is None
+            assert not await here.backend.context.get(runs[1], ["a", "b", ":run"])
 
     async def test_an_event_is_of_an_outcome_that_stands(self) -> None:
         """Two workers execute one step, and one of them loses: only what the facts say is told."""

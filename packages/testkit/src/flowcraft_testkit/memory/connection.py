@@ -122,8 +122,10 @@ def check_text(*texts: str | None) -> None:
         ValueError: The message shows it.
     """
     for text in texts:
+        if text is None or text.isascii():
+            continue
         try:
-            (text or "").encode()
+            text.encode()
         except UnicodeEncodeError as error:
             raise ValueError(f"{text!a:.100} is no text: {error.reason} at {error.start}") from None
 

@@ -117,11 +117,14 @@ def check_fact(run_id: str, key: str, fact: Fact, limits: StoreLimits) -> None:
 
 def _check_body(key: str, body: bytes, limits: StoreLimits) -> None:
     longest = limits.max_value_bytes
-    check(len(body) <= longest, f"the body of {key!r} is {len(body)} bytes long; max_value_bytes is {longest}")
+    if len(body) > longest:
+        raise ValueError(f"the body of {key!r} is {len(body)} bytes long; max_value_bytes is {longest}")
 
 
 def _check_names(run_id: str, keys: Sequence[str]) -> None:
-    check(1 <= len(run_id) <= 300, f"a run id has 1 to 300 characters, not {len(run_id)}")
+    if not 1 <= len(run_id) <= 300:
+        raise ValueError(f"a run id has 1 to 300 characters, not {len(run_id)}")
     check_text(run_id, *keys)
     for key in keys:
-        check(1 <= len(key) <= 2_000, f"a key has 1 to 2000 characters, not {len(key)}")
+        if not 1 <= len(key) <= 2_000:
+            raise ValueError(f"a key has 1 to 2000 characters, not {len(key)}")

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import bisect
+import heapq
 import itertools
+import operator
 from collections.abc import Sequence
 from random import Random
 
@@ -14,16 +17,21 @@ from flowcraft_core.ports import Delivery, Message, QueueDepth, QueueLimits
 from .connection import Connection, batches, check, check_text
 from .weaknesses import Weaknesses
 
+_SHORTEST_LIST = 100  # of where messages once were: one that is longer than twice what there is, is gone through
+
 _SHORTEST_PAUSE = 0.001  # so that rounding cannot leave a sleeper just before the time that it waits for
+_number_of = operator.attrgetter("number")
 
 
 @attrs.define(eq=False)
 class _Stored:
     body: str
-    visible_at: float
+    number: int  # in the order of sending
+    visible_at: float = 0.0
     received_at: float = 0.0
     count: int = 0
     receipt: int = 0  # of the delivery that holds it; receipts begin at 1
+    is_shown: bool = False  # among those that can be taken
 
 
 @attrs.frozen
@@ -41,7 +49,9 @@ class MessageStore:
         self._random = random
         self._weaknesses = weaknesses
         self._messages: dict[_Stored, None] = {}  # a set that keeps the order of sending
-        self._receipts = itertools.count(1)
+        self._visible: list[_Stored] = []  # those that can be taken, in that order
+        self._hidden: list[tuple[float, int, _Stored]] = []  # the others by when they can, and where they once were
+        self._numbers, self._receipts = itertools.count(), itertools.count(1)
         self._waiting: list[asyncio.Future[None]] = []
 
     def add(self, messages: Sequence[Message], delay: float) -> None:
@@ -49,13 +59,17 @@ class MessageStore:
         visible_at = self.clock.now() + delay
         for message in messages:
             copies = 2 if self._chance(self._weaknesses.duplicates) else 1
-            self._messages.update((_Stored(message.body, visible_at), None) for _ in range(copies))
+            for _ in range(copies):
+                stored = _Stored(message.body, next(self._numbers))
+                self._messages[stored] = None
+                self.hide(stored, visible_at)
         self._wake()
 
     def take(self, max_messages: int, visibility: float, at_least: int) -> list[Delivery]:
         """Hide visible messages and count their delivery."""
         now = self.clock.now()
-        visible = [message for message in self._messages if message.visible_at <= now]
+        self._show(now)
+        visible = self._visible
         number = min(max_messages, len(visible))
         if number > at_least and self._chance(self._weaknesses.short_receives):
             number = self._random.randint(at_least, number - 1)
@@ -74,7 +88,7 @@ class MessageStore:
     def release(self, deliveries: Sequence[Delivery]) -> None:
         """Show what is still held."""
         for message in self._held(deliveries):
-            message.visible_at = self.clock.now()
+            self.hide(message, self.clock.now())
             if not self._weaknesses.release_counts:
                 message.count -= 1
         self._wake()
@@ -94,12 +108,15 @@ class MessageStore:
     def clear(self) -> None:
         """Remove every message."""
         self._messages.clear()
+        self._visible.clear()
+        self._hidden.clear()
 
     async def change(self, seconds: float) -> None:
         """Return once a message may be visible, or so many seconds have passed."""
         now = self.clock.now()
-        pause = min([seconds, *(message.visible_at - now for message in self._messages)])
-        if pause <= 0:
+        self._show(now)
+        pause = min(seconds, self._hidden[0][0] - now) if self._hidden else seconds
+        if pause <= 0 or self._visible:
             return  # one came while the last look was on its way back
         woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         timer = asyncio.ensure_future(self.clock.sleep(max(pause, _SHORTEST_PAUSE)))
@@ -111,9 +128,10 @@ class MessageStore:
             timer.cancel()
 
     def _deliver(self, message: _Stored, now: float, visibility: float) -> Delivery:
-        message.received_at, message.visible_at = now, now + visibility
+        message.received_at = now
         message.count += 1
         message.receipt = next(self._receipts)
+        self.hide(message, now + visibility)
         return Delivery(message.body, message.count, _Handle(message, message.receipt))
 
     def _extend(self, delivery: Delivery, visibility: float) -> Delivery | None:
@@ -122,7 +140,7 @@ class MessageStore:
             return None
         (message,) = held
         longest = message.received_at + self.limits.max_visibility
-        message.visible_at = min(self.clock.now() + visibility, longest)
+        self.hide(message, min(self.clock.now() + visibility, longest))
         if not self._weaknesses.new_handles:
             return delivery
         message.receipt = next(self._receipts)
@@ -139,6 +157,29 @@ class MessageStore:
             and handle.receipt == handle.message.receipt
             and handle.message.visible_at > now
         ]
+
+    def hide(self, message: _Stored, until: float) -> None:
+        """Keep a message from being taken before that time."""
+        if message.is_shown:
+            self._visible.remove(message)
+            message.is_shown = False
+        if len(self._hidden) > 2 * len(self._messages) + _SHORTEST_LIST:
+            self._hidden = [entry for entry in self._hidden if self._is_hidden(*entry)]
+            heapq.heapify(self._hidden)
+        message.visible_at = until
+        heapq.heappush(self._hidden, (until, message.number, message))
+
+    def _show(self, now: float) -> None:
+        """Let messages be taken that it is time for."""
+        while self._hidden and (self._hidden[0][0] <= now or not self._is_hidden(*self._hidden[0])):
+            entry = heapq.heappop(self._hidden)
+            if self._is_hidden(*entry):
+                bisect.insort(self._visible, entry[2], key=_number_of)
+                entry[2].is_shown = True
+
+    def _is_hidden(self, until: float, _: int, message: _Stored) -> bool:
+        """Whether a message is there still, and hidden until then."""
+        return not message.is_shown and message.visible_at == until and message in self._messages
 
     def _chance(self, chance: float) -> bool:
         return chance > 0 and self._random.random() < chance

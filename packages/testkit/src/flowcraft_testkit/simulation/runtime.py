@@ -16,6 +16,7 @@ from flowcraft_core.execution import FIRST, Executor
 from flowcraft_core.graph.facts import Attempt, Outcome, Suspension, Undone
 from flowcraft_core.graph.instances import Instance
 from flowcraft_core.graph.scopes import Graph, Kind
+from flowcraft_core.logging.journal import Journal
 from flowcraft_core.steps import Implementation
 
 from .fakes import Fake, Recorder, Role, standing_in
@@ -85,9 +86,9 @@ class SimulatedRuntime(FlowRuntime):
     def _check_dependencies(self) -> None:
         """Those that are not faked find out when they are called: who fakes a step need not have what it needs."""
 
-    def executor(self, run_id: str, graphs: Mapping[str, Graph]) -> Executor:
+    def executor(self, run_id: str, graphs: Mapping[str, Graph], journal: Journal | None = None) -> Executor:
         """See ``FlowRuntime.executor``."""
-        plain = super().executor(run_id, graphs)
+        plain = super().executor(run_id, graphs, journal)
         return _Executor(
             **attrs.asdict(plain, recurse=False),
             fakes=self._fakes,

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import attrs
 
 from ...clock import Clock
 from ...errors import BackendError
 from ...ports import CoordinationStore
-from ..engine import Engine
 from .board import Board
 from .hints import note_of_passing_on, note_of_work, pattern_of
-from .shapes import PassedOn, UnderWay
+from .said import PassedOn, UnderWay
+
+if TYPE_CHECKING:
+    from ..engine import Engine
 
 #: How often what goes on is said again, seconds.
 SAID_EVERY = 20.0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from importlib.metadata import version
 from typing import Any, Literal
 
 import attrs
@@ -13,10 +12,10 @@ from ...catalogue import Catalogue
 from ...ids import whereabouts
 from ...ports import Backend, CoordinationStore
 from ...texts import safe_text
-from ..worker_log import flows_of, name_of
+from ..worker_log import flows_of, name_of, own_version
 from . import PAGE
 from .board import Board
-from .shapes import WorkerDescription
+from .said import WorkerDescription
 
 # Of each text so many characters are told.
 _LONGEST = 200
@@ -59,7 +58,7 @@ class Heartbeat:
             name=name,
             host=safe_text(host, _LONGEST),
             pid=pid,
-            version=version("flowcraft-core"),
+            version=own_version(),
             backend=safe_text(name_of(backend, type(backend).__name__), _LONGEST),
             queues=tuple(queues),
             flows=tuple(safe_text(flow, _LONGEST) for flow in flows_of(catalogue)),

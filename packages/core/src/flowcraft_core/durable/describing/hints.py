@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 
-from .shapes import PassedOn, UnderWay
+from .said import PassedOn, UnderWay
 
 _INDEX = re.compile(r"\[\d+\]")
 

@@ -115,7 +115,7 @@ class LateReleaseShows(BrokenQueue):
     async def release(self, deliveries: Sequence[Delivery]) -> None:
         await self._port.release(deliveries)
         for delivery in deliveries:
-            delivery.handle.message.visible_at = self.effects.clock.now()
+            self.effects.hide(delivery.handle.message, self.effects.clock.now())
 
 
 class Rewriting(BrokenQueue):
@@ -176,11 +176,11 @@ class ExtendedInTwoSteps(BrokenQueue):
         messages = [delivery.handle.message for delivery in extended if delivery is not None]
         until = [message.visible_at for message in messages]
         for message in messages:
-            message.visible_at = self.effects.clock.now()
+            self.effects.hide(message, self.effects.clock.now())
         for _ in range(3):
             await asyncio.sleep(0)
         for message, end in zip(messages, until, strict=True):
-            message.visible_at = end
+            self.effects.hide(message, end)
         return extended
 
 
@@ -192,7 +192,7 @@ class AcknowledgedInTwoSteps(BrokenQueue):
         now = self.effects.clock.now()
         held = [each for each in deliveries if each.handle.receipt == each.handle.message.receipt]
         for delivery in held:
-            delivery.handle.message.visible_at = min(now, delivery.handle.message.visible_at)
+            self.effects.hide(delivery.handle.message, min(now, delivery.handle.message.visible_at))
         await asyncio.sleep(0)
         for delivery in held:
             self.effects._messages.pop(delivery.handle.message, None)

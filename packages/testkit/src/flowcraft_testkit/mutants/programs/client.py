@@ -11,10 +11,11 @@ from flowcraft_core import ResumeError
 from flowcraft_core.durable import forking as forking_module
 from flowcraft_core.durable import resuming as resuming_module
 from flowcraft_core.durable.client import Client
-from flowcraft_core.durable.results import Started, StoredRun
+from flowcraft_core.durable.results import Purged, Started, StoredRun
 from flowcraft_core.durable.runs import Recorded, Runs
 from flowcraft_core.durable.storage import Records
 from flowcraft_core.durable.stored_runs import FINAL, StoredRuns
+from flowcraft_core.errors import SerializationError
 from flowcraft_core.graph import failures as failures_module
 from flowcraft_core.graph.facts import Suspension
 from flowcraft_core.ids import new_id
@@ -272,13 +273,26 @@ def all_old(original: Any, self: Any, again: Any) -> dict[str, str]:
     caught_by=BackendContract.test_a_purge_by_age_goes_by_the_time_of_the_end,
     name="client.PurgedByTheStart",
 )
-async def by_the_start(original: Any, self: Any, age: float) -> int:
+async def by_the_start(original: Any, self: Any, age: float) -> Purged:
     """Purges runs by the time at which they were started."""
     before = self._clock.now() - age
     old = [s.run_id for state in FINAL async for s in self.runs(state) if s.created <= before]
     for run_id in old:
         await self.purge(run_id)
-    return len(old)
+    return Purged(len(old))
+
+
+@replaces(
+    (Client, "purge_older"),
+    caught_by=BackendContract.test_a_run_that_cannot_be_read_keeps_no_other_from_being_purged,
+    name="client.PurgesUpToTheFirstDamaged",
+)
+async def up_to_the_first(original: Any, self: Any, age: float) -> Purged:
+    """Ends at the first run that it cannot purge."""
+    purged: Purged = await original(self, age)
+    if purged.left:
+        raise SerializationError(*purged.left.values())
+    return purged
 
 
 @replaces(
