@@ -18,6 +18,7 @@ from typing import Any
 
 import scale_loops
 import scale_program
+from deaths import Mortal
 from flowcraft_core import FlowRuntime
 from flowcraft_core.durable import Client, Worker
 from flowcraft_sqlite import SqliteBackend
@@ -177,7 +178,9 @@ async def _in_a_cloud(items: int, *, killed: bool = False) -> float:
     clock, half = VirtualClock(), asyncio.Event()
     flow = flow_of(items, lambda number: half.set() if number >= items // 2 else None)
     world = InMemoryBackend(clock=clock)
-    counted, reader = [CountingBackend(world.connect()) for _ in range(2 if killed else 1)], world.connect()
+    way = Mortal()
+    ways = [way, None] if killed else [None]
+    counted, reader = [CountingBackend(world.connect(each)) for each in ways], world.connect()
 
     def worker(backend: CountingBackend) -> Worker:
         # A reconciler and a heartbeat cost by the hour, and no item more.
@@ -192,8 +195,7 @@ async def _in_a_cloud(items: int, *, killed: bool = False) -> float:
             dying = asyncio.ensure_future(worker(counted[0]).run())
             await client.start(flow, run_id=RUN)
             await half.wait()
-            dying.cancel()  # which is no stop: it gives nothing back
-            await asyncio.gather(dying, return_exceptions=True)
+            await way.kill(dying)
         working = asyncio.ensure_future(last.run())
         if not killed:
             await client.start(flow, run_id=RUN)
