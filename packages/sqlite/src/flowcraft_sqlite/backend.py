@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import typing
 from collections.abc import Sequence
@@ -31,7 +30,7 @@ from ._sessions import Settings, Synchronous
 from .by_hand import SqliteHandWrittenRuns
 from .context import SqliteContextStore
 from .coordination import SqliteCoordinationStore
-from .queue import SqliteJobQueue, give_up
+from .queue import SqliteJobQueue
 from .queues import SqliteNamedQueues
 from .starts import SqliteStarts
 from .status import SqliteStatusStore
@@ -93,7 +92,7 @@ class SqliteBackend:
             raise ConfigurationError(f"synchronous={synchronous!r}: SqliteBackend knows 'full', 'normal' and 'off'")
         if not 0 <= busy_timeout <= 3_600:
             raise ConfigurationError(f"busy_timeout={busy_timeout}: give seconds, from 0 to 3600")
-        clock = self._clock = clock or SystemClock()
+        clock = clock or SystemClock()
         self.name = f"sqlite {os.path.realpath(location)}"
         self._database = Database(Settings(os.path.realpath(location), synchronous, busy_timeout))
         self._lives = Lives(self._database.settings.path)
@@ -147,13 +146,7 @@ class SqliteBackend:
         await self._database.open()
 
     async def close(self) -> None:
-        """Finish what was asked for, and let go of the file and the threads; it can be opened again.
-
-        What was received here and is still held is shown again: nobody works on it any more.
-        """
-        if self._database.is_open and self._lives.holder:
-            with contextlib.suppress(BackendError):  # others hold the file for long: then their visibility ends
-                await give_up(self._database, self._clock, [self._lives.holder])
+        """Finish what was asked for, and let go of the file and the threads; it can be opened again."""
         await self._database.close()
         self._lives.end()
 

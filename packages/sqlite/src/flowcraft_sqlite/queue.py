@@ -198,7 +198,14 @@ class SqliteJobQueue:
             if not dead:
                 return
 
-            await give_up(self._database, self._clock, dead)
+            def show(connection: sqlite3.Connection) -> None:
+                now = self._clock.now()
+                connection.executemany(
+                    "UPDATE jobs SET visible_at = ?, token = NULL WHERE token >= ? AND token < ?",
+                    [(now, holder << _DRAWN, holder + 1 << _DRAWN) for holder in dead],
+                )
+
+            await self._database.write(show, synced=False)
 
     def _undo(self, taking: asyncio.Future[Sequence[Delivery]]) -> None:
         if taking.cancelled() or taking.exception() is not None or not taking.result():
@@ -285,16 +292,3 @@ def insert_messages(connection: sqlite3.Connection, queue: str, visible_at: floa
 def _require(fits: bool, given: str, range_: str) -> None:
     if not fits:
         raise ValueError(f"{given} is out of range: SqliteJobQueue takes {range_}")
-
-
-def give_up(database: Database, clock: Clock, holders: Sequence[int]) -> asyncio.Future[None]:
-    """Show all that some have received and hold, since they do nothing with it any more."""
-
-    def show(connection: sqlite3.Connection) -> None:
-        now = clock.now()
-        connection.executemany(
-            "UPDATE jobs SET visible_at = ?, token = NULL WHERE token >= ? AND token < ?",
-            [(now, holder << _DRAWN, holder + 1 << _DRAWN) for holder in holders],
-        )
-
-    return database.write(show, synced=False)

@@ -162,16 +162,15 @@ class KnownRuns:
         found: tuple[RunRecord, Mapping[str, str]] | None = self.memory.get(run_id, _RECORD)
         if found is None:
             return None
-        whole = self._at_work.get(run_id)
-        if whole is not None:
-            return whole
         record, hashes = found
         graphs = {
             name: graph for name, content_hash in hashes.items() if (graph := self.graph(content_hash)) is not None
         }
         if len(graphs) < len(hashes):
             return None
-        whole = self._at_work[run_id] = attrs.evolve(record, graphs=graphs)
+        whole = self._at_work.get(run_id)
+        if whole is None:
+            whole = self._at_work[run_id] = attrs.evolve(record, graphs=graphs)
         return whole
 
     def put(self, record: RunRecord) -> None:
