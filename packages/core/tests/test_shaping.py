@@ -89,6 +89,8 @@ class Answer(TypedDict):
 
 
 Euros = NewType("Euros", Decimal)
+
+
 class Plain:
     """Of which nobody knows how it is built."""
 
@@ -400,8 +402,10 @@ def test_a_flow_that_is_given_what_it_cannot_take_does_not_begin() -> None:
 
 @pytest.mark.parametrize(
     ("kind", "is_taken"),
-    [(bool, False), (Line, False), (list[int], False), (Literal["a", "b"], False), (Plain, False)]
-    + [(bool | None, True), (Literal["a", None], True), (Any, True), (object, True), (None, True)],
+    [
+        *((kind, False) for kind in (bool, Line, list[int], Literal["a", "b"], Plain)),
+        *((kind, True) for kind in (bool | None, Literal["a", None], Any, object, None)),
+    ],
     ids=str,
 )
 @pytest.mark.parametrize("action", [None, "said"])
@@ -426,7 +430,7 @@ async def test_an_answer_without_an_output_is_none_and_that_is_to_be_asked_for(
                 run.answer("w", None, action=action)
                 assert run.result().output == "took None"
                 continue
-            with pytest.raises(ConfigurationError, match="^flow 'f': wait 'w': answer is to be .*, and is None"):
+            with pytest.raises(ConfigurationError, match=r"^flow 'f': wait 'w': answer is to be .*, and is None"):
                 run.answer("w", None, action=action)
             assert run.waiting == ["w"]
             run.answer("w", None, action="timeout")  # as if nobody had answered

@@ -130,7 +130,7 @@ class _Compiler:
         drawn: set[tuple[str | None, ...]] = set()
         for edge in self.blueprint.edges:
             case = edge.source, edge.target, edge.action, edge.condition, edge.on or "success"
-            if case in drawn:
+            if case in drawn and edge.action != CONTINUE:  # of a loop's own edges there is a rule of its own
                 text = ": it is there twice, so both are taken: leave one out"
                 self.problems.append(graphs.DUPLICATE_EDGE.along(edge.source, edge.target, text))
             drawn.add(case)

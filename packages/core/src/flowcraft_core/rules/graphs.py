@@ -59,7 +59,7 @@ BAD_LIMIT = Rule(
 BAD_ID = Rule(
     code="FC110",
     name="bad-id",
-    meaning="A flow or a node has an empty id, or one that is too long for what is named by it: results, jobs, records.",
+    meaning="A flow or a node has an empty id, or one that is too long for what is named by it.",
     remedy="Use 1 to 300 characters.",
 )
 DUPLICATE_EDGE = Rule(

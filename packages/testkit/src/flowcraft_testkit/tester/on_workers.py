@@ -101,8 +101,10 @@ class OnWorkers:
         assert isinstance(loop, VirtualLoop)
         done = len(self._recorder.calls), len(self._recorder.ended)
         keys = {call.key for call in self._recorder.under_way}
-        if not keys or loop.has_step_timers or any(json.loads(body).get("key") not in keys for body in self._backend.left):
-            self._idle = None  # what a worker sends of a long step, for fear that it dies, is about that step
+        # What a worker sends of a long step, for fear that it dies, is about that step, and brings on nothing.
+        others = any(json.loads(body).get("key") not in keys for body in self._backend.left)
+        if not keys or others or loop.has_step_timers:
+            self._idle = None
         elif self._idle is None or self._idle[0] != done:
             self._idle = done, loop.time()
         elif loop.time() - self._idle[1] > _LONG:
