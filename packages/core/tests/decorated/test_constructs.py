@@ -362,7 +362,7 @@ def test_what_a_step_does_to_the_default_of_a_context_value_nobody_else_sees(is_
     def then(so_far: list[int] = seen.value) -> list[int]:
         return so_far
 
-    step = flow.step(name="add", after=then)(add if is_async else plain)
+    step: Any = flow.step(name="add", after=then)(add if is_async else plain)
     flow.returns(step.output)
     assert [run(flow).output for _ in range(2)] == [[1], [1]]
     assert (run(flow).outputs["then"], seen.default) == ([], [])

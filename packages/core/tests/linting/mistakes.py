@@ -327,7 +327,7 @@ def duplicate(place: Place) -> None:
     place.lead("p")
 
 
-@found_as("FC111", at="p")
+@found_as("FC128", at="p", also="FC124")
 def edge_twice(place: Place) -> None:
     place.flow.node("p", step).node("q", step).edge("p", "q").edge("p", "q").edge("q", place.to)
     place.flow.edge(place.at, "p")

@@ -127,13 +127,7 @@ class _Compiler:
                 text = f"node {node.id!r} is defined twice: give each node an id of its own"
                 self.problems.append(graphs.DUPLICATE_NODE.at(node.id, text))
             self.nodes[node.id] = attrs.evolve(node, uses=ALIASES.get(node.uses, node.uses))
-        drawn: set[tuple[str | None, ...]] = set()
         for edge in self.blueprint.edges:
-            case = edge.source, edge.target, edge.action, edge.condition, edge.on or "success"
-            if case in drawn and edge.action != CONTINUE:  # of a loop's own edges there is a rule of its own
-                text = ": it is there twice, so both are taken: leave one out"
-                self.problems.append(graphs.DUPLICATE_EDGE.along(edge.source, edge.target, text))
-            drawn.add(case)
             if edge.action and edge.on in ("failure", "always"):
                 text = (
                     f": an edge on {edge.on!r} has no action: a failure has none, and what is always taken does not "

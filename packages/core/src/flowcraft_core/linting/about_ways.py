@@ -10,7 +10,7 @@ from ..annotations import UNKNOWN
 from ..decorated.calls import FunctionCall
 from ..graph.scopes import Kind, Link, Scope, Vertex
 from ..rules import Problem
-from ..rules.graphs import DICT_OF_BRANCHES, JOIN_NEVER_FIRES, ORPHAN, UNREACHABLE
+from ..rules.graphs import DICT_OF_BRANCHES, DUPLICATE_EDGE, JOIN_NEVER_FIRES, ORPHAN, UNREACHABLE
 from .subject import Subject, codes_of
 
 # Joins of more edges than this are not looked at: their subsets are too many.
@@ -145,3 +145,14 @@ def _knows(step: object, sources: Sequence[str]) -> bool:
     names = {name for code in codes for name in code.co_names}
     texts = {text for code in codes for text in code.co_consts if isinstance(text, str)}
     return not codes or "input" not in names or bool(names & _OF_DICTS) or not texts.isdisjoint(sources)
+
+
+def edges_drawn_twice(subject: Subject) -> Iterator[Problem]:
+    """Edges between the same nodes that are taken in the same case."""
+    drawn: set[tuple[str | None, ...]] = set()
+    for edge in subject.graph.blueprint.edges:
+        case = edge.source, edge.target, edge.action, edge.condition, edge.on or "success"
+        if case in drawn:
+            text = ": it is there twice, so both are taken: leave one out"
+            yield DUPLICATE_EDGE.along(edge.source, edge.target, text)
+        drawn.add(case)

@@ -11,7 +11,7 @@ from .about_actions import lost_actions, unknown_actions
 from .about_calls import endless_waits, several_ends
 from .about_loops import unchanging_loops
 from .about_names import misspelt_fields, misspelt_inputs, misspelt_outputs, unknown_names
-from .about_ways import dicts_of_branches, joins_that_never_fire, orphans, unreachable
+from .about_ways import dicts_of_branches, edges_drawn_twice, joins_that_never_fire, orphans, unreachable
 from .subject import Subject
 
 Check: TypeAlias = Callable[[Subject], Iterable[Problem]]
@@ -23,6 +23,7 @@ CHECKS: Sequence[Check] = (
     unreachable,
     joins_that_never_fire,
     dicts_of_branches,
+    edges_drawn_twice,
     lambda subject: failures_missed(subject.graph) if subject.is_drawn else (),  # what is wired waits for what it needs
     unknown_actions,
     lost_actions,

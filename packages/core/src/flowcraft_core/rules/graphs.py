@@ -62,12 +62,6 @@ BAD_ID = Rule(
     meaning="A flow or a node has an empty id, or one that is too long for what is named by it.",
     remedy="Use 1 to 300 characters.",
 )
-DUPLICATE_EDGE = Rule(
-    code="FC111",
-    name="duplicate-edge",
-    meaning="Two edges lead from one node to another in the same case: both are taken, and the input becomes a dict.",
-    remedy="Leave one out, or let their actions or conditions tell them apart.",
-)
 ORPHAN = Rule(
     code="FC121",
     name="orphan",
@@ -115,5 +109,12 @@ ACTION_WITHOUT_EDGE = Rule(
     name="action-without-edge",
     meaning="A step gives an action that no edge takes: the path ends there, without a word.",
     remedy="Draw an edge for it, or one without an action for all others; `FlowRuntime(strict=True)` makes it fail.",
+    severity="warning",
+)
+DUPLICATE_EDGE = Rule(
+    code="FC128",
+    name="duplicate-edge",
+    meaning="Two edges lead from one node to another in the same case: both are taken, and the input becomes a dict.",
+    remedy="Leave one out, or let their actions or conditions tell them apart.",
     severity="warning",
 )

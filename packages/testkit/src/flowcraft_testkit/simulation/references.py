@@ -81,7 +81,8 @@ def require_wait(runtime: FlowRuntime, flow: Graph, ref: StepRef) -> None:
     if any(node.uses == WAIT and _is_node(ref, flow_id, node.id) for flow_id, node in _nodes(runtime)):
         return
     try:
-        if isinstance(ref, str) and wait_at(flow, lambda called: runtime.catalogue.graphs[called], ref):
+        if isinstance(ref, str):
+            wait_at(flow, lambda called: runtime.catalogue.graphs[called], ref)
             return
     except ResumeError:
         pass

@@ -88,14 +88,6 @@ EXAMPLES = {
         flow = create_flow("f").node("a", step)
         """,
     ),
-    graphs.DUPLICATE_EDGE: (
-        """
-        flow = create_flow("f").node("a", step).node("b", step).edge("a", "b").edge("a", "b")
-        """,
-        """
-        flow = create_flow("f").node("a", step).node("b", step).edge("a", "b")
-        """,
-    ),
     graphs.ORPHAN: (
         """
         flow = create_flow("f").node("a", step).node("b", step).node("audit", step).edge("a", "b")
@@ -204,6 +196,14 @@ EXAMPLES = {
 
         flow = create_flow("f").node("check", check).node("praise", step).node("mend", step)
         flow.edge("check", "praise", action="good").edge("check", "mend", action="bad")
+        """,
+    ),
+    graphs.DUPLICATE_EDGE: (
+        """
+        flow = create_flow("f").node("a", step).node("b", step).edge("a", "b").edge("a", "b")
+        """,
+        """
+        flow = create_flow("f").node("a", step).node("b", step).edge("a", "b")
         """,
     ),
 }
