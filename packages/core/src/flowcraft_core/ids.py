@@ -12,7 +12,7 @@ import socket
 from collections.abc import Iterator
 
 from .errors import ConfigurationError
-from .texts import is_text
+from .texts import LONGEST_ID, is_text
 
 # Seeded from the system's entropy when this is imported, and again in a forked child. Drawing from it costs a tenth of
 # asking the system, and nothing here is a secret: an id only has to be the only one of its kind.
@@ -54,19 +54,6 @@ def require_run_id(run_id: str, *, may_be_letter: bool = False) -> str:
     if not is_text(run_id):
         raise ConfigurationError(f"run id {run_id!a:.80}: a lone surrogate is no character, UTF-8 cannot hold it")
     return run_id
-
-
-#: So many characters may the id of a run, a flow or a node have: a key, of up to 2,000, is made of those around it.
-LONGEST_ID = 300
-
-
-def id_problem(given: str) -> str | None:
-    """What is wrong with the id of a flow or a node, and what to do; None if it can be one."""
-    if not given:
-        return "an empty id: give it one"
-    if len(given) > LONGEST_ID:
-        return f"an id of {len(given):,} characters: use 1 to {LONGEST_ID}, since keys and records are named by it"
-    return None
 
 
 @contextlib.contextmanager

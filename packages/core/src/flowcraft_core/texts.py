@@ -31,6 +31,19 @@ def safe_text(text: str, limit: int) -> str:
     return str.encode(text, "utf-8", "backslashreplace").decode().replace("\0", "\\x00")
 
 
+#: So many characters may the id of a run, a flow or a node have: a key, of up to 2,000, is made of those around it.
+LONGEST_ID = 300
+
+
+def id_problem(given: str) -> str | None:
+    """What is wrong with the id of a flow or a node, and what to do; None if it can be one."""
+    if not given:
+        return "an empty id: give it one"
+    if len(given) > LONGEST_ID:
+        return f"an id of {len(given):,} characters: use 1 to {LONGEST_ID}, since keys and records are named by it"
+    return None
+
+
 #: So many characters may a context value's name have: what every context store takes.
 LONGEST_NAME = 2_000
 

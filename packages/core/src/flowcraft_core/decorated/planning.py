@@ -156,7 +156,8 @@ class _Adding:
         """What the builder is told of it: a step, or the node that it is if it is tried in a way of its own."""
         if (undo := self._plan.undo) is None:
             return {}
-        call = call_of(self._as_wired(undo.signature), keys, undoes=True, whole=self._whole)
+        whole = None if self._plan.kind == "batch" else self._whole  # an item knows only itself
+        call = call_of(self._as_wired(undo.signature), keys, undoes=True, whole=whole)
         settings = undo.settings.given()
         if not settings:
             return {"undo": call}

@@ -32,13 +32,12 @@ from ..blueprint import (
 )
 from ..durations import parse_duration
 from ..errors import BlueprintError, ConfigurationError, ExpressionError
-from ..ids import id_problem
 from ..limits import as_limits, problem_with
 from ..queues import is_queue_name, not_a_queue
 from ..reminders import reminders_of
 from ..retries import RetryPolicy
 from ..rules import Problem, Rule, constructs, data, flows, graphs, standing_in
-from ..texts import safe_text
+from ..texts import id_problem, safe_text
 from .facts import OUTPUT
 from .keys import ENTRY_SUFFIX, escape, step_name
 from .order import put_in_order
