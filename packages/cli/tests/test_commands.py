@@ -17,6 +17,15 @@ from .helpers import FLOWS, Commanding
 BIG, SMALL = '{"items": {"car": 5000}}', '{"items": {"tea": 3, "pot": 20}}'
 
 
+ODD = """
+from flowcraft_core import create_flow
+
+VALUES = {"keys": {("Oslo", 2026): 3}, "big": 10**5000, "half": "caf\\udce9 \\ud800", "nan": float("nan")}
+flows = [create_flow(name).node("n", lambda ctx, value=value: value) for name, value in VALUES.items()]
+keys, big, half, nan = flows
+"""
+
+
 # --- flows ---
 
 
@@ -403,6 +412,29 @@ def test_show_tells_of_each_instance_with_values_and_errors(cli: Commanding) -> 
     text = cli("show", "x", *here).stdout
     assert all(word in text for word in ("kind=nightly", "failed", "5000 is too much", "price"))
     assert cli.said("show", "nobody", *here, code=3)
+
+
+@pytest.mark.parametrize(
+    ("flow", "shown"),
+    [
+        ("keys", {"('Oslo', 2026)": 3}),
+        ("big", hex(10**5000)),
+        ("half", "caf\\udce9 \\ud800"),
+        ("nan", "NaN"),
+    ],
+)
+def test_whatever_a_step_has_returned_can_be_looked_at(cli: Commanding, flow: str, shown: object) -> None:
+    """What the engine stores is more than JSON can say; a run with such a value in it is a run like another."""
+    cli.write("odd.py", ODD)
+    on = ("-b", cli.url)
+    cli("run", f"odd:{flow}", "--in-process").stdout.encode()
+    assert cli.said("run", f"odd:{flow}", "--id", "r", *on)["outputs"] == {"n": shown}
+    assert cli.said("start", f"odd:{flow}", "--id", "r", "--wait", *on)["outputs"] == {"n": shown}
+    assert cli.said("show", "r", *on)["instances"][0]["output"] == shown
+    for command in ("show", "tail"):
+        cli(command, "r", *on).stdout.encode()
+    last = cli("tail", "r", "--json", *on).stdout.splitlines()[-1]
+    assert json.loads(last)["outputs"] == {"n": shown}
 
 
 def test_show_opens_what_is_folded(cli: Commanding) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 import click
+from flowcraft_core.showing import as_json, legible
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -96,22 +96,6 @@ class Output:
             click.echo(f"{click.style('Error:', fg='red', bold=True)} {message}", err=True)
 
 
-def as_json(value: Any) -> str:
-    """JSON on one line; what JSON has no form for is shown as Python shows it."""
-    return json.dumps(value, ensure_ascii=False, default=shown)
-
-
-def shown(value: Any) -> Any:
-    """A value that JSON has no form for."""
-    if attrs.has(type(value)):
-        return attrs.asdict(value, recurse=False)
-    if isinstance(value, (set, frozenset)):
-        return sorted(value, key=repr)
-    if isinstance(value, datetime):
-        return value.isoformat()
-    return repr(value)
-
-
 def moment(time: float | None) -> str:
     """A time, for people: in UTC, to the second."""
     if time is None:
@@ -124,6 +108,6 @@ def moment(time: float | None) -> str:
 
 def brief(value: Any, length: int = 80) -> str:
     """A value on one line, for people, cut to a length."""
-    text = value if isinstance(value, str) else as_json(value)
+    text = legible(value) if isinstance(value, str) else as_json(value)
     text = "".join(character if character.isprintable() else " " for character in text)
     return text if len(text) <= length else f"{text[: length - 1]}…"

@@ -71,7 +71,7 @@ async def show(app: App, run: str, inside: str, after: str | None, limit: int, n
         app.out.say(f"no worker serves queue {queue}: start one with flowcraft worker --queue {queue}")
     if found.cursor is not None:
         app.out.note(f"there are {found.total}; more with --after {found.cursor}")
-    return attrs.asdict(found)
+    return attrs.asdict(found, recurse=False)
 
 
 def _told(found: RunDescription) -> Iterator[str]:
