@@ -69,9 +69,7 @@ class Output:
             _print("\t".join(cells))
             return
         padded = [cell.ljust(width) for cell, width in zip(cells, widths, strict=False)] + list(cells[len(widths) :])
-        click.echo(
-            "  ".join(click.style(cell, fg=_COLOURS.get(cell.strip())) for cell in padded).rstrip(), color=_colour()
-        )
+        _print("  ".join(click.style(cell, fg=_COLOURS.get(cell.strip())) for cell in padded).rstrip())
 
     def heading(self, cells: Sequence[str], widths: Sequence[int] = ()) -> None:
         """A table's head, on a terminal only."""

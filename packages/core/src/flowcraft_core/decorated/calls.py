@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 from collections.abc import Callable, Mapping
+from functools import partial
 from operator import attrgetter
 from typing import Any, Self
 
@@ -12,6 +13,7 @@ from ..annotations import gives_of
 from ..contexts import BaseContext
 from ..errors import ConfigurationError
 from ..graph.decisions import called_with
+from ..graph.scopes import Vertex
 from ..shaping import shape_of
 from .needs import Signature
 from .terms import Constant, FirstOf, InputOf, ItemOf, Member, OutputOf, Provided, Term, ValueOf, root_of
@@ -19,6 +21,21 @@ from .terms import shown as shown_term
 
 #: Gets one parameter's value, given the node context.
 Getter = Callable[[Any], Any]
+
+#: Under which key of a step's input the output of each node is found, by node id; None for the input as it is.
+Handed = Mapping[str, "str | None"]
+
+
+def handed_to(vertex: Vertex) -> Handed:
+    """What a node is handed in the blueprint that a run is of: by what it says of its inputs, or by its edges."""
+    inputs = vertex.inputs
+    if isinstance(inputs, dict):
+        return {ref.node: key for key, ref in inputs.items() if ref.node is not None and not ref.path}
+    if inputs is not None:
+        return {} if inputs.node is None or inputs.path else {inputs.node: None}
+    if len(vertex.incoming) == 1:
+        return {vertex.incoming[0].source_id: None}
+    return {link.source_id: link.source_id for link in vertex.incoming}
 
 
 class FunctionCall:
@@ -33,15 +50,53 @@ class FunctionCall:
 
     takes_lists = True
 
-    def __init__(self, signature: Signature, getters: Mapping[str, Getter]) -> None:
+    def __init__(self, signature: Signature, getters: Mapping[str, Getter], wiring: Handed | None = None) -> None:
         self.asks = signature.asks
         self.signature = signature
         self._getters = tuple(getters.items())
         self._function, self._context = signature.function, signature.context
         self.is_async = signature.is_async
+        self._wiring = wiring
+        self._vertex: Vertex | None = None  # the last one that it is wired as
+        self._as_handed: Callable[[Mapping[str, str] | None], Any] = partial(call_of, signature)
+
+    def _fitting(self, ctx: Any) -> Self | None:
+        """The same step for a run of an older version of its flow, which hands it its needs otherwise; else None.
+
+        Raises:
+            ConfigurationError: That version does not hand it all that it needs.
+        """
+        vertex: Vertex = ctx._instance.vertex
+        if (why := self.misfit(vertex)) is not None:
+            raise ConfigurationError(why)
+        if vertex is self._vertex or self._wiring is None:
+            return None
+        handed = handed_to(vertex)
+        keys = {node: key for node in self._wiring if (key := handed[node]) is not None}
+        other: Self = self._as_handed(keys or None)
+        other._function, other._vertex = self._function, vertex
+        return other
+
+    def misfit(self, vertex: Vertex) -> str | None:
+        """Why it cannot be the step of a node: that is of another version of the flow, and not handed all it needs."""
+        if vertex is self._vertex:
+            return None
+        if self._wiring is None or (handed := handed_to(vertex)).items() >= self._wiring.items():
+            self._vertex = vertex
+            return None
+        missing = [node for node in self._wiring if node not in handed]
+        if not missing:
+            return None
+        hands = ", ".join(map(repr, handed)) or "nothing"
+        return (
+            f"{self.signature.where}: in this version it needs the output of {missing[0]!r}, and the run's version of "
+            f"the flow hands it {hands}: let a worker with that version finish the run, or redrive it onto this one"
+        )
 
     def __call__(self, ctx: Any) -> Any:
         """Run the step."""
+        if ctx._instance.vertex is not self._vertex and (other := self._fitting(ctx)) is not None:
+            return other(ctx)
         named = {name: get(ctx) for name, get in self._getters}
         if self._context is not None:
             named[self._context] = ctx
@@ -82,12 +137,14 @@ class InputCall(FunctionCall):
     It costs one call more than a function that takes a node context, where the general way costs four.
     """
 
-    def __init__(self, signature: Signature, getters: Mapping[str, Getter]) -> None:
-        super().__init__(signature, getters)
+    def __init__(self, signature: Signature, getters: Mapping[str, Getter], wiring: Handed | None = None) -> None:
+        super().__init__(signature, getters, wiring)
         [self._name] = getters
 
     def __call__(self, ctx: Any) -> Any:
         """Run the step."""
+        if ctx._instance.vertex is not self._vertex and (other := self._fitting(ctx)) is not None:
+            return other(ctx)
         return self._function(**{self._name: ctx.input})
 
 
@@ -118,6 +175,8 @@ class ReadingCall(FunctionCall):
 
     async def __call__(self, ctx: Any) -> Any:
         """Run the step."""
+        if ctx._instance.vertex is not self._vertex and (other := self._fitting(ctx)) is not None:
+            return await other(ctx)
         named = {}
         for name, get in self._getters:
             got = get(ctx)
@@ -140,7 +199,13 @@ class _Later:
         return self._members(value)
 
 
-def call_of(signature: Signature, inputs: Mapping[str, str] | None, *, undoes: bool = False) -> FunctionCall:
+def call_of(
+    signature: Signature,
+    inputs: Mapping[str, str] | None,
+    *,
+    undoes: bool = False,
+    whole: str | None = None,
+) -> FunctionCall:
     """A function as a step.
 
     Args:
@@ -148,6 +213,7 @@ def call_of(signature: Signature, inputs: Mapping[str, str] | None, *, undoes: b
         inputs: Under which key of the step's input the output of each needed node is found, by node id; None if the
             input is the one output that is needed.
         undoes: It undoes another: its ``item`` is what that gave.
+        whole: The node whose output is the input as it is, if there is one.
     """
     getters: dict[str, Getter] = {
         name: _getter(signature, name, term, inputs) for name, term in signature.needs.items()
@@ -155,10 +221,14 @@ def call_of(signature: Signature, inputs: Mapping[str, str] | None, *, undoes: b
     if signature.item is not None:
         item = _shaping(signature, signature.item)
         getters = {signature.item: _of_output(item) if undoes else _of_input(item), **getters}
+    wiring: Handed | None = {whole: None} if whole is not None else inputs
     if signature.is_async and any(isinstance(root_of(term), ValueOf) for term in signature.needs.values()):
-        return ReadingCall(signature, getters)
+        return ReadingCall(signature, getters, wiring)
     is_input = signature.context is None and list(getters.values()) == [_WHOLE]
-    return (InputCall if is_input else FunctionCall)(signature, getters)
+    call = (InputCall if is_input else FunctionCall)(signature, getters, wiring)
+    if undoes:
+        call._as_handed = partial(call_of, signature, undoes=True)
+    return call
 
 
 #: Gets the input as it is.

@@ -141,9 +141,10 @@ class _Adding:
         keys = inputs if isinstance(inputs, dict) else None
         settings = self._plan.settings.given()
         if self._plan.fallback is not None:
-            settings["fallback"] = call_of(self._as_wired(self._plan.fallback), keys)
+            settings["fallback"] = call_of(self._as_wired(self._plan.fallback), keys, whole=self._whole)
         settings.update(self._undo(keys))
-        self._builder.node(self._node.id, call_of(signature, keys), inputs=inputs, join=self._join, **settings)
+        call = call_of(signature, keys, whole=self._whole)
+        self._builder.node(self._node.id, call, inputs=inputs, join=self._join, **settings)
 
     def _as_wired(self, beside: Signature) -> Signature:
         """A function that stands beside the step, which gets what the step gets."""
@@ -155,7 +156,7 @@ class _Adding:
         """What the builder is told of it: a step, or the node that it is if it is tried in a way of its own."""
         if (undo := self._plan.undo) is None:
             return {}
-        call = call_of(self._as_wired(undo.signature), keys, undoes=True)
+        call = call_of(self._as_wired(undo.signature), keys, undoes=True, whole=self._whole)
         settings = undo.settings.given()
         if not settings:
             return {"undo": call}
@@ -167,17 +168,29 @@ class _Adding:
         signature = Signature(f"node {self._node.id!r}", fetch, True, None, None, self._plan.needs, (), {}, UNKNOWN)
         inputs = self._inputs()
         keys = inputs if isinstance(inputs, dict) else None
-        self._builder.node(self._node.id, call_of(signature, keys), inputs=inputs)
+        self._builder.node(self._node.id, call_of(signature, keys, whole=self._whole), inputs=inputs)
+
+    @property
+    def _needed(self) -> list[str]:
+        """The nodes whose outputs are found in the step's input, where they are not what else an edge carries."""
+        roots = (root_of(term) for term in terms_of(self._plan))
+        needed = list(dict.fromkeys(root.node.id for root in roots if isinstance(root, OutputOf)))
+        if self._node in self._wiring.merged.values() or self._wired.some is not None:
+            return []
+        if any(way.ending is not None and way.ending.kind == "failed" for way in self._wired.ways):
+            return []  # the one edge carries the error, which is all that it needs
+        return needed
+
+    @property
+    def _whole(self) -> str | None:
+        """The node whose output is the step's input as it is."""
+        return self._needed[0] if len(self._needed) == 1 else None
 
     def _inputs(self) -> str | dict[str, str] | None:
         """Where the step's input comes from, if it is not what its one edge carries."""
-        roots = (root_of(term) for term in terms_of(self._plan))
-        needed = list(dict.fromkeys(root.node.id for root in roots if isinstance(root, OutputOf)))
-        merged = self._node in self._wiring.merged.values()
-        if not needed or merged or self._wired.some is not None:
+        needed = self._needed
+        if not needed:
             return None
-        if any(way.ending is not None and way.ending.kind == "failed" for way in self._wired.ways):
-            return None  # the one edge carries the error, which is all that it needs
         if len(needed) > 1:
             return {node_id: node_id for node_id in needed}
         sources = [way.source.id for way in self._wired.ways]

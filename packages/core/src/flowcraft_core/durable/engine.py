@@ -399,12 +399,12 @@ class Engine:
         trouble = await self._poison.trouble(self.view.record.incarnation, instance.key)
         if trouble is not None:
             message = f"the engine failed at it again and again, with {trouble}; {count} deliveries, and {limit}"
-            return await self._failure(EngineError(message), instance, count)
+            return await self._failure(EngineError(message), instance, count - 1)
         message = (
             f"its job was delivered {count} times and never came to an outcome: the step seems to end its process, to "
             f"cancel the worker's task from outside, or to take longer than its invocation lives; {limit}"
         )
-        return await self._failure(PoisonError(message), instance, count)
+        return await self._failure(PoisonError(message), instance, count - 1)
 
     async def _failure(self, error: Exception, instance: Instance, number: int) -> Outcome:
         """The outcome of an instance that fails without being executed, or after it was."""
@@ -636,9 +636,11 @@ class Engine:
         vertex = instance.vertex
         for name in vertex.uses:
             try:
-                self.executor.implementations(instance.scope.scope.blueprint, name)
+                found = self.executor.implementations(instance.scope.scope.blueprint, name)
             except ImplementationMissingError as error:
                 raise ImplementationMissingError(f"node {instance.key!r}: {error}", instance.key) from error
+            if (misfit := getattr(found.step, "misfit", None)) is not None and (why := misfit(vertex)) is not None:
+                raise ImplementationMissingError(f"node {instance.key!r}: {why}", instance.key)
 
     async def _last_suspension(self, instance: Instance) -> Suspension | None:
         return (await self.records.suspensions(self.job.run_id, [instance])).get(instance.key)
@@ -648,12 +650,13 @@ class Engine:
         now = self.clock.now()
         if suspension.queued and suspension.due is not None:
             await send_suspended(self.backend, self.view.record, instance, suspension, self.clock, trace=self._trace)
-        else:
-            # Only someone else can go on, or the time is beyond the queue's reach: the reconciler is to look soon, to
-            # report the run as waiting and to send the job when the time is near.
-            if suspension.due is not None:
-                await say_suspended(self.backend, self.view.record)
-            await self.backend.status.touch(self.job.run_id, at=now, next_check=now)
+            if suspension.kind != "wait":
+                return
+        elif suspension.due is not None:
+            await say_suspended(self.backend, self.view.record)
+        # Someone else can go on, or the time is beyond the queue's reach: the reconciler is to look soon, to report the
+        # run as waiting and to send the job when the time is near.
+        await self.backend.status.touch(self.job.run_id, at=now, next_check=now)
 
     # --- commit, apply, advance -----------------------------------------------------------------------------------
 

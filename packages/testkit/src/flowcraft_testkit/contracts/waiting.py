@@ -16,6 +16,18 @@ from .starting import resumable
 class WaitingClauses(ProgramClauses):
     """What a ``Backend`` promises of runs that wait, sleep, try again, or are cancelled."""
 
+    async def test_a_run_that_waits_for_somebody_says_so_soon(self) -> None:
+        """Also if its wait has a timeout: within a look or two of the reconciler, and not a minute later."""
+        flow = create_flow("asks").wait("w", timeout=100 * self.beat)
+        async with self.programs(flow, reconcile_interval=2 * self.beat) as here:
+            await here.hire()
+            run_id = (await here.client.start(flow)).run_id
+
+            async def is_awaiting() -> bool:
+                return (await here.client.status(run_id)).state == "awaiting"
+
+            await self.until(is_awaiting, 20 * self.beat)
+
     async def test_a_resume_takes_the_branch_of_its_action(self) -> None:
         """Only that branch runs, with the output that the resume brings."""
         steps = Steps()

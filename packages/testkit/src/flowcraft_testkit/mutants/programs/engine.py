@@ -15,6 +15,7 @@ from flowcraft_core.durable.advancing import Advance
 from flowcraft_core.durable.engine import Engine
 from flowcraft_core.durable.poison import PoisonCount
 from flowcraft_core.durable.sets import JoinSets, Size, Waiting
+from flowcraft_core.durable.signals import send_suspended
 from flowcraft_core.durable.undoing import StoppedRun
 from flowcraft_core.errors import TransientError
 from flowcraft_core.graph.decisions import take_edges
@@ -265,6 +266,19 @@ async def at_once(
 async def unscheduled(original: Any, self: Any, instance: Instance, suspension: Any) -> None:
     """Suspensions an instance and sees to nothing."""
     await self.backend.status.touch(self.job.run_id, at=self.clock.now(), next_check=None)
+
+
+@replaces(
+    (Engine, "schedule"),
+    caught_by=BackendContract.test_a_run_that_waits_for_somebody_says_so_soon,
+    name="engine.TimedWaitsAreSilent",
+)
+async def silent_if_timed(original: Any, self: Any, instance: Instance, suspension: Any) -> None:
+    """Leaves it to the run's age when a wait with a timeout is seen to wait."""
+    if suspension.queued:
+        await send_suspended(self.backend, self.view.record, instance, suspension, self.clock)
+    else:
+        await original(self, instance, suspension)
 
 
 @replaces(
