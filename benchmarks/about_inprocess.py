@@ -8,6 +8,7 @@ from typing import Any
 from bench_plots import bar_plot, line_plot
 from bench_saved import Saved
 from bench_sections import Plots, Section
+from bench_tables import table
 
 TITLE = "In one process"
 RESULTS = ("inprocess-peers",)
@@ -69,11 +70,13 @@ def section(told: Mapping[str, Saved], plots: Plots) -> Section:
 
 
 def _table(rows: list[dict[str, Any]], ways: list[str]) -> str:
-    lines = [f"| shape | nodes | {' | '.join(ways)} |", f"| --- | ---: |{' ---: |' * len(ways)}"]
-    for row in rows:
-        cells = [_cell(name, row["us_per_node"][name]) for name in ways]
-        lines.append(f"| {row['shape']} | {row['nodes']:,} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+    return table(
+        ["shape", "nodes", *ways],
+        [
+            [row["shape"], f"{row['nodes']:,}", *(_cell(name, row["us_per_node"][name]) for name in ways)]
+            for row in rows
+        ],
+    )
 
 
 def _cell(name: str, each: dict[str, Any]) -> str:

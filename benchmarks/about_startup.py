@@ -8,6 +8,7 @@ from typing import Any
 from bench_plots import bar_plot
 from bench_saved import Saved
 from bench_sections import Plots, Section
+from bench_tables import table
 from startup import JUSTIFIED
 
 TITLE = "Start-up"
@@ -63,28 +64,45 @@ def section(told: Mapping[str, Saved], plots: Plots) -> Section:
 
 
 def _imports(rows: Mapping[str, dict[str, Any]]) -> str:
-    lines = ["| import | ms | over the ms of | that is | allowed | modules of ours | of others |"]
-    lines.append("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
-    for what, row in rows.items():
-        stands_on = f"{row['first_ms']:.0f}: {row['first'].removeprefix('import ')}"
-        lines.append(
-            f"| {what} | {row['then_ms']:.1f} | {stands_on} | {row['share']:.2f} of it | {row['most']:g} |"
-            f" {row['modules']} | {row['others']} |"
-        )
-    return "\n".join(lines)
+    head = ["import", "ms", "over the ms of", "that is", "allowed", "modules of ours", "of others"]
+    return table(
+        head,
+        [
+            [
+                what,
+                f"{row['then_ms']:.1f}",
+                f"{row['first_ms']:.0f}: {row['first'].removeprefix('import ')}",
+                f"{row['share']:.2f} of it",
+                f"{row['most']:g}",
+                f"{row['modules']}",
+                f"{row['others']}",
+            ]
+            for what, row in rows.items()
+        ],
+    )
 
 
 def _starts(rows: Mapping[str, dict[str, Any]]) -> str:
-    lines = ["| where | until | ms | the floor's ms | times the floor | allowed |", "| --- | --- |" + " ---: |" * 4]
-    for what, row in rows.items():
-        lines.append(
-            f"| {what} | {row['until']} | {row['ms']:.0f} | {row['floor_ms']:.0f} | {row['to_floor']:.2f} |"
-            f" {row['most']:g} |"
-        )
-    return "\n".join(lines)
+    head = ["where", "until", "ms", "the floor's ms", "times the floor", "allowed"]
+    return table(
+        head,
+        [
+            [
+                what,
+                row["until"],
+                f"{row['ms']:.0f}",
+                f"{row['floor_ms']:.0f}",
+                f"{row['to_floor']:.2f}",
+                f"{row['most']:g}",
+            ]
+            for what, row in rows.items()
+        ],
+        words=2,
+    )
 
 
 def _wheels(rows: Mapping[str, dict[str, Any]]) -> str:
-    lines = ["| distribution | wheel, KiB | needs | with what those need |", "| --- | ---: | ---: | ---: |"]
-    lines += [f"| {name} | {row['kib']:.0f} | {row['needs']} | {row['in_all']} |" for name, row in rows.items()]
-    return "\n".join(lines)
+    return table(
+        ["distribution", "wheel, KiB", "needs", "with what those need"],
+        [[name, f"{row['kib']:.0f}", f"{row['needs']}", f"{row['in_all']}"] for name, row in rows.items()],
+    )

@@ -16,6 +16,20 @@ import argparse
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+import about_cores
+import about_cost
+import about_fairness
+import about_inprocess
+import about_latency
+import about_many
+import about_memory
+import about_peers
+import about_postgres
+import about_resume
+import about_scale
+import about_sqlite
+import about_startup
+import about_telemetry
 from bench_saved import Saved, saved
 from bench_sections import PAGE, PLOTS, Plots, Section
 
@@ -45,9 +59,23 @@ class About(Protocol):
         """The text, of what was saved."""
 
 
-#: In the order of the page. ``about_inprocess`` and ``about_startup`` are told of once there are results of a machine
-#: that has nothing else to do: ``bench inprocess --peers --save inprocess-peers``, ``bench startup --save startup``.
-SECTIONS: tuple[About, ...] = ()
+#: In the order of the page.
+SECTIONS: tuple[About, ...] = (
+    about_inprocess,
+    about_startup,
+    about_latency,
+    about_sqlite,
+    about_postgres,
+    about_resume,
+    about_scale,
+    about_memory,
+    about_many,
+    about_cores,
+    about_peers,
+    about_fairness,
+    about_telemetry,
+    about_cost,
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -77,6 +77,7 @@ def run(rounds: int) -> dict[str, Any]:
         "server": _SERVER,
         "dbos": _DBOS,
         "ours": _OURS,
+        "bounds": {"latency": _LATENCY, "throughput": _THROUGHPUT, "room": _ROOM},
     }
 
 

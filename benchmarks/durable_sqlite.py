@@ -57,7 +57,8 @@ def run(rounds: int, folder: str | None) -> dict[str, Any]:
     )
     answer["spread"] = {name: [min(each[name] for each in told), max(each[name] for each in told)] for name in told[0]}
     _print(answer)
-    return {**answer, "rounds": told}
+    bounds = {"chain_to_floor": _CHAIN_TO_FLOOR, "item_to_step": _ITEM_TO_STEP, "many_to_best": _MANY_TO_BEST}
+    return {**answer, "bounds": bounds, "rounds": told}
 
 
 def _print(answer: Mapping[str, Any]) -> None:

@@ -43,12 +43,12 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
             rows.append({"items": items, "own_queue": queue is not None, **took})
     bound = max(_SLOWER * alone["latency_ms"], _SECONDS * 1000)
     ok = all(row["latency_ms"] <= bound and row["in_time"] for row in rows if row["own_queue"])
-    print(f"{_STEPS} steps alone: {alone['latency_ms']:.1f} ms")
+    print(f"{_STEPS} steps alone: {alone['latency_ms']:.1f} ms; allowed are {bound:,.0f}")
     for row in rows:
         where = "on a queue of its own" if row["own_queue"] else "on the same queue"
         lasted = f"{row['latency_ms']:.1f} ms" if row["in_time"] else f"more than {row['latency_ms'] / 1000:g} s"
         print(f"beside a batch of {row['items']:,}, {where}: {lasted}; {row['items_beside']:,} items were run by then")
-    return {"ok": ok, "alone_ms": alone["latency_ms"], "bound_ms": bound, "rows": rows}
+    return {"ok": ok, "alone_ms": alone["latency_ms"], "bound_ms": bound, "steps": _STEPS, "runs": _RUNS, "rows": rows}
 
 
 async def _measure(items: int, queue: str | None, patience: float) -> dict[str, Any]:
@@ -93,4 +93,5 @@ async def _measure(items: int, queue: str | None, patience: float) -> dict[str, 
                     break  # what is measured then is not beside the batch any more
             working.cancel()
             await asyncio.gather(working, return_exceptions=True)
-    return {"latency_ms": statistics.median(took) * 1000, "in_time": in_time, "items_beside": max(0, beside)}
+    latency, spread = 1000 * statistics.median(took), [1000 * min(took), 1000 * max(took)]
+    return {"latency_ms": latency, "spread_ms": spread, "in_time": in_time, "items_beside": max(0, beside)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
+import statistics
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
@@ -28,7 +29,7 @@ _MOST_IN_THREADS = 4_000
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command line may say."""
     parser.add_argument("--nodes", type=_sizes, metavar="N,N", help="sizes of the graphs; two at least")
-    parser.add_argument("--repeat", type=_count, default=3, metavar="N", help="measure so often, and keep the best")
+    parser.add_argument("--repeat", type=_count, default=5, metavar="N", help="measure so often, take the middle")
     parser.add_argument("--peers", action="store_true", help="measure other engines, beside built and decorated flows")
     parser.add_argument("--rounds", type=_count, default=5, metavar="N", help="with --peers: so often, take the middle")
     parser.add_argument("--compare", action="store_true", help="measure a program written by hand beside each graph")
@@ -81,8 +82,8 @@ def _measure(shape: str, nodes: int, step: Step, runs: int, repeat: int) -> tupl
         if (result.status, result.steps) != ("completed", nodes):
             raise RuntimeError(f"{shape} of {nodes} nodes: {result}: {result.errors}")
 
-    best = _best(once, runs, repeat)
-    return {"shape": shape, "nodes": nodes, "nodes_per_s": nodes / best.elapsed, "compile_s": compile_s}, best.processor
+    took = _middle(once, runs, repeat)
+    return {"shape": shape, "nodes": nodes, "nodes_per_s": nodes / took.elapsed, "compile_s": compile_s}, took.processor
 
 
 def _by_hand(shape: str, nodes: int, runs: int, repeat: int) -> dict[str, float]:
@@ -95,8 +96,8 @@ def _by_hand(shape: str, nodes: int, runs: int, repeat: int) -> dict[str, float]
         await ByHand(nodes, edges).run_in_tasks()
 
     return {
-        "inline": nodes / _best(inline, runs, repeat).elapsed,
-        "in tasks": nodes / _best(in_tasks, runs, repeat).elapsed,
+        "inline": nodes / _middle(inline, runs, repeat).elapsed,
+        "in tasks": nodes / _middle(in_tasks, runs, repeat).elapsed,
     }
 
 
@@ -112,8 +113,8 @@ class _Seconds(NamedTuple):
     processor: float
 
 
-def _best(once: Callable[[], Awaitable[None]], runs: int, repeat: int) -> _Seconds:
-    """What one run takes, of so many in a row, at the fastest try: what disturbs a try only ever makes it longer."""
+def _middle(once: Callable[[], Awaitable[None]], runs: int, repeat: int) -> _Seconds:
+    """What one run takes, of so many in a row: the middle of the tries."""
 
     async def timed() -> _Seconds:
         elapsed, processor = time.perf_counter(), time.process_time()
@@ -125,7 +126,7 @@ def _best(once: Callable[[], Awaitable[None]], runs: int, repeat: int) -> _Secon
     for _ in range(repeat):
         gc.collect()  # what the one before left behind is not this one's to clear away
         tries.append(asyncio.run(timed()))
-    return _Seconds(min(one.elapsed for one in tries), min(one.processor for one in tries))
+    return _Seconds(*(statistics.median(each) for each in zip(*tries, strict=True)))
 
 
 def _print(row: dict[str, Any], note: str) -> None:

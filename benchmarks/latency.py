@@ -141,6 +141,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     return {
         "ok": as_listed and not short,
         "short_of_bound": short,
+        "rounds": rounds,
         "rows": rows,
         "calls": paths,
         "core_us_per_step": CORE * 1e6,

@@ -47,8 +47,9 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     is_flat = max(dearer.values()) <= _MORE_REQUESTS and max(slower.values()) <= _MORE_TIME
     ok = is_flat and most <= _MOST_MIB and at_once["kib_per_run"] <= _MOST_KIB
     bounds = {"requests": _MORE_REQUESTS, "time": _MORE_TIME, "mib": _MOST_MIB, "kib_at_once": _MOST_KIB}
-    figures = {"more_requests": dearer, "more_time": slower, "most_mib": most}
-    return {"ok": ok, "bounds": bounds, **figures, "rows": rows, "at_once": {"runs": options.at_once, **at_once}}
+    figures: dict[str, Any] = {"more_requests": dearer, "more_time": slower, "most_mib": most}
+    figures |= {"rows": rows, "at_once": {"runs": options.at_once, **at_once}, "page": PAGE, "pages": PAGES}
+    return {"ok": ok, "bounds": bounds, **figures}
 
 
 def _row(runs: int) -> dict[str, Any]:

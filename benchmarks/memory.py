@@ -19,7 +19,6 @@ SHORT = (("--memory", "16", "--share", "0.12", "--batch", "1000,10000"),)
 #: How much more memory than it may keep a worker may take once it has kept so much, by how many times; and a process at
 #: most for each item of a batch, and how much more time for one of a larger batch.
 _MOST_TIMES, _MOST_BYTES, _MORE_TIME = 1.5, 3_000.0, 0.15
-_BACKENDS = ("sqlite", "memory")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,7 +35,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     rows: list[dict[str, Any]] = []
     print(f"a worker that may keep {options.memory} MiB, a process for each line; runs that wait, one after the other")
     for name in options.only:
-        for backend in _BACKENDS:
+        for backend in CASES[name].backends:
             rows.append(row := _row(name, backend, max(20, int(CASES[name].runs * options.share)), options.memory))
             print(
                 f"{name:<10} {row['runs']:>5} runs, {backend:<6}: {row['base_mib']:.0f} MiB after two, at most"

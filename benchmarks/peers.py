@@ -119,6 +119,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     print("emulators take most of the machine: these figures compare engines on them, and say nothing of the cloud")
     return {
         "ok": all(row["chains"] == row["ended"] for row in rows),
+        "rounds": effort.rounds,
         "rows": rows,
         "short": options.short,
         "chain": LENGTH,

@@ -21,7 +21,12 @@ import startup
 import undisturbed
 from bench_command import main
 from by_hand import ByHand
+from deaths import Mortal
 from floors import QUEUE_STORAGE, SQS, Batches, requests, work_of
+from flowcraft_core import FlowRuntime, NodeContext, create_flow
+from flowcraft_core.durable import Client, Worker
+from flowcraft_testkit import Weaknesses
+from flowcraft_testkit.memory import InMemoryBackend
 from growth import exponent
 from peers_steps import WHERE, ends_at, tell_end
 from shapes import SHAPES, awaited_step, flow_of
@@ -174,7 +179,7 @@ def test_what_telemetry_costs_is_counted(capsys: pytest.CaptureFixture[str]) -> 
     answer = _answer(capsys)
     assert answer["spans_per_node"] == {"in process": 2.0, "on a worker": 3.0}
     assert answer["requests"]["on"] == answer["requests"]["off"]
-    assert answer["nodes_per_s"].keys() == {"off", "metrics, no span sampled", "all"}
+    assert answer["us_per_node"].keys() == {"off", "metrics, no span sampled", "all"}
 
 
 def test_a_small_run_is_measured_beside_a_batch_with_and_without_a_queue_of_its_own(
@@ -345,3 +350,22 @@ def test_a_program_tells_its_own_peak_and_not_that_of_who_began_it() -> None:
     code = f"import sys; sys.path.insert(0, {folder!r}); import peaks; print(peaks.peak_mib())"
     said = subprocess.run([sys.executable, "-c", code], stdout=PIPE, text=True, check=True).stdout
     assert 1 < float(said) < len(large) / 2**20
+
+
+async def test_who_is_killed_gives_nothing_back() -> None:
+    world, way = InMemoryBackend(weaknesses=Weaknesses.none()), Mortal()
+    victim, other = world.connect(way), world.connect()
+    begun = asyncio.Event()
+
+    async def wait(ctx: NodeContext[Any, Any]) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    flow = create_flow("killed").node("wait", wait)
+    async with world, victim, other:
+        working = asyncio.ensure_future(Worker(victim, FlowRuntime([flow]), reconcile=False).run())
+        await Client(other).start(flow)
+        await begun.wait()
+        await way.kill(working)
+        assert working.done()
+        assert not await other.queue.receive(max_messages=1, wait=0.0, visibility=30.0)

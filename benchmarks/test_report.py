@@ -5,14 +5,17 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import about_inprocess
+import about_latency
+import about_scale
+import about_sqlite
 import about_startup
 import bench_all
 import bench_report
 import bench_saved
-import cost_page
 import pytest
 import telemetry
 from bench_command import main
@@ -20,6 +23,7 @@ from bench_list import BENCHMARKS
 from bench_plots import bar_plot, line_plot
 from bench_saved import Saved
 from bench_sections import PAGE, PLOTS, Plots, Section
+from bench_tables import between, table
 
 
 class About:
@@ -51,7 +55,7 @@ def test_the_page_on_performance_has_the_results_as_they_are() -> None:
 
 
 def test_every_result_that_is_kept_is_told_of() -> None:
-    told = {f"{name}.json" for about in bench_report.SECTIONS for name in about.RESULTS} | {cost_page.RESULTS.name}
+    told = {f"{name}.json" for about in bench_report.SECTIONS for name in about.RESULTS}
     assert {file.name for file in bench_saved.RESULTS.glob("*.json")} == told
 
 
@@ -187,3 +191,82 @@ def test_the_section_on_start_up_has_each_import_and_each_start() -> None:
     assert "| in process | the first step | 9 | 6 | 1.50 | 0.5 |" in found
     assert "| w | 9 | 1 | 2 |" in found
     assert set(plots.svgs) == {"startup-imports"}
+
+
+def told(name: str, answer: dict[str, Any]) -> dict[str, Saved]:
+    return {name: Saved("bench", "2026-01-01", "a machine", {"ok": True, **answer})}
+
+
+def test_figures_stand_at_the_right_of_their_columns() -> None:
+    assert table(["what", "ms"], [["one", "1"]]) == "| what | ms |\n| --- | ---: |\n| one | 1 |"
+    assert "| --- | --- | ---: |" in table(["a", "b", "c"], [], words=2)
+    assert between([1, 2_000.126]) == "1.00 to 2,000.13"
+
+
+def test_the_section_on_latency_shows_which_rows_are_short_and_which_are_not_asked() -> None:
+    def row(number: int, share: float, *, is_bound: bool) -> dict[str, Any]:
+        measured = {"share_of_ideal": share, "cpu_us_per_step": 61.4, "steps_per_s": 1_000.0, "is_bound": is_bound}
+        return {"shape": "chain", "delay_ms": 5.0, "in_flight": number, **measured}
+
+    answer = {
+        "rounds": 5,
+        "rows": [row(1, 0.3, is_bound=False), row(20, 0.84, is_bound=True), row(100, 0.85, is_bound=True)],
+        "short_of_bound": ["chain, 5 ms, 20 in flight"],
+        "calls": {"chain": ["queue.receive", "context.put", "context.put"]},
+        "core_us_per_step": 50.0,
+        "bound_share": 0.85,
+    }
+    plots = Plots()
+    section = about_latency.section(told("latency", answer), plots)
+    assert "- chain: `queue.receive`, 2 x `context.put`" in section.measured
+    assert "| chain | 5 ms | (30%) | **84%** | 85% |" in section.found
+    assert "| chain | 5 ms | 61 | 61 | 61 |" in section.found
+    assert "Of the 2 rows in which it is asked for, 1 are short of it: chain, 5 ms, 20 in flight." in section.found
+    assert "at 50 us a step" in plots.svgs["latency-chains"]
+
+
+def test_the_section_on_sqlite_has_each_figure_beside_its_bound() -> None:
+    figures = dict.fromkeys(about_sqlite.ROWS, 2.0) | {"steps_per_s_of_1": 9.0, "steps_per_s_of_8": 6.0}
+    figures["many_to_best"] = 0.66
+    answer = {
+        **figures,
+        "spread": {name: [figure, figure + 1] for name, figure in figures.items()},
+        "bounds": {"chain_to_floor": 1.6, "item_to_step": 3.0, "many_to_best": 0.5},
+        "rounds": [{}, {}],
+    }
+    found = about_sqlite.section(told("durable", answer), Plots()).found
+    assert "| such a chain, in its bare commits | 2.00 | 2.00 to 3.00 | at most 1.6 |" in found
+    assert "| 200 chains, 8 worker processes | 6 steps/s | 6 to 7 |  |" in found
+    assert "| the most processes, in the best of fewer | 0.66 | 0.66 to 1.66 | at least 0.5 |" in found
+
+
+def test_the_section_on_large_batches_has_each_program_and_each_loop() -> None:
+    program = {"peak_mib": 99.6, "seconds": 120.0, "cpu_seconds": 90.0}
+    programs = dict.fromkeys(("worker", "result", "describe", "purge", "reconciler", "successor"), program)
+    row = {
+        "programs": programs,
+        "cpu_us_per_item": 351.0,
+        "successor_us_per_item": 190.0,
+        "cpu_us_per_item_spread": [350.0, 352.0],
+    }
+    us = {"us": 50.0, "min": 49.0, "max": 52.0}
+    answer = {
+        "rows": [
+            {"items": 1_000, "rounds": 5, "requests_per_item": 1.0421, "requests_per_item_killed": 1.13, **row},
+            {"items": 1_000_000, "rounds": 1, "requests_per_item": 1.004, "requests_per_item_killed": 1.005, **row},
+        ],
+        "loops": [{"passes": passes, "us_per_pass": {"result": us, "reconciler": us}} for passes in (1_000, 8_000)],
+        "power": {"result": 1.1, "reconciler": 1.0},
+        "bounds": {"mib": 512.0, "more": 0.15, "power": 1.2},
+        "lanes": 50,
+        "most_mib": 99.6,
+        "more_time": 0.0,
+        "more_requests": -0.03,
+    }
+    plots = Plots()
+    section = about_scale.section(told("scale", answer), plots)
+    assert "| 1,000 | 351 | 350 to 352 | 190 | 1.042 | 1.130 | 2.00 |" in section.found
+    assert "| 1,000,000 | 351 | one | 190 | 1.004 | 1.005 | 2.00 |" in section.found
+    assert "| 1,000,000 |" + " 100 |" * 6 in section.found
+    assert "| 8,000 | 50 (49 to 52) | 50 (49 to 52) |" in section.found
+    assert set(plots.svgs) == {"scale-memory"}
