@@ -283,6 +283,15 @@ def test_a_reader_that_has_gone_is_no_failure(cli: Commanding) -> None:
     assert (done.returncode, done.stderr) == (0, b"")
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="it writes to a device that is full")
+def test_an_answer_that_cannot_be_written_is_told_as_that(cli: Commanding) -> None:
+    program = [sys.executable, "-m", "flowcraft_cli", "config"]
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(program, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "standard output cannot be written" in done.stderr
+
+
 def test_nothing_is_coloured_for_who_wants_no_colour(
     cli: Commanding, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -12,6 +12,8 @@ import attrs
 import click
 from flowcraft_core.showing import as_json, legible
 
+from .exits import CommandError
+
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
@@ -108,12 +110,18 @@ def _colour() -> bool | None:
 
 
 def _print(line: str) -> None:
-    """A line on standard output; if who read it has gone, it has seen enough, and the command ends."""
+    """A line on standard output; if who read it has gone, it has seen enough, and the command ends.
+
+    Raises:
+        CommandError: It cannot be written.
+    """
     try:
         click.echo(line, color=_colour())
-    except BrokenPipeError:
+    except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter would try again at its end
-        raise click.exceptions.Exit(0) from None
+        if isinstance(error, BrokenPipeError):
+            raise click.exceptions.Exit(0) from None
+        raise CommandError(f"standard output cannot be written: {error}") from error
 
 
 def moment(time: float | None) -> str:
