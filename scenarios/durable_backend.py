@@ -287,7 +287,7 @@ class Durable(Backend):
     async def kill_own(self) -> None:
         """Kill the worker that the caller is a step of; another may be at the same run."""
         caller = asyncio.current_task()
-        (own,) = [hand for hand in self.hands if any(held.task is caller for held in hand.worker._held)]
+        (own,) = [hand for hand in self.hands if any(held.task == caller for held in hand.worker._held)]
         await self.kill(own)
 
     def run_of(self, run_id: str) -> Run:

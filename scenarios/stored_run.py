@@ -27,7 +27,7 @@ class StoredRun(Run):
         while True:
             state = (await client.status(self.run_id)).state
             if state != "running":
-                result = await self._settled()
+                result = await self._settled(state)
                 if result is not None:
                     return result
             if clock.now() > limit:
@@ -36,12 +36,12 @@ class StoredRun(Run):
             await clock.sleep(pause)
             pause = min(pause * 1.5, self._backend.hour / 3)
 
-    async def _settled(self) -> RunResult | None:
-        """The result, if the run has ended or only a resume can go on."""
+    async def _settled(self, state: str) -> RunResult | None:
+        """The result, if the run has ended, and had before what is read may be stale, or if only a resume can go on."""
         await self._backend.clock.sleep((await self._backend.ports()).context.limits.staleness)
         result = await self._read()
         if result.status in ("completed", "failed", "cancelled"):
-            return result
+            return result if result.status == state else None
         return result if result.waiting else None
 
     async def _read(self) -> RunResult:

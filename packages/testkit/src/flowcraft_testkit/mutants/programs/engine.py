@@ -13,10 +13,12 @@ from flowcraft_core.durable import reconciler as reconciler_module
 from flowcraft_core.durable import whole as whole_module
 from flowcraft_core.durable.advancing import Advance
 from flowcraft_core.durable.engine import Engine
+from flowcraft_core.durable.intake import Intake
 from flowcraft_core.durable.poison import PoisonCount
 from flowcraft_core.durable.sets import JoinSets, Size, Waiting
 from flowcraft_core.durable.signals import send_suspended
 from flowcraft_core.durable.undoing import StoppedRun
+from flowcraft_core.durable.worker import Worker
 from flowcraft_core.errors import TransientError
 from flowcraft_core.graph.decisions import take_edges
 from flowcraft_core.graph.instances import Arrival, Instance, Phase
@@ -159,6 +161,29 @@ async def applied_once(original: Any, self: Any, instance: Instance, stored: Any
 async def never_applied(original: Any, self: Any, instance: Instance, stored: Any, *, goes_on: bool = False) -> Any:
     """Goes on without applying the context values."""
     return await original(self, instance, attrs.evolve(stored, value=attrs.evolve(stored.value, sets=None)))
+
+
+@replaces(
+    (Worker, "_release"),
+    caught_by=BackendContract.test_a_worker_that_is_cancelled_gives_back_what_it_held,
+    name="worker.KeepsWhatItHeld",
+)
+async def keeps(original: Any, self: Any, given_back: Any) -> None:
+    """Leaves what it held to the end of its visibility when it ends."""
+
+
+@replaces(
+    (Intake, "_ask"),
+    caught_by=BackendContract.test_an_idle_worker_stops_at_once,
+    name="worker.WaitsOutItsPoll",
+)
+async def waits_it_out(original: Any, self: Any, served: Any, most: int, wait: float) -> Any:
+    """Waits for the end of a receive though it is to stop."""
+    asking = asyncio.ensure_future(original(self, served, most, wait))
+    try:
+        return await asyncio.shield(asking)
+    except asyncio.CancelledError:
+        return await asking
 
 
 # --- time and tries ---------------------------------------------------------------------------------------------------
