@@ -210,7 +210,15 @@ async def the_folder_is_on_a_network_disk(folder: Path) -> AsyncIterator[Backend
             yield backend
 
 
-@BREAKAGES.found_as("SQLITE-DISK-FULL", "runs.db", "11 MiB")
+@BREAKAGES.found_as("SQLITE-DISK-FULL", "runs.db", "12 KiB")
+async def the_disk_is_full(folder: Path) -> AsyncIterator[Backend]:
+    async with healthy(folder) as backend:
+        left = shutil.disk_usage(folder)._replace(free=12 * 2**10)
+        with mock.patch.object(diagnosis.shutil, "disk_usage", return_value=left):  # type: ignore[attr-defined]
+            yield backend
+
+
+@BREAKAGES.found_as("SQLITE-DISK-LOW", "runs.db", "11 MiB")
 async def the_disk_is_nearly_full(folder: Path) -> AsyncIterator[Backend]:
     async with healthy(folder) as backend:
         left = shutil.disk_usage(folder)._replace(free=11 * 2**20)

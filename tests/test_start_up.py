@@ -38,7 +38,7 @@ FIRST_USES = {
     "the inspector": FirstUse(
         first="jinja2, starlette.applications",
         then="from flowcraft_ui import inspector",
-        most=100,
+        most=101,
         others="durable.client durable.worker durable.describing runtime.runtime",
     ),
     "tests in memory": FirstUse(

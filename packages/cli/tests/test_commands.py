@@ -1,20 +1,34 @@
 import contextlib
 import json
+import os
 import re
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from xml.etree import ElementTree as ET
 
+import click
 import flowcraft_ui.serving  # before a test has modules of its own: some of these can be loaded only once
 import pytest
 from click.testing import CliRunner
 from flowcraft_cli import main
 from flowcraft_cli.exits import Exit
+from flowcraft_cli.output import Output
 from flowcraft_core.ports import Message
 
 from .helpers import FLOWS, Commanding
 
 BIG, SMALL = '{"items": {"car": 5000}}', '{"items": {"tea": 3, "pot": 20}}'
+
+
+ODD = """
+from flowcraft_core import create_flow
+
+VALUES = {"keys": {("Oslo", 2026): 3}, "big": 10**5000, "half": "caf\\udce9 \\ud800", "nan": float("nan")}
+flows = [create_flow(name).node("n", lambda ctx, value=value: value) for name, value in VALUES.items()]
+keys, big, half, nan = flows
+"""
 
 
 # --- flows ---
@@ -205,6 +219,92 @@ def test_cancel_ends_a_run_and_says_when_it_had_ended(cli: Commanding) -> None:
     assert cli.said("cancel", "x", "--reason", "twice", *here)["cancelled"] == {"x": True}
     assert cli.ask(lambda client: client.status("x")).reason == "twice"
     assert cli.said("cancel", "x", *here, code=4)["cancelled"] == {"x": False}
+    assert "run x had ended already" in cli("cancel", "x", *here, code=4).stdout
+
+
+def test_cancel_says_what_is_done_though_some_runs_are_not_there(cli: Commanding) -> None:
+    here = ("-b", cli.url)
+    for run in ("a", "b"):
+        cli("start", "shop:order", "--id", run, *here)
+    said = cli.said("cancel", "a", "nobody", "b", *here, code=3)
+    assert (said["cancelled"], said["unknown"]) == ({"a": True, "b": True}, ["nobody"])
+    assert "no run 'nobody'" in cli("cancel", "nobody", *here, code=3).stderr
+
+
+def test_an_id_of_a_run_of_another_flow_is_refused(cli: Commanding) -> None:
+    """Else its outputs would be taken for those of the flow that was meant."""
+    here = ("-b", cli.url)
+    cli("run", "shop:order", "-i", SMALL, "--id", "x", *here)
+    for command in (("run",), ("start",), ("start", "--wait")):
+        said = cli.said(*command, "shop:asking", "--id", "x", *here, code=4)
+        assert "'x' is one of flow 'order', not of 'asking'" in said["error"]["message"]
+    assert "another input" in cli("start", "shop:order", "-i", BIG, "--id", "x", *here).stderr
+
+
+def test_a_time_without_a_unit_is_seconds(cli: Commanding) -> None:
+    here = ("-b", cli.url)
+    cli("start", "shop:order", "--id", "x", *here)
+    assert "still running after 0.1s" in cli("tail", "x", "--timeout", "0.1", *here, code=6).stderr
+    refused = cli.said("tail", "x", "--timeout", "soon", *here, code=2)["error"]["message"]
+    assert "'--timeout': 'soon': give seconds, or a time such as" in refused
+
+
+def test_what_is_not_there_is_said_to_be_unknown(cli: Commanding) -> None:
+    here = ("-b", cli.url)
+    cli("start", "shop:asking", "-i", SMALL, "--id", "x", *here)
+    cli("schedules", "make", "often", "shop:order", "--every", "3600", *here)
+    refused = cli.said("schedules", "make", "often", "shop:order", "--every", "2h", *here, code=2)
+    assert "make it with --replace" in refused["error"]["message"]
+    assert cli.said("schedules", "remove", "often", "--yes", *here)["removed"] == "often"
+    for command in (
+        "schedules remove often --yes",
+        "schedules remove nosuch --yes",
+        "resume x nosuch",
+        "resume x price",
+        "resume x nosuch --early",
+        "show x --inside nosuch",
+        "purge nosuch --yes",
+        "dead-letters show nosuch",
+        "dead-letters drop nosuch --yes",
+    ):
+        said = cli.said(*command.split(), *here, code=3)["error"]["message"]
+        assert "nosuch" in said or "often" in said or "price" in said
+        assert ("no run 'nosuch'" in said) is command.startswith("purge")
+
+
+def test_a_reader_that_has_gone_is_no_failure(cli: Commanding) -> None:
+    here = ("-b", cli.url)
+    cli("start", "shop:order", "--id", "x", *here)
+    program = [sys.executable, "-m", "flowcraft_cli", "list", *here]
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb") as nowhere:
+        done = subprocess.run(program, stdout=nowhere, stderr=subprocess.PIPE, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="it writes to a device that is full")
+def test_an_answer_that_cannot_be_written_is_told_as_that(cli: Commanding) -> None:
+    program = [sys.executable, "-m", "flowcraft_cli", "config"]
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(program, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "standard output cannot be written" in done.stderr
+
+
+def test_nothing_is_coloured_for_who_wants_no_colour(
+    cli: Commanding, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Output, "is_terminal", True)
+    monkeypatch.setattr(click.utils, "should_strip_ansi", lambda stream=None, color=None: color is False)
+    for value in ("", "1"):
+        monkeypatch.setenv("NO_COLOR", value)
+        Output().heading(["RUN"])
+        Output().row(["failed"])
+        Output().note("beside")
+        Output().problem("bad")
+        said = capsys.readouterr()
+        assert ("\x1b" in said.out, "\x1b" in said.err) == (not value, not value)
 
 
 def test_abandon_says_that_nothing_is_undone_where_nothing_is(cli: Commanding) -> None:
@@ -221,7 +321,7 @@ def test_redrive_and_fork_begin_a_new_run(cli: Commanding) -> None:
     assert cli.ask(lambda client: client.status("x")).redriven_as == "again"
     assert cli.said("fork", "x", "--from", "price", "--id", "forked", *here)["redrive_of"] == "x"
     assert cli.ask(lambda client: client.status("forked")).redrive_of == "x"
-    assert "no instance nowhere" in cli.said("fork", "x", "--from", "nowhere", *here, code=4)["error"]["message"]
+    assert "no instance nowhere" in cli.said("fork", "x", "--from", "nowhere", *here, code=3)["error"]["message"]
     assert cli.said("redrive", "again", *here, code=4)["error"]["type"] == "CommandError"
 
 
@@ -245,6 +345,28 @@ def test_reconcile_counts_what_it_does(cli: Commanding) -> None:
     assert cli.said("reconcile", "x", *here)["revived"] == 1
     assert cli.said("reconcile", *here)["scanned"] == 0
     assert cli.said("reconcile", "nobody", *here, code=3)
+
+
+def test_resume_refuses_an_action_that_no_edge_takes(cli: Commanding) -> None:
+    """A typo of it would end the run without what comes after the wait, for good."""
+    here = ("-b", cli.url)
+    cli.write(
+        "asks.py",
+        "from flowcraft_core import create_flow\n"
+        "flow = create_flow('asks').wait('ask').node('ship', lambda ctx: 1).edge('ask', 'ship', action='yes')\n",
+    )
+    for run in ("x", "y", "z"):
+        cli("run", "asks:flow", "--id", run, *here, code=6)
+    for early in ((), ("--early",)):
+        said = cli.said("resume", "x", "ask", "--action", "yse", *early, *here, code=4)["error"]["message"]
+        assert "give one of 'yes'" in said
+        assert "--any-action" in said
+    cli("start", "asks:flow", "--id", "soon", "--delay", "1h", *here)
+    cli("resume", "soon", "ask", "--action", "yse", "--early", *here, code=4)
+    cli("resume", "x", "ask", "--action", "yes", *here)
+    assert cli.said("run", "asks:flow", "--id", "x", *here)["outputs"]["ship"] == 1
+    cli("resume", "y", "ask", "--action", "yse", "--any-action", *here)
+    assert cli.said("run", "asks:flow", "--id", "y", *here)["steps"] == 1
 
 
 def test_resume_goes_on_once(cli: Commanding) -> None:
@@ -405,6 +527,29 @@ def test_show_tells_of_each_instance_with_values_and_errors(cli: Commanding) -> 
     assert cli.said("show", "nobody", *here, code=3)
 
 
+@pytest.mark.parametrize(
+    ("flow", "shown"),
+    [
+        ("keys", {"('Oslo', 2026)": 3}),
+        ("big", hex(10**5000)),
+        ("half", "caf\\udce9 \\ud800"),
+        ("nan", "NaN"),
+    ],
+)
+def test_whatever_a_step_has_returned_can_be_looked_at(cli: Commanding, flow: str, shown: object) -> None:
+    """What the engine stores is more than JSON can say; a run with such a value in it is a run like another."""
+    cli.write("odd.py", ODD)
+    on = ("-b", cli.url)
+    cli("run", f"odd:{flow}", "--in-process").stdout.encode()
+    assert cli.said("run", f"odd:{flow}", "--id", "r", *on)["outputs"] == {"n": shown}
+    assert cli.said("start", f"odd:{flow}", "--id", "r", "--wait", *on)["outputs"] == {"n": shown}
+    assert cli.said("show", "r", *on)["instances"][0]["output"] == shown
+    for command in ("show", "tail"):
+        cli(command, "r", *on).stdout.encode()
+    last = cli("tail", "r", "--json", *on).stdout.splitlines()[-1]
+    assert json.loads(last)["outputs"] == {"n": shown}
+
+
 def test_show_opens_what_is_folded(cli: Commanding) -> None:
     here = ("-b", cli.url)
     cli("init", "letters")
@@ -442,7 +587,7 @@ def test_a_wait_is_answered_before_a_run_comes_to_it(cli: Commanding) -> None:
     cli("resume", "x", "approve", "--output", "true", *here, code=4)
     assert "approve answered" in cli("resume", "x", "approve", "--output", "true", "--early", *here).stdout
     assert "already" in cli("resume", "x", "approve", "--early", *here, code=4).stderr
-    assert "nowhere" in cli("resume", "x", "nowhere", "--early", *here, code=4).stderr
+    assert "nowhere" in cli("resume", "x", "nowhere", "--early", *here, code=3).stderr
     assert cli.said("run", "shop:asking", "-i", SMALL, "--id", "x", *here)["outputs"]["approve"] is True
 
 

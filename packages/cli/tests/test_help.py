@@ -24,7 +24,7 @@ def test_the_help_loads_no_command_and_nothing_that_runs_flows() -> None:
     assert any(line.split() == ["waits", "Show", "what", "runs", "wait", "for."] for line in shown)
     assert not {name for name in loaded if name.startswith("flowcraft_cli.commands.")}
     assert loaded.isdisjoint({"asyncio", "rich", "flowcraft_core.durable.runs", "flowcraft_core.builder"})
-    assert len([name for name in loaded if name.startswith("flowcraft")]) <= 13
+    assert len([name for name in loaded if name.startswith("flowcraft")]) <= 14
 
 
 def test_what_the_help_says_of_a_command_is_what_the_command_says_of_itself() -> None:

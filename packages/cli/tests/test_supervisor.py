@@ -1,5 +1,7 @@
+import json
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -51,6 +53,83 @@ time.sleep(60)
 
     threading.Thread(target=stop).start()
     assert (looking_after.run(), looking_after.restarts) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        pytest.param("os._exit(75)", id="the process says so"),
+        pytest.param("file.unlink(); os.kill(os.getpid(), signal.SIGKILL)", id="it is killed"),
+    ],
+)
+def test_nothing_is_begun_on_an_empty_backend_in_the_place_of_one_that_is_gone(
+    tmp_path: Path, end: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Who begins again would create a new file, as if nothing were wrong."""
+    file, marks = tmp_path / "runs.db", tmp_path / "marks"
+    code = f"""
+import os, pathlib, signal, time
+file, marks = pathlib.Path({str(file)!r}), pathlib.Path({str(marks)!r})
+with marks.open("a") as written:
+    written.write("x")
+file.touch()
+while not pathlib.Path({str(tmp_path / "seen")!r}).exists():
+    time.sleep(0.02)
+{end}
+"""
+    seen = 0
+
+    def missing() -> str | None:
+        nonlocal seen
+        seen += file.exists()
+        if seen > 3:
+            (tmp_path / "seen").touch()
+        return None if file.exists() else "there is no file"
+
+    looking_after = Supervisor([sys.executable, "-c", code], dict(os.environ), 1, 5.0, missing=missing)
+    assert (looking_after.run(), looking_after.restarts) == (5, 0)
+    assert marks.read_text(encoding="utf-8") == "x"
+    assert [record.event for record in caplog.records] == ["backend_gone"]  # type: ignore[attr-defined]
+
+
+def test_what_is_created_only_now_is_not_missed(tmp_path: Path) -> None:
+    """The first process may die before it has made the file: that is no loss."""
+    file = tmp_path / "runs.db"
+    code = f"import os, pathlib; pathlib.Path({str(tmp_path / 'marks')!r}).open('a').write('x')"
+    looking_after = Supervisor(
+        [sys.executable, "-c", code], dict(os.environ), 1, 5.0, missing=lambda: None if file.exists() else "none"
+    )
+
+    def stop() -> None:
+        _until(lambda: (tmp_path / "marks").exists() and (tmp_path / "marks").read_text() == "xx")
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=stop).start()
+    assert looking_after.run() == 0
+
+
+def test_what_the_supervisor_says_is_in_the_log_in_its_format_and_once(cli: Commanding) -> None:
+    """With ``--log-format json`` each line is an object, for machines: also that a process was killed."""
+    with (cli.folder / "log").open("wb") as log:
+        arguments = ["worker", "shop", "-b", cli.url, "-n", "2", "--poll", "1", "--log-format", "json"]
+        program = subprocess.Popen([sys.executable, "-m", "flowcraft_cli", *arguments], stderr=log)
+
+    def said(event: str) -> list[dict[str, object]]:
+        lines = (cli.folder / "log").read_text(encoding="utf-8").splitlines()
+        return [line for line in map(json.loads, lines) if line.get("event") == event]
+
+    try:
+        _until(lambda: len(said("worker_started")) == 2)
+        os.kill(int(str(said("worker_started")[0]["pid"])), signal.SIGKILL)
+        _until(lambda: len(said("worker_started")) == 3)
+        program.terminate()
+        assert program.wait(60) == 0
+    finally:
+        program.kill()
+    (again,) = said("worker_begun_again")
+    assert (again["level"], again["logger"]) == ("WARNING", "flowcraft.cli")
+    assert "was ended by signal 9" in str(again["message"])
+    assert len(said("workers_stopping")) == 1
 
 
 def test_standard_input_of_a_process_ends_when_it_is_let_go() -> None:

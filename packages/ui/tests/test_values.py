@@ -20,6 +20,18 @@ def test_what_json_has_no_form_for_is_shown_all_the_same(value: Any) -> None:
     assert Values().whole("x", value)
 
 
+@pytest.mark.parametrize(
+    "value",
+    [{("Oslo", 2026): 3}, {10**5000: 10**5000}, "\ud800", {"\ud800": ["\ud800"]}, float("nan")],
+    ids=["keys", "big", "half", "halves", "nan"],
+)
+def test_whatever_a_step_may_return_stands_on_a_page(value: Any) -> None:
+    for values in (Values(), Values(hiding("token"))):
+        for text in (values.whole("x", value), values.brief("x", value), values.shown("x", value).text):
+            assert text.encode()
+    assert Values().words("x", "\ud800").encode()
+
+
 def test_a_long_value_is_cut_and_says_so() -> None:
     shown = Values().shown("x", "y" * 100, 10)
     assert (len(shown.text), shown.length, shown.is_cut) == (10, 102, True)

@@ -199,9 +199,6 @@ def _told(error: BaseException, out: Output, *, debug: bool) -> int:
     if isinstance(error, (click.exceptions.Abort, KeyboardInterrupt)):
         out.error("interrupted", "Interrupted", Exit.INTERRUPTED)
         return Exit.INTERRUPTED
-    if isinstance(error, BrokenPipeError):  # who reads has seen enough
-        sys.stdout = None
-        return Exit.OK
     code = code_of(error)
     message = str(error) or type(error).__name__
     if code is Exit.DEFECT:

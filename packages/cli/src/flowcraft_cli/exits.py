@@ -8,7 +8,14 @@ from typing import Any
 
 import attrs
 from flowcraft_core import durable
-from flowcraft_core.errors import BackendError, FlowcraftError, ResumeError
+from flowcraft_core.errors import (
+    BackendError,
+    FlowcraftError,
+    LostActionError,
+    ResumeError,
+    UnknownNodeError,
+    UnknownWaitError,
+)
 
 
 class Exit(enum.IntEnum):
@@ -21,7 +28,10 @@ class Exit(enum.IntEnum):
     )
     USAGE = 2, "the command line, the settings, a flow or an input cannot be used"
     UNKNOWN = 3, "there is no such run, dead letter, schedule, node or wait"
-    REFUSED = 4, "what is there does not allow it: the run has ended, has not failed, or the wait is resolved"
+    REFUSED = (
+        4,
+        "what is there does not allow it: the run has ended or is of another flow, the wait takes no such action",
+    )
     BACKEND = 5, "the backend cannot be reached, or refuses"
     WAITING = 6, "it has not ended: the time to wait is over, or only a resume goes on"
     DEFECT = 70, "a defect of flowcraft itself; --debug shows where"
@@ -63,8 +73,10 @@ def code_of(error: BaseException) -> Exit:
     match error:
         case CommandError():
             return error.code
-        case durable.UnknownRunError() | durable.UnknownScheduleError():
+        case durable.UnknownRunError() | durable.UnknownScheduleError() | UnknownNodeError() | UnknownWaitError():
             return Exit.UNKNOWN
+        case LostActionError():
+            return Exit.REFUSED
         case ResumeError() if "recorded run" not in str(error):
             return Exit.REFUSED
         case BackendError():

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import logging
+from typing import TYPE_CHECKING
 
 from flowcraft_core.logging import ContextFormatter, JsonFormatter
-from rich.console import Console
 
 from .settings import Settings
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+#: What the command itself says while it works.
+SAID = logging.getLogger("flowcraft.cli")
 
 # SDKs of backends that tell of each request at INFO, in some thirty lines.
 _CHATTY = ("azure",)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 import click
+from flowcraft_core.showing import as_json, legible
+
+from .exits import CommandError
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -42,7 +45,7 @@ class Output:
     def say(self, text: str = "") -> None:
         """A line for people."""
         if not self.as_json:
-            click.echo(text)
+            _print(text)
 
     def show(self, what: RenderableType) -> None:
         """Something drawn, for people."""
@@ -58,17 +61,17 @@ class Output:
     def note(self, text: str) -> None:
         """Something beside the answer, on the error stream, so that nobody's pipe gets it."""
         if not self.as_json:
-            click.secho(text, err=True, dim=True)
+            click.secho(text, err=True, dim=True, color=_colour())
 
     def row(self, cells: Sequence[str], widths: Sequence[int] = ()) -> None:
         """A line of a table: in columns on a terminal, else with tabs between them, for ``cut`` and ``awk``."""
         if self.as_json:
             return
         if not self.is_terminal:
-            click.echo("\t".join(cells))
+            _print("\t".join(cells))
             return
         padded = [cell.ljust(width) for cell, width in zip(cells, widths, strict=False)] + list(cells[len(widths) :])
-        click.echo("  ".join(click.style(cell, fg=_COLOURS.get(cell.strip())) for cell in padded).rstrip())
+        _print("  ".join(click.style(cell, fg=_COLOURS.get(cell.strip())) for cell in padded).rstrip())
 
     def heading(self, cells: Sequence[str], widths: Sequence[int] = ()) -> None:
         """A table's head, on a terminal only."""
@@ -76,40 +79,49 @@ class Output:
             padded = [cell.ljust(width) for cell, width in zip(cells, widths, strict=False)] + list(
                 cells[len(widths) :]
             )
-            click.secho("  ".join(padded).rstrip(), dim=True)
+            _print(click.style("  ".join(padded).rstrip(), dim=True))
 
     def event(self, fields: Mapping[str, Any]) -> None:
         """With ``--json``: a line of its own before the last one, of a command that goes on for long."""
         if self.as_json:
-            click.echo(as_json(fields))
+            _print(as_json(fields))
 
     def end(self, ok: bool, fields: Mapping[str, Any]) -> None:
         """With ``--json``: the last line."""
         if self.as_json:
-            click.echo(as_json({"ok": ok, **fields}))
+            _print(as_json({"ok": ok, **fields}))
 
     def error(self, message: str, kind: str, code: int) -> None:
-        """What went wrong: a line on the error stream, or the JSON object."""
+        """What went wrong, at the end: the problem, or the JSON object."""
         if self.as_json:
             self.end(False, {"error": {"type": kind, "message": message}, "exit": code})
         else:
-            click.echo(f"{click.style('Error:', fg='red', bold=True)} {message}", err=True)
+            self.problem(message)
+
+    def problem(self, message: str) -> None:
+        """What went wrong, for people: a line on the error stream."""
+        if not self.as_json:
+            click.echo(f"{click.style('Error:', fg='red', bold=True)} {legible(message)}", err=True, color=_colour())
 
 
-def as_json(value: Any) -> str:
-    """JSON on one line; what JSON has no form for is shown as Python shows it."""
-    return json.dumps(value, ensure_ascii=False, default=shown)
+def _colour() -> bool | None:
+    """Never, if the user wants none (https://no-color.org); else on a terminal."""
+    return False if os.environ.get("NO_COLOR") else None
 
 
-def shown(value: Any) -> Any:
-    """A value that JSON has no form for."""
-    if attrs.has(type(value)):
-        return attrs.asdict(value, recurse=False)
-    if isinstance(value, (set, frozenset)):
-        return sorted(value, key=repr)
-    if isinstance(value, datetime):
-        return value.isoformat()
-    return repr(value)
+def _print(line: str) -> None:
+    """A line on standard output; if who read it has gone, it has seen enough, and the command ends.
+
+    Raises:
+        CommandError: It cannot be written.
+    """
+    try:
+        click.echo(line, color=_colour())
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter would try again at its end
+        if isinstance(error, BrokenPipeError):
+            raise click.exceptions.Exit(0) from None
+        raise CommandError(f"standard output cannot be written: {error}") from error
 
 
 def moment(time: float | None) -> str:
@@ -124,6 +136,6 @@ def moment(time: float | None) -> str:
 
 def brief(value: Any, length: int = 80) -> str:
     """A value on one line, for people, cut to a length."""
-    text = value if isinstance(value, str) else as_json(value)
+    text = legible(value) if isinstance(value, str) else as_json(value)
     text = "".join(character if character.isprintable() else " " for character in text)
     return text if len(text) <= length else f"{text[: length - 1]}…"

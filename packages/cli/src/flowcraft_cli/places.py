@@ -72,13 +72,16 @@ def own(app: App, name: str, kind: Any) -> Any:
 
 
 @asynccontextmanager
-async def place(app: App, sources: Iterable[Found] = (), *, creates: bool = False) -> AsyncIterator[Place]:
+async def place(
+    app: App, sources: Iterable[Found] = (), *, creates: bool = False, strict: bool = True
+) -> AsyncIterator[Place]:
     """Open the backend, with a client on it.
 
     Args:
         app: Its settings say where.
         sources: The flows that the client starts.
         creates: Whether a file that is not there is created: not by those who only look.
+        strict: Whether the client refuses to resume a wait with an action that none of its edges takes.
     """
     url = url_of(app)
     serializer, codec = own(app, "serializer", Serializer), own(app, "codec", None)
@@ -97,6 +100,12 @@ async def place(app: App, sources: Iterable[Found] = (), *, creates: bool = Fals
             blueprints[source.id] = source
     async with open_url(url, creates=creates) as backend:
         client = Client(
-            backend, flows=flows, blueprints=blueprints, serializer=serializer, codec=codec, telemetry=telemetry
+            backend,
+            flows=flows,
+            blueprints=blueprints,
+            serializer=serializer,
+            codec=codec,
+            telemetry=telemetry,
+            strict=strict,
         )
         yield Place(backend, client, serializer, codec)

@@ -9,28 +9,31 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 
-import click
+from .logs import SAID
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 @contextlib.contextmanager
-def stopping(stop: Callable[[], None], grace: float) -> Iterator[None]:
+def stopping(stop: Callable[[], None], grace: float, *, says: bool = True) -> Iterator[None]:
     """Within the block, the first SIGTERM or SIGINT calls a function in the running event loop; the second ends all.
 
     Args:
         stop: What lets go.
         grace: How long that may take, seconds; for the words.
+        says: Whether that is said: whoever looks after several processes says it once, for all.
     """
     loop, asked = asyncio.get_running_loop(), False
 
     def take(number: int) -> None:
         nonlocal asked
         if asked:
-            click.echo("ended at once; others do again what was under way", err=True)
+            SAID.warning("ended at once; others do again what was under way", extra={"event": "workers_ended"})
             os._exit(128 + number)
         asked = True
-        click.echo(f"stopping: steps under way have {grace:g} s; once more ends at once", err=True)
+        if says:
+            said = "stopping: steps under way have %g s; once more ends at once"
+            SAID.info(said, grace, extra={"event": "workers_stopping"})
         stop()
 
     with contextlib.ExitStack() as undone:

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 
 import attrs
-import click
 
 from .exits import Exit
+from .logs import SAID
 
 _LOOK = 0.2
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 # Who has lived for so long has not died of how it was started.
 _SETTLED = 60.0
+#: How a worker process ends whose backend is not there any more: another one would begin on an empty one.
+GONE = 75
 _WATCHED = {".py", ".json", ".toml"}
 _LEFT_OUT = {"__pycache__", "node_modules", "venv"}
 
@@ -51,6 +54,7 @@ class Supervisor:
         number: How many.
         grace: Seconds after which one that was asked to stop is ended.
         watched: The folder whose code, when it changes, has all begin anew; None for none.
+        missing: Why there is no backend, and None if there is one; for such as are created when they are opened.
         restarts: How often one was begun again.
     """
 
@@ -59,7 +63,9 @@ class Supervisor:
     number: int
     grace: float
     watched: Path | None = None
+    missing: Callable[[], str | None] | None = None
     restarts: int = 0
+    _was_there: bool = False
     _children: list[_Child] = attrs.field(factory=list)
     _signals: int = 0
     _last: int = signal.SIGTERM
@@ -75,10 +81,13 @@ class Supervisor:
                 code = self._look()
                 if code is None and self.watched is not None and seen != (new := self._seen()):
                     seen = new
-                    click.echo("code has changed: workers begin anew", err=True)
+                    _say(logging.INFO, "workers_reloaded", "code has changed: workers begin anew")
                     self._stop()
                     self._children = [_Child() for _ in range(self.number)]
                 time.sleep(_LOOK)
+            if self._signals:
+                said = f"stopping: steps under way have {self.grace:g} s; once more ends at once"
+                _say(logging.INFO, "workers_stopping", said)
             self._stop()
         finally:
             self._kill()
@@ -91,18 +100,22 @@ class Supervisor:
     def _take(self, number: int, frame: FrameType | None) -> None:
         self._signals += 1
         self._last = number
-        if self._signals == 1:
-            click.echo(f"stopping: steps under way have {self.grace:g} s; once more ends at once", err=True)
 
     def _look(self) -> int | None:
         """Start whoever is to be started; the code to end with, if this is the end."""
         now = time.monotonic()
+        why = None if self.missing is None else self.missing()
+        self._was_there = self._was_there or (self.missing is not None and why is None)
         for child in self._children:
             code = None if child.process is None else child.process.poll()
             if child.process is not None and code is not None:
                 self._let_go(child)
                 if code == Exit.USAGE and self.watched is None:
                     return code  # it has said why, and would say it again
+                if code == GONE or (self._was_there and why is not None):
+                    gone = "the backend was there and is no more: no worker is begun again, on one without its runs"
+                    _say(logging.ERROR, "backend_gone", f"{gone}; put it back, and start the workers")
+                    return Exit.BACKEND
                 self._again_later(child, code, now)
             if child.process is None and now >= child.again:
                 self._start(child, now)
@@ -118,7 +131,8 @@ class Supervisor:
         child.again = now + child.pause
         self.restarts += 1
         how = f"was ended by signal {-code}" if code < 0 else f"has ended with code {code}"
-        click.echo(f"a worker process {how}; another begins in {child.pause:g} s", err=True)
+        said = f"a worker process {how}; another begins in {child.pause:g} s"
+        _say(logging.WARNING, "worker_begun_again", said, code=code, retry_in=child.pause)
 
     def _start(self, child: _Child, now: float) -> None:
         # In a session of its own: Ctrl-C in a terminal goes to all of a group, and is to be passed on once. Its
@@ -159,6 +173,10 @@ class Supervisor:
     def _seen(self) -> dict[str, float]:
         """When each file of code was changed."""
         return {} if self.watched is None else dict(_changes(self.watched))
+
+
+def _say(level: int, event: str, message: str, **fields: object) -> None:
+    SAID.log(level, "%s", message, extra={"event": event, **fields})
 
 
 def _changes(folder: Path) -> Iterator[tuple[str, float]]:

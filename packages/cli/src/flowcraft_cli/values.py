@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from flowcraft_core.durations import parse_duration
 
-from .exits import CommandError
+from .exits import CommandError, Exit
 
 T = TypeVar("T", bound=Callable[..., Any])
+
+_SECONDS = re.compile(r"\d+(\.\d+)?", re.ASCII)
 
 
 def read_json(text: str | None, what: str) -> Any:
@@ -105,6 +109,38 @@ def sure(question: str, yes: bool) -> None:
         raise CommandError(f"{question} Nobody is here to answer: add --yes")
     if not click.confirm(question, err=True):
         raise click.exceptions.Abort
+
+
+class _Time(click.ParamType[str]):
+    """How long: a number of seconds, or text such as ``10m``; as text, which the client reads."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """A number alone is seconds, as everywhere."""
+        text = f"{value}s" if _SECONDS.fullmatch(value) else str(value)
+        try:
+            parse_duration(text)
+        except ValueError:
+            self.fail(f"{value!r:.80}: give seconds, or a time such as 500ms, 5s, 20m, 1h or 40d", param, ctx)
+        return text
+
+
+#: The type of an option that says how long.
+TIME = _Time()
+
+
+def require_flow(run_id: str, stored: str, meant: str) -> None:
+    """Refuse a run of another flow than was meant.
+
+    Raises:
+        CommandError: It is one.
+    """
+    if stored != meant:
+        raise CommandError(
+            f"run {run_id!r} is one of flow {stored!r}, not of {meant!r}: give another id to start what you meant",
+            Exit.REFUSED,
+        )
 
 
 def input_option(function: T) -> T:

@@ -99,6 +99,10 @@ class UnknownLimitError(ConfigurationError):
     """A node names a limit that this program does not declare; another one may."""
 
 
+class UnknownNodeError(ConfigurationError):
+    """A run has no instance of the key that is given, or it is not there yet."""
+
+
 class StepError(FlowcraftError):
     """A step did not give a result."""
 
@@ -138,6 +142,10 @@ class RunCancelledError(FlowcraftError):
 
 class ResumeError(FlowcraftError):
     """A wait cannot be resumed: it was not reached, is resolved already, or does not exist."""
+
+
+class UnknownWaitError(ResumeError):
+    """A run has no wait of the key that is given; what is there is said instead."""
 
 
 class BackendError(FlowcraftError):

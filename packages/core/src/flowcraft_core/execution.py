@@ -264,7 +264,7 @@ class Executor:
     ) -> dict[int, Any]:
         """The edges that a result of a step, or of a wait, takes."""
         if self.strict and decisions.is_lost(instance.vertex, action):
-            raise LostActionError(decisions.lost(instance, action))
+            raise LostActionError(decisions.lost(instance.key, instance.vertex, action))
         return decisions.take_edges(instance.scope, instance.vertex, output, action, sets)
 
     def resume(self, instance: Instance, suspension: Suspension, output: Any, action: str | None) -> Outcome:

@@ -64,8 +64,10 @@ def _of_disk(path: str, folder: str) -> Iterator[Finding]:
     if kind is not None:
         yield symptoms.NETWORK_DISK.found(path=path, kind=kind)
     room = shutil.disk_usage(folder)
-    if room.free < _LEAST_ROOM:
-        yield symptoms.DISK_FULL.found(path=path, free=room.free // _MIB, total=room.total // _MIB)
+    if room.free < _MIB:
+        yield symptoms.DISK_FULL.found(path=path, free=room.free // 1024, total=room.total // _MIB)
+    elif room.free < _LEAST_ROOM:
+        yield symptoms.DISK_LOW.found(path=path, free=room.free // _MIB, total=room.total // _MIB)
 
 
 def _of_names(path: str) -> Iterator[Finding]:

@@ -82,6 +82,13 @@ NETWORK_DISK = Symptom(
 DISK_FULL = Symptom(
     code="SQLITE-DISK-FULL",
     part="disk",
+    severity="error",
+    problem="the disk of SQLite file {path!r} is full: {free} KiB are left, of {total} MiB",
+    remedy="make room: no run can be started, and those that are there stand still until something can be written",
+)
+DISK_LOW = Symptom(
+    code="SQLITE-DISK-LOW",
+    part="disk",
     severity="warning",
     problem="the disk of SQLite file {path!r} has {free} MiB left, of {total} MiB",
     remedy="make room, or purge old runs: once it is full nothing can be written, and every run stands still",
@@ -156,6 +163,7 @@ SYMPTOMS = (
     REPLACED,
     NETWORK_DISK,
     DISK_FULL,
+    DISK_LOW,
     FOREIGN,
     SCHEMA_NEWER,
     SCHEMA_WRONG,

@@ -53,7 +53,7 @@ from .flows import (
     values,
     wait,
 )
-from .helpers import SMALL_STORE, STRONG, Place, Watched, killed, left_of, messages_in, never, place, working
+from .helpers import SMALL_STORE, STRONG, Place, Watched, killed, left_of, messages_in, never, place, working, world
 
 Ctx = NodeContext[Any, Any]
 DAY = 86_400.0
@@ -587,6 +587,23 @@ async def test_a_worker_without_the_step_passes_the_job_on_to_one_that_has_it() 
             async with here.working():
                 result = await here.client.wait("run", timeout=300)
         assert (result.status, result.steps) == ("completed", 4)
+
+
+async def test_a_job_is_passed_on_since_it_is_and_not_since_its_run_began() -> None:
+    clock = VirtualClock()
+
+    async def slow(ctx: Ctx) -> None:
+        await clock.sleep(100)
+
+    new = create_flow("f").node("slow", slow).node("b", slow).edge("slow", "b")
+    old = create_flow("f").node("slow", slow)
+    async with world(clock) as backend, working(backend, FlowRuntime([old], clock=clock)):
+        client = Client(backend, flows=[new], clock=clock)
+        began = clock.now()
+        await client.start(new, run_id="run")
+        await clock.sleep(130)
+        (told,) = (await client.describe("run")).passed_on
+        assert (told.node_id, 95 < told.since - began < 130) == ("b", True)
 
 
 async def test_a_step_that_no_worker_has_fails_its_run_by_name_after_its_time() -> None:

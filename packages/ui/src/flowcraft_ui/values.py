@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from typing import Any, TypeAlias
 
 import attrs
+from flowcraft_core.showing import as_json, legible, name_of
 
 #: Is given where a value stands (``pay.output``, ``context.card``, ``tags``) and the value, before it is shown. Gives
 #: what is to be shown in its place. It must not change what it is given.
@@ -36,7 +35,7 @@ def hiding(*names: str) -> Redact:
         if attrs.has(type(value)):
             value = attrs.asdict(value, recurse=False)
         if isinstance(value, Mapping):
-            return {name: HIDDEN if pattern.search(str(name)) else _without(each) for name, each in value.items()}
+            return {name: HIDDEN if pattern.search(name_of(name)) else _without(each) for name, each in value.items()}
         if isinstance(value, (list, tuple)):
             return [_without(each) for each in value]
         return value
@@ -76,7 +75,7 @@ class Values:
         """All of a value, as JSON."""
         if self.redact is not None:
             value = self.redact(where, value)
-        return json.dumps(value, ensure_ascii=False, indent=2, default=_plain)
+        return as_json(value, indent=2)
 
     def shown(self, where: str, value: Any, length: int = SHOWN) -> Shown:
         """A value, cut to a length."""
@@ -87,7 +86,7 @@ class Values:
         """A value on one line, cut to a length."""
         if self.redact is not None:
             value = self.redact(where, value)
-        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=_plain)
+        text = legible(value) if isinstance(value, str) else as_json(value)
         text = " ".join(text.split())
         return text if len(text) <= length else f"{text[: length - 1]}…"
 
@@ -95,15 +94,4 @@ class Values:
         """A text for people, such as an error's message, with its lines."""
         if text is None:
             return ""
-        return str(text if self.redact is None else self.redact(where, text))
-
-
-def _plain(value: Any) -> Any:
-    """A value that JSON has no form for."""
-    if attrs.has(type(value)):
-        return attrs.asdict(value, recurse=False)
-    if isinstance(value, (set, frozenset)):
-        return sorted(value, key=repr)
-    if isinstance(value, datetime):
-        return value.isoformat()
-    return repr(value)
+        return legible(str(text if self.redact is None else self.redact(where, text)))

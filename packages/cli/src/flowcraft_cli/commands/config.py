@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from flowcraft_core.showing import as_json
+
 from ..command import App, Commands
-from ..output import as_json
 from ..settings import SETTINGS
 
 

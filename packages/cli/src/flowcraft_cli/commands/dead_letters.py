@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import click
-from flowcraft_core.durable import Client
+from flowcraft_core.durable import Client, UnknownRunError
 
 from ..command import App, Commands, unknown
 from ..output import brief, moment
@@ -41,7 +41,10 @@ async def list_letters(app: App) -> dict[str, Any]:
 async def show(app: App, letter: str) -> dict[str, Any]:
     """Show a dead LETTER, with the message itself."""
     async with place(app) as here:
-        found = await here.client.status(letter)
+        try:
+            found = await here.client.status(letter)
+        except UnknownRunError:
+            raise unknown(f"there is no dead letter {letter!r}") from None
     if found.state != "dead":
         raise unknown(f"there is no dead letter {letter!r}: that is a run")
     app.out.say(f"{found.run_id}\ncreated  {moment(found.created)}\nreason   {brief(found.reason or '', 2_000)}\n")

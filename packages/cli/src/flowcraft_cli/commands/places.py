@@ -15,6 +15,7 @@ from flowcraft_core.urls import hide_secrets
 from ..command import App, Commands
 from ..output import brief
 from ..places import place, url_of
+from ..values import TIME
 
 _WORKERS = [8, 8, 20, 7, 7, 10, 7, 16]
 _QUEUES = [24, 9, 9, 9, 9]
@@ -70,7 +71,9 @@ async def queues(app: App, over: float) -> dict[str, Any]:
     return {"queues": found}
 
 
-@click.option("--within", default="150s", metavar="TIME", help="Those that were heard of so lately; 150s by default.")
+@click.option(
+    "--within", default="150s", type=TIME, metavar="TIME", help="Those that were heard of so lately; 150s by default."
+)
 async def workers(app: App, within: str) -> dict[str, Any]:
     """Show who works here.
 

@@ -12,7 +12,7 @@ from flowcraft_core.errors import ConfigurationError
 from ..command import App, Commands
 from ..exits import Answer, CommandError, Exit
 from ..places import place
-from ..values import sure, yes_option
+from ..values import TIME, sure, yes_option
 
 
 def register(main: Commands) -> None:
@@ -29,7 +29,7 @@ def register(main: Commands) -> None:
 
 
 @click.argument("runs", nargs=-1, metavar="[RUN]...")
-@click.option("--older-than", metavar="TIME", help="Every run that ended at least so long ago, such as 30d.")
+@click.option("--older-than", type=TIME, metavar="TIME", help="Every run that ended at least so long ago, such as 30d.")
 @click.option("--damaged", is_flag=True, help="Of the runs that are named also those of which something is unreadable.")
 @yes_option
 async def purge(
@@ -49,6 +49,8 @@ async def purge(
         return Answer({"purged": purged.count, "left": dict(purged.left)}, Exit.FAILED if purged.left else Exit.OK)
     sure(f"Remove {len(runs)} runs for good?", yes)
     async with place(app) as here:
+        for run in () if damaged else runs:  # of a damaged one the status may be what is missing
+            await here.client.status(run)
         for run in runs:
             with _allowed():
                 await here.client.purge(run, damaged=damaged)

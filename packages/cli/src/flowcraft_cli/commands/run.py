@@ -20,7 +20,7 @@ from ..following import follow
 from ..live import Progress
 from ..loading import Flow, load_flow
 from ..places import own, place
-from ..values import input_option, read_context, read_tags, tags_option
+from ..values import TIME, input_option, read_context, read_tags, require_flow, tags_option
 from ..waiting import tell_result
 
 _SETTINGS = ("backend", "flows", "serializer", "codec", "concurrency", "visibility", "log_level", "log_format")
@@ -42,7 +42,9 @@ def register(main: Commands) -> None:
 @input_option
 @click.option("--id", "run_id", metavar="RUN", help="The run's id. On a backend, one that is there already goes on.")
 @tags_option
-@click.option("--timeout", metavar="TIME", help="For how long, such as 10m: then a run in this process fails.")
+@click.option(
+    "--timeout", type=TIME, metavar="TIME", help="For how long, such as 10m: then a run in this process fails."
+)
 @click.option("--in-process", is_flag=True, help="Without a backend, whatever the settings say: nothing is stored.")
 async def run(
     app: App,
@@ -93,7 +95,10 @@ async def _on_backend(
         started = await here.client.start(flow.id, context, run_id=run_id, tags=tags)
         app.out.note(f"run {started.run_id} {'started' if started.created else 'was there already, and goes on'}")
         if not started.same:
-            app.out.note("of another flow, or started with another input: give another id to run what you meant")
+            require_flow(started.run_id, (await here.client.status(started.run_id)).blueprint_id, flow.id)
+            app.out.note(
+                "started with another input, or with a flow that was another: give another id to run what you meant"
+            )
         worker = Worker(
             here.backend,
             runtime,

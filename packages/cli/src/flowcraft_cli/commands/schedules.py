@@ -6,15 +6,17 @@ from collections.abc import Callable
 from typing import Any, TypeVar, get_args
 
 import click
-from flowcraft_core.durable import StoredSchedule
+from flowcraft_core.durable import StoredSchedule, UnknownScheduleError
 from flowcraft_core.durations import lasting
+from flowcraft_core.errors import ConfigurationError
 from flowcraft_core.schedules import Missed, Overlap
 
 from ..command import App, Commands
+from ..exits import CommandError
 from ..loading import load_flow
 from ..output import brief, moment
 from ..places import place
-from ..values import input_option, read_context, read_tags, sure, tags_option, yes_option
+from ..values import TIME, input_option, read_context, read_tags, sure, tags_option, yes_option
 
 T = TypeVar("T", bound=Callable[..., Any])
 
@@ -57,15 +59,17 @@ def _settings_options(function: T) -> T:
                 "--cron", metavar="CRON", help="When: minute, hour, day of the month, month, day of the week."
             ),
             click.option("--timezone", metavar="ZONE", help="The time zone that --cron means; UTC by default."),
-            click.option("--every", metavar="TIME", help="Instead of --cron: how long from one run to the next."),
+            click.option(
+                "--every", type=TIME, metavar="TIME", help="Instead of --cron: how long from one run to the next."
+            ),
             click.option(
                 "--missed", type=click.Choice(get_args(Missed)), help="Which missed times are made up for; latest."
             ),
-            click.option("--grace", metavar="TIME", help="How late a time may be that was not missed; 2m."),
+            click.option("--grace", type=TIME, metavar="TIME", help="How late a time may be that was not missed; 2m."),
             click.option(
                 "--overlap", type=click.Choice(get_args(Overlap)), help="If the run before is still under way; start."
             ),
-            click.option("--run-timeout", "timeout", metavar="TIME", help="How long each run may take."),
+            click.option("--run-timeout", "timeout", type=TIME, metavar="TIME", help="How long each run may take."),
         )
     ):
         function = option(function)
@@ -83,7 +87,7 @@ def _said(settings: dict[str, Any], tags: tuple[str, ...]) -> dict[str, Any]:
 @_settings_options
 @input_option
 @tags_option
-@click.option("--replace", is_flag=True, help="If there is one that says otherwise, edit it.")
+@click.option("--replace", is_flag=True, help="If there is one that says otherwise, replace what it says.")
 async def make(
     app: App,
     schedule: str,
@@ -96,7 +100,12 @@ async def make(
     """Make a SCHEDULE that starts runs of a FLOW, as it is now; made just so already, it is left as it is."""
     found, context = load_flow(flow, app.settings), read_context(input_)
     async with place(app, [found.source], creates=True) as here:
-        made = await here.client.schedules.make(schedule, found.id, context, replace=replace, **_said(settings, tags))
+        try:
+            made = await here.client.schedules.make(
+                schedule, found.id, context, replace=replace, **_said(settings, tags)
+            )
+        except ConfigurationError as error:
+            raise CommandError(str(error).replace("replace=True", "--replace")) from error
     _tell(app, made)
     return fields_of(made)
 
@@ -177,6 +186,11 @@ async def remove(app: App, schedule: str, yes: bool) -> dict[str, Any]:
     """Remove a SCHEDULE; the runs that it has started stay."""
     async with place(app) as here:
         sure(f"Remove the schedule {schedule}?", yes)
+        try:
+            await here.client.schedules.show(schedule)
+        except UnknownScheduleError:
+            await here.client.schedules.remove(schedule)  # that it is removed may not be told everywhere
+            raise
         await here.client.schedules.remove(schedule)
     app.out.say(f"removed {schedule}")
     return {"removed": schedule}

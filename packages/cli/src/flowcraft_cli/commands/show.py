@@ -15,10 +15,13 @@ from ..exits import Answer
 from ..following import follow
 from ..output import brief, moment
 from ..places import place
+from ..values import TIME
 from ..waiting import tell_result
 
 _HERE = ("backend", "serializer", "codec")
 _WIDTHS = [9, 28, 8, 9]
+# What the client calls otherwise than all commands do.
+_NAMES = {"blueprint_id": "flow"}
 
 
 def register(main: Commands) -> None:
@@ -71,7 +74,8 @@ async def show(app: App, run: str, inside: str, after: str | None, limit: int, n
         app.out.say(f"no worker serves queue {queue}: start one with flowcraft worker --queue {queue}")
     if found.cursor is not None:
         app.out.note(f"there are {found.total}; more with --after {found.cursor}")
-    return attrs.asdict(found)
+    run_says = {_NAMES.get(name, name): value for name, value in attrs.asdict(found.run, recurse=False).items()}
+    return {**attrs.asdict(found, recurse=False), "run": run_says}
 
 
 def _told(found: RunDescription) -> Iterator[str]:
@@ -141,7 +145,7 @@ def _detail(instance: InstanceDescription) -> str:
 
 
 @click.argument("run")
-@click.option("--timeout", metavar="TIME", help="For how long to follow it.")
+@click.option("--timeout", type=TIME, metavar="TIME", help="For how long to follow it.")
 @click.option("--interval", type=click.FloatRange(0.05), default=0.5, help="Seconds between two looks; 0.5 by default.")
 async def tail(app: App, run: str, timeout: str | None, interval: float) -> Answer:
     """Follow a RUN until it has ended.

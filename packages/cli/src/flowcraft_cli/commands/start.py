@@ -10,7 +10,7 @@ from ..command import App, Commands
 from ..exits import Answer
 from ..loading import load_flow
 from ..places import place
-from ..values import input_option, read_context, read_tags, tags_option
+from ..values import TIME, input_option, read_context, read_tags, require_flow, tags_option
 from ..waiting import wait_for
 
 
@@ -32,11 +32,11 @@ def register(main: Commands) -> None:
 @input_option
 @click.option("--id", "run_id", metavar="RUN", help="The run's id. One that is there already is not started again.")
 @tags_option
-@click.option("--delay", metavar="TIME", help="How long before its first step, such as 20m.")
-@click.option("--run-timeout", metavar="TIME", help="How long until the run fails if it has not ended.")
+@click.option("--delay", type=TIME, metavar="TIME", help="How long before its first step, such as 20m.")
+@click.option("--run-timeout", type=TIME, metavar="TIME", help="How long until the run fails if it has not ended.")
 @click.option("--queue", metavar="QUEUE", help="The queue whose workers run it, but for nodes that name another.")
 @click.option("--wait", is_flag=True, help="Wait until it has ended.")
-@click.option("--timeout", metavar="TIME", help="With --wait: for how long; the run goes on.")
+@click.option("--timeout", type=TIME, metavar="TIME", help="With --wait: for how long; the run goes on.")
 async def start(
     app: App,
     flow: str | None,
@@ -57,7 +57,10 @@ async def start(
         )
         app.out.note("started" if started.created else "it was there already")
         if not started.same:
-            app.out.note("of another flow, or started with another input: give another id to start what you meant")
+            require_flow(started.run_id, (await here.client.status(started.run_id)).blueprint_id, found.id)
+            app.out.note(
+                "started with another input, or with a flow that was another: give another id to start what you meant"
+            )
         app.out.say(started.run_id)
         fields = {"run_id": started.run_id, "created": started.created, "same": started.same, "flow": found.id}
         if not wait:

@@ -8,14 +8,14 @@ from typing import Any
 
 import attrs
 import click
-from flowcraft_core.durable import Client, Reconciler, Started
-from flowcraft_core.errors import ConfigurationError
+from flowcraft_core.durable import Client, Reconciler, Started, UnknownRunError
+from flowcraft_core.errors import ConfigurationError, LostActionError, UnknownNodeError
 
 from ..command import App, Commands
 from ..exits import Answer, CommandError, Exit
 from ..loading import load_flow
 from ..places import place
-from ..values import read_context, read_json
+from ..values import TIME, read_context, read_json
 from ..waiting import wait_for
 
 _HERE = ("backend", "serializer", "codec")
@@ -65,6 +65,8 @@ def _allowed() -> Iterator[None]:
     """What the run's state does not allow is no mistake of the command line's."""
     try:
         yield
+    except UnknownNodeError:
+        raise
     except ConfigurationError as error:
         raise CommandError(str(error), Exit.REFUSED) from error
 
@@ -74,14 +76,21 @@ def _allowed() -> Iterator[None]:
 @click.option("--output", "-o", metavar="JSON", help="The wait's output; @file or - to read it.")
 @click.option("--action", metavar="NAME", help="The wait's action, which chooses its edges.")
 @click.option("--early", is_flag=True, help="Also if the run has not come to it; inside a batch, say, by its key.")
-async def resume(app: App, run: str, wait: str, output: str | None, action: str | None, early: bool) -> dict[str, Any]:
+@click.option("--any-action", is_flag=True, help="Also with an action that no edge of the wait takes: its path ends.")
+async def resume(
+    app: App, run: str, wait: str, output: str | None, action: str | None, early: bool, any_action: bool
+) -> dict[str, Any]:
     """End a WAIT of a RUN with a result.
 
-    The run goes on. WAIT is its key, or its node's id if only one is open.
+    The run goes on. WAIT is its key, or its node's id if only one is open. An action that none of its edges takes is
+    refused.
     """
     value = read_json(output, "--output")
-    async with place(app) as here:
-        await here.client.resume(run, wait, output=value, action=action, early=early)
+    async with place(app, strict=not any_action) as here:
+        try:
+            await here.client.resume(run, wait, output=value, action=action, early=early)
+        except LostActionError as error:
+            raise CommandError(f"{error}; --any-action ends the wait with it all the same", Exit.REFUSED) from error
     app.out.say(f"run {run}: {wait} {'answered' if early else 'resumed'}")
     return {"run_id": run, "wait": wait}
 
@@ -94,11 +103,24 @@ async def cancel(app: App, runs: tuple[str, ...], reason: str | None) -> Answer:
     Nothing new starts in them, and steps under way are told.
     """
     ended: dict[str, bool] = {}
+    unknown: list[str] = []
     async with place(app) as here:
         for run in runs:
-            ended[run] = await here.client.cancel(run, reason=reason)
-            app.out.say(f"run {run} {'cancelled' if ended[run] else 'had ended already'}")
-    return Answer({"cancelled": ended}, Exit.OK if all(ended.values()) else Exit.REFUSED)
+            try:
+                ended[run] = await here.client.cancel(run, reason=reason)
+                how = "cancelled" if ended[run] else await _why_not(here.client, run)
+                app.out.say(f"run {run} {how}")
+            except UnknownRunError as error:
+                unknown.append(run)
+                app.out.problem(str(error))
+    code = Exit.UNKNOWN if unknown else Exit.OK if all(ended.values()) else Exit.REFUSED
+    return Answer({"cancelled": ended, "unknown": unknown}, code)
+
+
+async def _why_not(client: Client, run: str) -> str:
+    """Why a run was not cancelled."""
+    is_ended = (await client.status(run)).state in ("completed", "failed", "cancelled")
+    return "had ended already" if is_ended else "is being undone already"
 
 
 @click.argument("run", metavar="RUN")
@@ -116,7 +138,7 @@ async def abandon(app: App, run: str, reason: str | None) -> Answer:
 
 def _fork_options(function: Any) -> Any:
     for option in (
-        click.option("--timeout", metavar="TIME", help="With --wait: for how long; the run goes on."),
+        click.option("--timeout", type=TIME, metavar="TIME", help="With --wait: for how long; the run goes on."),
         click.option("--wait", is_flag=True, help="Wait until the new run has ended."),
         click.option("--new-keys", is_flag=True, help="Give what had not completed new idempotency keys."),
         click.option(

@@ -7,7 +7,8 @@ import os
 
 import click
 from flowcraft_core import Serializer
-from flowcraft_core.durable import Worker, open_url
+from flowcraft_core.durable import Worker, backend_from_url, open_url
+from flowcraft_core.errors import BackendGoneError
 from flowcraft_core.payloads import PayloadCodec
 
 from .. import logs
@@ -17,7 +18,7 @@ from ..loading import load_all, runtime_of
 from ..places import own, url_of
 from ..settings import SETTINGS
 from ..signals import stop_when_alone, stopping
-from ..supervisor import Supervisor, this_program
+from ..supervisor import GONE, Supervisor, this_program
 
 _SETTINGS = tuple(name for name in SETTINGS if name != "flows")
 
@@ -43,13 +44,21 @@ def register(main: Commands) -> None:
 def worker(app: App, flows: tuple[str, ...], reload: bool, no_reconcile: bool, supervised: bool) -> Answer:
     """Work on runs until stopped.
 
-    SIGTERM and Ctrl-C take no new jobs and let steps under way finish; once more ends at once. Processes that die are
-    begun again.
+    SIGTERM and Ctrl-C take no new jobs and let steps under way finish; once more ends at once. With
+    several processes, or --reload, those that die are begun again; one alone is begun again by what has started it,
+    such as systemd or a container's restart policy.
     """
     number = app.settings["processes"]
     if supervised or (number == 1 and not reload):
-        return asyncio.run(_work(app, flows, not no_reconcile, supervised))
-    url_of(app)
+        try:
+            return asyncio.run(_work(app, flows, not no_reconcile, supervised))
+        except BackendGoneError as error:
+            if not supervised:
+                raise
+            app.out.problem(str(error))
+            raise click.exceptions.Exit(GONE) from error
+    logs.set_up(app.settings)
+    backend = backend_from_url(url_of(app))
     if not reload:
         load_all(flows, app.settings)  # what is wrong is said once, and not by each process
     arguments = ["worker", *flows, "--supervised", *(["--no-reconcile"] if no_reconcile else [])]
@@ -59,6 +68,7 @@ def worker(app: App, flows: tuple[str, ...], reload: bool, no_reconcile: bool, s
         number=number,
         grace=app.settings["grace"],
         watched=app.settings.root if reload else None,
+        missing=getattr(backend, "missing", None),
     )
     code = supervisor.run()
     if code not in list(Exit):  # by a signal
@@ -99,6 +109,6 @@ async def _work(app: App, flows: tuple[str, ...], reconcile: bool, supervised: b
         )
         if supervised:
             stop_when_alone(working.stop)
-        with stopping(working.stop, settings["grace"]):
+        with stopping(working.stop, settings["grace"], says=not supervised):
             await working.run()
     return Answer({"processes": 1, "restarts": 0})

@@ -8,8 +8,9 @@ there, and it may never be: a note names it, so that a purge finds the answer.
 from __future__ import annotations
 
 from ..blueprint import WAIT
-from ..errors import ResumeError
+from ..errors import LostActionError, ResumeError, UnknownWaitError
 from ..graph.addresses import wait_at
+from ..graph.decisions import is_lost, lost
 from ..graph.facts import Answer
 from ..graph.fold import instances
 from ..graph.state import RunState
@@ -23,18 +24,23 @@ ANSWERED = ":answered:"
 _NOTES_READ = 8
 
 
-async def answer_early(records: Records, record: RunRecord, key: str, answer: Answer) -> str | None:
+async def answer_early(
+    records: Records, record: RunRecord, key: str, answer: Answer, *, strict: bool = False
+) -> str | None:
     """Answer a wait that may not have been reached; its key if it was, and is to be resumed.
 
     Raises:
         ResumeError: The run has no such wait, or it was answered already.
+        LostActionError: No edge of the wait takes the action, and that is an error here.
         SerializationError: The answer cannot be stored.
     """
     run_id = record.run_id
     try:
         wait = wait_at(record.graph, record.graphs.__getitem__, key)
-    except ResumeError as error:
-        raise ResumeError(f"run {run_id!r}: {error}") from error
+    except UnknownWaitError as error:
+        raise UnknownWaitError(f"run {run_id!r}: {error}") from error
+    if strict and is_lost(wait.vertex, answer.action):
+        raise LostActionError(lost(wait.key, wait.vertex, answer.action))
     if wait.is_inside:
         await note_answer(records, run_id, wait.key)  # first: an answer without a note could not be purged
     standing = await records.put_answer(run_id, wait.key, answer)

@@ -93,7 +93,7 @@ class Client:
             codec: For stored bytes; the same as the workers'.
             clock: Where time comes from.
             telemetry: Measures what is done here, and has each run go on in its caller's trace; as for ``FlowRuntime``.
-            strict: Refuse to resume a wait with an action that none of its edges takes.
+            strict: Refuse to resume a wait, also early, with an action that none of its edges takes.
         """
         self._clock: Clock = clock or SystemClock()
         self._place = backend
@@ -466,8 +466,8 @@ class Client:
 
         Raises:
             UnknownRunError: There is no such run.
-            ResumeError: The run has ended, or the wait was not reached, is resolved or answered already, or does not
-                exist.
+            UnknownWaitError: The run has no such wait; it is a ``ResumeError``.
+            ResumeError: The run has ended, or the wait was not reached, or is resolved or answered already.
             SerializationError: The output or the action cannot be stored.
             LostActionError: No edge of the wait takes the action, and the client is strict.
         """

@@ -14,7 +14,7 @@ from typing import Any
 import attrs
 
 from ..blueprint import WAIT
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, UnknownNodeError
 from ..graph.facts import Suspension
 from ..graph.failures import failed
 from ..graph.fold import claims, instances
@@ -66,7 +66,7 @@ async def fork(
     by_key = {instance.key: instance for scope in old.state.root.walk() for instance in scope.instances()}
     unknown = [key for key in keys if key not in by_key]
     if unknown or not keys:
-        raise ConfigurationError(f"run {run_id!r} has no instance {', '.join(unknown) or 'to fork from was named'}")
+        raise UnknownNodeError(f"run {run_id!r} has no instance {', '.join(unknown) or 'to fork from was named'}")
     started = await old.begin_again([by_key[key] for key in keys], new_run_id or new_id(), changes)
     # Once it stands: a fork that was cut short before is linked when it is finished.
     await stored.note_fork(run_id, started.run_id)

@@ -530,7 +530,8 @@ class JobHandler:
             )
         record = self._known.get(job.run_id)
         if record is not None and not lags:
-            await self._passing_on.tell(record.incarnation, key, node_of(key), reason_of(error), job.first_seen)
+            since = self._clock.now() - waited
+            await self._passing_on.tell(record.incarnation, key, node_of(key), reason_of(error), since)
 
     async def _fail(self, job: Job, reason: str) -> bool:
         """End a run as failed; whether it had not ended already."""

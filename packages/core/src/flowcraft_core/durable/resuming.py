@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..blueprint import WAIT
-from ..errors import LostActionError, ResumeError
+from ..errors import LostActionError, ResumeError, UnknownWaitError
 from ..execution import TIMEOUT_ACTION
 from ..graph.decisions import is_lost, lost, take_edges
 from ..graph.facts import Answer, Outcome, Suspension
@@ -41,7 +41,8 @@ async def resume(
     if nonce not in (None, record.nonce):
         raise ResumeError(f"run {run_id!r} is not the one that was meant, but a later one of its id")
     if early:
-        reached = await answer_early(stored.records, record, key, Answer(output, action, stored.clock.now()))
+        answer = Answer(output, action, stored.clock.now())
+        reached = await answer_early(stored.records, record, key, answer, strict=strict)
         if reached is None:
             return
         key = reached
@@ -49,7 +50,7 @@ async def resume(
     instance = await _wait(stored, view, status, key)
     key = instance.key
     if strict and is_lost(instance.vertex, action):
-        raise LostActionError(lost(instance, action))
+        raise LostActionError(lost(instance.key, instance.vertex, action))
     suspension = await stored.settled(lambda: _suspension_of(stored, run_id, instance))
     if suspension is None and await stored.records.answers(run_id, [key]):
         raise answered_already(run_id, key)
@@ -84,7 +85,7 @@ async def _wait(stored: StoredRuns, view: RunView, status: RunStatus, key: str) 
     except StaleReadError as error:
         raise ResumeError(f"run {run_id!r}: wait {key!r} was not reached yet") from error
     if instance is None:
-        raise ResumeError(f"run {run_id!r} has no wait {key!r}")
+        raise UnknownWaitError(f"run {run_id!r} has no wait {key!r}")
     return instance
 
 
@@ -110,14 +111,15 @@ async def _open_wait(stored: StoredRuns, record: RunRecord, status: RunStatus, n
     if len(keys) == 1:
         return keys[0]
     listed = ", ".join(sorted(instance.key for instance in waits)) or "none"
-    problem = f"there is no node or open wait {node_id!r}"
+    problem, is_unknown = f"there is no node or open wait {node_id!r}", not nodes
     if keys:
         problem = f"{len(keys)} waits of node {node_id!r} are open"
     elif nodes and all(node.uses != WAIT for node in nodes):
-        problem = f"node {node_id!r} is no wait (it uses {nodes[0].uses!r})"
+        problem, is_unknown = f"node {node_id!r} is no wait (it uses {nodes[0].uses!r})", True
     elif nodes:
         problem = f"wait {node_id!r} is not open: it was not reached yet, or is resolved"
-    raise ResumeError(f"run {record.run_id!r}: {problem}; open are, by key: {listed}")
+    said = f"run {record.run_id!r}: {problem}; open are, by key: {listed}"
+    raise UnknownWaitError(said) if is_unknown else ResumeError(said)
 
 
 async def _open_waits(stored: StoredRuns, record: RunRecord, status: RunStatus) -> list[Instance]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import attrs
 
 from ..blueprint import WAIT
-from ..errors import ResumeError
+from ..errors import UnknownWaitError
 from .keys import STEP_IN, escape, scope_prefix
 from .scopes import Construct, Graph, Scope, Vertex
 
@@ -40,13 +40,14 @@ def wait_at(graph: Graph, graphs: Callable[[str], Graph], key: str) -> WaitAddre
         key: The wait's instance key, or the id of a wait of the run's own flow.
 
     Raises:
-        ResumeError: The blueprints have no such wait; the message says what there is instead.
+        UnknownWaitError: The blueprints have no such wait; the message says what there is instead.
     """
     found = _vertex_at(graph, graphs, key) or _vertex_at(graph, graphs, escape(key))
     if found is None:
-        raise ResumeError(_what_there_is(graph, graphs, key))
+        raise UnknownWaitError(_what_there_is(graph, graphs, key))
     if found.vertex.node.uses != WAIT:
-        raise ResumeError(f"node {key!r} is no wait (it uses {found.vertex.node.uses!r}); only waits are answered")
+        uses = found.vertex.node.uses
+        raise UnknownWaitError(f"node {key!r} is no wait (it uses {uses!r}); only waits are answered")
     return found
 
 

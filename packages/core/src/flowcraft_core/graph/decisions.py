@@ -17,7 +17,7 @@ from ..texts import safe_text
 from .compile import BREAK, CONTINUE
 from .facts import DELETED, OUTPUT, NodeError, Outcome
 from .gathered import Gathered, Held
-from .instances import Instance, ScopeState
+from .instances import ScopeState
 from .items import Items
 from .lanes import lanes_for
 from .pages import Pages, page_size_for
@@ -309,11 +309,11 @@ def is_lost(vertex: Vertex, action: str | None) -> bool:
     return lost and any(link.on == "success" for link in vertex.out)
 
 
-def lost(instance: Instance, action: str | None) -> str:
+def lost(key: str, vertex: Vertex, action: str | None) -> str:
     """Says that no edge takes an action, and what to do."""
-    there = ", ".join(sorted({repr(link.action) for link in instance.vertex.out if link.action is not None}))
+    there = ", ".join(sorted({repr(link.action) for link in vertex.out if link.action is not None}))
     return (
-        f"node {instance.key!r} gave the action {action!r}, and no edge takes it, so the path would end here: give one "
+        f"node {key!r} gave the action {action!r}, and no edge takes it, so the path would end here: give one "
         f"of {there}, or draw an edge for {action!r}, or one without an action for all others"
     )
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from ..blueprint import WAIT
 from ..clock import Clock, Stopwatch
 from ..durations import Duration, parse_seconds
-from ..errors import ConfigurationError, ResumeError
+from ..errors import ConfigurationError, ResumeError, UnknownWaitError
 from ..execution import FIRST, Executor
 from ..failures import name_of, text_of
 from ..graph.decisions import scope_output
@@ -462,8 +462,8 @@ class Run:
 
         try:
             return wait_at(self.graph, self.executor.graphs, name).key
-        except ResumeError as error:
-            raise ResumeError(f"run {self.run_id!r}: {error}") from error
+        except UnknownWaitError as error:
+            raise UnknownWaitError(f"run {self.run_id!r}: {error}") from error
 
     def _answer(self, key: str, output: Any, action: str | None) -> None:
         """Keep an answer until its wait is reached."""

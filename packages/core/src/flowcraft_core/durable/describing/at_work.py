@@ -113,7 +113,7 @@ class PassingOn:
             key: The instance.
             node_id: Its node.
             reason: Why it is passed on.
-            since: When its job was first sent.
+            since: When its job was first passed on.
         """
         now, what = self.clock.now(), (incarnation, pattern_of(key))
         if now - self._told.get(what, 0.0) < SAID_EVERY:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import attrs
 
-from ...errors import BackendError, ConfigurationError
+from ...errors import BackendError, UnknownNodeError
 from ...graph.facts import Suspension, Undone
 from ...graph.failures import errors_of
 from ...graph.fold import instances
@@ -60,7 +60,7 @@ async def describe(
     state = await stored.state(record, status, passed)
     level = open_at(state, inside)
     if level is None:
-        raise ConfigurationError(
+        raise UnknownNodeError(
             f"run {run_id!r}: there is nothing inside {inside!r:.200} (yet): name a loop, batch or subflow by its key, "
             "or one of its passes or items, as in 'pages[17]'"
         )

@@ -40,7 +40,7 @@ class PassedOn:
     Attributes:
         node_id: The node.
         reason: Why: which step is missing, say.
-        since: When the job that was passed on last was first sent.
+        since: When the job that was passed on last was first passed on, or somewhat later: by what it has waited since.
         worker: Who has passed it on last.
         seen: When.
         key: The instance that was passed on last.

@@ -71,9 +71,9 @@ async def answered_is_suspended(original: Any, self: Any, run_id: str, instances
     caught_by=BackendContract.test_an_answer_and_its_question_may_meet_at_any_moment,
     name="client.EarlyAnswerToAnOpenWaitLost",
 )
-async def too_late(original: Any, records: Any, record: Any, key: str, answer: Any) -> None:
+async def too_late(original: Any, records: Any, record: Any, key: str, answer: Any, **options: Any) -> None:
     """Leaves a wait as it is that was reached by the time it is answered early."""
-    await original(records, record, key, answer)
+    await original(records, record, key, answer, **options)
 
 
 @replaces(
