@@ -234,7 +234,7 @@ def a_run_is_taken_home_and_stepped_through(session: Session) -> None:
 def runs_start_by_themselves(session: Session) -> None:
     """Schedules make, list, show, edit, pause, resume, trigger, remove; a worker starts what is due."""
     session.call("schedules", "make", "often", "mending", "--every", "1s", "--tag", "kind=often", says="every 1.0 s")
-    session.call("schedules", "make", "often", "mending", "--every", "1h", code=2, says="replace=True")
+    session.call("schedules", "make", "often", "mending", "--every", "1h", code=2, says="--replace")
 
     async def started(client: object) -> list[str]:
         found = client.runs("completed", tags={"schedule": "often"})  # type: ignore[attr-defined]
