@@ -38,9 +38,9 @@ def one(ctx: SyncNodeContext) -> int:
     ("flow_id", "node_id", "problem"),
     [
         ("f", "", "node '' has an empty id: give it one"),
-        ("f", "n" * 301, "node 'n+ has an id of 301 characters: use 1 to 300"),
+        ("f", "n" * 501, "node 'n+ has an id of 501 characters: use 1 to 500"),
         ("", "n", "it has an empty id: give it one"),
-        ("f" * 2_001, "n", "it has an id of 2,001 characters: use 1 to 300"),
+        ("f" * 2_001, "n", "it has an id of 2,001 characters: use 1 to 500"),
     ],
 )
 def test_an_id_that_no_key_can_be_made_of_is_refused(flow_id: str, node_id: str, problem: str) -> None:
@@ -49,8 +49,8 @@ def test_an_id_that_no_key_can_be_made_of_is_refused(flow_id: str, node_id: str,
     assert [each.code for each in refused.value.problems] == ["FC110"]
 
 
-def test_an_id_of_300_characters_is_one() -> None:
-    assert FlowRuntime().run_sync(create_flow("f" * 300).node("n" * 300, one)).outputs == {"n" * 300: 1}
+def test_an_id_of_500_characters_is_one() -> None:
+    assert FlowRuntime().run_sync(create_flow("f" * 500).node("n" * 500, one)).outputs == {"n" * 500: 1}
 
 
 def test_a_context_value_has_a_name_that_every_store_takes() -> None:

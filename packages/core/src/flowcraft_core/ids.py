@@ -12,13 +12,17 @@ import socket
 from collections.abc import Iterator
 
 from .errors import ConfigurationError
-from .texts import LONGEST_ID, is_text
+from .texts import is_text
 
 # Seeded from the system's entropy when this is imported, and again in a forked child. Drawing from it costs a tenth of
 # asking the system, and nothing here is a secret: an id only has to be the only one of its kind.
 _random = random.Random()  # noqa: S311
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_random.seed)
+
+
+# So many characters may the id of a run have, which every store takes.
+_LONGEST = 300
 
 
 def new_id() -> str:
@@ -49,8 +53,8 @@ def require_run_id(run_id: str, *, may_be_letter: bool = False) -> str:
     """
     if not isinstance(run_id, str):
         raise ConfigurationError(f"run id {run_id!r:.80}: give text, not {type(run_id).__name__}")
-    if not 1 <= len(run_id) <= LONGEST_ID or (run_id.startswith(":") and not may_be_letter):
-        raise ConfigurationError(f"run id {run_id!r:.80}: use 1 to {LONGEST_ID} characters, the first of them no colon")
+    if not 1 <= len(run_id) <= _LONGEST or (run_id.startswith(":") and not may_be_letter):
+        raise ConfigurationError(f"run id {run_id!r:.80}: use 1 to {_LONGEST} characters, the first of them no colon")
     if not is_text(run_id):
         raise ConfigurationError(f"run id {run_id!a:.80}: a lone surrogate is no character, UTF-8 cannot hold it")
     return run_id

@@ -31,8 +31,8 @@ def safe_text(text: str, limit: int) -> str:
     return str.encode(text, "utf-8", "backslashreplace").decode().replace("\0", "\\x00")
 
 
-#: So many characters may the id of a run, a flow or a node have: a key, of up to 2,000, is made of those around it.
-LONGEST_ID = 300
+#: So many characters may the id of a flow or a node have: a key, of up to 2,000, is made of those around it.
+LONGEST_ID = 500
 
 
 def id_problem(given: str) -> str | None:

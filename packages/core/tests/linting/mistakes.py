@@ -474,10 +474,10 @@ def no_id(place: Place) -> None:
     place.lead("")
 
 
-@found_as("FC110", at="p" * 301)
+@found_as("FC110", at="p" * 501)
 def long_id(place: Place) -> None:
-    place.flow.node("p" * 301, step)
-    place.lead("p" * 301)
+    place.flow.node("p" * 501, step)
+    place.lead("p" * 501)
 
 
 @found_as("FC108", at="p")

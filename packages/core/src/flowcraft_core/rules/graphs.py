@@ -60,7 +60,7 @@ BAD_ID = Rule(
     code="FC110",
     name="bad-id",
     meaning="A flow or a node has an empty id, or one that is too long for what is named by it.",
-    remedy="Use 1 to 300 characters.",
+    remedy="Use 1 to 500 characters.",
 )
 ORPHAN = Rule(
     code="FC121",
