@@ -212,13 +212,14 @@ class DeliveryClauses(ProgramClauses):
             run_id = self.id("run")
             assert (await here.client.start(flow, run_id=run_id)).created
             assert _is_whole(await here.ended(run_id))
-            await here.leave()  # the long poll of a worker that is killed could take a message of the next one's
+            await here.leave()
         executed = Counter(steps.executed)
         joined = executed.pop("e")
         # Who has lost the answer to its arrival asks again, and finds the set full, as the last to arrive does: then
         # both go on with the join, of which one outcome stands, and the other looks again.
         assert joined == 1 or (lost and joined == 2)
-        return joined == 2 or (set(executed.values()) == {1} and set(counts) == {1})
+        # The long poll of a worker that has left may take the next one's first message, and gives it back: that counts.
+        return joined == 2 or (set(executed.values()) == {1} and set(counts[1:]) == {1})
 
     async def test_a_store_that_is_down_for_a_while_fails_nothing(self) -> None:
         """Jobs are delivered again and again meanwhile, and none is taken for one that kills its workers."""
