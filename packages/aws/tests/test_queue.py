@@ -156,13 +156,19 @@ async def test_what_a_cancelled_receive_brings_is_given_back() -> None:
         return all_well(operation, parameters)
 
     sqs = service("sqs", answer)
-    receiving = asyncio.ensure_future(queue_of(sqs).receive(max_messages=1, wait=20, visibility=30))
+    queue = queue_of(sqs)
+    receiving = asyncio.ensure_future(queue.receive(max_messages=1, wait=20, visibility=30))
     await asyncio.to_thread(asked.wait, 10)
     receiving.cancel()
     with pytest.raises(asyncio.CancelledError):
         await receiving
+    ending = asyncio.ensure_future(queue.end_receives())  # as whoever closes the backend does
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert not ending.done()
     go_on.set()
-    assert await asyncio.to_thread(returned.wait, 10)
+    await ending
+    assert returned.is_set()
     ((entry,),) = entries_of(sqs, "ChangeMessageVisibilityBatch")
     assert (entry["ReceiptHandle"], entry["VisibilityTimeout"]) == ("r", 0)
 

@@ -221,10 +221,14 @@ class AwsBackend:
         return found if ask is None else [*found, *await ask()]
 
     async def close(self) -> None:
-        """Let go of the connections, but for those of clients that were given; it can be opened again."""
+        """Let go of the connections, but for those of clients that were given; it can be opened again.
+
+        A long poll that was given up is waited for, and what it takes is given back.
+        """
         if not self._home.is_open:
             return
         self._home.require()
+        await asyncio.gather(*(queue.end_receives() for queue in self._queues))
         self._home.leave()
         for client in self._own:
             client.close()

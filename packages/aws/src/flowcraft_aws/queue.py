@@ -101,6 +101,7 @@ class SqsJobQueue:
         self.name = url.rsplit("/", 1)[-1]  # for logs; what is before it names the account
         self._calls = calls
         self._fair = fair
+        self._given_up: set[asyncio.Future[list[Delivery]]] = set()  # receives that nobody waits for any more
         self._let_go: dict[str, float] = {}  # receipts that were released, and until when they would have held
         self._place = f"SQS queue {url!r} in {client.meta.region_name}"
         # A client that gives an answer up too soon loses the messages in it for as long as they are hidden.
@@ -173,11 +174,22 @@ class SqsJobQueue:
                 self._give_back(taken)
             return taken
 
+        receiving = asyncio.ensure_future(self._calls.make(take, self._place))
         try:
-            return await self._calls.make(take, self._place)
+            return await asyncio.shield(receiving)
         except asyncio.CancelledError:
             given_up = True  # else the messages would be hidden with nobody to work on them
+            self._given_up.add(receiving)
+            receiving.add_done_callback(self._given_up.discard)
             raise
+
+    async def end_receives(self) -> None:
+        """Wait for receives that were given up: what SQS hands to a program that has gone is hidden for a while.
+
+        It takes as long as the long poll that is under way, and no longer.
+        """
+        if self._given_up:
+            await asyncio.wait(self._given_up, timeout=self._longest_poll)
 
     def _give_back(self, deliveries: Sequence[Delivery]) -> None:
         """In the thread of a receive whose caller has gone."""
