@@ -19,9 +19,10 @@ a cloud: chains of 20 steps, fans and batches with 20 side by side, as many of t
 work, each followed by another. What is ideal is the smaller of two bounds: what the calls allow that a run waits for
 one after the other, and what one core allows at {core:g} us for a step.
 
-Time is that of a core that does nothing else: the processor's time that the process has used, and what it would have
-waited. The middle of {rounds} rounds counts. The calls that a run waits for are found anew each time, where nothing but
-calls takes time, and others than these are an error:
+Time is that of a core that does nothing but the worker's work: the processor's time that it has used, and what it would
+have waited. The store, in memory, and who starts the runs are other machines' business. The middle of {rounds} rounds
+counts. The calls that a run waits for are found anew each time, where nothing but calls takes time, and others than
+these are an error:
 
 {calls}"""
 
@@ -31,9 +32,13 @@ is asked:
 
 {shares}
 
-Microseconds of a processor for a step, of the whole process with the store in memory:
+Microseconds of a processor for a step:
 
 {cpus}
+
+And with what the store in memory takes, and who starts the runs:
+
+{whole}
 
 {plot}
 
@@ -59,6 +64,7 @@ def section(told: Mapping[str, Saved], plots: Plots) -> Section:
             bound=bound,
             shares=_table(rows, lambda row: _share(row, bound)),
             cpus=_table(rows, lambda row: f"{row['cpu_us_per_step']:.0f}"),
+            whole=_table(rows, lambda row: f"{row['whole_process_us_per_step']:.0f}"),
             plot=_plot(rows, answer["core_us_per_step"], plots),
             short=_short(short, sum(row["is_bound"] for row in rows)),
         ),

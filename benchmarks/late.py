@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, ParamSpec, TypeVar
 
 import attrs
@@ -40,6 +40,7 @@ class LateBackend:
         counts: How many calls were made, by name.
         ended: Called with the id of each run that has ended, once whoever ended it knows.
         calls: If it is a list, each call is noted there.
+        there: Gives what is awaited for a call.
     """
 
     name = "late"
@@ -49,17 +50,25 @@ class LateBackend:
     coordination: Any
     starts: Any
 
-    def __init__(self, world: InMemoryBackend, delay: float, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        world: InMemoryBackend,
+        delay: float,
+        clock: Clock | None = None,
+        there: Callable[[Coroutine[Any, Any, Any]], Awaitable[Any]] = lambda call: call,
+    ) -> None:
         """Count from zero.
 
         Args:
             world: What is stored.
             delay: Seconds that each answer takes.
             clock: Tells the time that it takes; the event loop's by default.
+            there: Gives what is awaited for a call, of which all happens on another machine.
         """
         self.counts: Counter[str] = Counter()
         self.ended: Callable[[str], None] = lambda run_id: None
         self.calls: list[Call] | None = None
+        self.there = there
         self._waiting: deque[tuple[float, asyncio.Future[None]]] = deque()
         self._world, self._delay, self._clock = world.connect(_AtOnce()), delay, clock
         for name in _PORTS:
@@ -117,8 +126,11 @@ class _LatePort:
                 backend.ended(args[0])
             return result
 
-        setattr(self, method, late)
-        return late
+        def called(*args: Any, **options: Any) -> Awaitable[Any]:
+            return backend.there(late(*args, **options))
+
+        setattr(self, method, called)
+        return called
 
 
 class _AtOnce(Connection):

@@ -1,6 +1,7 @@
 """``latency``: how fast runs are where every call takes its time, beside what the calls and one core allow.
 
-Time is that of a core that does nothing else, see ``undisturbed``; a call takes as long as it is told to, see ``late``.
+Time is that of a core that does nothing but a worker's work, see ``undisturbed``: the store, and who starts the runs,
+are elsewhere. A call takes as long as it is told to, see ``late``.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any
 import attrs
 import undisturbed
 from flowcraft_core import FlowBuilder, FlowRuntime
-from flowcraft_core.durable import Client, Worker
+from flowcraft_core.durable import Client, Worker, collect_seldom
 from flowcraft_testkit import VirtualClock
 from late import Call, LateBackend, critical_path, strong_world
 from shapes import awaited_step, batch_of, flow_of
@@ -88,11 +89,13 @@ class Measured:
 
     Attributes:
         rate: Steps per second.
-        cpu: Processor time per step, of the whole process, microseconds.
+        cpu: The worker's processor time per step, microseconds.
+        whole: Likewise of the whole process, with the store in memory and with who starts the runs.
     """
 
     rate: float
     cpu: float
+    whole: float
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -102,7 +105,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--delays", default="1,5,20", metavar="MS,...", help="what a call takes, milliseconds")
     parser.add_argument("--in-flight", default="1,10,100,500", metavar="N,...", help="steps at once, of one worker")
     parser.add_argument("--shapes", default="chain,fan,batch", metavar="NAME,...", help="which flows")
-    parser.add_argument("--short", action="store_true", help="few of all that, one round each")
+    parser.add_argument("--short", action="store_true", help="few of all that, three rounds")
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
@@ -111,7 +114,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     in_flight = [int(number) for number in options.in_flight.split(",")]
     rounds, seconds = options.rounds, options.seconds
     if options.short:
-        delays, in_flight, rounds, seconds = [0.005], [1, 100], 1, 0.2
+        delays, in_flight, rounds, seconds = [0.005], [1, 100], 3, 0.2
     shapes = [shape for shape in SHAPES if shape.name in options.shapes.split(",")]
     paths = {shape.name: asyncio.run(path_of(shape)) for shape in shapes}
     as_listed = True
@@ -122,6 +125,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         print(f"{shape.name:<6} {len(paths[shape.name])} calls one after the other: {_told(counted)}{listed}")
     cells = [(shape, delay, number) for shape in shapes for delay in delays for number in in_flight]
     measured: list[list[Measured]] = [[] for _ in cells]
+    collect_seldom()  # as the command's workers do
     for _ in range(rounds):  # all, then all again: what disturbs the machine for a while disturbs none alone
         for found, (shape, delay, number) in zip(measured, cells, strict=True):
             gc.collect()  # what an earlier one has left is not for this one to clear away
@@ -133,7 +137,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
             f"{row['shape']:<6} {row['delay_ms']:>3g} ms {row['in_flight']:>4} in flight {row['steps_per_s']:>8,.0f} "
             f"steps/s, {row['share_of_ideal']:>4.0%} (at best {row['best_share']:>4.0%}) of "
             f"{row['ideal_steps_per_s']:,.0f}; {row['cpu_us_per_step']:.0f} us of the processor per step "
-            f"({low:.0f} to {high:.0f})"
+            f"({low:.0f} to {high:.0f}; {row['whole_process_us_per_step']:.0f} with the store)"
         )
     short = [_name(row) for row in rows if row["is_bound"] and row["share_of_ideal"] < SHARE]
     if short:
@@ -170,6 +174,7 @@ def _row(shape: Shape, delay: float, number: int, rounds: Sequence[Measured]) ->
         "steps_per_s_spread": [min(rates), max(rates)],
         "cpu_us_per_step": statistics.median(cpus),
         "cpu_us_per_step_spread": [min(cpus), max(cpus)],
+        "whole_process_us_per_step": statistics.median(each.whole for each in rounds),
         "ideal_steps_per_s": ideal,
         "share_of_ideal": statistics.median(rates) / ideal,
         "best_share": max(rates) / ideal,
@@ -220,7 +225,7 @@ async def measure(shape: Shape, delay: float, number: int, seconds: float) -> Me
         seconds: For so long at least.
     """
     clock = undisturbed.LoopClock()
-    late = LateBackend(strong_world(clock), delay)
+    late = LateBackend(strong_world(clock), delay, there=undisturbed.elsewhere)
     ends: dict[str, asyncio.Event] = {}
     late.ended = lambda run_id: ends[run_id].set()
     await late.open()
@@ -228,7 +233,7 @@ async def measure(shape: Shape, delay: float, number: int, seconds: float) -> Me
     worker = Worker(late, runtime, concurrency=number, reconcile=False, poll=0.5, blocked_after=None)
     working = asyncio.ensure_future(worker.run())
     client = Client(late, flows=[shape.flow], clock=clock)
-    is_over, looks = False, list[tuple[float, int, float]]()
+    is_over, looks = False, list[tuple[float, int, float, float]]()
 
     async def keep_running(place: int) -> None:
         nonlocal is_over
@@ -236,17 +241,17 @@ async def measure(shape: Shape, delay: float, number: int, seconds: float) -> Me
         while not is_over:
             run_id = f"{place}-{count}"
             ends[run_id] = asyncio.Event()
-            await client.start(shape.flow, run_id=run_id)
+            await undisturbed.elsewhere(client.start(shape.flow, run_id=run_id))
             await ends[run_id].wait()
             del ends[run_id]
             count += 1
             if place == 0:
-                looks.append((clock.now(), late.counts["context.put"], undisturbed.used()))
+                looks.append((clock.now(), late.counts["context.put"], clock.used(), undisturbed.used()))
                 is_over = len(looks) > _WARM_UP and looks[-1][0] - looks[_WARM_UP - 1][0] >= seconds
 
     await asyncio.gather(*(keep_running(place) for place in range(_runs(shape, number))))
     worker.stop()
     await working
     await late.close()
-    (began, before, used), (ended, after, then_used) = looks[_WARM_UP - 1], looks[-1]
-    return Measured((after - before) / (ended - began), (then_used - used) * 1e6 / (after - before))
+    seconds, steps, here, whole = (after - before for before, after in zip(looks[_WARM_UP - 1], looks[-1], strict=True))
+    return Measured(steps / seconds, here * 1e6 / steps, whole * 1e6 / steps)

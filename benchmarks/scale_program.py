@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from flowcraft_core import FlowBuilder, FlowRuntime, NodeContext, create_flow
-from flowcraft_core.durable import Client, Reconciler, Worker
+from flowcraft_core.durable import Client, Reconciler, Worker, collect_seldom
 from flowcraft_core.ports import Backend
 from flowcraft_sqlite import SqliteBackend
 from peaks import peak_mib
@@ -65,6 +65,7 @@ async def work(backend: Backend, items: int, *, tells: bool = False) -> None:
         if number == max(1, items // 2) and tells:
             print("half", flush=True)
 
+    collect_seldom()  # as the command's workers do
     flow = flow_of(items, done)
     worker = Worker(backend, FlowRuntime([flow]), reconcile=False)
     working = asyncio.ensure_future(worker.run())

@@ -166,6 +166,40 @@ def test_in_the_time_of_a_core_of_its_own_waiting_takes_no_time() -> None:
     assert used < 60.0
 
 
+def test_what_other_machines_would_do_takes_no_time_of_a_core_of_its_own() -> None:
+    def compute() -> None:
+        began = undisturbed.used()
+        while undisturbed.used() - began < 0.05:
+            pass
+
+    async def there(fails: bool) -> str:
+        compute()
+        try:
+            await asyncio.sleep(60.0)
+        finally:
+            compute()
+        if fails:
+            raise LookupError("it is not there")
+        return "done"
+
+    async def measured() -> tuple[float, float]:
+        loop, used = asyncio.get_running_loop(), undisturbed.used()
+        began = loop.time()
+        assert await undisturbed.elsewhere(there(fails=False)) == "done"
+        with pytest.raises(LookupError):
+            await undisturbed.elsewhere(there(fails=True))
+        given_up = asyncio.ensure_future(undisturbed.elsewhere(there(fails=False)))
+        await asyncio.sleep(30.0)
+        given_up.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await given_up
+        return loop.time() - began, undisturbed.used() - used
+
+    passed, used = undisturbed.run(measured())
+    assert used >= 0.3
+    assert 150.0 <= passed <= 150.0 + used - 0.3 + 0.01
+
+
 def test_what_can_never_come_ends_the_time_of_a_core_of_its_own() -> None:
     async def wait() -> None:
         await asyncio.get_running_loop().create_future()

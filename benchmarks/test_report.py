@@ -205,7 +205,8 @@ def test_figures_stand_at_the_right_of_their_columns() -> None:
 
 def test_the_section_on_latency_shows_which_rows_are_short_and_which_are_not_asked() -> None:
     def row(number: int, share: float, *, is_bound: bool) -> dict[str, Any]:
-        measured = {"share_of_ideal": share, "cpu_us_per_step": 61.4, "steps_per_s": 1_000.0, "is_bound": is_bound}
+        measured = {"share_of_ideal": share, "steps_per_s": 1_000.0, "is_bound": is_bound}
+        measured |= {"cpu_us_per_step": 61.4, "whole_process_us_per_step": 73.5}
         return {"shape": "chain", "delay_ms": 5.0, "in_flight": number, **measured}
 
     answer = {
@@ -221,6 +222,7 @@ def test_the_section_on_latency_shows_which_rows_are_short_and_which_are_not_ask
     assert "- chain: `queue.receive`, 2 x `context.put`" in section.measured
     assert "| chain | 5 ms | (30%) | **84%** | 85% |" in section.found
     assert "| chain | 5 ms | 61 | 61 | 61 |" in section.found
+    assert "| chain | 5 ms | 74 | 74 | 74 |" in section.found
     assert "Of the 2 rows in which it is asked for, 1 are short of it: chain, 5 ms, 20 in flight." in section.found
     assert "at 50 us a step" in plots.svgs["latency-chains"]
 

@@ -1,5 +1,7 @@
 """An event loop in whose time one core does nothing else: what others take of the machine does not count.
 
+Nor does what stands in for other machines, if it is awaited by ``elsewhere``.
+
 Its time is the processor time that this process has used, and what it would have waited: where there is nothing to do
 before a timer is due, time moves on to that at once. So a program that only computes and waits for timers takes as long
 as it would on a core of its own, however busy the machine is, and waiting takes no time at all.
@@ -10,8 +12,9 @@ from __future__ import annotations
 import asyncio
 import selectors
 import time
-from collections.abc import Coroutine
-from typing import Any, TypeVar
+import types
+from collections.abc import Callable, Coroutine, Generator
+from typing import Any, TypeVar, cast
 
 T = TypeVar("T")
 
@@ -43,13 +46,29 @@ class UndisturbedLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         """Begin at the processor time that was used so far."""
         self._waited = _Skipping()
-        self.looked = 0.0
+        self.looked = self._elsewhere = 0.0
+        self._left: float | None = None
         super().__init__(self._waited)
 
     def time(self) -> float:
-        """Seconds: processor time that was used, and time that was waited."""
-        self.looked = used() + self._waited.skipped
+        """Seconds: processor time that was used here, and time that was waited."""
+        self.looked = self.used() + self._waited.skipped
         return self.looked
+
+    def used(self) -> float:
+        """Processor time that was used here, seconds."""
+        return (used() if self._left is None else self._left) - self._elsewhere
+
+    def do_elsewhere(self, work: Callable[[Any], T], value: Any) -> T:
+        """Call what another machine would do: meanwhile time stands still here."""
+        if self._left is not None:  # who is there has left already
+            return work(value)
+        self._left = used()
+        try:
+            return work(value)
+        finally:
+            self._elsewhere += used() - self._left
+            self._left = None
 
 
 class LoopClock:
@@ -71,9 +90,31 @@ class LoopClock:
         """Seconds since the epoch."""
         return 1_000_000_000.0 + self._loop.looked
 
+    def used(self) -> float:
+        """Processor time that was used here, seconds."""
+        return self._loop.used()
+
     async def sleep(self, seconds: float) -> None:
         """Return once so many seconds have passed."""
         await asyncio.sleep(seconds)
+
+
+@types.coroutine
+def elsewhere(work: Coroutine[Any, Any, T]) -> Generator[Any, Any, T]:
+    """What comes of work that another machine would do: what it takes of this processor does not count."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, UndisturbedLoop)
+    go_on: Callable[[Any], Any] = work.send
+    value: Any = None
+    while True:
+        try:
+            waits_for = loop.do_elsewhere(go_on, value)
+        except StopIteration as end:
+            return cast("T", end.value)
+        try:
+            go_on, value = work.send, (yield waits_for)
+        except BaseException as error:
+            go_on, value = work.throw, error
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:

@@ -7,7 +7,7 @@ import os
 
 import click
 from flowcraft_core import Serializer
-from flowcraft_core.durable import Worker, backend_from_url, open_url
+from flowcraft_core.durable import Worker, backend_from_url, collect_seldom, open_url
 from flowcraft_core.errors import BackendGoneError
 from flowcraft_core.payloads import PayloadCodec
 
@@ -89,6 +89,7 @@ def _in_environment(app: App) -> dict[str, str]:
 async def _work(app: App, flows: tuple[str, ...], reconcile: bool, supervised: bool) -> Answer:
     settings = app.settings
     logs.set_up(settings)
+    collect_seldom()  # before what the flows' code may say of it
     codec: PayloadCodec | None = own(app, "codec", None)
     serializer = own(app, "serializer", Serializer)
     runtime = runtime_of(load_all(flows, settings), **({} if serializer is None else {"serializer": serializer}))

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .engine import Settings
     from .exporting import Footprint
     from .finding import RunFilters
+    from .garbage import collect_seldom
     from .places import backend_from_url, installed_backends, open_url, provision_url
     from .reconciler import Reconciled, Reconciler
     from .results import Purged, Started, StoredResult, StoredRun
@@ -81,6 +82,7 @@ __all__ = [
     "Worker",
     "WorkerDescription",
     "backend_from_url",
+    "collect_seldom",
     "diagnose",
     "differences",
     "installed_backends",
@@ -106,6 +108,7 @@ if not TYPE_CHECKING:
         "engine": "Settings",
         "exporting": "Footprint",
         "finding": "RunFilters",
+        "garbage": "collect_seldom",
         ".graph.standing": "InstanceState",
         "places": "backend_from_url installed_backends open_url provision_url",
         "reconciler": "Reconciled Reconciler",

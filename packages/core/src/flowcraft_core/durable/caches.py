@@ -75,7 +75,9 @@ class Memory:
         weight += _LEAST
         if weight > self._room:
             return
-        self._keys.setdefault(run_id, {})[key] = None
+        if (keys := self._keys.get(run_id)) is None:
+            keys = self._keys[run_id] = {}
+        keys[key] = None
         self._things[name] = thing, weight
         self._left -= weight
         while self._left < 0:

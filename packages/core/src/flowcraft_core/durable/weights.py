@@ -43,7 +43,7 @@ _TOO_HIGH = 8
 _LOOKS, _MEMBERS = 1024, 64
 
 # What there is once only, whoever has it.
-_SHARED = (bool, type(None), type(...), type, FunctionType, MethodType, ModuleType)
+_SHARED = frozenset((bool, type(None), type(...), type, FunctionType, MethodType, ModuleType))
 _SMALL = range(-5, 257)
 
 _PLAIN = (str, int, float, bytes)
@@ -105,9 +105,9 @@ def looked_at(values: Iterable[Any]) -> int:
         kind = type(thing)
         if (
             kind in _SHARED
-            or id(thing) in seen
             or (kind is int and thing in _SMALL)
             or (kind is str and len(thing) < 2)
+            or id(thing) in seen
         ):
             continue
         seen.add(id(thing))

@@ -1,4 +1,4 @@
-"""The clauses of a job queue that notices the death of those who hold messages."""
+"""The clauses of a job queue on the processes that hold messages, or wait for some: they end, and they die."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from flowcraft_core.ports import Delivery, JobQueue, Message
 
 from .clauses import needs
 from .measuring import MeasuringClauses
-from .processes import holding
+from .processes import holding, wait_and_end
 from .sending import LONG
 
 # Real seconds within which a message of the dead is delivered, on a machine that is busy; and in which one that a
@@ -20,7 +20,18 @@ _A_WHILE = 3.0
 
 
 class HoldingClauses(MeasuringClauses):
-    """What a ``JobQueue`` promises that notices death."""
+    """What a ``JobQueue`` promises of messages that processes hold, and of death, if it notices that."""
+
+    @needs("processes")
+    async def test_a_process_that_has_ended_takes_no_message(self) -> None:
+        """A service may go on with the long poll of a program that has gone, and hide what that takes."""
+        assert self._make_in_process is not None  # its capability is asked for
+        async with self.connect() as queue:
+            await wait_and_end(self._make_in_process, self.short * 4)
+            begun = self.now()
+            await queue.send([Message("job")])
+            await self.take(queue)
+            assert self.now() - begun < LONG, "nobody was there, and it was hidden as if somebody had it"
 
     @needs("processes", "notices_death")
     async def test_what_a_killed_process_held_is_delivered_at_once(self) -> None:

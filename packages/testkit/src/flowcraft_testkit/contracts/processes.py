@@ -88,6 +88,25 @@ async def receive_messages(backend: Backend, name: str, place: int) -> list[Any]
     return bodies
 
 
+async def wait_and_end(make: BackendMaker, wait: float) -> None:
+    """Have a process wait for messages, give that up, close its client and end; return once it has ended."""
+    context = multiprocessing.get_context("spawn")
+    process = context.Process(target=_wait_and_end, args=(make, wait), daemon=True)
+    process.start()
+    await asyncio.to_thread(process.join)
+
+
+def _wait_and_end(make: BackendMaker, wait: float) -> None:
+    async def main() -> None:
+        async with opened(make()) as backend:
+            receiving = asyncio.ensure_future(backend.queue.receive(max_messages=1, wait=wait, visibility=600.0))
+            await asyncio.sleep(wait / 4)  # it is with the service by now
+            receiving.cancel()
+            await asyncio.gather(receiving, return_exceptions=True)
+
+    asyncio.run(main())
+
+
 @contextlib.asynccontextmanager
 async def holding(make: BackendMaker, visibility: float) -> AsyncIterator[Holder]:
     """A process that receives one message and holds it, for an ``async with`` block."""

@@ -149,6 +149,22 @@ class JobQueueContract(HoldingClauses):
             assert sorted_bodies(await self.take(other, len(bodies))) == bodies
             assert await self.look(other) == []
 
+    async def test_a_program_that_ends_within_its_long_poll_hides_no_message(self) -> None:
+        """A service may go on with a long poll that was given up: who closes waits for it, and gives back what came."""
+        async with self.connect() as other:
+            async with self.connect() as stopping:
+                receiving = asyncio.ensure_future(
+                    stopping.receive(max_messages=1, wait=self.short * 2, visibility=LONG)
+                )
+                await self.pass_time(self.pause)
+                receiving.cancel()
+                await asyncio.gather(receiving, return_exceptions=True)
+                await other.send([Message("job")])
+                await self.pass_time(self.pause)
+            begun = self.now()
+            await self.take(other)
+            assert self.now() - begun < LONG, "it was hidden from everybody for as long as a worker would have had it"
+
     async def test_times_between_whole_seconds_are_not_cut(self) -> None:
         """Services that take whole seconds are told the next one: a job that shows too early is done twice."""
         async with self.connect() as queue:

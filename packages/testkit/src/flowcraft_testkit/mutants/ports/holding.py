@@ -174,6 +174,14 @@ class TakenInTwoSteps(BrokenQueue):
         return found
 
 
+@caught_by(JobQueueContract.test_a_program_that_ends_within_its_long_poll_hides_no_message)
+class LongPollGoesOn(BrokenQueue):
+    """Goes on with a receive that was given up, and gives back nothing of what that takes."""
+
+    async def receive(self, **wanted: Any) -> Sequence[Delivery]:
+        return await asyncio.shield(asyncio.ensure_future(self._port.receive(**wanted)))
+
+
 @caught_by(JobQueueContract.test_what_two_holders_have_done_is_gone)
 class LateAcknowledgementRefused(BrokenQueue):
     """Passes on that the service refuses the handle of an earlier delivery."""
