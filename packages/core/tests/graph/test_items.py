@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import tracemalloc
 from collections import Counter
 from typing import Any
 
@@ -101,3 +102,18 @@ def test_a_run_in_one_process_keeps_no_objects_for_items_that_have_ended() -> No
     assert (result.steps, len(result.trace)) == (3_002, 3_004)
     assert [each.key for each in result.trace if each.action == "big"][1] == "squares[70].squares"
     assert all(0 < each.started <= each.ended for each in result.trace)
+
+
+def test_to_pass_an_item_makes_nothing_that_is_as_large_as_its_batch() -> None:
+    flow = create_flow("batch").node("numbers", _numbers).batch("squares", _numbers).edge("numbers", "squares")
+    graph, total = flow.compile(), 1_000_000
+    scope = RunState(graph, {}.__getitem__, {}).root
+    (batch,) = graph.root.constructs
+    scope.pass_items(batch, total, slice(0, 1))
+    tracemalloc.start()
+    scope.pass_items(batch, total, slice(1, 2))
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert scope.has_passed(batch, 1)
+    assert not scope.has_passed(batch, 2)
+    assert most < 10_000

@@ -277,7 +277,8 @@ class ScopeState:
 
     def pass_items(self, batch: Construct, total: int, items: slice) -> None:
         """Keep of some items of a batch of so many that they have ended, and no more."""
-        passed = self.passed.setdefault(batch.entry, bytearray(total))
+        if (passed := self.passed.get(batch.entry)) is None:
+            passed = self.passed[batch.entry] = bytearray(total)
         passed[items] = b"\1" * len(range(*items.indices(total)))
 
     @property
