@@ -5,12 +5,15 @@ Each queue is a folder of its own.
 
 # ruff: noqa: D102 - what a method does is said by the port
 
+import asyncio
+import contextlib
 import math
 import os
 import uuid
 from collections.abc import Sequence
 
 from flowcraft_core.clock import Clock
+from flowcraft_core.errors import BackendError
 from flowcraft_core.ports import Delivery, Message, QueueLimits
 
 from .files import Directory, check, remove
@@ -49,7 +52,12 @@ class DirectoryJobQueue:
         end, looks = self._clock.now() + wait, 0
         number = min(max_messages, self.limits.max_receive)
         while True:
-            found = await self._directory.call(lambda: self._take(number, visibility))
+            taking = asyncio.ensure_future(self._directory.call(lambda: self._take(number, visibility)))
+            try:
+                found = await asyncio.shield(taking)
+            except asyncio.CancelledError:  # what is taken for somebody who has gone is nobody's
+                self._directory.in_background(self._undo(taking))
+                raise
             left = end - self._clock.now()
             if found or left <= 0:
                 return found
@@ -66,6 +74,10 @@ class DirectoryJobQueue:
 
     async def release(self, deliveries: Sequence[Delivery]) -> None:
         await self._directory.call(lambda: [self._moved(each, 0.0) for each in deliveries])
+
+    async def _undo(self, taking: asyncio.Future[list[Delivery]]) -> None:
+        with contextlib.suppress(BackendError):
+            await self.release(await taking)
 
     def _take(self, number: int, visibility: float) -> list[Delivery]:
         taken: list[Delivery] = []

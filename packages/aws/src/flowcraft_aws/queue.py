@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import math
 import re
@@ -101,7 +102,7 @@ class SqsJobQueue:
         self.name = url.rsplit("/", 1)[-1]  # for logs; what is before it names the account
         self._calls = calls
         self._fair = fair
-        self._given_up: set[asyncio.Future[list[Delivery]]] = set()  # receives that nobody waits for any more
+        self._given_up: set[asyncio.Task[None]] = set()  # receives that nobody waits for any more
         self._let_go: dict[str, float] = {}  # receipts that were released, and until when they would have held
         self._place = f"SQS queue {url!r} in {client.meta.region_name}"
         # A client that gives an answer up too soon loses the messages in it for as long as they are hidden.
@@ -157,8 +158,6 @@ class SqsJobQueue:
                 return taken
 
     async def _take(self, most: int, poll: int, visibility: float) -> list[Delivery]:
-        given_up = False
-
         def take() -> list[Delivery]:
             answer = self._client.receive_message(
                 QueueUrl=self._url,
@@ -169,39 +168,29 @@ class SqsJobQueue:
                 MessageAttributeNames=[ENCODING],
             )
             received = time.monotonic()
-            taken = [delivery_of(message, received, visibility) for message in answer.get("Messages", [])]
-            if given_up:
-                self._give_back(taken)
-            return taken
+            return [delivery_of(message, received, visibility) for message in answer.get("Messages", [])]
 
         receiving = asyncio.ensure_future(self._calls.make(take, self._place))
         try:
             return await asyncio.shield(receiving)
         except asyncio.CancelledError:
-            given_up = True  # else the messages would be hidden with nobody to work on them
-            self._given_up.add(receiving)
-            receiving.add_done_callback(self._given_up.discard)
+            # Else the messages would be hidden with nobody to work on them.
+            undoing = asyncio.ensure_future(self._undo(receiving))
+            self._given_up.add(undoing)
+            undoing.add_done_callback(self._given_up.discard)
             raise
 
     async def end_receives(self) -> None:
         """Wait for receives that were given up: what SQS hands to a program that has gone is hidden for a while.
 
-        It takes as long as the long poll that is under way, and no longer.
+        It takes as long as the long poll that is under way, and little longer.
         """
         if self._given_up:
-            await asyncio.wait(self._given_up, timeout=self._longest_poll)
+            await asyncio.wait(self._given_up, timeout=self._longest_poll + _ANSWERS_WITHIN)
 
-    def _give_back(self, deliveries: Sequence[Delivery]) -> None:
-        """In the thread of a receive whose caller has gone."""
-        if deliveries:
-            entries = [
-                {"Id": str(place), "ReceiptHandle": delivery.handle.receipt, "VisibilityTimeout": 0}
-                for place, delivery in enumerate(deliveries)
-            ]
-            try:
-                self._client.change_message_visibility_batch(QueueUrl=self._url, Entries=entries)  # type: ignore[arg-type]
-            except Exception:  # whatever it is, nobody waits for it
-                return  # then their visibility ends by itself
+    async def _undo(self, receiving: asyncio.Future[list[Delivery]]) -> None:
+        with contextlib.suppress(BackendError):  # then their visibility ends by itself
+            await self.release(await receiving)
 
     # --- holding --------------------------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import contextlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -15,7 +16,7 @@ from azure.core.exceptions import HttpResponseError
 from azure.storage.queue import QueueMessage
 from azure.storage.queue.aio import QueueClient
 from flowcraft_core.clock import Clock, SystemClock
-from flowcraft_core.errors import ConfigurationError
+from flowcraft_core.errors import BackendError, ConfigurationError
 from flowcraft_core.ports import Delivery, Message, QueueDepth, QueueLimits
 from flowcraft_core.texts import require_text
 
@@ -87,6 +88,7 @@ class AzureJobQueue:
         self._next_look = 0.0  # when the queue is worth a look again
         self._next_small_look = 0.0  # when it is for a few messages
         self._sent = asyncio.Event()  # by this client, since the last look
+        self._giving_back: set[asyncio.Task[None]] = set()  # what receives have brought that were given up
 
     async def open(self) -> None:
         """Open the client, and see whether the queue exists.
@@ -112,7 +114,9 @@ class AzureJobQueue:
             raise
 
     async def close(self) -> None:
-        """Let go of the client."""
+        """Give back what receives have brought that nobody waits for any more, and let go of the client."""
+        while self._giving_back:
+            await asyncio.wait(self._giving_back)
         await self._connection.close()
 
     async def send(self, messages: Sequence[Message], *, delay: float = 0.0) -> None:
@@ -140,21 +144,20 @@ class AzureJobQueue:
         """Take up to ``max_messages`` messages and hide them from every receiver for ``visibility`` seconds."""
         _require(max_messages >= 1, f"max_messages={max_messages}", "1 or more")
         self._require_visibility(visibility)
-        client, deadline = self._connection.client, self._clock.now() + wait
+        deadline = self._clock.now() + wait
         while True:
             if wait:
                 await self._until_worth_a_look(deadline, max_messages)
             self._sent.clear()
-            async with translated(client.queue_name):
-                pages = client.receive_messages(
-                    messages_per_page=min(max_messages, self.limits.max_receive),
-                    visibility_timeout=math.ceil(visibility),
-                    **self._options,
-                ).by_page()
-                deliveries = []
-                async for page in pages:  # each page is a request, and the first has all that was asked for
-                    deliveries = [_delivery(message) async for message in page]
-                    break
+            taking = asyncio.ensure_future(self._take(min(max_messages, self.limits.max_receive), visibility))
+            try:
+                deliveries = await asyncio.shield(taking)
+            except asyncio.CancelledError:
+                # Else the messages would be hidden with nobody to work on them.
+                giving_back = asyncio.ensure_future(self._undo(taking))
+                self._giving_back.add(giving_back)
+                giving_back.add_done_callback(self._giving_back.discard)
+                raise
             now = self._clock.now()
             if deliveries:
                 self._pause, self._next_look, self._next_small_look = _FIRST_PAUSE, now, now + _GATHERING
@@ -164,6 +167,20 @@ class AzureJobQueue:
             self._pause = min(self._pause * 2, self._longest_pause)
             if now >= deadline:
                 return []
+
+    async def _take(self, most: int, visibility: float) -> list[Delivery]:
+        client = self._connection.client
+        async with translated(client.queue_name):
+            pages = client.receive_messages(
+                messages_per_page=most, visibility_timeout=math.ceil(visibility), **self._options
+            ).by_page()
+            async for page in pages:  # each page is a request, and the first has all that was asked for
+                return [_delivery(message) async for message in page]
+        return []
+
+    async def _undo(self, taking: asyncio.Future[list[Delivery]]) -> None:
+        with contextlib.suppress(BackendError):  # then their visibility ends by itself
+            await self.release(await taking)
 
     async def extend(self, deliveries: Sequence[Delivery], visibility: float) -> Sequence[Delivery | None]:
         """Hide deliveries for ``visibility`` seconds from now on; None for those that are not held any more."""

@@ -107,7 +107,7 @@ def test_a_run_in_one_process_keeps_no_objects_for_items_that_have_ended() -> No
 def test_to_pass_an_item_makes_nothing_that_is_as_large_as_its_batch() -> None:
     flow = create_flow("batch").node("numbers", _numbers).batch("squares", _numbers).edge("numbers", "squares")
     graph, total = flow.compile(), 1_000_000
-    scope = RunState(graph, {}.__getitem__, {}).root
+    scope = RunState(graph, lambda name: graph, {}).root
     (batch,) = graph.root.constructs
     scope.pass_items(batch, total, slice(0, 1))
     tracemalloc.start()

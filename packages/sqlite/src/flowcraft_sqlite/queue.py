@@ -187,7 +187,8 @@ class SqliteJobQueue:
         try:
             taken = await asyncio.shield(taking)
         except asyncio.CancelledError:
-            taking.add_done_callback(self._undo)  # else the messages would be hidden with nobody to work on them
+            # Else the messages would be hidden with nobody to work on them.
+            self._database.in_background(self._undo(taking))
             raise
         self._is_empty = self._is_empty and len(taken) < limit
         self._last_taken = sum(_SIZE_OF_ROW + len(delivery.body) for delivery in taken)
@@ -207,11 +208,10 @@ class SqliteJobQueue:
 
             await self._database.write(show, synced=False)
 
-    def _undo(self, taking: asyncio.Future[Sequence[Delivery]]) -> None:
-        if taking.cancelled() or taking.exception() is not None or not taking.result():
-            return
-        with contextlib.suppress(BackendError):  # closed meanwhile: their visibility ends by itself
-            self._give_back(taking.result(), deliveries_less=1).add_done_callback(asyncio.Future.exception)
+    async def _undo(self, taking: asyncio.Future[Sequence[Delivery]]) -> None:
+        with contextlib.suppress(BackendError):  # lost meanwhile: their visibility ends by itself
+            if taken := await taking:
+                await self._give_back(taken, deliveries_less=1)
 
     async def _until_due(self, arrival: asyncio.Event, watch: Stopwatch, wait: float) -> None:
         """Return once something may be there to take, or the watch shows that the time is up."""

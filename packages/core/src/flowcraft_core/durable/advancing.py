@@ -139,7 +139,7 @@ class Advance:
         scope, vertex = arrival.scope, arrival.vertex
         if size.is_full:
             self.view.hear()
-            is_resolved = await self.view.resolve(scope, vertex)
+            is_resolved = await self.view.resolve(scope, vertex, all_came=True)
             if not is_resolved and not (vertex is None and self.view.state.is_being_undone(scope)):
                 raise StaleReadError(f"run {self.job.run_id!r}: not all that leads to {arrival.key!r} is visible yet")
             self.view.state.tell(scope, vertex)

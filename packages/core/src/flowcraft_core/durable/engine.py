@@ -26,7 +26,7 @@ from ..failures import name_of, text_of
 from ..graph.facts import Answer, Attempt, Outcome, Suspension
 from ..graph.instances import Instance, Phase
 from ..graph.limits import is_limited
-from ..graph.partial import behind
+from ..graph.partial import behind, is_large
 from ..graph.queues import is_bound, queue_of
 from ..graph.scopes import Kind
 from ..jobs import Job
@@ -261,10 +261,11 @@ class Engine:
         while frontier and self.view.state.phase is Phase.RUNNING:
             if self.view.record.deadline is not None and await self._is_late():
                 break
-            if len(frontier) > 1 or self._must_hand_on():
+            instance = frontier[0]
+            # Another job would go through all items of a large batch once more, to know that they have ended.
+            if len(frontier) > 1 or (self._must_hand_on() and not is_large(instance)):
                 await self.send(frontier)
                 break
-            instance = frontier[0]
             if self._is_elsewhere(instance):
                 await self._send_there(instance)
                 break

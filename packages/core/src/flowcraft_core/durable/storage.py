@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
 import json
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Generic, TypeAlias, TypeVar
 
 import attrs
@@ -49,6 +48,9 @@ _PAUSE = 0.05
 
 # Made once: to make one costs as much as to write a short record by it. What is written holds no circles.
 _JSON = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":"))
+
+# What comes of reading what nobody has written so.
+_DAMAGED = (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError, OverflowError)
 
 # A shorter text, and what it takes for each of its bytes, about: too little to be looked at more closely.
 _SHORT, _OF_SHORT = 1_024, 12
@@ -166,8 +168,14 @@ class Records:
             stored = attrs.evolve(stored, weight=stored.weight + written.weight)
         return stored
 
-    async def outcomes(self, run_id: str, keys: Iterable[str]) -> dict[str, Stored[Outcome]]:
-        """The outcomes under those keys, as far as there are any."""
+    async def outcomes(self, run_id: str, keys: Iterable[str], *, keep: bool = True) -> dict[str, Stored[Outcome]]:
+        """The outcomes under those keys, as far as there are any.
+
+        Args:
+            run_id: The run.
+            keys: The keys.
+            keep: They are remembered; who goes through very many would have all else forgotten by that.
+        """
         found: dict[str, Stored[Outcome]] = {}
         unknown: list[str] = []
         for key in keys:
@@ -186,7 +194,7 @@ class Records:
                     raise
                 self.damaged.add(key)
                 continue
-            if self.cache is not None:
+            if keep and self.cache is not None:
                 self.cache.add(run_id, key, found[key])
         return found
 
@@ -495,12 +503,11 @@ class Records:
         """What a stored record says, and what it weighs."""
         with reading(run_id, key):
             body = await self.chunks.read(run_id, key, stored)
-        if body is None:
-            raise StaleReadError(f"run {run_id!r}: not all chunks of record {key!r} are visible yet")
-        with reading(run_id, key):
+            if body is None:
+                raise StaleReadError(f"run {run_id!r}: not all chunks of record {key!r} are visible yet")
             text = self._decoded(run_id, key, body, kind)
             weight = self._weigh(text, run_id, key)
-            record: dict[str, Any] = json.loads(text)
+            record: dict[str, Any] = json.loads(text.decode())
             version = record.pop("v")
             if type(version) is not int or version < 1:
                 raise ValueError(f"it has format {version!r:.80}")
@@ -527,20 +534,32 @@ class NewerRecordError(BackendError):
     """A record was written by a newer version; a newer worker will understand it."""
 
 
-@contextlib.contextmanager
-def reading(run_id: str, key: str) -> Iterator[None]:
-    """Say of whatever cannot be read in the block which record it is.
+class reading:  # noqa: N801 - it reads as what it does
+    """Says of whatever cannot be read in the block which record it is.
 
     Raises:
         SerializationError: The record is damaged.
     """
-    try:
-        yield
-    except SerializationError as error:
-        name = f"run {run_id!r}: record {key!r}"
-        raise error if name in str(error) else SerializationError(f"{name} cannot be read: {error}") from error
-    except (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError, OverflowError) as error:
-        raise SerializationError(f"run {run_id!r}: record {key!r} is damaged: {error!r:.200}") from error
+
+    __slots__ = ("_key", "_run_id")
+
+    def __init__(self, run_id: str, key: str) -> None:
+        """Name the record."""
+        self._run_id, self._key = run_id, key
+
+    def __enter__(self) -> None:
+        """Begin to read."""
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
+        """Raise what is to be said of a failure."""
+        if isinstance(error, SerializationError):
+            name = f"run {self._run_id!r}: record {self._key!r}"
+            if name not in str(error):
+                raise SerializationError(f"{name} cannot be read: {error}") from error
+        elif isinstance(error, _DAMAGED):
+            raise SerializationError(
+                f"run {self._run_id!r}: record {self._key!r} is damaged: {error!r:.200}"
+            ) from error
 
 
 def claim_keys(join: Instance) -> list[str]:

@@ -103,12 +103,15 @@ class RunView:
             await self._clock.sleep(early)
         self._settled = 0.0
 
-    async def learn(self, instances: Iterable[Instance], before: float | None = None) -> list[Instance]:
+    async def learn(
+        self, instances: Iterable[Instance], before: float | None = None, *, keep: bool = True
+    ) -> list[Instance]:
         """Look up the outcomes of instances, and the claims of joins among them; gives those of which there is news.
 
         Args:
             instances: Which.
             before: Leave out the outcomes that ended later than this.
+            keep: The worker remembers them for other jobs.
         """
         by_key = {
             instance.key: instance for instance in instances if instance.vertex.index not in instance.scope.outcomes
@@ -123,11 +126,11 @@ class RunView:
         run_id, claims = self.record.run_id, dict[str, dict[int, int]]()
         if joins:
             outcomes, claims = await asyncio.gather(
-                self._records.outcomes(run_id, by_key),
+                self._records.outcomes(run_id, by_key, keep=keep),
                 self._records.claims(run_id, {key: join.vertex.quorum for key, join in joins.items()}),
             )
         else:
-            outcomes = await self._records.outcomes(run_id, by_key)
+            outcomes = await self._records.outcomes(run_id, by_key, keep=keep)
         new = []
         for key, slots in claims.items():
             if sum(self.state.learn_claim(*joins[key], slot, place) for slot, place in slots.items()):
@@ -214,13 +217,16 @@ class RunView:
             self.state.learn_undone(call)
         return bool(undone)
 
-    async def resolve(self, scope: ScopeState, vertex: Vertex | None, *, if_unneeded: bool = False) -> bool:
+    async def resolve(
+        self, scope: ScopeState, vertex: Vertex | None, *, if_unneeded: bool = False, all_came: bool = False
+    ) -> bool:
         """Learn what decides about a join, a construct's exit, or (without a vertex) a scope's end; whether it does.
 
         Args:
             scope: Where it is.
             vertex: Which; None for the scope's end.
             if_unneeded: Also about what need not run any more, since somebody names what came of it all the same.
+            all_came: All that lead there are said to have arrived.
         """
         while True:
             missing = settle(self.state, scope, vertex)
@@ -231,9 +237,31 @@ class RunView:
             # What is left to look at are the items of large batches. Of another one it only helps to know that it was
             # passed by or has failed; else its own outcome tells.
             large = [gather for gather in missing if is_large(gather)]
-            decided = [gather for gather in large if await self._look_through(gather)]
+            decided = [
+                gather
+                for gather in large
+                if (all_came and gather == (scope, vertex) and self._take_for_ended(gather))
+                or await self._look_through(gather)
+            ]
             if not any(gather.vertex is vertex or gather.vertex.index in gather.scope.marks for gather in decided):
                 return self.is_resolved(scope, vertex, if_unneeded=if_unneeded)
+
+    def _take_for_ended(self, gather: Instance) -> bool:
+        """Take all items of a large batch for ended, whose lanes have all come to its gather; whether that decides.
+
+        It saves to go through them twice. That they came is a hint, and the gather looks at the facts: it goes through
+        all items for their results, and does not go on with one that has not ended. Not where it could find more than
+        it is told here: items that have failed, those behind one that a fork begins again, or what is not visible yet.
+        """
+        scope, exit_ = gather
+        batch = exit_.construct
+        assert batch is not None  # an exit always has one
+        may_lag = self._records.store.limits.staleness > 0
+        if may_lag or self.record.redrive_of is not None or self.state.goes_on_past_failures(scope, exit_):
+            return False
+        total = total_of(scope.outcomes[batch.entry])
+        scope.pass_items(batch, total, slice(0, total))
+        return self.state.decide(scope, exit_) is not None
 
     async def _look_through(self, gather: Instance) -> bool:
         """Learn whether the items of a large batch have ended, some at a time; whether that decides about its gather.
@@ -275,7 +303,7 @@ class RunView:
 
     async def _learn_ends(self, items: Sequence[ScopeState]) -> bool:
         """Learn more of what says whether items have ended; whether there was some."""
-        if await self.learn([missing for item in items for missing in settle(self.state, item, None)]):
+        if await self.learn([missing for item in items for missing in settle(self.state, item, None)], keep=False):
             return True
         for item in items:
             settle(self.state, item, None)

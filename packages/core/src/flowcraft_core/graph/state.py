@@ -602,6 +602,11 @@ class RunState:
             return self._fails(scope, exit_, tuple(error for index in sorted(failed) for error in items[index].errors))
         return scope.marks.get(exit_.index)
 
+    def goes_on_past_failures(self, scope: ScopeState, exit_: Vertex) -> bool:
+        """Whether the lanes of a batch may come to its gather though an item has failed."""
+        batch = exit_.construct
+        return batch is not None and (batch.tolerant or self._runs_to_its_end(scope, exit_))
+
     @staticmethod
     def _runs_to_its_end(scope: ScopeState, exit_: Vertex) -> bool:
         """Whether a batch in which too many items have failed goes on all the same: something holds its failure."""

@@ -149,20 +149,26 @@ class JobQueueContract(HoldingClauses):
             assert sorted_bodies(await self.take(other, len(bodies))) == bodies
             assert await self.look(other) == []
 
-    async def test_a_program_that_ends_within_its_long_poll_hides_no_message(self) -> None:
-        """A service may go on with a long poll that was given up: who closes waits for it, and gives back what came."""
+    async def test_what_a_cancelled_receive_takes_is_given_back(self) -> None:
+        """Whoever stops gives up what it waits for: what the service has taken for it by then is nobody's, and due."""
+        bodies = bodies_of(9)
         async with self.connect() as other:
+            await other.send([Message(body) for body in bodies[:-1]])
             async with self.connect() as stopping:
-                receiving = asyncio.ensure_future(
-                    stopping.receive(max_messages=1, wait=self.short * 2, visibility=LONG)
-                )
-                await self.pass_time(self.pause)
-                receiving.cancel()
-                await asyncio.gather(receiving, return_exceptions=True)
-                await other.send([Message("job")])
+                for turns in range(9):
+                    receiving = asyncio.ensure_future(
+                        stopping.receive(max_messages=1, wait=self.short * 2, visibility=LONG)
+                    )
+                    for _ in range(turns):
+                        await asyncio.sleep(0)
+                    receiving.cancel()
+                    (taken,) = await asyncio.gather(receiving, return_exceptions=True)
+                    if not isinstance(taken, BaseException):  # it had them, just before it was cancelled
+                        await stopping.release(taken)
+                await other.send([Message(bodies[-1])])
                 await self.pass_time(self.pause)
             begun = self.now()
-            await self.take(other)
+            await self.take(other, bodies)
             assert self.now() - begun < LONG, "it was hidden from everybody for as long as a worker would have had it"
 
     async def test_times_between_whole_seconds_are_not_cut(self) -> None:

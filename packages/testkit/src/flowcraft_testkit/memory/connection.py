@@ -109,6 +109,34 @@ class Connection:
         self.line.check(begun)
         return result
 
+    async def take(
+        self, effect: Callable[P, T], give_back: Callable[[T], object], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Have an effect by which something becomes the caller's; one who is cancelled on the way back gives it back.
+
+        Args:
+            effect: As for ``request``.
+            give_back: Takes back what the effect has given.
+            args: What the effect takes.
+            kwargs: What it takes by name.
+
+        Raises:
+            BackendError: As by ``request``.
+            TransientError: Likewise.
+        """
+        given: list[T] = []
+
+        def noted(*args: P.args, **kwargs: P.kwargs) -> T:
+            given.append(result := effect(*args, **kwargs))
+            return result
+
+        try:
+            return await self.request(noted, *args, **kwargs)
+        except asyncio.CancelledError:
+            for each in given:
+                give_back(each)
+            raise
+
 
 def batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
     """The items in order, in as few requests as hold ``size`` of them each."""

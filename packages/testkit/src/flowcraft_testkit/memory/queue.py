@@ -217,7 +217,7 @@ class InMemoryJobQueue:
         at_least = 1 if wait > 0 else 0
         deadline = self._store.clock.now() + wait
         while True:
-            found = await self._connection.request(self._store.take, number, visibility, at_least)
+            found = await self._connection.take(self._store.take, self._store.release, number, visibility, at_least)
             left = deadline - self._store.clock.now()
             if found or left <= 0:
                 return found

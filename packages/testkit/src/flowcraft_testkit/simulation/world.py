@@ -281,3 +281,9 @@ class _Wire(Connection):
         self.check_open()
         assert not kwargs
         return await self._world_of_all.request(self._user, effect, args)
+
+    async def take(
+        self, effect: Callable[P, T], give_back: Callable[[T], object], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """See ``Connection.take``; here who is cancelled has died, and gives nothing back."""
+        return await self.request(effect, *args, **kwargs)

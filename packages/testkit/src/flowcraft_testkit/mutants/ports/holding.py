@@ -174,7 +174,7 @@ class TakenInTwoSteps(BrokenQueue):
         return found
 
 
-@caught_by(JobQueueContract.test_a_program_that_ends_within_its_long_poll_hides_no_message)
+@caught_by(JobQueueContract.test_what_a_cancelled_receive_takes_is_given_back)
 class LongPollGoesOn(BrokenQueue):
     """Goes on with a receive that was given up, and gives back nothing of what that takes."""
 
