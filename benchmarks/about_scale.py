@@ -45,6 +45,8 @@ each pass calls): it is garbage collection, and memory that no cache holds any m
 _TRIED = """- All facts of a run read as a whole, as it was: gigabytes for a few numbers, and a loop whose passes cost
   several times as much when there were many. [Note 46](decisions/0046-huge-batches.md) says how facts are read in
   pages, and what is kept of an item that has ended.
+- The items of a batch gone through three times at its end, and all of them remembered: [note
+  58](decisions/0058-gone-through-once.md) says what an item of a million took more than one of a thousand.
 - A reducer that is called for each result, or once for all: it gets a page, and what it gave before.
 - `Client.result(lazy=True)` by default: a list is what a small program wants."""
 

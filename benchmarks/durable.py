@@ -8,7 +8,7 @@ from typing import Any
 import durable_sqlite
 
 HELP = "durable runs on SQLite with full sync, or on PostgreSQL beside DBOS"
-SHORT = (("--rounds", "1"), ("--backend", "postgres", "--rounds", "2"))
+SHORT = (("--rounds", "3"), ("--backend", "postgres", "--rounds", "2"))
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -22,7 +22,7 @@ from typing import Any
 import attrs
 
 HELP = "what it takes to import each distribution, over its SDK, and to come to the first step; sizes of the wheels"
-SHORT = (("--rounds", "3"),)
+SHORT = (("--rounds", "5"),)
 
 _HERE = Path(__file__).parent
 _PACKAGES = Path(__file__).parents[1] / "packages"
@@ -69,7 +69,7 @@ IMPORTS = (
 
 #: Programs, each with its floor: what it stands on, doing next to nothing; and how many times of that it may take.
 STARTS = {"in process": ("in_process", "only_asyncio", 1.7), "on SQLite": ("on_sqlite", "only_sqlite", 4.2)}
-STARTS["in Lambda"] = ("in_lambda", "only_clients", 1.4)
+STARTS["in Lambda"] = ("in_lambda", "only_clients", 1.6)
 
 #: All that ``import flowcraft_core`` may load in a fresh interpreter, and for what.
 JUSTIFIED = {

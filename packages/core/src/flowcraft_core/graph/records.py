@@ -25,6 +25,9 @@ _MOST_ITEMS = 10_000_000
 # No clock shows a later time.
 _LATEST = 1e11
 
+# What an outcome says that says no more than most.
+_COMMON = frozenset(("output", "taken", "attempts", "started", "ended", "worker"))
+
 # Plain fields of outcomes that most have not.
 _SELDOM = ("worker", "action", "blueprint", "lanes", "page_size", "passes", "via")
 
@@ -80,16 +83,26 @@ def outcome_from_record(record: Mapping[str, Any], decode: Convert) -> Outcome:
         ValueError: A field is not what it must be; the message names it.
         SerializationError: A value cannot be decoded.
     """
+    said: dict[str, Any] = {
+        "output": decode(record["output"]) if "output" in record else None,
+        "taken": dict(_taken(entry, decode) for entry in _list(record.get("taken", []), "taken")),
+        "attempts": _count(record.get("attempts", 1), "attempts"),
+        "started": _time(record.get("started", 0.0), "started"),
+        "ended": _time(record.get("ended", 0.0), "ended"),
+        "worker": _maybe(record, "worker", _text),
+    }
+    if record.keys() <= _COMMON:
+        return Outcome(**said)
+    if "output_pages" in record:
+        said["output"] = _pages(record["output_pages"], "output_pages")
     sets = None
     if "sets" in record or "deletes" in record:
         sets = _values(record.get("sets", {}), "sets", decode)
         sets.update((_text(name, "deletes"), DELETED) for name in _list(record.get("deletes", []), "deletes"))
-    output = decode(record["output"]) if "output" in record else None
     return Outcome(
-        output=output if "output_pages" not in record else _pages(record["output_pages"], "output_pages"),
+        **said,
         action=_maybe(record, "action", _text),
         error=_maybe(record, "error", _error),
-        taken=dict(_taken(entry, decode) for entry in _list(record.get("taken", []), "taken")),
         untaken=_maybe(
             record, "untaken", lambda entries, name: dict(_untaken(entry) for entry in _list(entries, name))
         ),
@@ -103,10 +116,6 @@ def outcome_from_record(record: Mapping[str, Any], decode: Convert) -> Outcome:
         passes=_maybe(record, "passes", _count),
         via=_maybe(record, "via", _text),
         primary_error=_maybe(record, "primary_error", _error),
-        attempts=_count(record.get("attempts", 1), "attempts"),
-        started=_time(record.get("started", 0.0), "started"),
-        ended=_time(record.get("ended", 0.0), "ended"),
-        worker=_maybe(record, "worker", _text),
         void=_flag(record.get("void", False), "void"),
     )
 
