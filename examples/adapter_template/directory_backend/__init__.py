@@ -50,4 +50,4 @@ class DirectoryBackend:
 
     async def close(self) -> None:
         """Let go of the threads; what was sent and stored stays."""
-        await self._directory.close()
+        self._directory.close()

@@ -6,10 +6,10 @@ import fcntl
 import hashlib
 import os
 import uuid
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from flowcraft_core.errors import BackendError, TransientError
 
@@ -25,7 +25,6 @@ class Directory:
         self.root = root
         self._threads: ThreadPoolExecutor | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._under_way: set[asyncio.Task[None]] = set()
 
     def open(self) -> None:
         """Create what is missing, and bind to the running event loop."""
@@ -35,19 +34,11 @@ class Directory:
             (self.root / name).mkdir(parents=True, exist_ok=True)
         self._threads, self._loop = ThreadPoolExecutor(8), asyncio.get_running_loop()
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """Let the threads end what they are at."""
-        while self._under_way:
-            await asyncio.wait(self._under_way)
         if self._threads is not None:
             self._threads.shutdown()
             self._threads = self._loop = None
-
-    def in_background(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do something that nobody waits for; closing does."""
-        task = asyncio.ensure_future(work)
-        self._under_way.add(task)
-        task.add_done_callback(self._under_way.discard)
 
     async def call(self, function: Callable[[], T]) -> T:
         """Call a function in a thread. The one place where errors of the disk become errors of the port."""

@@ -56,7 +56,8 @@ class DirectoryJobQueue:
             try:
                 found = await asyncio.shield(taking)
             except asyncio.CancelledError:  # what is taken for somebody who has gone is nobody's
-                self._directory.in_background(self._undo(taking))
+                with contextlib.suppress(BackendError):
+                    await self.release(await taking)
                 raise
             left = end - self._clock.now()
             if found or left <= 0:
@@ -74,10 +75,6 @@ class DirectoryJobQueue:
 
     async def release(self, deliveries: Sequence[Delivery]) -> None:
         await self._directory.call(lambda: [self._moved(each, 0.0) for each in deliveries])
-
-    async def _undo(self, taking: asyncio.Future[list[Delivery]]) -> None:
-        with contextlib.suppress(BackendError):
-            await self.release(await taking)
 
     def _take(self, number: int, visibility: float) -> list[Delivery]:
         taken: list[Delivery] = []
