@@ -200,9 +200,12 @@ class Folder:
             raise WrongError(problem)
 
     def until(self, line: str, is_so: Callable[[dict[str, Any]], object], what: str) -> dict[str, Any]:
-        """Ask a command until its answer is as it is to be, and return it."""
+        """Ask a command until its answer is as it is to be, and return it.
+
+        An error is an answer as well: a worker that was begun a moment ago has not made its file yet.
+        """
         end = time.monotonic() + PATIENCE
-        while not is_so(answer := self.ask(line)):
+        while "error" in (answer := self.ask(line)) or not is_so(answer):
             if time.monotonic() > end:
                 raise WrongError(f"{what}: after {PATIENCE:g} s there is still {json.dumps(answer)[:1500]}")
             time.sleep(0.2)
