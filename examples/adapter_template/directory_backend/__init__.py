@@ -49,5 +49,6 @@ class DirectoryBackend:
         self._directory.open()
 
     async def close(self) -> None:
-        """Let go of the threads; what was sent and stored stays."""
+        """Give back what nobody waits for any more, and let go of the threads; what was sent and stored stays."""
+        await self._directory.receives.end()
         self._directory.close()

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from flowcraft_core.errors import BackendError, TransientError
+from flowcraft_core.receiving import Receives
 
 T = TypeVar("T")
 
@@ -23,6 +24,7 @@ class Directory:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.receives = Receives()
         self._threads: ThreadPoolExecutor | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 

@@ -5,15 +5,12 @@ Each queue is a folder of its own.
 
 # ruff: noqa: D102 - what a method does is said by the port
 
-import asyncio
-import contextlib
 import math
 import os
 import uuid
 from collections.abc import Sequence
 
 from flowcraft_core.clock import Clock
-from flowcraft_core.errors import BackendError
 from flowcraft_core.ports import Delivery, Message, QueueLimits
 
 from .files import Directory, check, remove
@@ -52,13 +49,9 @@ class DirectoryJobQueue:
         end, looks = self._clock.now() + wait, 0
         number = min(max_messages, self.limits.max_receive)
         while True:
-            taking = asyncio.ensure_future(self._directory.call(lambda: self._take(number, visibility)))
-            try:
-                found = await asyncio.shield(taking)
-            except asyncio.CancelledError:  # what is taken for somebody who has gone is nobody's
-                with contextlib.suppress(BackendError):
-                    await self.release(await taking)
-                raise
+            # What is taken for somebody who has gone is given back.
+            taking = self._directory.call(lambda: self._take(number, visibility))
+            found = await self._directory.receives.take(taking, self.release)
             left = end - self._clock.now()
             if found or left <= 0:
                 return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import math
 import re
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 from flowcraft_core.errors import BackendError, ConfigurationError, TransientError
 from flowcraft_core.ports import Delivery, Message, QueueDepth, QueueLimits
+from flowcraft_core.receiving import Receives
 from flowcraft_core.texts import require_text
 
 from ._answers import UnreadableAnswerError, guard
@@ -102,7 +102,7 @@ class SqsJobQueue:
         self.name = url.rsplit("/", 1)[-1]  # for logs; what is before it names the account
         self._calls = calls
         self._fair = fair
-        self._given_up: set[asyncio.Task[None]] = set()  # receives that nobody waits for any more
+        self._receives = Receives()
         self._let_go: dict[str, float] = {}  # receipts that were released, and until when they would have held
         self._place = f"SQS queue {url!r} in {client.meta.region_name}"
         # A client that gives an answer up too soon loses the messages in it for as long as they are hidden.
@@ -157,7 +157,7 @@ class SqsJobQueue:
             if time.monotonic() >= end:
                 return taken
 
-    async def _take(self, most: int, poll: int, visibility: float) -> list[Delivery]:
+    async def _take(self, most: int, poll: int, visibility: float) -> Sequence[Delivery]:
         def take() -> list[Delivery]:
             answer = self._client.receive_message(
                 QueueUrl=self._url,
@@ -170,27 +170,14 @@ class SqsJobQueue:
             received = time.monotonic()
             return [delivery_of(message, received, visibility) for message in answer.get("Messages", [])]
 
-        receiving = asyncio.ensure_future(self._calls.make(take, self._place))
-        try:
-            return await asyncio.shield(receiving)
-        except asyncio.CancelledError:
-            # Else the messages would be hidden with nobody to work on them.
-            undoing = asyncio.ensure_future(self._undo(receiving))
-            self._given_up.add(undoing)
-            undoing.add_done_callback(self._given_up.discard)
-            raise
+        return await self._receives.take(self._calls.make(take, self._place), self.release)
 
     async def end_receives(self) -> None:
         """Wait for receives that were given up: what SQS hands to a program that has gone is hidden for a while.
 
         It takes as long as the long poll that is under way, and little longer.
         """
-        if self._given_up:
-            await asyncio.wait(self._given_up, timeout=self._longest_poll + _ANSWERS_WITHIN)
-
-    async def _undo(self, receiving: asyncio.Future[list[Delivery]]) -> None:
-        with contextlib.suppress(BackendError):  # then their visibility ends by itself
-            await self.release(await receiving)
+        await self._receives.end(within=self._longest_poll + _ANSWERS_WITHIN)
 
     # --- holding --------------------------------------------------------------------------------------------------
 

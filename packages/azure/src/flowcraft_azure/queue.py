@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
-import contextlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -16,8 +15,9 @@ from azure.core.exceptions import HttpResponseError
 from azure.storage.queue import QueueMessage
 from azure.storage.queue.aio import QueueClient
 from flowcraft_core.clock import Clock, SystemClock
-from flowcraft_core.errors import BackendError, ConfigurationError
+from flowcraft_core.errors import ConfigurationError
 from flowcraft_core.ports import Delivery, Message, QueueDepth, QueueLimits
+from flowcraft_core.receiving import Receives
 from flowcraft_core.texts import require_text
 
 from ._calls import at_once
@@ -88,7 +88,7 @@ class AzureJobQueue:
         self._next_look = 0.0  # when the queue is worth a look again
         self._next_small_look = 0.0  # when it is for a few messages
         self._sent = asyncio.Event()  # by this client, since the last look
-        self._giving_back: set[asyncio.Task[None]] = set()  # what receives have brought that were given up
+        self._receives = Receives()
 
     async def open(self) -> None:
         """Open the client, and see whether the queue exists.
@@ -115,8 +115,7 @@ class AzureJobQueue:
 
     async def close(self) -> None:
         """Give back what receives have brought that nobody waits for any more, and let go of the client."""
-        while self._giving_back:
-            await asyncio.wait(self._giving_back)
+        await self._receives.end()
         await self._connection.close()
 
     async def send(self, messages: Sequence[Message], *, delay: float = 0.0) -> None:
@@ -149,15 +148,8 @@ class AzureJobQueue:
             if wait:
                 await self._until_worth_a_look(deadline, max_messages)
             self._sent.clear()
-            taking = asyncio.ensure_future(self._take(min(max_messages, self.limits.max_receive), visibility))
-            try:
-                deliveries = await asyncio.shield(taking)
-            except asyncio.CancelledError:
-                # Else the messages would be hidden with nobody to work on them.
-                giving_back = asyncio.ensure_future(self._undo(taking))
-                self._giving_back.add(giving_back)
-                giving_back.add_done_callback(self._giving_back.discard)
-                raise
+            taking = self._take(min(max_messages, self.limits.max_receive), visibility)
+            deliveries = await self._receives.take(taking, self.release)
             now = self._clock.now()
             if deliveries:
                 self._pause, self._next_look, self._next_small_look = _FIRST_PAUSE, now, now + _GATHERING
@@ -177,10 +169,6 @@ class AzureJobQueue:
             async for page in pages:  # each page is a request, and the first has all that was asked for
                 return [_delivery(message) async for message in page]
         return []
-
-    async def _undo(self, taking: asyncio.Future[list[Delivery]]) -> None:
-        with contextlib.suppress(BackendError):  # then their visibility ends by itself
-            await self.release(await taking)
 
     async def extend(self, deliveries: Sequence[Delivery], visibility: float) -> Sequence[Delivery | None]:
         """Hide deliveries for ``visibility`` seconds from now on; None for those that are not held any more."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
 import psycopg
 from flowcraft_core.clock import Clock
 from flowcraft_core.errors import BackendError, TransientError
+from flowcraft_core.receiving import Receives
 
 from ._connections import Connections, Settings
 from ._errors import translate
@@ -61,12 +62,12 @@ class Database:
         """
         self.settings = settings
         self.clock = clock
+        self.receives = Receives()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._process = 0
         self._wires: Wires | None = None
         self._placed: dict[str, str] = {}
         self._statements: dict[str, Statement] = {}
-        self._under_way: set[asyncio.Task[Any]] = set()
         self._transactions: Connections | None = None
         self._gatherings: list[Gathering[Any, Any]] = []
 
@@ -100,8 +101,7 @@ class Database:
         self.require_home()
         for gathering in self._gatherings:
             await gathering.settle()
-        while self._under_way:
-            await asyncio.wait(self._under_way)
+        await self.receives.end()
         wires, transactions = self._wires, self._transactions
         self._wires = self._transactions = None
         for connections in (wires, transactions):
@@ -145,12 +145,6 @@ class Database:
         if bound is None:
             bound = self._statements[statement] = Statement(self.placed(statement))
         return await self._wires.run(bound.bind(self.with_time(statement, parameters)))
-
-    def in_background(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do something that nobody waits for; closing does."""
-        task = asyncio.ensure_future(work)
-        self._under_way.add(task)
-        task.add_done_callback(self._under_way.discard)
 
     def require_home(self) -> None:
         """See to it that it is open, here.

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 from flowcraft_core.clock import Clock, SystemClock
-from flowcraft_core.errors import BackendError
 from flowcraft_core.ports import Delivery, Message, QueueDepth, QueueLimits
 from flowcraft_core.queues import DEFAULT_QUEUE
 
@@ -187,18 +186,12 @@ class PostgresJobQueue:
 
     async def _take(self, limit: int, visibility: float) -> Sequence[Delivery]:
         token = (self._listener.lives.holder << DRAWN) + secrets.randbits(DRAWN)
-        taken = self._database.run(_RECEIVE, queue=self.name, limit=limit, visibility=visibility, token=token)
-        taking = asyncio.ensure_future(taken)
-        try:
-            return _deliveries(await asyncio.shield(taking), token)
-        except asyncio.CancelledError:
-            # Else the messages would be hidden with nobody to work on them.
-            self._database.in_background(self._undo(taking, token))
-            raise
 
-    async def _undo(self, taking: asyncio.Future[list[Row]], token: int) -> None:
-        with contextlib.suppress(BackendError):  # closed or lost meanwhile: their visibility ends by itself
-            await self._give_back(_deliveries(await taking, token), less=1)
+        async def taking() -> Sequence[Delivery]:
+            asked = self._database.run(_RECEIVE, queue=self.name, limit=limit, visibility=visibility, token=token)
+            return _deliveries(await asked, token)
+
+        return await self._database.receives.take(taking(), partial(self._give_back, less=1))
 
     async def _until_due(self, arrival: asyncio.Event, deadline: float) -> None:
         """Return once something may be there to take, or the time is up."""

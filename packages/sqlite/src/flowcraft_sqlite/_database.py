@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Coroutine, Sequence
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import TypeVar
 
 from flowcraft_core.errors import BackendError
+from flowcraft_core.receiving import Receives
 
 from ._batches import BatchThread, Operation
 from ._others import Others
@@ -24,17 +25,18 @@ class Database:
     Attributes:
         settings: How the file is opened.
         others: Whether others have written to it lately.
+        receives: What queues take from it.
     """
 
     def __init__(self, settings: Settings) -> None:
         """Touch nothing yet."""
         self.settings = settings
         self.others = Others()
+        self.receives = Receives()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._process = 0
         self._writer: BatchThread | None = None
         self._reader: BatchThread | None = None
-        self._under_way: set[asyncio.Task[None]] = set()
 
     @property
     def is_open(self) -> bool:
@@ -71,19 +73,12 @@ class Database:
         if self._loop is None:
             return
         self._require_home()
-        while self._under_way:
-            await asyncio.wait(self._under_way)
+        await self.receives.end()
         # The writer last: whoever is the last to close the file copies the log back.
         threads = [thread for thread in (self._reader, self._writer) if thread is not None]
         self._writer = self._reader = None
         await asyncio.shield(asyncio.ensure_future(_stop(threads)))
         self._loop = None
-
-    def in_background(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do something that nobody waits for; closing does."""
-        task = asyncio.ensure_future(work)
-        self._under_way.add(task)
-        task.add_done_callback(self._under_way.discard)
 
     def write(self, operation: Operation[T], *, synced: bool, size: int | None = None) -> asyncio.Future[T]:
         """Carry out an operation that writes, in a transaction that others may share.

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import secrets
 import sqlite3
 from collections.abc import Sequence
+from functools import partial
 
 from flowcraft_core.clock import Clock, Stopwatch
-from flowcraft_core.errors import BackendError
 from flowcraft_core.ports import Delivery, Message, QueueDepth, QueueLimits
 from flowcraft_core.queues import DEFAULT_QUEUE
 
@@ -184,12 +183,7 @@ class SqliteJobQueue:
         self._lives.begin()
         self._is_empty = True  # unless something is sent meanwhile
         taking = self._database.write(take, synced=False, size=self._last_taken)
-        try:
-            taken = await asyncio.shield(taking)
-        except asyncio.CancelledError:
-            # Else the messages would be hidden with nobody to work on them.
-            self._database.in_background(self._undo(taking))
-            raise
+        taken = await self._database.receives.take(taking, partial(self._give_back, deliveries_less=1))
         self._is_empty = self._is_empty and len(taken) < limit
         self._last_taken = sum(_SIZE_OF_ROW + len(delivery.body) for delivery in taken)
         return taken
@@ -207,11 +201,6 @@ class SqliteJobQueue:
                 )
 
             await self._database.write(show, synced=False)
-
-    async def _undo(self, taking: asyncio.Future[Sequence[Delivery]]) -> None:
-        with contextlib.suppress(BackendError):  # lost meanwhile: their visibility ends by itself
-            if taken := await taking:
-                await self._give_back(taken, deliveries_less=1)
 
     async def _until_due(self, arrival: asyncio.Event, watch: Stopwatch, wait: float) -> None:
         """Return once something may be there to take, or the watch shows that the time is up."""
