@@ -25,14 +25,14 @@ FIRST_USES = {
     "in Lambda": FirstUse(
         first="boto3",
         then="from flowcraft_aws import SqsAdapter",
-        most=124,
+        most=125,
         others="durable.client durable.worker durable.reconciler durable.answering durable.undoing durable.describing "
         "durable.scheduling events observing runtime.runtime urls diagnosis",
     ),
     "on Azure": FirstUse(
         first="azure.cosmos.aio, azure.storage.queue.aio, redis.asyncio",
         then="from flowcraft_azure import AzureBackend",
-        most=88,
+        most=89,
         others="durable.adapter durable.handler durable.client runtime diagnosis",
     ),
     "the inspector": FirstUse(

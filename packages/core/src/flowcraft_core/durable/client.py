@@ -486,6 +486,7 @@ class Client:
             nonce=nonce,
             strict=self._strict,
             answers=self._catalogue.answered,
+            journal=self._journal,
         )
 
     async def cancel(self, run_id: str, *, reason: str | None = None) -> bool:

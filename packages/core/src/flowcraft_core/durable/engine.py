@@ -30,7 +30,7 @@ from ..graph.partial import behind, is_large
 from ..graph.queues import is_bound, queue_of
 from ..graph.scopes import Kind
 from ..jobs import Job
-from ..logging.catalogue import HOST_TOO_SHORT, JOB_FAILED
+from ..logging.catalogue import HOST_TOO_SHORT, JOB_FAILED, RUN_AWAITING
 from ..ports import Backend, ContextStore
 from ..queues import DEFAULT_QUEUE
 from ..settings import number, whole
@@ -500,6 +500,8 @@ class Engine:
             return self.executor.answered(instance, stored.value)
         if self.events is not None and stored.won:
             self.events.suspended(instance, ended)
+        if stored.won and reminding is None and ended.kind == "wait":
+            self.executor.journal.tell(RUN_AWAITING, flow=self.view.record.blueprint_id, waiting=instance.key)
         # Of several who have reminded at once, one sends the next job, so that they do not become more and more.
         if stored.won or self._is_again or reminding is None:
             await self.schedule(instance, stored.value)

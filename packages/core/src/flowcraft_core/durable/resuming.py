@@ -12,6 +12,8 @@ from ..graph.decisions import is_lost, lost, take_edges
 from ..graph.facts import Answer, Outcome, Suspension
 from ..graph.instances import Instance
 from ..graph.keys import escape
+from ..logging.catalogue import RUN_RESUMED
+from ..logging.journal import Journal
 from ..ports import RunStatus
 from .answers import answer_early, answered_already
 from .runs import RunRecord
@@ -32,6 +34,7 @@ async def resume(
     nonce: str | None = None,
     strict: bool = False,
     answers: Callable[[str, str, Any], Any],
+    journal: Journal,
 ) -> None:
     """See ``Client.resume``."""
     status = await stored.status(run_id)
@@ -67,6 +70,7 @@ async def resume(
     outcome = Outcome(output=output, action=action, taken=taken, started=suspension.ended or now, ended=now)
     if not (await stored.records.put_outcome(run_id, key, outcome, "")).won:
         raise ResumeError(f"run {run_id!r}: wait {key!r} was resolved already; the first result stands")
+    journal.bind(run_id=run_id).tell(RUN_RESUMED, flow=record.blueprint_id)
     await stored.backend.status.touch(run_id, at=now, next_check=now + CHECK_AFTER, state="running")
     trace = record.trace
     if stored.telemetry is not None:

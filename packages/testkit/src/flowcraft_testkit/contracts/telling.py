@@ -10,6 +10,7 @@ from flowcraft_core.errors import TransientError
 from .heard import listening
 from .interposed import Call
 from .programs import Context, ProgramClauses, Steps, is_so
+from .starting import resumable
 
 
 class TellingClauses(ProgramClauses):
@@ -27,6 +28,24 @@ class TellingClauses(ProgramClauses):
             ended = heard.one("run_completed", run_id=run_id)
             assert ended.flow == "told"
             assert ended.seconds >= 0
+
+    async def test_a_wait_is_told_when_it_is_reached_and_when_it_is_resumed(self) -> None:
+        """Who looks for a run that does not go on finds in the log where it waits; and nothing of it twice."""
+        steps = Steps()
+        flow = create_flow("asks").node("a", steps.one).wait("w", remind=steps.one, remind_after=self.beat / 2)
+        flow.node("b", steps.add).edge("a", "w").edge("w", "b")
+        async with self.programs(flow) as here:
+            with listening() as heard:
+                await here.hire(2)
+                await here.client.start(flow, run_id=(run_id := self.id("run")))
+                await self.until(lambda: is_so(len(steps.executed) > 2))
+                await resumable(here, run_id)
+                await here.client.resume(run_id, "w", output=1)
+                await here.ended(run_id)
+            assert heard.story(run_id) == ["run_started", "run_awaiting", "run_resumed", "run_completed"]
+            awaiting, resumed = heard.one("run_awaiting", run_id=run_id), heard.one("run_resumed", run_id=run_id)
+            assert (awaiting.flow, awaiting.waiting) == ("asks", "w")
+            assert (awaiting.levelno, resumed.levelno) == (logging.INFO, logging.INFO)
 
     async def test_a_failed_attempt_is_told_with_its_traceback_and_when_the_next_one_is(self) -> None:
         """Each attempt once: those that are followed by another, and the last; then the run's failure, with why."""

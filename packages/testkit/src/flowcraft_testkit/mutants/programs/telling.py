@@ -17,7 +17,9 @@ from flowcraft_core.logging.catalogue import (
     NODE_FAILED,
     REDELIVERED,
     REVIVED,
+    RUN_AWAITING,
     RUN_FAILED,
+    RUN_RESUMED,
     RUN_STARTED,
     LogEvent,
 )
@@ -42,6 +44,18 @@ _silent_about(
     caught_by=BackendContract.test_a_run_is_told_once_when_it_starts_and_once_when_it_ends,
     name="telling.StartUntold",
     defect="Says nothing of runs that begin.",
+)
+_silent_about(
+    RUN_AWAITING,
+    caught_by=BackendContract.test_a_wait_is_told_when_it_is_reached_and_when_it_is_resumed,
+    name="telling.WaitUntold",
+    defect="Says nothing of runs that wait for somebody.",
+)
+_silent_about(
+    RUN_RESUMED,
+    caught_by=BackendContract.test_a_wait_is_told_when_it_is_reached_and_when_it_is_resumed,
+    name="telling.ResumeUntold",
+    defect="Says nothing of answers by which runs go on.",
 )
 _silent_about(
     RUN_FAILED,
