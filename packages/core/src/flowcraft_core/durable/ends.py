@@ -101,7 +101,7 @@ async def send_stop(
     backend: Backend, record: RunRecord, clock: Clock, *, root: str = "", key: str = STOP, delay: float = 0.0
 ) -> None:
     """Send the job that brings a stopped run on, or a call of it; or another one that is for its root."""
-    job = record.job(root + key, clock.now() + delay)
+    job = record.job(root + key, clock.now() + delay, timer=delay > 0)
     queue = queue_named(backend, queue_of_start(record.graph, record.queue))
     await queue.send([Message(encode_job(job), record.run_id)], delay=delay)
 

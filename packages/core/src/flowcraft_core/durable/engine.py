@@ -457,15 +457,11 @@ class Engine:
                     return None
                 if suspension.kind == "retry":
                     attempt = suspension.next_attempt
-                elif not await self._is_live():
-                    return None
                 elif self.executor.reminds(instance, suspension):
                     reminding = suspension
                 else:
                     await self.view.refresh(instance)  # what its edges name
                     return self.executor.due(instance, suspension)
-        if not attempt.is_first and not await self._is_live():
-            return None
         self._check_steps(instance)
         if not self.invocation.has_time_for(instance):
             hops = self.job.hops if self.job.key == instance.key else 0
@@ -593,7 +589,8 @@ class Engine:
         """Say that an instance waits for no place any more; whether its run has not ended meanwhile."""
         self._said_to_wait = self._said_to_wait and key != self.job.key
         await says_no_more(self.backend.coordination, self.view.record, key, self.job.id, names)
-        return await self._is_live()
+        status = await self.backend.status.get(self.job.run_id)
+        return status is not None and status.state in ("running", "awaiting")
 
     async def _give_back(self) -> None:
         places, self.places = self.places, None
@@ -624,11 +621,6 @@ class Engine:
         if reminding is not None:
             return self.executor.remind(instance, reminding)
         return self.executor.attempt(instance, attempt)
-
-    async def _is_live(self) -> bool:
-        """Whether the run has not ended while the instance was suspended: its job says when it was due, no more."""
-        status = await self.backend.status.get(self.job.run_id)
-        return status is None or status.state in ("running", "awaiting")
 
     def _check_steps(self, instance: Instance) -> None:
         """A step that is missing here is not the node's failure: another worker may have it.

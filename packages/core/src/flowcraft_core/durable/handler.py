@@ -408,12 +408,13 @@ class JobHandler:
     async def _is_live(self, job: Job, record: RunRecord) -> bool:
         """Whether the run has not ended, as far as was known within the control interval."""
         now = self._clock.now()
-        # Whoever has just sent the job knew of a live run.
+        # Whoever has just sent the job knew of a live run; who has sent a timer did so long ago.
         seen = max(self._live.get(record.incarnation, 0.0), 0.0 if job.hops else job.first_seen)
-        if now - seen <= self._control_interval:
+        if now - seen <= self._control_interval and not job.timer:
             return True
         status = await self._backend.status.get(job.run_id)
-        if status is None and now - job.first_seen > self._backend.context.limits.staleness + _SETTLES:
+        if status is None and self._is_settled(job):
+            self._memory.forget(job.run_id)
             return False  # purged: a run has a status before it has a job
         if status is not None and status.state not in ("running", "awaiting"):
             self._memory.end(job.run_id)
@@ -423,10 +424,14 @@ class JobHandler:
         self._live[record.incarnation] = now
         return True
 
+    def _is_settled(self, job: Job) -> bool:
+        """Whether all that was there when a job was sent is visible."""
+        return job.timer or self._clock.now() - job.first_seen > self._backend.context.limits.staleness + _SETTLES
+
     # --- the run record ---------------------------------------------------------------------------------------------
 
     async def _record(self, job: Job) -> RunRecord | None:
-        """The record of the job's run; None if the job is of an earlier run of the same id, which was purged.
+        """The record of the job's run; None if that was purged, also if another one has its id now.
 
         Raises:
             StaleReadError: There is no record to be seen.
@@ -438,6 +443,10 @@ class JobHandler:
         if record is None and job.blueprint_id is not None and job.node_id is not None:
             record = await self._take_up(job.run_id, job.blueprint_id)
         if record is None:
+            # A job with a nonce was sent for a run that had a record, and a status before that.
+            if job.nonce and self._is_settled(job) and await self._backend.status.get(job.run_id) is None:
+                self._tell_of(job).tell(JOB_DROPPED)
+                return None
             raise StaleReadError(f"there is no run {job.run_id!r}")
         if job.nonce not in ("", record.nonce):
             if self._clock.now() - job.first_seen > self._backend.context.limits.staleness + _SETTLES:

@@ -229,6 +229,7 @@ async def send_suspended(
         attempt=attempt,
         deferred=suspension.deferred,
         standing_in=suspension.standing_in,
+        timer=due > now,
         trace=trace or record.trace,
     )
     queue = queue_named(backend, queue_of(instance, record.queue))

@@ -76,8 +76,8 @@ async def _start_at_once(
 
 
 def _first_job(record: RunRecord, now: float, delay: float, *, is_new: bool) -> Message:
-    # With a hop, a worker looks before it begins: the run may have got on, or been cancelled, meanwhile.
-    job = record.job("", now + delay, hops=0 if is_new and not delay else 1)
+    # With a hop, or as a timer, a worker looks before it begins: the run may have got on, or been cancelled, meanwhile.
+    job = record.job("", now + delay, hops=0 if is_new else 1, timer=delay > 0)
     return Message(encode_job(job), record.run_id)
 
 

@@ -474,7 +474,7 @@ JOB_DROPPED = _event(
     "job_dropped",
     logging.INFO,
     "worker",
-    "run %(run_id)s: a job of an earlier run of this id is dropped",
+    "run %(run_id)s: a job of a run that was purged is dropped",
     *_RUN,
 )
 HOST_ENDS = _event(

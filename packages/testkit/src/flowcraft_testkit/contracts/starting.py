@@ -10,12 +10,13 @@ from random import Random
 from typing import Any
 
 import pytest
-from flowcraft_core import FlowBuilder, FlowRuntime, ResumeError, create_flow
+from flowcraft_core import FlowBuilder, FlowRuntime, ResumeError, RetryPolicy, create_flow
 from flowcraft_core.durable import Client, UnknownRunError
 from flowcraft_core.errors import BackendError, TransientError
 from flowcraft_core.ports import Backend
 
 from .clauses import needs
+from .heard import listening
 from .interposed import Call
 from .programs import ProgramClauses, Programs, Steps
 
@@ -353,6 +354,33 @@ class StartingClauses(ProgramClauses):
                 await here.client.status(run_id)
 
     @needs("side_door")
+    async def test_what_is_due_after_a_purge_comes_to_nothing(self) -> None:
+        """A retry, a sleep and a wait's time: nothing is executed or stored any more, and it is no dead letter."""
+        steps, delay = Steps(), 10 * self.beat
+        again = RetryPolicy(max_attempts=2, delay=delay, max_delay=delay, jitter=0)
+        flow = create_flow("due").node("r", steps.broken, retries=again).sleep("z", delay).node("after", steps.one)
+        flow.wait("w", timeout=delay).node("late", steps.one).edge("z", "after").edge("w", "late", action="timeout")
+        async with self.programs(flow) as here:
+            for knows in (True, False):  # who takes what is due: a worker that knows the run, or one that does not
+                hand = await here.hire()
+                await here.client.start(flow, run_id=(run_id := self.id("run")))
+                await self.until(lambda: _suspensions(here, run_id))  # noqa: B023 - awaited here
+                assert await here.client.cancel(run_id)
+                if not knows:
+                    await here.kill(hand)
+                    hand = await here.hire()
+                await here.client.purge(run_id)
+                steps.executed.clear()
+                with listening() as heard:
+                    await self.pass_time(2 * delay)
+                assert steps.executed == []
+                assert not await self.stored.facts(run_id)
+                assert await self.stored.status(run_id) is None
+                assert not heard.of("passed_on", "given_up", run_id=run_id)
+                assert knows or len(heard.of("job_dropped", run_id=run_id)) >= 3
+                await here.kill(hand)
+
+    @needs("side_door")
     async def test_a_run_that_is_purged_as_soon_as_it_has_ended_leaves_nothing(self) -> None:
         """By somebody who may not see yet what was written last, the run's record among it."""
         flow = create_flow("brief").node("a", Steps().one).edge("a", "w").wait("w")
@@ -398,3 +426,8 @@ async def _has_record(client: Client, run_id: str) -> bool:
     except UnknownRunError:
         return False
     return True
+
+
+async def _suspensions(here: Programs, run_id: str) -> bool:
+    waits = (await here.client.describe(run_id)).waits
+    return sorted(wait.kind for wait in waits) == ["retry", "sleep", "wait"]

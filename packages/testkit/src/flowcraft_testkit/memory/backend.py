@@ -170,6 +170,12 @@ class InMemoryBackend:
         return sum(store.holds for store in (self._world.messages, *self._world.queues.stores.values()))
 
     @property
+    def last_due(self) -> float:
+        """When the last message in all of its queues is visible, seconds since the epoch; 0 if there is none."""
+        stores = (self._world.messages, *self._world.queues.stores.values())
+        return max((store.last_due for store in stores), default=0.0)
+
+    @property
     def left(self) -> list[str]:
         """The bodies of the messages in all of its queues that nobody has received, delayed ones too."""
         stores = (self._world.messages, *self._world.queues.stores.values())

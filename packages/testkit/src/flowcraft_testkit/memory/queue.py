@@ -106,6 +106,11 @@ class MessageStore:
         return len(self._messages)
 
     @property
+    def last_due(self) -> float:
+        """When the last message is visible, seconds since the epoch; 0 if there is none."""
+        return max((message.visible_at for message in self._messages), default=0.0)
+
+    @property
     def left(self) -> list[str]:
         """The bodies of those that nobody has received."""
         return [message.body for message in self._messages if not message.receipt]

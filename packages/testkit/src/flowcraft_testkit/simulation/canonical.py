@@ -273,6 +273,15 @@ def reminding() -> FlowBuilder:
     return flow.edge("a", "w").edge("w", "b", action="timeout").edge("a", "v").edge("b", "d").edge("v", "d")
 
 
+def timers() -> FlowBuilder:
+    """A wait that is answered long before its time is up, and, for which nobody waits then, a sleep and a retry."""
+    flow = create_flow("timers").node("a", one).wait("w", timeout=300).sleep("z", 250)
+    flow.node("r", broken, retries=RetryPolicy(max_attempts=2, delay=200, max_delay=200)).node("j", same, join="any")
+    for node_id in ("w", "z", "r"):
+        flow.edge("a", node_id).edge(node_id, "j")
+    return flow
+
+
 def waits_in_subflows() -> FlowBuilder:
     """Two waits, each in a call."""
     inner = create_flow("asked").node("v", same).wait("w").node("z", same).edge("v", "w").edge("w", "z")
@@ -395,6 +404,7 @@ def _all() -> list[Scenario]:
         Scenario(name="wait", build=wait, answers={"w": 5}),
         Scenario(name="waits_in_subflows", build=waits_in_subflows, answers={"y/w": 5, "x/w": 6}),
         Scenario(name="reminding", build=reminding, lasts=90),
+        Scenario(name="timers", build=timers, answers={"w": 5}, lasts=300, racing=True),
         Scenario(name="answered", build=answered, early_answers=_ANSWERS),
         Scenario(name="sleep", build=sleep, lasts=90),
         Scenario(name="long_sleep", build=long_sleep, lasts=1200, needs_reconciler=True),

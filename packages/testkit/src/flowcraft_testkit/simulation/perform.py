@@ -24,6 +24,7 @@ from flowcraft_core.graph.queues import is_bound, queue_of, queues_of
 from flowcraft_core.ports import RunStatus
 from flowcraft_core.queues import DEFAULT_QUEUE
 
+from ..contracts.in_memory import InMemorySideDoor
 from .limiting import EXCUSES, LimitWatch
 from .loop import LoopClock, StuckError, run_virtual
 from .runtime import SimulatedRuntime, Watch
@@ -37,6 +38,12 @@ _PATIENCE = 3 * 3600.0
 
 # How long the programs go on once the runs have ended, seconds: nothing may come of it any more.
 _AFTERWARDS = 100.0
+
+# So long after it what could not be done is given up, seconds, and would be a dead letter.
+_GIVEN_UP = 1_000.0
+
+# A timer that is due later than this is not waited for, seconds: programs that look for work make requests meanwhile.
+_LONGEST_TIMER = 2 * 3600.0
 
 _FINAL = ("completed", "failed", "cancelled")
 
@@ -208,7 +215,7 @@ class _Stage:
         self.truth = Truth(world.backend, graph, catalogue.graphs, scenario.context, world.blame, self._serializer)
         self._at_work = LimitWatch(scenario.limits, world.blame, lambda: not EXCUSES.isdisjoint(+schedule.counts))
         self._queues = queues_of(catalogue.graphs, None)
-        self.client_is_done = False
+        self.client_is_done = self._is_purged = False
         world.look = self.truth.before
         world.watch = self._watch
 
@@ -271,7 +278,9 @@ class _Stage:
                 queue = queue_of(instance, None)
                 if me.alive and run_id == RUN and is_bound(instance.vertex) and queue not in served:
                     self.world.blame(f"{me.name} executes {instance.key!r} of queue {queue!r}, which it does not serve")
-                if me.alive:
+                if me.alive and self._is_purged:
+                    self.world.blame(f"{me.name} executes {instance.key!r}{attempt} of a run that was purged")
+                elif me.alive:
                     self.world.say(me.name, f"EXECUTES {instance.key!r}{attempt}")
                     self.truth.executing(run_id, instance, attempt)
 
@@ -329,8 +338,33 @@ class _Stage:
             await asyncio.sleep(_AFTERWARDS)
             for run_id in (RUN, *self.scenario.also):
                 await self._check(run_id)
+            await self._purge()
         for program in list(world.programs.values()):
             world.end(program)
+
+    async def _purge(self) -> None:
+        """Purge the runs, and see that nothing comes of what is still on its way to them: timers, say."""
+        world = self.world
+        self._is_purged = True
+        world.look, world.watch = (lambda operation, args: None), (lambda operation, args, answer, seen: None)
+        run_ids = [RUN, *self.scenario.also]
+        async with world.backend.connect() as backend:
+            client = Client(backend, serializer=self._serializer, clock=world.clock)
+            letters = [letter.run_id for letter in await client.dead_letters()]
+            for run_id in run_ids:
+                await client.purge(run_id)
+                world.say("!", f"the run {run_id!r} is PURGED")
+            await asyncio.sleep(min(world.backend.last_due - world.clock.now(), _LONGEST_TIMER) + _AFTERWARDS)
+            if world.backend.holds:
+                await asyncio.sleep(_GIVEN_UP)
+            stored = InMemorySideDoor(world.backend)
+            for run_id in run_ids:
+                left = [*await stored.facts(run_id), *await stored.values(run_id)]
+                if left or await stored.status(run_id) is not None:
+                    world.blame(f"of the purged run {run_id!r} is stored {left or 'its status'}")
+            for letter in await client.dead_letters():
+                if letter.run_id not in letters:
+                    world.blame(f"of a purged run there is a dead letter: {letter.reason}")
 
     def _where(self) -> str:
         status, run = self.truth.status(RUN), self.truth.run(RUN)

@@ -117,6 +117,26 @@ async def always_live(original: Any, self: Any, job: Any, record: Any) -> bool:
 
 
 @replaces(
+    (JobHandler, "_is_live"),
+    caught_by=BackendContract.test_a_cancelled_run_that_sleeps_or_waits_does_not_go_on,
+    name="handler.TimerIsNews",
+)
+async def takes_for_news(original: Any, self: Any, job: Any, record: Any) -> bool:
+    """Takes a job that was sent long before it is due for one that was sent just now."""
+    return bool(await original(self, attrs.evolve(job, timer=False), record))
+
+
+@replaces(
+    (JobHandler, "_is_settled"),
+    caught_by=BackendContract.test_what_is_due_after_a_purge_comes_to_nothing,
+    name="handler.PurgedRunIsLookedFor",
+)
+def looked_for(original: Any, self: Any, job: Any) -> bool:
+    """Takes what is gone for what is not visible yet."""
+    return False
+
+
+@replaces(
     (JobHandler, "say_busy"),
     caught_by=BackendContract.test_what_workers_get_on_with_is_not_sent_again,
     name="handler.WorksInSilence",

@@ -306,16 +306,6 @@ async def silent_if_timed(original: Any, self: Any, instance: Instance, suspensi
         await original(self, instance, suspension)
 
 
-@replaces(
-    (Engine, "_is_live"),
-    caught_by=BackendContract.test_a_cancelled_run_that_sleeps_or_waits_does_not_go_on,
-    name="engine.CancelledSleeperGoesOn",
-)
-async def always_live(original: Any, self: Any) -> bool:
-    """Goes on with what is due whether or not the run has ended meanwhile."""
-    return True
-
-
 # --- ends -------------------------------------------------------------------------------------------------------------
 
 
