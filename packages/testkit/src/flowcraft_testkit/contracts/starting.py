@@ -364,7 +364,7 @@ class StartingClauses(ProgramClauses):
             for knows in (True, False):  # who takes what is due: a worker that knows the run, or one that does not
                 hand = await here.hire()
                 await here.client.start(flow, run_id=(run_id := self.id("run")))
-                await self.until(lambda: _suspensions(here, run_id))  # noqa: B023 - awaited here
+                await self.until(lambda: _suspensions(here, run_id))
                 assert await here.client.cancel(run_id)
                 if not knows:
                     await here.kill(hand)
