@@ -22,6 +22,7 @@ from .contexts import UNDO, BaseContext, NodeContext, SyncNodeContext, Values
 from .copying import copied, handed, is_shared
 from .durations import parse_duration
 from .errors import (
+    BackendError,
     ConfigurationError,
     ExpressionError,
     LostActionError,
@@ -98,6 +99,10 @@ def _nothing_to_get(instance: Instance) -> None:
     """Who knows all of a run has what expressions may name."""
 
 
+def _no_trouble() -> None:
+    """Where nothing is read from anywhere, a failure is the step's."""
+
+
 @attrs.define(eq=False)
 class Executor:
     """Executes the instances of one run.
@@ -118,6 +123,7 @@ class Executor:
         observer: Watches each attempt.
         kept_keys: The instances that act under the idempotency keys of another run: that run's id, by key.
         connection: Gives a step a connection in a transaction that commits with its outcome.
+        trouble: Why a failed attempt is no failure of the step's, if it is none: what it needed could not be read.
         roll_back: Awaited before a step is called: what was begun for an earlier call is to leave nothing.
         worker: Who executes, for people: it stands in what comes of an attempt.
         progressed: Is told, in the event loop, when a step says how far it is.
@@ -146,6 +152,7 @@ class Executor:
     observer: Observer | None = None
     kept_keys: Mapping[str, str] = attrs.field(factory=dict)
     connection: Callable[[str], Awaitable[Any]] | None = None
+    trouble: Callable[[], BackendError | None] = _no_trouble
     roll_back: Callable[[], Awaitable[None]] | None = None
     worker: str | None = None
     progressed: Callable[[BaseContext[Any, Any]], None] | None = None
@@ -548,7 +555,13 @@ class Executor:
     async def _failed(
         self, raised: Exception, instance: Instance, node: Node, attempt: Attempt, started: float
     ) -> Outcome | Suspension:
-        """What follows a failed attempt: another one, the class's own fallback, the fallback node, or the failure."""
+        """What follows a failed attempt: another one, the class's own fallback, the fallback node, or the failure.
+
+        Raises:
+            BackendError: It is no failure of the step's, as what it needed could not be read.
+        """
+        if (trouble := self.trouble()) is not None:
+            raise trouble from raised
         vertex, number, primary_error = instance.vertex, attempt.number, attempt.primary_error
         error, final = _raised(raised)
         if not final:

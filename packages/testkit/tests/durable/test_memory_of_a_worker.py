@@ -85,6 +85,38 @@ CASES = {
 }
 
 
+async def test_what_is_left_of_a_purged_run_is_not_taken_for_the_next_one_of_its_id() -> None:
+    """An outcome that came after the run's end stays, and the run's record is the first to go."""
+    clock, numbers = VirtualClock(), list[int]()
+
+    async def first(ctx: Any) -> None:
+        if await ctx.context.get("number") == 1:
+            raise ValueError("fails")
+
+    async def late(ctx: Any) -> Any:
+        numbers.append(await ctx.context.get("number"))
+        await clock.sleep(0.5)
+        return numbers[-1]
+
+    flow, other = create_flow("f").node("first", first).node("late", late), create_flow("other").node("n", first)
+    async with world(clock) as backend:
+        worker = Worker(backend, FlowRuntime([flow, other], clock=clock), reconcile=False, memory="1MiB")
+        working = asyncio.ensure_future(worker.run())
+        client = Client(backend, flows=[flow, other], clock=clock)
+        await client.start(flow, {"number": 1}, run_id="r")
+        assert (await client.wait("r")).status == "failed"
+        await clock.sleep(10.0)
+        for _ in range(100):
+            await client.wait(await client.start(other, {"number": 0, "text": _text(0, 20_000)}))
+        await client.purge("r")
+        await clock.sleep(10.0)
+        await client.start(flow, {"number": 2}, run_id="r")
+        assert (await client.wait("r")).outputs == {"first": None, "late": 2}
+        assert numbers == [1, 2]
+        worker.stop()
+        await working
+
+
 async def _taken(case: Case, memory: int | str) -> int:
     """What there is more of, at most, between runs and after them, in a process with a worker in it, bytes."""
     clock, parked = VirtualClock(), list[bool]()

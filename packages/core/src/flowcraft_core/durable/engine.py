@@ -188,6 +188,7 @@ class Engine:
         executor.values, executor.before_deciding = view.values, view.before_deciding
         executor.gather, executor.results = view.gather, view.results
         executor.connection = transaction.connection
+        executor.trouble = lambda: view.trouble or transaction.trouble
         if transaction.may_begin:
             executor.roll_back = transaction.roll_back
         executor.kept_keys, executor.nonce = record.kept_keys, record.nonce

@@ -81,9 +81,9 @@ async def redrive(stored: StoredRuns, run_id: str, new_run_id: str | None, chang
     again = old.lost() or list(old.state.ready)
     if not again:
         raise ConfigurationError(f"run {run_id!r} leaves nothing to try again: {old.status.reason}")
-    if new_run_id is not None and not await old.may_become(new_run_id):
-        raise ConfigurationError(f"there is a run {new_run_id!r} already: redrive under another id")
     old.kept(again, old.graphs(changes))  # what does not fit there is no redrive
+    if new_run_id is not None:  # nor is what another run is in the place of
+        await old.require_free(new_run_id, again, changes)
     # The first to say so stands, so that whoever comes later, or finishes what was cut short, gets the same run.
     said = await stored.records.put(run_id, REDRIVEN_KEY, {"as": new_run_id or new_id()})
     return await old.begin_again(again, str(said.value["as"]), changes)
@@ -145,10 +145,15 @@ class _Forked:
     def _undone_calls(self) -> list[ScopeState]:
         return [scope for scope in self.state.root.walk() if scope.undone]
 
-    async def may_become(self, run_id: str) -> bool:
-        """Whether there is no run of that id, or one that was forked from this one."""
+    async def require_free(self, run_id: str, named: Iterable[Instance], changes: Changes) -> None:
+        """See to it that there is no run of an id, unless it is the very one that is asked for.
+
+        Raises:
+            ConfigurationError: There is.
+        """
         standing = await self.stored.runs.get(run_id)
-        return standing is None or standing.redrive_of == self.record.run_id
+        if standing is not None:
+            self._require_the_same(standing, named, changes)
 
     async def begin_again(self, named: list[Instance], run_id: str, changes: Changes) -> Started:
         """Start the new run, or go on with starting it."""

@@ -437,7 +437,7 @@ class JobHandler:
             StaleReadError: There is no record to be seen.
         """
         record = self._known.get(job.run_id)
-        if record is not None and job.nonce in ("", record.nonce):
+        if record is not None and job.nonce == record.nonce:  # one that was written by hand has none
             return record
         record = await self._runs.get(job.run_id)
         if record is None and job.blueprint_id is not None and job.node_id is not None:
@@ -454,7 +454,7 @@ class JobHandler:
                 return None
             raise StaleReadError(f"run {job.run_id!r} has another record than the job was sent for")
         known = self._known.get(job.run_id)
-        if known is not None and known.nonce != record.nonce:
+        if known is None or known.nonce != record.nonce:  # what else is kept may be of an earlier run of this id
             self._memory.forget(job.run_id)
         record = await traced(record, self._runs, self._telemetry, job.trace)
         self._known.put(record)

@@ -16,6 +16,7 @@ from ..logging.catalogue import RUN_RESUMED
 from ..logging.journal import Journal
 from ..ports import RunStatus
 from .answers import answer_early, answered_already
+from .ends import end_of, undoes
 from .runs import RunRecord
 from .signals import CHECK_AFTER, send_jobs
 from .storage import StaleReadError
@@ -43,6 +44,7 @@ async def resume(
     record = await stored.record(run_id)
     if nonce not in (None, record.nonce):
         raise ResumeError(f"run {run_id!r} is not the one that was meant, but a later one of its id")
+    await _refuse_if_stopped(stored, record)
     if early:
         answer = Answer(output, action, stored.clock.now())
         reached = await answer_early(stored.records, record, key, answer, strict=strict)
@@ -59,6 +61,8 @@ async def resume(
         raise answered_already(run_id, key)
     if suspension is None:
         raise ResumeError(f"run {run_id!r}: wait {key!r} was not reached yet")
+    if await view.is_unneeded(instance):
+        raise ResumeError(f"run {run_id!r}: wait {key!r} is not open: the joins that it leads to did not wait for it")
     view.hear()  # it may have been reached just now, and what came before it may be as new
     await view.prepare(instance)
     await view.refresh(instance)
@@ -68,7 +72,10 @@ async def resume(
     now = stored.clock.now()
     taken = take_edges(*instance, output, action)
     outcome = Outcome(output=output, action=action, taken=taken, started=suspension.ended or now, ended=now)
-    if not (await stored.records.put_outcome(run_id, key, outcome, "")).won:
+    standing = await stored.records.put_outcome(run_id, key, outcome, "")
+    if not standing.won:
+        if standing.value.void:  # the run was stopped just now
+            await _refuse_if_stopped(stored, record)
         raise ResumeError(f"run {run_id!r}: wait {key!r} was resolved already; the first result stands")
     journal.bind(run_id=run_id).tell(RUN_RESUMED, flow=record.blueprint_id)
     await stored.backend.status.touch(run_id, at=now, next_check=now + CHECK_AFTER, state="running")
@@ -76,6 +83,17 @@ async def resume(
     if stored.telemetry is not None:
         trace = stored.telemetry.resumed(run_id, instance, outcome, trace)
     await send_jobs(stored.backend, record, [instance], stored.clock, trace=trace)
+
+
+async def _refuse_if_stopped(stored: StoredRuns, record: RunRecord) -> None:
+    """See to it that a run is not one that is undone.
+
+    Raises:
+        ResumeError: It is.
+    """
+    end = await end_of(stored.records, record.run_id) if undoes(record) else None
+    if end is not None:
+        raise ResumeError(f"run {record.run_id!r} is to end as {end.state}; nothing in it can be resumed any more")
 
 
 async def _wait(stored: StoredRuns, view: RunView, status: RunStatus, key: str) -> Instance:

@@ -10,13 +10,16 @@ from ..clock import Clock
 from ..errors import TransientError
 from ..logging.catalogue import THROTTLED
 from ..logging.journal import Journal, Rarely
-from ..ports import Backend, NamedQueues, Transactional
+from ..ports import REASON_LENGTH, Backend, FinalState, NamedQueues, RunStatus, Transactional
 
 T = TypeVar("T")
 
 _ATTEMPTS = 6
 _FIRST_PAUSE = 0.05
 _LONGEST_PAUSE = 5.0
+
+# So exactly a store keeps a time, seconds.
+_AS_STORED = 0.001
 
 
 class RetryingBackend:
@@ -30,7 +33,7 @@ class RetryingBackend:
         self._clock, self._journal, self._rarely = clock, journal or Journal(), Rarely()
         self.queue: Any = _Retrying(backend.queue, "queue", clock, self._say)
         self.context: Any = _Retrying(backend.context, "context", clock, self._say)
-        self.status: Any = _Retrying(backend.status, "status", clock, self._say)
+        self.status: Any = _RetryingStatus(backend.status, "status", clock, self._say)
         self.coordination: Any = _Retrying(backend.coordination, "coordination", clock, self._say)
         named = getattr(backend, "queues", None)
         self.queues: Any = None if named is None else _RetryingQueues(named, clock, self._say)
@@ -82,7 +85,8 @@ class _Retrying:
         async def retrying(*args: Any, **kwargs: Any) -> Any:
             for attempt in range(1, _ATTEMPTS + 1):
                 try:
-                    return await call(*args, **kwargs)
+                    answer = await call(*args, **kwargs)
+                    return answer if attempt == 1 else await self._sure(name, answer, *args, **kwargs)
                 except TransientError as error:
                     if attempt == _ATTEMPTS:
                         raise
@@ -93,6 +97,25 @@ class _Retrying:
         # Found once, then an ordinary attribute.
         setattr(self, name, retrying)
         return retrying
+
+    async def _sure(self, name: str, answer: Any, *args: Any, **kwargs: Any) -> Any:
+        """What a call comes to that was made again."""
+        return answer
+
+
+class _RetryingStatus(_Retrying):
+    async def _sure(self, name: str, answer: Any, *args: Any, **kwargs: Any) -> Any:
+        """Who has ended a run, and did not hear of it, has ended it: nobody else tells of its end."""
+        if name != "finish" or answer:
+            return answer
+        return await self._has_ended(*args, **kwargs)
+
+    async def _has_ended(self, run_id: str, state: FinalState, *, at: float, reason: str | None = None) -> bool:
+        status: RunStatus | None = await self._port.get(run_id)
+        if status is None or status.state != state or abs(status.updated - at) > _AS_STORED:
+            return False
+        kept = REASON_LENGTH // 2  # a store may cut what is long
+        return (status.reason or "")[:kept] == (reason or "")[:kept]
 
 
 def _pause(name: str, attempt: int, now: float) -> float:

@@ -9,11 +9,13 @@ from typing import Any
 
 import attrs
 from flowcraft_core import Clock, FlowBuilder, FlowRuntime, NodeResult, create_flow
+from flowcraft_core.durable import Client
 from flowcraft_core.errors import TransientError
 
 from .clauses import needs
+from .heard import listening
 from .interposed import Around, Call
-from .programs import Context, ProgramClauses, Programs, Steps
+from .programs import Context, ProgramClauses, Programs, Steps, is_so
 from .starting import chain, resumable
 
 
@@ -238,6 +240,54 @@ class DeliveryClauses(ProgramClauses):
             await self.pass_time(45 * self.beat)
             down = False
             assert (await here.ended(run_id)).outputs == {"n0": 1, "n1": 2, "n2": 3}
+
+    async def test_a_store_that_is_away_while_a_step_reads_is_no_failure_of_the_step(self) -> None:
+        """No fallback takes its place, and it is told of no failure: it is executed again."""
+        steps, down = Steps(), True
+
+        async def reads(ctx: Context) -> Any:
+            return await ctx.context.get("given")
+
+        async def unreachable(operation: str, call: Call) -> Any:
+            if down and operation == "context.values":
+                raise TransientError("the store does not answer")
+            return await call()
+
+        flow = create_flow("reads").node("a", reads, fallback="b").node("b", steps.one)
+        async with self.programs(flow) as here:
+            with listening() as heard:
+                await here.hire(around=unreachable, visibility=max(1.0, 2 * self.beat))
+                await here.client.start(flow, {"given": 7}, run_id=(run_id := self.id("run")))
+                await self.until(lambda: is_so(heard.of("unavailable")))
+                down = False
+                assert (await here.ended(run_id)).outputs == {"a": 7}
+            assert steps.executed == []
+            assert not heard.of("fallback_taken", "node_failed", "attempt_failed", run_id=run_id)
+
+    async def test_an_end_whose_answer_was_lost_is_told(self) -> None:
+        """By whoever has brought it about: nobody else does; and a client learns that it was it."""
+        steps = Steps()
+        lost: set[str] = set()
+
+        async def unanswered(operation: str, call: Call) -> Any:
+            answer = await call()
+            if operation == "status.finish" and call.args[0] not in lost:
+                lost.add(call.args[0])
+                raise TransientError("the answer is lost")
+            return answer
+
+        flow, waits = create_flow("ends").node("a", steps.one), create_flow("waits").wait("w")
+        async with self.programs(flow, waits) as here:
+            with listening() as heard:
+                await here.hire(around=unanswered)
+                await here.run(flow, run_id=(ended := self.id("ended")))
+                await self.until(lambda: is_so(heard.of("run_completed", run_id=ended)))
+                client = Client(await here.connect(unanswered), flows=[waits], clock=here.clock)
+                await client.start(waits, run_id=(cancelled := self.id("cancelled")))
+                assert await client.cancel(cancelled)
+                assert not await client.cancel(cancelled)
+            assert lost == {ended, cancelled}
+            assert len(heard.of("run_cancelled", run_id=cancelled)) == 1
 
     @needs("outages")
     async def test_workers_outlive_an_outage_of_the_backend(self) -> None:

@@ -65,6 +65,24 @@ class ForkingClauses(ProgramClauses):
             assert (await here.client.result(old)).redriven_as == new
             assert (await here.client.result(new)).redrive_of == old
 
+    async def test_a_redrive_that_is_refused_changes_nothing(self) -> None:
+        """Another fork of the run has the id: it is redriven under another one afterwards, as if nobody had asked."""
+        steps = Steps()
+        flow = create_flow("refused").node("a", steps.one).node("x", steps.broken).edge("a", "x")
+        async with self.programs(flow) as here:
+            await here.hire()
+            old = (await here.run(flow, run_id=self.id("old"))).run_id
+            await self.pass_time(2 * self.beat + here.backend.context.limits.staleness)
+            other = (await here.client.fork(old, "a", new_run_id=self.id("other"))).run_id
+            await here.ended(other)
+            await self.pass_time(here.backend.context.limits.staleness)
+            with pytest.raises(ConfigurationError, match="already"):
+                await here.client.redrive(old, new_run_id=other)
+            assert (await here.client.status(old)).redriven_as is None
+            again = await here.client.redrive(old, new_run_id=self.id("new"))
+            assert again.created
+            assert (await here.client.status(old)).redriven_as == again.run_id
+
     async def test_a_fork_goes_on_in_another_version_of_its_flow_with_other_values(self) -> None:
         """What is kept is not done again; where it does not fit, that is refused by node, and nothing is begun."""
         steps, is_broken = Steps(), True

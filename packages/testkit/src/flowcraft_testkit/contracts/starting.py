@@ -202,6 +202,28 @@ class StartingClauses(ProgramClauses):
             named = (await here.client.status(run_id)).blueprint_id
             assert named == flow.id, "its first message says which flow it is: its status says so, too"
 
+    @needs("hand_written")
+    async def test_a_run_that_was_written_by_hand_is_another_one_after_a_purge(self) -> None:
+        """Its message names no more than its id: whoever remembers the earlier run looks at what is there now."""
+        steps = Steps()
+
+        async def quote(ctx: Any) -> Any:
+            return await ctx.context.get("item")
+
+        flow = create_flow("quoted").node("a", quote).node("b", steps.echo).edge("a", "b")
+        async with self.programs(flow) as here:
+            await here.hire()
+            run_id = self.id("run")
+            for item in ("lamp", "chair"):
+                await self.write_by_hand(here.backend, run_id, flow.id, {"item": item})
+                await here.send(json.dumps({"runId": run_id, "blueprintId": flow.id, "nodeId": "a"}))
+                await self.until(lambda: _has_record(here.client, run_id))
+                result = await here.ended(run_id)
+                assert (result.outputs, result.context) == ({"a": item, "b": item}, {"item": item})
+                await self.pass_time(2 * self.beat + here.backend.context.limits.staleness)
+                await here.client.purge(run_id)
+                await self.pass_time(here.backend.context.limits.staleness)
+
     async def test_a_run_stays_on_the_blueprint_that_it_was_started_with(self) -> None:
         """A deployment changes what new runs do, and none that is under way."""
         steps = Steps()

@@ -6,12 +6,14 @@ import asyncio
 import itertools
 from typing import Any
 
-from flowcraft_core import FlowBuilder, RetryPolicy, create_flow
+import pytest
+from flowcraft_core import FlowBuilder, ResumeError, RetryPolicy, create_flow
 from flowcraft_core.durable import Settings
 from flowcraft_core.errors import TransientError
 
 from .interposed import Call
 from .programs import Context, ProgramClauses, is_so
+from .starting import resumable
 
 
 class Takings:
@@ -202,6 +204,29 @@ class UndoingClauses(ProgramClauses):
             goes_on.set()
             result = await here.ended(run_id)
             assert (result.status, told.undone) == ("failed", ["b", "a"])
+
+    async def test_a_run_that_is_undone_takes_no_answers(self) -> None:
+        """It is to end, and nothing goes on in it: whoever answers is told so, also early."""
+        at_it, goes_on = asyncio.Event(), asyncio.Event()
+        told = Takings()
+
+        async def undo(ctx: Context) -> None:
+            at_it.set()
+            await goes_on.wait()
+
+        flow = create_flow("trip").node("a", told.do, undo=undo).wait("w").wait("later")
+        flow.edge("a", "w").edge("w", "later")
+        async with self.programs(flow) as here:
+            await here.hire()
+            await here.client.start(flow, run_id=(run_id := self.id("run")))
+            await resumable(here, run_id)
+            assert await here.client.cancel(run_id)
+            await self.until(lambda: is_so(at_it.is_set()), here.patience)
+            for key, early in (("w", False), ("w", True), ("later", True)):
+                with pytest.raises(ResumeError, match="cancelled"):
+                    await here.client.resume(run_id, key, output=1, early=early)
+            goes_on.set()
+            assert list((await here.ended(run_id)).outputs) == ["a"]
 
     async def test_a_run_is_undone_no_further_once_that_is_abandoned(self) -> None:
         """The undo under way comes to its end, none begins, and the run ends as it was to; it is told only once."""

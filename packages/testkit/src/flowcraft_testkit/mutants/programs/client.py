@@ -308,3 +308,21 @@ async def unseen(original: Any, stored: Any, *rest: Any, **options: Any) -> None
 
     with mock.patch.object(stored.backend.status, "touch", nothing):
         await original(stored, *rest, **options)
+
+
+@replaces(
+    (forking_module._Forked, "require_free"),
+    caught_by=BackendContract.test_a_redrive_that_is_refused_changes_nothing,
+    name="client.RedriveSaidBeforeItIsRefused",
+)
+async def found_out_later(original: Any, self: Any, *args: Any) -> None:
+    """Finds out that an id is taken once it has said that the run is redriven under it."""
+
+
+@replaces(
+    (resuming_module, "_refuse_if_stopped"),
+    caught_by=BackendContract.test_a_run_that_is_undone_takes_no_answers,
+    name="client.StoppedRunTakesAnswers",
+)
+async def takes_answers(original: Any, *args: Any) -> None:
+    """Resumes waits of runs that are being undone."""

@@ -6,10 +6,12 @@ from typing import Any
 
 import attrs
 from flowcraft_core.durable import handler as handler_module
+from flowcraft_core.durable import transient as transient_module
 from flowcraft_core.durable.engine import Done
 from flowcraft_core.durable.handler import JobHandler
 from flowcraft_core.durable.storage import StaleReadError
 from flowcraft_core.errors import TransientError
+from flowcraft_core.execution import Executor
 
 from ...contracts import BackendContract
 from ..mutant import replaces, sets
@@ -176,3 +178,35 @@ async def newest(original: Any, self: Any, job: Any) -> Any:
 )
 async def not_taken_up(original: Any, self: Any, run_id: str, blueprint_id: str) -> None:
     """Knows only runs that a client has started."""
+
+
+@replaces(
+    (JobHandler, "_record"),
+    caught_by=BackendContract.test_a_run_that_was_written_by_hand_is_another_one_after_a_purge,
+    name="handler.AnyRecordWillDo",
+)
+async def any_will_do(original: Any, self: Any, job: Any) -> Any:
+    """Takes the record that it remembers for that of a run that was begun by hand, whichever that is."""
+    remembered = None if job.nonce else self._known.get(job.run_id)
+    return remembered or await original(self, job)
+
+
+@replaces(
+    (Executor, "_failed"),
+    caught_by=BackendContract.test_a_store_that_is_away_while_a_step_reads_is_no_failure_of_the_step,
+    name="execution.OutageIsAFailure",
+)
+async def is_a_failure(original: Any, self: Any, *args: Any) -> Any:
+    """Takes what a step could not read for the step's failure."""
+    self.trouble = lambda: None
+    return await original(self, *args)
+
+
+@replaces(
+    (transient_module._RetryingStatus, "_sure"),
+    caught_by=BackendContract.test_an_end_whose_answer_was_lost_is_told,
+    name="transient.LostEndIsAnothers",
+)
+async def is_anothers(original: Any, self: Any, name: str, answer: Any, *args: Any, **kwargs: Any) -> Any:
+    """Takes a run that it has ended itself, without hearing of it, for one that another has ended."""
+    return answer
