@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+from collections.abc import Callable
 
 import pytest
 from flowcraft_core import StepEndedError
+from flowcraft_core import threads as threads_module
+from flowcraft_core.errors import TransientError
 from flowcraft_core.threads import StepThreads
 
 
@@ -125,3 +128,91 @@ def test_a_loop_that_closed_meanwhile_is_no_error() -> None:
     release.set()
     assert ended.wait(30)
     assert asyncio.run(threads.run(lambda: 2)) == 2
+
+
+class _System:
+    """Refuses threads for steps as long as it is told to."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self.refuses, self.refused = True, 0
+        start = threading.Thread.start
+
+        def begin(thread: threading.Thread) -> None:
+            if self.refuses and thread.name == "flowcraft-step":
+                self.refused += 1
+                raise RuntimeError("can't start new thread")
+            start(thread)
+
+        patch.setattr(threading.Thread, "start", begin)
+        patch.setattr(threads_module, "_ASKED_AGAIN", 0.001)
+
+
+async def _until(is_so: Callable[[], bool]) -> None:
+    while not is_so():  # noqa: ASYNC110 - what is waited for has nothing to set in this loop
+        await asyncio.sleep(0.001)
+
+
+async def test_a_step_waits_for_a_thread_that_the_system_refuses_for_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    system = _System(monkeypatch)
+    threads, called, before = StepThreads(idle_seconds=0.001), list[int](), set(threading.enumerate())
+    calls = [asyncio.ensure_future(threads.run(lambda number=number: called.append(number))) for number in range(3)]
+    await _until(lambda: system.refused > 5)
+    assert (called, threads.waiting) == ([], 3)
+    system.refuses = False
+    await asyncio.wait_for(asyncio.gather(*calls), 30)
+    await _until(lambda: set(threading.enumerate()) <= before)
+    assert await asyncio.wait_for(threads.run(lambda: "later"), 30) == "later"  # nobody is taken to be idle
+    assert sorted(called) == [0, 1, 2]
+
+
+async def test_a_step_for_which_there_is_no_thread_in_the_end_is_never_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    system = _System(monkeypatch)
+    monkeypatch.setattr(threads_module, "_ASKS", 3)
+    threads, called = StepThreads(), list[str]()
+    with pytest.raises(TransientError, match="can't start new thread"):
+        await asyncio.wait_for(threads.run(lambda: called.append("refused")), 30)
+    system.refuses = False
+    await asyncio.wait_for(threads.run(lambda: called.append("ran")), 30)
+    assert (called, threads.waiting) == (["ran"], 0)
+
+
+async def test_a_step_waits_for_those_at_work_where_there_are_no_more_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    system = _System(monkeypatch)
+    monkeypatch.setattr(threads_module, "_ASKS", 3)
+    threads, begun, release = StepThreads(), threading.Event(), threading.Event()
+
+    def hold() -> None:
+        begun.set()
+        release.wait(30)
+
+    system.refuses = False
+    first = asyncio.ensure_future(threads.run(hold))
+    await _until(begun.is_set)
+    system.refuses = True
+    second = asyncio.ensure_future(threads.run(lambda: "ran"))
+    await _until(lambda: system.refused > 10)
+    assert not second.done()
+    release.set()
+    assert await asyncio.wait_for(second, 30) == "ran"
+    await first
+
+
+async def test_a_step_gets_a_refused_thread_also_after_one_that_was_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    system = _System(monkeypatch)
+    threads, begun, release = StepThreads(limit=1), threading.Event(), threading.Event()
+
+    def hold() -> None:
+        begun.set()
+        release.wait(30)
+
+    system.refuses = False
+    stuck = asyncio.ensure_future(threads.run(hold))
+    await _until(begun.is_set)
+    waiting = asyncio.ensure_future(threads.run(lambda: "ran"))
+    await asyncio.sleep(0)
+    system.refuses = True
+    stuck.cancel()
+    await _until(lambda: system.refused > 3)
+    system.refuses = False
+    assert await asyncio.wait_for(waiting, 30) == "ran"
+    release.set()

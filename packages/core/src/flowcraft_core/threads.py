@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, TypeVar
 
-from .errors import StepEndedError
+from .errors import StepEndedError, TransientError
 from .logging.catalogue import STEPS_WAIT
 from .logging.journal import Journal
 from .settings import number, whole
@@ -27,6 +27,11 @@ T = TypeVar("T")
 
 # How often it is said that steps wait for a thread, seconds.
 _SAID_EVERY = 60.0
+
+# After how long the system is asked again for a thread that it has refused, seconds; and how often, as long as no other
+# thread lives that would come to the step in the end.
+_ASKED_AGAIN = 0.2
+_ASKS = 50
 
 
 class _Here(threading.local):
@@ -45,7 +50,19 @@ _awaited: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[_Call, None]
 
 
 class _Call:
-    __slots__ = ("abandoned", "began", "context", "finished", "function", "future", "lent", "loop", "since")
+    __slots__ = (
+        "abandoned",
+        "asks",
+        "began",
+        "context",
+        "finished",
+        "function",
+        "future",
+        "lent",
+        "loop",
+        "refused",
+        "since",
+    )
 
     def __init__(
         self, function: Callable[[], Any], began: Callable[[], None] | None, loop: asyncio.AbstractEventLoop
@@ -58,6 +75,8 @@ class _Call:
         self.abandoned = False
         self.finished = False
         self.lent = False
+        self.refused: RuntimeError | None = None
+        self.asks = 0
         self.since = time.monotonic()
 
 
@@ -113,6 +132,7 @@ class StepThreads:
 
         Raises:
             StepEndedError: The function raised what is no ordinary exception; that is its cause.
+            TransientError: The system has refused a thread for a while; the function is not called.
             Exception: Whatever else the function raised.
         """
         call = _Call(function, began, asyncio.get_running_loop())
@@ -146,7 +166,37 @@ class StepThreads:
             self._changed.notify()
         elif self._busy + self._idle < self._limit:
             self._idle += 1
-            threading.Thread(target=self._work, name="flowcraft-step", daemon=True).start()
+            try:
+                threading.Thread(target=self._work, name="flowcraft-step", daemon=True).start()
+            except RuntimeError as error:
+                self._idle -= 1
+                self._ask_again_for_all(error)
+
+    def _ask_again_for_all(self, refused: RuntimeError) -> None:
+        """Have those who wait ask again, each in its own event loop: the system may have a thread in a moment."""
+        for call in self._calls:
+            if call.refused is None:
+                call.refused = refused
+                with contextlib.suppress(RuntimeError):  # its loop was closed meanwhile
+                    call.loop.call_soon_threadsafe(self._ask_again_later, call)
+
+    def _ask_again_later(self, call: _Call) -> None:
+        call.loop.call_later(_ASKED_AGAIN, self._ask_again, call)
+
+    def _ask_again(self, call: _Call) -> None:
+        with self._changed:
+            if call not in self._calls:
+                return  # it has begun, or was given up
+            self._start_or_wake()
+            call.asks = 0 if self._busy + self._idle else call.asks + 1
+            if is_too_often := call.asks >= _ASKS:
+                self._calls.remove(call)
+        if not is_too_often:
+            self._ask_again_later(call)
+        elif not call.future.done():
+            error = TransientError(f"no thread can be started for plain steps: {call.refused}")
+            error.__cause__ = call.refused
+            call.future.set_result((None, error))
 
     def _give_up(self, call: _Call) -> None:
         with self._changed:
