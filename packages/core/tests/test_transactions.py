@@ -55,6 +55,7 @@ class Playing:
         self.transactional = self
         self.rows: list[str] = []
         self.refuses = 0
+        self.begun, self.ended = 0, 0
         self.commits_fail: list[bool] = []  # whether it was applied, of each that fails
 
     async def open(self) -> None:
@@ -71,13 +72,17 @@ class Playing:
         if self.refuses:
             self.refuses -= 1
             raise TransientError("none can be begun")
+        await asyncio.sleep(0)  # to connect takes a moment
         transaction = Played(self)
+        self.begun += 1
         try:
             yield transaction
         except Exception as error:
             if transaction.is_lost:
                 raise TransientError("lost") from error
             raise
+        finally:
+            self.ended += 1
         applied = self.commits_fail.pop(0) if self.commits_fail else None
         if applied is not False:
             for run_id, key, fact in transaction.facts:
@@ -105,6 +110,27 @@ async def store(ctx: Any) -> int:
     assert await ctx.connection() is connection
     await connection.execute(ctx.key)
     return int(ctx.attempt)
+
+
+@pytest.mark.parametrize("action", ["stores", "fails", "leaves"])
+async def test_a_connection_that_is_asked_for_at_once_is_the_same_one(action: str) -> None:
+    backend, asked = Playing(), list[Any]()
+
+    async def asking(ctx: Any) -> None:
+        asking = [asyncio.ensure_future(ctx.connection()) for _ in range(3)]
+        if action == "leaves":
+            await asyncio.sleep(0)
+            return
+        asked.extend(await asyncio.gather(*asking))
+        await asked[0].execute("one")
+        await asked[2].execute("two")
+        if action == "fails":
+            raise ValueError("no")
+
+    await worked(backend, create_flow("f").node("s", asking))
+    assert backend.begun == backend.ended == 1
+    assert len(set(map(id, asked))) == (action != "leaves")
+    assert backend.rows == (["one", "two"] if action == "stores" else [])
 
 
 def chain(step: Any = store, **options: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from typing import Any
 
@@ -41,6 +42,7 @@ class StepTransaction:
         self._backend = backend
         self._connection: Any = None
         self._open: contextlib.AsyncExitStack | None = None
+        self._turn = asyncio.Lock()  # whoever asks while one is begun waits for that one, and so does who ends it
 
     @property
     def may_begin(self) -> bool:
@@ -57,17 +59,18 @@ class StepTransaction:
             ConfigurationError: The backend has no such transactions.
             TransientError: None can be begun just now.
         """
-        if self.context is None:
-            power = transactional_of(self._backend, f"node {key!r}: ctx.connection")
-            begun = contextlib.AsyncExitStack()
-            try:
-                self._connection = await begun.enter_async_context(power.begin())
-            except TransientError as error:
-                self.trouble = error
-                raise
-            self._open = begun
-            self.context = power.joined(self._connection).context
-        return self._connection
+        async with self._turn:
+            if self.context is None:
+                power = transactional_of(self._backend, f"node {key!r}: ctx.connection")
+                begun = contextlib.AsyncExitStack()
+                try:
+                    self._connection = await begun.enter_async_context(power.begin())
+                except TransientError as error:
+                    self.trouble = error
+                    raise
+                self._open = begun
+                self.context = power.joined(self._connection).context
+            return self._connection
 
     async def commit(self) -> None:
         """Have all of it stored.
@@ -75,20 +78,22 @@ class StepTransaction:
         Raises:
             TransientError: It may or may not be.
         """
-        if (left := self._leave()) is not None:
-            await left.aclose()
+        async with self._turn:
+            if (left := self._leave()) is not None:
+                await left.aclose()
 
     async def roll_back(self) -> None:
         """Have nothing of it stored; where nothing was begun, nothing happens."""
-        left = None if self._open is None else self._leave()
-        if left is None:
-            return
-        try:
-            await left.__aexit__(_RolledBackError, _RolledBackError(), None)
-        except _RolledBackError:
-            pass
-        except TransientError as error:  # the connection was lost before
-            self.trouble = error
+        async with self._turn:
+            left = None if self._open is None else self._leave()
+            if left is None:
+                return
+            try:
+                await left.__aexit__(_RolledBackError, _RolledBackError(), None)
+            except _RolledBackError:
+                pass
+            except TransientError as error:  # the connection was lost before
+                self.trouble = error
 
     def _leave(self) -> contextlib.AsyncExitStack | None:
         """The transaction that is under way, if there is one, which it is not any more."""
