@@ -80,6 +80,14 @@ async def test_a_message_is_read_whatever_the_host_made_of_it() -> None:
     assert adapter.jobs == [('{"a": 1}', 3, None)] * 3
 
 
+async def test_bytes_that_are_no_text_are_handed_on_as_what_no_job_is() -> None:
+    adapter = FakeAdapter()
+    handlers = handlers_of(adapter, function_timeout=None)
+    await handlers.work(Message(b"\xff\xfe\0 {}", 3))
+    await handlers.work_on_poison(Message(b"\xff\xfe\0 {}"))
+    assert [body for body, _, _ in adapter.jobs] == ["\\xff\\xfe\0 {}"] * 2
+
+
 async def test_what_is_not_done_is_given_back_to_the_host() -> None:
     handlers = handlers_of(FakeAdapter(done=False))
     with pytest.raises(DeliverAgainError, match="m1 was delivered 2 times"):

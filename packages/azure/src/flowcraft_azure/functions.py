@@ -177,6 +177,9 @@ class FunctionHandlers:
 
 
 def _text(message: QueueMessage) -> str:
-    """What a message says: the host has undone base64, unless ``messageEncoding`` is ``none``."""
+    """What a message says: the host has undone base64, unless ``messageEncoding`` is ``none``.
+
+    Bytes that are no text are no job either: what is written for them becomes a dead letter, that people see.
+    """
     body = message.get_body()
-    return decode_text(body if isinstance(body, str) else body.decode())
+    return decode_text(body if isinstance(body, str) else body.decode("utf-8", "backslashreplace"))
