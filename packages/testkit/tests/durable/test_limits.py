@@ -10,6 +10,7 @@ import pytest
 from flowcraft_core import FlowBuilder, FlowRuntime, Limit, NodeContext, RetryPolicy, create_flow
 from flowcraft_core.durable import Client, Reconciler, Worker
 from flowcraft_core.durable.limits import FleetLimits
+from flowcraft_core.errors import BackendError
 from flowcraft_testkit import InMemoryBackend, VirtualClock
 
 from .helpers import Watched, killed, world
@@ -90,6 +91,36 @@ def _many(gauge: Gauge, number: int, **options: Any) -> FlowBuilder:
         return [{"number": each, "tenant": "ab"[each % 2]} for each in range(number)]
 
     return create_flow("many").node("list", items).batch("work", gauge.step, **options).edge("list", "work")
+
+
+async def test_a_message_that_comes_again_while_its_job_waits_here_is_not_lost() -> None:
+    """Its time ran out, as nothing could be extended: the one that has come is the only one that there is."""
+    clock = VirtualClock()
+    gauge, is_away = Gauge(clock, 200.0), True
+    fleet = await _fleet(clock, Limit("api", concurrency=1))
+    flow = create_flow("one").node("s", gauge.step, limit="api")
+
+    async def refuse(operation: str) -> None:
+        if operation == "queue.extend" and is_away:
+            raise BackendError("refused")
+
+    fleet.hire(flow, concurrency=1, prefetch=0)
+    await fleet.client.start(flow, run_id="first")
+    await clock.sleep(1)
+    runtime = FlowRuntime([flow], clock=clock, limits=fleet.limits)
+    worker = Worker(Watched(fleet.backend, before=refuse), runtime, heartbeat=None, reconcile=False)
+    working = asyncio.ensure_future(worker.run())
+    await fleet.client.start(flow, run_id="second")
+    await clock.sleep(100)
+    is_away = False
+    await clock.sleep(20)
+    assert (await fleet.backend.queue.depth()).in_flight == 2
+    working.cancel()
+    await asyncio.gather(working, return_exceptions=True)
+    fleet.hire(flow)
+    assert (await fleet.client.wait("second", timeout=600)).status == "completed"
+    await fleet.leave()
+    assert gauge.calls["s"] == 2
 
 
 async def test_never_more_are_under_way_than_a_limit_says_whatever_the_number_of_workers() -> None:

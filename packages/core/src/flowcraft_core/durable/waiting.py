@@ -63,7 +63,7 @@ class WaitingJobs:
         self._store, self._limits, self._clock = backend.coordination, limits, clock
         self._keeps, self._stopped = keeps, stopped
         self._later = LaterJobs(backend, clock)
-        self._kept: dict[tuple[str, str], None] = {}
+        self._kept: dict[tuple[str, str], object] = {}  # those kept, each with what stands for who keeps it
 
     async def wait(self, job: Job, record: RunRecord, queue: str, until: float) -> tuple[Job, Places] | None:
         """Wait for places.
@@ -83,14 +83,15 @@ class WaitingJobs:
         if not await self._says_so(job, record):
             return None
         who = (record.incarnation, job.key)
-        if who in self._kept:
-            return None  # its copy
-        if len(self._kept) < self._keeps:
-            self._kept[who] = None
+        if who in self._kept or len(self._kept) < self._keeps:
+            # Of copies the last one is kept: it may be the same message again, whose time ran out unnoticed, and then
+            # the delivery before it holds nothing any more.
+            keeper = self._kept[who] = object()
             try:
-                job, found = await self._keep(job, record, until)
+                job, found = await self._keep(job, record, until, lambda: self._kept.get(who) is keeper)
             finally:
-                del self._kept[who]
+                if self._kept.get(who) is keeper:
+                    del self._kept[who]
             if found is None or isinstance(found, Places):
                 return None if found is None else (job, found)
         at, again = waits_on(job, self._clock.now())
@@ -99,7 +100,9 @@ class WaitingJobs:
         await self._later.send(queue, again, at)
         return None
 
-    async def _keep(self, job: Job, record: RunRecord, until: float) -> tuple[Job, Places | _Left | None]:
+    async def _keep(
+        self, job: Job, record: RunRecord, until: float, is_last: Callable[[], bool]
+    ) -> tuple[Job, Places | _Left | None]:
         """Look for places, and be told of them; gives what was found, and nothing if another job goes on."""
         while not self._stopped():
             now = self._clock.now()
@@ -108,6 +111,8 @@ class WaitingJobs:
                 break
             job = again
             is_told = await self._limits.news(job.limits, at - now)
+            if not is_last():
+                return job, None
             if self._stopped():
                 break
             with contextlib.suppress(TransientError):  # then it looks the next time
