@@ -22,6 +22,7 @@ import attrs
 import pytest
 from flowcraft_core.errors import SerializationError
 from flowcraft_core.serialization import MAX_DEPTH, Serializer
+from flowcraft_core.serialization.sameness import are_same, is_same
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -917,3 +918,104 @@ def test_one_object_in_two_places_becomes_two_in_a_copy_as_it_would_in_text(seri
         assert isinstance(copied, list)
         assert copied[0] == copied[1]
         assert copied[0] is not copied[1]
+
+
+# --- Which values are the same ---------------------------------------------------------------------------------------
+
+
+def unordered(value: Any) -> object:
+    """As ``exact``, but whatever order a dict's keys were set in."""
+    kind = type(value)
+    if kind is dict:
+        return kind, frozenset(Counter((unordered(key), unordered(item)) for key, item in value.items()).items())
+    if kind in (set, frozenset):
+        return kind, frozenset(Counter(map(unordered, value)).items())
+    if isinstance(value, list | tuple):
+        return kind, tuple(map(unordered, value))
+    if attrs.has(kind):
+        return kind, tuple(unordered(getattr(value, field.name)) for field in attrs.fields(kind))
+    return exact(value)
+
+
+def turned(value: Any) -> Any:
+    """The same value, with the other order wherever there is none."""
+    kind = type(value)
+    if kind is dict:
+        return {turned(key): turned(item) for key, item in reversed(value.items())}
+    if kind in (set, frozenset):
+        return kind([*value][::-1])
+    return [turned(item) for item in value] if kind is list else value
+
+
+def looks_alike(value: Any) -> Any:
+    """A value that is not the same, though Python calls some of its parts equal."""
+    kind = type(value)
+    if kind is dict:
+        return {key: looks_alike(item) for key, item in value.items()}
+    if kind in (list, tuple):
+        return kind(map(looks_alike, value))
+    if kind is int:
+        return bool(value) if value in (0, 1) else Decimal(value)
+    if kind is float:
+        return Decimal(value)
+    others: dict[type, Callable[[Any], object]] = {bool: int, bytes: bytearray, bytearray: bytes, set: frozenset}
+    return others[kind](value) if kind in others else value
+
+
+def same(one: object, other: object) -> bool:
+    return is_same(SERIALIZER.to_data(one), SERIALIZER.to_data(other))
+
+
+@given(values)
+def test_a_value_is_the_same_however_it_was_put_together(value: object) -> None:
+    assert same(value, SERIALIZER.copy(value))
+    assert same(value, turned(value))
+
+
+@given(values)
+def test_a_value_is_not_the_same_as_one_that_only_looks_alike(value: object) -> None:
+    other = looks_alike(value)
+    assert same(value, other) == (unordered(value) == unordered(other))
+
+
+@given(values, values)
+def test_two_values_are_the_same_if_their_types_and_all_parts_are(one: object, other: object) -> None:
+    assert same(one, other) == (unordered(one) == unordered(other))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (1, True),
+        (1, 1.0),
+        (0.0, -0.0),
+        (Decimal("1.10"), Decimal("1.1")),
+        (NOON.replace(tzinfo=UTC), NOON.replace(tzinfo=UTC).astimezone(PARIS)),
+        (b"1", bytearray(b"1")),
+        ([1, 2], (1, 2)),
+        ([1, 2], [2, 1]),
+        ({1}, frozenset({1})),
+        (Level.LOW, 1),
+        ({"$type": "set", "value": [1]}, {1}),
+        ({1: [1, 2]}, {1: [2, 1]}),
+    ],
+)
+def test_what_is_stored_otherwise_is_not_the_same(one: object, other: object) -> None:
+    assert not same(one, other)
+    assert not same([{"x": one}], [{"x": other}])
+    assert not are_same({"x": SERIALIZER.to_data(one)}, {"x": SERIALIZER.to_data(other)})
+
+
+def test_the_same_values_have_the_same_names() -> None:
+    assert are_same({"x": 1, "y": 2}, {"y": 2, "x": 1})
+    assert not are_same({"x": 1}, {"x": 1, "y": 2})
+    assert not are_same({"x": 1, "y": 2}, {"x": 1})
+    assert not are_same({"$type": "set", "value": [1, 2]}, {"$type": "set", "value": [2, 1]})
+
+
+def test_a_nan_and_an_array_are_the_same_as_themselves() -> None:
+    numpy = pytest.importorskip("numpy")
+    assert same(float("nan"), float("nan"))
+    assert same(Decimal("nan"), Decimal("nan"))
+    assert same(numpy.arange(3), numpy.arange(3))
+    assert not same(numpy.arange(3), numpy.arange(3.0))

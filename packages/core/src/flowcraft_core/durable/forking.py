@@ -27,6 +27,7 @@ from ..graph.state import RunState
 from ..ids import new_id
 from ..jobs import encode_job
 from ..ports import Message, RunStatus
+from ..serialization.sameness import is_same
 from .answers import copy_answers
 from .ends import END_KEY, UNDONE_KEY
 from .queues import queue_named, require_queues
@@ -259,7 +260,7 @@ class _Forked:
         as_stored = self.stored.records.serializer.to_data
         is_other = changes.flow is not None and _hashes(changes.graphs) != _hashes(standing.graphs)
         if is_other or any(
-            name not in standing.context or as_stored(value) != as_stored(standing.context[name])
+            name not in standing.context or not is_same(as_stored(value), as_stored(standing.context[name]))
             for name, value in changes.context.items()
         ):
             raise ConfigurationError(

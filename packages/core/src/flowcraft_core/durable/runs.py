@@ -16,6 +16,7 @@ from ..graph.scopes import Graph
 from ..ids import new_id
 from ..jobs import Job
 from ..ports import ContextStore
+from ..serialization.sameness import are_same
 from ..traces import Trace, trace_of
 from .caches import Memory
 from .storage import BLUEPRINTS, PutsFact, Records, StaleReadError, reading
@@ -174,14 +175,16 @@ class Runs:
 
     def _alike(self, standing: Any, given: Mapping[str, Any]) -> bool:
         """Whether stored context values are those that are given."""
-        if standing == given:
-            return True
-        if type(standing) is not dict or standing.keys() != given.keys():
+        if type(standing) is not dict:
             return False
-        decode = self.records.serializer.from_data
-        try:  # a set may be written in several orders
-            return all(bool(decode(standing[name]) == decode(value)) for name, value in given.items())
-        except Exception:  # what cannot be read or compared is not known to be the same
+        serializer = self.records.serializer
+        try:
+            if are_same(standing, given):
+                return True
+            # An older version of a class may have written fewer fields, say.
+            as_now = {name: serializer.to_data(serializer.from_data(data)) for name, data in standing.items()}
+            return are_same(as_now, given)
+        except Exception:  # what cannot be read is not known to be the same
             return False
 
     async def store(self, graphs: Mapping[str, Graph]) -> dict[str, str]:

@@ -212,6 +212,19 @@ class SchedulingClauses(ProgramClauses):
             again = await here.client.schedules.make(made.schedule_id, old, every="3h")
             assert (again.revision, again.every, again.last_due) == (4, 10_800, edited.next_due)
 
+    async def test_a_schedule_is_told_from_another_by_what_is_stored(self) -> None:
+        """An edit is one also if Python calls both values equal; and what Python calls unequal to itself is none."""
+        flow = create_flow("told").node("a", Steps().one)
+        async with self.programs(flow) as here:
+            schedules, schedule_id = here.client.schedules, self.id("told")
+            values: list[Any] = [1, True, 1.0, [1.0], (1.0,), {1}, frozenset({1}), b"1", float("nan"), {"x": {2, 1}}]
+            for number, value in enumerate(values):
+                for _ in range(2):
+                    made = await schedules.make(schedule_id, flow, {"x": value}, every="1h", replace=True)
+                    assert (made.revision, type(made.context["x"])) == (number, type(value)), value
+                edited = await schedules.edit(schedule_id, context={"x": value})
+                assert edited.revision == number, value
+
     async def test_a_start_that_is_cut_off_is_finished_once(self) -> None:
         """A reconciler dies after each of its calls in turn: another one goes on, and the run is the only one."""
         steps = Steps()

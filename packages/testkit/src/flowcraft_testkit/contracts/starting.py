@@ -149,6 +149,8 @@ class StartingClauses(ProgramClauses):
             for meant, context, same in (
                 (flow, again, True),
                 (flow, {"x": {**value, "set": {"a", "b"}}}, False),
+                (flow, {"x": {**value, "of": [(1.0, 2.5), None]}}, False),
+                (flow, {"x": {**value, "of": [(True, 2.5), None]}}, False),
                 (flow, {"x": value, "y": None}, False),
                 (flow, {}, False),
                 (other, {"x": value}, False),

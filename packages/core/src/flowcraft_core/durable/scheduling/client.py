@@ -108,7 +108,7 @@ class ScheduleClient:
                 last = await self._schedules.chain.add(new)
             if not last.is_removed:
                 break
-        if (name := made.differs_in(last)) is None:
+        if (name := self._schedules.chain.difference(made, last)) is None:
             return await self._settled(last)
         if not replace:
             raise ConfigurationError(
@@ -235,7 +235,7 @@ class ScheduleClient:
         while True:
             new = changed(last)
             wanted: Revision = new if isinstance(new, Revision) else await new
-            if wanted.says_the_same(last) and wanted.is_paused == last.is_paused:
+            if self._schedules.chain.difference(wanted, last) is None and wanted.is_paused == last.is_paused:
                 return await self._settled(last)
             wanted = self._next(last, wanted, change)
             last = await self._schedules.chain.add(wanted)

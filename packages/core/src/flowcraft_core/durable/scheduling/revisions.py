@@ -11,6 +11,7 @@ import attrs
 from ...errors import ConfigurationError, FlowcraftError
 from ...ids import require_run_id
 from ...schedules import Missed, Overlap, Timing, require_choice
+from ...serialization.sameness import are_same
 from ..storage import Records, reading
 
 #: What a revision has done to the schedule.
@@ -73,17 +74,6 @@ class Revision:
         """Whether there is no such schedule any more."""
         return self.change == "removed"
 
-    def says_the_same(self, other: Revision) -> bool:
-        """Whether another revision asks for the same, whenever it was written, and paused or not."""
-        return self.differs_in(other) is None
-
-    def differs_in(self, other: Revision) -> str | None:
-        """The name of something that another revision says otherwise; None if there is nothing."""
-        for name in ("flow", "blueprints", "context", "tags", "timeout", "timing", "missed", "grace", "overlap"):
-            if getattr(self, name) != getattr(other, name):
-                return name
-        return None
-
 
 @attrs.frozen
 class Chain:
@@ -117,12 +107,24 @@ class Chain:
         stored = await self.records.put(place, key, self._written(revision))
         return revision if stored.won else self._read(revision.schedule_id, revision.number, stored.value)
 
+    def difference(self, one: Revision, other: Revision) -> str | None:
+        """The name of something that one revision says otherwise than another one, whenever each was written.
+
+        Whether they are paused is left out. None if there is nothing.
+        """
+        for name in ("flow", "blueprints", "tags", "timeout", "timing", "missed", "grace", "overlap"):
+            if getattr(one, name) != getattr(other, name):
+                return name
+        return None if are_same(self._stored(one.context), self._stored(other.context)) else "context"
+
     def _written(self, revision: Revision) -> dict[str, Any]:
-        encode = self.records.serializer.to_data
         return {
             **attrs.asdict(revision, filter=attrs.filters.exclude("schedule_id", "number", "context")),
-            "context": {name: encode(value) for name, value in revision.context.items()},
+            "context": self._stored(revision.context),
         }
+
+    def _stored(self, context: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: self.records.serializer.to_data(value) for name, value in context.items()}
 
     def _read(self, schedule_id: str, number: int, stored: Mapping[str, Any]) -> Revision:
         decode = self.records.serializer.from_data

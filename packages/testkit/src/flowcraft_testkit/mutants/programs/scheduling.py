@@ -209,3 +209,14 @@ async def nobody_looks(original: Any, self: Reconciler, done: Any = None) -> Any
 def listed_as_runs(original: Any, states: Any) -> Any:
     """Lists schedules where runs are asked for."""
     return ("schedule",) if "schedule" in states else original(states)
+
+
+@replaces(
+    (Chain, "difference"),
+    caught_by=BackendContract.test_a_schedule_is_told_from_another_by_what_is_stored,
+    name="scheduling.EqualIsTheSame",
+)
+def equal_is_the_same(original: Any, self: Any, one: Revision, other: Revision) -> str | None:
+    """Loses an edit whose values Python calls equal to those that were there, as 1 and True."""
+    difference: str | None = original(self, one, other)
+    return None if one.context == other.context and difference == "context" else difference
