@@ -119,6 +119,61 @@ def test_a_certain_time_comes_once_a_day_in_every_zone(zone: str, day: int, minu
         assert one.fold == 0 or is_left_out
 
 
+# Where clocks change: by half an hour, back and forth; by an hour; by two; and at midnight.
+CHANGES = (
+    ("Australia/Lord_Howe", "2026-04-05T00:00"),
+    ("Australia/Lord_Howe", "2026-10-04T00:00"),
+    ("Europe/Oslo", "2026-03-29T00:00"),
+    ("Europe/Oslo", "2026-10-25T00:00"),
+    ("Antarctica/Troll", "2026-03-29T00:00"),
+    ("America/Santiago", "2026-09-06T01:00"),
+)
+
+
+@given(
+    change=st.sampled_from(CHANGES),
+    begin=st.integers(-2 * DAY, DAY),
+    later=st.integers(0, 3 * DAY),
+    part=st.sampled_from([0.0, 0.5]),
+    minute=st.sampled_from(["*", "*/20", "*/7", "0", "15,45"]),
+    hour=st.sampled_from(["*", "*/5", "0", "1", "2", "22,23,0,1"]),
+    day=st.sampled_from(["*", "5", "L"]),
+)
+def test_what_is_due_next_does_not_depend_on_from_where_one_counts(
+    change: tuple[str, str], begin: int, later: int, part: float, minute: str, hour: str, day: str
+) -> None:
+    zone, about = change
+    begin += at(about, zone)
+    timing = Timing.of(f"{minute} {hour} {day} * *", zone, None)
+    counted = next(time for time in timing.times(begin, 0) if time > begin + later + part)
+    assert timing.after(begin + later + part, 0) == counted
+
+
+@given(
+    change=st.sampled_from(CHANGES),
+    begin=st.integers(-2 * DAY, DAY),
+    minute=st.sampled_from(["*/20", "*/7", "*"]),
+    hour=st.sampled_from(["*", "0", "2", "23", "22,23,0,1", "1-3"]),
+    day=st.sampled_from(["*", "5", "29"]),
+)
+def test_around_a_change_of_clocks_what_goes_by_the_minute_comes_whenever_the_wall_shows_it(
+    change: tuple[str, str], begin: int, minute: str, hour: str, day: str
+) -> None:
+    zone, about = change
+    begin += at(about, zone)
+    step = 1 if minute == "*" else int(minute.removeprefix("*/"))
+    hours = {"*": range(24), "22,23,0,1": (22, 23, 0, 1), "1-3": (1, 2, 3)}.get(hour) or (int(hour),)
+    first = (begin // MINUTE + 1) * MINUTE
+    wall = ((time, datetime.fromtimestamp(time, ZoneInfo(zone))) for time in range(first, begin + 2 * DAY, MINUTE))
+    expected = [
+        time
+        for time, seen in wall
+        if seen.minute % step == 0 and seen.hour in hours and (day == "*" or seen.day == int(day))
+    ]
+    found = list(_until(Timing.of(f"{minute} {hour} {day} * *", zone, None).times(begin, begin), begin + 2 * DAY))
+    assert found == expected
+
+
 def _until(found: Iterator[int], end: int) -> Iterator[int]:
     for time in found:
         if time >= end:

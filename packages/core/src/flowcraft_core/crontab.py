@@ -7,15 +7,21 @@ twice; what runs every so many minutes or hours (a ``*`` in either field) runs b
 
 from __future__ import annotations
 
+import bisect
 import functools
 import importlib
-from datetime import datetime
+import math
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from .errors import ConfigurationError
 
 if TYPE_CHECKING:
     import zoneinfo
+
+# No zone changes its clocks, and changes them back, within so many seconds.
+_DAY = 86_400
 
 
 def require_cron(expression: object, timezone: object) -> str:
@@ -44,16 +50,52 @@ def cron_after(expression: str, timezone: object, time: float) -> int | None:
     Raises:
         ConfigurationError: As for ``require_cron``.
     """
-    cronsim, zone = _cronsim(), _zone(timezone)
+    zone = _zone(timezone)
+    if not any(field.startswith("*") for field in expression.split()[:2]):
+        # It goes by what the clock on the wall shows. Where that was set back, what it gives first may be past already.
+        for found in _times(expression, datetime.fromtimestamp(time, zone)):
+            seconds = int(found.timestamp())
+            if seconds > time:
+                return seconds
+        return None
+    # Where clocks change by half an hour, cronsim goes on hour by hour from half past, and leaves out what is before.
+    # So it is asked as if they never changed; and again from the first change on, if that comes before what it finds.
+    begin = since = math.floor(time)
+    while True:
+        shown = datetime.fromtimestamp(begin + _ahead(zone, since), UTC)
+        found = next(_times(expression, shown), None)
+        if found is None:
+            return None
+        seconds = begin + int((found - shown).total_seconds())
+        change = _change(zone, since, seconds)
+        if change is None:
+            return seconds
+        begin, since = change - 1, change
+
+
+def _times(expression: str, after: datetime) -> Iterator[datetime]:
+    cronsim = _cronsim()
     try:
-        times = cronsim.CronSim(expression, datetime.fromtimestamp(time, zone))
+        times: Iterator[datetime] = cronsim.CronSim(expression, after)
     except cronsim.CronSimError as error:
         raise ConfigurationError(f"schedule: cron {expression!r:.80} cannot be read: {error}") from error
-    # It goes by what the clock on the wall shows. Where that was set back, what it gives first may be past already.
-    for found in times:
-        seconds = int(found.timestamp())
-        if seconds > time:
-            return seconds
+    return times
+
+
+def _ahead(zone: zoneinfo.ZoneInfo, time: int) -> int:
+    """By how much the clocks of a zone are ahead of UTC, seconds."""
+    offset = datetime.fromtimestamp(time, zone).utcoffset()
+    assert offset is not None  # a zone always has one
+    return int(offset.total_seconds())
+
+
+def _change(zone: zoneinfo.ZoneInfo, after: int, until: int) -> int | None:
+    """The first moment after one, and not after the other, at which the clocks of a zone have changed; None if none."""
+    ahead = _ahead(zone, after)
+    for begin in range(after, until, _DAY):
+        end = min(begin + _DAY, until)
+        if _ahead(zone, end) != ahead:
+            return bisect.bisect_left(range(end), True, lo=begin, key=lambda time: _ahead(zone, time) != ahead)
     return None
 
 
