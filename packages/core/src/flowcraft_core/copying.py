@@ -21,13 +21,15 @@ def is_shared(value: Any) -> bool:
 
 
 async def copied(serializer: Serializer, value: Any) -> Any:
-    """A copy of a value; of a long list one in turns, of the results of a batch a list.
+    """A copy of a value; of a long list one in turns, of the results of a batch, also under a name, a list.
 
     Raises:
         SerializationError: A part cannot be stored; the message names it.
     """
     if isinstance(value, Gathered):
         value = await value.all()
+    elif _has_gathered(value):  # the input of a step, say, with that of several edges
+        value = {name: await part.all() if isinstance(part, Gathered) else part for name, part in value.items()}
     if type(value) is not list or len(value) <= _TURN:
         return serializer.copy(value)
     copies: list[Any] = []
@@ -44,8 +46,12 @@ async def copied(serializer: Serializer, value: Any) -> Any:
 
 async def handed(serializer: Serializer, value: Any, implementation: Implementation) -> Any:
     """The input of a step as it is handed to it: a copy, but for the results of a batch, which it reads itself."""
-    if type(value) is dict and any(isinstance(part, Gathered) for part in value.values()):
+    if _has_gathered(value):
         return {name: await handed(serializer, part, implementation) for name, part in value.items()}
     if isinstance(value, Gathered) and not implementation.takes_lists:
         return value.seen(serializer.copy, is_async=implementation.is_async)
     return await copied(serializer, value)
+
+
+def _has_gathered(value: Any) -> bool:
+    return type(value) is dict and any(isinstance(part, Gathered) for part in value.values())

@@ -88,3 +88,45 @@ async def test_the_items_are_read_once_where_none_can_have_failed(
     assert result.status == "completed"
     assert ITEMS - LANES < len(read) <= ITEMS  # what the job knows from its own way it does not read
     assert max(read.values()) == passes
+
+
+async def _both(step: Any, *sources: str) -> list[dict[str, Any]]:
+    """What becomes of a step after batches of more than a page, in process and on a worker."""
+    flow = create_flow("handing").node("numbers", lambda ctx: [1, 2, 3])
+    for source in sources:
+        flow.batch(source, lambda ctx: ctx.input * 2, page_size=2).edge("numbers", source).edge(source, "step")
+    flow.node("step", step).node("failed", lambda ctx: ctx.input["message"]).edge("step", "failed", on="failure")
+    clock = VirtualClock()
+    return [dict((await FlowRuntime([flow]).run(flow)).outputs), dict((await _run(clock, flow)).outputs)]
+
+
+async def _hands_on(ctx: Any) -> Any:
+    return ctx.input
+
+
+@pytest.mark.parametrize("step", [lambda ctx: ctx.input, _hands_on], ids=["plain", "async"])
+async def test_a_step_that_hands_its_input_on_has_lists_also_of_several_batches(step: Any) -> None:
+    assert [outputs["step"] for outputs in await _both(step, "one")] == [[2, 4, 6]] * 2
+    assert [outputs["step"] for outputs in await _both(step, "one", "two")] == [
+        {"one": [2, 4, 6], "two": [2, 4, 6]}
+    ] * 2
+
+
+async def _sets(ctx: Any) -> None:
+    await ctx.context.set("results", ctx.input)
+
+
+@pytest.mark.parametrize(
+    ("step", "place"),
+    [
+        (lambda ctx: (ctx.input, "note"), "value[0]"),
+        (lambda ctx: {"deep": [ctx.input]}, "value.deep[0]"),
+        (lambda ctx: ctx.context.set("results", ctx.input), "value"),
+        (_sets, "value"),
+    ],
+)
+async def test_results_inside_of_something_else_are_refused_alike_by_their_place(step: Any, place: str) -> None:
+    in_process, on_workers = await _both(step, "one")
+    assert in_process == on_workers
+    assert f"{place} is a Gathered, the results of a large batch" in in_process["failed"]
+    assert "`list(results)`" in in_process["failed"]

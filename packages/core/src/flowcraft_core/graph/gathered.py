@@ -23,6 +23,12 @@ class Gathered(Sequence[T_co]):
 
     __slots__ = ("_copy", "_is_async", "_last", "_size", "_total")
 
+    #: See ``serialization.NOT_STORED``.
+    __flowcraft_not_stored__ = (
+        "is a Gathered, the results of a large batch, which is not stored inside of something else: make it a list, by "
+        "`list(results)` or, in an async step, `await results.all()`, or take a part of it"
+    )
+
     def __init__(self, total: int, size: int) -> None:
         """Stand for so many results.
 

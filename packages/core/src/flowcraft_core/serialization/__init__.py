@@ -31,11 +31,17 @@ JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, J
 MAX_DEPTH: Final = 200
 """How many JSON lists and objects may nest in one another; a stored tuple is two: its tagged object and the list."""
 
+NOT_STORED: Final = "__flowcraft_not_stored__"
+"""A class whose instances are never stored has an attribute of this name: what is said of one, after its place."""
+
 _PAYLOAD: Final = "value"
 _UNORDERED: Final = frozenset({set, frozenset})
 
 
 def _unregistered(cls: type) -> PartError:
+    refusal = getattr(cls, NOT_STORED, None)
+    if type(refusal) is str:
+        return PartError(refusal)
     call = f"register({cls.__name__}{'' if recipe_for(cls) else ', encode=..., decode=...'})"
     problem = f"is of type {name_of(cls)}, which cannot be stored"
     return PartError(f"{problem}; register it: Serializer().{call}, or return plain data")
