@@ -371,7 +371,7 @@ class FlowBuilder(FlowDefinition):
 
     def begin(self, given: Mapping[str, Any] | None) -> Mapping[str, Any]:
         """The initial context values of a run: what it is started with."""
-        return given or {}
+        return {} if given is None else given
 
     @property
     def annotated(self) -> Iterator[tuple[str, Any]]:

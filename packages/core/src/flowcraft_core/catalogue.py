@@ -15,6 +15,7 @@ from .graph.compile import compile_blueprint, missing_calls
 from .graph.scopes import Graph
 from .rules import Problem, Rule, flows, steps
 from .serialization import Serializer
+from .settings import by_name
 from .shaping import register_annotated
 from .steps import Implementation
 
@@ -52,6 +53,10 @@ def _rule_of(graph: Graph, uses: str) -> Rule:
         return steps.UNKNOWN_WORKER
     is_fallback = any(node.config is not None and node.config.fallback == uses for node in nodes)
     return steps.UNKNOWN_FALLBACK if is_fallback else steps.MISSING_STEP
+
+
+def _no_flow(given: object) -> ConfigurationError:
+    return ConfigurationError(f"there is no flow {given!r:.80}: give a flow, its blueprint, or its id")
 
 
 class Catalogue:
@@ -102,6 +107,8 @@ class Catalogue:
             graph = self.graphs[flow]
         elif isinstance(flow, FlowDefinition):
             graph = self._add_flow(flow)
+        elif not isinstance(flow, Blueprint):
+            raise _no_flow(flow)
         else:
             graph = self._add(compile_blueprint(flow))
         self.reachable(graph)
@@ -115,9 +122,13 @@ class Catalogue:
                 built, and the message names the part.
         """
         if isinstance(flow, FlowDefinition):
-            return flow.begin(given)
-        known = self._definitions.get(flow if isinstance(flow, str) else flow.id)
-        return given or {} if known is None else known.of_context(given or {})
+            return by_name(f"flow {flow.id!r}: what it is started with", flow.begin(given))
+        if not isinstance(flow, (str, Blueprint)):
+            raise _no_flow(flow)
+        flow_id = flow if isinstance(flow, str) else flow.id
+        values = {} if given is None else by_name(f"flow {flow_id!r:.80}: what it is started with", given)
+        known = self._definitions.get(flow_id)
+        return values if known is None else known.of_context(values)
 
     def answered(self, flow_id: str, node_id: str, output: Any) -> Any:
         """The answer to a flow's wait, built as the flow says.

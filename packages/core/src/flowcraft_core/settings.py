@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from .errors import ConfigurationError
 
 #: Longer than anybody waits, and far from what clocks and timers cannot count, seconds.
@@ -36,6 +39,36 @@ def number(
         or (above is not None and value <= above)
     ):
         raise ConfigurationError(f"{name} must be a number{bound} and of at most {most:g}, not {value!r:.80}")
+    return value
+
+
+def text(name: str, value: object) -> str:
+    """A setting that is text.
+
+    Args:
+        name: As for ``number``.
+        value: What was given.
+
+    Raises:
+        ConfigurationError: It is none.
+    """
+    if not isinstance(value, str):
+        raise ConfigurationError(f"{name} must be text, not {value!r:.80}")
+    return value
+
+
+def by_name(name: str, value: object) -> Mapping[Any, Any]:
+    """A setting that is a dict, whose keys are not looked at.
+
+    Args:
+        name: As for ``number``.
+        value: What was given.
+
+    Raises:
+        ConfigurationError: It is none.
+    """
+    if not isinstance(value, Mapping):
+        raise ConfigurationError(f"{name} must be a dict of values by name, not {value!r:.80}")
     return value
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import Counter
 from typing import Any
 
 import pytest
-from flowcraft_core import ConfigurationError, FlowBuilder, NodeContext, create_flow
+from flowcraft_core import ConfigurationError, FlowBuilder, FlowRuntime, NodeContext, NodeResult, create_flow
 from flowcraft_core.durable import Client, Started
+from flowcraft_core.errors import SerializationError, UnknownQueueError
+from flowcraft_testkit import Weaknesses
 
-from .helpers import MODES, Crashing, Mode, Place, killed, left_of, place
+from .helpers import MODES, Crashing, Mode, Place, killed, left_of, place, working
 
 Ctx = NodeContext[Any, Any]
 #: More calls than any of the forks here makes.
@@ -70,6 +73,60 @@ async def test_a_redrive_keeps_the_passes_of_a_loop_beside_what_failed() -> None
             result = await here.client.wait("new", timeout=600)
     assert (result.status, result.outputs["L"], result.outputs["x"]) == ("completed", 5, "new")
     assert calls == {"old s": 5}
+
+
+def joining(join: Any, within: str = "") -> FlowBuilder:
+    """One of three branches is taken to a join; perhaps inside of something."""
+    flow = create_flow("inner" if within else "joining").node("s", lambda ctx: NodeResult(1, action="b"))
+    for name in "abc":
+        flow.node(name, lambda ctx: ctx.node_id).edge("s", name, action=name).edge(name, "j")
+    flow.node("j", lambda ctx: sorted(ctx.input) if isinstance(ctx.input, dict) else ctx.input, join=join)
+    if not within:
+        return flow.node("after", lambda ctx: f"after {ctx.input}").edge("j", "after")
+    around = create_flow("joining")
+    if within == "batch":
+        around.node("items", lambda ctx: [1, 2]).batch("inside", flow).edge("items", "inside")
+    else:
+        around.subflow("inside", flow)
+    return around.node("after", lambda ctx: f"after {ctx.input}").edge("inside", "after")
+
+
+@pytest.mark.parametrize(
+    ("within", "key", "output"),
+    [("", "j", "after b"), ("subflow", "inside/j", "after b"), ("batch", "inside[0]/j", "after ['b', 'b']")],
+)
+async def test_a_run_whose_join_got_too_few_edges_is_redriven_onto_a_flow_where_they_are_enough(
+    within: str, key: str, output: str
+) -> None:
+    flow, mended = joining(2, within), joining("any", within)
+    async with place(flow) as here:
+        await _ended(here, flow)
+        for changes in ({}, {"flow": flow}, {"context": {"x": 1}}):
+            with pytest.raises(ConfigurationError, match=rf"too few edges led to '{re.escape(key)}'.* onto a version"):
+                await here.client.redrive("old", **changes)
+        assert (await here.client.status("old")).redriven_as is None
+        await here.client.redrive("old", flow=mended, new_run_id="new")
+        for changes in ({"flow": mended}, {}):
+            again = await here.client.redrive("old", **changes)
+            assert (again.run_id, again.created) == ("new", False)
+        async with working(here.backend, FlowRuntime([mended], clock=here.clock)):
+            result = await here.client.wait("new", timeout=600)
+    assert (result.status, result.outputs.get("after"), result.errors) == ("completed", output, ())
+
+
+async def test_a_redrive_that_is_refused_leaves_no_link_behind() -> None:
+    def fails(ctx: Any) -> None:
+        raise ValueError("on purpose")
+
+    failing, elsewhere, flow = create_flow("failing"), create_flow("failing"), line(Counter())
+    failing.node("a", fails)
+    elsewhere.node("a", fails, queue="not-there")
+    async with place(failing, weaknesses=Weaknesses(single=True)) as here:
+        await _ended(here, failing)
+        for changes in ({"context": {"x": object()}}, {"context": {"\ud800": 1}}, {"flow": elsewhere}, {"flow": flow}):
+            with pytest.raises((ConfigurationError, SerializationError, UnknownQueueError)):
+                await here.client.redrive("old", **changes)
+            assert (await here.client.status("old")).redriven_as is None
 
 
 @pytest.mark.parametrize("mended", [False, True])

@@ -13,7 +13,7 @@ from ..catalogue import Catalogue, FlowLike, UntypedFlow
 from ..clock import Clock, Stopwatch, SystemClock
 from ..definition import FlowDefinition
 from ..durations import Duration, parse_seconds
-from ..errors import FlowcraftError, TransientError, UnknownQueueError
+from ..errors import ConfigurationError, FlowcraftError, TransientError, UnknownQueueError
 from ..failures import reason_of
 from ..graph.decisions import scope_output
 from ..graph.failures import errors_of, handled, paths_of
@@ -27,7 +27,7 @@ from ..ports import REASON_LENGTH, Backend, Message, QueueDepth, RunStatus, Stat
 from ..queues import require_queue
 from ..runtime.results import OutT
 from ..serialization import Serializer
-from ..settings import number, whole
+from ..settings import by_name, number, text, whole
 from ..texts import require_name, safe_text
 from .describing import SEEN_WITHIN
 from .ends import abandon, end_of, send_stop, undoes
@@ -171,7 +171,8 @@ class Client:
         context = self._catalogue.begin(flow, given)
         run_id, tags, timeout = options.get("run_id"), options.get("tags"), options.get("timeout")
         run_id = new_id() if run_id is None else require_run_id(run_id)
-        for name in (*context, *(part for tag in (tags or {}).items() for part in tag)):
+        tags = {} if tags is None else by_name("Client.start: tags", tags)
+        for name in (*context, *(part for tag in tags.items() for part in tag)):
             require_name(name, f"run {run_id!r}: the name of a context value, or a tag,")
         delay = parse_seconds("Client.start: delay", options.get("delay", 0.0), zero=True)
         limit = None if timeout is None else parse_seconds("Client.start: timeout", timeout)
@@ -193,7 +194,7 @@ class Client:
         if (connection := options.get("connection")) is not None:
             joined = transactional_of(self._backend, "Client.start: connection").joined(connection)
         await self._runs.store(record.graphs)  # which are everybody's: a transaction that is rolled back keeps them
-        recorded = await start_run(self._stored, record, tags or {}, delay=delay, joined=joined)
+        recorded = await start_run(self._stored, record, tags, delay=delay, joined=joined)
         if recorded.created and starting is not None:
             starting.done(self._clock.now())
         return Started(run_id, recorded.created, recorded.same)
@@ -298,7 +299,9 @@ class Client:
             UnknownRunError: There is no such run.
             ConfigurationError: There is nothing to open by that key, or a setting cannot mean anything.
         """
-        run_id = require_run_id(run_id)
+        run_id, inside = require_run_id(run_id), text("Client.describe: inside", inside)
+        if after is not None:
+            text("Client.describe: after", after)
         from .describing.reading import describe  # noqa: PLC0415 # for those who call it
 
         return await describe(self._stored, run_id, inside=inside, after=after, limit=limit, values=values)
@@ -472,6 +475,7 @@ class Client:
             LostActionError: No edge of the wait takes the action, and the client is strict.
         """
         require_run_id(run_id)
+        text("Client.resume: key", key)
         if action is not None:
             require_name(action, f"run {run_id!r}: the action of wait {key!r}")
         from .resuming import resume  # noqa: PLC0415 # for those who call it
@@ -495,8 +499,8 @@ class Client:
         Raises:
             UnknownRunError: There is no such run.
         """
+        why = _reason("Client.cancel", reason)
         status = await self._stored.status(require_run_id(run_id))
-        why = None if reason is None else safe_text(reason, REASON_LENGTH)
         record = await self._stored.runs.get(run_id) if status.state not in FINAL else None
         if record is not None and undoes(record):
             records, journal = self._stored.records, self._journal
@@ -524,6 +528,7 @@ class Client:
         Raises:
             UnknownRunError: There is no such run.
         """
+        why = _reason("Client.abandon", reason)
         status = await self._stored.status(require_run_id(run_id))
         record = None if status.state in FINAL else await self._stored.runs.get(run_id)
         if record is None or not undoes(record):
@@ -531,7 +536,6 @@ class Client:
         end = await self._stored.settled(lambda: end_of(self._stored.records, run_id))
         if end is None or not end.is_stop:
             return False
-        why = None if reason is None else safe_text(reason, REASON_LENGTH)
         is_ours = await abandon(self._stored.records, run_id, why, self._clock.now())
         await send_stop(self._backend, record, self._clock)
         return is_ours
@@ -553,7 +557,7 @@ class Client:
 
         Args:
             run_id: The run.
-            keys: The instances to begin again from, by key.
+            keys: The instances to begin again from, by key; at least one.
             new_run_id: The new run's id; a new one by default.
             flow: Another version of the run's flow, in which the new run goes on; by default the one that it was
                 started in. What is kept must fit: its nodes have the same ways in and on there. Their steps may differ.
@@ -568,7 +572,11 @@ class Client:
                 fit the other version, by instance and reason.
             SerializationError: A context value or its name cannot be stored.
         """
-        new, run_id = new_run_id and require_run_id(new_run_id), require_run_id(run_id)
+        new, run_id = None if new_run_id is None else require_run_id(new_run_id), require_run_id(run_id)
+        for key in keys:
+            text("Client.fork: each key", key)
+        if not keys:
+            raise ConfigurationError("Client.fork: name at least one instance to begin again from, by its key")
         changes = self._changes(flow, context, new_keys=new_idempotency_keys)
         from .forking import fork  # noqa: PLC0415 # for those who call it
 
@@ -601,7 +609,7 @@ class Client:
                 the other version, or the redrive that stands is in another one.
             SerializationError: A context value or its name cannot be stored.
         """
-        new, run_id = new_run_id and require_run_id(new_run_id), require_run_id(run_id)
+        new, run_id = None if new_run_id is None else require_run_id(new_run_id), require_run_id(run_id)
         changes = self._changes(flow, context, new_keys=new_idempotency_keys)
         from .forking import redrive  # noqa: PLC0415 # for those who call it
 
@@ -610,14 +618,16 @@ class Client:
     def _changes(self, flow: FlowLike | None, context: Mapping[str, Any] | None, *, new_keys: bool) -> Changes:
         from .forking import Changes  # noqa: PLC0415 # for those who call it
 
-        for name in context or {}:
+        values = {} if context is None else dict(by_name("the context values of a fork", context))
+        for name in values:
             require_name(name, "the name of a context value")
+            self._stored.records.serializer.to_data(values[name])  # or it would be refused once the two are linked
         if flow is None:
-            return Changes(context=dict(context or {}), new_keys=new_keys)
+            return Changes(context=values, new_keys=new_keys)
         # A flow brings what it calls, and may stand beside the version that this client has started runs in.
         catalogue = Catalogue([flow], ()) if isinstance(flow, FlowDefinition) else self._catalogue
         graph = catalogue.find(flow)
-        return Changes(graph.blueprint.id, catalogue.reachable(graph), dict(context or {}), new_keys)
+        return Changes(graph.blueprint.id, catalogue.reachable(graph), values, new_keys)
 
     async def purge(self, run_id: str, *, damaged: bool = False) -> None:
         """Remove all that is stored of a run that has ended; if that is cut off, purge it again.
@@ -703,3 +713,7 @@ class Client:
         if letter is None or letter.state != "dead":
             raise UnknownRunError(f"there is no dead letter {dead_letter_id!r}")
         return letter
+
+
+def _reason(who: str, reason: object) -> str | None:
+    return None if reason is None else safe_text(text(f"{who}: reason", reason), REASON_LENGTH)

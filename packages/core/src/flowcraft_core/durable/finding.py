@@ -12,7 +12,7 @@ import attrs
 
 from ..errors import ConfigurationError
 from ..ports import NewestFirst, Page, RunStatus, State, StatusStore
-from ..settings import LONGEST
+from ..settings import LONGEST, by_name, text
 
 #: A point in time: seconds since the epoch, or a ``datetime``; one without a time zone is meant in UTC.
 When: TypeAlias = float | datetime
@@ -80,8 +80,8 @@ class Wanted:
             )
         return cls(
             states=_states(states),
-            flow=filters.get("flow"),
-            tags=dict(filters.get("tags") or {}),
+            flow=None if (flow := filters.get("flow")) is None else text("Client.runs: flow", flow),
+            tags={} if (tags := filters.get("tags")) is None else dict(by_name("Client.runs: tags", tags)),
             created=(_seconds("created_since", filters), _seconds("created_until", filters)),
             updated=(_seconds("updated_since", filters), _seconds("updated_until", filters)),
         )

@@ -16,7 +16,7 @@ import attrs
 from ..blueprint import WAIT
 from ..errors import ConfigurationError, UnknownNodeError
 from ..graph.facts import Suspension
-from ..graph.failures import failed
+from ..graph.failures import failed, lacking
 from ..graph.fold import claims, instances
 from ..graph.forks import dropped, kept_claims
 from ..graph.instances import Instance, ScopeState
@@ -66,8 +66,8 @@ async def fork(
     old = await _Forked.read(stored, run_id)
     by_key = {instance.key: instance for scope in old.state.root.walk() for instance in scope.instances()}
     unknown = [key for key in keys if key not in by_key]
-    if unknown or not keys:
-        raise UnknownNodeError(f"run {run_id!r} has no instance {', '.join(unknown) or 'to fork from was named'}")
+    if unknown:
+        raise UnknownNodeError(f"run {run_id!r} has no instance {', '.join(unknown)}")
     started = await old.begin_again([by_key[key] for key in keys], new_run_id or new_id(), changes)
     # Once it stands: a fork that was cut short before is linked when it is finished.
     await stored.note_fork(run_id, started.run_id)
@@ -79,10 +79,11 @@ async def redrive(stored: StoredRuns, run_id: str, new_run_id: str | None, chang
     old = await _Forked.read(stored, run_id)
     if old.status.state != "failed":
         raise ConfigurationError(f"run {run_id!r} is {old.status.state}; only a failed run can be redriven")
-    again = old.lost() or list(old.state.ready)
+    again = old.lost() or list(old.state.ready) or await old.lacking(changes)
     if not again:
         raise ConfigurationError(f"run {run_id!r} leaves nothing to try again: {old.status.reason}")
     old.kept(again, old.graphs(changes))  # what does not fit there is no redrive
+    require_queues(stored.backend, old.graphs(changes), old.record.queue)
     if new_run_id is not None:  # nor is what another run is in the place of
         await old.require_free(new_run_id, again, changes)
     # The first to say so stands, so that whoever comes later, or finishes what was cut short, gets the same run.
@@ -142,6 +143,22 @@ class _Forked:
         keys = {instance.key for instance in lost}
         calls = [call for call in self._undone_calls() if any(each.key in keys for each in _inside(call))]
         return [*lost, *(call.at(start) for call in calls for start in call.scope.starts)]
+
+    async def lacking(self, changes: Changes) -> list[Instance]:
+        """The joins that failed the run since too few edges lead to them.
+
+        Raises:
+            ConfigurationError: There are some, it was not redriven, and they would fail it at once in the same flow.
+        """
+        joins = lacking(self.state.root)
+        is_same = _hashes(self.graphs(changes)) == _hashes(self.record.graphs)
+        if joins and is_same and await self.stored.records.get(self.record.run_id, REDRIVEN_KEY) is None:
+            named = ", ".join(repr(join.key) for join in joins[:_NAMED])
+            raise ConfigurationError(
+                f"run {self.record.run_id!r} has nothing to try again: too few edges led to {named}, and would again. "
+                "Redrive it onto a version of its flow in which they are enough, or fork it from what led there"
+            )
+        return joins
 
     def _undone_calls(self) -> list[ScopeState]:
         return [scope for scope in self.state.root.walk() if scope.undone]

@@ -64,6 +64,11 @@ def failed(root: ScopeState) -> list[Instance]:
     return [instance for error, instance in _told(root) if error.attempts]
 
 
+def lacking(root: ScopeState) -> list[Instance]:
+    """The joins that fail a run since too few edges lead to them, by position."""
+    return [instance for error, instance in _told(root) if error.type == JOIN_ERROR and not error.attempts]
+
+
 def is_contained(scope: ScopeState) -> bool:
     """Whether a failure that leaves this scope is held by a construct around it."""
     while scope.parent is not None and scope.construct is not None:

@@ -64,7 +64,7 @@ def refit(old: RunState, without: set[tuple[int, int]], new: RunState, graphs: M
                 if _ways_in(join) == _ways_in(Instance(scope, vertex)):
                     for slot, place in enumerate(places):
                         new.claim(scope, vertex, slot, place)
-                else:
+                elif (id(join.scope), join.vertex.index) not in without:  # or its edges come to it anew
                     misfits.append(Misfit(join.key, "it has other ways in, and which of them came first is kept"))
         if not new.ready:
             continue

@@ -13,6 +13,7 @@ from ...durations import Duration, parse_seconds
 from ...errors import ConfigurationError
 from ...ids import new_id, require_run_id
 from ...schedules import Missed, Overlap, Timing, require_choice
+from ...settings import by_name
 from ...texts import require_name
 from ..results import Started
 from ..runs import RunRecord
@@ -277,11 +278,11 @@ class ScheduleClient:
             limit = changes["timeout"]
             said["timeout"] = None if limit is None else parse_seconds("schedule: timeout", limit)
         if "tags" in changes:
-            said["tags"] = dict(changes["tags"])
+            said["tags"] = dict(by_name("schedule: tags", changes["tags"]))
             if TAG in said["tags"]:
                 raise ConfigurationError(f"schedule: the tag {TAG!r} is the schedule's id: use another name")
         if "context" in changes:
-            said["context"] = dict(changes["context"])
+            said["context"] = dict(by_name("schedule: context", changes["context"]))
         for name in (*said.get("context", ()), *(part for tag in said.get("tags", {}).items() for part in tag)):
             require_name(name, f"schedule {revision.schedule_id!r}: the name of a context value, or a tag,")
         if "flow" in changes:
