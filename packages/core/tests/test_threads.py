@@ -6,6 +6,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 from flowcraft_core import StepEndedError
@@ -155,7 +156,7 @@ async def _until(is_so: Callable[[], bool]) -> None:
 async def test_a_step_waits_for_a_thread_that_the_system_refuses_for_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
     system = _System(monkeypatch)
     threads, called, before = StepThreads(idle_seconds=0.001), list[int](), set(threading.enumerate())
-    calls = [asyncio.ensure_future(threads.run(lambda number=number: called.append(number))) for number in range(3)]
+    calls = [asyncio.ensure_future(threads.run(partial(called.append, number))) for number in range(3)]
     await _until(lambda: system.refused > 5)
     assert (called, threads.waiting) == ([], 3)
     system.refuses = False

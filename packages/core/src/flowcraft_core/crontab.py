@@ -63,10 +63,10 @@ def cron_after(expression: str, timezone: object, time: float) -> int | None:
     begin = since = math.floor(time)
     while True:
         shown = datetime.fromtimestamp(begin + _ahead(zone, since), UTC)
-        found = next(_times(expression, shown), None)
-        if found is None:
+        following = next(_times(expression, shown), None)
+        if following is None:
             return None
-        seconds = begin + int((found - shown).total_seconds())
+        seconds = begin + int((following - shown).total_seconds())
         change = _change(zone, since, seconds)
         if change is None:
             return seconds

@@ -16,7 +16,7 @@ from flowcraft_testkit import InMemoryBackend
 from .helpers import STRONG, place
 
 #: What a program may have in its hands by mistake.
-MISTAKES = (
+MISTAKES: tuple[Any, ...] = (
     None, 5, -1, 1.5, float("nan"), True, b"run", "", "run", "\ud800", "\0", "x" * 5_000, ":run", [1], ["a"], (), {},
     {1: 2}, {"a": 1}, {"\ud800": "a"}, {"x": object()}, {"x": "\ud800"}, {1, 2}, object(), int,
 )  # fmt: skip

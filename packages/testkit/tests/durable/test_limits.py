@@ -11,6 +11,7 @@ from flowcraft_core import FlowBuilder, FlowRuntime, Limit, NodeContext, RetryPo
 from flowcraft_core.durable import Client, Reconciler, Worker
 from flowcraft_core.durable.limits import FleetLimits
 from flowcraft_core.errors import BackendError
+from flowcraft_core.ports import Measured
 from flowcraft_testkit import InMemoryBackend, VirtualClock
 
 from .helpers import Watched, killed, world
@@ -114,6 +115,7 @@ async def test_a_message_that_comes_again_while_its_job_waits_here_is_not_lost()
     await clock.sleep(100)
     is_away = False
     await clock.sleep(20)
+    assert isinstance(fleet.backend.queue, Measured)
     assert (await fleet.backend.queue.depth()).in_flight == 2
     working.cancel()
     await asyncio.gather(working, return_exceptions=True)

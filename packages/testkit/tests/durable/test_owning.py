@@ -12,7 +12,7 @@ import pytest
 from flowcraft_core import FlowBuilder, FlowRuntime, NodeContext, create_flow
 from flowcraft_core.durable import Client, Worker
 from flowcraft_core.errors import BackendError, TransientError
-from flowcraft_core.ports import QueueDepth
+from flowcraft_core.ports import Measured, QueueDepth
 from flowcraft_testkit import InMemoryBackend, VirtualClock
 
 from .helpers import STRONG
@@ -52,6 +52,7 @@ class World:
         return Worker(self.backend, runtime, queues=queues, reconcile=False, heartbeat=None, told_after=None)
 
     async def depth(self) -> QueueDepth:
+        assert isinstance(self.backend.queue, Measured)
         return await self.backend.queue.depth()
 
 
@@ -67,6 +68,7 @@ async def a_world(monkeypatch: pytest.MonkeyPatch, step_takes: float = 0.0) -> A
 
     async with InMemoryBackend(clock=clock, weaknesses=STRONG) as backend:
         world = World(clock, backend, create_flow("f").node("s", step), begun)
+        assert backend.queues is not None
         gpu = backend.queues.named("gpu")
         receive, acknowledge = gpu.receive, backend.queue.acknowledge
 
