@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from flowcraft_core import FlowBuilder, FlowRuntime, Limit, NodeContext, RetryPolicy, create_flow
@@ -115,8 +115,7 @@ async def test_a_message_that_comes_again_while_its_job_waits_here_is_not_lost()
     await clock.sleep(100)
     is_away = False
     await clock.sleep(20)
-    assert isinstance(fleet.backend.queue, Measured)
-    assert (await fleet.backend.queue.depth()).in_flight == 2
+    assert (await cast("Measured", fleet.backend.queue).depth()).in_flight == 2
     working.cancel()
     await asyncio.gather(working, return_exceptions=True)
     fleet.hire(flow)
