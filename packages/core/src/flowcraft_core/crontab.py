@@ -53,8 +53,8 @@ def cron_after(expression: str, timezone: object, time: float) -> int | None:
     zone = _zone(timezone)
     if not any(field.startswith("*") for field in expression.split()[:2]):
         # It goes by what the clock on the wall shows. Where that was set back, what it gives first may be past already.
-        for found in _times(expression, datetime.fromtimestamp(time, zone)):
-            seconds = int(found.timestamp())
+        for on_the_wall in _times(expression, datetime.fromtimestamp(time, zone)):
+            seconds = int(on_the_wall.timestamp())
             if seconds > time:
                 return seconds
         return None

@@ -101,14 +101,12 @@ async def test_a_run_whose_join_got_too_few_edges_is_redriven_onto_a_flow_where_
     flow, mended = joining(2, within), joining("any", within)
     async with place(flow) as here:
         await _ended(here, flow)
-        several: list[dict[str, Any]] = [{}, {"flow": flow}, {"context": {"x": 1}}]
-        for changes in several:
+        for changes in ({}, {"flow": flow}, {"context": {"x": 1}}):
             with pytest.raises(ConfigurationError, match=rf"too few edges led to '{re.escape(key)}'.* onto a version"):
                 await here.client.redrive("old", **changes)
         assert (await here.client.status("old")).redriven_as is None
         await here.client.redrive("old", flow=mended, new_run_id="new")
-        for version in (mended, None):
-            again = await here.client.redrive("old", flow=version)
+        for again in (await here.client.redrive("old", flow=mended), await here.client.redrive("old")):
             assert (again.run_id, again.created) == ("new", False)
         async with working(here.backend, FlowRuntime([mended], clock=here.clock)):
             result = await here.client.wait("new", timeout=600)
