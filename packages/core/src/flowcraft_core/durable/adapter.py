@@ -14,16 +14,18 @@ import attrs
 from typing_extensions import Unpack
 
 from ..errors import ConfigurationError
-from ..logging.catalogue import ADAPTER_ENDED, WORKER_REPLACED
-from ..logging.journal import Journal
+from ..ids import new_id
+from ..logging.catalogue import ADAPTER_ENDED, UNAVAILABLE, WORKER_REPLACED
+from ..logging.journal import Journal, Rarely
 from ..payloads import CompressingCodec, PayloadCodec
 from ..ports import Backend
 from ..queues import DEFAULT_QUEUE
 from ..settings import VISIBILITY
 from ..sizes import parse_bytes
 from .caches import DEFAULT_MEMORY, Memory
-from .engine import Done, Settings
+from .engine import Done, Engine, Settings
 from .handler import JobHandler
+from .holding import Held, Holding
 from .options import WorkerOptions, require_options
 from .transient import RetryingBackend
 
@@ -42,6 +44,23 @@ _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 30.0
 
 
+@attrs.define(eq=False)
+class _Held(Held):
+    """A message that this handles."""
+
+    count: int
+    engine: Engine | None = None
+    task: asyncio.Task[Done] | None = None
+    given_up: bool = False
+
+    @property
+    def deliveries(self) -> int:
+        return self.count
+
+    def watch(self, engine: Engine | None) -> None:
+        self.engine = engine
+
+
 @attrs.define
 class _Open:
     """What there is while a backend is open in a loop."""
@@ -49,6 +68,7 @@ class _Open:
     loop: asyncio.AbstractEventLoop
     backend: Backend
     handler: JobHandler
+    holding: Holding[_Held]
     memory: Memory
     client: Client | None = None
     reconciler: Reconciler | None = None
@@ -222,17 +242,28 @@ class Adapter:
         self._loop = asyncio.get_running_loop()
         runtime, options = self.runtime, self._options
         memory = Memory(parse_bytes("Worker: memory", options.get("memory", DEFAULT_MEMORY)))
+        retrying = RetryingBackend(backend, runtime.clock)
+        visibility = options.get("visibility", VISIBILITY)
         handler = JobHandler(
-            RetryingBackend(backend, runtime.clock),
+            retrying,
             runtime,
             codec=self._codec,
             settings=options.get("settings") or Settings(),
             control_interval=options.get("control_interval", 2.0),
-            visibility=options.get("visibility", VISIBILITY),
+            visibility=visibility,
             stopped=lambda: False,
             memory=memory,
         )
-        self._open = _Open(self._loop, backend, handler, memory)
+        journal, rarely = Journal(telemetry=runtime.telemetry), Rarely()
+
+        def say_unavailable(operation: str, error: Exception) -> None:
+            if times := rarely.times(operation, runtime.clock.now()):
+                journal.tell(UNAVAILABLE, error, operation=operation, times=times)
+
+        holding = Holding[_Held](
+            retrying, handler, runtime.clock, new_id()[:12], visibility=visibility, held={}, failed=say_unavailable
+        )
+        self._open = _Open(self._loop, backend, handler, holding, memory)
         return self
 
     async def __aexit__(
@@ -332,8 +363,17 @@ class Adapter:
         Returns:
             Whether the message is done with; if not, it is to be delivered again, not at once.
         """
-        done = await self._opened.handler.handle(body, count, remaining=remaining, queue=queue)
-        return done is Done.ACKNOWLEDGE
+        opened, held = self._opened, _Held(count)
+        handling = opened.handler.handle(body, count, watch=held.watch, remaining=remaining, queue=queue)
+        task = held.task = asyncio.ensure_future(handling)
+        async with opened.holding.beside(held, self._options.get("control_interval", 2.0)):
+            try:
+                done = await task  # which is cut off with this
+            except asyncio.CancelledError:
+                here = asyncio.current_task()
+                if not held.given_up or (here is not None and here.cancelling()):
+                    raise
+        return held.given_up or done is Done.ACKNOWLEDGE
 
     async def reconcile(self, run_id: str | None = None, *, insist: bool = True) -> Reconciled:
         """Bring one run on whose jobs may be lost, or every run that is due for a look.

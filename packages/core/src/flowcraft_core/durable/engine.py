@@ -29,9 +29,9 @@ from ..graph.limits import is_limited
 from ..graph.partial import behind, is_large
 from ..graph.queues import is_bound, queue_of
 from ..graph.scopes import Kind
-from ..jobs import Job
+from ..jobs import Job, encode_job
 from ..logging.catalogue import HOST_TOO_SHORT, JOB_FAILED, RUN_AWAITING
-from ..ports import Backend, ContextStore
+from ..ports import Backend, ContextStore, Message
 from ..queues import DEFAULT_QUEUE
 from ..settings import number, whole
 from ..texts import safe_text
@@ -39,8 +39,10 @@ from ..traces import Trace
 from .advancing import Advance
 from .ends import call_undone
 from .invocations import ENDLESS, Invocation, InvocationTimeError, cut_off, may_take, none_has_time, too_long
+from .leases import Lease, lease_of
 from .limits import FleetLimits, Places
 from .poison import PoisonCount, Trying
+from .queues import queue_named
 from .runs import RunRecord
 from .sets import JoinSets
 from .signals import conclude, fail_if_late, finish_run, held_key, say_suspended, send_jobs, send_suspended
@@ -138,6 +140,7 @@ class Engine:
         trying: What the worker tries again just now, under all of its jobs; see ``PoisonCount``.
         places: What the attempt under way has under its limits; the worker renews them. What the job has waited for it
             has from the beginning.
+        lease: The lease of the instance under way, if it has one; whoever holds the job renews it.
         waits: The job that goes on once there are places under its limits, if what it came to has found none.
         current: The key of the instance under way, until it has an outcome and is gone on from.
         handed_over: Another job goes on from the instance under way, once it has an outcome.
@@ -162,6 +165,7 @@ class Engine:
     slots: asyncio.Semaphore | None = None
     trying: Trying = attrs.field(factory=Trying)
     places: Places | None = None
+    lease: Lease | None = None
     waits: Job | None = None
     current: str = ""
     handed_over: bool = False
@@ -205,6 +209,7 @@ class Engine:
             finally:
                 self._poison.leave()
                 self.is_past_steps = True  # and what becomes of the message is not to be cut off
+                await self._give_lease_back()
                 await self._transaction.roll_back()  # of a step that did not come to its outcome
         except InvocationTimeError:
             raise  # whoever is cut off did not come back
@@ -290,6 +295,7 @@ class Engine:
                     break
                 outcome = ended
             committed = await self._commit(instance, outcome)
+            await self._give_lease_back()
             if first:
                 self._poison.leave()
                 first = False
@@ -464,6 +470,8 @@ class Engine:
                     await self.view.refresh(instance)  # what its edges name
                     return self.executor.due(instance, suspension)
         self._check_steps(instance)
+        if not await self._take_lease(instance, attempt):
+            return None
         if not self.invocation.has_time_for(instance):
             hops = self.job.hops if self.job.key == instance.key else 0
             if none_has_time(hops):
@@ -552,6 +560,49 @@ class Engine:
             name += ".fallback"
         store = self.backend.coordination
         return await store.set_if_absent(name, self.job.id, ttl=_BEGUN) or await store.get(name) in (None, self.job.id)
+
+    async def _take_lease(self, instance: Instance, attempt: Attempt) -> bool:
+        """Take the lease of an instance, if its node asks for one; whether it is gone on with here.
+
+        If somebody else has it, a job looks again later, for as long as they renew it.
+        """
+        lease = lease_of(self.view.record, instance, self.backend.coordination, self.limits.ttl)
+        if lease is None:
+            return True
+        if not await lease.take():
+            # Who died with this very message may still have it. It is to come to this delivery, since its count says
+            # whether there is to be another; a job that is sent has none.
+            within = self.invocation.left() if self._is_again else 0.0
+            if not await lease.outlast(self.clock, within=within, stopped=self.stopped):
+                await self._send_later(instance, attempt, lease.ttl / 3)
+                return False
+            self.lease = lease
+            if await self.view.look([instance]):  # who had it has given it back
+                await self.send([instance])
+                return False
+        self.lease = lease
+        return True
+
+    async def _send_later(self, instance: Instance, attempt: Attempt, delay: float) -> None:
+        """Send a job for an attempt that somebody else may be at: it waits as long as a worker says so."""
+        own, record, now = self.job.key == instance.key, self.view.record, self.clock.now()
+        job = record.job(
+            instance.key,
+            now,
+            hops=max(1, self.job.hops if own else 0),
+            attempt=0 if attempt.is_first else attempt.number,
+            deferred=attempt.deferred,
+            standing_in=attempt.standing_in,
+            trace=self._trace or record.trace,
+        )
+        delay = min(delay, self.backend.queue.limits.max_delay)
+        queue = queue_named(self.backend, queue_of(instance, record.queue))
+        await queue.send([Message(encode_job(job), record.run_id)], delay=delay)
+
+    async def _give_lease_back(self) -> None:
+        lease, self.lease = self.lease, None
+        if lease is not None:
+            await lease.give_back()
 
     async def _take_places(self, instance: Instance, attempt: Attempt, names: Sequence[str]) -> bool:
         """Take places under the limits of an attempt; whether it begins. If there are none, the job waits for them."""

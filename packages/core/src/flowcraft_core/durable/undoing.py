@@ -31,13 +31,14 @@ from ..graph.records import suspension_to_record, undone_from_record
 from ..graph.state import RunState
 from ..graph.undoing import Undoing, calls_around
 from ..jobs import encode_job
-from ..logging.catalogue import UNDO_FAILED, UNDONE
+from ..logging.catalogue import UNAVAILABLE, UNDO_FAILED, UNDONE
 from ..logging.journal import Journal
 from ..ports import REASON_LENGTH, Backend, FinalState, Message
 from ..texts import safe_text
 from .caches import Memory, weight_of_outcome
 from .ends import UNDO, UNDONE_KEY, End, end_of, say_undone, send_stop, stopped_among
 from .gathered import StoredResults
+from .leases import say_again
 from .queues import queue_named
 from .runs import RunRecord
 from .signals import end_recorded, held_key, reason_of_failures
@@ -513,7 +514,10 @@ class StoppedRun:
         async def renew() -> None:
             while True:
                 await self.clock.sleep(_HELD / 3)
-                await store.extend_ttl(name, self.writer, ttl=_HELD)
+                try:
+                    await say_again(store, name, self.writer, ttl=_HELD)
+                except Exception as error:  # whatever it is, it is to be said again
+                    self._journal.tell(UNAVAILABLE, error, operation="tell", times=1)
 
         renewing = asyncio.ensure_future(renew()) if is_free else None
         try:
@@ -523,4 +527,4 @@ class StoppedRun:
                 renewing.cancel()
                 await asyncio.wait([renewing])
         if is_free:
-            await store.delete(name)
+            await store.delete(name, value=self.writer)

@@ -28,11 +28,11 @@ from .describing.at_work import AtWork
 from .describing.heartbeats import Heartbeat
 from .engine import Done, Engine, Settings
 from .handler import JobHandler
+from .holding import Held, Holding
 from .intake import Intake, Received, Served
 from .loop_watch import LoopWatch
 from .options import WorkerOptions, require_options
 from .queues import queue_named
-from .runs import RunRecord
 from .signals import held_key
 from .stopping import stopped_by_signals
 from .transient import RetryingBackend
@@ -59,29 +59,21 @@ _FIRST_BEAT = 5.0
 
 
 @attrs.define(eq=False)
-class _Held(Received):
+class _Held(Received, Held):
     task: asyncio.Task[None] | None = None
     engine: Engine | None = None
     since: float = 0.0
-    was_held: bool = False  # when holds were extended the last time
     given_up: bool = False  # by the worker, which cancels its task
     waits: bool = False  # for places under limits
     let_be: bool = False  # when others were extended the last time
 
-    def give_up(self) -> None:
-        self.given_up = True
-        if self.engine is not None:
-            self.engine.executor.cancel()
-        if self.task is not None:
-            self.task.cancel()
+    @property
+    def deliveries(self) -> int:
+        return self.delivery.count
 
     @property
     def run_id(self) -> str | None:
         return None if self.engine is None else self.engine.job.run_id
-
-    @property
-    def has_steps(self) -> bool:
-        return self.engine is not None and not self.engine.is_past_steps
 
 
 class Worker:
@@ -208,6 +200,16 @@ class Worker:
             worker=self._name,
             memory=kept,
         )
+        self._holding = Holding[_Held](
+            self._backend,
+            self._handler,
+            self._clock,
+            self._name,
+            visibility=visibility,
+            held=self._held,
+            failed=self._say_unavailable,
+            called_off=self._settle,
+        )
         self._told_after, self._interval = told_after, heartbeat
         self._heartbeat: Heartbeat | None = None  # once this works
         self._reconciler: Reconciler | None = None
@@ -254,7 +256,7 @@ class Worker:
         tasks: dict[str, Callable[[], Awaitable[None]]] = {
             "what keeps messages hidden": partial(self._repeat, self._visibility / 3, self._extend),
             # In a loop of its own: hints that hang must not hold up what keeps messages hidden.
-            "what tells of steps under way": partial(self._repeat, self._visibility / 3, self._tell),
+            "what tells of steps under way": partial(self._repeat, self._holding.often, self._tell),
             "what looks for ended runs": partial(self._repeat, self._control_interval, self._control),
             "what acknowledges": self._acknowledge,
         }
@@ -453,25 +455,11 @@ class Worker:
                 if delivery is not None:
                     each.delivery = delivery
         for each in held:
-            each.was_held = not each.waits
             await self._hand_over(each)
 
     async def _tell(self) -> None:
         """Tell reconcilers, and jobs that were handed over, what is worked on."""
-        await self._say_what_is_held()
-        for record in self._at_work().values():
-            if (saying := self._handler.say_busy(record)) is not None:
-                await saying
-
-    async def _say_what_is_held(self) -> None:
-        """Of steps that take long: reconcilers leave them alone, and a job that was handed over waits for them."""
-        for each in list(self._held):
-            if each.engine is not None and each.engine.places is not None:
-                await self._handler.renew(each.engine.places)
-            if each.was_held and each.engine is not None and each.engine.current:
-                key = held_key(each.engine.view.record, each.engine.current)
-                if not await self._backend.coordination.extend_ttl(key, self._name, ttl=self._visibility):
-                    await self._backend.coordination.set_if_absent(key, self._name, ttl=self._visibility)
+        await self._holding.tell()
 
     # --- hints for people -----------------------------------------------------------------------------------------
 
@@ -530,26 +518,7 @@ class Worker:
 
     async def _control(self) -> None:
         """Tell steps whose run was cancelled, or has failed elsewhere, that their results are of no use any more."""
-        for run_id, record in self._at_work().items():
-            await self._handler.fail_if_late(record)
-            status = await self._backend.status.get(run_id)
-            has_ended = status is None or status.state not in ("running", "awaiting")
-            if has_ended or await self._handler.is_stopped(record):
-                # Who stopped it may have died before they said so to anybody: then what was redelivered would have.
-                if not has_ended and any(held.delivery.count > 1 for held in self._useless(run_id)):
-                    await self._handler.say_stopped(record)
-                for held in self._useless(run_id):
-                    held.give_up()
-                    self._settle(held)
-
-    def _useless(self, run_id: str) -> list[_Held]:
-        """What is under way of a run of which nothing is gone on with."""
-        # What is past its steps may be what has ended the run, and has yet to say so.
-        return [held for held in self._held if held.run_id == run_id and held.has_steps]
-
-    def _at_work(self) -> dict[str, RunRecord]:
-        """The records of the runs that are worked on, by id."""
-        return {each.engine.job.run_id: each.engine.view.record for each in self._held if each.engine is not None}
+        await self._holding.look()
 
     async def _acknowledge(self) -> None:
         while True:
