@@ -91,7 +91,7 @@ def _note(backend: Backend, sent: list[str]) -> None:
 async def test_an_undo_that_nobody_takes_is_not_given_up() -> None:
     undone: list[str] = []
 
-    async def undo(output: int) -> None:
+    async def undo(ctx: NodeContext) -> None:
         undone.append("a")
 
     flow = create_flow("booked").node("a", one, undo=undo).wait("w").edge("a", "w")
