@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import logging
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from flowcraft_core.errors import BackendError
@@ -76,3 +79,29 @@ async def test_closing_waits_no_longer_than_it_is_told() -> None:
     assert request.given_back == []
     request.answer.set_result([])
     await receives.end()
+
+
+@pytest.mark.parametrize("fails", ["the request", "giving back"])
+async def test_what_nobody_expected_of_a_receive_that_was_given_up_is_told(
+    fails: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    receives, request, unretrieved = Receives(), _Request(), list[Any]()
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: unretrieved.append(context))
+
+    async def fail(taken: Sequence[Delivery]) -> None:
+        raise ZeroDivisionError("nobody expects it")
+
+    request.give_back = fail  # type: ignore[method-assign]
+    await _given_up(receives, request)
+    if fails == "the request":
+        request.answer.set_exception(ZeroDivisionError("nobody expects it"))
+    else:
+        request.answer.set_result([Delivery("a", 1, None)])
+    await receives.end()
+    del request
+    gc.collect()
+    await asyncio.sleep(0)
+    assert unretrieved == []
+    (told,) = caplog.records
+    assert (told.levelno, told.exc_info and told.exc_info[0]) == (logging.WARNING, ZeroDivisionError)
+    assert "queue.release has failed" in told.getMessage()

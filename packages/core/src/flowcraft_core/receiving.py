@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 
 from .errors import BackendError
+from .logging.catalogue import UNAVAILABLE
+from .logging.journal import Journal
 from .ports import Delivery
 
 
@@ -31,8 +32,8 @@ class Receives:
         Args:
             taking: The request; it goes on if the caller is cancelled.
             give_back: Makes messages visible again at once, as ``JobQueue.release`` does. It is called with what has
-                been taken, in the background, if the caller was cancelled. If it fails with a ``BackendError``, or the
-                request does, the visibility of the messages ends by itself.
+                been taken, in the background, if the caller was cancelled. If it fails, or the request does, the
+                visibility of the messages ends by itself; what is no ``BackendError`` is logged.
         """
         asked = asyncio.ensure_future(taking)
         try:
@@ -56,6 +57,10 @@ class Receives:
 async def _undo(
     asked: asyncio.Future[Sequence[Delivery]], give_back: Callable[[Sequence[Delivery]], Awaitable[object]]
 ) -> None:
-    with contextlib.suppress(BackendError):
+    try:
         if taken := await asked:
             await give_back(taken)
+    except BackendError:
+        pass
+    except Exception as error:  # nobody waits for it any more, to whom it could be raised
+        Journal().tell(UNAVAILABLE, error, operation="queue.release", times=1)
