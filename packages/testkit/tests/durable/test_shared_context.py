@@ -112,3 +112,59 @@ async def test_a_purge_leaves_nothing_of_it(length: int) -> None:
         await here.client.cancel("run")
         await here.client.purge("run")
         assert left_of(here.backend, "run") == set()
+
+
+@pytest.mark.parametrize("is_mixed", [False, True])
+async def test_a_long_value_that_is_set_again_and_again_costs_no_more_each_time(is_mixed: bool) -> None:
+    chance = random.Random(1)
+    async with place(_flow(), store_limits=SMALL_STORE) as here:
+        await here.client.start("shared", {"number": 7}, run_id="run")
+        context, puts, stored = _context(here.backend), list[int](), list[int]()
+        before = here.backend.context.put
+
+        async def counting(*given: Any) -> Any:
+            puts[-1] += 1
+            return await before(*given)
+
+        here.backend.context.put = counting  # type: ignore[method-assign]
+        for number in range(60):
+            puts.append(0)
+            value = "".join(chr(chance.randint(33, 0x2FFF)) for _ in range(3_000))
+            await context.set("mine", value if not is_mixed or number % 3 else number)
+            assert await context.get("mine") == (value if not is_mixed or number % 3 else number)
+            stored.append(len(left_of(here.backend, "run")))
+        assert max(puts) <= puts[1] + 2  # they are not all equally long
+        assert stored[59] - stored[9] <= 50 + 16  # a slot each, which is short, and parts of a few
+        await here.client.cancel("run")
+        await here.client.purge("run")
+        assert left_of(here.backend, "run") == set()
+
+
+async def test_a_long_value_can_be_read_while_others_set_it() -> None:
+    chance = random.Random(1)
+    async with place(_flow(), store_limits=SMALL_STORE) as here:
+        await here.client.start("shared", {"number": 7}, run_id="run")
+        context, get, is_over = _context(here.backend), here.backend.context.get, False
+        text = "".join(chr(chance.randint(33, 0x2FFF)) for _ in range(3_000))
+
+        async def slow(run_id: str, keys: Any) -> Any:
+            if len(keys) > 4 and asyncio.current_task() in reading:  # parts of a value: others are faster
+                await here.clock.sleep(1.0)
+            return await get(run_id, keys)
+
+        async def read() -> int:
+            read = set[str]()
+            while not is_over:
+                value = await context.get("mine")
+                assert value[:2] == value[-2:]
+                read.add(value[:2])
+            return len(read)
+
+        await context.set("mine", f"99{text}99")
+        here.backend.context.get = slow  # type: ignore[method-assign]
+        reading = [asyncio.ensure_future(read()) for _ in range(3)]
+        for number in range(10, 50):
+            await context.set("mine", f"{number}{text}{number}")
+            await here.clock.sleep(0.3 if number % 8 else 3.0)
+        is_over = True
+        assert min(await asyncio.gather(*reading)) > 3

@@ -27,6 +27,14 @@ _CHUNKED = b"c"
 CHUNK = ":chunk:"
 _MOST_CHUNKS = 100_000
 
+# Which slots are looked at first by who looks for a free one where there may be many; and into how many parts what is
+# left is divided then, each time.
+_FIRST_LOOK = [2**power - 1 for power in range(20)]
+_PARTS = 16
+
+# So many slots before one's own are looked at for what can be removed.
+_LOOKED_BACK = 8
+
 # So many are read whatever the store's limit is, which may have been another one when they were written.
 _FEW_CHUNKS = 1_000
 
@@ -75,7 +83,7 @@ class Chunks:
         """Whether a body is too long to be stored whole."""
         return len(body) >= self.store.limits.max_value_bytes
 
-    async def write(self, run_id: str, key: str, body: bytes, place: str = "") -> Attempt:
+    async def write(self, run_id: str, key: str, body: bytes, place: str = "", *, number: int | None = None) -> Attempt:
         """Store what of a body does not fit into the record.
 
         Args:
@@ -83,17 +91,23 @@ class Chunks:
             key: The record's key.
             body: All of it.
             place: Tells records under one key apart, where one takes the place of another; has no colon.
+            number: Of records that are written to one place again and again: which this is. Then the earlier chunks
+                that are given are lately written ones of numbers so much smaller that nobody reads them any more.
         """
         if not self.cuts(body):
             return whole(body)
         size = self.store.limits.max_value_bytes - 1
         parts = [body[start : start + size] for start in range(0, len(body), size)]
-        begun = await self.begin(run_id, key, place, len(parts))
+        first, earlier, note = 0, list[str](), ""
+        if number is not None:
+            first, note = await self._free_slot(run_id, key, place), str(number)
+            earlier = await self._outdated(run_id, key, place, first, number)
+        begun = await self.begin(run_id, key, place, len(parts), first=first, note=note)
         for chunk, part in zip(begun.keys, parts, strict=True):
             await self.store.put(run_id, chunk, Fact(_WHOLE + part, begun.token))
-        return Attempt(begun.named, begun.earlier)
+        return Attempt(begun.named, begun.earlier if number is None else earlier)
 
-    async def begin(self, run_id: str, key: str, place: str, parts: int) -> Begun:
+    async def begin(self, run_id: str, key: str, place: str, parts: int, *, first: int = 0, note: str = "") -> Begun:
         """Claim a slot that says what so many parts will be called: from now on they are found, written or not.
 
         Args:
@@ -101,17 +115,40 @@ class Chunks:
             key: The key of the record that they belong to.
             place: Tells what belongs to one key apart; has no colon.
             parts: How many there will be.
+            first: All slots before this one are claimed.
+            note: Is kept with the slot.
         """
         token = new_id()
         named = _CHUNKED + json.dumps([token, parts]).encode()
         earlier: list[str] = []
-        number = 0
+        number = first
         while True:
-            standing = await self.store.put(run_id, _slot(key, place, number), Fact(named, token))
+            standing = await self.store.put(run_id, _slot(key, place, number), Fact(named, token, note))
             if standing is None or standing.writer == token:
                 return Begun(named, token, chunk_keys(key, named), earlier)
             earlier += _begun(key, standing.body)
             number += 1
+
+    async def _free_slot(self, run_id: str, key: str, place: str) -> int:
+        """The first free slot, or one that was a moment ago, in few requests however many are claimed before it."""
+        low, high, looked = 0, _FIRST_LOOK[-1], _FIRST_LOOK
+        while low < high:
+            claimed = await self.store.get(run_id, [_slot(key, place, number) for number in looked])
+            free = [number for number in looked if _slot(key, place, number) not in claimed]
+            high = min([high, *free])
+            low = max([low, *(number + 1 for number in looked if number < high)])
+            looked = list(range(low, high, max(1, (high - low) // _PARTS)))
+        return low
+
+    async def _outdated(self, run_id: str, key: str, place: str, first: int, number: int) -> list[str]:
+        """Chunks that were begun shortly before a slot, of numbers that are smaller by two and more.
+
+        The last one may be read just now, by who has seen it stand.
+        """
+        slots = [_slot(key, place, each) for each in range(max(0, first - _LOOKED_BACK), first)]
+        standing = await self.store.get(run_id, slots) if slots else {}
+        old = [fact for fact in standing.values() if fact.job.isdecimal() and int(fact.job) <= number - 2]
+        return [chunk for fact in old for chunk in _begun(key, fact.body)]
 
     async def read(self, run_id: str, key: str, stored: bytes) -> bytes | None:
         """The body that a record stands for; None if chunks of it are not visible.

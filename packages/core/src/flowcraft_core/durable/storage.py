@@ -349,6 +349,7 @@ class Records:
         """Apply the context values that an instance at a position has set in a namespace."""
         sortable = to_sortable(position)
         values: dict[str, PositionedValue] = {}
+        outdated: list[str] = []
         for name, value in sets.items():
             stored_name = namespace + name
             body = None
@@ -357,24 +358,40 @@ class Records:
                 encoded, _ = self._coded(run_id, key, {"value": self._encode(value)}, "value")
                 if self.chunks.cuts(encoded) and await self._stands(run_id, stored_name, sortable):
                     continue  # applied before: its chunks need not be written again
-                # Earlier attempts are those of this very setter, and any of them may be what stands.
-                body = (await self.chunks.write(run_id, key, encoded, _place_of(position))).stored
+                number = _outside_number(position)
+                attempt = await self.chunks.write(run_id, key, encoded, _place_of(position), number=number)
+                body = attempt.stored
+                # Earlier attempts of an instance are those of this very setter: any of them may be what stands. Of
+                # those who set from outside, what is older cannot stand once this is set.
+                outdated += [] if number is None else attempt.earlier
             values[stored_name] = PositionedValue(sortable, body)
         await self.store.apply(run_id, values)
+        await self.chunks.remove(run_id, outdated)
 
     async def values(self, run_id: str, namespace: str, names: Iterable[str]) -> dict[str, tuple[Position, Any]]:
         """The standing context values of those names, deleted ones as ``DELETED``."""
         found = await self.store.values(run_id, [namespace + name for name in names])
         values: dict[str, tuple[Position, Any]] = {}
         for stored_name, standing in found.items():
-            value: Any = DELETED
-            if standing.body is not None:
-                record, _ = await self._record(run_id, _value_key(stored_name), standing.body, "value")
-                with reading(run_id, stored_name):
-                    value = self._decode(record["value"])
+            position, value = await self._value(run_id, stored_name, standing)
             with reading(run_id, stored_name):
-                values[stored_name[len(namespace) :]] = (from_sortable(standing.position), value)
+                values[stored_name[len(namespace) :]] = (from_sortable(position), value)
         return values
+
+    async def _value(self, run_id: str, stored_name: str, standing: PositionedValue) -> tuple[str, Any]:
+        """A context value that stands, or the one that has taken its place while its chunks were asked for."""
+        while standing.body is not None:
+            try:
+                record, _ = await self._record(run_id, _value_key(stored_name), standing.body, "value")
+            except StaleReadError:
+                now = (await self.store.values(run_id, [stored_name])).get(stored_name)
+                if now is None or now.position <= standing.position:
+                    raise
+                standing = now
+                continue
+            with reading(run_id, stored_name):
+                return standing.position, self._decode(record["value"])
+        return standing.position, DELETED
 
     async def delete(self, run_id: str, keys: Sequence[str]) -> None:
         """Remove facts, then all parts that were ever begun for them; cut off, it can be begun again."""
@@ -602,6 +619,11 @@ def _value_key(stored_name: str) -> str:
 def outside_of(position: Position) -> Position:
     """The position of who sets from outside of the run what an instance has set: the same one, or the first."""
     return position if position and position[-1][:2] == _OUTSIDE else (*position, (*_OUTSIDE, 0))
+
+
+def _outside_number(position: Position) -> int | None:
+    """Which of those who set from outside after the same instance one is; None for an instance."""
+    return position[-1][2] if position and position[-1][:2] == _OUTSIDE else None
 
 
 def _place_of(position: Position) -> str:
