@@ -126,7 +126,7 @@ async def test_a_long_value_that_is_set_again_and_again_costs_no_more_each_time(
             puts[-1] += 1
             return await before(*given)
 
-        here.backend.context.put = counting  # type: ignore[method-assign]
+        here.backend.context.put = counting  # type: ignore[assignment, method-assign]
         for number in range(60):
             puts.append(0)
             value = "".join(chr(chance.randint(33, 0x2FFF)) for _ in range(3_000))
