@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from flowcraft_core import FlowRuntime, create_flow
+from flowcraft_core import FlowRuntime, NodeContext, create_flow
 from flowcraft_core.durable import Client, Reconciler
 from flowcraft_core.durable.revivals import taken_key
 from flowcraft_core.jobs import decode_job, encode_job
