@@ -74,9 +74,9 @@ def first_chunk(original: Any, key: str, stored: bytes) -> list[str]:
     caught_by=BackendContract.test_a_value_longer_than_the_stores_limit_comes_back_whole,
     name="storage.NoChunks",
 )
-async def whole(original: Any, self: Any, *written: Any) -> Any:
+async def whole(original: Any, self: Any, *written: Any, **more: Any) -> Any:
     """Hands a record of any length to the store."""
-    return await original(attrs.evolve(self, store=_Endless(self.store)), *written)
+    return await original(attrs.evolve(self, store=_Endless(self.store)), *written, **more)
 
 
 @replaces(
