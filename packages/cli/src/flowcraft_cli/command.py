@@ -201,6 +201,8 @@ def _told(error: BaseException, out: Output, *, debug: bool) -> int:
         return Exit.INTERRUPTED
     code = code_of(error)
     message = str(error) or type(error).__name__
+    if isinstance(error, FlowcraftError) and "which is unknown here" in message:
+        message += "; the setting 'flows' may name the flows that annotate it, or --serializer one that knows it"
     if code is Exit.DEFECT:
         message = f"flowcraft has a defect ({type(error).__name__}: {message}); --debug shows where"
     kind = type(error).__name__ if isinstance(error, FlowcraftError) else "Defect" if code is Exit.DEFECT else "Error"

@@ -15,10 +15,11 @@ from types import ModuleType
 from typing import Any, TypeAlias, TypeVar
 
 import attrs
-from flowcraft_core import Blueprint, FlowDefinition, FlowRuntime
+from flowcraft_core import Blueprint, FlowDefinition, FlowRuntime, Serializer
 from flowcraft_core.errors import FlowcraftError
 from flowcraft_core.graph.compile import compile_blueprint
 from flowcraft_core.pictures import Picture, picture_of
+from flowcraft_core.shaping import annotated_by, register_annotated
 
 from .exits import CommandError
 from .settings import Settings
@@ -81,10 +82,28 @@ def runtime_of(sources: Iterable[Found], **options: Any) -> FlowRuntime:
             "a FlowRuntime brings flows, dependencies and settings of its own: refer to it alone, with all flows in it"
         )
     runtime = runtimes[0]
+    if options.get("serializer") is not None:
+        options["serializer"] = options["serializer"].extended()
+        know_annotated(options["serializer"], runtime)
     for name, value in options.items():
         if value is not None:
             setattr(runtime, name, value)
     return runtime
+
+
+def know_annotated(serializer: Serializer, runtime: FlowRuntime) -> None:
+    """Have a serializer know the classes that annotations of a runtime's flows and steps name, as its own does.
+
+    Raises:
+        ConfigurationError: Two of them would be stored under one tag.
+    """
+    for flow in runtime.catalogue.definitions:
+        register_annotated(serializer, ((f"flow {flow.id!r}: {at}", one) for at, one in flow.annotated))
+    for flow_id, graph in runtime.catalogue.graphs.items():
+        for uses in graph.uses:
+            implementation = runtime.find_step(flow_id, uses)
+            if implementation is not None:
+                register_annotated(serializer, annotated_by(f"step {uses!r}", implementation.step))
 
 
 def load_flow(reference: str | None, settings: Settings) -> Flow:

@@ -93,6 +93,11 @@ class Catalogue:
         for blueprint in blueprints.values() if isinstance(blueprints, Mapping) else blueprints:
             self._add(compile_blueprint(blueprint))
 
+    @property
+    def definitions(self) -> Iterable[FlowDefinition]:
+        """The flows that were built in Python."""
+        return self._definitions.values()
+
     def find(self, flow: FlowLike) -> Graph:
         """The compiled flow; one that is not here yet is added, with the flows that it calls.
 

@@ -28,7 +28,7 @@ async def list_letters(app: App) -> dict[str, Any]:
     """List dead letters, with why each was put aside."""
     letters: list[dict[str, Any]] = []
     app.out.heading(["LETTER", "CREATED", "REASON"], [34, 19])
-    async with place(app) as here:
+    async with place(app, reads_values=False) as here:
         async for letter in here.client.runs("dead"):
             app.out.row([letter.run_id, moment(letter.created), brief(letter.reason or "")], [34, 19])
             letters.append({"id": letter.run_id, "created": letter.created, "reason": letter.reason})
@@ -40,7 +40,7 @@ async def list_letters(app: App) -> dict[str, Any]:
 @click.argument("letter")
 async def show(app: App, letter: str) -> dict[str, Any]:
     """Show a dead LETTER, with the message itself."""
-    async with place(app) as here:
+    async with place(app, reads_values=False) as here:
         try:
             found = await here.client.status(letter)
         except UnknownRunError:
@@ -67,7 +67,7 @@ async def _named(client: Client, letters: tuple[str, ...], everything: bool) -> 
 @_which
 async def send_back(app: App, letters: tuple[str, ...], everything: bool, yes: bool) -> dict[str, Any]:
     """Send dead letters to the queue again."""
-    async with place(app) as here:
+    async with place(app, reads_values=False) as here:
         named = await _named(here.client, letters, everything)
         if everything:
             sure(f"Send {len(named)} dead letters back to the queue?", yes)
@@ -83,7 +83,7 @@ async def drop(app: App, letters: tuple[str, ...], everything: bool, yes: bool) 
 
     A run that one was for goes on by the reconciler.
     """
-    async with place(app) as here:
+    async with place(app, reads_values=False) as here:
         named = await _named(here.client, letters, everything)
         sure(f"Forget {len(named)} dead letters for good?", yes)
         for letter in named:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import click
-from flowcraft_core import Serializer
 from flowcraft_core.pictures import Picture, mermaid, svg
 from flowcraft_core.runtime.pictures import picture_of_recorded
 
 from ..command import App, Commands
 from ..loading import load_flow
-from ..places import own, place
+from ..places import place
 
 
 def register(main: Commands) -> None:
@@ -51,4 +50,4 @@ async def graph(app: App, flow: str | None, as_svg: bool, run_id: str | None) ->
 async def _of_run(app: App, run_id: str) -> Picture:
     async with place(app) as here:
         recorded = await here.client.export(run_id)
-    return picture_of_recorded(recorded, own(app, "serializer", Serializer))
+    return picture_of_recorded(recorded, here.serializer)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 from flowcraft_core.durations import lasting, parse_seconds
-from flowcraft_core.errors import ConfigurationError
+from flowcraft_core.errors import ConfigurationError, SerializationError
 from flowcraft_core.ports import State
 
 from ..command import App, Commands
@@ -69,7 +69,7 @@ async def list_runs(
     more = False
     wanted, first, last = read_tags(tags), _when("--since", since), _when("--until", until)
     app.out.heading(["RUN", "STATE", "FLOW", "STARTED", "FOR"], _WIDTHS)
-    async with place(app) as here:
+    async with place(app, reads_values=False) as here:
         async for run in here.client.runs(*states, flow=flow_id, tags=wanted, created_since=first, created_until=last):
             if limit and len(found) == limit:
                 more = True
@@ -93,17 +93,30 @@ async def waits(app: App, run: str | None, limit: int) -> dict[str, Any]:
     Without a RUN, each run is looked into that only waits: that costs as many reads as it has facts.
     """
     found: list[dict[str, Any]] = []
+    unreadable: list[str] = []
     app.out.heading(["RUN", "KIND", "DUE", "WAIT"], [32, 5, 19])
     async with place(app) as here:
-        named = [run] if run is not None else [each.run_id async for each in here.client.runs("awaiting", limit=limit)]
-        for run_id in named:
-            described = await here.client.describe(run_id, values=False, limit=1)
+        named = (
+            [run] if run is not None else [each.run_id async for each in here.client.runs("awaiting", limit=limit + 1)]
+        )
+        more = len(named) > limit
+        for run_id in named[:limit]:
+            try:
+                described = await here.client.describe(run_id, values=False, limit=1)
+            except SerializationError as error:
+                if run is not None:
+                    raise
+                unreadable.append(run_id)  # and the others are told all the same
+                app.out.problem(str(error))
+                continue
             for wait in described.waits:
                 app.out.row([run_id, wait.kind, moment(wait.due), wait.key], [32, 5, 19])
                 found.append({"run_id": run_id, "key": wait.key, "kind": wait.kind, "due": wait.due})
-    if not found:
+    if more:
+        app.out.note(f"there are more than {limit} runs that wait: --limit looks into more of them")
+    elif not found and not unreadable:
         app.out.note("nothing waits")
-    return {"waits": found}
+    return {"waits": found, "more": more, "unreadable": unreadable}
 
 
 def run_fields(run: StoredRun) -> dict[str, Any]:

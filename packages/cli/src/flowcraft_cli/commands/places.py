@@ -51,7 +51,7 @@ async def queues(app: App, over: float) -> dict[str, Any]:
     """
     found: list[dict[str, Any]] = []
     app.out.heading(["QUEUE", "WORKERS", "READY", "HELD", "LATER", "PER SECOND"], _QUEUES)
-    async with place(app) as here:
+    async with place(app, reads_values=False) as here:
         before = {queue.name: queue for queue in await here.client.queues()}
         begun = time.monotonic()
         if over:
@@ -80,7 +80,7 @@ async def workers(app: App, within: str) -> dict[str, Any]:
     Host, process, flows, load, since when, and when each was last heard of.
     """
     app.out.heading(["WORKER", "STATE", "HOST", "PID", "LOAD", "FOR", "HEARD", "QUEUES", "FLOWS"], [*_WORKERS, 8])
-    async with place(app) as here:
+    async with place(app, reads_values=False) as here:
         found = await here.client.workers(within=within)
     now = time.time()
     for worker in found:

@@ -17,7 +17,7 @@ from ..debugging import Debugger, stopping_in
 from ..exits import Answer, CommandError, Exit
 from ..loading import load_flow
 from ..output import brief, moment
-from ..places import own
+from ..places import brought, own
 from ..values import read_file
 
 _WIDTHS = [19, 9, 24, 9]
@@ -59,7 +59,9 @@ async def replay(
     Nothing is executed unless it is asked for. Then FLOW brings the steps, each gets the input and the context values
     of then, and what it gives is compared with what was recorded: exits with 1 if that differs.
     """
-    runtime = _runtime(app, flow) if execute or only or breaks or step else None
+    executes = execute or only or breaks or step
+    # What is only told needs the classes of its values, and no steps.
+    runtime = _runtime(app, flow) if executes else FlowRuntime(serializer=brought(app).serializer)
     replayed = Replay(read_file(file), runtime)
     app.out.note(
         f"run {replayed.run_id} of flow {replayed.blueprint_id}, {replayed.status}, {replayed.total} instances"

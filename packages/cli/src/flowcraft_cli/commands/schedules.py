@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any, TypeVar, get_args
 
 import click
 from flowcraft_core.durable import StoredSchedule, UnknownScheduleError
+from flowcraft_core.durable.scheduling.revisions import schedule_at
 from flowcraft_core.durations import lasting
-from flowcraft_core.errors import ConfigurationError
+from flowcraft_core.errors import ConfigurationError, SerializationError
 from flowcraft_core.schedules import Missed, Overlap
 
 from ..command import App, Commands
 from ..exits import CommandError
 from ..loading import load_flow
 from ..output import brief, moment
-from ..places import place
+from ..places import Place, place
 from ..values import TIME, input_option, read_context, read_tags, sure, tags_option, yes_option
 
 T = TypeVar("T", bound=Callable[..., Any])
@@ -113,15 +114,43 @@ async def make(
 async def list_schedules(app: App) -> dict[str, Any]:
     """List schedules, with when each is due next."""
     found: list[StoredSchedule] = []
+    unreadable: list[str] = []
     app.out.heading(["SCHEDULE", "STATE", "FLOW", "WHEN", "NEXT"], _WIDTHS)
     async with place(app) as here:
-        async for one in here.client.schedules.list():
+        async for one in _all(app, here, unreadable):
             cells = [one.schedule_id, one.state, one.flow, _when(one), moment(one.next_due)]
             app.out.row([brief(cell) for cell in cells], _WIDTHS)
             found.append(one)
-    if not found:
+    if not found and not unreadable:
         app.out.note("there are none")
-    return {"schedules": [fields_of(one) for one in found]}
+    return {"schedules": [fields_of(one) for one in found], "unreadable": unreadable}
+
+
+async def _all(app: App, here: Place, unreadable: list[str]) -> AsyncIterator[StoredSchedule]:
+    """All schedules; one that cannot be read is told, and keeps no other from being listed."""
+    listed: set[str] = set()
+    try:
+        async for one in here.client.schedules.list():
+            listed.add(one.schedule_id)
+            yield one
+        return
+    except SerializationError:
+        pass  # which, and what there is beside it, the rest says one by one
+    cursor: str | None = None
+    while True:
+        page = await here.backend.status.find(state="schedule", cursor=cursor)
+        for schedule in [schedule_at(status.run_id) for status in page.items]:
+            try:
+                if schedule not in listed:
+                    yield await here.client.schedules.show(schedule)
+            except UnknownScheduleError:
+                pass  # it has been removed
+            except SerializationError as error:
+                unreadable.append(schedule)
+                app.out.problem(str(error))
+        cursor = page.cursor
+        if cursor is None:
+            return
 
 
 @click.argument("schedule")
