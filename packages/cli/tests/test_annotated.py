@@ -48,7 +48,7 @@ COMMANDS = (
     ("schedules", "trigger", "s"),
     ("schedules", "edit", "s", "--every", "2h"),
     ("fork", "r", "--from", "total"),
-    ("resume", "r", "sure", "--output", "true"),
+    ("resume", "r", "sure", "--output", "true", "--early"),
     ("cancel", "r"),
 )
 
@@ -56,10 +56,15 @@ COMMANDS = (
 def _begin(cli: Commanding) -> None:
     cli.write("carts.py", CART)
     cli.write("flowcraft.toml", f'backend = "{cli.url}"\n')
-    cli("run", "shop:asking", "-i", '{"items": {}}', "--id", "a", code=6)
-    cli("run", "carts.py:shop", "-i", INPUT, "--id", "r", code=6)
+    cli("start", "shop:asking", "-i", '{"items": {}}', "--id", "a")
+    cli("start", "carts.py:shop", "-i", INPUT, "--id", "r")
     cli("schedules", "make", "s", "carts.py:shop", "--every", "1h", "-i", INPUT)
     cli("schedules", "make", "t", "shop:order", "--every", "1h")
+
+
+def _until_they_wait(cli: Commanding) -> None:
+    cli.write("both.py", "import carts, shop\nboth = carts.FlowRuntime([carts.shop, shop.asking])\n")
+    cli("run", "both.py:both:shop", "-i", INPUT, "--id", "r", code=6)
 
 
 def test_commands_read_classes_of_the_flows_that_the_settings_name(cli: Commanding) -> None:
@@ -67,18 +72,11 @@ def test_commands_read_classes_of_the_flows_that_the_settings_name(cli: Commandi
     cli.write("flowcraft.toml", f'backend = "{cli.url}"\nflows = ["carts.py:shop"]\n')
     for command in COMMANDS:
         assert "loading" not in cli(*command).stdout
-    exported = cli.write("run.json", cli("export", "r").stdout)
-    assert "items" in cli("replay", str(exported)).stdout
-
-
-def test_an_answer_is_held_to_what_the_flow_says_of_its_wait(cli: Commanding) -> None:
-    _begin(cli)
-    cli.write("flowcraft.toml", f'backend = "{cli.url}"\nflows = ["carts.py:shop"]\n')
-    assert "bool" in cli("resume", "r", "sure", "--output", '"perhaps"', code=2).stderr
 
 
 def test_what_is_unreadable_keeps_no_other_from_being_listed_and_names_the_remedy(cli: Commanding) -> None:
     _begin(cli)
+    _until_they_wait(cli)
     for command in ("show", "cancel"):
         said = cli.said(command, "r", code=2)["error"]["message"]
         assert "'Cart', which is unknown here" in said
@@ -90,6 +88,13 @@ def test_what_is_unreadable_keeps_no_other_from_being_listed_and_names_the_remed
     said = cli.said("schedules", "list")
     assert ([one["schedule"] for one in said["schedules"]], said["unreadable"]) == (["t"], ["s"])
     assert [run["run_id"] for run in cli.said("list")["runs"]] == ["r", "a"]
+    cli.write("flowcraft.toml", f'backend = "{cli.url}"\nflows = ["carts.py:shop"]\n')
+    exported = cli.write("run.json", cli("export", "r").stdout)
+    assert "items=2" in cli("replay", str(exported)).stdout
+    assert "bool" in cli("resume", "r", "sure", "--output", '"perhaps"', code=2).stderr  # as the flow says of its wait
+    cut = cli("waits", "--limit", "1")
+    assert (len(cut.stdout.splitlines()), "more than 1 runs" in cut.stderr) == (1, True)
+    assert [cli.said("waits", "--limit", limit)["more"] for limit in ("1", "2")] == [True, False]
 
 
 def test_flows_of_the_settings_that_cannot_be_loaded_are_noted_and_hold_nothing_up(cli: Commanding) -> None:
@@ -109,7 +114,7 @@ def test_flows_of_the_settings_that_cannot_be_loaded_are_noted_and_hold_nothing_
 def test_each_kind_of_reference_knows_annotated_classes(cli: Commanding, reference: str, more: tuple[str, ...]) -> None:
     cli.write("carts.py", CART)
     here = (*more, "-b", cli.url)
-    assert "Cart(items=2)" in cli("run", reference, "-i", INPUT, *here, code=6).stdout
+    assert "Cart(items=2)" in cli("run", reference, "-i", INPUT, *more, "--in-process", code=6).stdout
     assert "is to be Cart" in cli("start", reference, "-i", '{"input": 5}', *here, code=2).stderr
     assert "takes Cart" in cli("start", reference, *here, code=2).stderr
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import sys
 import traceback
@@ -13,7 +14,7 @@ import click
 from flowcraft_core.errors import FlowcraftError
 
 from .exits import Answer, CommandError, Exit, code_of
-from .output import Output
+from .output import Output, hold_all, unwritten
 from .settings import SETTINGS, Settings
 
 
@@ -76,11 +77,13 @@ class Command(click.Command):
         given = {name: params.pop(name) for name in self._settings}
         assert self.callback is not None
         app = App(out, Settings.find(given))
-        answer = ctx.invoke(self.callback, app, **params)
-        if inspect.iscoroutine(answer):
-            import asyncio  # noqa: PLC0415 # for commands that wait
+        # The last line is to be JSON, whatever steps and modules print, and wherever they leave a line.
+        with contextlib.redirect_stdout(sys.stderr) if out.as_json else contextlib.nullcontext():
+            answer = ctx.invoke(self.callback, app, **params)
+            if inspect.iscoroutine(answer):
+                import asyncio  # noqa: PLC0415 # for commands that wait
 
-            answer = asyncio.run(answer)
+                answer = asyncio.run(answer)
         if not isinstance(answer, Answer):
             answer = Answer(answer or {})
         out.end(answer.code is Exit.OK, {**answer.fields, **({"exit": int(answer.code)} if answer.code else {})})
@@ -167,6 +170,7 @@ class Main(Commands):
         arguments = list(sys.argv[1:] if args is None else args)
         ahead = arguments[: arguments.index("--")] if "--" in arguments else arguments
         out, debug = Output("--json" in ahead), "--debug" in ahead
+        hold_all()
         try:
             code = super().main(arguments, prog_name, complete_var, standalone_mode=False, **extra)
         except BaseException as error:
@@ -199,6 +203,8 @@ def _told(error: BaseException, out: Output, *, debug: bool) -> int:
     if isinstance(error, (click.exceptions.Abort, KeyboardInterrupt)):
         out.error("interrupted", "Interrupted", Exit.INTERRUPTED)
         return Exit.INTERRUPTED
+    if isinstance(error, OSError) and traceback.extract_tb(error.__traceback__)[-1].filename == click.utils.__file__:
+        error = unwritten(error)  # the help, or the version
     code = code_of(error)
     message = str(error) or type(error).__name__
     if isinstance(error, FlowcraftError) and "which is unknown here" in message:

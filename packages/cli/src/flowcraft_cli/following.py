@@ -10,7 +10,7 @@ from flowcraft_core.durations import parse_seconds
 
 from .command import App
 from .live import Progress
-from .output import brief, moment
+from .output import brief, moment, one_line
 
 _FINAL = ("completed", "failed", "cancelled")
 # A look at a run with many facts takes long: it is given so many times that before the next one.
@@ -74,7 +74,7 @@ def _tell(app: App, found: RunDescription, told: dict[str, str], *, events: bool
                 {"at": when, "run_id": found.run.run_id, "key": instance.key, "state": standing, "error": error}
             )
         if not app.out.is_terminal:
-            app.out.say(f"{moment(when)}  {standing:9}  {instance.key}  {brief(error)}".rstrip())
+            app.out.say(f"{moment(when)}  {standing:9}  {one_line(instance.key)}  {brief(error)}".rstrip())
 
 
 def _standing(instance: InstanceDescription) -> str:

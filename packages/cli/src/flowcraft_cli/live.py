@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.tree import Tree
 
-from .output import Output
+from .output import Output, one_line
 
 # Those of a description that are shown, in the words of events.
 _STATES = {
@@ -57,7 +57,7 @@ class Progress:
 
     def take(self, found: RunDescription) -> None:
         """Take what a backend says of a run: its nodes, those inside constructs counted."""
-        self.title = f"{found.run.blueprint_id}  {found.run.run_id}  {found.run.state}"
+        self.title = one_line(f"{found.run.blueprint_id}  {found.run.run_id}  {found.run.state}")
         for instance in found.instances:
             state = _STATES.get(instance.state)
             if state is None:

@@ -34,7 +34,10 @@ def read_json(text: str | None, what: str) -> Any:
     place = what
     try:
         if text == "-":
-            place, text = f"{what} (standard input)", sys.stdin.read()
+            place = f"{what} (standard input)"
+            if sys.stdin is None:
+                raise CommandError(f"{place} cannot be read: it is closed")
+            text = sys.stdin.read()
         elif text.startswith("@"):
             place, text = f"{what} ({text[1:]})", Path(text[1:]).read_text(encoding="utf-8")
         return json.loads(text, parse_constant=_refuse)
@@ -105,7 +108,7 @@ def sure(question: str, yes: bool) -> None:
     """
     if yes:
         return
-    if not sys.stdin.isatty():
+    if sys.stdin is None or not sys.stdin.isatty():
         raise CommandError(f"{question} Nobody is here to answer: add --yes")
     if not click.confirm(question, err=True):
         raise click.exceptions.Abort

@@ -9,7 +9,7 @@ from flowcraft_core.durable import Client, StoredResult
 
 from .command import App
 from .exits import Answer, Exit
-from .output import brief
+from .output import brief, one_line
 
 _CODES = {"completed": Exit.OK, "failed": Exit.FAILED, "cancelled": Exit.FAILED}
 
@@ -25,7 +25,7 @@ async def wait_for(app: App, client: Client, run_id: str, timeout: str | None = 
 
 def tell_result(app: App, result: RunResult | StoredResult) -> Answer:
     """Say how a run ended, or where it stands."""
-    app.out.say(f"run {result.run_id} {result.status}, {result.steps} steps")
+    app.out.say(f"run {one_line(result.run_id)} {result.status}, {result.steps} steps")
     for node, output in result.outputs.items():
         if output is not None:
             app.out.say(f"  {node}: {brief(output)}")

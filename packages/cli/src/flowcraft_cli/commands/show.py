@@ -13,7 +13,7 @@ from flowcraft_core.durations import lasting
 from ..command import App, Commands
 from ..exits import Answer
 from ..following import follow
-from ..output import brief, moment
+from ..output import brief, moment, one_line
 from ..places import place
 from ..values import TIME
 from ..waiting import tell_result
@@ -67,7 +67,7 @@ async def show(app: App, run: str, inside: str, after: str | None, limit: int, n
     for wait in found.waits:
         due = f", goes on at {moment(wait.due)}" if wait.due is not None else ""
         due += f", reminded {wait.reminded} times" if wait.reminded else ""
-        app.out.say(f"waits  {wait.key} ({wait.kind}{due}){f': {brief(wait.reason)}' if wait.reason else ''}")
+        app.out.say(f"waits  {one_line(wait.key)} ({wait.kind}{due}){f': {brief(wait.reason)}' if wait.reason else ''}")
     for passed in found.passed_on:
         app.out.say(f"passed on since {moment(passed.since)}  {passed.node_id}: {brief(passed.reason, 300)}")
     for queue in found.unserved:
@@ -80,21 +80,21 @@ async def show(app: App, run: str, inside: str, after: str | None, limit: int, n
 
 def _told(found: RunDescription) -> Iterator[str]:
     run = found.run
-    yield f"run       {run.run_id}"
-    yield f"flow      {run.blueprint_id}"
+    yield f"run       {one_line(run.run_id)}"
+    yield f"flow      {one_line(run.blueprint_id)}"
     yield f"state     {run.state}{f': {brief(run.reason, 500)}' if run.reason else ''}"
     yield f"started   {moment(run.created)}"
     yield f"updated   {moment(run.updated)}, {lasting(max(0.0, run.updated - run.created))} later"
     if found.deadline is not None:
         yield f"deadline  {moment(found.deadline)}"
     if run.tags:
-        yield f"tags      {' '.join(f'{name}={value}' for name, value in sorted(run.tags.items()))}"
+        yield one_line(f"tags      {' '.join(f'{name}={value}' for name, value in sorted(run.tags.items()))}")
     if run.redrive_of:
-        yield f"fork of   {run.redrive_of}"
+        yield one_line(f"fork of   {run.redrive_of}")
     if run.redriven_as:
-        yield f"redriven  as {run.redriven_as}"
+        yield one_line(f"redriven  as {run.redriven_as}")
     if found.inside:
-        yield f"inside    {found.inside}"
+        yield one_line(f"inside    {found.inside}")
     yield f"instances {', '.join(f'{count} {state}' for state, count in found.counts.items()) or 'none'}"
     if found.stopped is not None:
         yield f"stopped   {_stopped(found.stopped)}"
