@@ -453,6 +453,19 @@ def test_a_project_is_made_that_runs_and_overwrites_nothing(cli: Commanding) -> 
 # --- all of them ---
 
 
+def test_a_project_that_cannot_be_made_is_refused_and_leaves_no_half(cli: Commanding) -> None:
+    cli.write("afile", "")
+    cli.write("p/tests", "")
+    (cli.folder / "link").symlink_to("/nonexistent/folder")
+    for folder in ("afile/sub", "p", "link", "x" * 300):
+        assert folder[:9].split("/")[0] in cli("init", folder, code=2).stderr
+    assert [path.name for path in (cli.folder / "p").iterdir()] == ["tests"]
+    for name in ('my "new" one', "a\nb", "-"):
+        assert "--name" in cli("init", "q", "--name", name, code=2).stderr
+    assert not (cli.folder / "q").exists()
+    assert "cd 'my proj' && " in cli("init", "my proj").stderr
+
+
 def _commands() -> list[list[str]]:
     found: list[list[str]] = []
     for name, command in main.commands.items():
@@ -667,6 +680,41 @@ def test_diff_tells_in_what_two_runs_differ(cli: Commanding) -> None:
     assert cli.said("diff", "x", "same", *here)["differences"] == []
     found = cli.said("diff", "x", "other", *here, code=1)["differences"]
     assert {(each["at"], each["what"]) for each in found} >= {("run", "status"), ("price", "output"), ("pay", "error")}
+
+
+NESTED = """
+from flowcraft_core import create_flow
+
+page = create_flow("page").node("scan", lambda ctx: ctx.input)
+book = create_flow("book").node("n", lambda ctx: [1, 2]).batch("p", page).node("end", lambda ctx: 1)
+book.edge("n", "p").edge("p", "end")
+"""
+
+
+def test_a_recording_of_which_a_part_is_missing_is_none(cli: Commanding) -> None:
+    cli.write("nested.py", NESTED)
+    cli("run", "nested.py:book", "--id", "r", "-b", cli.url)
+    whole = cli("export", "r", "-b", cli.url).stdout
+
+    def without(*path: str | int) -> dict[str, object]:
+        data = part = json.loads(whole)
+        for key in path[:-1]:
+            part = part[key]
+        del part[path[-1]]
+        return data
+
+    def said(data: object, code: int = 0) -> str:
+        cli.write("r.json", json.dumps(data))
+        return cli("replay", "r.json", code=code).stderr
+
+    with_empty = json.loads(whole)
+    with_empty["outcomes"]["n"] = {}
+    assert len(cli.said("replay", str(cli.write("r.json", whole)))["instances"]) == 6
+    assert "r.json: this is no recorded run: node 'p'" in said(without("blueprints", 1), code=2)
+    said(without("outcomes", "p:entry"))  # what follows from it is not gone through
+    assert "no recorded run" in said(with_empty, code=2)
+    assert "has format 99" in said({**json.loads(whole), "format": 99}, code=2)
+    said(without("outcomes", "p[0].scan"))
 
 
 @pytest.mark.parametrize("text", ["{}", "no JSON"])

@@ -1,7 +1,10 @@
 from pathlib import Path
 
 import pytest
+from flowcraft_cli.command import App
+from flowcraft_cli.commands.worker import _in_environment
 from flowcraft_cli.exits import CommandError
+from flowcraft_cli.output import Output
 from flowcraft_cli.settings import SETTINGS, Settings
 
 from .helpers import Commanding
@@ -69,3 +72,45 @@ def test_config_says_where_each_setting_comes_from_and_hides_secrets(
 
 def test_settings_of_others_in_the_environment_are_none_of_ours(cli: Commanding) -> None:
     assert Settings.find({}, {"FLOWCRAFT_EXAMPLES": "500"}, Path.cwd())["processes"] == 1
+
+
+@pytest.mark.parametrize("text", ["tool = 3", "[[tool]]"])
+def test_a_file_of_other_tools_that_is_odd_is_none_of_ours(cli: Commanding, text: str) -> None:
+    cli.write("pyproject.toml", text)
+    assert Settings.find({}, {})["processes"] == 1
+
+
+def test_settings_that_are_no_table_are_refused(cli: Commanding) -> None:
+    cli.write("pyproject.toml", "[tool]\nflowcraft = 3\n")
+    with pytest.raises(CommandError, match=r"pyproject\.toml: tool\.flowcraft is to be a table"):
+        Settings.find({}, {})
+
+
+def test_a_current_folder_that_is_gone_is_told(cli: Commanding, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = cli.write("gone/x", "")
+    monkeypatch.chdir(gone.parent)
+    gone.unlink()
+    gone.parent.rmdir()
+    assert "the current folder cannot be read" in cli("config", code=2).stderr
+
+
+def test_lists_reach_the_processes_of_a_worker_as_they_are(cli: Commanding) -> None:
+    """A path may have a comma."""
+    settings = Settings.find({"flows": ("/srv/a,b/flows.py", "[c].py"), "queues": ("x",)}, {})
+    handed_on = Settings.find({}, _in_environment(App(Output(), settings)))
+    assert {name: handed_on[name] for name in SETTINGS} == {name: settings[name] for name in SETTINGS}
+    assert Settings.find({}, {"FLOWCRAFT_FLOWS": "a, b"})["flows"] == ("a", "b")
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("json:dumps", "is a function, not a PayloadCodec"),
+        ("json:JSONDecoder", "is the class JSONDecoder: name an object of it, not a PayloadCodec"),
+        ("flowcraft_core.payloads:CompressingCodec", "is the class CompressingCodec: name an object of it"),
+    ],
+)
+def test_a_codec_that_is_none_is_refused_before_anything_is_done(cli: Commanding, name: str, why: str) -> None:
+    here = ("-b", cli.url, "--codec", name)
+    for command in ("start shop:order", "show x", "run shop:order", "worker shop:order"):
+        assert f"setting 'codec': {name} {why}" in cli(*command.split(), *here, code=2).stderr

@@ -25,8 +25,10 @@ flow = create_flow("long").node("n", step)
 
 def shell(cli: Commanding, command: str, code: int = 0) -> subprocess.CompletedProcess[str]:
     """Call it in a shell, on the backend."""
-    program = f"FLOWCRAFT_BACKEND={cli.url}; export FLOWCRAFT_BACKEND; {sys.executable} -m flowcraft_cli {command}"
-    done = subprocess.run(["bash", "-c", program], capture_output=True, encoding="utf-8", errors="replace", check=False, cwd=cli.folder)
+    program = f"export FLOWCRAFT_BACKEND={cli.url}; {sys.executable} -m flowcraft_cli {command}"
+    done = subprocess.run(
+        ["bash", "-c", program], capture_output=True, encoding="utf-8", errors="replace", check=False, cwd=cli.folder
+    )
     assert done.returncode == code, (done.returncode, done.stderr)
     return done
 

@@ -57,7 +57,7 @@ def url_of(app: App) -> str:
 
 
 def own(app: App, name: str, kind: Any) -> Any:
-    """A serializer or codec of the user's own, if a setting names one.
+    """An object of the user's own of some class, such as a serializer, if a setting names one.
 
     Raises:
         CommandError: It names something else.
@@ -68,9 +68,25 @@ def own(app: App, name: str, kind: Any) -> Any:
     from .loading import load_object  # noqa: PLC0415 # for those who have their own
 
     found = load_object(reference, app.settings)
-    if kind is not None and not isinstance(found, kind):
+    if not isinstance(found, kind):
         raise CommandError(f"setting {name!r}: {reference} is a {type(found).__name__}, not a {kind.__name__}")
     return found
+
+
+def codec_of(app: App) -> PayloadCodec | None:
+    """The codec of what is stored, if the setting names one.
+
+    Raises:
+        CommandError: It names something else.
+    """
+    found: Any = own(app, "codec", object)
+    if found is None:
+        return None
+    is_class = isinstance(found, type)
+    if is_class or not all(callable(getattr(found, name, None)) for name in ("encode", "decode")):
+        what = f"the class {found.__name__}: name an object of it" if is_class else f"a {type(found).__name__}"
+        raise CommandError(f"setting 'codec': {app.settings['codec']} is {what}, not a PayloadCodec")
+    return found  # type: ignore[no-any-return]
 
 
 @attrs.frozen
@@ -177,7 +193,7 @@ async def place(
         reads_values: Whether the flows of the settings are loaded, for the classes that their annotations name.
     """
     url, sources = url_of(app), list(sources)
-    codec = own(app, "codec", None)
+    codec = codec_of(app)
     found = brought(app, sources) if reads_values or sources else Brought(Serializer())
     runtimes = _runtimes(sources) if sources else []
     async with open_url(url, creates=creates) as backend:

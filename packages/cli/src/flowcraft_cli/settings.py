@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tomllib
 from collections.abc import Callable, Mapping
@@ -27,7 +28,9 @@ def _text(value: Any) -> str:
 
 
 def _texts(value: Any) -> tuple[str, ...]:
-    if isinstance(value, str):
+    if isinstance(value, str) and value.lstrip().startswith("["):
+        value = json.loads(value)
+    elif isinstance(value, str):
         value = [part.strip() for part in value.split(",") if part.strip()]
     if not isinstance(value, (list, tuple)):
         raise ValueError("give a list")
@@ -158,8 +161,9 @@ class Settings:
             CommandError: A file cannot be read, or a setting does not exist or cannot mean anything.
         """
         environment = os.environ if environment is None else environment
-        path, table = _file_above(start or Path.cwd())
-        root = Path.cwd() if path is None else path.parent
+        here = _here()
+        path, table = _file_above(start or here)
+        root = here if path is None else path.parent
         for name in table:
             if name not in SETTINGS:
                 import difflib  # noqa: PLC0415 # for names that are misspelt
@@ -195,10 +199,20 @@ def _file_above(folder: Path) -> tuple[Path | None, Mapping[str, Any]]:
             return path, _read(path)
         path = above / "pyproject.toml"
         if path.is_file():
-            table = _read(path).get("tool", {}).get("flowcraft")
+            tools = _read(path).get("tool", {})
+            table = tools.get("flowcraft") if isinstance(tools, dict) else None  # else it is none of ours to refuse
             if isinstance(table, dict):
                 return path, table
+            if table is not None:
+                raise CommandError(f"{path}: tool.flowcraft is to be a table of settings, [tool.flowcraft]")
     return None, {}
+
+
+def _here() -> Path:
+    try:
+        return Path.cwd()
+    except OSError as error:
+        raise CommandError(f"the current folder cannot be read: {error}") from error
 
 
 def _read(path: Path) -> Mapping[str, Any]:

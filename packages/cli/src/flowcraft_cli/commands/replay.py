@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ import attrs
 import click
 from flowcraft_core import FlowRuntime, Serializer
 from flowcraft_core.durations import lasting
+from flowcraft_core.errors import ResumeError
 from flowcraft_core.graph.facts import Outcome, Suspension
 from flowcraft_core.runtime import Recorded, Replay
 
@@ -62,16 +65,20 @@ async def replay(
     executes = execute or only or breaks or step
     # What is only told needs the classes of its values, and no steps.
     runtime = _runtime(app, flow) if executes else FlowRuntime(serializer=brought(app).serializer)
-    replayed = Replay(read_file(file), runtime)
+    with _readable(file):
+        replayed = Replay(read_file(file), runtime)
     app.out.note(
         f"run {replayed.run_id} of flow {replayed.blueprint_id}, {replayed.status}, {replayed.total} instances"
     )
     going = _Going(app, replayed, Debugger(), frozenset(only), frozenset(breaks), execute, step)
     app.out.heading(["ENDED", "STATE", "INSTANCE", "TIME", ""], _WIDTHS)
-    for recorded in replayed:
-        await going.at(recorded)
-        if going.quits:
+    through = iter(replayed)
+    while not going.quits:
+        with _readable(file):
+            recorded = next(through, None)
+        if recorded is None:
             break
+        await going.at(recorded)
     for name in (*only, *breaks):
         if name not in going.seen:
             raise CommandError(f"nothing was recorded of a node or instance {name!r}", Exit.UNKNOWN)
@@ -86,6 +93,15 @@ async def replay(
         "differing": going.differing,
     }
     return Answer(fields, Exit.FAILED if going.differing else Exit.OK)
+
+
+@contextlib.contextmanager
+def _readable(file: Path) -> Iterator[None]:
+    """Say of a recording that cannot be read which file it is in; it is no run of which something was asked."""
+    try:
+        yield
+    except ResumeError as error:
+        raise CommandError(f"{file}: {error}") from error
 
 
 def _runtime(app: App, flow: str | None) -> FlowRuntime:

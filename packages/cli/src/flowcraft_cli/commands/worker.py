@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 
 import click
 from flowcraft_core import Serializer
 from flowcraft_core.durable import Worker, backend_from_url, collect_seldom, open_url
 from flowcraft_core.errors import BackendGoneError
-from flowcraft_core.payloads import PayloadCodec
 
 from .. import logs
 from ..command import App, Commands
 from ..exits import Answer, Exit
 from ..loading import load_all, runtime_of
-from ..places import own, url_of
+from ..places import codec_of, own, url_of
 from ..settings import SETTINGS
 from ..signals import stop_when_alone, stopping
 from ..supervisor import GONE, Supervisor, this_program
@@ -82,7 +82,8 @@ def _in_environment(app: App) -> dict[str, str]:
     for name in SETTINGS:
         value = app.settings[name]
         if value not in (None, ()):
-            found[f"FLOWCRAFT_{name.upper()}"] = ",".join(value) if isinstance(value, tuple) else str(value)
+            # A list as JSON: a path may have a comma.
+            found[f"FLOWCRAFT_{name.upper()}"] = json.dumps(value) if isinstance(value, tuple) else str(value)
     return found
 
 
@@ -90,7 +91,7 @@ async def _work(app: App, flows: tuple[str, ...], reconcile: bool, supervised: b
     settings = app.settings
     logs.set_up(settings)
     collect_seldom()  # before what the flows' code may say of it
-    codec: PayloadCodec | None = own(app, "codec", None)
+    codec = codec_of(app)
     serializer = own(app, "serializer", Serializer)
     runtime = runtime_of(load_all(flows, settings), **({} if serializer is None else {"serializer": serializer}))
     async with open_url(url_of(app)) as backend:

@@ -8,8 +8,9 @@ from typing import Any
 
 import attrs
 
-from ..errors import ResumeError
+from ..errors import ResumeError, SerializationError
 from ..graph import decisions
+from ..graph.compile import missing_calls
 from ..graph.facts import Attempt, Outcome, Suspension
 from ..graph.instances import Instance
 from ..graph.records import outcome_from_record
@@ -19,6 +20,10 @@ from ..serialization import Serializer
 from ..steps import Implementation
 from .runtime import FlowRuntime
 from .snapshots import Begun
+
+
+# What reading a recording can raise of which a part is missing, or is something else.
+_UNREADABLE = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError, SerializationError)
 
 
 @attrs.frozen
@@ -75,14 +80,32 @@ class Replay:
             self._outcomes = {key: outcome_from_record(each, decode) for key, each in snapshot["outcomes"].items()}
             self._claims = {str(key): [int(place) for place in each] for key, each in snapshot["claims"].items()}
             self.status = str(snapshot["status"])
-        except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
-            raise ResumeError(f"this is no recorded run: {error!r}") from error
+            missing = missing_calls(self._begun.graphs, [self._begun.graph.blueprint.id])
+        except _UNREADABLE as error:
+            raise _no_recording(error) from error
+        if missing:
+            raise ResumeError(f"this is no recorded run: {missing[0]}")
         self.run_id = self._begun.run_id
         self.blueprint_id = self._begun.graph.blueprint.id
         self.total = len(self._outcomes)
 
     def __iter__(self) -> Iterator[Recorded]:
-        """The instances, in the order in which they ended."""
+        """The instances, in the order in which they ended.
+
+        Raises:
+            ResumeError: It is no recorded run: a part of it is missing.
+        """
+        going = self._through()
+        while True:
+            try:
+                recorded = next(going)
+            except StopIteration:
+                return
+            except _UNREADABLE as error:
+                raise _no_recording(error) from error
+            yield recorded
+
+    def _through(self) -> Iterator[Recorded]:
         state = RunState(self._begun.graph, self._begun.graphs.__getitem__, self._begun.context)
         waiting: list[Instance] = []
         while True:
@@ -141,3 +164,8 @@ class Replay:
         outcome = recorded.outcome
         last = Attempt(outcome.attempts, standing_in=outcome.via is not None, primary_error=outcome.primary_error)
         return await executor.attempt(recorded._instance, last)
+
+
+def _no_recording(error: Exception) -> ResumeError:
+    told = str(error) if isinstance(error, SerializationError) else repr(error)
+    return ResumeError(f"this is no recorded run: {told}")
