@@ -1,6 +1,7 @@
 import json
 
 import pytest
+from flowcraft_cli.exits import CommandError
 from flowcraft_cli.loading import load_all, load_flow
 from flowcraft_cli.settings import Settings
 from flowcraft_core import FlowRuntime
@@ -25,6 +26,19 @@ def test_a_name_may_be_left_out_where_one_flow_is_meant(cli: Commanding) -> None
 
 def test_a_flow_of_the_settings_is_found_by_its_id(cli: Commanding) -> None:
     assert load_flow("asking", settings(flows=("shop",))).id == "asking"
+
+
+@pytest.mark.parametrize("raises", ["class Skipped(BaseException): ...\nraise Skipped('not here')", "exit(3)"])
+def test_whatever_a_module_raises_is_told_as_its_own(cli: Commanding, raises: str) -> None:
+    cli.write("skipping.py", raises)
+    with pytest.raises(CommandError, match=r"skipping\.py cannot be loaded: .*line \d"):
+        load_flow("skipping.py", settings())
+
+
+def test_a_file_that_would_stand_for_a_module_of_pythons_own_is_refused(cli: Commanding) -> None:
+    cli.write("queue.py", "from shop import order")
+    with pytest.raises(CommandError, match=r"queue\.py is called like a module of Python's own"):
+        load_flow("queue.py:order", settings())
 
 
 def test_of_flows_that_call_one_another_the_caller_is_meant(cli: Commanding) -> None:

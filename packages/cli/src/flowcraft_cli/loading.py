@@ -255,6 +255,8 @@ def _module(place: str, settings: Settings) -> ModuleType:
     if not place.endswith(".py"):
         return _running(lambda: importlib.import_module(place), place)
     path = _existing(Path(place), settings)
+    if path.stem in sys.stdlib_module_names:  # all that imports that module would be given this one
+        raise CommandError(f"{place} is called like a module of Python's own, {path.stem!r}: rename it")
     folder = str(path.parent)
     if folder not in sys.path:  # as Python does with a program: its modules import one another by plain name
         sys.path.insert(0, folder)
@@ -284,7 +286,9 @@ def _running(execute: Callable[[], T], place: str) -> T:
         return execute()
     except FlowcraftError:
         raise
-    except (Exception, SystemExit) as error:
+    except (KeyboardInterrupt, GeneratorExit):
+        raise
+    except BaseException as error:  # that of a test which is skipped, say, or of another event loop
         here = [frame for frame in traceback.extract_tb(error.__traceback__) if "importlib" not in frame.filename]
         own = [frame for frame in here if frame.filename != __file__]
         where = f" ({own[-1].filename}, line {own[-1].lineno})" if own else ""

@@ -96,9 +96,7 @@ async def _on_backend(
         app.out.note(f"run {started.run_id} {'started' if started.created else 'was there already, and goes on'}")
         if not started.same:
             require_flow(started.run_id, (await here.client.status(started.run_id)).blueprint_id, flow.id)
-            app.out.note(
-                "started with another input, or with a flow that was another: give another id to run what you meant"
-            )
+            app.out.note("it was started with another input: give another id to run what you meant")
         worker = Worker(
             here.backend,
             runtime,

@@ -17,7 +17,7 @@ from ..exits import CommandError
 from ..loading import load_flow
 from ..output import brief, moment
 from ..places import Place, place
-from ..values import TIME, input_option, read_context, read_tags, sure, tags_option, yes_option
+from ..values import TIME, input_option, read_context, read_tags, require_flow, sure, tags_option, yes_option
 
 T = TypeVar("T", bound=Callable[..., Any])
 
@@ -205,6 +205,9 @@ async def trigger(app: App, schedule: str, run_id: str | None) -> dict[str, Any]
     """Start a run of a SCHEDULE now, paused or not; its times stay as they are."""
     async with place(app) as here:
         started = await here.client.schedules.trigger(schedule, run_id=run_id)
+        if not started.created:
+            meant = (await here.client.schedules.show(schedule)).flow
+            require_flow(started.run_id, (await here.client.status(started.run_id)).blueprint_id, meant)
     app.out.say(started.run_id)
     return {"schedule": schedule, "run_id": started.run_id, "created": started.created}
 

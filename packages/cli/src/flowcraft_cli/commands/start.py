@@ -58,9 +58,7 @@ async def start(
         app.out.note("started" if started.created else "it was there already")
         if not started.same:
             require_flow(started.run_id, (await here.client.status(started.run_id)).blueprint_id, found.id)
-            app.out.note(
-                "started with another input, or with a flow that was another: give another id to start what you meant"
-            )
+            app.out.note("it was started with another input: give another id to start what you meant")
         app.out.say(started.run_id)
         fields = {"run_id": started.run_id, "created": started.created, "same": started.same, "flow": found.id}
         if not wait:

@@ -178,6 +178,8 @@ async def fork(app: App, run: str, nodes: tuple[str, ...], wait: bool, timeout: 
 
     It is a new run, which keeps what the old one has done, but for these nodes and all that follows from them.
     """
+    if not all(nodes):
+        raise click.UsageError("--from: name a node, or an instance's key")
     async with _forking(app, **options) as (client, changes):
         with _allowed():
             started = await client.fork(run, *nodes, **changes)

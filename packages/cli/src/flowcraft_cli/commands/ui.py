@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import webbrowser
 from collections.abc import Awaitable, Callable
 from importlib.metadata import entry_points
@@ -55,6 +56,7 @@ async def ui(
     Ctrl-C.
     """
     serve = _page()
+    redacts = None if redact is None else _redaction(app, redact)
     served: list[str] = []
 
     def listening(address: str) -> None:
@@ -73,10 +75,22 @@ async def ui(
             allow_writes=allow_writes,
             token=app.settings["ui_token"],
             allow_hosts=allow_hosts,
-            redact=None if redact is None else load_object(redact, app.settings),
+            redact=redacts,
             title=hide_secrets(url_of(app)),
         )
     return {"address": served[0] if served else None}
+
+
+def _redaction(app: App, reference: str) -> Any:
+    """The function that says what is shown for a value, if it can be called as one."""
+    found = load_object(reference, app.settings)
+    try:
+        inspect.signature(found).bind("where", "value")
+    except TypeError as error:
+        raise CommandError(f"--redact: {reference} cannot be called with a place and a value: {error}") from error
+    except ValueError:
+        pass  # it does not say what it takes
+    return found
 
 
 def _page() -> Callable[..., Awaitable[None]]:

@@ -21,7 +21,6 @@ from ..steps import Implementation
 from .runtime import FlowRuntime
 from .snapshots import Begun
 
-
 # What reading a recording can raise of which a part is missing, or is something else.
 _UNREADABLE = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError, SerializationError)
 
