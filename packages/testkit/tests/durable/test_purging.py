@@ -8,10 +8,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from flowcraft_core import ConfigurationError
 from flowcraft_core.durable import Client
-from flowcraft_core.ports import ContextStore
+from flowcraft_core.durable.runs import BLUEPRINTS, RECORD_KEY
+from flowcraft_core.ports import ContextStore, Fact
 
-from .flows import CASES
+from .flows import CASES, chain
 from .helpers import SMALL_STORE, left_of, place
 
 pytestmark = pytest.mark.usefixtures("quiet")
@@ -71,3 +73,28 @@ async def test_a_purge_that_was_cut_off_is_finished_by_another(name: str) -> Non
         if cut < at:
             break
     assert cut >= 2
+
+
+@pytest.mark.parametrize("what", ["record", "blueprint", "lost blueprint", "outcome"])
+async def test_a_run_under_way_of_which_something_cannot_be_read_can_be_purged(what: str) -> None:
+    flow = chain()
+    async with place(flow) as here:
+        await here.client.start(flow, run_id="run", delay=1000.0)
+        first = flow.to_blueprint().nodes[0].id
+        run_id, key = {"record": ("run", RECORD_KEY), "outcome": ("run", first)}.get(
+            what, (BLUEPRINTS, flow.to_blueprint().content_hash())
+        )
+        with pytest.raises(ConfigurationError, match="cancel it before"):  # nothing is damaged yet
+            await here.client.purge("run", damaged=True)
+        await here.backend.context.delete(run_id, keys=[key], names=[])
+        if what != "lost blueprint":
+            await here.backend.context.put(run_id, key, Fact(b"w\x00{broken", "somebody"))
+        client = Client(here.backend, clock=here.clock)  # it has read nothing yet
+        with pytest.raises(ConfigurationError, match="cancel it before"):
+            await client.purge("run")
+        await client.purge("run", damaged=True)
+        assert await here.backend.status.get("run") is None
+        assert left_of(here.backend, "run") <= {key}
+        async with here.working():  # what is due of it comes to nothing
+            await here.clock.sleep(2000)
+        assert await here.backend.status.get("run") is None

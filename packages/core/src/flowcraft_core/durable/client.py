@@ -640,11 +640,12 @@ class Client:
 
         Args:
             run_id: The run.
-            damaged: Also if something of it cannot be read. What only that would have led to stays in the store, of no
-                use to anybody: what is inside of loops, batches and calls behind it, or all but the run's own record.
+            damaged: Also if something of it cannot be read; then also if it has not ended, since it may be that nobody
+                can cancel it. What only that would have led to stays in the store, of no use to anybody: what is
+                inside of loops, batches and calls behind it, or all but the run's own record.
 
         Raises:
-            ConfigurationError: It has not ended; cancel it first.
+            ConfigurationError: It has not ended, and nothing of it is ``damaged``; cancel it first.
             SerializationError: Something of it cannot be read, and this was not said to be ``damaged``.
         """
         from .purging import purge  # noqa: PLC0415 # for those who call it

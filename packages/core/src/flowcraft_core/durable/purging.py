@@ -13,13 +13,13 @@ from ..graph.instances import ScopeState
 from ..graph.lanes import total_of
 from ..graph.positions import INITIAL, Position
 from ..graph.scopes import Construct
-from ..ports import HandWrittenRuns
+from ..ports import HandWrittenRuns, RunStatus
 from .answers import ANSWERED, noted_answers
 from .ends import ABANDONED_KEY, END_KEY, UNDONE_KEY, undoes
 from .runs import FORK_KEY, FORKED, RECORD_KEY, REDRIVEN_KEY, TRACE_KEY
 from .scheduling.standing import note_purged
 from .shared_context import outside_names
-from .storage import OUTSIDE, Records, claim_keys, outside_of
+from .storage import OUTSIDE, Records, StaleReadError, claim_keys, outside_of
 from .stored_runs import FINAL, LINKS_READ, StoredRuns
 from .suspensions import answer_key
 from .undone import undo_keys
@@ -31,6 +31,9 @@ _ITEMS_AT_ONCE = 200
 # By so many seconds clocks may differ: a run that ended longer ago has nothing that is not visible yet.
 _CLOCKS_DIFFER = 600.0
 
+# A blueprint that was lost is not visible however long it is waited for.
+_UNREADABLE = (SerializationError, BlueprintError, StaleReadError)
+
 # What is stored of a call that was undone, behind its root.
 _OF_CALLS = (UNDONE_KEY, END_KEY)
 
@@ -41,13 +44,14 @@ async def purge(stored: StoredRuns, run_id: str, *, damaged: bool = False) -> No
         records = attrs.evolve(stored.records, cache=None, damaged=set())
         stored = attrs.evolve(stored, records=records, runs=attrs.evolve(stored.runs, records=records))
     status = await stored.backend.status.get(run_id)
-    if status is not None and status.state not in FINAL:
+    is_under_way = status is not None and status.state not in FINAL
+    if status is not None and is_under_way and not (damaged and await _is_damaged(stored, status)):
         raise ConfigurationError(f"run {run_id!r} is {status.state}: cancel it before it is purged")
     if status is not None and stored.clock.now() - status.updated < _CLOCKS_DIFFER:
         await stored.clock.sleep(stored.backend.context.limits.staleness)  # what is not seen is not removed
     try:
         record = await stored.runs.get(run_id)
-    except (SerializationError, BlueprintError):
+    except _UNREADABLE:
         if not damaged:
             raise
         record = None
@@ -55,7 +59,8 @@ async def purge(stored: StoredRuns, run_id: str, *, damaged: bool = False) -> No
     first = (INITIAL, outside_of(INITIAL))
     await stored.records.delete_values(run_id, [(name, position) for name in outside for position in first])
     if record is not None:
-        reading = await stored.reading(record, status, due_only=True)
+        # What is under way, and cannot be read, is not waited for: it would never be seen at its end.
+        reading = await stored.reading(record, None if is_under_way else status, due_only=True)
         of_calls = _OF_CALLS if undoes(record) else ()
         await _Purge(stored.records, run_id, reading, frozenset(outside), of_calls).inside([reading.state.root])
     if record is not None and record.schedule is not None:  # or who was about to start it would do so again
@@ -73,6 +78,17 @@ async def purge(stored: StoredRuns, run_id: str, *, damaged: bool = False) -> No
     if by_hand is not None:
         await by_hand.delete(run_id)
     await stored.backend.status.delete(run_id)
+
+
+async def _is_damaged(stored: StoredRuns, status: RunStatus) -> bool:
+    """Whether something of a run cannot be read, so that it may never come to an end, not even by a cancel."""
+    try:
+        record = await stored.settled(lambda: stored.runs.get(status.run_id))
+        if record is not None:
+            await stored.reading(record, status, due_only=True)
+    except _UNREADABLE:
+        return True
+    return bool(stored.records.damaged)
 
 
 @attrs.frozen(eq=False)
