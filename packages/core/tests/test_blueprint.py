@@ -92,6 +92,12 @@ def test_the_hash_tells_contents_apart_and_not_the_order_of_fields() -> None:
         ({"id": "b", "nodes": [{"id": "a", "uses": "u", "config": {"joinStrategy": True}}]}, "number from 1, not True"),
         ({"id": "b", "nodes": [{"id": "a", "uses": "u", "config": {"lease": 1}}]}, "true or false, not 1"),
         ({"id": "b", "nodes": [], "edges": [{"source": "a"}]}, r"edges\[0\] has no 'target'"),
+        ('{"id": "b", "nodes": [], "metadata": {"x": NaN}}', "blueprint.metadata.x must be JSON data, not nan"),
+        ({"id": "b", "nodes": [{"id": "a", "uses": "u", "params": {9: 1}}]}, "params must be .* the key 9"),
+        (
+            {"id": "b", "nodes": [{"id": "a", "uses": "batch", "params": {"outputKey": 5}}]},
+            "params.outputKey must be a",
+        ),
     ],
 )
 def test_a_misshapen_field_is_named(source: Any, problem: str) -> None:
@@ -100,7 +106,7 @@ def test_a_misshapen_field_is_named(source: Any, problem: str) -> None:
 
 
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=8,
 )
@@ -197,6 +203,17 @@ class TestAnalysis:
             {"id": "g", "nodes": [{"id": "a", "uses": "u"}], "edges": [{"source": "a", "target": "missing"}]}
         )
         assert analyze_blueprint(blueprint).terminal_node_ids == ("a",)
+
+
+def test_a_blueprint_has_data_of_its_own() -> None:
+    given: dict[str, Any] = {"tags": ["a"], "pair": (1, 2)}
+    made = Blueprint("b", (Node("a", "u", given, extra={"mine": given}),), metadata=given)
+    read = Blueprint.from_json(made.to_dict())
+    hashes = made.content_hash(), read.content_hash()
+    given["tags"].append("late")
+    made.to_dict()["nodes"][0]["params"] = {}
+    assert (made.content_hash(), read.content_hash()) == hashes
+    assert made.nodes[0].params == {"tags": ["a"], "pair": [1, 2]}
 
 
 def test_nodes_are_values() -> None:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 import attrs
 
 from .errors import BlueprintError
-from .rules import flows
+from .json_data import fault_in, owned
+from .rules import Problem, flows
 
 if TYPE_CHECKING:
     from .changes import Change
@@ -42,7 +43,19 @@ ALIASES = {
 }
 BUILT_IN_USES = frozenset({LOOP_CONTROLLER, BATCH, BATCH_SCATTER, BATCH_GATHER, SUBFLOW, WAIT, SLEEP})
 
+# The constructs that have a value named after their results.
+_WITH_OUTPUT_KEY = frozenset({BATCH, BATCH_SCATTER, BATCH_GATHER, "BatchScatterNode", "BatchGatherNode"})
+
 T = TypeVar("T")
+
+
+def _owned(value: dict[str, Any]) -> dict[str, Any]:
+    """A copy, so that nobody changes a blueprint whose hash is known already."""
+    return owned(value) if value else value
+
+
+def _owned_or_none(value: dict[str, Any] | None) -> dict[str, Any] | None:
+    return None if value is None else owned(value)
 
 
 @attrs.frozen
@@ -87,7 +100,7 @@ class NodeConfig:
     lease: bool | None = None
     queue: str | None = None
     limit: str | tuple[str, ...] | None = None
-    extra: dict[str, Any] = attrs.field(factory=dict, kw_only=True)
+    extra: dict[str, Any] = attrs.field(factory=dict, converter=_owned, kw_only=True)
 
 
 @attrs.frozen
@@ -97,7 +110,7 @@ class Node:
     Attributes:
         id: Unique in its blueprint.
         uses: Name of the implementation in the registry, or one of ``BUILT_IN_USES``.
-        params: Static parameters, handed to the implementation.
+        params: Static parameters, JSON data, handed to the implementation; copied, as all data here is.
         inputs: Where the input comes from instead of the edges: a name, a dotted path, or a map of those.
         config: Retries, timeout, join and fallback.
         extra: Fields that this version does not know, kept as they were.
@@ -105,10 +118,10 @@ class Node:
 
     id: str
     uses: str
-    params: dict[str, Any] | None = None
+    params: dict[str, Any] | None = attrs.field(default=None, converter=_owned_or_none)
     inputs: str | dict[str, str] | None = None
     config: NodeConfig | None = None
-    extra: dict[str, Any] = attrs.field(factory=dict, kw_only=True)
+    extra: dict[str, Any] = attrs.field(factory=dict, converter=_owned, kw_only=True)
 
 
 @attrs.frozen
@@ -131,7 +144,7 @@ class Edge:
     condition: str | None = None
     transform: str | None = None
     on: On | None = None
-    extra: dict[str, Any] = attrs.field(factory=dict, kw_only=True)
+    extra: dict[str, Any] = attrs.field(factory=dict, converter=_owned, kw_only=True)
 
 
 @attrs.frozen
@@ -150,9 +163,9 @@ class Blueprint:
     id: str
     nodes: tuple[Node, ...] = ()
     edges: tuple[Edge, ...] = ()
-    metadata: dict[str, Any] | None = None
+    metadata: dict[str, Any] | None = attrs.field(default=None, converter=_owned_or_none)
     queue: str | None = None
-    extra: dict[str, Any] = attrs.field(factory=dict, kw_only=True)
+    extra: dict[str, Any] = attrs.field(factory=dict, converter=_owned, kw_only=True)
 
     @classmethod
     def from_json(cls, source: str | bytes | Mapping[str, Any]) -> Blueprint:
@@ -266,6 +279,12 @@ def _object(value: Any, where: str) -> dict[str, Any]:
     return dict(value)
 
 
+def _data(value: Any, where: str) -> dict[str, Any]:
+    data = _object(value, where)
+    _any(value, where)
+    return data
+
+
 def _number(value: Any, where: str) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < float("inf"):
         raise _ShapeError(where, f"must be a number of at least 0, not {value!r:.80}")
@@ -369,7 +388,7 @@ FIELDS: dict[type, tuple[tuple[str, str, Callable[[Any, str], Any]], ...]] = {
     Node: (
         ("id", "id", _identifier),
         ("uses", "uses", _identifier),
-        ("params", "params", _object),
+        ("params", "params", _data),
         ("inputs", "inputs", _inputs),
         ("config", "config", _config),
     ),
@@ -385,7 +404,7 @@ FIELDS: dict[type, tuple[tuple[str, str, Callable[[Any, str], Any]], ...]] = {
         ("id", "id", _identifier),
         ("nodes", "nodes", _nodes),
         ("edges", "edges", _edges),
-        ("metadata", "metadata", _object),
+        ("metadata", "metadata", _data),
         ("queue", "queue", _string),
     ),
 }
@@ -411,8 +430,78 @@ def _read(cls: type[T], source: Any, where: str) -> T:
         # A null stays in `data`, and so in `extra`: it is written back as the null that it was.
         if data.get(name) is not None:
             arguments[attribute] = read(data.pop(name), f"{where}.{name}")
-    arguments["extra"] = data
+    arguments["extra"] = _data(data, where)
+    if cls is Node:
+        _check_output_key(arguments, where)
     return cls(**arguments)
+
+
+def _check_output_key(node: Mapping[str, Any], where: str) -> None:
+    key = (node.get("params") or {}).get("outputKey")
+    if key is not None and node["uses"] in _WITH_OUTPUT_KEY:
+        _string(key, f"{where}.params.outputKey")
+
+
+def _named(value: Any, where: str) -> None:
+    _inputs(value, where)
+    for key in value:
+        _string(key, f"{where}: a name in it")
+
+
+def _any(value: Any, where: str) -> None:
+    fault = fault_in(value)
+    if fault is not None:
+        raise _ShapeError(where + fault[0], fault[1])
+
+
+def _setting(value: Any, where: str) -> None:
+    _any(value, where)
+    try:
+        json.dumps(value)
+    except TypeError as error:  # it was not copied: a mapping that is no dict is left
+        raise _ShapeError(where, f"must be JSON data, not {value!r:.80}") from error
+
+
+# What is held to its shape also where no JSON was read; all else has rules of its own, and has only to be data.
+_HELD: Mapping[str, Callable[[Any, str], object]] = {
+    **dict.fromkeys(("id", "uses", "source", "target", "action", "condition", "transform"), _string),
+    **dict.fromkeys(("retry_if", "fallback", "undo"), _string),
+    **dict.fromkeys(("params", "metadata", "extra"), _data),
+    "inputs": _named,
+}
+_PARTS = frozenset({"nodes", "edges", "config"})
+
+
+def shape_problem(item: Node | NodeConfig | Edge | Blueprint) -> str | None:
+    """What one of these, made in Python, holds that no blueprint can: the field, and what is wrong with it."""
+    try:
+        fields = [(attribute, name) for attribute, name, _ in FIELDS[type(item)]]
+        for attribute, name in (*fields, ("extra", "extra")):
+            value = getattr(item, attribute)
+            if value is not None and attribute not in _PARTS:
+                _HELD.get(attribute, _setting)(value, name)
+        if isinstance(item, Node):
+            _check_output_key({"params": item.params, "uses": item.uses}, "")
+    except _ShapeError as error:
+        return str(error).lstrip(".")
+    return None
+
+
+def shape_problems(blueprint: Blueprint) -> list[Problem]:
+    """What a blueprint that was made in Python holds and cannot hold, each with its node or edge."""
+    problems: list[Problem] = []
+    if (problem := shape_problem(blueprint)) is not None:
+        problems.append(flows.WRONG_SHAPE.at(None, f"its {problem}"))
+    for node in blueprint.nodes:
+        problem = shape_problem(node)
+        if problem is None and node.config is not None and (inside := shape_problem(node.config)) is not None:
+            problem = f"config.{inside}"
+        if problem is not None:
+            problems.append(flows.WRONG_SHAPE.at(str(node.id), f"node {node.id!r:.80}: {problem}"))
+    for edge in blueprint.edges:
+        if (problem := shape_problem(edge)) is not None:
+            problems.append(flows.WRONG_SHAPE.along(edge.source, edge.target, f": {problem}"))
+    return problems
 
 
 def _write(item: Any) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, get_args
 
+from .annotations import UNKNOWN
 from .blueprint import (
     BATCH,
     LOOP_CONTROLLER,
@@ -17,6 +18,7 @@ from .blueprint import (
     Node,
     NodeConfig,
     On,
+    shape_problem,
 )
 from .definition import FlowDefinition
 from .durations import Duration, parse_seconds
@@ -25,6 +27,7 @@ from .fitting import Fitting
 from .graph.compile import BREAK, CONTINUE, compile_blueprint
 from .graph.keys import step_name
 from .graph.scopes import Graph
+from .json_data import plain
 from .limits import require_limits
 from .queues import require_queue
 from .reminders import AFTER, REMIND
@@ -50,6 +53,8 @@ class FlowBuilder(FlowDefinition):
     """A flow that is being described. Each method returns the builder, so that calls can be chained."""
 
     def __init__(self, flow_id: str, *, queue: str | None = None) -> None:
+        if not isinstance(flow_id, str):
+            raise ConfigurationError(f"the id of a flow must be a string, not {flow_id!r:.80}")
         self.id = flow_id
         with held_to(graphs.BAD_QUEUE):
             self._queue = None if queue is None else require_queue(f"flow {flow_id!r}: queue", queue)
@@ -61,8 +66,9 @@ class FlowBuilder(FlowDefinition):
         self._fallback_names: dict[str, str] = {}
         self._called: dict[str, FlowDefinition] = {}
         self._graph: Graph | None = None
-        self._takes: Any = None
-        self._gives: Any = None
+        self._takes: Any = UNKNOWN
+        self._gives: Any = UNKNOWN
+        self._is_being_fitted = False
 
     @property
     def implementations(self) -> Mapping[str, Implementation]:
@@ -76,7 +82,10 @@ class FlowBuilder(FlowDefinition):
 
     def metadata(self, **values: Any) -> FlowBuilder:
         """Add to the blueprint's metadata, such as ``version="2"``."""
-        self._metadata.update(values)
+        problem = shape_problem(Blueprint(self.id, metadata=values))
+        if problem is not None:
+            raise BlueprintError(self.id, [flows.WRONG_SHAPE.at(None, problem)])
+        self._metadata.update(plain(values))
         return self._changed()
 
     def node(
@@ -105,7 +114,7 @@ class FlowBuilder(FlowDefinition):
                 a run in flight finds it as long as the flow has a step at that node.
             inputs: Takes the input from here instead of the edges: the name of an earlier node or of a context value,
                 with a path behind it if wanted (``"fetch.body"``), or a dict of such names.
-            params: Static parameters, plain JSON data.
+            params: Static parameters, plain JSON data. They are copied, and each attempt has a copy of its own.
             retries: How many more times a failed attempt is made, at once; or a policy.
             timeout: How long one attempt may take: seconds, a ``timedelta``, or text such as ``"5s"``.
             fallback: Id of the node, or a step, that stands in when all attempts have failed.
@@ -166,7 +175,11 @@ class FlowBuilder(FlowDefinition):
             raise ConfigurationError(
                 f"edge {source!r} -> {target!r}: on must be 'success', 'failure' or 'always', not {on!r:.80}"
             )
-        self._edges.append(Edge(source, target, action, condition, transform, None if on == "success" else on))
+        edge = Edge(source, target, action, condition, transform, None if on == "success" else on)
+        problem = shape_problem(edge)
+        if problem is not None:
+            raise BlueprintError(self.id, [flows.WRONG_SHAPE.along(source, target, f": {problem}")])
+        self._edges.append(edge)
         return self._changed()
 
     def batch(
@@ -222,7 +235,7 @@ class FlowBuilder(FlowDefinition):
                 )
             params["workerBlueprintId"] = self._call(worker)
             if inputs is not None:
-                params["inputs"] = dict(inputs)
+                params["inputs"] = self._names(batch_id, "inputs", inputs)
         elif inputs is not None:
             raise ConfigurationError(
                 f"batch {batch_id!r}: its worker is a step, which sees this flow's context; inputs= is for a flow"
@@ -316,9 +329,9 @@ class FlowBuilder(FlowDefinition):
         called = self._call(blueprint_id) if isinstance(blueprint_id, FlowDefinition) else blueprint_id
         params: dict[str, Any] = {"blueprintId": called}
         if inputs is not None:
-            params["inputs"] = dict(inputs)
+            params["inputs"] = self._names(node_id, "inputs", inputs)
         if outputs is not None:
-            params["outputs"] = dict(outputs)
+            params["outputs"] = self._names(node_id, "outputs", outputs)
         config = _config("node", node_id, join_strategy=join, queue=queue, limit=limit)
         return self._add(node_id, SUBFLOW, params, None, config)
 
@@ -392,23 +405,35 @@ class FlowBuilder(FlowDefinition):
                 edges += [Edge(end, loop_id), Edge(loop_id, start, CONTINUE)]
             metadata = dict(self._metadata) or None
             graph = compile_blueprint(Blueprint(self.id, tuple(self._nodes), tuple(edges), metadata, self._queue))
-            fitting = Fitting(graph.blueprint, self._implementations, self._called)
+            self._fit(graph.blueprint)
+            self._graph = graph
+        return self._graph
+
+    def _fit(self, blueprint: Blueprint) -> None:
+        self._is_being_fitted = True
+        try:
+            fitting = Fitting(blueprint, self._implementations, self._called)
             if problems := fitting.problems():
                 raise BlueprintError(self.id, problems)
-            self._graph, self._takes, self._gives = graph, fitting.takes, fitting.gives
-        return self._graph
+            self._takes, self._gives = fitting.takes, fitting.gives
+        finally:
+            self._is_being_fitted = False
 
     @property
     def takes(self) -> Any:
         """The type of the input that a call of it hands to its one start node, as far as annotations say."""
-        self.compile()  # once, however many call it: it is asked by each of them, and those by theirs
-        return self._takes
+        return self._known("_takes")
 
     @property
     def gives(self) -> Any:
         """The type of its one last node's output, likewise."""
-        self.compile()
-        return self._gives
+        return self._known("_gives")
+
+    def _known(self, attribute: str) -> Any:
+        if self._is_being_fitted:  # it calls itself, or is called by what it calls: so far, nothing is known of it
+            return UNKNOWN
+        self.compile()  # once, however many call it: it is asked by each of them, and those by theirs
+        return getattr(self, attribute)
 
     def _check_fallbacks(self) -> None:
         """A fallback is named by a node's id before all else: no step's name may be one."""
@@ -437,9 +462,20 @@ class FlowBuilder(FlowDefinition):
         inputs: str | Mapping[str, str] | None,
         config: NodeConfig | None,
     ) -> FlowBuilder:
-        taken = inputs if inputs is None or isinstance(inputs, str) else dict(inputs)
-        self._nodes.append(Node(node_id, uses, None if params is None else dict(params), taken, config))
+        taken = dict(inputs) if isinstance(inputs, Mapping) else inputs
+        given: Any = params  # it is copied, and what is no mapping is told of
+        node = Node(node_id, uses, given, taken, config)
+        problem = shape_problem(node)
+        if problem is not None:
+            raise BlueprintError(self.id, [flows.WRONG_SHAPE.at(node_id, f"node {node_id!r:.80}: {problem}")])
+        self._nodes.append(node)
         return self._changed()
+
+    def _names(self, node_id: str, what: str, given: object) -> dict[str, Any]:
+        if not isinstance(given, Mapping):
+            text = f"node {node_id!r}: {what} must map names to names, not {given!r:.80}"
+            raise BlueprintError(self.id, [constructs.BAD_NAMES_MAP.at(node_id, text)])
+        return dict(given)
 
     def _call(self, flow: FlowDefinition) -> str:
         if self._called.setdefault(flow.id, flow) is not flow:
@@ -456,9 +492,15 @@ class FlowBuilder(FlowDefinition):
         asked = retries.retry_if if isinstance(retries, RetryPolicy) else None
         if asked is None or isinstance(asked, str):
             return asked
-        name = step_name(self.id, node_id, "retry_if")
+        name = self._step_name(node_id, "retry_if")
         self._implementations[name] = Implementation.of(name, asked)
         return name
+
+    def _step_name(self, node_id: Any, role: str | None) -> str:
+        if not isinstance(node_id, str):
+            text = f"the id of a node must be a string, not {node_id!r:.80}"
+            raise BlueprintError(self.id, [flows.WRONG_SHAPE.at(None, text)])
+        return step_name(self.id, node_id, role)
 
     def _undo(self, node_id: str, undo: str | Step | None) -> str | None:
         """The name under which the blueprint asks for a node's undo."""
@@ -468,7 +510,7 @@ class FlowBuilder(FlowDefinition):
         """The name under which the blueprint uses a step: one that depends on the node's place in the flow alone."""
         if isinstance(step, str):
             return step
-        name = step_name(self.id, node_id, role)
+        name = self._step_name(node_id, role)
         self._implementations[name] = implementation_of(name, step)
         return name
 

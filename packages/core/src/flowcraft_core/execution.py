@@ -41,6 +41,7 @@ from .graph.keys import escape
 from .graph.limits import limits_of
 from .graph.pages import page_size_of
 from .graph.scopes import Construct, Graph, Kind, Vertex
+from .json_data import copy_of
 from .limits import Limit, filled, holes_in, limit_named
 from .logging.catalogue import (
     ATTEMPT_DEFERRED,
@@ -490,7 +491,7 @@ class Executor:
             instance,
             attempt.number,
             value,
-            node.params or {},
+            copy_of(node.params) if node.params else {},
             self.dependencies,
             values,
             role,

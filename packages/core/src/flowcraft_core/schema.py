@@ -21,7 +21,7 @@ _STRINGS = {"type": "array", "items": {"type": "string"}}
 _TAKES: Mapping[Callable[..., Any], Mapping[str, Any]] = {
     read._string: {"type": "string"},
     read._identifier: {"type": "string", "minLength": 1},
-    read._object: {"type": "object"},
+    read._data: {"type": "object"},
     read._number: _NUMBER,
     read._count: {"type": "integer", "minimum": 0},
     read._flag: {"type": "boolean"},
@@ -35,6 +35,11 @@ _TAKES: Mapping[Callable[..., Any], Mapping[str, Any]] = {
     read._nodes: {"type": "array", "items": {"$ref": "#/$defs/node"}},
     read._edges: {"type": "array", "items": {"$ref": "#/$defs/edge"}},
 }
+# What a batch names its results is text; the parameters of a step are its own.
+_OUTPUT_KEY: Mapping[str, Any] = {
+    "if": {"properties": {"uses": {"enum": sorted(read._WITH_OUTPUT_KEY)}}},
+    "then": {"properties": {"params": {"properties": {"outputKey": {"type": ["string", "null"]}}}}},
+}
 
 
 def blueprint_schema() -> dict[str, Any]:
@@ -43,7 +48,7 @@ def blueprint_schema() -> dict[str, Any]:
         "$schema": DIALECT,
         "title": "A Flowcraft blueprint",
         **_of(Blueprint),
-        "$defs": {"node": _of(Node), "edge": _of(Edge), "config": _of(NodeConfig)},
+        "$defs": {"node": {**_of(Node), **_OUTPUT_KEY}, "edge": _of(Edge), "config": _of(NodeConfig)},
     }
 
 

@@ -29,6 +29,7 @@ from ..blueprint import (
     JoinStrategy,
     Node,
     is_join_strategy,
+    shape_problems,
 )
 from ..durations import parse_duration
 from ..errors import BlueprintError, ConfigurationError, ExpressionError
@@ -109,6 +110,10 @@ class _Compiler:
     def _check_names(self) -> None:
         if not self.blueprint.nodes:
             self.problems.append(flows.EMPTY_FLOW.at(None, "it has no nodes: add at least one"))
+        misshapen = shape_problems(self.blueprint)
+        if misshapen:
+            self.problems += misshapen
+            return
         try:
             self.blueprint.to_json().encode()
         except UnicodeEncodeError as error:
