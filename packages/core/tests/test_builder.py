@@ -250,7 +250,7 @@ def test_what_no_blueprint_can_hold_is_refused_where_it_is_described(taker: str,
 @pytest.mark.parametrize(
     "blueprint",
     [
-        Blueprint("f", (Node("a", "u", {"x": {1}}),)),  # type: ignore[dict-item]
+        Blueprint("f", (Node("a", "u", {"x": {1}}),)),
         Blueprint("f", (Node("a", "u", ITSELF),)),
         Blueprint("f", (Node("a", "u", extra={"x": {9: 1}}),)),
         Blueprint("f", (Node("a", "u", config=NodeConfig(fallback=5)),)),  # type: ignore[arg-type]

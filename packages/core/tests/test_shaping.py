@@ -6,11 +6,11 @@ import asyncio
 import dataclasses
 import enum
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import Any, Generic, Literal, NamedTuple, NewType, NotRequired, Optional, TypedDict, TypeVar
+from typing import Any, Generic, Literal, NamedTuple, NewType, NotRequired, Optional, Protocol, TypedDict, TypeVar
 from uuid import UUID
 
 import attrs
@@ -483,3 +483,44 @@ def test_items_calls_and_inputs_of_the_builder_are_built_as_well() -> None:
     built.edge("read", "first").edge("read", "prices")
     outputs = FlowRuntime([built]).run_sync(built).outputs
     assert (outputs["first"], outputs["prices"]) == ("tea", [Decimal("2.50"), Decimal(3)])
+
+
+class Sends(Protocol):
+    def send(self) -> int: ...
+
+
+@dataclass
+class Sent:
+    number: int
+    by: Sends | None = None
+
+
+@pytest.mark.parametrize(("wanted", "value"), [(Sends, {"n": 3}), (Sends, "x"), (list[Sends], [1]), (Sends | None, 5)])
+def test_what_a_protocol_is_asked_for_stays_as_it_is(wanted: Any, value: Any) -> None:
+    assert shaped(value, wanted, "it") == value
+
+
+def test_a_field_may_be_of_a_protocol() -> None:
+    assert shaped({"number": 3, "by": None}, Sent, "it") == Sent(3)
+
+
+@pytest.mark.parametrize("wanted", [Callable[[str], int], Callable[..., date], Callable[[date], int] | None])
+def test_nothing_is_built_for_a_function(wanted: Any) -> None:
+    assert shape_of(wanted) is None
+    assert list(classes_in(wanted)) == []
+
+
+def test_a_step_takes_a_function_of_the_dependencies() -> None:
+    @dataclass
+    class Services:
+        send: Callable[[str], int]
+
+    flow = Flow[str, int]("f")
+    services = flow.dependencies(Services)
+
+    @flow.step
+    def sent(text: str = flow.input, send: Callable[[str], int] = services.send) -> int:
+        return send(text)
+
+    flow.returns(sent.output)
+    assert FlowRuntime([flow], dependencies=Services(len)).run_sync(flow, "abc").output == 3

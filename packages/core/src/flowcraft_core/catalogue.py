@@ -163,6 +163,8 @@ class Catalogue:
         return found
 
     def _add_flow(self, flow: FlowDefinition) -> Graph:
+        if not isinstance(flow, FlowDefinition):
+            raise ConfigurationError(f"a flow must be one that create_flow or Flow has made, not {flow!r:.80}")
         graph = self._add(flow.compile())
         if flow.id not in self.steps:
             self.steps[flow.id] = flow.implementations

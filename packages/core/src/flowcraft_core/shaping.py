@@ -180,6 +180,8 @@ def _builds(annotation: Any) -> bool:
     while waiting:
         one = unwrapped(bare(waiting.pop()))
         cls = get_origin(one) or one
+        if isinstance(one, list) or cls is collections.abc.Callable:
+            continue  # a list of parameters, or a function, which no data becomes
         if get_origin(one) is not Literal:
             waiting.extend(get_args(one))
         if _is_text(cls) or cls in _MADE_OF_LISTS or is_typeddict(cls):
@@ -203,7 +205,7 @@ def _shaped(value: Any, wanted: Any) -> Any:
         if not any(type(value) is type(one) and value == one for one in get_args(wanted)):
             raise _UnfitError(wanted, value)
         return value
-    if wanted is UNKNOWN or not isinstance(cls, type):
+    if wanted is UNKNOWN or not isinstance(cls, type) or getattr(cls, "_is_protocol", False):
         return value
     if is_typeddict(cls):
         return _of_typed_dict(value, cls)
@@ -236,7 +238,7 @@ def _of_class(value: Any, wanted: Any, cls: Any) -> Any:
         return _of_record(value, wanted, cls)
     if type(value) in (dict, list, str) and says_enough(cls):
         raise _UnfitError(wanted, value)
-    return value  # a protocol, or a class that knows best by itself
+    return value  # of a class that knows best by itself
 
 
 def _is_text(cls: Any) -> bool:

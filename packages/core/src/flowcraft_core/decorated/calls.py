@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import inspect
 from collections.abc import Callable, Mapping
 from functools import partial
 from operator import attrgetter
@@ -16,7 +15,7 @@ from ..graph.decisions import called_with
 from ..graph.facts import DELETED
 from ..graph.scopes import Vertex
 from ..shaping import shape_of
-from .needs import Signature
+from .needs import Signature, is_async_function
 from .terms import Constant, FirstOf, InputOf, ItemOf, Member, OutputOf, Provided, Term, ValueOf, root_of
 from .terms import shown as shown_term
 
@@ -162,7 +161,7 @@ class ReducingCall:
     takes_lists = True
 
     def __init__(self, function: Callable[..., Any]) -> None:
-        self.is_async = inspect.iscoroutinefunction(function)
+        self.is_async = is_async_function(function)
         self.gives = gives_of(function)
         self.function = function
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Concatenate, Generic, Literal, ParamSpec, TypeVar, cast, get_args, overload
 
+import attrs
 import typing_extensions
 
 from ..annotations import fits, list_of, type_name
@@ -283,6 +284,7 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
             queue: Of all that is inside of it and names no other, as for a step.
             limit: Of each step inside of it, beside its own, as for a step.
         """
+        self._require_flow("call", flow)
         plan = Plan(kind="call", value=term_of(value), calls=flow, type=flow.gives)
         placed = self._placed(plan, when=when, unless=unless, after=after, queue=queue, limit=limit)
         return self._add(Node(self.id, name or flow.id, placed))
@@ -315,6 +317,7 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
             queue: Of all that is inside of it and names no other, as for a step.
             limit: Of each step inside of it, beside its own, as for a step.
         """
+        self._require_flow("call_each", flow)
         options = _sizes(concurrency, page_size)
         plan = Plan(kind="each", value=term_of(over), calls=flow, options=options, type=list_of(flow.gives))
         placed = self._placed(plan, when=when, unless=unless, after=after, queue=queue, limit=limit)
@@ -554,6 +557,7 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
     def _read(
         self, function: Callable[..., Any], name: str | None, *, with_item: bool = False
     ) -> tuple[str, Signature]:
+        self._require_name(name)
         step_id = name or str(getattr(function, "__name__", ""))
         if not step_id.isidentifier() and name is None:
             raise ConfigurationError(f"flow {self.id!r}: a function without a name of its own needs name=")
@@ -578,11 +582,32 @@ class Flow(FlowDefinition, Generic[InT, OutT]):
         )
         if conditions:
             plan.when = conditions[0] if len(conditions) == 1 else _both(conditions)
-        plan.after = (after,) if isinstance(after, Node) else tuple(after)
+        plan.after = self._nodes_of(after)
+        unknown = settings.keys() - {field.name for field in attrs.fields(Settings)}
+        if unknown:
+            raise ConfigurationError(f"flow {self.id!r}: a step has no option {min(unknown)!r}")
         plan.settings = Settings(**settings)
         return plan
 
+    def _nodes_of(self, after: Any) -> tuple[Node[Any], ...]:
+        nodes = tuple(after) if isinstance(after, Iterable) and not isinstance(after, (str, Reference)) else (after,)
+        for node in nodes:
+            if not isinstance(node, Node):
+                raise ConfigurationError(
+                    f"flow {self.id!r}: after= takes steps, as in after=fetch, or several of them, not {node!r:.80}"
+                )
+        return nodes
+
+    def _require_flow(self, method: str, flow: object) -> None:
+        if not isinstance(flow, FlowDefinition):
+            raise ConfigurationError(f"flow {self.id!r}: {method} takes a flow, not {flow!r:.80}")
+
+    def _require_name(self, name: object) -> None:
+        if name is not None and not isinstance(name, str):
+            raise ConfigurationError(f"flow {self.id!r}: name= must be a string, not {name!r:.80}")
+
     def _add(self, node: N) -> N:
+        self._require_name(node.id)
         if node.id == INPUT or self._nodes.setdefault(node.id, node) is not node:
             taken = "its input is called that" if node.id == INPUT else "there is one already"
             text = f"flow {self.id!r} cannot have a node {node.id!r}, since {taken}: give it name="

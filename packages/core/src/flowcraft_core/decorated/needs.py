@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import inspect
+import types
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, get_args
+from typing import Any, Union, get_args, get_origin
 
 import attrs
 
 from ..annotations import gives_of, hints_of, is_context
+from ..definition import FlowDefinition
 from ..dependencies import Asked, asked_by
 from ..errors import ConfigurationError
 from ..rules.decorated import PARAMETER_WITHOUT_SOURCE
 from ..steps import Placed
-from .references import Reference, term_of
+from .references import ContextValue, Reference, term_of
 from .terms import FirstOf, InputOf, ItemOf, Member, OutputOf, Provided, Term, ValueOf, root_of
 from .terms import shown as shown_term
 
@@ -73,19 +75,19 @@ class Signature:
             elif (kind := _asked(where, name, hints)) is not None:
                 needs[name] = Provided(kind, is_asked=True)
             elif _is_context(name, parameter, hints):
-                context = name
+                context = _only_context(where, name, context)
             elif parameter.default is parameter.empty:
                 text = (
                     f"{where}: nothing says where parameter {name!r} comes from: give it a default such as "
                     f"`{name}=fetch.output` or `{name}=flow.input`, or annotate it as a NodeContext, or as "
                     "Provided[...] for what the runtime's dependencies have"
                 )
-                raise ConfigurationError.of(PARAMETER_WITHOUT_SOURCE.at(function.__name__, text))
+                raise ConfigurationError.of(PARAMETER_WITHOUT_SOURCE.at(getattr(function, "__name__", None), text))
             else:
                 _require_plain(where, name, parameter.default)
         if with_item and item is None:
             raise ConfigurationError(f"{where}: its first parameter takes an item, so it needs one")
-        is_async = inspect.iscoroutinefunction(function)
+        is_async = is_async_function(function)
         return cls(where, function, is_async, context, item, needs, order, hints, gives_of(function))
 
     @property
@@ -103,7 +105,7 @@ class Signature:
         """The types of its output and of the values that it takes, which are no dependencies."""
         taken = [name for name, term in self.needs.items() if not isinstance(root_of(term), Provided)]
         taken += [] if self.item is None else [self.item]
-        context = [] if self.context is None else get_args(self.types.get(self.context))[:1]
+        context = [] if self.context is None else get_args(_context_in(self.types.get(self.context)))[:1]
         return [self.gives, *context, *(self.types[name] for name in taken if name in self.types)]
 
     def missing(self, args: Sequence[Any], named: Mapping[str, Any]) -> list[str]:
@@ -153,13 +155,13 @@ class Signature:
             elif (kind := _asked(where, name, hints)) is not None:
                 needs[name] = Provided(kind, is_asked=True)
             elif _is_context(name, parameter, hints):
-                context = name
+                context = _only_context(where, name, context)
             elif parameter.default is parameter.empty:
                 first = "" if output is None else f"; its first, {output!r}, takes what the step gave"
                 raise ConfigurationError(
                     f"{where}: it gets what the step gets, by name, and the step has no parameter {name!r}{first}"
                 )
-        is_async = inspect.iscoroutinefunction(function)
+        is_async = is_async_function(function)
         return Signature(where, function, is_async, context, output, needs, order, hints, gives_of(function))
 
 
@@ -208,8 +210,16 @@ def _require_plain(where: str, name: str, default: object) -> None:
     """Refuse a default that stands for what a flow has, and would be handed to the step as it is.
 
     Raises:
-        ConfigurationError: It is a step, or a reference is in it.
+        ConfigurationError: It is a step, a flow or a context value, or a reference is in it.
     """
+    if isinstance(default, FlowDefinition):
+        raise ConfigurationError(
+            f"{where}: parameter {name!r} is flow {default.id!r} itself: write {name}=<flow>.input, or call the flow"
+        )
+    if isinstance(default, ContextValue):
+        raise ConfigurationError(
+            f"{where}: parameter {name!r} is context value {default.name!r} itself: write {name}=<value>.value"
+        )
     if isinstance(default, Placed):
         raise ConfigurationError(
             f"{where}: parameter {name!r} is step {default.id!r} itself: write {name}={default.id}.output"
@@ -224,8 +234,27 @@ def _require_plain(where: str, name: str, default: object) -> None:
         )
 
 
+def is_async_function(function: object) -> bool:
+    """Whether calling it gives a coroutine: an ``async def`` function, or an object whose class is called so."""
+    called = getattr(type(function), "__call__", None)  # noqa: B004 - an object whose class has an async __call__
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(called)
+
+
 def _is_context(name: str, parameter: inspect.Parameter, hints: Mapping[str, Any]) -> bool:
-    return is_context(hints.get(name, parameter.annotation)) or (name == "ctx" and name not in hints)
+    hint = _context_in(hints.get(name, parameter.annotation))
+    return hint is not None or (name == "ctx" and name not in hints)
+
+
+def _context_in(hint: Any) -> Any:
+    """The node context of an annotation, also of one that says ``| None``; None if there is none."""
+    members = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+    return next((member for member in members if is_context(member)), None)
+
+
+def _only_context(where: str, name: str, other: str | None) -> str:
+    if other is not None:
+        raise ConfigurationError(f"{where}: parameters {other!r} and {name!r} both take the node context: keep one")
+    return name
 
 
 def _checked(where: str, name: str, term: Term) -> Term:

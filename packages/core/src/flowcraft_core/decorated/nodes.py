@@ -78,6 +78,10 @@ class Node(Placed, Generic[OutputT]):
         Args:
             kind: The class, or its name. It is compared by name, so classes derived from it are others.
         """
+        if not isinstance(kind, str) and not (isinstance(kind, type) and issubclass(kind, BaseException)):
+            raise ConfigurationError(
+                f"{self.id}.failed_with takes one class of errors, or its name, not {kind!r:.80}: write one for each"
+            )
         name = kind if isinstance(kind, str) else kind.__name__
         return self._leading_on(f"failed.{name}", ErrorData, error=name)
 

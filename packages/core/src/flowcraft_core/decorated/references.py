@@ -50,6 +50,15 @@ class Reference:
     def __setattr__(self, name: str, value: object) -> None:
         self._refuse(f"setting {name!r}")
 
+    def __copy__(self) -> Reference:
+        return self  # nobody can change it
+
+    def __deepcopy__(self, _memo: object) -> Reference:
+        return self  # as above; the step of a copy would be none of the flow's
+
+    def __reduce__(self) -> NoReturn:
+        self._refuse("pickling")
+
     def __bool__(self) -> bool:  # noqa: PLE0304 - it never does
         self._refuse("a decision (if, and, or, not, in)")
 

@@ -124,6 +124,10 @@ class FlowRuntime:
                 not there.
             ImplementationMissingError: A blueprint uses a name that has no step.
         """
+        if serializer is not None and not isinstance(serializer, Serializer):
+            raise ConfigurationError(f"FlowRuntime: serializer must be a Serializer, not {serializer!r:.80}")
+        if events is not None and not callable(events):
+            raise ConfigurationError(f"FlowRuntime: events must be a function of an event, not {events!r:.80}")
         self.serializer = (serializer or Serializer()).extended()
         self.clock: Clock = clock or SystemClock()
         self.dependencies: Any = None
