@@ -55,7 +55,7 @@ def _owned(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def _owned_or_none(value: dict[str, Any] | None) -> dict[str, Any] | None:
-    return None if value is None else owned(value)
+    return value if value is None else owned(value)
 
 
 @attrs.frozen
@@ -455,6 +455,8 @@ def _any(value: Any, where: str) -> None:
 
 
 def _setting(value: Any, where: str) -> None:
+    if type(value) is bool:
+        return
     _any(value, where)
     try:
         json.dumps(value)
@@ -469,18 +471,26 @@ _HELD: Mapping[str, Callable[[Any, str], object]] = {
     **dict.fromkeys(("params", "metadata", "extra"), _data),
     "inputs": _named,
 }
-_PARTS = frozenset({"nodes", "edges", "config"})
+# Per class: what is looked at, its name for messages, and how. It is done for each node twice, so it is laid out here.
+_LOOKS: Mapping[type, tuple[tuple[str, str, Callable[[Any, str], object]], ...]] = {
+    cls: tuple(
+        (attribute, name, _HELD.get(attribute, _setting))
+        for attribute, name in (*((attribute, name) for attribute, name, _ in fields), ("extra", "extra"))
+        if attribute not in {"nodes", "edges", "config"}
+    )
+    for cls, fields in FIELDS.items()
+}
 
 
 def shape_problem(item: Node | NodeConfig | Edge | Blueprint) -> str | None:
     """What one of these, made in Python, holds that no blueprint can: the field, and what is wrong with it."""
     try:
-        fields = [(attribute, name) for attribute, name, _ in FIELDS[type(item)]]
-        for attribute, name in (*fields, ("extra", "extra")):
+        for attribute, name, look in _LOOKS[type(item)]:
             value = getattr(item, attribute)
-            if value is not None and attribute not in _PARTS:
-                _HELD.get(attribute, _setting)(value, name)
-        if isinstance(item, Node):
+            kind = type(value)
+            if value is not None and not (kind is str and look is not _data) and not (kind is dict and not value):
+                look(value, name)
+        if isinstance(item, Node) and item.params:
             _check_output_key({"params": item.params, "uses": item.uses}, "")
     except _ShapeError as error:
         return str(error).lstrip(".")

@@ -12,7 +12,6 @@ from flowcraft_core import ConfigurationError, Flow, FlowRuntime, NodeContext, S
 
 from .helpers import run
 
-
 RUNTIME: Any = FlowRuntime
 
 
