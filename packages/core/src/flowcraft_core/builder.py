@@ -18,6 +18,7 @@ from .blueprint import (
     Node,
     NodeConfig,
     On,
+    plain,
     shape_problem,
 )
 from .definition import FlowDefinition
@@ -27,7 +28,6 @@ from .fitting import Fitting
 from .graph.compile import BREAK, CONTINUE, compile_blueprint
 from .graph.keys import step_name
 from .graph.scopes import Graph
-from .json_data import plain
 from .limits import require_limits
 from .queues import require_queue
 from .reminders import AFTER, REMIND

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
 
-from .blueprint import SLEEP, WAIT, Node
+from .blueprint import SLEEP, WAIT, Node, copy_of
 from .calling import call_step
 from .clock import Clock
 from .contexts import UNDO, BaseContext, NodeContext, SyncNodeContext, Values
@@ -41,7 +41,6 @@ from .graph.keys import escape
 from .graph.limits import limits_of
 from .graph.pages import page_size_of
 from .graph.scopes import Construct, Graph, Kind, Vertex
-from .json_data import copy_of
 from .limits import Limit, filled, holes_in, limit_named
 from .logging.catalogue import (
     ATTEMPT_DEFERRED,
