@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from flowcraft_core import ConfigurationError
 from flowcraft_core.durable import Client
-from flowcraft_core.durable.runs import BLUEPRINTS, RECORD_KEY
+from flowcraft_core.durable.runs import RECORD_KEY
+from flowcraft_core.durable.storage import BLUEPRINTS
 from flowcraft_core.ports import ContextStore, Fact
 
 from .flows import CASES, chain
