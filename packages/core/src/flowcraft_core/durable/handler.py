@@ -468,8 +468,8 @@ class JobHandler:
         if record is None and job.blueprint_id is not None and job.node_id is not None:
             record = await self._take_up(job.run_id, job.blueprint_id)
         if record is None:
-            # A job with a nonce was sent for a run that had a record, and a status before that.
-            if job.nonce and self._is_settled(job) and await self._backend.status.get(job.run_id) is None:
+            # A timer was sent for a run that had a record, and a status before that.
+            if job.timer and await self._backend.status.get(job.run_id) is None:
                 self._tell_of(job).tell(JOB_DROPPED)
                 return None
             raise StaleReadError(f"there is no run {job.run_id!r}")
