@@ -104,7 +104,7 @@ async def _on_backend(
             visibility=app.settings["visibility"],
             codec=here.codec,
             grace=1.0,
-            reconcile_interval=1.0,  # it is for a reconciler to say that a run only waits, which somebody waits for here
+            reconcile_interval=1.0,  # a reconciler says that a run only waits, and somebody waits for that here
             queues=(DEFAULT_QUEUE, *sorted(queues_of(runtime.catalogue.graphs, None).keys() - {DEFAULT_QUEUE})),
         )
         async with _working(worker):

@@ -174,7 +174,7 @@ class Worker:
         self._held: dict[_Held, None] = {}  # a set that keeps its order
         self._waiting = 0  # so many of those wait for places under limits
         self._done: list[Received] = []
-        self._something_done = asyncio.Event()
+        self._something_done, self._something_held = asyncio.Event(), asyncio.Event()
         self._stop = asyncio.Event()
         self._changed = asyncio.Event()
         self._intake = Intake(
@@ -254,10 +254,10 @@ class Worker:
 
     async def _run(self) -> None:
         tasks: dict[str, Callable[[], Awaitable[None]]] = {
-            "what keeps messages hidden": partial(self._repeat, self._visibility / 3, self._extend),
+            "what keeps messages hidden": partial(self._repeat_for_held, self._visibility / 3, self._extend),
             # In a loop of its own: hints that hang must not hold up what keeps messages hidden.
-            "what tells of steps under way": partial(self._repeat, self._holding.often, self._tell),
-            "what looks for ended runs": partial(self._repeat, self._control_interval, self._control),
+            "what tells of steps under way": partial(self._repeat_for_held, self._holding.often, self._tell),
+            "what looks for ended runs": partial(self._repeat_for_held, self._control_interval, self._control),
             "what acknowledges": self._acknowledge,
         }
         if self._telemetry is not None:
@@ -374,6 +374,7 @@ class Worker:
         """Work on a delivery beside all others. What is known of it is let go of with it: an idle worker keeps none."""
         held = _Held(received.served, received.delivery, since=self._clock.now())
         self._held[held] = None
+        self._something_held.set()
         held.task = asyncio.get_running_loop().create_task(self._hold(held))
 
     async def _hold(self, held: _Held) -> None:
@@ -442,6 +443,18 @@ class Worker:
                 await action()
             except Exception as error:  # whatever it is, jobs that are held must go on being held
                 self._say_unavailable(getattr(action, "__name__", "tell").strip("_"), error)
+
+    async def _repeat_for_held(self, seconds: float, action: Callable[[], Awaitable[None]]) -> None:
+        """``_repeat``, but for as long as nothing is held: an idle worker does nothing, in no time."""
+
+        async def held() -> None:
+            await action()
+            if not self._held:
+                self._something_held.clear()
+                await self._something_held.wait()
+
+        await self._something_held.wait()
+        await self._repeat(seconds, held)
 
     # --- holding --------------------------------------------------------------------------------------------------
 

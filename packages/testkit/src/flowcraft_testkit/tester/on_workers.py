@@ -70,6 +70,8 @@ class OnWorkers:
         await self._backend.open()
         await self._client.start(self.runtime.flow.id, self._scenario.context, run_id=RUN)
         worker = Worker(self._backend, self.runtime, queues=self._queues, **_WORKER)
+        # There is no other program that would have to be told what this one is at, every few seconds of a long time.
+        worker._holding.often = worker._holding.period = _WORKER["visibility"]
         self._worker = asyncio.ensure_future(worker.run())
 
     async def status(self) -> str:
