@@ -65,7 +65,6 @@ class Fuzzed:
         by_kind: Of each kind, how many were written and what became of them.
         ended_workers: How often a worker, or something that goes on inside one, ended by itself.
         unended: What has not come to an end.
-        unreadable: Runs of which the log says that they cannot be looked at.
         healthy: How many runs there were beside.
         wrong: What went wrong otherwise, in words.
         peak_mib: The most memory that this process has had.
@@ -75,7 +74,6 @@ class Fuzzed:
     by_kind: dict[str, Counts] = attrs.field(factory=dict)
     ended_workers: int = 0
     unended: list[str] = attrs.field(factory=list)
-    unreadable: set[str] = attrs.field(factory=set)
     healthy: int = 0
     wrong: list[str] = attrs.field(factory=list)
     peak_mib: int = 0
@@ -156,8 +154,6 @@ class _Ended(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         if "has ended by itself" in record.getMessage():
             self._done.ended_workers += 1
-        if "could not be looked at" in record.getMessage():
-            self._done.unreadable.add(str(getattr(record, "run_id", "")))
 
 
 @contextlib.asynccontextmanager
@@ -267,7 +263,6 @@ async def _wait_for_all(place: Place, names: dict[str, Kind], clock: FastClock, 
         if not settled and clock.now() > deadline - _PATIENCE + 1500:
             settled = True
             await _go_on(place, left, names)
-            _end_by_hand(place, left, names, done)
         await asyncio.sleep(0.1)
         await _listed(place, done)
     done.unended = list(left)
@@ -285,14 +280,6 @@ async def _go_on(place: Place, left: Sequence[str], names: dict[str, Kind]) -> N
             for key in ("w", "v"):
                 with contextlib.suppress(Exception):
                     await place.client.resume(name, key, output=1)
-
-
-def _end_by_hand(place: Place, left: Sequence[str], names: dict[str, Kind], done: Fuzzed) -> None:
-    """End what nobody here can read, and another program might: the log has told people of it."""
-    for name in left:
-        if name in names and name in done.unreadable:
-            reason = "ended by hand: it cannot be read"
-            place.rows.ask("UPDATE statuses SET state = 'failed', reason = ? WHERE run_id = ?", reason, name)
 
 
 async def _listed(place: Place, done: Fuzzed) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from flowcraft_core import FlowRuntime, NodeContext, create_flow
 from flowcraft_core.durable import Client, Reconciler
-from flowcraft_core.durable.signals import taken_key
+from flowcraft_core.durable.revivals import taken_key
 from flowcraft_core.jobs import decode_job, encode_job
 from flowcraft_core.ports import Backend, Message
 from flowcraft_testkit import VirtualClock

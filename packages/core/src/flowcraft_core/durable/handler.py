@@ -52,19 +52,11 @@ from .invocations import ENDLESS, Invocation, InvocationTimeError
 from .limits import FleetLimits, Places
 from .poison import PoisonCount, Trying
 from .queues import queue_named
+from .revivals import KEPT as REVIVALS_KEPT
+from .revivals import taken_key
 from .runs import RunRecord, Runs
 from .sets import JoinSets
-from .signals import (
-    CHECK_AFTER,
-    REVIVALS_KEPT,
-    busy_key,
-    conclude,
-    end_run,
-    fail_if_late,
-    have_undone,
-    held_key,
-    taken_key,
-)
+from .signals import CHECK_AFTER, busy_key, conclude, end_run, fail_if_late, have_undone, held_key
 from .storage import Records, StaleReadError
 from .tracing import traced
 from .view import RunView, UnknownInstanceError

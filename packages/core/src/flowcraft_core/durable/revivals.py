@@ -18,7 +18,9 @@ import attrs
 from ..ids import new_id
 from ..ports import CoordinationStore
 from .runs import RunRecord
-from .signals import REVIVALS_KEPT, taken_key
+
+#: For how long it is known what was sent again, and taken; seconds.
+KEPT = 7 * 86400.0
 
 # What has changed nothing is done again after at most so many intervals.
 _LONGEST_INTERVALS = 60.0
@@ -94,14 +96,19 @@ class Revivals:
 
     async def _note(self, key: str, revival: Revival) -> None:
         said = json.dumps(attrs.astuple(revival))
-        if not await self.coordination.set_if_absent(key, said, ttl=REVIVALS_KEPT):
+        if not await self.coordination.set_if_absent(key, said, ttl=KEPT):
             await self.coordination.delete(key)
-            await self.coordination.set_if_absent(key, said, ttl=REVIVALS_KEPT)
+            await self.coordination.set_if_absent(key, said, ttl=KEPT)
 
     async def _is_taken(self, record: RunRecord, last: Revival | None) -> bool:
         if last is None or not last.name:
             return False
         return await self.coordination.get(taken_key(record, last.name)) is not None
+
+
+def taken_key(record: RunRecord, name: str) -> str:
+    """Where whoever takes a job that was sent again says so. A hint."""
+    return f"taken:{record.incarnation}:{name}"
 
 
 def _last_key(record: RunRecord, place: str) -> str:

@@ -27,9 +27,6 @@ from .storage import Records
 #: When a reconciler looks at a run that nobody has touched since, seconds.
 CHECK_AFTER = 60.0
 
-#: For how long it is known what a reconciler has sent again, and that somebody took it; seconds.
-REVIVALS_KEPT = 7 * 86400.0
-
 # For how long it is known of a run that something in it waits for a reconciler, unless one says so again; seconds.
 _SUSPENDED_SAID = 7 * 86400.0
 
@@ -201,11 +198,6 @@ def held_key(record: RunRecord, key: str) -> str:
 def busy_key(record: RunRecord) -> str:
     """Where workers say, in the coordination store, that they get on with a run. A hint."""
     return f"busy:{record.incarnation}"
-
-
-def taken_key(record: RunRecord, name: str) -> str:
-    """Where whoever takes a job that a reconciler has sent again says so. A hint."""
-    return f"taken:{record.incarnation}:{name}"
 
 
 async def say_suspended(backend: Backend, record: RunRecord) -> None:
