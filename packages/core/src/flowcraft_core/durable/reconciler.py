@@ -24,16 +24,20 @@ from ..graph.instances import Instance, Phase
 from ..graph.lanes import item_before
 from ..graph.limits import is_limited
 from ..graph.positions import INITIAL
+from ..graph.queues import queue_of
 from ..graph.state import RunState
 from ..ids import new_id
 from ..logging.catalogue import NOT_STARTED, REVIVED, ROUND_FAILED, UNAVAILABLE
 from ..logging.journal import Journal, Rarely
 from ..payloads import CompressingCodec, PayloadCodec
 from ..ports import REASON_LENGTH, Backend, HandWrittenRuns, RunStatus, State
+from ..queues import DEFAULT_QUEUE
 from ..serialization import Serializer
 from ..settings import number, whole
 from ..texts import safe_text
 from .caches import Memory
+from .describing import SEEN_WITHIN
+from .describing.heartbeats import living
 from .ends import UNDO, End, end_of, undoes
 from .looks import LookLog
 from .revivals import Revival, Revivals
@@ -477,7 +481,7 @@ class Reconciler:
         to_send = {instance.key: instance for instance in stalled if instance.key in left}
         following = await self._sent.following(record, {key: last.get(key) for key in to_send}, now)
         stuck += [to_send[key] for key, revival in following.items() if revival.taken >= self._revivals]
-        if stuck:
+        if stuck and not await self._all_unserved(record, stuck):
             keys = ", ".join(instance.key for instance in stuck[:5])
             reason = f"revived {self._revivals} times without progress at {keys}"
             ending = self._backend, self._records, record
@@ -516,6 +520,14 @@ class Reconciler:
         if record.deadline is not None:
             when = min(when, record.deadline)
         await self._backend.status.touch(record.run_id, at=now, next_check=when, state=state)
+
+    async def _all_unserved(self, record: RunRecord, instances: Sequence[Instance]) -> bool:
+        """Whether each waits for a queue by name that no worker says to serve: they wait for one, however long."""
+        names = {queue_of(instance, record.queue) for instance in instances}
+        if DEFAULT_QUEUE in names:
+            return False
+        workers = await living(self._backend.coordination, self._clock.now(), SEEN_WITHIN)
+        return names.isdisjoint(name for worker in workers for name in worker.queues)
 
     async def _wake(
         self, record: RunRecord, state: RunState, suspended: Mapping[str, Suspension], now: float, *, insist: bool

@@ -112,6 +112,16 @@ async def never_ends(original: Any, *args: Any, **options: Any) -> None:
 
 
 @replaces(
+    (reconciler_module, "held_key"),
+    caught_by=BackendContract.test_a_step_longer_than_the_visibility_runs_once,
+    name="reconciler.RevivesWhatIsWorkedOn",
+)
+def nobody_holds(original: Any, record: Any, key: str) -> str:
+    """Sends a new job for a step that a worker is at."""
+    return "nobody"
+
+
+@replaces(
     (reconciler_module, "send_jobs"),
     caught_by=BackendContract.test_a_reconciler_revives_what_is_due_and_nothing_else,
     name="reconciler.SendsNothing",
