@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
 import random
 import resource
@@ -27,7 +26,7 @@ from flowcraft_core.durable import Client, Worker
 from flowcraft_sqlite import SqliteBackend
 from flowcraft_testkit.contracts.fast_clock import FastClock
 from fuzz_flows import HEALTHY, REGISTRY, exploding, repeating, victim
-from fuzz_kinds import KINDS, Kind, Place, job
+from fuzz_kinds import KINDS, Kind, Place
 from fuzz_rows import Stored
 
 #: What the process may take at most, MiB.
@@ -269,14 +268,9 @@ async def _wait_for_all(place: Place, names: dict[str, Kind], clock: FastClock, 
 
 
 async def _go_on(place: Place, left: Sequence[str], names: dict[str, Kind]) -> None:
-    """Resume the waits of runs that have survived what was done to them, and send each a job.
-
-    A reconciler does not end a run that another program may be able to read; a job that nobody can do does.
-    """
+    """Resume the waits of runs that have survived what was done to them."""
     for name in left:
         if name in names:
-            for_whichever = {field: value for field, value in job(name, key="w").items() if field != "nonce"}
-            place.rows.send(json.dumps(for_whichever))
             for key in ("w", "v"):
                 with contextlib.suppress(Exception):
                     await place.client.resume(name, key, output=1)
