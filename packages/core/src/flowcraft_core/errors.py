@@ -51,10 +51,6 @@ class SerializationError(FlowcraftError):
     """A value cannot be stored, or stored text cannot be read back; register its type or return plain data."""
 
 
-class DamagedRecordError(SerializationError):
-    """Stored text is no record of its format, whoever reads it: it was changed, or cut off."""
-
-
 class ConfigurationError(FlowcraftError):
     """The program is set up wrongly: a missing implementation, an unknown flow, an impossible option."""
 

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+import uuid
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 import attrs
 
 from ..clock import Clock, SystemClock
 from ..durations import Duration, parse_seconds
-from ..errors import (
-    BackendGoneError,
-    DamagedRecordError,
-    FlowcraftError,
-    SerializationError,
-    TransientError,
-    UnknownQueueError,
-)
+from ..errors import BackendGoneError, FlowcraftError, TransientError, UnknownQueueError
 from ..failures import reason_of
 from ..graph.facts import Suspension
 from ..graph.instances import Instance, Phase
@@ -40,7 +34,6 @@ from .describing import SEEN_WITHIN
 from .describing.heartbeats import living
 from .ends import UNDO, End, end_of, undoes
 from .looks import LookLog
-from .revivals import Revival, Revivals
 from .runs import RunRecord, Runs
 from .scheduling.firing import Firing
 from .scheduling.revisions import require_schedule_id, schedule_at
@@ -60,7 +53,7 @@ from .signals import (
     stop_call,
     suspended_key,
 )
-from .storage import NewerRecordError, Records, StaleReadError
+from .storage import Records
 from .stored_runs import StoredRuns
 from .tracing import stored_trace
 from .transient import RetryingBackend
@@ -72,26 +65,23 @@ if TYPE_CHECKING:
     from ..observing import Telemetry
     from .retention import Retention
 
+# A run in which nothing has changed is looked at again after at most so many intervals.
+_LONGEST_INTERVALS = 60.0
+
 # Of a run that workers get on with, what has long been ready is sent again at every so many looks only.
 _LOOKS_WHILE_BUSY = 10
 
-# How long looks are counted, seconds.
+# How long looks and revivals are counted, seconds.
 _COUNTED = 7 * 86400.0
 
-# A run is failed by name that could not be looked at so many times in a day, by nobody: its record is damaged, or its
-# blueprint is none that this version can run. Once is nothing, since what was just written may not be visible yet.
+# A run is failed by name that could not be looked at so many times in a day: its record is damaged, or its blueprint is
+# none that this version can run. Once is nothing, since what was just written may not be visible yet.
 _LOOKS_IN_VAIN = 10
 _IN_VAIN_COUNTED = 86400.0
-
-# After how many intervals at most this program tries again to read that; and how many such runs it knows of.
-_LONGEST_INTERVALS = 60.0
-_UNREADABLE_KNOWN = 10_000
+_IN_VAIN_KNOWN = 10_000
 
 # Runs that are looked at side by side: a look is a dozen requests, one after the other.
 _RUNS_AT_ONCE = 10
-
-# What is said of a run that was never tried in vain.
-_NEVER = (0.0, 0.0)
 
 # Requests about the instances of one run that are made side by side.
 _ASKED_AT_ONCE = 50
@@ -118,8 +108,8 @@ class Reconciled:
         revived: Runs in which jobs were sent.
         finished: Runs whose facts said that they have ended, and whose status did not.
         waiting: Runs in which only waits or timers are left.
-        failed: Runs that were failed: past their deadline, revived too often without progress, or damaged.
-        busy: Runs that workers get on with, or are to, since jobs were sent, and that were left to them.
+        failed: Runs that were failed: past their deadline, revived too often without progress, or beyond reading.
+        busy: Runs that workers get on with, and that were left to them.
         unstarted: Runs that were begun by hand and for which no message has come: what their flow is, only that says.
         unstarted_runs: Their ids.
         errors: Runs that could not be looked at; they are due again.
@@ -165,8 +155,7 @@ class Reconciler:
             codec: For stored bytes; the same as the workers'.
             clock: Where time comes from.
             interval: Seconds after which a run is looked at again.
-            revivals: How often a run is revived at the same place, and that is taken by somebody and comes to nothing,
-                before it is failed.
+            revivals: How often a run is revived without any new outcome before it is failed.
             retention: How long runs are kept once they have ended: each round purges some that are older, so that it
                 stays short. For ever by default.
             journal: Is told what happens; a worker's, if the reconciler is one inside a worker.
@@ -188,9 +177,7 @@ class Reconciler:
         self._side_by_side = asyncio.Semaphore(_RUNS_AT_ONCE)
         self._interval = interval
         self._revivals = revivals
-        self._sent = Revivals(self._backend.coordination, interval)
-        self._unreadable: dict[str, tuple[float, float]] = {}  # when to try again, and after what pause then
-        self._has_left_some = False  # of those, in this round
+        self._in_vain: set[str] = set()
         stored = StoredRuns(self._backend, self._records, self._runs, self._clock)
         self._schedules = Schedules.on(stored)
         self._firing = Firing(self._schedules, self._journal)
@@ -255,7 +242,6 @@ class Reconciler:
             try:
                 # One of all who could is enough. A lease that is lost costs a second look, which does no harm.
                 if await self._backend.coordination.set_if_absent("reconciler", me, ttl=self._interval / 4):
-                    self._has_left_some = False
                     await self.run_once()
             except TransientError as error:
                 if times := self._rarely.times("round", self._clock.now()):
@@ -264,15 +250,11 @@ class Reconciler:
                 raise  # no round that is done here reaches anybody any more
             except Exception as error:  # whatever it is, the next round may go well, and nobody else would begin one
                 self._journal.tell(ROUND_FAILED, error, retry_in=self._interval / 4)
-            # Whoever cannot read something has others go first every second time: they may be able to.
-            turns = 2 if self._has_left_some else 1
-            pause = asyncio.ensure_future(self._clock.sleep(turns * self._interval / 4))
+            pause = asyncio.ensure_future(self._clock.sleep(self._interval / 4))
             stopped = asyncio.ensure_future(stop.wait())
-            try:
-                await asyncio.wait([pause, stopped], return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                pause.cancel()
-                stopped.cancel()
+            await asyncio.wait([pause, stopped], return_when=asyncio.FIRST_COMPLETED)
+            pause.cancel()
+            stopped.cancel()
 
     async def reconcile(self, run_id: str, *, insist: bool = True) -> Reconciled:
         """Look at one run, due or not.
@@ -298,45 +280,32 @@ class Reconciler:
 
     async def _look_for_sure(self, status: RunStatus, done: Reconciled) -> None:
         """Look at one of many runs: one that cannot be read does not hold up the others."""
-        if self._clock.now() < self._unreadable.get(status.run_id, _NEVER)[0]:
-            self._has_left_some = True
-            return
         async with self._side_by_side:
             done.scanned += 1
             try:
                 await self._look(status, done)
-                self._unreadable.pop(status.run_id, None)
-                # Whoever could not look at it may be another program.
-                await self._backend.coordination.delete(_in_vain_key(status.run_id))
+                if status.run_id in self._in_vain:
+                    self._in_vain.discard(status.run_id)
+                    await self._backend.coordination.delete(_in_vain_key(status.run_id))
             except (TransientError, UnknownQueueError) as error:  # of a queue that is not known here, others may know
                 self._log.failed(status.run_id, error)
                 done.errors += 1
             except Exception as error:
                 done.errors += 1
-                if _is_for_others(error):
-                    self._leave_to_others(status.run_id, error)
-                    return
                 try:
                     await self._look_in_vain(status, error, done)
                 except Exception as failed:
                     self._log.failed(status.run_id, failed)
 
-    def _leave_to_others(self, run_id: str, error: Exception) -> None:
-        """Say that a run cannot be read here, and try again ever more rarely; for all others it stays due."""
-        self._log.failed(run_id, error)
-        self._has_left_some = True
-        _, pause = self._unreadable.pop(run_id, _NEVER)
-        if len(self._unreadable) >= _UNREADABLE_KNOWN:
-            self._unreadable.pop(next(iter(self._unreadable)))
-        pause = max(self._interval, min(2 * pause, _LONGEST_INTERVALS * self._interval))
-        self._unreadable[run_id] = self._clock.now() + pause, pause
-
     async def _look_in_vain(self, status: RunStatus, error: Exception, done: Reconciled) -> None:
         """Say when to look again at a run that cannot be looked at; in the end it fails, by what is wrong with it."""
         run_id, now = status.run_id, self._clock.now()
+        if len(self._in_vain) < _IN_VAIN_KNOWN:
+            self._in_vain.add(run_id)
         in_vain = await self._backend.coordination.increment(_in_vain_key(run_id), ttl=_IN_VAIN_COUNTED)
         if in_vain > _LOOKS_IN_VAIN:
             reason = safe_text(f"it could not be looked at, {in_vain} times: {reason_of(error)}", REASON_LENGTH)
+            self._in_vain.discard(run_id)
             done.failed += await self._fail(status.run_id, status.blueprint_id, status.created, reason)
             return
         self._log.failed(status.run_id, error)
@@ -372,7 +341,7 @@ class Reconciler:
                 await self._backend.status.touch(run_id, at=now, next_check=now + self._interval)
             return
         if undoes(record) and (end := await end_of(self._records, run_id)) is not None:
-            await self._bring_to_its_end(record, end, done, insist=insist)
+            await self._bring_to_its_end(record, end, done)
             return
         looks = 0 if insist else await self._looks_while_busy(record)
         if looks % _LOOKS_WHILE_BUSY and await self._needs_no_reconciler(record, now):
@@ -386,19 +355,19 @@ class Reconciler:
         elif await fail_if_late(self._backend, self._records, record, self._clock, self._journal):
             done.failed += 1
         else:
-            await self._bring_on(record, state, looks, done, insist=insist)
+            await self._bring_on(record, state, looks, done)
 
-    async def _bring_to_its_end(self, record: RunRecord, end: End, done: Reconciled, *, insist: bool) -> None:
+    async def _bring_to_its_end(self, record: RunRecord, end: End, done: Reconciled) -> None:
         """Bring a run on whose end stands: it is completed, or it is stopped, and undone before it ends."""
         if not end.is_stop:
             await end_recorded(self._backend, record, end.state, self._clock, self._journal, end.reason)
             done.finished += 1
             return
-        again = await self._undo(record, "", done, insist=insist)
+        again = await self._undo(record, "", done)
         if again is not None:
             await self._backend.status.touch(record.run_id, at=self._clock.now(), next_check=again)
 
-    async def _undo(self, record: RunRecord, root: str, done: Reconciled, *, insist: bool) -> float | None:
+    async def _undo(self, record: RunRecord, root: str, done: Reconciled) -> float | None:
         """Bring a stopped run on, or a call of it; when to look at it again, or None if nothing is left of it."""
         from .undoing import StoppedRun  # noqa: PLC0415 # few runs are stopped
 
@@ -427,24 +396,21 @@ class Reconciler:
             for i in left.ready
             if (suspension := suspensions[i.key]) is None or (suspension.due or 0.0) + CHECK_AFTER <= now
         ]
-        places = {_place(instance.key + UNDO, suspensions[instance.key]): instance for instance in due}
-        last = await self._sent.last(record, places)
-        dues, is_due = _apart(last, places, now, insist=insist)
-        free = set(await self._not_held(record, [places[place].key + UNDO for place in is_due]))
-        stalled = [place for place in is_due if places[place].key + UNDO in free]
-        if not stalled:
+        free = set(await self._not_held(record, [instance.key + UNDO for instance in due]))
+        stalled = [instance for instance in due if instance.key + UNDO in free]
+        if stalled:
+            keys = [f"{instance.key}{UNDO}:{suspensions[instance.key]}" for instance in stalled]
+            revivals = await self._count(record, keys)
+            for instance in stalled:
+                if revivals > self._revivals:
+                    await run.give_up(instance.key, f"revived {self._revivals} times without progress", 0)
+                else:
+                    await run.send(instance, suspensions[instance.key])
+            done.revived += 1
+            again = now + self._interval * min(2.0 ** (revivals - 1), _LONGEST_INTERVALS)
+        else:
             done.waiting += 1
-            return min(dues) if dues and len(dues) == len(left.ready) else again
-        following = await self._sent.following(record, {place: last.get(place) for place in stalled}, now)
-        for place, revival in following.items():
-            instance = places[place]
-            if revival.taken >= self._revivals:
-                await run.give_up(instance.key, f"revived {self._revivals} times without progress", 0)
-            else:
-                await run.send(instance, suspensions[instance.key], revival=revival.name)
-        await self._sent.note(record, following)
-        done.revived += 1
-        return min([*dues, *(revival.due for revival in following.values())])
+        return again
 
     async def _is_begun_by_hand(self, status: RunStatus, done: Reconciled) -> bool:
         """Whether a run without a record was begun by hand; then it waits for a message, and is named."""
@@ -457,60 +423,47 @@ class Reconciler:
             self._journal.bind(run_id=status.run_id).tell(NOT_STARTED, flow=status.blueprint_id, reason=_NO_MESSAGE)
         return True
 
-    async def _bring_on(
-        self, record: RunRecord, state: RunState, looks: int, done: Reconciled, *, insist: bool
-    ) -> None:
+    async def _bring_on(self, record: RunRecord, state: RunState, looks: int, done: Reconciled) -> None:
         """Send what is due in a run, and say when to look again."""
-        now = self._clock.now()
-        suspended = await self._records.suspensions(record.run_id, state.ready)
+        run_id, now = record.run_id, self._clock.now()
+        suspended = await self._records.suspensions(run_id, state.ready)
         ready = [instance for instance in state.ready if instance.key not in suspended]
-        dues, stuck = await self._wake(record, state, suspended, now, insist=insist)
+        dues = await self._wake(record, state, suspended, now)
         for call in state.to_undo:
             if looks:
                 break  # workers get on with the run: the job is on its way
             await stop_call(self._backend, self._records, record, call, self._clock, self._journal)
-            dues.append(await self._undo(record, call.prefix, done, insist=insist) or now + self._interval)
+            dues.append(await self._undo(record, call.prefix, done) or now + self._interval)
         stalled = ready
         if looks:  # most jobs are on their way, and one that was lost holds up no more than a branch
             long_ago = now - CHECK_AFTER if looks % _LOOKS_WHILE_BUSY == 0 else 0.0
             stalled = [instance for instance in ready if _ready_since(instance) < long_ago]
         stalled = await self._not_limited(record, stalled)
-        last = await self._sent.last(record, [instance.key for instance in stalled])
-        sent_of, is_due = _apart(last, [instance.key for instance in stalled], now, insist=insist)
-        left = set(await self._not_held(record, is_due))
-        to_send = {instance.key: instance for instance in stalled if instance.key in left}
-        following = await self._sent.following(record, {key: last.get(key) for key in to_send}, now)
-        stuck += [to_send[key] for key, revival in following.items() if revival.taken >= self._revivals]
-        if stuck and not await self._all_unserved(record, stuck):
-            keys = ", ".join(instance.key for instance in stuck[:5])
-            reason = f"revived {self._revivals} times without progress at {keys}"
-            ending = self._backend, self._records, record
-            done.failed += await conclude(*ending, "failed", self._clock, self._journal, reason)
-            return
+        keys = await self._not_held(record, [instance.key for instance in stalled])
+        left = set(keys)
+        to_send = [instance for instance in stalled if instance.key in left]
         # A run that only waits is looked at when something is due, and now and then in case a job was lost.
         again = now + 10 * self._interval
-        if to_send:
-            await self._apply(record.run_id, state)
-            names = {key: revival.name for key, revival in following.items()}
-            await send_jobs(self._backend, record, to_send.values(), self._clock, revivals=names)
-            await self._sent.note(record, following)
+        if keys:
+            revivals = await self._count(record, keys)
+            if revivals > self._revivals and not await self._all_unserved(record, to_send):
+                reason = f"revived {self._revivals} times without progress at {', '.join(keys[:5])}"
+                ending = self._backend, self._records, record
+                done.failed += await conclude(*ending, "failed", self._clock, self._journal, reason)
+                return
+            await self._apply(run_id, state)
+            await send_jobs(self._backend, record, to_send, self._clock)
             done.revived += 1
-            times = max(revival.times for revival in following.values())
-            self._journal.bind(run_id=record.run_id).tell(
-                REVIVED, at=next(iter(to_send)), jobs=len(to_send), revivals=times
-            )
+            self._journal.bind(run_id=run_id).tell(REVIVED, at=keys[0], jobs=len(keys), revivals=revivals)
             # Its jobs may only wait for a free worker: each time that nothing has changed it is given longer.
-            again = min([*sent_of, *(revival.due for revival in following.values())])
-        elif sent_of and len(sent_of) == len(ready):
-            again = min(sent_of)
-            done.busy += 1
+            again = now + self._interval * min(2.0 ** (revivals - 1), _LONGEST_INTERVALS)
         elif ready or (state.to_undo and not suspended):
             again = now + self._interval
             done.busy += 1
         elif suspended:
             done.waiting += 1
         else:
-            raise NothingToDoError(f"the facts of run {record.run_id!r} leave nothing to do, but do not end it")
+            raise NothingToDoError(f"the facts of run {run_id!r} leave nothing to do, but do not end it")
         await self._look_again(record, now, min([*dues, again]), "running" if ready or state.to_undo else "awaiting")
 
     async def _look_again(
@@ -530,52 +483,30 @@ class Reconciler:
         return names.isdisjoint(name for worker in workers for name in worker.queues)
 
     async def _wake(
-        self, record: RunRecord, state: RunState, suspended: Mapping[str, Suspension], now: float, *, insist: bool
-    ) -> tuple[list[float], list[Instance]]:
-        """Send the jobs of what is suspended and near its time.
-
-        Returns:
-            When to look at each that has one again; and those that were revived too often without progress.
-        """
+        self, record: RunRecord, state: RunState, suspended: Mapping[str, Suspension], now: float
+    ) -> list[float]:
+        """Send the jobs of what is suspended and near its time; when to look at each that has one again."""
         dues: list[float] = []
-        due: dict[str, Instance] = {}
         for instance in state.ready:
             suspension = suspended.get(instance.key)
             if suspension is None or suspension.due is None:
                 continue
             if not suspension.queued:
                 await say_suspended(self._backend, record)
-            send_at = self._send_at(suspension, suspension.due)
-            if send_at > now:
-                dues.append(send_at)
+            # A job that is on its way may be late; one that nobody has sent goes out when the time is near.
+            send_at = (
+                suspension.due + max(self._interval, CHECK_AFTER)
+                if suspension.queued
+                else suspension.due - self._interval
+            )
+            if send_at <= now and not await self._is_free(record, instance):
+                dues.append(now + self._interval)
+            elif send_at <= now:
+                await send_suspended(self._backend, record, instance, suspension, self._clock)
+                dues.append(max(now, suspension.due) + self._interval)
             else:
-                due[_place(instance.key, suspension)] = instance
-        last = await self._sent.last(record, due)
-        sent_of, is_due = _apart(last, due, now, insist=insist)
-        dues += sent_of
-        free = [place for place in is_due if await self._is_free(record, due[place])]
-        dues += [now + self._interval] * (len(is_due) > len(free))
-        following = await self._sent.following(record, {place: last.get(place) for place in free}, now)
-        for place, revival in following.items():
-            suspension = suspended[due[place].key]
-            # One that is not due yet counts as lost so much later; of the first that is sent nobody notes anything.
-            late = max(0.0, (suspension.due or now) - now)
-            is_first = place not in last and not suspension.queued
-            name = "" if is_first else revival.name
-            following[place] = attrs.evolve(revival, name=name, due=revival.due + late)
-            await send_suspended(self._backend, record, due[place], suspension, self._clock, revival=name)
-        await self._sent.note(record, following)
-        dues += [revival.due for revival in following.values()]
-        return dues, [due[place] for place, each in following.items() if each.taken >= max(1, self._revivals)]
-
-    def _send_at(self, suspension: Suspension, due: float) -> float:
-        """When the job of what is suspended is sent: one that nobody has sent when its time is near.
-
-        A job that is on its way may be late.
-        """
-        if suspension.queued:
-            return due + max(self._interval, CHECK_AFTER)
-        return due - min(self._interval, self._backend.queue.limits.max_delay / 2)
+                dues.append(send_at)
+        return dues
 
     async def _is_free(self, record: RunRecord, instance: Instance) -> bool:
         """Whether nobody says to be at a suspended instance's next attempt, nor a job that it is limited."""
@@ -625,31 +556,15 @@ class Reconciler:
                     if position != INITIAL:
                         await self._records.apply(run_id, scope.prefix, position, {name: value})
 
+    async def _count(self, record: RunRecord, keys: list[str]) -> int:
+        # A hint, and counted so that losing it only delays the end: the same frontier, looked at over and over.
+        name = uuid.uuid5(uuid.NAMESPACE_OID, "\n".join(sorted(keys))).hex
+        key = f"revived:{record.incarnation}:{name}"
+        return await self._backend.coordination.increment(key, ttl=_COUNTED)
+
 
 async def _nothing() -> None:
     return None
-
-
-def _is_for_others(error: Exception) -> bool:
-    """Whether another program may read what this one cannot: of a newer version, with another key, with more types."""
-    return isinstance(error, NewerRecordError | StaleReadError | SerializationError) and not isinstance(
-        error, DamagedRecordError
-    )
-
-
-def _place(key: str, suspension: Suspension | None) -> str:
-    """What tells an attempt at an instance from the one before: once that was made, it was brought on."""
-    return f"{key}:{suspension}"
-
-
-def _apart(
-    last: Mapping[str, Revival], places: Iterable[str], now: float, *, insist: bool
-) -> tuple[list[float], list[str]]:
-    """When those may be sent again whose job was sent a while ago; and the places that may be now."""
-    places = list(places)
-    may_be = [place for place in places if insist or place not in last or last[place].due <= now]
-    left = set(places) - set(may_be)
-    return [last[place].due for place in left], may_be
 
 
 def _in_vain_key(run_id: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ..clock import Clock
@@ -218,7 +218,6 @@ async def send_suspended(
     clock: Clock,
     *,
     trace: Trace | None = None,
-    revival: str = "",
 ) -> None:
     """Send the job that goes on with a suspended instance when it is due; from a span, if one is under way."""
     now = clock.now()
@@ -232,7 +231,6 @@ async def send_suspended(
         standing_in=suspension.standing_in,
         timer=due > now,
         trace=trace or record.trace,
-        revival=revival,
     )
     queue = queue_named(backend, queue_of(instance, record.queue))
     await queue.send([Message(encode_job(job), record.run_id)], delay=due - now)
@@ -245,7 +243,6 @@ async def send_jobs(
     clock: Clock,
     *,
     trace: Trace | None = None,
-    revivals: Mapping[str, str] | None = None,
     **fields: Any,
 ) -> None:
     """Send a job per instance of a run, each to its queue; from a span, if one is under way.
@@ -256,13 +253,11 @@ async def send_jobs(
         instances: The instances.
         clock: Tells the time.
         trace: The span.
-        revivals: Of what is sent again, what whoever takes it is to note, by the instances' keys.
         fields: Others of ``Job``.
     """
-    fields_of = {key: {**fields, "revival": revival} for key, revival in (revivals or {}).items()}
     now, by_queue = clock.now(), defaultdict[str, list[Message]](list)
     for instance in instances:
-        job = record.job(instance.key, now, trace=trace or record.trace, **fields_of.get(instance.key, fields))
+        job = record.job(instance.key, now, trace=trace or record.trace, **fields)
         by_queue[queue_of(instance, record.queue)].append(Message(encode_job(job), record.run_id))
     for name, messages in by_queue.items():
         await queue_named(backend, name).send(messages)

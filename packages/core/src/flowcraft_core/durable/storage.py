@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 import attrs
 
 from ..clock import Clock
-from ..errors import BackendError, DamagedRecordError, SerializationError
+from ..errors import BackendError, SerializationError
 from ..graph.facts import DELETED, Answer, Outcome, Suspension
 from ..graph.instances import Instance
 from ..graph.positions import Position, from_sortable, to_sortable
@@ -523,23 +523,14 @@ class Records:
             if body is None:
                 raise StaleReadError(f"run {run_id!r}: not all chunks of record {key!r} are visible yet")
             text = self._decoded(run_id, key, body, kind)
-            record, weight = self._parsed(text, run_id, key)
+            weight = self._weigh(text, run_id, key)
+            record: dict[str, Any] = json.loads(text.decode())
             version = record.pop("v")
             if type(version) is not int or version < 1:
                 raise ValueError(f"it has format {version!r:.80}")
             if version not in READABLE_FORMATS:
                 raise NewerRecordError(f"run {run_id!r}: record {key!r} has format {version!r}; this version is older")
             return record, weight
-
-    def _parsed(self, text: bytes, run_id: str, key: str) -> tuple[dict[str, Any], int]:
-        try:
-            weight = self._weigh(text, run_id, key)
-        except SerializationError as error:
-            raise DamagedRecordError(str(error)) from error
-        try:
-            return json.loads(text.decode()), weight
-        except (ValueError, RecursionError) as error:  # which may be what another codec has made
-            raise SerializationError(f"run {run_id!r}: record {key!r} is damaged: {error!r:.200}") from error
 
     def _decoded(self, run_id: str, key: str, body: bytes, kind: RecordKind) -> bytes:
         try:
@@ -564,7 +555,7 @@ class reading:  # noqa: N801 - it reads as what it does
     """Says of whatever cannot be read in the block which record it is.
 
     Raises:
-        SerializationError: The record cannot be read; ``DamagedRecordError`` if nobody can.
+        SerializationError: The record is damaged.
     """
 
     __slots__ = ("_key", "_run_id")
@@ -581,10 +572,9 @@ class reading:  # noqa: N801 - it reads as what it does
         if isinstance(error, SerializationError):
             name = f"run {self._run_id!r}: record {self._key!r}"
             if name not in str(error):
-                damage = DamagedRecordError if isinstance(error, DamagedRecordError) else SerializationError
-                raise damage(f"{name} cannot be read: {error}") from error
+                raise SerializationError(f"{name} cannot be read: {error}") from error
         elif isinstance(error, _DAMAGED):
-            raise DamagedRecordError(
+            raise SerializationError(
                 f"run {self._run_id!r}: record {self._key!r} is damaged: {error!r:.200}"
             ) from error
 

@@ -81,10 +81,10 @@ def inside_of_nothing(original: Any, node: Any) -> str | None:
     name="queueing.WakesElsewhere",
 )
 async def wakes_elsewhere(
-    original: Any, backend: Any, record: Any, instance: Instance, suspension: Any, clock: Any, **options: Any
+    original: Any, backend: Any, record: Any, instance: Instance, suspension: Any, clock: Any, *, trace: Any = None
 ) -> None:
     """Sends what is due later to the default queue."""
-    await original(_Single(backend), record, instance, suspension, clock, **options)
+    await original(_Single(backend), record, instance, suspension, clock, trace=trace)
 
 
 @replaces(

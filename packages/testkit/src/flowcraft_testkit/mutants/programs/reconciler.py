@@ -7,7 +7,6 @@ from typing import Any
 import attrs
 from flowcraft_core.durable import reconciler as reconciler_module
 from flowcraft_core.durable.reconciler import Reconciled, Reconciler
-from flowcraft_core.durable.revivals import Revivals
 from flowcraft_core.graph.instances import Instance
 from flowcraft_core.ports import Page
 
@@ -156,33 +155,13 @@ async def sleeps_on(original: Any, *args: Any, **options: Any) -> None:
 
 
 @replaces(
-    (Revivals, "_is_taken"),
+    (Reconciler, "_count"),
     caught_by=BackendContract.test_a_run_that_is_revived_without_progress_fails_in_the_end,
     name="reconciler.RevivesForEver",
 )
-async def uncounted(original: Any, self: Any, record: Any, last: Any) -> bool:
+async def uncounted(original: Any, self: Any, record: Any, keys: list[str]) -> int:
     """Does not count revivals without progress."""
-    return False
-
-
-@replaces(
-    (Revivals, "_is_taken"),
-    caught_by=BackendContract.test_what_nobody_has_taken_yet_is_no_revival,
-    name="reconciler.CountsWhatNobodyTook",
-)
-async def counts_all(original: Any, self: Any, record: Any, last: Any) -> bool:
-    """Takes for a revival without progress what still lies in the queue."""
-    return last is not None
-
-
-@replaces(
-    (reconciler_module, "_is_for_others"),
-    caught_by=BackendContract.test_a_reconciler_that_cannot_read_a_run_does_not_end_it,
-    name="reconciler.EndsWhatItCannotRead",
-)
-def ends(original: Any, error: Exception) -> bool:
-    """Fails a run in the end that another program may be able to read."""
-    return False
+    return 1
 
 
 @replaces(
