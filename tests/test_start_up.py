@@ -25,7 +25,7 @@ FIRST_USES = {
     "in Lambda": FirstUse(
         first="boto3",
         then="from flowcraft_aws import SqsAdapter",
-        most=128,
+        most=129,
         others="durable.client durable.worker durable.reconciler durable.answering durable.undoing durable.describing "
         "durable.scheduling events observing runtime.runtime urls diagnosis",
     ),
@@ -38,7 +38,7 @@ FIRST_USES = {
     "the inspector": FirstUse(
         first="jinja2, starlette.applications",
         then="from flowcraft_ui import inspector",
-        most=101,
+        most=102,
         others="durable.client durable.worker durable.describing runtime.runtime",
     ),
     "tests in memory": FirstUse(

@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import click
@@ -717,7 +718,8 @@ def test_a_recording_of_which_a_part_is_missing_is_none(cli: Commanding) -> None
     whole = load_flow("nested.py:book", Settings.find({}, {})).runtime().run_sync("book").state
 
     def without(*path: str | int) -> dict[str, object]:
-        data = part = json.loads(whole)
+        data: dict[str, object] = json.loads(whole)
+        part: Any = data
         for key in path[:-1]:
             part = part[key]
         del part[path[-1]]

@@ -69,8 +69,8 @@ def test_what_cannot_be_used_is_refused_by_name(use: Callable[[Any, Any], object
         (lambda flow: RUNTIME([None]), "a flow must be one that create_flow or Flow has made, not None"),
         (lambda flow: RUNTIME([flow], serializer=Serializer), "serializer must be a Serializer, not <class"),
         (lambda flow: RUNTIME([flow], events=5), "events must be a function of an event, not 5"),
-        (lambda flow: RUNTIME([flow]).run_sync("b", [1]), "flow 'b' is started with context values.*not \\[1\\]"),
-        (lambda flow: RUNTIME([flow]).run_sync(flow, [1]), "flow 'b' is started with context values.*not \\[1\\]"),
+        (lambda flow: RUNTIME([flow]).run_sync("b", [1]), "flow 'b': what it is started with.*not \\[1\\]"),
+        (lambda flow: RUNTIME([flow]).run_sync(flow, [1]), "flow 'b': what it is started with.*not \\[1\\]"),
     ],
 )
 def test_what_a_runtime_cannot_use_is_refused_by_name(make: Callable[[Any], object], message: str) -> None:

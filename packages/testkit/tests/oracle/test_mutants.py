@@ -11,7 +11,7 @@ from flowcraft_testkit.oracle import find_with_oracle
 SEEN = {
     "reconciler.LeavesJoinsUnclaimed": (23, 81, 114),
     "engine.LoserCountedTwice": (16, 45, 47),
-    "engine.PassTakenForGranted": (133, 184, 258, 288),
+    "engine.PassTakenForGranted": (15, 19, 113, 192),
     "engine.LoopWithoutItsEntry": (1, 7, 12),
     "engine.LoopThatLedNowhere": (503,),
     "engine.WaitsSeeNoContext": (69, 116, 138),

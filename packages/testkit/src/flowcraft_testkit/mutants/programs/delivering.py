@@ -194,7 +194,7 @@ async def any_will_do(original: Any, self: Any, job: Any) -> Any:
 @replaces(
     (Executor, "_failed"),
     caught_by=BackendContract.test_a_store_that_is_away_while_a_step_reads_is_no_failure_of_the_step,
-    name="execution.OutageIsAFailure",
+    name="step.OutageIsAFailure",
 )
 async def is_a_failure(original: Any, self: Any, *args: Any) -> Any:
     """Takes what a step could not read for the step's failure."""
@@ -205,7 +205,7 @@ async def is_a_failure(original: Any, self: Any, *args: Any) -> Any:
 @replaces(
     (transient_module._RetryingStatus, "_sure"),
     caught_by=BackendContract.test_an_end_whose_answer_was_lost_is_told,
-    name="transient.LostEndIsAnothers",
+    name="client.LostEndIsAnothers",
 )
 async def is_anothers(original: Any, self: Any, name: str, answer: Any, *args: Any, **kwargs: Any) -> Any:
     """Takes a run that it has ended itself, without hearing of it, for one that another has ended."""
