@@ -258,7 +258,7 @@ class DeliveryClauses(ProgramClauses):
             with listening() as heard:
                 await here.hire(around=unreachable, visibility=max(1.0, 2 * self.beat))
                 await here.client.start(flow, {"given": 7}, run_id=(run_id := self.id("run")))
-                await self.until(lambda: is_so(heard.of("unavailable")))
+                await self.until(lambda: is_so(heard.of("unavailable")), here.patience)
                 down = False
                 assert (await here.ended(run_id)).outputs == {"a": 7}
             assert steps.executed == []
@@ -281,7 +281,7 @@ class DeliveryClauses(ProgramClauses):
             with listening() as heard:
                 await here.hire(around=unanswered)
                 await here.run(flow, run_id=(ended := self.id("ended")))
-                await self.until(lambda: is_so(heard.of("run_completed", run_id=ended)))
+                await self.until(lambda: is_so(heard.of("run_completed", run_id=ended)), here.patience)
                 client = Client(await here.connect(unanswered), flows=[waits], clock=here.clock)
                 await client.start(waits, run_id=(cancelled := self.id("cancelled")))
                 assert await client.cancel(cancelled)

@@ -219,7 +219,7 @@ class StartingClauses(ProgramClauses):
             for item in ("lamp", "chair"):
                 await self.write_by_hand(here.backend, run_id, flow.id, {"item": item})
                 await here.send(json.dumps({"runId": run_id, "blueprintId": flow.id, "nodeId": "a"}))
-                await self.until(lambda: _has_record(here.client, run_id))
+                await self.until(lambda: _has_record(here.client, run_id), here.patience)
                 result = await here.ended(run_id)
                 assert (result.outputs, result.context) == ({"a": item, "b": item}, {"item": item})
                 await self.pass_time(2 * self.beat + here.backend.context.limits.staleness)
@@ -388,7 +388,7 @@ class StartingClauses(ProgramClauses):
             for knows in (True, False):  # who takes what is due: a worker that knows the run, or one that does not
                 hand = await here.hire()
                 await here.client.start(flow, run_id=(run_id := self.id("run")))
-                await self.until(lambda: _suspensions(here, run_id))
+                await self.until(lambda: _suspensions(here, run_id), here.patience)
                 assert await here.client.cancel(run_id)
                 if not knows:
                     await here.kill(hand)

@@ -38,7 +38,7 @@ class TellingClauses(ProgramClauses):
             with listening() as heard:
                 await here.hire(2)
                 await here.client.start(flow, run_id=(run_id := self.id("run")))
-                await self.until(lambda: is_so(len(steps.executed) > 2))
+                await self.until(lambda: is_so(len(steps.executed) > 2), here.patience)
                 await resumable(here, run_id)
                 await here.client.resume(run_id, "w", output=1)
                 await here.ended(run_id)
@@ -123,7 +123,7 @@ class TellingClauses(ProgramClauses):
             async def is_listed() -> bool:  # a list may lag behind
                 return told.letter in [letter.run_id for letter in await here.client.dead_letters()]
 
-            await self.until(is_listed)
+            await self.until(is_listed, here.patience)
 
     async def test_a_job_that_comes_again_is_told(self) -> None:
         """A worker died, or takes too long: who looks at the log of another one finds that out."""
