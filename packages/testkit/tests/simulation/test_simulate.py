@@ -243,7 +243,7 @@ def test_a_report_with_violations_fails_by_name(impatient: None) -> None:
 def test_a_trace_says_what_was_believed_and_what_was_true(impatient: None) -> None:
     faults = Faults.only("unanswered", "dropped", "crash")
     text = "\n".join(
-        str(violation) for violation in simulate(SCENARIOS["chain"], seeds=300, faults=faults, shrink=False).violations
+        str(violation) for violation in simulate(SCENARIOS["chain"], seeds=900, faults=faults, shrink=False).violations
     )
     assert "FAILED, though it happened" in text
     assert "is LOST" in text
