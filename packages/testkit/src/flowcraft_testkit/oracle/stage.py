@@ -13,6 +13,7 @@ import attrs
 from flowcraft_core import ResumeError
 from flowcraft_core.blueprint import WAIT
 from flowcraft_core.durable import Client, Reconciler, StoredResult, UnknownRunError, Worker
+from flowcraft_core.durable.ends import END_KEY
 from flowcraft_core.durable.engine import Settings
 from flowcraft_core.durable.storage import StaleReadError
 from flowcraft_core.errors import FlowcraftError, TransientError
@@ -202,7 +203,7 @@ class _Stage:
                 try:
                     await client.resume(RUN, key, output=answer.output, action=answer.action, early=True)
                 except ResumeError as error:
-                    if "already" not in str(error) and "has ended" not in str(error):
+                    if "already" not in str(error) and not self._takes_no_answer(key):
                         self.world.blame(f"an early answer to {key!r} is refused: {error}")
                     return
                 except (StaleReadError, TransientError, UnknownRunError):
@@ -224,6 +225,13 @@ class _Stage:
         facts = self.truth.run(RUN)
         scope, vertex = facts.ready[key]
         return scope.is_unneeded(vertex) and f"{key}:suspension" not in facts.facts
+
+    def _takes_no_answer(self, key: str) -> bool:
+        """Whether the run has ended or is stopped, or a wait of it need not run any more."""
+        facts = self.truth.run(RUN)
+        instance = facts.ready.get(key)
+        is_unneeded = instance is not None and instance.scope.is_unneeded(instance.vertex)
+        return self._has_ended() or END_KEY in facts.facts or is_unneeded
 
     def _start_people(self) -> None:
         """For each wait that has become ready, somebody who resumes it sooner or later."""
