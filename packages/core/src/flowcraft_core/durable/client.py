@@ -638,6 +638,9 @@ class Client:
         Use the id again only once no read may be stale any more (``ContextStore.limits.staleness``): a worker could
         take what it reads of the run that was for facts of the new one.
 
+        Whoever was at a step of the run when it ended, and has stood still since, stores what came of it also after a
+        purge: no store asks whether the run is still there. So purge what ended some minutes ago, as retention does.
+
         Args:
             run_id: The run.
             damaged: Also if something of it cannot be read; then also if it has not ended, since it may be that nobody
