@@ -598,7 +598,7 @@ def _apart(
 
 
 def _in_vain_key(status: RunStatus) -> str:
-    """Where it is counted how often a run could not be looked at, since anybody could, who has changed its status then."""
+    """Where looks in vain at a run are counted, since anybody could look, who has changed its status then."""
     return f"in vain:{status.run_id}:{status.updated}"
 
 
