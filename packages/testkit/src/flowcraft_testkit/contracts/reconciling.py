@@ -154,9 +154,8 @@ class ReconcilingClauses(ProgramClauses):
             await self.pass_time(here.backend.context.limits.staleness)
             old, errors = await here.reconciler(codec=_OfLastWeek()), 0
             for _ in range(14):
-                await (await here.reconciler()).reconcile(run_id)
-                updated = (await here.client.status(run_id)).updated
-                await here.backend.status.touch(run_id, at=updated, next_check=updated - 60)
+                # As whoever can read it does at each look, but that it is due again at once.
+                await here.backend.status.touch(run_id, at=self.now(), next_check=self.now() - 60)
                 errors += (await old.run_once()).errors
                 await self.pass_time(0.1 * self.beat)
             assert errors > 10

@@ -26,7 +26,6 @@ from ..mutant import replaces
 _ASKED = (
     (signals_module, "queue_of"),
     (engine_module, "queue_of"),
-    (reconciler_module, "queue_of"),
     (reading_module, "queue_of"),
     (telling_module, "queue_of"),
 )
