@@ -64,6 +64,7 @@ class Job:
         limits: The limits, with their keys, under which it has found no place.
         waited: How often it has looked in vain.
         timer: Whether it was sent ahead of its time: what was known of the run then is long ago.
+        revival: Of one that a reconciler has sent again, what whoever takes it is to note; empty in all others.
         blueprint_id: The flow, in a job that was written by hand for a run that has no record yet.
         node_id: The start node, likewise.
         trace: The span in which it was sent, for whoever traces. One that cannot be read is none.
@@ -82,6 +83,7 @@ class Job:
     limits: tuple[str, ...] = ()
     waited: int = 0
     timer: bool = False
+    revival: str = ""
     blueprint_id: str | None = None
     node_id: str | None = None
     trace: Trace | None = None
@@ -105,6 +107,8 @@ def encode_job(job: Job) -> str:
         data["limits"], data["waited"] = job.limits, job.waited
     if job.timer:
         data["timer"] = True
+    if job.revival:
+        data["revival"] = job.revival
     if job.blueprint_id is not None:
         data["blueprint"], data["node"] = job.blueprint_id, job.node_id
     if job.trace is not None:
@@ -151,6 +155,7 @@ def _others(data: dict[str, Any]) -> dict[str, Any]:
         "limits": _texts(data, "limits"),
         "waited": _count(data, "waited"),
         "timer": data.get("timer") is True,
+        "revival": _text(data, "revival") if "revival" in data else "",
         "blueprint_id": _text(data, "blueprint", longest=_LONGEST_KEY) if "blueprint" in data else None,
         "node_id": _text(data, "node", longest=_LONGEST_KEY) if "blueprint" in data else None,
         "trace": trace_of(data),

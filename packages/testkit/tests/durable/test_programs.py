@@ -1080,12 +1080,28 @@ async def test_a_run_that_is_revived_again_and_again_without_progress_fails() ->
     async with place(flow) as here:
         await here.client.start(flow, run_id="run")
         reconciler = Reconciler(here.backend, clock=here.clock, revivals=3)
-        while (await here.client.status("run")).state == "running":
+        for _ in range(4):  # the first message, and three that a reconciler has sent
+            assert (await here.client.status("run")).state == "running"
+            await _taken_in_vain(here)
             here.backend.lose_messages()
             await here.clock.sleep(3600)
             await reconciler.run_once()
         status = await here.client.status("run")
         assert (status.state, status.reason) == ("failed", "revived 3 times without progress at n0")
+
+
+async def _taken_in_vain(here: Place) -> None:
+    """A worker takes what there is, and dies before anything comes of it."""
+    dead = asyncio.Event()
+
+    async def before(operation: str) -> None:
+        if operation == "context.put":
+            dead.set()
+            await never()
+
+    client = here.backend.connect()
+    await client.open()
+    await killed(Worker(Watched(client, before=before), here.runtime, reconcile=False).run, dead.wait())
 
 
 async def test_a_reconciler_applies_what_a_dead_worker_could_not() -> None:

@@ -91,6 +91,43 @@ async def test_a_run_that_cannot_be_purged_keeps_no_other(monkeypatch: pytest.Mo
         assert await backend.status.get("run2") is None
 
 
+async def test_runs_that_cannot_be_purged_are_left_aside_and_counted_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[str] = []
+
+    async def purge(stored: Any, run_id: str) -> None:
+        tried.append(run_id)
+        if int(run_id[3:]) < 12:
+            raise ValueError("damaged")
+        await purging.purge(stored, run_id)
+
+    monkeypatch.setattr(retention_module, "purge", purge)
+    monkeypatch.setattr(retention_module, "_PURGED", 5)
+    monkeypatch.setattr(retention_module, "_READ", 20)
+    async with world(clock := VirtualClock()) as backend:
+        await _ended(backend, 20)
+        await clock.sleep(2 * DAY)
+        reconciler = Reconciler(backend, clock=clock, retention=DAY)
+        counts = [(await reconciler.run_once()).purged for _ in range(8)]
+        assert (sum(counts), await _left(backend)) == (8, 12)
+        assert len(tried) == 20
+        await clock.sleep(1.1 * DAY)
+        await reconciler.run_once()
+        assert len(tried) == 25, "after a day they are tried again"
+
+
+async def test_no_state_keeps_the_others_from_being_purged(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention_module, "_PURGED", 3)
+    async with world(clock := VirtualClock()) as backend:
+        await _ended(backend, 30)
+        status = RunStatus(run_id="other", state="cancelled", blueprint_id="f", created=0.0, updated=1.0)
+        await backend.status.create(status)
+        await clock.sleep(2 * DAY)
+        reconciler = Reconciler(backend, clock=clock, retention=DAY)
+        for _ in range(3):
+            await reconciler.run_once()
+        assert await backend.status.get("other") is None
+
+
 @pytest.mark.parametrize("retention", [0, -1, "soon"])
 async def test_a_retention_that_means_nothing_is_refused(retention: Any) -> None:
     async with world(VirtualClock()) as backend:

@@ -54,7 +54,17 @@ from .poison import PoisonCount, Trying
 from .queues import queue_named
 from .runs import RunRecord, Runs
 from .sets import JoinSets
-from .signals import CHECK_AFTER, busy_key, conclude, end_run, fail_if_late, have_undone, held_key
+from .signals import (
+    CHECK_AFTER,
+    REVIVALS_KEPT,
+    busy_key,
+    conclude,
+    end_run,
+    fail_if_late,
+    have_undone,
+    held_key,
+    taken_key,
+)
 from .storage import Records, StaleReadError
 from .tracing import traced
 from .view import RunView, UnknownInstanceError
@@ -242,7 +252,7 @@ class JobHandler:
             What is to be awaited; None where nothing is to be said.
         """
         now = self._clock.now()
-        if now - self._busy.get(record.incarnation, record.started) < _SAYS_BUSY:
+        if 0 <= now - self._busy.get(record.incarnation, record.started) < _SAYS_BUSY:  # a clock may be set back
             return None
         if len(self._busy) >= _LIVE_KEPT:
             self._busy.clear()
@@ -277,7 +287,13 @@ class JobHandler:
         if job.hops and await self._backend.coordination.get(held_key(record, job.key)) is not None:
             # A worker that lives is at it: look again, for as long as it takes.
             again = attrs.evolve(job, first_seen=self._clock.now(), passed_on=0.0)
-            await self._send(queue, Message(encode_job(again), job.run_id), delay=self._visibility / 3)
+            await self._send(
+                queue,
+                Message(encode_job(again), job.run_id),
+                delay=min(self._visibility / 3, self._backend.queue.limits.max_delay),
+            )
+            return Done.ACKNOWLEDGE
+        if job.revival and not await self._takes_revived(job, record, count):
             return Done.ACKNOWLEDGE
         if job.limits and places is None and job.waited % GLANCES and await self._limits.are_full(job.limits):
             return job, record
@@ -410,7 +426,7 @@ class JobHandler:
         now = self._clock.now()
         # Whoever has just sent the job knew of a live run; who has sent a timer did so long ago.
         seen = max(self._live.get(record.incarnation, 0.0), 0.0 if job.hops else job.first_seen)
-        if now - seen <= self._control_interval and not job.timer:
+        if 0 <= now - seen <= self._control_interval and not job.timer:
             return True
         status = await self._backend.status.get(job.run_id)
         if status is None and self._is_settled(job):
@@ -422,6 +438,15 @@ class JobHandler:
         if len(self._live) >= _LIVE_KEPT:
             self._live.clear()
         self._live[record.incarnation] = now
+        return True
+
+    async def _takes_revived(self, job: Job, record: RunRecord, count: int) -> bool:
+        """Note that a job was taken which a reconciler has sent again; False if it is one too many."""
+        store = self._backend.coordination
+        if count == 1 and not job.hops and await store.get(held_key(record, job.key)) is not None:
+            return False  # the one before was not lost: a worker is at it, whose own message comes again if it dies
+        with contextlib.suppress(TransientError):
+            await store.set_if_absent(taken_key(record, job.revival), "yes", ttl=REVIVALS_KEPT)
         return True
 
     def _is_settled(self, job: Job) -> bool:

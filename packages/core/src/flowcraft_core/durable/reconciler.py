@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 import attrs
@@ -18,22 +17,19 @@ from ..graph.instances import Instance, Phase
 from ..graph.lanes import item_before
 from ..graph.limits import is_limited
 from ..graph.positions import INITIAL
-from ..graph.queues import queue_of
 from ..graph.state import RunState
 from ..ids import new_id
 from ..logging.catalogue import NOT_STARTED, REVIVED, ROUND_FAILED, UNAVAILABLE
 from ..logging.journal import Journal, Rarely
 from ..payloads import CompressingCodec, PayloadCodec
 from ..ports import REASON_LENGTH, Backend, HandWrittenRuns, RunStatus, State
-from ..queues import DEFAULT_QUEUE
 from ..serialization import Serializer
 from ..settings import number, whole
 from ..texts import safe_text
 from .caches import Memory
-from .describing import SEEN_WITHIN
-from .describing.heartbeats import living
 from .ends import UNDO, End, end_of, undoes
 from .looks import LookLog
+from .revivals import Revival, Revivals
 from .runs import RunRecord, Runs
 from .scheduling.firing import Firing
 from .scheduling.revisions import require_schedule_id, schedule_at
@@ -65,20 +61,17 @@ if TYPE_CHECKING:
     from ..observing import Telemetry
     from .retention import Retention
 
-# A run in which nothing has changed is looked at again after at most so many intervals.
-_LONGEST_INTERVALS = 60.0
-
 # Of a run that workers get on with, what has long been ready is sent again at every so many looks only.
 _LOOKS_WHILE_BUSY = 10
 
-# How long looks and revivals are counted, seconds.
+# How long looks are counted, seconds.
 _COUNTED = 7 * 86400.0
 
-# A run is failed by name that could not be looked at so many times in a day: its record is damaged, or its blueprint is
-# none that this version can run. Once is nothing, since what was just written may not be visible yet.
+# A run is failed by name that could not be looked at so many times in a day, and by nobody in between: its record is
+# damaged, or its blueprint is none that this version can run. Once is nothing, since what was just written may not be
+# visible yet.
 _LOOKS_IN_VAIN = 10
 _IN_VAIN_COUNTED = 86400.0
-_IN_VAIN_KNOWN = 10_000
 
 # Runs that are looked at side by side: a look is a dozen requests, one after the other.
 _RUNS_AT_ONCE = 10
@@ -109,7 +102,7 @@ class Reconciled:
         finished: Runs whose facts said that they have ended, and whose status did not.
         waiting: Runs in which only waits or timers are left.
         failed: Runs that were failed: past their deadline, revived too often without progress, or beyond reading.
-        busy: Runs that workers get on with, and that were left to them.
+        busy: Runs that workers get on with, or are to, since jobs were sent, and that were left to them.
         unstarted: Runs that were begun by hand and for which no message has come: what their flow is, only that says.
         unstarted_runs: Their ids.
         errors: Runs that could not be looked at; they are due again.
@@ -155,7 +148,8 @@ class Reconciler:
             codec: For stored bytes; the same as the workers'.
             clock: Where time comes from.
             interval: Seconds after which a run is looked at again.
-            revivals: How often a run is revived without any new outcome before it is failed.
+            revivals: How often a run is revived at the same place, and that is taken by somebody and comes to nothing,
+                before it is failed.
             retention: How long runs are kept once they have ended: each round purges some that are older, so that it
                 stays short. For ever by default.
             journal: Is told what happens; a worker's, if the reconciler is one inside a worker.
@@ -177,7 +171,7 @@ class Reconciler:
         self._side_by_side = asyncio.Semaphore(_RUNS_AT_ONCE)
         self._interval = interval
         self._revivals = revivals
-        self._in_vain: set[str] = set()
+        self._sent = Revivals(self._backend.coordination, interval)
         stored = StoredRuns(self._backend, self._records, self._runs, self._clock)
         self._schedules = Schedules.on(stored)
         self._firing = Firing(self._schedules, self._journal)
@@ -252,9 +246,11 @@ class Reconciler:
                 self._journal.tell(ROUND_FAILED, error, retry_in=self._interval / 4)
             pause = asyncio.ensure_future(self._clock.sleep(self._interval / 4))
             stopped = asyncio.ensure_future(stop.wait())
-            await asyncio.wait([pause, stopped], return_when=asyncio.FIRST_COMPLETED)
-            pause.cancel()
-            stopped.cancel()
+            try:
+                await asyncio.wait([pause, stopped], return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                pause.cancel()
+                stopped.cancel()
 
     async def reconcile(self, run_id: str, *, insist: bool = True) -> Reconciled:
         """Look at one run, due or not.
@@ -284,9 +280,6 @@ class Reconciler:
             done.scanned += 1
             try:
                 await self._look(status, done)
-                if status.run_id in self._in_vain:
-                    self._in_vain.discard(status.run_id)
-                    await self._backend.coordination.delete(_in_vain_key(status.run_id))
             except (TransientError, UnknownQueueError) as error:  # of a queue that is not known here, others may know
                 self._log.failed(status.run_id, error)
                 done.errors += 1
@@ -299,17 +292,15 @@ class Reconciler:
 
     async def _look_in_vain(self, status: RunStatus, error: Exception, done: Reconciled) -> None:
         """Say when to look again at a run that cannot be looked at; in the end it fails, by what is wrong with it."""
-        run_id, now = status.run_id, self._clock.now()
-        if len(self._in_vain) < _IN_VAIN_KNOWN:
-            self._in_vain.add(run_id)
-        in_vain = await self._backend.coordination.increment(_in_vain_key(run_id), ttl=_IN_VAIN_COUNTED)
+        run_id = status.run_id
+        in_vain = await self._backend.coordination.increment(_in_vain_key(status), ttl=_IN_VAIN_COUNTED)
         if in_vain > _LOOKS_IN_VAIN:
             reason = safe_text(f"it could not be looked at, {in_vain} times: {reason_of(error)}", REASON_LENGTH)
-            self._in_vain.discard(run_id)
             done.failed += await self._fail(status.run_id, status.blueprint_id, status.created, reason)
             return
         self._log.failed(status.run_id, error)
-        await self._backend.status.touch(run_id, at=now, next_check=now + self._interval)
+        next_check = self._clock.now() + self._interval
+        await self._backend.status.touch(run_id, at=status.updated, next_check=next_check)
 
     async def _fail(self, run_id: str, flow: str, since: float, reason: str) -> bool:
         return await end_run(
@@ -341,7 +332,7 @@ class Reconciler:
                 await self._backend.status.touch(run_id, at=now, next_check=now + self._interval)
             return
         if undoes(record) and (end := await end_of(self._records, run_id)) is not None:
-            await self._bring_to_its_end(record, end, done)
+            await self._bring_to_its_end(record, end, done, insist=insist)
             return
         looks = 0 if insist else await self._looks_while_busy(record)
         if looks % _LOOKS_WHILE_BUSY and await self._needs_no_reconciler(record, now):
@@ -355,19 +346,19 @@ class Reconciler:
         elif await fail_if_late(self._backend, self._records, record, self._clock, self._journal):
             done.failed += 1
         else:
-            await self._bring_on(record, state, looks, done)
+            await self._bring_on(record, state, looks, done, insist=insist)
 
-    async def _bring_to_its_end(self, record: RunRecord, end: End, done: Reconciled) -> None:
+    async def _bring_to_its_end(self, record: RunRecord, end: End, done: Reconciled, *, insist: bool) -> None:
         """Bring a run on whose end stands: it is completed, or it is stopped, and undone before it ends."""
         if not end.is_stop:
             await end_recorded(self._backend, record, end.state, self._clock, self._journal, end.reason)
             done.finished += 1
             return
-        again = await self._undo(record, "", done)
+        again = await self._undo(record, "", done, insist=insist)
         if again is not None:
             await self._backend.status.touch(record.run_id, at=self._clock.now(), next_check=again)
 
-    async def _undo(self, record: RunRecord, root: str, done: Reconciled) -> float | None:
+    async def _undo(self, record: RunRecord, root: str, done: Reconciled, *, insist: bool) -> float | None:
         """Bring a stopped run on, or a call of it; when to look at it again, or None if nothing is left of it."""
         from .undoing import StoppedRun  # noqa: PLC0415 # few runs are stopped
 
@@ -396,21 +387,24 @@ class Reconciler:
             for i in left.ready
             if (suspension := suspensions[i.key]) is None or (suspension.due or 0.0) + CHECK_AFTER <= now
         ]
-        free = set(await self._not_held(record, [instance.key + UNDO for instance in due]))
-        stalled = [instance for instance in due if instance.key + UNDO in free]
-        if stalled:
-            keys = [f"{instance.key}{UNDO}:{suspensions[instance.key]}" for instance in stalled]
-            revivals = await self._count(record, keys)
-            for instance in stalled:
-                if revivals > self._revivals:
-                    await run.give_up(instance.key, f"revived {self._revivals} times without progress", 0)
-                else:
-                    await run.send(instance, suspensions[instance.key])
-            done.revived += 1
-            again = now + self._interval * min(2.0 ** (revivals - 1), _LONGEST_INTERVALS)
-        else:
+        places = {_place(instance.key + UNDO, suspensions[instance.key]): instance for instance in due}
+        last = await self._sent.last(record, places)
+        dues, is_due = _apart(last, places, now, insist=insist)
+        free = set(await self._not_held(record, [places[place].key + UNDO for place in is_due]))
+        stalled = [place for place in is_due if places[place].key + UNDO in free]
+        if not stalled:
             done.waiting += 1
-        return again
+            return min(dues) if dues and len(dues) == len(left.ready) else again
+        following = await self._sent.following(record, {place: last.get(place) for place in stalled}, now)
+        for place, revival in following.items():
+            instance = places[place]
+            if revival.taken >= self._revivals:
+                await run.give_up(instance.key, f"revived {self._revivals} times without progress", 0)
+            else:
+                await run.send(instance, suspensions[instance.key], revival=revival.name)
+        await self._sent.note(record, following)
+        done.revived += 1
+        return min([*dues, *(revival.due for revival in following.values())])
 
     async def _is_begun_by_hand(self, status: RunStatus, done: Reconciled) -> bool:
         """Whether a run without a record was begun by hand; then it waits for a message, and is named."""
@@ -423,47 +417,60 @@ class Reconciler:
             self._journal.bind(run_id=status.run_id).tell(NOT_STARTED, flow=status.blueprint_id, reason=_NO_MESSAGE)
         return True
 
-    async def _bring_on(self, record: RunRecord, state: RunState, looks: int, done: Reconciled) -> None:
+    async def _bring_on(
+        self, record: RunRecord, state: RunState, looks: int, done: Reconciled, *, insist: bool
+    ) -> None:
         """Send what is due in a run, and say when to look again."""
-        run_id, now = record.run_id, self._clock.now()
-        suspended = await self._records.suspensions(run_id, state.ready)
+        now = self._clock.now()
+        suspended = await self._records.suspensions(record.run_id, state.ready)
         ready = [instance for instance in state.ready if instance.key not in suspended]
-        dues = await self._wake(record, state, suspended, now)
+        dues, stuck = await self._wake(record, state, suspended, now, insist=insist)
         for call in state.to_undo:
             if looks:
                 break  # workers get on with the run: the job is on its way
             await stop_call(self._backend, self._records, record, call, self._clock, self._journal)
-            dues.append(await self._undo(record, call.prefix, done) or now + self._interval)
+            dues.append(await self._undo(record, call.prefix, done, insist=insist) or now + self._interval)
         stalled = ready
         if looks:  # most jobs are on their way, and one that was lost holds up no more than a branch
             long_ago = now - CHECK_AFTER if looks % _LOOKS_WHILE_BUSY == 0 else 0.0
             stalled = [instance for instance in ready if _ready_since(instance) < long_ago]
         stalled = await self._not_limited(record, stalled)
-        keys = await self._not_held(record, [instance.key for instance in stalled])
-        left = set(keys)
-        to_send = [instance for instance in stalled if instance.key in left]
+        last = await self._sent.last(record, [instance.key for instance in stalled])
+        sent_of, is_due = _apart(last, [instance.key for instance in stalled], now, insist=insist)
+        left = set(await self._not_held(record, is_due))
+        to_send = {instance.key: instance for instance in stalled if instance.key in left}
+        following = await self._sent.following(record, {key: last.get(key) for key in to_send}, now)
+        stuck += [to_send[key] for key, revival in following.items() if revival.taken >= self._revivals]
+        if stuck:
+            keys = ", ".join(instance.key for instance in stuck[:5])
+            reason = f"revived {self._revivals} times without progress at {keys}"
+            ending = self._backend, self._records, record
+            done.failed += await conclude(*ending, "failed", self._clock, self._journal, reason)
+            return
         # A run that only waits is looked at when something is due, and now and then in case a job was lost.
         again = now + 10 * self._interval
-        if keys:
-            revivals = await self._count(record, keys)
-            if revivals > self._revivals and not await self._all_unserved(record, to_send):
-                reason = f"revived {self._revivals} times without progress at {', '.join(keys[:5])}"
-                ending = self._backend, self._records, record
-                done.failed += await conclude(*ending, "failed", self._clock, self._journal, reason)
-                return
-            await self._apply(run_id, state)
-            await send_jobs(self._backend, record, to_send, self._clock)
+        if to_send:
+            await self._apply(record.run_id, state)
+            names = {key: revival.name for key, revival in following.items()}
+            await send_jobs(self._backend, record, to_send.values(), self._clock, revivals=names)
+            await self._sent.note(record, following)
             done.revived += 1
-            self._journal.bind(run_id=run_id).tell(REVIVED, at=keys[0], jobs=len(keys), revivals=revivals)
+            times = max(revival.times for revival in following.values())
+            self._journal.bind(run_id=record.run_id).tell(
+                REVIVED, at=next(iter(to_send)), jobs=len(to_send), revivals=times
+            )
             # Its jobs may only wait for a free worker: each time that nothing has changed it is given longer.
-            again = now + self._interval * min(2.0 ** (revivals - 1), _LONGEST_INTERVALS)
+            again = min([*sent_of, *(revival.due for revival in following.values())])
+        elif sent_of and len(sent_of) == len(ready):
+            again = min(sent_of)
+            done.busy += 1
         elif ready or (state.to_undo and not suspended):
             again = now + self._interval
             done.busy += 1
         elif suspended:
             done.waiting += 1
         else:
-            raise NothingToDoError(f"the facts of run {run_id!r} leave nothing to do, but do not end it")
+            raise NothingToDoError(f"the facts of run {record.run_id!r} leave nothing to do, but do not end it")
         await self._look_again(record, now, min([*dues, again]), "running" if ready or state.to_undo else "awaiting")
 
     async def _look_again(
@@ -474,39 +481,53 @@ class Reconciler:
             when = min(when, record.deadline)
         await self._backend.status.touch(record.run_id, at=now, next_check=when, state=state)
 
-    async def _all_unserved(self, record: RunRecord, instances: Sequence[Instance]) -> bool:
-        """Whether each waits for a queue by name that no worker says to serve: they wait for one, however long."""
-        names = {queue_of(instance, record.queue) for instance in instances}
-        if DEFAULT_QUEUE in names:
-            return False
-        workers = await living(self._backend.coordination, self._clock.now(), SEEN_WITHIN)
-        return names.isdisjoint(name for worker in workers for name in worker.queues)
-
     async def _wake(
-        self, record: RunRecord, state: RunState, suspended: Mapping[str, Suspension], now: float
-    ) -> list[float]:
-        """Send the jobs of what is suspended and near its time; when to look at each that has one again."""
+        self, record: RunRecord, state: RunState, suspended: Mapping[str, Suspension], now: float, *, insist: bool
+    ) -> tuple[list[float], list[Instance]]:
+        """Send the jobs of what is suspended and near its time.
+
+        Returns:
+            When to look at each that has one again; and those that were revived too often without progress.
+        """
         dues: list[float] = []
+        due: dict[str, Instance] = {}
         for instance in state.ready:
             suspension = suspended.get(instance.key)
             if suspension is None or suspension.due is None:
                 continue
             if not suspension.queued:
                 await say_suspended(self._backend, record)
-            # A job that is on its way may be late; one that nobody has sent goes out when the time is near.
-            send_at = (
-                suspension.due + max(self._interval, CHECK_AFTER)
-                if suspension.queued
-                else suspension.due - self._interval
-            )
-            if send_at <= now and not await self._is_free(record, instance):
-                dues.append(now + self._interval)
-            elif send_at <= now:
-                await send_suspended(self._backend, record, instance, suspension, self._clock)
-                dues.append(max(now, suspension.due) + self._interval)
-            else:
+            send_at = self._send_at(suspension, suspension.due)
+            if send_at > now:
                 dues.append(send_at)
-        return dues
+            else:
+                due[_place(instance.key, suspension)] = instance
+        last = await self._sent.last(record, due)
+        sent_of, is_due = _apart(last, due, now, insist=insist)
+        dues += sent_of
+        free = [place for place in is_due if await self._is_free(record, due[place])]
+        dues += [now + self._interval] * (len(is_due) > len(free))
+        following = await self._sent.following(record, {place: last.get(place) for place in free}, now)
+        for place, revival in following.items():
+            suspension = suspended[due[place].key]
+            # One that is not due yet counts as lost so much later; of the first that is sent nobody notes anything.
+            late = max(0.0, (suspension.due or now) - now)
+            is_first = place not in last and not suspension.queued
+            name = "" if is_first else revival.name
+            following[place] = attrs.evolve(revival, name=name, due=revival.due + late)
+            await send_suspended(self._backend, record, due[place], suspension, self._clock, revival=name)
+        await self._sent.note(record, following)
+        dues += [revival.due for revival in following.values()]
+        return dues, [due[place] for place, each in following.items() if each.taken >= max(1, self._revivals)]
+
+    def _send_at(self, suspension: Suspension, due: float) -> float:
+        """When the job of what is suspended is sent: one that nobody has sent when its time is near.
+
+        A job that is on its way may be late.
+        """
+        if suspension.queued:
+            return due + max(self._interval, CHECK_AFTER)
+        return due - min(self._interval, self._backend.queue.limits.max_delay / 2)
 
     async def _is_free(self, record: RunRecord, instance: Instance) -> bool:
         """Whether nobody says to be at a suspended instance's next attempt, nor a job that it is limited."""
@@ -556,20 +577,29 @@ class Reconciler:
                     if position != INITIAL:
                         await self._records.apply(run_id, scope.prefix, position, {name: value})
 
-    async def _count(self, record: RunRecord, keys: list[str]) -> int:
-        # A hint, and counted so that losing it only delays the end: the same frontier, looked at over and over.
-        name = uuid.uuid5(uuid.NAMESPACE_OID, "\n".join(sorted(keys))).hex
-        key = f"revived:{record.incarnation}:{name}"
-        return await self._backend.coordination.increment(key, ttl=_COUNTED)
-
 
 async def _nothing() -> None:
     return None
 
 
-def _in_vain_key(run_id: str) -> str:
-    """Where it is counted how often a run could not be looked at."""
-    return f"in vain:{run_id}"
+def _place(key: str, suspension: Suspension | None) -> str:
+    """What tells an attempt at an instance from the one before: once that was made, it was brought on."""
+    return f"{key}:{suspension}"
+
+
+def _apart(
+    last: Mapping[str, Revival], places: Iterable[str], now: float, *, insist: bool
+) -> tuple[list[float], list[str]]:
+    """When those may be sent again whose job was sent a while ago; and the places that may be now."""
+    places = list(places)
+    may_be = [place for place in places if insist or place not in last or last[place].due <= now]
+    left = set(places) - set(may_be)
+    return [last[place].due for place in left], may_be
+
+
+def _in_vain_key(status: RunStatus) -> str:
+    """Where looks in vain at a run are counted, since anybody could look, who has changed its status then."""
+    return f"in vain:{status.run_id}:{status.updated}"
 
 
 def _ready_since(instance: Instance) -> float:

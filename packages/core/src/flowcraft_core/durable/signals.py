@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..clock import Clock
@@ -26,6 +26,9 @@ from .storage import Records
 
 #: When a reconciler looks at a run that nobody has touched since, seconds.
 CHECK_AFTER = 60.0
+
+#: For how long it is known what a reconciler has sent again, and that somebody took it; seconds.
+REVIVALS_KEPT = 7 * 86400.0
 
 # For how long it is known of a run that something in it waits for a reconciler, unless one says so again; seconds.
 _SUSPENDED_SAID = 7 * 86400.0
@@ -200,6 +203,11 @@ def busy_key(record: RunRecord) -> str:
     return f"busy:{record.incarnation}"
 
 
+def taken_key(record: RunRecord, name: str) -> str:
+    """Where whoever takes a job that a reconciler has sent again says so. A hint."""
+    return f"taken:{record.incarnation}:{name}"
+
+
 async def say_suspended(backend: Backend, record: RunRecord) -> None:
     """Say, in the coordination store, that something in a run waits for a reconciler to wake it. A hint."""
     await backend.coordination.set_if_absent(suspended_key(record), "yes", ttl=_SUSPENDED_SAID)
@@ -218,6 +226,7 @@ async def send_suspended(
     clock: Clock,
     *,
     trace: Trace | None = None,
+    revival: str = "",
 ) -> None:
     """Send the job that goes on with a suspended instance when it is due; from a span, if one is under way."""
     now = clock.now()
@@ -231,6 +240,7 @@ async def send_suspended(
         standing_in=suspension.standing_in,
         timer=due > now,
         trace=trace or record.trace,
+        revival=revival,
     )
     queue = queue_named(backend, queue_of(instance, record.queue))
     await queue.send([Message(encode_job(job), record.run_id)], delay=due - now)
@@ -243,6 +253,7 @@ async def send_jobs(
     clock: Clock,
     *,
     trace: Trace | None = None,
+    revivals: Mapping[str, str] | None = None,
     **fields: Any,
 ) -> None:
     """Send a job per instance of a run, each to its queue; from a span, if one is under way.
@@ -253,11 +264,13 @@ async def send_jobs(
         instances: The instances.
         clock: Tells the time.
         trace: The span.
+        revivals: Of what is sent again, what whoever takes it is to note, by the instances' keys.
         fields: Others of ``Job``.
     """
+    fields_of = {key: {**fields, "revival": revival} for key, revival in (revivals or {}).items()}
     now, by_queue = clock.now(), defaultdict[str, list[Message]](list)
     for instance in instances:
-        job = record.job(instance.key, now, trace=trace or record.trace, **fields)
+        job = record.job(instance.key, now, trace=trace or record.trace, **fields_of.get(instance.key, fields))
         by_queue[queue_of(instance, record.queue)].append(Message(encode_job(job), record.run_id))
     for name, messages in by_queue.items():
         await queue_named(backend, name).send(messages)

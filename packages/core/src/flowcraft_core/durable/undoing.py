@@ -395,12 +395,12 @@ class StoppedRun:
             raise StaleReadError(f"run {self.record.run_id!r}: that it was stopped is not visible yet")
         return end
 
-    async def send(self, instance: Instance, suspension: Suspension | None = None) -> None:
+    async def send(self, instance: Instance, suspension: Suspension | None = None, *, revival: str = "") -> None:
         """Send the job of an undo, for when its next attempt is due: as late as the queue can, and then again."""
         now, due = self.clock.now(), None if suspension is None else suspension.due
         delay = min(max(0.0, (due or now) - now), self.backend.queue.limits.max_delay)
         attempt = 0 if suspension is None else suspension.next_attempt.number
-        job = self.record.job(instance.key + UNDO, now + delay, attempt=attempt, timer=delay > 0)
+        job = self.record.job(instance.key + UNDO, now + delay, attempt=attempt, timer=delay > 0, revival=revival)
         queue = queue_named(self.backend, queue_of(instance, self.record.queue))
         await queue.send([Message(encode_job(job), self.record.run_id)], delay=delay)
 

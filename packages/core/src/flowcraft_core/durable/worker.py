@@ -516,7 +516,8 @@ class Worker:
             await self._backend.coordination.set_if_absent(held_key(record, key), self._name, ttl=self._visibility)
             trace = None if engine.events is None else engine.events.trace
             job = record.job(key, self._clock.now(), hops=1, trace=trace or record.trace)
-            await held.served.queue.send([Message(encode_job(job), job.run_id)], delay=self._visibility / 3)
+            delay = min(self._visibility / 3, held.served.queue.limits.max_delay)
+            await held.served.queue.send([Message(encode_job(job), job.run_id)], delay=delay)
 
         if await engine.hand_over(send):
             self._settle(held)

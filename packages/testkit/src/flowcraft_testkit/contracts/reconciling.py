@@ -7,12 +7,25 @@ from typing import Any
 
 import attrs
 from flowcraft_core import create_flow
+from flowcraft_core.errors import SerializationError
 from flowcraft_core.jobs import decode_job
 from flowcraft_core.ports import Fact, RunStatus
 
 from .interposed import Call
 from .programs import ProgramClauses, Steps
 from .starting import chain
+
+
+class _OfLastWeek:
+    """A codec without the key with which everything is stored by now."""
+
+    def encode(self, data: bytes, *, place: str) -> bytes:
+        """See ``PayloadCodec``."""
+        return data
+
+    def decode(self, data: bytes, *, place: str) -> bytes:
+        """See ``PayloadCodec``."""
+        raise SerializationError(f"record {place!r} was stored with another key")
 
 
 class ReconcilingClauses(ProgramClauses):
@@ -105,19 +118,50 @@ class ReconcilingClauses(ProgramClauses):
             await here.backend.status.delete(damaged)
 
     async def test_a_run_that_is_revived_without_progress_fails_in_the_end(self) -> None:
-        """Revivals are counted: a run that nobody can bring on does not cost for ever."""
+        """Revivals that somebody took are counted: a run that nobody can bring on does not cost for ever."""
         steps = Steps()
         flow = chain(steps, 1)
-        async with self.programs(flow) as here:
+        async with self.programs(flow, reconcile=False) as here:
             await here.client.start(flow, run_id=(run_id := self.id("run")))
-            await self.pass_time(here.backend.context.limits.staleness)
-            reconciler = await here.reconciler()
-            for _ in range(25):
-                done = await reconciler.reconcile(run_id)
-                if done.failed:
-                    break
+            reconciler = await here.reconciler(revivals=1)
+            for failed in (0, 1):
+                await here.hire_until("context.put", when="before")
+                await self.lose_messages(here)
+                await self.pass_time(here.backend.context.limits.staleness)
+                assert (await reconciler.reconcile(run_id)).failed == failed
             status = await here.client.status(run_id)
             assert (status.state, "without progress" in str(status.reason)) == ("failed", True)
+
+    async def test_what_nobody_has_taken_yet_is_no_revival(self) -> None:
+        """A queue may be long, and workers few: however often a job is sent again, that fails no run."""
+        steps = Steps()
+        flow = create_flow("waiting").node("a", steps.one)
+        async with self.programs(flow, reconcile=False) as here:
+            run_id = (await here.client.start(flow, run_id=self.id("run"))).run_id
+            reconciler = await here.reconciler(revivals=1)
+            await self.pass_time(here.backend.context.limits.staleness)
+            for _ in range(4):
+                assert (await reconciler.reconcile(run_id)).failed == 0
+            await here.hire()
+            assert (await here.ended(run_id)).status == "completed"
+
+    async def test_a_reconciler_that_cannot_read_what_others_can_does_not_end_it(self) -> None:
+        """It lacks a key or a type, say, as a program of last week does while a new one is rolled out."""
+        steps = Steps()
+        flow = chain(steps, 1)
+        async with self.programs(flow, reconcile=False) as here:
+            run_id = (await here.client.start(flow, run_id=self.id("run"))).run_id
+            await self.pass_time(here.backend.context.limits.staleness)
+            old, errors = await here.reconciler(codec=_OfLastWeek()), 0
+            for _ in range(14):
+                # As whoever can read it does at each look, but that it is due again at once.
+                await here.backend.status.touch(run_id, at=self.now(), next_check=self.now() - 60)
+                errors += (await old.run_once()).errors
+                await self.pass_time(0.1 * self.beat)
+            assert errors > 10
+            assert (await here.client.status(run_id)).state == "running"
+            await here.hire()
+            assert (await here.ended(run_id)).status == "completed"
 
     async def test_what_workers_get_on_with_is_not_sent_again(self) -> None:
         """The jobs of a wide batch wait for free workers for minutes, and reconcilers look at the run meanwhile."""

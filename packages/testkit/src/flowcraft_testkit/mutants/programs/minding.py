@@ -126,10 +126,12 @@ async def without_a_lease(original: Any, self: Any, stop: asyncio.Event) -> None
     caught_by=BackendContract.test_what_is_queued_already_is_not_sent_early,
     name="reconciler.QueuedIsSentAgain",
 )
-async def sent_again(original: Any, self: Any, record: Any, state: Any, suspended: Any, now: float) -> Any:
+async def sent_again(
+    original: Any, self: Any, record: Any, state: Any, suspended: Any, now: float, **options: Any
+) -> Any:
     """Takes every sleep for one of which no job is on its way."""
     unsent = {key: attrs.evolve(suspension, queued=False) for key, suspension in suspended.items()}
-    return await original(self, record, state, unsent, now)
+    return await original(self, record, state, unsent, now, **options)
 
 
 @replaces(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import attrs
 from flowcraft_core.durable import storage as storage_module
 from flowcraft_core.durable.caches import Memory
 from flowcraft_core.durable.handler import JobHandler
@@ -47,7 +48,7 @@ async def newer_for_ever(original: Any, self: Any, body: str, error: Exception, 
 )
 def believes(original: Any, self: Any, job: Any) -> Any:
     """Takes a job for one that was just sent when it says that it comes from the future."""
-    return job
+    return attrs.evolve(job, first_seen=min(job.first_seen, self._clock.now()))
 
 
 @replaces(

@@ -14,7 +14,6 @@ from flowcraft_core.durable.describing import telling as telling_module
 from flowcraft_core.durable.engine import Engine
 from flowcraft_core.durable.handler import JobHandler
 from flowcraft_core.durable.intake import Intake
-from flowcraft_core.durable.reconciler import Reconciler
 from flowcraft_core.graph import queues as queues_module
 from flowcraft_core.graph.instances import Instance
 from flowcraft_core.ports import Message
@@ -27,7 +26,6 @@ from ..mutant import replaces
 _ASKED = (
     (signals_module, "queue_of"),
     (engine_module, "queue_of"),
-    (reconciler_module, "queue_of"),
     (reading_module, "queue_of"),
     (telling_module, "queue_of"),
 )
@@ -81,10 +79,10 @@ def inside_of_nothing(original: Any, node: Any) -> str | None:
     name="queueing.WakesElsewhere",
 )
 async def wakes_elsewhere(
-    original: Any, backend: Any, record: Any, instance: Instance, suspension: Any, clock: Any, *, trace: Any = None
+    original: Any, backend: Any, record: Any, instance: Instance, suspension: Any, clock: Any, **options: Any
 ) -> None:
     """Sends what is due later to the default queue."""
-    await original(_Single(backend), record, instance, suspension, clock, trace=trace)
+    await original(_Single(backend), record, instance, suspension, clock, **options)
 
 
 @replaces(
@@ -117,16 +115,6 @@ async def revives_elsewhere(
 ) -> None:
     """Sends what was lost again to the default queue."""
     await original(_Single(backend), record, instances, clock, trace=trace, **f)
-
-
-@replaces(
-    (Reconciler, "_all_unserved"),
-    caught_by=BackendContract.test_a_node_whose_queue_nobody_serves_waits_and_is_told,
-    name="queueing.UnservedFails",
-)
-async def unserved_fails(original: Any, self: Reconciler, record: Any, instances: Any) -> bool:
-    """Takes waiting for a worker of a queue for want of progress, and fails the run in the end."""
-    return False
 
 
 @replaces(

@@ -7,6 +7,7 @@ from typing import Any
 import attrs
 from flowcraft_core.durable import reconciler as reconciler_module
 from flowcraft_core.durable.reconciler import Reconciled, Reconciler
+from flowcraft_core.durable.revivals import Revivals
 from flowcraft_core.graph.instances import Instance
 from flowcraft_core.ports import Page
 
@@ -111,16 +112,6 @@ async def never_ends(original: Any, *args: Any, **options: Any) -> None:
 
 
 @replaces(
-    (reconciler_module, "held_key"),
-    caught_by=BackendContract.test_a_step_longer_than_the_visibility_runs_once,
-    name="reconciler.RevivesWhatIsWorkedOn",
-)
-def nobody_holds(original: Any, record: Any, key: str) -> str:
-    """Sends a new job for a step that a worker is at."""
-    return "nobody"
-
-
-@replaces(
     (reconciler_module, "send_jobs"),
     caught_by=BackendContract.test_a_reconciler_revives_what_is_due_and_nothing_else,
     name="reconciler.SendsNothing",
@@ -155,13 +146,33 @@ async def sleeps_on(original: Any, *args: Any, **options: Any) -> None:
 
 
 @replaces(
-    (Reconciler, "_count"),
+    (Revivals, "_is_taken"),
     caught_by=BackendContract.test_a_run_that_is_revived_without_progress_fails_in_the_end,
     name="reconciler.RevivesForEver",
 )
-async def uncounted(original: Any, self: Any, record: Any, keys: list[str]) -> int:
+async def uncounted(original: Any, self: Any, record: Any, last: Any) -> bool:
     """Does not count revivals without progress."""
-    return 1
+    return False
+
+
+@replaces(
+    (Revivals, "_is_taken"),
+    caught_by=BackendContract.test_what_nobody_has_taken_yet_is_no_revival,
+    name="reconciler.CountsWhatNobodyTook",
+)
+async def counts_all(original: Any, self: Any, record: Any, last: Any) -> bool:
+    """Takes for a revival without progress what still lies in the queue."""
+    return last is not None
+
+
+@replaces(
+    (reconciler_module, "_in_vain_key"),
+    caught_by=BackendContract.test_a_reconciler_that_cannot_read_what_others_can_does_not_end_it,
+    name="reconciler.EndsWhatOthersCanRead",
+)
+def whoever_looked(original: Any, status: Any) -> str:
+    """Fails a run in the end that another program reads without ado."""
+    return f"in vain:{status.run_id}"
 
 
 @replaces(

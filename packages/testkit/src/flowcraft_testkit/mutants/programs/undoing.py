@@ -83,7 +83,7 @@ async def does_not_go_on(original: Any, self: Any, left: Any, *, again: bool = F
     caught_by=BackendContract.test_undos_whose_jobs_are_lost_are_found_by_the_reconciler,
     name="reconciler.LeavesStoppedRuns",
 )
-async def leaves_stopped(original: Any, self: Any, record: Any, end: Any, done: Any) -> None:
+async def leaves_stopped(original: Any, self: Any, record: Any, end: Any, done: Any, **options: Any) -> None:
     """Leaves it to workers to undo a run."""
 
 

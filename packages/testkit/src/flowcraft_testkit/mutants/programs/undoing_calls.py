@@ -63,9 +63,9 @@ async def not_gone_on_from(original: Any, self: Any, left: Any, *, again: bool) 
     caught_by=BackendContract.test_a_call_that_undoes_itself_is_brought_on_by_the_reconciler_if_its_jobs_are_lost,
     name="reconciler.LeavesStoppedCalls",
 )
-async def leaves_calls(original: Any, self: Any, record: Any, root: str, done: Any) -> float | None:
+async def leaves_calls(original: Any, self: Any, record: Any, root: str, done: Any, **options: Any) -> float | None:
     """Leaves it to workers to undo a call."""
-    return None if root else await original(self, record, root, done)
+    return None if root else await original(self, record, root, done, **options)
 
 
 @replaces(
