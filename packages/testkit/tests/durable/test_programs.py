@@ -6,6 +6,7 @@ import asyncio
 import json
 import random
 from collections import Counter
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -34,6 +35,7 @@ from flowcraft_core.jobs import Job, encode_job
 from flowcraft_core.ports import Message
 from flowcraft_testkit import CLOUD_QUEUE, CountingBackend, InMemoryBackend, VirtualClock, Weaknesses
 from flowcraft_testkit.contracts.interposed import Call, Interposed
+from flowcraft_testkit.memory.queue import InMemoryJobQueue
 
 from .flows import (
     CASES,
@@ -966,6 +968,33 @@ async def test_every_message_doubled_gives_one_outcome_each(name: str) -> None:
             expected.context,
             expected.steps,
         )
+
+
+@pytest.mark.parametrize("seed", range(10))
+async def test_doubled_messages_of_twelve_diamonds_are_at_most_three_times_those_of_a_clean_run(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flow = create_flow("diamonds").node("n0", one)
+    for number in range(12):
+        flow.node(f"l{number}", one).node(f"r{number}", one).node(f"n{number + 1}", one)
+        for side in (f"l{number}", f"r{number}"):
+            flow.edge(f"n{number}", side).edge(side, f"n{number + 1}")
+    send, sent, counts = InMemoryJobQueue.send, list[Message](), []
+
+    async def counted(self: Any, messages: Sequence[Message], *, delay: float = 0.0) -> None:
+        sent.extend(messages)
+        await send(self, messages, delay=delay)
+
+    monkeypatch.setattr(InMemoryJobQueue, "send", counted)
+    for copies in (1, 2):
+        sent.clear()
+        async with place(flow, weaknesses=Weaknesses(duplicates=copies - 1), seed=seed) as here:
+            async with here.working(number=4, reconcile=False):
+                assert (await here.finished(flow)).status == "completed"
+                await here.clock.sleep(600)
+            counts.append(copies * len(sent))
+    assert counts[1] <= 3 * counts[0]
+    assert counts[0] <= 27, "what is ready together has a job each, and the start has one"
 
 
 async def test_a_doubled_job_of_a_long_chain_is_no_poison() -> None:

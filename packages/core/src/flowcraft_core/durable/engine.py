@@ -454,10 +454,10 @@ class Engine:
         elif not fresh and instance.vertex.kind is Kind.STEP and (self._is_again or may_be_suspended(instance)):
             suspension = await self._last_suspension(instance)
             if suspension is not None:
-                now = self.clock.now()
-                if suspension.due is None or suspension.due > now:
-                    if suspension.kind == "wait" and now - self.job.first_seen < self.records.store.limits.staleness:
-                        raise StaleReadError(f"wait {instance.key!r} is open; what resumed it may not be visible yet")
+                is_due = suspension.due is not None and suspension.due <= self.clock.now()
+                if suspension.kind == "wait" and self._is_news() and not (is_due and self.job.timer):
+                    raise StaleReadError(f"wait {instance.key!r} is open; what resumed it may not be visible yet")
+                if not is_due:
                     # A job will come when it is due; unless whoever suspended it died before it was sent.
                     if self._is_again and suspension.due is not None:
                         await self.schedule(instance, suspension)
@@ -503,6 +503,8 @@ class Engine:
         if isinstance(stored.value, Answer):
             await self.view.refresh(instance)  # what its edges name
             return self.executor.answered(instance, stored.value)
+        if not stored.won and reminding is None and ended.kind == "wait" and self._is_news():
+            raise StaleReadError(f"wait {instance.key!r} was reached before; what resumed it may not be visible yet")
         if self.events is not None and stored.won:
             self.events.suspended(instance, ended)
         if stored.won and reminding is None and ended.kind == "wait":
@@ -511,6 +513,10 @@ class Engine:
         if stored.won or self._is_again or reminding is None:
             await self.schedule(instance, stored.value)
         return None
+
+    def _is_news(self) -> bool:
+        """Whether the job was sent so lately that what it was sent for may not be visible yet."""
+        return self.clock.now() - self.job.first_seen < self.records.store.limits.staleness
 
     async def _execute(
         self, instance: Instance, attempt: Attempt, reminding: Suspension | None, looked: float

@@ -119,6 +119,33 @@ class AskingClauses(ProgramClauses):
             await Client(connection, clock=self._clock).resume(run_id, "w", output=7)
             assert (await here.ended(run_id)).outputs["z"] == [3, 7]
 
+    async def test_what_goes_on_from_a_wait_is_not_lost_where_it_cannot_be_seen_yet(self) -> None:
+        """Whoever gets the job sees neither that the wait was reached nor what resumed it, and reaches it once more."""
+        steps = Steps()
+        flow = create_flow("soon").wait("w").node("z", steps.echo).edge("w", "z")
+        async with self.programs(flow, reconcile=False) as here:
+            lag = Lag(self._clock, here.backend.context.limits.staleness + 2 * self.beat)
+            await here.hire(around=lag.writing)
+            await here.client.start(flow, run_id=(run_id := self.id("run")))
+            await self._visible(here, run_id, "w:suspension")
+            await here.leave()
+            connection = await here.connect(lag.writing)
+            await Client(connection, clock=self._clock).resume(run_id, "w", output=7)
+            await here.hire(around=lag.reading, staleness=lag.seconds)
+            assert (await here.ended(run_id)).outputs["z"] == 7
+
+    async def test_what_cannot_be_seen_yet_is_read_again_and_not_sent_again(self) -> None:
+        """Where reads lag, a message more for each look is three requests, and each of its copies is one job more."""
+        steps = Steps()
+        flow = create_flow("lately").node("a", steps.one)
+        async with self.programs(flow, reconcile=False) as here:
+            lag = Lag(self._clock, here.backend.context.limits.staleness + 2 * self.beat)
+            client = Client(await here.connect(lag.writing), flows=[flow], clock=self._clock)
+            run_id = (await client.start(flow, run_id=self.id("run"))).run_id
+            await here.hire(around=lag.reading, staleness=lag.seconds)
+            assert (await here.ended(run_id)).outputs == {"a": 1}
+            assert here.calls["queue.send"] == 0
+
     async def test_a_wait_inside_a_construct_is_found_by_its_node_as_soon_as_it_is_reached(self) -> None:
         """Where not all that leads to it can be seen yet, whoever answers looks again before he is refused."""
         steps = Steps()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import partial
 from typing import Any
 
 import pytest
@@ -236,7 +237,8 @@ class DescribingClauses(ProgramClauses):
             await self._until_listed(here, ids["bad"], "completed", "failed", tags=tag, flow="bad")
             await self._until_listed(here, ids["good"], "completed", tags=tag)
             await self._until_listed(here, set(), "failed", tags=tag, updated_until=begun)
-            for limit in (1, 2, 100):
+
+            async def on_pages(limit: int) -> str:
                 found, cursor = [], None
                 while True:
                     page = await here.client.runs_page("completed", "failed", tags=tag, after=cursor, limit=limit)
@@ -245,7 +247,11 @@ class DescribingClauses(ProgramClauses):
                     cursor = page.cursor
                     if cursor is None:
                         break
-                assert sorted(found) == sorted(everything)
+                same = sorted(found) == sorted(everything)
+                return "" if same else f"on pages of {limit} are listed {found}, not {everything}"
+
+            for limit in (1, 2, 100):
+                await self._patiently(here, partial(on_pages, limit))
             with pytest.raises(ConfigurationError, match="completed, failed, cancelled"):
                 await here.client.runs_page("fail")  # type: ignore[arg-type]
 

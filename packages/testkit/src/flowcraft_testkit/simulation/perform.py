@@ -36,8 +36,8 @@ from .world import Program, World
 # How long a run may take beside what it takes by itself, seconds. Each fault costs at most some minutes.
 _PATIENCE = 3 * 3600.0
 
-# How long the programs go on once the runs have ended, seconds: nothing may come of it any more. No request is longer on
-# its way, and no program stands still for longer, so that whoever was at the run has noticed its end before a purge.
+# How long the programs go on once the runs have ended, seconds: nothing may come of it any more. No request is on its
+# way for longer, and no program stands still for longer, so that who was at the run has noticed its end before a purge.
 _AFTERWARDS = 250.0
 
 # So long after it what could not be done is given up, seconds, and would be a dead letter.

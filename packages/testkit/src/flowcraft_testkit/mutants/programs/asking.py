@@ -8,6 +8,8 @@ from typing import Any
 from flowcraft_core.blueprint import SLEEP, WAIT
 from flowcraft_core.durable import reconciler as reconciler_module
 from flowcraft_core.durable import resuming as resuming_module
+from flowcraft_core.durable.engine import Engine
+from flowcraft_core.durable.handler import JobHandler
 from flowcraft_core.durable.runs import RunRecord
 from flowcraft_core.durable.storage import Records
 from flowcraft_core.durable.view import RunView
@@ -121,6 +123,26 @@ def first_look_only(original: Any, self: RunView, when: float | None = None) -> 
 def taken_for_old(original: Any, self: RunView, instance: Instance, outcome: Outcome) -> None:
     """Takes what it looks up on its way for as old as the job that it works on."""
     self.state.learn(*instance, outcome)
+
+
+@replaces(
+    (Engine, "_is_news"),
+    caught_by=BackendContract.test_what_goes_on_from_a_wait_is_not_lost_where_it_cannot_be_seen_yet,
+    name="engine.UnseenResumptionTakenForNone",
+)
+def no_news(original: Any, self: Engine) -> bool:
+    """Takes a wait whose resumption it does not see for one that is open."""
+    return False
+
+
+@replaces(
+    (JobHandler, "_handle_once_visible"),
+    caught_by=BackendContract.test_what_cannot_be_seen_yet_is_read_again_and_not_sent_again,
+    name="handler.PassesOnWhatIsNotVisible",
+)
+async def passes_on(original: Any, self: JobHandler, *args: Any) -> Any:
+    """Sends a job again at each look at which what led to it cannot be seen yet."""
+    return await self._handle(*args)
 
 
 _FIRST_LOOKS: dict[str, list[Instance]] = {}
