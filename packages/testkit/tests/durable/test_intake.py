@@ -39,21 +39,34 @@ class Queue:
         return [Delivery(body, 1, None) for body in taken]
 
 
-def intake(*queues: Queue) -> tuple[Intake, list[Exception]]:
-    failed: list[Exception] = []
-    served: Any = [Served(f"q{place}", queue) for place, queue in enumerate(queues)]  # type: ignore[arg-type]
-    return Intake(served, 10.0, 60.0, failed.append, lambda: None), failed
+class Taking:
+    """An intake, and what it has handed on."""
 
+    def __init__(self, *queues: Queue) -> None:
+        self.taken: list[str] = []
+        self.failed: list[Exception] = []
+        served: Any = [Served(f"q{place}", queue) for place, queue in enumerate(queues)]  # type: ignore[arg-type]
+        self.intake = Intake(
+            served, 10.0, 60.0, self._take, self.failed.append, lambda: None, sleep=queues[0].clock.sleep
+        )
 
-def bodies(received: Sequence[Any]) -> list[str]:
-    return [each.delivery.body for each in received]
+    def _take(self, received: Sequence[Any]) -> None:
+        self.taken += [each.delivery.body for each in received]
+
+    async def receive(self, room: int) -> list[str]:
+        before = len(self.taken)
+        assert await self.intake.receive(room) == len(self.taken) - before
+        return self.taken[before:]
+
+    async def end(self) -> list[str]:
+        return [each.delivery.body for each in await self.intake.end()]
 
 
 async def test_one_queue_is_asked_once_per_wait() -> None:
     clock = VirtualClock()
     queue = Queue(clock, "a")
-    taking, _ = intake(queue)
-    assert (bodies(await taking.receive(5)), bodies(await taking.receive(4))) == (["a"], [])
+    taking = Taking(queue)
+    assert (await taking.receive(5), await taking.receive(4)) == (["a"], [])
     assert queue.asked == [(5, 10.0), (4, 10.0)]
 
 
@@ -69,10 +82,10 @@ class SlowQueue(Queue):
 async def test_what_a_receive_cannot_bring_alone_is_asked_for_several_times_at_once() -> None:
     clock = VirtualClock()
     queue = SlowQueue(clock, *map(str, range(200)))
-    taking, _ = intake(queue)
+    taking = Taking(queue)
     began, found = clock.now(), list[str]()
     while len(found) < 200:
-        found += bodies(await taking.receive(1_000))
+        found += await taking.receive(1_000)
     assert sorted(found, key=int) == [str(number) for number in range(200)]
     assert clock.now() - began <= 6.0  # one after the other they take 20 s
     began, asked = clock.now(), len(queue.asked)
@@ -81,13 +94,13 @@ async def test_what_a_receive_cannot_bring_alone_is_asked_for_several_times_at_o
     # What was under way ends, and then it is asked once in a wait, as before.
     assert len(queue.asked) - asked <= 30
     assert clock.now() - began >= 20 * 10.0
-    assert len(bodies(await taking.end())) == 0
+    assert len(await taking.end()) == 0
 
 
 async def test_receives_at_once_bring_no_more_than_there_is_room_for() -> None:
     clock = VirtualClock()
     queue = SlowQueue(clock, *map(str, range(300)))
-    taking, _ = intake(queue)
+    taking = Taking(queue)
     held = 0
     while held < 45:
         held += len(await taking.receive(45 - held))
@@ -97,17 +110,17 @@ async def test_receives_at_once_bring_no_more_than_there_is_room_for() -> None:
 async def test_of_several_the_first_comes_first_and_the_others_have_what_room_is_left() -> None:
     clock = VirtualClock()
     first, second = Queue(clock, "a1", "a2"), Queue(clock, "b1", "b2", "b3")
-    taking, _ = intake(first, second)
-    assert bodies(await taking.receive(4)) == ["a1", "a2", "b1", "b2"]
+    taking = Taking(first, second)
+    assert await taking.receive(4) == ["a1", "a2", "b1", "b2"]
     first.bodies = ["a3"]
-    assert bodies(await taking.receive(1)) == ["a3"]
+    assert await taking.receive(1) == ["a3"]
     assert [wait for _, wait in first.asked + second.asked] == [0.0, 0.0, 0.0]
 
 
 async def test_idle_queues_are_waited_for_side_by_side_and_asked_once_per_wait() -> None:
     clock = VirtualClock()
     first, second = Queue(clock), Queue(clock)
-    taking, _ = intake(first, second)
+    taking = Taking(first, second)
     began = clock.now()
     for _ in range(6):
         await taking.receive(8)
@@ -121,23 +134,23 @@ async def test_idle_queues_are_waited_for_side_by_side_and_asked_once_per_wait()
 async def test_a_queue_that_is_away_does_not_hide_the_others() -> None:
     clock = VirtualClock()
     first, second = Queue(clock, fails=True), Queue(clock, "b1")
-    taking, failed = intake(first, second)
-    assert bodies(await taking.receive(4)) == ["b1"]
-    assert [str(error) for error in failed] == ["it is away"]
+    taking = Taking(first, second)
+    assert await taking.receive(4) == ["b1"]
+    assert [str(error) for error in taking.failed] == ["it is away"]
     with pytest.raises(TransientError):
-        await taking.receive(4)
+        await Taking(Queue(clock, fails=True), Queue(clock)).receive(4)
 
 
 async def test_what_waits_bring_is_given_at_the_end_and_needs_no_room() -> None:
     clock = VirtualClock()
     first, second = Queue(clock), Queue(clock)
-    taking, _ = intake(first, second)
+    taking = Taking(first, second)
     waiting = asyncio.ensure_future(taking.receive(4))
     await clock.sleep(1.0)
     second.bodies = ["late"]  # its wait is under way, and brings it at its end
-    found = bodies(await waiting)
+    found = await waiting
     await clock.sleep(1.0)
-    assert found + bodies(await taking.receive(0)) + bodies(await taking.end()) == ["late"]
+    assert found + await taking.receive(0) + await taking.end() == ["late"]
 
 
 @pytest.mark.parametrize("queues", ["gpu", [], ["a b"], ["gpu", "gpu"]])

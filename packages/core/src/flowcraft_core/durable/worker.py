@@ -181,8 +181,10 @@ class Worker:
             self._served,
             wait=poll,
             visibility=visibility,
+            taken=self._begin_all,
             failed=partial(self._say_unavailable, "queue.receive"),
             brought=self._changed.set,
+            sleep=self._clock.sleep,
         )
         self._handler = JobHandler(
             self._backend,
@@ -286,15 +288,15 @@ class Worker:
             # None is left unless this is cancelled itself: then they are not to go on behind its back, and what is cut
             # off has not ended its program.
             self._stop.set()
-            left = [held for held in self._held if held not in self._done]
-            under_way = [held.task for held in self._held if held.task is not None]
-            for held in self._held:
-                held.give_up()
-            self._intake.call_off()
-            await end(*helpers, *under_way)
+            held = list(self._held)
+            under_way = [each.task for each in held if each.task is not None]
+            for each in held:
+                each.give_up()
+            await end(*helpers, *under_way, *self._intake.under_way)
+            left = [each for each in held if each not in self._done]
             await self._say_stopped()
             try:
-                await self._release(left)
+                await self._release([*left, *await self._intake.end()])
                 await self._flush()
             except Exception as error:  # what is not acknowledged comes again, and is found to be done
                 self._say_unavailable("queue.acknowledge", error)
@@ -327,20 +329,14 @@ class Worker:
             stopped = asyncio.ensure_future(self._stop.wait())
             try:
                 await asyncio.wait([receiving, stopped], return_when=asyncio.FIRST_COMPLETED)
-            except asyncio.CancelledError:
-                receiving.cancel()
-                raise
+                is_cut_off = not receiving.done()
             finally:
                 stopped.cancel()
-            if not receiving.done():
-                receiving.cancel()  # what it has taken by then, the queue shows again
-                await asyncio.wait([receiving])
-                if not receiving.cancelled() and receiving.exception() is None:
-                    for each in receiving.result():
-                        self._begin(each)  # which gives it back
+                await _ended(receiving)  # what it has taken by then is held here, or its queue shows it again
+            if is_cut_off:
                 break
             try:
-                received = receiving.result()
+                receiving.result()
             except TransientError as error:
                 self._say_unavailable("queue.receive", error)
                 continue
@@ -354,17 +350,25 @@ class Worker:
                 pause = min(2 * pause, _LONGEST_PAUSE)
                 continue
             pause, has_received = _PAUSE, True
-            for each in received:
-                self._begin(each)
         try:
             await self._release(await self._intake.end())
         except Exception as error:
             self._say_unavailable("queue.release", error)
 
     async def _release(self, given_back: Sequence[Received]) -> None:
-        """Give messages back to their queues."""
+        """Give messages back to their queues; one that fails keeps those of no other one."""
+        failed: Exception | None = None
         for served, some in _by_queue(given_back):
-            await served.queue.release([each.delivery for each in some])
+            try:
+                await served.queue.release([each.delivery for each in some])
+            except Exception as error:
+                failed = error
+        if failed is not None:
+            raise failed
+
+    def _begin_all(self, taken: Sequence[Received]) -> None:
+        for each in taken:
+            self._begin(each)
 
     def _begin(self, received: Received) -> None:
         """Work on a delivery beside all others. What is known of it is let go of with it: an idle worker keeps none."""
@@ -548,7 +552,7 @@ class Worker:
         for served, some in _by_queue(done):
             try:
                 await served.queue.acknowledge([each.delivery for each in some])
-            except Exception:
+            except BaseException:  # also where it is cut off: whoever stops a worker acknowledges the rest
                 self._done += done  # those that are gone already keep none of the others from being removed
                 raise
 
@@ -582,6 +586,14 @@ class Worker:
     def _settle(self, held: _Held) -> None:
         self._done.append(held)
         self._something_done.set()
+
+
+async def _ended(receiving: asyncio.Future[int]) -> None:
+    """Have a receive ended, if it has not by itself; what it has raised is known then."""
+    if not receiving.done():
+        await end(receiving)
+    if not receiving.cancelled():
+        receiving.exception()
 
 
 def _by_queue(received: Sequence[R]) -> list[tuple[Served, list[R]]]:
