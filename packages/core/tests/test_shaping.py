@@ -203,6 +203,8 @@ REFUSED: dict[str, tuple[Any, Any, str]] = {
     "a value": ({"a b": "x"}, dict[str, int], "input['a b'] is to be int, and is 'x', of type str"),
     "a key": ({"x": 1}, dict[int, int], "input is to be int, and is 'x', of type str"),
     "too many": ([1, 2], tuple[int], "input is to be tuple[int], and is [1, 2], of type list: it has 2 parts"),
+    "no bytes": ("ab", bytes, "input is to be bytes, and is 'ab', of type str"),
+    "no complex number": ("1j", complex, "input is to be complex, and is '1j', of type str"),
     "a key of a dict": ({}, Answer, "input.ok is to be bool, and is nothing"),
     "no such text": ("c", Literal["a"], "input is to be Literal['a'], and is 'c', of type str"),
 }  # fmt: skip

@@ -69,6 +69,7 @@ def test_words_mean_what_they_mean_in_yaml_1_2() -> None:
         ("id: b\nnodes: [", "line 2, column 9: "),
         ("id: b\nid: c\n", "line 2: blueprint has 'id' twice"),
         ("id: b\nmetadata:\n  1: x\n", "line 3: a key in blueprint.metadata is no text: put '1' in quotes"),
+        ("id: b\nmetadata:\n  [a, b]: x\n", "line 3: a key in blueprint.metadata is a list or a mapping"),
         ("id: !!python/name:os.system\n", "line 1: blueprint.id has the tag 'tag:yaml.org,2002:python/name:os.system'"),
         ("id: !!binary aGk=\n", "line 1: blueprint.id has the tag"),
         ("id: b\nqueue: .inf\n", "line 2: blueprint.queue is .inf, a number that JSON has not"),

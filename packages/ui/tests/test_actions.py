@@ -46,6 +46,9 @@ async def test_an_output_that_is_no_json_is_told_so_and_kept_in_the_form(place: 
     assert answer.status_code == 400
     assert "the output is not JSON" in answer.text
     assert "{&#39;a&#39;: 1}</textarea>" in answer.text
+    async with place.browsing(allow_writes=True) as browser:
+        answer = await post(browser, "/act?what=resume&id=run&key=approve", {**SURE, "output": "[NaN]"})
+    assert (answer.status_code, "JSON has no NaN" in answer.text) == (400, True)
 
 
 async def test_a_failed_run_is_redriven_once(place: Place) -> None:

@@ -55,6 +55,8 @@ _MADE_OF_LISTS: Final[Mapping[Any, Callable[[list[Any]], Any]]] = {
 }
 _PLAIN: Final = (type(None), bool, int, float, str)
 _DATA: Final = (dict, list, str, int, float)
+# What JSON has nothing for that would say all of a value.
+_NOT_IN_JSON: Final = (bytes, complex)
 
 
 class _UnfitError(Exception):
@@ -236,7 +238,7 @@ def _of_class(value: Any, wanted: Any, cls: Any) -> Any:
         raise _UnfitError(wanted, value, faults_of(error)) from error
     if is_record(cls) or is_named_tuple(cls):
         return _of_record(value, wanted, cls)
-    if type(value) in (dict, list, str) and says_enough(cls):
+    if type(value) in (dict, list, str) and (cls in _NOT_IN_JSON or says_enough(cls)):
         raise _UnfitError(wanted, value)
     return value  # of a class that knows best by itself
 

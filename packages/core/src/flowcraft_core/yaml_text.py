@@ -118,6 +118,8 @@ class _Reader:
     def _mapping(self, node: Any, name: str) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for key, value in node.value:
+            if not isinstance(key.value, str):
+                raise _NotPlainError(key, f"a key in {name} is a list or a mapping, where JSON has text alone")
             if key.tag != f"{_TAG}str":
                 raise _NotPlainError(key, f"a key in {name} is no text: put {key.value!r:.80} in quotes")
             if key.value in found:

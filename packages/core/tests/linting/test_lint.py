@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import sys
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -306,6 +307,23 @@ class TestCommand:
             main([reference])
         assert ended.value.code == 2
         assert "there is no" in capsys.readouterr().err
+
+    @pytest.mark.parametrize("code", ["import nowhere", "1 / 0", "raise SystemExit(3)", "def", "raise OSError"])
+    @pytest.mark.parametrize("reference", ["broken.py", "broken", "broken:flow"])
+    def test_what_cannot_be_imported_ends_with_2(
+        self,
+        folder: Path,
+        code: str,
+        reference: str,
+        capsys: pytest.CaptureFixture[str],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.delitem(sys.modules, "broken", raising=False)
+        (folder / "broken.py").write_text(code)
+        with pytest.raises(SystemExit) as ended:
+            main([reference])
+        assert ended.value.code == 2
+        assert f"{reference}: " in capsys.readouterr().err
 
 
 class TestWhatTheBuilderRefuses:

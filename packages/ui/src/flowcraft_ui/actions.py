@@ -225,11 +225,15 @@ async def _choices(desk: Desk, target: Fields) -> list[str]:
     return list(dict.fromkeys(actions))
 
 
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"JSON has no {constant}")
+
+
 def _json(text: str) -> Any:
     if not text.strip():
         return None
     try:
-        return json.loads(text)
+        return json.loads(text, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
         raise ConfigurationError(
             f"the output is not JSON ({error}): write numbers and true as they are, text in double quotes"

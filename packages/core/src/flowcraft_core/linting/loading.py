@@ -10,7 +10,8 @@ from typing import Any
 
 from ..blueprint import Blueprint
 from ..definition import FlowDefinition
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, FlowcraftError
+from ..failures import reason_of
 from ..runtime import FlowRuntime
 
 _KINDS = (FlowDefinition, Blueprint, FlowRuntime)
@@ -26,20 +27,27 @@ def load(reference: str) -> list[FlowDefinition | Blueprint | FlowRuntime]:
     place, _, name = reference.partition(":")
     if place.endswith(".json"):
         return [Blueprint.from_json(_file(place).read_bytes())]
-    there: Mapping[str, Any]
-    if place.endswith(".py"):
-        there = runpy.run_path(str(_file(place)), run_name=Path(place).stem)
-    else:
-        try:
-            there = vars(importlib.import_module(place))
-        except ModuleNotFoundError as error:
-            raise ConfigurationError(f"{reference}: there is no module {error.name!r}") from error
+    there = _imported(place, reference)
     if name:
         there = {name: there.get(name)}
     found = {id(value): value for each, value in there.items() if isinstance(value, _KINDS) and each[:1] != "_"}
     if not found:
         raise ConfigurationError(f"{reference}: there is no Flow, FlowBuilder, Blueprint or FlowRuntime")
     return list(found.values())
+
+
+def _imported(place: str, reference: str) -> Mapping[str, Any]:
+    """What stands at the top level of a file or a module."""
+    try:
+        if place.endswith(".py"):
+            return runpy.run_path(str(_file(place)), run_name=Path(place).stem)
+        return vars(importlib.import_module(place))
+    except FlowcraftError:
+        raise
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(f"{reference}: there is no module {error.name!r}") from error
+    except (Exception, SystemExit) as error:
+        raise ConfigurationError(f"{reference}: it cannot be imported: {reason_of(error)}") from error
 
 
 def _file(path: str) -> Path:
