@@ -123,7 +123,7 @@ class DrawnClauses(Contract[PortT]):
         if step.way == "time":
             await self.pass_time(step.seconds)
             return None
-        begun = self.now()
+        begun, before = self.now(), asyncio.all_tasks()
         tasks = [
             asyncio.ensure_future(later(place, partial(self.carry_out, play, op))) for place, op in enumerate(step.ops)
         ]
@@ -135,6 +135,9 @@ class DrawnClauses(Contract[PortT]):
             else:
                 tasks[0].cancel()
         answers = await asyncio.gather(*tasks, return_exceptions=True)
+        if step.way == "cancelled" and (behind := asyncio.all_tasks() - before):
+            # What a cancelled receive has taken is given back behind its back, as late as a busy machine comes to it.
+            await asyncio.wait(behind, timeout=self.short)
         parts: list[Part] = []
         for op, answer in zip(step.ops, answers, strict=True):
             # Of calls at once one may meet another half way, and be worth another try.
