@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 import attrs
@@ -203,7 +203,8 @@ class JobHandler:
             await self._bury(body, str(error))
             return Done.ACKNOWLEDGE
         try:
-            ended = await self._handle_once_visible(job, count, watch, remaining, queue)
+            handle = partial(self._handle, job, count, watch, remaining, queue)
+            ended = await self._once_visible(job, count, remaining, handle)
             while isinstance(ended, tuple):
                 job, record = ended
                 watch(None)
@@ -211,7 +212,8 @@ class JobHandler:
                     return Done.ACKNOWLEDGE
                 job, places = found
                 try:
-                    ended = await self._handle_once_visible(job, count, watch, remaining, queue, places)
+                    handle = partial(self._handle, job, count, watch, remaining, queue, places)
+                    ended = await self._once_visible(job, count, remaining, handle)
                 finally:
                     await self._limits.give_back(places)  # what it has not begun with
             return ended
@@ -265,16 +267,14 @@ class JobHandler:
             if not await store.extend_ttl(key, "yes", ttl=CHECK_AFTER):
                 await store.set_if_absent(key, "yes", ttl=CHECK_AFTER)
 
-    async def _handle_once_visible(
+    async def _once_visible(
         self,
         job: Job,
         count: int,
-        watch: Callable[[Engine | None], None],
         remaining: Callable[[], float] | None,
-        queue: str,
-        places: Places | None = None,
+        handle: Callable[[], Awaitable[Done | tuple[Job, RunRecord]]],
     ) -> Done | tuple[Job, RunRecord]:
-        """See ``_handle``; what is not visible yet is read again here, for as long as reads may lag.
+        """Handle a job; what is not visible yet is read again here, for as long as reads may lag.
 
         To send the job again for so short a time would be three requests, and one more job each time that it came
         twice; and who has executed its step knows what came of that, which others may not see yet.
@@ -282,7 +282,7 @@ class JobHandler:
         waited, staleness = 0.0, self._backend.context.limits.staleness
         for pause in _PASS_ON_PAUSES:
             try:
-                return await self._handle(job, count, watch, remaining, queue, places)
+                return await handle()
             except StaleReadError:
                 has_time = not self._stopped() and (remaining is None or remaining() > _SETTLES)
                 # One that came before is counted each time that it is begun with; one that was passed on has waited.
@@ -291,7 +291,7 @@ class JobHandler:
             left = min(pause, staleness - waited)
             await self._clock.sleep(left)
             waited += left
-        return await self._handle(job, count, watch, remaining, queue, places)
+        return await handle()
 
     async def _handle(
         self,

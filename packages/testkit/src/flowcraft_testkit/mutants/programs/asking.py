@@ -136,13 +136,13 @@ def no_news(original: Any, self: Engine) -> bool:
 
 
 @replaces(
-    (JobHandler, "_handle_once_visible"),
+    (JobHandler, "_once_visible"),
     caught_by=BackendContract.test_what_cannot_be_seen_yet_is_read_again_and_not_sent_again,
     name="handler.PassesOnWhatIsNotVisible",
 )
 async def passes_on(original: Any, self: JobHandler, *args: Any) -> Any:
     """Sends a job again at each look at which what led to it cannot be seen yet."""
-    return await self._handle(*args)
+    return await args[-1]()
 
 
 _FIRST_LOOKS: dict[str, list[Instance]] = {}
