@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from itertools import count
+from typing import Any, ClassVar
 
 import pytest
 from flowcraft_core import Clock
@@ -27,6 +28,7 @@ from flowcraft_testkit.contracts.in_memory import (
     WritesByHand,
     declared,
 )
+from flowcraft_testkit.contracts.interposed import Call, Interposed
 
 
 class InMemory:
@@ -78,6 +80,22 @@ class Counted(InMemory):
     counted = True
 
 
+class Slow(InMemory):
+    """Each call has its effect at once and its answer later, but for the first client's: others see it before."""
+
+    takes: ClassVar[float] = 0.3
+
+    @pytest.fixture
+    def open_backend(self, store: InMemoryBackend, clock: Clock) -> Opener:
+        async def around(_: str, call: Call) -> Any:
+            answer = await call()
+            await clock.sleep(self.takes)
+            return answer
+
+        numbers = count()
+        return lambda: opened(Interposed(store.connect(), around) if next(numbers) else store.connect())
+
+
 class TestInMemoryJobQueue(InMemory, JobQueueContract): ...
 
 
@@ -127,3 +145,12 @@ class TestInMemoryBackend(InMemory, WritesByHand, BackendContract): ...
 
 
 class TestStrongBackend(Strong, WritesByHand, BackendContract): ...
+
+
+class TestSlowBackend(Slow, WritesByHand, BackendContract):
+    beat = 12.0
+
+
+class TestVerySlowBackend(Slow, WritesByHand, BackendContract):
+    beat = 24.0
+    takes = 1.1

@@ -177,6 +177,7 @@ class Engine:
     _is_again: bool = False
     _said_to_wait: bool = False  # for places, by this job
     _looked_for_unneeded: float = 0.0
+    _began: float = 0.0  # when it began to look
     _at: str = ""  # the key of the instance that is dealt with, to name where the engine failed
     _transaction: StepTransaction = attrs.field(init=False)
     _advance: Advance = attrs.field(init=False)
@@ -244,10 +245,10 @@ class Engine:
 
     async def _handle(self, count: int) -> Done:
         self._is_again = self._advance.is_again = count > 1
-        self._at = self.job.key
+        self._at, self._began = self.job.key, self.clock.now()
         # Well before the queue's longest visibility: the step that is under way then has as long again.
         hold = min(self.settings.max_hold, self.backend.queue.limits.max_visibility / 4)
-        self._hands_on = self.clock.now() + hold
+        self._hands_on = self._began + hold
         self._said_to_wait = bool(self.job.limits)
         if (call := call_undone(self.job.key)) is not None:
             frontier = await self._advance.behind(call)
@@ -515,8 +516,8 @@ class Engine:
         return None
 
     def _is_news(self) -> bool:
-        """Whether the job was sent so lately that what it was sent for may not be visible yet."""
-        return self.clock.now() - self.job.first_seen < self.records.store.limits.staleness
+        """Whether what the job was sent for may not have been visible yet when this began to look."""
+        return self._began - self.job.first_seen < self.records.store.limits.staleness
 
     async def _execute(
         self, instance: Instance, attempt: Attempt, reminding: Suspension | None, looked: float

@@ -457,7 +457,7 @@ class JobHandler:
         if 0 <= now - seen <= self._control_interval and not job.timer:
             return True
         status = await self._backend.status.get(job.run_id)
-        if status is None and self._is_settled(job):
+        if status is None and self._is_settled(job, now):
             self._memory.forget(job.run_id)
             return False  # purged: a run has a status before it has a job
         if status is not None and status.state not in ("running", "awaiting"):
@@ -477,9 +477,9 @@ class JobHandler:
             await store.set_if_absent(taken_key(record, job.revival), "yes", ttl=REVIVALS_KEPT)
         return True
 
-    def _is_settled(self, job: Job) -> bool:
-        """Whether all that was there when a job was sent is visible."""
-        return job.timer or self._clock.now() - job.first_seen > self._backend.context.limits.staleness + _SETTLES
+    def _is_settled(self, job: Job, looked: float) -> bool:
+        """Whether who ``looked`` then must have seen all that was there when a job was sent."""
+        return job.timer or looked - job.first_seen > self._backend.context.limits.staleness + _SETTLES
 
     # --- the run record ---------------------------------------------------------------------------------------------
 
@@ -492,6 +492,7 @@ class JobHandler:
         record = self._known.get(job.run_id)
         if record is not None and job.nonce == record.nonce:  # one that was written by hand has none
             return record
+        looked = self._clock.now()
         record = await self._runs.get(job.run_id)
         if record is None and job.blueprint_id is not None and job.node_id is not None:
             record = await self._take_up(job.run_id, job.blueprint_id)
@@ -502,7 +503,7 @@ class JobHandler:
                 return None
             raise StaleReadError(f"there is no run {job.run_id!r}")
         if job.nonce not in ("", record.nonce):
-            if self._clock.now() - job.first_seen > self._backend.context.limits.staleness + _SETTLES:
+            if self._is_settled(job, looked):
                 self._tell_of(job).tell(JOB_DROPPED)
                 return None
             raise StaleReadError(f"run {job.run_id!r} has another record than the job was sent for")

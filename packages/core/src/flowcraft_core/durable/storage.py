@@ -623,17 +623,34 @@ def _place_of(position: Position) -> str:
     return hashlib.sha256(to_sortable(position).encode()).hexdigest()[:32]
 
 
-async def read_once_visible(read: Callable[[], Awaitable[T]], store: ContextStore, clock: Clock) -> T:
-    """Read what must be there, for a step that has asked for it, as soon as it is visible.
+async def read_once_visible(
+    read: Callable[[], Awaitable[T]],
+    store: ContextStore,
+    clock: Clock,
+    *,
+    is_all: Callable[[T], bool] = lambda _: True,
+) -> T:
+    """Read again until all is there, or until nothing that was there when this began can be missed any more.
+
+    An answer that takes long shows what stood when it was asked for: the last one is asked for when that time is over.
+
+    Args:
+        read: Raises ``StaleReadError`` where something must be there that cannot be seen.
+        store: Says for how long its reads may lag.
+        clock: Tells the time.
+        is_all: Whether what was read may be all that there is.
 
     Raises:
         BackendError: It cannot be read; ``StaleReadError`` if it is not visible for as long as the store's reads lag.
     """
     until = clock.now() + store.limits.staleness
     while True:
+        is_last = clock.now() >= until
         try:
-            return await read()
+            found = await read()
+            if is_last or is_all(found):
+                return found
         except StaleReadError:
-            if clock.now() >= until:
+            if is_last:
                 raise
         await clock.sleep(_PAUSE)

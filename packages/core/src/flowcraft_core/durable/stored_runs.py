@@ -14,7 +14,7 @@ from ..ports import Backend, FinalState, RunStatus
 from .ends import undoes
 from .results import StoredRun
 from .runs import FORK_KEY, FORKED, REDRIVEN_KEY, RunRecord, Runs, UnknownRunError
-from .storage import Records, StaleReadError, reading
+from .storage import Records, read_once_visible, reading
 from .whole import Passing, WholeReading
 
 if TYPE_CHECKING:
@@ -28,8 +28,9 @@ FINAL: tuple[FinalState, ...] = ("completed", "failed", "cancelled")
 #: So many of the runs that were forked from a run are looked for in one request.
 LINKS_READ = 8
 
-# Seconds between two looks at what may not be visible yet.
-_PAUSE = 0.05
+
+def _is_there(found: object) -> bool:
+    return found is not None
 
 
 @attrs.frozen
@@ -123,41 +124,23 @@ class StoredRuns:
 
     async def reading(self, record: RunRecord, status: RunStatus | None, **options: Any) -> WholeReading:
         """What has read what the facts say; see ``state``. For the options see ``whole_state``."""
-        until = self.clock.now() + self.backend.context.limits.staleness
         ended = status is not None and status.state in ("completed", "failed")
         stopped = status is not None and status.state in ("cancelled", "failed") and undoes(record)
-        while True:
-            reading = await self.settled(lambda: _read(record, self.records, stopped=stopped, **options))
-            state = reading.state
+
+        def has_caught_up(reading: WholeReading) -> bool:
             # Of a run that was undone nothing is ready any more, not even what is unneeded.
-            is_behind = bool(state.ready) if stopped else ended and state.phase is Phase.RUNNING
-            if not is_behind or self.clock.now() >= until:
-                return reading
-            await self.clock.sleep(_PAUSE)
+            state = reading.state
+            return not (state.ready if stopped else ended and state.phase is Phase.RUNNING)
+
+        return await self.settled(lambda: _read(record, self.records, stopped=stopped, **options), has_caught_up)
 
     async def filled(self, run_id: str, state: RunState, *, items: bool = False) -> RunState:
         """The state with what of it stands in pages: the results of batches, and the items on demand."""
         return await self.settled(lambda: self.records.pages.fill(run_id, state, items=items))
 
-    async def settled(self, read: Callable[[], Awaitable[T]]) -> T:
-        """What is read, once all parts of it can be seen.
-
-        Args:
-            read: Gives None, or raises ``StaleReadError``, where something cannot be seen yet.
-
-        Raises:
-            StaleReadError: As ``read`` does, still.
-        """
-        until = self.clock.now() + self.backend.context.limits.staleness
-        while True:
-            try:
-                found = await read()
-                if found is not None or self.clock.now() >= until:
-                    return found
-            except StaleReadError:
-                if self.clock.now() >= until:
-                    raise
-            await self.clock.sleep(_PAUSE)
+    async def settled(self, read: Callable[[], Awaitable[T]], is_all: Callable[[T], bool] = _is_there) -> T:
+        """What is read, once all parts of it can be seen; see ``read_once_visible``. By default nothing is not all."""
+        return await read_once_visible(read, self.backend.context, self.clock, is_all=is_all)
 
 
 async def _read(record: RunRecord, records: Records, **options: Any) -> WholeReading:

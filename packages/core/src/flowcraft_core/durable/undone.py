@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from ..clock import Clock
@@ -12,16 +13,13 @@ from ..graph.records import suspension_from_record, undone_from_record
 from ..graph.state import RunState
 from ..graph.undoing import Undoing
 from .ends import ABANDONED_KEY, UNDO
-from .storage import Records, reading
+from .storage import Records, read_once_visible, reading
 
 # So many suspensions of one undo are looked for at once.
 _SUSPENSIONS = 4
 
 # Why, where nobody has said so.
 _NO_REASON = "no reason was given"
-
-# Seconds between two looks at what may not be visible yet.
-_PAUSE = 0.05
 
 
 async def undone_of(records: Records, run_id: str, state: RunState) -> tuple[dict[str, Undone], str | None]:
@@ -64,14 +62,14 @@ async def settled_undone(
 
     Nor is it of a call that is undone.
     """
-    until = clock.now() + records.store.limits.staleness
     undone_there = [*([state.root] if has_ended else []), *(scope for scope in state.root.walk() if scope.undone)]
-    while True:
-        undone, abandoned = await undone_of(records, run_id, state)
-        is_over = abandoned is not None or not any(Undoing(each, set(undone)).ready() for each in undone_there)
-        if is_over or clock.now() >= until:
-            return undone, abandoned
-        await clock.sleep(_PAUSE)
+
+    def is_over(found: tuple[dict[str, Undone], str | None]) -> bool:
+        undone, abandoned = found
+        return abandoned is not None or not any(Undoing(each, set(undone)).ready() for each in undone_there)
+
+    read = partial(undone_of, records, run_id, state)
+    return await read_once_visible(read, records.store, clock, is_all=is_over)
 
 
 def void_instances(state: RunState) -> list[Instance]:

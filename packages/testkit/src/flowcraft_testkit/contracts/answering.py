@@ -58,7 +58,7 @@ class AnsweringClauses(ProgramClauses):
         for when in moments:
             steps = Steps()
             flow = create_flow(f"met_{when}").wait("w").node("b", steps.add).edge("w", "b")
-            async with self.programs(flow) as here:
+            async with self.programs(flow, reconcile=False) as here:
                 await here.client.start(flow, run_id=(run_id := self.id("run")))
                 await here.hire_until("context.put", when=when)
                 await here.client.resume(run_id, "w", output=5, early=True)

@@ -134,6 +134,45 @@ class AskingClauses(ProgramClauses):
             await here.hire(around=lag.reading, staleness=lag.seconds)
             assert (await here.ended(run_id)).outputs["z"] == 7
 
+    async def test_an_answer_that_takes_long_shows_what_stood_when_it_was_asked_for(self) -> None:
+        """What resumes a wait may have become visible while nobody looked: who has only old answers looks again."""
+        steps = Steps()
+        flow = create_flow("old news").wait("w").node("z", steps.echo).edge("w", "z")
+        async with self.programs(flow, reconcile=False) as here:
+            lag = Lag(self._clock, here.backend.context.limits.staleness + 2 * self.beat)
+
+            async def slowly(operation: str, call: Call) -> Any:
+                answer = await lag.reading(operation, call)
+                if operation == "context.get" and "w" in call.args[1] and "w" not in answer:
+                    await self._clock.sleep(lag.seconds)
+                return answer
+
+            await here.hire(around=lag.writing)
+            await here.client.start(flow, run_id=(run_id := self.id("run")))
+            await self._visible(here, run_id, "w:suspension")
+            await here.leave()
+            connection = await here.connect(lag.writing)
+            await Client(connection, clock=self._clock).resume(run_id, "w", output=7)
+            await here.hire(around=slowly, staleness=lag.seconds)
+            assert (await here.ended(run_id)).outputs["z"] == 7
+
+    async def test_a_client_that_is_answered_late_asks_again(self) -> None:
+        """What was not there when it asked may be there when it is answered: that is no answer to go by."""
+        flow = create_flow("late").wait("w")
+        async with self.programs(flow, reconcile=False) as here:
+            lag = Lag(self._clock, here.backend.context.limits.staleness + 2 * self.beat)
+
+            async def slowly(operation: str, call: Call) -> Any:
+                answer = await lag.reading(operation, call)
+                if operation == "context.get" and ":run" in call.args[1] and not answer:
+                    await self._clock.sleep(lag.seconds)
+                return answer
+
+            client = Client(await here.connect(lag.writing), flows=[flow], clock=self._clock)
+            await client.start(flow, run_id=(run_id := self.id("run")))
+            asking = Client(await here.connect(slowly, staleness=lag.seconds), clock=self._clock)
+            assert (await asking.result(run_id)).status == "running"
+
     async def test_what_cannot_be_seen_yet_is_read_again_and_not_sent_again(self) -> None:
         """Where reads lag, a message more for each look is three requests, and each of its copies is one job more."""
         steps = Steps()

@@ -261,6 +261,7 @@ class DeliveryClauses(ProgramClauses):
                 await self.until(lambda: is_so(heard.of("unavailable")), here.patience)
                 down = False
                 assert (await here.ended(run_id)).outputs == {"a": 7}
+                await here.leave()
             assert steps.executed == []
             assert not heard.of("fallback_taken", "node_failed", "attempt_failed", run_id=run_id)
 

@@ -106,7 +106,7 @@ class DyingClauses(ProgramClauses):
                     await asyncio.Event().wait()
                 return answer
 
-            client = Client(await here.connect(doubling), flows=[flow], clock=here.clock)
+            client = Client(await here.connect(doubling, starts=False), flows=[flow], clock=here.clock)
             await client.start(flow, run_id=(run_id := self.id("run")))
             await here.hire(around=losing, concurrency=1, prefetch=0)
             await self.until(lambda: _contains(steps, "n0"), here.patience)

@@ -7,7 +7,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Any, TypeAlias
 
-from flowcraft_core.ports import Backend, Joined, Message, NamedQueues, Transactional
+from flowcraft_core.durable import diagnose
+from flowcraft_core.ports import Backend, Finding, Joined, Message, NamedQueues, Transactional
 
 #: A call that is about to be made, with its arguments.
 Call: TypeAlias = "partial[Awaitable[Any]]"
@@ -35,6 +36,8 @@ class Interposed:
         self.coordination: Any = _Port(backend.coordination, "coordination", around)
         named = getattr(backend, "queues", None)
         self.queues: Any = None if named is None else _NamedQueues(named, around)
+        starts = getattr(backend, "starts", None)
+        self.starts: Any = None if starts is None else _Port(starts, "starts", around)
         by_hand = getattr(backend, "by_hand", None)
         self.by_hand: Any = None if by_hand is None else _Port(by_hand, "by_hand", around)
         power = getattr(backend, "transactional", None)
@@ -47,6 +50,10 @@ class Interposed:
     async def close(self) -> None:
         """Close the real one."""
         await self.inner.close()
+
+    async def diagnose(self) -> Sequence[Finding]:
+        """Ask the real one."""
+        return await diagnose(self.inner)
 
 
 class _Port:

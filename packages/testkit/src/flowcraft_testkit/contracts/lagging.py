@@ -36,7 +36,7 @@ class Lag:
     async def writing(self, operation: str, call: Call) -> Any:
         """Go around the calls of who writes."""
         answer = await call()
-        if operation == "context.put":
+        if operation in ("context.put", "starts.begin"):
             self._written.setdefault(call.args[1], self._clock.now())
         elif operation == "context.apply":
             self._written |= {name: self._clock.now() for name in call.args[1] if name not in self._written}

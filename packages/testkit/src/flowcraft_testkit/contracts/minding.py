@@ -141,7 +141,7 @@ class MindingClauses(ProgramClauses):
         async with self.programs(flow) as here:
             runtime = FlowRuntime([flow], clock=here.clock, events=lambda event: told[event.kind].append(event))
             await here.hire(2, runtime=runtime, concurrency=1, prefetch=0)
-            client = Client(await here.connect(doubling), flows=[flow], clock=here.clock)
+            client = Client(await here.connect(doubling, starts=False), flows=[flow], clock=here.clock)
             result = await here.ended((await client.start(flow)).run_id)
             await self.pass_time(5 * self.beat)
             assert result.status == "completed"

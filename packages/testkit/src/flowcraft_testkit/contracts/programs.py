@@ -54,9 +54,19 @@ class Programs:
         self._hands: list[Hand] = []
         self._gone: list[asyncio.Task[None]] = []
 
-    async def connect(self, around: Around = simply, *, staleness: float | None = None) -> Interposed:
-        """A connection of its own, until the end; ``staleness`` stands in the place of what its store says."""
+    async def connect(
+        self, around: Around = simply, *, staleness: float | None = None, starts: bool = True
+    ) -> Interposed:
+        """A connection of its own, until the end.
+
+        Args:
+            around: What each call goes through.
+            staleness: Stands in the place of what its store says.
+            starts: It has the power to start a run by one request, if its backend has; else by three calls.
+        """
         connection = Interposed(await self._stack.enter_async_context(self._opener()), around)
+        if not starts:
+            connection.starts = None
         # Long values are cut into chunks: where the store takes more at a time, they need not be longer for that.
         limits = connection.context.limits
         connection.context.limits = attrs.evolve(
@@ -72,9 +82,9 @@ class Programs:
         self.backend = await self.connect()
         self.client = Client(self.backend, flows=self.flows, clock=self.clock)
 
-    async def reconciler(self, *, around: Around = simply, **options: Any) -> Reconciler:
-        """A reconciler with its own connection, each call of which goes through ``around``."""
-        return Reconciler(await self.connect(around), **{"clock": self.clock, **options})
+    async def reconciler(self, *, around: Around = simply, starts: bool = True, **options: Any) -> Reconciler:
+        """A reconciler with its own connection, as ``connect`` gives it."""
+        return Reconciler(await self.connect(around, starts=starts), **{"clock": self.clock, **options})
 
     async def run(self, flow: FlowBuilder, context: Mapping[str, Any] | None = None, **options: Any) -> StoredResult:
         """Start a run and wait for its end."""

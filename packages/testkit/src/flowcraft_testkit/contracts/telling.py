@@ -14,7 +14,11 @@ from .starting import resumable
 
 
 class TellingClauses(ProgramClauses):
-    """What whoever operates workers on a ``Backend`` can read in their logs."""
+    """What whoever operates workers on a ``Backend`` can read in their logs.
+
+    A worker tells of a write once it has its answer, which may be after others have seen what was written: what they
+    have told is read once they have left.
+    """
 
     async def test_a_run_is_told_once_when_it_starts_and_once_when_it_ends(self) -> None:
         """By one of all workers, with its flow and how long it took; and nothing else of a run that goes well."""
@@ -24,6 +28,7 @@ class TellingClauses(ProgramClauses):
             with listening() as heard:
                 await here.hire(2)
                 await here.run(flow, run_id=(run_id := self.id("run")))
+                await here.leave()
             assert heard.story(run_id) == ["run_started", "run_completed"], "a run's lines are its start and its end"
             ended = heard.one("run_completed", run_id=run_id)
             assert ended.flow == "told"
@@ -42,6 +47,7 @@ class TellingClauses(ProgramClauses):
                 await resumable(here, run_id)
                 await here.client.resume(run_id, "w", output=1)
                 await here.ended(run_id)
+                await here.leave()
             assert heard.story(run_id) == ["run_started", "run_awaiting", "run_resumed", "run_completed"]
             awaiting, resumed = heard.one("run_awaiting", run_id=run_id), heard.one("run_resumed", run_id=run_id)
             assert (awaiting.flow, awaiting.waiting) == ("asks", "w")
@@ -55,6 +61,7 @@ class TellingClauses(ProgramClauses):
             with listening() as heard:
                 await here.hire()
                 result = await here.run(flow, run_id=(run_id := self.id("run")))
+                await here.leave()
             attempts = heard.of("attempt_failed", "node_failed", run_id=run_id)
             assert [(told.event, told.attempt, told.instance) for told in attempts] == [
                 ("attempt_failed", 1, "x"),
@@ -76,6 +83,7 @@ class TellingClauses(ProgramClauses):
             with listening() as heard:
                 await here.hire()
                 await here.run(flow, run_id=(run_id := self.id("run")))
+                await here.leave()
             told = heard.one("fallback_taken", run_id=run_id)
             assert told.fallback == "y"
             assert told.exc_info is not None
@@ -135,6 +143,7 @@ class TellingClauses(ProgramClauses):
             with listening() as heard:
                 await here.hire()
                 await here.ended(run_id)
+                await here.leave()
             told = heard.of("redelivered", run_id=run_id)
             assert told
             assert told[0].deliveries >= 2
@@ -169,6 +178,7 @@ class TellingClauses(ProgramClauses):
             with listening() as heard:
                 await here.hire(around=around)
                 await here.run(flow)
+                await here.leave()
             told = heard.of("throttled", operation="context.put")
             assert [record.times for record in told][:1] == [1]
             assert len(told) <= 2, "four refusals within moments are one line"

@@ -136,6 +136,16 @@ def no_news(original: Any, self: Engine) -> bool:
 
 
 @replaces(
+    (Engine, "_is_news"),
+    caught_by=BackendContract.test_an_answer_that_takes_long_shows_what_stood_when_it_was_asked_for,
+    name="engine.OldAnswerTakenForNew",
+)
+def as_of_now(original: Any, self: Engine) -> bool:
+    """Takes what it was told for what stands when it was told."""
+    return self.clock.now() - self.job.first_seen < self.records.store.limits.staleness
+
+
+@replaces(
     (JobHandler, "_once_visible"),
     caught_by=BackendContract.test_what_cannot_be_seen_yet_is_read_again_and_not_sent_again,
     name="handler.PassesOnWhatIsNotVisible",

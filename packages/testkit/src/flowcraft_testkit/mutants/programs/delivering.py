@@ -133,7 +133,7 @@ async def takes_for_news(original: Any, self: Any, job: Any, record: Any) -> boo
     caught_by=BackendContract.test_what_is_due_after_a_purge_comes_to_nothing,
     name="handler.PurgedRunIsLookedFor",
 )
-def looked_for(original: Any, self: Any, job: Any) -> bool:
+def looked_for(original: Any, self: Any, job: Any, looked: float) -> bool:
     """Takes what is gone for what is not visible yet."""
     return False
 

@@ -9,11 +9,12 @@ from unittest import mock
 import attrs
 from flowcraft_core.durable import handler as handler_module
 from flowcraft_core.durable import reconciler as reconciler_module
-from flowcraft_core.durable.client import Client
+from flowcraft_core.durable import starting as starting_module
 from flowcraft_core.durable.engine import Engine
 from flowcraft_core.durable.reconciler import Reconciler
 from flowcraft_core.durable.worker import Worker
 from flowcraft_core.execution import Executor
+from flowcraft_core.ports import RunStatus
 
 from ...contracts import BackendContract
 from ..mutant import replaces, sets
@@ -80,20 +81,14 @@ async def never_late(original: Any, *args: Any, **options: Any) -> bool:
 
 
 @replaces(
-    (Client, "start"),
+    (starting_module, "RunStatus"),
     caught_by=BackendContract.test_a_deadline_is_seen_by_a_reconciler_when_it_is_there,
     name="client.DeadlineIsNoReasonToLook",
 )
-async def looked_at_later(original: Any, self: Any, *args: Any, **options: Any) -> Any:
+def looked_at_later(original: Any, *, next_check: float, created: float, **fields: Any) -> RunStatus:
     """Has a run with a deadline looked at as late as any other."""
-    create = self._backend.status.create
-
-    async def without(status: Any) -> bool:
-        made: bool = await create(attrs.evolve(status, next_check=status.created + 3600.0))
-        return made
-
-    with mock.patch.object(self._backend.status, "create", without):
-        return await original(self, *args, **options)
+    status: RunStatus = original(next_check=created + 3600.0, created=created, **fields)
+    return status
 
 
 sets(

@@ -26,9 +26,21 @@ from ..mutant import replaces, sets
     name="staleness.ClientReadsOnce",
     stale=True,
 )
-async def reads_once(original: Any, self: Any, read: Any) -> Any:
+async def reads_once(original: Any, self: Any, read: Any, is_all: Any = None) -> Any:
     """Reads for a client once, and takes what is not to be seen for what is not there."""
     return await read()
+
+
+@replaces(
+    (StoredRuns, "settled"),
+    caught_by=BackendContract.test_a_client_that_is_answered_late_asks_again,
+    name="staleness.LateAnswerTakenForTheLast",
+)
+async def late(original: Any, self: StoredRuns, read: Any, *is_all: Any) -> Any:
+    """Takes what comes after the time in which reads may lag for what stands then."""
+    until = self.clock.now() + self.backend.context.limits.staleness
+    found = await read()
+    return found if self.clock.now() >= until else await original(self, read, *is_all)
 
 
 @replaces(
