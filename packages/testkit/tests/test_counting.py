@@ -3,6 +3,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
+from flowcraft_core import create_flow
+from flowcraft_core.durable import Client
 from flowcraft_core.ports import Backend, Fact, Message, PositionedValue, RunStatus
 from flowcraft_testkit import CountingBackend, InMemoryBackend, VirtualClock, Weaknesses
 from flowcraft_testkit.contracts import opened
@@ -67,6 +69,14 @@ async def test_empty_receives_count_apart(backend: CountingBackend) -> None:
     await backend.queue.send([Message("job")])
     await backend.queue.receive(max_messages=1, wait=20, visibility=30)
     assert backend.counts() == {"queue.receive": 1, "queue.receive.empty": 1, "queue.send": 1}
+
+
+async def test_a_run_that_starts_by_one_request_counts_as_one(backend: CountingBackend) -> None:
+    flow = create_flow("short").node("a", lambda ctx: 1)
+    await Client(backend, flows=[flow]).start(flow, run_id="run")
+    assert backend.counts()["starts.begin"] == 1
+    assert not {"status.create", "queue.send"} & backend.counts().keys()
+    assert backend.transactional is not None
 
 
 async def test_calls_with_nothing_are_no_requests(backend: CountingBackend) -> None:

@@ -22,8 +22,10 @@ from flowcraft_core.ports import (
     Page,
     PositionedValue,
     RunStatus,
+    Starts,
     State,
     StatusStore,
+    Transactional,
 )
 
 
@@ -91,8 +93,12 @@ class CountingBackend:
         self.coordination = CountingCoordinationStore(backend.coordination, tally)
         named: NamedQueues | None = getattr(backend, "queues", None)
         self.queues = None if named is None else CountingQueues(named, tally)
-        #: An optional power, passed on as it is: it is asked once per run that was begun by hand.
+        starts: Starts | None = getattr(backend, "starts", None)
+        self.starts = None if starts is None else CountingStarts(starts, tally)
+        #: Powers that are passed on as they are: this one is asked once per run that was begun by hand,
         self.by_hand: HandWrittenRuns | None = getattr(backend, "by_hand", None)
+        #: and what is done in a transaction is one request, or as many as the step makes itself.
+        self.transactional: Transactional | None = getattr(backend, "transactional", None)
 
     async def diagnose(self) -> Sequence[Finding]:
         """What is wrong with the backend; not counted."""
@@ -137,6 +143,20 @@ class CountingQueues:
         """See ``NamedQueues.names``; one request."""
         self._tally.add("queues.names")
         return await self._queues.names()
+
+
+class CountingStarts:
+    """A ``Starts`` that counts."""
+
+    def __init__(self, starts: Starts, tally: Tally) -> None:
+        self._starts, self._tally = starts, tally
+
+    async def begin(
+        self, run_id: str, key: str, fact: Fact, status: RunStatus, message: Message, **options: Any
+    ) -> Fact | None:
+        """See ``Starts.begin``; one request."""
+        self._tally.add("starts.begin", written=len(fact.body) + len(message.body.encode()))
+        return await self._starts.begin(run_id, key, fact, status, message, **options)
 
 
 class CountingJobQueue:

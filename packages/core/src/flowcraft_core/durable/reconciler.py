@@ -28,6 +28,7 @@ from ..settings import number, whole
 from ..texts import safe_text
 from .caches import Memory
 from .ends import UNDO, End, end_of, undoes
+from .hints import read_hints
 from .looks import LookLog
 from .revivals import Revival, Revivals
 from .runs import RunRecord, Runs
@@ -75,9 +76,6 @@ _IN_VAIN_COUNTED = 86400.0
 
 # Runs that are looked at side by side: a look is a dozen requests, one after the other.
 _RUNS_AT_ONCE = 10
-
-# Requests about the instances of one run that are made side by side.
-_ASKED_AT_ONCE = 50
 
 
 # Why a run has no record.
@@ -535,27 +533,14 @@ class Reconciler:
 
     async def _not_held(self, record: RunRecord, keys: list[str]) -> list[str]:
         """Those of the instances that no worker says to be at."""
-        free: list[str] = []
-        for start in range(0, len(keys), _ASKED_AT_ONCE):
-            some = keys[start : start + _ASKED_AT_ONCE]
-            held = await asyncio.gather(*(self._backend.coordination.get(held_key(record, key)) for key in some))
-            free += [key for key, holder in zip(some, held, strict=True) if holder is None]
-        return free
+        held = await read_hints(self._backend.coordination, [held_key(record, key) for key in keys])
+        return [key for key in keys if held_key(record, key) not in held]
 
     async def _not_limited(self, record: RunRecord, instances: Sequence[Instance]) -> list[Instance]:
         """Those of some instances that no job says to wait for under their limits: such a job looks again by itself."""
-        free: list[Instance] = []
-        for start in range(0, len(instances), _ASKED_AT_ONCE):
-            some = instances[start : start + _ASKED_AT_ONCE]
-            asked = (
-                self._backend.coordination.get(limited_key(record, instance.key))
-                if is_limited(instance)
-                else _nothing()
-                for instance in some
-            )
-            said = await asyncio.gather(*asked)
-            free += [instance for instance, each in zip(some, said, strict=True) if each is None]
-        return free
+        keys = {instance: limited_key(record, instance.key) for instance in instances if is_limited(instance)}
+        said = await read_hints(self._backend.coordination, keys.values())
+        return [instance for instance in instances if keys.get(instance) not in said]
 
     async def _looks_while_busy(self, record: RunRecord) -> int:
         """The how-manieth look this is at a run that workers get on with; 0 if they do not."""
@@ -576,10 +561,6 @@ class Reconciler:
                 for name, (position, value) in scope.values.items():
                     if position != INITIAL:
                         await self._records.apply(run_id, scope.prefix, position, {name: value})
-
-
-async def _nothing() -> None:
-    return None
 
 
 def _place(key: str, suspension: Suspension | None) -> str:

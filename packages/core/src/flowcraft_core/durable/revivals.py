@@ -17,14 +17,15 @@ import attrs
 
 from ..ids import new_id
 from ..ports import CoordinationStore
+from .hints import read_hints
 from .runs import RunRecord
 from .signals import REVIVALS_KEPT, taken_key
 
 # What has changed nothing is done again after at most so many intervals.
 _LONGEST_INTERVALS = 60.0
 
-# Requests about the instances of one run that are made side by side.
-_ASKED_AT_ONCE = 50
+# Notes about the instances of one run that are made side by side.
+_NOTED_AT_ONCE = 50
 
 
 @attrs.frozen
@@ -63,11 +64,9 @@ class Revivals:
             record: The run's record.
             places: What tells the places apart: what is no place any more once it was brought on.
         """
-        found: dict[str, Revival] = {}
-        for some in _in_parts(list(places)):
-            said = await asyncio.gather(*(self.coordination.get(_last_key(record, name)) for name in some))
-            found |= {name: last for name, text in zip(some, said, strict=True) if (last := _read(text)) is not None}
-        return found
+        keys = {_last_key(record, place): place for place in places}
+        said = await read_hints(self.coordination, keys)
+        return {keys[key]: last for key, text in said.items() if (last := _read(text)) is not None}
 
     async def following(self, record: RunRecord, last: Mapping[str, Revival | None], now: float) -> dict[str, Revival]:
         """The next revivals of some places, to be noted once they are sent.
@@ -77,20 +76,25 @@ class Revivals:
             last: The latest ones, by place.
             now: The time.
         """
+        taken = await self._taken(record, last)
         following: dict[str, Revival] = {}
-        for some in _in_parts(list(last)):
-            taken = await asyncio.gather(*(self._is_taken(record, last[place]) for place in some))
-            for place, is_taken in zip(some, taken, strict=True):
-                before = last[place]
-                times, took = (0, 0) if before is None else (before.times, before.taken)
-                pause = self.interval * min(2.0 ** min(times, 60), _LONGEST_INTERVALS)
-                following[place] = Revival(new_id(), times + 1, took + is_taken, now + pause)
+        for place, before in last.items():
+            times, took = (0, 0) if before is None else (before.times, before.taken)
+            pause = self.interval * min(2.0 ** min(times, 60), _LONGEST_INTERVALS)
+            following[place] = Revival(new_id(), times + 1, took + (place in taken), now + pause)
         return following
 
     async def note(self, record: RunRecord, revivals: Mapping[str, Revival]) -> None:
         """Note that jobs were sent again, by place."""
-        for some in _in_parts(list(revivals)):
+        places = list(revivals)
+        for start in range(0, len(places), _NOTED_AT_ONCE):
+            some = places[start : start + _NOTED_AT_ONCE]
             await asyncio.gather(*(self._note(_last_key(record, place), revivals[place]) for place in some))
+
+    async def _taken(self, record: RunRecord, last: Mapping[str, Revival | None]) -> set[str]:
+        """The places of which somebody has taken the latest job."""
+        keys = {taken_key(record, each.name): place for place, each in last.items() if each is not None and each.name}
+        return {keys[key] for key in await read_hints(self.coordination, keys)}
 
     async def _note(self, key: str, revival: Revival) -> None:
         said = json.dumps(attrs.astuple(revival))
@@ -98,24 +102,15 @@ class Revivals:
             await self.coordination.delete(key)
             await self.coordination.set_if_absent(key, said, ttl=REVIVALS_KEPT)
 
-    async def _is_taken(self, record: RunRecord, last: Revival | None) -> bool:
-        if last is None or not last.name:
-            return False
-        return await self.coordination.get(taken_key(record, last.name)) is not None
-
 
 def _last_key(record: RunRecord, place: str) -> str:
     return f"revived:{record.incarnation}:{uuid.uuid5(uuid.NAMESPACE_OID, place).hex}"
 
 
-def _read(said: str | None) -> Revival | None:
+def _read(said: str) -> Revival | None:
     """A revival as it was noted; what cannot be read is none."""
     try:
-        name, times, taken, due = json.loads(said or "null")
+        name, times, taken, due = json.loads(said)
         return Revival(str(name), int(times), int(taken), float(due))
     except (ValueError, TypeError, OverflowError):
         return None
-
-
-def _in_parts(names: list[str]) -> Iterable[list[str]]:
-    return (names[start : start + _ASKED_AT_ONCE] for start in range(0, len(names), _ASKED_AT_ONCE))

@@ -28,7 +28,14 @@ class Interposed:
         inner: The real one.
     """
 
-    def __init__(self, backend: Backend, around: Around) -> None:
+    def __init__(self, backend: Backend, around: Around, *, starts: bool = True) -> None:
+        """Stand before a backend.
+
+        Args:
+            backend: The real one.
+            around: What each call goes through.
+            starts: It has the power to start a run by one request, if the real one has; else by three calls.
+        """
         self.inner: Any = backend
         self.queue: Any = _Port(backend.queue, "queue", around)
         self.context: Any = _Port(backend.context, "context", around)
@@ -36,8 +43,8 @@ class Interposed:
         self.coordination: Any = _Port(backend.coordination, "coordination", around)
         named = getattr(backend, "queues", None)
         self.queues: Any = None if named is None else _NamedQueues(named, around)
-        starts = getattr(backend, "starts", None)
-        self.starts: Any = None if starts is None else _Port(starts, "starts", around)
+        by_one = getattr(backend, "starts", None) if starts else None
+        self.starts: Any = None if by_one is None else _Port(by_one, "starts", around)
         by_hand = getattr(backend, "by_hand", None)
         self.by_hand: Any = None if by_hand is None else _Port(by_hand, "by_hand", around)
         power = getattr(backend, "transactional", None)

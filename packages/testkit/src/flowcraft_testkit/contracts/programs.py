@@ -57,16 +57,14 @@ class Programs:
     async def connect(
         self, around: Around = simply, *, staleness: float | None = None, starts: bool = True
     ) -> Interposed:
-        """A connection of its own, until the end.
+        """A connection of its own, until the end, as ``Interposed`` is one.
 
         Args:
             around: What each call goes through.
             staleness: Stands in the place of what its store says.
-            starts: It has the power to start a run by one request, if its backend has; else by three calls.
+            starts: As for ``Interposed``.
         """
-        connection = Interposed(await self._stack.enter_async_context(self._opener()), around)
-        if not starts:
-            connection.starts = None
+        connection = Interposed(await self._stack.enter_async_context(self._opener()), around, starts=starts)
         # Long values are cut into chunks: where the store takes more at a time, they need not be longer for that.
         limits = connection.context.limits
         connection.context.limits = attrs.evolve(

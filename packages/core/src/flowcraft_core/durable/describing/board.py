@@ -8,7 +8,6 @@ empty until the next notes come.
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,11 +15,11 @@ from typing import Any
 import attrs
 
 from ...ports import CoordinationStore
+from ..hints import read_hints
 
 # A number may have been given twice, if the counter was lost and the notes were not: then the next one is free.
 _TRIES = 3
-# So many requests are under way at once when a board is read, and so many notes of a page are read at most.
-_AT_ONCE = 50
+# So many notes of a page are read at most.
 _MOST_NOTES = 5_000
 
 
@@ -63,14 +62,10 @@ class Board:
         """
         pages = [self._key(now + self.page)]
         pages += [self._key(now - back * self.page) for back in range(int(-(-within // self.page)) + 1)]
-        sums = await asyncio.gather(*(self.store.get(page) for page in pages))
-        keys = [
-            f"{page}:{number + 1}" for page, sum_ in zip(pages, sums, strict=True) for number in range(_count(sum_))
-        ]
-        texts: list[str | None] = []
-        for start in range(0, len(keys), _AT_ONCE):
-            texts += await asyncio.gather(*(self.store.get(key) for key in keys[start : start + _AT_ONCE]))
-        return _notes(texts)
+        sums = await read_hints(self.store, pages)
+        keys = [f"{page}:{number + 1}" for page in pages for number in range(_count(sums.get(page)))]
+        texts = await read_hints(self.store, keys)
+        return _notes([texts[key] for key in keys if key in texts])
 
     def _key(self, when: float) -> str:
         return f"board:{self.topic}:{int(when // self.page)}"
@@ -80,11 +75,11 @@ def _count(sum_: str | None) -> int:
     return min(int(sum_), _MOST_NOTES) if sum_ is not None and sum_.isascii() and sum_.isdigit() else 0
 
 
-def _notes(texts: Sequence[str | None]) -> list[Mapping[str, Any]]:
+def _notes(texts: Sequence[str]) -> list[Mapping[str, Any]]:
     found: list[Mapping[str, Any]] = []
     for text in texts:
         try:
-            note = None if text is None else json.loads(text)
+            note = json.loads(text)
         except (ValueError, RecursionError):
             continue  # somebody else's
         if isinstance(note, dict):

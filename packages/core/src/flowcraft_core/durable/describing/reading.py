@@ -24,6 +24,7 @@ from ...queues import DEFAULT_QUEUE
 from ...settings import whole
 from ..ends import end_of, undoes
 from ..gathered import StoredResults
+from ..hints import read_hints
 from ..runs import RunRecord
 from ..stored_runs import FINAL, StoredRuns
 from ..undone import settled_undone
@@ -173,10 +174,11 @@ async def _unserved(
 
 async def _limited(store: CoordinationStore, record: RunRecord, page: Sequence[Instance]) -> dict[str, tuple[str, ...]]:
     """What jobs say to wait for, of the instances of a page that keep to limits."""
-    keys = [each.key for each in page if is_limited(each) and each.vertex.index not in each.scope.outcomes]
+    open_ = (each.key for each in page if is_limited(each) and each.vertex.index not in each.scope.outcomes)
+    keys = {limited_key(record, key): key for key in open_}
     with contextlib.suppress(BackendError):
-        said = await asyncio.gather(*(store.get(limited_key(record, key)) for key in keys))
-        return {key: limits for key, each in zip(keys, said, strict=True) if (limits := said_limited(each))}
+        said = await read_hints(store, keys)
+        return {keys[name]: limits for name, text in said.items() if (limits := said_limited(text))}
     return {}
 
 

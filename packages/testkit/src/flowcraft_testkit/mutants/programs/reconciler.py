@@ -146,23 +146,23 @@ async def sleeps_on(original: Any, *args: Any, **options: Any) -> None:
 
 
 @replaces(
-    (Revivals, "_is_taken"),
+    (Revivals, "_taken"),
     caught_by=BackendContract.test_a_run_that_is_revived_without_progress_fails_in_the_end,
     name="reconciler.RevivesForEver",
 )
-async def uncounted(original: Any, self: Any, record: Any, last: Any) -> bool:
+async def uncounted(original: Any, self: Any, record: Any, last: Any) -> set[str]:
     """Does not count revivals without progress."""
-    return False
+    return set()
 
 
 @replaces(
-    (Revivals, "_is_taken"),
+    (Revivals, "_taken"),
     caught_by=BackendContract.test_what_nobody_has_taken_yet_is_no_revival,
     name="reconciler.CountsWhatNobodyTook",
 )
-async def counts_all(original: Any, self: Any, record: Any, last: Any) -> bool:
+async def counts_all(original: Any, self: Any, record: Any, last: Any) -> set[str]:
     """Takes for a revival without progress what still lies in the queue."""
-    return last is not None
+    return {place for place, revival in last.items() if revival is not None}
 
 
 @replaces(
