@@ -8,7 +8,7 @@ import decimal
 from collections import Counter
 from typing import Any
 
-from flowcraft_core import FlowBuilder, create_flow
+from flowcraft_core import FlowBuilder, RetryPolicy, create_flow
 
 from .hostile import TEXTS
 from .interposed import Call
@@ -50,6 +50,24 @@ class DataClauses(ProgramClauses):
             result = await here.run(flow, {"begun": _VALUES})
             assert (result.status, result.outputs["b"]) == ("completed", [])
             assert repr(result.outputs["a"]) == repr(_VALUES)
+
+    async def test_what_a_step_does_to_its_params_stays_with_its_attempt(self) -> None:
+        """The node's next attempt, and runs of the flow to come, are given what the blueprint says."""
+        given: list[list[str]] = []
+
+        async def spoil(ctx: Context) -> int:
+            given.append(list(ctx.params["places"]))
+            ctx.params["places"].append("spoilt")
+            if ctx.attempt == 1:
+                raise ValueError("once more")
+            return len(ctx.params["places"])
+
+        flow = create_flow("params")
+        flow.node("a", spoil, params={"places": ["one"]}, retries=RetryPolicy(max_attempts=2, delay=self.beat / 10))
+        async with self.programs(flow) as here:
+            await here.hire()
+            assert [(await here.run(flow)).outputs for _ in range(2)] == [{"a": 2}] * 2
+        assert given == [["one"]] * 4
 
     async def test_what_cannot_be_stored_fails_its_own_node(self) -> None:
         """By name, and no other."""

@@ -6,6 +6,7 @@ from collections.abc import Awaitable
 from typing import Any
 
 from flowcraft_core import dependencies as dependencies_module
+from flowcraft_core import execution as execution_module
 from flowcraft_core import middleware as middleware_module
 
 from ...contracts import BackendContract
@@ -57,3 +58,13 @@ def first_provides(original: Any, given: Any) -> Any:
     if given is None:
         return original(given)
     return _FIRST.setdefault("provided", original(given))
+
+
+@replaces(
+    (execution_module, "copy_of"),
+    caught_by=BackendContract.test_what_a_step_does_to_its_params_stays_with_its_attempt,
+    name="surrounding.ParamsOfTheBlueprint",
+)
+def params_of_the_blueprint(original: Any, value: Any) -> Any:
+    """Gives its steps the parameters of the blueprint themselves."""
+    return value
