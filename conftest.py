@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
+from collections.abc import Iterator
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -24,3 +27,21 @@ mock.patch.object(providers, "is_local_module_file", return_value=False).start()
 def pytest_xdist_auto_num_workers() -> int:
     """More than there are cores, on a small machine: most tests spend their time waiting for time to pass."""
     return max(5, os.cpu_count() or 1)
+
+
+@pytest.fixture(autouse=True)
+def logging_is_left_as_it_was() -> Iterator[None]:
+    """A test that leaves the engine's loggers quiet fails here, and not one that listens to them much later."""
+    before = _logging()
+    yield
+    after = _logging()
+    assert {name: after.get(name) for name in before} == before
+
+
+def _logging() -> dict[str, Any]:
+    """What decides whether something that the engine logs is heard."""
+    found: dict[str, Any] = {"": (logging.root.manager.disable, logging.root.level)}
+    for name, logger in list(logging.root.manager.loggerDict.items()):
+        if isinstance(logger, logging.Logger) and (name == "flowcraft" or name.startswith("flowcraft.")):
+            found[name] = logger.level, logger.propagate, logger.disabled, logger.filters[:]
+    return found
