@@ -16,6 +16,7 @@ from flowcraft_core.durable import Client, Worker
 from flowcraft_core.errors import BackendError, BackendGoneError
 from flowcraft_core.ports import Fact, Message, RunStatus
 from flowcraft_sqlite import SqliteBackend
+from flowcraft_testkit.contracts.heard import listening
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -102,18 +103,16 @@ def test_every_run_is_found_whatever_is_in_the_rows_beside_it(
     asyncio.run(main())
 
 
-async def test_a_row_whose_id_is_no_text_is_left_out_and_said_once(
-    path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_row_whose_id_is_no_text_is_left_out_and_said_once(path: Path) -> None:
     async with SqliteBackend(path) as backend:
         write(path, "INSERT INTO statuses (run_id, state) VALUES (CAST(? AS TEXT), 'running')", b"\xff")
         write(path, "INSERT INTO statuses (run_id, state, tags) VALUES ('good', 'running', '[')")
-        for _ in range(2):
-            (found,) = (await backend.status.find(state="running")).items
-            assert (found.run_id, found.tags) == ("good", {})
-        assert [record.getMessage() for record in caplog.records] == [
-            "1 statuses have ids that are no text, and are left out"
-        ]
+        with listening() as heard:
+            for _ in range(2):
+                (found,) = (await backend.status.find(state="running")).items
+                assert (found.run_id, found.tags) == ("good", {})
+        told = [record.getMessage() for record in heard.records if record.name == "flowcraft.sqlite"]
+        assert told == ["1 statuses have ids that are no text, and are left out"]
 
 
 # --- facts, values and hints ------------------------------------------------------------------------------------------
