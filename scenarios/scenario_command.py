@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import attrs
 from backend import Backend
-from carrying_out import add_jobs, add_only, carry_out_all, carry_out_at_once, quieten, shown
+from carrying_out import add_jobs, add_only, carry_out_all, carry_out_at_once, shown
 from catalogue import BACKENDS, SCENARIOS
 from scenario import Scenario
 
@@ -28,7 +28,6 @@ def main(
     Returns:
         The exit code: 0 if nothing failed.
     """
-    quieten()
     options = _options(arguments, [scenario.id for scenario in scenarios], backends)
     chosen = [scenario for scenario in scenarios if scenario.id in options.only]
     places = [backends[name] for name in options.backend]
