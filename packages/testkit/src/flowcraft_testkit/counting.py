@@ -95,9 +95,9 @@ class CountingBackend:
         self.queues = None if named is None else CountingQueues(named, tally)
         starts: Starts | None = getattr(backend, "starts", None)
         self.starts = None if starts is None else CountingStarts(starts, tally)
-        #: Powers that are passed on as they are: this one is asked once per run that was begun by hand,
+        #: Powers that are passed on as they are, and not counted. This one is asked once per run begun by hand.
         self.by_hand: HandWrittenRuns | None = getattr(backend, "by_hand", None)
-        #: and what is done in a transaction is one request, or as many as the step makes itself.
+        #: What is done in a transaction goes by the step's own connection.
         self.transactional: Transactional | None = getattr(backend, "transactional", None)
 
     async def diagnose(self) -> Sequence[Finding]:

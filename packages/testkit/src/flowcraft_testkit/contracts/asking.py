@@ -125,12 +125,7 @@ class AskingClauses(ProgramClauses):
         flow = create_flow("soon").wait("w").node("z", steps.echo).edge("w", "z")
         async with self.programs(flow, reconcile=False) as here:
             lag = Lag(self._clock, here.backend.context.limits.staleness + 2 * self.beat)
-            await here.hire(around=lag.writing)
-            await here.client.start(flow, run_id=(run_id := self.id("run")))
-            await self._visible(here, run_id, "w:suspension")
-            await here.leave()
-            connection = await here.connect(lag.writing)
-            await Client(connection, clock=self._clock).resume(run_id, "w", output=7)
+            run_id = await self._resumed(here, flow, lag)
             await here.hire(around=lag.reading, staleness=lag.seconds)
             assert (await here.ended(run_id)).outputs["z"] == 7
 
@@ -147,12 +142,7 @@ class AskingClauses(ProgramClauses):
                     await self._clock.sleep(lag.seconds)
                 return answer
 
-            await here.hire(around=lag.writing)
-            await here.client.start(flow, run_id=(run_id := self.id("run")))
-            await self._visible(here, run_id, "w:suspension")
-            await here.leave()
-            connection = await here.connect(lag.writing)
-            await Client(connection, clock=self._clock).resume(run_id, "w", output=7)
+            run_id = await self._resumed(here, flow, lag)
             await here.hire(around=slowly, staleness=lag.seconds)
             assert (await here.ended(run_id)).outputs["z"] == 7
 
@@ -242,6 +232,16 @@ class AskingClauses(ProgramClauses):
             await here.client.resume(run_id, "go", output=2)
             result = await here.ended(run_id)
             assert (result.status, result.outputs["x"]) == ("completed", 3)
+
+    async def _resumed(self, here: Programs, flow: FlowBuilder, lag: Lag) -> str:
+        """A run whose wait was reached and resumed a moment ago, by programs that are seen late; its id."""
+        await here.hire(around=lag.writing)
+        await here.client.start(flow, run_id=(run_id := self.id("run")))
+        await self._visible(here, run_id, "w:suspension")
+        await here.leave()
+        connection = await here.connect(lag.writing)
+        await Client(connection, clock=self._clock).resume(run_id, "w", output=7)
+        return run_id
 
     async def _visible(self, here: Programs, run_id: str, key: str) -> None:
         """Wait until a fact can be seen."""
