@@ -1,4 +1,5 @@
-"""What every test in the repository shares: how Hypothesis draws its examples, and how many tests run at once."""
+"""What every test in the repository shares: how Hypothesis draws its examples, how many tests run at once, which ids
+are drawn, and that what the engine logs is heard."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
+from flowcraft_core import ids
 from hypothesis import settings
 from hypothesis.internal.conjecture import providers
 
@@ -27,6 +29,18 @@ mock.patch.object(providers, "is_local_module_file", return_value=False).start()
 def pytest_xdist_auto_num_workers() -> int:
     """More than there are cores, on a small machine: most tests spend their time waiting for time to pass."""
     return max(5, os.cpu_count() or 1)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let chance be another one: ids say which of several workers is first at what."""
+    parser.addoption("--ids", default="0", metavar="SEED", help="draw other ids than always (default: 0)")
+
+
+@pytest.fixture(autouse=True)
+def ids_are_the_same_each_time(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A test that fails by chance fails each time, for everybody; `--ids 1` lets chance be another one."""
+    with ids.seeded(f"{request.config.getoption('ids')} {request.node.nodeid}", somewhere=False):
+        yield
 
 
 @pytest.fixture(autouse=True)

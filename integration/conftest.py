@@ -22,6 +22,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--part", default="1/1", metavar="K/N", help="every Nth clause of whole backends, from the Kth on")
 
 
+@pytest.fixture(autouse=True)
+def ids_are_the_same_each_time() -> None:
+    """Here they are not: servers keep what the tests before have stored."""
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave the other parts out."""
     part, parts = map(int, config.getoption("part").split("/"))

@@ -61,16 +61,22 @@ def require_run_id(run_id: str, *, may_be_letter: bool = False) -> str:
 
 
 @contextlib.contextmanager
-def seeded(seed: int | str) -> Iterator[None]:
-    """Give the same ids for the same seed within the block, as if always in the same process; in one thread.
+def seeded(seed: int | str, *, somewhere: bool = True) -> Iterator[None]:
+    """Give the same ids for the same seed within the block; in one thread.
 
     It is for simulations and tests.
+
+    Args:
+        seed: Of the ids.
+        somewhere: Whether this is to be as if always in the same process of the same machine.
     """
     before = _random.getstate()
     _random.seed(seed)
-    _elsewhere.append(("somewhere", 1))
+    if somewhere:
+        _elsewhere.append(("somewhere", 1))
     try:
         yield
     finally:
         _random.setstate(before)
-        _elsewhere.pop()
+        if somewhere:
+            _elsewhere.pop()

@@ -346,7 +346,9 @@ async def test_a_wiped_store_lets_a_limit_be_exceeded_for_a_moment_and_no_more()
     assert _at_once(gauge) <= 4
     late = [began for began in gauge.began if began > wiped + 60]
     assert max(sum(1 for other in late if other <= at < other + 50.0) for at in late) == 2
-    assert set(gauge.calls.values()) == {1}
+    # Jobs of which the store has forgotten that they wait may be sent again, and two copies begin at once.
+    assert len(gauge.calls) == 30
+    assert max(gauge.calls.values()) <= 2
 
 
 async def test_between_two_attempts_no_place_is_held() -> None:
