@@ -1,5 +1,4 @@
-"""What every test in the repository shares: how Hypothesis draws its examples, how many tests run at once, which ids
-are drawn, and that what the engine logs is heard."""
+"""What every test in the repository shares: how Hypothesis draws, how many run at once, the same ids, a heard log."""
 
 from __future__ import annotations
 

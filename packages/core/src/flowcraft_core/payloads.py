@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 import zlib
-from functools import lru_cache
 from typing import Literal, Protocol, TypeAlias
 from urllib.parse import quote
 
@@ -14,9 +12,6 @@ from .errors import SerializationError
 
 #: The longest record's text, bytes: nobody writes a longer one, so none is unpacked any further.
 MAX_RECORD_BYTES = 32 * 1024 * 1024
-
-# What a URL cannot have in a segment as it is.
-_RESERVED = re.compile(r"[^A-Za-z0-9_.~-]")
 
 _PLAIN = b"\x00"
 _DEFLATED = b"\x01"
@@ -31,16 +26,11 @@ def place_of(run_id: str, key: str, kind: RecordKind) -> str:
     return f"{_quoted(run_id)}/{_quoted(key)}/{kind}"
 
 
-@lru_cache(maxsize=4096)
 def _quoted(part: str) -> str:
-    """A part of a place, without slashes of its own; the same ones come again and again."""
-    if part.isascii():
-        return _RESERVED.sub(_escaped, part)  # as quote does, in half the time: each outcome has another key
+    """A part of a place, without slashes and spaces of its own."""
+    if part.isascii():  # by little: each outcome has another key
+        return part.replace("%", "%25").replace("/", "%2F").replace(" ", "%20")
     return quote(part, safe="", errors="surrogatepass")
-
-
-def _escaped(character: re.Match[str]) -> str:
-    return f"%{ord(character[0]):02X}"
 
 
 def old_place_of(run_id: str, key: str) -> str:

@@ -48,6 +48,7 @@ _PAUSE = 0.05
 
 # Made once: to make one costs as much as to write a short record by it. What is written holds no circles.
 _JSON = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":"))
+_FROM_JSON = json.JSONDecoder().raw_decode
 
 # What comes of reading what nobody has written so.
 _DAMAGED = (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError, OverflowError)
@@ -462,23 +463,22 @@ class Records:
             return {}
         facts = await self._reads.get(run_id, keys)
         found: dict[str, tuple[Mapping[str, Any], str, int]] = {}
-
-        async def read(key: str, fact: Fact) -> None:
+        bodies: dict[str, bytes | BaseException] = {key: fact.body[1:] for key, fact in facts.items()}
+        if cut := [key for key, fact in facts.items() if is_cut(fact.body)]:  # all of their parts are read at once
+            joining = (self._joined(run_id, key, facts[key].body) for key in cut)
+            bodies.update(zip(cut, await asyncio.gather(*joining, return_exceptions=True), strict=True))
+        for key, fact in facts.items():
             try:
-                record, weight = await self._record(run_id, key, fact.body)
+                if isinstance(body := bodies[key], BaseException):
+                    raise body
+                record, weight = self._said(run_id, key, body)
             except SerializationError:
                 if self.damaged is None:
                     raise
                 self.damaged.add(key)
             else:
                 found[key] = record, fact.job, weight
-
-        if any(is_cut(fact.body) for fact in facts.values()):  # what they consist of is read all at once
-            await asyncio.gather(*(read(key, fact) for key, fact in facts.items()))
-        else:
-            for key, fact in facts.items():
-                await read(key, fact)
-        return {key: found[key] for key in facts if key in found}
+        return found
 
     async def _stands(self, run_id: str, stored_name: str, sortable: str) -> bool:
         """Whether a context value stands that was set at this position or a later one."""
@@ -518,13 +518,24 @@ class Records:
         self, run_id: str, key: str, stored: bytes, kind: RecordKind = "fact"
     ) -> tuple[Mapping[str, Any], int]:
         """What a stored record says, and what it weighs."""
+        return self._said(run_id, key, await self._joined(run_id, key, stored), kind)
+
+    async def _joined(self, run_id: str, key: str, stored: bytes) -> bytes:
+        """The body of a stored record, with what its chunks hold."""
         with reading(run_id, key):
             body = await self.chunks.read(run_id, key, stored)
-            if body is None:
-                raise StaleReadError(f"run {run_id!r}: not all chunks of record {key!r} are visible yet")
+        if body is None:
+            raise StaleReadError(f"run {run_id!r}: not all chunks of record {key!r} are visible yet")
+        return body
+
+    def _said(self, run_id: str, key: str, body: bytes, kind: RecordKind = "fact") -> tuple[Mapping[str, Any], int]:
+        """What a body says, and what that weighs."""
+        with reading(run_id, key):
             text = self._decoded(run_id, key, body, kind)
             weight = self._weigh(text, run_id, key)
-            record: dict[str, Any] = json.loads(text.decode())
+            record, end = _FROM_JSON(said := text.decode())
+            if end != len(said):
+                raise ValueError("it goes on after its end")
             version = record.pop("v")
             if type(version) is not int or version < 1:
                 raise ValueError(f"it has format {version!r:.80}")

@@ -20,7 +20,8 @@ def lanes_for(batch: Construct, total: int) -> int:
 
 def total_of(entry: Outcome) -> int:
     """How many items a batch has, by its entry's outcome."""
-    return len(entry.items or ())
+    items = entry.items
+    return 0 if items is None else len(items)
 
 
 def lanes_of(entry: Outcome) -> int:
