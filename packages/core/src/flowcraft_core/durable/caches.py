@@ -132,15 +132,15 @@ class OutcomeCache:
     memory: Memory = attrs.field(factory=Memory)
 
     def get(self, run_id: str, key: str) -> Stored[Any] | None:
-        """An outcome, if it is here."""
+        """An outcome, if it is here, as whoever has not written it reads it."""
         found: Stored[Any] | None = self.memory.get(run_id, key)
-        return found
+        return None if found is None else found.as_read()
 
     def add(self, run_id: str, key: str, stored: Stored[Any]) -> None:
         """Keep an outcome; facts do not change."""
         if self.memory.get(run_id, key) is None:
             values = _values_of(stored.value) if isinstance(stored.value, Outcome) else (stored.value,)
-            self.memory.put(run_id, key, stored.as_read(), taken_by(values, stored.weight))
+            self.memory.put(run_id, key, stored, taken_by(values, stored.weight))
 
 
 @attrs.frozen
