@@ -35,6 +35,18 @@ FIRST_USES = {
         most=89,
         others="durable.adapter durable.handler durable.client runtime diagnosis",
     ),
+    "on SQLite": FirstUse(
+        first="sqlite3",
+        then="from flowcraft_sqlite import SqliteBackend",
+        most=64,
+        others="durable.adapter durable.handler durable.client runtime.runtime diagnosis",
+    ),
+    "on PostgreSQL": FirstUse(
+        first="psycopg",
+        then="from flowcraft_postgres import PostgresBackend",
+        most=41,
+        others="durable graph runtime logging",
+    ),
     "the inspector": FirstUse(
         first="jinja2, starlette.applications",
         then="from flowcraft_ui import inspector",

@@ -6,8 +6,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 from .errors import BackendError
-from .logging.catalogue import UNAVAILABLE
-from .logging.journal import Journal
 from .ports import Delivery
 
 
@@ -63,4 +61,7 @@ async def _undo(
     except BackendError:
         pass
     except Exception as error:  # nobody waits for it any more, to whom it could be raised
+        from .logging.catalogue import UNAVAILABLE  # noqa: PLC0415 # what logs knows of graphs, and adapters do not
+        from .logging.journal import Journal  # noqa: PLC0415
+
         Journal().tell(UNAVAILABLE, error, operation="queue.release", times=1)
