@@ -25,7 +25,7 @@ FIRST_USES = {
     "in Lambda": FirstUse(
         first="boto3",
         then="from flowcraft_aws import SqsAdapter",
-        most=129,
+        most=130,
         others="durable.client durable.worker durable.reconciler durable.answering durable.undoing durable.describing "
         "durable.scheduling events observing runtime.runtime urls diagnosis",
     ),

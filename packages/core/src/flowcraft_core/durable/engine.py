@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import enum
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -29,20 +29,18 @@ from ..graph.limits import is_limited
 from ..graph.partial import behind, is_large
 from ..graph.queues import is_bound, queue_of
 from ..graph.scopes import Kind
-from ..jobs import Job, encode_job
+from ..jobs import Job
 from ..logging.catalogue import HOST_TOO_SHORT, JOB_FAILED, RUN_AWAITING
-from ..ports import Backend, ContextStore, Message
+from ..ports import Backend, ContextStore
 from ..queues import DEFAULT_QUEUE
 from ..settings import number, whole
 from ..texts import safe_text
 from ..traces import Trace
+from .admission import Admission
 from .advancing import Advance
 from .ends import call_undone
 from .invocations import ENDLESS, Invocation, InvocationTimeError, cut_off, may_take, none_has_time, too_long
-from .leases import Lease, lease_of
-from .limits import FleetLimits, Places
 from .poison import PoisonCount, Trying
-from .queues import queue_named
 from .runs import RunRecord
 from .sets import JoinSets
 from .signals import conclude, fail_if_late, finish_run, held_key, say_suspended, send_jobs, send_suspended
@@ -50,7 +48,6 @@ from .storage import KEPT, NewerRecordError, Records, StaleReadError, Stored
 from .suspensions import may_be_suspended
 from .transactions import StepTransaction
 from .view import RunView, UnknownInstanceError
-from .waiting import says_no_more
 
 if TYPE_CHECKING:
     from ..runtime import Emitter
@@ -60,9 +57,6 @@ _UNNEEDED_NOTICED = 2.0
 
 # How long it is taken for granted that an instance that had no outcome has none yet, while its job waits to be begun.
 _LOOKS_FRESH = 5.0
-
-# For how long it is known who is at an attempt after the first, seconds.
-_BEGUN = 60.0
 
 
 class Done(enum.Enum):
@@ -132,16 +126,12 @@ class Engine:
         stopped: Asked before each instance: whether nothing new is to be started.
         got_on: Told of each outcome that was written; what it gives is awaited.
         begun: Told when the run begins with this job.
-        limits: Where places under limits are taken.
+        admission: What an attempt has to have before it begins.
         invocation: Where it runs.
         queue: The name of the queue that the job came from.
         events: Tells what happens.
         slots: Held while a step runs; no limit on them by default.
         trying: What the worker tries again just now, under all of its jobs; see ``PoisonCount``.
-        places: What the attempt under way has under its limits; the worker renews them. What the job has waited for it
-            has from the beginning.
-        lease: The lease of the instance under way, if it has one; whoever holds the job renews it.
-        waits: The job that goes on once there are places under its limits, if what it came to has found none.
         current: The key of the instance under way, until it has an outcome and is gone on from.
         handed_over: Another job goes on from the instance under way, once it has an outcome.
         is_past_steps: No step will run here any more: whoever sees that the run has ended has nothing to call off.
@@ -158,15 +148,12 @@ class Engine:
     stopped: Callable[[], bool]
     got_on: Callable[[RunRecord], Awaitable[None] | None]
     begun: Callable[[RunRecord, Emitter | None], None]
-    limits: FleetLimits
+    admission: Admission
     invocation: Invocation = ENDLESS
     queue: str = DEFAULT_QUEUE
     events: Emitter | None = None
     slots: asyncio.Semaphore | None = None
     trying: Trying = attrs.field(factory=Trying)
-    places: Places | None = None
-    lease: Lease | None = None
-    waits: Job | None = None
     current: str = ""
     handed_over: bool = False
     is_past_steps: bool = False
@@ -175,7 +162,6 @@ class Engine:
     _steps: int = 0
     _poison: PoisonCount = attrs.field(init=False)
     _is_again: bool = False
-    _said_to_wait: bool = False  # for places, by this job
     _looked_for_unneeded: float = 0.0
     _began: float = 0.0  # when it began to look
     _at: str = ""  # the key of the instance that is dealt with, to name where the engine failed
@@ -210,7 +196,7 @@ class Engine:
             finally:
                 self._poison.leave()
                 self.is_past_steps = True  # and what becomes of the message is not to be cut off
-                await self._give_lease_back()
+                await self.admission.give_lease_back()
                 await self._transaction.roll_back()  # of a step that did not come to its outcome
         except InvocationTimeError:
             raise  # whoever is cut off did not come back
@@ -244,12 +230,11 @@ class Engine:
         return Done.ACKNOWLEDGE
 
     async def _handle(self, count: int) -> Done:
-        self._is_again = self._advance.is_again = count > 1
+        self._is_again = self._advance.is_again = self.admission.is_again = count > 1
         self._at, self._began = self.job.key, self.clock.now()
         # Well before the queue's longest visibility: the step that is under way then has as long again.
         hold = min(self.settings.max_hold, self.backend.queue.limits.max_visibility / 4)
         self._hands_on = self._began + hold
-        self._said_to_wait = bool(self.job.limits)
         if (call := call_undone(self.job.key)) is not None:
             frontier = await self._advance.behind(call)
         elif self.job.key:
@@ -296,7 +281,7 @@ class Engine:
                     break
                 outcome = ended
             committed = await self._commit(instance, outcome)
-            await self._give_lease_back()
+            await self.admission.give_lease_back()
             if first:
                 self._poison.leave()
                 first = False
@@ -313,9 +298,7 @@ class Engine:
         if rest := await self._advance.rest():
             await self.send(rest)
         await self.finish()
-        if self._said_to_wait and self.waits is None:
-            store, record, job = self.backend.coordination, self.view.record, self.job
-            await says_no_more(store, record, job.key, job.id, job.limits)
+        await self.admission.wait_no_more()
         return Done.LOOK_AGAIN if lost else Done.ACKNOWLEDGE
 
     async def _is_late(self) -> bool:
@@ -429,8 +412,8 @@ class Engine:
             looked: When it was last known that it has no outcome.
             fresh: It has become ready just now, under this job.
         """
-        if self.places is not None and instance.key != self.job.key:
-            await self._give_back()  # what was waited for is done already
+        if self.admission.places is not None and instance.key != self.job.key:
+            await self.admission.give_places_back()  # what was waited for is done already
         if self.stopped():
             await self.send([instance])
             return None
@@ -471,7 +454,7 @@ class Engine:
                     await self.view.refresh(instance)  # what its edges name
                     return self.executor.due(instance, suspension)
         self._check_steps(instance)
-        if not await self._take_lease(instance, attempt):
+        if not await self.admission.take_lease(instance, attempt):
             return None
         if not self.invocation.has_time_for(instance):
             hops = self.job.hops if self.job.key == instance.key else 0
@@ -540,10 +523,10 @@ class Engine:
                 raise
             except ConfigurationError as error:
                 return await self._failure(error, instance, attempt.number)
-            if not await self._take_places(instance, attempt, names):
+            if not await self.admission.take_places(instance, attempt, names):
                 return None
-        if not attempt.is_first and not await self._is_ours(instance, attempt):
-            await self._give_back()
+        if not attempt.is_first and not await self.admission.is_ours(instance, attempt):
+            await self.admission.give_places_back()
             return None
         self.current = instance.key
         if reminding is None and self.events is not None:
@@ -553,108 +536,8 @@ class Engine:
                 return await self._once(instance, attempt, reminding)
             return await self._attempt(instance, attempt, reminding)
         finally:
-            if self.places is not None:
-                await self._give_back()
-
-    async def _is_ours(self, instance: Instance, attempt: Attempt) -> bool:
-        """Whether no other job is at an attempt, one after the first: who asks for patience is not to be called twice.
-
-        Jobs of one attempt can be several where somebody sends what seems to be lost. This is a hint; should the other
-        one be cut off, its message comes again.
-        """
-        name = f"attempt:{self.view.record.incarnation}:{instance.key}:{attempt.number}.{attempt.deferred}"
-        if attempt.standing_in:
-            name += ".fallback"
-        store = self.backend.coordination
-        return await store.set_if_absent(name, self.job.id, ttl=_BEGUN) or await store.get(name) in (None, self.job.id)
-
-    async def _take_lease(self, instance: Instance, attempt: Attempt) -> bool:
-        """Take the lease of an instance, if its node asks for one; whether it is gone on with here.
-
-        If somebody else has it, a job looks again later, for as long as they renew it.
-        """
-        lease = lease_of(self.view.record, instance, self.backend.coordination, self.limits.ttl)
-        if lease is None:
-            return True
-        if not await lease.take():
-            # Who died with this very message may still have it. It is to come to this delivery, since its count says
-            # whether there is to be another; a job that is sent has none.
-            within = self.invocation.left() if self._is_again else 0.0
-            if not await lease.outlast(self.clock, within=within, stopped=self.stopped):
-                await self._send_later(instance, attempt, lease.ttl / 3)
-                return False
-            self.lease = lease
-            if await self.view.look([instance]):  # who had it has given it back
-                await self.send([instance])
-                return False
-        self.lease = lease
-        return True
-
-    async def _send_later(self, instance: Instance, attempt: Attempt, delay: float) -> None:
-        """Send a job for an attempt that somebody else may be at: it waits as long as a worker says so."""
-        own, record, now = self.job.key == instance.key, self.view.record, self.clock.now()
-        job = record.job(
-            instance.key,
-            now,
-            hops=max(1, self.job.hops if own else 0),
-            attempt=0 if attempt.is_first else attempt.number,
-            deferred=attempt.deferred,
-            standing_in=attempt.standing_in,
-            trace=self._trace or record.trace,
-        )
-        delay = min(delay, self.backend.queue.limits.max_delay)
-        queue = queue_named(self.backend, queue_of(instance, record.queue))
-        await queue.send([Message(encode_job(job), record.run_id)], delay=delay)
-
-    async def _give_lease_back(self) -> None:
-        lease, self.lease = self.lease, None
-        if lease is not None:
-            await lease.give_back()
-
-    async def _take_places(self, instance: Instance, attempt: Attempt, names: Sequence[str]) -> bool:
-        """Take places under the limits of an attempt; whether it begins. If there are none, the job waits for them."""
-        is_own = self.job.key == instance.key
-        has_waited = is_own and self.job.waited > 0
-        if self.places is not None and tuple(names) != self.job.limits:
-            await self._give_back()
-        if self.places is None:
-            self.places = await self.limits.take(names)
-        if self.places is not None:
-            try:
-                # What was cut off before may have waited, too.
-                if not (has_waited or self._is_again) or await self._begins_after_all(instance.key, names):
-                    return True
-            except BaseException:
-                await self._give_back()
-                raise
-            await self._give_back()
-            return False
-        # It keeps its id: should it be cut off, its message comes here again, and whoever looks knows it as the same.
-        waits = self.job if is_own else attrs.evolve(self.job, waited=0, hops=0, passed_on=0.0, trace=self._trace)
-        self.waits = attrs.evolve(
-            waits,
-            key=instance.key,
-            first_seen=waits.first_seen if is_own else self.clock.now(),
-            attempt=0 if attempt.is_first else attempt.number,
-            deferred=attempt.deferred,
-            standing_in=attempt.standing_in,
-            limits=tuple(names),
-            blueprint_id=None,
-            node_id=None,
-        )
-        return False
-
-    async def _begins_after_all(self, key: str, names: Sequence[str]) -> bool:
-        """Say that an instance waits for no place any more; whether its run has not ended meanwhile."""
-        self._said_to_wait = self._said_to_wait and key != self.job.key
-        await says_no_more(self.backend.coordination, self.view.record, key, self.job.id, names)
-        status = await self.backend.status.get(self.job.run_id)
-        return status is not None and status.state in ("running", "awaiting")
-
-    async def _give_back(self) -> None:
-        places, self.places = self.places, None
-        if places is not None:
-            await self.limits.give_back(places)
+            if self.admission.places is not None:
+                await self.admission.give_places_back()
 
     async def _attempt(
         self, instance: Instance, attempt: Attempt, reminding: Suspension | None

@@ -45,6 +45,7 @@ from ..ports import REASON_LENGTH, Backend, HandWrittenRuns, Message, RunStatus
 from ..queues import DEFAULT_QUEUE
 from ..runtime.listening import emitter_of
 from ..texts import safe_text
+from .admission import Admission
 from .caches import KnownRuns, Memory, OutcomeCache
 from .ends import call_undone, end_of, stopped_by, undoes, undone_by
 from .engine import Done, Engine, Settings
@@ -342,6 +343,18 @@ class JobHandler:
                 if await run.is_stopped_around(call):
                     await attrs.evolve(run, root=call).go_on(again=count > 1)
                     return Done.ACKNOWLEDGE
+        invocation = ENDLESS if remaining is None else Invocation(remaining)
+        admission = Admission(
+            backend=self._backend,
+            clock=self._clock,
+            view=view,
+            job=job,
+            limits=self._limits,
+            invocation=invocation,
+            stopped=self._stopped,
+            events=events,
+            places=places,
+        )
         engine = Engine(
             backend=self._backend,
             records=self._records,
@@ -354,11 +367,10 @@ class JobHandler:
             stopped=self._stopped,
             got_on=self.say_busy,
             begun=self._say_begun,
-            invocation=ENDLESS if remaining is None else Invocation(remaining),
+            admission=admission,
+            invocation=invocation,
             queue=queue,
             slots=self._slots,
-            limits=self._limits,
-            places=places,
             trying=self._trying,
             events=events,
         )
@@ -366,7 +378,7 @@ class JobHandler:
         watch(engine)
         try:
             done = await engine.handle(count)
-            return done if engine.waits is None else (engine.waits, record)
+            return done if admission.waits is None else (admission.waits, record)
         finally:
             if events is not None:
                 events.close()

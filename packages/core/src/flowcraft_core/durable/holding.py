@@ -241,5 +241,5 @@ class Holding(Generic[H]):
 
 def _things_of(engine: Engine) -> list[_Thing]:
     """What is under way with an engine."""
-    things: list[_Thing] = [None, engine.current or None, engine.places, engine.lease]
+    things: list[_Thing] = [None, engine.current or None, engine.admission.places, engine.admission.lease]
     return things[:1] + [thing for thing in things[1:] if thing is not None]

@@ -8,7 +8,7 @@ import attrs
 from flowcraft_core import RetryAfter, RetryPolicy
 from flowcraft_core.durable import engine as engine_module
 from flowcraft_core.durable import reconciler as reconciler_module
-from flowcraft_core.durable.engine import Engine
+from flowcraft_core.durable.admission import Admission
 from flowcraft_core.durable.suspensions import SuspensionWindow
 from flowcraft_core.execution import Executor
 
@@ -40,7 +40,7 @@ def without_end(original: Any, self: Any, error: Any, instance: Any, node: Any, 
 
 
 @replaces(
-    (Engine, "_is_ours"),
+    (Admission, "is_ours"),
     caught_by=BackendContract.test_who_asks_for_later_is_not_called_twice,
     name="engine.EveryJobMakesItsAttempt",
 )
