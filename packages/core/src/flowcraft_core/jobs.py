@@ -9,7 +9,6 @@ from typing import Any
 import attrs
 
 from .errors import FlowcraftError
-from .texts import compact_json
 from .traces import Trace, trace_of
 
 FORMAT = 1
@@ -18,6 +17,9 @@ READABLE_FORMATS = frozenset({FORMAT})
 
 #: No job of any format is longer, in bytes of UTF-8: it carries ids only.
 MAX_BODY_BYTES = 48 * 1024
+
+# Made once: to make one costs as much as to write a job by it. What is written holds no circles.
+_JSON = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":"))
 
 # What a job says that says no more than each does.
 _IN_EACH = frozenset({"v", "id", "run", "nonce", "key", "seen"})
@@ -111,7 +113,7 @@ def encode_job(job: Job) -> str:
         data["blueprint"], data["node"] = job.blueprint_id, job.node_id
     if job.trace is not None:
         data |= job.trace.fields()
-    return compact_json(data)
+    return _JSON.encode(data)
 
 
 def decode_job(body: str) -> Job:

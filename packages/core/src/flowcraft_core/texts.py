@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from .errors import SerializationError
@@ -71,30 +70,6 @@ def require_name(name: object, what: str) -> str:
     if not is_text(name):
         raise SerializationError(f"{what} cannot be stored: {safe_text(name, 80)!r} holds a lone surrogate")
     return name
-
-
-def _compact_json() -> Callable[[Any], str]:
-    """What writes JSON data: an encoder that is made once, as ``JSONEncoder.encode`` makes one for each text.
-
-    To make one takes as long as to write a job or a short record by it. Python's own is what to hold on to, and is in
-    no documentation: where there is none, or it does otherwise, texts are written as documented.
-    """
-    documented = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":"))
-    sample = {"text": 'ä"\n', "numbers": [1, -1.5, 1e300], "rest": [True, None, {}]}
-
-    def write(data: Any) -> str:
-        return "".join(encode(data, 0))
-
-    try:
-        make, quoted = json.encoder.c_make_encoder, json.encoder.encode_basestring  # type: ignore[attr-defined]
-        encode = make(None, documented.default, quoted, None, ":", ",", False, False, True)
-        return write if write(sample) == documented.encode(sample) else documented.encode
-    except Exception:  # whatever is not as it was
-        return documented.encode
-
-
-#: JSON data as text without spaces. It is for what holds no circles; what is no JSON data is a ``TypeError``.
-compact_json = _compact_json()
 
 
 def require_text(value: Any) -> None:

@@ -28,7 +28,6 @@ from ..ids import new_id
 from ..payloads import MAX_RECORD_BYTES, PayloadCodec, RecordKind, old_place_of, place_of
 from ..ports import ContextStore, Fact, PositionedValue
 from ..serialization import Serializer
-from ..texts import compact_json
 from .caches import OutcomeCache
 from .chunks import Chunks, chunk_keys, is_cut, whole
 from .gathering import GatheringReads
@@ -47,6 +46,8 @@ READABLE_FORMATS = frozenset({FORMAT})
 # Seconds between two looks at what may not be visible yet.
 _PAUSE = 0.05
 
+# Made once: to make one costs as much as to write a short record by it. What is written holds no circles.
+_JSON = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":"))
 _FROM_JSON = json.JSONDecoder().raw_decode
 
 # What comes of reading what nobody has written so.
@@ -486,7 +487,7 @@ class Records:
 
     def _coded(self, run_id: str, key: str, record: Mapping[str, Any], kind: RecordKind = "fact") -> tuple[bytes, int]:
         """What is stored of a record, and what it weighs when it is read."""
-        text = compact_json({"v": FORMAT, **record}).encode()
+        text = _JSON.encode({"v": FORMAT, **record}).encode()
         weight = self._weigh(text, run_id, key)
         return self.codec.encode(text, place=place_of(run_id, key, kind)), weight
 
