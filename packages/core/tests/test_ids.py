@@ -2,7 +2,7 @@ import os
 
 import pytest
 from flowcraft_core import BlueprintError, ConfigurationError, Flow, FlowRuntime, SyncNodeContext, create_flow
-from flowcraft_core.ids import new_id, seeded
+from flowcraft_core.ids import new_id, seeded, whereabouts
 
 
 def test_ids_differ_and_have_one_form() -> None:
@@ -18,6 +18,16 @@ def test_a_seed_gives_its_ids_again_and_leaves_the_others_alone() -> None:
     with seeded(7):
         assert [new_id(), new_id()] == first
     assert between not in first
+
+
+def test_ids_can_be_seeded_where_a_program_is() -> None:
+    here = whereabouts()
+    with seeded(7):
+        first = new_id()
+        assert whereabouts() != here
+    with seeded(7, somewhere=False):
+        assert (new_id(), whereabouts()) == (first, here)
+    assert whereabouts() == here
 
 
 def test_a_forked_child_has_ids_of_its_own() -> None:

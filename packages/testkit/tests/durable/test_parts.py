@@ -475,6 +475,26 @@ async def test_a_codec_is_given_the_place_and_sees_whole_records(backend: InMemo
             await records.outcomes("run", ["b"])
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b'w\x00{"v":1,"attempts":1}{"v":1}', id="goes on after its end"),
+        pytest.param(b'w\x00{"v":1,"attempts":', id="ends too early"),
+        pytest.param(b"c[3]", id="has no list of its parts"),
+    ],
+)
+async def test_of_many_facts_a_damaged_one_is_named_or_left_out(backend: InMemoryBackend, body: bytes) -> None:
+    records, damaged = _records(backend), set[str]()
+    for key, length in (("a", 3), ("c", 3_000)):  # the latter in parts, which are read at once with those of "b"
+        await records.put_outcome("run", key, Outcome(output=_noise(length)), "job")
+    await backend.context.put("run", "b", Fact(body, "somebody"))
+    with pytest.raises(SerializationError, match="run 'run': record 'b' is damaged"):
+        await records.outcomes("run", ["a", "b", "c"])
+    found = await attrs.evolve(records, damaged=damaged).outcomes("run", ["a", "b", "c"])
+    assert {key: stored.value.output for key, stored in found.items()} == {"a": _noise(3), "c": _noise(3_000)}
+    assert damaged == {"b"}
+
+
 async def test_of_two_context_values_the_later_position_stands_and_a_deletion_is_one(
     backend: InMemoryBackend,
 ) -> None:
