@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable
 from typing import Any
 
 import expect
 from backend import Backend
 from durable_backend import Durable
-from flowcraft_core import Clock, FlowBuilder, RunResult, create_flow
+from flowcraft_core import FlowBuilder, RunResult, create_flow
 from flowcraft_testkit.contracts.interposed import Call
+from flowcraft_testkit.contracts.laning import Gauge
 from scenario import Scenario
 from small_steps import Context, echo, gives
 
@@ -34,36 +33,6 @@ _LANES = 5
 _MOST_REQUESTS = 1.6
 
 
-class Gauge:
-    """The worker of a batch, which says how many items were under way at once, and which were executed how often.
-
-    An item that was executed is under way no more, though another execution of it may go on: its lane does, too.
-    """
-
-    def __init__(
-        self, clock: Clock, seconds: float = 0.0, *, fails: Callable[[int], bool] = lambda item: False
-    ) -> None:
-        self.most = 0
-        self.executed: Counter[str] = Counter()
-        self.now: Counter[str] = Counter()
-        self._ended: set[str] = set()
-        self._clock, self._seconds, self._fails = clock, seconds, fails
-
-    async def step(self, ctx: Context) -> int:
-        """Give the item's square."""
-        self.executed[ctx.key] += 1
-        self.now[ctx.key] += 1
-        self.most = max(self.most, len(self.now.keys() - self._ended))
-        try:
-            await self._clock.sleep(self._seconds)
-        finally:
-            self.now -= Counter([ctx.key])  # which keeps none that is at zero
-        self._ended.add(ctx.key)
-        if self._fails(int(ctx.input)):
-            raise ValueError(f"item {ctx.input} is broken")
-        return int(ctx.input) ** 2
-
-
 def _flow(gauge: Gauge, items: int = _ITEMS, lanes: int = _LANES, **options: Any) -> FlowBuilder:
     flow = create_flow("documents").node("src", gives(list(range(items))))
     flow.batch("each", gauge.step, concurrency=lanes, **options).node("end", echo)
@@ -74,8 +43,8 @@ async def _until_begun(backend: Backend, gauge: Gauge, items: int) -> None:
     await backend.until(f"{items} items were begun", lambda: len(gauge.executed) >= items, within=1e9)
 
 
-def _squares(items: int) -> list[int]:
-    return [item**2 for item in range(items)]
+def _tens(items: int) -> list[int]:
+    return [10 * item for item in range(items)]
 
 
 @FIVE_AT_A_TIME.check
@@ -84,7 +53,7 @@ async def in_order(backend: Backend) -> None:
     gauge = Gauge(backend.clock, backend.beat / 100)
     result = await backend.run(_flow(gauge))
     expect.completed(result)
-    expect.equal("the results", result.outputs["end"], _squares(_ITEMS))
+    expect.equal("the results", result.outputs["end"], _tens(_ITEMS))
     expect.equal("how many were under way at most", gauge.most, _LANES)
     expect.equal("how often items were executed", set(gauge.executed.values()), {1})
 
@@ -92,18 +61,18 @@ async def in_order(backend: Backend) -> None:
 @FIVE_AT_A_TIME.check
 async def one_may_fail(backend: Backend) -> None:
     """A failed item under tolerance does not stop its lane: its error stands in its place."""
-    gauge = Gauge(backend.clock, fails=lambda item: item == 7)
+    gauge = Gauge(backend.clock, 0.0, 7)
     result = await backend.run(_flow(gauge, 50, tolerated_failure_count=1))
     expect.completed(result)
     given = result.outputs["each"]
     expect.equal("the failed item", given[7]["error"]["node"], "each[7].each")
-    expect.equal("the others", given[:7] + given[8:], _squares(7) + _squares(50)[8:])
+    expect.equal("the others", given[:7] + given[8:], _tens(7) + _tens(50)[8:])
 
 
 @FIVE_AT_A_TIME.check
 async def one_too_many(backend: Backend) -> None:
     """Over tolerance the batch fails, and nothing new starts."""
-    gauge = Gauge(backend.clock, backend.beat, fails=lambda item: item % 3 == 0)
+    gauge = Gauge(backend.clock, backend.beat, *range(0, _ITEMS, 3))
     run = await backend.launch(_flow(gauge, tolerated_failure_count=4))
     result = await run.result()
     expect.status(result, "failed")
@@ -128,7 +97,7 @@ async def one_of_three_is_killed_twice(backend: Durable) -> None:
         await backend.hire(concurrency=2, prefetch=0, visibility=10 * backend.beat)
     result = await backend.run_of(run_id).result()
     expect.completed(result)
-    expect.equal("the results", result.outputs["end"], _squares(_ITEMS))
+    expect.equal("the results", result.outputs["end"], _tens(_ITEMS))
     expect.at_most("how many were under way at most", gauge.most, _LANES)
     again = {key for key, times in gauge.executed.items() if times > 1}
     expect.equal("executed twice, and not under way when a worker was killed", again - cut_off, set())
@@ -161,7 +130,7 @@ def _nested(gauge: Gauge) -> tuple[FlowBuilder, FlowBuilder]:
 
 def _as_nested(result: RunResult, gauge: Gauge) -> None:
     expect.completed(result)
-    expect.equal("what the passes gave", result.outputs["end"], [_squares(length) for length in (0, 1, 4, 5, 6)])
+    expect.equal("what the passes gave", result.outputs["end"], [_tens(length) for length in (0, 1, 4, 5, 6)])
     expect.at_most("how many were under way at most", gauge.most, 5)
 
 
@@ -227,6 +196,6 @@ async def with_the_reconciler_alone_at_times(backend: Durable) -> None:
         await backend.staff()
     result = await backend.run_of(run_id).result()
     expect.completed(result)
-    expect.equal("the results", result.outputs["end"], _squares(items))
+    expect.equal("the results", result.outputs["end"], _tens(items))
     expect.at_most("how many were under way at most", gauge.most, 20)
     expect.at_most("requests per item", (backend.calls.total() - before) / items, _MOST_REQUESTS)

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Any
 
 import attrs
-from flowcraft_core import FlowBuilder, create_flow
+from flowcraft_core import Clock, FlowBuilder, create_flow
 from flowcraft_core.jobs import decode_job, encode_job
 
 from .interposed import Call
@@ -16,28 +16,34 @@ from .programs import Context, ProgramClauses, Steps
 class Gauge:
     """The worker of a batch: takes a moment, fails at some items, and says how many were under way at once.
 
+    Two may be at one item, as a worker was taken for dead or a message came twice. It counts once, and no more once
+    either has ended it: from then on its lane goes on, while the other one still is at it.
+
     Attributes:
-        most: How many items were under way at most; one that two are at, as its worker was taken for dead, is one.
+        most: How many items were under way at most.
+        now: How many are at each item, by key.
         executed: How often each item was begun, by key.
         broken: The items that fail.
     """
 
-    def __init__(self, clock: Any, seconds: float, *broken: int) -> None:
+    def __init__(self, clock: Clock, seconds: float = 0.0, *broken: int) -> None:
         self.most = 0
+        self.now: Counter[str] = Counter()
         self.executed: Counter[str] = Counter()
         self.broken = set(broken)
-        self._now: Counter[str] = Counter()
+        self._ended: set[str] = set()
         self._clock, self._seconds = clock, seconds
 
     async def step(self, ctx: Context) -> int:
         """Give ten times the item."""
         self.executed[ctx.key] += 1
-        self._now[ctx.key] += 1
-        self.most = max(self.most, len(self._now))
+        self.now[ctx.key] += 1
+        self.most = max(self.most, len(self.now.keys() - self._ended))
         try:
             await self._clock.sleep(self._seconds)
         finally:
-            self._now -= Counter([ctx.key])  # which keeps none that is at zero
+            self.now -= Counter([ctx.key])  # which keeps none that is at zero
+        self._ended.add(ctx.key)
         if ctx.input in self.broken:
             raise ValueError(f"item {ctx.input} is broken")
         return int(ctx.input) * 10
@@ -68,7 +74,7 @@ class LaningClauses(ProgramClauses):
 
     async def test_a_lane_goes_on_under_its_job_and_arrives_once(self) -> None:
         """Whoever ends an item goes on with the next: an item costs its own write, and a lane a job and an arrival."""
-        steps, gauge = Steps(), Gauge(self._clock, 0.0)
+        steps, gauge = Steps(), Gauge(self._clock)
         flow = _batch("costs", steps, gauge, 40, 4)
         async with self.programs(flow, reconcile=False, poll=1.0) as here:
             await here.hire(2)
@@ -165,7 +171,7 @@ class LaningClauses(ProgramClauses):
             ("coordination.add_members", 1),
         ):
             for when in ("before", "after"):
-                gauge = Gauge(self._clock, 0.0)
+                gauge = Gauge(self._clock)
                 flow = _batch("survives", steps, gauge, 11, 2)
                 async with self.programs(flow) as here:
                     run_id = (await here.client.start(flow)).run_id
@@ -180,7 +186,7 @@ class LaningClauses(ProgramClauses):
 
     async def test_a_lost_lane_is_found_by_the_reconciler(self) -> None:
         """Its worker is dead, its message lost and every set wiped: the facts say at which item each lane stands."""
-        steps, gauge = Steps(), Gauge(self._clock, 0.0)
+        steps, gauge = Steps(), Gauge(self._clock)
         flow = _batch("lost_lane", steps, gauge, 30, 3)
         async with self.programs(flow, reconcile=False) as here:
             run_id = (await here.client.start(flow)).run_id
@@ -197,7 +203,7 @@ class LaningClauses(ProgramClauses):
 
     async def test_a_reconciler_finds_where_lanes_stand_without_going_along_them(self) -> None:
         """A lane of many items takes it a few reads, of a few facts, whichever item it has come to."""
-        steps, gauge = Steps(), Gauge(self._clock, 0.0)
+        steps, gauge = Steps(), Gauge(self._clock)
         flow = _batch("long_lane", steps, gauge, 300, 1)
         reads: list[int] = []
 
@@ -243,7 +249,7 @@ class LaningClauses(ProgramClauses):
 
     async def test_a_fork_from_one_item_keeps_those_behind_it(self) -> None:
         """What it keeps of a lane is not done again, before or behind the item that it begins again."""
-        steps, gauge = Steps(), Gauge(self._clock, 0.0)
+        steps, gauge = Steps(), Gauge(self._clock)
         flow = _batch("forked", steps, gauge, 9, 2)
         async with self.programs(flow) as here:
             await here.hire(2)
