@@ -34,6 +34,7 @@ from .queues import queue_named, require_queues
 from .results import Started
 from .runs import FORK_KEY, REDRIVEN_KEY, RunRecord
 from .signals import CHECK_AFTER
+from .starting import status_at_first, write_first
 from .storage import KEPT
 from .stored_runs import StoredRuns
 from .undone import settled_undone, void_instances
@@ -197,7 +198,8 @@ class _Forked:
             trace=None if starting is None else starting.trace,
             nonce=new_id(),
         )
-        if (await stored.runs.create(new)).created:
+        is_new = (await stored.runs.create(new)).created
+        if is_new:
             if starting is not None:
                 starting.done(stored.clock.now())
         else:
@@ -212,20 +214,14 @@ class _Forked:
             new, kept = standing, self.kept(again.values(), standing.graphs)
         await stored.records.put(run_id, FORK_KEY, {"of": old.run_id})
         await self._copy(run_id, kept)
-        job = new.job("", stored.clock.now())  # whoever begins with it waits until all that was copied is visible
-        limit, look = new.deadline, now + CHECK_AFTER
-        status = RunStatus(
-            run_id=run_id,
-            state="running",
-            blueprint_id=old.blueprint_id,
-            created=now,
-            updated=now,
-            next_check=look if limit is None else min(look, limit),
-            tags=self.status.tags,
+        status = status_at_first(
+            new, self.status.tags, next_check=now + CHECK_AFTER, finished=None if is_new else stored.clock.now()
         )
-        created = await stored.backend.status.create(status)
-        queue = queue_named(stored.backend, queue_of_start(new.graph, new.queue))
-        await queue.send([Message(encode_job(job), run_id)])
+        created = await write_first(stored.backend.status, status, is_own=is_new)
+        if created:
+            job = new.job("", stored.clock.now())  # whoever begins with it waits until all that was copied is visible
+            queue = queue_named(stored.backend, queue_of_start(new.graph, new.queue))
+            await queue.send([Message(encode_job(job), run_id)])
         return Started(run_id, created)
 
     def graphs(self, changes: Changes) -> Mapping[str, Graph]:

@@ -18,8 +18,8 @@ _ATTEMPTS = 6
 _FIRST_PAUSE = 0.05
 _LONGEST_PAUSE = 5.0
 
-# So exactly a store keeps a time, seconds.
-_AS_STORED = 0.001
+#: So exactly a store keeps a time, seconds.
+AS_STORED = 0.001
 
 
 class RetryingBackend:
@@ -112,7 +112,7 @@ class _RetryingStatus(_Retrying):
 
     async def _has_ended(self, run_id: str, state: FinalState, *, at: float, reason: str | None = None) -> bool:
         status: RunStatus | None = await self._port.get(run_id)
-        if status is None or status.state != state or abs(status.updated - at) > _AS_STORED:
+        if status is None or status.state != state or abs(status.updated - at) > AS_STORED:
             return False
         kept = REASON_LENGTH // 2  # a store may cut what is long
         return (status.reason or "")[:kept] == (reason or "")[:kept]

@@ -8,6 +8,7 @@ import pytest
 from flowcraft_core import ConfigurationError, FlowBuilder, create_flow
 from flowcraft_core.durable import Client, Started
 
+from .interposed import Call
 from .programs import Context, ProgramClauses, Steps
 
 
@@ -64,6 +65,33 @@ class ForkingClauses(ProgramClauses):
             assert (await here.client.status(old)).redriven_as == new
             assert (await here.client.result(old)).redriven_as == new
             assert (await here.client.result(new)).redrive_of == old
+
+    async def test_of_two_redrives_at_once_one_sends_a_first_job(self) -> None:
+        """One has begun, and another does all of it meanwhile: two first jobs would try the failure again twice."""
+        steps, sent = Steps(), list[str]()
+        flow = create_flow("overtaken").node("x", steps.broken)
+
+        async def listen(operation: str, call: Call) -> Any:
+            if operation == "queue.send":
+                sent.extend(message.body for message in call.args[0])
+            return await call()
+
+        async def be_overtaken(operation: str, call: Call) -> Any:
+            if operation == "status.create":
+                assert (await other.redrive(old)).created
+            return await listen(operation, call)
+
+        async with self.programs(flow, reconcile=False) as here:
+            await here.hire()
+            old = (await here.run(flow, run_id=self.id("old"))).run_id
+            await self.pass_time(2 * self.beat + here.backend.context.limits.staleness)
+            first, other = [
+                Client(await here.connect(around), flows=[flow], clock=here.clock) for around in (be_overtaken, listen)
+            ]
+            started = await first.redrive(old)
+            assert (started.created, len(sent)) == (False, 1), f"sent were {sent}"
+            assert (await here.ended(started.run_id)).status == "failed"
+            assert steps.count("x") == 2
 
     async def test_a_redrive_that_is_refused_changes_nothing(self) -> None:
         """Another fork of the run has the id: it is redriven under another one afterwards, as if nobody had asked."""

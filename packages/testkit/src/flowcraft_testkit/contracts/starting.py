@@ -177,6 +177,69 @@ class StartingClauses(ProgramClauses):
                     await (await here.reconciler()).reconcile(run_id)
                     assert (await here.ended(run_id)).outputs == {"n0": 1, "n1": 2, "n2": 3}
 
+    async def test_a_start_that_another_finishes_meanwhile_sends_one_first_job(self) -> None:
+        """Whoever writes the status sends it: two who begin with one each would execute the first step twice."""
+        steps = Steps()
+        flow = chain(steps)
+        sent: list[str] = []
+        async with self.programs(flow, reconcile=False) as here:
+
+            async def listen(operation: str, call: Call) -> Any:
+                if operation == "queue.send":
+                    sent.extend(message.body for message in call.args[0])
+                return await call()
+
+            async def be_overtaken(operation: str, call: Call) -> Any:
+                if operation == "status.create":
+                    assert not (await other.start(flow, run_id=run_id, tags={"a": "b"})).created
+                return await listen(operation, call)
+
+            run_id = self.id("run")
+            first, other = [
+                Client(await here.connect(around, starts=False), flows=[flow], clock=here.clock)
+                for around in (be_overtaken, listen)
+            ]
+            assert (await first.start(flow, run_id=run_id, tags={"a": "b"})).created
+            assert len(sent) == 1, f"sent were {sent}"
+            await here.hire(2)
+            assert (await here.ended(run_id)).outputs == {"n0": 1, "n1": 2, "n2": 3}
+            assert steps.executed == ["n0", "n1", "n2"]
+
+    async def test_a_start_whose_answer_was_lost_begins_at_once(self) -> None:
+        """Its status is there when it is written again, and still is its own: no reconciler has to find the run."""
+        steps = Steps()
+        flow = chain(steps)
+
+        async def twice(operation: str, call: Call) -> Any:
+            if operation == "status.create":
+                await call()
+            return await call()
+
+        async with self.programs(flow, reconcile=False) as here:
+            client = Client(await here.connect(twice, starts=False), flows=[flow], clock=here.clock)
+            run_id = self.id("run")
+            assert (await client.start(flow, run_id=run_id)).created
+            await here.hire()
+            assert (await here.ended(run_id)).outputs == {"n0": 1, "n1": 2, "n2": 3}
+
+    async def test_a_start_that_another_finishes_is_what_its_record_says(self) -> None:
+        """Also where the other meant another flow: a status that said that one would be found under it."""
+        steps = Steps()
+        flow, others = chain(steps), create_flow(self.id("other")).node("a", steps.one)
+        async with self.programs(flow, others, reconcile=False) as here:
+            for meant, is_same in ((flow, True), (others, False)):
+                run_id = self.id("run")
+                await self._cut(here, flow, run_id, "context.put", True)
+                await self.pass_time(self.beat)
+                finished = await here.client.start(meant, run_id=run_id, tags={"a": "b"})
+                assert (finished.created, finished.same) == (False, is_same)
+                status = await here.client.status(run_id)
+                named = (status.blueprint_id, status.tags, status.state)
+                assert named == (flow.id, {"a": "b"} if is_same else {}, "running")
+                assert status.updated - status.created >= self.beat / 2, "it was started when its record was written"
+                await here.hire()
+                assert (await here.ended(run_id)).outputs == {"n0": 1, "n1": 2, "n2": 3}
+
     async def _cut(self, here: Programs, flow: FlowBuilder, run_id: str, operation: str, applied: bool) -> None:
         async def cut(called: str, call: Call) -> Any:
             if called == operation and (operation != "context.put" or call.args[0] == run_id):

@@ -10,6 +10,7 @@ import attrs
 from flowcraft_core import ResumeError
 from flowcraft_core.durable import forking as forking_module
 from flowcraft_core.durable import resuming as resuming_module
+from flowcraft_core.durable import starting as starting_module
 from flowcraft_core.durable.client import Client
 from flowcraft_core.durable.results import Purged, Started, StoredRun
 from flowcraft_core.durable.runs import Recorded, Runs
@@ -19,6 +20,7 @@ from flowcraft_core.errors import SerializationError
 from flowcraft_core.graph import failures as failures_module
 from flowcraft_core.graph.facts import Suspension
 from flowcraft_core.ids import new_id
+from flowcraft_core.ports import RunStatus
 
 from ...contracts import BackendContract
 from ..mutant import replaces
@@ -90,6 +92,37 @@ async def not_finished(original: Any, self: Any, flow: Any, *args: Any, **option
         return Started(run_id, created=False)
     started: Started = await original(self, flow, *args, **options)
     return started
+
+
+@replaces(
+    (starting_module, "_is_anothers"),
+    caught_by=BackendContract.test_a_start_that_another_finishes_meanwhile_sends_one_first_job,
+    name="client.EveryStatusIsItsOwn",
+)
+def never_anothers(original: Any, standing: RunStatus, status: RunStatus) -> bool:
+    """Sends a first job also for the start that another has finished, and sent one for."""
+    return False
+
+
+@replaces(
+    (starting_module, "_is_anothers"),
+    caught_by=BackendContract.test_a_start_whose_answer_was_lost_begins_at_once,
+    name="client.StatusThatStandsIsAnothers",
+)
+def always_anothers(original: Any, standing: RunStatus, status: RunStatus) -> bool:
+    """Leaves the first job to whoever wrote the status, and does not see that it did so itself."""
+    return True
+
+
+@replaces(
+    (starting_module, "status_at_first"),
+    caught_by=BackendContract.test_a_start_that_another_finishes_is_what_its_record_says,
+    name="client.FinishedIsStartedThen",
+)
+def started_then(original: Any, record: Any, tags: Any, **options: Any) -> RunStatus:
+    """Gives a run that another has begun the time of whoever finishes its start."""
+    status: RunStatus = original(record, tags, **options)
+    return attrs.evolve(status, created=status.updated)
 
 
 @replaces(
