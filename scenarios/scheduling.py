@@ -181,7 +181,9 @@ async def cut_off(backend: Durable) -> None:
     noted = _Noted("cut")
     backend.deploy(noted.flow)
     client, runs = await backend.client(), list[str]()
-    for operation in ("context.put", "status.create", "queue.send", "context.apply", "status.touch"):
+    by_one = (await backend.ports()).starts is not None
+    starting = ("starts.begin",) if by_one else ("context.put", "status.create", "queue.send")
+    for operation in (*starting, "context.apply", "status.touch"):
         for when in ("before", "after"):
             made = await client.schedules.make(f"{when} {operation}", "cut", every="30d")
             runs.append(firing_id(made.schedule_id, made.upcoming[0]))
