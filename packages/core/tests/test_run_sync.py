@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import signal
 import subprocess
 import sys
 import threading
@@ -106,21 +107,22 @@ def test_an_interrupt_as_a_run_ends_is_an_interrupt(monkeypatch: pytest.MonkeyPa
     """Its loop is closed by then, and there is nothing left in it to be cancelled."""
     ended, goes_on = threading.Event(), threading.Event()
 
-    class Interrupted(Future[Any]):
+    class Ending(Future[Any]):
         def set_result(self, result: Any) -> None:
             ended.set()
             goes_on.wait(30)
             super().set_result(result)
 
-        def result(self, timeout: float | None = None) -> Any:
-            ended.wait(30)
-            raise KeyboardInterrupt
-
         def done(self) -> bool:
             goes_on.set()
             return False
 
-    monkeypatch.setattr(synchronously, "Future", Interrupted)
+    def interrupted(*args: Any, **options: Any) -> Any:
+        ended.wait(30)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(synchronously, "Future", Ending)
+    monkeypatch.setattr(synchronously, "wait", interrupted)
     with pytest.raises(KeyboardInterrupt) as raised:
         synchronously.run_beside(asyncio.sleep(0))
     assert raised.value.__context__ is None
@@ -145,6 +147,30 @@ async def cell():
     try: FlowRuntime([flow]).run_sync(flow)
     except KeyboardInterrupt: told.append("interrupted")
 signal.signal(signal.SIGINT, signal.default_int_handler)
+asyncio.new_event_loop().run_until_complete(cell())
+print(*told)
+"""
+    assert _printed(code) == ["cancelled", "interrupted"]
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="threads have no masks of signals here")
+def test_an_interrupt_that_ends_no_wait_is_seen_all_the_same() -> None:
+    """As one is that comes just before a wait begins: here another thread is told of it."""
+    code = """
+import asyncio, os, signal
+from flowcraft_core import FlowRuntime, create_flow
+told = []
+async def a(ctx):
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    os.kill(os.getpid(), signal.SIGINT)
+    try: await asyncio.Event().wait()
+    finally: told.append("cancelled")
+flow = create_flow("f").node("a", a)
+async def cell():
+    try: FlowRuntime([flow]).run_sync(flow)
+    except KeyboardInterrupt: told.append("interrupted")
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
 asyncio.new_event_loop().run_until_complete(cell())
 print(*told)
 """

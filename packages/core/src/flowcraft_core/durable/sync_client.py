@@ -16,6 +16,7 @@ from ..durations import Duration
 from ..errors import BackendError
 from ..ports import Backend, RunStatus, State
 from ..runtime.results import OutT
+from ..runtime.synchronously import answer_of
 from .client import Client
 from .results import Purged, Started, StartOptions, StoredResult, StoredRun
 from .scheduling.sync_client import SyncScheduleClient
@@ -261,6 +262,6 @@ class SyncClient:
             raise BackendError(f"this SyncClient {problem}")
         calling = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
         try:
-            return calling.result()
+            return answer_of(calling)
         finally:
             calling.cancel()  # nothing, unless this was interrupted while it waited: then the call is to end, too

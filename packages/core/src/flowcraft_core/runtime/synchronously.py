@@ -7,7 +7,7 @@ import contextlib
 import contextvars
 import threading
 from collections.abc import Coroutine
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from typing import Any, TypeVar
 
 from ..threads import lent
@@ -16,6 +16,9 @@ T = TypeVar("T")
 
 # How long a thread that was interrupted while it was being started is given to begin, seconds.
 _BEGINS_WITHIN = 10.0
+# An interrupt that came just before a wait, or was told to another thread, does not end it, and is seen after it: so a
+# wait is many short ones, of so many seconds each.
+_LOOKS_EVERY = 0.5
 
 
 def has_loop() -> bool:
@@ -31,6 +34,13 @@ def run_here(coroutine: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine in an event loop of its own, in this thread; a step's thread counts no more meanwhile."""
     with lent():
         return asyncio.run(coroutine)
+
+
+def answer_of(other: Future[T]) -> T:
+    """What another thread comes to; an interrupt here ends the wait for it, in half a second at most."""
+    while wait([other], _LOOKS_EVERY).not_done:
+        pass
+    return other.result()
 
 
 def run_beside(coroutine: Coroutine[Any, Any, T]) -> T:
@@ -59,12 +69,12 @@ def run_beside(coroutine: Coroutine[Any, Any, T]) -> T:
     )
     try:
         thread.start()  # in which an interrupt may come, too
-        return answer.result()
+        return answer_of(answer)
     finally:
         if not answer.done():
             began.wait(_BEGINS_WITHIN)
             if task is not None:
                 with contextlib.suppress(RuntimeError):  # it has ended just now, and its loop is closed
                     task.get_loop().call_soon_threadsafe(task.cancel)
-        if thread.is_alive():
-            thread.join()
+        while thread.is_alive():
+            thread.join(_LOOKS_EVERY)
