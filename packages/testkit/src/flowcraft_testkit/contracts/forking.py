@@ -8,7 +8,7 @@ import pytest
 from flowcraft_core import ConfigurationError, FlowBuilder, create_flow
 from flowcraft_core.durable import Client, Started
 
-from .interposed import Call
+from .interposed import Call, noting
 from .programs import Context, ProgramClauses, Steps
 
 
@@ -69,12 +69,7 @@ class ForkingClauses(ProgramClauses):
     async def test_of_two_redrives_at_once_one_sends_a_first_job(self) -> None:
         """One has begun, and another does all of it meanwhile: two first jobs would try the failure again twice."""
         steps, sent = Steps(), list[str]()
-        flow = create_flow("overtaken").node("x", steps.broken)
-
-        async def listen(operation: str, call: Call) -> Any:
-            if operation == "queue.send":
-                sent.extend(message.body for message in call.args[0])
-            return await call()
+        flow, listen = create_flow("overtaken").node("x", steps.broken), noting(sent)
 
         async def be_overtaken(operation: str, call: Call) -> Any:
             if operation == "status.create":

@@ -21,6 +21,17 @@ async def simply(operation: str, call: Call) -> Any:
     return await call()
 
 
+def noting(sent: list[str]) -> Around:
+    """Make each call; the bodies of the messages that are sent are added to a list."""
+
+    async def around(operation: str, call: Call) -> Any:
+        if operation == "queue.send":
+            sent.extend(message.body for message in call.args[0])
+        return await call()
+
+    return around
+
+
 class Interposed:
     """A ``Backend`` each call of which goes through ``around``; opened and closed with the real one.
 

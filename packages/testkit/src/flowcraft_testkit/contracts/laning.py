@@ -9,7 +9,7 @@ import attrs
 from flowcraft_core import Clock, FlowBuilder, create_flow
 from flowcraft_core.jobs import decode_job, encode_job
 
-from .interposed import Call
+from .interposed import Call, noting
 from .programs import Context, ProgramClauses, Steps
 
 
@@ -228,13 +228,7 @@ class LaningClauses(ProgramClauses):
         flow = _batch("early", steps, gauge, 6, 2)
         async with self.programs(flow, reconcile=False) as here:
             bodies: list[str] = []
-
-            async def listen(operation: str, call: Call) -> Any:
-                if operation == "queue.send":
-                    bodies.extend(message.body for message in call.args[0])
-                return await call()
-
-            await here.hire(2, around=listen)
+            await here.hire(2, around=noting(bodies))
             run_id = (await here.client.start(flow)).run_id
 
             async def begun() -> bool:

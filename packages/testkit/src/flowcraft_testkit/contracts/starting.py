@@ -17,7 +17,7 @@ from flowcraft_core.ports import Backend
 
 from .clauses import needs
 from .heard import listening
-from .interposed import Call
+from .interposed import Call, noting
 from .programs import ProgramClauses, Programs, Steps
 
 
@@ -180,14 +180,9 @@ class StartingClauses(ProgramClauses):
     async def test_a_start_that_another_finishes_meanwhile_sends_one_first_job(self) -> None:
         """Whoever writes the status sends it: two who begin with one each would execute the first step twice."""
         steps = Steps()
-        flow = chain(steps)
-        sent: list[str] = []
+        flow, sent = chain(steps), list[str]()
+        listen = noting(sent)
         async with self.programs(flow, reconcile=False) as here:
-
-            async def listen(operation: str, call: Call) -> Any:
-                if operation == "queue.send":
-                    sent.extend(message.body for message in call.args[0])
-                return await call()
 
             async def be_overtaken(operation: str, call: Call) -> Any:
                 if operation == "status.create":
@@ -231,12 +226,14 @@ class StartingClauses(ProgramClauses):
                 run_id = self.id("run")
                 await self._cut(here, flow, run_id, "context.put", True)
                 await self.pass_time(self.beat)
-                finished = await here.client.start(meant, run_id=run_id, tags={"a": "b"})
+                finished = await here.client.start(meant, run_id=run_id, tags={"a": "b"}, timeout=1.0)
                 assert (finished.created, finished.same) == (False, is_same)
                 status = await here.client.status(run_id)
                 named = (status.blueprint_id, status.tags, status.state)
                 assert named == (flow.id, {"a": "b"} if is_same else {}, "running")
                 assert status.updated - status.created >= self.beat / 2, "it was started when its record was written"
+                assert status.next_check is not None
+                assert status.next_check - status.updated > 2, "the time-out is of who has finished its start"
                 await here.hire()
                 assert (await here.ended(run_id)).outputs == {"n0": 1, "n1": 2, "n2": 3}
 
